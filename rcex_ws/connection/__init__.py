@@ -1,0 +1,41 @@
+"""ONE resilient WebSocket: open, keep alive, lose, back off, reopen. Knows no protocol.
+
+socket.py      open one WebSocket on asyncio or trio
+link.py        what belongs to one connection: reader, writer, heartbeat, how it ended
+supervisor.py  what happens next: states, schedule, attempts
+requests.py    requests that wait for an answer
+delivery.py    the bounded queue before the user's code
+events.py      lifecycle events
+schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
+"""
+
+from rcex_ws.connection.delivery import DeliveryQueue, Overflow
+from rcex_ws.connection.events import EventEmitter, call
+from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
+from rcex_ws.connection.requests import Pending, RequestTable
+from rcex_ws.connection.schedule import ReconnectDelays, default_delays
+from rcex_ws.connection.socket import Endpoint, Opener, Socket, open_websocket
+from rcex_ws.connection.supervisor import Driver, State, Supervisor
+
+__all__ = [
+    "Conversation",
+    "DeliveryQueue",
+    "Driver",
+    "Endpoint",
+    "EventEmitter",
+    "Link",
+    "Loss",
+    "LossKind",
+    "Opener",
+    "Overflow",
+    "Pending",
+    "ReconnectDelays",
+    "RequestTable",
+    "Socket",
+    "State",
+    "Supervisor",
+    "call",
+    "default_delays",
+    "open_websocket",
+    "utc_now",
+]

@@ -1,0 +1,164 @@
+"""The bounded, ordered queue between the reader of a socket and the user's code.
+
+The reader puts and never waits; one consumer takes and runs user code. When the consumer is too slow the oldest item
+goes, counted, with one report at the start of the episode and one at its end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import anyio
+
+__all__ = ["DeliveryQueue", "Overflow"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Overflow(Generic[T]):
+    """One episode in which items were dropped: from the first drop until the queue was half empty.
+
+    Attributes:
+        first: the first item that was dropped.
+        last: the last item that was dropped.
+        dropped: how many were.
+    """
+
+    first: T
+    last: T
+    dropped: int = 0
+
+
+class DeliveryQueue(Generic[T]):
+    """Hold items for one consumer, in order, bounded by number and by bytes.
+
+    Args:
+        max_items: most items held.
+        max_bytes: most bytes held; a single larger item is held alone.
+        on_overflow: called at the start of an episode with `over=False`, and at its end with `over=True`.
+
+    Attributes:
+        delivered: items taken by the consumer.
+        dropped: items dropped because the queue was full.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_items: int,
+        max_bytes: int,
+        on_overflow: Callable[[Overflow[T], bool], None],
+    ) -> None:
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._on_overflow = on_overflow
+        self._items: deque[tuple[T, int]] = deque()
+        self._bytes = 0
+        self._episode: Overflow[T] | None = None
+        self._held = False
+        self._closed = False
+        self._failure: Exception | None = None
+        self._wakeup: anyio.Event | None = None  # set for a waiting consumer only
+        self.delivered = 0
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether nothing more will be put."""
+        return self._closed
+
+    @property
+    def pending_bytes(self) -> int:
+        """The bytes of all items that wait."""
+        return self._bytes
+
+    def put(self, item: T, size: int) -> None:
+        """Append an item of `size` bytes; drop the oldest ones when that is too much. Ignored once closed."""
+        if self._closed:
+            return
+        self._items.append((item, size))
+        self._bytes += size
+        while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
+            self._drop_oldest()
+        self._wake()
+
+    def hold(self) -> None:
+        """Keep back what is queued until `release`; putting goes on."""
+        self._held = True
+
+    def release(self) -> None:
+        """Let the consumer go on."""
+        self._held = False
+        self._wake()
+
+    def close(self, failure: Exception | None = None, *, discard: bool = False) -> None:
+        """Take nothing more; the consumer gets what is buffered, then ends or has `failure` raised.
+
+        Args:
+            failure: raised to the consumer after the last item.
+            discard: throw away what is buffered.
+        """
+        if not self._closed:
+            self._closed, self._failure = True, failure
+        if discard:
+            self._items.clear()
+            self._bytes = 0
+            self._end_episode()
+        self._held = False
+        self._wake()
+
+    def move_to(self, other: DeliveryQueue[T], wanted: Callable[[T], bool] = lambda _: True) -> None:
+        """Put all that waits and is wanted into another queue, in order, ahead of what waits there."""
+        moved = [(item, size) for item, size in self._items if wanted(item)]
+        self._items.clear()
+        self._bytes = 0
+        behind, other._items, other._bytes = other._items, deque(), 0
+        for item, size in (*moved, *behind):
+            other.put(item, size)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        """Take the oldest item; wait while there is none or the queue is held."""
+        while self._held or not self._items:
+            if self._closed and not self._items:
+                if self._failure is not None:
+                    raise self._failure
+                raise StopAsyncIteration
+            self._wakeup = anyio.Event()
+            await self._wakeup.wait()
+        item, size = self._items.popleft()
+        self._bytes -= size
+        self.delivered += 1
+        if self._episode is not None and len(self._items) <= self._max_items // 2:
+            self._end_episode()
+        return item
+
+    def _wake(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup.set()
+            self._wakeup = None
+
+    def _drop_oldest(self) -> None:
+        item, size = self._items.popleft()
+        self._bytes -= size
+        self.dropped += 1
+        if self._episode is None:
+            self._episode = Overflow(item, item, 1)
+            self._on_overflow(self._episode, False)
+        else:
+            self._episode.last = item
+            self._episode.dropped += 1
+
+    def _end_episode(self) -> None:
+        if self._episode is not None:
+            episode, self._episode = self._episode, None
+            self._on_overflow(episode, True)

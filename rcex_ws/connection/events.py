@@ -1,0 +1,91 @@
+"""Lifecycle events: a pyee emitter whose handlers run one at a time, in order, in one task of the client's.
+
+Emitting never runs user code and never waits. An exception in a handler is logged and emitted as `error`; the next
+handler runs all the same. Notifications do not pass here: they have the delivery queue.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import anyio
+import pyee
+
+__all__ = ["EventEmitter", "call"]
+
+logger = logging.getLogger("rcex_ws.events")
+
+
+async def call(handler: Callable[..., object], *args: object, **kwargs: object) -> None:
+    """Call a handler that may be sync or async, and wait for it."""
+    result = handler(*args, **kwargs)
+    if inspect.isawaitable(result):
+        await result
+
+
+class EventEmitter(pyee.EventEmitter):
+    """Emit lifecycle events in order; the methods of pyee's emitter work as its documentation says.
+
+    Handlers are looked up when the event's turn comes, so one attached a moment after the event still gets it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turns: deque[Callable[[], Awaitable[None]]] = deque()
+        self._wakeup = anyio.Event()
+        self._stopping = False
+        self._handlers: list[Callable[..., object]] = []
+
+    def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
+        """Queue an event for its handlers; tell whether it has any now."""
+        if event == "new_listener" and event not in self.event_names():
+            return False  # pyee emits it for every `on`
+        self.in_turn(partial(self._dispatch, event, args, kwargs))
+        return event in self.event_names()
+
+    def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Run `step` after the handlers of everything emitted so far."""
+        self._turns.append(step)
+        self._wakeup.set()
+
+    async def run(self) -> None:
+        """Run handlers until `stop`; the client's root task owns this, one at a time."""
+        while self._turns or not self._stopping:
+            while self._turns:
+                await self._turns.popleft()()
+            if not self._stopping:
+                self._wakeup = anyio.Event()
+                await self._wakeup.wait()
+
+    def keep_running(self) -> None:
+        """Take back a `stop` (or do nothing): a handler may close its client and open it again."""
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Let `run` end after the handlers of everything emitted so far."""
+        self._stopping = True
+        self._wakeup.set()
+
+    async def _dispatch(self, event: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        handlers: list[Callable[..., object]] = []
+        self._handlers = handlers
+        super().emit(event, *args, **kwargs)  # calls `_emit_run` for each handler
+        for handler in handlers:
+            try:
+                await call(handler, *args, **kwargs)
+            except Exception as exc:
+                logger.exception("a handler of the event %r raised", str(event))
+                if event != "error":
+                    self.emit("error", exc)
+
+    def _emit_run(self, f: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._handlers.append(f)
+
+    def _emit_handle_potential_error(self, event: str, error: Any) -> None:
+        if event == "error":
+            logger.error("no handler for the event 'error': %r", error)

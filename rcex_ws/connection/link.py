@@ -1,0 +1,244 @@
+"""What belongs to one connection and dies with it: its socket, its outbox, its heartbeat and the way it ended.
+
+Made by the supervisor for each connection and thrown away whole, so that no flag of an old connection can speak for a
+new one. What outlives a connection stands elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import count
+from typing import Any, Protocol
+
+import anyio
+
+from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
+from rcex_ws.connection.requests import Pending
+from rcex_ws.connection.socket import Socket
+from rcex_ws.errors import RcexError
+
+__all__ = ["Conversation", "Link", "Loss", "LossKind", "utc_now"]
+
+logger = logging.getLogger("rcex_ws.connection")
+
+_ids = count(1)
+
+#: A wake-up this late, in seconds, means that something blocked the event loop.
+_LATE = 5.0
+
+
+def utc_now() -> datetime:
+    """Give the wall-clock time, aware."""
+    return datetime.now(UTC)
+
+
+class LossKind(StrEnum):
+    """How a connection ended."""
+
+    CLOSED = "closed"  #: the peer sent a close frame
+    REFUSED = "refused"  #: the peer said in its protocol that it ends the connection
+    DROPPED = "dropped"  #: reset or end of stream without a close frame
+    SILENT = "silent"  #: no inbound frame in answer to a heartbeat
+    ABORTED = "aborted"  #: this side dropped it
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Say how and when a connection was lost.
+
+    Attributes:
+        kind: how it ended.
+        code: the close code, or the peer's own error code; None if there was none.
+        text: for people.
+        at: when it was noticed.
+    """
+
+    kind: LossKind
+    code: int | str | None = None
+    text: str = ""
+    at: datetime = field(default_factory=utc_now)
+
+    @property
+    def announced(self) -> bool:
+        """Whether the peer said that it ends the connection, so that nothing before it is missing."""
+        return self.kind in (LossKind.CLOSED, LossKind.REFUSED)
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in (self.kind, self.code, self.text) if part not in (None, ""))
+
+
+class Conversation(Protocol):
+    """What a protocol does with one connection; made for each and thrown away with it."""
+
+    def received(self, data: bytes) -> None:
+        """Take one message. Runs in the reader: never waits, never runs user code."""
+        ...
+
+    def heartbeat(self) -> bytes:
+        """Make a message that the peer answers."""
+        ...
+
+    def suspended(self, seconds: float) -> None:
+        """Hear that the machine slept, or was blocked, for so long."""
+        ...
+
+    def lost(self, loss: Loss) -> None:
+        """Hear at once that the connection is gone."""
+        ...
+
+    async def handshake(self) -> None:
+        """Do what must happen within the attempt's time-out; raise `RcexError` when it fails."""
+        ...
+
+    async def prepare(self) -> None:
+        """Do what must happen before the connection counts as ready; raise `RcexError` when it fails."""
+        ...
+
+    async def ready(self) -> None:
+        """Hear that the connection is ready; may go on until it is lost."""
+        ...
+
+
+class Link:
+    """One connection.
+
+    Args:
+        socket: the open WebSocket.
+        clock: gives the event loop's time, in seconds.
+        heartbeat_interval: seconds without an inbound frame after which a heartbeat is sent.
+        heartbeat_timeout: seconds to wait for an inbound frame after that.
+
+    Attributes:
+        id: counts the connections of this process.
+        opened_at: when it was opened.
+        loss: how it ended; None while it lives.
+    """
+
+    def __init__(
+        self, socket: Socket, *, clock: Callable[[], float], heartbeat_interval: float, heartbeat_timeout: float
+    ) -> None:
+        self.id = next(_ids)
+        self.opened_at = utc_now()
+        self.loss: Loss | None = None
+        self._socket = socket
+        self._clock = clock
+        self._opened = clock()
+        self._heartbeat = Heartbeat(heartbeat_interval, heartbeat_timeout, self._opened)
+        self._outbox: deque[bytes | Pending[Any]] = deque()
+        self._wakeup = anyio.Event()
+        self._scope = anyio.CancelScope()
+        self._conversation: Conversation | None = None
+
+    def __repr__(self) -> str:
+        return f"<Link {self.id} {f'lost: {self.loss}' if self.loss else 'open'}>"
+
+    @property
+    def lived(self) -> float:
+        """Seconds since the connection was opened."""
+        return self._clock() - self._opened
+
+    @property
+    def last_inbound_at(self) -> datetime:
+        """When the last frame came (at first: when the connection was opened)."""
+        return datetime.fromtimestamp(time.time() - (self._clock() - self._heartbeat.last_inbound), UTC)
+
+    def send(self, message: bytes | Pending[Any]) -> None:
+        """Queue a message for the writer; never waits. A request that is settled before its turn is not sent."""
+        self._outbox.append(message)
+        self._wakeup.set()
+
+    def abort(self) -> None:
+        """Drop the connection at once; the supervisor goes on as after any loss."""
+        self.lose(Loss(LossKind.ABORTED, text="dropped by the application"))
+
+    def lose(self, loss: Loss) -> None:
+        """Declare the connection lost; the first reason counts."""
+        if self.loss is None:
+            self.loss = loss
+            if self._conversation is not None:
+                self._conversation.lost(loss)
+            self._scope.cancel()
+
+    async def close(self, code: int, reason: str, *, within: float) -> None:
+        """Do the closing handshake, for at most `within` seconds, then abort. Safe from any task."""
+        await self._socket.close(code, reason, within=within)
+
+    async def run(self, conversation: Conversation, steps: Callable[[], Awaitable[None]]) -> None:
+        """Read, write and beat while `steps` runs, and then until the connection is lost.
+
+        Raises:
+            RcexError: `steps` raised it; the connection is over.
+        """
+        self._conversation = conversation
+        failure: RcexError | None = None
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._read, conversation)
+                    group.start_soon(self._write)
+                    group.start_soon(self._beat, conversation)
+                    try:
+                        await steps()
+                    except RcexError as exc:  # kept out of the group, which would wrap it
+                        failure = exc
+                        self.lose(Loss(LossKind.ABORTED, text=str(exc)))
+                    else:
+                        await anyio.sleep_forever()
+        finally:
+            self.lose(Loss(LossKind.ABORTED, text="closed by the application"))  # unless there was a reason before
+        if failure is not None:
+            raise failure
+
+    async def _read(self, conversation: Conversation) -> None:
+        heartbeat, clock, received = self._heartbeat, self._clock, conversation.received
+
+        def on_message(data: bytes) -> None:
+            heartbeat.last_inbound = clock()
+            received(data)
+
+        closed = await self._socket.read(on_message)
+        kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED
+        self.lose(Loss(kind, closed.code, closed.reason))
+
+    async def _write(self) -> None:
+        while True:
+            while self._outbox:
+                message = self._outbox.popleft()
+                if isinstance(message, Pending):
+                    if message.settled:
+                        continue
+                    message.sent = True
+                    message = message.frame
+                if not await self._socket.send(message):
+                    return  # the reader knows why
+            self._wakeup = anyio.Event()
+            await self._wakeup.wait()
+
+    async def _beat(self, conversation: Conversation) -> None:
+        heartbeat, clock = self._heartbeat, self._clock
+        watch = ClockWatch(clock(), time.time())
+        while True:
+            due = heartbeat.due
+            await anyio.sleep_until(due)
+            now = clock()
+            slept, late = watch.jumped(now, time.time()), now - due
+            if slept or late > _LATE:
+                # The answer to an older heartbeat may still lie unread in the socket: ask anew before judging.
+                if late > _LATE:
+                    logger.warning("the event loop was blocked for %.1f s; heartbeats came late", late)
+                else:
+                    logger.info("the machine was suspended for about %.0f s", slept)
+                conversation.suspended(slept or late)
+                beat = heartbeat.ask(now)
+            else:
+                beat = heartbeat.poll(now)
+            if beat is Beat.SEND:
+                self.send(conversation.heartbeat())
+            elif beat is Beat.LOST:
+                self.lose(Loss(LossKind.SILENT, text="no answer to a heartbeat"))

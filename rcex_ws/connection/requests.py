@@ -1,0 +1,180 @@
+"""One table of requests that wait for an answer.
+
+Whether a waiter dies with its connection or outlives it is the protocol's choice: `disconnect` takes an error for the
+first case and none for the second. Requests beyond `limit` wait their turn in order. One sleeper watches all
+deadlines, so a request costs no timer of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import anyio
+
+from rcex_ws.errors import RcexError, RequestTimeout
+
+__all__ = ["Pending", "RequestTable"]
+
+A = TypeVar("A")
+
+
+class Pending(Generic[A]):
+    """One request and its waiter.
+
+    Attributes:
+        key: the id that its answer bears.
+        frame: what to send.
+        sent: whether its bytes were handed to the socket.
+        settled: whether the waiter has its answer or error, or is gone; a settled request is not sent any more.
+    """
+
+    __slots__ = ("_answer", "_error", "_event", "deadline", "frame", "key", "sent", "settled")
+
+    def __init__(self, key: str, frame: bytes, deadline: float) -> None:
+        self.key = key
+        self.frame = frame
+        self.deadline = deadline
+        self.sent = False
+        self.settled = False
+        self._event = anyio.Event()
+        self._answer: A | None = None
+        self._error: Exception | None = None
+
+    def answer(self, answer: A) -> None:
+        """Give the waiter its answer."""
+        self._answer = answer
+        self._finish()
+
+    def fail(self, error: Exception) -> None:
+        """Raise `error` to the waiter."""
+        self._error = error
+        self._finish()
+
+    async def wait(self) -> A:
+        """Wait for the answer."""
+        await self._event.wait()
+        if self._error is not None:
+            raise self._error
+        return self._answer  # type: ignore[return-value] # pyright: ignore[reportReturnType] - None is an answer too
+
+    def _finish(self) -> None:
+        self.settled = True
+        self._event.set()
+
+
+class RequestTable(Generic[A]):
+    """Correlate requests with answers, over one connection after another.
+
+    Attributes:
+        limit: most requests in flight; the others wait their turn.
+    """
+
+    def __init__(self) -> None:
+        self.limit: float = math.inf
+        self._send: Callable[[Pending[A]], None] | None = None
+        self._in_flight: dict[str, Pending[A]] = {}
+        self._queued: deque[Pending[A]] = deque()
+        self._sleep: anyio.CancelScope | None = None  # the sleeper's, while it sleeps
+        self._wake_at = math.inf
+
+    def __len__(self) -> int:
+        return len(self._in_flight) + len(self._queued)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests the server may be working on."""
+        return len(self._in_flight)
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether there is a connection to send over."""
+        return self._send is not None
+
+    def connect(self, send: Callable[[Pending[A]], None], *, limit: float = math.inf) -> None:
+        """Send over a new connection, beginning with what waits."""
+        self._send, self.limit = send, limit
+        self._send_queued()
+
+    def disconnect(self, error: Callable[[Pending[A]], RcexError] | None = None) -> None:
+        """Stop sending.
+
+        Args:
+            error: makes the error for each waiter; without it the waiters live on and may be answered later.
+        """
+        self._send = None
+        if error is None:
+            return
+        waiting = [*self._in_flight.values(), *self._queued]
+        self._in_flight.clear()
+        self._queued.clear()
+        for pending in waiting:
+            if not pending.settled:
+                pending.fail(error(pending))
+
+    async def call(self, key: str, frame: bytes, *, timeout: float) -> A:
+        """Send a request and wait for its answer.
+
+        Args:
+            key: the id that the answer will bear.
+            frame: what to send.
+            timeout: seconds, from now; waiting one's turn counts.
+
+        Raises:
+            RequestTimeout: the answer did not come in time.
+        """
+        pending: Pending[A] = Pending(key, frame, anyio.current_time() + timeout)
+        self._queued.append(pending)
+        self._send_queued()
+        if pending.deadline < self._wake_at and self._sleep is not None:
+            self._sleep.cancel()
+        try:
+            return await pending.wait()
+        finally:
+            # A cancelled request that was sent keeps its place until its answer or its deadline: the server still
+            # works on it, and would count one more as too many.
+            pending.settled = True
+            if not pending.sent:
+                self._forget(pending)
+
+    def settle(self, key: str, answer: A) -> bool:
+        """Hand an answer to its waiter; tell whether the table knew the request."""
+        pending = self._in_flight.pop(key, None)
+        if pending is None:
+            return False
+        if not pending.settled:
+            pending.answer(answer)
+        if self._queued:
+            self._send_queued()
+        return True
+
+    def expire(self, now: float) -> float:
+        """Fail what is overdue at `now`; give the next deadline, infinity if there is none."""
+        for pending in [p for p in (*self._in_flight.values(), *self._queued) if p.deadline <= now]:
+            if not pending.settled:
+                pending.fail(RequestTimeout("the answer did not come in time"))
+            self._forget(pending)
+        self._send_queued()
+        return min((p.deadline for p in (*self._in_flight.values(), *self._queued)), default=math.inf)
+
+    async def watch_deadlines(self) -> None:
+        """Run for ever beside the connection; sleep until the earliest deadline."""
+        while True:
+            self._wake_at = self.expire(anyio.current_time())
+            with anyio.CancelScope(deadline=self._wake_at) as self._sleep:
+                await anyio.sleep_forever()
+
+    def _send_queued(self) -> None:
+        while self._queued and self._send is not None and len(self._in_flight) < self.limit:
+            pending = self._queued.popleft()
+            self._in_flight[pending.key] = pending
+            self._send(pending)
+
+    def _forget(self, pending: Pending[A]) -> None:
+        if self._in_flight.get(pending.key) is pending:
+            del self._in_flight[pending.key]
+            self._send_queued()
+        elif pending in self._queued:
+            self._queued.remove(pending)

@@ -1,0 +1,236 @@
+"""Open one WebSocket with the `websockets` library, on asyncio or on trio, behind one async context manager.
+
+Called by the supervisor, once per attempt. Nothing above this file sees `websockets`: its exceptions and its log lines
+carry the URL, and in the URL stands a token.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl as ssl_module
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import anyio
+from websockets import exceptions as wse
+
+from rcex_ws.errors import ConnectFailed, UpgradeRefused
+from rcex_ws.tasks import on_trio
+
+if TYPE_CHECKING:
+    import trio
+
+__all__ = ["Closed", "Endpoint", "Opener", "Socket", "open_websocket"]
+
+# websockets logs the request line, and with it the token, at DEBUG level; ours says nothing at any level.
+_silent = logging.getLogger("rcex_ws.websockets")
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
+_silent.disabled = True
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Say where to connect.
+
+    Attributes:
+        url: the ws:// or wss:// address; may hold secrets, so it is never shown.
+        headers: extra headers of the upgrade request.
+        proxy: None for the environment's proxy, a URL (http, https, socks5) for that one, False for none.
+        ssl_context: for wss:// only; None for the system's trust store.
+        max_size: the largest message accepted, in bytes.
+    """
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    proxy: str | bool | None = field(default=None, repr=False)
+    ssl_context: ssl_module.SSLContext | None = None
+    max_size: int = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Say how a WebSocket ended.
+
+    Attributes:
+        code: the close code the peer sent, or that of our own protocol error; None without a close frame.
+        reason: the text beside the code.
+        by_peer: whether the peer sent a close frame: without one, frames may have been lost on the way.
+    """
+
+    code: int | None
+    reason: str
+    by_peer: bool
+
+
+class _WebSocket(Protocol):
+    """What `websockets.asyncio` and `websockets.trio` connections have in common."""
+
+    async def recv(self, decode: bool | None = None) -> Any: ...
+    async def send(self, message: bytes, *, text: bool | None = None) -> None: ...
+
+
+class Socket:
+    """Wrap one open WebSocket: read all frames, write one, close politely or abort."""
+
+    def __init__(
+        self,
+        websocket: _WebSocket,
+        close: Callable[[int, str], Awaitable[None]],
+        abort: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._websocket = websocket
+        self._close = close
+        self._abort = abort
+
+    async def read(self, on_message: Callable[[bytes], None]) -> Closed:
+        """Hand every message to `on_message`, as bytes, until the WebSocket ends; tell how it ended."""
+        recv = self._websocket.recv
+        try:
+            while True:
+                on_message(await recv(False))
+        except wse.ConnectionClosed as exc:
+            frame = exc.rcvd or exc.sent
+            if frame is None:
+                return Closed(None, "", by_peer=False)
+            return Closed(frame.code, frame.reason, by_peer=exc.rcvd is not None)
+
+    async def send(self, data: bytes) -> bool:
+        """Write one text message, whole; tell whether the WebSocket was still open."""
+        try:
+            await self._websocket.send(data, text=True)
+        except wse.ConnectionClosed:
+            return False
+        return True
+
+    async def close(self, code: int, reason: str, *, within: float) -> None:
+        """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""
+        with anyio.move_on_after(within):
+            await self._close(code, reason)
+        await self.abort()
+
+    async def abort(self) -> None:
+        """Drop the connection at once, without a closing handshake."""
+        with anyio.CancelScope(shield=True):
+            await self._abort()
+
+
+class Opener(Protocol):
+    """The seam of `open_websocket`, so that a test can connect over a stream of its own."""
+
+    def __call__(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Socket]:
+        """Open one WebSocket; raise `ConnectFailed` when that fails."""
+        ...
+
+
+@asynccontextmanager
+async def open_websocket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = None) -> AsyncGenerator[Socket, None]:
+    """Open one WebSocket; on leaving, whatever is left of it is aborted.
+
+    There is no time-out here: the caller's covers the whole attempt.
+
+    Args:
+        endpoint: where to connect.
+        stream: on trio, a connected stream to use instead of a new TCP connection.
+
+    Raises:
+        UpgradeRefused: the server answered with an HTTP status other than 101.
+        ConnectFailed: anything else, from name resolution to TLS.
+    """
+    options: dict[str, Any] = {
+        "additional_headers": dict(endpoint.headers),
+        "proxy": _proxy(endpoint.proxy),
+        "max_size": endpoint.max_size,
+        "max_queue": None,  # the reader never pauses; the bounds stand in the delivery queue
+        "ping_interval": None,  # protocol pings prove nothing to some servers; the link has its own heartbeat
+        "open_timeout": None,
+        "close_timeout": None,
+        "logger": _silent,
+    }
+    if endpoint.ssl_context is not None and endpoint.url.startswith("wss:"):
+        options["ssl"] = endpoint.ssl_context
+    if on_trio():
+        opened = _open_trio(endpoint.url, {**options, "stream": stream})
+    else:
+        opened = _open_asyncio(endpoint.url, options)
+    async with opened as socket:
+        yield socket
+
+
+def _proxy(proxy: str | bool | None) -> str | Literal[True] | None:
+    """Translate our three cases into the words of websockets, where None means no proxy."""
+    if proxy is None or proxy is True:
+        return True
+    return proxy or None
+
+
+@asynccontextmanager
+async def _open_asyncio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket, None]:
+    from websockets.asyncio.client import connect
+
+    try:
+        websocket = await connect(url, **options)
+    except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
+        raise _wrap(exc) from None
+
+    async def close(code: int, reason: str) -> None:
+        await websocket.close(code, reason)
+
+    async def abort() -> None:
+        websocket.transport.abort()
+        await websocket.wait_closed()
+
+    socket = Socket(websocket, close, abort)
+    try:
+        yield socket
+    finally:
+        await socket.abort()
+
+
+@asynccontextmanager
+async def _open_trio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket, None]:
+    import trio
+    from websockets.trio.client import connect
+
+    opening = connect(url, **options)
+    try:
+        websocket = await opening.__aenter__()
+    except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
+        raise _wrap(exc) from None
+
+    async def close(code: int, reason: str) -> None:
+        await websocket.aclose(code, reason)
+
+    async def abort() -> None:
+        await trio.aclose_forcefully(websocket.stream)
+        await websocket.wait_closed()
+
+    socket = Socket(websocket, close, abort)
+    try:
+        yield socket
+    finally:
+        await socket.abort()
+        # The nursery of websockets must not see a pending exception, which it would wrap; it has nothing to wait for.
+        await opening.__aexit__(None, None, None)
+
+
+def _wrap(exc: Exception) -> ConnectFailed:
+    """Turn what `websockets.connect` raises into our own error, without the URL."""
+    match exc:
+        case wse.InvalidStatus():
+            retry_after = exc.response.headers.get("Retry-After", "")
+            return UpgradeRefused(
+                exc.response.status_code, retry_after=float(retry_after) if retry_after.isdigit() else None
+            )
+        case wse.InvalidURI():
+            return ConnectFailed("the WebSocket address is not a valid ws:// or wss:// URI", retryable=False)
+        case wse.InvalidProxy() | ImportError():
+            return ConnectFailed(f"proxy: {type(exc).__name__}: {exc}".partition("://")[0], retryable=False)
+        case wse.ProxyError():
+            return ConnectFailed(f"the proxy did not connect: {type(exc).__name__}")
+        case OSError():  # also TLS errors
+            return ConnectFailed(f"no connection to the server: {type(exc).__name__}: {exc.strerror or exc}")
+        case _:
+            return ConnectFailed(f"the WebSocket upgrade failed: {type(exc).__name__}", upgrade_sent=True)

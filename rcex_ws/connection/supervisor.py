@@ -1,0 +1,274 @@
+"""One supervisor per client decides what happens next to its connection; nothing else reconnects.
+
+It knows no protocol: a `Driver` says where to connect, makes a `Conversation` for each connection, and hears what
+happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+import anyio
+
+from rcex_ws.connection.link import Conversation, Link, Loss
+from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
+from rcex_ws.connection.socket import Endpoint, Opener, open_websocket
+from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
+from rcex_ws.tasks import on_trio
+
+__all__ = ["Driver", "State", "Supervisor"]
+
+logger = logging.getLogger("rcex_ws.connection")
+
+
+class State(StrEnum):
+    """The states of a client."""
+
+    IDLE = "idle"  #: not started
+    CONNECTING = "connecting"  #: an attempt is under way
+    READY = "ready"  #: connected
+    WAITING = "waiting"  #: lost or failed; the next attempt comes by schedule or by hand
+    FAILED = "failed"  #: trying again cannot help
+    CLOSED = "closed"  #: closed by the application
+
+
+class Driver(Protocol):
+    """What a protocol brings to the engine."""
+
+    async def endpoint(self) -> Endpoint:
+        """Say where to connect, anew for every attempt; raise `RcexError` when that cannot be known now."""
+        ...
+
+    def converse(self, link: Link) -> Conversation:
+        """Make the conversation for a new connection."""
+        ...
+
+    def is_fatal(self, error: RcexError) -> bool:
+        """Tell whether trying again cannot help."""
+        ...
+
+    def attempt_failed(self, error: RcexError) -> None:
+        """Hear that an attempt failed and that more will follow."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """Hear that nothing will be tried again."""
+        ...
+
+
+class _Attempt:
+    """The attempt under way, or else the next: whoever waits for its outcome."""
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.error: Exception | None = None
+
+    def settle(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.done.set()
+
+
+class Supervisor:
+    """Keep one connection up.
+
+    Args:
+        driver: the protocol.
+        auto_reconnect: False to wait for `attempt` after the first loss.
+        attempt_timeout: seconds for one attempt, from asking the driver for the endpoint to the end of the handshake.
+        heartbeat_interval: seconds without an inbound frame after which a heartbeat is sent.
+        heartbeat_timeout: seconds to wait for an inbound frame after that.
+        reconnect_delays: gives the wait in seconds after the n-th failure in a row.
+        open_socket: opens a WebSocket; a test may bring its own.
+
+    Attributes:
+        state: what it is doing.
+        reason: why, for people.
+        link: the connection; None while there is none.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        auto_reconnect: bool = True,
+        attempt_timeout: float = 10.0,
+        heartbeat_interval: float = 30.0,
+        heartbeat_timeout: float = 10.0,
+        reconnect_delays: ReconnectDelays = default_delays,
+        open_socket: Opener = open_websocket,
+    ) -> None:
+        self.state = State.IDLE
+        self.reason = ""
+        self.link: Link | None = None
+        self._driver = driver
+        self._auto_reconnect = auto_reconnect
+        self._attempt_timeout = attempt_timeout
+        self._heartbeat = (heartbeat_interval, heartbeat_timeout)
+        self._schedule = Schedule(reconnect_delays)
+        self._open_socket = open_socket
+        self._attempt = _Attempt()
+        self._wake = anyio.Event()
+        self._changed = anyio.Event()
+        self._error: Exception | None = None  # what made the state FAILED
+        self._was_ready = False
+
+    # -- for others ------------------------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether the connection is ready, to the moment: a loss counts before the state follows."""
+        return self.state is State.READY and self.link is not None and self.link.loss is None
+
+    async def wait_ready(self) -> None:
+        """Wait, through failed attempts, until the connection is ready.
+
+        Raises:
+            RcexError: what made the state FAILED.
+            NotConnected: the client was closed, or lost its connection and only `attempt` brings it back.
+        """
+        while not self.is_ready:
+            self._raise_if_over()
+            if self.state is State.WAITING and self._by_hand:
+                raise NotConnected(f"not connected ({self.reason}); reconnect by hand, or switch automatic recovery on")
+            await self._changed.wait()
+
+    async def attempt(self) -> None:
+        """Make one attempt now, or join the one under way; do nothing when connected.
+
+        Raises:
+            RcexError: what made the attempt fail.
+        """
+        if self.is_ready:
+            return
+        self._raise_if_over()
+        attempt = self._attempt
+        self._wake.set()
+        await attempt.done.wait()
+        if attempt.error is not None:
+            raise attempt.error
+
+    def close(self) -> None:
+        """Say that the application closes: the state is final, whoever waits is told."""
+        self._set(State.CLOSED, "closed by the application")
+        self._attempt.settle(NotConnected("the client was closed"))
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, and reconnect for ever; return only when trying again cannot help."""
+        delay = 0.0
+        while not self._closed:
+            await self._wait(delay)
+            try:
+                loss, lived = await self._connect_once()
+            except RcexError as error:
+                if self._closed:
+                    return
+                if self._driver.is_fatal(error):
+                    self.crashed(error)
+                    return
+                delay = self._schedule.after_failure(error.retry_after)
+                self._finish_attempt(error, f"{error}")
+                self._driver.attempt_failed(error)
+            else:
+                delay = self._schedule.after_loss(lived)
+                self._set(State.WAITING, f"lost: {loss}")
+
+    def crashed(self, error: Exception) -> None:
+        """Give up for good: a fatal refusal, or a bug of ours that reached the root."""
+        logger.error(
+            "giving up: %s: %s", type(error).__name__, error, exc_info=None if isinstance(error, RcexError) else error
+        )
+        self._error = error
+        self._set(State.FAILED, str(error))
+        self._attempt.settle(error)
+        self._driver.failed(error)
+
+    async def _wait(self, delay: float) -> None:
+        """Wait before the next attempt; `attempt` cuts it short."""
+        if self._by_hand:
+            delay = math.inf
+        if delay > 0:
+            logger.info("next attempt in %.1f s (%s)", delay, self.reason)
+            with anyio.move_on_after(delay):
+                await self._wake.wait()
+        self._wake = anyio.Event()
+
+    async def _connect_once(self) -> tuple[Loss, float]:
+        """Make one attempt; once ready, stay until the connection is lost. Tell how it ended and how long it lived."""
+        self._set(State.CONNECTING, self.reason)
+        link: Link | None = None
+        with anyio.CancelScope(deadline=anyio.current_time() + self._attempt_timeout) as scope:
+            endpoint = await self._driver.endpoint()
+            async with self._open_socket(endpoint) as socket:
+                interval, timeout = self._heartbeat
+                self.link = link = Link(socket, clock=_clock(), heartbeat_interval=interval, heartbeat_timeout=timeout)
+                conversation = self._driver.converse(link)
+
+                async def steps() -> None:
+                    await conversation.handshake()
+                    scope.deadline = math.inf
+                    await conversation.prepare()
+                    self._became_ready()
+                    await conversation.ready()
+
+                try:
+                    await link.run(conversation, steps)
+                finally:
+                    self.link = None
+        if scope.cancelled_caught:
+            raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
+        if link is None or link.loss is None:
+            raise AssertionError("a link ends only with a loss or an error")
+        if self.state is not State.READY:
+            raise ConnectFailed(f"the connection was lost before it was ready: {link.loss}", upgrade_sent=True)
+        return link.loss, link.lived
+
+    @property
+    def _closed(self) -> bool:
+        return self.state is State.CLOSED
+
+    @property
+    def _by_hand(self) -> bool:
+        return self._was_ready and not self._auto_reconnect
+
+    # -- states ----------------------------------------------------------------------------------------------------
+
+    def _became_ready(self) -> None:
+        self._was_ready = True
+        self._set(State.READY, "connected")
+        self._attempt.settle()
+        self._attempt = _Attempt()
+
+    def _finish_attempt(self, error: RcexError, reason: str) -> None:
+        self._set(State.WAITING, reason)
+        self._attempt.settle(error)
+        self._attempt = _Attempt()
+
+    def _set(self, state: State, reason: str) -> None:
+        if self._closed:
+            return
+        logger.debug("%s -> %s (%s)", self.state, state, reason)
+        self.state, self.reason = state, reason
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    def _raise_if_over(self) -> None:
+        if self.state is State.FAILED and self._error is not None:
+            raise self._error
+        if self.state is State.CLOSED:
+            raise NotConnected("the client is closed")
+
+
+def _clock() -> Callable[[], float]:
+    """Give the event loop's own clock, without the dispatch of `anyio.current_time`: it is read for every frame."""
+    if on_trio():
+        import trio
+
+        return trio.current_time
+    return asyncio.get_running_loop().time

@@ -1,0 +1,163 @@
+"""One root task per client owns every background task, on asyncio and on trio, with or without `async with`.
+
+A task group must be left in the task that entered it, yet a client may be opened in one task and closed in another. So
+the group lives in a root task of its own; everybody else only asks it to start something or to stop. Nothing escapes:
+an exception out of a child is handed to that child's `on_crash`, never to the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from collections.abc import Awaitable, Callable
+
+import anyio
+from anyio.abc import TaskGroup
+
+__all__ = ["Child", "RootTask", "in_child", "on_trio"]
+
+# The children inside which the current code runs: user code called by one may close what owns it.
+_inside: contextvars.ContextVar[tuple[Child, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
+
+
+def on_trio() -> bool:
+    """Tell whether the caller runs on trio; without it, on asyncio."""
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+def in_child() -> bool:
+    """Tell whether the caller was called by a background task of a client: from a handler, say."""
+    return any(not child.done for child in _inside.get())
+
+
+class Child:
+    """Handle one background task of a `RootTask`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._scope = anyio.CancelScope()
+        self._done = anyio.Event()
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the task has ended."""
+        return self._done.is_set()
+
+    def encloses_caller(self) -> bool:
+        """Tell whether the calling code was itself called by this task (a handler, or a task it started)."""
+        return self in _inside.get()
+
+    def cancel(self) -> None:
+        """Cancel the task; from inside it do nothing, so that a handler that closes its owner can finish."""
+        if not self.encloses_caller():
+            self._scope.cancel()
+
+    async def wait(self) -> None:
+        """Wait until the task has ended; from inside it return at once."""
+        if not self.encloses_caller():
+            await self._done.wait()
+
+    async def run(self, func: Callable[[], Awaitable[None]], on_crash: Callable[[Exception], None]) -> None:
+        """Run `func`; called once, by the root."""
+        _inside.set((*_inside.get(), self))
+        try:
+            with self._scope:
+                await func()
+        except Exception as exc:  # noqa: BLE001 - the owner decides; nothing may escape into the root
+            on_crash(exc)
+        finally:
+            self._done.set()
+
+
+class RootTask:
+    """Own the background tasks of one client.
+
+    Args:
+        name: shown in task listings.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._group: TaskGroup | None = None
+        self._children: set[Child] = set()
+        self._started = anyio.Event()
+        self._stop: anyio.Event | None = None
+        self._ended = anyio.Event()
+        self._task: asyncio.Task[None] | None = None  # asyncio keeps only weak references to tasks
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the root task is up."""
+        return self._group is not None
+
+    async def start(self) -> None:
+        """Start the root task; do nothing when it is up."""
+        if self._stop is None:
+            self._stop, self._started, self._ended = anyio.Event(), anyio.Event(), anyio.Event()
+            self._spawn_root(self._stop, self._started, self._ended)
+        await self._started.wait()
+
+    def spawn(self, func: Callable[[], Awaitable[None]], *, name: str, on_crash: Callable[[Exception], None]) -> Child:
+        """Run `func` in the background until it returns or the child is cancelled.
+
+        Args:
+            func: called without arguments.
+            name: shown in task listings.
+            on_crash: called with the exception when `func` raises one.
+
+        Raises:
+            RuntimeError: the root task is not running.
+        """
+        if self._group is None:
+            raise RuntimeError(f"{self._name} is not running")
+        child = Child(name)
+        self._children.add(child)
+
+        async def run() -> None:
+            try:
+                await child.run(func, on_crash)
+            finally:
+                self._children.discard(child)
+
+        self._group.start_soon(run, name=f"{self._name}: {name}")
+        return child
+
+    async def aclose(self, *, within: float = 5.0) -> None:
+        """Cancel all children and end the root task; a child that called this is left to finish. Idempotent.
+
+        Args:
+            within: seconds to wait for children that are slow to end.
+        """
+        if self._stop is None:
+            return
+        children, ended = tuple(self._children), self._ended
+        self._stop.set()
+        self._stop = self._group = None
+        for child in children:
+            child.cancel()
+        with anyio.move_on_after(within, shield=True):
+            for child in children:
+                await child.wait()
+            if not in_child():
+                await ended.wait()
+
+    def _spawn_root(self, stop: anyio.Event, started: anyio.Event, ended: anyio.Event) -> None:
+        async def root() -> None:
+            try:
+                async with anyio.create_task_group() as self._group:
+                    started.set()
+                    await stop.wait()
+            finally:
+                ended.set()
+
+        # The root outlives the code that asked for it, and must not look like a part of a running handler.
+        context = contextvars.copy_context()
+        context.run(_inside.set, ())
+        if on_trio():
+            import trio
+
+            trio.lowlevel.spawn_system_task(root, name=self._name, context=context)
+        else:
+            self._task = asyncio.get_running_loop().create_task(root(), name=self._name, context=context)

@@ -1,0 +1,203 @@
+"""What is said over one connection: frames in, answers settled, notifications routed, the session judged.
+
+Made by the driver for each connection and thrown away with it. `received` runs in the reader and never waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+import msgspec
+
+from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable, utc_now
+from rcex_ws.wsg.announcer import Announcer
+from rcex_ws.wsg.frames import BadFrame, Frame, decode, decode_body, encode, next_id, read_error
+from rcex_ws.wsg.inbox import Inbox
+from rcex_ws.wsg.models import ConnectionDetails, Events, Outcome, Recovery
+from rcex_ws.wsg.rest_transport import RestTransport
+from rcex_ws.wsg.session import Outage, Session
+from rcex_ws.wsg.subscriptions import Subscriptions
+
+__all__ = ["Common", "WsgConversation"]
+
+logger = logging.getLogger("rcex_ws.wsg")
+
+
+@dataclass(slots=True, kw_only=True)
+class Common:
+    """What one connection has in common with the next.
+
+    Attributes:
+        session, table, inbox, subscriptions, announcer: see their classes.
+        release_timeout: seconds after which delivery goes on though lifecycle handlers still run.
+        on_frame: hears that something came, for the store.
+        suspended: hears that the machine slept.
+        trace: shows a frame in debug mode; None otherwise.
+        last_recovery: how the last outage ended.
+        closing: whether the application closes.
+    """
+
+    session: Session
+    table: RequestTable[Frame]
+    inbox: Inbox
+    subscriptions: Subscriptions
+    announcer: Announcer
+    release_timeout: float
+    on_frame: Callable[[], None]
+    suspended: Callable[[], None]
+    trace: Callable[[str, bytes], None] | None = None
+    last_recovery: Recovery | None = None
+    closing: bool = False
+
+
+class WsgConversation:
+    """Talk over one connection.
+
+    Args:
+        link: the connection.
+        common: what outlives it.
+        offered: whether a recovery token was offered for it.
+    """
+
+    def __init__(self, link: Link, common: Common, *, offered: bool) -> None:
+        self._link = link
+        self._common = common
+        self._offered = offered
+        self._greeted = anyio.Event()
+        self._told_ready = False
+
+    # -- in the reader ---------------------------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """Take one frame."""
+        common = self._common
+        if common.trace is not None:
+            common.trace("<", data)
+        try:
+            frame = decode(data)
+        except BadFrame as exc:
+            common.announcer.error(exc)
+            return
+        common.on_frame()
+        meta = frame.meta
+        kind = meta.type.lower()
+        if kind == "servernotification":
+            common.inbox.take(frame)
+        elif kind == "connectiondetails":
+            self._take_details(frame)
+            return
+        elif not (meta.message_id is not None and common.table.settle(frame.key, frame)) and kind == "error":
+            self._take_error(frame)
+        if meta.wsc is not None and common.session.offer_wsc(meta.wsc):
+            common.announcer.emit(Events.NEW_WSC, meta.wsc)
+
+    def heartbeat(self) -> bytes:
+        """Make a Heartbeat; protocol pings do not reset the server's idle timer, these do (ringcentral-python #68)."""
+        frame = encode("Heartbeat", next_id("h"))
+        if self._common.trace is not None:
+            self._common.trace(">", frame)
+        return frame
+
+    def suspended(self, seconds: float) -> None:
+        """Have the OAuth token checked: it may have expired meanwhile."""
+        self._common.suspended()
+
+    def lost(self, loss: Loss) -> None:
+        """Fail what waits for an answer, and begin an outage."""
+        common = self._common
+        common.table.disconnect(RestTransport.lost)
+        if self._greeted.is_set():
+            since = self._link.last_inbound_at
+            common.session.begin_outage(Outage(since=since, lost_at=anyio.current_time(), loss=loss))
+        elif self._offered:
+            common.session.recovery_died()
+        if self._told_ready and not common.closing:
+            common.announcer.emit(Events.DISCONNECTED, loss)
+
+    # -- beside the reader -----------------------------------------------------------------------------------------
+
+    async def handshake(self) -> None:
+        """Wait for ConnectionDetails; nothing may be sent before it."""
+        self._common.announcer.emit(Events.NEW_WEBSOCKET_OBJECT, self._link)
+        await self._greeted.wait()
+
+    async def prepare(self) -> None:
+        """Subscribe anew if the session begins empty."""
+        common = self._common
+        outage = common.session.outage
+        if outage is not None:  # not recovered: that would have been concluded at the first frame
+            subscribed = common.inbox.current is not None
+            await common.subscriptions.restore()
+            self._conclude(subscribed=subscribed)
+
+    async def ready(self) -> None:
+        """Tell the application, then let delivery go on; at last clear up behind lost sessions."""
+        common = self._common
+        self._told_ready = True
+        common.announcer.emit(Events.CONNECTION_READY, self._link)
+        told = anyio.Event()
+        common.announcer.then(told.set)
+        with anyio.move_on_after(common.release_timeout) as scope:
+            await told.wait()
+        if scope.cancelled_caught:
+            logger.warning("delivery goes on though a lifecycle handler still runs")
+        common.inbox.release()
+        await common.subscriptions.delete_orphans()
+
+    # -- what frames mean ------------------------------------------------------------------------------------------
+
+    def _send(self, request: Pending[Frame]) -> None:
+        if self._common.trace is not None:
+            self._common.trace(">", request.frame)
+        self._link.send(request)
+
+    def _take_details(self, frame: Frame) -> None:
+        """Take the server's first frame, and with it its word on the recovery."""
+        common, session = self._common, self._common.session
+        try:
+            body = decode_body(frame.body)
+            details = msgspec.convert(body if isinstance(body, dict) else {}, ConnectionDetails, strict=False)
+        except (BadFrame, msgspec.ValidationError) as exc:
+            common.announcer.error(exc)
+            details = ConnectionDetails()
+        if self._greeted.is_set():  # a later one only brings a new token (ringcentral-php merges them)
+            if frame.meta.wsc is not None and session.offer_wsc(frame.meta.wsc):
+                common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
+            return
+        session.connected(details, frame.meta.wsc, offered=self._offered)
+        common.inbox.hold()  # the replay may stand in the same TCP segment
+        if frame.meta.wsc is not None:
+            common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
+        if session.recovered and session.outage is not None:
+            since = session.outage.since
+            self._conclude(subscribed=True)
+            common.inbox.expect_replay(since, details)
+        common.table.connect(self._send, limit=details.max_active_requests)
+        self._greeted.set()
+
+    def _take_error(self, frame: Frame) -> None:
+        """Take an Error frame: the server closes after it. Before ConnectionDetails it may be about the token."""
+        error = read_error(frame.body)
+        code = error.error_code or str(frame.meta.status)
+        if not self._greeted.is_set() and self._offered and not code.startswith("WSG-9"):
+            self._common.session.decide(Outcome.UNREADABLE if code == "WSG-400" else Outcome.REFUSED, code)
+        self._link.lose(Loss(LossKind.REFUSED, code, error.message))
+
+    def _conclude(self, *, subscribed: bool) -> None:
+        """Say how the outage ended: the gap first, so that the hook can run before anything is delivered."""
+        common = self._common
+        concluded = common.session.conclude(anyio.current_time(), subscribed=subscribed, until=utc_now())
+        if concluded is None:
+            return
+        recovery, gap = concluded
+        common.last_recovery = recovery
+        common.subscriptions.resumed(recovery)
+        common.inbox.reconnected(recovery)
+        if gap is not None:
+            common.announcer.gap(gap)
+        recovered = recovery.outcome is Outcome.RECOVERED
+        event = Events.AUTO_RECOVER_SUCCESS if recovered else Events.AUTO_RECOVER_FAILED
+        common.announcer.emit(event, self._link)

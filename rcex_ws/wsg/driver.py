@@ -1,0 +1,105 @@
+"""RingCentral's part of the engine: where to connect, with which tokens, and what is fatal.
+
+The supervisor calls it. Facts: the wstoken endpoint and the handshake as in the developer guide; a token is single use,
+but one whose attempt failed before the upgrade is still good (ringcentral-extensible#36: a reconnect loop must not run
+into the rate limit of the wstoken endpoint).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import anyio
+import msgspec
+from msgspec import Struct
+
+from rcex_ws.connection import Endpoint, Link
+from rcex_ws.errors import ConfigurationError, ConnectFailed, RcexError, UpgradeRefused
+from rcex_ws.rest import LoginRefused, Request, RestError, RingCentral
+from rcex_ws.wsg.conversation import Common, WsgConversation
+from rcex_ws.wsg.models import Events, Outcome, SubscriptionState
+
+__all__ = ["WsgDriver"]
+
+
+class _WsToken(Struct):
+    """The answer of POST /restapi/oauth/wstoken; `expires_in` in seconds."""
+
+    ws_access_token: str
+    uri: str
+    expires_in: float = 30
+    fetched_at: float = 0  # ours: the event loop's time
+
+
+class WsgDriver:
+    """Say where to connect.
+
+    Args:
+        rc: the client, for the wstoken.
+        common: what outlives a connection.
+        attempt_timeout: seconds for the wstoken call at most.
+        max_size: the largest frame accepted, in bytes.
+    """
+
+    def __init__(self, rc: RingCentral, common: Common, *, attempt_timeout: float, max_size: int) -> None:
+        self._rc = rc
+        self._common = common
+        self._attempt_timeout = attempt_timeout
+        self._max_size = max_size
+        self._token: _WsToken | None = None  # of the attempt under way
+        self._unused: _WsToken | None = None  # its attempt failed before the server saw it
+        self._offered = False
+
+    async def endpoint(self) -> Endpoint:
+        """Get a wstoken and decide whether the session is to be recovered."""
+        self._offered = False
+        self._token = token = await self._get_token()
+        wsc = self._common.session.token_to_offer(anyio.current_time())
+        self._offered = wsc is not None
+        url = f"{token.uri}{'&' if '?' in token.uri else '?'}access_token={quote(token.ws_access_token, safe='')}"
+        if wsc is not None:
+            url += f"&wsc={quote(wsc, safe='')}"
+        context = self._rc.ssl_context if url.startswith("wss:") else None
+        return Endpoint(url, proxy=self._rc.proxy, ssl_context=context, max_size=self._max_size)
+
+    def converse(self, link: Link) -> WsgConversation:
+        """Make the conversation for a new connection."""
+        self._token = None
+        return WsgConversation(link, self._common, offered=self._offered)
+
+    def is_fatal(self, error: RcexError) -> bool:
+        """Tell whether trying again cannot help: a refused login, or no permission for WebSockets."""
+        if isinstance(error, RestError):
+            # 401: the client has tried a new token already. Any 403 of this endpoint is a missing permission.
+            return isinstance(error, LoginRefused) or error.status_code in (401, 403)
+        return isinstance(error, ConfigurationError)
+
+    def attempt_failed(self, error: RcexError) -> None:
+        """Remember what the failure means for the tokens, and tell the application."""
+        if isinstance(error, ConnectFailed):
+            if not error.upgrade_sent:
+                self._unused = self._token
+            elif self._offered:
+                self._common.session.recovery_died()
+        if isinstance(error, UpgradeRefused) and error.status == 400 and self._offered:
+            self._common.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
+        self._token = None
+        self._common.announcer.emit(Events.AUTO_RECOVER_ERROR, error)
+
+    def failed(self, error: Exception) -> None:
+        """End the subscription with the error: its iterator raises it after what is buffered."""
+        self._common.subscriptions.end(SubscriptionState.FAILED, error)
+        self._common.announcer.error(error)
+
+    async def _get_token(self) -> _WsToken:
+        token, self._unused = self._unused, None
+        now = anyio.current_time()
+        if token is not None and now - token.fetched_at < 0.8 * token.expires_in:
+            return token
+        response = await self._rc.send(Request("POST", "/restapi/oauth/wstoken", timeout=self._attempt_timeout))
+        try:
+            token = msgspec.json.decode(response.content, type=_WsToken, strict=False)
+        except msgspec.DecodeError as exc:
+            raise ConnectFailed(f"the answer of /restapi/oauth/wstoken cannot be read: {exc}") from exc
+        token.fetched_at = now
+        return token

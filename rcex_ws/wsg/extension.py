@@ -1,0 +1,390 @@
+"""`WebSocketExtension`: what the application holds. A thin front; each life behind it is an `Engine`.
+
+engine.py          one life: the parts and their tasks
+driver.py          where to connect             conversation.py  one connection
+session.py         recovery and gaps (pure)     inbox.py         notifications on their way in
+subscriptions.py   the one subscription         subscription.py  what subscribe() returns
+rest_transport.py  REST over the WebSocket      store.py, keeper.py  surviving a restart
+announcer.py       what the application is told frames.py, filters.py, models.py, dedupe.py  pure
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol, TypeVar, Unpack, overload
+
+import anyio
+
+from rcex_ws.connection import (
+    EventEmitter,
+    Link,
+    Opener,
+    ReconnectDelays,
+    State,
+    default_delays,
+    open_websocket,
+)
+from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected, RequestLost
+from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
+from rcex_ws.tasks import Child
+from rcex_ws.wsg.announcer import GapHook
+from rcex_ws.wsg.engine import Engine, Settings
+from rcex_ws.wsg.frames import Wsc
+from rcex_ws.wsg.models import ConnectionDetails, Events, Recovery, SubscriptionInfo
+from rcex_ws.wsg.rest_transport import eligible
+from rcex_ws.wsg.store import SessionStore
+from rcex_ws.wsg.subscription import Callback, Subscription
+
+__all__ = ["WebSocketExtension"]
+
+logger = logging.getLogger("rcex_ws.wsg")
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
+
+
+class Unsubscriber(Protocol):
+    """Take a handler off again."""
+
+    def __call__(self) -> None:
+        """Take it off; idempotent."""
+        ...
+
+
+class WebSocketExtension(Extension):
+    """Give a `RingCentral` client a WebSocket that survives everything.
+
+    It subscribes, sends REST calls over the socket, recovers its session, and says what happened. Times are seconds.
+
+    Args:
+        rest_over_websocket: send REST calls over the socket where the gateway can take them; can be switched later.
+        auto_recover: reconnect by itself; else the application calls `recover()` after a loss.
+        wsc_token: recovery token of an earlier process, as `newWsc` gave it; a session_store goes first.
+        debug_mode: write all frames to stderr, tokens left out, whether logging is configured or not.
+        session_store: keeps session and subscription over a restart.
+        start_in_background: `install_extension` returns at once; `subscribe` then waits for the connection.
+        repeat_lost: repeat a GET, HEAD, PUT or DELETE by HTTPS when the connection went before its answer.
+        on_gap: async hook, called with each `Gap` before newer notifications are delivered.
+        open_timeout: for all of install.
+        attempt_timeout: for one attempt: wstoken, TCP, TLS, upgrade, ConnectionDetails.
+        request_timeout: for one call of the extension's own.
+        close_timeout: for closing, from any state.
+        gap_timeout: for `on_gap`; then it is cancelled.
+        heartbeat_interval: without an inbound frame for so long a Heartbeat is sent.
+        heartbeat_timeout: without an inbound frame for so long after it the link is dead.
+        reconnect_delays: gives the wait after the n-th failure in a row, n from 1.
+        max_pending: most notifications that wait for a slow consumer; beyond that the oldest go, as a gap.
+        max_pending_bytes: most bytes of them.
+        max_size: the largest frame accepted, in bytes.
+
+    Attributes:
+        event_emitter: emits the events of `Events`; handlers may be attached any time, also before install.
+        rest_over_websocket: as above.
+    """
+
+    #: Opens a WebSocket; `rcex_ws.testing` brings its own for tests in virtual time.
+    open_socket: Opener = staticmethod(open_websocket)
+
+    def __init__(
+        self,
+        *,
+        rest_over_websocket: bool = False,
+        auto_recover: bool = True,
+        wsc_token: str | None = None,
+        debug_mode: bool = False,
+        session_store: SessionStore | None = None,
+        start_in_background: bool = False,
+        repeat_lost: bool = True,
+        on_gap: GapHook | None = None,
+        # Times
+        open_timeout: float = 30.0,
+        attempt_timeout: float = 10.0,
+        request_timeout: float = 60.0,
+        close_timeout: float = 5.0,
+        gap_timeout: float = 30.0,
+        heartbeat_interval: float = 30.0,
+        heartbeat_timeout: float = 10.0,
+        reconnect_delays: ReconnectDelays = default_delays,
+        # Bounds
+        max_pending: int = 10_000,
+        max_pending_bytes: int = 64 * 2**20,
+        max_size: int = 16 * 2**20,
+    ) -> None:
+        self.rest_over_websocket = rest_over_websocket
+        self.event_emitter = EventEmitter()
+        self._settings = Settings(
+            auto_recover=auto_recover,
+            debug_mode=debug_mode,
+            on_gap=on_gap,
+            open_timeout=open_timeout,
+            attempt_timeout=attempt_timeout,
+            request_timeout=request_timeout,
+            close_timeout=close_timeout,
+            gap_timeout=gap_timeout,
+            heartbeat_interval=heartbeat_interval,
+            heartbeat_timeout=heartbeat_timeout,
+            reconnect_delays=reconnect_delays,
+            max_pending=max_pending,
+            max_pending_bytes=max_pending_bytes,
+            max_size=max_size,
+        )
+        self._wsc_token = wsc_token
+        self._store = session_store
+        self._start_in_background = start_in_background
+        self._repeat_lost = repeat_lost
+        self._rc: RingCentral | None = None
+        self._engine: Engine | None = None
+        self._emitting: Child | None = None
+
+    def __repr__(self) -> str:
+        return f"<WebSocketExtension {self.state}>"
+
+    # -- what it is doing ------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
+        return State.IDLE if self._engine is None else self._engine.supervisor.state
+
+    @property
+    def state_reason(self) -> str:
+        """Why it is in this state, for people."""
+        return "" if self._engine is None else self._engine.supervisor.reason
+
+    @property
+    def ws(self) -> Link | None:
+        """The connection: `id`, `opened_at`, `abort()`; None while it is lost."""
+        return None if self._engine is None or not self._engine.is_ready else self._engine.supervisor.link
+
+    @property
+    def wsc(self) -> Wsc | None:
+        """The newest recovery token (`token`, `sequence`); a secret."""
+        return None if self._engine is None else self._engine.common.session.wsc
+
+    @property
+    def connection_details(self) -> ConnectionDetails | None:
+        """What the server said of the connection first; None before the first one."""
+        return None if self._engine is None else self._engine.common.session.details
+
+    @property
+    def subscription(self) -> Subscription | None:
+        """The active subscription."""
+        return None if self._engine is None else self._engine.subscriptions.current
+
+    @property
+    def last_recovery(self) -> Recovery | None:
+        """How the last outage ended."""
+        return None if self._engine is None else self._engine.common.last_recovery
+
+    # -- events ----------------------------------------------------------------------------------------------------
+
+    @overload
+    def on(self, event: str) -> Callable[[Handler], Handler]: ...
+    @overload
+    def on(self, event: str, handler: Callable[..., object]) -> Unsubscriber: ...
+    def on(
+        self, event: str, handler: Callable[..., object] | None = None
+    ) -> Unsubscriber | Callable[[Handler], Handler]:
+        """Attach a handler, sync or async; without one, be a decorator.
+
+        Args:
+            event: one of `Events`, or its plain string.
+            handler: gets what `Events` says.
+
+        Returns:
+            A function that takes the handler off again; for the decorator the handler.
+
+        Raises:
+            ConfigurationError: there is no such event.
+        """
+        if event not in list(Events):
+            raise ConfigurationError(f"event: {event!r} is none of {', '.join(Events)}")
+        if handler is None:
+            return self.event_emitter.listens_to(event)
+        self.event_emitter.add_listener(event, handler)
+
+        def unsubscribe() -> None:
+            with contextlib.suppress(KeyError):  # it is off already
+                self.event_emitter.remove_listener(event, handler)  # pyright: ignore[reportUnknownMemberType]
+
+        return unsubscribe
+
+    # -- connecting ------------------------------------------------------------------------------------------------
+
+    async def install(self, rc: RingCentral) -> None:
+        """Connect; called by `rc.install_extension`.
+
+        Raises:
+            ConfigurationError: another process has the session store, or nobody is logged in.
+            LoginRefused: the login is not good any more.
+            RestError: the application may not use WebSockets.
+            ConnectFailed: no connection within `open_timeout`; trying again can help.
+        """
+        self._rc = rc
+        await self._open(self._wsc_token)
+
+    async def connect(self) -> None:
+        """Begin a fresh session; also after `revoke()`. A session that was there is ended.
+
+        Raises:
+            RcexError: as in `install`.
+        """
+        if self._engine is not None:
+            await self._engine.stop(keep_session=False)
+        await self._open(None)
+
+    async def recover(self) -> Recovery | None:
+        """Make one attempt now, with the recovery token; do nothing when connected.
+
+        Returns:
+            How the outage ended; None if there was none.
+
+        Raises:
+            RcexError: the attempt failed.
+            NotConnected: the extension is closed; use `connect()`.
+        """
+        engine = self._running()
+        await engine.supervisor.attempt()
+        return engine.common.last_recovery
+
+    async def _open(self, wsc_token: str | None) -> None:
+        rc = self._installed()
+        await rc.tasks.start()
+        self._run_emitter(rc)
+        engine = Engine(rc, self.event_emitter, self._settings, store=self._store, open_socket=self.open_socket)
+        self._engine = engine
+        try:
+            await engine.start(wsc_token)
+            if self._start_in_background:
+                return
+            await self._wait_open(engine)
+        except BaseException:
+            await self._stop(keep_session=True)
+            raise
+
+    async def _wait_open(self, engine: Engine) -> None:
+        with anyio.move_on_after(self._settings.open_timeout):
+            await engine.wait_ready()
+            return
+        raise ConnectFailed(
+            f"no connection within {self._settings.open_timeout:g} s; trying again can help "
+            f"(last: {engine.supervisor.reason or 'no answer'})"
+        )
+
+    # -- subscribing and calling -----------------------------------------------------------------------------------
+
+    async def subscribe(
+        self,
+        event_filters: Collection[str],
+        callback: Callback | None = None,
+        subscription_info: SubscriptionInfo | Mapping[str, Any] | None = None,
+    ) -> Subscription:
+        """Subscribe; the subscription there was is replaced. Waits for the connection.
+
+        With the same filters only the consumer changes, without a call to the server. A refusal leaves the earlier
+        subscription untouched.
+
+        Args:
+            event_filters: paths such as "/restapi/v1.0/account/~/extension/~/message-store".
+            callback: sync or async, called with one `Notification` after the other; None to iterate.
+            subscription_info: of an earlier process, to continue it; if the server does not know it any more, a new
+                one is made and the gap reported.
+
+        Raises:
+            ConfigurationError: an argument is wrong.
+            NotConnected: the extension is closed, or lost its connection and `auto_recover` is off.
+            RestError: the server refused.
+        """
+        return await self._running().subscriptions.subscribe(event_filters, callback, subscription_info)
+
+    async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
+        """Send a call over the socket; wait for the connection if need be, which `rc.request` never does.
+
+        Args:
+            method: GET, POST, ...
+            path: "/restapi/...".
+            **options: as in `RingCentral.request`.
+
+        Raises:
+            ConfigurationError: the gateway cannot take such a call.
+            RequestLost: the connection went, and the server may have seen a POST or PATCH.
+            RcexError: as in `RingCentral.send`.
+        """
+        rc, engine = self._installed(), self._running()
+        options.setdefault("timeout", self._settings.request_timeout)
+        request = Request(method, path, **options)
+        if not eligible(request, rc.server):
+            raise ConfigurationError(
+                f"{request!r} cannot go over the WebSocket; use rc.request, which sends it by HTTPS"
+            )
+        return await rc.send(request, transport=engine.send_when_ready)
+
+    async def transport(self, request: Request, call_next: Send) -> Response:
+        """Take a call that may go over the socket; pass the others on."""
+        rc, engine = self._rc, self._engine
+        if rc is None or engine is None or not self.rest_over_websocket:
+            return await call_next(request)
+        if not engine.is_ready or not eligible(request, rc.server):
+            return await call_next(request)
+        try:
+            return await engine.send(request)
+        except NotConnected:
+            return await call_next(request)
+        except RequestLost as lost:
+            if lost.sent and not (request.idempotent and self._repeat_lost):
+                raise
+            return await call_next(request)
+
+    def enable(self) -> None:
+        """Let REST calls go over the socket again."""
+        self.enabled = True
+
+    def disable(self) -> None:
+        """Let REST calls go around the socket; events are not touched."""
+        self.enabled = False
+
+    # -- closing ---------------------------------------------------------------------------------------------------
+
+    async def revoke(self) -> None:
+        """Delete the subscription, close, forget the session; works offline. `connect()` begins a new one."""
+        await self._stop(keep_session=False)
+
+    async def detach(self) -> None:
+        """Close, but leave the session to the next process: deliver what is buffered, save, close."""
+        await self._stop(keep_session=True)
+
+    async def aclose(self) -> None:
+        """Detach when there is a session_store, else revoke; called by `rc.aclose()`."""
+        await self._stop(keep_session=self._store is not None)
+
+    async def _stop(self, *, keep_session: bool) -> None:
+        if self._engine is None:
+            return
+        await self._engine.stop(keep_session=keep_session)
+        self.event_emitter.stop()
+        if self._emitting is not None:
+            with anyio.move_on_after(self._settings.close_timeout, shield=True):
+                await self._emitting.wait()
+            self._emitting.cancel()
+
+    def _run_emitter(self, rc: RingCentral) -> None:
+        if self._emitting is not None and not self._emitting.done:
+            self.event_emitter.keep_running()
+        else:
+            self._emitting = rc.tasks.spawn(self.event_emitter.run, name="events", on_crash=_emitter_crashed)
+
+    def _installed(self) -> RingCentral:
+        if self._rc is None:
+            raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
+        return self._rc
+
+    def _running(self) -> Engine:
+        self._installed()
+        if self._engine is None:
+            raise NotConnected("the extension is not connected; use connect()")
+        return self._engine
+
+
+def _emitter_crashed(exc: Exception) -> None:
+    logger.error("the task of lifecycle events crashed", exc_info=exc)

@@ -1,0 +1,258 @@
+"""The frames of RingCentral's WebSocket gateway: bytes in, typed meta and a raw body out. Pure.
+
+Every frame is one text message holding a JSON array `[meta]` or `[meta, body]`. The meta is decoded once, the body
+stays raw until someone asks. Protocol facts: RingCentral developer guide, notifications/websockets; the odd multipart
+frame: how the official JavaScript and .NET SDKs read it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
+from typing import Any, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from rcex_ws.errors import RcexError
+
+__all__ = [
+    "BadFrame",
+    "Envelope",
+    "ErrorBody",
+    "Frame",
+    "Meta",
+    "Wsc",
+    "decode",
+    "decode_body",
+    "encode",
+    "next_id",
+    "read_envelope",
+    "read_error",
+    "redact",
+]
+
+
+class BadFrame(RcexError):
+    """Report a frame that cannot be read; the connection survives it."""
+
+
+class Wsc(Struct, frozen=True, repr_omit_defaults=True):
+    """The token by which a session is recovered.
+
+    Attributes:
+        token: opaque; a secret.
+        sequence: orders the tokens of one session; starts at 1 anew with each connection.
+    """
+
+    token: str
+    sequence: int = 0
+
+    def __repr__(self) -> str:
+        return f"Wsc(token=***, sequence={self.sequence})"
+
+
+class Meta(Struct, rename="camel", gc=False):
+    """The first element of a frame; every field is optional on the wire."""
+
+    type: str = ""
+    message_id: str | int | None = None
+    status: int = 0
+    headers: dict[str, str] | None = None
+    wsc: Wsc | None = None
+
+
+class Frame(Struct, array_like=True):
+    """One inbound frame.
+
+    Attributes:
+        meta: decoded.
+        body: raw JSON, or MIME text in the case of a multipart answer; empty if there was none.
+    """
+
+    meta: Meta
+    body: Raw = Raw()
+
+    @property
+    def key(self) -> str:
+        """The message id as a string: servers send strings and numbers."""
+        return _text(self.meta.message_id)
+
+
+class Envelope(Struct, rename="camel", gc=False):
+    """What a notification's body wraps: the same as a webhook's payload."""
+
+    event: str
+    uuid: str | int | None = None
+    timestamp: str | None = None
+    subscription_id: str | int | None = None
+    owner_id: str | int | None = None
+    body: Raw = Raw(b"null")
+
+
+class ErrorBody(Struct, rename="camel"):
+    """The body of an Error frame."""
+
+    error_code: str = ""
+    message: str = ""
+
+
+_frame_decoder = msgspec.json.Decoder(Frame)
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+_encode = msgspec.json.encode
+_counter = count(1)
+
+
+def next_id(prefix: str) -> str:
+    """Make a message id: unique within this process, and cheap."""
+    return f"{prefix}{next(_counter)}"
+
+
+def encode(
+    kind: str,
+    message_id: str,
+    *,
+    method: str | None = None,
+    path: str | None = None,
+    query: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> bytes:
+    """Encode a frame of ours.
+
+    Args:
+        kind: the frame's type, `ClientRequest` or `Heartbeat`.
+        message_id: echoed by the server.
+        method: of a request.
+        path: of a request.
+        query: of a request.
+        headers: of a request.
+        body: encoded JSON; None for a frame without a second element.
+    """
+    meta: dict[str, Any] = {"type": kind, "messageId": message_id}
+    if method is not None:
+        meta["method"], meta["path"] = method, path
+    if headers:
+        meta["headers"] = headers
+    if query:
+        meta["query"] = query
+    return _encode([meta] if body is None else [meta, Raw(body)])
+
+
+def decode(data: bytes) -> Frame:
+    """Decode a frame.
+
+    When msgspec refuses it (a lone surrogate, NaN, a meta field of another type) the standard json decides; a frame
+    that is no JSON as a whole may still be a multipart answer.
+
+    Raises:
+        BadFrame: nothing can read it.
+    """
+    try:
+        return _frame_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as exc:
+        raise BadFrame("a frame is not UTF-8") from exc
+    try:
+        return _lenient(json.loads(text))
+    except (ValueError, RecursionError):
+        return _multipart(text)
+
+
+def _lenient(frame: Any) -> Frame:
+    """Build a frame out of whatever the standard json read, dropping meta fields of a wrong type."""
+    try:
+        raw = msgspec.convert(frame[0], dict[str, Any])
+    except (TypeError, KeyError, IndexError, msgspec.ValidationError):
+        raise BadFrame("a frame is not a JSON array whose first element is an object") from None
+    meta = Meta(type=str(raw.get("type", "")))
+    message_id, status, wsc, headers = (raw.get(name) for name in ("messageId", "status", "wsc", "headers"))
+    if isinstance(message_id, (str, int)):
+        meta.message_id = message_id
+    if str(status).isdigit():
+        meta.status = int(cast("str", status))
+    with suppress(msgspec.ValidationError):
+        meta.headers = msgspec.convert(headers, dict[str, str] | None, strict=False)
+    with suppress(msgspec.ValidationError):
+        meta.wsc = msgspec.convert(wsc, Wsc | None, strict=False)
+    return Frame(meta, Raw(json.dumps(frame[1]).encode()) if len(frame) > 1 else Raw())
+
+
+def _multipart(text: str) -> Frame:
+    """Read `[meta,--Boundary...]`, the answer to a batch request: JSON, a comma, MIME text, a bracket."""
+    start = text.find("{")
+    if text[: max(start, 0)].strip() != "[":
+        raise BadFrame("a frame is not JSON")
+    try:
+        meta, end = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        raise BadFrame("a frame is not JSON") from None
+    mime = text[end:].lstrip()
+    if not mime.startswith(",--") or not mime.rstrip().endswith("]"):
+        raise BadFrame("a frame is neither JSON nor multipart")
+    frame = _lenient([meta])
+    frame.body = Raw(mime.rstrip()[1:-1].encode())
+    return frame
+
+
+def read_envelope(body: Raw) -> Envelope:
+    """Decode the envelope of a notification; its own body stays raw.
+
+    Raises:
+        BadFrame: it is not an object with an `event`.
+    """
+    try:
+        return _envelope_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        loaded = json.loads(bytes(body))
+        inner = Raw(json.dumps(loaded.pop("body", None)).encode())
+        envelope = msgspec.convert(loaded, Envelope, strict=False)
+    except (ValueError, AttributeError, RecursionError, msgspec.ValidationError) as exc:
+        raise BadFrame(f"the envelope of a notification cannot be read: {type(exc).__name__}") from exc
+    envelope.body = inner
+    return envelope
+
+
+def read_error(body: Raw) -> ErrorBody:
+    """Decode the body of an Error frame; what cannot be read is left empty."""
+    try:
+        return msgspec.json.decode(body, type=ErrorBody, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ErrorBody()
+
+
+def decode_body(body: Raw) -> Any:
+    """Decode a raw body; None if there is none.
+
+    Raises:
+        BadFrame: it is no JSON.
+    """
+    if not bytes(body):
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:
+            return json.loads(bytes(body))
+        except (ValueError, RecursionError) as exc:
+            raise BadFrame("a body is no JSON") from exc
+
+
+_secrets = re.compile(rb'("(?:token|access_token|ws_access_token|refresh_token|assertion|password)"\s*:\s*)"[^"]*"')
+
+
+def redact(data: bytes) -> str:
+    """Show a frame without the tokens in it."""
+    return _secrets.sub(rb'\1"***"', data).decode(errors="replace")
+
+
+def _text(value: str | int | None) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)

@@ -1,0 +1,235 @@
+"""What users of the WebSocket extension get to see: notifications, subscription info, gaps, outcomes. No behaviour.
+
+Wire facts: RingCentral developer guide, notifications/websockets, and frames recorded from the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+import msgspec
+from msgspec import Raw, Struct
+
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.wsg.frames import Envelope, decode_body
+
+__all__ = [
+    "ConnectionDetails",
+    "Events",
+    "Gap",
+    "Notification",
+    "Outcome",
+    "Recovery",
+    "SubscriptionInfo",
+    "SubscriptionState",
+    "parse_time",
+]
+
+
+class Events(StrEnum):
+    """The lifecycle events of the extension, with what their handlers get."""
+
+    AUTO_RECOVER_SUCCESS = "autoRecoverSuccess"  #: (ws) the session was recovered; missed events follow
+    AUTO_RECOVER_FAILED = "autoRecoverFailed"  #: (ws) it was not; the new subscription is active
+    AUTO_RECOVER_ERROR = "autoRecoverError"  #: (error) an attempt failed, more will follow
+    NEW_WEBSOCKET_OBJECT = "newWebSocketObject"  #: (ws) a new connection
+    NEW_WSC = "newWsc"  #: (wsc) a new recovery token
+    CONNECTION_READY = "connectionReady"  #: (ws) REST and events flow
+    DISCONNECTED = "disconnected"  #: (reason) the connection was lost
+    NOTIFICATION_GAP = "notificationGap"  #: (gap) for this period notifications are or may be missing
+    ERROR = "error"  #: (error) anything else that went wrong
+
+
+class ConnectionDetails(Struct, rename="camel", frozen=True):
+    """The body of the first frame of a connection; times in seconds.
+
+    Attributes:
+        creation_time: ISO 8601, as the server wrote it.
+        max_connections_per_session: WebSockets per OAuth session.
+        recovery_buffer_size: notifications kept while the client is away.
+        recovery_timeout: how long a lost session can be recovered.
+        idle_timeout: without any message for so long the server closes.
+        absolute_timeout: the oldest a connection can get.
+        max_active_requests: requests in flight.
+        recovery_state: "Successful" or "Failed"; None when no recovery was asked for.
+        recovery_error_code: why it failed.
+    """
+
+    creation_time: str = ""
+    max_connections_per_session: int = 50
+    recovery_buffer_size: int = 100
+    recovery_timeout: float = 180
+    idle_timeout: float = 1800
+    absolute_timeout: float = 86400
+    max_active_requests: int = 10
+    recovery_state: str | None = None
+    recovery_error_code: str | None = None
+
+
+class DisabledFilter(Struct, rename="camel", frozen=True):
+    """A filter that the server did not grant."""
+
+    filter: str
+    reason: str | None = None
+    message: str | None = None
+
+
+class SubscriptionInfo(Struct, rename="camel", frozen=True):
+    """A subscription as the server describes it.
+
+    Attributes:
+        id: its id.
+        event_filters: with `~` resolved to ids.
+        disabled_filters: those the server did not grant.
+        status: "Active" or "Blacklisted".
+        uri, creation_time, expiration_time, expires_in, delivery_mode: as the server wrote them.
+    """
+
+    id: str
+    event_filters: tuple[str, ...] = ()
+    disabled_filters: tuple[DisabledFilter, ...] = ()
+    status: str | None = None
+    uri: str | None = None
+    creation_time: str | None = None
+    expiration_time: str | None = None
+    expires_in: int | None = None
+    delivery_mode: dict[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready dict with the names of the wire."""
+        return msgspec.json.decode(msgspec.json.encode(self), type=dict[str, Any])
+
+    @classmethod
+    def from_dict(cls, info: Mapping[str, Any]) -> Self:
+        """Read the dict that `to_dict` gave, or the server's answer.
+
+        Raises:
+            ConfigurationError: a field is missing or has the wrong type.
+        """
+        try:
+            return msgspec.convert(dict(info), cls)
+        except msgspec.ValidationError as exc:
+            raise ConfigurationError(f"subscription_info: {exc}; pass what SubscriptionInfo.to_dict() gave") from exc
+
+
+class SubscriptionState(StrEnum):
+    """The states of a `Subscription`."""
+
+    PENDING = "pending"  #: the server has not answered yet
+    ACTIVE = "active"
+    REPLACED = "replaced"  #: another subscribe() took its place
+    REVOKED = "revoked"
+    CLOSED = "closed"  #: the extension was closed; the server may still know it
+    FAILED = "failed"  #: the server refused to renew it; see `error`
+
+
+class Notification:
+    """One notification; cheap until its body is asked for.
+
+    Attributes:
+        uuid: unique; duplicates were dropped by it.
+        event: the filter that matched, with ids resolved and its query.
+        subscription_id: of the server's subscription.
+        owner_id: the extension that owns the subscription; None if the server did not say.
+        raw: the envelope as it came, JSON.
+    """
+
+    __slots__ = ("_body", "_decoded", "_raw", "_timestamp", "event", "owner_id", "subscription_id", "uuid")
+
+    def __init__(self, envelope: Envelope, raw: Raw, uuid: str) -> None:
+        self.uuid = uuid
+        self.event = envelope.event
+        self.subscription_id = _string(envelope.subscription_id)
+        self.owner_id = _string(envelope.owner_id)
+        self._timestamp = envelope.timestamp
+        self._raw = raw
+        self._body: Any = envelope.body
+        self._decoded = False
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """When the server made it; None if it did not say."""
+        return parse_time(self._timestamp)
+
+    @property
+    def body(self) -> Any:
+        """What happened; decoded when first asked for.
+
+        Raises:
+            BadFrame: the server sent something that is no JSON.
+        """
+        if not self._decoded:
+            self._body, self._decoded = decode_body(self._body), True
+        return self._body
+
+    @property
+    def raw(self) -> bytes:
+        """The whole notification as it came: JSON with uuid, event, timestamp, subscriptionId, ownerId and body."""
+        return bytes(self._raw)
+
+    def __repr__(self) -> str:
+        return f"<Notification {self.uuid} {self.event}>"
+
+
+class Outcome(StrEnum):
+    """How an outage ended."""
+
+    RECOVERED = "recovered"  #: the server recovered the session; it sends what it buffered
+    REFUSED = "refused"  #: the server refused to recover the session
+    WINDOW_EXCEEDED = "windowExceeded"  #: it was too late to ask
+    UNREADABLE = "unreadable"  #: the server could not read the recovery token; it was dropped
+
+
+@dataclass(slots=True)
+class Recovery:
+    """Describe the last recovery.
+
+    Attributes:
+        outcome: how the outage ended.
+        error_code: the server's code, if it refused.
+        outage: seconds from the loss to the new connection; None after a restart without a stored time.
+        attempts: how many it took.
+        replayed: notifications so far that were made before the new connection.
+        duplicates: notifications so far that had been delivered before.
+    """
+
+    outcome: Outcome
+    error_code: str | None
+    outage: float | None
+    attempts: int
+    replayed: int = 0
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A period for which notifications are or may be missing; read the affected data again.
+
+    Attributes:
+        since: the last sign of life before it; None when it lies before this process and is not known.
+        until: from here on all is complete again.
+        certain: True when the server or this library knows of a loss, False when it cannot be excluded.
+        reason: for people.
+    """
+
+    since: datetime | None
+    until: datetime
+    certain: bool
+    reason: str
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Read the server's times: ISO 8601 with `Z`, `+00:00` or `+0000`; None if it is no time."""
+    try:
+        parsed = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _string(value: str | int | None) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,105 @@
+"""REST over the WebSocket: which calls may go that way, and how a call becomes a frame and an answer a response.
+
+Facts: what the gateway refuses (binary content, multipart bodies, everything under /restapi/oauth/) stands in the
+README of @rc-ex/ws; frames in the developer guide.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from rcex_ws.connection import RequestTable
+from rcex_ws.errors import NotConnected, RequestLost
+from rcex_ws.rest import UNSET, Request, Response
+from rcex_ws.wsg.frames import Frame, encode, next_id
+
+__all__ = ["RestTransport", "eligible"]
+
+#: Paths whose GET answers with bytes: attachments, recordings, profile images, fax pages, greetings.
+_BINARY = re.compile(
+    r"/(?:message-store/[^/]+/content(?:/[^/]+)?|(?:call-)?recordings?/[^/]+/content|profile-image(?:/[^/]+)?"
+    r"|fax-cover-page/[^/]+|greeting/[^/]+/content|ivr-prompts/[^/]+/content|glip/files/[^/]+"
+    r"|custom-greeting/[^/]+/content)/?$"
+)
+_ACCEPTABLE = ("application/json", "multipart/mixed", "*/*")
+
+
+def eligible(request: Request, server: str) -> bool:
+    """Tell whether the gateway can take this call.
+
+    Args:
+        request: the call.
+        server: the client's server; calls to other hosts never go over its socket.
+    """
+    path = _local_path(request.path, server)
+    if path is None or path.startswith(("/restapi/oauth/", "/restapi/v1.0/subscription")):
+        return False
+    if request.files is not None or request.data is not None or request.content is not None:
+        return False
+    content_type = request.header("Content-Type")
+    if content_type is not None and not content_type.lower().startswith("application/json"):
+        return False
+    accepted = [part.partition(";")[0].strip().lower() for part in request.accept.split(",")]
+    return all(kind in _ACCEPTABLE for kind in accepted) and _BINARY.search(path.partition("?")[0]) is None
+
+
+class RestTransport:
+    """Send REST calls over whatever connection the request table has now.
+
+    Args:
+        table: correlates answers.
+        server: the client's server.
+    """
+
+    def __init__(self, table: RequestTable[Frame], server: str) -> None:
+        self._table = table
+        self._server = server
+
+    async def send(self, request: Request) -> Response:
+        """Send a call and wait for its answer, whatever its status.
+
+        Raises:
+            NotConnected: there is no connection; nothing was sent.
+            RequestLost: the connection went; `.sent` tells whether the server may have seen the call.
+            RequestTimeout: no answer in time.
+        """
+        if not self._table.connected:
+            raise NotConnected("the WebSocket is not connected")
+        key = next_id("r")
+        frame = encode(
+            "ClientRequest",
+            key,
+            method=request.method,
+            path=_local_path(request.path, self._server) or request.path,
+            query=_query(request),
+            headers=request.headers,
+            body=None if request.json is UNSET else msgspec.json.encode(request.json),
+        )
+        answer = await self._table.call(key, frame, timeout=request.timeout)
+        return Response(answer.meta.status, answer.meta.headers or {}, bytes(answer.body), "websocket")
+
+    @staticmethod
+    def lost(pending: Any) -> RequestLost:
+        """Make the error of a request whose connection went."""
+        return RequestLost("the connection was lost before the answer came", sent=pending.sent)
+
+
+def _local_path(path: str, server: str) -> str | None:
+    """Give the path without the server; None for another host."""
+    if path.startswith("/"):
+        return path
+    url, own = urlsplit(path), urlsplit(server)
+    if (url.scheme, url.netloc) != (own.scheme, own.netloc):
+        return None
+    return url.path + (f"?{url.query}" if url.query else "")
+
+
+def _query(request: Request) -> dict[str, Any] | None:
+    """Give the query as the gateway takes it: an object; sequences as arrays, None left out."""
+    if not request.params:
+        return None
+    return {name: value for name, value in request.params.items() if value is not None}

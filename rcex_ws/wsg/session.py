@@ -1,0 +1,146 @@
+"""The session that outlives connections: its recovery token, and what is known of an outage. Pure, `now` is passed in.
+
+It decides whether the token is offered again, what the server's word means, and whether notifications may be missing.
+Facts: known outcomes of recoveries as published by the author of @rc-ex/ws (rc-ws-recover-test), error codes WSG-400,
+WSG-1003 and WSG-1005; the window is `recoveryTimeout` of ConnectionDetails, counted from the loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rcex_ws.connection import Loss
+from rcex_ws.wsg.frames import Wsc
+from rcex_ws.wsg.models import ConnectionDetails, Gap, Outcome, Recovery
+
+__all__ = ["Outage", "Session"]
+
+
+@dataclass(slots=True)
+class Outage:
+    """What is known of the time without a connection.
+
+    Attributes:
+        since: the last inbound frame before it; None if unknown.
+        lost_at: the event loop's time of the loss; None after a restart without a stored time.
+        loss: how the connection ended; None after a restart.
+        clean: after a restart: whether the last process had delivered all and said goodbye.
+        attempts: so far.
+        interrupted: a recovery attempt died after its upgrade request was sent; what it replayed is gone.
+        outcome: decided, though perhaps not announced yet.
+        error_code: the server's, with the outcome.
+    """
+
+    since: datetime | None
+    lost_at: float | None
+    loss: Loss | None = None
+    clean: bool = False
+    attempts: int = 0
+    interrupted: bool = False
+    outcome: Outcome | None = None
+    error_code: str | None = None
+
+
+class Session:
+    """Keep the recovery token and judge outages.
+
+    Args:
+        wsc: of an earlier process, or None.
+
+    Attributes:
+        wsc: the newest token; None while there is no session to recover.
+        details: of the newest connection.
+        outage: the one not yet concluded; None while connected, and before the first connection.
+    """
+
+    def __init__(self, wsc: Wsc | None = None) -> None:
+        self.wsc = wsc
+        self.details = ConnectionDetails()
+        self.outage: Outage | None = None
+
+    def begin_outage(self, outage: Outage) -> None:
+        """Take note of a loss, unless an earlier outage is not concluded yet."""
+        if self.outage is None:
+            self.outage = outage
+
+    def token_to_offer(self, now: float) -> str | None:
+        """Give the token for the next attempt, or None to begin a new session."""
+        outage = self.outage
+        if outage is None:
+            return None
+        outage.attempts += 1
+        if self.wsc is None:
+            self.decide(Outcome.REFUSED)  # unless it was decided before
+            return None
+        if outage.lost_at is not None and now - outage.lost_at > self.details.recovery_timeout:
+            self.decide(Outcome.WINDOW_EXCEEDED)
+            return None
+        return self.wsc.token
+
+    def recovery_died(self) -> None:
+        """Take note that an attempt with a token failed after the server may have begun to replay."""
+        if self.outage is not None:
+            self.outage.interrupted = True
+
+    def decide(self, outcome: Outcome, error_code: str | None = None) -> None:
+        """Take note of how the outage ends; the first verdict counts. All but RECOVERED end the old session."""
+        if outcome is not Outcome.RECOVERED:
+            self.wsc = None
+        if self.outage is not None and self.outage.outcome is None:  # RECOVERED is concluded at once
+            self.outage.outcome, self.outage.error_code = outcome, error_code
+
+    def connected(self, details: ConnectionDetails, wsc: Wsc | None, *, offered: bool) -> None:
+        """Take the server's first frame; with it, its word on the recovery if a token was offered."""
+        if details.recovery_state == "Successful":
+            self.decide(Outcome.RECOVERED)
+        elif offered:
+            self.decide(Outcome.REFUSED, details.recovery_error_code)
+        self.details = details
+        if wsc is not None:
+            self.wsc = wsc  # its sequence starts anew
+
+    def offer_wsc(self, wsc: Wsc) -> bool:
+        """Take a token that came with any later frame; tell whether it is newer."""
+        if self.wsc is not None and wsc.sequence <= self.wsc.sequence:
+            return False
+        self.wsc = wsc
+        return True
+
+    @property
+    def recovered(self) -> bool:
+        """Whether the present connection continues the session from before the outage."""
+        return self.outage is not None and self.outage.outcome is Outcome.RECOVERED
+
+    def conclude(self, now: float, *, subscribed: bool, until: datetime) -> tuple[Recovery, Gap | None] | None:
+        """End the outage; give the outcome and the gap, or None when there was no session to recover.
+
+        After a recovery this is due at the server's first frame, else when the new subscription is active.
+
+        Args:
+            now: the event loop's time.
+            subscribed: whether there was a subscription; without one nothing can be missing.
+            until: when the connection or, if the session is new, its subscription came to be.
+        """
+        outage, self.outage = self.outage, None
+        if outage is None or outage.outcome is None:
+            return None
+        seconds = None if outage.lost_at is None else now - outage.lost_at
+        recovery = Recovery(outage.outcome, outage.error_code, seconds, outage.attempts)
+        return recovery, _gap(outage, until) if subscribed else None
+
+
+def _gap(outage: Outage, until: datetime) -> Gap | None:
+    if outage.outcome is not Outcome.RECOVERED:
+        code = f" ({outage.error_code})" if outage.error_code else ""
+        return Gap(outage.since, until, certain=True, reason=f"session not recovered: {outage.outcome}{code}")
+    # The server buffers from the loss that *it* saw: what it had written before may never have arrived.
+    if outage.interrupted:
+        reason = "a recovery attempt was cut off while the server may have been replaying"
+    elif outage.loss is not None and not outage.loss.announced:
+        reason = f"the connection was lost without a word: {outage.loss}"
+    elif outage.loss is None and not outage.clean:
+        reason = "the last process ended without closing"
+    else:
+        return None
+    return Gap(outage.since, until, certain=False, reason=reason)

@@ -1,0 +1,202 @@
+"""What `subscribe` returns: one subscription as the application sees it, with its queue and its one consumer."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from typing import Protocol
+
+import anyio
+import anyio.lowlevel
+
+from rcex_ws.connection import DeliveryQueue
+from rcex_ws.errors import ConfigurationError, SubscriptionEnded
+from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
+
+__all__ = ["Callback", "Subscription", "SubscriptionOwner"]
+
+logger = logging.getLogger("rcex_ws.wsg")
+
+Callback = Callable[[Notification], Awaitable[None] | None]
+
+#: A sync callback is called so often in a row before other tasks get a turn.
+_BATCH = 32
+
+
+class SubscriptionOwner(Protocol):
+    """What a subscription needs of the one who made it."""
+
+    async def refresh(self, subscription: Subscription) -> None:
+        """Renew it at the server."""
+        ...
+
+    async def update(self, subscription: Subscription, event_filters: Collection[str]) -> None:
+        """Change its filters at the server."""
+        ...
+
+    async def revoke(self, subscription: Subscription) -> None:
+        """Delete it at the server."""
+        ...
+
+    def handler_failed(self, error: Exception) -> None:
+        """Hear that a callback raised."""
+        ...
+
+
+class Subscription:
+    """One subscription.
+
+    Iterate it (`async for notification in subscription`) if it was made without a callback: one consumer, which ends
+    on revoke or replacement after what is buffered, and raises if the subscription failed.
+
+    Attributes:
+        event_filters: as asked for.
+        info: as the server describes it; None while it has not answered.
+        state: PENDING, ACTIVE, REPLACED, REVOKED or FAILED.
+        error: what made it FAILED.
+    """
+
+    def __init__(
+        self,
+        owner: SubscriptionOwner,
+        event_filters: tuple[str, ...],
+        queue: DeliveryQueue[Notification],
+        *,
+        callback: Callback | None = None,
+        info: SubscriptionInfo | None = None,
+    ) -> None:
+        self.event_filters = event_filters
+        self.info = info
+        self.state = SubscriptionState.PENDING
+        self.error: Exception | None = None
+        self._owner = owner
+        self._queue = queue
+        self._callback = callback
+        self._iterated = False
+        self._drained = anyio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self.info.id if self.info else '?'} {self.state}>"
+
+    # -- for the application ---------------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> int:
+        """How many notifications wait for the consumer."""
+        return len(self._queue)
+
+    @property
+    def delivered(self) -> int:
+        """How many notifications the consumer took."""
+        return self._queue.delivered
+
+    @property
+    def dropped(self) -> int:
+        """How many were dropped because the consumer was too slow; each episode was reported as a gap."""
+        return self._queue.dropped
+
+    async def refresh(self) -> None:
+        """Renew it at the server; not needed while connected.
+
+        Raises:
+            SubscriptionEnded: it is not active any more.
+            RestError: the server refused.
+        """
+        self._check_active()
+        await self._owner.refresh(self)
+
+    async def update(self, event_filters: Collection[str]) -> None:
+        """Change the filters; a refusal leaves it as it was.
+
+        Raises:
+            ConfigurationError: not a non-empty list of paths.
+            SubscriptionEnded: it is not active any more.
+            RestError: the server refused.
+        """
+        self._check_active()
+        await self._owner.update(self, event_filters)
+
+    async def revoke(self) -> None:
+        """Delete it at the server; what is buffered is still delivered. Idempotent.
+
+        Raises:
+            RestError: the server refused.
+        """
+        if self.state in (SubscriptionState.ACTIVE, SubscriptionState.PENDING):
+            await self._owner.revoke(self)
+
+    def __aiter__(self) -> AsyncIterator[Notification]:
+        if self._callback is not None:
+            raise ConfigurationError("this subscription has a callback; subscribe without one to iterate")
+        if self._iterated:
+            raise ConfigurationError("this subscription is being iterated already; it has one consumer")
+        self._iterated = True
+        return self._iterate()
+
+    async def _iterate(self) -> AsyncIterator[Notification]:
+        try:
+            async for notification in self._queue:
+                yield notification
+        finally:
+            self._iterated = False
+
+    # -- for the owner ---------------------------------------------------------------------------------------------
+
+    @property
+    def queue(self) -> DeliveryQueue[Notification]:
+        """Where its notifications wait."""
+        return self._queue
+
+    @property
+    def has_callback(self) -> bool:
+        """Whether notifications are delivered to a callback."""
+        return self._callback is not None
+
+    def activate(self, info: SubscriptionInfo | None, event_filters: tuple[str, ...]) -> None:
+        """Take the server's yes."""
+        self.info, self.event_filters, self.state = info, event_filters, SubscriptionState.ACTIVE
+
+    def claim(self, callback: Callback | None) -> None:
+        """Give a subscription that was resumed before anybody asked for it its consumer."""
+        self._callback = callback
+
+    def end(self, state: SubscriptionState, error: Exception | None = None, *, discard: bool = False) -> None:
+        """Let it end after what is buffered, or without that."""
+        if self.state in (SubscriptionState.PENDING, SubscriptionState.ACTIVE):
+            self.state, self.error = state, error
+        # An iterator has the error raised; beside a callback the event `error` says it.
+        self._queue.close(error if self._callback is None else None, discard=discard)
+
+    async def drained(self) -> None:
+        """Wait until the callback has got everything; at once when there is none: an iterator may never come."""
+        if self._callback is not None:
+            await self._drained.wait()
+
+    async def deliver(self, after: Subscription | None) -> None:
+        """Call the callback for one notification after the other, once `after` is through with its own."""
+        callback = self._callback
+        if callback is None:
+            raise AssertionError("a subscription without callback is iterated")
+        try:
+            if after is not None:
+                await after.drained()
+            in_a_row = 0
+            async for notification in self._queue:
+                try:
+                    result = callback(notification)
+                    if inspect.isawaitable(result):
+                        await result
+                        continue
+                except Exception as exc:
+                    logger.exception("the callback raised for %r; the next notification follows", notification)
+                    self._owner.handler_failed(exc)
+                in_a_row += 1
+                if in_a_row % _BATCH == 0:
+                    await anyio.lowlevel.checkpoint()
+        finally:
+            self._drained.set()
+
+    def _check_active(self) -> None:
+        if self.state is not SubscriptionState.ACTIVE:
+            raise SubscriptionEnded(f"the subscription is {self.state}; subscribe again")

@@ -1,0 +1,306 @@
+"""The one subscription of an extension: make, replace, resume, renew, revoke. All calls to /restapi/v1.0/subscription.
+
+Facts: one subscription per connection, a second POST cancels the first; PUT changes filters; the server renews while
+the connection lives; an abandoned subscription counts against the limit for a day, so it is deleted (developer guide
+and API reference, subscriptions).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Protocol
+
+import anyio
+
+from rcex_ws.connection import utc_now
+from rcex_ws.errors import NotConnected, RcexError, RequestLost, SubscriptionEnded
+from rcex_ws.rest import Response, RestError
+from rcex_ws.wsg.announcer import Announcer
+from rcex_ws.wsg.filters import check_filters, matches_any, same_filters
+from rcex_ws.wsg.inbox import Inbox
+from rcex_ws.wsg.models import Gap, Outcome, Recovery, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.subscription import Callback, Subscription
+
+__all__ = ["SubscriptionCall", "Subscriptions"]
+
+logger = logging.getLogger("rcex_ws.wsg")
+
+_PATH = "/restapi/v1.0/subscription"
+
+
+class SubscriptionCall(Protocol):
+    """Send one call over the extension's own socket; raise `RestError` when it is refused."""
+
+    async def __call__(self, method: str, path: str, body: object = None) -> Response:
+        """Send it."""
+        ...
+
+
+class Subscriptions:
+    """Own the subscription of one extension.
+
+    Args:
+        inbox: routes notifications.
+        announcer: hears of gaps and errors.
+        call: sends a call over the socket.
+        wait_ready: waits for a connection; raises `NotConnected` when it is not to be waited for.
+        deliver: starts the consumer of a subscription with a callback, after that of another.
+        changed: hears that what should be stored has changed.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        announcer: Announcer,
+        *,
+        call: SubscriptionCall,
+        wait_ready: Callable[[], Awaitable[None]],
+        deliver: Callable[[Subscription, Subscription | None], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._inbox = inbox
+        self._announcer = announcer
+        self._call = call
+        self._wait_ready = wait_ready
+        self._deliver = deliver
+        self._changed = changed
+        self._one_at_a_time = anyio.Lock()
+        self._claimed = False
+        self._orphans: list[str] = []
+        self._gaps: list[Gap] = []  # found while asking, not reported yet
+        self._blind = False  # the session was resumed by its token alone: what was subscribed is not known
+        self._blind_recovery: Recovery | None = None  # how that went, until the first subscribe
+
+    @property
+    def current(self) -> Subscription | None:
+        """The active subscription, if somebody asked for it."""
+        return self._inbox.current if self._claimed else None
+
+    # -- asked for by the application ------------------------------------------------------------------------------
+
+    async def subscribe(
+        self,
+        event_filters: Collection[str],
+        callback: Callback | None,
+        subscription_info: SubscriptionInfo | Mapping[str, Any] | None,
+    ) -> Subscription:
+        """Subscribe, or replace the subscription there is; see `WebSocketExtension.subscribe`."""
+        filters = check_filters(event_filters)
+        earlier = _as_info(subscription_info)
+        async with self._one_at_a_time:
+            current = self._inbox.current
+            if earlier is not None and current is not None and current.info is None:  # the session was recovered
+                current.activate(earlier, earlier.event_filters)
+            if current is not None and same_filters(filters, current.event_filters):
+                return self._hand_over(current, filters, callback)
+            return await self._replace(filters, callback, earlier)
+
+    async def refresh(self, subscription: Subscription) -> None:
+        """Renew a subscription at the server."""
+        await self.update(subscription, subscription.event_filters)
+
+    async def update(self, subscription: Subscription, event_filters: Collection[str]) -> None:
+        """Change the filters of the active subscription."""
+        filters = check_filters(event_filters)
+        async with self._one_at_a_time:
+            await self._wait_ready()
+            if subscription is not self._inbox.current or subscription.info is None:
+                raise SubscriptionEnded(f"the subscription is {subscription.state}; subscribe again")
+            subscription.activate(await self._ask(filters, subscription.info), filters)
+            self._changed()
+            await self._report_gaps()
+
+    async def revoke(self, subscription: Subscription) -> None:
+        """Delete a subscription at the server; without a connection it is forgotten now and deleted later."""
+        async with self._one_at_a_time:
+            if subscription is not self._inbox.current:
+                return
+            self.end(SubscriptionState.REVOKED)
+            if subscription.info is not None:
+                try:
+                    await self._call("DELETE", f"{_PATH}/{subscription.info.id}")
+                except (NotConnected, RequestLost):
+                    self._orphans.append(subscription.info.id)
+                except RestError as exc:
+                    if exc.status_code != 404:
+                        raise
+
+    def handler_failed(self, error: Exception) -> None:
+        """Report an exception of a callback."""
+        self._announcer.error(error)
+
+    # -- asked for by the connection -------------------------------------------------------------------------------
+
+    def resume(self, info: SubscriptionInfo | None) -> None:
+        """Expect events of a session from before a restart; they wait for the first `subscribe`."""
+        subscription = Subscription(self, info.event_filters if info else (), self._inbox.new_queue(), info=info)
+        subscription.activate(info, subscription.event_filters)
+        self._inbox.current = subscription
+        self._claimed = False
+        self._blind = info is None
+
+    def resumed(self, recovery: Recovery) -> None:
+        """Hear how the session fared."""
+        if self._blind:
+            self._blind, self._blind_recovery = False, recovery
+
+    async def restore(self) -> None:
+        """Subscribe anew on a session that begins empty.
+
+        Raises:
+            RcexError: it failed and may succeed later. A refusal for good fails the subscription instead.
+        """
+        subscription = self._inbox.current
+        if subscription is None:
+            return
+        if not subscription.event_filters:  # resumed by token alone: what it was for is not known
+            self._inbox.current = None
+            subscription.end(SubscriptionState.FAILED, discard=True)
+            return
+        old = subscription.info
+        try:
+            info = await self._ask(subscription.event_filters)
+        except RestError as exc:
+            if exc.retryable:
+                raise
+            logger.error("the subscription was refused and is not renewed: %s", exc)  # noqa: TRY400 - no bug of ours
+            self._inbox.current = None
+            subscription.end(SubscriptionState.FAILED, exc)
+            self._announcer.error(exc)
+        else:
+            subscription.activate(info, subscription.event_filters)
+        if old is not None:
+            self._orphans.append(old.id)
+        self._changed()
+        while self._gaps:
+            self._announcer.gap(self._gaps.pop(0))
+
+    async def delete_orphans(self) -> None:
+        """Delete subscriptions of lost sessions, which would count against the limit for a day."""
+        while self._orphans:
+            orphan = self._orphans.pop()
+            try:
+                await self._call("DELETE", f"{_PATH}/{orphan}")
+            except RestError as exc:
+                logger.debug("an abandoned subscription was not deleted: %s", exc)
+            except RcexError:
+                self._orphans.append(orphan)  # when the next connection is there
+                return
+
+    def end(self, state: SubscriptionState, error: Exception | None = None) -> Subscription | None:
+        """End the current subscription here, without a call, after what is buffered; give it."""
+        subscription, self._inbox.current = self._inbox.current, None
+        if subscription is not None:
+            subscription.end(state, error)
+            self._changed()
+        return subscription
+
+    # -- how -------------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, current: Subscription, filters: tuple[str, ...], callback: Callback | None) -> Subscription:
+        """Give the subscription that the server serves already to a new consumer, without a call."""
+        if self._claimed:
+            successor = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
+            self._activate(successor, current.info, filters)
+            return successor
+        current.claim(callback)
+        self._claimed = True
+        if callback is not None:
+            self._deliver(current, None)
+        return current
+
+    async def _replace(
+        self, filters: tuple[str, ...], callback: Callback | None, earlier: SubscriptionInfo | None
+    ) -> Subscription:
+        """Ask the server for other filters; until it answers, events go to whom they match."""
+        candidate = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
+        candidate.queue.hold()
+        self._inbox.candidate = candidate
+        try:
+            info = await self._ask_until_answered(filters, earlier)
+        except BaseException:
+            if self._inbox.current is not None:
+                candidate.queue.move_to(self._inbox.current.queue)
+            candidate.end(SubscriptionState.FAILED, discard=True)
+            raise
+        finally:
+            self._inbox.candidate = None
+        self._activate(candidate, info, filters)
+        await self._report_gaps()
+        candidate.queue.release()
+        return candidate
+
+    async def _ask_until_answered(self, filters: tuple[str, ...], earlier: SubscriptionInfo | None) -> SubscriptionInfo:
+        while True:
+            await self._wait_ready()
+            current = self._inbox.current
+            known = current.info if current is not None else None
+            try:
+                if known is None:
+                    return await self._ask_first(filters, earlier)
+                return await self._ask(filters, known)
+            except (RequestLost, NotConnected) as exc:
+                logger.info("subscribing again: %s", exc)
+
+    async def _ask_first(self, filters: tuple[str, ...], earlier: SubscriptionInfo | None) -> SubscriptionInfo:
+        """Make the first subscription of this process, or continue one of an earlier process."""
+        resumed, self._blind_recovery = self._blind_recovery, None
+        if resumed is not None and resumed.outcome is not Outcome.RECOVERED:
+            info = await self._ask(filters)
+            if earlier is not None:
+                self._orphans.append(earlier.id)
+                await self.delete_orphans()
+            if earlier is not None or resumed.error_code != "WSG-1005":  # "no subscription tied to the session"
+                self._found_gap(certain=True, reason=f"session not recovered: {resumed.outcome}")
+            return info
+        info = await self._ask(filters, earlier)
+        if earlier is not None and info.id == earlier.id:
+            self._found_gap(certain=False, reason="the subscription was resumed on a new session")
+        return info
+
+    async def _ask(self, filters: tuple[str, ...], known: SubscriptionInfo | None = None) -> SubscriptionInfo:
+        """PUT a known subscription, POST a new one; a known one that is gone is replaced and the gap reported."""
+        body = {"eventFilters": filters, "deliveryMode": {"transportType": "WebSocket"}}
+        if known is not None:
+            try:
+                return self._granted(await self._call("PUT", f"{_PATH}/{known.id}", body))
+            except RestError as exc:
+                if exc.status_code != 404:
+                    raise
+        info = self._granted(await self._call("POST", _PATH, body))
+        if known is not None:
+            self._found_gap(certain=True, reason="the server did not know the subscription any more")
+        return info
+
+    def _granted(self, response: Response) -> SubscriptionInfo:
+        info = SubscriptionInfo.from_dict(response.json())
+        if info.disabled_filters:
+            denied = ", ".join(f"{item.filter} ({item.reason or item.message})" for item in info.disabled_filters)
+            self._found_gap(certain=True, reason=f"filters not granted: {denied}")
+        return info
+
+    def _activate(self, successor: Subscription, info: SubscriptionInfo | None, filters: tuple[str, ...]) -> None:
+        current = self._inbox.current
+        successor.activate(info, filters)
+        self._inbox.current = successor
+        if current is not None:
+            if not self._claimed:  # nobody has seen these events: those asked for go to the new consumer
+                current.queue.move_to(successor.queue, lambda item: matches_any(item.event, filters))
+            current.end(SubscriptionState.REPLACED)
+        self._claimed = True
+        if successor.has_callback:
+            self._deliver(successor, current)
+        self._changed()
+
+    def _found_gap(self, *, certain: bool, reason: str) -> None:
+        self._gaps.append(Gap(None, utc_now(), certain=certain, reason=reason))
+
+    async def _report_gaps(self) -> None:
+        """Report what was found while asking; the hook runs before the new subscription delivers."""
+        while self._gaps:
+            await self._announcer.gap_now(self._gaps.pop(0))
+
+
+def _as_info(info: SubscriptionInfo | Mapping[str, Any] | None) -> SubscriptionInfo | None:
+    return info if info is None or isinstance(info, SubscriptionInfo) else SubscriptionInfo.from_dict(info)
