@@ -1,0 +1,248 @@
+"""The OAuth session of one client: log in, renew one at a time, keep fresh, revoke.
+
+Called by `rcex_ws.rest.client` only. Touches the token store and the token endpoint; what to send is in `oauth`, when
+to renew in `token`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+import msgspec
+
+from rcex_ws.errors import ConfigurationError, RcexError, TransportError
+from rcex_ws.rest import oauth
+from rcex_ws.rest.errors import LoginRefused, NotJSON, RestError
+from rcex_ws.rest.message import Request, Response
+from rcex_ws.rest.store import TokenStore
+from rcex_ws.rest.token import Token, token_from_grant
+
+__all__ = ["Auth"]
+
+logger = logging.getLogger("rcex_ws.rest")
+
+# The old refresh token works for about 10 s after its use, so one lost answer must be noticed early.
+_GRANT_TIMEOUT = 15.0
+_RETRY_FIRST, _RETRY_LONGEST = 2.0, 300.0
+
+
+class Auth:
+    """Own the token.
+
+    Args:
+        client_id: of the application.
+        client_secret: None for a public client.
+        token: a session to begin with.
+        store: where the session survives the process.
+        timeout: seconds for one call, at most.
+        send: sends a call of the application, without bearer; returns any answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_id: str | None,
+        client_secret: str | None,
+        token: Token | None,
+        store: TokenStore | None,
+        timeout: float,
+        send: Callable[[Request], Awaitable[Response]],
+    ) -> None:
+        self.token = token
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._store = store
+        self._timeout = min(timeout, _GRANT_TIMEOUT)
+        self._send = send
+        self._jwt: str | None = None
+        self._lock = anyio.Lock()  # one login, refresh or revoke at a time
+        self._changed = anyio.Event()
+        self._failures = 0  # renewals that failed
+        self._failure: RcexError | None = None  # why the last one did; LoginRefused stays until the token changes
+
+    async def authorize(self, grant: oauth.Grant | None, *, force: bool) -> Token:
+        """Continue the session that is there, or log in.
+
+        Raises:
+            ConfigurationError: there is no session to continue and no credential.
+            LoginRefused: OAuth said no.
+        """
+        async with self._lock:
+            if grant is not None:  # a code or a password may belong to another user than the JWT of before
+                self._jwt = grant.get("assertion")
+            if not force:
+                if self.token is None and self._store is not None:
+                    self._take(await self._store.load())
+                now = time.time()
+                if self.token is not None and not self.token.expires_soon(now):
+                    return self.token
+                if self.token is not None and self.token.refreshable(now):
+                    try:
+                        return await self._refresh(self.token)
+                    except LoginRefused as exc:
+                        if grant is None:
+                            raise
+                        logger.info("the kept session cannot be continued, logging in anew: %s", exc)
+            if grant is None:
+                raise ConfigurationError("authorize() needs jwt, code or username: there is no session to continue")
+            return await self._grant(grant, previous=None)
+
+    async def ensure(self) -> Token:
+        """Return a token that is good for a call now, renewed when it is about to end.
+
+        Raises:
+            ConfigurationError: nobody logged in.
+            LoginRefused: the session has ended and cannot be renewed.
+            TransportError: the token has ended and the token endpoint cannot be reached.
+        """
+        token, now = self._required(), time.time()
+        if not token.expires_soon(now) or not self.renewable(token):
+            return token
+        try:
+            return await self.renew(token)
+        except RcexError as exc:
+            if token.expired(time.time()):
+                raise
+            logger.info("renewing the token failed, it is still good for now: %s", exc)
+            return token
+
+    def renewable(self, token: Token) -> bool:
+        """Tell whether there is a way to replace the token without the user."""
+        return self._jwt is not None or token.refreshable(time.time())
+
+    async def renew(self, stale: Token) -> Token:
+        """Replace a token; callers at the same time share one attempt and its outcome.
+
+        Args:
+            stale: the token the caller was about to use, or used in vain.
+
+        Raises:
+            LoginRefused: the grant is dead and no JWT is at hand.
+            RcexError: the attempt failed; see `.retryable`.
+        """
+        failures = self._failures
+        async with self._lock:
+            token = self._required()
+            if token is not stale:
+                return token
+            if self._failure is not None and (self._failures != failures or isinstance(self._failure, LoginRefused)):
+                raise self._failure
+            try:
+                return await self._renew(token)
+            except RcexError as exc:
+                self._failures += 1
+                self._failure = exc
+                raise
+
+    async def revoke(self) -> None:
+        """End the session at the server and forget it here, also when the server cannot be reached.
+
+        Raises:
+            RcexError: the server did not confirm; here everything is forgotten.
+        """
+        async with self._lock:
+            token, self._jwt = self.token, None
+            if token is None:
+                return
+            self._take(None)
+            try:
+                await self._call(oauth.REVOKE_PATH, {"token": token.access_token})
+            finally:
+                if self._store is not None:
+                    with anyio.CancelScope(shield=True):
+                        await self._store.clear()
+
+    async def keep_fresh(self) -> None:
+        """Renew each token before it ends, for ever; sleep in between."""
+        failures, retry_after = 0, 0.0
+        while True:
+            token, changed = self.token, self._changed
+            if token is None or token.renew_at is None or not self.renewable(token):
+                await changed.wait()
+                continue
+            with anyio.move_on_after(max(token.renew_at - time.time(), _pause(failures), retry_after)):
+                await changed.wait()
+                failures, retry_after = 0, 0.0
+                continue
+            try:
+                await self.renew(token)
+            except RcexError as exc:
+                if exc.retryable:
+                    failures, retry_after = failures + 1, exc.retry_after or 0.0
+                    logger.warning("renewing the token failed %s times, it will be tried again: %s", failures, exc)
+                else:
+                    logger.error("the session has ended and cannot be renewed, log in anew: %s", exc)  # noqa: TRY400
+                    await changed.wait()
+
+    async def refresh(self) -> Token:
+        """Renew the token now.
+
+        Raises:
+            ConfigurationError: nobody logged in.
+            RcexError: as in `renew`.
+        """
+        return await self.renew(self._required())
+
+    def _required(self) -> Token:
+        if self.token is None:
+            raise ConfigurationError("nobody is logged in: call authorize() first")
+        return self.token
+
+    async def _renew(self, token: Token) -> Token:
+        if token.refreshable(time.time()):
+            try:
+                return await self._refresh(token)
+            except LoginRefused as exc:
+                if self._jwt is None:
+                    raise
+                logger.info("the session has ended, logging in anew: %s", exc)
+        if self._jwt is None:
+            raise ConfigurationError("the session has ended and has no refresh token: call authorize() again")
+        return await self._grant(oauth.jwt_grant(self._jwt), previous=None)
+
+    async def _refresh(self, token: Token) -> Token:
+        form = oauth.refresh_grant(token.refresh_token or "")
+        try:
+            return await self._grant(form, previous=token)
+        except TransportError:
+            # The server may have answered. It gives the same pair again for about 10 s (developer guide).
+            return await self._grant(form, previous=token)
+
+    async def _grant(self, form: oauth.Grant, *, previous: Token | None) -> Token:
+        answer = await self._call(oauth.TOKEN_PATH, form)
+        try:
+            token = token_from_grant(answer.json(), now=time.time(), previous=previous)
+        except (NotJSON, msgspec.ValidationError):  # something in between answered; its text may be anything
+            raise TransportError("the token endpoint gave an answer without a token") from None
+        self._take(token)
+        if self._store is not None:
+            # A cancellation must not leave the spent refresh token in the store.
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._store.save(token)
+                except Exception:  # the session goes on without its copy, so the call is not failed
+                    logger.exception("the token could not be saved; after a restart a new login is needed")
+        return token
+
+    async def _call(self, path: str, form: oauth.Grant) -> Response:
+        request = oauth.client_request(
+            path, form, client_id=self._client_id, client_secret=self._client_secret, timeout=self._timeout
+        )
+        response = await self._send(request)
+        if response.is_success:
+            return response
+        kind = LoginRefused if response.status_code in {400, 401, 403} else RestError
+        raise kind(response, method=request.method, path=path)
+
+    def _take(self, token: Token | None) -> None:
+        self.token, self._failure = token, None
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def _pause(failures: int) -> float:
+    """Return the least seconds between two tries of the timer."""
+    return min(_RETRY_FIRST * 2 ** (failures - 1), _RETRY_LONGEST) if failures else 0.0

@@ -1,0 +1,389 @@
+"""`RingCentral`, the REST client: what users hold.
+
+Users make it; extensions get it in `install`. It ties together the parts that do the work: `calls` (the way of a call),
+`auth` (the OAuth session), `gate` (rate limits), `https` (the wire), `extension` (middlewares and other transports).
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import warnings
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self, Unpack
+
+import anyio
+
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.rest import oauth
+from rcex_ws.rest.auth import Auth
+from rcex_ws.rest.calls import Calls
+from rcex_ws.rest.extension import Extension
+from rcex_ws.rest.gate import RateGate
+from rcex_ws.rest.https import HTTPClient, HTTPEdge, StreamedResponse, user_agent
+from rcex_ws.rest.message import Options, Params, Request, Response, Send
+from rcex_ws.rest.paths import PathBuilder
+from rcex_ws.rest.store import TokenStore
+from rcex_ws.rest.token import Token
+from rcex_ws.rest.url import check_server
+from rcex_ws.tasks import RootTask
+
+__all__ = ["PRODUCTION", "SANDBOX", "RingCentral"]
+
+logger = logging.getLogger("rcex_ws.rest")
+
+PRODUCTION = "https://platform.ringcentral.com"
+SANDBOX = "https://platform.devtest.ringcentral.com"
+
+
+class RingCentral:
+    """Call RingCentral's REST API, and carry extensions.
+
+    Use it under `async with`, or end it with `aclose()`.
+
+    Args:
+        server: the API's URL.
+        client_id: of the application.
+        client_secret: None for a public client (PKCE).
+        token: a session to begin with.
+        token_store: keeps the session over a restart of the process.
+        app_name: begins the User-Agent.
+        app_version: goes with it.
+        timeout: seconds for one call, unless the call says otherwise.
+        http: a ready `httpx.AsyncClient` or one with the same methods; never closed here.
+        ssl_context: for HTTPS and WebSocket; None trusts what the operating system trusts.
+        proxy: for both: None or True = the environment's, an URL (http, https, socks5) = that one, False = none.
+
+    Attributes:
+        server: the API's URL without trailing slash.
+        client_id: as given.
+        proxy: as given.
+        tasks: owns the background tasks of the client and its extensions.
+        gate: the rate gate, shared by all transports.
+
+    Raises:
+        ConfigurationError: server is no http(s) URL.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: str = PRODUCTION,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        token: Token | None = None,
+        token_store: TokenStore | None = None,
+        app_name: str = "Unknown",
+        app_version: str = "0.0.1",
+        timeout: float = 60.0,
+        http: HTTPClient | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | bool | None = None,
+    ) -> None:
+        self.server = check_server(server)
+        self.client_id = client_id
+        self.proxy = proxy
+        self.tasks = RootTask("rcex_ws client")
+        self.gate = RateGate()
+        self._timeout = timeout
+        self._ssl_context = ssl_context
+        self._https = HTTPEdge(http, proxy=proxy, ssl_context=lambda: self.ssl_context)
+        self._auth = Auth(
+            client_id=client_id,
+            client_secret=client_secret,
+            token=token,
+            store=token_store,
+            timeout=timeout,
+            send=self._send_as_application,
+        )
+        self._extensions: list[Extension] = []
+        self._calls = Calls(
+            server=self.server,
+            user_agent=user_agent(app_name, app_version),
+            auth=self._auth,
+            gate=self.gate,
+            https=self._https,
+            extensions=self._extensions,
+        )
+        self._installing = 0
+        self._closed = False
+
+    # The OAuth session
+
+    @property
+    def token(self) -> Token | None:
+        """The OAuth session's token, None when nobody is logged in."""
+        return self._auth.token
+
+    async def authorize(
+        self,
+        *,
+        jwt: str | None = None,
+        code: str | None = None,
+        redirect_uri: str | None = None,
+        code_verifier: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        extension: str | None = None,
+        force: bool = False,
+    ) -> Token:
+        """Continue the kept session if it is usable or can be refreshed, else log in.
+
+        A new login would make every stored WebSocket session useless (WSG-1003).
+
+        Args:
+            jwt: a JWT credential; kept in memory to log in anew when the session ends.
+            code: from the login page, with the same redirect_uri and code_verifier as in `authorize_uri`.
+            redirect_uri: with code.
+            code_verifier: with code, for PKCE.
+            username: a phone number, with password (legacy).
+            password: with username.
+            extension: an extension number, with username.
+            force: log in anew in any case.
+
+        Raises:
+            ConfigurationError: no way to log in, or more than one.
+            LoginRefused: OAuth said no; trying again cannot help.
+            RestError: another answer than 2xx.
+            TransportError: no answer came.
+        """
+        grant = oauth.login_grant(
+            jwt=jwt,
+            code=code,
+            redirect_uri=redirect_uri,
+            code_verifier=code_verifier,
+            username=username,
+            password=password,
+            extension=extension,
+        )
+        return await self._auth.authorize(grant, force=force)
+
+    def authorize_uri(
+        self,
+        *,
+        redirect_uri: str,
+        state: str | None = None,
+        code_verifier: str | None = None,
+        params: Params | None = None,
+    ) -> str:
+        """Return the address of the login page, which sends the user back with a code.
+
+        Args:
+            redirect_uri: where to, as registered for the application.
+            state: comes back with the code; compare it.
+            code_verifier: of `generate_code_verifier()`, for PKCE; keep it for `authorize`.
+            params: more of the page's parameters, such as prompt or brandId.
+
+        Raises:
+            ConfigurationError: the client has no client_id.
+        """
+        return oauth.authorize_uri(
+            self.server,
+            client_id=self.client_id,
+            redirect_uri=redirect_uri,
+            state=state,
+            code_verifier=code_verifier,
+            params=params,
+        )
+
+    async def ensure_token(self) -> Token:
+        """Return a token good for a call now; renew it when it is about to end, by the wall clock at this moment.
+
+        Raises:
+            ConfigurationError: nobody is logged in.
+            LoginRefused: the session has ended and cannot be renewed.
+            RcexError: the renewal failed and the token has ended; see `.retryable`.
+        """
+        return await self._auth.ensure()
+
+    async def refresh(self) -> Token:
+        """Renew the token now; callers at the same time share one renewal.
+
+        Raises:
+            ConfigurationError: nobody is logged in.
+            LoginRefused: the session has ended and cannot be renewed.
+            RcexError: the renewal failed; see `.retryable`.
+        """
+        return await self._auth.refresh()
+
+    async def revoke(self) -> None:
+        """End the session at the server and forget it, in the store too; do nothing when nobody is logged in.
+
+        Raises:
+            RcexError: the server did not confirm; here it is forgotten all the same.
+        """
+        await self._auth.revoke()
+
+    # Calls
+
+    async def send(self, request: Request, *, transport: Send | None = None) -> Response:
+        """Send a call the whole way: middlewares, rate gate, transport; a 401 refreshes the token and repeats once.
+
+        The time-out bounds what is inside of the middlewares: one that repeats a call gives it a new one.
+
+        Args:
+            request: the call.
+            transport: instead of the extensions' transports and HTTPS.
+
+        Raises:
+            RestError: an answer other than 2xx.
+            RequestTimeout: no answer within `request.timeout`.
+            RateLimited: the rate limit closes the call for longer than that; it was not sent.
+            TransportError: no answer came.
+            ConfigurationError: nobody is logged in, or the path is no path.
+        """
+        self._check_open()
+        return await self._calls.send(request, transport)
+
+    async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
+        """Send a call.
+
+        Args:
+            method: GET, POST, ...
+            path: "/restapi/..." or an absolute http(s) URL; hosts other than RingCentral's never get the token.
+            **options: params, json, data, files, content, headers, timeout: see `Request`.
+
+        Raises:
+            RcexError: as in `send`.
+        """
+        return await self.send(self._request(method, path, options))
+
+    async def get(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a GET; options and errors as in `request`."""
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a POST; options and errors as in `request`."""
+        return await self.request("POST", path, **options)
+
+    async def put(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a PUT; options and errors as in `request`."""
+        return await self.request("PUT", path, **options)
+
+    async def patch(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a PATCH; options and errors as in `request`."""
+        return await self.request("PATCH", path, **options)
+
+    async def delete(self, path: str, **options: Unpack[Options]) -> Response:
+        """Send a DELETE; options and errors as in `request`."""
+        return await self.request("DELETE", path, **options)
+
+    @asynccontextmanager
+    async def stream(self, method: str, path: str, **options: Unpack[Options]) -> AsyncGenerator[StreamedResponse]:
+        """Send a call by HTTPS, past the extensions, and give the answer before its body; use under `async with`.
+
+        The time-out bounds the way to the headers, then each read of the body.
+
+        Args:
+            method: GET, POST, ...
+            path: as in `request`.
+            **options: as in `request`.
+
+        Raises:
+            RcexError: as in `send`.
+        """
+        self._check_open()
+        async with self._calls.stream(self._request(method, path, options)) as answer:
+            yield answer
+
+    def restapi(self, version: str | None = "v1.0") -> PathBuilder:
+        """Begin a path at /restapi and its version; None leaves the version out."""
+        return PathBuilder(self, "/restapi" if version is None else f"/restapi/{version}")
+
+    def path(self, path: str) -> PathBuilder:
+        """Begin a path anywhere: `rc.path("/team-messaging/v1").chats(id).posts().get()`."""
+        return PathBuilder(self, path.rstrip("/"))
+
+    # What belongs to the client
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """The one TLS context of HTTPS and WebSocket, made when first needed."""
+        if self._ssl_context is None:
+            self._ssl_context = ssl.create_default_context()
+        return self._ssl_context
+
+    async def install_extension(self, extension: Extension) -> None:
+        """Install an extension; while there is one, a timer renews the token before it ends.
+
+        Raises:
+            ConfigurationError: it is installed already.
+            Exception: whatever its `install` raises; then it is not installed.
+        """
+        self._check_open()
+        if extension in self._extensions:
+            raise ConfigurationError("this extension is installed already")
+        self._installing += 1
+        try:
+            await self.tasks.start()
+            await extension.install(self)
+        except BaseException:
+            if not self._extensions and self._installing == 1:
+                with anyio.CancelScope(shield=True):
+                    await self.tasks.aclose()
+            raise
+        finally:
+            self._installing -= 1
+        if self._closed:  # in the meantime
+            await extension.aclose()
+            self._check_open()
+        self._extensions.append(extension)
+        if len(self._extensions) == 1:
+            self.tasks.spawn(self._auth.keep_fresh, name="token renewal", on_crash=_report_crash)
+
+    async def aclose(self) -> None:
+        """Close the extensions, the last installed first, then everything else. Idempotent.
+
+        An extension that fails to close is logged and does not keep the others from closing.
+        """
+        if self._closed:
+            return
+        try:
+            while self._extensions:  # one that closes still passes the middlewares that were there before it
+                extension = self._extensions.pop()
+                try:
+                    await extension.aclose()
+                except Exception:  # the others must close too
+                    logger.exception("closing %s failed", type(extension).__name__)
+        finally:
+            self._closed = True
+            try:
+                await self.tasks.aclose()
+            finally:
+                await self._https.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if getattr(self, "_closed", True):
+            return
+        if self.tasks.running or self._https.is_open:
+            warnings.warn(f"{self!r} was not closed: use `async with` or aclose()", ResourceWarning, stacklevel=2)
+
+    def __repr__(self) -> str:
+        return f"<RingCentral {self.server}>"
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the client is closed")
+
+    def _request(self, method: str, path: str, options: Options) -> Request:
+        options.setdefault("timeout", self._timeout)
+        options["headers"] = dict(options.get("headers", {}))  # a middleware may change these, not the caller's
+        return Request(method, path, **options)
+
+    async def _send_as_application(self, request: Request) -> Response:
+        self._check_open()
+        return await self._calls.send_as_application(request)
+
+
+def _report_crash(exc: Exception) -> None:
+    logger.error("the renewal of the token has crashed, tokens are renewed on demand only", exc_info=exc)

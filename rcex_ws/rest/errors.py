@@ -1,0 +1,83 @@
+"""The errors that carry an answer, and what is read out of RingCentral's error bodies.
+
+Raised by `rcex_ws.rest.calls` and `rcex_ws.rest.auth`; read by users and by `rcex_ws.wsg`, which decides by
+`.retryable` and `.retry_after` whether to go on. Nothing of the request but its method and path is kept, so that no
+token can leak through an error.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+from rcex_ws.errors import RcexError
+from rcex_ws.rest.headers import retry_after
+
+if TYPE_CHECKING:
+    from rcex_ws.rest.message import Response
+
+__all__ = ["LoginRefused", "NotJSON", "RestError"]
+
+_LONGEST_MESSAGE = 500
+
+
+class NotJSON(RcexError, ValueError):
+    """Report that the body of an answer is no JSON."""
+
+
+class RestError(RcexError):
+    """Report an answer with a status other than 2xx.
+
+    Args:
+        response: the answer.
+        method: the request's method.
+        path: the request's path or URL; its query is left out of the message.
+
+    Attributes:
+        response: the answer.
+        error_code: `errors[0].errorCode`, else `errorCode`, else OAuth's `error`, else None.
+        message: the server's text, else None.
+        retryable: True for 408, 429 and 5xx.
+        retry_after: seconds from the Retry-After header, or None.
+    """
+
+    def __init__(self, response: Response, *, method: str, path: str) -> None:
+        self.response = response
+        self.error_code, self.message = _read_error_body(response)
+        self.retryable = response.status_code in {408, 429} or response.status_code >= 500
+        self.retry_after = retry_after(response.headers, now=time.time())
+        reason = ": ".join(part for part in (self.error_code, self.message) if part) or "no reason given"
+        super().__init__(f"{method} {path.partition('?')[0]} was answered {response.status_code}: {reason}")
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status of the answer."""
+        return self.response.status_code
+
+
+class LoginRefused(RestError):
+    """Report that OAuth said no in a way that trying again cannot mend: credentials, grant or permission."""
+
+    def __init__(self, response: Response, *, method: str, path: str) -> None:
+        super().__init__(response, method=method, path=path)
+        self.retryable = False
+
+
+def _read_error_body(response: Response) -> tuple[str | None, str | None]:
+    """Return code and text; the top-level pair is sometimes a legacy word, so the first of `errors` goes first."""
+    try:
+        top = _object(response.json())
+    except NotJSON:
+        return None, None
+    inner = _object(_first(top.get("errors")))
+    code = inner.get("errorCode") or top.get("errorCode") or top.get("error")
+    text = inner.get("message") or top.get("message") or top.get("error_description")
+    return (str(code) if code else None), (str(text)[:_LONGEST_MESSAGE] if text else None)
+
+
+def _object(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _first(value: object) -> object:
+    return cast("list[object]", value)[0] if isinstance(value, list) and value else None

@@ -1,0 +1,61 @@
+"""Response headers, whichever way they came, and the one that says how long to wait.
+
+Pure; used by every other module of `rcex_ws.rest`. HTTPS gives lower-case names, the WebSocket gateway HTTP case
+(`X-Rate-Limit-Window`), so lookups must not depend on it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+
+__all__ = ["Headers", "retry_after"]
+
+
+class Headers(Mapping[str, str]):
+    """Look headers up without regard to case.
+
+    Args:
+        raw: names as they came; kept, not copied.
+    """
+
+    __slots__ = ("_index", "_raw")
+
+    def __init__(self, raw: Mapping[str, str]) -> None:
+        self._raw = raw
+        self._index: dict[str, str] | None = None  # built when first needed: most answers are never asked
+
+    def __getitem__(self, name: str) -> str:
+        if self._index is None:
+            self._index = {key.lower(): str(value) for key, value in self._raw.items()}
+        return self._index[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self._raw)})"
+
+
+def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Return the seconds that Retry-After asks to wait, or None.
+
+    Args:
+        headers: looked up without regard to case by `Headers`.
+        now: wall-clock seconds since the epoch, for the form with a date (RFC 9110, 10.2.3).
+    """
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+        except ValueError:
+            return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None

@@ -1,0 +1,293 @@
+"""The HTTPS edge: the only module that talks to httpx, and it imports it when the first call needs it.
+
+Made and closed by `rcex_ws.rest.client`, called by `rcex_ws.rest.calls`. A ready client of the user's may be an
+`httpx.AsyncClient` or anything with the same two methods (httpx2), so only the protocols below are relied on.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import ssl
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+import msgspec
+
+from rcex_ws.errors import RequestTimeout, TransportError
+from rcex_ws.rest.headers import Headers
+from rcex_ws.rest.message import UNSET, Files, Request, Response
+
+__all__ = ["HTTPClient", "HTTPEdge", "HTTPResponse", "StreamedResponse", "bounded", "user_agent"]
+
+_LIBRARY = f"rcex_ws/{version('rcex_ws')} python/{platform.python_version()}"
+_CLOSE_TIMEOUT = 5.0
+_LONGEST_CHAIN = 20
+
+
+class HTTPResponse(Protocol):
+    """What is used of an `httpx.Response`."""
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers."""
+        ...
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        ...
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes."""
+        ...
+
+    async def aread(self) -> bytes:
+        """Read the rest of the body."""
+        ...
+
+
+class HTTPClient(Protocol):
+    """What is used of an `httpx.AsyncClient`."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Awaitable[HTTPResponse]:
+        """Send a request and read the answer."""
+        ...
+
+    def stream(self, *args: Any, **kwargs: Any) -> AbstractAsyncContextManager[HTTPResponse]:
+        """Send a request and give the answer before its body."""
+        ...
+
+
+class _OwnClient(HTTPClient, Protocol):
+    async def aclose(self) -> None: ...
+
+
+def user_agent(app_name: str, app_version: str) -> str:
+    """Return the value of User-Agent and X-User-Agent."""
+    return f"{app_name}/{app_version} {_LIBRARY}"
+
+
+@contextmanager
+def bounded(request: Request) -> Generator[float]:
+    """Bound everything in the block by the request's time-out; give its end on `anyio.current_time()`'s clock.
+
+    Raises:
+        RequestTimeout: the time is over.
+    """
+    with anyio.move_on_after(request.timeout) as scope:
+        yield scope.deadline
+    if scope.cancelled_caught:
+        raise RequestTimeout(f"{request}: no answer within {request.timeout:g} seconds")
+
+
+class StreamedResponse:
+    """Give an answer whose body is still on its way."""
+
+    def __init__(self, answer: HTTPResponse, failure: Callable[[Exception], TransportError | None]) -> None:
+        self._answer = answer
+        self._failure = failure
+        self.status_code = answer.status_code
+        self.headers = Headers(dict(answer.headers))
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes, decompressed.
+
+        Raises:
+            TransportError: the connection was lost, or nothing came for the call's time-out.
+        """
+        try:
+            async for chunk in self._answer.aiter_bytes():
+                yield chunk
+        except Exception as exc:
+            if failure := self._failure(exc):
+                raise failure from None
+            raise
+
+    async def aread(self) -> bytes:
+        """Read the whole body.
+
+        Raises:
+            TransportError: the connection was lost, or nothing came for the call's time-out.
+        """
+        return b"".join([chunk async for chunk in self.aiter_bytes()])
+
+
+class HTTPEdge:
+    """Send requests by HTTP.
+
+    Args:
+        given: the user's client, never closed here; None makes one when first needed.
+        proxy: None or True = the environment's, an URL = that one, False = none.
+        ssl_context: asked once, for the client made here.
+    """
+
+    def __init__(
+        self, given: HTTPClient | None, *, proxy: str | bool | None, ssl_context: Callable[[], ssl.SSLContext]
+    ) -> None:
+        self._given = given
+        self._proxy = proxy
+        self._ssl_context = ssl_context
+        self._own: _OwnClient | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a client made here waits to be closed."""
+        return self._own is not None
+
+    async def send(self, request: Request, url: str, headers: Mapping[str, str]) -> Response:
+        """Send a request and read the whole answer; the caller bounds it in time.
+
+        Args:
+            request: method and body.
+            url: the full URL.
+            headers: all headers, the bearer included.
+
+        Raises:
+            TransportError: no answer came.
+        """
+        client = self._client()
+        arguments = await _arguments(request, headers)
+        try:
+            answer = await client.request(request.method, url, timeout=None, **arguments)
+        except Exception as exc:
+            if failure := _failure(client, request, url, exc):
+                raise failure from None
+            raise
+        return Response(answer.status_code, dict(answer.headers), answer.content)
+
+    @asynccontextmanager
+    async def stream(self, request: Request, url: str, headers: Mapping[str, str]) -> AsyncGenerator[StreamedResponse]:
+        """Send a request and give the answer as soon as its headers are there.
+
+        `request.timeout` bounds the way to the headers, and then each read of the body.
+
+        Raises:
+            RequestTimeout: the headers did not come in time.
+            TransportError: no answer came.
+        """
+        client = self._client()
+        arguments = await _arguments(request, headers)
+        async with AsyncExitStack() as stack:
+            try:
+                with bounded(request):
+                    answer = await stack.enter_async_context(
+                        client.stream(request.method, url, timeout=request.timeout, **arguments)
+                    )
+            except Exception as exc:
+                if failure := _failure(client, request, url, exc):
+                    raise failure from None
+                raise
+            yield StreamedResponse(answer, lambda exc: _failure(client, request, url, exc))
+
+    async def aclose(self) -> None:
+        """Close the client made here; bounded, and also done when the caller is cancelled."""
+        own, self._own = self._own, None
+        if own is not None:
+            with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+                await own.aclose()
+
+    def _client(self) -> HTTPClient:
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            import httpx
+
+            proxy = self._proxy if isinstance(self._proxy, str) else None
+            self._own = cast(
+                "_OwnClient",
+                httpx.AsyncClient(verify=self._ssl_context(), proxy=proxy, trust_env=self._proxy is not False),
+            )
+        return self._own
+
+
+async def _arguments(request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return the body, headers and redirect rule as httpx's keyword arguments."""
+    arguments: dict[str, Any] = {
+        "headers": dict(headers),
+        # A redirected POST would carry its body to another host. The bearer httpx leaves behind by itself.
+        "follow_redirects": request.method in {"GET", "HEAD"},
+    }
+    if request.files is not None:
+        files = await anyio.to_thread.run_sync(_read_files, request.files)
+        if request.json is not UNSET:
+            # RingCentral's fax and MMS want the parameters as the first part.
+            files.insert(0, ("json", ("request.json", msgspec.json.encode(request.json), "application/json")))
+        arguments |= {"files": files, "data": request.data}
+    elif request.json is not UNSET:
+        arguments["content"] = msgspec.json.encode(request.json)
+        if request.header("Content-Type") is None:
+            arguments["headers"]["Content-Type"] = "application/json"
+    elif request.content is not None:
+        arguments["content"] = request.content
+    elif request.data is not None:
+        arguments["data"] = request.data
+    return arguments
+
+
+def _read_files(files: Files) -> list[tuple[str, object]]:
+    """Read open files whole, from their start: httpx would read them in the event loop, and only once."""
+    parts: Iterable[tuple[str, Any]] = files.items() if isinstance(files, Mapping) else files
+    return [(name, _read_file(part)) for name, part in parts]
+
+
+def _read_file(part: object) -> object:
+    if isinstance(part, tuple):
+        name, file, *rest = cast("tuple[object, ...]", part)
+        return (name, _read_content(file), *rest)
+    if hasattr(part, "read"):
+        return (Path(str(getattr(part, "name", "upload"))).name, _read_content(part))
+    return part
+
+
+def _read_content(file: Any) -> object:
+    if not hasattr(file, "read"):
+        return file
+    if hasattr(file, "seekable") and file.seekable():
+        file.seek(0)
+    return file.read()
+
+
+def _failure(client: HTTPClient, request: Request, url: str, exc: Exception) -> TransportError | None:
+    """Return our error for one of the HTTP library's, None for anything else.
+
+    The library's text is left out: it may quote a header (h11 does, with the bearer) or the URL.
+    """
+    if isinstance(exc, TransportError) or not isinstance(exc, (OSError, *_library_errors(client))):
+        return None
+    reason = _os_reason(exc) or type(exc).__name__
+    text = f"{request}: no answer from {urlsplit(url).hostname}: {reason}"
+    # ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout: the names are the same in httpx and httpx2.
+    return RequestTimeout(text) if type(exc).__name__.endswith("Timeout") else TransportError(text)
+
+
+def _library_errors(client: HTTPClient) -> list[type[Exception]]:
+    """Return the base of the errors of the library that made the client; it need not be httpx."""
+    packages = {cls.__module__.partition(".")[0] for cls in type(client).__mro__}
+    errors: list[Any] = [getattr(sys.modules.get(name), "RequestError", None) for name in packages]
+    return [error for error in errors if isinstance(error, type) and issubclass(error, Exception)]
+
+
+def _os_reason(exc: BaseException | None) -> str | None:
+    """Return the operating system's words for the failure (no route, name not known), which hold no secret."""
+    for _ in range(_LONGEST_CHAIN):  # bounded: `raise ... from` can close a circle
+        if exc is None:
+            break
+        if isinstance(exc, OSError) and exc.errno:
+            return os.strerror(exc.errno) if exc.errno > 0 else exc.strerror  # negative: of the name service
+        if isinstance(exc, BaseExceptionGroup):  # trio's, one for each address it tried
+            exc = cast("BaseExceptionGroup[BaseException]", exc).exceptions[0]
+        else:
+            exc = exc.__cause__ or exc.__context__
+    return None

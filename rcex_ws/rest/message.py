@@ -1,0 +1,152 @@
+"""Request and Response: what travels along the chain of middlewares and transports.
+
+Both are plain objects of ours, so that an answer over the WebSocket and one over HTTPS look the same. The wsg transport
+builds one Response per answer: it is small and decodes nothing until asked.
+"""
+
+from __future__ import annotations
+
+import json as stdlib_json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Any, Literal, TypeAlias, TypedDict
+
+import msgspec
+from msgspec import UNSET
+
+from rcex_ws.rest.errors import NotJSON
+from rcex_ws.rest.headers import Headers
+
+__all__ = ["UNSET", "Files", "Options", "Params", "Request", "Response", "Send", "Via"]
+
+Scalar: TypeAlias = str | int | float | bool | None
+Params: TypeAlias = Mapping[str, Scalar | Sequence[Scalar]]
+# httpx's shapes: {name: file} or [(name, file)]; a file is bytes, str, an open file or a tuple (filename, file, type).
+Files: TypeAlias = Mapping[str, Any] | Sequence[tuple[str, Any]]
+Via: TypeAlias = Literal["https", "websocket"]
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+
+
+class Options(TypedDict, total=False):
+    """The options of one call, the same for every verb; see `Request` for what they mean."""
+
+    params: Params | None
+    json: Any
+    data: Mapping[str, Any] | None
+    files: Files | None
+    content: bytes | str | None
+    headers: dict[str, str]
+    timeout: float
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class Request:
+    """Describe one call; a middleware may change it before passing it on.
+
+    Attributes:
+        method: upper case.
+        path: "/restapi/..." on the client's server, or an absolute http(s) URL.
+        params: the query; None values are skipped, sequences repeat the name.
+        json: the JSON body, UNSET for none (None is JSON's null); with `files` it becomes the first part.
+        data: form fields.
+        files: parts of a multipart/form-data body.
+        content: a ready body.
+        headers: sent in addition to the client's own.
+        timeout: seconds for the whole call, waiting for the rate gate included.
+    """
+
+    method: str
+    path: str
+    params: Params | None = None
+    json: Any = UNSET
+    data: Mapping[str, Any] | None = None
+    files: Files | None = None
+    content: bytes | str | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        self.method = self.method.upper()
+
+    def header(self, name: str) -> str | None:
+        """Return the header of that name, without regard to case."""
+        name = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == name), None)
+
+    @property
+    def accept(self) -> str:
+        """The media types the caller asks for; "*/*" when it does not say."""
+        return self.header("Accept") or "*/*"
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether sending it twice does the same as sending it once."""
+        return self.method in _IDEMPOTENT
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path.partition('?')[0]}"  # a query or a header may hold a secret
+
+    def __repr__(self) -> str:
+        return f"<Request {self}>"
+
+
+class Response:
+    """Hold one answer, with httpx's names.
+
+    Args:
+        status_code: the HTTP status.
+        headers: as they came; looked up without regard to case.
+        content: the body.
+        via: the way it came.
+    """
+
+    __slots__ = ("content", "headers", "status_code", "via")
+
+    def __init__(self, status_code: int, headers: Mapping[str, str], content: bytes, via: Via = "https") -> None:
+        self.status_code = status_code
+        self.headers = Headers(headers)
+        self.content = content
+        self.via: Via = via
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status_code < 300
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, without parameters; "" when the answer does not say."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The body as text, in the charset it names, else UTF-8."""
+        parsed = Message()
+        parsed["Content-Type"] = self.headers.get("Content-Type", "")
+        try:
+            return self.content.decode(parsed.get_content_charset("utf-8"), errors="replace")
+        except LookupError:  # a charset Python does not know
+            return self.content.decode(errors="replace")
+
+    def json(self) -> Any:
+        """Decode the body.
+
+        Raises:
+            NotJSON: the body is empty or no JSON.
+        """
+        try:
+            return msgspec.json.decode(self.content)
+        except msgspec.DecodeError:
+            try:  # msgspec is stricter (lone surrogates, NaN); what the standard library reads is good enough
+                return stdlib_json.loads(self.content)
+            except ValueError:
+                size, kind = len(self.content), self.content_type or "no content type"
+                raise NotJSON(f"the answer {self.status_code} is no JSON ({size} bytes, {kind})") from None
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status_code}, {len(self.content)} bytes via {self.via}>"
+
+
+Send: TypeAlias = Callable[[Request], Awaitable[Response]]

@@ -1,0 +1,128 @@
+"""OAuth's requests, as plain data: grants, the login page's address, PKCE. Pure.
+
+Used by `rcex_ws.rest.auth`, which sends them. None of them carries the bearer. Facts: RingCentral developer guide,
+"Authentication"; RFC 6749; RFC 7636.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.rest.message import Params, Request
+from rcex_ws.rest.url import build_url
+
+__all__ = [
+    "Grant",
+    "authorize_uri",
+    "client_request",
+    "generate_code_verifier",
+    "jwt_grant",
+    "login_grant",
+    "refresh_grant",
+]
+
+TOKEN_PATH = "/restapi/oauth/token"  # noqa: S105 - a path
+REVOKE_PATH = "/restapi/oauth/revoke"
+AUTHORIZE_PATH = "/restapi/oauth/authorize"
+
+Grant = dict[str, str]
+"""The form fields of one call to the token endpoint."""
+
+
+def login_grant(
+    *,
+    jwt: str | None,
+    code: str | None,
+    redirect_uri: str | None,
+    code_verifier: str | None,
+    username: str | None,
+    password: str | None,
+    extension: str | None,
+) -> Grant | None:
+    """Return the form of a login; None when no credential is given.
+
+    Raises:
+        ConfigurationError: the arguments do not describe exactly one way to log in.
+    """
+    given = [name for name, value in (("jwt", jwt), ("code", code), ("username", username)) if value is not None]
+    if len(given) > 1:
+        raise ConfigurationError(f"authorize() takes one way to log in, not {' and '.join(given)}")
+    if jwt is not None:
+        return jwt_grant(jwt)
+    if code is not None:
+        fields = {"grant_type": "authorization_code", "code": code}
+        return fields | _present(redirect_uri=redirect_uri, code_verifier=code_verifier)
+    if username is not None:
+        if password is None:
+            raise ConfigurationError("authorize(username=...) needs password")
+        fields = {"grant_type": "password", "username": username, "password": password}
+        return fields | _present(extension=extension)
+    return None
+
+
+def jwt_grant(jwt: str) -> Grant:
+    """Return the form of a login by JWT."""
+    return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": jwt}
+
+
+def refresh_grant(refresh_token: str) -> Grant:
+    """Return the form of a refresh."""
+    return {"grant_type": "refresh_token", "refresh_token": refresh_token}
+
+
+def client_request(
+    path: str, form: Grant, *, client_id: str | None, client_secret: str | None, timeout: float
+) -> Request:
+    """Return a call of the application itself: HTTP Basic when it has a secret, else its id in the form.
+
+    Raises:
+        ConfigurationError: no client_id.
+    """
+    if client_id is None:
+        raise ConfigurationError("client_id is needed to log in, to refresh and to revoke")
+    headers = {"Accept": "application/json"}
+    if client_secret is None:
+        form = form | {"client_id": client_id}
+    else:
+        pair = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
+        headers["Authorization"] = f"Basic {pair}"
+    return Request("POST", path, data=form, headers=headers, timeout=timeout)
+
+
+def authorize_uri(
+    server: str,
+    *,
+    client_id: str | None,
+    redirect_uri: str,
+    state: str | None,
+    code_verifier: str | None,
+    params: Params | None,
+) -> str:
+    """Return the address of the login page.
+
+    Raises:
+        ConfigurationError: no client_id.
+    """
+    if client_id is None:
+        raise ConfigurationError("client_id is needed for authorize_uri()")
+    query = {"response_type": "code", "client_id": client_id, "redirect_uri": redirect_uri, "state": state}
+    if code_verifier is not None:
+        query |= {"code_challenge": _challenge(code_verifier), "code_challenge_method": "S256"}
+    return build_url(server, AUTHORIZE_PATH, {**query, **(params or {})})
+
+
+def generate_code_verifier() -> str:
+    """Return a fresh secret for PKCE (RFC 7636, 4.1): 32 random bytes, 43 characters."""
+    return secrets.token_urlsafe(32)
+
+
+def _challenge(code_verifier: str) -> str:
+    digest = hashlib.sha256(code_verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _present(**fields: str | None) -> Grant:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,104 @@
+"""The OAuth token and when it must be renewed. Pure: the caller passes `now`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["Token", "token_from_grant"]
+
+_MARGIN = 60.0
+_MARGIN_OF_LIFETIME = 0.1
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Hold one OAuth session's tokens. Its repr shows no secret.
+
+    Attributes:
+        access_token: the bearer.
+        refresh_token: None when the session cannot be refreshed.
+        expires_at: wall-clock seconds since the epoch when the access token ends; None = unknown.
+        refresh_expires_at: the same for the refresh token.
+        lifetime: seconds the access token was given for (RingCentral: 3600).
+        scope: permissions, separated by spaces.
+        owner_id: id of the extension that logged in.
+        endpoint_id: id of this OAuth endpoint.
+    """
+
+    access_token: str
+    refresh_token: str | None = None
+    expires_at: float | None = None
+    refresh_expires_at: float | None = None
+    lifetime: float = 3600.0
+    scope: str = ""
+    owner_id: str | None = None
+    endpoint_id: str | None = None
+
+    def expired(self, now: float) -> bool:
+        """Tell whether the access token has ended."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    @property
+    def renew_at(self) -> float | None:
+        """When to renew: 60 s before the end, or 10 % of a short lifetime; None = unknown."""
+        if self.expires_at is None:
+            return None
+        return self.expires_at - min(_MARGIN, self.lifetime * _MARGIN_OF_LIFETIME)
+
+    def expires_soon(self, now: float) -> bool:
+        """Tell whether it is time to renew."""
+        return self.renew_at is not None and now >= self.renew_at
+
+    def refreshable(self, now: float) -> bool:
+        """Tell whether the refresh token can still be tried."""
+        return self.refresh_token is not None and (self.refresh_expires_at is None or now < self.refresh_expires_at)
+
+    def __repr__(self) -> str:
+        return f"<Token owner_id={self.owner_id} expires_at={self.expires_at}>"
+
+    def __rich_repr__(self) -> Any:  # msgspec.Struct has one that would show the secrets
+        yield "owner_id", self.owner_id
+        yield "expires_at", self.expires_at
+
+
+class _Grant(msgspec.Struct):
+    """The answer of /restapi/oauth/token (RFC 6749, 5.1, with RingCentral's additions)."""
+
+    access_token: str
+    refresh_token: str | None = None
+    expires_in: float = 3600.0
+    refresh_token_expires_in: float | None = None
+    scope: str | None = None
+    owner_id: str | int | None = None
+    endpoint_id: str | int | None = None
+
+
+def token_from_grant(answer: Any, *, now: float, previous: Token | None = None) -> Token:
+    """Make a token of the token endpoint's answer.
+
+    Args:
+        answer: the decoded JSON.
+        now: wall-clock seconds since the epoch at which the answer came.
+        previous: the token that was refreshed; what the answer leaves out stays (RFC 6749, 6).
+
+    Raises:
+        msgspec.ValidationError: the answer holds no token.
+    """
+    grant = msgspec.convert(answer, _Grant, strict=False)
+    token = Token(
+        access_token=grant.access_token,
+        refresh_token=grant.refresh_token,
+        expires_at=now + grant.expires_in,
+        refresh_expires_at=None if grant.refresh_token_expires_in is None else now + grant.refresh_token_expires_in,
+        lifetime=grant.expires_in,
+        scope=grant.scope or "",
+        owner_id=None if grant.owner_id is None else str(grant.owner_id),
+        endpoint_id=None if grant.endpoint_id is None else str(grant.endpoint_id),
+    )
+    if previous is None:
+        return token
+    kept = {name: getattr(previous, name) for name in ("scope", "owner_id", "endpoint_id") if not getattr(token, name)}
+    if token.refresh_token is None:
+        kept |= {"refresh_token": previous.refresh_token, "refresh_expires_at": previous.refresh_expires_at}
+    return msgspec.structs.replace(token, **kept)

@@ -1,0 +1,161 @@
+"""The HTTP edge: uploads, the user's own HTTP client, proxies, TLS, and when httpx is imported."""
+
+from __future__ import annotations
+
+import io
+import ssl
+import subprocess
+import sys
+from email import message_from_bytes
+
+import httpx
+import pytest
+
+from rcex_ws.errors import TransportError
+from rcex_ws.rest import Extension, RestError, RingCentral
+from rcex_ws.rest.https import HTTPEdge
+
+FAX = "/restapi/v1.0/account/~/extension/~/fax"
+
+
+def parts(request):
+    head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
+    return [
+        (
+            part.get_param("name", header="Content-Disposition"),
+            part.get_filename(),
+            part.get_content_type(),
+            part.get_payload(decode=True),
+        )
+        for part in message_from_bytes(head + request.content).get_payload()
+    ]
+
+
+async def test_a_fax_has_its_json_first(rc, api):
+    route = api.post(FAX).respond(200, json={"id": 1})
+    response = await rc.post(
+        FAX, json={"to": [{"phoneNumber": "+1"}]}, files=[("attachment", ("a.pdf", b"%PDF", "application/pdf"))]
+    )
+    request = route.calls.last.request
+    assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    assert parts(request) == [
+        ("json", "request.json", "application/json", b'{"to":[{"phoneNumber":"+1"}]}'),
+        ("attachment", "a.pdf", "application/pdf", b"%PDF"),
+    ]
+    assert response.json() == {"id": 1}
+
+
+async def test_form_fields_and_files(rc, api):
+    route = api.post(FAX).respond(204)
+    await rc.post(FAX, data={"to": "+1"}, files={"a": b"1", "b": io.BytesIO(b"2")})
+    assert [(name, payload) for name, _, _, payload in parts(route.calls.last.request)] == [
+        ("to", b"+1"),
+        ("a", b"1"),
+        ("b", b"2"),
+    ]
+
+
+async def test_open_files_are_sent_whole_each_time(rc, api, grants, tmp_path):
+    """Also after a 401 and by a middleware that repeats; read in a worker thread (blockbuster watches)."""
+
+    class Retry(Extension):
+        async def handle(self, request, call_next):
+            try:
+                return await call_next(request)
+            except RestError:
+                return await call_next(request)
+
+    path = tmp_path / "fax.txt"
+    path.write_bytes(b"page")
+    route = api.post(FAX).mock(side_effect=[httpx.Response(401), httpx.Response(503), httpx.Response(204)])
+    await rc.install_extension(Retry())
+    with path.open("rb") as file:
+        await rc.post(FAX, files={"attachment": file, "tuple": ("b.txt", file)})
+    assert route.call_count == 3
+    for call in route.calls:
+        assert [(part[1], part[3]) for part in parts(call.request)] == [("fax.txt", b"page"), ("b.txt", b"page")]
+
+
+async def test_a_given_client_is_used_and_left_open(api, token):
+    api.get("/restapi/v1.0/x").respond(204)
+    async with httpx.AsyncClient(headers={"X-Theirs": "1"}) as http:
+        async with RingCentral(token=token, http=http) as rc:
+            await rc.get("/restapi/v1.0/x")
+        assert api.calls.last.request.headers["X-Theirs"] == "1"
+        assert not http.is_closed
+
+
+async def test_any_client_with_the_same_methods_will_do(token):
+    class Other:
+        async def request(self, method, url, **options):
+            if url.endswith("/down"):
+                raise ConnectionResetError(104, "Connection reset by peer")
+            if url.endswith("/bug"):
+                raise KeyError("bug")
+            return httpx.Response(200, json=[method, url, options["timeout"]])
+
+    async with RingCentral(token=token, http=Other()) as rc:
+        assert (await rc.get("/a")).json() == ["GET", "https://platform.ringcentral.com/a", None]
+        with pytest.raises(TransportError, match="Connection reset by peer"):
+            await rc.get("/down")
+        with pytest.raises(KeyError):
+            await rc.get("/bug")
+
+
+async def test_one_own_client_for_all_calls_closed_at_the_end(api, token, monkeypatch):  # P15
+    made = []
+    real = httpx.AsyncClient
+
+    class Spy(real):
+        def __init__(self, **options):
+            made.append((self, options))
+            super().__init__(**options)
+
+    monkeypatch.setattr(httpx, "AsyncClient", Spy)
+    api.get("/a").respond(204)
+    async with RingCentral(token=token) as rc:
+        assert made == []
+        for _ in range(3):
+            await rc.get("/a")
+        context = rc.ssl_context
+    ((client, options),) = made
+    assert client.is_closed
+    assert options["verify"] is context  # one TLS context for HTTPS and WebSocket
+
+
+@pytest.mark.parametrize(
+    ("proxy", "expected"),
+    [
+        (None, "environment"),
+        (True, "environment"),
+        (False, None),
+        ("http://proxy.example:3128", "http://proxy.example:3128"),
+    ],
+)
+async def test_proxy(proxy, expected, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://environment.example:1")
+    edge = HTTPEdge(None, proxy=proxy, ssl_context=ssl.create_default_context)
+    client = edge._client()
+    transport = client._transport_for_url(httpx.URL("https://platform.ringcentral.com"))
+    used = getattr(transport._pool, "_proxy_url", None)
+    if expected is None:
+        assert used is None
+    else:
+        assert used.host.decode() in {"environment.example", "proxy.example"}
+        assert (used.host == b"environment.example") == (expected == "environment")
+    await edge.aclose()
+    assert not edge.is_open
+
+
+def test_a_given_tls_context_is_the_one():
+    context = ssl.create_default_context()
+    assert RingCentral(ssl_context=context).ssl_context is context
+    rc = RingCentral()
+    assert rc.ssl_context is rc.ssl_context
+    assert rc.ssl_context.verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize("module", ["rcex_ws.rest", "rcex_ws.rest; rcex_ws.rest.RingCentral(client_id='x')"])
+def test_importing_does_not_load_httpx(module):
+    program = f"import sys, {module}; sys.exit('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-W", "error", "-c", program], check=False).returncode == 0
