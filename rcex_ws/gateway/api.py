@@ -1,0 +1,39 @@
+"""The REST application: every route of the local RingCentral, and its errors in RingCentral's shape.
+
+Built once per gateway by `app.py` and run behind `front.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from rcex_ws.gateway.problem import Problem
+
+__all__ = ["build"]
+
+
+def build(routes: Sequence[BaseRoute]) -> Starlette:
+    """Return the application for these routes."""
+    return Starlette(routes=routes, exception_handlers={Problem: _problem, HTTPException: _no_route})
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    if not isinstance(error, Problem):
+        raise error
+    return JSONResponse(error.body(), error.status, error.headers())
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 405:
+        problem = Problem(405, "CMN-103", "Method is not allowed for this resource")
+    else:
+        problem = Problem(404, "CMN-102", "Resource is not found")
+    return JSONResponse(problem.body(), problem.status)

@@ -1,0 +1,198 @@
+"""Messages: company-pager, fax, and the message store (list, get, batch get, content).
+
+Routes of the REST application. A new message causes the notifications that RingCentral would send.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from rcex_ws.gateway.api_people import EXTENSION, extension_of
+from rcex_ws.gateway.call import json_body, socket_of
+from rcex_ws.gateway.clock import iso
+from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.multipart import Part, boundary_of, read_parts
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.shapes import as_array, as_object
+from rcex_ws.gateway.store import ACCOUNT_ID, Extension, Message
+
+__all__ = ["routes"]
+
+_STORE_EVENT = "/restapi/v1.0/account/~/extension/~/message-store"
+_PER_PAGE = 100
+
+
+def routes(core: Core) -> list[Route]:
+    """Return the routes."""
+
+    async def send_pager(request: Request) -> Response:
+        sender = extension_of(core, request)
+        body = await json_body(request)
+        text = body.get("text")
+        if not isinstance(text, str) or not text:
+            raise Problem(400, "CMN-101", "Parameter [text] value is invalid")
+        recipients = _people(core, body.get("to"))
+        return JSONResponse(_pager(core, sender, recipients, text).body())
+
+    async def send_fax(request: Request) -> Response:
+        sender = extension_of(core, request)
+        boundary = boundary_of(request.headers.get("content-type", ""))
+        if boundary is None:
+            raise Problem(415, "CMN-115", "A fax is sent as multipart/form-data")
+        wanted, files = _fax_parts(read_parts(await request.body(), boundary))
+        to = wanted.get("to")
+        if not to or not files:
+            raise Problem(400, "CMN-101", "A fax needs the parameter [to] and an attachment")
+        stored = [("RenderedDocument", part.content_type, part.content) for part in files]
+        facts = {"to": to, "faxResolution": wanted.get("faxResolution", "High"), "faxPageCount": len(files)}
+        message = core.store.add_message(sender, "Fax", "Outbound", files=stored, facts=facts)
+        _announce(core, sender, message, ["Outbound"])
+        return JSONResponse(message.body())
+
+    async def read_all(request: Request) -> Response:
+        owner = extension_of(core, request)
+        kinds = set(request.query_params.getlist("messageType"))
+        directions = set(request.query_params.getlist("direction"))
+        found = [
+            message.body()
+            for message in core.store.messages_of(owner)
+            if (not kinds or message.facts["type"] in kinds)
+            and (not directions or message.facts["direction"] in directions)
+        ]
+        page = _number(request, "page", 1)
+        per_page = _number(request, "perPage", _PER_PAGE)
+        records = found[(page - 1) * per_page : page * per_page]
+        paging = {"page": page, "perPage": per_page, "totalElements": len(found)}
+        return JSONResponse({"uri": f"{owner.uri}/message-store", "records": records, "paging": paging})
+
+    async def read(request: Request) -> Response:
+        owner = extension_of(core, request)
+        ids = request.path_params["message_id"].split(",")
+        if len(ids) == 1:
+            return JSONResponse(_message(core, owner, ids[0]).body())
+        return _batch(core, owner, ids)
+
+    async def content(request: Request) -> Response:
+        message = _message(core, extension_of(core, request), request.path_params["message_id"])
+        wanted = request.path_params["attachment_id"]
+        file = next((one for one in message.attachments if one.id == wanted), None)
+        if file is None:
+            raise Problem(404, "CMN-102", "Resource for parameter [attachmentId] is not found")
+        if socket_of(request) is not None:
+            # RingCentral's SDK documents that binary downloads are not possible here; the wording is ours.
+            raise Problem(415, "CMN-115", "Binary content is not available over a WebSocket")
+        return Response(file.content, media_type=file.content_type)
+
+    store = f"{EXTENSION}/message-store"
+    return [
+        Route(f"{EXTENSION}/company-pager", send_pager, methods=["POST"]),
+        Route(f"{EXTENSION}/fax", send_fax, methods=["POST"]),
+        Route(store, read_all, methods=["GET"]),
+        Route(f"{store}/{{message_id}}", read, methods=["GET"]),
+        Route(f"{store}/{{message_id}}/content/{{attachment_id}}", content, methods=["GET"]),
+    ]
+
+
+def _pager(core: Core, sender: Extension, recipients: list[Extension], text: str) -> Message:
+    """Put a copy into every store concerned, one per extension, and tell each owner."""
+    facts = {
+        "from": {"extensionNumber": sender.number, "extensionId": sender.id, "name": sender.name},
+        "to": [{"extensionNumber": one.number, "extensionId": one.id, "name": one.name} for one in recipients],
+        "subject": text,
+        "conversation": {"id": str(uuid.uuid4())},
+    }
+    sent = core.store.add_message(sender, "Pager", "Outbound", facts=facts)
+    _announce(core, sender, sent, ["Outbound", "Inbound"] if sender in recipients else ["Outbound"])
+    for one in recipients:
+        received = sent if one is sender else core.store.add_message(one, "Pager", "Inbound", facts=facts)
+        if one is not sender:
+            _announce(core, one, received, ["Inbound"])
+        core.publish(f"{_STORE_EVENT}/instant?type=Pager", received.body() | {"direction": "Inbound"}, one)
+    return sent
+
+
+def _announce(core: Core, owner: Extension, message: Message, directions: list[str]) -> None:
+    kind = message.facts["type"]
+    change = {"type": kind, "newCount": 1, "updatedCount": 0, "newMessageIds": [message.id]}
+    body = {
+        "accountId": ACCOUNT_ID,
+        "extensionId": owner.id,
+        "lastUpdated": iso(core.clock.wall()),
+        "changes": [change],
+    }
+    query = urlencode({"type": kind, "direction": directions}, doseq=True)
+    core.publish(f"{_STORE_EVENT}?{query}", body, owner)
+
+
+def _people(core: Core, to: object) -> list[Extension]:
+    """Return the extensions that `[{extensionId | extensionNumber}, ...]` names."""
+    found: list[Extension] = []
+    for item in as_array(to) or ():
+        one = as_object(item) or {}
+        extension = core.store.by_id(str(one.get("extensionId") or one.get("extensionNumber")))
+        if extension is None:
+            raise Problem(400, "CMN-101", "Parameter [to] value is invalid")
+        if extension not in found:
+            found.append(extension)
+    if not found:
+        raise Problem(400, "CMN-101", "Parameter [to] value is invalid")
+    return found
+
+
+def _fax_parts(parts: Iterable[Part]) -> tuple[dict[str, Any], list[Part]]:
+    """Split a fax into what is asked and its documents: the request is a JSON part, or one form field per member."""
+    wanted: dict[str, Any] = {}
+    files: list[Part] = []
+    for part in parts:
+        if part.content_type == "application/json":
+            try:
+                wanted |= json.loads(part.content)
+            except (ValueError, TypeError) as error:
+                raise Problem(400, "CMN-100", "The JSON part of the fax is malformed") from error
+        elif part.filename is None and part.name == "to":
+            wanted.setdefault("to", []).append({"phoneNumber": part.content.decode()})
+        elif part.filename is None and part.name is not None:
+            wanted[part.name] = part.content.decode()
+        else:
+            files.append(part)
+    return wanted, files
+
+
+def _message(core: Core, owner: Extension, message_id: str) -> Message:
+    message = core.store.messages.get((owner.id, int(message_id))) if message_id.isdecimal() else None
+    if message is None:
+        raise Problem(404, "CMN-102", "Resource for parameter [messageId] is not found")
+    return message
+
+
+def _batch(core: Core, owner: Extension, ids: list[str]) -> Response:
+    """Answer several ids at once: 207, a part with all the statuses, then one part per id."""
+    statuses: list[dict[str, Any]] = []
+    bodies: list[dict[str, Any]] = []
+    for one in ids:
+        href = f"{owner.uri}/message-store/{one}"
+        try:
+            bodies.append(_message(core, owner, one).body())
+            statuses.append({"href": href, "status": 200, "responseDescription": "OK"})
+        except Problem as problem:
+            bodies.append(problem.body())
+            statuses.append({"href": href, "status": problem.status, "responseDescription": problem.message})
+    boundary = f"Boundary_{uuid.uuid4().hex}"
+    parts = [{"response": statuses}, *bodies]
+    text = "".join(f"--{boundary}\r\nContent-Type: application/json\r\n\r\n{json.dumps(part)}\r\n" for part in parts)
+    return Response(f"{text}--{boundary}--\r\n", 207, {"Content-Type": f"multipart/mixed; boundary={boundary}"})
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise Problem(400, "CMN-101", f"Parameter [{name}] value is invalid")
+    return int(text)

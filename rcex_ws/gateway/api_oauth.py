@@ -1,0 +1,130 @@
+"""The OAuth endpoints: token (JWT, refresh, code with PKCE, password), authorize, revoke, wstoken.
+
+Routes of the REST application; the rules behind them are in `oauth.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from rcex_ws.gateway.call import login_of
+from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.store import Extension
+
+__all__ = ["routes"]
+
+_JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+
+def routes(core: Core, ws_uri: Callable[[], str], on_login_ended: Callable[[], None]) -> list[Route]:
+    """Return the routes.
+
+    Args:
+        core: The rules and the state.
+        ws_uri: Gives the address of the WebSocket, known once it listens.
+        on_login_ended: Called when logins may have ended, so that their WebSockets are closed.
+    """
+
+    async def token(request: Request) -> Response:
+        form = await _form(request)
+        _check_client(core, request, form)
+        grant = form.get("grant_type")
+        if grant == "refresh_token":
+            login = core.oauth.refresh(form.get("refresh_token", ""))
+            core.journal.add("refresh", login=login.id)
+        else:
+            login = core.oauth.log_in(_who(core, grant, form))
+            core.journal.add("token", login=login.id, grant=grant, owner=login.owner.id)
+        on_login_ended()
+        return JSONResponse(_pair(core, login))
+
+    async def authorize(request: Request) -> Response:
+        query = request.query_params
+        core.oauth.check_client(query.get("client_id"), None)
+        redirect_uri = query.get("redirect_uri", "")
+        code = core.oauth.issue_code(
+            core.store.extensions[0], redirect_uri, query.get("code_challenge"), query.get("code_challenge_method")
+        )
+        found = {"code": code} | ({"state": query["state"]} if "state" in query else {})
+        return RedirectResponse(f"{redirect_uri}?{urlencode(found)}", 302)
+
+    async def revoke(request: Request) -> Response:
+        form = await _form(request)
+        _check_client(core, request, form)
+        ended = core.oauth.revoke(form.get("token") or request.query_params.get("token", ""))
+        core.journal.add("revoke", login=None if ended is None else ended.id)
+        on_login_ended()
+        return Response(status_code=200)
+
+    async def wstoken(request: Request) -> Response:
+        issued = core.oauth.issue_wstoken(login_of(request))
+        life = core.options.wstoken_expires_in
+        return JSONResponse({"uri": ws_uri(), "ws_access_token": issued, "expires_in": life})
+
+    return [
+        Route("/restapi/oauth/token", token, methods=["POST"]),
+        Route("/restapi/oauth/authorize", authorize, methods=["GET"]),
+        Route("/restapi/oauth/revoke", revoke, methods=["POST"]),
+        Route("/restapi/oauth/wstoken", wstoken, methods=["POST"]),
+    ]
+
+
+async def _form(request: Request) -> dict[str, str]:
+    return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _check_client(core: Core, request: Request, form: dict[str, str]) -> None:
+    """Check the application: HTTP Basic, or `client_id` (and perhaps `client_secret`) in the body."""
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        core.oauth.check_client(form.get("client_id"), form.get("client_secret"))
+        return
+    try:
+        client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise Problem(401, "OAU-153", "Malformed Basic authorization", oauth_error="invalid_client") from error
+    core.oauth.check_client(client_id, secret)
+
+
+def _who(core: Core, grant: str | None, form: dict[str, str]) -> Extension:
+    owner: Extension | None = None
+    if grant == _JWT_GRANT:
+        owner = core.store.by_jwt(form.get("assertion", ""))
+    elif grant == "password":
+        owner = core.store.by_password(form.get("username", ""), form.get("password", ""))
+    elif grant == "authorization_code":
+        owner = core.oauth.redeem_code(form.get("code", ""), form.get("redirect_uri", ""), form.get("code_verifier"))
+    else:
+        raise Problem(400, "OAU-250", "Grant type is not supported", oauth_error="unsupported_grant_type")
+    if owner is None:
+        raise Problem(400, "OAU-140", "Invalid resource owner credentials", oauth_error="invalid_grant")
+    return owner
+
+
+def _pair(core: Core, login: OAuthSession) -> dict[str, Any]:
+    now = core.clock.now()
+    return {
+        "access_token": login.access_token,
+        "token_type": "bearer",
+        "expires_in": _seconds(login.access_expires_at - now),
+        "refresh_token": login.refresh_token,
+        "refresh_token_expires_in": _seconds(login.refresh_expires_at - now),
+        "scope": "ReadAccounts ReadMessages Faxes InternalMessages ReadPresence EditPresence WebSocketsSubscription",
+        "owner_id": login.owner.id,
+        "endpoint_id": f"endpoint-{login.id}",
+    }
+
+
+def _seconds(left: float) -> float:
+    """Write a life in whole seconds as RingCentral does, unless it was scaled down for a test."""
+    return int(left) if left >= 60 else max(0, round(left, 3))

@@ -1,0 +1,125 @@
+"""Extension info, presence, and the two endpoints that tell the API's versions and health.
+
+Routes of the REST application. A changed presence causes the notification that RingCentral would send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from rcex_ws.gateway.call import json_body, login_of
+from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.filters import EventFilter
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.store import ACCOUNT_ID, Extension
+
+__all__ = ["EXTENSION", "extension_of", "routes"]
+
+EXTENSION = "/restapi/v1.0/account/{account_id}/extension/{extension_id}"
+
+_SETTABLE: dict[str, set[str] | set[bool]] = {
+    "userStatus": {"Offline", "Busy", "Available"},
+    "dndStatus": {
+        "TakeAllCalls",
+        "DoNotAcceptAnyCalls",
+        "DoNotAcceptDepartmentCalls",
+        "TakeDepartmentCallsOnly",
+        "Unknown",
+    },
+    "allowSeeMyPresence": {True, False},
+    "ringOnMonitoredCall": {True, False},
+    "pickUpCallsOnHold": {True, False},
+}
+"""What PUT may change, and to what."""
+
+
+def extension_of(core: Core, request: Request) -> Extension:
+    """Return the extension that a path names; `~` is the caller's.
+
+    Raises:
+        Problem: 404 CMN-102 for another account or an unknown extension.
+    """
+    account, extension = request.path_params["account_id"], request.path_params["extension_id"]
+    if account not in ("~", ACCOUNT_ID):
+        raise Problem(404, "CMN-102", "Resource for parameter [accountId] is not found")
+    found = login_of(request).owner if extension == "~" else core.store.by_id(extension)
+    if found is None:
+        raise Problem(404, "CMN-102", "Resource for parameter [extensionId] is not found")
+    return found
+
+
+def routes(core: Core) -> list[Route]:
+    """Return the routes."""
+
+    async def versions(request: Request) -> Response:
+        version = {"uri": "/restapi/v1.0", "versionString": "1.0.0", "uriString": "v1.0"}
+        return JSONResponse({"uri": "/restapi", "apiVersions": [version], "serverVersion": "rcex_ws"})
+
+    async def version(request: Request) -> Response:
+        return JSONResponse({"uri": "/restapi/v1.0", "versionString": "1.0.0", "uriString": "v1.0"})
+
+    async def status(request: Request) -> Response:
+        return JSONResponse({"status": "OK"})
+
+    async def info(request: Request) -> Response:
+        one = extension_of(core, request)
+        first, _, last = one.name.partition(" ")
+        return JSONResponse(
+            {
+                "uri": one.uri,
+                "id": int(one.id),
+                "extensionNumber": one.number,
+                "name": one.name,
+                "type": "User",
+                "status": "Enabled",
+                "account": {"id": ACCOUNT_ID, "uri": f"/restapi/v1.0/account/{ACCOUNT_ID}"},
+                "contact": {"firstName": first, "lastName": last, "email": one.username},
+            }
+        )
+
+    async def read_presence(request: Request) -> Response:
+        return JSONResponse(_presence(core, extension_of(core, request)))
+
+    async def write_presence(request: Request) -> Response:
+        one = extension_of(core, request)
+        wanted = await json_body(request)
+        for name, value in wanted.items():
+            if not isinstance(value, str | bool) or value not in _SETTABLE.get(name, set()):
+                raise Problem(400, "CMN-101", f"Parameter [{name}] value is invalid")
+        presence = core.store.presence(one)
+        presence |= wanted
+        if "userStatus" in wanted:
+            presence["presenceStatus"] = wanted["userStatus"]
+        _announce(core, one)
+        return JSONResponse(_presence(core, one))
+
+    return [
+        Route("/restapi", versions, methods=["GET"]),
+        Route("/restapi/v1.0", version, methods=["GET"]),
+        Route("/restapi/v1.0/status", status, methods=["GET"]),
+        Route(EXTENSION, info, methods=["GET"]),
+        Route(f"{EXTENSION}/presence", read_presence, methods=["GET"]),
+        Route(f"{EXTENSION}/presence", write_presence, methods=["PUT"]),
+    ]
+
+
+def _presence(core: Core, one: Extension) -> dict[str, Any]:
+    owner = {"uri": one.uri, "id": int(one.id), "extensionNumber": one.number}
+    return {"uri": f"{one.uri}/presence", "extension": owner, **core.store.presence(one)}
+
+
+def _announce(core: Core, one: Extension) -> None:
+    sequence = core.store.next_presence_sequence()
+
+    def body(chosen: EventFilter) -> Mapping[str, Any]:
+        plain = {"extensionId": one.id, "sequence": sequence, **core.store.presence(one)}
+        if "detailedTelephonyState" in chosen.query:
+            return plain | {"activeCalls": [], "totalActiveCalls": 0}
+        return plain
+
+    core.publish("/restapi/v1.0/account/~/extension/~/presence", body, one)

@@ -1,0 +1,75 @@
+"""The subscription endpoints, over HTTP and over a WebSocket.
+
+Routes of the REST application; the rules behind them are in `subscriptions.py` and `sessions.py`.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from rcex_ws.gateway.call import json_body, login_of, socket_of
+from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.shapes import as_object
+
+__all__ = ["routes"]
+
+_PATH = "/restapi/v1.0/subscription"
+
+
+def routes(core: Core) -> list[Route]:
+    """Return the routes."""
+    held = core.subscriptions
+
+    async def create(request: Request) -> Response:
+        socket = socket_of(request)
+        body = await json_body(request)
+        mode = as_object(body.get("deliveryMode")) or {}
+        if socket is None or mode.get("transportType") != "WebSocket":
+            # Over HTTP RingCentral offers webhooks only, which nothing here would receive.
+            raise Problem(400, "CMN-101", "Parameter [deliveryMode.transportType] value is invalid")
+        one = held.create(login_of(request).owner, body.get("eventFilters"), socket.session.subscription_id)
+        core.sessions.bind(socket.session, one)
+        core.journal.add(
+            "subscribe", connection=socket.id, subscription=one.id, filters=[item.text for item in one.filters]
+        )
+        return JSONResponse(held.body(one))
+
+    async def change(request: Request) -> Response:
+        socket = socket_of(request)
+        if socket is None:
+            raise Problem(405, "SUB-511", "WebSocket subscriptions cannot be updated via HTTP")
+        one = held.get(login_of(request).owner, request.path_params["subscription_id"])
+        held.change(one, (await json_body(request)).get("eventFilters"))
+        core.sessions.bind(socket.session, one)
+        core.journal.add(
+            "resubscribe", connection=socket.id, subscription=one.id, filters=[item.text for item in one.filters]
+        )
+        return JSONResponse(held.body(one))
+
+    async def renew(request: Request) -> Response:
+        return JSONResponse(held.body(held.get(login_of(request).owner, request.path_params["subscription_id"])))
+
+    async def read(request: Request) -> Response:
+        return JSONResponse(held.body(held.get(login_of(request).owner, request.path_params["subscription_id"])))
+
+    async def read_all(request: Request) -> Response:
+        return JSONResponse({"uri": _PATH, "records": [held.body(one) for one in held.of(login_of(request).owner)]})
+
+    async def delete(request: Request) -> Response:
+        one = held.get(login_of(request).owner, request.path_params["subscription_id"])
+        held.delete(one)
+        core.journal.add("unsubscribe", subscription=one.id)
+        return Response(status_code=204)
+
+    one_path = f"{_PATH}/{{subscription_id}}"
+    return [
+        Route(_PATH, create, methods=["POST"]),
+        Route(_PATH, read_all, methods=["GET"]),
+        Route(one_path, read, methods=["GET"]),
+        Route(one_path, change, methods=["PUT"]),
+        Route(one_path, delete, methods=["DELETE"]),
+        Route(f"{one_path}/renew", renew, methods=["POST"]),
+    ]

@@ -1,0 +1,217 @@
+"""One gateway without its sockets: the REST application, the WebSocket handler, and the faults that strike at once.
+
+`server.py` puts it on TCP ports; `rcex_ws.testing` puts it on memory streams in virtual time. Everything here runs in
+one event loop; the thread-safe face for users is `server.Gateway`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, Literal
+
+import anyio
+from anyio.abc import ByteStream
+from starlette.types import Scope
+
+from rcex_ws.gateway import api, api_control, api_messages, api_oauth, api_people, api_subscription
+from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, Refusal
+from rcex_ws.gateway.front import Front
+from rcex_ws.gateway.options import GatewayOptions
+from rcex_ws.gateway.websocket import WS_PATH, Connection
+
+__all__ = ["GatewayApp"]
+
+_logger = logging.getLogger(__name__)
+
+
+def _cannot_reset(scope: Scope) -> None:
+    raise ConnectionResetError("reset on command")
+
+
+class GatewayApp:
+    """Hold one gateway. Make it inside the event loop that runs it.
+
+    Args:
+        options: Its knobs.
+        now: A monotonic time in seconds; virtual under trio's MockClock.
+        reset_http: Cuts the HTTP connection of an ASGI scope by RST; without it the application raises
+            `ConnectionResetError` instead.
+
+    Attributes:
+        app: The ASGI application.
+        core: The rules and the state.
+        ws_uri: The address that wstoken answers give out.
+    """
+
+    def __init__(
+        self,
+        options: GatewayOptions | None = None,
+        *,
+        now: Callable[[], float] = anyio.current_time,
+        reset_http: Callable[[Scope], None] = _cannot_reset,
+    ) -> None:
+        self.core = Core(options or GatewayOptions(), now)
+        self.ws_uri = self.core.options.public_ws_uri or f"ws://gateway.invalid{WS_PATH}"
+        self._closing = anyio.Event()
+        self._numbers = count(1)
+        self._connections: dict[int, Connection] = {}
+        routes = [
+            *api_oauth.routes(self.core, lambda: self.ws_uri, self._close_logged_out),
+            *api_subscription.routes(self.core),
+            *api_people.routes(self.core),
+            *api_messages.routes(self.core),
+            *api_control.routes(self),
+        ]
+        self.app = Front(api.build(routes), self.core, self._closing.wait, reset_http)
+
+    async def serve_stream(self, stream: ByteStream) -> None:
+        """Serve one WebSocket connection, from the HTTP upgrade to its end, and close the stream."""
+        connection = Connection(next(self._numbers), stream, self.core, self.app.answer)
+        self._connections[connection.id] = connection
+        try:
+            await connection.serve()
+        except Exception:  # a bug in the serving of one connection must not end the whole gateway
+            _logger.exception("connection %d failed", connection.id)
+        finally:
+            del self._connections[connection.id]
+
+    def close(self) -> None:
+        """Release the requests that hang on command; nothing may be asked of the gateway afterwards."""
+        self._closing.set()
+
+    # Faults. The names are those of `Gateway` and of `POST /_gateway/<name>`.
+
+    def cut(self, code: int | None = None, reason: str = "") -> int:
+        """Cut every WebSocket: by RST, or with a close frame when there is a code; return how many."""
+        live = self._live()
+        for connection in live:
+            connection.cut(code, reason)
+        return len(live)
+
+    def error(self, code: str = "WSG-902", message: str = "Idle timeout expired", status: int = 408) -> int:
+        """Send an Error frame to every WebSocket and close it; return how many."""
+        live = self._live()
+        for connection in live:
+            connection.error(code, message, status)
+        return len(live)
+
+    def freeze(self) -> int:
+        """Make every open WebSocket half-open: nothing is read or written; new ones work. Return how many."""
+        live = self._live()
+        for connection in live:
+            connection.freeze()
+        self.core.journal.add("freeze", connections=[connection.id for connection in live])
+        return len(live)
+
+    def thaw(self) -> None:
+        """End every freeze; what was held back is written."""
+        for connection in self._connections.values():
+            connection.thaw()
+        self.core.journal.add("thaw")
+
+    def refuse(
+        self,
+        where: str,
+        status: int | Literal["hang", "rst"] = 503,
+        *,
+        retry_after: float | None = None,
+        times: int | None = 1,
+        error_code: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Refuse what comes next at a place.
+
+        Args:
+            where: "upgrade", "details" (101, but no ConnectionDetails), "wstoken", "token", "subscription", or any
+                "METHOD /path", with `*` for any text.
+            status: The HTTP status of the refusal, "hang" for no answer at all, "rst" to cut the connection.
+            retry_after: Seconds for a Retry-After header.
+            times: How often; None until `clear_faults`.
+            error_code: RingCentral's error code in the body.
+            message: The text in the body.
+
+        Raises:
+            ValueError: If the status is neither a number nor one of the two words.
+        """
+        if not isinstance(status, int) and status not in ("hang", "rst"):
+            raise ValueError(f'a refusal is a status, "hang" or "rst", not {status!r}')
+        self.core.faults.add(
+            Refusal(
+                where=where, times=times, status=status, retry_after=retry_after, error_code=error_code, message=message
+            )
+        )
+
+    def fail_recovery(self, code: str = "WSG-1003", times: int | None = 1) -> None:
+        """Answer the next recoveries with recoveryState Failed; "WSG-400" gives the Error frame of a bad wsc."""
+        self.core.faults.add(RecoveryFault(where="recovery", times=times, code=code))
+
+    def answer_fault(
+        self,
+        where: str,
+        *,
+        drop: bool = False,
+        strip: Literal["headers", "body"] | None = None,
+        delay: float = 0.0,
+        notify: dict[str, Any] | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """Let the next requests at a place be carried out, but spoil their answers.
+
+        Args:
+            where: As for `refuse`; "details" can be delayed.
+            drop: Never send the answer.
+            strip: Send it without its "headers" or without its "body".
+            delay: Seconds to wait before it.
+            notify: `{"event": ..., "body": ...}`, a notification written before the answer.
+            times: How often; None until `clear_faults`.
+
+        Raises:
+            ValueError: If `notify` lacks one of its two members.
+        """
+        if notify is not None and notify.keys() != {"event", "body"}:
+            raise ValueError("a notification has an event and a body")
+        self.core.faults.add(AnswerFault(where=where, times=times, drop=drop, strip=strip, delay=delay, notify=notify))
+
+    def clear_faults(self) -> None:
+        """Forget every fault that was ordered and has not struck yet."""
+        self.core.faults.clear()
+
+    def send_raw(self, data: str | bytes | Sequence[str | bytes], *, binary: bool = False) -> int:
+        """Send messages of any content to every WebSocket, several of them in one write; return to how many.
+
+        Args:
+            data: One message or several; `str` goes as text, `bytes` as binary.
+            binary: Send `str` as binary too.
+        """
+        frames = [data] if isinstance(data, str | bytes) else list(data)
+        live = self._live()
+        for connection in live:
+            connection.send_raw(frames, binary=binary)
+        return len(live)
+
+    def notify(self, event: str, body: dict[str, Any]) -> list[str]:
+        """Send a notification to every session whose filters match; return their uuids.
+
+        Args:
+            event: Path and query of the event; `~` stands for the first user.
+            body: The inner body.
+        """
+        return self.core.publish(event, body)
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return what happened, oldest first."""
+        return self.core.journal.entries()
+
+    def clear_log(self) -> None:
+        """Forget what happened."""
+        self.core.journal.clear()
+
+    def _live(self) -> list[Connection]:
+        return [connection for connection in self._connections.values() if connection.is_live]
+
+    def _close_logged_out(self) -> None:
+        for connection in self._live():
+            connection.close_if_logged_out()

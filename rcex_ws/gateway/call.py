@@ -1,0 +1,147 @@
+"""One request and its answer, whichever way they travel: over HTTP or in frames over a WebSocket.
+
+Built by `front.py` (HTTP) and `websocket.py` (frames), answered by `front.py`, read by the REST handlers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import unquote, urlencode
+
+from starlette.requests import Request
+
+from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.sessions import Session
+from rcex_ws.gateway.shapes import as_object
+
+__all__ = ["Answer", "Call", "Caller", "Socket", "json_body", "login_of", "refusal_of", "socket_of"]
+
+
+class Socket(Protocol):
+    """The WebSocket that a request came over, as far as answering it needs."""
+
+    @property
+    def id(self) -> int:
+        """The number of the connection."""
+        ...
+
+    @property
+    def session(self) -> Session:
+        """The session of the connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Hold one request.
+
+    Args:
+        method: In capitals.
+        path: Percent-decoded, without a trailing slash and without query.
+        query: The encoded query.
+        headers: Names in lower case.
+        body: The raw body, empty for none.
+        socket: The WebSocket it came over, None over HTTP.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    socket: Socket | None = None
+
+    @property
+    def via(self) -> str:
+        """The way it came: "websocket" or "https" (named like the client's way, although it is plain HTTP here)."""
+        return "https" if self.socket is None else "websocket"
+
+    @classmethod
+    def from_frame(cls, meta: Mapping[str, Any], body: Any, socket: Socket) -> Call:
+        """Read a ClientRequest.
+
+        Args:
+            meta: The first element of the frame.
+            body: The second element, None when there is none.
+            socket: The WebSocket it came over.
+        """
+        # Not urlsplit: a path of a client may be anything, and that one takes "//[" for a broken host name.
+        path, _, own_query = str(meta.get("path", "")).partition("?")
+        query = "&".join(filter(None, (own_query, urlencode(as_object(meta.get("query")) or {}, doseq=True))))
+        headers = {name.lower(): str(value) for name, value in (as_object(meta.get("headers")) or {}).items()}
+        # RingCentral.Net sends "" for "no body" and that works.
+        content = b"" if body is None or body == "" else json.dumps(body).encode()
+        json_type = {"content-type": "application/json"}
+        return cls(
+            str(meta.get("method", "GET")).upper(),
+            unquote(path).rstrip("/") or "/",
+            query,
+            headers | json_type,
+            content,
+            socket,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold one answer: status, headers in lower case, raw body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def refusal_of(problem: Problem) -> Answer:
+    """Return the answer that tells a problem."""
+    headers = {name.lower(): value for name, value in problem.headers().items()}
+    return Answer(problem.status, {"content-type": "application/json"} | headers, json.dumps(problem.body()).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Tell who calls: the login, and the WebSocket if the call came over one."""
+
+    login: OAuthSession | None
+    socket: Socket | None
+
+
+def _caller_of(request: Request) -> Caller:
+    caller = request.state.caller
+    if not isinstance(caller, Caller):
+        raise TypeError("the front sets the caller of every request")
+    return caller
+
+
+def login_of(request: Request) -> OAuthSession:
+    """Return the login of a request; the front lets none without one reach a handler that asks."""
+    login = _caller_of(request).login
+    if login is None:
+        raise Problem(401, "OAU-213", "Token not found or expired")
+    return login
+
+
+def socket_of(request: Request) -> Socket | None:
+    """Return the WebSocket that a request came over."""
+    return _caller_of(request).socket
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """Return the JSON object in the body, empty for no body.
+
+    Raises:
+        Problem: 400 CMN-100 when it is something else.
+    """
+    content = await request.body()
+    if not content:
+        return {}
+    try:
+        body = as_object(json.loads(content))
+    except ValueError as error:
+        raise Problem(400, "CMN-100", "The request body is not valid JSON") from error
+    if body is None:
+        raise Problem(400, "CMN-100", "The request body must be a JSON object")
+    return body

@@ -1,0 +1,92 @@
+"""The text of frames: `[meta]`, `[meta, body]`, and the odd frame of a multipart answer. Pure functions.
+
+Used by `websocket.py` only.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime
+from typing import Any
+
+from rcex_ws.gateway.call import Answer
+from rcex_ws.gateway.options import GatewayOptions
+from rcex_ws.gateway.sessions import Frame, Opening
+from rcex_ws.gateway.shapes import as_array, as_object
+
+__all__ = ["answer_frame", "connection_details", "error_frame", "parse", "text_of"]
+
+
+def text_of(frame: Frame) -> str:
+    """Write a frame."""
+    return _dump([frame.meta] if frame.body is None else [frame.meta, frame.body])
+
+
+def connection_details(opening: Opening, options: GatewayOptions, now: datetime) -> Frame:
+    """Return the first frame of every connection."""
+    message_id = str(uuid.uuid1())
+    meta = {
+        "type": "ConnectionDetails",
+        "messageId": message_id,
+        "status": 200,
+        "wsc": opening.session.wsc,
+        "headers": {"RCRequestId": message_id},
+    }
+    body = {
+        "creationTime": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}+0000",
+        "maxConnectionsPerSession": options.max_connections_per_session,
+        "recoveryBufferSize": options.recovery_buffer_size,
+        "recoveryTimeout": options.recovery_timeout,
+        "idleTimeout": options.idle_timeout,
+        "absoluteTimeout": options.absolute_timeout,
+        "maxActiveRequests": options.max_active_requests,
+    }
+    return Frame(meta, body | opening.recovery)
+
+
+def error_frame(code: str, message: str, status: int) -> Frame:
+    """Return an Error frame, which is tied to no request."""
+    meta: dict[str, Any] = {"type": "Error", "messageId": str(uuid.uuid4()), "status": status, "headers": {}}
+    return Frame(meta, {"errorCode": code, "message": message})
+
+
+def answer_frame(meta: dict[str, Any], answer: Answer) -> str:
+    """Write the answer to a ClientRequest.
+
+    A multipart body stands in the frame as it is, so that such a frame is no JSON as a whole (seen in RingCentral's
+    SDKs, which split it at its boundary).
+
+    Args:
+        meta: Type, messageId and what else the frame bears.
+        answer: Status, headers and body.
+    """
+    meta = {**meta, "status": answer.status}
+    if answer.headers:
+        meta["headers"] = {_http_case(name): value for name, value in answer.headers.items()}
+    if not answer.body:
+        return _dump([meta])
+    body = answer.body.decode()
+    return f"[{_dump(meta)},{body if body.startswith('--') else _dump(json.loads(body))}]"
+
+
+def parse(message: bytes) -> tuple[dict[str, Any], Any]:
+    """Split a client frame into meta and body, None for no body.
+
+    Raises:
+        ValueError: If it is not a JSON array that begins with an object.
+    """
+    frame = as_array(json.loads(message))
+    meta = as_object(frame[0]) if frame else None
+    if frame is None or meta is None:
+        raise ValueError("not a frame")
+    return meta, (frame[1] if len(frame) > 1 else None)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _http_case(name: str) -> str:
+    """Write a header name as the gateway does in frames: `X-Rate-Limit-Window`, not lower-cased."""
+    return "RCRequestId" if name == "rcrequestid" else "-".join(part.capitalize() for part in name.split("-"))

@@ -1,0 +1,203 @@
+"""The one door to the REST application: the same for a request over HTTP and for one over a WebSocket.
+
+uvicorn calls it as an ASGI application, `websocket.py` calls `answer`. It does what every request needs before and
+after its handler: ordered faults, the login, the rate gate, the record.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rcex_ws.gateway.call import Answer, Call, Caller, refusal_of
+from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.faults import AnswerFault, Refusal
+from rcex_ws.gateway.limits import group_of
+from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.problem import Problem
+
+__all__ = ["CONTROL", "Front"]
+
+_logger = logging.getLogger(__name__)
+
+CONTROL = "/_gateway/"
+
+_OPEN_PATHS = ("/restapi", "/restapi/v1.0", "/restapi/v1.0/status")
+"""What RingCentral answers without a login, besides /restapi/oauth/token, revoke and authorize."""
+
+
+class Front:
+    """Answer every request.
+
+    Args:
+        application: The REST handlers.
+        core: The rules and the state.
+        closing: Set when the gateway ends; releases requests that hang on command.
+        reset: Cuts the HTTP connection of an ASGI scope by RST.
+    """
+
+    def __init__(
+        self, application: ASGIApp, core: Core, closing: Callable[[], Awaitable[None]], reset: Callable[[Scope], None]
+    ) -> None:
+        self._application = application
+        self._core = core
+        self._closing = closing
+        self._reset = reset
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request (ASGI)."""
+        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+            await self._application(scope, receive, send)
+            return
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        path = scope["path"].rstrip("/") or "/"
+        query = scope["query_string"].decode("latin-1")
+        call = Call(scope["method"], path, query, headers, await _read(receive))
+        try:
+            answer = await self.answer(call)
+        except ConnectionResetError:
+            self._reset(scope)
+            while (await receive())["type"] != "http.disconnect":
+                pass  # leave no sooner than the connection, or the server would miss an answer
+            return
+        if answer is None:
+            await self._hang(receive)
+            answer = Answer(503, {}, b"")
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        if answer.status != 204:
+            raw.append((b"content-length", str(len(answer.body)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def answer(self, call: Call) -> Answer | None:
+        """Answer one request, however it came.
+
+        Returns:
+            The answer, or None when a fault keeps it back for ever.
+
+        Raises:
+            ConnectionResetError: If a fault wants the connection cut instead.
+        """
+        place = f"{call.method} {call.path}"
+        refusal = self._core.faults.take(Refusal, place)
+        if refusal is None:
+            answer = await self._perform(call)
+        elif refusal.status == "rst":
+            self._note(call, "rst")
+            raise ConnectionResetError("reset on command")
+        elif refusal.status == "hang":
+            self._note(call, "hang")
+            return None
+        else:
+            answer = refusal_of(refusal.problem())
+        fault = self._core.faults.take(AnswerFault, place)
+        self._note(call, answer.status)
+        return answer if fault is None else await self._spoil(answer, fault)
+
+    async def _spoil(self, answer: Answer, fault: AnswerFault) -> Answer | None:
+        if fault.notify is not None:
+            self._core.publish(fault.notify["event"], fault.notify["body"])
+        with anyio.move_on_after(fault.delay):
+            await self._closing()
+        if fault.drop:
+            return None
+        return Answer(
+            answer.status,
+            {} if fault.strip == "headers" else answer.headers,
+            b"" if fault.strip == "body" else answer.body,
+        )
+
+    async def _perform(self, call: Call) -> Answer:
+        headers: dict[str, str] = {}
+        try:
+            login = self._log_in(call)
+            who = "" if login is None else login.owner.id
+            verdict = self._core.limits.check(group_of(call.method, call.path), who, self._core.clock.now())
+            headers = {name.lower(): value for name, value in verdict.headers().items()}
+            verdict.enforce()
+            answer = await self._run(call, Caller(login, call.socket))
+        except Problem as problem:
+            answer = refusal_of(problem)
+        request_id = {"rcrequestid": str(uuid.uuid4())}
+        return Answer(answer.status, answer.headers | headers | request_id, answer.body)
+
+    def _log_in(self, call: Call) -> OAuthSession | None:
+        if call.socket is not None:
+            if call.path.startswith("/restapi/oauth/"):
+                # RingCentral's SDK documents that these calls are not possible here; the wording is ours.
+                raise Problem(403, "CMN-408", "This resource is not available over a WebSocket")
+            return call.socket.session.oauth
+        if call.path in _OPEN_PATHS or (call.path.startswith("/restapi/oauth/") and not call.path.endswith("/wstoken")):
+            return None
+        scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        return self._core.oauth.bearer(token if scheme.lower() == "bearer" else None)
+
+    async def _run(self, call: Call, caller: Caller) -> Answer:
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": call.method,
+            "path": call.path,
+            "query_string": call.query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in call.headers.items()],
+            "root_path": "",
+            "state": {"caller": caller},
+        }
+        status = 500
+        headers: dict[str, str] = {}
+        chunks: list[bytes] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": call.body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
+            else:
+                chunks.append(message.get("body", b""))
+
+        try:
+            await self._application(scope, receive, send)
+        except Exception:  # the application has answered 500; a bug in one handler must not end the whole gateway
+            _logger.exception("%s %s failed", call.method, call.path)
+        headers.pop("content-length", None)  # what is sent is measured when it is sent
+        return Answer(status, headers, b"".join(chunks))
+
+    async def _hang(self, receive: Receive) -> None:
+        """Wait until the client or the gateway gives up."""
+
+        async def wait_for_client() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait_for_client)
+            await self._closing()
+            group.cancel_scope.cancel()
+
+    def _note(self, call: Call, status: Any) -> None:
+        facts: dict[str, Any] = {} if call.socket is None else {"connection": call.socket.id}
+        if not call.path.startswith("/restapi/oauth/"):  # a token may stand in that query
+            facts["query"] = call.query
+        self._core.journal.add("request", via=call.via, method=call.method, path=call.path, status=status, **facts)
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b"".join(chunks)
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)

@@ -1,0 +1,197 @@
+"""OAuth sessions, their tokens, and the wstokens that open WebSockets. Pure: the clock is injected, no I/O.
+
+Driven by `api_oauth.py` (logins), `front.py` (bearer tokens) and the WebSocket handshake (wstokens). Sources:
+RingCentral's developer guide ("Refresh token flow", tokens.md) for the life of a token pair: a refresh kills the old
+access token at once, and the old refresh token still returns the same new pair for a short while.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from itertools import count
+
+from rcex_ws.gateway.clock import Clock
+from rcex_ws.gateway.options import GatewayOptions
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.store import Extension
+
+__all__ = ["OAuth", "OAuthSession"]
+
+
+@dataclass(slots=True, eq=False)
+class OAuthSession:
+    """Hold one login: it lives through its refreshes and ends with revoke, expiry or too many logins."""
+
+    id: int
+    owner: Extension
+    access_token: str = field(repr=False)
+    access_expires_at: float
+    refresh_token: str = field(repr=False)
+    refresh_expires_at: float
+    spent_refresh_token: str | None = field(default=None, repr=False)
+    spent_until: float = 0.0
+    ended: bool = False
+
+    def alive(self, now: float) -> bool:
+        """Tell whether the access token is still good."""
+        return not self.ended and now < self.access_expires_at
+
+
+@dataclass(slots=True)
+class _WsToken:
+    session: OAuthSession
+    expires_at: float
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    owner: Extension
+    redirect_uri: str
+    challenge: str | None
+    challenge_method: str | None
+
+
+class OAuth:
+    """Hold the one application of the gateway and its logins.
+
+    Args:
+        options: Lives and limits of tokens.
+        clock: Source of time.
+    """
+
+    def __init__(self, options: GatewayOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self.client_id = secrets.token_urlsafe(16)
+        self.client_secret = secrets.token_urlsafe(32)
+        self._ids = count(1)
+        self._sessions: list[OAuthSession] = []
+        self._codes: dict[str, _Code] = {}
+        self._wstokens: dict[str, _WsToken] = {}
+
+    def check_client(self, client_id: str | None, client_secret: str | None) -> None:
+        """Accept the application; without a secret it is a public client.
+
+        Raises:
+            Problem: 401 for an unknown id or a wrong secret.
+        """
+        if client_id != self.client_id or client_secret not in (None, self.client_secret):
+            raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
+
+    def log_in(self, owner: Extension) -> OAuthSession:
+        """Start an OAuth session; the oldest of the user ends when there are too many."""
+        now = self._clock.now()
+        mine = [one for one in self._sessions if one.owner is owner and not one.ended]
+        for oldest in mine[: len(mine) + 1 - self._options.max_oauth_sessions]:
+            self.end(oldest)
+        session = OAuthSession(next(self._ids), owner, "", now, "", now)
+        self._new_pair(session)
+        self._sessions.append(session)
+        return session
+
+    def refresh(self, refresh_token: str) -> OAuthSession:
+        """Exchange a refresh token, or return the pair it was exchanged for a moment ago.
+
+        Raises:
+            Problem: 400 invalid_grant for an unknown, spent or expired token.
+        """
+        now = self._clock.now()
+        for session in self._sessions:
+            if session.ended:
+                continue
+            if refresh_token == session.refresh_token and now < session.refresh_expires_at:
+                session.spent_refresh_token = refresh_token
+                session.spent_until = now + self._options.refresh_token_grace
+                self._new_pair(session)
+                return session
+            if refresh_token == session.spent_refresh_token and now < session.spent_until:
+                return session
+        raise Problem(400, "OAU-210", "Token is invalid or expired", oauth_error="invalid_grant")
+
+    def issue_code(
+        self, owner: Extension, redirect_uri: str, challenge: str | None, challenge_method: str | None
+    ) -> str:
+        """Return an authorization code, good once."""
+        code = secrets.token_urlsafe(24)
+        self._codes[code] = _Code(owner, redirect_uri, challenge, challenge_method)
+        return code
+
+    def redeem_code(self, code: str, redirect_uri: str, verifier: str | None) -> Extension:
+        """Return whom a code logs in.
+
+        Raises:
+            Problem: 400 invalid_grant for a wrong code, redirect URI or PKCE verifier.
+        """
+        issued = self._codes.pop(code, None)
+        if issued is None or issued.redirect_uri != redirect_uri or not _proves(issued, verifier):
+            raise Problem(400, "OAU-211", "Authorization code is invalid or expired", oauth_error="invalid_grant")
+        return issued.owner
+
+    def bearer(self, token: str | None) -> OAuthSession:
+        """Return the session of an access token.
+
+        Raises:
+            Problem: 401 when it is missing, unknown, replaced or expired.
+        """
+        now = self._clock.now()
+        for session in self._sessions:
+            if session.access_token == token and session.alive(now):
+                return session
+        raise Problem(401, "OAU-213", "Token not found or expired")
+
+    def revoke(self, token: str) -> OAuthSession | None:
+        """End the session that an access or refresh token belongs to; an unknown token is no error (RFC 7009)."""
+        for session in self._sessions:
+            if token in (session.access_token, session.refresh_token) and not session.ended:
+                self.end(session)
+                return session
+        return None
+
+    def end(self, session: OAuthSession) -> None:
+        """End a session: none of its tokens works any more."""
+        session.ended = True
+        self._wstokens = {token: held for token, held in self._wstokens.items() if held.session is not session}
+
+    def issue_wstoken(self, session: OAuthSession) -> str:
+        """Return a token that opens a WebSocket for this session."""
+        token = secrets.token_urlsafe(96)
+        self._wstokens[token] = _WsToken(session, self._clock.now() + self._options.wstoken_expires_in)
+        return token
+
+    def redeem_wstoken(self, token: str | None) -> OAuthSession:
+        """Return the session that a wstoken opens a WebSocket for.
+
+        Raises:
+            Problem: 401 when it is missing, unknown, expired or already used.
+        """
+        held = self._wstokens.get(token) if token else None
+        now = self._clock.now()
+        if held is None or now >= held.expires_at or not held.session.alive(now):
+            raise Problem(401, "OAU-213", "WebSocket access token not found or expired")
+        if held.used and self._options.single_use_wstoken:
+            raise Problem(401, "OAU-213", "WebSocket access token was already used")
+        held.used = True
+        return held.session
+
+    def _new_pair(self, session: OAuthSession) -> None:
+        now = self._clock.now()
+        session.access_token = secrets.token_urlsafe(48)
+        session.access_expires_at = now + self._options.access_token_expires_in
+        session.refresh_token = secrets.token_urlsafe(48)
+        session.refresh_expires_at = now + self._options.refresh_token_expires_in
+
+
+def _proves(issued: _Code, verifier: str | None) -> bool:
+    """Check a PKCE verifier against the challenge of the code (RFC 7636)."""
+    if issued.challenge is None:
+        return True
+    if verifier is None:
+        return False
+    if issued.challenge_method == "S256":
+        digest = hashlib.sha256(verifier.encode()).digest()
+        verifier = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return verifier == issued.challenge

@@ -1,0 +1,64 @@
+"""The knobs of the local gateway: every time, size and switch of its rules, in one place.
+
+Read by every other module of the gateway; written by whoever starts one (`Gateway(...)`, tests). The defaults are what
+RingCentral itself shows in recorded frames and in its developer guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["GatewayOptions"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatewayOptions:
+    """Set what the gateway does. All times are in seconds.
+
+    Args:
+        access_token_expires_in: Life of an access token; a WebSocket is closed when its token dies unrefreshed.
+        refresh_token_expires_in: Life of a refresh token.
+        refresh_token_grace: How long a used refresh token still returns the pair it was exchanged for.
+        max_oauth_sessions: Parallel logins per user and app; one more ends the oldest, with its WebSockets.
+        wstoken_expires_in: Life of a wstoken, the token that opens a WebSocket.
+        single_use_wstoken: Whether a wstoken opens only one WebSocket. The documentation says so, yet the official
+            JavaScript client reuses its token for every reconnect and works, hence the default.
+        recovery_timeout: How long after its loss a session can be recovered.
+        recovery_buffer_size: Notifications kept for a lost session; the oldest go first.
+        idle_timeout: Without a message for so long, the WebSocket gets WSG-902 and is closed.
+        absolute_timeout: At this age the WebSocket gets WSG-903 and is closed.
+        max_active_requests: Requests in flight on one WebSocket; one more is answered with 429.
+        max_connections_per_session: WebSockets of one OAuth session; one more is refused with 403.
+        max_subscriptions: Subscriptions of one user and app; one more is refused with SUB-505.
+        ping_interval: How often the server pings each WebSocket.
+        pong_timeout: Without a pong for so long, the server takes the WebSocket for lost.
+        rate_limits: Requests per window and user for the groups "light", "medium", "heavy" and "auth".
+        rate_window: Length of the sliding window, and of the penalty that each request in it restarts.
+        coalesce: Write what is ready at once in one segment; otherwise each frame alone, a few milliseconds apart.
+        wsc_every_n: Every n-th frame after ConnectionDetails bears a newer wsc; 0 for none.
+        disabled_filters: Event filters that a subscription is silently not granted (`disabledFilters`).
+        public_ws_uri: The WebSocket address told to clients, when a proxy stands before the real one.
+    """
+
+    access_token_expires_in: float = 3600
+    refresh_token_expires_in: float = 604800
+    refresh_token_grace: float = 10
+    max_oauth_sessions: int = 5
+    wstoken_expires_in: float = 60
+    single_use_wstoken: bool = False
+    recovery_timeout: float = 180
+    recovery_buffer_size: int = 100
+    idle_timeout: float = 1800
+    absolute_timeout: float = 86400
+    max_active_requests: int = 10
+    max_connections_per_session: int = 50
+    max_subscriptions: int = 30
+    ping_interval: float = 30
+    pong_timeout: float = 10
+    rate_limits: Mapping[str, int] = field(default_factory=dict[str, int])
+    rate_window: float = 60
+    coalesce: bool = True
+    wsc_every_n: int = 0
+    disabled_filters: tuple[str, ...] = ()
+    public_ws_uri: str | None = None

@@ -1,0 +1,53 @@
+"""The error answers of the gateway, in RingCentral's shape.
+
+Raised anywhere below the REST application, which turns them into bodies; nothing else of the gateway knows that shape.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Problem"]
+
+
+class Problem(Exception):
+    """Answer a request with an error.
+
+    Args:
+        status: HTTP status of the answer.
+        code: RingCentral's error code, such as "CMN-102".
+        message: What to tell the client.
+        oauth_error: The `error` word that the OAuth endpoints add.
+        retry_after: Seconds for the Retry-After header.
+        details: More members of the single entry of `errors`, such as `permissionName`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        oauth_error: str | None = None,
+        retry_after: float | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.oauth_error = oauth_error
+        self.retry_after = retry_after
+        self.details = details
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body: the top-level pair duplicates the first entry of `errors`."""
+        entry = {"errorCode": self.code, "message": self.message, **self.details}
+        body: dict[str, Any] = {**entry, "errors": [entry]}
+        if self.oauth_error is not None:
+            body |= {"error": self.oauth_error, "error_description": self.message}
+        return body
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that the answer needs besides its type."""
+        return {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}

@@ -1,0 +1,251 @@
+"""The gateway on real sockets, in a thread of its own: what tests, demos and the shell use.
+
+REST runs on uvicorn, the WebSocket on a listener with a port of its own, as RingCentral's has a host of its own. Both
+share one event loop; every public method passes its call into it and returns soon, from any thread and any loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+import anyio
+import uvicorn
+from anyio.abc import TaskStatus
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from starlette.types import Scope
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from rcex_ws.gateway.app import GatewayApp
+from rcex_ws.gateway.options import GatewayOptions
+from rcex_ws.gateway.store import Extension
+from rcex_ws.gateway.tcp import listen, reset_on_close, serve
+from rcex_ws.gateway.websocket import WS_PATH
+
+__all__ = ["Gateway"]
+
+_T = TypeVar("_T")
+
+
+class Gateway:
+    """Run a local RingCentral.
+
+    Args:
+        port: Port of the REST API; 0 takes any free one.
+        ws_port: Port of the WebSocket; 0 takes any free one.
+        host: Address to listen on.
+        options: The fields of `GatewayOptions`.
+
+    Attributes:
+        server: Base URL of the REST API.
+        ws_uri: Address of the WebSocket.
+        client_id: Credentials of the one application.
+        client_secret: Its secret.
+        jwt: A credential of the first user.
+        users: Every user with the credentials that log in as them.
+    """
+
+    server: str
+    ws_uri: str
+    client_id: str
+    client_secret: str
+    jwt: str
+    users: list[Extension]
+
+    def __init__(self, port: int = 0, *, ws_port: int = 0, host: str = "127.0.0.1", **options: Any) -> None:
+        self.options = GatewayOptions(**options)
+        self._host = host
+        self._port = port
+        self._ws_port = ws_port
+        self._gateway: GatewayApp | None = None
+        self._portal: BlockingPortal | None = None
+        self._portal_context: AbstractContextManager[BlockingPortal] | None = None
+        self._main: Future[None] | None = None
+        self._stop: anyio.Event | None = None
+
+    def __enter__(self) -> Gateway:
+        """Start listening."""
+        rest = listen(self._host, self._port)
+        try:
+            web_socket = listen(self._host, self._ws_port)
+        except OSError:
+            rest.close()
+            raise
+        self.server = f"http://{self._host}:{rest.getsockname()[1]}"
+        self.ws_uri = f"ws://{self._host}:{web_socket.getsockname()[1]}{WS_PATH}"
+        self._portal_context = start_blocking_portal("asyncio")
+        self._portal = self._portal_context.__enter__()
+        self._main, gateway = self._portal.start_task(self._run, rest, web_socket)
+        self._gateway = gateway
+        self.client_id, self.client_secret = gateway.core.oauth.client_id, gateway.core.oauth.client_secret
+        self.users = list(gateway.core.store.extensions)
+        self.jwt = self.users[0].jwt
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cut every connection and end the thread."""
+        if self._portal is None or self._portal_context is None or self._stop is None or self._main is None:
+            raise RuntimeError("the gateway was not started")
+        self._portal.call(self._stop.set)
+        try:
+            self._main.result()
+        finally:
+            self._portal = None
+            self._portal_context.__exit__(None, None, None)
+
+    def __repr__(self) -> str:
+        return f"Gateway({getattr(self, 'server', 'not started')!r})"
+
+    def cut(self, code: int | None = None, reason: str = "") -> int:
+        """Cut every WebSocket: by RST, or with a close frame when there is a code; return how many."""
+        return self._call(lambda gateway: gateway.cut(code, reason))
+
+    def error(self, code: str = "WSG-902", message: str = "Idle timeout expired", status: int = 408) -> int:
+        """Send an Error frame to every WebSocket and close it; return how many."""
+        return self._call(lambda gateway: gateway.error(code, message, status))
+
+    def freeze(self) -> int:
+        """Make every open WebSocket half-open: nothing is read or written; new ones work. Return how many."""
+        return self._call(lambda gateway: gateway.freeze())
+
+    def thaw(self) -> None:
+        """End every freeze; what was held back is written."""
+        self._call(lambda gateway: gateway.thaw())
+
+    def refuse(
+        self,
+        where: str,
+        status: int | Literal["hang", "rst"] = 503,
+        *,
+        retry_after: float | None = None,
+        times: int | None = 1,
+        error_code: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        """Refuse what comes next at a place; see `GatewayApp.refuse`."""
+        self._call(
+            lambda gateway: gateway.refuse(
+                where, status, retry_after=retry_after, times=times, error_code=error_code, message=message
+            )
+        )
+
+    def fail_recovery(self, code: str = "WSG-1003", times: int | None = 1) -> None:
+        """Answer the next recoveries with recoveryState Failed; "WSG-400" gives the Error frame of a bad wsc."""
+        self._call(lambda gateway: gateway.fail_recovery(code, times))
+
+    def answer_fault(
+        self,
+        where: str,
+        *,
+        drop: bool = False,
+        strip: Literal["headers", "body"] | None = None,
+        delay: float = 0.0,
+        notify: dict[str, Any] | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """Let the next requests at a place be carried out, but spoil their answers; see `GatewayApp.answer_fault`."""
+        self._call(
+            lambda gateway: gateway.answer_fault(where, drop=drop, strip=strip, delay=delay, notify=notify, times=times)
+        )
+
+    def clear_faults(self) -> None:
+        """Forget every fault that was ordered and has not struck yet."""
+        self._call(lambda gateway: gateway.clear_faults())
+
+    def send_raw(self, data: str | bytes | Sequence[str | bytes], *, binary: bool = False) -> int:
+        """Send messages of any content to every WebSocket, several of them in one write; return to how many."""
+        return self._call(lambda gateway: gateway.send_raw(data, binary=binary))
+
+    def notify(self, event: str, body: dict[str, Any]) -> list[str]:
+        """Send a notification to every session whose filters match; return their uuids."""
+        return self._call(lambda gateway: gateway.notify(event, body))
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return what happened, oldest first."""
+        return self._call(lambda gateway: gateway.log())
+
+    def clear_log(self) -> None:
+        """Forget what happened."""
+        self._call(lambda gateway: gateway.clear_log())
+
+    def _call(self, ask: Callable[[GatewayApp], _T]) -> _T:
+        if self._portal is None or self._gateway is None:
+            raise RuntimeError("the gateway is not running")
+        return self._portal.call(ask, self._gateway)
+
+    async def _run(
+        self,
+        rest: socket.socket,
+        web_socket: socket.socket,
+        *,
+        task_status: TaskStatus[GatewayApp],
+    ) -> None:
+        self._stop = anyio.Event()
+        resets = _Resets()
+        gateway = GatewayApp(self.options, reset_http=resets.reset)
+        gateway.ws_uri = self.options.public_ws_uri or self.ws_uri
+        config = uvicorn.Config(
+            gateway.app, ws="none", http=resets.protocol(), lifespan="off", log_config=None, access_log=False
+        )
+        http = uvicorn.Server(config)
+        async with anyio.create_task_group() as group:
+            group.start_soon(http.serve, [rest])
+            group.start_soon(serve, web_socket, gateway.serve_stream)
+            while not http.started:  # noqa: ASYNC110 - uvicorn only sets a flag
+                await anyio.sleep(0.001)
+            task_status.started(gateway)
+            await self._stop.wait()
+            # uvicorn's own shutdown sleeps for 0.2 s, which every test would pay.
+            group.cancel_scope.cancel()
+        gateway.close()
+        for listener in http.servers:
+            listener.close()
+        resets.abort_all()
+        if http.server_state.tasks:
+            await asyncio.wait(http.server_state.tasks)
+        web_socket.close()
+
+
+class _Resets:
+    """Find the TCP connection of an HTTP request by its peer address, to cut it by RST."""
+
+    def __init__(self) -> None:
+        self._transports: dict[tuple[str, int], asyncio.Transport] = {}
+
+    def protocol(self) -> type[H11Protocol]:
+        """Return uvicorn's protocol, noting each connection while it lives."""
+        transports = self._transports
+
+        class NotingProtocol(H11Protocol):
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                # asyncio sets it only on sockets whose protocol number is set, which `create_server` leaves out;
+                # without it each answer on a kept-alive connection waits 40 ms for an acknowledgement.
+                sock: socket.socket = transport.get_extra_info("socket")
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                transports[transport.get_extra_info("peername")] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                super().connection_lost(exc)
+                transports.pop(self.transport.get_extra_info("peername"), None)
+
+        return NotingProtocol
+
+    def abort_all(self) -> None:
+        """Cut every connection."""
+        for transport in list(self._transports.values()):
+            transport.abort()
+
+    def reset(self, scope: Scope) -> None:
+        """Cut the connection of an ASGI scope."""
+        transport = self._transports.get(tuple(scope["client"]))
+        if transport is not None:  # else the client has left by itself
+            reset_on_close(transport.get_extra_info("socket"))
+            transport.abort()

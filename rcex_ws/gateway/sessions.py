@@ -1,0 +1,224 @@
+"""WebSocket sessions: what `wsc` names, the ring buffer of a lost one, and which recoveries work. Pure, no I/O.
+
+Driven by `websocket.py` (a connection opened or lost) and `core.py` (a notification to deliver). A session outlives its
+connection; the connection itself is known here only as a `Link`.
+
+Outcomes of a recovery (experiments published by the author of RingCentral's SDK): the same OAuth session, also after a
+refresh, "Successful"; another OAuth session, Failed with WSG-1003; never subscribed, Failed with WSG-1005; garbage, an
+Error frame WSG-400 and the end. Too late has no published code: it is Failed with WSG-1005 here, for by then nothing is
+tied to the session any more.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rcex_ws.gateway.clock import Clock
+from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.options import GatewayOptions
+from rcex_ws.gateway.subscriptions import LIFE, Subscription, Subscriptions
+
+__all__ = ["Frame", "Link", "MalformedWsc", "Opening", "Session", "Sessions"]
+
+MALFORMED = "WSG-400"
+NO_CONTEXT = "WSG-1005"
+FOREIGN_SESSION = "WSG-1003"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Hold one server frame before it is written: `[meta, body]`."""
+
+    meta: dict[str, Any]
+    body: Any
+
+
+class MalformedWsc(Exception):
+    """Say that a wsc is none of ours."""
+
+
+class Link(Protocol):
+    """What a session needs of its connection."""
+
+    @property
+    def id(self) -> int:
+        """The number of the connection."""
+        ...
+
+    def deliver(self, frame: Frame) -> None:
+        """Queue a frame."""
+        ...
+
+    def supersede(self) -> None:
+        """End, because a newer connection has taken the session."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """Hold what outlives a connection."""
+
+    id: str
+    oauth: OAuthSession
+    link: Link | None
+    buffer: deque[Frame]
+    token: str = field(default="", repr=False)
+    sequence: int = 0
+    subscription_id: str | None = None
+    lost_at: float | None = None
+    forfeited: bool = False
+
+    @property
+    def wsc(self) -> dict[str, Any]:
+        """The session context as it stands in a frame."""
+        return {"token": self.token, "sequence": self.sequence}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Tell how a connection begins.
+
+    Args:
+        session: The session it got.
+        recovery: Members for the body of ConnectionDetails, empty when no wsc was given.
+        replay: Frames missed while the session was lost.
+        given_up: Frames that were buffered for the session that could not be recovered.
+    """
+
+    session: Session
+    recovery: dict[str, str]
+    replay: list[Frame] = field(default_factory=list[Frame])
+    given_up: list[Frame] = field(default_factory=list[Frame])
+
+
+class Sessions:
+    """Hold every session ever made, by each token it was given.
+
+    Args:
+        options: Recovery window and size of the buffer.
+        clock: Source of time.
+        subscriptions: Where the subscription of a session is looked up and kept alive.
+    """
+
+    def __init__(self, options: GatewayOptions, clock: Clock, subscriptions: Subscriptions) -> None:
+        self._options = options
+        self._clock = clock
+        self._subscriptions = subscriptions
+        self._by_token: dict[str, Session] = {}
+        self._by_id: dict[str, Session] = {}
+
+    def open(self, oauth: OAuthSession, link: Link, wsc: str | None = None, fail_with: str | None = None) -> Opening:
+        """Give a new connection its session: a recovered one or a new one.
+
+        Args:
+            oauth: Whose connection it is.
+            link: The connection.
+            wsc: The token the client wants to recover with.
+            fail_with: A code to fail the recovery with, as ordered by a fault.
+
+        Raises:
+            MalformedWsc: If the wsc is garbage.
+        """
+        if wsc is None:
+            return Opening(self._new(oauth, link), {})
+        session = self._by_token.get(wsc)
+        if session is None or fail_with == MALFORMED:
+            raise MalformedWsc
+        code = fail_with or self._obstacle(session, oauth)
+        if code is not None:
+            given_up = self._forfeit(session) if session.oauth is oauth else []
+            recovery = {"recoveryState": "Failed", "recoveryErrorCode": code}
+            return Opening(self._new(oauth, link), recovery, given_up=given_up)
+        return Opening(session, {"recoveryState": "Successful"}, self._recover(session, link))
+
+    def lose(self, link: Link) -> bool:
+        """Note that a connection is gone; return False when its session was already lost or taken over."""
+        session = next((one for one in self._by_id.values() if one.link is link), None)
+        if session is None:
+            return False
+        session.link = None
+        session.lost_at = self._clock.now()
+        subscription = self._subscriptions.find(session.subscription_id)
+        if subscription is not None:
+            subscription.expires_at = session.lost_at + LIFE
+        return True
+
+    def get(self, session_id: str | None) -> Session | None:
+        """Return a session by its id."""
+        return self._by_id.get(session_id) if session_id else None
+
+    def connected(self, oauth: OAuthSession) -> list[Session]:
+        """Return the sessions of a login that have a connection."""
+        return [one for one in self._by_id.values() if one.oauth is oauth and one.link is not None]
+
+    def bind(self, session: Session, subscription: Subscription) -> None:
+        """Tie a subscription to a session; the one it had before is cancelled (one subscription per connection)."""
+        previous = self._subscriptions.find(session.subscription_id)
+        if previous is not None and previous is not subscription:
+            self._subscriptions.delete(previous)
+        former = self.get(subscription.session_id)
+        if former is not None and former is not session:
+            former.subscription_id = None
+        session.subscription_id = subscription.id
+        subscription.session_id = session.id
+        subscription.expires_at = None
+
+    def can_recover(self, session: Session) -> bool:
+        """Tell whether a session is connected, or lost within its recovery window."""
+        if session.lost_at is None:
+            return True
+        return not session.forfeited and self._clock.now() < session.lost_at + self._options.recovery_timeout
+
+    def keep(self, session: Session, frame: Frame) -> Frame | None:
+        """Buffer a frame for a lost session; return the oldest one if it had to go."""
+        if not session.buffer.maxlen:
+            return frame
+        pushed_out = session.buffer[0] if len(session.buffer) == session.buffer.maxlen else None
+        session.buffer.append(frame)
+        return pushed_out
+
+    def renew_wsc(self, session: Session) -> None:
+        """Give a session its next wsc; the earlier ones keep naming it."""
+        session.sequence += 1
+        text = f"{session.id}|{session.sequence}|{secrets.token_urlsafe(96)}"
+        session.token = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        self._by_token[session.token] = session
+
+    def _new(self, oauth: OAuthSession, link: Link) -> Session:
+        buffer: deque[Frame] = deque(maxlen=self._options.recovery_buffer_size)
+        session = Session(str(uuid.uuid4()), oauth, link, buffer)
+        self._by_id[session.id] = session
+        self.renew_wsc(session)
+        return session
+
+    def _obstacle(self, session: Session, oauth: OAuthSession) -> str | None:
+        if session.oauth is not oauth:
+            return FOREIGN_SESSION
+        if self._subscriptions.find(session.subscription_id) is None or not self.can_recover(session):
+            return NO_CONTEXT
+        return None
+
+    def _forfeit(self, session: Session) -> list[Frame]:
+        """Give up what a failed recovery asked for: "context and missed notifications are lost" (documentation)."""
+        given_up = list(session.buffer)
+        session.buffer.clear()
+        session.forfeited = True
+        return given_up
+
+    def _recover(self, session: Session, link: Link) -> list[Frame]:
+        if session.link is not None:
+            # RingCentral does not say what happens to the older socket; the newest connection wins here.
+            session.link.supersede()
+        session.link, session.lost_at, session.sequence = link, None, 0
+        self.renew_wsc(session)
+        subscription = self._subscriptions.find(session.subscription_id)
+        if subscription is not None:
+            subscription.expires_at = None
+        replay = list(session.buffer)
+        session.buffer.clear()
+        return replay

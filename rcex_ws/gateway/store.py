@@ -1,0 +1,178 @@
+"""The people of the local gateway and what they own: extensions, presence, messages, attachments. No I/O.
+
+Read and changed by the REST application only; logins come from here too.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from rcex_ws.gateway.clock import Clock, iso
+
+__all__ = ["ACCOUNT_ID", "Attachment", "Extension", "Message", "Store"]
+
+ACCOUNT_ID = "37439510"
+
+_API = "/restapi/v1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """Describe one user, with the credentials that log in as them."""
+
+    id: str
+    number: str
+    name: str
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    jwt: str = field(repr=False)
+
+    @property
+    def uri(self) -> str:
+        """The path of the extension."""
+        return f"{_API}/account/{ACCOUNT_ID}/extension/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """Hold one stored file."""
+
+    id: str
+    type: str
+    content_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class Message:
+    """Hold one message in one extension's store, as its JSON members plus its files."""
+
+    id: int
+    owner: Extension
+    facts: dict[str, Any]
+    attachments: list[Attachment] = field(default_factory=list[Attachment])
+
+    def body(self) -> dict[str, Any]:
+        """Return the message as the message store answers it."""
+        uri = f"{self.owner.uri}/message-store/{self.id}"
+        files = [
+            {
+                "id": int(file.id),
+                "uri": f"{uri}/content/{file.id}",
+                "type": file.type,
+                "contentType": file.content_type,
+                "size": len(file.content),
+            }
+            for file in self.attachments
+        ]
+        return {"uri": uri, "id": self.id, **self.facts, "attachments": files}
+
+
+class Store:
+    """Hold one account with its extensions and their data.
+
+    Args:
+        clock: Source of the dates in messages.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ids = count(1001001)
+        self.extensions = [
+            _extension("62264425016", "101", "Ada Ring"),
+            _extension("62264425017", "102", "Bob Central"),
+        ]
+        self.messages: dict[tuple[str, int], Message] = {}
+        self._presence: dict[str, dict[str, Any]] = {}
+        self._presence_sequence = count(1)
+
+    def by_id(self, text: str) -> Extension | None:
+        """Find an extension by its id or its number."""
+        return next((one for one in self.extensions if text in (one.id, one.number)), None)
+
+    def by_jwt(self, jwt: str) -> Extension | None:
+        """Find the extension whose JWT credential this is."""
+        return next((one for one in self.extensions if secrets.compare_digest(one.jwt, jwt)), None)
+
+    def by_password(self, username: str, password: str) -> Extension | None:
+        """Find the extension of a user name and its password."""
+        return next((one for one in self.extensions if (one.username, one.password) == (username, password)), None)
+
+    def presence(self, owner: Extension) -> dict[str, Any]:
+        """Return the presence of an extension, the members that notifications share with the REST answer."""
+        return self._presence.setdefault(
+            owner.id,
+            {
+                "telephonyStatus": "NoCall",
+                "presenceStatus": "Available",
+                "userStatus": "Available",
+                "meetingStatus": "Disconnected",
+                "dndStatus": "TakeAllCalls",
+                "allowSeeMyPresence": True,
+                "ringOnMonitoredCall": False,
+                "pickUpCallsOnHold": False,
+            },
+        )
+
+    def next_presence_sequence(self) -> int:
+        """Return the number that orders presence notifications."""
+        return next(self._presence_sequence)
+
+    def add_message(
+        self,
+        owner: Extension,
+        kind: str,
+        direction: str,
+        *,
+        facts: Mapping[str, Any],
+        files: Sequence[tuple[str, str, bytes]] = (),
+    ) -> Message:
+        """Store a message.
+
+        Args:
+            owner: The extension whose store it enters.
+            kind: "Pager", "Fax" or another message type.
+            direction: "Inbound" or "Outbound".
+            facts: More members of its JSON form.
+            files: Attachments as (attachment type, content type, bytes).
+        """
+        moment = iso(self._clock.wall())
+        common = {
+            "type": kind,
+            "direction": direction,
+            "creationTime": moment,
+            "lastModifiedTime": moment,
+            "readStatus": "Unread" if direction == "Inbound" else "Read",
+            "priority": "Normal",
+            "availability": "Alive",
+            "messageStatus": "Received" if direction == "Inbound" else "Sent",
+        }
+        attachments = [Attachment(str(next(self._ids)), *file) for file in files]
+        message = Message(next(self._ids), owner, common | dict(facts), attachments)
+        self.messages[owner.id, message.id] = message
+        return message
+
+    def messages_of(self, owner: Extension) -> Iterator[Message]:
+        """Yield the messages of an extension, newest first."""
+        return (message for message in reversed(self.messages.values()) if message.owner is owner)
+
+
+def _extension(extension_id: str, number: str, name: str) -> Extension:
+    username = f"{name.split()[0].lower()}@gateway.invalid"
+    return Extension(extension_id, number, name, username, secrets.token_urlsafe(12), _jwt(extension_id))
+
+
+def _jwt(subject: str) -> str:
+    """Make a credential that looks like RingCentral's; the gateway compares it as a whole, nobody verifies it."""
+    parts = (
+        json.dumps({"alg": "RS256", "typ": "JWT"}).encode(),
+        json.dumps({"sub": subject, "jti": secrets.token_hex(8)}).encode(),
+        secrets.token_bytes(32),
+    )
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)

@@ -1,0 +1,157 @@
+"""Subscriptions: created, changed, listed and deleted, each tied to at most one WebSocket session. Pure, no I/O.
+
+Driven by `api_subscription.py` (the client's calls) and `sessions.py` (a session lost, recovered or given up).
+Sources: RingCentral's API reference of /restapi/v1.0/subscription and the recorded answers.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from rcex_ws.gateway.clock import Clock, iso
+from rcex_ws.gateway.filters import EventFilter, resolve
+from rcex_ws.gateway.options import GatewayOptions
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.shapes import as_array
+from rcex_ws.gateway.store import ACCOUNT_ID, Extension
+
+__all__ = ["LIFE", "Subscription", "Subscriptions"]
+
+LIFE = 86399
+"""Seconds that a WebSocket subscription lives on after its connection is gone (recorded 2021 and 2025)."""
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """Hold one subscription of one user; `session_id` names the WebSocket session it is tied to."""
+
+    id: str
+    owner: Extension
+    created: str
+    session_id: str | None = None
+    filters: list[EventFilter] = field(default_factory=list[EventFilter])
+    disabled: list[EventFilter] = field(default_factory=list[EventFilter])
+    expires_at: float | None = None
+
+    @property
+    def uri(self) -> str:
+        """The path of the subscription."""
+        return f"/restapi/v1.0/subscription/{self.id}"
+
+
+class Subscriptions:
+    """Hold the subscriptions of all users.
+
+    Args:
+        options: The limit per user, and the filters not granted.
+        clock: Source of time.
+    """
+
+    def __init__(self, options: GatewayOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._all: dict[str, Subscription] = {}
+
+    def create(self, owner: Extension, filters: object, replaces: str | None = None) -> Subscription:
+        """Make a subscription, tied to no session yet.
+
+        Args:
+            owner: Whose it is.
+            filters: The event filters as the client sent them.
+            replaces: Id of the one that it will take the place of, which does not count against the limit.
+
+        Raises:
+            Problem: 400 SUB-508 for bad filters, 403 SUB-505 when the user has too many.
+        """
+        granted, disabled = self._granted(owner, filters)
+        if len([one for one in self.of(owner) if one.id != replaces]) >= self._options.max_subscriptions:
+            raise Problem(403, "SUB-505", "Subscriptions limit exceeded")
+        one = Subscription(str(uuid.uuid4()), owner, iso(self._clock.wall()), filters=granted, disabled=disabled)
+        self._all[one.id] = one
+        return one
+
+    def change(self, one: Subscription, filters: object) -> None:
+        """Give a subscription other filters; None renews it as it is.
+
+        Raises:
+            Problem: 400 SUB-508 for bad filters.
+        """
+        if filters is not None:
+            one.filters, one.disabled = self._granted(one.owner, filters)
+
+    def get(self, owner: Extension, subscription_id: str) -> Subscription:
+        """Return a subscription of this user.
+
+        Raises:
+            Problem: 404 CMN-102 when there is none of this id.
+        """
+        one = self._all.get(subscription_id)
+        if one is None or one.owner is not owner or self._expired(one):
+            raise Problem(404, "CMN-102", "Resource for parameter [subscriptionId] is not found")
+        return one
+
+    def find(self, subscription_id: str | None) -> Subscription | None:
+        """Return a live subscription by id alone."""
+        one = self._all.get(subscription_id) if subscription_id else None
+        return None if one is None or self._expired(one) else one
+
+    def of(self, owner: Extension) -> list[Subscription]:
+        """Return the live subscriptions of a user, oldest first."""
+        return [one for one in self.live() if one.owner is owner]
+
+    def live(self) -> Sequence[Subscription]:
+        """Return all live subscriptions, and forget the expired ones."""
+        self._all = {key: one for key, one in self._all.items() if not self._expired(one)}
+        return list(self._all.values())
+
+    def delete(self, one: Subscription) -> None:
+        """Remove a subscription."""
+        self._all.pop(one.id, None)
+
+    def body(self, one: Subscription) -> dict[str, Any]:
+        """Return the subscription as RingCentral answers it."""
+        remaining = LIFE if one.expires_at is None else max(0, int(one.expires_at - self._clock.now()))
+        body: dict[str, Any] = {
+            "uri": one.uri,
+            "id": one.id,
+            "creationTime": one.created,
+            "status": "Active",
+            "eventFilters": [item.text for item in one.filters],
+            "expirationTime": iso(self._clock.wall() + timedelta(seconds=remaining)),
+            "expiresIn": remaining,
+            "deliveryMode": {"transportType": "WebSocket", "encryption": False},
+        }
+        if one.disabled:
+            body["disabledFilters"] = [
+                {"filter": item.text, "reason": "SUB-406", "message": "Not allowed subscribe for events specified"}
+                for item in one.disabled
+            ]
+        return body
+
+    def _expired(self, one: Subscription) -> bool:
+        return one.expires_at is not None and self._clock.now() >= one.expires_at
+
+    def _granted(self, owner: Extension, filters: object) -> tuple[list[EventFilter], list[EventFilter]]:
+        texts = as_array(filters)
+        if not texts:
+            raise Problem(400, "SUB-508", "Event filters are not specified or malformed")
+        resolved: list[EventFilter] = []
+        for text in _strings(texts):
+            one = resolve(text, ACCOUNT_ID, owner.id)
+            if not one.is_valid:
+                raise Problem(400, "SUB-508", f"Event filter [{text}] is not supported")
+            resolved.append(one)
+        unwanted = {resolve(text, ACCOUNT_ID, owner.id).text for text in self._options.disabled_filters}
+        granted = [one for one in resolved if one.text not in unwanted]
+        return granted, [one for one in resolved if one.text in unwanted]
+
+
+def _strings(items: Iterable[object]) -> Iterable[str]:
+    for item in items:
+        if not isinstance(item, str):
+            raise Problem(400, "SUB-508", "An event filter is a string")
+        yield item

@@ -1,0 +1,303 @@
+"""One WebSocket of the gateway: admitted, greeted, its requests answered, its deadlines kept, its loss noted.
+
+Started by `app.py`, one object per connection, over any anyio byte stream: TCP, or memory for virtual time. The bytes
+are `wire.py`'s, the rules are in `sessions.py` and `lifetime.py`, the answers are `front.py`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import anyio
+from anyio.abc import ByteStream, TaskGroup
+from websockets.http11 import Request
+
+from rcex_ws.gateway.call import Answer, Call, refusal_of
+from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, Refusal
+from rcex_ws.gateway.frames import answer_frame, connection_details, error_frame, parse, text_of
+from rcex_ws.gateway.lifetime import Due, Lifetime
+from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.sessions import Frame, MalformedWsc, Opening, Session
+from rcex_ws.gateway.wire import Pong, Wire
+
+__all__ = ["WS_PATH", "Connection"]
+
+WS_PATH = "/ws"
+
+_END_CODES = {Due.IDLE: ("WSG-902", "Idle timeout expired"), Due.TOO_OLD: ("WSG-903", "Absolute timeout expired")}
+
+
+class Connection:
+    """Serve one connection from its first byte to its end.
+
+    Args:
+        number: Names it in the record.
+        stream: The transport; closed at the end.
+        core: The rules and the state.
+        answer: Answers a request (`Front.answer`).
+    """
+
+    def __init__(
+        self, number: int, stream: ByteStream, core: Core, answer: Callable[[Call], Awaitable[Answer | None]]
+    ) -> None:
+        self.id = number
+        self._stream = stream
+        self._wire = Wire(stream, coalesce=core.options.coalesce)
+        self._core = core
+        self._answer = answer
+        self._session: Session | None = None
+        self._lifetime = Lifetime(core.options, core.clock.now())
+        self._active = 0
+        self._frames_sent = 0
+        self._ended = False
+
+    @property
+    def session(self) -> Session:
+        """The session of the connection, from its ConnectionDetails on."""
+        if self._session is None:
+            raise RuntimeError("the connection has no session yet")
+        return self._session
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has a session and has not ended."""
+        return self._session is not None and not self._ended
+
+    async def serve(self) -> None:
+        """Serve until the connection ends; the stream is closed afterwards."""
+        try:
+            with self._wire.scope:
+                request = await self._wire.read_request()
+                if request is not None:
+                    await self._open(request)
+        finally:
+            self._end("connection closed")
+            await anyio.aclose_forcefully(self._stream)
+
+    # What the rules and the faults ask of a connection. None of it waits.
+
+    def deliver(self, frame: Frame) -> None:
+        """Queue a frame."""
+        self._send(text_of(Frame(self._stamped(frame.meta), frame.body)))
+
+    def supersede(self) -> None:
+        """End without a word: a newer connection has the session."""
+        self._core.journal.add("superseded", connection=self.id)
+        self._ended = True
+        self._wire.abort()
+
+    def cut(self, code: int | None, reason: str) -> None:
+        """End by RST, or with a close frame when there is a code."""
+        self._core.journal.add("cut", connection=self.id, code=code)
+        self._end("cut")
+        if code is None:
+            self._wire.abort()
+        else:
+            self._wire.close(code, reason)
+
+    def error(self, code: str, message: str, status: int = 400) -> None:
+        """Send an Error frame, then close."""
+        self._core.journal.add("error", connection=self.id, code=code)
+        self.deliver(error_frame(code, message, status))
+        self._end(code)
+        self._wire.close(1000)
+
+    def close_if_logged_out(self) -> None:
+        """Close when the login has ended or its access token has expired."""
+        if self.is_live and not self.session.oauth.alive(self._core.clock.now()):
+            self._core.journal.add("logged_out", connection=self.id)
+            self._end("logged out")
+            self._wire.close(1008, "OAuth session ended")
+
+    def freeze(self) -> None:
+        """Stop reading and writing; the socket stays open."""
+        self._wire.freeze()
+
+    def thaw(self) -> None:
+        """Go on after a freeze; what was given up meanwhile ends now."""
+        self._wire.thaw()
+        if self._ended and self._wire.is_open:
+            self._wire.abort()
+
+    def send_raw(self, messages: list[str | bytes], *, binary: bool) -> None:
+        """Queue messages of any content, to be written together."""
+        self._wire.send(messages, binary=binary)
+
+    # Opening
+
+    async def _open(self, request: Request) -> None:
+        path, _, text = request.path.partition("?")
+        query = dict(parse_qsl(text))
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        refusal = self._core.faults.take(Refusal, "upgrade")
+        if refusal is not None and refusal.status in ("hang", "rst"):
+            self._core.journal.add("upgrade_refused", connection=self.id, status=refusal.status)
+            if refusal.status == "rst":
+                self._wire.abort()
+            await self._wire.wait_for_end()
+            return
+        try:
+            if refusal is not None:
+                raise refusal.problem()
+            login = self._admit(path, query.get("access_token") or bearer)
+        except Problem as problem:
+            self._core.journal.add("upgrade_refused", connection=self.id, status=problem.status)
+            headers = {"Content-Type": "application/json", **problem.headers()}
+            await self._wire.reject(problem.status, json.dumps(problem.body()), headers)
+            return
+        if await self._wire.accept(request):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._wire.write_all)
+                if await self._greet(login, query.get("wsc")):
+                    group.start_soon(self._watch)
+                async for message in self._wire.messages():
+                    self._on_message(message, group)
+                self._wire.scope.cancel()
+
+    def _admit(self, path: str, wstoken: str) -> OAuthSession:
+        if path.rstrip("/") != WS_PATH:
+            raise Problem(404, "CMN-102", "Resource is not found")
+        login = self._core.oauth.redeem_wstoken(wstoken)
+        if len(self._core.sessions.connected(login)) >= self._core.options.max_connections_per_session:
+            # What RingCentral does with one connection too many is not documented.
+            raise Problem(403, "WSG-403", "Too many WebSocket connections of this OAuth session")
+        return login
+
+    async def _greet(self, login: OAuthSession, wsc: str | None) -> bool:
+        """Send ConnectionDetails and what was missed; return False when there is no session to go on with."""
+        delay = self._core.faults.take(AnswerFault, "details")
+        if delay is not None:
+            await anyio.sleep(delay.delay)
+        refusal = self._core.faults.take(Refusal, "details")
+        if refusal is not None:
+            self._core.journal.add("details_refused", connection=self.id, status=refusal.status)
+            if refusal.status == "rst":
+                self._wire.abort()
+            elif refusal.status != "hang":
+                problem = refusal.problem()
+                self._turn_away(error_frame(problem.code, problem.message, problem.status))
+            return False
+        failure = self._core.faults.take(RecoveryFault, "recovery") if wsc is not None else None
+        try:
+            opening = self._core.sessions.open(login, self, wsc, failure.code if failure else None)
+        except MalformedWsc:
+            self._core.journal.add("recovery_failed", connection=self.id, code="WSG-400")
+            self._turn_away(error_frame("WSG-400", "Malformed WebSocket session context token", 400))
+            return False
+        self._begin(opening, recovering=wsc is not None)
+        return True
+
+    def _turn_away(self, frame: Frame) -> None:
+        self._send(text_of(frame))
+        self._wire.close(1000)
+
+    def _begin(self, opening: Opening, *, recovering: bool) -> None:
+        journal = self._core.journal
+        self._session = opening.session
+        self._lifetime = Lifetime(self._core.options, self._core.clock.now())
+        journal.add("connect", connection=self.id, login=opening.session.oauth.id, recovering=recovering)
+        code = opening.recovery.get("recoveryErrorCode")
+        if code is not None:
+            journal.add("recovery_failed", connection=self.id, code=code)
+        elif recovering:
+            journal.add("recovered", connection=self.id, replayed=len(opening.replay))
+        for frame in opening.given_up:
+            self._core.note(frame, "dropped")
+        self._send(text_of(connection_details(opening, self._core.options, self._core.clock.wall())))
+        for frame in opening.replay:
+            self.deliver(frame)
+            self._core.note(frame, "sent", connection=self.id, replay=True)
+
+    # While open
+
+    def _on_message(self, message: bytes | Pong, group: TaskGroup) -> None:
+        if isinstance(message, Pong):
+            self._lifetime.on_pong()
+            return
+        if not self.is_live:
+            return
+        self._lifetime.on_message(self._core.clock.now())
+        try:
+            meta, body = parse(message)
+        except ValueError:
+            # What RingCentral does with such a frame is not documented.
+            self.error("WSG-400", "Malformed message")
+            return
+        kind = str(meta.get("type"))
+        self._core.journal.add("frame", connection=self.id, type=kind)
+        if kind == "Heartbeat":
+            self.deliver(Frame({"type": "Heartbeat", "messageId": meta.get("messageId")}, None))
+        elif kind == "ClientRequest":
+            self._on_request(meta, body, group)
+
+    def _on_request(self, meta: dict[str, Any], body: Any, group: TaskGroup) -> None:
+        limit = self._core.options.max_active_requests
+        if self._active >= limit:
+            # What RingCentral does with one request too many is not documented.
+            self._core.journal.add("overflow", connection=self.id, active=self._active)
+            problem = Problem(429, "CMN-301", f"More than maxActiveRequests ({limit}) requests in flight")
+            self._send_answer(meta, refusal_of(problem))
+            return
+        self._active += 1
+        group.start_soon(self._handle, meta, body)
+
+    async def _handle(self, meta: dict[str, Any], body: Any) -> None:
+        try:
+            answer = await self._answer(Call.from_frame(meta, body, self))
+        except ConnectionResetError:
+            self.cut(None, "")
+            return
+        finally:
+            self._active -= 1
+        if answer is not None:
+            self._send_answer(meta, answer)
+
+    def _send_answer(self, request: dict[str, Any], answer: Answer) -> None:
+        meta = {"type": "ClientRequest", "messageId": request.get("messageId")}
+        self._send(answer_frame(self._stamped(meta), answer))
+
+    def _stamped(self, meta: dict[str, Any]) -> dict[str, Any]:
+        """Add a newer wsc to every n-th frame."""
+        self._frames_sent += 1
+        every = self._core.options.wsc_every_n
+        if not every or self._frames_sent % every:
+            return meta
+        self._core.sessions.renew_wsc(self.session)
+        return meta | {"wsc": self.session.wsc}
+
+    def _send(self, text: str) -> None:
+        self._lifetime.on_message(self._core.clock.now())
+        self._wire.send([text])
+
+    async def _watch(self) -> None:
+        """Act on each deadline: ping, WSG-902, WSG-903, the missing pong, the expired login."""
+        while not self._ended:
+            now = self._core.clock.now()
+            wake_at = min(self._lifetime.next_deadline(), self.session.oauth.access_expires_at)
+            await anyio.sleep(max(0.0, wake_at - now))
+            self.close_if_logged_out()
+            if not self._ended:
+                self._act(self._lifetime.due(self._core.clock.now()))
+
+    def _act(self, due: Due) -> None:
+        if due is Due.PING:
+            self._wire.ping()
+        elif due is Due.NO_PONG:
+            self._end("no pong")
+            if not self._wire.is_frozen:
+                self._wire.abort()
+        elif due in _END_CODES:
+            self.error(*_END_CODES[due], status=408)
+
+    def _end(self, reason: str) -> None:
+        """Note the loss, once; from here on notifications go to the buffer of the session."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._core.sessions.lose(self):
+            self._core.journal.add("lost", connection=self.id, reason=reason)
