@@ -1,0 +1,25 @@
+"""What users need to test their own code: a local RingCentral, a network that fails, virtual time.
+
+`FaultProxy` stands between any client and any TCP server; `proxied_gateway` runs the local gateway behind one.
+`MemoryGateway` runs it over in-memory streams, so that hours pass in milliseconds under trio's MockClock. The pytest
+fixtures come with the package and need no import. Names are imported when first used: pytest loads this package in
+every run, and only some tests need a web framework or trio.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .memory import MemoryGateway
+    from .proxied import proxied_gateway
+    from .proxy import FaultProxy
+
+__all__ = ["FaultProxy", "MemoryGateway", "proxied_gateway"]
+
+_HOMES = {"FaultProxy": ".proxy", "MemoryGateway": ".memory", "proxied_gateway": ".proxied"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,114 @@
+"""The local gateway over in-memory streams, on trio, so that tests can run hours of its rules in virtual time.
+
+Used by tests under `trio.testing.MockClock`. Real sockets know nothing of a virtual clock; here REST goes through ASGI
+in process and each WebSocket over a pair of memory streams, whose client end goes to
+`websockets.trio.client.connect(uri, stream=...)`. Every timer of the gateway reads the clock of the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from typing import Any, Self
+
+import anyio
+import httpx
+import trio
+from anyio.abc import ByteStream
+from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair
+
+from rcex_ws.connection import Endpoint, Socket, open_websocket
+from rcex_ws.gateway import GatewayApp, GatewayOptions
+
+__all__ = ["MemoryGateway"]
+
+_MemoryStream = trio.StapledStream[MemorySendStream, MemoryReceiveStream]
+
+
+class MemoryGateway:
+    """Run a gateway without sockets; an async context manager, on trio only.
+
+    ::
+
+        async with MemoryGateway(idle_timeout=1800) as memory:
+            answer = await memory.http.post("/restapi/oauth/token", ...)
+            async with connect(uri, stream=memory.open_stream()) as ws: ...
+
+    Args:
+        options: those of `rcex_ws.gateway.GatewayOptions`.
+
+    Attributes:
+        server: the base URL of REST, which only `http` can reach.
+        ws_uri: the WebSocket address that clients are told; it stands for `open_stream`.
+        client_id: credentials of the one application.
+        client_secret: its secret.
+        jwt: a credential of the first user.
+        gateway: the gateway, with its faults and its log.
+        http: an HTTP client whose requests the gateway answers in process.
+    """
+
+    server = "http://gateway.memory"
+    ws_uri = "ws://gateway.memory/ws"
+
+    def __init__(self, **options: Any) -> None:
+        self.gateway = GatewayApp(GatewayOptions(public_ws_uri=self.ws_uri, **options), now=anyio.current_time)
+        self.client_id, self.client_secret = self.gateway.core.oauth.client_id, self.gateway.core.oauth.client_secret
+        self.jwt = self.gateway.core.store.extensions[0].jwt
+        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.gateway.app), base_url=self.server)
+        self._exit = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.http)
+            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(self._tasks.cancel_scope.cancel)
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: Any) -> bool | None:
+        return await self._exit.__aexit__(*exc_info)
+
+    def open_stream(self) -> trio.abc.HalfCloseableStream:
+        """Return the client end of a new connection, whose other end the gateway serves."""
+        client_end, server_end = memory_stream_pair()
+        self._tasks.start_soon(self.gateway.serve_stream, _ServerEnd(server_end))
+        return client_end
+
+    def open_websocket(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Socket]:
+        """Open a WebSocket of our own client over a new connection; an `rcex_ws.connection.Opener`."""
+        return open_websocket(endpoint, stream=self.open_stream())
+
+
+class _ServerEnd(ByteStream):
+    """Give the gateway's end of a pair of trio streams the interface and the exceptions of anyio."""
+
+    def __init__(self, stream: _MemoryStream) -> None:
+        self._stream = stream
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        with _translated():
+            data = await self._stream.receive_some(max_bytes)
+        if not data:
+            raise anyio.EndOfStream
+        return bytes(data)
+
+    async def send(self, item: bytes) -> None:
+        with _translated():
+            await self._stream.send_all(item)
+
+    async def send_eof(self) -> None:
+        with _translated():
+            await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except trio.BrokenResourceError as exc:
+        raise anyio.BrokenResourceError from exc
+    except trio.ClosedResourceError as exc:
+        raise anyio.ClosedResourceError from exc

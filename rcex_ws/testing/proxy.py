@@ -1,0 +1,199 @@
+"""A TCP proxy that makes a network fail on command, for tests of anything that speaks TCP.
+
+Called by tests, through the `fault_proxy` fixture or directly; knows no protocol above TCP and nothing else of this
+package. It runs in a thread of its own, so that its methods can be called from sync tests, from asyncio and from trio;
+each of them returns when the fault is in place. What happens to one connection stands in `forwarding.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from rcex_ws.testing.forwarding import Cut, Lane, Link
+
+__all__ = ["Direction", "FaultProxy"]
+
+Direction = Literal["up", "down", "both"]
+"""From the client to the target, from the target to the client, or both."""
+
+
+class FaultProxy:
+    """Stand between a client and a TCP server, and fail on command.
+
+    A context manager; it listens on a free port of 127.0.0.1 while it is entered. Every method may be called from any
+    thread and any event loop.
+
+    Args:
+        target_host: where to connect to; resolved for each connection.
+        target_port: its port.
+
+    Attributes:
+        host: where the proxy listens.
+        port: its port, the same after `refuse` and `accept`.
+    """
+
+    host = "127.0.0.1"
+    port = 0
+
+    def __init__(self, target_host: str, target_port: int) -> None:
+        self._target = (target_host, target_port)
+        self._up = Lane()
+        self._down = Lane()
+        self._links: set[Link] = set()
+        self._listener: socket.socket | None = None
+        self._exit = ExitStack()
+
+    @classmethod
+    def to(cls, url: str) -> Self:
+        """Make a proxy for the host and port of a URL (http, https, ws or wss).
+
+        Raises:
+            ValueError: the URL names no host.
+        """
+        return cls(*_address(url))
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._portal: BlockingPortal = stack.enter_context(start_blocking_portal("asyncio", name="fault-proxy"))
+            self._tasks = stack.enter_context(self._portal.wrap_async_context_manager(self._run()))
+            self.accept()
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._exit.close()
+
+    def url(self, url: str) -> str:
+        """Return `url` with host and port replaced by the proxy's."""
+        return urlsplit(url)._replace(netloc=f"{self.host}:{self.port}").geturl()
+
+    def retarget(self, url: str) -> None:
+        """Send connections made from now on to the host and port of another URL; see `to`."""
+        self._target = _address(url)
+
+    @property
+    def connections(self) -> int:
+        """Tell how many connections are open through the proxy."""
+        return len(self._links)
+
+    @property
+    def bytes_up(self) -> int:
+        """Tell how many bytes were forwarded from clients to the target, over all connections."""
+        return self._up.forwarded
+
+    @property
+    def bytes_down(self) -> int:
+        """Tell how many bytes were forwarded from the target to clients, over all connections."""
+        return self._down.forwarded
+
+    def cut(self) -> int:
+        """End every connection by a FIN to both sides; return how many there were.
+
+        What was frozen or delayed is lost. Both sides see an orderly end of the stream and nothing after it.
+        """
+        return self._portal.call(self._end_all, False)
+
+    def reset(self) -> int:
+        """End every connection by a RST to both sides; return how many there were."""
+        return self._portal.call(self._end_all, True)
+
+    def cut_after(self, n_bytes: int, direction: Literal["up", "down"], *, rst: bool = False) -> None:
+        """End the first connection that forwards `n_bytes` more, exactly after them; later ones are spared.
+
+        Args:
+            n_bytes: how many, counted from now for each connection, also for those not open yet; at least 1.
+            direction: which bytes count.
+            rst: end by RST instead of FIN; it may overtake bytes for which the receiver had no room yet.
+
+        Raises:
+            ValueError: `n_bytes` is less than 1.
+        """
+        if n_bytes < 1:
+            raise ValueError("n_bytes must be at least 1; cut() and reset() act at once")
+        (lane,) = self._lanes(direction)
+        self._portal.call(setattr, lane, "cut", Cut(n_bytes, rst))
+
+    def freeze(self, direction: Direction = "both") -> None:
+        """Stop forwarding without closing anything, as a network that drops every packet does.
+
+        Connections made meanwhile are frozen too. An end of stream is held back like data.
+        """
+        for lane in self._lanes(direction):
+            self._portal.call(lane.open.clear)
+
+    def thaw(self, direction: Direction = "both") -> None:
+        """Forward again, first of all what was held back."""
+        for lane in self._lanes(direction):
+            self._portal.call(lane.open.set)
+
+    def delay(self, seconds: float, direction: Direction = "both") -> None:
+        """Hold everything read from now on back for `seconds`, in order; 0 ends it."""
+        for lane in self._lanes(direction):
+            self._portal.call(setattr, lane, "delay", seconds)
+
+    def refuse(self) -> None:
+        """Close the listening port: new connections are refused, open ones stay."""
+        self._portal.call(self._stop_listening)
+
+    def accept(self) -> None:
+        """Listen on the same port again; do nothing when it is listening."""
+        self._portal.call(self._listen)
+
+    def _lanes(self, direction: Direction) -> tuple[Lane, ...]:
+        return {"up": (self._up,), "down": (self._down,), "both": (self._up, self._down)}[direction]
+
+    # Everything below runs in the proxy's own thread.
+
+    @asynccontextmanager
+    async def _run(self) -> AsyncGenerator[TaskGroup]:
+        async with anyio.create_task_group() as tasks:
+            yield tasks
+            await self._stop_listening()
+            tasks.cancel_scope.cancel()
+
+    async def _listen(self) -> None:
+        if self._listener is None:
+            self._listener = socket.create_server((self.host, self.port))
+            self._listener.setblocking(False)
+            self.port = self._listener.getsockname()[1]
+            asyncio.get_running_loop().add_reader(self._listener, self._accept_one, self._listener)
+
+    async def _stop_listening(self) -> None:
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+
+    def _accept_one(self, listener: socket.socket) -> None:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return  # it was there and has gone again before we looked
+        client.setblocking(False)
+        link = Link(client, self._links.discard)
+        self._links.add(link)
+        self._tasks.start_soon(link.serve, self._target, self._up, self._down)
+
+    async def _end_all(self, rst: bool) -> int:
+        links = tuple(self._links)
+        for link in links:
+            link.end(rst=rst)
+        for link in links:
+            await link.ended.wait()
+        return len(links)
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    if parts.hostname is None:
+        raise ValueError("the URL names no host")  # not shown: it may bear a token
+    return parts.hostname, parts.port or (443 if parts.scheme in ("https", "wss") else 80)

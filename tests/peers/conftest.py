@@ -1,0 +1,55 @@
+"""How a published client is run against the local gateway: as a process that prints one JSON object per step."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rcex_ws.gateway import Gateway
+
+TIME_LIMIT = 40.0
+Peer = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def run_peer(gateway: Gateway, tmp_path: Path) -> Peer:
+    """Run a client until it ends by itself; give its steps."""
+
+    def run_peer(*command: str | Path) -> list[dict[str, Any]]:
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "RINGCENTRAL_SERVER_URL": gateway.server,
+            "RINGCENTRAL_CLIENT_ID": gateway.client_id,
+            "RINGCENTRAL_CLIENT_SECRET": gateway.client_secret,
+            "RINGCENTRAL_JWT": gateway.jwt,
+        }
+        try:
+            ended = subprocess.run(
+                command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=TIME_LIMIT
+            )
+        except subprocess.TimeoutExpired as exc:
+            pytest.fail(f"still running after {TIME_LIMIT} s; output: {exc.stdout!r} {exc.stderr!r}; {gateway.log()}")
+        assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}\n{gateway.log()}"
+        return [json.loads(line) for line in ended.stdout.splitlines()]
+
+    return run_peer
+
+
+@pytest.fixture
+def need() -> Callable[[bool, str], None]:
+    """Skip with the reason where something is missing, unless RCEX_REQUIRE_PEERS=1 makes that a failure."""
+
+    def need(present: bool, what: str) -> None:
+        if not present:
+            reason = f"{what} is missing; tests/peers/setup.sh installs it"
+            if os.environ.get("RCEX_REQUIRE_PEERS") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+
+    return need

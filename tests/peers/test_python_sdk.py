@@ -1,0 +1,39 @@
+"""The published Python client (`ringcentral` 0.9.2) logs in, calls REST and gets a notification from our gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rcex_ws.gateway import Gateway
+
+PYTHON = Path(__file__).parent / "python"
+
+
+@pytest.mark.timeout(90)
+def test_login_rest_notification(
+    gateway: Gateway, run_peer: Callable[..., list[dict[str, Any]]], need: Callable[[bool, str], None]
+) -> None:
+    python = PYTHON / ".venv/bin/python"
+    need((PYTHON / ".venv/.installed").is_file(), "the ringcentral package")
+
+    steps = run_peer(python, PYTHON / "main.py")
+
+    assert [step["step"] for step in steps] == ["login", "rest", "connected", "subscribed", "event", "revoked"]
+    login, _, connected, subscribed, event, revoked = steps
+    assert login["logged_in"] is True
+    assert connected["details"]["recoveryBufferSize"] == 100
+    assert event["subscriptionId"] == subscribed["id"]
+    assert event["type"] == "Pager"
+    assert revoked["access_token"] == ""
+
+    log = gateway.log()
+    assert [entry["uuid"] for entry in log if entry["kind"] == "notification"] == [event["uuid"]]
+    requests = [
+        (entry["method"], entry["path"].rstrip("/"), entry["via"]) for entry in log if entry["kind"] == "request"
+    ]
+    assert ("POST", "/restapi/v1.0/subscription", "websocket") in requests
+    assert ("GET", "/restapi/v1.0/account/~/extension/~", "https") in requests
