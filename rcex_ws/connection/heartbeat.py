@@ -34,27 +34,30 @@ class Heartbeat:
         self._asked: float | None = None
         self.last_inbound = now
 
-    @property
-    def due(self) -> float:
-        """The time at which `poll` should be called next."""
-        if self._asked is None:
-            return self.last_inbound + self._interval
-        return self._asked + self._timeout
+    def wake_at(self, now: float) -> float:
+        """Give the time at which `poll` should be called next; at the latest after one interval, for a late answer."""
+        return min(self._due, now + self._interval)
 
     def poll(self, now: float) -> Beat:
         """Decide what to do at `now`. Any inbound frame since the question counts as its answer."""
-        if self._asked is not None and self.last_inbound > self._asked:
-            self._asked = None
-        if now < self.due:
+        if now < self._due:
             return Beat.WAIT
-        if self._asked is not None:
-            return Beat.LOST
-        return self.ask(now)
+        return self.ask(now) if self._answered else Beat.LOST
 
     def ask(self, now: float) -> Beat:
         """Send a heartbeat at once, whatever came before: the machine may have slept for hours."""
         self._asked = now
         return Beat.SEND
+
+    @property
+    def _answered(self) -> bool:
+        return self._asked is None or self.last_inbound >= self._asked
+
+    @property
+    def _due(self) -> float:
+        if self._asked is None or self._answered:
+            return self.last_inbound + self._interval
+        return self._asked + self._timeout
 
 
 class ClockWatch:

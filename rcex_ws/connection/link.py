@@ -224,7 +224,7 @@ class Link:
         heartbeat, clock = self._heartbeat, self._clock
         watch = ClockWatch(clock(), time.time())
         while True:
-            due = heartbeat.due
+            due = heartbeat.wake_at(clock())
             await anyio.sleep_until(due)
             now = clock()
             slept, late = watch.jumped(now, time.time()), now - due

@@ -204,8 +204,8 @@ async def _open_trio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket
         await websocket.aclose(code, reason)
 
     async def abort() -> None:
+        # Not `wait_closed`: a cancellation from outside has ended the task of websockets that would set it.
         await trio.aclose_forcefully(websocket.stream)
-        await websocket.wait_closed()
 
     socket = Socket(websocket, close, abort)
     try:

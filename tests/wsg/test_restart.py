@@ -1,0 +1,302 @@
+"""Surviving a restart of the process: with a session store, and by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+
+import anyio
+import msgspec
+import pytest
+
+from rcex_ws import (
+    ConfigurationError,
+    Events,
+    FileSessionStore,
+    FileTokenStore,
+    Outcome,
+    RingCentral,
+    SubscriptionState,
+)
+
+STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
+
+
+@pytest.fixture
+def process(gateway, tmp_path):
+    """A client as a new process would make it: same files, same OAuth session."""
+
+    def process():
+        return RingCentral(
+            server=gateway.server,
+            client_id=gateway.client_id,
+            client_secret=gateway.client_secret,
+            token_store=FileTokenStore(tmp_path / "token.json"),
+        )
+
+    return process
+
+
+@pytest.fixture
+def session_file(tmp_path):
+    return tmp_path / "session.json"
+
+
+async def _saved(session_file, subscription):
+    """Wait until the file knows the subscription."""
+    with anyio.fail_after(5):
+        while not session_file.exists() or subscription.info.id not in session_file.read_text():
+            await anyio.sleep(0.01)
+
+
+async def test_a_killed_process_gets_everything_after_its_restart(
+    process, gateway, session_file, make_ext, told, send, requests
+):
+    first = process()
+    await first.authorize(jwt=gateway.jwt)
+    ext = make_ext(session_store=FileSessionStore(session_file))
+    await first.install_extension(ext)
+    subscription = await ext.subscribe(STORE, told.on_notification)
+    send(1)
+    await told.wait("notification")
+    await _saved(session_file, subscription)
+    kept = session_file.read_bytes()
+    # Kill it: nothing of its good-bye reaches the server or the file.
+    gateway.cut()
+    await told.wait(Events.DISCONNECTED)
+    await ext._engine.stop(keep_session=True)
+    await first.aclose()
+    session_file.write_bytes(kept)
+    send(*range(2, 12))
+    calls = len(requests("/subscription"))
+
+    async with process() as second:
+        await second.authorize(jwt=gateway.jwt)
+        again = make_ext(session_store=FileSessionStore(session_file))
+        await second.install_extension(again)
+        assert again.last_recovery.outcome is Outcome.RECOVERED
+        resumed = await again.subscribe(STORE, told.on_notification)
+        await told.wait("notification", 11)
+        assert told.numbers == list(range(1, 12))
+        assert resumed.info.id == subscription.info.id
+        assert len(requests("/subscription")) == calls, "the same filters adopt the subscription without a wire call"
+        gap = await told.wait(Events.NOTIFICATION_GAP)
+        assert not gap.certain
+        assert "ended without closing" in gap.reason
+
+
+async def test_a_clean_restart_has_no_gap(process, gateway, session_file, make_ext, told, send):
+    async with process() as first:
+        await first.authorize(jwt=gateway.jwt)
+        ext = make_ext(session_store=FileSessionStore(session_file))
+        await first.install_extension(ext)
+        subscription = await ext.subscribe(STORE, told.on_notification)
+        send(1)
+        await told.wait("notification")
+    assert subscription.state is SubscriptionState.CLOSED
+    assert stat.S_IMODE(os.stat(session_file).st_mode) == 0o600
+    assert json.loads(session_file.read_text())["clean"] is True
+    send(2)
+    async with process() as second:
+        await second.authorize(jwt=gateway.jwt)
+        again = make_ext(session_store=FileSessionStore(session_file))
+        await second.install_extension(again)
+        await told.wait(Events.AUTO_RECOVER_SUCCESS)
+        await again.subscribe(STORE, told.on_notification)
+        await told.wait("notification", 2)
+    assert told.numbers == [1, 2]
+    assert told.of("notificationGap") == []
+
+
+async def test_recovered_events_wait_for_the_first_subscribe_and_other_filters_choose(
+    process, gateway, session_file, make_ext, told, send
+):
+    async with process() as first:
+        await first.authorize(jwt=gateway.jwt)
+        ext = make_ext(session_store=FileSessionStore(session_file))
+        await first.install_extension(ext)
+        presence = "/restapi/v1.0/account/~/extension/~/presence"
+        await ext.subscribe([*STORE, presence], told.on_notification)
+    send(1)
+    send(2, event=presence)
+    async with process() as second:
+        await second.authorize(jwt=gateway.jwt)
+        again = make_ext(session_store=FileSessionStore(session_file))
+        await second.install_extension(again)
+        await again.subscribe([presence], told.on_notification)
+        await told.wait("notification")
+        send(3, event=presence)
+        await told.wait("notification", 2)
+    assert told.numbers == [2, 3]
+
+
+async def test_a_restart_after_the_window_subscribes_anew_and_reports_the_gap(
+    process, gateway, session_file, make_ext, told, send
+):
+    async with process() as first:
+        await first.authorize(jwt=gateway.jwt)
+        ext = make_ext(session_store=FileSessionStore(session_file))
+        await first.install_extension(ext)
+        old = await ext.subscribe(STORE, told.on_notification)
+    stored = json.loads(session_file.read_text())
+    stored["lastFrameAt"] = time.time() - 1000
+    session_file.write_text(json.dumps(stored))
+    async with process() as second:
+        await second.authorize(jwt=gateway.jwt)
+        again = make_ext(session_store=FileSessionStore(session_file))
+        await second.install_extension(again)
+        await told.wait(Events.AUTO_RECOVER_FAILED)
+        assert again.last_recovery.outcome is Outcome.WINDOW_EXCEEDED
+        assert again.last_recovery.outage == pytest.approx(1000, abs=30)
+        gap = told.of("notificationGap")[-1]
+        assert gap.certain
+        assert gap.since.timestamp() == pytest.approx(stored["lastFrameAt"], abs=1)
+        new = await again.subscribe(STORE, told.on_notification)
+        assert new.info.id != old.info.id
+        send(1)
+        await told.wait("notification")
+
+
+async def test_duplicates_are_recognised_over_a_restart(process, gateway, session_file, make_ext, told):
+    async with process() as first:
+        await first.authorize(jwt=gateway.jwt)
+        ext = make_ext(session_store=FileSessionStore(session_file))
+        await first.install_extension(ext)
+        subscription = await ext.subscribe(STORE, told.on_notification)
+        event = subscription.info.event_filters[0]
+        frame = '[{"type":"ServerNotification"},{"uuid":"%s","event":"' + event + '","body":{"i":%d}}]'
+        gateway.send_raw(frame % ("a", 1))
+        await told.wait("notification")
+    async with process() as second:
+        await second.authorize(jwt=gateway.jwt)
+        again = make_ext(session_store=FileSessionStore(session_file))
+        await second.install_extension(again)
+        await again.subscribe(STORE, told.on_notification)
+        gateway.send_raw([frame % ("a", 1), frame % ("b", 2)])
+        await told.wait("notification", 2)
+        assert told.numbers == [1, 2]
+        assert again.last_recovery.duplicates == 1
+
+
+async def test_by_hand_with_newWsc_wsc_token_and_subscription_info(process, gateway, make_ext, told, send):  # noqa: N802
+    saved = {}
+
+    async def save_wsc(wsc):
+        await anyio.lowlevel.checkpoint()
+        saved["wsc"] = wsc.token
+
+    first = process()
+    await first.authorize(jwt=gateway.jwt)
+    ext = make_ext()
+    ext.on("newWsc", save_wsc)
+    await first.install_extension(ext)
+    saved["info"] = (await ext.subscribe(STORE, told.on_notification)).info.to_dict()
+    gateway.cut()
+    await told.wait(Events.DISCONNECTED)
+    await ext.detach()
+    await first.aclose()
+    send(1, 2)
+
+    async with process() as second:
+        await second.authorize(jwt=gateway.jwt)
+        again = make_ext(wsc_token=saved["wsc"])
+        await second.install_extension(again)
+        await told.wait(Events.AUTO_RECOVER_SUCCESS)
+        resumed = await again.subscribe(STORE, told.on_notification, subscription_info=saved["info"])
+        await told.wait("notification", 2)
+        assert resumed.info.id == saved["info"]["id"]
+        assert told.numbers == [1, 2]
+
+
+async def test_by_hand_a_failed_session_makes_a_new_subscription_deletes_the_old_and_reports_a_gap(
+    rc, ext, gateway, make_ext, told, send, requests
+):
+    old = await ext.subscribe(STORE, lambda n: None)
+    token = ext.wsc.token
+    await ext.detach()
+    gateway.fail_recovery("WSG-1003")
+    again = make_ext(wsc_token=token)
+    await rc.install_extension(again)
+    await told.wait(Events.AUTO_RECOVER_FAILED)
+    new = await again.subscribe(STORE, told.on_notification, old.info)
+    assert new.info.id != old.info.id
+    assert any(entry["method"] == "DELETE" and old.info.id in entry["path"] for entry in requests("/subscription"))
+    gap = await told.wait(Events.NOTIFICATION_GAP)
+    assert gap.certain
+    send(1)
+    await told.wait("notification")
+
+
+async def test_a_garbage_wsc_token_is_dropped(rc, make_ext, told, send):
+    ext = make_ext(wsc_token="garbage")
+    await rc.install_extension(ext)
+    await told.wait(Events.AUTO_RECOVER_FAILED)
+    assert ext.last_recovery.outcome is Outcome.UNREADABLE
+    await ext.subscribe(STORE, told.on_notification)
+    send(1)
+    await told.wait("notification")
+
+
+async def test_two_processes_on_one_file_the_second_is_refused_clearly(rc, session_file, make_ext):
+    await rc.install_extension(make_ext(session_store=FileSessionStore(session_file)))
+    with pytest.raises(ConfigurationError, match="in use by another process"):
+        await rc.install_extension(make_ext(session_store=FileSessionStore(session_file)))
+
+
+async def test_or_waits_for_its_turn(rc, session_file, make_ext, told):
+    first = make_ext(session_store=FileSessionStore(session_file))
+    await rc.install_extension(first)
+    await first.subscribe(STORE, told.on_notification)
+    second = make_ext(session_store=FileSessionStore(session_file, wait=5))
+    async with anyio.create_task_group() as group:
+        group.start_soon(rc.install_extension, second)
+        await anyio.sleep(0.05)
+        await first.detach()
+    assert second.last_recovery.outcome is Outcome.RECOVERED
+
+
+async def test_a_corrupt_file_is_reported_kept_aside_and_replaced(rc, session_file, make_ext, told, caplog):
+    session_file.write_text("{not json")
+    ext = make_ext(session_store=FileSessionStore(session_file))
+    await rc.install_extension(ext)
+    assert "unreadable" in caplog.text
+    assert session_file.with_name("session.json.bad").read_text() == "{not json"
+    subscription = await ext.subscribe(STORE, told.on_notification)
+    await _saved(session_file, subscription)
+
+
+async def test_revoke_forgets_the_stored_session(rc, session_file, make_ext, told):
+    ext = make_ext(session_store=FileSessionStore(session_file))
+    await rc.install_extension(ext)
+    subscription = await ext.subscribe(STORE, told.on_notification)
+    await _saved(session_file, subscription)
+    await ext.revoke()
+    assert not session_file.exists()
+
+
+async def test_the_store_is_written_at_most_once_a_second(rc, make_ext, told, send):
+    class CountingStore:
+        def __init__(self):
+            self.saved = []
+
+        async def open(self):
+            return None
+
+        async def save(self, session):
+            self.saved.append(msgspec.json.encode(session))
+
+        async def clear(self):
+            self.saved.clear()
+
+        async def close(self):
+            pass
+
+    store = CountingStore()
+    ext = make_ext(session_store=store)
+    await rc.install_extension(ext)
+    await ext.subscribe(STORE, told.on_notification)
+    send(*range(200))
+    await told.wait("notification", 200)
+    assert len(store.saved) <= 2
