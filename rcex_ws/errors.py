@@ -4,6 +4,7 @@
 
     RcexError                       .retryable
     ├── ConfigurationError          a wrong argument: names the field and says what to do
+    ├── NotJSON, BadFrame           what came cannot be read           (rcex_ws.rest, rcex_ws.wsg)
     ├── TransportError              no answer came: network, TLS, proxy, time-out      (retryable)
     │   └── RequestTimeout          the answer did not come in time
     ├── RateLimited                 a closed rate gate would outlast the call's time-out (retryable)

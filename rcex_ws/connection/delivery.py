@@ -70,9 +70,9 @@ class DeliveryQueue(Generic[T]):
         return len(self._items)
 
     @property
-    def closed(self) -> bool:
-        """Tell whether nothing more will be put."""
-        return self._closed
+    def held(self) -> bool:
+        """Tell whether the consumer is kept waiting."""
+        return self._held
 
     @property
     def pending_bytes(self) -> int:

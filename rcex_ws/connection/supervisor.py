@@ -15,7 +15,7 @@ from typing import Protocol
 
 import anyio
 
-from rcex_ws.connection.link import Conversation, Link, Loss
+from rcex_ws.connection.link import Conversation, Link, Loss, LossKind
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.connection.socket import Endpoint, Opener, open_websocket
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
@@ -162,12 +162,12 @@ class Supervisor:
     async def run(self) -> None:
         """Connect, and reconnect for ever; return only when trying again cannot help."""
         delay = 0.0
-        while not self._closed:
+        while not self._over:
             await self._wait(delay)
             try:
                 loss, lived = await self._connect_once()
             except RcexError as error:
-                if self._closed:
+                if self._over:
                     return
                 if self._driver.is_fatal(error):
                     self.crashed(error)
@@ -187,6 +187,8 @@ class Supervisor:
         self._error = error
         self._set(State.FAILED, str(error))
         self._attempt.settle(error)
+        if self.link is not None:
+            self.link.lose(Loss(LossKind.ABORTED, text=str(error)))
         self._driver.failed(error)
 
     async def _wait(self, delay: float) -> None:
@@ -232,6 +234,10 @@ class Supervisor:
     @property
     def _closed(self) -> bool:
         return self.state is State.CLOSED
+
+    @property
+    def _over(self) -> bool:
+        return self.state in (State.CLOSED, State.FAILED)
 
     @property
     def _by_hand(self) -> bool:

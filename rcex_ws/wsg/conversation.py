@@ -129,7 +129,7 @@ class WsgConversation:
         common = self._common
         outage = common.session.outage
         if outage is not None:  # not recovered: that would have been concluded at the first frame
-            subscribed = common.inbox.current is not None
+            subscribed = common.subscriptions.is_known
             await common.subscriptions.restore()
             self._conclude(subscribed=subscribed)
 
@@ -173,7 +173,7 @@ class WsgConversation:
             common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
         if session.recovered and session.outage is not None:
             since = session.outage.since
-            self._conclude(subscribed=True)
+            self._conclude(subscribed=common.inbox.current is not None)
             common.inbox.expect_replay(since, details)
         common.table.connect(self._send, limit=details.max_active_requests)
         self._greeted.set()

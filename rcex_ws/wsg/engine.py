@@ -25,7 +25,7 @@ from rcex_ws.wsg.driver import WsgDriver
 from rcex_ws.wsg.frames import Frame, Wsc, redact
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
-from rcex_ws.wsg.models import ConnectionDetails, Events, Gap, SubscriptionState
+from rcex_ws.wsg.models import ConnectionDetails, Gap, SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.session import Outage, Session
 from rcex_ws.wsg.store import SessionStore, StoredSession
@@ -87,13 +87,15 @@ class Engine:
         self._emitter = emitter
         self._settings = settings
         self._store = store
-        self._keeper = None if store is None else Keeper(store, self._snapshot)
         self._children: list[Child] = []
         self._deliveries: list[Child] = []
         self._opened = False
         self._stopped = anyio.Event()
 
+        self._stopped_reading = False
+        self._undelivered = 0  # notifications that no consumer took before the end
         announcer = Announcer(emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout)
+        self._keeper = None if store is None else Keeper(store, self._snapshot, announcer.error)
         inbox = Inbox(announcer, max_messages=settings.max_pending, max_bytes=settings.max_pending_bytes)
         table: RequestTable[Frame] = RequestTable()
         self._transport = RestTransport(table, rc.server)
@@ -227,7 +229,7 @@ class Engine:
         self._children = [child for child in self._children if not child.done]
         self._children.append(self._rc.tasks.spawn(func, name=name, on_crash=self.supervisor.crashed))
 
-    def _snapshot(self, *, clean: bool = False) -> StoredSession | None:
+    def _snapshot(self) -> StoredSession | None:
         session, link = self.common.session, self.supervisor.link
         if session.wsc is None:
             return None
@@ -238,7 +240,7 @@ class Engine:
             subscription=current.info if current is not None else None,
             last_frame_at=last_frame.timestamp() if last_frame else time.time(),
             recovery_timeout=session.details.recovery_timeout,
-            clean=clean,
+            clean=self._stopped_reading and session.is_clean and not self._undelivered,
             uuids=self.common.inbox.seen.last(_STORED_UUIDS),
         )
 
@@ -297,21 +299,21 @@ class Engine:
             child.cancel()
         for child in (*self._children, *self._deliveries):
             await child.wait()
+        self._stopped_reading = True
         subscription = self.common.inbox.current
-        pending = 0 if subscription is None else subscription.pending
-        if pending and keep_session:
-            now = utc_now()
-            reason = f"closed with {pending} notifications not delivered"
-            self.common.announcer.emit(Events.NOTIFICATION_GAP, Gap(None, now, certain=True, reason=reason))
-            logger.warning("%s", reason)
-        snapshot = self._snapshot(clean=pending == 0)
-        self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)
+        self._undelivered = 0 if subscription is None else subscription.pending
+        if self._undelivered and keep_session:
+            reason = f"closed with {self._undelivered} notifications not delivered"
+            self.common.announcer.gap(Gap(None, utc_now(), certain=True, reason=reason))
         if self._store is not None and self._opened:
-            if keep_session and snapshot is not None:
-                await self._store.save(snapshot)
-            elif not keep_session:
-                await self._store.clear()
-            await self._store.close()
+            try:
+                if self._keeper is not None and keep_session:
+                    await self._keeper.write()
+                else:
+                    await self._store.clear()
+            finally:
+                await self._store.close()
+        self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)
 
 
 def _trace(direction: str, data: bytes) -> None:

@@ -212,10 +212,10 @@ def read_envelope(body: Raw) -> Envelope:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        loaded = json.loads(bytes(body))
+        loaded = msgspec.convert(json.loads(bytes(body)), dict[str, Any])
         inner = Raw(json.dumps(loaded.pop("body", None)).encode())
         envelope = msgspec.convert(loaded, Envelope, strict=False)
-    except (ValueError, AttributeError, RecursionError, msgspec.ValidationError) as exc:
+    except (ValueError, RecursionError, msgspec.ValidationError) as exc:
         raise BadFrame(f"the envelope of a notification cannot be read: {type(exc).__name__}") from exc
     envelope.body = inner
     return envelope

@@ -26,11 +26,18 @@ class Keeper:
     Args:
         store: where to.
         snapshot: gives what is to be kept now, None while there is nothing.
+        failed: hears of a write that failed.
     """
 
-    def __init__(self, store: SessionStore, snapshot: Callable[[], StoredSession | None]) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        snapshot: Callable[[], StoredSession | None],
+        failed: Callable[[Exception], None],
+    ) -> None:
         self._store = store
         self._snapshot = snapshot
+        self._failed = failed
         self._dirty = anyio.Event()
 
     def touch(self) -> None:
@@ -46,12 +53,13 @@ class Keeper:
             await anyio.sleep(_PAUSE)
 
     async def write(self) -> None:
-        """Write now. A store that cannot be written is reported and tried again with the next change."""
+        """Write now. A failure is reported, and the next change tries again: it must not cost the connection."""
         session = self._snapshot()
         if session is None:
             return
         try:
             with anyio.CancelScope(shield=True):  # a thread cannot be cancelled; two must not write at once
                 await self._store.save(session)
-        except OSError as exc:
-            logger.error("the session was not stored: %s", exc)  # noqa: TRY400 - the reason is enough
+        except Exception as exc:
+            logger.exception("the session was not stored")
+            self._failed(exc)

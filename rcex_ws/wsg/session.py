@@ -112,6 +112,14 @@ class Session:
         """Whether the present connection continues the session from before the outage."""
         return self.outage is not None and self.outage.outcome is Outcome.RECOVERED
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing can be missing up to the last frame: what the next process needs to know."""
+        outage = self.outage
+        if outage is None or outage.clean:
+            return True
+        return outage.loss is not None and outage.loss.announced and not outage.interrupted
+
     def conclude(self, now: float, *, subscribed: bool, until: datetime) -> tuple[Recovery, Gap | None] | None:
         """End the outage; give the outcome and the gap, or None when there was no session to recover.
 

@@ -77,6 +77,11 @@ class Subscriptions:
         """The active subscription, if somebody asked for it."""
         return self._inbox.current if self._claimed else None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known here what the server should send."""
+        return self._inbox.current is not None and bool(self._inbox.current.event_filters)
+
     # -- asked for by the application ------------------------------------------------------------------------------
 
     async def subscribe(
@@ -154,7 +159,7 @@ class Subscriptions:
         subscription = self._inbox.current
         if subscription is None:
             return
-        if not subscription.event_filters:  # resumed by token alone: what it was for is not known
+        if not self.is_known:  # resumed by token alone: what it was for is not known
             self._inbox.current = None
             subscription.end(SubscriptionState.FAILED, discard=True)
             return
@@ -202,6 +207,8 @@ class Subscriptions:
         """Give the subscription that the server serves already to a new consumer, without a call."""
         if self._claimed:
             successor = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
+            if current.queue.held:
+                successor.queue.hold()
             self._activate(successor, current.info, filters)
             return successor
         current.claim(callback)

@@ -51,8 +51,8 @@ class Told:
             while not condition():
                 await self._changed.wait()
 
-    async def wait(self, name: str, count: int = 1) -> Any:
-        await self.until(lambda: len(self.of(name)) >= count)
+    async def wait(self, name: str, count: int = 1, within: float = 10) -> Any:
+        await self.until(lambda: len(self.of(name)) >= count, within)
         return self.of(name)[count - 1]
 
 

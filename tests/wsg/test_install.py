@@ -102,9 +102,7 @@ async def test_several_extensions_on_one_client(rc, make_ext, told, send, gatewa
     first = await one.subscribe(
         ["/restapi/v1.0/account/~/extension/~/message-store"], lambda n: got["one"].append(n.uuid)
     )
-    second = await two.subscribe(
-        ["/restapi/v1.0/account/~/extension/~/presence"], lambda n: got["two"].append(n.uuid)
-    )
+    second = await two.subscribe(["/restapi/v1.0/account/~/extension/~/presence"], lambda n: got["two"].append(n.uuid))
     assert first.info.id != second.info.id
     store = gateway.notify("/restapi/v1.0/account/~/extension/~/message-store", {"i": 1})
     presence = gateway.notify("/restapi/v1.0/account/~/extension/~/presence", {"i": 2})

@@ -1,0 +1,133 @@
+"""Counted work of the hot paths: decodes, tasks and timers per message. Counts only; time is for benchmarks/."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+import pytest
+
+from rcex_ws.wsg import frames, models
+
+STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
+INFO = "/restapi/v1.0/account/~/extension/~"
+N = 200
+
+
+class _Counting:
+    """A decoder that counts."""
+
+    def __init__(self, decoder, name, counts):
+        self._decoder, self._name, self._counts = decoder, name, counts
+
+    def decode(self, data):
+        self._counts[self._name] += 1
+        return self._decoder.decode(data)
+
+
+@pytest.fixture
+def counted(monkeypatch, anyio_backend_name):
+    @contextmanager
+    def counted() -> Iterator[Counter[str]]:
+        counts: Counter[str] = Counter()
+        decode_body = models.decode_body
+
+        def counting_body(body):
+            counts["bodies"] += 1
+            return decode_body(body)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(frames, "_frame_decoder", _Counting(frames._frame_decoder, "frames", counts))
+            patch.setattr(frames, "_envelope_decoder", _Counting(frames._envelope_decoder, "envelopes", counts))
+            patch.setattr(models, "decode_body", counting_body)
+            if anyio_backend_name == "asyncio":
+                loop = asyncio.get_running_loop()
+                call_at, create_task = loop.call_at, loop.create_task
+
+                def counting_call_at(*args, **kwargs):
+                    counts["timers"] += 1
+                    return call_at(*args, **kwargs)
+
+                def counting_create_task(*args, **kwargs):
+                    counts["tasks"] += 1
+                    return create_task(*args, **kwargs)
+
+                patch.setattr(loop, "call_at", counting_call_at)
+                patch.setattr(loop, "create_task", counting_create_task)
+                yield counts
+            else:
+                import trio
+
+                class Spawned(trio.abc.Instrument):
+                    def task_spawned(self, task):
+                        counts["tasks"] += 1
+
+                instrument = Spawned()
+                trio.lowlevel.add_instrument(instrument)
+                try:
+                    yield counts
+                finally:
+                    trio.lowlevel.remove_instrument(instrument)
+
+    return counted
+
+
+async def test_a_notification_costs_two_decodes_no_task_and_no_timer(ext, told, gateway, counted):
+    subscription = await ext.subscribe(STORE, lambda n: None)
+    event = subscription.info.event_filters[0]
+    frame = '[{"type":"ServerNotification"},{"uuid":"u%d","event":"' + event + '","body":{"a":"' + "x" * 300 + '"}}]'
+    await told.wait("connectionReady")
+    with counted() as counts:
+        gateway.send_raw([frame % number for number in range(N)])
+        with anyio.fail_after(5):
+            while subscription.delivered < N:
+                await anyio.lowlevel.checkpoint()
+    assert counts["frames"] == N
+    assert counts["envelopes"] == N
+    assert counts["bodies"] == 0, "a body nobody asked for was decoded"
+    assert counts["tasks"] == 0
+    assert counts["timers"] <= 2, "only this test's own time-out"
+
+
+async def test_a_body_is_decoded_once_however_often_it_is_read(ext, told, gateway, counted):
+    subscription = await ext.subscribe(STORE, lambda n: (n.body, n.body, n.body))
+    with counted() as counts:
+        gateway.notify(STORE[0], {"i": 1})
+        with anyio.fail_after(5):
+            while subscription.delivered < 1:
+                await anyio.lowlevel.checkpoint()
+    assert counts["bodies"] == 1
+
+
+async def test_in_flight_requests_cost_a_notification_nothing(ext, rc, gateway, counted, told):
+    """The original decodes each frame once per request in flight (J15)."""
+    await told.wait("connectionReady")
+    subscription = await ext.subscribe(STORE, lambda n: None)
+    event = subscription.info.event_filters[0]
+    frame = '[{"type":"ServerNotification"},{"uuid":"v%d","event":"' + event + '","body":{}}]'
+    gateway.answer_fault(f"GET {INFO}", delay=0.3, times=10)
+    async with anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(rc.get, INFO)
+        with anyio.fail_after(5):
+            while ext._engine.common.table.in_flight < 10:
+                await anyio.lowlevel.checkpoint()
+            with counted() as counts:
+                gateway.send_raw([frame % number for number in range(N)])
+                while subscription.delivered < N:
+                    await anyio.lowlevel.checkpoint()
+                assert counts["frames"] == N
+                assert counts["tasks"] == 0
+
+
+async def test_a_call_over_the_socket_costs_one_decode_one_timer_and_no_task(ext, rc, counted):
+    await rc.get(INFO)
+    with counted() as counts:
+        for _ in range(N):
+            await rc.get(INFO)
+    assert counts["frames"] == N
+    assert counts["tasks"] == 0
+    assert counts["timers"] <= N + 2, "the call's own time-out"

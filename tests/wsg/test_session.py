@@ -1,0 +1,132 @@
+"""The session: which token is offered, how an outage is judged, when notifications may be missing. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from rcex_ws import ConnectionDetails, Loss, LossKind, Outcome, Wsc
+from rcex_ws.wsg.session import Outage, Session
+
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+UNTIL = datetime(2026, 1, 2, tzinfo=UTC)
+SUCCESS = ConnectionDetails(recovery_state="Successful")
+FAILURE = ConnectionDetails(recovery_state="Failed", recovery_error_code="WSG-1003")
+
+
+def lost(kind: LossKind = LossKind.DROPPED) -> Session:
+    session = Session(Wsc("token", 3))
+    session.begin_outage(Outage(since=SINCE, lost_at=100.0, loss=Loss(kind)))
+    return session
+
+
+def conclude(session: Session, *, subscribed: bool = True):
+    return session.conclude(110.0, subscribed=subscribed, until=UNTIL)
+
+
+def test_no_token_is_offered_on_a_first_connection():
+    assert Session().token_to_offer(0.0) is None
+
+
+def test_the_token_is_offered_within_the_window_counted_from_the_loss():
+    assert lost().token_to_offer(100.0 + 180.0) == "token"
+    late = lost()
+    assert late.token_to_offer(100.0 + 180.1) is None
+    late.connected(ConnectionDetails(), Wsc("new", 1), offered=False)
+    recovery, gap = conclude(late)
+    assert recovery.outcome is Outcome.WINDOW_EXCEEDED
+    assert gap.certain
+
+
+def test_a_refused_token_is_not_offered_again_even_if_the_next_attempt_dies():
+    session = lost()
+    session.token_to_offer(101.0)
+    session.decide(Outcome.UNREADABLE, "WSG-400")
+    assert session.token_to_offer(102.0) is None
+    session.connected(ConnectionDetails(), Wsc("new", 1), offered=False)
+    recovery, gap = conclude(session)
+    assert (recovery.outcome, recovery.error_code, recovery.attempts) == (Outcome.UNREADABLE, "WSG-400", 2)
+    assert (gap.since, gap.until, gap.certain) == (SINCE, UNTIL, True)
+
+
+def test_the_first_refusal_stays_though_the_empty_session_is_recovered_later():
+    session = lost()
+    session.token_to_offer(101.0)
+    session.connected(FAILURE, Wsc("new", 1), offered=True)
+    session.token_to_offer(102.0)  # the new session was lost before its subscription was made
+    session.connected(SUCCESS, Wsc("newer", 1), offered=True)
+    recovery, gap = conclude(session)
+    assert recovery.outcome is Outcome.REFUSED
+    assert gap.certain
+
+
+@pytest.mark.parametrize(
+    ("kind", "gap_expected"),
+    [
+        (LossKind.DROPPED, True),
+        (LossKind.SILENT, True),
+        (LossKind.ABORTED, True),
+        (LossKind.CLOSED, False),
+        (LossKind.REFUSED, False),
+    ],
+)
+def test_a_successful_recovery_does_not_prove_that_nothing_is_missing(kind, gap_expected):
+    session = lost(kind)
+    session.token_to_offer(101.0)
+    session.connected(SUCCESS, Wsc("new", 1), offered=True)
+    assert session.recovered
+    recovery, gap = conclude(session)
+    assert recovery.outage == 10.0
+    assert (gap is not None) is gap_expected
+    if gap is not None:
+        assert not gap.certain
+
+
+def test_a_recovery_attempt_that_died_after_its_upgrade_is_a_possible_gap():
+    session = lost(LossKind.CLOSED)
+    session.token_to_offer(101.0)
+    session.recovery_died()
+    session.token_to_offer(102.0)
+    session.connected(SUCCESS, Wsc("new", 1), offered=True)
+    recovery, gap = conclude(session)
+    assert recovery.attempts == 2
+    assert gap is not None
+    assert not gap.certain
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_restart_without_a_clean_mark_is_a_possible_gap(clean):
+    session = Session(Wsc("token", 1))
+    session.begin_outage(Outage(since=SINCE, lost_at=100.0, clean=clean))
+    session.token_to_offer(101.0)
+    session.connected(SUCCESS, Wsc("new", 1), offered=True)
+    _, gap = conclude(session)
+    assert (gap is None) is clean
+
+
+def test_no_gap_if_nothing_was_subscribed():
+    session = lost()
+    session.token_to_offer(101.0)
+    session.connected(FAILURE, Wsc("new", 1), offered=True)
+    recovery, gap = conclude(session, subscribed=False)
+    assert recovery.outcome is Outcome.REFUSED
+    assert gap is None
+
+
+def test_a_server_that_never_gave_a_token():
+    session = Session()
+    session.begin_outage(Outage(since=SINCE, lost_at=100.0, loss=Loss(LossKind.CLOSED)))
+    assert session.token_to_offer(101.0) is None
+    session.connected(ConnectionDetails(), None, offered=False)
+    recovery, gap = conclude(session)
+    assert recovery.outcome is Outcome.REFUSED
+    assert gap.certain
+
+
+def test_only_newer_tokens_are_kept():
+    session = Session(Wsc("a", 5))
+    assert not session.offer_wsc(Wsc("old", 4))
+    assert session.offer_wsc(Wsc("b", 6))
+    session.connected(ConnectionDetails(), Wsc("c", 1), offered=False)
+    assert session.wsc == Wsc("c", 1)

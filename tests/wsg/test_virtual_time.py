@@ -1,0 +1,129 @@
+"""Hours of the protocol in virtual time: the same extension and the same gateway over in-memory streams."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from rcex_ws import ConnectFailed, Events, Outcome, RingCentral, State, WebSocketExtension
+from rcex_ws.testing import MemoryGateway
+
+STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
+
+
+@pytest.fixture
+def anyio_backend():
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+@pytest.fixture
+async def memory():
+    async with MemoryGateway() as memory:
+        yield memory
+
+
+@pytest.fixture
+async def rc(memory):
+    async with RingCentral(
+        server=memory.server, client_id=memory.client_id, client_secret=memory.client_secret, http=memory.http
+    ) as rc:
+        await rc.authorize(jwt=memory.jwt)
+        yield rc
+
+
+@pytest.fixture
+def make_ext(memory, told):
+    def make(**options):
+        ext = WebSocketExtension(**options)
+        ext.open_socket = memory.open_websocket
+        told.listen(ext)
+        return ext
+
+    return make
+
+
+async def test_a_day_of_silence(memory, rc, make_ext, told):
+    """Heartbeats keep the session from WSG-902; after 24 h the server ends it (WSG-903), and it is recovered."""
+    ext = make_ext()
+    await rc.install_extension(ext)
+    await ext.subscribe(STORE, told.on_notification)
+    await trio.sleep(23.9 * 3600)
+    assert told.of("disconnected") == []
+    await trio.sleep(0.5 * 3600)
+    assert [loss.code for loss in told.of("disconnected")] == ["WSG-903"]
+    assert ext.state is State.READY
+    assert ext.last_recovery.outcome is Outcome.RECOVERED
+    memory.gateway.notify(STORE[0], {"i": 1})
+    await told.wait("notification")
+    assert told.of("notificationGap") == []
+
+
+async def test_heartbeats_every_thirty_seconds_and_no_more(memory, rc, make_ext):
+    ext = make_ext()
+    await rc.install_extension(ext)
+    memory.gateway.clear_log()
+    await trio.sleep(3600)
+    beats = [entry for entry in memory.gateway.log() if entry["kind"] == "frame" and entry["type"] == "Heartbeat"]
+    assert 118 <= len(beats) <= 120
+
+
+async def test_the_default_schedule(memory, rc, make_ext, told, monkeypatch):
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    ext = make_ext()
+    await rc.install_extension(ext)
+    await ext.subscribe(STORE, told.on_notification)
+    memory.gateway.refuse("upgrade", 503, times=None)
+    attempts = []
+    ext.on(Events.AUTO_RECOVER_ERROR, lambda error: attempts.append(trio.current_time() - lost_at))
+    lost_at = trio.current_time()
+    memory.gateway.cut()
+    await trio.sleep(600)
+    waits = [round(late - early) for early, late in zip([0.0, *attempts], attempts, strict=False)]
+    assert waits == [1, 6, 20, 40, 80, 120, 120, 120]
+    memory.gateway.clear_faults()
+    await told.wait(Events.AUTO_RECOVER_FAILED, within=200)
+    assert ext.last_recovery.outcome is Outcome.WINDOW_EXCEEDED
+    assert ext.last_recovery.outage > 180
+
+
+async def test_a_stable_connection_is_reopened_at_once_and_a_young_one_is_not(memory, rc, make_ext, told):
+    ext = make_ext()
+    await rc.install_extension(ext)
+    await trio.sleep(31)
+    before = trio.current_time()
+    memory.gateway.cut()
+    await told.wait(Events.CONNECTION_READY, 2)
+    assert trio.current_time() == before
+    memory.gateway.cut()
+    await told.wait(Events.CONNECTION_READY, 3)
+    assert trio.current_time() - before == pytest.approx(1.0)
+
+
+async def test_retry_after_is_a_lower_bound(memory, rc, make_ext, told):
+    ext = make_ext()
+    await rc.install_extension(ext)
+    memory.gateway.refuse("upgrade", 429, retry_after=77)
+    before = trio.current_time()
+    memory.gateway.cut()
+    await told.wait(Events.CONNECTION_READY, 2, within=200)
+    assert trio.current_time() - before == pytest.approx(78, abs=0.5)
+
+
+async def test_an_unreachable_server_fails_install_after_thirty_seconds(memory, rc, make_ext):
+    memory.gateway.refuse("upgrade", "hang", times=None)
+    before = trio.current_time()
+    with pytest.raises(ConnectFailed, match="30 s"):
+        await rc.install_extension(make_ext())
+    assert trio.current_time() - before == pytest.approx(30, abs=6)
+
+
+async def test_the_token_is_renewed_while_an_extension_is_installed(memory, rc, make_ext):
+    ext = make_ext()
+    await rc.install_extension(ext)
+    first = rc.token
+    await trio.sleep(2 * 3600)
+    assert rc.token.access_token != first.access_token
+    assert ext.state is State.READY
