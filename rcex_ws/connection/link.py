@@ -29,9 +29,6 @@ logger = logging.getLogger("rcex_ws.connection")
 
 _ids = count(1)
 
-#: A wake-up this late, in seconds, means that something blocked the event loop.
-_LATE = 5.0
-
 
 def utc_now() -> datetime:
     """Give the wall-clock time, aware."""
@@ -45,6 +42,7 @@ class LossKind(StrEnum):
     REFUSED = "refused"  #: the peer said in its protocol that it ends the connection
     DROPPED = "dropped"  #: reset or end of stream without a close frame
     SILENT = "silent"  #: no inbound frame in answer to a heartbeat
+    UNREADABLE = "unreadable"  #: the peer sent something that cannot be read: a frame over the size limit, say
     ABORTED = "aborted"  #: this side dropped it
 
 
@@ -129,6 +127,7 @@ class Link:
         self._socket = socket
         self._clock = clock
         self._opened = clock()
+        self._heartbeat_timeout = heartbeat_timeout
         self._heartbeat = Heartbeat(heartbeat_interval, heartbeat_timeout, self._opened)
         self._outbox: deque[bytes | Pending[Any]] = deque()
         self._wakeup = anyio.Event()
@@ -204,6 +203,8 @@ class Link:
 
         closed = await self._socket.read(on_message)
         kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED
+        if closed.unreadable:
+            kind = LossKind.UNREADABLE
         self.lose(Loss(kind, closed.code, closed.reason))
 
     async def _write(self) -> None:
@@ -228,9 +229,10 @@ class Link:
             await anyio.sleep_until(due)
             now = clock()
             slept, late = watch.jumped(now, time.time()), now - due
-            if slept or late > _LATE:
+            blocked = late > self._heartbeat_timeout / 2
+            if slept or blocked:
                 # The answer to an older heartbeat may still lie unread in the socket: ask anew before judging.
-                if late > _LATE:
+                if blocked:
                     logger.warning("the event loop was blocked for %.1f s; heartbeats came late", late)
                 else:
                     logger.info("the machine was suspended for about %.0f s", slept)

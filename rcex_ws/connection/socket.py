@@ -58,11 +58,13 @@ class Closed:
         code: the close code the peer sent, or that of our own protocol error; None without a close frame.
         reason: the text beside the code.
         by_peer: whether the peer sent a close frame: without one, frames may have been lost on the way.
+        unreadable: whether this side ended it, because of what the peer sent: a frame over `max_size`, say.
     """
 
     code: int | None
     reason: str
     by_peer: bool
+    unreadable: bool = False
 
 
 class _WebSocket(Protocol):
@@ -92,10 +94,12 @@ class Socket:
             while True:
                 on_message(await recv(False))
         except wse.ConnectionClosed as exc:
-            frame = exc.rcvd or exc.sent
-            if frame is None:
-                return Closed(None, "", by_peer=False)
-            return Closed(frame.code, frame.reason, by_peer=exc.rcvd is not None)
+            rcvd, sent = exc.rcvd, exc.sent
+            if sent is not None and not exc.rcvd_then_sent and sent.code not in (1000, 1001):
+                return Closed(sent.code, sent.reason, by_peer=False, unreadable=True)
+            if rcvd is not None:
+                return Closed(rcvd.code, rcvd.reason, by_peer=True)
+            return Closed(None, "", by_peer=False)
 
     async def send(self, data: bytes) -> bool:
         """Write one text message, whole; tell whether the WebSocket was still open."""

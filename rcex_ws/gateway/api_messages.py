@@ -1,6 +1,6 @@
-"""Messages: company-pager, fax, and the message store (list, get, batch get, content).
+"""Messages: company-pager, fax, and the message store (list, get, batch get, content, mark, delete).
 
-Routes of the REST application. A new message causes the notifications that RingCentral would send.
+Routes of the REST application. A new or changed message causes the notifications that RingCentral would send.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def routes(core: Core) -> list[Route]:
         stored = [("RenderedDocument", part.content_type, part.content) for part in files]
         facts = {"to": to, "faxResolution": wanted.get("faxResolution", "High"), "faxPageCount": len(files)}
         message = core.store.add_message(sender, "Fax", "Outbound", files=stored, facts=facts)
-        _announce(core, sender, message, ["Outbound"])
+        _announce(core, message)
         return JSONResponse(message.body())
 
     async def read_all(request: Request) -> Response:
@@ -80,6 +80,24 @@ def routes(core: Core) -> list[Route]:
             return JSONResponse(_message(core, owner, ids[0]).body())
         return _batch(core, owner, ids)
 
+    async def mark(request: Request) -> Response:
+        message = _message(core, extension_of(core, request), request.path_params["message_id"])
+        wanted = (await json_body(request)).get("readStatus")
+        if wanted not in ("Read", "Unread"):
+            raise Problem(400, "CMN-101", "Parameter [readStatus] value is invalid")
+        core.store.mark_message(message, wanted)
+        _announce(core, message, is_new=False)
+        return JSONResponse(message.body())
+
+    async def delete(request: Request) -> Response:
+        owner = extension_of(core, request)
+        # RingCentral keeps what was deleted without `purge` for a while; here it is gone at once.
+        doomed = {one: _message(core, owner, one) for one in request.path_params["message_id"].split(",")}
+        for message in doomed.values():
+            core.store.delete_message(message)
+            _announce(core, message, is_new=False)
+        return Response(status_code=204)
+
     async def content(request: Request) -> Response:
         message = _message(core, extension_of(core, request), request.path_params["message_id"])
         wanted = request.path_params["attachment_id"]
@@ -97,6 +115,8 @@ def routes(core: Core) -> list[Route]:
         Route(f"{EXTENSION}/fax", send_fax, methods=["POST"]),
         Route(store, read_all, methods=["GET"]),
         Route(f"{store}/{{message_id}}", read, methods=["GET"]),
+        Route(f"{store}/{{message_id}}", mark, methods=["PUT"]),
+        Route(f"{store}/{{message_id}}", delete, methods=["DELETE"]),
         Route(f"{store}/{{message_id}}/content/{{attachment_id}}", content, methods=["GET"]),
     ]
 
@@ -110,26 +130,28 @@ def _pager(core: Core, sender: Extension, recipients: list[Extension], text: str
         "conversation": {"id": str(uuid.uuid4())},
     }
     sent = core.store.add_message(sender, "Pager", "Outbound", facts=facts)
-    _announce(core, sender, sent, ["Outbound", "Inbound"] if sender in recipients else ["Outbound"])
+    _announce(core, sent, *(["Inbound"] if sender in recipients else []))
     for one in recipients:
         received = sent if one is sender else core.store.add_message(one, "Pager", "Inbound", facts=facts)
         if one is not sender:
-            _announce(core, one, received, ["Inbound"])
+            _announce(core, received)
         core.publish(f"{_STORE_EVENT}/instant?type=Pager", received.body() | {"direction": "Inbound"}, one)
     return sent
 
 
-def _announce(core: Core, owner: Extension, message: Message, directions: list[str]) -> None:
+def _announce(core: Core, message: Message, *more_directions: str, is_new: bool = True) -> None:
+    """Tell the owner of a message that it came, or that it was changed or deleted (RingCentral names no id then)."""
     kind = message.facts["type"]
-    change = {"type": kind, "newCount": 1, "updatedCount": 0, "newMessageIds": [message.id]}
+    counts = {"newCount": 1, "updatedCount": 0, "newMessageIds": [message.id]}
+    change = {"type": kind, **(counts if is_new else {"newCount": 0, "updatedCount": 1})}
     body = {
         "accountId": ACCOUNT_ID,
-        "extensionId": owner.id,
+        "extensionId": message.owner.id,
         "lastUpdated": iso(core.clock.wall()),
         "changes": [change],
     }
-    query = urlencode({"type": kind, "direction": directions}, doseq=True)
-    core.publish(f"{_STORE_EVENT}?{query}", body, owner)
+    query = urlencode({"type": kind, "direction": [message.facts["direction"], *more_directions]}, doseq=True)
+    core.publish(f"{_STORE_EVENT}?{query}", body, message.owner)
 
 
 def _people(core: Core, to: object) -> list[Extension]:

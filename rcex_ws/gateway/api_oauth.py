@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -127,4 +128,5 @@ def _pair(core: Core, login: OAuthSession) -> dict[str, Any]:
 
 def _seconds(left: float) -> float:
     """Write a life in whole seconds as RingCentral does, unless it was scaled down for a test."""
-    return int(left) if left >= 60 else max(0, round(left, 3))
+    left = max(0.0, round(left, 3))
+    return math.ceil(left) if left >= 60 else left

@@ -134,7 +134,8 @@ class GatewayApp:
             message: The text in the body.
 
         Raises:
-            ValueError: If the status is neither a number nor one of the two words.
+            ValueError: If nothing ever happens at such a place, or the status is neither a number nor one of the two
+                words.
         """
         if not isinstance(status, int) and status not in ("hang", "rst"):
             raise ValueError(f'a refusal is a status, "hang" or "rst", not {status!r}')
@@ -169,8 +170,10 @@ class GatewayApp:
             times: How often; None until `clear_faults`.
 
         Raises:
-            ValueError: If `notify` lacks one of its two members.
+            ValueError: If nothing is ever answered at such a place, or `notify` lacks one of its two members.
         """
+        if where == "details" and (drop or strip or notify):
+            raise ValueError('where="details" takes a delay only; `refuse` can keep ConnectionDetails back')
         if notify is not None and notify.keys() != {"event", "body"}:
             raise ValueError("a notification has an event and a body")
         self.core.faults.add(AnswerFault(where=where, times=times, drop=drop, strip=strip, delay=delay, notify=notify))

@@ -6,20 +6,24 @@ moment comes. Faults that strike at once (cut, freeze, error, raw frames) need n
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["AnswerFault", "Faults", "RecoveryFault", "Refusal"]
 
-_PLACES = {
+_REQUESTS = {
     "token": "POST /restapi/oauth/token",
     "wstoken": "POST /restapi/oauth/wstoken",
     "subscription": "* /restapi/v1.0/subscription*",
 }
-"""Short names of what is refused most often; "upgrade" and "details" name the two steps of opening a WebSocket."""
+"""Short names of the requests that are refused most often."""
+
+_REQUEST = re.compile(r"(\*|[A-Z]+) (\*|/|/[^?\s]*[^?\s/])")
+"""A method and a path without query and trailing slash, as `Front` names the place of a request."""
 
 _TEXTS = {
     401: ("OAU-213", "Token not found"),
@@ -32,13 +36,26 @@ _TEXTS = {
 
 @dataclass(slots=True, kw_only=True)
 class _Order:
+    STEPS: ClassVar[tuple[str, ...]]
+    """The places besides those of requests at which such an order can strike."""
+
     where: str
     times: int | None
+
+    def __post_init__(self) -> None:
+        self.where = _REQUESTS.get(self.where, self.where)
+        if self.where not in self.STEPS and not _REQUEST.fullmatch(self.where):
+            choices = ", ".join(f'"{name}"' for name in (*self.STEPS, *_REQUESTS))
+            raise ValueError(f'where must be one of {choices}, or "METHOD /path" without a query, not {self.where!r}')
+        if self.times is not None and self.times < 1:
+            raise ValueError(f"times must be 1 or more, or None for no end, not {self.times}")
 
 
 @dataclass(slots=True, kw_only=True)
 class Refusal(_Order):
     """Refuse what matches `where`, `times` times (None: until cleared)."""
+
+    STEPS = ("upgrade", "details")
 
     status: int | Literal["hang", "rst"]
     retry_after: float | None
@@ -57,6 +74,8 @@ class Refusal(_Order):
 class AnswerFault(_Order):
     """Drop, delay or strip an answer, or write a notification before it."""
 
+    STEPS = ("details",)
+
     drop: bool
     strip: Literal["headers", "body"] | None
     delay: float
@@ -66,6 +85,8 @@ class AnswerFault(_Order):
 @dataclass(slots=True, kw_only=True)
 class RecoveryFault(_Order):
     """Fail a recovery with this code."""
+
+    STEPS = ("recovery",)
 
     code: str
 
@@ -80,8 +101,7 @@ class Faults:
         self._orders: list[_Order] = []
 
     def add(self, order: _Order) -> None:
-        """Take an order; its short name becomes the pattern it stands for."""
-        order.where = _PLACES.get(order.where, order.where)
+        """Take an order."""
         self._orders.append(order)
 
     def take(self, kind: type[_O], place: str) -> _O | None:

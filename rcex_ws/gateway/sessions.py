@@ -34,7 +34,7 @@ FOREIGN_SESSION = "WSG-1003"
 class Frame:
     """Hold one server frame before it is written: `[meta, body]`."""
 
-    meta: dict[str, Any]
+    meta: dict[str, Any] = field(repr=False)
     body: Any
 
 

@@ -158,6 +158,14 @@ class Store:
         self.messages[owner.id, message.id] = message
         return message
 
+    def mark_message(self, message: Message, read_status: str) -> None:
+        """Set a message "Read" or "Unread"."""
+        message.facts |= {"readStatus": read_status, "lastModifiedTime": iso(self._clock.wall())}
+
+    def delete_message(self, message: Message) -> None:
+        """Forget a message with its attachments."""
+        del self.messages[message.owner.id, message.id]
+
     def messages_of(self, owner: Extension) -> Iterator[Message]:
         """Yield the messages of an extension, newest first."""
         return (message for message in reversed(self.messages.values()) if message.owner is owner)

@@ -6,6 +6,7 @@ RingCentral. Frames which are ready together leave in one write; freezing and ab
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterable
 
 import anyio
@@ -18,6 +19,9 @@ from websockets.server import ServerProtocol
 from rcex_ws.gateway.tcp import TcpStream
 
 __all__ = ["PONG", "Pong", "Wire"]
+
+_silent = logging.getLogger("rcex_ws.gateway.websockets")
+_silent.disabled = True  # websockets logs the request line, in which the wstoken and the wsc stand
 
 _MAX_MESSAGE = 2**24
 _FRAME_GAP = 0.005
@@ -51,7 +55,7 @@ class Wire:
         self.scope = anyio.CancelScope()
         self._stream = stream
         self._coalesce = coalesce
-        self._protocol = ServerProtocol(max_size=_MAX_MESSAGE)
+        self._protocol = ServerProtocol(max_size=_MAX_MESSAGE, logger=_silent)
         self._out: list[bytes] = []
         self._eof_after_out = False
         self._wake = anyio.Event()

@@ -79,7 +79,7 @@ class WsgConversation:
         try:
             frame = decode(data)
         except BadFrame as exc:
-            common.announcer.error(exc)
+            common.inbox.unreadable(exc, certain=False)  # it may have been anything
             return
         common.on_frame()
         meta = frame.meta

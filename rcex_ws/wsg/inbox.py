@@ -68,9 +68,7 @@ class Inbox:
         try:
             envelope = read_envelope(frame.body)
         except BadFrame as exc:
-            now = utc_now()
-            self._announcer.error(exc)
-            self._announcer.gap(Gap(now, now, certain=True, reason=str(exc)))
+            self.unreadable(exc, certain=True)
             return
         uuid = frame.key if envelope.uuid is None else str(envelope.uuid)
         if uuid and not self.seen.add(uuid):
@@ -87,6 +85,13 @@ class Inbox:
             logger.info("a notification without a subscription was dropped: %s", envelope.event)
             return
         target.queue.put(notification, memoryview(frame.body).nbytes)
+
+    def unreadable(self, error: BadFrame, *, certain: bool) -> None:
+        """Report what could not be read, which is or may have been a notification."""
+        self._announcer.error(error)
+        if self.current is not None or self.candidate is not None:
+            now = utc_now()
+            self._announcer.gap(Gap(now, now, certain=certain, reason=str(error)))
 
     def reconnected(self, recovery: Recovery) -> None:
         """Count duplicates for this recovery from now on."""

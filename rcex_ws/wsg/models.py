@@ -181,7 +181,7 @@ class Outcome(StrEnum):
     RECOVERED = "recovered"  #: the server recovered the session; it sends what it buffered
     REFUSED = "refused"  #: the server refused to recover the session
     WINDOW_EXCEEDED = "windowExceeded"  #: it was too late to ask
-    UNREADABLE = "unreadable"  #: the server could not read the recovery token; it was dropped
+    UNREADABLE = "unreadable"  #: the recovery token was dropped: the server cannot read it, or we its replay
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from rcex_ws.connection import Loss
+from rcex_ws.connection import Loss, LossKind
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, Gap, Outcome, Recovery
 
@@ -58,11 +58,18 @@ class Session:
         self.wsc = wsc
         self.details = ConnectionDetails()
         self.outage: Outage | None = None
+        self._unreadable_in_a_row = 0
 
     def begin_outage(self, outage: Outage) -> None:
         """Take note of a loss, unless an earlier outage is not concluded yet."""
         if self.outage is None:
             self.outage = outage
+        if outage.loss is None or outage.loss.kind is not LossKind.UNREADABLE:
+            self._unreadable_in_a_row = 0
+            return
+        self._unreadable_in_a_row += 1
+        if self._unreadable_in_a_row > 1:  # the server replays the frame that we cannot read: it would do so for ever
+            self.decide(Outcome.UNREADABLE, str(outage.loss.code))
 
     def token_to_offer(self, now: float) -> str | None:
         """Give the token for the next attempt, or None to begin a new session."""
@@ -142,6 +149,8 @@ def _gap(outage: Outage, until: datetime) -> Gap | None:
     if outage.outcome is not Outcome.RECOVERED:
         code = f" ({outage.error_code})" if outage.error_code else ""
         return Gap(outage.since, until, certain=True, reason=f"session not recovered: {outage.outcome}{code}")
+    if outage.loss is not None and outage.loss.kind is LossKind.UNREADABLE:
+        return Gap(outage.since, until, certain=True, reason=f"a message could not be read: {outage.loss}")
     # The server buffers from the loss that *it* saw: what it had written before may never have arrived.
     if outage.interrupted:
         reason = "a recovery attempt was cut off while the server may have been replaying"

@@ -200,7 +200,7 @@ async def test_wsc_is_kept_from_every_frame_that_bears_one(ext, told, send):
     send(1, 2, 3)
     await told.wait("notification", 3)
     assert ext.wsc.sequence > 3
-    assert told.of("newWsc")[-1] == ext.wsc
+    await told.until(lambda: told.of("newWsc")[-1] == ext.wsc)
     sequences = [wsc.sequence for wsc in told.of("newWsc")]
     assert sequences == sorted(sequences)
 

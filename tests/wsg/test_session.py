@@ -130,3 +130,37 @@ def test_only_newer_tokens_are_kept():
     assert session.offer_wsc(Wsc("b", 6))
     session.connected(ConnectionDetails(), Wsc("c", 1), offered=False)
     assert session.wsc == Wsc("c", 1)
+
+
+def test_a_frame_that_cannot_be_read_is_a_certain_gap_and_is_not_replayed_for_ever():
+    session = lost(LossKind.UNREADABLE)
+    assert session.token_to_offer(101.0) == "token"
+    session.connected(SUCCESS, Wsc("new", 1), offered=True)
+    recovery, gap = conclude(session)
+    assert recovery.outcome is Outcome.RECOVERED
+    assert gap.certain
+    session.begin_outage(Outage(since=SINCE, lost_at=111.0, loss=Loss(LossKind.UNREADABLE, 1009)))
+    assert session.token_to_offer(112.0) is None
+    session.connected(ConnectionDetails(), Wsc("newer", 1), offered=False)
+    recovery, gap = conclude(session)
+    assert (recovery.outcome, recovery.error_code) == (Outcome.UNREADABLE, "1009")
+    assert gap.certain
+
+
+@pytest.mark.parametrize(
+    ("outage", "clean"),
+    [
+        (None, True),
+        (Outage(since=SINCE, lost_at=1.0, clean=True), True),
+        (Outage(since=SINCE, lost_at=1.0, clean=False), False),
+        (Outage(since=SINCE, lost_at=1.0, loss=Loss(LossKind.CLOSED)), True),
+        (Outage(since=SINCE, lost_at=1.0, loss=Loss(LossKind.CLOSED), interrupted=True), False),
+        (Outage(since=SINCE, lost_at=1.0, loss=Loss(LossKind.DROPPED)), False),
+        (Outage(since=SINCE, lost_at=1.0, loss=Loss(LossKind.ABORTED)), False),
+    ],
+)
+def test_a_clean_mark_is_only_given_when_nothing_can_be_missing(outage, clean):
+    session = Session(Wsc("token", 1))
+    if outage is not None:
+        session.begin_outage(outage)
+    assert session.is_clean is clean
