@@ -145,6 +145,7 @@ class WsgConversation:
         if scope.cancelled_caught:
             logger.warning("delivery goes on though a lifecycle handler still runs")
         common.inbox.release()
+        await common.subscriptions.reassert()
         await common.subscriptions.delete_orphans()
 
     # -- what frames mean ------------------------------------------------------------------------------------------

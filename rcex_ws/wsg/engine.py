@@ -106,6 +106,7 @@ class Engine:
             wait_ready=self.wait_ready,
             deliver=self._deliver,
             changed=self._touch,
+            reassert_soon=self._reassert_soon,
         )
         self.common = Common(
             session=Session(),
@@ -220,6 +221,10 @@ class Engine:
                 logger.warning("the access token could not be renewed after a suspend: %s", exc)
 
         self._spawn(check, "token check")
+
+    def _reassert_soon(self) -> None:
+        if not self.common.closing:
+            self._spawn(self.subscriptions.reassert, "subscription check")
 
     def _touch(self) -> None:
         if self._keeper is not None:

@@ -8,7 +8,9 @@ and API reference, subscriptions).
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Protocol
 
 import anyio
@@ -47,6 +49,7 @@ class Subscriptions:
         wait_ready: waits for a connection; raises `NotConnected` when it is not to be waited for.
         deliver: starts the consumer of a subscription with a callback, after that of another.
         changed: hears that what should be stored has changed.
+        reassert_soon: has `reassert` run in the background.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Subscriptions:
         wait_ready: Callable[[], Awaitable[None]],
         deliver: Callable[[Subscription, Subscription | None], None],
         changed: Callable[[], None],
+        reassert_soon: Callable[[], None],
     ) -> None:
         self._inbox = inbox
         self._announcer = announcer
@@ -65,10 +69,12 @@ class Subscriptions:
         self._wait_ready = wait_ready
         self._deliver = deliver
         self._changed = changed
+        self._reassert_soon = reassert_soon
         self._one_at_a_time = anyio.Lock()
         self._claimed = False
         self._orphans: list[str] = []
         self._gaps: list[Gap] = []  # found while asking, not reported yet
+        self._unsure_since: datetime | None = None  # the server may have other filters than we think
         self._blind = False  # the session was resumed by its token alone: what was subscribed is not known
         self._blind_recovery: Recovery | None = None  # how that went, until the first subscribe
 
@@ -97,7 +103,7 @@ class Subscriptions:
             current = self._inbox.current
             if earlier is not None and current is not None and current.info is None:  # the session was recovered
                 current.activate(earlier, earlier.event_filters)
-            if current is not None and same_filters(filters, current.event_filters):
+            if current is not None and same_filters(filters, current.event_filters) and self._unsure_since is None:
                 return self._hand_over(current, filters, callback)
             return await self._replace(filters, callback, earlier)
 
@@ -112,7 +118,9 @@ class Subscriptions:
             await self._wait_ready()
             if subscription is not self._inbox.current or subscription.info is None:
                 raise SubscriptionEnded(f"the subscription is {subscription.state}; subscribe again")
-            subscription.activate(await self._ask(filters, subscription.info), filters)
+            with self._unsure_unless_answered():
+                info = await self._ask(filters, subscription.info)
+            subscription.activate(info, filters)
             self._changed()
             await self._report_gaps()
 
@@ -181,6 +189,24 @@ class Subscriptions:
         while self._gaps:
             self._announcer.gap(self._gaps.pop(0))
 
+    async def reassert(self) -> None:
+        """Give the server the filters of the current subscription again, if it may have others."""
+        async with self._one_at_a_time:
+            subscription, since = self._inbox.current, self._unsure_since
+            if subscription is None or since is None:
+                self._unsure_since = None
+                return
+            try:
+                info = await self._ask(subscription.event_filters, subscription.info)
+            except RcexError as exc:
+                logger.warning("the filters could not be asserted, the next connection tries again: %s", exc)
+                return
+            subscription.activate(info, subscription.event_filters)
+            self._unsure_since = None
+            reason = "a change of the filters was cancelled; the server may have made it for a while"
+            self._gaps.append(Gap(since, utc_now(), certain=False, reason=reason))
+            await self._report_gaps()
+
     async def delete_orphans(self) -> None:
         """Delete subscriptions of lost sessions, which would count against the limit for a day."""
         while self._orphans:
@@ -225,7 +251,8 @@ class Subscriptions:
         candidate.queue.hold()
         self._inbox.candidate = candidate
         try:
-            info = await self._ask_until_answered(filters, earlier)
+            with self._unsure_unless_answered():
+                info = await self._ask_until_answered(filters, earlier)
         except BaseException:
             if self._inbox.current is not None:
                 candidate.queue.move_to(self._inbox.current.queue)
@@ -234,9 +261,26 @@ class Subscriptions:
         finally:
             self._inbox.candidate = None
         self._activate(candidate, info, filters)
-        await self._report_gaps()
-        candidate.queue.release()
+        try:
+            await self._report_gaps()
+        finally:
+            candidate.queue.release()
         return candidate
+
+    @contextmanager
+    def _unsure_unless_answered(self) -> Generator[None]:
+        """Notice a change that was cancelled or timed out: the server may have made it all the same."""
+        asked_at = utc_now()
+        try:
+            yield
+        except RestError:
+            raise
+        except BaseException:
+            if self._inbox.current is not None and self._unsure_since is None:
+                self._unsure_since = asked_at
+                self._reassert_soon()
+            raise
+        self._unsure_since = None
 
     async def _ask_until_answered(self, filters: tuple[str, ...], earlier: SubscriptionInfo | None) -> SubscriptionInfo:
         while True:
@@ -252,7 +296,7 @@ class Subscriptions:
 
     async def _ask_first(self, filters: tuple[str, ...], earlier: SubscriptionInfo | None) -> SubscriptionInfo:
         """Make the first subscription of this process, or continue one of an earlier process."""
-        resumed, self._blind_recovery = self._blind_recovery, None
+        resumed = self._blind_recovery
         if resumed is not None and resumed.outcome is not Outcome.RECOVERED:
             info = await self._ask(filters)
             if earlier is not None:
@@ -260,8 +304,10 @@ class Subscriptions:
                 await self.delete_orphans()
             if earlier is not None or resumed.error_code != "WSG-1005":  # "no subscription tied to the session"
                 self._found_gap(certain=True, reason=f"session not recovered: {resumed.outcome}")
+            self._blind_recovery = None
             return info
         info = await self._ask(filters, earlier)
+        self._blind_recovery = None
         if earlier is not None and info.id == earlier.id:
             self._found_gap(certain=False, reason="the subscription was resumed on a new session")
         return info
