@@ -1,13 +1,13 @@
 """The faults over HTTP, so that a test in any language can use them: `POST /_gateway/<name>`, `GET /_gateway/log`.
 
-Routes of the REST application, outside of RingCentral's paths; the body is the JSON of the keyword arguments of the
-`GatewayApp` method of that name, an empty one takes the defaults.
+Routes of the REST application, outside of RingCentral's paths, made by `app.py` from its own methods; the body is the
+JSON of a method's keyword arguments, an empty one takes the defaults. `GET /` says what this server is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,47 +16,43 @@ from starlette.routing import Route
 from rcex_ws.gateway.call import json_body
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["Controls", "routes"]
+__all__ = ["routes"]
 
-_NAMES = (
-    "cut",
-    "error",
-    "freeze",
-    "thaw",
-    "refuse",
-    "fail_recovery",
-    "answer_fault",
-    "clear_faults",
-    "send_raw",
-    "notify",
-    "clear_log",
-)
+_LOG = "/_gateway/log"
 
 
-class Controls(Protocol):
-    """What the routes need of the gateway, besides the methods they call by name."""
+def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[..., Any]]) -> list[Route]:
+    """Return the routes.
 
-    def log(self) -> list[dict[str, Any]]:
-        """Return what happened."""
-        ...
+    Args:
+        log: Gives the record of what happened.
+        controls: What can be ordered, each under its own name.
+    """
+    about = {
+        "server": "rcex_ws.gateway, a local RingCentral for tests",
+        "credentials": "the first four lines that `python -m rcex_ws.gateway` prints; attributes of a `Gateway` object",
+        "log": _LOG,
+        "faults": [f"/_gateway/{control.__name__}" for control in controls],
+    }
 
-
-def routes(controls: Controls) -> list[Route]:
-    """Return the routes."""
+    async def introduce(request: Request) -> Response:
+        return JSONResponse(about)
 
     async def read_log(request: Request) -> Response:
-        return JSONResponse(controls.log())
+        return JSONResponse(log())
 
-    def route(name: str) -> Route:
-        method: Callable[..., Any] = getattr(controls, name)
-
+    def route(control: Callable[..., Any]) -> Route:
         async def call(request: Request) -> Response:
             arguments = await json_body(request)
             try:
-                return JSONResponse({"result": method(**arguments)})
+                return JSONResponse({"result": control(**arguments)})
             except (TypeError, ValueError) as error:
                 raise Problem(400, "CMN-101", str(error)) from error
 
-        return Route(f"/_gateway/{name}", call, methods=["POST"])
+        return Route(f"/_gateway/{control.__name__}", call, methods=["POST"])
 
-    return [Route("/_gateway/log", read_log, methods=["GET"]), *(route(name) for name in _NAMES)]
+    return [
+        Route("/", introduce, methods=["GET"]),
+        Route(_LOG, read_log, methods=["GET"]),
+        *(route(control) for control in controls),
+    ]

@@ -92,8 +92,8 @@ def routes(core: Core) -> list[Route]:
     async def delete(request: Request) -> Response:
         owner = extension_of(core, request)
         # RingCentral keeps what was deleted without `purge` for a while; here it is gone at once.
-        doomed = {one: _message(core, owner, one) for one in request.path_params["message_id"].split(",")}
-        for message in doomed.values():
+        named = [_message(core, owner, one) for one in request.path_params["message_id"].split(",")]
+        for message in {one.id: one for one in named}.values():
             core.store.delete_message(message)
             _announce(core, message, is_new=False)
         return Response(status_code=204)

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rcex_ws.gateway.call import json_body, login_of, socket_of
+from rcex_ws.gateway.call import Socket, json_body, login_of, socket_of
 from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_object
+from rcex_ws.gateway.subscriptions import Subscription
 
 __all__ = ["routes"]
 
@@ -23,6 +24,16 @@ def routes(core: Core) -> list[Route]:
     """Return the routes."""
     held = core.subscriptions
 
+    def wanted(request: Request) -> Subscription:
+        return held.get(login_of(request).owner, request.path_params["subscription_id"])
+
+    def tie(socket: Socket, one: Subscription, kind: str) -> Response:
+        """Let a subscription be served by this WebSocket from now on."""
+        core.sessions.bind(socket.session, one)
+        filters = [item.text for item in one.filters]
+        core.journal.add(kind, connection=socket.id, subscription=one.id, filters=filters)
+        return JSONResponse(held.body(one))
+
     async def create(request: Request) -> Response:
         socket = socket_of(request)
         body = await json_body(request)
@@ -31,35 +42,24 @@ def routes(core: Core) -> list[Route]:
             # Over HTTP RingCentral offers webhooks only, which nothing here would receive.
             raise Problem(400, "CMN-101", "Parameter [deliveryMode.transportType] value is invalid")
         one = held.create(login_of(request).owner, body.get("eventFilters"), socket.session.subscription_id)
-        core.sessions.bind(socket.session, one)
-        core.journal.add(
-            "subscribe", connection=socket.id, subscription=one.id, filters=[item.text for item in one.filters]
-        )
-        return JSONResponse(held.body(one))
+        return tie(socket, one, "subscribe")
 
     async def change(request: Request) -> Response:
         socket = socket_of(request)
         if socket is None:
             raise Problem(405, "SUB-511", "WebSocket subscriptions cannot be updated via HTTP")
-        one = held.get(login_of(request).owner, request.path_params["subscription_id"])
+        one = wanted(request)
         held.change(one, (await json_body(request)).get("eventFilters"))
-        core.sessions.bind(socket.session, one)
-        core.journal.add(
-            "resubscribe", connection=socket.id, subscription=one.id, filters=[item.text for item in one.filters]
-        )
-        return JSONResponse(held.body(one))
-
-    async def renew(request: Request) -> Response:
-        return JSONResponse(held.body(held.get(login_of(request).owner, request.path_params["subscription_id"])))
+        return tie(socket, one, "resubscribe")
 
     async def read(request: Request) -> Response:
-        return JSONResponse(held.body(held.get(login_of(request).owner, request.path_params["subscription_id"])))
+        return JSONResponse(held.body(wanted(request)))
 
     async def read_all(request: Request) -> Response:
         return JSONResponse({"uri": _PATH, "records": [held.body(one) for one in held.of(login_of(request).owner)]})
 
     async def delete(request: Request) -> Response:
-        one = held.get(login_of(request).owner, request.path_params["subscription_id"])
+        one = wanted(request)
         held.delete(one)
         core.journal.add("unsubscribe", subscription=one.id)
         return Response(status_code=204)
@@ -71,5 +71,5 @@ def routes(core: Core) -> list[Route]:
         Route(one_path, read, methods=["GET"]),
         Route(one_path, change, methods=["PUT"]),
         Route(one_path, delete, methods=["DELETE"]),
-        Route(f"{one_path}/renew", renew, methods=["POST"]),
+        Route(f"{one_path}/renew", read, methods=["POST"]),  # one on a WebSocket lives as long as that anyway
     ]

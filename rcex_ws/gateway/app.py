@@ -20,7 +20,8 @@ from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, Refusal
 from rcex_ws.gateway.front import Front
 from rcex_ws.gateway.options import GatewayOptions
-from rcex_ws.gateway.websocket import WS_PATH, Connection
+from rcex_ws.gateway.upgrade import WS_PATH
+from rcex_ws.gateway.websocket import Connection
 
 __all__ = ["GatewayApp"]
 
@@ -63,7 +64,7 @@ class GatewayApp:
             *api_subscription.routes(self.core),
             *api_people.routes(self.core),
             *api_messages.routes(self.core),
-            *api_control.routes(self),
+            *api_control.routes(self.log, self._controls()),
         ]
         self.app = Front(api.build(routes), self.core, self._closing.wait, reset_http)
 
@@ -211,6 +212,22 @@ class GatewayApp:
     def clear_log(self) -> None:
         """Forget what happened."""
         self.core.journal.clear()
+
+    def _controls(self) -> list[Callable[..., Any]]:
+        """What `POST /_gateway/<name>` offers."""
+        return [
+            self.cut,
+            self.error,
+            self.freeze,
+            self.thaw,
+            self.refuse,
+            self.fail_recovery,
+            self.answer_fault,
+            self.clear_faults,
+            self.send_raw,
+            self.notify,
+            self.clear_log,
+        ]
 
     def _live(self) -> list[Connection]:
         return [connection for connection in self._connections.values() if connection.is_live]

@@ -15,7 +15,7 @@ from rcex_ws.gateway.problem import Problem
 
 __all__ = ["AnswerFault", "Faults", "RecoveryFault", "Refusal"]
 
-_REQUESTS = {
+_SHORT_NAMES = {
     "token": "POST /restapi/oauth/token",
     "wstoken": "POST /restapi/oauth/wstoken",
     "subscription": "* /restapi/v1.0/subscription*",
@@ -43,9 +43,9 @@ class _Order:
     times: int | None
 
     def __post_init__(self) -> None:
-        self.where = _REQUESTS.get(self.where, self.where)
+        self.where = _SHORT_NAMES.get(self.where, self.where)
         if self.where not in self.STEPS and not _REQUEST.fullmatch(self.where):
-            choices = ", ".join(f'"{name}"' for name in (*self.STEPS, *_REQUESTS))
+            choices = ", ".join(f'"{name}"' for name in (*self.STEPS, *_SHORT_NAMES))
             raise ValueError(f'where must be one of {choices}, or "METHOD /path" without a query, not {self.where!r}')
         if self.times is not None and self.times < 1:
             raise ValueError(f"times must be 1 or more, or None for no end, not {self.times}")

@@ -1,7 +1,7 @@
 """Event filters: resolving `~`, and which filter of a subscription takes an event. Pure functions.
 
-Used by `subscriptions.py`. RingCentral matches by parsed path and by a subset of the query, not by string equality;
-some parameters only ask for a richer body and take no part in the match.
+Used by `subscriptions.py` and, for each event, by `core.py`. RingCentral matches by parsed path and by a subset of the
+query, not by string equality; some parameters only ask for a richer body and take no part in the match.
 """
 
 from __future__ import annotations

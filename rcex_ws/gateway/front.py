@@ -21,11 +21,12 @@ from rcex_ws.gateway.limits import group_of
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["CONTROL", "Front"]
+__all__ = ["Front"]
 
 _logger = logging.getLogger(__name__)
 
-CONTROL = "/_gateway/"
+_CONTROL = "/_gateway/"
+"""The gateway's own paths; so is "/". Faults, login, rate gate and record do not concern them."""
 
 _OPEN_PATHS = ("/restapi", "/restapi/v1.0", "/restapi/v1.0/status")
 """What RingCentral answers without a login, besides /restapi/oauth/token, revoke and authorize."""
@@ -51,7 +52,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI)."""
-        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith(_CONTROL):
             await self._application(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
@@ -185,7 +186,7 @@ class Front:
             await self._closing()
             group.cancel_scope.cancel()
 
-    def _note(self, call: Call, status: Any) -> None:
+    def _note(self, call: Call, status: int | str) -> None:
         facts: dict[str, Any] = {} if call.socket is None else {"connection": call.socket.id}
         if not call.path.startswith("/restapi/oauth/"):  # a token may stand in that query
             facts["query"] = call.query

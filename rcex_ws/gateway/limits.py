@@ -1,6 +1,6 @@
 """Rate groups with a sliding window and a penalty that every request in it restarts. Pure: `now` is passed in.
 
-Asked by the REST application before each request. Source: RingCentral's developer guide, "Rate limits".
+Asked by `front.py` before each request. Source: RingCentral's developer guide, "Rate limits".
 """
 
 from __future__ import annotations

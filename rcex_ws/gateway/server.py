@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from functools import wraps
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
 import uvicorn
@@ -25,11 +26,22 @@ from rcex_ws.gateway.app import GatewayApp
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.store import Extension
 from rcex_ws.gateway.tcp import listen, reset_on_close, serve
-from rcex_ws.gateway.websocket import WS_PATH
+from rcex_ws.gateway.upgrade import WS_PATH
 
 __all__ = ["Gateway"]
 
 _T = TypeVar("_T")
+_P = ParamSpec("_P")
+
+
+def _in_its_thread(method: Callable[Concatenate[GatewayApp, _P], _T]) -> Callable[Concatenate[Gateway, _P], _T]:
+    """Offer a method of `GatewayApp` to every thread and every loop."""
+
+    @wraps(method)
+    def ask(self: Gateway, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self._call(lambda gateway: method(gateway, *args, **kwargs))  # pyright: ignore[reportPrivateUsage]
+
+    return ask
 
 
 class Gateway:
@@ -40,6 +52,9 @@ class Gateway:
         ws_port: Port of the WebSocket; 0 takes any free one.
         host: Address to listen on.
         options: The fields of `GatewayOptions`.
+
+    Raises:
+        OSError: On entering, if a port is in use.
 
     Attributes:
         server: Base URL of the REST API.
@@ -73,7 +88,7 @@ class Gateway:
         rest = listen(self._host, self._port)
         try:
             web_socket = listen(self._host, self._ws_port)
-        except OSError:
+        except (OSError, OverflowError):
             rest.close()
             raise
         self.server = f"http://{self._host}:{rest.getsockname()[1]}"
@@ -103,82 +118,30 @@ class Gateway:
     def __repr__(self) -> str:
         return f"Gateway({getattr(self, 'server', 'not started')!r})"
 
-    def cut(self, code: int | None = None, reason: str = "") -> int:
-        """Cut every WebSocket: by RST, or with a close frame when there is a code; return how many."""
-        return self._call(lambda gateway: gateway.cut(code, reason))
+    # The faults, with the signatures and the docstrings of `GatewayApp`.
 
-    def error(self, code: str = "WSG-902", message: str = "Idle timeout expired", status: int = 408) -> int:
-        """Send an Error frame to every WebSocket and close it; return how many."""
-        return self._call(lambda gateway: gateway.error(code, message, status))
-
-    def freeze(self) -> int:
-        """Make every open WebSocket half-open: nothing is read or written; new ones work. Return how many."""
-        return self._call(lambda gateway: gateway.freeze())
-
-    def thaw(self) -> None:
-        """End every freeze; what was held back is written."""
-        self._call(lambda gateway: gateway.thaw())
-
-    def refuse(
-        self,
-        where: str,
-        status: int | Literal["hang", "rst"] = 503,
-        *,
-        retry_after: float | None = None,
-        times: int | None = 1,
-        error_code: str | None = None,
-        message: str | None = None,
-    ) -> None:
-        """Refuse what comes next at a place; see `GatewayApp.refuse`."""
-        self._call(
-            lambda gateway: gateway.refuse(
-                where, status, retry_after=retry_after, times=times, error_code=error_code, message=message
-            )
-        )
-
-    def fail_recovery(self, code: str = "WSG-1003", times: int | None = 1) -> None:
-        """Answer the next recoveries with recoveryState Failed; "WSG-400" gives the Error frame of a bad wsc."""
-        self._call(lambda gateway: gateway.fail_recovery(code, times))
-
-    def answer_fault(
-        self,
-        where: str,
-        *,
-        drop: bool = False,
-        strip: Literal["headers", "body"] | None = None,
-        delay: float = 0.0,
-        notify: dict[str, Any] | None = None,
-        times: int | None = 1,
-    ) -> None:
-        """Let the next requests at a place be carried out, but spoil their answers; see `GatewayApp.answer_fault`."""
-        self._call(
-            lambda gateway: gateway.answer_fault(where, drop=drop, strip=strip, delay=delay, notify=notify, times=times)
-        )
-
-    def clear_faults(self) -> None:
-        """Forget every fault that was ordered and has not struck yet."""
-        self._call(lambda gateway: gateway.clear_faults())
-
-    def send_raw(self, data: str | bytes | Sequence[str | bytes], *, binary: bool = False) -> int:
-        """Send messages of any content to every WebSocket, several of them in one write; return to how many."""
-        return self._call(lambda gateway: gateway.send_raw(data, binary=binary))
-
-    def notify(self, event: str, body: dict[str, Any]) -> list[str]:
-        """Send a notification to every session whose filters match; return their uuids."""
-        return self._call(lambda gateway: gateway.notify(event, body))
+    cut = _in_its_thread(GatewayApp.cut)
+    error = _in_its_thread(GatewayApp.error)
+    freeze = _in_its_thread(GatewayApp.freeze)
+    thaw = _in_its_thread(GatewayApp.thaw)
+    refuse = _in_its_thread(GatewayApp.refuse)
+    fail_recovery = _in_its_thread(GatewayApp.fail_recovery)
+    answer_fault = _in_its_thread(GatewayApp.answer_fault)
+    clear_faults = _in_its_thread(GatewayApp.clear_faults)
+    send_raw = _in_its_thread(GatewayApp.send_raw)
+    notify = _in_its_thread(GatewayApp.notify)
+    clear_log = _in_its_thread(GatewayApp.clear_log)
 
     def log(self) -> list[dict[str, Any]]:
-        """Return what happened, oldest first."""
-        return self._call(lambda gateway: gateway.log())
+        """Return what happened, oldest first; after the end of the gateway, all that had happened."""
+        if self._portal is None and self._gateway is not None:
+            return self._gateway.log()  # its thread is over, so this is the only one
+        return self._call(GatewayApp.log)
 
-    def clear_log(self) -> None:
-        """Forget what happened."""
-        self._call(lambda gateway: gateway.clear_log())
-
-    def _call(self, ask: Callable[[GatewayApp], _T]) -> _T:
+    def _call(self, method: Callable[[GatewayApp], _T]) -> _T:
         if self._portal is None or self._gateway is None:
             raise RuntimeError("the gateway is not running")
-        return self._portal.call(ask, self._gateway)
+        return self._portal.call(method, self._gateway)
 
     async def _run(
         self,

@@ -1,7 +1,7 @@
 """A TCP byte stream and its accept loop, with the one thing the usual streams do not offer: RST on command.
 
-Used by `server.py`. anyio's own stream sends a FIN before it closes, so its peer sees an orderly end first; faults need
-the bare reset of a lost connection.
+`server.py` listens with it, `wire.py` resets by it. anyio's own stream sends a FIN before it closes, so its peer sees
+an orderly end first; faults need the bare reset of a lost connection.
 """
 
 from __future__ import annotations

@@ -1,19 +1,17 @@
-"""One WebSocket of the gateway: admitted, greeted, its requests answered, its deadlines kept, its loss noted.
+"""One WebSocket of the gateway: greeted, its requests answered, its deadlines kept, its loss noted.
 
 Started by `app.py`, one object per connection, over any anyio byte stream: TCP, or memory for virtual time. The bytes
-are `wire.py`'s, the rules are in `sessions.py` and `lifetime.py`, the answers are `front.py`'s.
+are `wire.py`'s, the admission is `upgrade.py`'s, the answers are `front.py`'s, the rules are in `sessions.py` and
+`lifetime.py`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 import anyio
 from anyio.abc import ByteStream, TaskGroup
-from websockets.http11 import Request
 
 from rcex_ws.gateway.call import Answer, Call, refusal_of
 from rcex_ws.gateway.core import Core
@@ -23,11 +21,10 @@ from rcex_ws.gateway.lifetime import Due, Lifetime
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.sessions import Frame, MalformedWsc, Opening, Session
+from rcex_ws.gateway.upgrade import Admission, admit
 from rcex_ws.gateway.wire import Pong, Wire
 
-__all__ = ["WS_PATH", "Connection"]
-
-WS_PATH = "/ws"
+__all__ = ["Connection"]
 
 _END_CODES = {Due.IDLE: ("WSG-902", "Idle timeout expired"), Due.TOO_OLD: ("WSG-903", "Absolute timeout expired")}
 
@@ -73,8 +70,9 @@ class Connection:
         try:
             with self._wire.scope:
                 request = await self._wire.read_request()
-                if request is not None:
-                    await self._open(request)
+                admission = None if request is None else await admit(self.id, self._wire, request, self._core)
+                if admission is not None:
+                    await self._converse(admission)
         finally:
             self._end("connection closed")
             await anyio.aclose_forcefully(self._stream)
@@ -130,43 +128,14 @@ class Connection:
 
     # Opening
 
-    async def _open(self, request: Request) -> None:
-        path, _, text = request.path.partition("?")
-        query = dict(parse_qsl(text))
-        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        refusal = self._core.faults.take(Refusal, "upgrade")
-        if refusal is not None and refusal.status in ("hang", "rst"):
-            self._core.journal.add("upgrade_refused", connection=self.id, status=refusal.status)
-            if refusal.status == "rst":
-                self._wire.abort()
-            await self._wire.wait_for_end()
-            return
-        try:
-            if refusal is not None:
-                raise refusal.problem()
-            login = self._admit(path, query.get("access_token") or bearer)
-        except Problem as problem:
-            self._core.journal.add("upgrade_refused", connection=self.id, status=problem.status)
-            headers = {"Content-Type": "application/json", **problem.headers()}
-            await self._wire.reject(problem.status, json.dumps(problem.body()), headers)
-            return
-        if await self._wire.accept(request):
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._wire.write_all)
-                if await self._greet(login, query.get("wsc")):
-                    group.start_soon(self._watch)
-                async for message in self._wire.messages():
-                    self._on_message(message, group)
-                self._wire.scope.cancel()
-
-    def _admit(self, path: str, wstoken: str) -> OAuthSession:
-        if path.rstrip("/") != WS_PATH:
-            raise Problem(404, "CMN-102", "Resource is not found")
-        login = self._core.oauth.redeem_wstoken(wstoken)
-        if len(self._core.sessions.connected(login)) >= self._core.options.max_connections_per_session:
-            # What RingCentral does with one connection too many is not documented.
-            raise Problem(403, "WSG-403", "Too many WebSocket connections of this OAuth session")
-        return login
+    async def _converse(self, admission: Admission) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._wire.write_all)
+            if await self._greet(admission.login, admission.wsc):
+                group.start_soon(self._watch)
+            async for message in self._wire.messages():
+                self._on_message(message, group)
+            self._wire.scope.cancel()
 
     async def _greet(self, login: OAuthSession, wsc: str | None) -> bool:
         """Send ConnectionDetails and what was missed; return False when there is no session to go on with."""

@@ -20,8 +20,9 @@ from rcex_ws.gateway.tcp import TcpStream
 
 __all__ = ["PONG", "Pong", "Wire"]
 
-_silent = logging.getLogger("rcex_ws.gateway.websockets")
-_silent.disabled = True  # websockets logs the request line, in which the wstoken and the wsc stand
+# websockets logs the request line, in which the wstoken and the wsc stand. A logger made by hand is in no hierarchy,
+# so that no logging configuration can switch it on again.
+_silent = logging.Logger("rcex_ws.gateway.websockets", logging.CRITICAL + 1)
 
 _MAX_MESSAGE = 2**24
 _FRAME_GAP = 0.005

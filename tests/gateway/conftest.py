@@ -161,7 +161,7 @@ def until() -> Callable[..., Any]:
 
     async def until(condition: Callable[[], bool]) -> None:
         with anyio.fail_after(IDLE_LIMIT):
-            while not condition():  # noqa: ASYNC110 - the other side is a thread, it sets no event of ours
+            while not condition():  # the other side is a thread, it sets no event of ours
                 await anyio.sleep(0.005)
 
     return until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import anyio
 import httpx
@@ -168,6 +169,7 @@ async def test_refuse_login_steps(start, log_in, where, path):
     for _ in range(2):
         answer = await user.http.post(f"/restapi/oauth/{path}")
         assert answer.status_code == 429
+        assert int(answer.headers["Content-Length"]) == len(answer.content)
         assert answer.headers["Retry-After"] == "3"
         assert answer.json()["errors"][0]["errorCode"] == "CMN-301"
     await user.log_in()
@@ -335,6 +337,8 @@ async def test_faults_over_http(start, log_in):
     ("name", "arguments"),
     [
         ("cut", {"nonsense": 1}),
+        ("refuse", {}),
+        ("refuse", {"where": "nowhere"}),
         ("refuse", {"where": "upgrade", "status": "nonsense"}),
         ("answer_fault", {"where": "token", "notify": {}}),
     ],
@@ -343,6 +347,79 @@ def test_wrong_arguments_over_http_are_400(start, name, arguments):
     answer = httpx.post(f"{start().server}/_gateway/{name}", json=arguments)
     assert answer.status_code == 400
     assert answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["", "*", "upgrades", "recovery", "GET", "get /restapi", f"GET {EXTENSION}?a=b", f"GET {EXTENSION}/", EXTENSION],
+)
+def test_place_where_nothing_can_strike_is_an_error(start, where):
+    gw = start()
+    with pytest.raises(ValueError, match=r'where must be one of "upgrade", "details", "token", .* "METHOD /path"'):
+        gw.refuse(where)
+    with pytest.raises(ValueError, match=r'where must be one of "details", "token", .* "METHOD /path"'):
+        gw.answer_fault(where, drop=True)
+
+
+def test_answers_that_do_not_exist_cannot_be_spoilt(start):
+    gw = start()
+    with pytest.raises(ValueError, match="where must be"):
+        gw.answer_fault("upgrade", delay=1)
+    with pytest.raises(ValueError, match="delay only"):
+        gw.answer_fault("details", drop=True)
+
+
+@pytest.mark.parametrize("times", [0, -1])
+def test_fault_that_never_strikes_is_an_error(start, times):
+    gw = start()
+    for order in (lambda: gw.refuse("upgrade", times=times), lambda: gw.fail_recovery(times=times)):
+        with pytest.raises(ValueError, match="times must be 1 or more"):
+            order()
+
+
+async def test_place_may_be_a_pattern(start, log_in):
+    gw = start()
+    user = await log_in(gw)
+    gw.refuse("* /restapi/v1.0/account/*", 503, times=None)
+    gw.refuse("GET *", 429)
+    assert (await user.http.get(EXTENSION)).status_code == 503
+    assert (await user.http.get("/restapi")).status_code == 429
+    assert (await user.http.get("/restapi")).status_code == 200
+
+
+def test_root_says_what_this_server_is(start):
+    gw = start()
+    answer = httpx.get(gw.server)
+    about = answer.json()
+    assert answer.status_code == 200
+    assert "rcex_ws.gateway" in about["server"]
+    assert "python -m rcex_ws.gateway" in about["credentials"]
+    assert not [secret for secret in (gw.client_id, gw.client_secret, gw.jwt) if secret in answer.text]
+    assert httpx.get(f"{gw.server}{about['log']}").json() == []  # nor does asking leave a trace
+    for path in about["faults"]:
+        assert httpx.get(f"{gw.server}{path}").status_code == 405  # it is there, and wants a POST
+
+
+async def test_no_log_shows_a_token(start, log_in, caplog):
+    caplog.set_level(logging.DEBUG)
+    gw = start()
+    user = await log_in(gw)
+    socket, details = await user.open()
+    await socket.subscribe(STORE)
+    wsc = details[0]["wsc"]["token"]
+    gw.cut()
+    await user.open(wsc)
+    gw.refuse("upgrade", 503)
+    with pytest.raises(websockets.InvalidStatus):
+        await user.open_raw(wsc=wsc)
+    await user.refresh()
+    # what the client's own websockets logs in this very process is not the gateway's
+    ours = [record for record in caplog.records if record.name != "websockets.client"]
+    text = "\n".join(record.getMessage() for record in ours)
+    secrets = [gw.client_secret, gw.jwt, wsc, user.tokens["access_token"], user.tokens["refresh_token"]]
+    assert not [secret for secret in secrets if secret in text]
+    assert "access_token=" not in text
+    assert not [record.name for record in ours if record.name.startswith("websockets")]
 
 
 async def test_record_holds_no_secret(start, log_in):
@@ -355,6 +432,22 @@ async def test_record_holds_no_secret(start, log_in):
     secrets = [gw.client_secret, gw.jwt, details[0]["wsc"]["token"], *map(str, user.tokens.values())]
     assert not [secret for secret in secrets if len(secret) > 20 and secret in text]
     assert gw.client_secret not in repr(gw)
+
+
+async def test_record_can_be_read_after_the_end(start, log_in):
+    from rcex_ws.gateway import Gateway
+
+    gw = Gateway()
+    with pytest.raises(RuntimeError, match="not running"):
+        gw.log()
+    with gw:
+        socket, _ = await (await log_in(gw)).open()
+        await socket.subscribe(STORE)
+        before = gw.log()
+    assert gw.log()[: len(before)] == before
+    assert [entry["kind"] for entry in gw.log()[len(before) :]] == ["lost"]
+    with pytest.raises(RuntimeError, match="not running"):
+        gw.cut()
 
 
 async def test_hanging_requests_do_not_hold_up_the_end(start, log_in):

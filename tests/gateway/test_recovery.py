@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket as sockets
 import struct
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
@@ -198,15 +199,21 @@ async def test_fail_recovery_with_wsg_400(start, log_in, lose):
     assert details[1]["recoveryState"] == "Successful"
 
 
-async def test_loss_by_the_client_is_noticed_and_buffered(start, log_in, until, kinds):
-    gw = start()
-    user = await log_in(gw)
+@asynccontextmanager
+async def dumb_client(user):
+    """Open a WebSocket that answers nothing, not even pings."""
     issued = await user.wstoken()
     uri = parse_uri(f"{issued['uri']}?access_token={issued['ws_access_token']}")
     protocol = ClientProtocol(uri)
     protocol.send_request(protocol.connect())
     async with await anyio.connect_tcp(uri.host, uri.port) as stream:
         await stream.send(b"".join(protocol.data_to_send()))
+        yield stream
+
+
+async def test_loss_by_the_client_is_noticed_and_buffered(start, log_in, until, kinds):
+    gw = start()
+    async with dumb_client(await log_in(gw)) as stream:
         await until(lambda: "connect" in kinds(gw))
         raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)
         raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
@@ -215,13 +222,7 @@ async def test_loss_by_the_client_is_noticed_and_buffered(start, log_in, until, 
 
 async def test_missing_pong_counts_as_loss(start, log_in, until, kinds):
     gw = start(ping_interval=0.05, pong_timeout=0.1)
-    user = await log_in(gw)
-    issued = await user.wstoken()
-    uri = parse_uri(f"{issued['uri']}?access_token={issued['ws_access_token']}")
-    protocol = ClientProtocol(uri)
-    protocol.send_request(protocol.connect())
-    async with await anyio.connect_tcp(uri.host, uri.port) as stream:
-        await stream.send(b"".join(protocol.data_to_send()))
+    async with dumb_client(await log_in(gw)):
         await until(lambda: "lost" in kinds(gw))
     (lost,) = [entry for entry in gw.log() if entry["kind"] == "lost"]
     assert lost["reason"] == "no pong"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
+import socket
 import subprocess
 import sys
 
 import httpx
 import pytest
+
+from rcex_ws.gateway import GatewayOptions
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -31,6 +35,55 @@ def test_first_four_lines_are_credentials_that_work(number):
             process.send_signal(number)
         assert process.wait(10) == 0
         assert process.stderr.read() == ""
+
+
+def run(*arguments):
+    """Run the command to its end; return its exit status, and the lines of its output and of its complaints."""
+    ended = subprocess.run([sys.executable, *arguments], check=False, capture_output=True, text=True, timeout=20)
+    return ended.returncode, ended.stdout.splitlines(), ended.stderr.splitlines()
+
+
+@pytest.mark.parametrize("flag", ["--port", "--ws-port"])
+def test_port_in_use_is_told_in_one_line(flag):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, output, (complaint,) = run("-m", "rcex_ws.gateway", flag, port)
+    assert (status, output) == (1, [])
+    assert "Address already in use" in complaint
+    assert port in complaint
+
+
+def test_port_that_cannot_be_is_told_in_one_line():
+    status, output, (complaint,) = run("-m", "rcex_ws.gateway", "--ws-port", "65536")
+    assert (status, output) == (1, [])
+    assert "0-65535" in complaint
+
+
+@pytest.mark.parametrize("module", ["starlette", "uvicorn"])
+def test_missing_extra_is_told_in_one_line(module):
+    code = (
+        f"import sys, runpy; sys.modules[{module!r}] = None; sys.argv = ['gateway']; "
+        "runpy.run_module('rcex_ws.gateway', run_name='__main__', alter_sys=True)"
+    )
+    status, output, (complaint,) = run("-c", code)
+    assert (status, output) == (1, [])
+    assert "pip install 'rcex_ws[gateway]'" in complaint
+
+
+def test_help_describes_every_flag():
+    status, output, _ = run("-m", "rcex_ws.gateway", "--help")
+    text = " ".join(" ".join(output).split())
+    assert status == 0
+    for field in dataclasses.fields(GatewayOptions):
+        if field.name not in ("rate_limits", "disabled_filters"):  # not scalar
+            assert f"--{field.name.replace('_', '-')} " in text
+            assert f"(default: {field.default})" in text
+    assert "Without a message for so long, the WebSocket gets WSG-902 and is closed. (default: 1800)" in text
+
+
+def test_unknown_name_of_the_package():
+    with pytest.raises(ImportError, match="Nonsense"):
+        from rcex_ws.gateway import Nonsense  # noqa: F401
 
 
 def test_port_is_taken_as_told():

@@ -1,0 +1,75 @@
+"""The door of the WebSocket: the HTTP upgrade, admitted or refused.
+
+Called by `websocket.py` once per connection, before there is a WebSocket. Who may enter is decided by the wstoken
+(`oauth.py`) and by the refusals ordered in advance (`faults.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from websockets.http11 import Request
+
+from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.faults import Refusal
+from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.wire import Wire
+
+__all__ = ["WS_PATH", "Admission", "admit"]
+
+WS_PATH = "/ws"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Tell who has entered, and with which session context to recover if any."""
+
+    login: OAuthSession
+    wsc: str | None = field(repr=False)
+
+
+async def admit(number: int, wire: Wire, request: Request, core: Core) -> Admission | None:
+    """Answer an upgrade request.
+
+    Args:
+        number: Names the connection in the record.
+        wire: Where the request came from.
+        request: The request; the wstoken is its query parameter `access_token` or its bearer token.
+        core: The rules and the state.
+
+    Returns:
+        Whom the WebSocket belongs to, None when there is none.
+    """
+    path, _, text = request.path.partition("?")
+    query = dict(parse_qsl(text))
+    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    refusal = core.faults.take(Refusal, "upgrade")
+    if refusal is not None and refusal.status in ("hang", "rst"):
+        core.journal.add("upgrade_refused", connection=number, status=refusal.status)
+        if refusal.status == "rst":
+            wire.abort()
+        await wire.wait_for_end()
+        return None
+    try:
+        if refusal is not None:
+            raise refusal.problem()
+        login = _owner(core, path, query.get("access_token") or bearer)
+    except Problem as problem:
+        core.journal.add("upgrade_refused", connection=number, status=problem.status)
+        headers = {"Content-Type": "application/json", **problem.headers()}
+        await wire.reject(problem.status, json.dumps(problem.body()), headers)
+        return None
+    return Admission(login, query.get("wsc")) if await wire.accept(request) else None
+
+
+def _owner(core: Core, path: str, wstoken: str) -> OAuthSession:
+    if path.rstrip("/") != WS_PATH:
+        raise Problem(404, "CMN-102", "Resource is not found")
+    login = core.oauth.redeem_wstoken(wstoken)
+    if len(core.sessions.connected(login)) >= core.options.max_connections_per_session:
+        # What RingCentral does with one connection too many is not documented.
+        raise Problem(403, "WSG-403", "Too many WebSocket connections of this OAuth session")
+    return login
