@@ -146,7 +146,9 @@ class RootTask:
     def _spawn_root(self, stop: anyio.Event, started: anyio.Event, ended: anyio.Event) -> None:
         async def root() -> None:
             try:
-                async with anyio.create_task_group() as self._group:
+                async with anyio.create_task_group() as group:
+                    if not stop.is_set():
+                        self._group = group
                     started.set()
                     await stop.wait()
             finally:

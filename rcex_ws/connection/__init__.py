@@ -10,7 +10,7 @@ schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
 """
 
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
-from rcex_ws.connection.events import EventEmitter, call
+from rcex_ws.connection.events import EventEmitter, call, finish
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
@@ -36,6 +36,7 @@ __all__ = [
     "Supervisor",
     "call",
     "default_delays",
+    "finish",
     "open_websocket",
     "utc_now",
 ]

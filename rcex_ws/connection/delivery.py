@@ -81,13 +81,9 @@ class DeliveryQueue(Generic[T]):
 
     def put(self, item: T, size: int) -> None:
         """Append an item of `size` bytes; drop the oldest ones when that is too much. Ignored once closed."""
-        if self._closed:
-            return
-        self._items.append((item, size))
-        self._bytes += size
-        while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
-            self._drop_oldest()
-        self._wake()
+        if not self._closed:
+            self._append(item, size)
+            self._wake()
 
     def hold(self) -> None:
         """Keep back what is queued until `release`; putting goes on."""
@@ -119,9 +115,11 @@ class DeliveryQueue(Generic[T]):
         moved = [(item, size) for item, size in self._items if wanted(item)]
         self._items.clear()
         self._bytes = 0
+        self._end_episode()
         behind, other._items, other._bytes = other._items, deque(), 0
         for item, size in (*moved, *behind):
-            other.put(item, size)
+            other._append(item, size)
+        other._wake()
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
@@ -141,6 +139,12 @@ class DeliveryQueue(Generic[T]):
         if self._episode is not None and len(self._items) <= self._max_items // 2:
             self._end_episode()
         return item
+
+    def _append(self, item: T, size: int) -> None:
+        self._items.append((item, size))
+        self._bytes += size
+        while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
+            self._drop_oldest()
 
     def _wake(self) -> None:
         if self._wakeup is not None:

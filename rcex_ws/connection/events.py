@@ -6,6 +6,7 @@ handler runs all the same. Notifications do not pass here: they have the deliver
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections import deque
@@ -16,7 +17,9 @@ from typing import Any
 import anyio
 import pyee
 
-__all__ = ["EventEmitter", "call"]
+from rcex_ws.tasks import on_trio
+
+__all__ = ["EventEmitter", "call", "finish"]
 
 logger = logging.getLogger("rcex_ws.events")
 
@@ -25,7 +28,22 @@ async def call(handler: Callable[..., object], *args: object, **kwargs: object) 
     """Call a handler that may be sync or async, and wait for it."""
     result = handler(*args, **kwargs)
     if inspect.isawaitable(result):
-        await result
+        await finish(result)
+
+
+async def finish(handler: Awaitable[object]) -> None:
+    """Wait for an async handler.
+
+    Raises:
+        RuntimeError: a task that the handler awaited was cancelled, which must not look as if this one was.
+    """
+    try:
+        await handler
+    except asyncio.CancelledError as exc:
+        task = None if on_trio() else asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("the handler awaited something that was cancelled") from exc
 
 
 class EventEmitter(pyee.EventEmitter):

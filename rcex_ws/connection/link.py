@@ -160,9 +160,9 @@ class Link:
         """Declare the connection lost; the first reason counts."""
         if self.loss is None:
             self.loss = loss
+            self._scope.cancel()
             if self._conversation is not None:
                 self._conversation.lost(loss)
-            self._scope.cancel()
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
         """Do the closing handshake, for at most `within` seconds, then abort. Safe from any task."""
@@ -185,8 +185,9 @@ class Link:
                     try:
                         await steps()
                     except RcexError as exc:  # kept out of the group, which would wrap it
-                        failure = exc
-                        self.lose(Loss(LossKind.ABORTED, text=str(exc)))
+                        if self.loss is None:  # else this is only how the loss showed
+                            failure = exc
+                            self.lose(Loss(LossKind.ABORTED, text=str(exc)))
                     else:
                         await anyio.sleep_forever()
         finally:
@@ -224,14 +225,16 @@ class Link:
     async def _beat(self, conversation: Conversation) -> None:
         heartbeat, clock = self._heartbeat, self._clock
         watch = ClockWatch(clock(), time.time())
+        excused = False
         while True:
             due = heartbeat.wake_at(clock())
             await anyio.sleep_until(due)
             now = clock()
             slept, late = watch.jumped(now, time.time()), now - due
             blocked = late > self._heartbeat_timeout / 2
-            if slept or blocked:
-                # The answer to an older heartbeat may still lie unread in the socket: ask anew before judging.
+            if slept or (blocked and not excused):
+                # The answer to an older heartbeat may still lie unread in the socket: ask anew before judging, once.
+                excused = True
                 if blocked:
                     logger.warning("the event loop was blocked for %.1f s; heartbeats came late", late)
                 else:
@@ -239,6 +242,7 @@ class Link:
                 conversation.suspended(slept or late)
                 beat = heartbeat.ask(now)
             else:
+                excused = False
                 beat = heartbeat.poll(now)
             if beat is Beat.SEND:
                 self.send(conversation.heartbeat())

@@ -106,6 +106,10 @@ class RequestTable(Generic[A]):
         """
         self._send = None
         if error is None:
+            unsent = [pending for pending in self._in_flight.values() if not pending.sent]
+            for pending in reversed(unsent):  # they go first over the next connection
+                del self._in_flight[pending.key]
+                self._queued.appendleft(pending)
             return
         waiting = [*self._in_flight.values(), *self._queued]
         self._in_flight.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl as ssl_module
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
 from websockets import exceptions as wse
+from websockets.uri import parse_uri
 
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
+from rcex_ws.retry_after import parse_retry_after
 from rcex_ws.tasks import on_trio
 
 if TYPE_CHECKING:
@@ -24,11 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Closed", "Endpoint", "Opener", "Socket", "open_websocket"]
 
-# websockets logs the request line, and with it the token, at DEBUG level; ours says nothing at any level.
-_silent = logging.getLogger("rcex_ws.websockets")
-_silent.addHandler(logging.NullHandler())
-_silent.propagate = False
-_silent.disabled = True
+# websockets logs the request line, and with it the token, at DEBUG level. This logger stands in no hierarchy, so that no
+# configuration can let it speak.
+_silent = logging.Logger("rcex_ws.websockets", logging.CRITICAL + 1)
+
+#: The close codes that websockets sends when it cannot read on: protocol error, bad data, message too big (RFC 6455).
+_PROTOCOL_ERRORS = (1002, 1003, 1007, 1009)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class Socket:
                 on_message(await recv(False))
         except wse.ConnectionClosed as exc:
             rcvd, sent = exc.rcvd, exc.sent
-            if sent is not None and not exc.rcvd_then_sent and sent.code not in (1000, 1001):
+            if sent is not None and not exc.rcvd_then_sent and sent.code in _PROTOCOL_ERRORS:
                 return Closed(sent.code, sent.reason, by_peer=False, unreadable=True)
             if rcvd is not None:
                 return Closed(rcvd.code, rcvd.reason, by_peer=True)
@@ -111,9 +115,11 @@ class Socket:
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
         """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""
-        with anyio.move_on_after(within):
-            await self._close(code, reason)
-        await self.abort()
+        try:
+            with anyio.move_on_after(within):
+                await self._close(code, reason)
+        finally:
+            await self.abort()
 
     async def abort(self) -> None:
         """Drop the connection at once, without a closing handshake."""
@@ -155,6 +161,10 @@ async def open_websocket(endpoint: Endpoint, *, stream: trio.abc.Stream | None =
     }
     if endpoint.ssl_context is not None and endpoint.url.startswith("wss:"):
         options["ssl"] = endpoint.ssl_context
+    try:
+        parse_uri(endpoint.url)
+    except wse.InvalidURI:
+        raise ConnectFailed("the WebSocket address is not a valid ws:// or wss:// URI", retryable=False) from None
     if on_trio():
         opened = _open_trio(endpoint.url, {**options, "stream": stream})
     else:
@@ -198,8 +208,8 @@ async def _open_trio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket
     import trio
     from websockets.trio.client import connect
 
-    opening = connect(url, **options)
     try:
+        opening = connect(url, **options)
         websocket = await opening.__aenter__()
     except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
         raise _wrap(exc) from None
@@ -222,16 +232,19 @@ async def _open_trio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket
 
 def _wrap(exc: Exception) -> ConnectFailed:
     """Turn what `websockets.connect` raises into our own error, without the URL."""
+    # trio reports a failed TLS handshake as a broken stream, with the reason as its cause.
+    if isinstance(exc.__cause__, ssl_module.SSLError):
+        exc = exc.__cause__
     match exc:
         case wse.InvalidStatus():
-            retry_after = exc.response.headers.get("Retry-After", "")
-            return UpgradeRefused(
-                exc.response.status_code, retry_after=float(retry_after) if retry_after.isdigit() else None
-            )
+            retry_after = parse_retry_after(exc.response.headers.get("Retry-After", ""), now=time.time())
+            return UpgradeRefused(exc.response.status_code, retry_after=retry_after)
         case wse.InvalidURI():
-            return ConnectFailed("the WebSocket address is not a valid ws:// or wss:// URI", retryable=False)
-        case wse.InvalidProxy() | ImportError():
-            return ConnectFailed(f"proxy: {type(exc).__name__}: {exc}".partition("://")[0], retryable=False)
+            return ConnectFailed("the server redirected the upgrade to something else", upgrade_sent=True)
+        case wse.InvalidProxy():
+            return ConnectFailed(f"the proxy's address cannot be used: {exc.msg}", retryable=False)
+        case ImportError():
+            return ConnectFailed(f"the proxy needs a package: {exc}", retryable=False)
         case wse.ProxyError():
             return ConnectFailed(f"the proxy did not connect: {type(exc).__name__}")
         case OSError():  # also TLS errors

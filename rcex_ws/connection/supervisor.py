@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, cast
 
 import anyio
 
@@ -147,7 +147,8 @@ class Supervisor:
             return
         self._raise_if_over()
         attempt = self._attempt
-        self._wake.set()
+        if self.state is not State.CONNECTING:  # else it would cut short the wait after this attempt
+            self._wake.set()
         await attempt.done.wait()
         if attempt.error is not None:
             raise attempt.error
@@ -181,9 +182,12 @@ class Supervisor:
 
     def crashed(self, error: Exception) -> None:
         """Give up for good: a fatal refusal, or a bug of ours that reached the root."""
+        error = _innermost(error)
         logger.error(
             "giving up: %s: %s", type(error).__name__, error, exc_info=None if isinstance(error, RcexError) else error
         )
+        if self._closed:
+            return
         self._error = error
         self._set(State.FAILED, str(error))
         self._attempt.settle(error)
@@ -278,3 +282,13 @@ def _clock() -> Callable[[], float]:
 
         return trio.current_time
     return asyncio.get_running_loop().time
+
+
+def _innermost(error: Exception) -> Exception:
+    """Give the one exception that task groups have wrapped."""
+    while isinstance(error, ExceptionGroup):
+        members = cast("ExceptionGroup[Exception]", error).exceptions
+        if len(members) != 1:
+            break
+        error = members[0]
+    return error

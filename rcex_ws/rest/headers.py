@@ -6,9 +6,9 @@ Pure; used by every other module of `rcex_ws.rest`. HTTPS gives lower-case names
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
+
+from rcex_ws.retry_after import parse_retry_after
 
 __all__ = ["Headers", "retry_after"]
 
@@ -48,14 +48,4 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
         headers: looked up without regard to case by `Headers`.
         now: wall-clock seconds since the epoch, for the form with a date (RFC 9110, 10.2.3).
     """
-    value = headers.get("Retry-After", "").strip()
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
-        except ValueError:
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return parse_retry_after(headers.get("Retry-After", ""), now=now)

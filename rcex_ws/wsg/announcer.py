@@ -11,7 +11,7 @@ from functools import partial
 
 import anyio
 
-from rcex_ws.connection import EventEmitter
+from rcex_ws.connection import EventEmitter, finish
 from rcex_ws.wsg.models import Events, Gap
 
 __all__ = ["Announcer", "GapHook"]
@@ -71,7 +71,7 @@ class Announcer:
             return
         try:
             with anyio.fail_after(self._gap_timeout):
-                await self._on_gap(gap)
+                await finish(self._on_gap(gap))
         except TimeoutError as exc:
             logger.warning("on_gap took longer than %g s and was cancelled", self._gap_timeout)
             self.error(exc)

@@ -72,6 +72,8 @@ class WsgDriver:
         if isinstance(error, RestError):
             # 401: the client has tried a new token already. Any 403 of this endpoint is a missing permission.
             return isinstance(error, LoginRefused) or error.status_code in (401, 403)
+        if isinstance(error, ConnectFailed):
+            return not error.retryable  # an address or a proxy that can never work
         return isinstance(error, ConfigurationError)
 
     def attempt_failed(self, error: RcexError) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 import anyio
 import anyio.lowlevel
 
-from rcex_ws.connection import DeliveryQueue
+from rcex_ws.connection import DeliveryQueue, finish
 from rcex_ws.errors import ConfigurationError, SubscriptionEnded
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
 
@@ -186,7 +186,7 @@ class Subscription:
                 try:
                     result = callback(notification)
                     if inspect.isawaitable(result):
-                        await result
+                        await finish(result)
                         continue
                 except Exception as exc:
                     logger.exception("the callback raised for %r; the next notification follows", notification)

@@ -1,0 +1,239 @@
+"""The root task: it owns its children, nothing escapes it, and it may be closed from anywhere, also from inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from rcex_ws.tasks import Child, RootTask, in_child, on_trio
+
+
+class Crashes(list[Exception]):
+    """What `on_crash` was called with."""
+
+    def __call__(self, error: Exception) -> None:
+        self.append(error)
+
+
+@pytest.fixture
+def crashes() -> Crashes:
+    return Crashes()
+
+
+@pytest.fixture
+async def root() -> AsyncIterator[RootTask]:
+    root = RootTask("test")
+    await root.start()
+    yield root
+    with anyio.fail_after(5):
+        await root.aclose()
+    assert not root.running
+
+
+async def test_it_knows_its_event_loop(anyio_backend_name: str) -> None:
+    assert on_trio() is (anyio_backend_name == "trio")
+
+
+async def test_a_child_runs_and_ends(root: RootTask, crashes: Crashes) -> None:
+    ran = anyio.Event()
+
+    async def work() -> None:
+        ran.set()
+
+    child = root.spawn(work, name="work", on_crash=crashes)
+    with anyio.fail_after(5):
+        await child.wait()
+    assert (ran.is_set(), child.done, crashes) == (True, True, [])
+
+
+async def test_a_crash_goes_to_its_owner_and_to_nobody_else(root: RootTask, crashes: Crashes) -> None:
+    async def bad() -> None:
+        raise ValueError("boom")
+
+    neighbour = root.spawn(anyio.sleep_forever, name="neighbour", on_crash=crashes)
+    child = root.spawn(bad, name="bad", on_crash=crashes)
+    with anyio.fail_after(5):
+        await child.wait()
+    assert [str(error) for error in crashes] == ["boom"]
+    assert root.running
+    assert not neighbour.done
+
+
+async def test_a_cancelled_child_ends_without_a_crash(root: RootTask, crashes: Crashes) -> None:
+    child = root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+    await anyio.wait_all_tasks_blocked()
+    child.cancel()
+    with anyio.fail_after(5):
+        await child.wait()
+    assert crashes == []
+
+
+async def test_a_child_cancelled_before_its_first_step_ends(root: RootTask, crashes: Crashes) -> None:
+    child = root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+    child.cancel()
+    with anyio.fail_after(5):
+        await child.wait()
+
+
+async def test_start_and_aclose_are_idempotent_and_it_can_start_again(crashes: Crashes) -> None:
+    root = RootTask("test")
+    await root.aclose()
+    for _ in range(2):
+        await root.start()
+        await root.start()
+        child = root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+        await root.aclose()
+        await root.aclose()
+        assert child.done
+        with pytest.raises(RuntimeError, match="test is not running"):
+            root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+
+
+async def test_it_may_be_started_and_closed_in_different_tasks(crashes: Crashes) -> None:
+    root = RootTask("test")
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(root.start)
+        child = root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+        async with anyio.create_task_group() as group:
+            group.start_soon(root.aclose)
+    assert child.done
+
+
+async def test_it_outlives_the_cancelled_scope_it_was_started_in(crashes: Crashes) -> None:
+    root = RootTask("test")
+    with anyio.CancelScope() as scope:
+        await root.start()
+        scope.cancel()
+    child = root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+    await anyio.wait_all_tasks_blocked()
+    assert root.running
+    assert not child.done
+    await root.aclose()
+
+
+async def test_closing_while_it_starts_leaves_it_closed() -> None:
+    root, begun = RootTask("test"), anyio.Event()
+
+    async def start() -> None:
+        begun.set()
+        await root.start()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(start)
+            await begun.wait()
+            await root.aclose()
+        await anyio.wait_all_tasks_blocked()
+    assert not root.running
+
+
+async def test_closing_from_inside_lets_the_child_finish_and_ends_the_others(crashes: Crashes) -> None:
+    root = RootTask("test")
+    await root.start()
+    log: list[str] = []
+
+    async def closer() -> None:
+        assert in_child()
+        await root.aclose()
+        log.append("closed")
+        await checkpoint()
+        log.append("finished")
+
+    other = root.spawn(anyio.sleep_forever, name="other", on_crash=crashes)
+    child = root.spawn(closer, name="closer", on_crash=crashes)
+    with anyio.fail_after(5):
+        await child.wait()
+        await other.wait()
+    assert log == ["closed", "finished"]
+    assert crashes == []
+
+
+async def test_a_child_neither_cancels_itself_nor_waits_for_itself(root: RootTask, crashes: Crashes) -> None:
+    log: list[str] = []
+    children: list[Child] = []
+
+    async def work() -> None:
+        children[0].cancel()
+        await children[0].wait()
+        await checkpoint()
+        log.append("finished")
+
+    children.append(root.spawn(work, name="work", on_crash=crashes))
+    with anyio.fail_after(5):
+        await children[0].wait()
+    assert log == ["finished"]
+
+
+async def test_a_root_started_inside_a_handler_is_no_part_of_it(root: RootTask, crashes: Crashes) -> None:
+    second = RootTask("second")
+    seen: list[bool] = []
+
+    async def look() -> None:
+        seen.append(handler.encloses_caller())
+
+    async def open_another() -> None:
+        await second.start()
+
+    handler = root.spawn(open_another, name="handler", on_crash=crashes)
+    with anyio.fail_after(5):
+        await handler.wait()
+        await second.spawn(look, name="look", on_crash=crashes).wait()
+        await second.aclose()
+    assert seen == [False]
+    assert not in_child()
+
+
+async def test_aclose_waits_no_longer_than_it_was_told(crashes: Crashes, ms: float) -> None:
+    root, release = RootTask("test"), anyio.Event()
+    await root.start()
+
+    async def stubborn() -> None:
+        with anyio.CancelScope(shield=True):
+            await release.wait()
+
+    child = root.spawn(stubborn, name="stubborn", on_crash=crashes)
+    await anyio.wait_all_tasks_blocked()
+    with anyio.fail_after(5):
+        await root.aclose(within=20 * ms)
+        assert not child.done
+        release.set()
+        await child.wait()
+
+
+async def test_aclose_finishes_though_its_caller_is_cancelled(crashes: Crashes) -> None:
+    root = RootTask("test")
+    await root.start()
+    child = root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await root.aclose()
+    assert child.done
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_no_task_is_left_on_asyncio(crashes: Crashes) -> None:
+    before = asyncio.all_tasks()
+    root = RootTask("test")
+    await root.start()
+    root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+    await root.aclose()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_no_task_is_left_on_trio(crashes: Crashes) -> None:
+    import trio
+
+    before = trio.lowlevel.current_statistics().tasks_living
+    root = RootTask("test")
+    await root.start()
+    root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
+    await root.aclose()
+    await anyio.wait_all_tasks_blocked()
+    assert trio.lowlevel.current_statistics().tasks_living == before
