@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Closed", "Endpoint", "Opener", "Socket", "open_websocket"]
 
-# websockets logs the request line, and with it the token, at DEBUG level. This logger stands in no hierarchy, so that no
-# configuration can let it speak.
+# websockets logs the request line, and with it the token, at DEBUG level. This logger stands in no hierarchy, so that
+# no configuration can let it speak.
 _silent = logging.Logger("rcex_ws.websockets", logging.CRITICAL + 1)
 
 #: The close codes that websockets sends when it cannot read on: protocol error, bad data, message too big (RFC 6455).

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol, cast
 
@@ -286,9 +286,8 @@ def _clock() -> Callable[[], float]:
 
 def _innermost(error: Exception) -> Exception:
     """Give the one exception that task groups have wrapped."""
-    while isinstance(error, ExceptionGroup):
-        members = cast("ExceptionGroup[Exception]", error).exceptions
-        if len(members) != 1:
-            break
+    members: Sequence[Exception] = (error,)
+    while len(members) == 1:
         error = members[0]
+        members = cast("Sequence[Exception]", getattr(error, "exceptions", ()))
     return error

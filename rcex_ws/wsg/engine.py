@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import anyio
 
@@ -25,11 +26,11 @@ from rcex_ws.wsg.driver import WsgDriver
 from rcex_ws.wsg.frames import Frame, Wsc, redact
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
-from rcex_ws.wsg.models import ConnectionDetails, Gap, SubscriptionState
+from rcex_ws.wsg.models import ConnectionDetails, Gap, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.session import Outage, Session
 from rcex_ws.wsg.store import SessionStore, StoredSession
-from rcex_ws.wsg.subscription import Subscription
+from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.subscriptions import Subscriptions
 
 __all__ = ["Engine", "Settings"]
@@ -92,6 +93,7 @@ class Engine:
         self._opened = False
         self._stopped = anyio.Event()
 
+        self._worth_keeping = False
         self._stopped_reading = False
         self._undelivered = 0  # notifications that no consumer took before the end
         announcer = Announcer(emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout)
@@ -178,6 +180,18 @@ class Engine:
         """Wait for the connection; see `Supervisor.wait_ready`."""
         await self.supervisor.wait_ready()
 
+    async def subscribe(
+        self,
+        event_filters: Collection[str],
+        callback: Callback | None,
+        subscription_info: SubscriptionInfo | Mapping[str, Any] | None,
+    ) -> Subscription:
+        """Subscribe; when it returns, the store knows: a process killed in the next moment can go on."""
+        subscription = await self.subscriptions.subscribe(event_filters, callback, subscription_info)
+        if self._keeper is not None:
+            await self._keeper.write()
+        return subscription
+
     async def send(self, request: Request) -> Response:
         """Send a call over the socket, now; see `RestTransport.send`."""
         return await self._transport.send(request)
@@ -236,10 +250,12 @@ class Engine:
 
     def _snapshot(self) -> StoredSession | None:
         session, link = self.common.session, self.supervisor.link
-        if session.wsc is None:
+        current = self.common.inbox.current
+        if current is not None and current.info is not None:
+            self._worth_keeping = True
+        if session.wsc is None or not self._worth_keeping:  # only a session with a subscription can be recovered
             return None
         last_frame = link.last_inbound_at if link is not None else session.outage and session.outage.since
-        current = self.common.inbox.current
         return StoredSession(
             wsc=session.wsc,
             subscription=current.info if current is not None else None,

@@ -182,9 +182,9 @@ class WebSocketExtension(Extension):
     @overload
     def on(self, event: str) -> Callable[[Handler], Handler]: ...
     @overload
-    def on(self, event: str, handler: Callable[..., object]) -> Unsubscriber: ...
+    def on(self, event: str, handler: Callable[[Any], object]) -> Unsubscriber: ...
     def on(
-        self, event: str, handler: Callable[..., object] | None = None
+        self, event: str, handler: Callable[[Any], object] | None = None
     ) -> Unsubscriber | Callable[[Handler], Handler]:
         """Attach a handler, sync or async; without one, be a decorator.
 
@@ -296,7 +296,7 @@ class WebSocketExtension(Extension):
             NotConnected: the extension is closed, or lost its connection and `auto_recover` is off.
             RestError: the server refused.
         """
-        return await self._running().subscriptions.subscribe(event_filters, callback, subscription_info)
+        return await self._running().subscribe(event_filters, callback, subscription_info)
 
     async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
         """Send a call over the socket; wait for the connection if need be, which `rc.request` never does.

@@ -1,4 +1,4 @@
-"""Keep the store up to date: at most one write a second, and one at the end.
+"""Keep the store up to date: at most one write a second, one after each subscribe, and one at the end.
 
 It reads the state when it writes, so marking that something changed costs the reader next to nothing.
 """
@@ -39,6 +39,7 @@ class Keeper:
         self._snapshot = snapshot
         self._failed = failed
         self._dirty = anyio.Event()
+        self._one_at_a_time = anyio.Lock()
 
     def touch(self) -> None:
         """Say that something changed."""
@@ -48,18 +49,19 @@ class Keeper:
         """Write whenever something changed; for ever, owned by the client's root task."""
         while True:
             await self._dirty.wait()
-            self._dirty = anyio.Event()
             await self.write()
             await anyio.sleep(_PAUSE)
 
     async def write(self) -> None:
         """Write now. A failure is reported, and the next change tries again: it must not cost the connection."""
-        session = self._snapshot()
-        if session is None:
-            return
-        try:
-            with anyio.CancelScope(shield=True):  # a thread cannot be cancelled; two must not write at once
-                await self._store.save(session)
-        except Exception as exc:
-            logger.exception("the session was not stored")
-            self._failed(exc)
+        with anyio.CancelScope(shield=True):  # a thread cannot be cancelled; two must not write at once
+            async with self._one_at_a_time:
+                self._dirty = anyio.Event()
+                session = self._snapshot()
+                if session is None:
+                    return
+                try:
+                    await self._store.save(session)
+                except Exception as exc:
+                    logger.exception("the session was not stored")
+                    self._failed(exc)

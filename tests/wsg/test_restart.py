@@ -61,7 +61,6 @@ async def test_a_killed_process_gets_everything_after_its_restart(
     subscription = await ext.subscribe(STORE, told.on_notification)
     send(1)
     await told.wait("notification")
-    await _saved(session_file, subscription)
     kept = session_file.read_bytes()
     # Kill it: nothing of its good-bye reaches the server or the file.
     gateway.cut()

@@ -1,0 +1,39 @@
+# make demo    watch the main job work
+# make test    set up what the tests need and run them all
+# make lint    linters and type checkers
+# make clean   remove what these have made
+#
+# PYTHON=python3.13 chooses the interpreter that .venv is made of.
+PYTHON ?= python3
+PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
+
+.PHONY: demo test lint clean
+
+demo: .venv/installed-gateway
+	@.venv/bin/python demo/main.py
+
+test: .venv/installed-test
+	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
+	.venv/bin/python -m pytest
+
+lint: .venv/installed-dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+
+clean:
+	rm -rf .venv .venv-websockets-* tests/peers/node/node_modules tests/peers/python/.venv
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# A half-made .venv would pass for a whole one the next time.
+.venv/bin/python:
+	@echo "Making .venv ..."
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+# One stamp per set of extras: a second run installs nothing until pyproject.toml changes.
+.venv/installed-%: pyproject.toml | .venv/bin/python
+	@echo "Installing rcex_ws[$*] into .venv ..."
+	@$(PIP) install --editable ".[$*]"
+	@touch $@

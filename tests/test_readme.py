@@ -1,0 +1,230 @@
+"""What the README says is run: every program on both event loops, every command; its tables match the code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import rcex_ws
+from rcex_ws import Events, RcexError, WebSocketExtension
+from rcex_ws.gateway import Gateway
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+TIME_LIMIT = 50.0
+
+# What each program prints, by the heading it stands under.
+PRINTS = {
+    "The first program": r"'newMessageIds': \[\d+\]",
+    "Events": r"ready: .*\nlost: aborted[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED",
+    "REST": r"404 CMN-102 Resource for parameter \[extensionId\] is not found",
+    "Surviving a restart": r"(None|Outcome.RECOVERED)",
+    "The local RingCentral": r"sent while the connection was lost - recovered",
+}
+
+
+class Snippet(NamedTuple):
+    heading: str
+    language: str
+    code: str
+
+    @property
+    def is_test(self) -> bool:
+        return "def test_" in self.code
+
+
+def snippets(language: str) -> list[Snippet]:
+    found: list[Snippet] = []
+    heading = ""
+    for part in re.finditer(r"^## ([^\n]+)$|^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+        if part[1]:
+            heading = part[1]
+        elif part[2] == language:
+            found.append(Snippet(heading, part[2], part[3]))
+    return found
+
+
+PROGRAMS = [snippet for snippet in snippets("python") if not snippet.is_test]
+TESTS = [snippet for snippet in snippets("python") if snippet.is_test]
+COMMANDS = [line for snippet in snippets("sh") for line in snippet.code.splitlines()]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command until it ends by itself, in an empty folder."""
+    for name in ("MAKEFLAGS", "MAKELEVEL"):  # `make test` runs these tests inside of make
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*command: str, account: bool = True) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "RINGCENTRAL_SERVER_URL": gateway.server,
+            "RINGCENTRAL_CLIENT_ID": gateway.client_id,
+            "RINGCENTRAL_CLIENT_SECRET": gateway.client_secret,
+            "RINGCENTRAL_JWT": gateway.jwt,
+        }
+        return subprocess.run(
+            command,
+            env=environment if account else dict(os.environ),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT,
+            check=False,
+        )
+
+    return run
+
+
+def test_every_program_has_something_to_show() -> None:
+    assert [program.heading for program in PROGRAMS] == list(PRINTS)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.heading)
+def test_program_runs(run: Run, program: Snippet, backend: str) -> None:
+    assert program.code.endswith("anyio.run(main)\n")
+    code = program.code.replace("anyio.run(main)", f"anyio.run(main, backend={backend!r})")
+    ended = run(sys.executable, "-W", "error", "-c", code)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(PRINTS[program.heading], ended.stdout), ended.stdout + ended.stderr
+
+
+def test_program_with_stores_continues_its_session(run: Run) -> None:
+    (program,) = (program for program in PROGRAMS if program.heading == "Surviving a restart")
+    first = run(sys.executable, "-c", program.code)
+    second = run(sys.executable, "-c", program.code)
+    assert first.stdout == "None\n", first.stderr
+    assert "Outcome.RECOVERED" in second.stdout, second.stderr
+
+
+def test_users_tests_pass_on_both_event_loops(run: Run, tmp_path: Path) -> None:
+    (snippet,) = TESTS
+    (tmp_path / "test_bot.py").write_text(snippet.code)
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_bot.py")
+    ended = run(*command, account=False)
+    assert "6 passed" in ended.stdout.splitlines()[-1], ended.stdout + ended.stderr
+
+
+class TestCommands:
+    """The commands, in a folder that looks like a fresh clone after its installation."""
+
+    @pytest.fixture
+    def clone(self, tmp_path: Path) -> Path:
+        for name in ("Makefile", "demo"):
+            (tmp_path / name).symlink_to(ROOT / name)
+        (tmp_path / "pyproject.toml").touch()
+        (tmp_path / ".venv" / "bin").mkdir(parents=True)
+        python = tmp_path / ".venv" / "bin" / "python"
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+        (tmp_path / ".venv" / "installed-gateway").touch()
+        return tmp_path
+
+    @pytest.fixture
+    def port(self) -> int:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return int(free.getsockname()[1])
+
+    @pytest.fixture
+    def shell_gateway(self, clone: Path, port: int) -> Iterator[None]:
+        """Run the gateway as the README says, on a port that is free here."""
+        (command,) = (command for command in COMMANDS if "rcex_ws.gateway" in command)
+        command = command.removesuffix(" &").replace("8080", str(port))
+        with subprocess.Popen(["sh", "-c", f"exec {command}"], cwd=clone) as process:
+            try:
+                give_up_at = time.monotonic() + 20
+                while not (clone / ".env").exists() or (clone / ".env").read_text().count("\n") < 4:
+                    assert time.monotonic() < give_up_at, "the gateway did not print its four lines"
+                    assert process.poll() is None
+                    time.sleep(0.02)
+                yield
+            finally:
+                process.terminate()
+
+    def test_each_kind_is_run_by_a_test_below(self) -> None:
+        makes = [command for command in COMMANDS if command.startswith("make ")]
+        assert makes == ["make demo", "make test"]
+        others = [command for command in COMMANDS if command not in makes]
+        kinds = (".venv/bin/python demo/", ".venv/bin/python -m rcex_ws.gateway ", "curl ")
+        assert all(command.startswith(kinds) for command in others)
+
+    @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+    def test_make_demo(self, run: Run, clone: Path) -> None:
+        ended = run("make", "demo", account=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert ended.stdout.splitlines()[-1].startswith("OK ")
+
+    @pytest.mark.parametrize("command", [command for command in COMMANDS if "python demo/" in command])
+    def test_demo(self, run: Run, clone: Path, command: str) -> None:
+        ended = run("sh", "-c", command, account=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert ended.stdout.splitlines()[-1].startswith("OK ")
+
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+    @pytest.mark.usefixtures("shell_gateway")
+    def test_faults_over_http(self, run: Run, port: int) -> None:
+        commands = [command for command in COMMANDS if command.startswith("curl ")]
+        assert len(commands) == 4
+        for command in commands:
+            ended = run("sh", "-c", command.replace("8080", str(port)).replace("curl", "curl -sS", 1), account=False)
+            assert ended.returncode == 0, ended.stderr
+            answer = json.loads(ended.stdout)
+            assert isinstance(answer, list) or "result" in answer, answer
+
+    @pytest.mark.usefixtures("shell_gateway")
+    def test_demo_reads_the_credentials_from_the_env_file(self, run: Run, clone: Path, port: int) -> None:
+        ended = run("sh", "-c", ".venv/bin/python demo/rest_toggle.py", account=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "upload" not in ended.stdout  # that is for the demo's own gateway, or a fax number in the file
+
+
+def table(first_column: str) -> list[list[str]]:
+    """Give the rows of the table with this heading over its first column, without backticks."""
+    rows = re.search(rf"^\| {first_column} \|.*\n\|[- |]+\|\n((?:\|.*\|\n)+)", README, re.MULTILINE)
+    assert rows
+    return [[cell.strip().replace("`", "") for cell in row.strip("|").split(" | ")] for row in rows[1].splitlines()]
+
+
+def test_option_table_is_complete_and_its_defaults_are_true() -> None:
+    parameters = inspect.signature(WebSocketExtension).parameters
+    listed = {name: default for name, default, _ in table("option")}
+    assert list(listed) == list(parameters)
+    for name, parameter in parameters.items():
+        if callable(parameter.default):
+            assert listed[name] == parameter.default.__name__
+        else:
+            assert ast.literal_eval(listed[name]) == parameter.default, name
+
+
+def test_event_table_is_complete() -> None:
+    assert {row[0] for row in table("event")} == {str(event) for event in Events}
+
+
+def test_error_table_is_complete() -> None:
+    public = (getattr(rcex_ws, name) for name in rcex_ws.__all__)
+    errors = {item.__name__ for item in public if inspect.isclass(item) and issubclass(item, RcexError)}
+    listed = {name for row in table("error") for name in row[0].split(", ")}
+    assert listed | {"RcexError", "BadFrame"} == errors
+
+
+@pytest.mark.parametrize("name", ["cut", "fail_recovery", "refuse", "error", "freeze", "thaw", "answer_fault"])
+def test_faults_have_the_names_of_the_methods(name: str) -> None:
+    assert callable(getattr(Gateway, name))
+    assert re.search(rf"\b{name}\b", README)
