@@ -146,7 +146,7 @@ class WsgConversation:
             logger.warning("delivery goes on though a lifecycle handler still runs")
         common.inbox.release()
         await common.subscriptions.reassert()
-        await common.subscriptions.delete_orphans()
+        await common.subscriptions.clear_up()
 
     # -- what frames mean ------------------------------------------------------------------------------------------
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -26,19 +24,17 @@ from rcex_ws.wsg.driver import WsgDriver
 from rcex_ws.wsg.frames import Frame, Wsc, redact
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
-from rcex_ws.wsg.models import ConnectionDetails, Gap, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.session import Outage, Session
-from rcex_ws.wsg.store import SessionStore, StoredSession
+from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Callback, Subscription
+from rcex_ws.wsg.subscription_api import SubscriptionApi
 from rcex_ws.wsg.subscriptions import Subscriptions
 
 __all__ = ["Engine", "Settings"]
 
 logger = logging.getLogger("rcex_ws.wsg")
-
-#: Uuids kept over a restart: more than the server replays.
-_STORED_UUIDS = 500
 
 #: Seconds for cancelled tasks to end and the store to be written, after `close_timeout`.
 _LAST_WORDS = 2.0
@@ -87,24 +83,18 @@ class Engine:
         self._rc = rc
         self._emitter = emitter
         self._settings = settings
-        self._store = store
         self._children: list[Child] = []
-        self._deliveries: list[Child] = []
-        self._opened = False
+        self._consumers: list[tuple[Subscription, Child]] = []  # those with a callback
         self._stopped = anyio.Event()
 
-        self._worth_keeping = False
-        self._stopped_reading = False
-        self._undelivered = 0  # notifications that no consumer took before the end
         announcer = Announcer(emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout)
-        self._keeper = None if store is None else Keeper(store, self._snapshot, announcer.error)
         inbox = Inbox(announcer, max_messages=settings.max_pending, max_bytes=settings.max_pending_bytes)
         table: RequestTable[Frame] = RequestTable()
         self._transport = RestTransport(table, rc.server)
         self.subscriptions = Subscriptions(
+            SubscriptionApi(self._call),
             inbox,
             announcer,
-            call=self._call,
             wait_ready=self.wait_ready,
             deliver=self._deliver,
             changed=self._touch,
@@ -131,6 +121,7 @@ class Engine:
             reconnect_delays=settings.reconnect_delays,
             open_socket=open_socket,
         )
+        self._keeper = None if store is None else Keeper(store, self.common, lambda: self.supervisor.link)
 
     # -- starting --------------------------------------------------------------------------------------------------
 
@@ -140,13 +131,9 @@ class Engine:
         Raises:
             ConfigurationError: another process has the store.
         """
-        stored = None
-        if self._store is not None:
-            stored = await self._store.open()
-            self._opened = True
-        if stored is not None:
-            self._resume(stored)
-        elif wsc_token is not None:
+        if self._keeper is not None:
+            await self._keeper.open()
+        if wsc_token is not None and self.common.session.wsc is None:
             self.common.session.wsc = Wsc(wsc_token)
             self.common.session.begin_outage(Outage(since=None, lost_at=None))
             self.subscriptions.resume(None)
@@ -155,19 +142,6 @@ class Engine:
         if self._keeper is not None:
             self._spawn(self._keeper.run, "session store")
         self._spawn(self.supervisor.run, "supervisor")
-
-    def _resume(self, stored: StoredSession) -> None:
-        common = self.common
-        for uuid in stored.uuids:
-            common.inbox.seen.add(uuid)
-        if stored.subscription is None:
-            return  # without a subscription there is no session to recover (WSG-1005), and nothing to miss
-        common.session.wsc = stored.wsc
-        common.session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
-        since = datetime.fromtimestamp(stored.last_frame_at, UTC)
-        lost_at = anyio.current_time() - (time.time() - stored.last_frame_at)
-        common.session.begin_outage(Outage(since=since, lost_at=lost_at, clean=stored.clean))
-        self.subscriptions.resume(stored.subscription)
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
@@ -224,8 +198,8 @@ class Engine:
         async def deliver() -> None:
             await subscription.deliver(after)
 
-        self._deliveries = [child for child in self._deliveries if not child.done]
-        self._deliveries.append(self._rc.tasks.spawn(deliver, name="delivery", on_crash=self.supervisor.crashed))
+        child = self._rc.tasks.spawn(deliver, name="delivery", on_crash=self.supervisor.crashed)
+        self._consumers = [*(pair for pair in self._consumers if not pair[1].done), (subscription, child)]
 
     def _check_token(self) -> None:
         async def check() -> None:
@@ -247,23 +221,6 @@ class Engine:
     def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> None:
         self._children = [child for child in self._children if not child.done]
         self._children.append(self._rc.tasks.spawn(func, name=name, on_crash=self.supervisor.crashed))
-
-    def _snapshot(self) -> StoredSession | None:
-        session, link = self.common.session, self.supervisor.link
-        current = self.common.inbox.current
-        if current is not None and current.info is not None:
-            self._worth_keeping = True
-        if session.wsc is None or not self._worth_keeping:  # only a session with a subscription can be recovered
-            return None
-        last_frame = link.last_inbound_at if link is not None else session.outage and session.outage.since
-        return StoredSession(
-            wsc=session.wsc,
-            subscription=current.info if current is not None else None,
-            last_frame_at=last_frame.timestamp() if last_frame else time.time(),
-            recovery_timeout=session.details.recovery_timeout,
-            clean=self._stopped_reading and session.is_clean and not self._undelivered,
-            uuids=self.common.inbox.seen.last(_STORED_UUIDS),
-        )
 
     # -- stopping --------------------------------------------------------------------------------------------------
 
@@ -295,6 +252,7 @@ class Engine:
         if subscription is None or subscription.info is None:
             return
         request = self._request("DELETE", f"/restapi/v1.0/subscription/{subscription.info.id}")
+        request.timeout = self._settings.close_timeout / 2
         try:
             await self._rc.send(request, transport=self._transport.send if self.is_ready else None)
         except RcexError as exc:
@@ -310,30 +268,28 @@ class Engine:
         """Let the callbacks have what is buffered."""
         if self.common.inbox.current is not None:
             self.common.inbox.current.queue.close()
-        for child in self._deliveries:
+        for _, child in self._consumers:
             await child.wait()
 
     async def _end(self, *, keep_session: bool) -> None:
-        """End everything, store what the next process needs."""
+        """End everything, say what was not delivered, store what the next process needs."""
         self.supervisor.close()
-        for child in (*self._children, *self._deliveries):
+        interrupted = [child for _, child in self._consumers if not child.done and not child.encloses_caller()]
+        children = [*self._children, *(child for _, child in self._consumers)]
+        for child in children:
             child.cancel()
-        for child in (*self._children, *self._deliveries):
+        for child in children:
             await child.wait()
-        self._stopped_reading = True
-        subscription = self.common.inbox.current
-        self._undelivered = 0 if subscription is None else subscription.pending
-        if self._undelivered and keep_session:
-            reason = f"closed with {self._undelivered} notifications not delivered"
+        undelivered = sum(subscription.pending for subscription, _ in self._consumers)
+        for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more
+            subscription.queue.close(discard=True)
+        if interrupted or undelivered:
+            reason = f"closed with {undelivered} notifications not delivered, {len(interrupted)} callbacks cancelled"
             self.common.announcer.gap(Gap(None, utc_now(), certain=True, reason=reason))
-        if self._store is not None and self._opened:
-            try:
-                if self._keeper is not None and keep_session:
-                    await self._keeper.write()
-                else:
-                    await self._store.clear()
-            finally:
-                await self._store.close()
+        current = self.common.inbox.current
+        all_delivered = not interrupted and undelivered == 0 and (current is None or current.pending == 0)
+        if self._keeper is not None:
+            await self._keeper.close(keep_session=keep_session, all_delivered=all_delivered)
         self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)
 
 

@@ -1,15 +1,22 @@
-"""Keep the store up to date: at most one write a second, one after each subscribe, and one at the end.
+"""Between the session in memory and its store: resume it at the start, write it while it runs, leave it at the end.
 
-It reads the state when it writes, so marking that something changed costs the reader next to nothing.
+At most one write a second, one after each subscribe, and one at the end. It reads the state when it writes, so marking
+that something changed costs the reader next to nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import anyio
 
+from rcex_ws.connection import Link
+from rcex_ws.wsg.conversation import Common
+from rcex_ws.wsg.models import ConnectionDetails
+from rcex_ws.wsg.session import Outage
 from rcex_ws.wsg.store import SessionStore, StoredSession
 
 __all__ = ["Keeper"]
@@ -19,27 +26,49 @@ logger = logging.getLogger("rcex_ws.wsg")
 #: Seconds between two writes.
 _PAUSE = 1.0
 
+#: Uuids kept over a restart: more than the server replays.
+_UUIDS = 500
+
 
 class Keeper:
-    """Write a session to its store.
+    """Keep a session in its store.
 
     Args:
         store: where to.
-        snapshot: gives what is to be kept now, None while there is nothing.
-        failed: hears of a write that failed.
+        common: the session and what belongs to it.
+        link: gives the present connection, if there is one.
     """
 
-    def __init__(
-        self,
-        store: SessionStore,
-        snapshot: Callable[[], StoredSession | None],
-        failed: Callable[[Exception], None],
-    ) -> None:
+    def __init__(self, store: SessionStore, common: Common, link: Callable[[], Link | None]) -> None:
         self._store = store
-        self._snapshot = snapshot
-        self._failed = failed
+        self._common = common
+        self._link = link
         self._dirty = anyio.Event()
         self._one_at_a_time = anyio.Lock()
+        self._opened = False
+        self._worth_keeping = False
+
+    async def open(self) -> None:
+        """Take the store, and resume the session in it.
+
+        Raises:
+            ConfigurationError: another process has the store.
+        """
+        stored = await self._store.open()
+        self._opened = True
+        if stored is None:
+            return
+        for uuid in stored.uuids:
+            self._common.inbox.seen.add(uuid)
+        if stored.subscription is None:
+            return  # without a subscription there is no session to recover (WSG-1005), and nothing to miss
+        session = self._common.session
+        session.wsc = stored.wsc
+        session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
+        since = datetime.fromtimestamp(stored.last_frame_at, UTC)
+        lost_at = anyio.current_time() - (time.time() - stored.last_frame_at)
+        session.begin_outage(Outage(since=since, lost_at=lost_at, clean=stored.clean))
+        self._common.subscriptions.resume(stored.subscription)
 
     def touch(self) -> None:
         """Say that something changed."""
@@ -52,16 +81,48 @@ class Keeper:
             await self.write()
             await anyio.sleep(_PAUSE)
 
-    async def write(self) -> None:
-        """Write now. A failure is reported, and the next change tries again: it must not cost the connection."""
+    async def write(self, *, clean: bool = False) -> None:
+        """Write now. A failure is reported, and the next change tries again: it must not cost the connection.
+
+        Args:
+            clean: this is the last word, and all that came was delivered.
+        """
         with anyio.CancelScope(shield=True):  # a thread cannot be cancelled; two must not write at once
             async with self._one_at_a_time:
                 self._dirty = anyio.Event()
-                session = self._snapshot()
-                if session is None:
+                stored = self._snapshot(clean=clean)
+                if stored is None:
                     return
                 try:
-                    await self._store.save(session)
+                    await self._store.save(stored)
                 except Exception as exc:
                     logger.exception("the session was not stored")
-                    self._failed(exc)
+                    self._common.announcer.error(exc)
+
+    async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
+        """Say the last word, or forget the session, and leave the store to the next process."""
+        if not self._opened:
+            return
+        try:
+            if keep_session:
+                await self.write(clean=all_delivered and self._common.session.is_clean)
+            else:
+                await self._store.clear()
+        finally:
+            await self._store.close()
+
+    def _snapshot(self, *, clean: bool) -> StoredSession | None:
+        session, link, current = self._common.session, self._link(), self._common.inbox.current
+        if current is not None and current.info is not None:
+            self._worth_keeping = True
+        if session.wsc is None or not self._worth_keeping:  # only a session with a subscription can be recovered
+            return None
+        last_frame = link.last_inbound_at if link is not None else session.outage and session.outage.since
+        return StoredSession(
+            wsc=session.wsc,
+            subscription=current.info if current is not None else None,
+            last_frame_at=last_frame.timestamp() if last_frame else time.time(),
+            recovery_timeout=session.details.recovery_timeout,
+            clean=clean,
+            uuids=self._common.inbox.seen.last(_UUIDS),
+        )

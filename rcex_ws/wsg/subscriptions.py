@@ -1,8 +1,7 @@
-"""The one subscription of an extension: make, replace, resume, renew, revoke. All calls to /restapi/v1.0/subscription.
+"""The one subscription of an extension: make it, replace it, resume it, restore it, let it end.
 
-Facts: one subscription per connection, a second POST cancels the first; PUT changes filters; the server renews while
-the connection lives; an abandoned subscription counts against the limit for a day, so it is deleted (developer guide
-and API reference, subscriptions).
+Calls run one after another. What the application asks for and what the server may have made of it can differ for a
+while (a lost answer, a cancelled call); here is where both are brought together again.
 """
 
 from __future__ import annotations
@@ -11,41 +10,32 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 
 from rcex_ws.connection import utc_now
 from rcex_ws.errors import NotConnected, RcexError, RequestLost, SubscriptionEnded
-from rcex_ws.rest import Response, RestError
+from rcex_ws.rest import RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.filters import check_filters, matches_any, same_filters
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Gap, Outcome, Recovery, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.subscription import Callback, Subscription
+from rcex_ws.wsg.subscription_api import SubscriptionApi
 
-__all__ = ["SubscriptionCall", "Subscriptions"]
+__all__ = ["Subscriptions"]
 
 logger = logging.getLogger("rcex_ws.wsg")
-
-_PATH = "/restapi/v1.0/subscription"
-
-
-class SubscriptionCall(Protocol):
-    """Send one call over the extension's own socket; raise `RestError` when it is refused."""
-
-    async def __call__(self, method: str, path: str, body: object = None) -> Response:
-        """Send it."""
-        ...
 
 
 class Subscriptions:
     """Own the subscription of one extension.
 
     Args:
+        api: asks the server.
         inbox: routes notifications.
         announcer: hears of gaps and errors.
-        call: sends a call over the socket.
         wait_ready: waits for a connection; raises `NotConnected` when it is not to be waited for.
         deliver: starts the consumer of a subscription with a callback, after that of another.
         changed: hears that what should be stored has changed.
@@ -54,26 +44,24 @@ class Subscriptions:
 
     def __init__(
         self,
+        api: SubscriptionApi,
         inbox: Inbox,
         announcer: Announcer,
         *,
-        call: SubscriptionCall,
         wait_ready: Callable[[], Awaitable[None]],
         deliver: Callable[[Subscription, Subscription | None], None],
         changed: Callable[[], None],
         reassert_soon: Callable[[], None],
     ) -> None:
+        self._api = api
         self._inbox = inbox
         self._announcer = announcer
-        self._call = call
         self._wait_ready = wait_ready
         self._deliver = deliver
         self._changed = changed
         self._reassert_soon = reassert_soon
         self._one_at_a_time = anyio.Lock()
         self._claimed = False
-        self._orphans: list[str] = []
-        self._gaps: list[Gap] = []  # found while asking, not reported yet
         self._unsure_since: datetime | None = None  # the server may have other filters than we think
         self._blind = False  # the session was resumed by its token alone: what was subscribed is not known
         self._blind_recovery: Recovery | None = None  # how that went, until the first subscribe
@@ -119,7 +107,7 @@ class Subscriptions:
             if subscription is not self._inbox.current or subscription.info is None:
                 raise SubscriptionEnded(f"the subscription is {subscription.state}; subscribe again")
             with self._unsure_unless_answered():
-                info = await self._ask(filters, subscription.info)
+                info = await self._api.ask(filters, subscription.info)
             subscription.activate(info, filters)
             self._changed()
             await self._report_gaps()
@@ -131,13 +119,7 @@ class Subscriptions:
                 return
             self.end(SubscriptionState.REVOKED)
             if subscription.info is not None:
-                try:
-                    await self._call("DELETE", f"{_PATH}/{subscription.info.id}")
-                except (NotConnected, RequestLost):
-                    self._orphans.append(subscription.info.id)
-                except RestError as exc:
-                    if exc.status_code != 404:
-                        raise
+                await self._api.delete(subscription.info)
 
     def handler_failed(self, error: Exception) -> None:
         """Report an exception of a callback."""
@@ -173,7 +155,7 @@ class Subscriptions:
             return
         old = subscription.info
         try:
-            info = await self._ask(subscription.event_filters)
+            info = await self._api.ask(subscription.event_filters)
         except RestError as exc:
             if exc.retryable:
                 raise
@@ -184,10 +166,10 @@ class Subscriptions:
         else:
             subscription.activate(info, subscription.event_filters)
         if old is not None:
-            self._orphans.append(old.id)
+            self._api.abandon(old)
         self._changed()
-        while self._gaps:
-            self._announcer.gap(self._gaps.pop(0))
+        while self._api.gaps:
+            self._announcer.gap(self._api.gaps.pop(0))
 
     async def reassert(self) -> None:
         """Give the server the filters of the current subscription again, if it may have others."""
@@ -197,27 +179,19 @@ class Subscriptions:
                 self._unsure_since = None
                 return
             try:
-                info = await self._ask(subscription.event_filters, subscription.info)
+                info = await self._api.ask(subscription.event_filters, subscription.info)
             except RcexError as exc:
                 logger.warning("the filters could not be asserted, the next connection tries again: %s", exc)
                 return
             subscription.activate(info, subscription.event_filters)
             self._unsure_since = None
             reason = "a change of the filters was cancelled; the server may have made it for a while"
-            self._gaps.append(Gap(since, utc_now(), certain=False, reason=reason))
+            self._api.gaps.append(Gap(since, utc_now(), certain=False, reason=reason))
             await self._report_gaps()
 
-    async def delete_orphans(self) -> None:
-        """Delete subscriptions of lost sessions, which would count against the limit for a day."""
-        while self._orphans:
-            orphan = self._orphans.pop()
-            try:
-                await self._call("DELETE", f"{_PATH}/{orphan}")
-            except RestError as exc:
-                logger.debug("an abandoned subscription was not deleted: %s", exc)
-            except RcexError:
-                self._orphans.append(orphan)  # when the next connection is there
-                return
+    async def clear_up(self) -> None:
+        """Delete the subscriptions of lost sessions."""
+        await self._api.delete_abandoned()
 
     def end(self, state: SubscriptionState, error: Exception | None = None) -> Subscription | None:
         """End the current subscription here, without a call, after what is buffered; give it."""
@@ -290,7 +264,7 @@ class Subscriptions:
             try:
                 if known is None:
                     return await self._ask_first(filters, earlier)
-                return await self._ask(filters, known)
+                return await self._api.ask(filters, known)
             except (RequestLost, NotConnected) as exc:
                 logger.info("subscribing again: %s", exc)
 
@@ -298,39 +272,18 @@ class Subscriptions:
         """Make the first subscription of this process, or continue one of an earlier process."""
         resumed = self._blind_recovery
         if resumed is not None and resumed.outcome is not Outcome.RECOVERED:
-            info = await self._ask(filters)
+            info = await self._api.ask(filters)
             if earlier is not None:
-                self._orphans.append(earlier.id)
-                await self.delete_orphans()
+                self._api.abandon(earlier)
+                await self._api.delete_abandoned()
             if earlier is not None or resumed.error_code != "WSG-1005":  # "no subscription tied to the session"
-                self._found_gap(certain=True, reason=f"session not recovered: {resumed.outcome}")
+                self._api.note_gap(certain=True, reason=f"session not recovered: {resumed.outcome}")
             self._blind_recovery = None
             return info
-        info = await self._ask(filters, earlier)
+        info = await self._api.ask(filters, earlier)
         self._blind_recovery = None
         if earlier is not None and info.id == earlier.id:
-            self._found_gap(certain=False, reason="the subscription was resumed on a new session")
-        return info
-
-    async def _ask(self, filters: tuple[str, ...], known: SubscriptionInfo | None = None) -> SubscriptionInfo:
-        """PUT a known subscription, POST a new one; a known one that is gone is replaced and the gap reported."""
-        body = {"eventFilters": filters, "deliveryMode": {"transportType": "WebSocket"}}
-        if known is not None:
-            try:
-                return self._granted(await self._call("PUT", f"{_PATH}/{known.id}", body))
-            except RestError as exc:
-                if exc.status_code != 404:
-                    raise
-        info = self._granted(await self._call("POST", _PATH, body))
-        if known is not None:
-            self._found_gap(certain=True, reason="the server did not know the subscription any more")
-        return info
-
-    def _granted(self, response: Response) -> SubscriptionInfo:
-        info = SubscriptionInfo.from_dict(response.json())
-        if info.disabled_filters:
-            denied = ", ".join(f"{item.filter} ({item.reason or item.message})" for item in info.disabled_filters)
-            self._found_gap(certain=True, reason=f"filters not granted: {denied}")
+            self._api.note_gap(certain=False, reason="the subscription was resumed on a new session")
         return info
 
     def _activate(self, successor: Subscription, info: SubscriptionInfo | None, filters: tuple[str, ...]) -> None:
@@ -346,13 +299,10 @@ class Subscriptions:
             self._deliver(successor, current)
         self._changed()
 
-    def _found_gap(self, *, certain: bool, reason: str) -> None:
-        self._gaps.append(Gap(None, utc_now(), certain=certain, reason=reason))
-
     async def _report_gaps(self) -> None:
         """Report what was found while asking; the hook runs before the new subscription delivers."""
-        while self._gaps:
-            await self._announcer.gap_now(self._gaps.pop(0))
+        while self._api.gaps:
+            await self._announcer.gap_now(self._api.gaps.pop(0))
 
 
 def _as_info(info: SubscriptionInfo | Mapping[str, Any] | None) -> SubscriptionInfo | None:

@@ -73,7 +73,7 @@ async def clean(gateway, rc: RingCentral, ext: WebSocketExtension) -> None:
     assert not rc.tasks.running
     if ext._engine is not None:
         assert len(ext._engine.common.table) == 0
-        assert all(child.done for child in (*ext._engine._children, *ext._engine._deliveries))
+        assert all(child.done for child in (*ext._engine._children, *(child for _, child in ext._engine._consumers)))
     with anyio.fail_after(4):
         while True:
             log = gateway.log()

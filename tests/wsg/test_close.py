@@ -93,11 +93,34 @@ async def test_closing_from_inside_a_handler_lets_it_finish(ext, told, send, met
         await anyio.lowlevel.checkpoint()
         told.add("finished")
 
-    await ext.subscribe(STORE, on_notification)
-    send(1, 2)
+    subscription = await ext.subscribe(STORE, on_notification)
+    send(1)
     with anyio.fail_after(4):
         await told.wait("finished")
     assert ext.state is State.CLOSED
+    assert subscription.delivered == 1
+
+
+async def test_closing_from_inside_a_handler_says_what_it_leaves_behind(ext, told, send):
+    gate = anyio.Event()
+
+    async def on_notification(notification):
+        told.add("taken")
+        await gate.wait()
+        await ext.detach()
+        told.add("finished")
+
+    subscription = await ext.subscribe(STORE, on_notification)
+    send(1, 2, 3)
+    with anyio.fail_after(4):
+        while subscription.pending < 2 or not told.of("taken"):
+            await anyio.lowlevel.checkpoint()
+        gate.set()
+        await told.wait("finished")
+    gap = await told.wait(Events.NOTIFICATION_GAP)
+    assert gap.certain
+    assert "2 notifications not delivered" in gap.reason
+    assert told.names.count("taken") == 1
 
 
 async def test_closing_the_client_from_inside_a_handler(gateway, make_ext, told, send):
