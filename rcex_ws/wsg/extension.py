@@ -1,11 +1,10 @@
 """`WebSocketExtension`: what the application holds. A thin front; each life behind it is an `Engine`.
 
-engine.py          one life: the parts and their tasks
-driver.py          where to connect             conversation.py  one connection
-session.py         recovery and gaps (pure)     inbox.py         notifications on their way in
-subscriptions.py   the one subscription         subscription.py  what subscribe() returns
-rest_transport.py  REST over the WebSocket      store.py, keeper.py  surviving a restart
-announcer.py       what the application is told frames.py, filters.py, models.py, dedupe.py  pure
+* engine.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
+* session.py: recovery and gaps (pure); inbox.py: notifications on their way in; announcer.py: what is told, in order
+* subscriptions.py, subscription_api.py: the one subscription and the calls for it; subscription.py: what subscribe() gives
+* rest_transport.py: REST over the WebSocket; store.py, keeper.py: surviving a restart
+* frames.py, filters.py, models.py, dedupe.py: pure
 """
 
 from __future__ import annotations
