@@ -2,7 +2,7 @@
 
 * engine.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
 * session.py: recovery and gaps (pure); inbox.py: notifications on their way in; announcer.py: what is told, in order
-* subscriptions.py, subscription_api.py: the one subscription and the calls for it; subscription.py: what subscribe() gives
+* subscriptions.py, subscription_api.py: the one subscription, the calls for it; subscription.py: what subscribe() gives
 * rest_transport.py: REST over the WebSocket; store.py, keeper.py: surviving a restart
 * frames.py, filters.py, models.py, dedupe.py: pure
 """
