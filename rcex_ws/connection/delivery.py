@@ -110,14 +110,16 @@ class DeliveryQueue(Generic[T]):
         self._held = False
         self._wake()
 
-    def move_to(self, other: DeliveryQueue[T], wanted: Callable[[T], bool] = lambda _: True) -> None:
-        """Put all that waits and is wanted into another queue, in order, ahead of what waits there."""
-        moved = [(item, size) for item, size in self._items if wanted(item)]
-        self._items.clear()
-        self._bytes = 0
+    def move_to(
+        self, other: DeliveryQueue[T], wanted: Callable[[T], bool] = lambda _: True, *, behind: bool = False
+    ) -> None:
+        """Put all that waits and is wanted into another queue, in order, behind or ahead of what waits there."""
+        moved = [entry for entry in self._items if wanted(entry[0])]
+        self._items = deque(entry for entry in self._items if not wanted(entry[0]))
+        self._bytes = sum(size for _, size in self._items)
         self._end_episode()
-        behind, other._items, other._bytes = other._items, deque(), 0
-        for item, size in (*moved, *behind):
+        there, other._items, other._bytes = other._items, deque(), 0
+        for item, size in (*there, *moved) if behind else (*moved, *there):
             other._append(item, size)
         other._wake()
 

@@ -86,8 +86,7 @@ class Supervisor:
         open_socket: opens a WebSocket; a test may bring its own.
 
     Attributes:
-        state: what it is doing.
-        reason: why, for people.
+        reason: why it is in its state, for people.
         link: the connection; None while there is none.
     """
 
@@ -102,9 +101,9 @@ class Supervisor:
         reconnect_delays: ReconnectDelays = default_delays,
         open_socket: Opener = open_websocket,
     ) -> None:
-        self.state = State.IDLE
         self.reason = ""
         self.link: Link | None = None
+        self._state = State.IDLE
         self._driver = driver
         self._auto_reconnect = auto_reconnect
         self._attempt_timeout = attempt_timeout
@@ -120,9 +119,16 @@ class Supervisor:
     # -- for others ------------------------------------------------------------------------------------------------
 
     @property
+    def state(self) -> State:
+        """What it is doing, to the moment: a loss counts before the loop has taken note of it."""
+        if self._state is State.READY and (self.link is None or self.link.loss is not None):
+            return State.WAITING
+        return self._state
+
+    @property
     def is_ready(self) -> bool:
-        """Tell whether the connection is ready, to the moment: a loss counts before the state follows."""
-        return self.state is State.READY and self.link is not None and self.link.loss is None
+        """Tell whether the connection is ready."""
+        return self.state is State.READY
 
     async def wait_ready(self) -> None:
         """Wait, through failed attempts, until the connection is ready.
@@ -231,17 +237,17 @@ class Supervisor:
             raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
         if link is None or link.loss is None:
             raise AssertionError("a link ends only with a loss or an error")
-        if self.state is not State.READY:
+        if self._state is not State.READY:
             raise ConnectFailed(f"the connection was lost before it was ready: {link.loss}", upgrade_sent=True)
         return link.loss, link.lived
 
     @property
     def _closed(self) -> bool:
-        return self.state is State.CLOSED
+        return self._state is State.CLOSED
 
     @property
     def _over(self) -> bool:
-        return self.state in (State.CLOSED, State.FAILED)
+        return self._state in (State.CLOSED, State.FAILED)
 
     @property
     def _by_hand(self) -> bool:
@@ -263,8 +269,8 @@ class Supervisor:
     def _set(self, state: State, reason: str) -> None:
         if self._closed:
             return
-        logger.debug("%s -> %s (%s)", self.state, state, reason)
-        self.state, self.reason = state, reason
+        logger.debug("%s -> %s (%s)", self._state, state, reason)
+        self._state, self.reason = state, reason
         self._changed.set()
         self._changed = anyio.Event()
 

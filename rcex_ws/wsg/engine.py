@@ -16,7 +16,7 @@ import anyio
 
 from rcex_ws.connection import EventEmitter, Opener, ReconnectDelays, RequestTable, Supervisor, utc_now
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
-from rcex_ws.rest import UNSET, Request, Response, RingCentral
+from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
 from rcex_ws.tasks import Child, in_child
 from rcex_ws.wsg.announcer import Announcer, GapHook
 from rcex_ws.wsg.conversation import Common
@@ -252,17 +252,23 @@ class Engine:
         if subscription is None or subscription.info is None:
             return
         request = self._request("DELETE", f"/restapi/v1.0/subscription/{subscription.info.id}")
-        request.timeout = self._settings.close_timeout / 2
-        try:
-            await self._rc.send(request, transport=self._transport.send if self.is_ready else None)
-        except RcexError as exc:
-            logger.info("the subscription was not deleted: %s", exc)
+        request.timeout = self._settings.close_timeout / 4
+        ways = (self._transport.send, None) if self.is_ready else (None,)  # None is HTTPS
+        for way in ways:  # over a dead link, or one that is full of calls, only HTTPS works
+            try:
+                await self._rc.send(request, transport=way)
+            except RestError as exc:
+                logger.info("the subscription was not deleted: %s", exc)
+            except RcexError as exc:
+                logger.info("the subscription was not deleted that way: %s", exc)
+                continue
+            return
 
     async def _disconnect(self) -> None:
         self.supervisor.close()
         link = self.supervisor.link
         if link is not None:
-            await link.close(1000, "", within=self._settings.close_timeout / 2)
+            await link.close(1000, "", within=self._settings.close_timeout / 4)
 
     async def _drain(self) -> None:
         """Let the callbacks have what is buffered."""
@@ -274,7 +280,9 @@ class Engine:
     async def _end(self, *, keep_session: bool) -> None:
         """End everything, say what was not delivered, store what the next process needs."""
         self.supervisor.close()
-        interrupted = [child for _, child in self._consumers if not child.done and not child.encloses_caller()]
+        interrupted = sum(
+            subscription.in_callback and not child.encloses_caller() for subscription, child in self._consumers
+        )
         children = [*self._children, *(child for _, child in self._consumers)]
         for child in children:
             child.cancel()
@@ -284,10 +292,10 @@ class Engine:
         for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more
             subscription.queue.close(discard=True)
         if interrupted or undelivered:
-            reason = f"closed with {undelivered} notifications not delivered, {len(interrupted)} callbacks cancelled"
+            reason = f"closed with {undelivered} notifications not delivered, {interrupted} callbacks cancelled"
             self.common.announcer.gap(Gap(None, utc_now(), certain=True, reason=reason))
         current = self.common.inbox.current
-        all_delivered = not interrupted and undelivered == 0 and (current is None or current.pending == 0)
+        all_delivered = interrupted == 0 and undelivered == 0 and (current is None or current.pending == 0)
         if self._keeper is not None:
             await self._keeper.close(keep_session=keep_session, all_delivered=all_delivered)
         self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)

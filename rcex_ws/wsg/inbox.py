@@ -79,8 +79,11 @@ class Inbox:
         if self._replay is not None:
             self._count_replayed(self._replay, notification)
         target = self.current
-        if self.candidate is not None and (target is None or matches_any(envelope.event, self.candidate.event_filters)):
-            target = self.candidate
+        candidate = self.candidate
+        if candidate is not None and (
+            target is None or candidate.pending or matches_any(envelope.event, candidate.event_filters)
+        ):  # behind one whose owner is not known yet all must wait, to keep the order
+            target = candidate
         if target is None:
             logger.info("a notification without a subscription was dropped: %s", envelope.event)
             return

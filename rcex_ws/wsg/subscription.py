@@ -74,6 +74,7 @@ class Subscription:
         self._queue = queue
         self._callback = callback
         self._iterated = False
+        self.in_callback = False  # for the owner: a callback runs now
         self._drained = anyio.Event()
 
     def __repr__(self) -> str:
@@ -183,6 +184,7 @@ class Subscription:
                 await after.drained()
             in_a_row = 0
             async for notification in self._queue:
+                self.in_callback = True
                 try:
                     result = callback(notification)
                     if inspect.isawaitable(result):
@@ -191,6 +193,8 @@ class Subscription:
                 except Exception as exc:
                     logger.exception("the callback raised for %r; the next notification follows", notification)
                     self._owner.handler_failed(exc)
+                finally:
+                    self.in_callback = False
                 in_a_row += 1
                 if in_a_row % _BATCH == 0:
                     await anyio.lowlevel.checkpoint()

@@ -229,7 +229,7 @@ class Subscriptions:
                 info = await self._ask_until_answered(filters, earlier)
         except BaseException:
             if self._inbox.current is not None:
-                candidate.queue.move_to(self._inbox.current.queue)
+                candidate.queue.move_to(self._inbox.current.queue, behind=True)
             candidate.end(SubscriptionState.FAILED, discard=True)
             raise
         finally:
@@ -293,6 +293,8 @@ class Subscriptions:
         if current is not None:
             if not self._claimed:  # nobody has seen these events: those asked for go to the new consumer
                 current.queue.move_to(successor.queue, lambda item: matches_any(item.event, filters))
+            else:  # those that were not asked for came while the server had not answered
+                successor.queue.move_to(current.queue, lambda item: not matches_any(item.event, filters), behind=True)
             current.end(SubscriptionState.REPLACED)
         self._claimed = True
         if successor.has_callback:
