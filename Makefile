@@ -1,13 +1,14 @@
 # make demo    watch the main job work
 # make test    set up what the tests need and run them all
 # make lint    linters and type checkers
+# make docs    build docs/ into docs/_build; a warning is an error
 # make clean   remove what these have made
 #
 # PYTHON=python3.13 chooses the interpreter that .venv is made of.
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
@@ -23,9 +24,12 @@ lint: .venv/installed-dev
 	.venv/bin/pyright
 	.venv/bin/lint-imports
 
+docs: .venv/installed-docs
+	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+
 clean:
 	rm -rf .venv .venv-websockets-* tests/peers/node/node_modules tests/peers/python/.venv
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # A half-made .venv would pass for a whole one the next time.
 .venv/bin/python:

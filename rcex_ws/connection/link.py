@@ -111,6 +111,7 @@ class Link:
         clock: gives the event loop's time, in seconds.
         heartbeat_interval: seconds without an inbound frame after which a heartbeat is sent.
         heartbeat_timeout: seconds to wait for an inbound frame after that.
+        on_lost: hears of the loss before the conversation does.
 
     Attributes:
         id: counts the connections of this process.
@@ -119,7 +120,13 @@ class Link:
     """
 
     def __init__(
-        self, socket: Socket, *, clock: Callable[[], float], heartbeat_interval: float, heartbeat_timeout: float
+        self,
+        socket: Socket,
+        *,
+        clock: Callable[[], float],
+        heartbeat_interval: float,
+        heartbeat_timeout: float,
+        on_lost: Callable[[Loss], None],
     ) -> None:
         self.id = next(_ids)
         self.opened_at = utc_now()
@@ -132,6 +139,7 @@ class Link:
         self._outbox: deque[bytes | Pending[Any]] = deque()
         self._wakeup = anyio.Event()
         self._scope = anyio.CancelScope()
+        self._on_lost = on_lost
         self._conversation: Conversation | None = None
 
     def __repr__(self) -> str:
@@ -161,6 +169,7 @@ class Link:
         if self.loss is None:
             self.loss = loss
             self._scope.cancel()
+            self._on_lost(loss)
             if self._conversation is not None:
                 self._conversation.lost(loss)
 

@@ -86,7 +86,8 @@ class Supervisor:
         open_socket: opens a WebSocket; a test may bring its own.
 
     Attributes:
-        reason: why it is in its state, for people.
+        state: what it is doing.
+        reason: why, for people.
         link: the connection; None while there is none.
     """
 
@@ -101,9 +102,9 @@ class Supervisor:
         reconnect_delays: ReconnectDelays = default_delays,
         open_socket: Opener = open_websocket,
     ) -> None:
+        self.state = State.IDLE
         self.reason = ""
         self.link: Link | None = None
-        self._state = State.IDLE
         self._driver = driver
         self._auto_reconnect = auto_reconnect
         self._attempt_timeout = attempt_timeout
@@ -117,13 +118,6 @@ class Supervisor:
         self._was_ready = False
 
     # -- for others ------------------------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> State:
-        """What it is doing, to the moment: a loss counts before the loop has taken note of it."""
-        if self._state is State.READY and (self.link is None or self.link.loss is not None):
-            return State.WAITING
-        return self._state
 
     @property
     def is_ready(self) -> bool:
@@ -184,7 +178,7 @@ class Supervisor:
                 self._driver.attempt_failed(error)
             else:
                 delay = self._schedule.after_loss(lived)
-                self._set(State.WAITING, f"lost: {loss}")
+                logger.info("lost after %.1f s: %s", lived, loss)
 
     def crashed(self, error: Exception) -> None:
         """Give up for good: a fatal refusal, or a bug of ours that reached the root."""
@@ -215,18 +209,27 @@ class Supervisor:
         """Make one attempt; once ready, stay until the connection is lost. Tell how it ended and how long it lived."""
         self._set(State.CONNECTING, self.reason)
         link: Link | None = None
+        became_ready = False
         with anyio.CancelScope(deadline=anyio.current_time() + self._attempt_timeout) as scope:
             endpoint = await self._driver.endpoint()
             async with self._open_socket(endpoint) as socket:
                 interval, timeout = self._heartbeat
-                self.link = link = Link(socket, clock=_clock(), heartbeat_interval=interval, heartbeat_timeout=timeout)
+                self.link = link = Link(
+                    socket,
+                    clock=_clock(),
+                    heartbeat_interval=interval,
+                    heartbeat_timeout=timeout,
+                    on_lost=self._note_loss,
+                )
                 conversation = self._driver.converse(link)
 
                 async def steps() -> None:
+                    nonlocal became_ready
                     await conversation.handshake()
                     scope.deadline = math.inf
                     await conversation.prepare()
-                    self._became_ready()
+                    became_ready = True
+                    self._note_ready()
                     await conversation.ready()
 
                 try:
@@ -237,17 +240,17 @@ class Supervisor:
             raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
         if link is None or link.loss is None:
             raise AssertionError("a link ends only with a loss or an error")
-        if self._state is not State.READY:
+        if not became_ready:
             raise ConnectFailed(f"the connection was lost before it was ready: {link.loss}", upgrade_sent=True)
         return link.loss, link.lived
 
     @property
     def _closed(self) -> bool:
-        return self._state is State.CLOSED
+        return self.state is State.CLOSED
 
     @property
     def _over(self) -> bool:
-        return self._state in (State.CLOSED, State.FAILED)
+        return self.state in (State.CLOSED, State.FAILED)
 
     @property
     def _by_hand(self) -> bool:
@@ -255,11 +258,16 @@ class Supervisor:
 
     # -- states ----------------------------------------------------------------------------------------------------
 
-    def _became_ready(self) -> None:
+    def _note_ready(self) -> None:
         self._was_ready = True
         self._set(State.READY, "connected")
         self._attempt.settle()
         self._attempt = _Attempt()
+
+    def _note_loss(self, loss: Loss) -> None:
+        """Let the state follow at once; the loop hears of it when the link is cleared away."""
+        if self.state is State.READY:
+            self._set(State.WAITING, f"lost: {loss}")
 
     def _finish_attempt(self, error: RcexError, reason: str) -> None:
         self._set(State.WAITING, reason)
@@ -269,8 +277,8 @@ class Supervisor:
     def _set(self, state: State, reason: str) -> None:
         if self._closed:
             return
-        logger.debug("%s -> %s (%s)", self._state, state, reason)
-        self._state, self.reason = state, reason
+        logger.debug("%s -> %s (%s)", self.state, state, reason)
+        self.state, self.reason = state, reason
         self._changed.set()
         self._changed = anyio.Event()
 

@@ -86,7 +86,11 @@ class SubscriptionInfo(Struct, rename="camel", frozen=True):
         event_filters: with `~` resolved to ids.
         disabled_filters: those the server did not grant.
         status: "Active" or "Blacklisted".
-        uri, creation_time, expiration_time, expires_in, delivery_mode: as the server wrote them.
+        uri: its path.
+        creation_time: ISO 8601, as the server wrote it.
+        expiration_time: likewise.
+        expires_in: seconds until then.
+        delivery_mode: as the server wrote it.
     """
 
     id: str

@@ -1,0 +1,71 @@
+"""The documentation cannot go stale: the table of known failures matches the tests, the API page the public names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import rcex_ws
+
+ROOT = Path(__file__).parents[1]
+ROWS = [*(f"J{number}" for number in range(1, 32)), *(f"P{number}" for number in range(1, 18))]
+SHORTEST_REASON = 40
+
+
+class Row(NamedTuple):
+    name: str
+    there: str
+    here: str
+    proof: str
+
+    @property
+    def tests(self) -> list[str]:
+        """The names of its tests; without one, `proof` is the reason why."""
+        return re.findall(r"`(test_\w+)`", self.proof)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its tests begin with."""
+        return f"test_{self.name[0].lower()}{int(self.name[1:]):02}_"
+
+
+def table() -> list[Row]:
+    lines = (ROOT / "docs/known-failures.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if re.match(r"\| [JP]\d", line)]
+    return [Row(*cells) for cells in rows]
+
+
+def row_tests() -> set[str]:
+    """The names of all tests that are named after a row."""
+    found: set[str] = set()
+    for path in (ROOT / "tests/wsg").glob("test_*.py"):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        names = (node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+        found.update(name for name in names if re.match(r"test_[jp]\d\d_", name))
+    return found
+
+
+def test_the_table_has_every_row_in_order() -> None:
+    assert [row.name for row in table()] == ROWS
+
+
+def test_every_row_has_its_tests_or_a_reason() -> None:
+    for row in table():
+        assert row.there, row.name
+        assert row.here, row.name
+        assert row.tests or len(row.proof) >= SHORTEST_REASON, row.name
+        assert [name for name in row.tests if not name.startswith(row.prefix)] == []
+
+
+def test_the_table_names_exactly_the_tests_there_are() -> None:
+    named = [name for row in table() for name in row.tests]
+    assert len(named) == len(set(named))
+    assert set(named) == row_tests()
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    page = (ROOT / "docs/api.md").read_text()
+    described = re.findall(r"^\.\. (?:auto\w+|py:data):: (\w+)$", page, re.MULTILINE)
+    assert sorted(described) == sorted(rcex_ws.__all__)
