@@ -178,7 +178,7 @@ class Supervisor:
                 self._driver.attempt_failed(error)
             else:
                 delay = self._schedule.after_loss(lived)
-                logger.info("lost after %.1f s: %s", lived, loss)
+                logger.warning("connection lost after %.1f s: %s", lived, loss)
 
     def crashed(self, error: Exception) -> None:
         """Give up for good: a fatal refusal, or a bug of ours that reached the root."""

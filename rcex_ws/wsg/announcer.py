@@ -11,15 +11,15 @@ from functools import partial
 
 import anyio
 
-from rcex_ws.connection import EventEmitter, finish
+from rcex_ws.connection import EventEmitter, call
 from rcex_ws.wsg.models import Events, Gap
 
 __all__ = ["Announcer", "GapHook"]
 
 logger = logging.getLogger("rcex_ws.wsg")
 
-GapHook = Callable[[Gap], Awaitable[None]]
-"""Called with each gap before newer notifications are delivered: the place to read the affected data again."""
+GapHook = Callable[[Gap], Awaitable[None] | None]
+"""Sync or async; called with each gap before newer notifications are delivered: the place to read the data again."""
 
 
 class Announcer:
@@ -71,7 +71,7 @@ class Announcer:
             return
         try:
             with anyio.fail_after(self._gap_timeout):
-                await finish(self._on_gap(gap))
+                await call(self._on_gap, gap)
         except TimeoutError as exc:
             logger.warning("on_gap took longer than %g s and was cancelled", self._gap_timeout)
             self.error(exc)

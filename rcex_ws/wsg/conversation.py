@@ -194,6 +194,8 @@ class WsgConversation:
         if concluded is None:
             return
         recovery, gap = concluded
+        if recovery.error_code == "WSG-1003":
+            logger.warning("the session belongs to another login; keep the login with RingCentral(token_store=...)")
         common.last_recovery = recovery
         common.subscriptions.resumed(recovery)
         common.inbox.reconnected(recovery)

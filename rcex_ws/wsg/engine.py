@@ -9,16 +9,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
-from rcex_ws.connection import EventEmitter, Opener, ReconnectDelays, RequestTable, Supervisor, utc_now
+from rcex_ws.connection import EventEmitter, Opener, RequestTable, Supervisor, utc_now
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
 from rcex_ws.tasks import Child, in_child
-from rcex_ws.wsg.announcer import Announcer, GapHook
+from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.driver import WsgDriver
 from rcex_ws.wsg.frames import Frame, Wsc, redact
@@ -27,37 +26,18 @@ from rcex_ws.wsg.keeper import Keeper
 from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.session import Outage, Session
+from rcex_ws.wsg.settings import Settings
 from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
 from rcex_ws.wsg.subscriptions import Subscriptions
 
-__all__ = ["Engine", "Settings"]
+__all__ = ["Engine"]
 
 logger = logging.getLogger("rcex_ws.wsg")
 
 #: Seconds for cancelled tasks to end and the store to be written, after `close_timeout`.
 _LAST_WORDS = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The options of `WebSocketExtension` that hold for all its life; see there."""
-
-    auto_recover: bool
-    debug_mode: bool
-    on_gap: GapHook | None
-    open_timeout: float
-    attempt_timeout: float
-    request_timeout: float
-    close_timeout: float
-    gap_timeout: float
-    heartbeat_interval: float
-    heartbeat_timeout: float
-    reconnect_delays: ReconnectDelays
-    max_pending: int
-    max_pending_bytes: int
-    max_size: int
 
 
 class Engine:

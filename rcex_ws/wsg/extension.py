@@ -29,10 +29,11 @@ from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected, Requ
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import GapHook
-from rcex_ws.wsg.engine import Engine, Settings
+from rcex_ws.wsg.engine import Engine
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, Events, Recovery, SubscriptionInfo
 from rcex_ws.wsg.rest_transport import eligible
+from rcex_ws.wsg.settings import Settings
 from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Callback, Subscription
 
@@ -64,7 +65,7 @@ class WebSocketExtension(Extension):
         session_store: keeps session and subscription over a restart.
         start_in_background: `install_extension` returns at once; `subscribe` then waits for the connection.
         repeat_lost: repeat a GET, HEAD, PUT or DELETE by HTTPS when the connection went before its answer.
-        on_gap: async hook, called with each `Gap` before newer notifications are delivered.
+        on_gap: hook, sync or async, called with each `Gap` before newer notifications are delivered.
         open_timeout: for all of install.
         attempt_timeout: for one attempt: wstoken, TCP, TLS, upgrade, ConnectionDetails.
         request_timeout: for one call of the extension's own.
@@ -128,6 +129,7 @@ class WebSocketExtension(Extension):
             max_pending_bytes=max_pending_bytes,
             max_size=max_size,
         )
+        _check_store(session_store)
         self._wsc_token = wsc_token
         self._store = session_store
         self._start_in_background = start_in_background
@@ -387,3 +389,8 @@ class WebSocketExtension(Extension):
 
 def _emitter_crashed(exc: Exception) -> None:
     logger.error("the task of lifecycle events crashed", exc_info=exc)
+
+
+def _check_store(store: object) -> None:
+    if store is not None and not isinstance(store, SessionStore):
+        raise ConfigurationError(f"session_store: expected a store such as FileSessionStore(path), got {store!r}")

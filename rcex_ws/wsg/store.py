@@ -10,7 +10,7 @@ import os
 import sys
 from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import anyio
 import anyio.to_thread
@@ -49,6 +49,7 @@ class StoredSession(Struct, kw_only=True, rename="camel", frozen=True):
     uuids: list[str] = []
 
 
+@runtime_checkable
 class SessionStore(Protocol):
     """Keep one session; the methods are never called concurrently by one extension."""
 
@@ -90,6 +91,10 @@ class FileSessionStore:
 
     async def open(self) -> StoredSession | None:
         """Lock the file and read it; None when there is none, or an unreadable one, which is set aside as `.bad`."""
+        if self._lock is not None:
+            raise ConfigurationError(
+                f"session_store: {self.path} is in use by another extension of this process; give each one its own file"
+            )
         give_up_at = anyio.current_time() + self._wait
         while not await anyio.to_thread.run_sync(self._try_lock):
             if anyio.current_time() < give_up_at:
@@ -116,8 +121,6 @@ class FileSessionStore:
             os.close(lock)
 
     def _try_lock(self) -> bool:
-        if self._lock is not None:
-            return True
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 
 from rcex_ws.connection import utc_now
-from rcex_ws.errors import NotConnected, RcexError, RequestLost, SubscriptionEnded
+from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost, SubscriptionEnded
 from rcex_ws.rest import RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.filters import check_filters, matches_any, same_filters
@@ -86,6 +86,8 @@ class Subscriptions:
     ) -> Subscription:
         """Subscribe, or replace the subscription there is; see `WebSocketExtension.subscribe`."""
         filters = check_filters(event_filters)
+        if callback is not None and not callable(callback):
+            raise ConfigurationError(f"callback: expected a function that takes a notification, got {callback!r}")
         earlier = _as_info(subscription_info)
         async with self._one_at_a_time:
             current = self._inbox.current

@@ -130,3 +130,25 @@ async def test_debug_mode_writes_both_directions_without_tokens(rc, make_ext, ca
     assert "rcex_ws < " in written
     assert '"ClientRequest"' in written
     assert ext.wsc.token not in written
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("heartbeat_interval", 0),
+        ("heartbeat_timeout", "a"),
+        ("open_timeout", None),
+        ("close_timeout", -1),
+        ("gap_timeout", float("nan")),
+        ("attempt_timeout", True),
+        ("max_pending", 0),
+        ("max_size", 1.5),
+        ("reconnect_delays", 1.0),
+        ("on_gap", "hook"),
+        ("auto_recover", 1),
+        ("session_store", "session.json"),
+    ],
+)
+def test_a_wrong_option_is_named(option, value):
+    with pytest.raises(ConfigurationError, match=f"{option}: expected"):
+        WebSocketExtension(**{option: value})

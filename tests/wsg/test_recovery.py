@@ -321,6 +321,17 @@ async def test_the_gap_hook_runs_before_new_events_are_delivered(rc, make_ext, t
     assert names.index("hook") < names.index("notification")
 
 
+async def test_the_gap_hook_may_be_sync(rc, make_ext, told, send, gateway):
+    ext = make_ext(on_gap=lambda gap: told.add("hook", gap))
+    await rc.install_extension(ext)
+    await ext.subscribe(STORE, told.on_notification)
+    gateway.cut()
+    send(1)
+    await told.wait("notification")
+    assert len(told.of("hook")) == 1
+    assert told.of("error") == []
+
+
 async def test_a_hung_gap_hook_is_cancelled(rc, make_ext, told, send, gateway):
     async def on_gap(gap):
         await anyio.sleep_forever()

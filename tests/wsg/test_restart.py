@@ -244,6 +244,13 @@ async def test_two_processes_on_one_file_the_second_is_refused_clearly(rc, sessi
         await rc.install_extension(make_ext(session_store=FileSessionStore(session_file)))
 
 
+async def test_one_store_in_two_extensions_is_refused_too(rc, session_file, make_ext):
+    store = FileSessionStore(session_file)
+    await rc.install_extension(make_ext(session_store=store))
+    with pytest.raises(ConfigurationError, match="another extension of this process"):
+        await rc.install_extension(make_ext(session_store=store))
+
+
 async def test_or_waits_for_its_turn(rc, session_file, make_ext, told):
     first = make_ext(session_store=FileSessionStore(session_file))
     await rc.install_extension(first)

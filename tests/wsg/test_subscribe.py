@@ -234,6 +234,11 @@ async def test_bad_subscription_info_names_the_field(ext):
         await ext.subscribe(STORE, lambda n: None, {"id": 7})
 
 
+async def test_a_bad_callback_names_the_field(ext):
+    with pytest.raises(ConfigurationError, match="callback"):
+        await ext.subscribe(STORE, "on_event")
+
+
 async def test_a_subscription_with_a_callback_is_not_iterated(ext):
     subscription = await ext.subscribe(STORE, lambda n: None)
     with pytest.raises(ConfigurationError, match="callback"):
