@@ -74,13 +74,14 @@ async def clean(gateway, rc: RingCentral, ext: WebSocketExtension) -> None:
     if ext._engine is not None:
         assert len(ext._engine.common.table) == 0
         assert all(child.done for child in (*ext._engine._children, *(child for _, child in ext._engine._consumers)))
-    with anyio.fail_after(4):
+    with anyio.move_on_after(4) as scope:
         while True:
             log = gateway.log()
-            opened = sum(entry["kind"] == "connect" for entry in log)
-            if opened == sum(entry["kind"] in ("lost", "superseded") for entry in log):
+            opened = {entry["connection"] for entry in log if entry["kind"] == "connect"}
+            if opened <= {entry["connection"] for entry in log if entry["kind"] in ("lost", "superseded")}:
                 break
             await anyio.sleep(0.002)
+    assert not scope.cancelled_caught, log
 
 
 async def works(gateway, ext: WebSocketExtension) -> None:
