@@ -147,7 +147,7 @@ def describe(gap: Gap) -> str:
 
 async def run(place: Place) -> int:
     """Run every step and give the exit code."""
-    report = Report()
+    report = Report(place)
     ws_ext = WebSocketExtension(rest_over_websocket=True)
     heard = Heard(ws_ext)
     try:
@@ -160,7 +160,7 @@ async def run(place: Place) -> int:
             await demo.recover()
             await demo.fail_to_recover()
     except (RcexError, TimeoutError) as error:
-        report.check(False, f"{type(error).__name__}: {error}")
+        report.broken_off(error)
     lost, recovered, refused = (
         len(heard.of(event)) for event in (Events.DISCONNECTED, Events.AUTO_RECOVER_SUCCESS, Events.AUTO_RECOVER_FAILED)
     )

@@ -69,12 +69,12 @@ async def toggle(place: Place, rc: RingCentral, ws_ext: WebSocketExtension, repo
 
 async def run(place: Place) -> int:
     """Run it and give the exit code."""
-    report = Report()
+    report = Report(place)
     try:
         async with place.client() as rc:
             await toggle(place, rc, WebSocketExtension(), report)
     except (RcexError, TimeoutError) as error:
-        report.check(False, f"{type(error).__name__}: {error}")
+        report.broken_off(error)
     return report.end("Every call went the way it should.")
 
 

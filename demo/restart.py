@@ -155,7 +155,7 @@ async def start_child(place: Place, folder: Path, report: Report, *, manual: boo
 
 async def parent(place: Place, folder: Path, *, manual: bool) -> int:
     """Run a child, kill it, run another one, and compare what was sent with what they got."""
-    report = Report()
+    report = Report(place)
 
     async def send(rc: RingCentral, count: int) -> list[int]:
         sent: list[int] = []
@@ -191,7 +191,7 @@ async def parent(place: Place, folder: Path, *, manual: bool) -> int:
             report.check(in_order, f"the second child got {got} of {MEANWHILE} sent meanwhile, each once and in order")
             report.check(second.process.returncode == 0, "the second child ended in good order")
     except (RcexError, TimeoutError, anyio.IncompleteRead) as error:
-        report.check(False, f"{type(error).__name__}: {error}")
+        report.broken_off(error)
     return report.end("Nothing was lost between two processes.")
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import anyio
 
-from rcex_ws import Events, Notification, RingCentral, WebSocketExtension
+from rcex_ws import ConnectFailed, Events, Notification, RingCentral, TransportError, WebSocketExtension
 from rcex_ws.gateway import Gateway
 
 EXTENSION = "/restapi/v1.0/account/~/extension/~"
@@ -39,6 +39,7 @@ class Place:
         client_id: of the application.
         client_secret: of the application.
         jwt: the user's credential.
+        source: who named it: ".env", "the environment" or "a local gateway".
         gateway: the local gateway, which can be told to fail; None at RingCentral.
         fax_to: a number that may be sent a fax; None if there is none.
     """
@@ -47,8 +48,13 @@ class Place:
     client_id: str
     client_secret: str = field(repr=False)
     jwt: str = field(repr=False)
+    source: str
     gateway: Gateway | None = None
     fax_to: str | None = None
+
+    def __str__(self) -> str:
+        """Say where that is."""
+        return f"{self.server}, from {self.source}" if self.gateway is None else f"{self.source}, {self.server}"
 
     def client(self, **options: Any) -> RingCentral:
         """Make a REST client for this place."""
@@ -65,19 +71,19 @@ class Place:
 @contextmanager
 def find_place() -> Generator[Place]:
     """Take the account that the environment or the file .env names; without one, start a local gateway."""
+    source = "the environment" if _VARIABLES[0] in os.environ else ".env"
     _read_env_file(Path(".env"))
     given = [os.environ.get(name) for name in _VARIABLES]
     if not any(given):
         with Gateway() as gateway:
-            yield Place(
-                gateway.server, gateway.client_id, gateway.client_secret, gateway.jwt, gateway, fax_to="+16505550100"
-            )
+            account = (gateway.server, gateway.client_id, gateway.client_secret, gateway.jwt)
+            yield Place(*account, "a local gateway", gateway, fax_to="+16505550100")
         return
     missing = [name for name, value in zip(_VARIABLES, given, strict=True) if not value]
     if missing:
         sys.exit(f"not set: {', '.join(missing)} (set all four, or none to use a local gateway)")
     server, client_id, client_secret, jwt = (str(value) for value in given)
-    yield Place(server, client_id, client_secret, jwt, fax_to=os.environ.get("RINGCENTRAL_FAX_TO") or None)
+    yield Place(server, client_id, client_secret, jwt, source, fax_to=os.environ.get("RINGCENTRAL_FAX_TO") or None)
 
 
 def _read_env_file(path: Path) -> None:
@@ -91,11 +97,17 @@ def _read_env_file(path: Path) -> None:
 
 
 class Report:
-    """Tell what happens, with the time, and remember what did not hold."""
+    """Tell where the demo runs and what happens, with the time, and remember what did not hold.
 
-    def __init__(self) -> None:
+    Args:
+        place: where it runs.
+    """
+
+    def __init__(self, place: Place) -> None:
         self.failures: list[str] = []
         self._began = time.monotonic()
+        self._place = place
+        print(f"Using {place}", flush=True)
 
     @property
     def seconds(self) -> float:
@@ -115,6 +127,14 @@ class Report:
         self.say(f"[{'ok' if holds else 'FAILED'}] {promise}")
         if not holds:
             self.failures.append(promise)
+
+    def broken_off(self, error: Exception) -> None:
+        """Tell what ended the demo before its end."""
+        self.check(False, f"{type(error).__name__}: {error}")
+        # A gateway of the shell is reached by http, RingCentral by https.
+        of_a_gateway = self._place.source == ".env" and self._place.server.startswith("http:")
+        if of_a_gateway and isinstance(error, (TransportError, ConnectFailed)):
+            self.say("Is the gateway of .env still running? Else remove .env.")
 
     def end(self, summary: str) -> int:
         """Sum up and give the exit code."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import pytest
 
 import rcex_ws
@@ -32,6 +33,7 @@ PRINTS = {
     "Events": r"ready: .*\nlost: aborted[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED",
     "REST": r"404 CMN-102 Resource for parameter \[extensionId\] is not found",
     "Surviving a restart": r"(None|Outcome.RECOVERED)",
+    "Starting while the server is down": r"^ready connected$",
     "The local RingCentral": r"sent while the connection was lost - recovered",
 }
 
@@ -102,7 +104,7 @@ def test_program_runs(run: Run, program: Snippet, backend: str) -> None:
     code = program.code.replace("anyio.run(main)", f"anyio.run(main, backend={backend!r})")
     ended = run(sys.executable, "-W", "error", "-c", code)
     assert ended.returncode == 0, ended.stderr
-    assert re.search(PRINTS[program.heading], ended.stdout), ended.stdout + ended.stderr
+    assert re.search(PRINTS[program.heading], ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
 
 
 def test_program_with_stores_continues_its_session(run: Run) -> None:
@@ -111,6 +113,19 @@ def test_program_with_stores_continues_its_session(run: Run) -> None:
     second = run(sys.executable, "-c", program.code)
     assert first.stdout == "None\n", first.stderr
     assert "Outcome.RECOVERED" in second.stdout, second.stderr
+
+
+def test_program_that_starts_while_the_server_is_down_logs_in_later(run: Run, gateway: Gateway) -> None:
+    (program,) = (program for program in PROGRAMS if program.heading == "Starting while the server is down")
+    gateway.refuse("token", 503, times=2)
+    assert "or 10)" in program.code
+    ended = run(sys.executable, "-c", program.code.replace("or 10)", "or 0.1)"))
+    assert ended.stdout.count("not logged in yet: POST /restapi/oauth/token was answered 503") == 2, ended.stderr
+    assert ended.stdout.endswith("\nready connected\n")
+    gateway.refuse("token", 401)
+    refused = run(sys.executable, "-c", program.code)
+    assert refused.stdout == ""
+    assert "LoginRefused" in refused.stderr
 
 
 def test_users_tests_pass_on_both_event_loops(run: Run, tmp_path: Path) -> None:
@@ -162,7 +177,7 @@ class TestCommands:
         makes = [command for command in COMMANDS if command.startswith("make ")]
         assert makes == ["make demo", "make test"]
         others = [command for command in COMMANDS if command not in makes]
-        kinds = (".venv/bin/python demo/", ".venv/bin/python -m rcex_ws.gateway ", "curl ")
+        kinds = (".venv/bin/python demo/", ".venv/bin/python -m rcex_ws.gateway ", "until ", "set -a; ", "curl ")
         assert all(command.startswith(kinds) for command in others)
 
     @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
@@ -176,6 +191,16 @@ class TestCommands:
         ended = run("sh", "-c", command, account=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         assert ended.stdout.splitlines()[-1].startswith("OK ")
+
+    def test_first_program_as_told(self, run: Run, clone: Path, port: int) -> None:
+        (commands,) = (snippet.code for snippet in snippets("sh") if snippet.heading == "The first program")
+        (program,) = (program.code for program in PROGRAMS if program.heading == "The first program")
+        (clone / "bot.py").write_text(program)
+        assert "`.venv/bin/python bot.py`" in README
+        script = f"{commands}.venv/bin/python bot.py; ended=$?; kill $!; exit $ended"
+        ended = run("sh", "-c", script.replace("8080", str(port)), account=False)
+        assert ended.returncode == 0, ended.stderr
+        assert re.search(PRINTS["The first program"], ended.stdout)
 
     @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
     @pytest.mark.usefixtures("shell_gateway")
@@ -224,7 +249,9 @@ def test_error_table_is_complete() -> None:
     assert listed | {"RcexError", "BadFrame"} == errors
 
 
-@pytest.mark.parametrize("name", ["cut", "fail_recovery", "refuse", "error", "freeze", "thaw", "answer_fault"])
-def test_faults_have_the_names_of_the_methods(name: str) -> None:
-    assert callable(getattr(Gateway, name))
-    assert re.search(rf"\b{name}\b", README)
+def test_fault_table_is_complete(gateway: Gateway) -> None:
+    listed = {name: [] if members == "none" else members.split(", ") for name, members, _ in table("fault")}
+    told = httpx.get(gateway.server).json()["faults"]
+    assert listed == {path.removeprefix("/_gateway/"): fault["members"] for path, fault in told.items()}
+    for name, members in listed.items():  # in Python they have the same names
+        assert list(inspect.signature(getattr(gateway, name)).parameters) == members

@@ -1,11 +1,13 @@
 """The faults over HTTP, so that a test in any language can use them: `POST /_gateway/<name>`, `GET /_gateway/log`.
 
 Routes of the REST application, outside of RingCentral's paths, made by `app.py` from its own methods; the body is the
-JSON of a method's keyword arguments, an empty one takes the defaults. `GET /` says what this server is.
+JSON of a method's keyword arguments, an empty one takes the defaults. `GET /` and `GET /_gateway` say what this server
+is, and list the faults with their members.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +20,8 @@ from rcex_ws.gateway.problem import Problem
 
 __all__ = ["routes"]
 
-_LOG = "/_gateway/log"
+_HOME = "/_gateway"
+_LOG = f"{_HOME}/log"
 
 
 def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[..., Any]]) -> list[Route]:
@@ -32,7 +35,7 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
         "server": "rcex_ws.gateway, a local RingCentral for tests",
         "credentials": "the first four lines that `python -m rcex_ws.gateway` prints; attributes of a `Gateway` object",
         "log": _LOG,
-        "faults": [f"/_gateway/{control.__name__}" for control in controls],
+        "faults": {f"{_HOME}/{control.__name__}": _description(control) for control in controls},
     }
 
     async def introduce(request: Request) -> Response:
@@ -44,15 +47,38 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
     def route(control: Callable[..., Any]) -> Route:
         async def call(request: Request) -> Response:
             arguments = await json_body(request)
+            _check_members(control, arguments)
             try:
                 return JSONResponse({"result": control(**arguments)})
             except (TypeError, ValueError) as error:
-                raise Problem(400, "CMN-101", str(error)) from error
+                raise Problem(400, "CMN-101", f"{control.__name__}: {error}") from error
 
-        return Route(f"/_gateway/{control.__name__}", call, methods=["POST"])
+        return Route(f"{_HOME}/{control.__name__}", call, methods=["POST"])
 
     return [
         Route("/", introduce, methods=["GET"]),
+        Route(_HOME, introduce, methods=["GET"]),
         Route(_LOG, read_log, methods=["GET"]),
         *(route(control) for control in controls),
     ]
+
+
+def _description(control: Callable[..., Any]) -> dict[str, Any]:
+    """Say what a fault does and what its body may hold."""
+    summary, _, _ = (inspect.getdoc(control) or "").partition("\n")
+    return {"does": summary, "members": list(inspect.signature(control).parameters)}
+
+
+def _check_members(control: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    """Compare the members of a body with what the fault takes.
+
+    Raises:
+        Problem: 400 CMN-101 for one that is missing or not known.
+    """
+    members = inspect.signature(control).parameters
+    missing = [name for name, member in members.items() if member.default is member.empty and name not in arguments]
+    unknown = [name for name in arguments if name not in members]
+    for complaint, names in (("is missing", missing), ("is not known", unknown)):
+        if names:
+            takes = f"it takes {', '.join(members)}" if members else "it takes none"
+            raise Problem(400, "CMN-101", f"{control.__name__}: the member `{names[0]}` {complaint}; {takes}")

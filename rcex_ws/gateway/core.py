@@ -39,7 +39,7 @@ class Core:
         self.options = options
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
-        self.store = Store(self.clock)
+        self.store = Store(self.clock, options.jwt)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock)

@@ -25,8 +25,8 @@ __all__ = ["Front"]
 
 _logger = logging.getLogger(__name__)
 
-_CONTROL = "/_gateway/"
-"""The gateway's own paths; so is "/". Faults, login, rate gate and record do not concern them."""
+_CONTROL = "/_gateway"
+"""Where the gateway's own paths begin; so does "/" alone. Faults, login, rate gate and record do not concern them."""
 
 _OPEN_PATHS = ("/restapi", "/restapi/v1.0", "/restapi/v1.0/status")
 """What RingCentral answers without a login, besides /restapi/oauth/token, revoke and authorize."""

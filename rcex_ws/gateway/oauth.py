@@ -66,8 +66,8 @@ class OAuth:
     def __init__(self, options: GatewayOptions, clock: Clock) -> None:
         self._options = options
         self._clock = clock
-        self.client_id = secrets.token_urlsafe(16)
-        self.client_secret = secrets.token_urlsafe(32)
+        self.client_id = options.client_id or secrets.token_urlsafe(16)
+        self.client_secret = options.client_secret or secrets.token_urlsafe(32)
         self._ids = count(1)
         self._sessions: list[OAuthSession] = []
         self._codes: dict[str, _Code] = {}

@@ -39,6 +39,9 @@ class GatewayOptions:
         wsc_every_n: Every n-th frame after ConnectionDetails bears a newer wsc; 0 for none.
         disabled_filters: Event filters that a subscription is silently not granted (`disabledFilters`).
         public_ws_uri: The WebSocket address told to clients, when a proxy stands before the real one.
+        client_id: Of the one application; generated at each start unless given.
+        client_secret: Of the one application; generated likewise.
+        jwt: The credential that logs in as the first user; generated likewise.
     """
 
     access_token_expires_in: float = 3600
@@ -62,3 +65,6 @@ class GatewayOptions:
     wsc_every_n: int = 0
     disabled_filters: tuple[str, ...] = ()
     public_ws_uri: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    jwt: str | None = field(default=None, repr=False)

@@ -79,14 +79,15 @@ class Store:
 
     Args:
         clock: Source of the dates in messages.
+        jwt: The credential of the first extension; None makes one, as for the others.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, jwt: str | None) -> None:
         self._clock = clock
         self._ids = count(1001001)
         self.extensions = [
-            _extension("62264425016", "101", "Ada Ring"),
-            _extension("62264425017", "102", "Bob Central"),
+            _extension("62264425016", "101", "Ada Ring", jwt),
+            _extension("62264425017", "102", "Bob Central", None),
         ]
         self.messages: dict[tuple[str, int], Message] = {}
         self._presence: dict[str, dict[str, Any]] = {}
@@ -171,9 +172,9 @@ class Store:
         return (message for message in reversed(self.messages.values()) if message.owner is owner)
 
 
-def _extension(extension_id: str, number: str, name: str) -> Extension:
+def _extension(extension_id: str, number: str, name: str, jwt: str | None) -> Extension:
     username = f"{name.split()[0].lower()}@gateway.invalid"
-    return Extension(extension_id, number, name, username, secrets.token_urlsafe(12), _jwt(extension_id))
+    return Extension(extension_id, number, name, username, secrets.token_urlsafe(12), jwt or _jwt(extension_id))
 
 
 def _jwt(subject: str) -> str:

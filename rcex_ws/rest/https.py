@@ -266,7 +266,7 @@ def _failure(client: HTTPClient, request: Request, url: str, exc: Exception) -> 
     """
     if isinstance(exc, TransportError) or not isinstance(exc, (OSError, *_library_errors(client))):
         return None
-    reason = _os_reason(exc) or type(exc).__name__
+    reason = _reason(exc) or type(exc).__name__
     text = f"{request}: no answer from {urlsplit(url).hostname}: {reason}"
     # ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout: the names are the same in httpx and httpx2.
     return RequestTimeout(text) if type(exc).__name__.endswith("Timeout") else TransportError(text)
@@ -279,11 +279,13 @@ def _library_errors(client: HTTPClient) -> list[type[Exception]]:
     return [error for error in errors if isinstance(error, type) and issubclass(error, Exception)]
 
 
-def _os_reason(exc: BaseException | None) -> str | None:
-    """Return the operating system's words for the failure (no route, name not known), which hold no secret."""
+def _reason(exc: BaseException | None) -> str | None:
+    """Return OpenSSL's or the operating system's words for the failure, which hold no secret."""
     for _ in range(_LONGEST_CHAIN):  # bounded: `raise ... from` can close a circle
         if exc is None:
             break
+        if isinstance(exc, ssl.SSLError):  # its errno is OpenSSL's, not the system's
+            return f"TLS: {getattr(exc, 'verify_message', None) or exc.reason or type(exc).__name__}"
         if isinstance(exc, OSError) and exc.errno:
             return os.strerror(exc.errno) if exc.errno > 0 else exc.strerror  # negative: of the name service
         if isinstance(exc, BaseExceptionGroup):  # trio's, one for each address it tried

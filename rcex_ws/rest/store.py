@@ -14,6 +14,7 @@ from typing import Protocol
 import anyio.to_thread
 import msgspec
 
+from rcex_ws.errors import ConfigurationError
 from rcex_ws.rest.files import set_aside, write_private
 from rcex_ws.rest.token import Token
 
@@ -49,7 +50,11 @@ class FileTokenStore:
         self.path = Path(path)
 
     async def load(self) -> Token | None:
-        """Return the kept token; None when there is no file, or an unreadable one, which is set aside as `.bad`."""
+        """Return the kept token; None when there is no file, or an unreadable one, which is set aside as `.bad`.
+
+        Raises:
+            ConfigurationError: the path is a folder.
+        """
         return await anyio.to_thread.run_sync(self._load)
 
     async def save(self, token: Token) -> None:
@@ -65,6 +70,8 @@ class FileTokenStore:
             return msgspec.json.decode(self.path.read_bytes(), type=Token)
         except FileNotFoundError:
             return None
+        except IsADirectoryError:
+            raise ConfigurationError(f"token_store: {self.path} is a folder, expected a file") from None
         except (msgspec.DecodeError, UnicodeDecodeError):  # their text could quote the content: not logged
             logger.warning("the token file %s is unreadable; kept as %s", self.path, set_aside(self.path).name)
             return None

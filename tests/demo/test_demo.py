@@ -71,6 +71,7 @@ def test_main_keeps_every_promise(run: Run) -> None:
     ended = run("main.py")
     assert_kept(
         ended,
+        r"^Using a local gateway, http://127\.0\.0\.1",
         r"logged in at http://127\.0\.0\.1",
         r"\[ok\] the REST call went via websocket",
         r"\[ok\] the upload of \d+ bytes \(a fax\) went via https",
@@ -96,6 +97,7 @@ def test_main_runs_against_the_account_of_the_environment(run: Run, gateway: Gat
     ended = run("main.py", gateway=gateway)
     assert_kept(
         ended,
+        f"^Using {gateway.server}, from the environment$",
         f"logged in at {gateway.server}",
         r"upload skipped: set RINGCENTRAL_FAX_TO",
         r"download skipped: no message has an attachment",
@@ -113,7 +115,20 @@ def test_main_faxes_only_to_the_given_number(run: Run, gateway: Gateway) -> None
 def test_main_reads_the_env_file_of_its_folder(run: Run, gateway: Gateway, tmp_path: Path) -> None:
     lines = [f"{name}={value}" for name, value in account_of(gateway).items()]
     (tmp_path / ".env").write_text("\n".join(["# an account", *lines, "OTHER=1"]))
-    assert_kept(run("main.py"), f"logged in at {gateway.server}")
+    assert_kept(run("main.py"), f"^Using {gateway.server}, from .env$", f"logged in at {gateway.server}")
+
+
+@pytest.mark.parametrize("demo", ["main.py", "restart.py", "rest_toggle.py"])
+def test_an_env_file_of_a_gateway_that_is_gone_is_named(run: Run, tmp_path: Path, demo: str) -> None:
+    with Gateway() as gone:
+        account = account_of(gone)
+    (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in account.items()))
+    ended = run(demo)
+    assert_broken(ended, "TransportError: POST /restapi/oauth/token: no answer from 127.0.0.1")
+    assert "Is the gateway of .env still running? Else remove .env." in ended.stdout
+    from_environment = run(demo, **account)
+    assert_broken(from_environment, "TransportError")
+    assert ".env" not in from_environment.stdout
 
 
 def test_main_says_what_is_not_set(run: Run) -> None:

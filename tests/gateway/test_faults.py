@@ -346,7 +346,20 @@ async def test_faults_over_http(start, log_in):
 def test_wrong_arguments_over_http_are_400(start, name, arguments):
     answer = httpx.post(f"{start().server}/_gateway/{name}", json=arguments)
     assert answer.status_code == 400
-    assert answer.json()["message"]
+    assert answer.json()["message"].startswith(f"{name}: ")
+    assert "GatewayApp" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("fail_recovery", {"kode": 1}, "fail_recovery: the member `kode` is not known; it takes code, times"),
+        ("notify", {"event": STORE}, "notify: the member `body` is missing; it takes event, body"),
+        ("thaw", {"soon": True}, "thaw: the member `soon` is not known; it takes none"),
+    ],
+)
+def test_wrong_member_over_http_is_named(start, name, arguments, message):
+    assert httpx.post(f"{start().server}/_gateway/{name}", json=arguments).json()["message"] == message
 
 
 @pytest.mark.parametrize(
@@ -387,17 +400,20 @@ async def test_place_may_be_a_pattern(start, log_in):
     assert (await user.http.get("/restapi")).status_code == 200
 
 
-def test_root_says_what_this_server_is(start):
+@pytest.mark.parametrize("path", ["/", "/_gateway"])
+def test_root_says_what_this_server_is(start, path):
     gw = start()
-    answer = httpx.get(gw.server)
+    answer = httpx.get(f"{gw.server}{path}")
     about = answer.json()
     assert answer.status_code == 200
     assert "rcex_ws.gateway" in about["server"]
     assert "python -m rcex_ws.gateway" in about["credentials"]
     assert not [secret for secret in (gw.client_id, gw.client_secret, gw.jwt) if secret in answer.text]
     assert httpx.get(f"{gw.server}{about['log']}").json() == []  # nor does asking leave a trace
-    for path in about["faults"]:
-        assert httpx.get(f"{gw.server}{path}").status_code == 405  # it is there, and wants a POST
+    for fault in about["faults"]:
+        assert httpx.get(f"{gw.server}{fault}").status_code == 405  # it is there, and wants a POST
+    assert about["faults"]["/_gateway/cut"]["members"] == ["code", "reason"]
+    assert about["faults"]["/_gateway/cut"]["does"].startswith("Cut every WebSocket")
 
 
 async def test_no_log_shows_a_token(start, log_in, caplog):

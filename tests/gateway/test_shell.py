@@ -8,10 +8,13 @@ import socket
 import subprocess
 import sys
 
+import anyio
 import httpx
 import pytest
 
 from rcex_ws.gateway import GatewayOptions
+
+MESSAGES = "/restapi/v1.0/account/~/extension/~/message-store"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -35,6 +38,54 @@ def test_first_four_lines_are_credentials_that_work(number):
             process.send_signal(number)
         assert process.wait(10) == 0
         assert process.stderr.read() == ""
+
+
+def test_a_restart_may_keep_its_credentials():
+    command = [sys.executable, "-m", "rcex_ws.gateway", "--client-id", "app", "--client-secret", "s3", "--jwt", "ada"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            server = process.stdout.readline().strip().partition("=")[2]
+            assert [process.stdout.readline().strip() for _ in range(3)] == [
+                "RINGCENTRAL_CLIENT_ID=app",
+                "RINGCENTRAL_CLIENT_SECRET=s3",
+                "RINGCENTRAL_JWT=ada",
+            ]
+            form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": "ada"}
+            assert httpx.post(f"{server}/restapi/oauth/token", data=form, auth=("app", "s3")).status_code == 200
+            assert httpx.post(f"{server}/restapi/oauth/token", data=form, auth=("app", "s4")).status_code == 401
+        finally:
+            process.terminate()
+
+
+async def test_a_running_bot_survives_a_restart_of_the_gateway():
+    """What the README says of it: new sessions, the same credentials, the same port."""
+    from rcex_ws import Events, RingCentral, WebSocketExtension
+    from rcex_ws.gateway import Gateway
+
+    credentials = {"client_id": "app", "client_secret": "s3", "jwt": "ada"}
+    ready, gaps = anyio.Event(), []
+    with Gateway(**credentials) as first:
+        port = int(first.server.rpartition(":")[2])
+        rc = RingCentral(server=first.server, client_id="app", client_secret="s3")
+        await rc.authorize(jwt="ada")
+        ws_ext = WebSocketExtension(reconnect_delays=lambda n: 0.05)
+        await rc.install_extension(ws_ext)
+        await ws_ext.subscribe([MESSAGES], lambda notification: None)
+    ws_ext.on(Events.CONNECTION_READY, lambda ws: ready.set())
+    ws_ext.on(Events.NOTIFICATION_GAP, gaps.append)
+    with Gateway(port, **credentials) as second:
+        with anyio.fail_after(10):
+            await ready.wait()
+        assert [gap.certain for gap in gaps] == [True]
+        assert any(entry.get("path") == "/restapi/v1.0/subscription" for entry in second.log())
+        await rc.aclose()
+
+
+def test_secrets_of_the_options_are_not_shown():
+    shown = repr(GatewayOptions(client_id="app", client_secret="s3cret", jwt="ada"))
+    assert "app" in shown
+    assert "s3cret" not in shown
+    assert "ada" not in shown
 
 
 def run(*arguments):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 from email import message_from_bytes
 
 import httpx
 import pytest
+import trustme
 
 from rcex_ws.errors import TransportError
 from rcex_ws.rest import Extension, RestError, RingCentral
@@ -153,6 +157,47 @@ def test_a_given_tls_context_is_the_one():
     rc = RingCentral()
     assert rc.ssl_context is rc.ssl_context
     assert rc.ssl_context.verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.fixture
+def tls_server():
+    """Listen with a certificate of an authority that nobody trusts; give the URL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    yield from serve_once(lambda connection: context.wrap_socket(connection, server_side=True).recv(1))
+
+
+@pytest.fixture
+def plain_server():
+    """Listen without TLS; give the URL of a client that thinks otherwise."""
+    yield from serve_once(lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+
+
+def serve_once(talk):
+    with socket.create_server(("localhost", 0)) as listener:
+
+        def accept():
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):  # the client hangs up, that is the point
+                talk(connection)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"https://localhost:{listener.getsockname()[1]}"
+        thread.join(10)
+
+
+async def test_a_certificate_that_is_not_trusted_is_named(tls_server, make_client, token):
+    rc = make_client(server=tls_server, token=token)
+    with pytest.raises(TransportError, match=r"no answer from localhost: TLS: .*certificate") as caught:
+        await rc.get("/restapi/v1.0/x")
+    assert "ACCESS-0" not in str(caught.value)
+
+
+async def test_https_to_a_server_without_tls_is_named(plain_server, make_client, token):
+    rc = make_client(server=plain_server, token=token)
+    with pytest.raises(TransportError, match=r"no answer from localhost: TLS: [A-Z_]+$"):
+        await rc.get("/restapi/v1.0/x")
 
 
 @pytest.mark.parametrize("module", ["rcex_ws.rest", "rcex_ws.rest; rcex_ws.rest.RingCentral(client_id='x')"])

@@ -8,6 +8,7 @@ import stat
 
 import pytest
 
+from rcex_ws.errors import ConfigurationError
 from rcex_ws.rest import FileTokenStore
 from rcex_ws.rest.files import write_private
 
@@ -34,6 +35,12 @@ async def test_a_corrupt_file_is_reported_and_set_aside(tmp_path, content, caplo
     assert "SECR" not in caplog.text
     assert (tmp_path / "token.json.bad").read_bytes() == content
     assert not path.exists()
+
+
+async def test_a_folder_is_told_clearly(tmp_path, make_client):
+    rc = make_client(token_store=FileTokenStore(tmp_path))
+    with pytest.raises(ConfigurationError, match=f"token_store: {tmp_path} is a folder, expected a file"):
+        await rc.authorize(jwt="JWT")
 
 
 def test_an_existing_open_file_becomes_private(tmp_path):
