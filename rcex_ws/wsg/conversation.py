@@ -195,7 +195,7 @@ class WsgConversation:
             return
         recovery, gap = concluded
         if recovery.error_code == "WSG-1003":
-            logger.warning("the session belongs to another login; keep the login with RingCentral(token_store=...)")
+            logger.warning("the session belonged to another login; a token_store keeps the login over a restart")
         common.last_recovery = recovery
         common.subscriptions.resumed(recovery)
         common.inbox.reconnected(recovery)

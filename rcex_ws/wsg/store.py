@@ -136,6 +136,8 @@ class FileSessionStore:
             return msgspec.json.decode(self.path.read_bytes(), type=StoredSession)
         except FileNotFoundError:
             return None
+        except IsADirectoryError as exc:
+            raise ConfigurationError(f"session_store: {self.path} is a folder, expected a file") from exc
         except (msgspec.DecodeError, UnicodeDecodeError):  # their text could quote the token: not logged
             logger.warning("the session file %s is unreadable; kept as %s", self.path, set_aside(self.path).name)
             return None
