@@ -208,8 +208,8 @@ class Link:
         heartbeat, clock, received = self._heartbeat, self._clock, conversation.received
 
         def on_message(data: bytes) -> None:
+            received(data)  # it may want to know when the frame before came
             heartbeat.last_inbound = clock()
-            received(data)
 
         closed = await self._socket.read(on_message)
         kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED

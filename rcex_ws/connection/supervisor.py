@@ -133,9 +133,13 @@ class Supervisor:
         """
         while not self.is_ready:
             self._raise_if_over()
-            if self.state is State.WAITING and self._by_hand:
-                raise NotConnected(f"not connected ({self.reason}); reconnect by hand, or switch automatic recovery on")
+            self.check_connected()
             await self._changed.wait()
+
+    def check_connected(self) -> None:
+        """Raise `NotConnected` when the connection is lost and only `attempt` brings it back."""
+        if self.state is State.WAITING and self._by_hand:
+            raise NotConnected(f"not connected ({self.reason}); reconnect by hand, or switch automatic recovery on")
 
     async def attempt(self) -> None:
         """Make one attempt now, or join the one under way; do nothing when connected.
@@ -165,6 +169,8 @@ class Supervisor:
         delay = 0.0
         while not self._over:
             await self._wait(delay)
+            if self._over:
+                return
             try:
                 loss, lived = await self._connect_once()
             except RcexError as error:

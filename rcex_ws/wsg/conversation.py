@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
-import msgspec
 
 from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable, utc_now
 from rcex_ws.wsg.announcer import Announcer
-from rcex_ws.wsg.frames import BadFrame, Frame, decode, decode_body, encode, next_id, read_error
+from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.models import ConnectionDetails, Events, Outcome, Recovery
+from rcex_ws.wsg.models import Events, Outcome, Recovery, read_details
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.session import Outage, Session
 from rcex_ws.wsg.subscriptions import Subscriptions
@@ -79,18 +78,21 @@ class WsgConversation:
         try:
             frame = decode(data)
         except BadFrame as exc:
-            common.inbox.unreadable(exc, certain=False)  # it may have been anything
+            common.inbox.unreadable(exc, self._link.last_inbound_at, certain=False)  # it may have been anything
             return
         common.on_frame()
         meta = frame.meta
         kind = meta.type.lower()
         if kind == "servernotification":
-            common.inbox.take(frame)
+            try:
+                common.inbox.take(frame)
+            except BadFrame as exc:
+                common.inbox.unreadable(exc, self._link.last_inbound_at, certain=True)
         elif kind == "connectiondetails":
             self._take_details(frame)
             return
-        elif not (meta.message_id is not None and common.table.settle(frame.key, frame)) and kind == "error":
-            self._take_error(frame)
+        elif not common.table.settle(frame.key, frame) and kind == "error" and not is_own_id(frame.key):
+            self._take_error(frame)  # else it is a late answer
         if meta.wsc is not None and common.session.offer_wsc(meta.wsc):
             common.announcer.emit(Events.NEW_WSC, meta.wsc)
 
@@ -158,12 +160,7 @@ class WsgConversation:
     def _take_details(self, frame: Frame) -> None:
         """Take the server's first frame, and with it its word on the recovery."""
         common, session = self._common, self._common.session
-        try:
-            body = decode_body(frame.body)
-            details = msgspec.convert(body if isinstance(body, dict) else {}, ConnectionDetails, strict=False)
-        except (BadFrame, msgspec.ValidationError) as exc:
-            common.announcer.error(exc)
-            details = ConnectionDetails()
+        details = read_details(frame.body)
         if self._greeted.is_set():  # a later one only brings a new token (ringcentral-php merges them)
             if frame.meta.wsc is not None and session.offer_wsc(frame.meta.wsc):
                 common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
@@ -183,8 +180,11 @@ class WsgConversation:
         """Take an Error frame: the server closes after it. Before ConnectionDetails it may be about the token."""
         error = read_error(frame.body)
         code = error.error_code or str(frame.meta.status)
-        if not self._greeted.is_set() and self._offered and not code.startswith("WSG-9"):
-            self._common.session.decide(Outcome.UNREADABLE if code == "WSG-400" else Outcome.REFUSED, code)
+        if not self._greeted.is_set() and self._offered:
+            if code == "WSG-400":
+                self._common.session.decide(Outcome.UNREADABLE, code)
+            elif code.startswith("WSG-10"):  # about the session; all else may pass, and the token is still good
+                self._common.session.decide(Outcome.REFUSED, code)
         self._link.lose(Loss(LossKind.REFUSED, code, error.message))
 
     def _conclude(self, *, subscribed: bool) -> None:

@@ -76,6 +76,8 @@ class Engine:
             inbox,
             announcer,
             wait_ready=self.wait_ready,
+            check_connected=lambda: self.supervisor.check_connected(),
+            owner_id=lambda: rc.token.owner_id if rc.token is not None else None,
             deliver=self._deliver,
             changed=self._touch,
             reassert_soon=self._reassert_soon,

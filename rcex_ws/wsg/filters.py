@@ -35,14 +35,28 @@ def matches_any(event: str, filters: Iterable[str]) -> bool:
     return False
 
 
-def same_filters(a: Collection[str], b: Collection[str]) -> bool:
-    """Tell whether two sets of filters ask for the same, in any order, `~` standing for any id."""
+def same_filters(a: Collection[str], b: Collection[str], *, owner_id: str | None = None) -> bool:
+    """Tell whether two sets of filters ask for the same, in any order.
 
-    def covered(some: Collection[str], others: Collection[str]) -> bool:
-        parsed = [_parse(text) for text in others]
-        return all(any(q == q2 and _same_path(p, p2) for p2, q2 in parsed) for p, q in map(_parse, some))
+    Args:
+        a: some filters.
+        b: others.
+        owner_id: if one of them was resolved by the server: the extension that `~` stands for. `~` is never taken for
+            another extension; without this it only equals itself.
+    """
+    return {_normal(text, owner_id) for text in a} == {_normal(text, owner_id) for text in b}
 
-    return covered(a, b) and covered(b, a)
+
+def _normal(text: str, owner_id: str | None) -> tuple[tuple[str, ...], frozenset[tuple[str, str]]]:
+    path, query = _parse(text)
+    if owner_id is None:
+        return path, query
+    own = {"account": None, "extension": owner_id}  # there is one account: the login's
+    segments = [
+        "~" if before in own and own[before] in (None, segment) else segment
+        for before, segment in zip(("", *path), path, strict=False)
+    ]
+    return tuple(segments), query
 
 
 def check_filters(event_filters: object) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ __all__ = [
     "decode",
     "decode_body",
     "encode",
+    "is_own_id",
     "next_id",
     "read_envelope",
     "read_error",
@@ -109,6 +110,11 @@ _counter = count(1)
 def next_id(prefix: str) -> str:
     """Make a message id: unique within this process, and cheap."""
     return f"{prefix}{next(_counter)}"
+
+
+def is_own_id(key: str) -> bool:
+    """Tell whether an id is one of ours: a frame that bears it answers a request, perhaps one given up long ago."""
+    return key[:1] in ("r", "h") and key[1:].isdecimal()
 
 
 def encode(

@@ -64,12 +64,12 @@ class Inbox:
         return DeliveryQueue(max_items=max_items, max_bytes=max_bytes, on_overflow=self._overflowed)
 
     def take(self, frame: Frame) -> None:
-        """Take one ServerNotification."""
-        try:
-            envelope = read_envelope(frame.body)
-        except BadFrame as exc:
-            self.unreadable(exc, certain=True)
-            return
+        """Take one ServerNotification.
+
+        Raises:
+            BadFrame: its envelope cannot be read.
+        """
+        envelope = read_envelope(frame.body)
         uuid = frame.key if envelope.uuid is None else str(envelope.uuid)
         if uuid and not self.seen.add(uuid):
             if self._recovery is not None:
@@ -89,12 +89,11 @@ class Inbox:
             return
         target.queue.put(notification, memoryview(frame.body).nbytes)
 
-    def unreadable(self, error: BadFrame, *, certain: bool) -> None:
-        """Report what could not be read, which is or may have been a notification."""
+    def unreadable(self, error: BadFrame, since: datetime, *, certain: bool) -> None:
+        """Report what could not be read, which is or may have been a notification; `since` is the frame before it."""
         self._announcer.error(error)
         if self.current is not None or self.candidate is not None:
-            now = utc_now()
-            self._announcer.gap(Gap(now, now, certain=certain, reason=str(error)))
+            self._announcer.gap(Gap(since, utc_now(), certain=certain, reason=str(error)))
 
     def reconnected(self, recovery: Recovery) -> None:
         """Count duplicates for this recovery from now on."""

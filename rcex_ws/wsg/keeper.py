@@ -68,7 +68,7 @@ class Keeper:
         since = datetime.fromtimestamp(stored.last_frame_at, UTC)
         lost_at = anyio.current_time() - (time.time() - stored.last_frame_at)
         session.begin_outage(Outage(since=since, lost_at=lost_at, clean=stored.clean))
-        self._common.subscriptions.resume(stored.subscription)
+        self._common.subscriptions.resume(stored.subscription, stored.event_filters)
 
     def touch(self) -> None:
         """Say that something changed."""
@@ -117,10 +117,16 @@ class Keeper:
             self._worth_keeping = True
         if session.wsc is None or not self._worth_keeping:  # only a session with a subscription can be recovered
             return None
-        last_frame = link.last_inbound_at if link is not None else session.outage and session.outage.since
+        outage = session.outage
+        if outage is not None and outage.outcome is not None:
+            return None  # the new session has no subscription yet; the old one in the store leads to the right gap
+        last_frame = link.last_inbound_at if link is not None else None
+        if outage is not None:
+            last_frame = outage.since
         return StoredSession(
             wsc=session.wsc,
             subscription=current.info if current is not None else None,
+            event_filters=current.event_filters if current is not None else (),
             last_frame_at=last_frame.timestamp() if last_frame else time.time(),
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,

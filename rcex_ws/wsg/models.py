@@ -6,6 +6,7 @@ Wire facts: RingCentral developer guide, notifications/websockets, and frames re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.wsg.frames import Envelope, decode_body
+from rcex_ws.wsg.frames import BadFrame, Envelope, decode_body
 
 __all__ = [
     "ConnectionDetails",
@@ -27,6 +28,7 @@ __all__ = [
     "SubscriptionInfo",
     "SubscriptionState",
     "parse_time",
+    "read_details",
 ]
 
 
@@ -115,7 +117,10 @@ class SubscriptionInfo(Struct, rename="camel", frozen=True):
             ConfigurationError: a field is missing or has the wrong type.
         """
         try:
-            return msgspec.convert(dict(info), cls)
+            members = dict(info)
+            if isinstance(members.get("id"), int):  # ids come as strings and as numbers
+                members["id"] = str(members["id"])
+            return msgspec.convert(members, cls)
         except msgspec.ValidationError as exc:
             raise ConfigurationError(f"subscription_info: {exc}; pass what SubscriptionInfo.to_dict() gave") from exc
 
@@ -233,6 +238,24 @@ def parse_time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def read_details(body: Raw) -> ConnectionDetails:
+    """Read the body of ConnectionDetails member by member: one that is odd must not hide the others."""
+    try:
+        return msgspec.json.decode(body, type=ConnectionDetails, strict=False)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        members = msgspec.convert(decode_body(body), dict[str, Any])
+    except (BadFrame, msgspec.ValidationError):
+        return ConnectionDetails()
+    readable: dict[str, Any] = {}
+    for name, value in members.items():
+        with suppress(msgspec.ValidationError):
+            msgspec.convert({name: value}, ConnectionDetails, strict=False)
+            readable[name] = value
+    return msgspec.convert(readable, ConnectionDetails, strict=False)
 
 
 def _string(value: str | int | None) -> str | None:

@@ -123,9 +123,10 @@ class Session:
     def is_clean(self) -> bool:
         """Whether nothing can be missing up to the last frame: what the next process needs to know."""
         outage = self.outage
-        if outage is None or outage.clean:
+        if outage is None:
             return True
-        return outage.loss is not None and outage.loss.announced and not outage.interrupted
+        announced = outage.loss is not None and outage.loss.announced
+        return not outage.interrupted and (outage.clean or announced)
 
     def conclude(self, now: float, *, subscribed: bool, until: datetime) -> tuple[Recovery, Gap | None] | None:
         """End the outage; give the outcome and the gap, or None when there was no session to recover.

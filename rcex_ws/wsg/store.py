@@ -34,7 +34,8 @@ class StoredSession(Struct, kw_only=True, rename="camel", frozen=True):
 
     Attributes:
         wsc: its recovery token.
-        subscription: what was subscribed, None if nothing was.
+        subscription: what was subscribed, as the server describes it; None if nothing was.
+        event_filters: what was subscribed, as the application asked for it.
         last_frame_at: wall-clock seconds since the epoch of the last inbound frame.
         recovery_timeout: seconds the server keeps the session.
         clean: the process had delivered all it got and closed.
@@ -43,6 +44,7 @@ class StoredSession(Struct, kw_only=True, rename="camel", frozen=True):
 
     wsc: Wsc
     subscription: SubscriptionInfo | None = None
+    event_filters: tuple[str, ...] = ()
     last_frame_at: float
     recovery_timeout: float
     clean: bool
@@ -95,6 +97,13 @@ class FileSessionStore:
             raise ConfigurationError(
                 f"session_store: {self.path} is in use by another extension of this process; give each one its own file"
             )
+        try:
+            return await self._lock_and_load()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _lock_and_load(self) -> StoredSession | None:
         give_up_at = anyio.current_time() + self._wait
         while not await anyio.to_thread.run_sync(self._try_lock):
             if anyio.current_time() < give_up_at:

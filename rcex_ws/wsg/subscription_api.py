@@ -13,6 +13,7 @@ from typing import Protocol
 from rcex_ws.connection import utc_now
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.rest import Response, RestError
+from rcex_ws.wsg.frames import BadFrame
 from rcex_ws.wsg.models import Gap, SubscriptionInfo
 
 __all__ = ["SubscriptionApi", "SubscriptionCall"]
@@ -98,7 +99,10 @@ class SubscriptionApi:
         self.gaps.append(Gap(None, utc_now(), certain=certain, reason=reason))
 
     def _granted(self, response: Response) -> SubscriptionInfo:
-        info = SubscriptionInfo.from_dict(response.json())
+        try:
+            info = SubscriptionInfo.from_dict(response.json())
+        except (TypeError, ValueError) as exc:  # no fault of the application's, and the next answer may be better
+            raise BadFrame(f"the answer to a subscription call cannot be read: {exc}") from exc
         if info.disabled_filters:
             denied = ", ".join(f"{item.filter} ({item.reason or item.message})" for item in info.disabled_filters)
             self.note_gap(certain=True, reason=f"filters not granted: {denied}")

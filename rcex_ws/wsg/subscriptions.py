@@ -16,7 +16,7 @@ import anyio
 
 from rcex_ws.connection import utc_now
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost, SubscriptionEnded
-from rcex_ws.rest import RestError
+from rcex_ws.rest import LoginRefused, RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.filters import check_filters, matches_any, same_filters
 from rcex_ws.wsg.inbox import Inbox
@@ -37,6 +37,8 @@ class Subscriptions:
         inbox: routes notifications.
         announcer: hears of gaps and errors.
         wait_ready: waits for a connection; raises `NotConnected` when it is not to be waited for.
+        check_connected: raises it when the connection is lost and only `recover()` brings it back.
+        owner_id: gives the extension that is logged in, if that is known.
         deliver: starts the consumer of a subscription with a callback, after that of another.
         changed: hears that what should be stored has changed.
         reassert_soon: has `reassert` run in the background.
@@ -49,6 +51,8 @@ class Subscriptions:
         announcer: Announcer,
         *,
         wait_ready: Callable[[], Awaitable[None]],
+        check_connected: Callable[[], None],
+        owner_id: Callable[[], str | None],
         deliver: Callable[[Subscription, Subscription | None], None],
         changed: Callable[[], None],
         reassert_soon: Callable[[], None],
@@ -57,6 +61,8 @@ class Subscriptions:
         self._inbox = inbox
         self._announcer = announcer
         self._wait_ready = wait_ready
+        self._check_connected = check_connected
+        self._owner_id = owner_id
         self._deliver = deliver
         self._changed = changed
         self._reassert_soon = reassert_soon
@@ -91,8 +97,11 @@ class Subscriptions:
         earlier = _as_info(subscription_info)
         async with self._one_at_a_time:
             current = self._inbox.current
+            if current is not None and self._claimed:
+                self._check_connected()
             if earlier is not None and current is not None and current.info is None:  # the session was recovered
-                current.activate(earlier, earlier.event_filters)
+                same = same_filters(filters, earlier.event_filters, owner_id=self._owner_id())
+                current.activate(earlier, filters if same else earlier.event_filters)
             if current is not None and same_filters(filters, current.event_filters) and self._unsure_since is None:
                 return self._hand_over(current, filters, callback)
             return await self._replace(filters, callback, earlier)
@@ -129,10 +138,10 @@ class Subscriptions:
 
     # -- asked for by the connection -------------------------------------------------------------------------------
 
-    def resume(self, info: SubscriptionInfo | None) -> None:
+    def resume(self, info: SubscriptionInfo | None, event_filters: tuple[str, ...] = ()) -> None:
         """Expect events of a session from before a restart; they wait for the first `subscribe`."""
-        subscription = Subscription(self, info.event_filters if info else (), self._inbox.new_queue(), info=info)
-        subscription.activate(info, subscription.event_filters)
+        subscription = Subscription(self, event_filters, self._inbox.new_queue(), info=info)
+        subscription.activate(info, event_filters)
         self._inbox.current = subscription
         self._claimed = False
         self._blind = info is None
@@ -159,14 +168,17 @@ class Subscriptions:
         try:
             info = await self._api.ask(subscription.event_filters)
         except RestError as exc:
-            if exc.retryable:
+            if exc.retryable or isinstance(exc, LoginRefused):
                 raise
             logger.error("the subscription was refused and is not renewed: %s", exc)  # noqa: TRY400 - no bug of ours
-            self._inbox.current = None
-            subscription.end(SubscriptionState.FAILED, exc)
+            self.end(SubscriptionState.FAILED, exc)
             self._announcer.error(exc)
         else:
-            subscription.activate(info, subscription.event_filters)
+            current = self._inbox.current  # meanwhile it may have been revoked, or have got another consumer
+            if current is None:
+                self._api.abandon(info)
+            else:
+                current.activate(info, current.event_filters)
         if old is not None:
             self._api.abandon(old)
         self._changed()

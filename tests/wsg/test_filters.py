@@ -32,7 +32,8 @@ def test_matching(event, filter_, matches):
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        ([f"{A}/~/x", f"{A}/~/y"], [f"{A}/1/y", f"{A}/1/x"], True),
+        ([f"{A}/~/x", f"{A}/~/y"], [f"{A}/~/y", f"{A}/~/x"], True),
+        ([f"{A}/~/extension/~/x"], [f"{A}/1/extension/2/x"], False),
         ([f"{A}/~/x"], [f"{A}/~/x", f"{A}/~/y"], False),
         ([f"{A}/~/x?a=1"], [f"{A}/~/x"], False),
         ([f"{A}/~/x?a=1&b=2"], [f"{A}/~/x?b=2&a=1"], True),
@@ -42,6 +43,19 @@ def test_matching(event, filter_, matches):
 def test_same_filters(one, other, same):
     assert same_filters(one, other) is same
     assert same_filters(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("resolved", "same"),
+    [
+        (f"{A}/1/extension/2/presence", True),
+        (f"{A}/1/extension/3/presence", False),
+        (f"{A}/1/extension/~/presence", True),
+        (f"{A}/1/extension/2/presence/line", False),
+    ],
+)
+def test_the_tilde_stands_for_the_extension_that_is_logged_in_only(resolved, same):
+    assert same_filters([f"{A}/~/extension/~/presence"], [resolved], owner_id="2") is same
 
 
 @given(st.integers(1, 20), st.lists(st.integers(0, 30)))

@@ -231,7 +231,7 @@ async def test_bad_filters_name_the_field(ext, filters):
 
 async def test_bad_subscription_info_names_the_field(ext):
     with pytest.raises(ConfigurationError, match="subscription_info"):
-        await ext.subscribe(STORE, lambda n: None, {"id": 7})
+        await ext.subscribe(STORE, lambda n: None, {"id": [7]})
 
 
 async def test_a_bad_callback_names_the_field(ext):
