@@ -14,6 +14,7 @@
     │   └── UpgradeRefused          the server answered the upgrade with an HTTP status
     ├── NotConnected                a connection is needed and there is none           (retryable)
     ├── RequestLost                 the connection went before the answer came; .sent
+    ├── SlowConsumer                notifications are dropped because nobody takes them in time (an event, not raised)
     └── SubscriptionEnded           the subscription was replaced, revoked or has failed
 
 Errors that carry an answer live in `rcex_ws.rest`, which knows what an answer is. No token or secret ever
@@ -114,3 +115,7 @@ class RequestLost(RcexError):
 
 class SubscriptionEnded(RcexError):
     """Report that the subscription was replaced, revoked or has failed; subscribe again."""
+
+
+class SlowConsumer(RcexError):
+    """Report, by the event `error`, that notifications are dropped; their period follows as a gap."""

@@ -7,11 +7,13 @@ goes, counted, with one report at the start of the episode and one at its end.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import anyio
+
+from rcex_ws.errors import ConfigurationError
 
 __all__ = ["DeliveryQueue", "Overflow"]
 
@@ -70,6 +72,11 @@ class DeliveryQueue(Generic[T]):
         return len(self._items)
 
     @property
+    def closed(self) -> bool:
+        """Tell whether nothing more will be put."""
+        return self._closed
+
+    @property
     def held(self) -> bool:
         """Tell whether the consumer is kept waiting."""
         return self._held
@@ -106,9 +113,12 @@ class DeliveryQueue(Generic[T]):
         if discard:
             self._items.clear()
             self._bytes = 0
-            self._end_episode()
-        self._held = False
+        self._end_episode()
         self._wake()
+
+    def waiting(self) -> Iterator[T]:
+        """Give what waits, oldest first, without taking it."""
+        return (item for item, _ in self._items)
 
     def move_to(
         self, other: DeliveryQueue[T], wanted: Callable[[T], bool] = lambda _: True, *, behind: bool = False
@@ -133,8 +143,13 @@ class DeliveryQueue(Generic[T]):
                 if self._failure is not None:
                     raise self._failure
                 raise StopAsyncIteration
+            if self._wakeup is not None:
+                raise ConfigurationError("this queue is being iterated already; it has one consumer")
             self._wakeup = anyio.Event()
-            await self._wakeup.wait()
+            try:
+                await self._wakeup.wait()
+            finally:
+                self._wakeup = None
         item, size = self._items.popleft()
         self._bytes -= size
         self.delivered += 1
@@ -151,7 +166,6 @@ class DeliveryQueue(Generic[T]):
     def _wake(self) -> None:
         if self._wakeup is not None:
             self._wakeup.set()
-            self._wakeup = None
 
     def _drop_oldest(self) -> None:
         item, size = self._items.popleft()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 
@@ -67,6 +68,7 @@ class WsgConversation:
         self._offered = offered
         self._greeted = anyio.Event()
         self._told_ready = False
+        self._hold = 0
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
@@ -114,6 +116,7 @@ class WsgConversation:
         if self._greeted.is_set():
             since = self._link.last_inbound_at
             common.session.begin_outage(Outage(since=since, lost_at=anyio.current_time(), loss=loss))
+            common.announcer.then(partial(common.inbox.release, self._hold))  # `ready` may not get to it any more
         elif self._offered:
             common.session.recovery_died()
         if self._told_ready and not common.closing:
@@ -146,7 +149,7 @@ class WsgConversation:
             await told.wait()
         if scope.cancelled_caught:
             logger.warning("delivery goes on though a lifecycle handler still runs")
-        common.inbox.release()
+        common.inbox.release(self._hold)
         await common.subscriptions.reassert()
         await common.subscriptions.clear_up()
 
@@ -166,7 +169,7 @@ class WsgConversation:
                 common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
             return
         session.connected(details, frame.meta.wsc, offered=self._offered)
-        common.inbox.hold()  # the replay may stand in the same TCP segment
+        self._hold = common.inbox.hold()  # the replay may stand in the same TCP segment
         if frame.meta.wsc is not None:
             common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
         if session.recovered and session.outage is not None:

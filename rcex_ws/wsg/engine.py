@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -36,9 +37,6 @@ __all__ = ["Engine"]
 
 logger = logging.getLogger("rcex_ws.wsg")
 
-#: Seconds for cancelled tasks to end and the store to be written, after `close_timeout`.
-_LAST_WORDS = 2.0
-
 
 class Engine:
     """Run one life.
@@ -65,6 +63,7 @@ class Engine:
         self._settings = settings
         self._children: list[Child] = []
         self._consumers: list[tuple[Subscription, Child]] = []  # those with a callback
+        self._supervising: Child | None = None
         self._stopped = anyio.Event()
 
         announcer = Announcer(emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout)
@@ -107,14 +106,18 @@ class Engine:
 
     # -- starting --------------------------------------------------------------------------------------------------
 
-    async def start(self, wsc_token: str | None = None) -> None:
+    async def start(self, *, wsc_token: str | None, resume: bool) -> None:
         """Start the tasks; continue the stored session, or the one of the given token.
+
+        Args:
+            wsc_token: goes behind a stored session.
+            resume: False to begin a fresh session whatever is stored.
 
         Raises:
             ConfigurationError: another process has the store.
         """
         if self._keeper is not None:
-            await self._keeper.open()
+            await self._keeper.open(resume=resume)
         if wsc_token is not None and self.common.session.wsc is None:
             self.common.session.wsc = Wsc(wsc_token)
             self.common.session.begin_outage(Outage(since=None, lost_at=None))
@@ -123,7 +126,7 @@ class Engine:
         self._spawn(self.common.table.watch_deadlines, "request deadlines")
         if self._keeper is not None:
             self._spawn(self._keeper.run, "session store")
-        self._spawn(self.supervisor.run, "supervisor")
+        self._supervising = self._spawn(self.supervisor.run, "supervisor")
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
@@ -200,14 +203,15 @@ class Engine:
         if self._keeper is not None:
             self._keeper.touch()
 
-    def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> None:
-        self._children = [child for child in self._children if not child.done]
-        self._children.append(self._rc.tasks.spawn(func, name=name, on_crash=self.supervisor.crashed))
+    def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
+        child = self._rc.tasks.spawn(func, name=name, on_crash=self.supervisor.crashed)
+        self._children = [*(one for one in self._children if not one.done), child]
+        return child
 
     # -- stopping --------------------------------------------------------------------------------------------------
 
     async def stop(self, *, keep_session: bool) -> None:
-        """Close, within `close_timeout` and whatever the state. Idempotent; safe from inside a handler.
+        """Close, within about `close_timeout` and whatever the state. Idempotent; safe from inside a handler.
 
         Args:
             keep_session: leave session and subscription to the next process, which finds them in the store;
@@ -219,68 +223,78 @@ class Engine:
             return
         self.common.closing = True
         try:
-            with anyio.move_on_after(self._settings.close_timeout, shield=True):
+            with self._share(0.6):
                 if not keep_session:
-                    await self._delete_subscription()
+                    await self._delete_subscriptions()
                 await self._disconnect()
                 await self._drain()
         finally:
-            with anyio.move_on_after(_LAST_WORDS, shield=True):
-                await self._end(keep_session=keep_session)
+            all_delivered = self._end_delivery()
+            with self._share(0.1):
+                await self._end_tasks()
+            with self._share(0.2):
+                if self._keeper is not None:
+                    await self._keeper.close(keep_session=keep_session, all_delivered=all_delivered)
+            self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)
             self._stopped.set()
 
-    async def _delete_subscription(self) -> None:
-        subscription = self.common.inbox.current
-        if subscription is None or subscription.info is None:
-            return
-        request = self._request("DELETE", f"/restapi/v1.0/subscription/{subscription.info.id}")
-        request.timeout = self._settings.close_timeout / 4
-        ways = (self._transport.send, None) if self.is_ready else (None,)  # None is HTTPS
-        for way in ways:  # over a dead link, or one that is full of calls, only HTTPS works
-            try:
-                await self._rc.send(request, transport=way)
-            except RestError as exc:
-                logger.info("the subscription was not deleted: %s", exc)
-            except RcexError as exc:
-                logger.info("the subscription was not deleted that way: %s", exc)
-                continue
-            return
+    def _share(self, part: float) -> anyio.CancelScope:
+        """Bound one step by its part of `close_timeout`, also when the caller is cancelled."""
+        return anyio.move_on_after(part * self._settings.close_timeout, shield=True)
+
+    async def _delete_subscriptions(self) -> None:
+        """Delete what would count against the limit for a day; over a dead or full link only HTTPS works."""
+        for subscription_id in self.subscriptions.take_ids():
+            request = self._request("DELETE", f"/restapi/v1.0/subscription/{subscription_id}")
+            request.timeout = self._settings.close_timeout * 0.15
+            for way in (self._transport.send, None) if self.is_ready else (None,):  # None is HTTPS
+                try:
+                    await self._rc.send(request, transport=way)
+                except RestError as exc:
+                    logger.info("a subscription was not deleted: %s", exc)
+                except RcexError as exc:
+                    logger.info("a subscription was not deleted that way: %s", exc)
+                    continue
+                break
 
     async def _disconnect(self) -> None:
+        """Close the link, and see to it that nothing connects again while the rest is closed."""
         self.supervisor.close()
         link = self.supervisor.link
         if link is not None:
-            await link.close(1000, "", within=self._settings.close_timeout / 4)
+            await link.close(1000, "", within=self._settings.close_timeout * 0.15)
+        if self._supervising is not None:
+            self._supervising.cancel()
+            await self._supervising.wait()
 
     async def _drain(self) -> None:
         """Let the callbacks have what is buffered."""
+        self.common.inbox.release()
         if self.common.inbox.current is not None:
             self.common.inbox.current.queue.close()
         for _, child in self._consumers:
             await child.wait()
 
-    async def _end(self, *, keep_session: bool) -> None:
-        """End everything, say what was not delivered, store what the next process needs."""
+    def _end_delivery(self) -> bool:
+        """Take the callbacks away what they did not get, and say so; tell whether all was delivered."""
+        waiting = [child for _, child in self._consumers if not child.done and not child.encloses_caller()]
+        interrupted = sum(one.in_callback and child in waiting for one, child in self._consumers)
+        undelivered = [item for one, _ in self._consumers for item in one.queue.waiting()]
+        for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more
+            subscription.queue.close(discard=True)
+        if interrupted or undelivered:
+            since = datetime.fromtimestamp(min(item.received_at for item in undelivered), UTC) if undelivered else None
+            reason = f"closed with {len(undelivered)} notifications not delivered, {interrupted} callbacks cancelled"
+            self.common.announcer.gap(Gap(since, utc_now(), certain=True, reason=reason))
+        return not (interrupted or undelivered or self.common.inbox.undelivered())
+
+    async def _end_tasks(self) -> None:
         self.supervisor.close()
-        interrupted = sum(
-            subscription.in_callback and not child.encloses_caller() for subscription, child in self._consumers
-        )
         children = [*self._children, *(child for _, child in self._consumers)]
         for child in children:
             child.cancel()
         for child in children:
             await child.wait()
-        undelivered = sum(subscription.pending for subscription, _ in self._consumers)
-        for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more
-            subscription.queue.close(discard=True)
-        if interrupted or undelivered:
-            reason = f"closed with {undelivered} notifications not delivered, {interrupted} callbacks cancelled"
-            self.common.announcer.gap(Gap(None, utc_now(), certain=True, reason=reason))
-        current = self.common.inbox.current
-        all_delivered = interrupted == 0 and undelivered == 0 and (current is None or current.pending == 0)
-        if self._keeper is not None:
-            await self._keeper.close(keep_session=keep_session, all_delivered=all_delivered)
-        self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)
 
 
 def _trace(direction: str, data: bytes) -> None:

@@ -137,6 +137,7 @@ class WebSocketExtension(Extension):
         self._rc: RingCentral | None = None
         self._engine: Engine | None = None
         self._emitting: Child | None = None
+        self._one_opening_at_a_time = anyio.Lock()
 
     def __repr__(self) -> str:
         return f"<WebSocketExtension {self.state}>"
@@ -223,7 +224,8 @@ class WebSocketExtension(Extension):
             ConnectFailed: no connection within `open_timeout`; trying again can help.
         """
         self._rc = rc
-        await self._open(self._wsc_token)
+        async with self._one_opening_at_a_time:
+            await self._open(self._wsc_token, resume=True)
 
     async def connect(self) -> None:
         """Begin a fresh session; also after `revoke()`. A session that was there is ended.
@@ -231,9 +233,10 @@ class WebSocketExtension(Extension):
         Raises:
             RcexError: as in `install`.
         """
-        if self._engine is not None:
-            await self._engine.stop(keep_session=False)
-        await self._open(None)
+        async with self._one_opening_at_a_time:
+            if self._engine is not None:
+                await self._engine.stop(keep_session=False)
+            await self._open(None, resume=False)
 
     async def recover(self) -> Recovery | None:
         """Make one attempt now, with the recovery token; do nothing when connected.
@@ -249,19 +252,19 @@ class WebSocketExtension(Extension):
         await engine.supervisor.attempt()
         return engine.common.last_recovery
 
-    async def _open(self, wsc_token: str | None) -> None:
+    async def _open(self, wsc_token: str | None, *, resume: bool) -> None:
         rc = self._installed()
         await rc.tasks.start()
         self._run_emitter(rc)
         engine = Engine(rc, self.event_emitter, self._settings, store=self._store, open_socket=self.open_socket)
         self._engine = engine
         try:
-            await engine.start(wsc_token)
+            await engine.start(wsc_token=wsc_token, resume=resume)
             if self._start_in_background:
                 return
             await self._wait_open(engine)
         except BaseException:
-            await self._stop(keep_session=True)
+            await self._stop(engine, keep_session=True)
             raise
 
     async def _wait_open(self, engine: Engine) -> None:
@@ -349,30 +352,31 @@ class WebSocketExtension(Extension):
 
     async def revoke(self) -> None:
         """Delete the subscription, close, forget the session; works offline. `connect()` begins a new one."""
-        await self._stop(keep_session=False)
+        await self._stop(self._engine, keep_session=False)
 
     async def detach(self) -> None:
         """Close, but leave the session to the next process: deliver what is buffered, save, close."""
-        await self._stop(keep_session=True)
+        await self._stop(self._engine, keep_session=True)
 
     async def aclose(self) -> None:
         """Detach when there is a session_store, else revoke; called by `rc.aclose()`."""
-        await self._stop(keep_session=self._store is not None)
+        await self._stop(self._engine, keep_session=self._store is not None)
 
-    async def _stop(self, *, keep_session: bool) -> None:
-        if self._engine is None:
+    async def _stop(self, engine: Engine | None, *, keep_session: bool) -> None:
+        if engine is None:
             return
-        await self._engine.stop(keep_session=keep_session)
+        await engine.stop(keep_session=keep_session)
+        if engine is not self._engine or self._emitting is None:
+            return  # connect() has begun a new life meanwhile
         self.event_emitter.stop()
-        if self._emitting is not None:
-            with anyio.move_on_after(self._settings.close_timeout, shield=True):
-                await self._emitting.wait()
+        with anyio.move_on_after(self._settings.close_timeout / 10, shield=True):
+            await self._emitting.wait()
+        if engine is self._engine:
             self._emitting.cancel()
 
     def _run_emitter(self, rc: RingCentral) -> None:
-        if self._emitting is not None and not self._emitting.done:
-            self.event_emitter.keep_running()
-        else:
+        self.event_emitter.keep_running()
+        if self._emitting is None or self._emitting.done:
             self._emitting = rc.tasks.spawn(self.event_emitter.run, name="events", on_crash=_emitter_crashed)
 
     def _installed(self) -> RingCentral:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rcex_ws.connection import DeliveryQueue, Overflow, utc_now
+from rcex_ws.errors import SlowConsumer
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.dedupe import SeenUuids
 from rcex_ws.wsg.filters import matches_any
@@ -55,13 +56,22 @@ class Inbox:
         self.seen = SeenUuids(_SEEN)
         self._announcer = announcer
         self._bounds = (max_messages, max_bytes)
+        self._queues: list[DeliveryQueue[Notification]] = []
+        self._holding = False
+        self._holds = 0  # so far: a late release must not end a newer hold
         self._recovery: Recovery | None = None
         self._replay: _Replay | None = None
 
     def new_queue(self) -> DeliveryQueue[Notification]:
         """Make the queue for a new subscription."""
         max_items, max_bytes = self._bounds
-        return DeliveryQueue(max_items=max_items, max_bytes=max_bytes, on_overflow=self._overflowed)
+        queue: DeliveryQueue[Notification] = DeliveryQueue(
+            max_items=max_items, max_bytes=max_bytes, on_overflow=self._overflowed
+        )
+        self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
+        if self._holding:
+            queue.hold()
+        return queue
 
     def take(self, frame: Frame) -> None:
         """Take one ServerNotification.
@@ -105,15 +115,31 @@ class Inbox:
         if self._recovery is not None and created is not None:
             self._replay = _Replay(self._recovery, since, created, details.recovery_buffer_size)
 
-    def hold(self) -> None:
-        """Keep notifications back until the application has been told what happened."""
-        if self.current is not None:
-            self.current.queue.hold()
+    def hold(self) -> int:
+        """Keep notifications back until the application has been told what happened; give a number for `release`."""
+        self._holding = True
+        self._holds += 1
+        for queue in self._queues:
+            queue.hold()
+        return self._holds
 
-    def release(self) -> None:
-        """Let delivery go on."""
-        if self.current is not None:
-            self.current.queue.release()
+    def release(self, hold: int | None = None) -> None:
+        """Let delivery go on, unless a newer hold than this one is in force."""
+        if hold is not None and hold != self._holds:
+            return
+        self._holding = False
+        for queue in self._queues:
+            if self.candidate is None or queue is not self.candidate.queue:  # which waits for the server's answer
+                queue.release()
+
+    def answered(self, subscription: Subscription) -> None:
+        """Let a former candidate deliver, unless all are held."""
+        if not self._holding:
+            subscription.queue.release()
+
+    def undelivered(self) -> list[Notification]:
+        """Give all that no consumer has taken."""
+        return [notification for queue in self._queues for notification in queue.waiting()]
 
     def _count_replayed(self, replay: _Replay, notification: Notification) -> None:
         made = notification.timestamp
@@ -129,7 +155,7 @@ class Inbox:
 
     def _overflowed(self, overflow: Overflow[Notification], over: bool) -> None:
         if not over:
-            logger.warning("a consumer is too slow: its oldest notifications are dropped until the queue is half empty")
+            self._announcer.error(SlowConsumer("a consumer is too slow: the oldest notifications are being dropped"))
             return
         reason = f"{overflow.dropped} notifications dropped because the consumer was too slow"
         until = overflow.last.timestamp or utc_now()

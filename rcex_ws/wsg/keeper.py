@@ -26,6 +26,9 @@ logger = logging.getLogger("rcex_ws.wsg")
 #: Seconds between two writes.
 _PAUSE = 1.0
 
+#: Seconds for closing the store when all the time for closing is over.
+_LAST = 1.0
+
 #: Uuids kept over a restart: more than the server replays.
 _UUIDS = 500
 
@@ -48,15 +51,18 @@ class Keeper:
         self._opened = False
         self._worth_keeping = False
 
-    async def open(self) -> None:
+    async def open(self, *, resume: bool) -> None:
         """Take the store, and resume the session in it.
+
+        Args:
+            resume: False to begin a fresh session all the same.
 
         Raises:
             ConfigurationError: another process has the store.
         """
         stored = await self._store.open()
         self._opened = True
-        if stored is None:
+        if stored is None or not resume:
             return
         for uuid in stored.uuids:
             self._common.inbox.seen.add(uuid)
@@ -87,17 +93,16 @@ class Keeper:
         Args:
             clean: this is the last word, and all that came was delivered.
         """
-        with anyio.CancelScope(shield=True):  # a thread cannot be cancelled; two must not write at once
-            async with self._one_at_a_time:
-                self._dirty = anyio.Event()
-                stored = self._snapshot(clean=clean)
-                if stored is None:
-                    return
-                try:
-                    await self._store.save(stored)
-                except Exception as exc:
-                    logger.exception("the session was not stored")
-                    self._common.announcer.error(exc)
+        async with self._one_at_a_time:
+            self._dirty = anyio.Event()
+            stored = self._snapshot(clean=clean)
+            if stored is None:
+                return
+            try:
+                await self._store.save(stored)
+            except Exception as exc:
+                logger.exception("the session was not stored")
+                self._common.announcer.error(exc)
 
     async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
         """Say the last word, or forget the session, and leave the store to the next process."""
@@ -109,7 +114,8 @@ class Keeper:
             else:
                 await self._store.clear()
         finally:
-            await self._store.close()
+            with anyio.move_on_after(_LAST, shield=True):
+                await self._store.close()
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
         session, link, current = self._common.session, self._link(), self._common.inbox.current
@@ -123,12 +129,17 @@ class Keeper:
         last_frame = link.last_inbound_at if link is not None else None
         if outage is not None:
             last_frame = outage.since
+        # What no consumer has taken dies with the process: it must neither count as seen nor shorten the gap.
+        waiting = self._common.inbox.undelivered()
+        unseen = {notification.uuid for notification in waiting}
+        times = [notification.received_at for notification in waiting]
+        times.append(last_frame.timestamp() if last_frame else time.time())
         return StoredSession(
             wsc=session.wsc,
             subscription=current.info if current is not None else None,
             event_filters=current.event_filters if current is not None else (),
-            last_frame_at=last_frame.timestamp() if last_frame else time.time(),
+            last_frame_at=min(times),
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
-            uuids=self._common.inbox.seen.last(_UUIDS),
+            uuids=[uuid for uuid in self._common.inbox.seen.last(_UUIDS) if uuid not in unseen],
         )

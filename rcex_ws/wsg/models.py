@@ -5,6 +5,7 @@ Wire facts: RingCentral developer guide, notifications/websockets, and frames re
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -144,16 +145,27 @@ class Notification:
         event: the filter that matched, with ids resolved and its query.
         subscription_id: of the server's subscription.
         owner_id: the extension that owns the subscription; None if the server did not say.
-        raw: the envelope as it came, JSON.
+        received_at: wall-clock seconds since the epoch.
     """
 
-    __slots__ = ("_body", "_decoded", "_raw", "_timestamp", "event", "owner_id", "subscription_id", "uuid")
+    __slots__ = (
+        "_body",
+        "_decoded",
+        "_raw",
+        "_timestamp",
+        "event",
+        "owner_id",
+        "received_at",
+        "subscription_id",
+        "uuid",
+    )
 
     def __init__(self, envelope: Envelope, raw: Raw, uuid: str) -> None:
         self.uuid = uuid
         self.event = envelope.event
         self.subscription_id = _string(envelope.subscription_id)
         self.owner_id = _string(envelope.owner_id)
+        self.received_at = time.time()
         self._timestamp = envelope.timestamp
         self._raw = raw
         self._body: Any = envelope.body

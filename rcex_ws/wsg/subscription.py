@@ -73,7 +73,6 @@ class Subscription:
         self._owner = owner
         self._queue = queue
         self._callback = callback
-        self._iterated = False
         self.in_callback = False  # for the owner: a callback runs now
         self._drained = anyio.Event()
 
@@ -130,17 +129,7 @@ class Subscription:
     def __aiter__(self) -> AsyncIterator[Notification]:
         if self._callback is not None:
             raise ConfigurationError("this subscription has a callback; subscribe without one to iterate")
-        if self._iterated:
-            raise ConfigurationError("this subscription is being iterated already; it has one consumer")
-        self._iterated = True
-        return self._iterate()
-
-    async def _iterate(self) -> AsyncIterator[Notification]:
-        try:
-            async for notification in self._queue:
-                yield notification
-        finally:
-            self._iterated = False
+        return aiter(self._queue)
 
     # -- for the owner ---------------------------------------------------------------------------------------------
 

@@ -94,6 +94,11 @@ class SubscriptionApi:
                 self._orphans.append(orphan)
                 return
 
+    def take_abandoned(self) -> list[str]:
+        """Give the ids that wait to be deleted, and forget them."""
+        orphans, self._orphans = self._orphans, []
+        return orphans
+
     def note_gap(self, *, certain: bool, reason: str) -> None:
         """Note a gap that ends now and began at an unknown time."""
         self.gaps.append(Gap(None, utc_now(), certain=certain, reason=reason))

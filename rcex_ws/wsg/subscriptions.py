@@ -207,6 +207,12 @@ class Subscriptions:
         """Delete the subscriptions of lost sessions."""
         await self._api.delete_abandoned()
 
+    def take_ids(self) -> list[str]:
+        """Give the ids of all subscriptions that are still to be deleted at the server."""
+        current = self._inbox.current
+        own = [current.info.id] if current is not None and current.info is not None else []
+        return own + self._api.take_abandoned()
+
     def end(self, state: SubscriptionState, error: Exception | None = None) -> Subscription | None:
         """End the current subscription here, without a call, after what is buffered; give it."""
         subscription, self._inbox.current = self._inbox.current, None
@@ -221,8 +227,6 @@ class Subscriptions:
         """Give the subscription that the server serves already to a new consumer, without a call."""
         if self._claimed:
             successor = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
-            if current.queue.held:
-                successor.queue.hold()
             self._activate(successor, current.info, filters)
             return successor
         current.claim(callback)
@@ -252,7 +256,7 @@ class Subscriptions:
         try:
             await self._report_gaps()
         finally:
-            candidate.queue.release()
+            self._inbox.answered(candidate)
         return candidate
 
     @contextmanager

@@ -170,11 +170,15 @@ async def test_close_gives_what_is_buffered_and_then_ends() -> None:
     assert [item async for item in queue] == [1]
 
 
-async def test_close_ends_a_hold() -> None:
+async def test_what_is_held_stays_held_when_it_is_closed() -> None:
     queue, _ = make()
     queue.hold()
     queue.put(1, 1)
     queue.close()
+    with anyio.move_on_after(0.01) as scope:
+        await anext(queue)
+    assert scope.cancelled_caught
+    queue.release()
     with anyio.fail_after(5):
         assert [item async for item in queue] == [1]
 
