@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
 from rcex_ws.errors import ConfigurationError
@@ -72,6 +73,7 @@ def path_of(url: str) -> str:
     return urlsplit(url).path
 
 
+@lru_cache(maxsize=1024)
 def path_template(path: str) -> str:
     """Return the path with its ids replaced by `*`, so that calls of one kind share one key."""
     return "/".join("*" if _ID.fullmatch(segment) else segment for segment in path_of(path).split("/"))
