@@ -59,7 +59,6 @@ class Engine:
         open_socket: Opener,
     ) -> None:
         self._rc = rc
-        self._emitter = emitter
         self._settings = settings
         self._children: list[Child] = []
         self._consumers: list[tuple[Subscription, Child]] = []  # those with a callback

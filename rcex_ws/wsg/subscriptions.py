@@ -213,13 +213,12 @@ class Subscriptions:
         own = [current.info.id] if current is not None and current.info is not None else []
         return own + self._api.take_abandoned()
 
-    def end(self, state: SubscriptionState, error: Exception | None = None) -> Subscription | None:
-        """End the current subscription here, without a call, after what is buffered; give it."""
+    def end(self, state: SubscriptionState, error: Exception | None = None) -> None:
+        """End the current subscription here, without a call, after what is buffered."""
         subscription, self._inbox.current = self._inbox.current, None
         if subscription is not None:
             subscription.end(state, error)
             self._changed()
-        return subscription
 
     # -- how -------------------------------------------------------------------------------------------------------
 
