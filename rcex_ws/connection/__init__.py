@@ -1,5 +1,6 @@
 """ONE resilient WebSocket: open, keep alive, lose, back off, reopen. Knows no protocol.
 
+frames.py      what is written on a WebSocket, as an application sees it
 socket.py      open one WebSocket on asyncio or trio
 link.py        what belongs to one connection: reader, writer, heartbeat, how it ended
 supervisor.py  what happens next: states, schedule, attempts

@@ -1,7 +1,7 @@
 """The bounded, ordered queue between the reader of a socket and the user's code.
 
 The reader puts and never waits; one consumer takes and runs user code. When the consumer is too slow the oldest item
-goes, counted, with one report at the start of the episode and one at its end.
+that may be dropped goes, counted, with one report at the start of the episode and one at its end.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ class DeliveryQueue(Generic[T]):
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._on_overflow = on_overflow
-        self._items: deque[tuple[T, int]] = deque()
+        self._items: deque[tuple[T, int, bool]] = deque()  # the item, its size, whether it must not be dropped
         self._bytes = 0
+        self._kept = 0
         self._episode: Overflow[T] | None = None
         self._held = False
         self._closed = False
@@ -86,10 +87,16 @@ class DeliveryQueue(Generic[T]):
         """The bytes of all items that wait."""
         return self._bytes
 
-    def put(self, item: T, size: int) -> None:
-        """Append an item of `size` bytes; drop the oldest ones when that is too much. Ignored once closed."""
+    def put(self, item: T, size: int, *, keep: bool = False) -> None:
+        """Append an item; drop the oldest ones when that is too much. Ignored once closed.
+
+        Args:
+            item: what to deliver.
+            size: its bytes.
+            keep: whether it is outside all bounds and never dropped: for the rare, not for what comes by the thousand.
+        """
         if not self._closed:
-            self._append(item, size)
+            self._append(item, size, keep)
             self._wake()
 
     def hold(self) -> None:
@@ -112,13 +119,13 @@ class DeliveryQueue(Generic[T]):
             self._closed, self._failure = True, failure
         if discard:
             self._items.clear()
-            self._bytes = 0
+            self._bytes = self._kept = 0
         self._end_episode()
         self._wake()
 
     def waiting(self) -> Iterator[T]:
         """Give what waits, oldest first, without taking it."""
-        return (item for item, _ in self._items)
+        return (item for item, _, _ in self._items)
 
     def move_to(
         self, other: DeliveryQueue[T], wanted: Callable[[T], bool] = lambda _: True, *, behind: bool = False
@@ -126,11 +133,12 @@ class DeliveryQueue(Generic[T]):
         """Put all that waits and is wanted into another queue, in order, behind or ahead of what waits there."""
         moved = [entry for entry in self._items if wanted(entry[0])]
         self._items = deque(entry for entry in self._items if not wanted(entry[0]))
-        self._bytes = sum(size for _, size in self._items)
+        self._bytes = sum(size for _, size, _ in self._items)
+        self._kept = sum(keep for _, _, keep in self._items)
         self._end_episode()
-        there, other._items, other._bytes = other._items, deque(), 0
-        for item, size in (*there, *moved) if behind else (*moved, *there):
-            other._append(item, size)
+        there, other._items, other._bytes, other._kept = other._items, deque(), 0, 0
+        for entry in (*there, *moved) if behind else (*moved, *there):
+            other._append(*entry)
         other._wake()
 
     def __aiter__(self) -> AsyncIterator[T]:
@@ -150,17 +158,21 @@ class DeliveryQueue(Generic[T]):
                 await self._wakeup.wait()
             finally:
                 self._wakeup = None
-        item, size = self._items.popleft()
+        item, size, keep = self._items.popleft()
         self._bytes -= size
+        self._kept -= keep
         self.delivered += 1
         if self._episode is not None and len(self._items) <= self._max_items // 2:
             self._end_episode()
         return item
 
-    def _append(self, item: T, size: int) -> None:
-        self._items.append((item, size))
+    def _append(self, item: T, size: int, keep: bool) -> None:
+        self._items.append((item, size, keep))
+        self._kept += keep
         self._bytes += size
-        while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
+        while (waiting := len(self._items) - self._kept) > self._max_items or (
+            self._bytes > self._max_bytes and waiting > 1
+        ):
             self._drop_oldest()
 
     def _wake(self) -> None:
@@ -168,7 +180,11 @@ class DeliveryQueue(Generic[T]):
             self._wakeup.set()
 
     def _drop_oldest(self) -> None:
-        item, size = self._items.popleft()
+        kept: list[tuple[T, int, bool]] = []
+        while self._items[0][2]:
+            kept.append(self._items.popleft())
+        item, size, _ = self._items.popleft()
+        self._items.extendleft(reversed(kept))
         self._bytes -= size
         self.dropped += 1
         if self._episode is None:

@@ -63,7 +63,7 @@ class EventEmitter(pyee.EventEmitter):
         """Queue an event for its handlers; tell whether it has any now."""
         if event == "new_listener" and event not in self.event_names():
             return False  # pyee emits it for every `on`
-        self.in_turn(partial(self._dispatch, event, args, kwargs))
+        self.in_turn(partial(self.dispatch, event, *args, **kwargs))
         return event in self.event_names()
 
     def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
@@ -89,7 +89,8 @@ class EventEmitter(pyee.EventEmitter):
         self._stopping = True
         self._wakeup.set()
 
-    async def _dispatch(self, event: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    async def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Run the handlers of an event now, one after the other; for a caller that keeps the order itself."""
         handlers: list[Callable[..., object]] = []
         self._handlers = handlers
         super().emit(event, *args, **kwargs)  # calls `_emit_run` for each handler

@@ -1,6 +1,7 @@
 """Whether a link is alive: pure, `now` is passed in.
 
-`Heartbeat` decides when to ask the peer for a sign of life and when its silence means that the link is dead.
+`Heartbeat` decides when to ask the peer for a sign of life and when its silence means that the link is dead; any
+inbound frame is one. For `AnswerHeartbeat` only answers are, as the protocol tells them.
 `ClockWatch` compares the two clocks at each wake-up: the monotonic one stands still while the machine is suspended.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-__all__ = ["Beat", "ClockWatch", "Heartbeat"]
+__all__ = ["AnswerHeartbeat", "Beat", "ClockWatch", "Heartbeat"]
 
 
 class Beat(Enum):
@@ -26,11 +27,15 @@ class Heartbeat:
         interval: seconds without an inbound frame after which to send a heartbeat.
         timeout: seconds to wait for any inbound frame after that.
         now: the time the link was opened, in seconds.
+
+    Attributes:
+        timeout: as given.
+        last_inbound: when the last frame came.
     """
 
     def __init__(self, interval: float, timeout: float, now: float) -> None:
+        self.timeout = timeout
         self._interval = interval
-        self._timeout = timeout
         self._asked: float | None = None
         self.last_inbound = now
 
@@ -57,7 +62,42 @@ class Heartbeat:
     def _due(self) -> float:
         if self._asked is None or self._answered:
             return self.last_inbound + self._interval
-        return self._asked + self._timeout
+        return self._asked + self.timeout
+
+
+class AnswerHeartbeat(Heartbeat):
+    """Take only answers for signs of life, and ask `interval` seconds after this side last sent something.
+
+    As the keep-alive of `@slack/rtm-api` does: traffic from a server that hears nothing proves nothing.
+
+    Args:
+        interval: seconds after the last message sent.
+        timeout: seconds to wait for an answer.
+        now: the time the link was opened, in seconds.
+
+    Attributes:
+        last_sent: when this side last sent something; set by the protocol.
+        last_answer: when the peer last answered a heartbeat, or something sent after it; set by the protocol.
+    """
+
+    def __init__(self, interval: float, timeout: float, now: float) -> None:
+        super().__init__(interval, timeout, now)
+        self.last_sent = self.last_answer = now
+
+    def ask(self, now: float) -> Beat:
+        """Send a heartbeat at once."""
+        self.last_sent = now
+        return super().ask(now)
+
+    @property
+    def _answered(self) -> bool:
+        return self._asked is None or self.last_answer >= self._asked
+
+    @property
+    def _due(self) -> float:
+        if self._asked is None or self._answered:
+            return self.last_sent + self._interval
+        return self._asked + self.timeout
 
 
 class ClockWatch:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import anyio
 
+from rcex_ws.connection.frames import CloseFrame, Frame
 from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.requests import Pending
 from rcex_ws.connection.socket import Socket
@@ -28,6 +29,9 @@ __all__ = ["Conversation", "Link", "Loss", "LossKind", "utc_now"]
 logger = logging.getLogger("rcex_ws.connection")
 
 _ids = count(1)
+
+#: Most messages handed to the socket at once: a request counts as sent from then on, though the peer may be slow.
+_BATCH = 32
 
 
 def utc_now() -> datetime:
@@ -74,12 +78,16 @@ class Loss:
 class Conversation(Protocol):
     """What a protocol does with one connection; made for each and thrown away with it."""
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes, binary: bool) -> None:
         """Take one message. Runs in the reader: never waits, never runs user code."""
         ...
 
-    def heartbeat(self) -> bytes:
-        """Make a message that the peer answers."""
+    def ponged(self, data: bytes) -> None:
+        """Take the data of a pong frame. Runs in the reader, too."""
+        ...
+
+    def heartbeat(self) -> bytes | Frame:
+        """Make a message or ping that the peer answers."""
         ...
 
     def suspended(self, seconds: float) -> None:
@@ -109,13 +117,14 @@ class Link:
     Args:
         socket: the open WebSocket.
         clock: gives the event loop's time, in seconds.
-        heartbeat_interval: seconds without an inbound frame after which a heartbeat is sent.
-        heartbeat_timeout: seconds to wait for an inbound frame after that.
+        monitor: makes the judge of whether the peer lives, at that time.
         on_lost: hears of the loss before the conversation does.
+        close_timeout: seconds for the closing handshake that a close frame in `send` begins.
 
     Attributes:
         id: counts the connections of this process.
         opened_at: when it was opened.
+        monitor: judges whether the peer lives.
         loss: how it ended; None while it lives.
     """
 
@@ -124,19 +133,19 @@ class Link:
         socket: Socket,
         *,
         clock: Callable[[], float],
-        heartbeat_interval: float,
-        heartbeat_timeout: float,
+        monitor: Callable[[float], Heartbeat],
         on_lost: Callable[[Loss], None],
+        close_timeout: float = 5.0,
     ) -> None:
         self.id = next(_ids)
         self.opened_at = utc_now()
+        self.monitor = monitor(clock())
         self.loss: Loss | None = None
         self._socket = socket
         self._clock = clock
         self._opened = clock()
-        self._heartbeat_timeout = heartbeat_timeout
-        self._heartbeat = Heartbeat(heartbeat_interval, heartbeat_timeout, self._opened)
-        self._outbox: deque[bytes | Pending[Any]] = deque()
+        self._close_timeout = close_timeout
+        self._outbox: deque[bytes | Frame | Pending[Any]] = deque()
         self._wakeup = anyio.Event()
         self._scope = anyio.CancelScope()
         self._on_lost = on_lost
@@ -153,10 +162,14 @@ class Link:
     @property
     def last_inbound_at(self) -> datetime:
         """When the last frame came (at first: when the connection was opened)."""
-        return datetime.fromtimestamp(time.time() - (self._clock() - self._heartbeat.last_inbound), UTC)
+        return datetime.fromtimestamp(time.time() - (self._clock() - self.monitor.last_inbound), UTC)
 
-    def send(self, message: bytes | Pending[Any]) -> None:
-        """Queue a message for the writer; never waits. A request that is settled before its turn is not sent."""
+    def send(self, message: bytes | Frame | Pending[Any]) -> None:
+        """Queue a message for the writer; never waits.
+
+        Bytes are a text message, encoded. A request that is settled before its turn is not sent. A close frame begins
+        the closing handshake in its turn; nothing is sent after it.
+        """
         self._outbox.append(message)
         self._wakeup.set()
 
@@ -205,13 +218,19 @@ class Link:
             raise failure
 
     async def _read(self, conversation: Conversation) -> None:
-        heartbeat, clock, received = self._heartbeat, self._clock, conversation.received
+        monitor, clock, received = self.monitor, self._clock, conversation.received
 
-        def on_message(data: bytes) -> None:
-            received(data)  # it may want to know when the frame before came
-            heartbeat.last_inbound = clock()
+        def on_message(data: bytes, binary: bool) -> None:
+            if self.loss is None:
+                received(data, binary)  # it may want to know when the frame before came
+                monitor.last_inbound = clock()
 
-        closed = await self._socket.read(on_message)
+        def on_pong(data: bytes) -> None:
+            if self.loss is None:
+                conversation.ponged(data)
+                monitor.last_inbound = clock()
+
+        closed = await self._socket.read(on_message, on_pong)
         kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED
         if closed.unreadable:
             kind = LossKind.UNREADABLE
@@ -220,27 +239,37 @@ class Link:
     async def _write(self) -> None:
         while True:
             while self._outbox:
-                message = self._outbox.popleft()
-                if isinstance(message, Pending):
-                    if message.settled:
-                        continue
-                    message.sent = True
-                    message = message.frame
-                if not await self._socket.send(message):
+                if isinstance(close := self._outbox[0], CloseFrame):
+                    await self._socket.close(close.code, close.reason, within=self._close_timeout)
+                    return
+                if not await self._socket.send(self._next_batch()):
                     return  # the reader knows why
             self._wakeup = anyio.Event()
             await self._wakeup.wait()
 
+    def _next_batch(self) -> list[bytes | Frame]:
+        """Take what can be written at once: all up to a close frame, and not more than a good write holds."""
+        batch: list[bytes | Frame] = []
+        while self._outbox and len(batch) < _BATCH and not isinstance(self._outbox[0], CloseFrame):
+            message = self._outbox.popleft()
+            if isinstance(message, Pending):
+                if message.settled:
+                    continue
+                message.sent = True
+                message = message.frame
+            batch.append(message)
+        return batch
+
     async def _beat(self, conversation: Conversation) -> None:
-        heartbeat, clock = self._heartbeat, self._clock
+        monitor, clock = self.monitor, self._clock
         watch = ClockWatch(clock(), time.time())
         excused = False
         while True:
-            due = heartbeat.wake_at(clock())
+            due = monitor.wake_at(clock())
             await anyio.sleep_until(due)
             now = clock()
             slept, late = watch.jumped(now, time.time()), now - due
-            blocked = late > self._heartbeat_timeout / 2
+            blocked = late > monitor.timeout / 2
             if slept or (blocked and not excused):
                 # The answer to an older heartbeat may still lie unread in the socket: ask anew before judging, once.
                 excused = True
@@ -249,10 +278,10 @@ class Link:
                 else:
                     logger.info("the machine was suspended for about %.0f s", slept)
                 conversation.suspended(slept or late)
-                beat = heartbeat.ask(now)
+                beat = monitor.ask(now)
             else:
                 excused = False
-                beat = heartbeat.poll(now)
+                beat = monitor.poll(now)
             if beat is Beat.SEND:
                 self.send(conversation.heartbeat())
             elif beat is Beat.LOST:

@@ -27,11 +27,13 @@ class Pending(Generic[A]):
     Attributes:
         key: the id that its answer bears.
         frame: what to send.
+        on_settled: called once when it has its answer or error; runs in the reader, so it must not wait.
         sent: whether its bytes were handed to the socket.
         settled: whether the waiter has its answer or error, or is gone; a settled request is not sent any more.
+        error: what is raised to the waiter, if anything.
     """
 
-    __slots__ = ("_answer", "_error", "_event", "deadline", "frame", "key", "sent", "settled")
+    __slots__ = ("_answer", "_event", "deadline", "error", "frame", "key", "on_settled", "sent", "settled")
 
     def __init__(self, key: str, frame: bytes, deadline: float) -> None:
         self.key = key
@@ -39,9 +41,10 @@ class Pending(Generic[A]):
         self.deadline = deadline
         self.sent = False
         self.settled = False
+        self.error: Exception | None = None
+        self.on_settled: Callable[[Pending[A]], None] | None = None
         self._event = anyio.Event()
         self._answer: A | None = None
-        self._error: Exception | None = None
 
     def answer(self, answer: A) -> None:
         """Give the waiter its answer."""
@@ -50,19 +53,21 @@ class Pending(Generic[A]):
 
     def fail(self, error: Exception) -> None:
         """Raise `error` to the waiter."""
-        self._error = error
+        self.error = error
         self._finish()
 
     async def wait(self) -> A:
         """Wait for the answer."""
         await self._event.wait()
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return self._answer  # type: ignore[return-value] # pyright: ignore[reportReturnType] - None is an answer too
 
     def _finish(self) -> None:
         self.settled = True
         self._event.set()
+        if self.on_settled is not None:
+            self.on_settled(self)
 
 
 class RequestTable(Generic[A]):
@@ -129,19 +134,37 @@ class RequestTable(Generic[A]):
         Raises:
             RequestTimeout: the answer did not come in time.
         """
+        pending = self.submit(key, frame, timeout=timeout)
+        try:
+            return await pending.wait()
+        finally:
+            self.abandon(pending)
+
+    def submit(
+        self, key: str, frame: bytes, *, timeout: float, on_settled: Callable[[Pending[A]], None] | None = None
+    ) -> Pending[A]:
+        """Send a request, or queue it until there is a connection; give its waiter. Arguments as for `call`."""
         pending: Pending[A] = Pending(key, frame, anyio.current_time() + timeout)
+        pending.on_settled = on_settled
         self._queued.append(pending)
         self._send_queued()
         if pending.deadline < self._wake_at and self._sleep is not None:
             self._sleep.cancel()
-        try:
-            return await pending.wait()
-        finally:
-            # A cancelled request that was sent keeps its place until its answer or its deadline: the server still
-            # works on it, and would count one more as too many.
-            pending.settled = True
-            if not pending.sent:
-                self._forget(pending)
+        return pending
+
+    def abandon(self, pending: Pending[A]) -> None:
+        """Hear that nobody waits any more.
+
+        A request that was sent keeps its place until its answer or its deadline: the server still works on it, and
+        would count one more as too many.
+        """
+        pending.settled = True
+        if not pending.sent:
+            self._forget(pending)
+
+    def waiting(self) -> list[Pending[A]]:
+        """Give all requests without an answer, in the order in which they were sent, then those to be sent."""
+        return [*self._in_flight.values(), *self._queued]
 
     def settle(self, key: str, answer: A) -> bool:
         """Hand an answer to its waiter; tell whether the table knew the request."""

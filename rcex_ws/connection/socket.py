@@ -9,15 +9,18 @@ from __future__ import annotations
 import logging
 import ssl as ssl_module
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
 from websockets import exceptions as wse
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
 from websockets.uri import parse_uri
 
+from rcex_ws.connection.frames import Binary, Frame, Ping, Pong, Text
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.retry_after import parse_retry_after
 from rcex_ws.tasks import on_trio
@@ -71,19 +74,39 @@ class Closed:
     unreadable: bool = False
 
 
-class _WebSocket(Protocol):
-    """What `websockets.asyncio` and `websockets.trio` connections have in common."""
+class _Tap:
+    """Take the frames of a `websockets` connection when they are parsed, not through its queue.
 
-    async def recv(self, decode: bool | None = None) -> Any: ...
-    async def send(self, message: bytes, *, text: bool | None = None) -> None: ...
+    Mixed into the connection classes of both flavours, by the `create_connection` option. The queue would cost a
+    switch of tasks for each message, and does not show pongs.
+    """
+
+    on_frame: Callable[[WireFrame], None] | None = None
+    early: list[WireFrame] | None = None  # what came before anybody read, with the answer to the upgrade
+
+    def process_event(self, event: Any) -> None:
+        if not isinstance(event, WireFrame):
+            super().process_event(event)  # type: ignore[misc] # pyright: ignore - the answer to the upgrade
+        elif self.on_frame is not None:
+            self.on_frame(event)
+        elif self.early is None:
+            self.early = [event]
+        else:
+            self.early.append(event)
 
 
 class Socket:
-    """Wrap one open WebSocket: read all frames, write one, close politely or abort."""
+    """Wrap one open WebSocket: read all frames, write some, close politely or abort.
+
+    Args:
+        websocket: a connection of `websockets`, of either flavour, with a tap.
+        close: does the closing handshake.
+        abort: drops the connection.
+    """
 
     def __init__(
         self,
-        websocket: _WebSocket,
+        websocket: Any,
         close: Callable[[int, str], Awaitable[None]],
         abort: Callable[[], Awaitable[None]],
     ) -> None:
@@ -91,24 +114,53 @@ class Socket:
         self._close = close
         self._abort = abort
 
-    async def read(self, on_message: Callable[[bytes], None]) -> Closed:
-        """Hand every message to `on_message`, as bytes, until the WebSocket ends; tell how it ended."""
-        recv = self._websocket.recv
+    async def read(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> Closed:
+        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.
+
+        Args:
+            on_message: takes every message, fragments joined, and whether it was binary.
+            on_pong: takes the data of every pong.
+        """
+        reader = _Reader(on_message, on_pong)
+        websocket = self._websocket
+        for frame in websocket.early or ():
+            reader.take(frame)
+        websocket.on_frame, websocket.early = reader.take, None
+        closed = Closed(None, "", by_peer=False)
         try:
-            while True:
-                on_message(await recv(False))
+            with reader.watch:
+                await websocket.recv(False)  # waits for the end: the tap leaves nothing for it
         except wse.ConnectionClosed as exc:
             rcvd, sent = exc.rcvd, exc.sent
             if sent is not None and not exc.rcvd_then_sent and sent.code in _PROTOCOL_ERRORS:
-                return Closed(sent.code, sent.reason, by_peer=False, unreadable=True)
-            if rcvd is not None:
-                return Closed(rcvd.code, rcvd.reason, by_peer=True)
-            return Closed(None, "", by_peer=False)
+                closed = Closed(sent.code, sent.reason, by_peer=False, unreadable=True)
+            elif rcvd is not None:
+                closed = Closed(rcvd.code, rcvd.reason, by_peer=True)
+        finally:
+            websocket.on_frame = _ignore
+        if reader.failure is not None:
+            raise reader.failure
+        return closed
 
-    async def send(self, data: bytes) -> bool:
-        """Write one text message, whole; tell whether the WebSocket was still open."""
+    async def send(self, messages: Iterable[bytes | Frame]) -> bool:
+        """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
+        protocol = self._websocket.protocol
         try:
-            await self._websocket.send(data, text=True)
+            async with self._websocket.send_context():
+                for message in messages:
+                    match message:
+                        case bytes():
+                            protocol.send_text(message)
+                        case Text(data):
+                            protocol.send_text(data.encode())
+                        case Binary(data):
+                            protocol.send_binary(data)
+                        case Ping(data):
+                            protocol.send_ping(data)
+                        case Pong(data):
+                            protocol.send_pong(data)
+                        case _:
+                            raise AssertionError("a close frame goes by `close`")
         except wse.ConnectionClosed:
             return False
         return True
@@ -125,6 +177,47 @@ class Socket:
         """Drop the connection at once, without a closing handshake."""
         with anyio.CancelScope(shield=True):
             await self._abort()
+
+
+class _Reader:
+    """Join fragments, and keep what the receivers raise away from `websockets`, which would not pass it on."""
+
+    def __init__(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> None:
+        self._on_message = on_message
+        self._on_pong = on_pong
+        self._fragments: list[bytes] = []
+        self._binary = False
+        self.failure: Exception | None = None
+        self.watch = anyio.CancelScope()  # around whoever waits for the failure
+
+    def take(self, frame: WireFrame) -> None:
+        """Take one frame; limits and order of fragments were checked by the parser."""
+        if self.failure is not None:
+            return
+        opcode, data = frame.opcode, bytes(frame.data)
+        try:
+            if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+                self._binary = opcode is Opcode.BINARY
+                if frame.fin:
+                    self._on_message(data, self._binary)
+                else:
+                    self._fragments = [data]
+            elif opcode is Opcode.CONT:
+                if data:  # else there would be no bound on how many are kept
+                    self._fragments.append(data)
+                if frame.fin:
+                    self._on_message(b"".join(self._fragments), self._binary)
+                    self._fragments = []
+            elif opcode is Opcode.PONG:
+                self._on_pong(data)
+            # Pings are answered by websockets; close frames are told by `Closed`.
+        except Exception as exc:  # noqa: BLE001 - raised again by `read`
+            self.failure = exc
+            self.watch.cancel()
+
+
+def _ignore(frame: WireFrame) -> None:
+    """Take what comes after the last reader has gone."""
 
 
 class Opener(Protocol):
@@ -182,10 +275,13 @@ def _proxy(proxy: str | bool | None) -> str | Literal[True] | None:
 
 @asynccontextmanager
 async def _open_asyncio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket, None]:
-    from websockets.asyncio.client import connect
+    from websockets.asyncio.client import ClientConnection, connect
+
+    class Connection(_Tap, ClientConnection):
+        pass
 
     try:
-        websocket = await connect(url, **options)
+        websocket = await connect(url, create_connection=Connection, **options)
     except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
         raise _wrap(exc) from None
 
@@ -206,10 +302,13 @@ async def _open_asyncio(url: str, options: dict[str, Any]) -> AsyncGenerator[Soc
 @asynccontextmanager
 async def _open_trio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket, None]:
     import trio
-    from websockets.trio.client import connect
+    from websockets.trio.client import ClientConnection, connect
+
+    class Connection(_Tap, ClientConnection):
+        pass
 
     try:
-        opening = connect(url, **options)
+        opening = connect(url, create_connection=Connection, **options)
         websocket = await opening.__aenter__()
     except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
         raise _wrap(exc) from None

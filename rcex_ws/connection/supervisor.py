@@ -11,10 +11,14 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Protocol, cast
 
 import anyio
+from anyio.abc import TaskGroup
 
+from rcex_ws.connection.frames import CloseFrame
+from rcex_ws.connection.heartbeat import Heartbeat
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.connection.socket import Endpoint, Opener, open_websocket
@@ -48,12 +52,16 @@ class Driver(Protocol):
         """Make the conversation for a new connection."""
         ...
 
-    def is_fatal(self, error: RcexError) -> bool:
-        """Tell whether trying again cannot help."""
-        ...
+    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
+        """Decide what follows a loss or a failed attempt; raise `RcexError` to give up.
 
-    def attempt_failed(self, error: RcexError) -> None:
-        """Hear that an attempt failed and that more will follow."""
+        Args:
+            ended: how the connection was lost, or why the attempt failed.
+            delay: the wait in seconds that the schedule proposes.
+
+        Returns:
+            The seconds to wait before the next attempt; None to end without an error.
+        """
         ...
 
     def failed(self, error: Exception) -> None:
@@ -73,6 +81,15 @@ class _Attempt:
         self.done.set()
 
 
+class _Connection:
+    """One attempt and the connection it leads to, in a task of its own: the next may be opened beside it."""
+
+    def __init__(self) -> None:
+        self.link: Link | None = None
+        self.ended: Loss | RcexError | None = None
+        self.over = anyio.Event()  # it has ended, or is to be replaced: the loop goes on
+
+
 class Supervisor:
     """Keep one connection up.
 
@@ -82,6 +99,8 @@ class Supervisor:
         attempt_timeout: seconds for one attempt, from asking the driver for the endpoint to the end of the handshake.
         heartbeat_interval: seconds without an inbound frame after which a heartbeat is sent.
         heartbeat_timeout: seconds to wait for an inbound frame after that.
+        heartbeat: judges by other signs of life than any inbound frame.
+        close_timeout: seconds for the closing handshake of a connection that was replaced.
         reconnect_delays: gives the wait in seconds after the n-th failure in a row.
         open_socket: opens a WebSocket; a test may bring its own.
 
@@ -99,6 +118,8 @@ class Supervisor:
         attempt_timeout: float = 10.0,
         heartbeat_interval: float = 30.0,
         heartbeat_timeout: float = 10.0,
+        heartbeat: type[Heartbeat] = Heartbeat,
+        close_timeout: float = 5.0,
         reconnect_delays: ReconnectDelays = default_delays,
         open_socket: Opener = open_websocket,
     ) -> None:
@@ -108,10 +129,13 @@ class Supervisor:
         self._driver = driver
         self._auto_reconnect = auto_reconnect
         self._attempt_timeout = attempt_timeout
-        self._heartbeat = (heartbeat_interval, heartbeat_timeout)
+        self._monitor = partial(heartbeat, heartbeat_interval, heartbeat_timeout)
+        self._close_timeout = close_timeout
         self._schedule = Schedule(reconnect_delays)
         self._open_socket = open_socket
         self._attempt = _Attempt()
+        self._current: _Connection | None = None  # the one that is ready
+        self._attempting = False
         self._wake = anyio.Event()
         self._changed = anyio.Event()
         self._error: Exception | None = None  # what made the state FAILED
@@ -157,6 +181,14 @@ class Supervisor:
         if attempt.error is not None:
             raise attempt.error
 
+    def renew(self) -> None:
+        """Open the next connection now, beside this one, which is closed when the next is ready.
+
+        For a server that says when it is going to close. Does nothing while there is no connection.
+        """
+        if self._current is not None:
+            self._current.over.set()
+
     def close(self) -> None:
         """Say that the application closes: the state is final, whoever waits is told."""
         self._set(State.CLOSED, "closed by the application")
@@ -165,26 +197,45 @@ class Supervisor:
     # -- the loop --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Connect, and reconnect for ever; return only when trying again cannot help."""
-        delay = 0.0
-        while not self._over:
+        """Connect, and reconnect for ever; return when the driver ends it or trying again cannot help."""
+        async with anyio.create_task_group() as connections:
+            await self._loop(connections)
+            connections.cancel_scope.cancel()
+
+    async def _loop(self, connections: TaskGroup) -> None:
+        delay: float | None = 0.0
+        while delay is not None:
             await self._wait(delay)
             if self._over:
                 return
+            connection = _Connection()
+            self._attempting = True
+            if not self.is_ready:
+                self._set(State.CONNECTING, self.reason)
+            connections.start_soon(self._keep, connection)
+            await connection.over.wait()
+            if self._over:
+                return
+            if connection.ended is None:  # it is to be replaced
+                delay = 0.0
+                continue
             try:
-                loss, lived = await self._connect_once()
+                delay = await self._decide(connection.ended, connection.link)
             except RcexError as error:
-                if self._over:
-                    return
-                if self._driver.is_fatal(error):
-                    self.crashed(error)
-                    return
-                delay = self._schedule.after_failure(error.retry_after)
-                self._finish_attempt(error, f"{error}")
-                self._driver.attempt_failed(error)
-            else:
-                delay = self._schedule.after_loss(lived)
-                logger.warning("connection lost after %.1f s: %s", lived, loss)
+                self.crashed(error)
+                return
+        self._set(State.CLOSED, "ended by the protocol")
+        self._attempt.settle(NotConnected("the client has ended"))
+
+    async def _decide(self, ended: Loss | RcexError, link: Link | None) -> float | None:
+        """Ask schedule and driver for the wait before the next attempt."""
+        if isinstance(ended, Loss):
+            lived = link.lived if link is not None else 0.0
+            logger.warning("connection lost after %.1f s: %s", lived, ended)
+            return await self._driver.again(ended, self._schedule.after_loss(lived))
+        delay = await self._driver.again(ended, self._schedule.after_failure(ended.retry_after))
+        self._finish_attempt(ended)
+        return delay
 
     def crashed(self, error: Exception) -> None:
         """Give up for good: a fatal refusal, or a bug of ours that reached the root."""
@@ -211,22 +262,31 @@ class Supervisor:
                 await self._wake.wait()
         self._wake = anyio.Event()
 
-    async def _connect_once(self) -> tuple[Loss, float]:
-        """Make one attempt; once ready, stay until the connection is lost. Tell how it ended and how long it lived."""
-        self._set(State.CONNECTING, self.reason)
+    async def _keep(self, connection: _Connection) -> None:
+        """Make one attempt; once ready, stay until the connection is lost. Note how it ended."""
+        try:
+            connection.ended = await self._connect(connection)
+        except RcexError as error:
+            connection.ended = error
+        if not connection.over.is_set():  # else another attempt is under way
+            self._attempting = False
+        connection.over.set()
+
+    async def _connect(self, connection: _Connection) -> Loss:
         link: Link | None = None
         became_ready = False
         with anyio.CancelScope(deadline=anyio.current_time() + self._attempt_timeout) as scope:
             endpoint = await self._driver.endpoint()
             async with self._open_socket(endpoint) as socket:
-                interval, timeout = self._heartbeat
-                self.link = link = Link(
+                connection.link = link = Link(
                     socket,
                     clock=_clock(),
-                    heartbeat_interval=interval,
-                    heartbeat_timeout=timeout,
-                    on_lost=self._note_loss,
+                    monitor=self._monitor,
+                    on_lost=partial(self._note_loss, connection),
+                    close_timeout=self._close_timeout,
                 )
+                if self._current is None:
+                    self.link = link
                 conversation = self._driver.converse(link)
 
                 async def steps() -> None:
@@ -235,20 +295,21 @@ class Supervisor:
                     scope.deadline = math.inf
                     await conversation.prepare()
                     became_ready = True
-                    self._note_ready()
+                    self._note_ready(connection)
                     await conversation.ready()
 
                 try:
                     await link.run(conversation, steps)
                 finally:
-                    self.link = None
+                    if self.link is link:
+                        self.link = None
         if scope.cancelled_caught:
             raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
         if link is None or link.loss is None:
             raise AssertionError("a link ends only with a loss or an error")
         if not became_ready:
             raise ConnectFailed(f"the connection was lost before it was ready: {link.loss}", upgrade_sent=True)
-        return link.loss, link.lived
+        return link.loss
 
     @property
     def _closed(self) -> bool:
@@ -264,19 +325,26 @@ class Supervisor:
 
     # -- states ----------------------------------------------------------------------------------------------------
 
-    def _note_ready(self) -> None:
-        self._was_ready = True
+    def _note_ready(self, connection: _Connection) -> None:
+        replaced, self._current, self.link = self._current, connection, connection.link
+        if replaced is not None and replaced.link is not None:
+            replaced.link.send(CloseFrame(1000))  # what the peer sent until its answer is still read
+        self._was_ready, self._attempting = True, False
         self._set(State.READY, "connected")
         self._attempt.settle()
         self._attempt = _Attempt()
 
-    def _note_loss(self, loss: Loss) -> None:
+    def _note_loss(self, connection: _Connection, loss: Loss) -> None:
         """Let the state follow at once; the loop hears of it when the link is cleared away."""
-        if self.state is State.READY:
-            self._set(State.WAITING, f"lost: {loss}")
+        if self._current is not connection:
+            return  # it was replaced, or not ready yet
+        self._current = None
+        if self.is_ready:
+            self._set(State.CONNECTING if self._attempting else State.WAITING, f"lost: {loss}")
 
-    def _finish_attempt(self, error: RcexError, reason: str) -> None:
-        self._set(State.WAITING, reason)
+    def _finish_attempt(self, error: RcexError) -> None:
+        if not self.is_ready:  # else the connection that was to be replaced lives on
+            self._set(State.WAITING, f"{error}")
         self._attempt.settle(error)
         self._attempt = _Attempt()
 

@@ -72,7 +72,7 @@ class WsgConversation:
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes, binary: bool) -> None:
         """Take one frame."""
         common = self._common
         if common.trace is not None:
@@ -97,6 +97,9 @@ class WsgConversation:
             self._take_error(frame)  # else it is a late answer
         if meta.wsc is not None and common.session.offer_wsc(meta.wsc):
             common.announcer.emit(Events.NEW_WSC, meta.wsc)
+
+    def ponged(self, data: bytes) -> None:
+        """Ignore what nobody asked for."""
 
     def heartbeat(self) -> bytes:
         """Make a Heartbeat; protocol pings do not reset the server's idle timer, these do (ringcentral-python #68)."""

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 from msgspec import Struct
 
-from rcex_ws.connection import Endpoint, Link
+from rcex_ws.connection import Endpoint, Link, Loss
 from rcex_ws.errors import ConfigurationError, ConnectFailed, RcexError, UpgradeRefused
 from rcex_ws.rest import LoginRefused, Request, RestError, RingCentral
 from rcex_ws.wsg.conversation import Common, WsgConversation
@@ -67,16 +67,21 @@ class WsgDriver:
         self._token = None
         return WsgConversation(link, self._common, offered=self._offered)
 
-    def is_fatal(self, error: RcexError) -> bool:
-        """Tell whether trying again cannot help: a refused login, or no permission for WebSockets."""
-        if isinstance(error, RestError):
-            # 401: the client has tried a new token already. Any 403 of this endpoint is a missing permission.
-            return isinstance(error, LoginRefused) or error.status_code in (401, 403)
-        if isinstance(error, ConnectFailed):
-            return not error.retryable  # an address or a proxy that can never work
-        return isinstance(error, ConfigurationError)
+    async def again(self, ended: Loss | RcexError, delay: float) -> float:
+        """Follow the schedule, unless trying again cannot help: a refused login, or no permission for WebSockets."""
+        if isinstance(ended, RcexError):
+            if _is_fatal(ended):
+                raise ended
+            self._attempt_failed(ended)
+        return delay
 
-    def attempt_failed(self, error: RcexError) -> None:
+    def failed(self, error: Exception) -> None:
+        """End the subscription with the error: its iterator raises it after what is buffered."""
+        self._common.subscriptions.end(SubscriptionState.FAILED, error)
+        self._common.inbox.release()
+        self._common.announcer.error(error)
+
+    def _attempt_failed(self, error: RcexError) -> None:
         """Remember what the failure means for the tokens, and tell the application."""
         if isinstance(error, ConnectFailed):
             if not error.upgrade_sent:
@@ -87,12 +92,6 @@ class WsgDriver:
             self._common.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
         self._token = None
         self._common.announcer.emit(Events.AUTO_RECOVER_ERROR, error)
-
-    def failed(self, error: Exception) -> None:
-        """End the subscription with the error: its iterator raises it after what is buffered."""
-        self._common.subscriptions.end(SubscriptionState.FAILED, error)
-        self._common.inbox.release()
-        self._common.announcer.error(error)
 
     async def _get_token(self) -> _WsToken:
         token, self._unused = self._unused, None
@@ -106,3 +105,12 @@ class WsgDriver:
             raise ConnectFailed(f"the answer of /restapi/oauth/wstoken cannot be read: {exc}") from exc
         token.fetched_at = now
         return token
+
+
+def _is_fatal(error: RcexError) -> bool:
+    if isinstance(error, RestError):
+        # 401: the client has tried a new token already. Any 403 of this endpoint is a missing permission.
+        return isinstance(error, LoginRefused) or error.status_code in (401, 403)
+    if isinstance(error, ConnectFailed):
+        return not error.retryable  # an address or a proxy that can never work
+    return isinstance(error, ConfigurationError)

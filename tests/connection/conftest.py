@@ -275,11 +275,15 @@ class Talk(Conversation):
     def __init__(self, link: Link) -> None:
         self.link = link
         self.messages: list[bytes] = []
+        self.pongs: list[bytes] = []
         self.suspensions: list[float] = []
         self.losses: list[Loss] = []
 
-    def received(self, data: bytes) -> None:
+    def received(self, data: bytes, binary: bool) -> None:
         self.messages.append(data)
+
+    def ponged(self, data: bytes) -> None:
+        self.pongs.append(data)
 
     def heartbeat(self) -> bytes:
         return b"beat"
@@ -319,13 +323,14 @@ class Recorder:
         self.talks.append(self._talk(link))
         return self.talks[-1]
 
-    def is_fatal(self, error: RcexError) -> bool:
-        if isinstance(error, UpgradeRefused):
-            return error.status in (401, 403)
-        return isinstance(error, ConnectFailed) and not error.retryable
-
-    def attempt_failed(self, error: RcexError) -> None:
-        self.failures.append(error)
+    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
+        if isinstance(ended, RcexError):
+            if isinstance(ended, UpgradeRefused) and ended.status in (401, 403):
+                raise ended
+            if isinstance(ended, ConnectFailed) and not ended.retryable:
+                raise ended
+            self.failures.append(ended)
+        return delay
 
     def failed(self, error: Exception) -> None:
         self.fatal.append(error)

@@ -13,18 +13,22 @@ from rcex_ws.connection import Endpoint, open_websocket
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 
 
+def ignore(*_: object) -> None:
+    """Take what a test does not look at."""
+
+
 async def echo(endpoint: Endpoint) -> bytes:
     """Send one message and give what comes back."""
     messages: list[bytes] = []
     with anyio.fail_after(10):
         async with open_websocket(endpoint) as websocket, anyio.create_task_group() as group:
 
-            def on_message(data: bytes) -> None:
+            def on_message(data: bytes, binary: bool) -> None:
                 messages.append(data)
                 group.cancel_scope.cancel()
 
-            group.start_soon(websocket.read, on_message)
-            assert await websocket.send(b"ping?")
+            group.start_soon(websocket.read, on_message, ignore)
+            assert await websocket.send([b"ping?"])
     return messages[0]
 
 
@@ -213,8 +217,8 @@ async def test_a_cancelled_opening_leaves_no_socket(peer: Any, until: Any, ms: f
 async def test_sending_after_the_end_says_so(peer: Any, until: Any) -> None:
     async with open_websocket(Endpoint(peer.url)) as websocket:
         await websocket.abort()
-        assert not await websocket.send(b"too late")
-        closed = await websocket.read(lambda _: None)
+        assert not await websocket.send([b"too late"])
+        closed = await websocket.read(ignore, ignore)
         assert (closed.code, closed.by_peer) == (None, False)
         await websocket.abort()
         await websocket.close(1000, "", within=1.0)

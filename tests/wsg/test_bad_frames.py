@@ -206,7 +206,7 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
 
     async def main():
         for frame in data:
-            conversation.received(frame)
+            conversation.received(frame, False)
 
     anyio.run(main)
     assert len(inbox.current.queue) <= 10

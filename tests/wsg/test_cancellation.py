@@ -111,20 +111,21 @@ async def test_connect_cancelled(gateway, new_client):
     assert await rounds(operation) >= 1
 
 
-async def test_closed_at_every_await_of_the_supervisor(gateway, new_client, monkeypatch):
-    """Connecting happens in a task of its own; it is closed from outside at each of its awaits, a loss included."""
-    run = Supervisor.run
+@pytest.mark.parametrize(("task", "awaits"), [("run", 3), ("_keep", 5)])
+async def test_closed_at_every_await_of_the_supervisor(gateway, new_client, monkeypatch, task, awaits):
+    """Its loop and each connection are tasks of their own; closed at each of their awaits, a loss included."""
+    run = getattr(Supervisor, task)
 
     async def operation(n: int) -> bool:
         gateway.clear_log()
         reached = anyio.Event()
         attempts: list[AtAwait] = []
 
-        async def watched(self: Supervisor) -> None:
-            attempts.append(AtAwait(run(self), n, reached.set))
-            await attempts[0]
+        async def watched(self: Supervisor, *connection: object) -> None:
+            attempts.append(AtAwait(run(self, *connection), n, reached.set))
+            await attempts[-1]
 
-        monkeypatch.setattr(Supervisor, "run", watched)
+        monkeypatch.setattr(Supervisor, task, watched)
         rc, ext = (
             new_client(),
             WebSocketExtension(start_in_background=True, reconnect_delays=lambda n: 0.01, close_timeout=2),
@@ -142,7 +143,7 @@ async def test_closed_at_every_await_of_the_supervisor(gateway, new_client, monk
         await clean(gateway, rc, ext)
         return reached.is_set()
 
-    assert await rounds(operation) >= 5
+    assert await rounds(operation) >= awaits
 
 
 @pytest.mark.parametrize("what", ["subscribe", "replace", "request", "recover", "revoke", "detach"])

@@ -51,24 +51,26 @@ class Wire:
             self.close, self.abort = self._socket.close, self._socket.abort
             yield self
 
-    async def read(self, on_message):
-        def handle(data):
-            on_message(data)
+    async def read(self, on_message, on_pong):
+        def handle(data, binary):
+            on_message(data, binary)
             answered = self._answered.get(json.loads(data)[0].get("messageId"))
             if answered is not None:
                 answered.set()
 
-        return await self._socket.read(handle)
+        return await self._socket.read(handle, on_pong)
 
-    async def send(self, data):
-        """Send; if `instant`, return only when the answer has come and the reader is through with it."""
-        meta = json.loads(data)[0]
-        self.sent.append(meta)
-        answered = self._answered[meta["messageId"]] = anyio.Event()
-        is_open = await self._socket.send(data)
+    async def send(self, messages):
+        """Send; if `instant`, return only when the answers have come and the reader is through with them."""
+        messages = list(messages)
+        metas = [json.loads(data)[0] for data in messages]
+        self.sent += metas
+        answers = [self._answered.setdefault(meta["messageId"], anyio.Event()) for meta in metas]
+        is_open = await self._socket.send(messages)
         if self._instant:
             with anyio.fail_after(5):
-                await answered.wait()
+                for answered in answers:
+                    await answered.wait()
         return is_open
 
 
