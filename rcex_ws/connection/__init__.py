@@ -7,12 +7,15 @@ supervisor.py  what happens next: states, schedule, attempts
 requests.py    requests that wait for an answer
 delivery.py    the bounded queue before the user's code
 events.py      lifecycle events
+dedupe.py, options.py   pure: what came before, whether an option can work
 schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
 """
 
+from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
-from rcex_ws.connection.events import EventEmitter, call, finish
+from rcex_ws.connection.events import EventEmitter, Unsubscriber, call, finish
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
+from rcex_ws.connection.options import check_options
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
 from rcex_ws.connection.socket import Endpoint, Opener, Socket, open_websocket
@@ -32,10 +35,13 @@ __all__ = [
     "Pending",
     "ReconnectDelays",
     "RequestTable",
+    "Seen",
     "Socket",
     "State",
     "Supervisor",
+    "Unsubscriber",
     "call",
+    "check_options",
     "default_delays",
     "finish",
     "open_websocket",

@@ -11,17 +11,21 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import anyio
 import pyee
 
 from rcex_ws.tasks import on_trio
 
-__all__ = ["EventEmitter", "call", "finish"]
+__all__ = ["EventEmitter", "Unsubscriber", "call", "finish"]
 
 logger = logging.getLogger("rcex_ws.events")
+
+H = TypeVar("H", bound=Callable[..., object])
+Unsubscriber = Callable[[], None]
 
 
 async def call(handler: Callable[..., object], *args: object, **kwargs: object) -> None:
@@ -50,10 +54,16 @@ class EventEmitter(pyee.EventEmitter):
     """Emit lifecycle events in order; the methods of pyee's emitter work as its documentation says.
 
     Handlers are looked up when the event's turn comes, so one attached a moment after the event still gets it.
+
+    Args:
+        report: hears what a handler raised, unless it was one of `error`; emits `error` if not given.
+        log: where it says so, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, report: Callable[[Exception], None] | None = None, log: logging.Logger = logger) -> None:
         super().__init__()
+        self._log = log
+        self._report = report or partial(self.emit, "error")
         self._turns: deque[Callable[[], Awaitable[None]]] = deque()
         self._wakeup = anyio.Event()
         self._stopping = False
@@ -65,6 +75,22 @@ class EventEmitter(pyee.EventEmitter):
             return False  # pyee emits it for every `on`
         self.in_turn(partial(self.dispatch, event, *args, **kwargs))
         return event in self.event_names()
+
+    @overload
+    def listen(self, event: str) -> Callable[[H], H]: ...
+    @overload
+    def listen(self, event: str, handler: Callable[..., object]) -> Unsubscriber: ...
+    def listen(self, event: str, handler: Callable[..., object] | None = None) -> Unsubscriber | Callable[[H], H]:
+        """Attach a handler and give a function that takes it off again; without a handler, be a decorator."""
+        if handler is None:
+            return self.listens_to(event)
+        self.add_listener(event, handler)
+
+        def unsubscribe() -> None:
+            with suppress(KeyError):  # it is off already
+                self.remove_listener(event, handler)  # pyright: ignore[reportUnknownMemberType]
+
+        return unsubscribe
 
     def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run `step` after the handlers of everything emitted so far."""
@@ -97,14 +123,14 @@ class EventEmitter(pyee.EventEmitter):
         for handler in handlers:
             try:
                 await call(handler, *args, **kwargs)
-            except Exception as exc:
-                logger.exception("a handler of the event %r raised", str(event))
+            except Exception as exc:  # noqa: BLE001 - logged and reported
+                self._log.exception("a handler of the event %r raised", str(event))
                 if event != "error":
-                    self.emit("error", exc)
+                    self._report(exc)
 
     def _emit_run(self, f: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._handlers.append(f)
 
     def _emit_handle_potential_error(self, event: str, error: Any) -> None:
         if event == "error":
-            logger.error("no handler for the event 'error': %r", error)
+            self._log.error("no handler for the event 'error': %r", error)

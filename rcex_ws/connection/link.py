@@ -120,6 +120,7 @@ class Link:
         monitor: makes the judge of whether the peer lives, at that time.
         on_lost: hears of the loss before the conversation does.
         close_timeout: seconds for the closing handshake that a close frame in `send` begins.
+        log: where it says what is odd.
 
     Attributes:
         id: counts the connections of this process.
@@ -136,6 +137,7 @@ class Link:
         monitor: Callable[[float], Heartbeat],
         on_lost: Callable[[Loss], None],
         close_timeout: float = 5.0,
+        log: logging.Logger = logger,
     ) -> None:
         self.id = next(_ids)
         self.opened_at = utc_now()
@@ -145,6 +147,7 @@ class Link:
         self._clock = clock
         self._opened = clock()
         self._close_timeout = close_timeout
+        self._log = log
         self._outbox: deque[bytes | Frame | Pending[Any]] = deque()
         self._wakeup = anyio.Event()
         self._scope = anyio.CancelScope()
@@ -274,9 +277,9 @@ class Link:
                 # The answer to an older heartbeat may still lie unread in the socket: ask anew before judging, once.
                 excused = True
                 if blocked:
-                    logger.warning("the event loop was blocked for %.1f s; heartbeats came late", late)
+                    self._log.warning("the event loop was blocked for %.1f s; heartbeats came late", late)
                 else:
-                    logger.info("the machine was suspended for about %.0f s", slept)
+                    self._log.info("the machine was suspended for about %.0f s", slept)
                 conversation.suspended(slept or late)
                 beat = monitor.ask(now)
             else:

@@ -103,6 +103,7 @@ class Supervisor:
         close_timeout: seconds for the closing handshake of a connection that was replaced.
         reconnect_delays: gives the wait in seconds after the n-th failure in a row.
         open_socket: opens a WebSocket; a test may bring its own.
+        log: where it says what it does.
 
     Attributes:
         state: what it is doing.
@@ -122,6 +123,7 @@ class Supervisor:
         close_timeout: float = 5.0,
         reconnect_delays: ReconnectDelays = default_delays,
         open_socket: Opener = open_websocket,
+        log: logging.Logger = logger,
     ) -> None:
         self.state = State.IDLE
         self.reason = ""
@@ -133,6 +135,7 @@ class Supervisor:
         self._close_timeout = close_timeout
         self._schedule = Schedule(reconnect_delays)
         self._open_socket = open_socket
+        self._log = log
         self._attempt = _Attempt()
         self._current: _Connection | None = None  # the one that is ready
         self._attempting = False
@@ -231,7 +234,7 @@ class Supervisor:
         """Ask schedule and driver for the wait before the next attempt."""
         if isinstance(ended, Loss):
             lived = link.lived if link is not None else 0.0
-            logger.warning("connection lost after %.1f s: %s", lived, ended)
+            self._log.warning("connection lost after %.1f s: %s", lived, ended)
             return await self._driver.again(ended, self._schedule.after_loss(lived))
         delay = await self._driver.again(ended, self._schedule.after_failure(ended.retry_after))
         self._finish_attempt(ended)
@@ -240,7 +243,7 @@ class Supervisor:
     def crashed(self, error: Exception) -> None:
         """Give up for good: a fatal refusal, or a bug of ours that reached the root."""
         error = _innermost(error)
-        logger.error(
+        self._log.error(
             "giving up: %s: %s", type(error).__name__, error, exc_info=None if isinstance(error, RcexError) else error
         )
         if self._closed:
@@ -257,7 +260,7 @@ class Supervisor:
         if self._by_hand:
             delay = math.inf
         if delay > 0:
-            logger.info("next attempt in %.1f s (%s)", delay, self.reason)
+            self._log.info("next attempt in %.1f s (%s)", delay, self.reason)
             with anyio.move_on_after(delay):
                 await self._wake.wait()
         self._wake = anyio.Event()
@@ -284,6 +287,7 @@ class Supervisor:
                     monitor=self._monitor,
                     on_lost=partial(self._note_loss, connection),
                     close_timeout=self._close_timeout,
+                    log=self._log,
                 )
                 if self._current is None:
                     self.link = link
@@ -351,7 +355,7 @@ class Supervisor:
     def _set(self, state: State, reason: str) -> None:
         if self._closed:
             return
-        logger.debug("%s -> %s (%s)", self.state, state, reason)
+        self._log.debug("%s -> %s (%s)", self.state, state, reason)
         self.state, self.reason = state, reason
         self._changed.set()
         self._changed = anyio.Event()

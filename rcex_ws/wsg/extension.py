@@ -4,15 +4,14 @@
 * session.py: recovery and gaps (pure); inbox.py: notifications on their way in; announcer.py: what is told, in order
 * subscriptions.py, subscription_api.py: the one subscription, the calls for it; subscription.py: what subscribe() gives
 * rest_transport.py: REST over the WebSocket; store.py, keeper.py: surviving a restart
-* frames.py, filters.py, models.py, dedupe.py: pure
+* frames.py, filters.py, models.py: pure
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol, TypeVar, Unpack, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import anyio
 
@@ -22,6 +21,7 @@ from rcex_ws.connection import (
     Opener,
     ReconnectDelays,
     State,
+    Unsubscriber,
     default_delays,
     open_websocket,
 )
@@ -42,14 +42,6 @@ __all__ = ["WebSocketExtension"]
 logger = logging.getLogger("rcex_ws.wsg")
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
-
-
-class Unsubscriber(Protocol):
-    """Take a handler off again."""
-
-    def __call__(self) -> None:
-        """Take it off; idempotent."""
-        ...
 
 
 class WebSocketExtension(Extension):
@@ -203,14 +195,8 @@ class WebSocketExtension(Extension):
         if event not in list(Events):
             raise ConfigurationError(f"event: {event!r} is none of {', '.join(Events)}")
         if handler is None:
-            return self.event_emitter.listens_to(event)
-        self.event_emitter.add_listener(event, handler)
-
-        def unsubscribe() -> None:
-            with contextlib.suppress(KeyError):  # it is off already
-                self.event_emitter.remove_listener(event, handler)  # pyright: ignore[reportUnknownMemberType]
-
-        return unsubscribe
+            return self.event_emitter.listen(event)
+        return self.event_emitter.listen(event, handler)
 
     # -- connecting ------------------------------------------------------------------------------------------------
 

@@ -9,10 +9,9 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from rcex_ws.connection import DeliveryQueue, Overflow, utc_now
+from rcex_ws.connection import DeliveryQueue, Overflow, Seen, utc_now
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.wsg.announcer import Announcer
-from rcex_ws.wsg.dedupe import SeenUuids
 from rcex_ws.wsg.filters import matches_any
 from rcex_ws.wsg.frames import BadFrame, Frame, read_envelope
 from rcex_ws.wsg.models import ConnectionDetails, Gap, Notification, Recovery, parse_time
@@ -53,7 +52,7 @@ class Inbox:
     def __init__(self, announcer: Announcer, *, max_messages: int, max_bytes: int) -> None:
         self.current: Subscription | None = None
         self.candidate: Subscription | None = None
-        self.seen = SeenUuids(_SEEN)
+        self.seen = Seen(_SEEN)
         self._announcer = announcer
         self._bounds = (max_messages, max_bytes)
         self._queues: list[DeliveryQueue[Notification]] = []

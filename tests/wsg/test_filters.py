@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcex_ws.wsg.dedupe import SeenUuids
+from rcex_ws.connection.dedupe import Seen
 from rcex_ws.wsg.filters import matches_any, same_filters
 
 A = "/restapi/v1.0/account"
@@ -60,7 +60,7 @@ def test_the_tilde_stands_for_the_extension_that_is_logged_in_only(resolved, sam
 
 @given(st.integers(1, 20), st.lists(st.integers(0, 30)))
 def test_the_window_knows_the_last_uuids_and_no_more(size, numbers):
-    seen, model = SeenUuids(size), []
+    seen, model = Seen(size), []
     for uuid in map(str, numbers):
         assert seen.add(uuid) is (uuid not in model)
         if uuid not in model:
