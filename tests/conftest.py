@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from blockbuster import BlockBuster
@@ -30,7 +30,7 @@ def blocking_calls_fail(request: pytest.FixtureRequest) -> Iterator[None]:
     if "anyio_backend_name" not in request.fixturenames:
         yield
         return
-    blockbuster = BlockBuster(scanned_modules=["rcex_ws.rest", "rcex_ws.connection", "rcex_ws.wsg"])
+    blockbuster = BlockBuster(scanned_modules=["rcex_ws.rest", "rcex_ws.connection", "rcex_ws.wsg", "rcex_ws.slack"])
     blockbuster.activate()
     try:
         yield
@@ -44,3 +44,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().endswith("_PROXY") or name.startswith("RINGCENTRAL_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def need() -> Callable[[bool, str], None]:
+    """Skip with the reason where something is missing, unless RCEX_REQUIRE_PEERS=1 makes that a failure."""
+
+    def need(present: bool, what: str) -> None:
+        if not present:
+            reason = f"{what} is missing; tests/peers/setup.sh installs it"
+            if os.environ.get("RCEX_REQUIRE_PEERS") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+
+    return need

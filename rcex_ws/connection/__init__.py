@@ -7,6 +7,7 @@ supervisor.py  what happens next: states, schedule, attempts
 requests.py    requests that wait for an answer
 delivery.py    the bounded queue before the user's code
 events.py      lifecycle events
+websocket_handler.py, callbacks.py, websocket_client.py   the callback client: what is written, run, connected
 dedupe.py, options.py   pure: what came before, whether an option can work
 schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
 """
@@ -14,32 +15,67 @@ schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.events import EventEmitter, Unsubscriber, call, finish
+from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
+from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
 from rcex_ws.connection.options import check_options
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
 from rcex_ws.connection.socket import Endpoint, Opener, Socket, open_websocket
 from rcex_ws.connection.supervisor import Driver, State, Supervisor
+from rcex_ws.connection.websocket_client import WebSocketClient, WebSocketOptions
+from rcex_ws.connection.websocket_handler import (
+    KEEPALIVE_TIMEOUT,
+    NORMAL,
+    REMOTE,
+    CallbackClient,
+    Close,
+    Ok,
+    Once,
+    Reconnect,
+    Reply,
+    WebSocketHandler,
+)
 
 __all__ = [
+    "KEEPALIVE_TIMEOUT",
+    "NORMAL",
+    "REMOTE",
+    "AnswerHeartbeat",
+    "Binary",
+    "CallbackClient",
+    "Close",
+    "CloseFrame",
     "Conversation",
     "DeliveryQueue",
     "Driver",
     "Endpoint",
     "EventEmitter",
+    "Frame",
+    "Heartbeat",
     "Link",
     "Loss",
     "LossKind",
+    "Ok",
+    "Once",
     "Opener",
     "Overflow",
     "Pending",
+    "Ping",
+    "Pong",
+    "Reconnect",
     "ReconnectDelays",
+    "Reply",
     "RequestTable",
     "Seen",
     "Socket",
     "State",
     "Supervisor",
+    "Text",
     "Unsubscriber",
+    "WebSocketClient",
+    "WebSocketHandler",
+    "WebSocketOptions",
     "call",
     "check_options",
     "default_delays",

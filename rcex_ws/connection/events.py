@@ -25,24 +25,24 @@ __all__ = ["EventEmitter", "Unsubscriber", "call", "finish"]
 logger = logging.getLogger("rcex_ws.events")
 
 H = TypeVar("H", bound=Callable[..., object])
+T = TypeVar("T")
 Unsubscriber = Callable[[], None]
 
 
-async def call(handler: Callable[..., object], *args: object, **kwargs: object) -> None:
-    """Call a handler that may be sync or async, and wait for it."""
+async def call(handler: Callable[..., object], *args: object, **kwargs: object) -> object:
+    """Call a handler that may be sync or async, wait for it, and give its result."""
     result = handler(*args, **kwargs)
-    if inspect.isawaitable(result):
-        await finish(result)
+    return await finish(result) if inspect.isawaitable(result) else result
 
 
-async def finish(handler: Awaitable[object]) -> None:
-    """Wait for an async handler.
+async def finish(handler: Awaitable[T]) -> T:
+    """Wait for an async handler and give its result.
 
     Raises:
         RuntimeError: a task that the handler awaited was cancelled, which must not look as if this one was.
     """
     try:
-        await handler
+        return await handler
     except asyncio.CancelledError as exc:
         task = None if on_trio() else asyncio.current_task()
         if task is None or task.cancelling():
@@ -71,10 +71,10 @@ class EventEmitter(pyee.EventEmitter):
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
         """Queue an event for its handlers; tell whether it has any now."""
-        if event == "new_listener" and event not in self.event_names():
+        if event == "new_listener" and not self.hears(event):
             return False  # pyee emits it for every `on`
         self.in_turn(partial(self.dispatch, event, *args, **kwargs))
-        return event in self.event_names()
+        return self.hears(event)
 
     @overload
     def listen(self, event: str) -> Callable[[H], H]: ...
@@ -91,6 +91,10 @@ class EventEmitter(pyee.EventEmitter):
                 self.remove_listener(event, handler)  # pyright: ignore[reportUnknownMemberType]
 
         return unsubscribe
+
+    def hears(self, event: str) -> bool:
+        """Tell whether an event has a handler."""
+        return event in self._events  # pyright: ignore[reportUnknownMemberType]
 
     def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run `step` after the handlers of everything emitted so far."""

@@ -150,6 +150,7 @@ class Link:
         self._log = log
         self._outbox: deque[bytes | Frame | Pending[Any]] = deque()
         self._wakeup = anyio.Event()
+        self._closing = anyio.Event()
         self._scope = anyio.CancelScope()
         self._on_lost = on_lost
         self._conversation: Conversation | None = None
@@ -175,6 +176,8 @@ class Link:
         """
         self._outbox.append(message)
         self._wakeup.set()
+        if isinstance(message, CloseFrame):
+            self._closing.set()
 
     def abort(self) -> None:
         """Drop the connection at once; the supervisor goes on as after any loss."""
@@ -207,6 +210,7 @@ class Link:
                     group.start_soon(self._read, conversation)
                     group.start_soon(self._write)
                     group.start_soon(self._beat, conversation)
+                    group.start_soon(self._bound_close)
                     try:
                         await steps()
                     except RcexError as exc:  # kept out of the group, which would wrap it
@@ -249,6 +253,12 @@ class Link:
                     return  # the reader knows why
             self._wakeup = anyio.Event()
             await self._wakeup.wait()
+
+    async def _bound_close(self) -> None:
+        """End a closing handshake that cannot begin: a peer that reads nothing blocks what is written before it."""
+        await self._closing.wait()
+        await anyio.sleep(self._close_timeout)
+        self.lose(Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake"))
 
     def _next_batch(self) -> list[bytes | Frame]:
         """Take what can be written at once: all up to a close frame, and not more than a good write holds."""

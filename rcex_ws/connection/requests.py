@@ -27,13 +27,14 @@ class Pending(Generic[A]):
     Attributes:
         key: the id that its answer bears.
         frame: what to send.
-        on_settled: called once when it has its answer or error; runs in the reader, so it must not wait.
+        on_settled: called once when it has its answer or error, or is abandoned; often in the reader: it must not wait.
         sent: whether its bytes were handed to the socket.
         settled: whether the waiter has its answer or error, or is gone; a settled request is not sent any more.
         error: what is raised to the waiter, if anything.
+        result: the answer, if it came.
     """
 
-    __slots__ = ("_answer", "_event", "deadline", "error", "frame", "key", "on_settled", "sent", "settled")
+    __slots__ = ("_event", "deadline", "error", "frame", "key", "on_settled", "result", "sent", "settled")
 
     def __init__(self, key: str, frame: bytes, deadline: float) -> None:
         self.key = key
@@ -43,12 +44,12 @@ class Pending(Generic[A]):
         self.settled = False
         self.error: Exception | None = None
         self.on_settled: Callable[[Pending[A]], None] | None = None
+        self.result: A | None = None
         self._event = anyio.Event()
-        self._answer: A | None = None
 
     def answer(self, answer: A) -> None:
         """Give the waiter its answer."""
-        self._answer = answer
+        self.result = answer
         self._finish()
 
     def fail(self, error: Exception) -> None:
@@ -56,12 +57,16 @@ class Pending(Generic[A]):
         self.error = error
         self._finish()
 
+    def abandon(self) -> None:
+        """Hear that nobody waits any more."""
+        self._finish()
+
     async def wait(self) -> A:
         """Wait for the answer."""
         await self._event.wait()
         if self.error is not None:
             raise self.error
-        return self._answer  # type: ignore[return-value] # pyright: ignore[reportReturnType] - None is an answer too
+        return self.result  # type: ignore[return-value] # pyright: ignore[reportReturnType] - None is an answer too
 
     def _finish(self) -> None:
         self.settled = True
@@ -158,7 +163,8 @@ class RequestTable(Generic[A]):
         A request that was sent keeps its place until its answer or its deadline: the server still works on it, and
         would count one more as too many.
         """
-        pending.settled = True
+        if not pending.settled:
+            pending.abandon()
         if not pending.sent:
             self._forget(pending)
 
@@ -175,6 +181,16 @@ class RequestTable(Generic[A]):
             pending.answer(answer)
         if self._queued:
             self._send_queued()
+        return True
+
+    def fail(self, key: str, error: Exception) -> bool:
+        """Raise an error to a waiter; tell whether the table knew the request."""
+        pending = self._in_flight.pop(key, None)
+        if pending is None:
+            return False
+        if not pending.settled:
+            pending.fail(error)
+        self._send_queued()
         return True
 
     def expire(self, now: float) -> float:
@@ -198,6 +214,8 @@ class RequestTable(Generic[A]):
             pending = self._queued.popleft()
             self._in_flight[pending.key] = pending
             self._send(pending)
+            if pending.settled:  # it is of a kind that nobody answers
+                del self._in_flight[pending.key]
 
     def _forget(self, pending: Pending[A]) -> None:
         if self._in_flight.get(pending.key) is pending:

@@ -1,0 +1,333 @@
+"""Run the callbacks of a handler, one at a time and in order, and do what their results say.
+
+Used by `WebSocketClient`, and by its stub in `rcex_ws.testing`. What happens is put into one mailbox by methods that
+never wait; `run` takes it out. It knows no network: a `Wire` does the sending.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import anyio
+
+from rcex_ws.connection.delivery import DeliveryQueue, Overflow
+from rcex_ws.connection.events import call
+from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
+from rcex_ws.connection.websocket_handler import (
+    NORMAL,
+    CallbackClient,
+    Close,
+    Ok,
+    Once,
+    Reconnect,
+    Reply,
+    WebSocketHandler,
+    check_result,
+    next_state,
+)
+from rcex_ws.errors import SlowConsumer
+
+__all__ = ["CallbackLoop", "Disconnection", "Wire", "running_client"]
+
+logger = logging.getLogger("rcex_ws.connection")
+
+S = TypeVar("S")
+
+running_client: ContextVar[CallbackClient | None] = ContextVar("rcex_ws_callback_client", default=None)
+"""The client whose callback runs."""
+
+
+class Wire(Protocol):
+    """What the results of a handler act on."""
+
+    def send(self, frame: Frame) -> bool:
+        """Send a frame; tell whether there is a connection that takes it."""
+        ...
+
+    def close(self) -> bool:
+        """Begin the closing handshake, if that was not done; tell whether there is a connection, which will be lost."""
+        ...
+
+
+class Disconnection:
+    """The end of a connection, or an attempt that failed; whoever reports it waits for what the handler decides.
+
+    Args:
+        reason: for `ondisconnect`.
+        delay: seconds to wait before the next attempt, if the handler gives no delay of its own.
+        at_least: seconds to wait whatever it gives.
+    """
+
+    def __init__(self, reason: object, delay: float = 0.0, *, at_least: float = 0.0) -> None:
+        self.reason = reason
+        self._delay: float | None = delay
+        self._at_least = at_least
+        self._decided = anyio.Event()
+
+    def reconnect(self, delay: float | None) -> None:
+        """Decide to connect again."""
+        if delay is not None:
+            self._delay = max(delay, self._at_least)
+        self._decided.set()
+
+    def end(self) -> None:
+        """Decide to end."""
+        self._delay = None
+        self._decided.set()
+
+    async def decision(self) -> float | None:
+        """Wait for the decision: the seconds before the next attempt, or None for the end."""
+        await self._decided.wait()
+        return self._delay
+
+
+@dataclass(frozen=True, slots=True)
+class _Connected:
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Info:
+    message: object
+
+
+@dataclass(frozen=True, slots=True)
+class _Crash:
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    reached: anyio.Event
+
+
+class _Stop:
+    """Asks for the end."""
+
+
+_Item = Text | Binary | Ping | Pong | CloseFrame | _Connected | Disconnection | _Info | _Crash | _Mark | _Stop
+
+
+class _Final(Exception):
+    """Carry the final reason."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CallbackLoop(Generic[S]):
+    """Hold a handler, its state and its mailbox.
+
+    Args:
+        client: what the handler finds by `WebSocketClient.current()`.
+        wire: what results act on.
+        handler: the handler.
+        state: its first state.
+        max_pending: most frames that wait for the handler; beyond that the oldest go.
+        max_pending_bytes: most bytes of them.
+
+    Attributes:
+        state: what the last callback gave.
+        ended: set when nothing will be called any more.
+    """
+
+    def __init__(
+        self,
+        client: CallbackClient,
+        wire: Wire,
+        handler: WebSocketHandler[S],
+        state: S,
+        *,
+        max_pending: int,
+        max_pending_bytes: int,
+    ) -> None:
+        self.state = state
+        self.ended = anyio.Event()
+        self._client = client
+        self._wire = wire
+        self._handler = handler
+        self._mailbox: DeliveryQueue[_Item] = DeliveryQueue(
+            max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._overflowed
+        )
+        self._ref: int | None = None
+        self._once = False
+        self._stopping = False
+        self._own_reason: list[object] = []  # of a Close, until the connection has ended; it may be any object
+        self._deferred: deque[_Item] = deque()  # what came meanwhile and is not of that connection
+
+    # -- what happens; none of these waits -------------------------------------------------------------------------
+
+    def connected(self, ref: int) -> None:
+        """Put that a connection is open, before anything that comes over it."""
+        self._mailbox.put(_Connected(ref), 0, keep=True)
+
+    def came(self, frame: Frame, size: int) -> None:
+        """Put a frame of so many bytes; it may be dropped when too many wait."""
+        self._mailbox.put(frame, size, keep=isinstance(frame, CloseFrame))
+
+    def disconnected(self, disconnection: Disconnection) -> None:
+        """Put that the connection has ended, or an attempt has failed."""
+        self._mailbox.put(disconnection, 0, keep=True)
+
+    def info(self, message: object) -> None:
+        """Put a message for `websocket_info`."""
+        if self._mailbox.closed:
+            logger.warning("dropping a message, the client has ended: %r", message)
+        self._mailbox.put(_Info(message), 0, keep=True)
+
+    def cast(self, frame: Frame) -> None:
+        """Send a frame, or drop it with a warning."""
+        if not isinstance(frame, Frame):  # pyright: ignore[reportUnnecessaryIsInstance] - a cast must not raise
+            logger.error("dropping what is no frame: %r", frame)
+        elif self._mailbox.closed or not self._wire.send(frame):
+            logger.warning("dropping frame, not connected")
+
+    def crash(self, error: Exception) -> None:
+        """Put an error that ends it all."""
+        self._mailbox.put(_Crash(error), 0, keep=True)
+
+    async def settle(self) -> None:
+        """Wait until all that was put so far is handled."""
+        mark = _Mark(anyio.Event())
+        self._mailbox.put(mark, 0, keep=True)
+        if not self._mailbox.closed:
+            await mark.reached.wait()
+
+    async def stop(self) -> None:
+        """Put the wish to end; wait until that is done, unless a callback of this client called this."""
+        self._mailbox.put(_Stop(), 0, keep=True)
+        if running_client.get() is not self._client:
+            await self.ended.wait()
+
+    # -- the one task that runs callbacks --------------------------------------------------------------------------
+
+    async def init(self) -> None:
+        """Call `init`.
+
+        Raises:
+            Exception: it raised that, or gave what it may not give (`TypeError`).
+        """
+        token = running_client.set(self._client)
+        try:
+            self._once = isinstance(await self._call("init"), Once)
+        finally:
+            running_client.reset(token)
+
+    async def run(self) -> object:
+        """Run callbacks until the end, `websocket_terminate` last; give the final reason.
+
+        Raises:
+            Exception: it is the final reason, or a callback raised it.
+        """
+        token = running_client.set(self._client)
+        try:
+            return await self._run()
+        finally:
+            running_client.reset(token)
+            self._close()
+            self.ended.set()
+
+    async def _run(self) -> object:
+        try:
+            await self._serve()
+        except _Final as final:
+            reason = final.reason
+        except Exception as exc:  # noqa: BLE001 - raised again below
+            reason = exc
+        self._close()
+        await call(self._handler.websocket_terminate, reason, None, self.state)
+        if isinstance(reason, BaseException):
+            raise reason
+        return reason
+
+    async def _serve(self) -> None:
+        while True:
+            if self._deferred and not self._own_reason:
+                item = self._deferred.popleft()
+            else:
+                item = await anext(self._mailbox)
+            if not self._stopping or isinstance(item, _Crash):
+                await self._handle(item)
+            elif isinstance(item, Disconnection):
+                raise _Final(NORMAL)
+
+    async def _handle(self, item: _Item) -> None:
+        match item:
+            case Disconnection():
+                await self._disconnected(item)
+            case _Crash():
+                raise item.error
+            case CloseFrame() | Text() | Binary() | Ping() | Pong() if self._own_reason:
+                pass  # the handler has done with this connection
+            case _ if self._own_reason:
+                self._deferred.append(item)  # `ondisconnect` comes first
+            case _Connected():
+                self._ref = item.ref
+                await self._apply(await self._call("onconnect", item.ref))
+            case _Info():
+                await self._apply(await self._call("websocket_info", item.message, self._ref))
+            case _Mark():
+                item.reached.set()
+            case _Stop():
+                self._stopping = True
+                if not self._wire.close():
+                    raise _Final(NORMAL)
+            case _:
+                result = await self._call("websocket_handle", item, self._ref)
+                if not isinstance(item, CloseFrame):  # after which nothing can be sent, and the reason is REMOTE
+                    await self._apply(result)
+
+    async def _apply(self, result: object) -> None:
+        match result:
+            case Reply(frame):
+                self.cast(frame)
+            case Close(reason):
+                if self._ref is None:  # nothing to close; an attempt that is under way goes on after a Reconnect
+                    await self._disconnected(Disconnection(reason))
+                else:
+                    self._own_reason = [reason]
+                    self._wire.close()
+            case _:
+                pass
+
+    async def _disconnected(self, disconnection: Disconnection) -> None:
+        reason = self._own_reason.pop() if self._own_reason else disconnection.reason
+        self._ref = None
+        match await self._call("ondisconnect", reason):
+            case Reconnect(_, delay) if not self._once:
+                disconnection.reconnect(delay)
+                return
+            case Close(own):
+                reason = own
+            case Ok():
+                reason = NORMAL
+            case _:
+                pass  # once was enough
+        disconnection.end()
+        raise _Final(reason)
+
+    async def _call(self, callback: str, *args: object) -> object:
+        result = check_result(callback, await call(getattr(self._handler, callback), *args, self.state))
+        self.state = next_state(self.state, result)
+        return result
+
+    def _close(self) -> None:
+        """Take nothing more; nobody shall wait for a mark that is never reached."""
+        for item in (*self._mailbox.waiting(), *self._deferred):
+            if isinstance(item, _Mark):
+                item.reached.set()
+        self._mailbox.close(discard=True)
+        self._deferred.clear()
+
+    def _overflowed(self, overflow: Overflow[Any], over: bool) -> None:
+        if over:
+            logger.warning("%d frames were dropped because the handler was too slow", overflow.dropped)
+            return
+        error = SlowConsumer("the handler is too slow: the oldest frames are being dropped")
+        logger.warning("%s", error)
+        self.info(error)

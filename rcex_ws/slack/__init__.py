@@ -1,0 +1,22 @@
+"""Slack's Real Time Messaging API, on the same engine as RingCentral's gateway."""
+
+from rcex_ws.slack.client import RTMClient
+from rcex_ws.slack.errors import MessageRejected, SlackApiError, SlackHttpError
+from rcex_ws.slack.messages import Sent
+from rcex_ws.slack.models import Events, Outcome, Reply
+from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore, SQLiteDataStore
+
+__all__ = [
+    "DataStore",
+    "DataStoreError",
+    "Events",
+    "MemoryDataStore",
+    "MessageRejected",
+    "Outcome",
+    "RTMClient",
+    "Reply",
+    "SQLiteDataStore",
+    "Sent",
+    "SlackApiError",
+    "SlackHttpError",
+]

@@ -1,0 +1,385 @@
+"""`RTMClient`: what the application holds. A thin front; each life behind it is an `Engine`.
+
+* engine.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
+* messages.py: what is sent and who waits for which answer; feed.py: what happened, in order, to the handlers
+* web.py: the HTTP step; store/: a model of the team; bot.py: a small callback form
+* frames.py, models.py, settings.py, errors.py: pure; logs.py: where the log goes
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+import anyio
+
+from rcex_ws.connection import (
+    EventEmitter,
+    Opener,
+    ReconnectDelays,
+    State,
+    Unsubscriber,
+    default_delays,
+    open_websocket,
+)
+from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected
+from rcex_ws.rest.https import HTTPClient
+from rcex_ws.slack.engine import Engine
+from rcex_ws.slack.logs import Log, make_logger
+from rcex_ws.slack.messages import Callback, Sent
+from rcex_ws.slack.models import Events
+from rcex_ws.slack.settings import Monitor, Settings, SubtypeEvents, WhileDisconnected
+from rcex_ws.slack.store import DataStore, MemoryDataStore
+from rcex_ws.slack.web import API_URL, StartMethod, WebApi
+
+__all__ = ["RTMClient"]
+
+Handler = TypeVar("Handler", bound=Callable[..., object])
+
+
+class _Default:
+    """Stand for a `MemoryDataStore` that nobody asked for, where None stands for no store."""
+
+
+_DEFAULT = _Default()
+
+
+class RTMClient:
+    """Keep a program connected to Slack's Real Time Messaging API. Times are seconds.
+
+    Args:
+        token: of a bot or user; a secret.
+        api_url: where the Web API is.
+        start_method: "rtm.connect", or "rtm.start" that also tells users, channels and so on.
+        data_store: follows the events; a `MemoryDataStore` if not given, None for none. It is not closed here.
+
+        auto_reconnect: False to end after the first loss or failed start.
+        reconnect_delays: gives the wait after the n-th failure in a row.
+        while_disconnected: "refuse" what is sent while there is no connection, or "queue" it for the next.
+        subtype_events: emit `type::subtype` for a "message" (as `@slack/client` 3.x does) or for "all" types (as
+            `@slack/rtm-api` does).
+
+        monitor: what counts as a sign of life: "traffic" of any kind, or only "replies" to what was sent, as for
+            `@slack/rtm-api`, which pings 6 s after the last message and waits 4 s for its answer.
+        ping_interval: a ping goes out when nothing came (with "replies": was sent) for so long.
+        pong_timeout: reconnect when nothing came for so long (with "replies": no answer to the ping).
+        reply_timeout: how long a message waits for its answer, the time in the queue included.
+        open_timeout: for all of `start`.
+        attempt_timeout: for one attempt, from rtm.connect to hello.
+        close_timeout: for all of `aclose`.
+
+        proxy: None or True for the environment's, an URL (http, https, socks5) for that one, False for none. Both the
+            calls and the socket go through it.
+        ssl_context: for both, too.
+        http: a ready `httpx.AsyncClient`, never closed here.
+        max_pending, max_pending_bytes: how many frames may wait for handlers; the oldest are dropped beyond, with a
+            `client_error`.
+        max_size: the largest frame accepted, in bytes.
+
+        log_level: of the logger, as in `logging`; None leaves it.
+        logger: a `logging.Logger`, or a function (level, message); one of its own below "rcex_ws.slack" if not given.
+
+    Raises:
+        ConfigurationError: an option cannot work; it is named.
+
+    Attributes:
+        data_store: as given.
+        open_socket: opens a WebSocket; a test may bring its own.
+    """
+
+    open_socket: Opener = staticmethod(open_websocket)
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        api_url: str = API_URL,
+        start_method: StartMethod = "rtm.connect",
+        data_store: DataStore | _Default | None = _DEFAULT,
+        auto_reconnect: bool = True,
+        reconnect_delays: ReconnectDelays = default_delays,
+        while_disconnected: WhileDisconnected = "refuse",
+        subtype_events: SubtypeEvents = "message",
+        monitor: Monitor = "traffic",
+        ping_interval: float = 5.0,
+        pong_timeout: float = 20.0,
+        reply_timeout: float = 60.0,
+        open_timeout: float = 30.0,
+        attempt_timeout: float = 10.0,
+        close_timeout: float = 5.0,
+        proxy: str | bool | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        http: HTTPClient | None = None,
+        max_pending: int = 10_000,
+        max_pending_bytes: int = 64 * 2**20,
+        max_size: int = 16 * 2**20,
+        log_level: int | str | None = None,
+        logger: Log | None = None,
+    ) -> None:
+        self._settings = Settings(
+            start_method=start_method,
+            auto_reconnect=auto_reconnect,
+            reconnect_delays=reconnect_delays,
+            while_disconnected=while_disconnected,
+            subtype_events=subtype_events,
+            monitor=monitor,
+            ping_interval=ping_interval,
+            pong_timeout=pong_timeout,
+            reply_timeout=reply_timeout,
+            open_timeout=open_timeout,
+            attempt_timeout=attempt_timeout,
+            close_timeout=close_timeout,
+            max_pending=max_pending,
+            max_pending_bytes=max_pending_bytes,
+            max_size=max_size,
+        )
+        self.data_store = MemoryDataStore() if isinstance(data_store, _Default) else data_store
+        self._proxy = proxy
+        self._ssl_context = ssl_context
+        self._log = make_logger(logger, log_level)
+        self._api = WebApi(
+            token,
+            api_url=api_url,
+            proxy=proxy,
+            ssl_context=ssl_context,
+            timeout=attempt_timeout,
+            http=http,
+            on_rate_limited=self._rate_limited,
+        )
+        self._emitter = EventEmitter(report=self._handler_failed, log=self._log)
+        self._engine: Engine | None = None
+
+    # -- what it is doing ------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """What it is doing: IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
+        return State.IDLE if self._engine is None else self._engine.supervisor.state
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be sent now: hello came, and the connection is not lost."""
+        return self._engine is not None and self._engine.common.active is not None
+
+    @property
+    def start_data(self) -> Mapping[str, Any] | None:
+        """The answer of the last rtm.connect or rtm.start; None before the first. Its `url` is a secret."""
+        start = None if self._engine is None else self._engine.common.start
+        return None if start is None else start.data
+
+    @property
+    def active_user_id(self) -> str | None:
+        """The id of the user whose token it is; None before the first connection."""
+        start = None if self._engine is None else self._engine.common.start
+        return None if start is None else start.self_id
+
+    @property
+    def active_team_id(self) -> str | None:
+        """The id of the team; None before the first connection."""
+        start = None if self._engine is None else self._engine.common.start
+        return None if start is None else start.team_id
+
+    @overload
+    def on(self, event: str) -> Callable[[Handler], Handler]: ...
+    @overload
+    def on(self, event: str, handler: Callable[..., object]) -> Unsubscriber: ...
+    def on(
+        self, event: str, handler: Callable[..., object] | None = None
+    ) -> Unsubscriber | Callable[[Handler], Handler]:
+        """Attach a handler, sync or async; without one, be a decorator.
+
+        Args:
+            event: one of `Events`, the `type` of an event of the team, or "type::subtype".
+            handler: gets what `Events` says, or the event as a dict. Handlers run one at a time, in order.
+
+        Returns:
+            A function that takes the handler off again; for the decorator the handler.
+        """
+        if handler is None:
+            return self._emitter.listen(event)
+        return self._emitter.listen(event, handler)
+
+    # -- connecting ------------------------------------------------------------------------------------------------
+
+    async def start(self, *, wait: bool = True, **options: Any) -> None:
+        """Connect, and stay connected until `aclose`; do nothing when started already.
+
+        Args:
+            wait: False to return at once; failures then come as events only.
+            **options: Slack's options of rtm.connect or rtm.start, used again for each reconnect.
+
+        Raises:
+            SlackApiError: Slack refused for good.
+            ConnectFailed: no connection within `open_timeout`; trying again can help. Nothing is left running.
+        """
+        engine = self._engine
+        if engine is None or engine.supervisor.state in (State.CLOSED, State.FAILED):
+            if engine is not None:
+                await engine.stop("started again", None)
+            engine = self._engine = Engine(
+                self._api,
+                self._emitter,
+                self.data_store,
+                self._settings,
+                options,
+                proxy=self._proxy,
+                ssl_context=self._ssl_context,
+                log=self._log,
+                open_socket=self.open_socket,
+            )
+            await engine.start()
+        if not wait:
+            return
+        try:
+            with anyio.fail_after(self._settings.open_timeout):
+                await engine.supervisor.wait_ready()
+        except TimeoutError:
+            reason = engine.supervisor.reason
+            await self.aclose()
+            raise ConnectFailed(f"no connection to Slack within {self._settings.open_timeout:g} s: {reason}") from None
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def wait_closed(self) -> None:
+        """Wait until it is closed, or ends by itself: a final refusal, or a loss without `auto_reconnect`.
+
+        Raises:
+            SlackApiError: Slack refused for good.
+        """
+        await self._running().wait_ended()
+
+    async def reconnect(self) -> None:
+        """Replace the connection: the next is opened before this one is closed. Without one, make an attempt now.
+
+        Raises:
+            NotConnected: the client is not started.
+            RcexError: why the attempt failed, when there was no connection; more follow by schedule.
+        """
+        engine = self._running()
+        if engine.supervisor.is_ready:
+            engine.common.replace_connection()
+        else:
+            await engine.supervisor.attempt()
+
+    async def aclose(self, reason: str = "closed by the application", code: object = None) -> None:
+        """Close: `disconnect` is emitted first, what waits for an answer settles. Idempotent; `start` begins again.
+
+        Args:
+            reason: the first argument of `disconnect`.
+            code: its second.
+        """
+        if self._engine is not None:
+            await self._engine.stop(reason, code)
+        await self._api.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # -- sending ---------------------------------------------------------------------------------------------------
+
+    def send_message(
+        self, text: str, channel: str, *, callback: Callback | None = None, timeout: float | None = None, **fields: Any
+    ) -> Sent:
+        """Send a message; await what this gives for the `Reply`, or pass a callback.
+
+        It is sent in any case, in the order of the calls.
+
+        Args:
+            text: what to say.
+            channel: the id of a channel, group or DM.
+            callback: called with (error, reply) in turn with the events.
+            timeout: instead of `reply_timeout`.
+            **fields: more of the message, as in `thread_ts`.
+
+        Raises:
+            ConfigurationError: text or channel cannot be sent.
+            NotConnected: the client is not started. (If it only lost its connection, awaiting raises that.)
+        """
+        for name, value in (("text", text), ("channel", channel)):
+            if not isinstance(value, str) or not value:  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ConfigurationError(f"{name}: expected a text that is not empty, got {value!r}")
+        return self.send("message", {"text": text, "channel": channel, **fields}, callback=callback, timeout=timeout)
+
+    def send_typing(self, channel: str) -> Sent:
+        """Say that one is typing; Slack does not answer this."""
+        return self.send("typing", {"channel": channel})
+
+    def subscribe_presence(self, ids: Collection[str]) -> Sent:
+        """Ask for presence_change events of these users instead of earlier ones; asked anew after each reconnect."""
+        if isinstance(ids, str):
+            raise ConfigurationError("ids: expected a list of user ids, got a single text")
+        body = {"ids": list(ids)}
+        sent = self.send("presence_sub", body)
+        self._running().common.presence = body
+        return sent
+
+    def send(
+        self,
+        event_type: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        callback: Callback | None = None,
+        timeout: float | None = None,
+    ) -> Sent:
+        """Send anything. Slack answers "message" and "ping"; all else counts as done when it is written.
+
+        Args:
+            event_type: goes in as `type`.
+            body: the rest, JSON-ready; `id` is added.
+            callback: called with (error, reply) in turn with the events.
+            timeout: instead of `reply_timeout`.
+
+        Raises:
+            NotConnected: the client is not started.
+            ConfigurationError: the body is not JSON-ready.
+        """
+        messages = self._running().messages
+        timeout = self._settings.reply_timeout if timeout is None else timeout
+        try:
+            return messages.send(event_type, body or {}, timeout=timeout, callback=callback)
+        except TypeError as exc:
+            raise ConfigurationError(f"body: it is not JSON-ready: {exc}") from None
+
+    async def update_message(self, ts: str, channel: str, text: str, **fields: Any) -> dict[str, Any]:
+        """Change a message, by chat.update; works with and without a connection.
+
+        Args:
+            ts: the time stamp of the message.
+            channel: the id of its channel.
+            text: what it says now.
+            **fields: as in `attachments`; None is left out, lists and dicts are sent as JSON.
+
+        Returns:
+            Slack's answer.
+
+        Raises:
+            SlackApiError: Slack refused.
+            RateLimited: Slack asks to wait longer than `attempt_timeout`.
+            TransportError: no answer came.
+        """
+        return await self._api.call("chat.update", **{**fields, "ts": ts, "channel": channel, "text": text})
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            raise NotConnected("the client is not started; call start() first")
+        return self._engine
+
+    def _rate_limited(self, seconds: float) -> None:
+        self._log.warning("Slack asks to wait %g s", seconds)
+        if self._engine is not None:
+            self._engine.feed.tell(Events.RATE_LIMITED, seconds)
+
+    def _handler_failed(self, error: Exception) -> None:
+        if self._engine is not None:
+            self._engine.feed.error(error)

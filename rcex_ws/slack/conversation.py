@@ -1,0 +1,195 @@
+"""What is said over one connection to Slack. `received` runs in the reader and never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from rcex_ws.connection import AnswerHeartbeat, Link, Loss, LossKind, Pending, Seen
+from rcex_ws.slack.errors import BadFrame
+from rcex_ws.slack.feed import Feed
+from rcex_ws.slack.frames import Event, decode, encode, overlap_key
+from rcex_ws.slack.messages import Messages
+from rcex_ws.slack.models import Events, Reply
+from rcex_ws.slack.web import StartData
+
+__all__ = ["Common", "SlackConversation"]
+
+#: Between server and client: not emitted (`@slack/client` 3.x).
+_INTERNAL = frozenset({"hello", "pong", "team_migration_started"})
+#: How many events two overlapping connections are compared by.
+_OVERLAP = 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Common:
+    """What one connection has in common with the next.
+
+    Attributes:
+        feed, messages: see their classes.
+        renew: opens the next connection beside this one.
+        start: the answer of the last rtm.connect or rtm.start.
+        active: the conversation that messages go over; None while there is none.
+        overlap: the events of both connections, while the next is opened beside the last.
+        presence: whose presence was subscribed to last; told to every new connection.
+        migration: team_migration_started, which is emitted when the next attempt begins (`@slack/client` 3.x).
+        closing: whether the application closes.
+    """
+
+    feed: Feed
+    messages: Messages
+    renew: Callable[[], None]
+    start: StartData | None = None
+    active: SlackConversation | None = None
+    overlap: Seen | None = None
+    presence: Mapping[str, Any] | None = None
+    migration: Event | None = None
+    closing: bool = False
+
+    def replace_connection(self) -> None:
+        """Open the next connection beside this one; what comes over both is delivered once."""
+        self.overlap = self.overlap or Seen(_OVERLAP)
+        self.renew()
+
+
+class SlackConversation:
+    """Talk over one connection.
+
+    Args:
+        link: the connection.
+        common: what outlives it.
+    """
+
+    def __init__(self, link: Link, common: Common) -> None:
+        self._link = link
+        self._common = common
+        self._greeted = anyio.Event()
+        self._of_earlier = common.messages.in_flight()
+        self._pinged = 0  # the id of the last ping
+
+    # -- in the reader ---------------------------------------------------------------------------------------------
+
+    def received(self, data: bytes, binary: bool) -> None:
+        """Take one frame."""
+        try:
+            event = decode(data)
+            number = _reply_to(event)
+        except BadFrame as exc:
+            self._common.feed.frame(data, None, public=False)
+            self._common.feed.error(exc)
+            return
+        kind = event.get("type")
+        if number is not None:
+            self._take_reply(data, event, number)
+        elif kind in _INTERNAL:
+            self._take_internal(data, event)
+        elif not isinstance(kind, str):
+            self._common.feed.frame(data, None, public=False)
+            self._common.feed.error(BadFrame("a frame without type and reply_to"))
+        else:
+            if kind == "goodbye":
+                self._common.replace_connection()
+            if self._is_new(event):
+                self._common.feed.frame(data, event, public=True)
+
+    def ponged(self, data: bytes) -> None:
+        """Ignore what nobody asked for."""
+
+    def heartbeat(self) -> bytes:
+        """Make a ping of RTM: its answer shows that Slack itself lives, not only the proxy before it."""
+        self._pinged = self._common.messages.next_id()
+        return encode("ping", self._pinged, {})
+
+    def suspended(self, seconds: float) -> None:
+        """Do nothing: the engine sends a heartbeat, and nothing else expires."""
+
+    def lost(self, loss: Loss) -> None:
+        """Let waiters live on: a reply may still find them over the next connection."""
+        common = self._common
+        greeted, replaced = self._greeted.is_set(), common.active is not self
+        if greeted:
+            common.overlap = None
+        if not replaced:
+            common.active = None
+            common.messages.table.disconnect()
+        elif greeted:
+            return  # this side closed it
+        if not common.closing and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
+            common.feed.tell(Events.WS_CLOSE, loss.code or 1006, loss.text)
+
+    # -- beside the reader -----------------------------------------------------------------------------------------
+
+    async def handshake(self) -> None:
+        """Wait for hello."""
+        await self._greeted.wait()
+
+    async def prepare(self) -> None:
+        """Do nothing: Slack subscribes by itself."""
+
+    async def ready(self) -> None:
+        """Do nothing: `open` was told when hello came."""
+
+    # -- what frames mean ------------------------------------------------------------------------------------------
+
+    def _take_internal(self, data: bytes, event: Event) -> None:
+        common = self._common
+        common.feed.frame(data, event, public=False)
+        if event["type"] == "hello" and not self._greeted.is_set():
+            common.feed.tell(Events.OPEN)
+            common.active = self
+            if common.presence is not None:
+                self._link.send(encode("presence_sub", common.messages.next_id(), common.presence))
+            common.messages.table.connect(self._transmit)
+            self._greeted.set()
+        elif event["type"] == "team_migration_started":
+            common.migration = event
+            self._link.lose(Loss(LossKind.REFUSED, text="the team moves to another server"))
+
+    def _take_reply(self, data: bytes, event: Event, number: int) -> None:
+        """Take an acknowledgement, a pong, or the last reply of the connection before."""
+        common, kind = self._common, event.get("type")
+        monitor = self._link.monitor
+        if isinstance(monitor, AnswerHeartbeat) and number >= self._pinged:
+            monitor.last_answer = anyio.current_time()
+        if kind == "pong" and number == self._pinged:
+            common.feed.frame(data, event, public=False)
+            return
+        message = common.messages.acknowledged(number, event)
+        if kind is None or kind == "pong":
+            common.feed.frame(data, event, public=False)
+            if message is not None:
+                common.feed.message(message)
+        else:
+            common.messages.replayed(number, self._of_earlier)
+            common.feed.frame(data, event, public=True)
+
+    def _transmit(self, pending: Pending[Reply]) -> None:
+        monitor = self._link.monitor
+        if isinstance(monitor, AnswerHeartbeat):
+            monitor.last_sent = anyio.current_time()
+        self._common.messages.transmit(pending, self._link.send)
+
+    def _is_new(self, event: Event) -> bool:
+        """Tell whether an event did not come over an overlapping connection already."""
+        common = self._common
+        if common.overlap is None:
+            return True
+        key = overlap_key(event)
+        if key is None:
+            return common.active is self  # it says what is so now: one of the two connections is enough
+        return common.overlap.add(key)
+
+
+def _reply_to(event: Event) -> int | None:
+    match event.get("reply_to"):
+        case None | False | 0 | "":
+            return None
+        case int(number):
+            return number
+        case str(text) if text.isdecimal():
+            return int(text)
+        case other:
+            raise BadFrame(f"reply_to is no number: {other!r}")

@@ -1,0 +1,107 @@
+"""Slack's part of the engine: where to connect, and what follows a loss or a failed attempt."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from rcex_ws.connection import Endpoint, Link, Loss
+from rcex_ws.errors import ConnectFailed, RcexError
+from rcex_ws.slack.conversation import Common, SlackConversation
+from rcex_ws.slack.models import Events
+from rcex_ws.slack.settings import Settings
+from rcex_ws.slack.web import WebApi
+
+__all__ = ["SlackDriver"]
+
+_NO_RECONNECT = "auto-reconnect is disabled"
+_CLOSED_WITHOUT_RECONNECT = "websocket closed with auto-reconnect false on the RTM client"
+
+
+class SlackDriver:
+    """Say where to connect.
+
+    Args:
+        api: the HTTP step.
+        common: what outlives a connection.
+        settings: the options.
+        start_options: Slack's options of rtm.connect or rtm.start, the same for every attempt.
+        proxy: as for `RTMClient`.
+        ssl_context: for wss.
+    """
+
+    def __init__(
+        self,
+        api: WebApi,
+        common: Common,
+        settings: Settings,
+        start_options: Mapping[str, Any],
+        *,
+        proxy: str | bool | None,
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        self._api = api
+        self._common = common
+        self._settings = settings
+        self._start_options = start_options
+        self._proxy = proxy
+        self._ssl_context = ssl_context
+        self._authenticated = False  # in the attempt under way
+
+    async def endpoint(self) -> Endpoint:
+        """Ask Slack for a WebSocket address: each is good for one connection."""
+        feed = self._common.feed
+        self._authenticated = False
+        feed.tell(Events.CONNECTING)
+        self._tell_migration()
+        start = await self._api.connect(self._settings.start_method, **self._start_options)
+        self._common.start = start
+        self._common.messages.self_id = start.self_id
+        self._authenticated = True
+        feed.started(start)
+        feed.tell(Events.WS_OPENING)
+        return Endpoint(start.url, proxy=self._proxy, ssl_context=self._ssl_context, max_size=self._settings.max_size)
+
+    def converse(self, link: Link) -> SlackConversation:
+        """Make the conversation for a new connection."""
+        self._common.feed.tell(Events.WS_OPENED)
+        return SlackConversation(link, self._common)
+
+    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
+        """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
+        if isinstance(ended, RcexError):
+            self._tell_failure(ended)
+            if not ended.retryable or not self._settings.auto_reconnect:
+                raise ended
+        elif not self._settings.auto_reconnect:
+            self._tell_migration()
+            self._end(_CLOSED_WITHOUT_RECONNECT, ended.code)
+            return None
+        self._common.feed.tell(Events.ATTEMPTING_RECONNECT)
+        return delay
+
+    def failed(self, error: Exception) -> None:
+        """Say that nothing will be tried again."""
+        if isinstance(error, RcexError) and error.retryable:
+            reason = _NO_RECONNECT
+        else:
+            reason = f"{getattr(error, 'code', error)} is not recoverable"
+        self._end(reason, error)
+
+    def _tell_failure(self, error: RcexError) -> None:
+        if not self._authenticated:
+            self._common.feed.tell(Events.UNABLE_TO_RTM_START, error)
+            return
+        self._common.feed.tell(Events.WS_ERROR, error)
+        if isinstance(error, ConnectFailed):
+            self._common.feed.tell(Events.WS_CLOSE, 1006, "")
+
+    def _tell_migration(self) -> None:
+        migration, self._common.migration = self._common.migration, None
+        if migration is not None:
+            self._common.feed.tell("team_migration_started", migration)
+
+    def _end(self, reason: str, detail: object) -> None:
+        self._common.feed.tell(Events.DISCONNECT, reason, detail)
+        self._common.messages.end()

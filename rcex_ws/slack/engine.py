@@ -1,0 +1,128 @@
+"""One life of an `RTMClient`, from `start` to `aclose`: puts the parts together and owns their tasks."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import anyio
+
+from rcex_ws.connection import AnswerHeartbeat, EventEmitter, Heartbeat, Opener, State, Supervisor
+from rcex_ws.slack.conversation import Common
+from rcex_ws.slack.driver import SlackDriver
+from rcex_ws.slack.feed import Feed
+from rcex_ws.slack.messages import Messages
+from rcex_ws.slack.models import Events
+from rcex_ws.slack.settings import Settings
+from rcex_ws.slack.store import DataStore
+from rcex_ws.slack.web import WebApi
+from rcex_ws.tasks import Child, RootTask, in_child
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Run one life.
+
+    Args:
+        api: the HTTP step.
+        emitter: knows the handlers; outlives this.
+        store: the model of the team, or None.
+        settings: the options.
+        start_options: Slack's options of rtm.connect or rtm.start.
+        proxy, ssl_context: for the socket.
+        log: where it says what it does.
+        open_socket: opens a WebSocket.
+    """
+
+    def __init__(
+        self,
+        api: WebApi,
+        emitter: EventEmitter,
+        store: DataStore | None,
+        settings: Settings,
+        start_options: Mapping[str, Any],
+        *,
+        proxy: str | bool | None,
+        ssl_context: ssl.SSLContext | None,
+        log: logging.Logger,
+        open_socket: Opener,
+    ) -> None:
+        self._settings = settings
+        self._root = RootTask("Slack RTM")
+        self._children: list[Child] = []
+        self._stopped = anyio.Event()
+        self.feed = Feed(emitter, store, settings, log)
+        self.messages = Messages(while_disconnected=settings.while_disconnected, then=self.feed.then, log=log)
+        self.common = Common(
+            feed=self.feed,
+            messages=self.messages,
+            renew=lambda: self.supervisor.renew() if settings.auto_reconnect else None,
+        )
+        driver = SlackDriver(api, self.common, settings, start_options, proxy=proxy, ssl_context=ssl_context)
+        if settings.monitor == "replies":
+            heartbeat, interval, timeout = AnswerHeartbeat, settings.ping_interval, settings.pong_timeout
+        else:  # the ping goes out after one interval; the time-out counts from the last sign of life
+            heartbeat, interval = Heartbeat, settings.ping_interval
+            timeout = settings.pong_timeout - settings.ping_interval
+        self.supervisor = Supervisor(
+            driver,
+            attempt_timeout=settings.attempt_timeout,
+            heartbeat_interval=interval,
+            heartbeat_timeout=timeout,
+            heartbeat=heartbeat,
+            close_timeout=settings.close_timeout,
+            reconnect_delays=settings.reconnect_delays,
+            open_socket=open_socket,
+            log=log,
+        )
+
+    async def start(self) -> None:
+        """Start the tasks."""
+        await self._root.start()
+        self._delivering = self._spawn(self.feed.run, "handlers")
+        self._spawn(self.messages.table.watch_deadlines, "reply deadlines")
+        self._supervising = self._spawn(self.supervisor.run, "supervisor")
+
+    async def wait_ended(self) -> None:
+        """Wait until nothing will be tried again, and what is queued is delivered."""
+        await self._supervising.wait()
+        if self.supervisor.state is State.FAILED:
+            await self.supervisor.wait_ready()  # raises what made it fail
+
+    async def stop(self, reason: str, code: object) -> None:
+        """Say so, close politely, settle what waits, deliver what is queued; all within `close_timeout` or so.
+
+        Idempotent; safe from inside a handler.
+        """
+        if self.common.closing:
+            if not in_child():  # a handler must not wait for what may be waiting for it
+                await self._stopped.wait()
+            return
+        self.common.closing = True
+        try:
+            if self.supervisor.state not in (State.CLOSED, State.FAILED):
+                self.feed.tell(Events.DISCONNECT, reason, code)
+            link = self.supervisor.link
+            if link is not None:
+                with anyio.CancelScope(shield=True):
+                    await link.close(1000, "", within=0.5 * self._settings.close_timeout)
+            self.supervisor.close()
+            self._supervising.cancel()
+            self.messages.end()
+            self.feed.close()
+            with anyio.move_on_after(0.3 * self._settings.close_timeout, shield=True):
+                await self._delivering.wait()
+        finally:
+            await self._root.aclose(within=0.2 * self._settings.close_timeout)
+            self._stopped.set()
+
+    def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
+        return self._root.spawn(func, name=name, on_crash=partial(self._crashed, name))
+
+    def _crashed(self, name: str, error: Exception) -> None:
+        """Give up: a bug of ours. Handlers are told as far as they can be."""
+        self.supervisor.crashed(error)

@@ -1,0 +1,138 @@
+"""What happened, on its way to the application: one queue, one order, one task that runs handlers.
+
+Lifecycle events, frames and the callbacks of messages stand in one `DeliveryQueue`, so that handlers see them in the
+order in which they happened. When handlers are too slow only frames are dropped, never a lifecycle event.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import anyio.lowlevel
+
+from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow
+from rcex_ws.errors import SlowConsumer
+from rcex_ws.slack.frames import Event
+from rcex_ws.slack.models import Events
+from rcex_ws.slack.settings import Settings
+from rcex_ws.slack.store import DataStore
+from rcex_ws.slack.web import StartData
+
+__all__ = ["Feed"]
+
+Step = Callable[[], Awaitable[None]]
+
+#: So many steps in a row before other tasks get a turn, when none of them waits.
+_BATCH = 32
+
+
+class Feed:
+    """Keep events in order, and run the handlers.
+
+    Args:
+        emitter: knows the handlers.
+        store: follows the events, before the handlers see them; or None.
+        settings: the options.
+        log: where errors go that nobody listens to.
+    """
+
+    def __init__(self, emitter: EventEmitter, store: DataStore | None, settings: Settings, log: logging.Logger) -> None:
+        self._emitter = emitter
+        self._store = store
+        self._all_subtypes = settings.subtype_events == "all"
+        self._log = log
+        self._queue: DeliveryQueue[Step] = DeliveryQueue(
+            max_items=settings.max_pending, max_bytes=settings.max_pending_bytes, on_overflow=self._overflowed
+        )
+        self._who: dict[str, str] = {}
+
+    # -- putting: never waits --------------------------------------------------------------------------------------
+
+    def tell(self, event: str, *args: object) -> None:
+        """Emit a lifecycle event in its turn."""
+        self.then(partial(self._emitter.dispatch, event, *args))
+
+    def error(self, error: Exception) -> None:
+        """Emit `client_error` in its turn; logged if nobody listens."""
+        if not self._emitter.hears(Events.CLIENT_ERROR):
+            self._log.error("no handler for the event 'client_error': %s: %s", type(error).__name__, error)
+        self.tell(Events.CLIENT_ERROR, error)
+
+    def then(self, step: Step) -> None:
+        """Run a step after everything that was put before."""
+        self._queue.put(partial(self._guarded, step), 0, keep=True)
+
+    def started(self, start: StartData) -> None:
+        """Let the store take the answer of rtm.connect or rtm.start, then emit `authenticated`."""
+        self._who = {"self_id": start.self_id, "team_id": start.team_id}
+        if self._store is not None:
+            self.then(partial(self._store.cache_start, start.data))
+        self.tell(Events.AUTHENTICATED, start.data)
+
+    def frame(self, data: bytes, event: Event | None, *, public: bool) -> None:
+        """Deliver a frame.
+
+        Args:
+            data: as it came.
+            event: decoded; None if that failed.
+            public: whether it is an event of the team, and not one between server and client.
+        """
+        self._queue.put(partial(self._deliver, data, event, public), len(data))
+
+    def message(self, message: Mapping[str, Any]) -> None:
+        """Let the store see a message of our own, which Slack does not send back to us."""
+        if self._store is not None:
+            self.then(partial(self._store.apply, message, **self._who))
+
+    def close(self) -> None:
+        """Take nothing more; what is queued is still delivered."""
+        self._queue.close()
+
+    # -- delivering ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run handlers until the feed is closed and empty."""
+        in_a_row = 0
+        async for step in self._queue:
+            await step()
+            in_a_row += 1
+            if in_a_row % _BATCH == 0:
+                await anyio.lowlevel.checkpoint()
+
+    async def _deliver(self, data: bytes, event: Event | None, public: bool) -> None:
+        emitter = self._emitter
+        if emitter.hears(Events.RAW_MESSAGE):
+            await emitter.dispatch(Events.RAW_MESSAGE, data.decode(errors="replace"))
+        if event is None or not public:
+            return
+        if self._store is not None:
+            await self._guarded(partial(self._store.apply, event, **self._who))
+        if "reply_to" in event:
+            return  # a message of our own: its sender hears of it
+        kind = event["type"]
+        if emitter.hears(Events.SLACK_EVENT):
+            await emitter.dispatch(Events.SLACK_EVENT, kind, event)
+        if emitter.hears(kind):
+            await emitter.dispatch(kind, event)
+        subtype = event.get("subtype")
+        if subtype is not None and (kind == "message" or self._all_subtypes):
+            name = f"{kind}::{subtype}"
+            if emitter.hears(name):
+                await emitter.dispatch(name, event)
+
+    async def _guarded(self, step: Step) -> None:
+        """Run what may raise: the next step follows all the same."""
+        try:
+            await step()
+        except Exception as exc:  # noqa: BLE001 - logged and reported
+            self._log.exception("a step of the feed raised; the next one follows")
+            self.error(exc)
+
+    def _overflowed(self, episode: Overflow[Step], over: bool) -> None:
+        if over:
+            self._log.warning("%d frames were dropped", episode.dropped)
+        else:
+            self.error(SlowConsumer("handlers are too slow: frames are dropped, the oldest first"))

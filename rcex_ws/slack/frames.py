@@ -1,0 +1,53 @@
+"""The frames of Slack RTM: one JSON object each. Pure.
+
+Shapes as `@slack/client` 3.16.0 and `@slack/rtm-api` 6.2.1 send and take them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from rcex_ws.slack.errors import BadFrame
+
+__all__ = ["Event", "decode", "encode", "overlap_key"]
+
+#: One frame, decoded.
+Event = dict[str, Any]
+
+_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+def decode(data: bytes) -> Event:
+    """Decode a frame; where msgspec is too strict (a lone surrogate, NaN) the standard json decides.
+
+    Raises:
+        BadFrame: it is no JSON object.
+    """
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:
+            event: object = json.loads(data)
+        except (ValueError, RecursionError) as exc:
+            raise BadFrame(f"a frame is no JSON: {exc}") from None
+        if not isinstance(event, dict):
+            raise BadFrame("a frame is no JSON object") from None
+        return cast("Event", event)
+
+
+def encode(event_type: str, number: int, body: Mapping[str, Any]) -> bytes:
+    """Encode a message of ours; `number` is its id, under which it is answered."""
+    return msgspec.json.encode({"id": number, "type": event_type, **body})
+
+
+def overlap_key(event: Event) -> str | None:
+    """Give what tells an event that comes over two connections from another; None for one without a time stamp."""
+    stamp = event.get("event_ts") or event.get("ts")
+    if stamp is None:
+        return None
+    parts = (event.get("type"), event.get("subtype"), event.get("channel"), event.get("user"), stamp, event.get("ts"))
+    return repr(parts)

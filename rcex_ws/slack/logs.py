@@ -1,0 +1,57 @@
+"""Where a client's log goes: a logger of its own, the application's, or a function."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from itertools import count
+
+from rcex_ws.errors import ConfigurationError
+
+__all__ = ["Log", "make_logger"]
+
+Log = logging.Logger | Callable[[int, str], object]
+"""A logger, or a function that takes a level (as in `logging`) and a message."""
+
+_numbers = count(1)
+
+
+class _Forward(logging.Handler):
+    """Hand each message to a function."""
+
+    def __init__(self, function: Callable[[int, str], object]) -> None:
+        super().__init__()
+        self._function = function
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._function(record.levelno, self.format(record))
+        except Exception:  # noqa: BLE001 - a logger must not break what it logs; logging says so on stderr
+            self.handleError(record)
+
+
+def make_logger(log: Log | None, level: int | str | None) -> logging.Logger:
+    """Give the logger of one client.
+
+    Args:
+        log: the application's; None for one below "rcex_ws.slack".
+        level: as in `logging` ("DEBUG", 10); None leaves it.
+
+    Raises:
+        ConfigurationError: an argument that cannot be used.
+    """
+    if isinstance(log, logging.Logger):
+        logger = log
+    elif log is None:
+        logger = logging.getLogger(f"rcex_ws.slack.{next(_numbers)}")
+    elif callable(log):
+        logger = logging.Logger(f"rcex_ws.slack.{next(_numbers)}")  # outside the hierarchy: nobody else gets it
+        logger.addHandler(_Forward(log))
+    else:
+        raise ConfigurationError(f"logger: expected a logging.Logger or a function (level, message), got {log!r}")
+    if level is not None:
+        try:
+            logger.setLevel(level.upper() if isinstance(level, str) else level)
+        except (ValueError, TypeError) as exc:
+            raise ConfigurationError(f"log_level: {exc}") from None
+    return logger

@@ -1,0 +1,181 @@
+"""Messages on their way out: their numbers, who waits for which answer, and how each ends.
+
+Every message settles: acknowledged, refused, assumed delivered, not sent, timed out. It outlives the connection it was
+sent over, as with `@slack/client` 3.x: a reply that comes after a reconnect still finds its message.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from functools import partial
+from typing import Any
+
+from rcex_ws.connection import Pending, RequestTable, call
+from rcex_ws.errors import NotConnected, RcexError, RequestLost
+from rcex_ws.slack.errors import MessageRejected
+from rcex_ws.slack.frames import Event, encode
+from rcex_ws.slack.models import Outcome, Reply
+from rcex_ws.slack.settings import WhileDisconnected
+
+__all__ = ["Callback", "Messages", "Sent"]
+
+#: Slack answers these; all else it only takes.
+_ANSWERED = frozenset({"message", "ping"})
+
+Callback = Callable[[Exception | None, Reply | None], object]
+"""Sync or async; gets an error or a reply, in turn with the events."""
+
+
+class Sent:
+    """A message that was given away; await it for its `Reply`, as often as you like, or leave it.
+
+    Awaiting raises `MessageRejected` (Slack refused it), `RequestLost` (`.sent` says whether Slack may have it),
+    `NotConnected` (there is no connection, and messages are not queued) or `RequestTimeout`. Cancelled while it is
+    queued, it is not sent any more.
+
+    Attributes:
+        id: the number it is sent under.
+    """
+
+    def __init__(self, number: int, event_type: str, body: Mapping[str, Any], callback: Callback | None) -> None:
+        self.id = number
+        self.event_type = event_type
+        self.body = body
+        self.callback = callback
+        self.awaited = False
+        self.pending: Pending[Reply]
+        self.table: RequestTable[Reply]
+
+    def __await__(self) -> Generator[Any, Any, Reply]:
+        return self._wait().__await__()
+
+    def __repr__(self) -> str:
+        return f"<Sent {self.event_type} {self.id}>"
+
+    async def _wait(self) -> Reply:
+        self.awaited = True
+        try:
+            return await self.pending.wait()
+        finally:
+            self.table.abandon(self.pending)
+
+
+class Messages:
+    """Number and send messages, and settle them.
+
+    Args:
+        while_disconnected: "refuse" or "queue" what is sent then.
+        then: runs a step in turn with the events.
+        log: where a failure goes that nobody waits for.
+    """
+
+    def __init__(
+        self,
+        *,
+        while_disconnected: WhileDisconnected,
+        then: Callable[[Callable[[], Awaitable[None]]], None],
+        log: logging.Logger,
+    ) -> None:
+        self.table: RequestTable[Reply] = RequestTable()
+        self.self_id = ""
+        self._while_disconnected = while_disconnected
+        self._then = then
+        self._log = log
+        self._last = 0  # counts on over all connections
+        self._sent: dict[str, Sent] = {}
+
+    def next_id(self) -> int:
+        """Give the number of the next message."""
+        self._last += 1
+        return self._last
+
+    def send(
+        self, event_type: str, body: Mapping[str, Any], *, timeout: float, callback: Callback | None = None
+    ) -> Sent:
+        """Send a message, now or when there is a connection; see `RTMClient.send`."""
+        number = self.next_id()
+        sent = Sent(number, event_type, dict(body), callback)
+        sent.table = self.table
+        frame = encode(event_type, number, body)
+        on_settled = partial(self._settled, sent)
+        if self.table.connected or self._while_disconnected == "queue":
+            self._sent[str(number)] = sent
+            sent.pending = self.table.submit(str(number), frame, timeout=timeout, on_settled=on_settled)
+        else:
+            sent.pending = Pending(str(number), frame, 0.0)
+            sent.pending.on_settled = on_settled
+            sent.pending.fail(NotConnected("there is no connection to Slack now, and messages are not queued"))
+        return sent
+
+    # -- for the conversation --------------------------------------------------------------------------------------
+
+    def in_flight(self) -> frozenset[str]:
+        """Give the ids of what was sent and has no answer."""
+        return frozenset(pending.key for pending in self.table.waiting() if pending.sent)
+
+    def transmit(self, pending: Pending[Reply], send: Callable[[Pending[Reply] | bytes], None]) -> None:
+        """Send over a connection; what Slack does not answer is settled by that."""
+        sent = self._sent.get(pending.key)
+        if sent is None or sent.event_type in _ANSWERED:
+            send(pending)
+        else:
+            send(pending.frame)
+            pending.sent = True
+            pending.answer(Reply(sent.id, Outcome.WRITTEN))
+
+    def acknowledged(self, number: int, event: Event) -> Mapping[str, Any] | None:
+        """Take the answer to a message; give the message as the store should see it, if it is one."""
+        sent = self._sent.get(str(number))
+        if sent is None:
+            self._log.info("an answer to message %d, which nobody waits for", number)
+            return None
+        if "type" not in event and event.get("ok") is not True:
+            self.table.fail(str(number), _rejection(event))
+            return None
+        message: Mapping[str, Any] = {name: value for name, value in event.items() if name != "reply_to"}
+        if sent.event_type == "message" and "type" not in event:
+            message = self._message(sent, **{name: event[name] for name in ("text", "ts") if name in event})
+        self.table.settle(str(number), Reply(number, Outcome.ACKNOWLEDGED, message))
+        return message if sent.event_type == "message" else None
+
+    def replayed(self, number: int, of_earlier: frozenset[str]) -> None:
+        """Take Slack's word, after a reconnect, that `number` was the last message it took over earlier connections."""
+        for pending in self.table.waiting():
+            sent = self._sent.get(pending.key)
+            if sent is None or pending.key not in of_earlier:
+                continue
+            if sent.id > number:
+                self.table.fail(pending.key, RequestLost("not sent: the connection went before", sent=False))
+            elif sent.id < number:
+                self.table.settle(pending.key, Reply(sent.id, Outcome.ASSUMED, self._message(sent)))
+
+    def end(self) -> None:
+        """Settle everything: there will be no connection any more."""
+        self.table.disconnect(_lost)
+
+    def _message(self, sent: Sent, **known: Any) -> Mapping[str, Any]:
+        return {"type": sent.event_type, "user": self.self_id, **sent.body, **known}
+
+    def _settled(self, sent: Sent, pending: Pending[Reply]) -> None:
+        self._sent.pop(pending.key, None)
+        reply, error = pending.result, pending.error
+        if sent.callback is not None and (reply is not None or error is not None):
+            self._then(partial(call, sent.callback, error, reply))
+        elif error is not None and not sent.awaited:
+            self._log.warning("%r: %s", sent, error)
+
+
+def _lost(pending: Pending[Reply]) -> RcexError:
+    if pending.sent:
+        return RequestLost("the client was closed before the answer came", sent=True)
+    return RequestLost("not sent: the client was closed", sent=False)
+
+
+def _rejection(event: Event) -> MessageRejected:
+    match event.get("error"):
+        case {"msg": text, **rest}:
+            code = rest.get("code")
+            return MessageRejected(code if isinstance(code, int) else None, str(text), event)
+        case other:
+            return MessageRejected(None, str(other), event)

@@ -1,0 +1,165 @@
+"""The HTTP step: methods of Slack's Web API, as far as an RTM client needs them.
+
+Called by the driver for each connection, and by the clients for what has no way over the socket. Requests and failures
+are those of `rcex_ws.rest.https`; the token goes in a header, never in a URL.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import anyio
+import msgspec
+
+from rcex_ws.errors import ConfigurationError, RateLimited
+from rcex_ws.rest.https import HTTPClient, HTTPEdge, bounded, user_agent
+from rcex_ws.rest.message import Request, Response
+from rcex_ws.retry_after import parse_retry_after
+from rcex_ws.slack.errors import SlackApiError, SlackHttpError
+
+__all__ = ["API_URL", "StartData", "StartMethod", "WebApi"]
+
+API_URL = "https://slack.com/api/"
+StartMethod = Literal["rtm.connect", "rtm.start"]
+
+_OK, _TOO_MANY_REQUESTS = 200, 429
+#: Seconds to wait when a 429 does not say how long (`@slack/client` 3.16.0).
+_DEFAULT_RETRY_AFTER = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartData:
+    """The answer of rtm.connect or rtm.start.
+
+    Attributes:
+        url: where to open the WebSocket; single use, good for about 30 seconds; a secret.
+        self_id: the id of the user whose token it is.
+        team_id: the id of the team.
+        data: the whole answer.
+    """
+
+    url: str = field(repr=False)
+    self_id: str
+    team_id: str
+    data: Mapping[str, Any] = field(repr=False)
+
+
+class WebApi:
+    """Call methods of the Web API.
+
+    Args:
+        token: of a bot or user; a secret.
+        api_url: what the names of methods are appended to.
+        proxy: None or True = the environment's, an URL = that one, False = none.
+        ssl_context: for https; None for the system's trust store.
+        timeout: seconds for a call.
+        http: a ready `httpx.AsyncClient`, never closed here.
+        on_rate_limited: hears the seconds that Slack asks to wait.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        api_url: str = API_URL,
+        proxy: str | bool | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        timeout: float = 30.0,
+        http: HTTPClient | None = None,
+        on_rate_limited: Callable[[float], None] | None = None,
+    ) -> None:
+        if not token or not token.isascii() or not token.isprintable():
+            raise ConfigurationError(
+                "token: expected a Slack token (xoxb-... or xoxp-...), got none or an unreadable one"
+            )
+        if not api_url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"api_url: expected an http(s) URL, got {api_url!r}")
+        self._headers = {"Authorization": f"Bearer {token}", "User-Agent": user_agent("rcex_ws.slack", "1")}
+        self._api_url = api_url.rstrip("/") + "/"
+        self._timeout = timeout
+        self._edge = HTTPEdge(http, proxy=proxy, ssl_context=lambda: ssl_context or ssl.create_default_context())
+        self._on_rate_limited = on_rate_limited
+
+    async def connect(self, method: StartMethod = "rtm.connect", **options: Any) -> StartData:
+        """Ask for a WebSocket address; does not wait out a rate limit.
+
+        Args:
+            method: rtm.start also tells users, channels and so on.
+            **options: Slack's options of the method.
+
+        Raises:
+            SlackApiError: Slack refused, or its answer lacks a field.
+            SlackHttpError: no answer of the Web API.
+            RateLimited: too many calls; `retry_after` says how long to wait.
+            TransportError: no answer at all.
+        """
+        data = await self._call(method, options)
+        match data:
+            case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}}:
+                return StartData(url, self_id, team_id, data)
+            case _:
+                raise SlackHttpError(method, _OK, "the answer lacks url, self.id or team.id")
+
+    async def call(self, method: str, **fields: Any) -> dict[str, Any]:
+        """Call a method; a rate limit is waited out as far as the time-out allows.
+
+        Args:
+            method: as in "chat.update".
+            **fields: form fields; None is left out, a list or dict is sent as JSON.
+
+        Raises:
+            SlackApiError: Slack refused.
+            SlackHttpError: no answer of the Web API.
+            RateLimited: the time-out is over before Slack wants to be asked again.
+            TransportError: no answer at all.
+        """
+        end = anyio.current_time() + self._timeout
+        while True:
+            try:
+                return await self._call(method, fields)
+            except RateLimited as exc:
+                wait = exc.retry_after or _DEFAULT_RETRY_AFTER
+                if anyio.current_time() + wait > end:
+                    raise
+                await anyio.sleep(wait)
+
+    async def aclose(self) -> None:
+        """Close the connections made here."""
+        await self._edge.aclose()
+
+    async def _call(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        form = {name: _form_value(value) for name, value in fields.items() if value is not None}
+        request = Request("POST", method, data=form, timeout=self._timeout)
+        with bounded(request):
+            response = await self._edge.send(request, self._api_url + method, self._headers)
+        if response.status_code == _TOO_MANY_REQUESTS:
+            raise self._rate_limited(method, response)
+        if response.status_code != _OK:
+            raise SlackHttpError(method, response.status_code, f"HTTP {response.status_code}")
+        try:
+            data = msgspec.json.decode(response.content, type=dict[str, Any])
+        except msgspec.DecodeError as exc:
+            raise SlackHttpError(method, _OK, f"the answer is no JSON object: {exc}") from None
+        if data.get("ok") is not True:
+            raise SlackApiError(method, str(data.get("error", "unknown_error")), data)
+        return data
+
+    def _rate_limited(self, method: str, response: Response) -> RateLimited:
+        seconds = parse_retry_after(response.headers.get("Retry-After", ""), now=time.time()) or _DEFAULT_RETRY_AFTER
+        if self._on_rate_limited is not None:
+            self._on_rate_limited(seconds)
+        return RateLimited(f"{method}: Slack asks to wait {seconds:g} s", retry_after=seconds)
+
+
+def _form_value(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return msgspec.json.encode(value).decode()
