@@ -2,13 +2,15 @@
 # make test    set up what the tests need and run them all
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
+# make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
+# make bench-plots  draw the plots of the docs from these
 # make clean   remove what these have made
 #
 # PYTHON=python3.13 chooses the interpreter that .venv is made of.
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs bench bench-plots clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
@@ -26,6 +28,18 @@ lint: .venv/installed-dev
 
 docs: .venv/installed-docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+
+BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup
+
+bench: .venv/installed-bench
+	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
+	@mkdir -p benchmarks/results
+	@set -e; for name in $(BENCHMARKS); do \
+		.venv/bin/python -m benchmarks.$$name --json benchmarks/results/$$name.json; \
+	done
+
+bench-plots: .venv/installed-dev
+	.venv/bin/python -m benchmarks.plots benchmarks/results docs/performance
 
 clean:
 	rm -rf .venv .venv-websockets-* tests/peers/node/node_modules tests/peers/python/.venv

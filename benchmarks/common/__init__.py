@@ -1,0 +1,1 @@
+"""What all programs share: processes, measuring, and the report."""

@@ -1,0 +1,166 @@
+"""The server and the contenders, as processes: started, pinned to CPUs of their own, given orders, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+__all__ = ["LOOPS", "NPM", "ROOT", "SDK", "Contender", "Field", "Sample", "field"]
+
+ROOT = Path(__file__).parents[2]
+_PEERS = ROOT / "tests/peers"
+#: Seconds after which an order counts as hanging.
+_PATIENCE = 120.0
+
+Sample = dict[str, Any]
+
+LOOPS = ("asyncio", "uvloop", "trio")
+NPM, SDK = "npm @rc-ex/ws", "ringcentral SDK"
+_MODULES = {"rcex_ws": "ours", "many rcex_ws": "many", "ceiling": "ceiling"}
+
+_COMMANDS: dict[str, list[str]] = {
+    f"{name} {loop}": [sys.executable, "-m", f"benchmarks.contenders.{module}", loop]
+    for name, module in _MODULES.items()
+    for loop in LOOPS
+} | {
+    NPM: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/npm.mjs")],
+    SDK: [str(_PEERS / "python/.venv/bin/python"), str(ROOT / "benchmarks/contenders/sdk.py")],
+}
+#: What must be there for a contender that is not our own; tests/peers/setup.sh installs it.
+_NEEDS = {
+    NPM: _PEERS / "node/node_modules/.installed",
+    SDK: _PEERS / "python/.venv/.installed",
+}
+
+
+class Contender:
+    """One process that takes orders.
+
+    Args:
+        name: as in the report.
+        command: runs it; the server's address is appended.
+        server: the process of the server, whose CPU is counted with each order.
+        address: the server's.
+    """
+
+    def __init__(self, name: str, command: list[str], server: psutil.Process, address: str) -> None:
+        self.name = name
+        self._server = server
+        self._process = _start([*command, address], cpu=1)
+
+    def wait_ready(self) -> None:
+        """Wait until it takes orders."""
+        self._read()
+
+    def do(self, what: str, **options: Any) -> Sample:
+        """Give an order; return its answer, with the CPU share of the server meanwhile.
+
+        Raises:
+            RuntimeError: it has died, or hangs.
+        """
+        before, start = _cpu(self._server), time.perf_counter()
+        print(json.dumps({"do": what, **options}), file=self._process.stdin, flush=True)
+        answer = self._read()
+        seconds = time.perf_counter() - start
+        return {**answer, "server_cpu": (_cpu(self._server) - before) / seconds}
+
+    def close(self) -> None:
+        """End it."""
+        _end(self._process)
+
+    def _read(self) -> Sample:
+        stdout = self._process.stdout
+        if stdout is None or not select.select([stdout], [], [], _PATIENCE)[0]:
+            raise RuntimeError(f"{self.name} does not answer")
+        line = stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} has died")
+        answer: Sample = json.loads(line)
+        return answer
+
+
+class Field:
+    """All contenders of one run, and their server.
+
+    Attributes:
+        contenders: by name, in the order of the report.
+        absent: those that are not installed.
+    """
+
+    def __init__(self) -> None:
+        self.contenders: dict[str, Contender] = {}
+        self.absent: list[str] = []
+        self._server = _start([sys.executable, "-m", "benchmarks.drain"], cpu=0)
+        self._psutil = psutil.Process(self._server.pid)
+        self._address = "" if self._server.stdout is None else self._server.stdout.readline().strip()
+
+    def add(self, name: str) -> None:
+        """Start a contender, if it is installed."""
+        if is_present(name):
+            self.contenders[name] = Contender(name, _COMMANDS[name], self._psutil, self._address)
+        else:
+            self.absent.append(name)
+
+    def close(self) -> None:
+        """End all processes."""
+        for contender in self.contenders.values():
+            contender.close()
+        _end(self._server)
+
+
+@contextlib.contextmanager
+def field(*names: str) -> Generator[Field]:
+    """Start the server and these contenders; end them on leaving."""
+    started = Field()
+    try:
+        for name in names:
+            started.add(name)  # they start side by side
+        for contender in started.contenders.values():
+            contender.wait_ready()
+        yield started
+    finally:
+        started.close()
+
+
+def is_present(name: str) -> bool:
+    """Tell whether a contender can run here."""
+    needed = _NEEDS.get(name)
+    return shutil.which(_COMMANDS[name][0]) is not None and (needed is None or needed.is_file())
+
+
+def _start(command: list[str], *, cpu: int) -> subprocess.Popen[str]:
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) > 1:  # the server gets a CPU of its own
+            os.sched_setaffinity(process.pid, {cpus[cpu]})
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        if process.stdin is not None:
+            process.stdin.close()  # which ends all of ours
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -1,0 +1,83 @@
+"""Notifications: how many per second, and at which CPU each; by callback and by iterator, with requests in flight."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmarks.common.options import Options, parse
+from benchmarks.common.process import LOOPS, NPM, SDK, Field, field
+from benchmarks.common.report import CPU, RATE, SERVER, Report
+from benchmarks.common.turns import Samples, Turn, alternate, once
+
+KINDS = {"sync": "sync callback", "async": "async callback", "iterator": "iterator"}
+CONTENDERS = (*(f"{kind} {loop}" for loop in LOOPS for kind in ("rcex_ws", "ceiling")), NPM, SDK)
+SIZES = (300, 3000)
+IN_FLIGHT = (0, 100)
+#: At least so many times the npm client's rate, by the number of requests in flight.
+GOALS_NPM = {0: 1.0, 100: 10.0}
+#: To warm up, and to find out how many fit into a turn.
+FIRST = 500
+
+
+def main() -> None:
+    """Run it."""
+    options = parse(__doc__, seconds=0.25)
+    turns = [turn for size in SIZES for in_flight in IN_FLIGHT for turn in _turns(size, in_flight)]
+    with field(*CONTENDERS) as run:
+        samples = alternate(run, _sized(run, turns, options), options.rounds)
+        report = Report("notifications", options, samples, run.absent)
+    report.show(RATE, CPU, SERVER)
+    for size in SIZES:
+        for in_flight in IN_FLIGHT:
+            _compare(report, _case(size, in_flight), GOALS_NPM[in_flight])
+    report.server_kept_up()
+    report.finish()
+
+
+def _turns(size: int, in_flight: int) -> list[Turn]:
+    case, options = _case(size, in_flight), {"size": size, "in_flight": in_flight}
+    turns: list[Turn] = []
+    for loop in LOOPS:
+        turns += [
+            Turn(case, _ours(loop, kind), f"rcex_ws {loop}", "notifications", {**options, "kind": kind})
+            for kind in KINDS
+        ]
+        name = f"ceiling {loop}"  # a sync function called by the reader is the ceiling for every kind
+        turns.append(Turn(case, name, name, "notifications", {**options, "kind": "sync"}))
+    turns.append(Turn(case, NPM, NPM, "notifications", options))
+    if not in_flight:  # that SDK sends no requests over its WebSocket
+        turns.append(Turn(case, SDK, SDK, "notifications", options))
+    return turns
+
+
+def _sized(run: Field, turns: list[Turn], options: Options) -> list[Turn]:
+    """Give each turn as many notifications as it can take in the time of a turn."""
+    first: Samples = once(run, [replace(turn, options={**turn.options, "count": FIRST}) for turn in turns])
+    sized: list[Turn] = []
+    for turn in turns:
+        for sample in first.get((turn.case, turn.label), []):
+            count = max(FIRST if not options.quick else 1, round(RATE.of(sample) * options.seconds))
+            sized.append(replace(turn, options={**turn.options, "count": count}))
+    return sized
+
+
+def _compare(report: Report, case: str, goal_npm: float) -> None:
+    for loop in LOOPS:
+        for kind in KINDS:
+            report.ratio(CPU, (case, f"ceiling {loop}"), (case, _ours(loop, kind)), at_least=0.7)
+    for loop in ("asyncio", "uvloop"):
+        for other in (NPM, SDK):
+            goal = goal_npm if other == NPM else None
+            report.ratio(RATE, (case, _ours(loop, "sync")), (case, other), at_least=goal)
+
+
+def _case(size: int, in_flight: int) -> str:
+    return f"{size} B, {in_flight} in flight"
+
+
+def _ours(loop: str, kind: str) -> str:
+    return f"rcex_ws {loop}, {KINDS[kind]}"
+
+
+if __name__ == "__main__":
+    main()
