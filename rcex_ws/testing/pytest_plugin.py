@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rcex_ws.gateway import Gateway
-    from rcex_ws.testing import FaultProxy
+    from rcex_ws.testing import FakeSlack, FaultProxy
 
 
 @pytest.fixture
@@ -48,3 +48,12 @@ def fault_proxy() -> Iterator[Callable[[str], FaultProxy]]:
 
     with ExitStack() as stack:
         yield lambda url: stack.enter_context(FaultProxy.to(url))
+
+
+@pytest.fixture
+def fake_slack() -> Iterator[FakeSlack]:
+    """Run a local Slack for one test, in a thread of its own; serves sync and async tests alike."""
+    from rcex_ws.testing import FakeSlack
+
+    with FakeSlack() as slack:
+        yield slack

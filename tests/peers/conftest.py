@@ -39,17 +39,3 @@ def run_peer(gateway: Gateway, tmp_path: Path) -> Peer:
         return [json.loads(line) for line in ended.stdout.splitlines()]
 
     return run_peer
-
-
-@pytest.fixture
-def need() -> Callable[[bool, str], None]:
-    """Skip with the reason where something is missing, unless RCEX_REQUIRE_PEERS=1 makes that a failure."""
-
-    def need(present: bool, what: str) -> None:
-        if not present:
-            reason = f"{what} is missing; tests/peers/setup.sh installs it"
-            if os.environ.get("RCEX_REQUIRE_PEERS") == "1":
-                pytest.fail(reason)
-            pytest.skip(reason)
-
-    return need

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the published clients that test_npm_client.py and test_python_sdk.py run against the gateway.
+# Install the published clients that the tests here run against the gateway and against the fake Slack.
 # Quick when all is there. What cannot be installed is said and left out: its tests then skip, or fail where
 # RCEX_REQUIRE_PEERS=1 demands them.
 cd "$(dirname "$0")" || exit 1
@@ -8,14 +8,14 @@ note() { printf 'peers: %s\n' "$*"; }
 
 # A copy of the wanted versions is left beside what was installed: equal means done.
 if cmp -s node/package.json node/node_modules/.installed; then
-    note "npm client: already installed"
+    note "npm clients: already installed"
 elif ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    note "npm client: SKIPPED, node and npm are not on the PATH"
+    note "npm clients: SKIPPED, node and npm are not on the PATH"
 elif (cd node && npm install --no-package-lock --no-audit --no-fund --loglevel=error) &&
     cp node/package.json node/node_modules/.installed; then
-    note "npm client: installed"
+    note "npm clients: installed"
 else
-    note "npm client: SKIPPED, npm install failed (see above)"
+    note "npm clients: SKIPPED, npm install failed (see above)"
 fi
 
 python=${PYTHON:-python3}

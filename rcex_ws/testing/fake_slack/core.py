@@ -1,0 +1,205 @@
+"""The rules of the fake Slack: which URL opens which WebSocket, what a frame leads to, what everybody hears.
+
+No I/O: `rtm.py` moves the frames, `methods.py` answers the Web API, `server.py` owns everything. What the wire looks
+like is documented on Slack's page of the RTM API (api.slack.com/rtm); it was compared with what the npm packages
+`@slack/client` 3.16.0 and `@slack/rtm-api` 6.2.1 send and understand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import anyio
+
+from rcex_ws.testing.fake_slack.options import FakeSlackOptions
+from rcex_ws.testing.fake_slack.orders import NoHello, Orders, Rejection, SwallowedAck
+from rcex_ws.testing.fake_slack.records import Accepted, ClientClose, HttpCall, Received
+from rcex_ws.testing.fake_slack.workspace import Thing, Workspace, as_list, as_thing
+
+__all__ = ["WS_PATH", "Core", "Speaker"]
+
+WS_PATH = "/websocket/"
+"""Where the single-use URLs begin."""
+
+
+class Speaker(Protocol):
+    """What the rules know of one WebSocket.
+
+    Attributes:
+        number: names it; the first is 1.
+        token: whose it is.
+        silent: whether it answers nothing any more.
+        presence_ids: the users whose presence the client wants to hear of.
+    """
+
+    number: int
+    token: str
+    silent: bool
+    presence_ids: list[str] | None
+
+    def send(self, messages: Iterable[str | bytes]) -> None:
+        """Queue messages to be written together."""
+        ...
+
+
+class Core:
+    """Hold the state. Everything but the records belongs to the event loop that runs it.
+
+    Args:
+        options: The knobs.
+        ws_url: Scheme, host and port of the WebSockets.
+
+    Attributes:
+        options: The knobs.
+        workspace: Who is there, and what was said.
+        orders: The faults ordered in advance.
+        speakers: the WebSockets that have been greeted, by number.
+        opened: how many WebSockets there have been.
+        changed: set, and replaced, after each change, for those who wait for one.
+    """
+
+    def __init__(self, options: FakeSlackOptions, workspace: Workspace, ws_url: str) -> None:
+        self.options = options
+        self.workspace = workspace
+        self.orders = Orders()
+        self.speakers: dict[int, Speaker] = {}
+        self.opened = 0
+        self.calls: list[HttpCall] = []
+        self.frames: list[Received] = []
+        self.accepted: list[Accepted] = []
+        self.closes: list[ClientClose] = []
+        self.pongs: list[int] = []
+        self.violations: list[str] = []
+        self.changed = anyio.Event()
+        self._ws_url = ws_url
+        self._started = anyio.current_time()
+        self._tickets: dict[str, tuple[str, float]] = {}
+        self._issued = 0
+        self._last_accepted: dict[str, Accepted] = {}
+        self._ids: dict[int, set[int]] = {}
+
+    def now(self) -> float:
+        """Return the seconds since the start."""
+        return anyio.current_time() - self._started
+
+    def touch(self) -> None:
+        """Wake those who wait for a change."""
+        self.changed.set()
+        self.changed = anyio.Event()
+
+    # The way in
+
+    def issue_url(self, token: str) -> str:
+        """Return a URL that opens one WebSocket, within its lifetime."""
+        self._issued += 1
+        ticket = f"ticket-{self._issued}"
+        self._tickets[ticket] = (token, self.now() + self.options.url_lifetime)
+        return f"{self.options.public_ws_url or self._ws_url}{WS_PATH}{ticket}"
+
+    def redeem(self, target: str) -> str | None:
+        """Return the token behind the path of an upgrade; None when it was used before, is too old or was never given.
+
+        A client may add a query or a lone `?` to the path.
+        """
+        token, good_until = self._tickets.pop(urlsplit(target).path.removeprefix(WS_PATH), ("", 0.0))
+        return token if token and self.now() <= good_until else None
+
+    def greeting(self, token: str) -> list[str]:
+        """Return what a new WebSocket is told at once: hello, and what may come with it; or nothing.
+
+        After a reconnect Slack may repeat its last reply, as a message with `reply_to` (Slack's page: "the last message
+        sent before the connection was dropped"; `@slack/client` 3.16.0 settles its pending messages by it).
+        """
+        if self.orders.take(NoHello) is not None:
+            return []
+        frames: list[Thing] = [{"type": "hello"}]
+        last = self._last_accepted.get(token)
+        if self.options.replay_last_reply and last is not None:
+            user = self.workspace.tokens[token]
+            facts = {"channel": last.channel, "user": user, "text": last.text, "ts": last.ts}
+            frames.append({"reply_to": last.id, "type": "message", **facts})
+        return [json.dumps(frame) for frame in frames]
+
+    # Frames
+
+    def publish(self, event: Thing, *, besides: Speaker | None = None) -> None:
+        """Send an event to every WebSocket but one."""
+        text = json.dumps(event)
+        for speaker in list(self.speakers.values()):
+            if speaker is not besides:
+                speaker.send([text])
+
+    def on_frame(self, speaker: Speaker, raw: bytes) -> None:
+        """Take a frame from a client: note it, answer it, tell the others."""
+        try:
+            data: Any = json.loads(raw)
+        except ValueError:
+            data = raw
+        self.frames.append(Received(self.now(), speaker.number, data))
+        frame = as_thing(data)
+        if frame is None:
+            self._violated(speaker, "a frame that is no JSON object")
+        else:
+            self._check_id(speaker, frame)
+            if not speaker.silent:
+                self._act(speaker, frame)
+        self.touch()
+
+    def on_pong(self, speaker: Speaker) -> None:
+        """Note the answer to a ping of the WebSocket protocol."""
+        self.pongs.append(speaker.number)
+        self.touch()
+
+    def _act(self, speaker: Speaker, frame: Thing) -> None:
+        kind = frame.get("type")
+        if kind == "message":
+            self._on_message(speaker, frame)
+        elif kind == "ping":
+            # Slack's page: all fields of the ping come back, the id as reply_to.
+            pong = {key: value for key, value in frame.items() if key not in ("id", "type")}
+            self._send(speaker, {**pong, "type": "pong", "reply_to": frame.get("id")})
+        elif kind == "typing":
+            user = self.workspace.tokens[speaker.token]
+            self.publish({"type": "user_typing", "channel": frame.get("channel"), "user": user}, besides=speaker)
+        elif kind == "presence_sub":
+            speaker.presence_ids = [str(user) for user in as_list(frame.get("ids"))]
+
+    def _on_message(self, speaker: Speaker, frame: Thing) -> None:
+        rejection = self.orders.take(Rejection)
+        if rejection is None and not (frame.get("text") and isinstance(frame["text"], str)):
+            rejection = Rejection(times=1, code=2, msg="message text is missing")  # the example of Slack's page
+        elif rejection is None and not self.workspace.has_room(frame.get("channel")):
+            rejection = Rejection(times=1, code=3, msg="channel not found")  # undocumented; ours
+        number: Any = frame.get("id")
+        if rejection is not None:
+            error = {"code": rejection.code, "msg": rejection.msg}
+            self._send(speaker, {"ok": False, "reply_to": number, "error": error})
+            return
+        user = self.workspace.tokens[speaker.token]
+        event = self.workspace.add_message(frame["channel"], user, frame["text"])
+        taken = Accepted(speaker.number, number, event["channel"], event["text"], event["ts"])
+        self.accepted.append(taken)
+        self._last_accepted[speaker.token] = taken
+        if self.orders.take(SwallowedAck) is None:
+            # This one has no `type`: clients tell it from an event by that.
+            self._send(speaker, {"ok": True, "reply_to": number, "ts": event["ts"], "text": event["text"]})
+        self.publish(event, besides=None if self.options.echo_to_sender else speaker)
+
+    def _check_id(self, speaker: Speaker, frame: Thing) -> None:
+        """Slack's page: every frame has a positive integer id, unique on its connection."""
+        number = frame.get("id")
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            self._violated(speaker, f"the id {number!r}")
+        elif number in self._ids.setdefault(speaker.number, set()):
+            self._violated(speaker, f"the id {number} again")
+        else:
+            self._ids[speaker.number].add(number)
+
+    def _violated(self, speaker: Speaker, what: str) -> None:
+        self.violations.append(f"connection {speaker.number} sent {what}")
+
+    def _send(self, speaker: Speaker, frame: Thing) -> None:
+        speaker.send([json.dumps(frame)])

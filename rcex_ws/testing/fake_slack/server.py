@@ -1,0 +1,258 @@
+"""The fake Slack on real sockets, in a thread of its own: what tests use.
+
+The Web API and the WebSockets have ports of their own, as they have hosts of their own at Slack. Every method passes
+its call into the thread's event loop, so that it serves sync tests, asyncio and trio alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any, Literal, Self
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from rcex_ws.gateway.tcp import TcpStream, listen, serve
+from rcex_ws.testing.fake_slack.core import Core
+from rcex_ws.testing.fake_slack.http import serve_http
+from rcex_ws.testing.fake_slack.methods import API_PATH, WebApi
+from rcex_ws.testing.fake_slack.observations import Observations
+from rcex_ws.testing.fake_slack.options import FakeSlackOptions
+from rcex_ws.testing.fake_slack.orders import Failure, NoHello, Rejection, SwallowedAck
+from rcex_ws.testing.fake_slack.rtm import RtmConnection
+from rcex_ws.testing.fake_slack.workspace import Thing, Workspace
+
+__all__ = ["FakeSlack"]
+
+
+class FakeSlack(Observations):
+    """Run a local Slack that speaks the RTM API: rtm.connect, rtm.start, a few more methods, and the WebSocket.
+
+    A context manager, by `with` or by `async with`. Every method may be called from any thread and any event loop.
+    Those that take a `connection` act on the WebSocket with that number, or on all, and return on how many.
+
+    ::
+
+        async with FakeSlack() as slack:
+            client = SomeClient(slack.token, slack.api_url)
+            await slack.wait_for_connection()
+            slack.push({"type": "message", "channel": "C0GENERAL", "user": "U000ALICE", "text": "hi", "ts": "1.2"})
+
+    Args:
+        options: The fields of `FakeSlackOptions`.
+
+    Attributes:
+        options: The knobs, which may be changed while it runs.
+        api_url: where the Web API is, with a slash at the end.
+        ws_url: scheme, host and port of the WebSockets.
+        workspace: the tokens, users, channels and messages; change them before a client starts.
+    """
+
+    api_url: str
+    ws_url: str
+
+    def __init__(self, **options: Any) -> None:
+        self.options = FakeSlackOptions(**options)
+        self.workspace = Workspace()
+        self._connections: set[RtmConnection] = set()
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start listening."""
+        with ExitStack() as stack:
+            self._portal: BlockingPortal = stack.enter_context(start_blocking_portal("asyncio", name="fake-slack"))
+            self._tasks = stack.enter_context(self._portal.wrap_async_context_manager(self._run()))
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Cut every connection and end the thread; what was noted stays."""
+        self._exit.close()
+
+    async def __aenter__(self) -> Self:
+        """Start listening."""
+        return await anyio.to_thread.run_sync(self.__enter__)
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Cut every connection and end the thread; what was noted stays."""
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._exit.close)
+
+    @property
+    def token(self) -> str:
+        """The bot's token; `workspace.tokens` has that of a user too."""
+        return next(iter(self.workspace.tokens))
+
+    @property
+    def self_id(self) -> str:
+        """The user id of the bot."""
+        return self.workspace.self_id
+
+    @property
+    def team_id(self) -> str:
+        """The id of the workspace."""
+        return str(self.workspace.team["id"])
+
+    # Faults and events that strike at once
+
+    def push(self, *events: Thing | str | bytes, connection: int | None = None) -> int:
+        """Send events in one write; a dict goes as JSON, `str` as text and `bytes` as binary, whatever they hold."""
+        messages = [json.dumps(event) if isinstance(event, dict) else event for event in events]
+        return self._each(connection, lambda one: one.send(messages))
+
+    def push_bytes(self, data: bytes, *, connection: int | None = None) -> int:
+        """Send bytes that need not be a frame of the WebSocket protocol."""
+        return self._each(connection, lambda one: one.send_bytes(data))
+
+    def ping(self, *, connection: int | None = None) -> int:
+        """Send a ping of the WebSocket protocol; `pongs` notes the answers."""
+        return self._each(connection, RtmConnection.ping)
+
+    def close(self, code: int = 1000, reason: str = "", *, connection: int | None = None) -> int:
+        """Close with a close frame."""
+        return self._each(connection, lambda one: one.close(code, reason))
+
+    def cut(self, *, connection: int | None = None) -> int:
+        """End by RST."""
+        return self._each(connection, RtmConnection.cut)
+
+    def silence(self, *, connection: int | None = None) -> int:
+        """Take nothing and answer nothing that open WebSockets send, pings included; events still go out."""
+        return self._each(connection, lambda one: setattr(one, "silent", True))
+
+    def migrate(self, *, connection: int | None = None) -> int:
+        """Tell that the workspace moves to another server, then close (Slack's page on team_migration_started)."""
+        count = self.push({"type": "team_migration_started"}, connection=connection)
+        self.close(connection=connection)
+        return count
+
+    def goodbye(self, close_after: float | None = None, *, connection: int | None = None) -> int:
+        """Tell that the server will close soon (Slack's page on goodbye); do so after some seconds, or not at all."""
+
+        async def close_later(connections: list[RtmConnection], delay: float) -> None:
+            await anyio.sleep(delay)
+            for one in connections:
+                one.close(1000)
+
+        def say_goodbye() -> int:
+            chosen = self._chosen(connection)
+            for one in chosen:
+                one.send([json.dumps({"type": "goodbye"})])
+            if close_after is not None:
+                self._tasks.start_soon(close_later, chosen, close_after)
+            return len(chosen)
+
+        return self._portal.call(say_goodbye)
+
+    # Faults that strike the next few times: `times=None` means until `clear_faults`
+
+    def fail(
+        self,
+        method: str = "rtm.*",
+        error: str | None = None,
+        *,
+        status: int | Literal["hang", "rst"] = 200,
+        body: str | None = None,
+        retry_after: float | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """Let the next calls of a Web API method fail.
+
+        Args:
+            method: The method, with `*` for any text.
+            error: Slack's error code, for an answer `{"ok": false, "error": ...}`.
+            status: The HTTP status, "hang" for no answer at all, "rst" to cut the connection.
+            body: The body instead of one with an error code; it need not be JSON.
+            retry_after: Seconds for a Retry-After header; Slack sends it with the status 429.
+            times: How often.
+
+        Raises:
+            ValueError: If the status is neither one of HTTP's nor one of the two words.
+        """
+        content = {"ok": False} if error is None else {"ok": False, "error": error}
+        headers = {"Content-Type": "application/json; charset=utf-8" if body is None else "text/html"}
+        text = json.dumps(content) if body is None else body
+        self._order(
+            Failure(where=method, times=times, status=status, body=text.encode(), headers=headers | _wait(retry_after))
+        )
+
+    def refuse_upgrade(
+        self,
+        status: int | Literal["hang", "rst"] = 503,
+        body: str = "refused on command",
+        *,
+        retry_after: float | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """Refuse the next upgrades with a status and a body, or by "hang" or "rst"; the URL is not used up."""
+        self._order(
+            Failure(where="upgrade", times=times, status=status, body=body.encode(), headers=_wait(retry_after))
+        )
+
+    def withhold_hello(self, times: int | None = 1) -> None:
+        """Open the next WebSockets and say nothing; what they send is answered."""
+        self._order(NoHello(times=times))
+
+    def reject_message(self, code: int = 2, msg: str = "message text is missing", *, times: int | None = 1) -> None:
+        """Answer the next messages with `{"ok": false, ..., "error": {"code": ..., "msg": ...}}`."""
+        self._order(Rejection(times=times, code=code, msg=msg))
+
+    def swallow_acks(self, times: int | None = 1) -> None:
+        """Take the next messages without answering them."""
+        self._order(SwallowedAck(times=times))
+
+    def clear_faults(self) -> None:
+        """Forget every fault that was ordered and has not struck yet."""
+        self._portal.call(self._core.orders.clear)
+
+    # Everything below runs in the fake's own thread, or hands over to it.
+
+    def _order(self, order: Failure | NoHello | Rejection | SwallowedAck) -> None:
+        self._portal.call(self._core.orders.add, order)
+
+    def _each(self, connection: int | None, act: Callable[[RtmConnection], object]) -> int:
+        def act_on_all() -> int:
+            chosen = self._chosen(connection)
+            for one in chosen:
+                act(one)
+            return len(chosen)
+
+        return self._portal.call(act_on_all)
+
+    def _chosen(self, connection: int | None) -> list[RtmConnection]:
+        live = [one for one in self._connections if one.number in self._core.speakers]
+        return [one for one in live if connection in (None, one.number)]
+
+    @asynccontextmanager
+    async def _run(self) -> AsyncGenerator[TaskGroup]:
+        web, sockets = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+        with web, sockets:
+            self.api_url = f"http://127.0.0.1:{web.getsockname()[1]}{API_PATH}"
+            self.ws_url = f"ws://127.0.0.1:{sockets.getsockname()[1]}"
+            self._core = Core(self.options, self.workspace, self.ws_url)
+            api = WebApi(self._core)
+
+            async def serve_api(stream: TcpStream) -> None:
+                await serve_http(stream, api.answer)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(serve, web, serve_api)
+                tasks.start_soon(serve, sockets, self._serve_socket)
+                yield tasks
+                tasks.cancel_scope.cancel()
+
+    async def _serve_socket(self, stream: TcpStream) -> None:
+        connection = RtmConnection(stream, self._core)
+        self._connections.add(connection)
+        try:
+            await connection.serve()
+        finally:
+            self._connections.discard(connection)
+
+
+def _wait(seconds: float | None) -> dict[str, str]:
+    return {} if seconds is None else {"Retry-After": f"{seconds:g}"}

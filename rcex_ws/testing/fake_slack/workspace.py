@@ -1,0 +1,154 @@
+"""The people, channels and messages of the fake Slack: plain data in the shapes of Slack's API, no I/O.
+
+Owned by `core.py`. The shapes are those of the answers that the npm package `@slack/client` 3.16.0 carries as test
+input (`test/fixtures/rtm.start.json`, `rtm.connect.json`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any, Literal, cast
+
+__all__ = ["Thing", "Workspace", "as_list", "as_thing"]
+
+Thing = dict[str, Any]
+"""A user, channel, message ... as it stands in an answer."""
+
+_CREATED = 1_500_000_000
+_NEVER_READ = "0000000000.000000"
+
+
+def as_thing(data: object) -> Thing | None:
+    """Return decoded JSON if it is an object."""
+    return cast("Thing", data) if isinstance(data, dict) else None
+
+
+def as_list(data: object) -> list[Any]:
+    """Return decoded JSON if it is a list, else an empty one."""
+    return list(cast("Iterable[Any]", data)) if isinstance(data, list) else []
+
+
+def _user(user_id: str, name: str, *, is_bot: bool = False, **more: Any) -> Thing:
+    profile = {"real_name": name.title(), "email": f"{name}@fake-slack.test"}
+    if is_bot:
+        profile = {"real_name": name.title(), "bot_id": "B0000ROBO"}
+    return {
+        "id": user_id,
+        "team_id": "T0000FAKE",
+        "name": name,
+        "deleted": False,
+        "is_bot": is_bot,
+        "presence": "active" if is_bot else "away",
+        "tz": "Europe/London",
+        "profile": profile,
+        **more,
+    }
+
+
+def _room(room_id: str, kind: str, **more: Any) -> Thing:
+    return {
+        "id": room_id,
+        f"is_{kind}": True,
+        "created": _CREATED,
+        "is_archived": False,
+        "last_read": _NEVER_READ,
+        "unread_count": 0,
+        **more,
+    }
+
+
+class Workspace:
+    """Hold one workspace. Every list is the caller's to change.
+
+    Attributes:
+        team: id, name and domain.
+        self_id: the user id of the bot to which the first token belongs.
+        tokens: the user id of each token that is accepted.
+        users: the users, the bot's own among them.
+        channels: public channels.
+        groups: private channels.
+        ims: direct messages between the bot and one user.
+        mpims: direct messages among several.
+        bots: the bots, by their bot ids.
+        messages: every message, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.team: Thing = {"id": "T0000FAKE", "name": "Fake Slack", "domain": "fake-slack"}
+        self.self_id = "U0000ROBO"
+        self.tokens = {"xoxb-fake-slack-robot": self.self_id, "xoxp-fake-slack-alice": "U000ALICE"}
+        self.users = [
+            _user(self.self_id, "robot", is_bot=True),
+            _user("U000ALICE", "alice", is_admin=True),
+            _user("U0000BOBB", "bob"),
+            _user("USLACKBOT", "slackbot"),
+        ]
+        everybody = [self.self_id, "U000ALICE", "U0000BOBB"]
+        self.channels = [
+            _room("C0GENERAL", "channel", name="general", is_general=True, is_member=True, members=everybody),
+            _room("C00RANDOM", "channel", name="random", is_general=False, is_member=False, members=everybody[1:]),
+        ]
+        self.groups = [_room("G00SECRET", "group", name="secret", is_open=True, members=everybody[:2])]
+        self.ims = [_room("D000ALICE", "im", user="U000ALICE", is_open=True)]
+        name = "mpdm-robot--alice--bob-1"
+        self.mpims = [_room("G0000MPIM", "mpim", is_group=True, name=name, is_open=True, members=everybody)]
+        icons = {"image_48": "https://fake-slack.test/robot_48.png"}
+        self.bots = [{"id": "B0000ROBO", "deleted": False, "name": "robot", "user_id": self.self_id, "icons": icons}]
+        self.messages: list[Thing] = []
+        self._last_ts = 0
+
+    def next_ts(self) -> str:
+        """Return a time stamp as Slack names messages by: seconds and microseconds, later than any before."""
+        self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000)
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+    def user(self, user_id: str) -> Thing | None:
+        """Return the user with this id."""
+        return next((user for user in self.users if user["id"] == user_id), None)
+
+    def has_room(self, room_id: object) -> bool:
+        """Tell whether a channel, group or direct message has this id."""
+        rooms = (*self.channels, *self.groups, *self.ims, *self.mpims)
+        return any(room["id"] == room_id for room in rooms)
+
+    def add_message(self, room_id: str, user_id: str, text: str, **more: Any) -> Thing:
+        """Append a message; return it as the event that others get."""
+        message = {"type": "message", "channel": room_id, "user": user_id, "text": text, "ts": self.next_ts(), **more}
+        self.messages.append(message)
+        return message
+
+    def open_room(self, members: list[str]) -> tuple[Thing, bool]:
+        """Return the direct message with these users, and whether it was there before."""
+        for room in self.ims if len(members) == 1 else self.mpims:
+            if sorted(members) == sorted(room.get("members", [room.get("user")])):
+                return room, True
+        if len(members) == 1:
+            room = _room(f"D{len(self.ims):08d}", "im", user=members[0], is_open=True)
+            self.ims.append(room)
+        else:
+            name = f"mpdm-{len(self.mpims) + 1}"
+            room = _room(f"G{len(self.mpims):08d}", "mpim", is_group=True, name=name, is_open=True, members=members)
+            self.mpims.append(room)
+        return room, False
+
+    def start_answer(self, user_id: str, url: str, method: Literal["rtm.connect", "rtm.start"]) -> Thing:
+        """Return the answer to rtm.connect, or the full one to rtm.start."""
+        user = self.user(user_id)
+        me = {"id": user_id, "name": "" if user is None else user["name"]}
+        short = {"ok": True, "url": url, "self": me, "team": dict(self.team)}
+        if method == "rtm.connect":
+            return short
+        return short | {
+            "self": me | {"prefs": {}, "created": _CREATED, "manual_presence": "active"},
+            "team": self.team | {"email_domain": "", "prefs": {}, "plan": ""},
+            "users": self.users,
+            "channels": self.channels,
+            "groups": self.groups,
+            "ims": self.ims,
+            "mpims": self.mpims,
+            "bots": self.bots,
+            "cache_ts": int(time.time()),
+            "cache_version": "v16-giraffe",
+            "latest_event_ts": self.next_ts(),
+        }
