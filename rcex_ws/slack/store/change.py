@@ -1,0 +1,156 @@
+"""One change of the model: what rules may do to the tables, with the checks that keep the model whole.
+
+Used by the built-in rules, by rules that an application registers, and by the store's own `set`, `upsert`, `remove`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rcex_ws.slack.store.fields import Fields
+from rcex_ws.slack.store.tables import CONVERSATIONS, Kind, Tables
+
+__all__ = ["Change"]
+
+
+class Change:
+    """Change the model; all of it happens, or nothing.
+
+    Args:
+        tables: what is changed.
+        self_id: who we are; None when that is not known.
+        team_id: the team we are connected to.
+
+    Attributes:
+        tables: for what the methods here do not offer.
+        typing: (conversation, user) of who began to type; kept by the store outside the tables, for seconds.
+    """
+
+    def __init__(self, tables: Tables, *, self_id: str | None, team_id: str | None) -> None:
+        self.tables = tables
+        self.self_id = self_id
+        self.team_id = team_id
+        self.typing: list[tuple[str, str]] = []
+
+    def conversation(self, id_: str) -> tuple[Kind, dict[str, Any]] | None:
+        """Give the kind and the record of a channel, group or dm."""
+        kind = self.tables.kind_of(id_)
+        record = None if kind is None else self.tables.get(kind, id_)
+        return None if kind is None or record is None else (kind, record)
+
+    def set(self, kind: Kind, record: Fields) -> None:
+        """Keep a record instead of what was known under its id; a conversation begins its history anew."""
+        id_ = _checked(kind, record)
+        if kind in CONVERSATIONS:
+            self._leave_other_kind(kind, id_)
+            self.tables.forget(id_)
+        self.tables.put(kind, id_, record.data)
+        self._keep_latest(kind, id_, record)
+
+    def upsert(self, kind: Kind, record: Fields) -> None:
+        """Merge a record into what is known under its id: each property it has replaces the former one."""
+        id_ = _checked(kind, record)
+        known = self.tables.get(kind, id_)
+        if known is None and kind in CONVERSATIONS:
+            known = self._leave_other_kind(kind, id_)
+        self.tables.put(kind, id_, record.data if known is None else {**known, **record.data})
+        self._keep_latest(kind, id_, record)
+
+    def update(self, kind: Kind, id_: str | None, **properties: object) -> None:
+        """Set properties of a record, if it is known."""
+        record = None if id_ is None else self.tables.get(kind, id_)
+        if id_ is not None and record is not None:
+            self.tables.put(kind, id_, {**record, **properties})
+
+    def set_pref(self, kind: Kind, id_: str | None, name: str, value: object) -> None:
+        """Set one preference of a user or team, if it is known."""
+        record = None if id_ is None else self.tables.get(kind, id_)
+        if record is not None:
+            prefs: dict[str, Any] = record.get("prefs") or {}
+            self.update(kind, id_, prefs={**prefs, name: value})
+
+    def remove(self, kind: Kind, id_: str) -> None:
+        """Forget a record, and a conversation's messages with it."""
+        if self.tables.get(kind, id_) is None:
+            return
+        self.tables.delete(kind, id_)
+        if kind in CONVERSATIONS:
+            self.tables.forget(id_)
+
+    def add_member(self, conversation_id: str, user_id: str) -> None:
+        """Add a member once."""
+        known = self.conversation(conversation_id)
+        if known is not None:
+            kind, record = known
+            members: list[str] = record.get("members") or []
+            if user_id not in members:
+                self.update(kind, conversation_id, members=[*members, user_id])
+
+    def remove_member(self, conversation_id: str, user_id: str | None) -> None:
+        """Remove a member; nothing when he is not one."""
+        known = self.conversation(conversation_id)
+        if known is not None:
+            kind, record = known
+            members: list[str] = record.get("members") or []
+            if user_id in members:
+                self.update(kind, conversation_id, members=[one for one in members if one != user_id])
+
+    def add_message(self, conversation_id: str, message: Fields) -> None:
+        """Append a message to the history of a conversation, if that is known; one that is there stays as it is."""
+        check_message(message)
+        if self.tables.kind_of(conversation_id) is not None:
+            self.tables.append(conversation_id, message.data)
+
+    def replace_message(self, conversation_id: str, message: Fields) -> None:
+        """Put a message in the place of the one with the same timestamp, if there is one."""
+        check_message(message)
+        self.tables.replace(conversation_id, message.data)
+
+    def _leave_other_kind(self, kind: Kind, id_: str) -> dict[str, Any] | None:
+        """Give up what is known of a conversation under another kind (Slack turns channels into groups)."""
+        former = self.tables.kind_of(id_)
+        if former is None or former == kind:
+            return None
+        record = self.tables.get(former, id_)
+        self.tables.delete(former, id_)
+        return record
+
+    def _keep_latest(self, kind: Kind, id_: str, record: Fields) -> None:
+        # With the option simple_latest of rtm.start it is a timestamp, which says nothing about the message.
+        if kind in CONVERSATIONS and not isinstance(record.data.get("latest"), str):
+            latest = record.optional_nested("latest")
+            if latest is not None:
+                self.add_message(id_, latest)
+
+
+def check_message(message: Fields) -> None:
+    """Check what the model relies on in a message.
+
+    Raises:
+        DataStoreError: a field is missing or of a wrong type.
+    """
+    message.key("ts")
+    message.optional_text("user")
+    message.optional_text("subtype")
+    for reaction in message.each("reactions"):
+        reaction.text("name")
+        reaction.number("count")
+        reaction.keys("users")
+
+
+def _checked(kind: Kind, record: Fields) -> str:
+    """Check what the model relies on in a record; give its id."""
+    record.optional_text("name")
+    if kind == "user":
+        profile = record.optional_nested("profile")
+        if profile is not None:
+            profile.optional_text("email")
+            profile.optional_text("bot_id")
+    if kind in ("user", "team"):
+        record.optional_nested("prefs")
+    if kind in CONVERSATIONS:
+        record.optional_text("user")
+        record.optional_key("last_read")
+        if record.data.get("members") is not None:
+            record.data["members"] = record.keys("members")  # a copy of the caller's, see `copy_json`
+    return record.key("id")

@@ -1,0 +1,183 @@
+"""What an application can ask a store: one, by id or otherwise, or all of a kind. None when there is none."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from rcex_ws.slack.store.models import Bot, Channel, Team, User
+from rcex_ws.slack.store.tables import CONVERSATIONS, NEVER, Field, Kind, Tables
+
+__all__ = ["Queries"]
+
+T = TypeVar("T")
+
+
+class Queries(ABC):
+    """Ask; every answer is a snapshot."""
+
+    @abstractmethod
+    async def read(self, work: Callable[[Tables], T]) -> T:
+        """Run work that only reads, on tables that do not change meanwhile; give its result."""
+
+    async def user(self, id_: str) -> User | None:
+        """Give a user."""
+        return await self.read(lambda tables: _user(tables.get("user", id_)))
+
+    async def user_by_name(self, name: str) -> User | None:
+        """Give a user by the short name."""
+        return await self.read(lambda tables: _user(tables.find("user", "name", name)))
+
+    async def user_by_email(self, email: str) -> User | None:
+        """Give a user by the address of the profile."""
+        return await self.read(lambda tables: _user(tables.find("user", "email", email)))
+
+    async def user_by_bot_id(self, bot_id: str) -> User | None:
+        """Give the user of a bot."""
+        return await self.read(lambda tables: _user(tables.find("user", "bot_id", bot_id)))
+
+    async def users(self) -> list[User]:
+        """Give all users."""
+        return await self.read(lambda tables: [User(record) for record in tables.all("user")])
+
+    async def channel(self, id_: str) -> Channel | None:
+        """Give a public channel."""
+        return await self.read(lambda tables: _conversation(tables, "channel", tables.get("channel", id_)))
+
+    async def channel_by_name(self, name: str) -> Channel | None:
+        """Give a public channel by name, with or without #."""
+        return await self.read(lambda tables: _found(tables, "channel", "name", name.removeprefix("#")))
+
+    async def channels(self) -> list[Channel]:
+        """Give all public channels."""
+        return await self.read(lambda tables: _all(tables, "channel"))
+
+    async def group(self, id_: str) -> Channel | None:
+        """Give a private group, or a direct message of several."""
+        return await self.read(lambda tables: _conversation(tables, "group", tables.get("group", id_)))
+
+    async def group_by_name(self, name: str) -> Channel | None:
+        """Give a private group by name."""
+        return await self.read(lambda tables: _found(tables, "group", "name", name))
+
+    async def groups(self) -> list[Channel]:
+        """Give all private groups and direct messages of several."""
+        return await self.read(lambda tables: _all(tables, "group"))
+
+    async def dm(self, id_: str) -> Channel | None:
+        """Give a direct message."""
+        return await self.read(lambda tables: _conversation(tables, "dm", tables.get("dm", id_)))
+
+    async def dm_by_name(self, name: str) -> Channel | None:
+        """Give the direct message with the user of this name."""
+
+        def work(tables: Tables) -> Channel | None:
+            user = tables.find("user", "name", name)
+            return None if user is None else _found(tables, "dm", "user", user["id"])
+
+        return await self.read(work)
+
+    async def dm_by_user_id(self, user_id: str) -> Channel | None:
+        """Give the direct message with a user."""
+        return await self.read(lambda tables: _found(tables, "dm", "user", user_id))
+
+    async def dms(self) -> list[Channel]:
+        """Give all direct messages."""
+        return await self.read(lambda tables: _all(tables, "dm"))
+
+    async def conversation(self, id_: str) -> Channel | None:
+        """Give a channel, group or direct message."""
+
+        def work(tables: Tables) -> Channel | None:
+            kind = tables.kind_of(id_)
+            return None if kind is None else _conversation(tables, kind, tables.get(kind, id_))
+
+        return await self.read(work)
+
+    async def conversation_by_name(self, name: str) -> Channel | None:
+        """Give a channel, or else a group, by name."""
+
+        def work(tables: Tables) -> Channel | None:
+            channel = _found(tables, "channel", "name", name.removeprefix("#"))
+            return channel or _found(tables, "group", "name", name)
+
+        return await self.read(work)
+
+    async def bot(self, id_: str) -> Bot | None:
+        """Give a bot."""
+        return await self.read(lambda tables: _bot(tables.get("bot", id_)))
+
+    async def bot_by_name(self, name: str) -> Bot | None:
+        """Give a bot by name."""
+        return await self.read(lambda tables: _bot(tables.find("bot", "name", name)))
+
+    async def bot_by_user_id(self, user_id: str) -> Bot | None:
+        """Give the bot behind a bot user."""
+
+        def work(tables: Tables) -> Bot | None:
+            user = _user(tables.get("user", user_id))
+            return None if user is None or user.bot_id is None else _bot(tables.get("bot", user.bot_id))
+
+        return await self.read(work)
+
+    async def bots(self) -> list[Bot]:
+        """Give all bots."""
+        return await self.read(lambda tables: [Bot(record) for record in tables.all("bot")])
+
+    async def team(self, id_: str) -> Team | None:
+        """Give a team."""
+
+        def work(tables: Tables) -> Team | None:
+            record = tables.get("team", id_)
+            return None if record is None else Team(record)
+
+        return await self.read(work)
+
+    async def teams(self) -> list[Team]:
+        """Give all teams: the one we are connected to, as a rule."""
+        return await self.read(lambda tables: [Team(record) for record in tables.all("team")])
+
+    async def history(self, conversation_id: str) -> list[Mapping[str, Any]]:
+        """Give the messages of a conversation, in the order in which they came; none when it is not known."""
+        return await self.read(lambda tables: list[Mapping[str, Any]](tables.messages(conversation_id)))
+
+    async def message(self, conversation_id: str, ts: str) -> Mapping[str, Any] | None:
+        """Give one message."""
+        return await self.read(lambda tables: tables.message(conversation_id, ts))
+
+    async def unread_count(self) -> int:
+        """Count the unread messages of all conversations."""
+
+        def work(tables: Tables) -> int:
+            self_id = tables.note("self")
+            return sum(
+                tables.count_unread(record["id"], record.get("last_read") or NEVER, self_id)
+                for kind in CONVERSATIONS
+                for record in tables.all(kind)
+            )
+
+        return await self.read(work)
+
+
+def _user(record: Mapping[str, Any] | None) -> User | None:
+    return None if record is None else User(record)
+
+
+def _bot(record: Mapping[str, Any] | None) -> Bot | None:
+    return None if record is None else Bot(record)
+
+
+def _conversation(tables: Tables, kind: Kind, record: Mapping[str, Any] | None) -> Channel | None:
+    if record is None:
+        return None
+    return Channel(record, kind, tables.messages(record["id"]), tables.note("self"))
+
+
+def _found(tables: Tables, kind: Kind, field: Field, value: str) -> Channel | None:
+    return _conversation(tables, kind, tables.find(kind, field, value))
+
+
+def _all(tables: Tables, kind: Kind) -> list[Channel]:
+    self_id = tables.note("self")
+    return [Channel(record, kind, tables.messages(record["id"]), self_id) for record in tables.all(kind)]

@@ -1,0 +1,215 @@
+"""Which event changes what. Pure: called with one change over any tables, by every store, in any thread.
+
+The table is that of Slack's `@slack/client` 3 with its mistakes mended. An event about somebody or something that is
+not known changes nothing: after rtm.connect nothing but ourselves is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from rcex_ws.slack.store.change import Change
+from rcex_ws.slack.store.fields import Fields
+from rcex_ws.slack.store.message_rules import (
+    add_message,
+    change_message,
+    delete_message,
+    join_by_message,
+    leave_by_message,
+    reaction_added,
+    reaction_removed,
+)
+from rcex_ws.slack.store.tables import Kind
+
+__all__ = ["RULES", "Rule", "cache_start", "rule_name"]
+
+#: Changes the model by one event.
+Rule = Callable[[Change, Fields], None]
+
+#: Lists of an rtm.start answer; multi-person dms are groups.
+_LISTS: Mapping[str, Kind] = {
+    "users": "user",
+    "channels": "channel",
+    "ims": "dm",
+    "groups": "group",
+    "mpims": "group",
+    "bots": "bot",
+}
+
+
+def cache_start(change: Change, answer: Fields) -> None:
+    """Take the answer of rtm.start or rtm.connect.
+
+    What the answer lists replaces what was known, history included. rtm.connect lists nothing: what is known of the
+    same team by the same user stays.
+    """
+    me, team = answer.nested("self"), answer.nested("team")
+    known = change.tables.note("self"), change.tables.note("team")
+    if known != (me.key("id"), team.key("id")):
+        change.tables.clear()
+    change.self_id, change.team_id = me.key("id"), team.key("id")
+    change.tables.set_note("self", me.key("id"))
+    change.tables.set_note("team", team.key("id"))
+    for name, kind in _LISTS.items():
+        if answer.data.get(name) is not None:
+            change.tables.delete_all(kind)
+    for name, kind in _LISTS.items():
+        for record in answer.each(name):
+            change.set(kind, record)
+    change.upsert("user", me)
+    change.upsert("team", team)
+
+
+def rule_name(event: Fields) -> str | None:
+    """Give the name under which the rule for an event stands: its type, "message::subtype" for messages with one.
+
+    None when the event has no type: an answer to what was sent.
+    """
+    if "type" not in event.data:
+        return None
+    name = event.text("type")
+    subtype = Fields(event.data, name).optional_text("subtype") if name == "message" else None
+    return name if subtype is None else f"message::{subtype}"
+
+
+def _set(kind: Kind, name: str) -> Rule:
+    return lambda change, event: change.set(kind, event.nested(name))
+
+
+def _upsert(kind: Kind, name: str) -> Rule:
+    return lambda change, event: change.upsert(kind, event.nested(name))
+
+
+def _flag(name: str, value: bool) -> Rule:
+    def rule(change: Change, event: Fields) -> None:
+        _update_conversation(change, event.key("channel"), **{name: value})
+
+    return rule
+
+
+def _update_conversation(change: Change, id_: str, **properties: object) -> None:
+    kind = change.tables.kind_of(id_)
+    if kind is not None:
+        change.update(kind, id_, **properties)
+
+
+def _deleted(change: Change, event: Fields) -> None:
+    id_ = event.key("channel")
+    change.remove(change.tables.kind_of(id_) or "channel", id_)
+
+
+def _rename(change: Change, event: Fields) -> None:
+    channel = event.nested("channel")
+    id_ = channel.key("id")
+    by_letter: dict[str, Kind] = {"G": "group", "D": "dm"}
+    change.upsert(change.tables.kind_of(id_) or by_letter.get(id_[0], "channel"), channel)
+
+
+def _channel_left(change: Change, event: Fields) -> None:
+    id_ = event.key("channel")
+    change.remove_member(id_, change.self_id)
+    _update_conversation(change, id_, is_member=False)
+
+
+def _group_left(change: Change, event: Fields) -> None:
+    id_ = event.key("channel")
+    change.remove_member(id_, change.self_id)
+    known = change.conversation(id_)
+    if known is not None and known[1].get("members") == []:  # without the list nobody knows who is left
+        change.update(known[0], id_, is_archived=True)
+
+
+def _marked(change: Change, event: Fields) -> None:
+    # What is unread follows from `last_read` and the history, so there is nothing to recalculate.
+    _update_conversation(change, event.key("channel"), last_read=event.key("ts"))
+
+
+def _member_joined(change: Change, event: Fields) -> None:
+    change.add_member(event.key("channel"), event.key("user"))
+
+
+def _member_left(change: Change, event: Fields) -> None:
+    change.remove_member(event.key("channel"), event.key("user"))
+
+
+def _typing(change: Change, event: Fields) -> None:
+    channel, user = event.key("channel"), event.key("user")
+    if change.tables.kind_of(channel) is not None and change.tables.get("user", user) is not None:
+        change.typing.append((channel, user))
+
+
+def _presence(change: Change, event: Fields) -> None:
+    presence = event.text("presence")
+    # With batch_presence_aware one event tells of many users.
+    for user in event.keys("users") if event.data.get("users") is not None else [event.key("user")]:
+        change.update("user", user, presence=presence)
+
+
+def _own_presence(change: Change, event: Fields) -> None:
+    change.update("user", change.self_id, presence=event.text("presence"))
+
+
+def _own_pref(change: Change, event: Fields) -> None:
+    change.set_pref("user", change.self_id, event.text("name"), event.present("value"))
+
+
+def _team_rename(change: Change, event: Fields) -> None:
+    change.update("team", change.team_id, name=event.text("name"))
+
+
+def _team_domain(change: Change, event: Fields) -> None:
+    change.update("team", change.team_id, domain=event.text("domain"), url=event.text("url"))
+
+
+def _team_pref(change: Change, event: Fields) -> None:
+    change.set_pref("team", change.team_id, event.text("name"), event.present("value"))
+
+
+#: By event type; "message" takes the messages whose subtype has no rule of its own. What is not here changes nothing.
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "bot_added": _set("bot", "bot"),
+        "bot_changed": _upsert("bot", "bot"),
+        "channel_archive": _flag("is_archived", True),
+        "channel_created": _set("channel", "channel"),
+        "channel_deleted": _deleted,
+        "channel_joined": _upsert("channel", "channel"),
+        "channel_left": _channel_left,
+        "channel_marked": _marked,
+        "channel_rename": _rename,
+        "channel_unarchive": _flag("is_archived", False),
+        "group_archive": _flag("is_archived", True),
+        "group_joined": _set("group", "channel"),
+        "group_left": _group_left,
+        "group_marked": _marked,
+        "group_rename": _rename,
+        "group_unarchive": _flag("is_archived", False),
+        "im_close": _flag("is_open", False),
+        "im_created": _set("dm", "channel"),
+        "im_marked": _marked,
+        "im_open": _flag("is_open", True),
+        "manual_presence_change": _own_presence,
+        "member_joined_channel": _member_joined,
+        "member_left_channel": _member_left,
+        "message": add_message,
+        "message::channel_join": join_by_message,
+        "message::channel_leave": leave_by_message,
+        "message::group_join": join_by_message,
+        "message::group_leave": leave_by_message,
+        "message::message_changed": change_message,
+        "message::message_deleted": delete_message,
+        "mpim_joined": _set("group", "channel"),
+        "mpim_marked": _marked,
+        "pref_change": _own_pref,
+        "presence_change": _presence,
+        "reaction_added": reaction_added,
+        "reaction_removed": reaction_removed,
+        "team_domain_change": _team_domain,
+        "team_join": _upsert("user", "user"),
+        "team_pref_change": _team_pref,
+        "team_rename": _team_rename,
+        "user_change": _upsert("user", "user"),
+        "user_typing": _typing,
+    }
+)
