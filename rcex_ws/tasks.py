@@ -10,12 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
 
-__all__ = ["Child", "RootTask", "in_child", "on_trio"]
+if TYPE_CHECKING:
+    import trio
+
+__all__ = ["Child", "RootTask", "Waiter", "in_child", "loop_clock", "new_waiter", "now", "on_trio"]
 
 # The children inside which the current code runs: user code called by one may close what owns it.
 _inside: contextvars.ContextVar[tuple[Child, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
@@ -25,6 +29,54 @@ def on_trio() -> bool:
     """Tell whether the caller runs on trio; without it, on asyncio."""
     trio = sys.modules.get("trio")
     return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+def loop_clock() -> Callable[[], float]:
+    """Give the running loop's own clock, in seconds: `anyio.current_time` without its dispatch."""
+    if on_trio():
+        clock: Callable[[], float] = sys.modules["trio"].current_time
+        return clock
+    return asyncio.get_running_loop().time
+
+
+def now() -> float:
+    """Give the event loop's time, for what runs per message and has no clock at hand."""
+    return loop_clock()()
+
+
+class Waiter(Protocol):
+    """What one task waits for, once: the part of `asyncio.Future` that trio can do, too."""
+
+    def done(self) -> bool:
+        """Tell whether it was woken, or its task cancelled."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """Wake the task."""
+        ...
+
+    def __await__(self) -> Generator[Any, Any, None]: ...
+
+
+class _TrioWaiter:
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event: trio.Event = sys.modules["trio"].Event()
+
+    def done(self) -> bool:
+        return self._event.is_set()
+
+    def set_result(self, _: None) -> None:
+        self._event.set()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._event.wait().__await__()
+
+
+def new_waiter() -> Waiter:
+    """Make a waiter of the running loop: `anyio.Event` without its dispatch, for what is made per message."""
+    return _TrioWaiter() if on_trio() else asyncio.get_running_loop().create_future()
 
 
 def in_child() -> bool:

@@ -7,7 +7,8 @@ supervisor.py  what happens next: states, schedule, attempts
 requests.py    requests that wait for an answer
 delivery.py    the bounded queue before the user's code
 events.py      lifecycle events
-websocket_handler.py, callbacks.py, websocket_client.py   the callback client: what is written, run, connected
+websocket_client.py, websocket_settings.py, websocket_driver.py   the callback client, and its part of the engine
+websocket_handler.py, callbacks.py, mailbox.py   what its users write, and what runs that
 dedupe.py, options.py   pure: what came before, whether an option can work
 schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
 """
@@ -23,7 +24,7 @@ from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
 from rcex_ws.connection.socket import Endpoint, Opener, Socket, open_websocket
 from rcex_ws.connection.supervisor import Driver, State, Supervisor
-from rcex_ws.connection.websocket_client import WebSocketClient, WebSocketOptions
+from rcex_ws.connection.websocket_client import WebSocketClient
 from rcex_ws.connection.websocket_handler import (
     KEEPALIVE_TIMEOUT,
     NORMAL,
@@ -36,6 +37,7 @@ from rcex_ws.connection.websocket_handler import (
     Reply,
     WebSocketHandler,
 )
+from rcex_ws.connection.websocket_settings import NextUrl, WebSocketOptions
 
 __all__ = [
     "KEEPALIVE_TIMEOUT",
@@ -56,6 +58,7 @@ __all__ = [
     "Link",
     "Loss",
     "LossKind",
+    "NextUrl",
     "Ok",
     "Once",
     "Opener",

@@ -9,16 +9,17 @@ from __future__ import annotations
 import logging
 from collections import deque
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 import anyio
 
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.events import call
 from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
+from rcex_ws.connection.mailbox import Connected, Crash, Disconnection, Info, Item, Mark, Stop
 from rcex_ws.connection.websocket_handler import (
     NORMAL,
+    AnyResult,
     CallbackClient,
     Close,
     Ok,
@@ -31,7 +32,7 @@ from rcex_ws.connection.websocket_handler import (
 )
 from rcex_ws.errors import SlowConsumer
 
-__all__ = ["CallbackLoop", "Disconnection", "Wire", "running_client"]
+__all__ = ["CallbackLoop", "Wire", "running_client"]
 
 logger = logging.getLogger("rcex_ws.connection")
 
@@ -51,65 +52,6 @@ class Wire(Protocol):
     def close(self) -> bool:
         """Begin the closing handshake, if that was not done; tell whether there is a connection, which will be lost."""
         ...
-
-
-class Disconnection:
-    """The end of a connection, or an attempt that failed; whoever reports it waits for what the handler decides.
-
-    Args:
-        reason: for `ondisconnect`.
-        delay: seconds to wait before the next attempt, if the handler gives no delay of its own.
-        at_least: seconds to wait whatever it gives.
-    """
-
-    def __init__(self, reason: object, delay: float = 0.0, *, at_least: float = 0.0) -> None:
-        self.reason = reason
-        self._delay: float | None = delay
-        self._at_least = at_least
-        self._decided = anyio.Event()
-
-    def reconnect(self, delay: float | None) -> None:
-        """Decide to connect again."""
-        if delay is not None:
-            self._delay = max(delay, self._at_least)
-        self._decided.set()
-
-    def end(self) -> None:
-        """Decide to end."""
-        self._delay = None
-        self._decided.set()
-
-    async def decision(self) -> float | None:
-        """Wait for the decision: the seconds before the next attempt, or None for the end."""
-        await self._decided.wait()
-        return self._delay
-
-
-@dataclass(frozen=True, slots=True)
-class _Connected:
-    ref: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Info:
-    message: object
-
-
-@dataclass(frozen=True, slots=True)
-class _Crash:
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    reached: anyio.Event
-
-
-class _Stop:
-    """Asks for the end."""
-
-
-_Item = Text | Binary | Ping | Pong | CloseFrame | _Connected | Disconnection | _Info | _Crash | _Mark | _Stop
 
 
 class _Final(Exception):
@@ -151,20 +93,20 @@ class CallbackLoop(Generic[S]):
         self._client = client
         self._wire = wire
         self._handler = handler
-        self._mailbox: DeliveryQueue[_Item] = DeliveryQueue(
+        self._mailbox: DeliveryQueue[Item] = DeliveryQueue(
             max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._overflowed
         )
         self._ref: int | None = None
         self._once = False
         self._stopping = False
         self._own_reason: list[object] = []  # of a Close, until the connection has ended; it may be any object
-        self._deferred: deque[_Item] = deque()  # what came meanwhile and is not of that connection
+        self._deferred: deque[Item] = deque()  # what came meanwhile and is not of that connection
 
     # -- what happens; none of these waits -------------------------------------------------------------------------
 
     def connected(self, ref: int) -> None:
         """Put that a connection is open, before anything that comes over it."""
-        self._mailbox.put(_Connected(ref), 0, keep=True)
+        self._mailbox.put(Connected(ref), 0, keep=True)
 
     def came(self, frame: Frame, size: int) -> None:
         """Put a frame of so many bytes; it may be dropped when too many wait."""
@@ -178,7 +120,7 @@ class CallbackLoop(Generic[S]):
         """Put a message for `websocket_info`."""
         if self._mailbox.closed:
             logger.warning("dropping a message, the client has ended: %r", message)
-        self._mailbox.put(_Info(message), 0, keep=True)
+        self._mailbox.put(Info(message), 0, keep=True)
 
     def cast(self, frame: Frame) -> None:
         """Send a frame, or drop it with a warning."""
@@ -189,18 +131,18 @@ class CallbackLoop(Generic[S]):
 
     def crash(self, error: Exception) -> None:
         """Put an error that ends it all."""
-        self._mailbox.put(_Crash(error), 0, keep=True)
+        self._mailbox.put(Crash(error), 0, keep=True)
 
     async def settle(self) -> None:
         """Wait until all that was put so far is handled."""
-        mark = _Mark(anyio.Event())
+        mark = Mark(anyio.Event())
         self._mailbox.put(mark, 0, keep=True)
         if not self._mailbox.closed:
             await mark.reached.wait()
 
     async def stop(self) -> None:
         """Put the wish to end; wait until that is done, unless a callback of this client called this."""
-        self._mailbox.put(_Stop(), 0, keep=True)
+        self._mailbox.put(Stop(), 0, keep=True)
         if running_client.get() is not self._client:
             await self.ended.wait()
 
@@ -245,35 +187,35 @@ class CallbackLoop(Generic[S]):
             raise reason
         return reason
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> NoReturn:
         while True:
             if self._deferred and not self._own_reason:
                 item = self._deferred.popleft()
             else:
                 item = await anext(self._mailbox)
-            if not self._stopping or isinstance(item, _Crash):
+            if not self._stopping or isinstance(item, Crash):
                 await self._handle(item)
             elif isinstance(item, Disconnection):
                 raise _Final(NORMAL)
 
-    async def _handle(self, item: _Item) -> None:
+    async def _handle(self, item: Item) -> None:
         match item:
             case Disconnection():
                 await self._disconnected(item)
-            case _Crash():
+            case Crash():
                 raise item.error
             case CloseFrame() | Text() | Binary() | Ping() | Pong() if self._own_reason:
                 pass  # the handler has done with this connection
             case _ if self._own_reason:
                 self._deferred.append(item)  # `ondisconnect` comes first
-            case _Connected():
+            case Connected():
                 self._ref = item.ref
                 await self._apply(await self._call("onconnect", item.ref))
-            case _Info():
+            case Info():
                 await self._apply(await self._call("websocket_info", item.message, self._ref))
-            case _Mark():
+            case Mark():
                 item.reached.set()
-            case _Stop():
+            case Stop():
                 self._stopping = True
                 if not self._wire.close():
                     raise _Final(NORMAL)
@@ -282,7 +224,7 @@ class CallbackLoop(Generic[S]):
                 if not isinstance(item, CloseFrame):  # after which nothing can be sent, and the reason is REMOTE
                     await self._apply(result)
 
-    async def _apply(self, result: object) -> None:
+    async def _apply(self, result: AnyResult) -> None:
         match result:
             case Reply(frame):
                 self.cast(frame)
@@ -311,7 +253,7 @@ class CallbackLoop(Generic[S]):
         disconnection.end()
         raise _Final(reason)
 
-    async def _call(self, callback: str, *args: object) -> object:
+    async def _call(self, callback: str, *args: object) -> AnyResult:
         result = check_result(callback, await call(getattr(self._handler, callback), *args, self.state))
         self.state = next_state(self.state, result)
         return result
@@ -319,7 +261,7 @@ class CallbackLoop(Generic[S]):
     def _close(self) -> None:
         """Take nothing more; nobody shall wait for a mark that is never reached."""
         for item in (*self._mailbox.waiting(), *self._deferred):
-            if isinstance(item, _Mark):
+            if isinstance(item, Mark):
                 item.reached.set()
         self._mailbox.close(discard=True)
         self._deferred.clear()

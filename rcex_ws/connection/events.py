@@ -56,14 +56,22 @@ class EventEmitter(pyee.EventEmitter):
     Handlers are looked up when the event's turn comes, so one attached a moment after the event still gets it.
 
     Args:
-        report: hears what a handler raised, unless it was one of `error`; emits `error` if not given.
+        error_event: what a handler raised is emitted as; handlers of this event are only logged when they raise.
+        report: hears what a handler raised instead.
         log: where it says so, too.
     """
 
-    def __init__(self, *, report: Callable[[Exception], None] | None = None, log: logging.Logger = logger) -> None:
+    def __init__(
+        self,
+        *,
+        error_event: str = "error",
+        report: Callable[[Exception], None] | None = None,
+        log: logging.Logger = logger,
+    ) -> None:
         super().__init__()
         self._log = log
-        self._report = report or partial(self.emit, "error")
+        self._error_event = error_event
+        self._report = report or partial(self.emit, error_event)
         self._turns: deque[Callable[[], Awaitable[None]]] = deque()
         self._wakeup = anyio.Event()
         self._stopping = False
@@ -129,7 +137,7 @@ class EventEmitter(pyee.EventEmitter):
                 await call(handler, *args, **kwargs)
             except Exception as exc:  # noqa: BLE001 - logged and reported
                 self._log.exception("a handler of the event %r raised", str(event))
-                if event != "error":
+                if event != self._error_event:
                     self._report(exc)
 
     def _emit_run(self, f: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

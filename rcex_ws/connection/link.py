@@ -6,6 +6,7 @@ new one. What outlives a connection stands elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import deque
@@ -149,11 +150,13 @@ class Link:
         self._close_timeout = close_timeout
         self._log = log
         self._outbox: deque[bytes | Frame | Pending[Any]] = deque()
+        self._flushing = False  # what is sent now goes with what was sent a moment ago
         self._wakeup = anyio.Event()
         self._closing = anyio.Event()
         self._scope = anyio.CancelScope()
         self._on_lost = on_lost
         self._conversation: Conversation | None = None
+        self._failure: Exception | None = None
 
     def __repr__(self) -> str:
         return f"<Link {self.id} {f'lost: {self.loss}' if self.loss else 'open'}>"
@@ -175,9 +178,33 @@ class Link:
         the closing handshake in its turn; nothing is sent after it.
         """
         self._outbox.append(message)
-        self._wakeup.set()
         if isinstance(message, CloseFrame):
             self._closing.set()
+        if self._flushing:
+            return
+        self._flushing = True
+        if self._socket.can_write():
+            self._flush()
+            asyncio.get_running_loop().call_soon(self._flush_rest)
+        else:
+            self._wakeup.set()
+
+    def _flush(self) -> None:
+        """Write what the socket takes without waiting; the writer does the rest."""
+        try:
+            while self._outbox and not isinstance(self._outbox[0], CloseFrame) and self._socket.can_write():
+                self._socket.write(self._next_batch())
+        except Exception as exc:  # noqa: BLE001 - raised again by the writer, whose owner hears of it
+            self._failure = exc
+            self._wakeup.set()
+
+    def _flush_rest(self) -> None:
+        """Write what was sent after the first message, in one go."""
+        self._flush()
+        if self._outbox:
+            self._wakeup.set()
+        else:
+            self._flushing = False
 
     def abort(self) -> None:
         """Drop the connection at once; the supervisor goes on as after any loss."""
@@ -245,12 +272,15 @@ class Link:
 
     async def _write(self) -> None:
         while True:
+            if self._failure is not None:
+                raise self._failure
             while self._outbox:
                 if isinstance(close := self._outbox[0], CloseFrame):
                     await self._socket.close(close.code, close.reason, within=self._close_timeout)
                     return
                 if not await self._socket.send(self._next_batch()):
                     return  # the reader knows why
+            self._flushing = False
             self._wakeup = anyio.Event()
             await self._wakeup.wait()
 

@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 
 import anyio
 
-from rcex_ws.errors import RcexError, RequestTimeout
+from rcex_ws.errors import RcexError, RequestLost, RequestTimeout
+from rcex_ws.tasks import Waiter, new_waiter, now
 
 __all__ = ["Pending", "RequestTable"]
 
@@ -22,7 +23,7 @@ A = TypeVar("A")
 
 
 class Pending(Generic[A]):
-    """One request and its waiter.
+    """One request and its waiter, of which there is one at most.
 
     Attributes:
         key: the id that its answer bears.
@@ -34,7 +35,7 @@ class Pending(Generic[A]):
         result: the answer, if it came.
     """
 
-    __slots__ = ("_event", "deadline", "error", "frame", "key", "on_settled", "result", "sent", "settled")
+    __slots__ = ("_waiter", "deadline", "error", "frame", "key", "on_settled", "result", "sent", "settled")
 
     def __init__(self, key: str, frame: bytes, deadline: float) -> None:
         self.key = key
@@ -45,7 +46,7 @@ class Pending(Generic[A]):
         self.error: Exception | None = None
         self.on_settled: Callable[[Pending[A]], None] | None = None
         self.result: A | None = None
-        self._event = anyio.Event()
+        self._waiter: Waiter | None = None
 
     def answer(self, answer: A) -> None:
         """Give the waiter its answer."""
@@ -59,18 +60,21 @@ class Pending(Generic[A]):
 
     def abandon(self) -> None:
         """Hear that nobody waits any more."""
-        self._finish()
+        self.fail(RequestLost("given up before the answer came", sent=self.sent))
 
     async def wait(self) -> A:
         """Wait for the answer."""
-        await self._event.wait()
+        if not self.settled:
+            self._waiter = new_waiter()
+            await self._waiter
         if self.error is not None:
             raise self.error
         return self.result  # type: ignore[return-value] # pyright: ignore[reportReturnType] - None is an answer too
 
     def _finish(self) -> None:
         self.settled = True
-        self._event.set()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
         if self.on_settled is not None:
             self.on_settled(self)
 
@@ -128,28 +132,28 @@ class RequestTable(Generic[A]):
             if not pending.settled:
                 pending.fail(error(pending))
 
-    async def call(self, key: str, frame: bytes, *, timeout: float) -> A:
+    async def call(self, key: str, frame: bytes, *, deadline: float) -> A:
         """Send a request and wait for its answer.
 
         Args:
             key: the id that the answer will bear.
             frame: what to send.
-            timeout: seconds, from now; waiting one's turn counts.
+            deadline: on the event loop's clock.
 
         Raises:
             RequestTimeout: the answer did not come in time.
         """
-        pending = self.submit(key, frame, timeout=timeout)
+        pending = self.submit(key, frame, deadline=deadline)
         try:
             return await pending.wait()
         finally:
             self.abandon(pending)
 
     def submit(
-        self, key: str, frame: bytes, *, timeout: float, on_settled: Callable[[Pending[A]], None] | None = None
+        self, key: str, frame: bytes, *, deadline: float, on_settled: Callable[[Pending[A]], None] | None = None
     ) -> Pending[A]:
         """Send a request, or queue it until there is a connection; give its waiter. Arguments as for `call`."""
-        pending: Pending[A] = Pending(key, frame, anyio.current_time() + timeout)
+        pending: Pending[A] = Pending(key, frame, deadline)
         pending.on_settled = on_settled
         self._queued.append(pending)
         self._send_queued()
@@ -205,7 +209,7 @@ class RequestTable(Generic[A]):
     async def watch_deadlines(self) -> None:
         """Run for ever beside the connection; sleep until the earliest deadline."""
         while True:
-            self._wake_at = self.expire(anyio.current_time())
+            self._wake_at = self.expire(now())
             with anyio.CancelScope(deadline=self._wake_at) as self._sleep:
                 await anyio.sleep_forever()
 

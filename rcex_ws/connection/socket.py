@@ -10,7 +10,7 @@ import logging
 import ssl as ssl_module
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -18,6 +18,7 @@ import anyio
 from websockets import exceptions as wse
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
+from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from rcex_ws.connection.frames import Binary, Frame, Ping, Pong, Text
@@ -26,6 +27,8 @@ from rcex_ws.retry_after import parse_retry_after
 from rcex_ws.tasks import on_trio
 
 if TYPE_CHECKING:
+    import asyncio
+
     import trio
 
 __all__ = ["Closed", "Endpoint", "Opener", "Socket", "open_websocket"]
@@ -36,6 +39,13 @@ _silent = logging.Logger("rcex_ws.websockets", logging.CRITICAL + 1)
 
 #: The close codes that websockets sends when it cannot read on: protocol error, bad data, message too big (RFC 6455).
 _PROTOCOL_ERRORS = (1002, 1003, 1007, 1009)
+
+#: Seconds that the peer has to end the stream after the closing handshake; websockets itself would wait for ever.
+_END_TIMEOUT = 5.0
+
+
+#: Bytes that wait in a transport before writers have to wait, too; the default of websockets' own `write_limit`.
+_WRITE_BUFFER = 2**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +88,25 @@ class _Tap:
     """Take the frames of a `websockets` connection when they are parsed, not through its queue.
 
     Mixed into the connection classes of both flavours, by the `create_connection` option. The queue would cost a
-    switch of tasks for each message, and does not show pongs.
+    switch of tasks for each message, and does not show pongs. `close_deadline` is set by websockets when it expects
+    the peer to end the stream: after a close frame, or what cannot be read.
     """
+
+    watch: anyio.CancelScope | None = None  # around who waits for the end
+    _close_deadline: float | None = None
 
     on_frame: Callable[[WireFrame], None] | None = None
     early: list[WireFrame] | None = None  # what came before anybody read, with the answer to the upgrade
+
+    @property
+    def close_deadline(self) -> float | None:
+        return self._close_deadline
+
+    @close_deadline.setter
+    def close_deadline(self, deadline: float | None) -> None:
+        self._close_deadline = deadline
+        if deadline is not None and self.watch is not None:
+            self.watch.deadline = deadline
 
     def process_event(self, event: Any) -> None:
         if not isinstance(event, WireFrame):
@@ -102,6 +126,7 @@ class Socket:
         websocket: a connection of `websockets`, of either flavour, with a tap.
         close: does the closing handshake.
         abort: drops the connection.
+        transport: on asyncio, where bytes can be written without waiting.
     """
 
     def __init__(
@@ -109,10 +134,12 @@ class Socket:
         websocket: Any,
         close: Callable[[int, str], Awaitable[None]],
         abort: Callable[[], Awaitable[None]],
+        transport: asyncio.Transport | None = None,
     ) -> None:
         self._websocket = websocket
         self._close = close
         self._abort = abort
+        self._transport = transport
 
     async def read(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> Closed:
         """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.
@@ -125,45 +152,67 @@ class Socket:
         websocket = self._websocket
         for frame in websocket.early or ():
             reader.take(frame)
-        websocket.on_frame, websocket.early = reader.take, None
-        closed = Closed(None, "", by_peer=False)
+        websocket.on_frame, websocket.early, websocket.watch = reader.take, None, reader.watch
+        if websocket.close_deadline is not None:
+            reader.watch.deadline = websocket.close_deadline
         try:
-            with reader.watch:
+            with reader.watch, suppress(wse.ConnectionClosed):
                 await websocket.recv(False)  # waits for the end: the tap leaves nothing for it
-        except wse.ConnectionClosed as exc:
-            rcvd, sent = exc.rcvd, exc.sent
-            if sent is not None and not exc.rcvd_then_sent and sent.code in _PROTOCOL_ERRORS:
-                closed = Closed(sent.code, sent.reason, by_peer=False, unreadable=True)
-            elif rcvd is not None:
-                closed = Closed(rcvd.code, rcvd.reason, by_peer=True)
         finally:
             websocket.on_frame = _ignore
         if reader.failure is not None:
             raise reader.failure
-        return closed
+        protocol = websocket.protocol
+        rcvd, sent = protocol.close_rcvd, protocol.close_sent
+        if sent is not None and not protocol.close_rcvd_then_sent and sent.code in _PROTOCOL_ERRORS:
+            return Closed(sent.code, sent.reason, by_peer=False, unreadable=True)
+        if rcvd is not None:
+            return Closed(rcvd.code, rcvd.reason, by_peer=True)
+        return Closed(None, "", by_peer=False)
 
     async def send(self, messages: Iterable[bytes | Frame]) -> bool:
         """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
-        protocol = self._websocket.protocol
         try:
             async with self._websocket.send_context():
-                for message in messages:
-                    match message:
-                        case bytes():
-                            protocol.send_text(message)
-                        case Text(data):
-                            protocol.send_text(data.encode())
-                        case Binary(data):
-                            protocol.send_binary(data)
-                        case Ping(data):
-                            protocol.send_ping(data)
-                        case Pong(data):
-                            protocol.send_pong(data)
-                        case _:
-                            raise AssertionError("a close frame goes by `close`")
+                self._frame(messages)
         except wse.ConnectionClosed:
             return False
         return True
+
+    def can_write(self) -> bool:
+        """Tell whether `write` is possible: on asyncio, while the WebSocket is open and its buffer not full."""
+        transport = self._transport
+        return (
+            transport is not None
+            and self._websocket.protocol.state is State.OPEN
+            and not transport.is_closing()
+            and transport.get_write_buffer_size() < _WRITE_BUFFER
+        )
+
+    def write(self, messages: Iterable[bytes | Frame]) -> None:
+        """Write messages without waiting, in one system call if the network takes them; only if `can_write`."""
+        if self._transport is None:
+            raise AssertionError("only asyncio's transports can do this")
+        self._frame(messages)
+        self._transport.write(b"".join(self._websocket.protocol.data_to_send()))
+
+    def _frame(self, messages: Iterable[bytes | Frame]) -> None:
+        protocol = self._websocket.protocol
+        for message in messages:
+            if isinstance(message, bytes):
+                protocol.send_text(message)
+                continue
+            match message:
+                case Text(data):
+                    protocol.send_text(data.encode())
+                case Binary(data):
+                    protocol.send_binary(data)
+                case Ping(data):
+                    protocol.send_ping(data)
+                case Pong(data):
+                    protocol.send_pong(data)
+                case _:
+                    raise AssertionError("a close frame goes by `close`")
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
         """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""
@@ -249,7 +298,7 @@ async def open_websocket(endpoint: Endpoint, *, stream: trio.abc.Stream | None =
         "max_queue": None,  # the reader never pauses; the bounds stand in the delivery queue
         "ping_interval": None,  # protocol pings prove nothing to some servers; the link has its own heartbeat
         "open_timeout": None,
-        "close_timeout": None,
+        "close_timeout": _END_TIMEOUT,
         "logger": _silent,
     }
     if endpoint.ssl_context is not None and endpoint.url.startswith("wss:"):
@@ -277,7 +326,7 @@ def _proxy(proxy: str | bool | None) -> str | Literal[True] | None:
 async def _open_asyncio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket, None]:
     from websockets.asyncio.client import ClientConnection, connect
 
-    class Connection(_Tap, ClientConnection):
+    class Connection(_Tap, ClientConnection):  # pyright: ignore[reportIncompatibleVariableOverride] - on purpose
         pass
 
     try:
@@ -292,7 +341,7 @@ async def _open_asyncio(url: str, options: dict[str, Any]) -> AsyncGenerator[Soc
         websocket.transport.abort()
         await websocket.wait_closed()
 
-    socket = Socket(websocket, close, abort)
+    socket = Socket(websocket, close, abort, websocket.transport)
     try:
         yield socket
     finally:
@@ -304,7 +353,7 @@ async def _open_trio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket
     import trio
     from websockets.trio.client import ClientConnection, connect
 
-    class Connection(_Tap, ClientConnection):
+    class Connection(_Tap, ClientConnection):  # pyright: ignore[reportIncompatibleVariableOverride] - on purpose
         pass
 
     try:

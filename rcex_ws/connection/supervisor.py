@@ -6,10 +6,9 @@ happened.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Protocol, cast
@@ -23,7 +22,7 @@ from rcex_ws.connection.link import Conversation, Link, Loss, LossKind
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.connection.socket import Endpoint, Opener, open_websocket
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
-from rcex_ws.tasks import on_trio
+from rcex_ws.tasks import loop_clock
 
 __all__ = ["Driver", "State", "Supervisor"]
 
@@ -283,7 +282,7 @@ class Supervisor:
             async with self._open_socket(endpoint) as socket:
                 connection.link = link = Link(
                     socket,
-                    clock=_clock(),
+                    clock=loop_clock(),
                     monitor=self._monitor,
                     on_lost=partial(self._note_loss, connection),
                     close_timeout=self._close_timeout,
@@ -365,15 +364,6 @@ class Supervisor:
             raise self._error
         if self.state is State.CLOSED:
             raise NotConnected("the client is closed")
-
-
-def _clock() -> Callable[[], float]:
-    """Give the event loop's own clock, without the dispatch of `anyio.current_time`: it is read for every frame."""
-    if on_trio():
-        import trio
-
-        return trio.current_time
-    return asyncio.get_running_loop().time
 
 
 def _innermost(error: Exception) -> Exception:

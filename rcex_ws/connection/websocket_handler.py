@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast
 
 from rcex_ws.connection.frames import Frame
 from rcex_ws.errors import ConfigurationError
@@ -19,6 +19,7 @@ __all__ = [
     "KEEPALIVE_TIMEOUT",
     "NORMAL",
     "REMOTE",
+    "AnyResult",
     "CallbackClient",
     "Close",
     "ConnectResult",
@@ -30,6 +31,8 @@ __all__ = [
     "Reply",
     "Result",
     "WebSocketHandler",
+    "check_result",
+    "next_state",
 ]
 
 NORMAL: Final = "normal"
@@ -106,6 +109,8 @@ ConnectResult = Ok[S] | Reply[S] | Close[S] | type[Ok[Any]]
 DisconnectResult = Ok[S] | Close[S] | Reconnect[S] | type[Ok[Any]]
 Result = Ok[S] | Reply[S] | Close[S] | type[Ok[Any]]
 
+AnyResult = Ok[Any] | Reply[Any] | Close[Any] | Once[Any] | Reconnect[Any]
+
 _ALLOWED: Final[dict[str, tuple[type, ...]]] = {
     "init": (Ok, Once, Reconnect),
     "onconnect": (Ok, Reply, Close),
@@ -115,7 +120,7 @@ _ALLOWED: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-def check_result(callback: str, result: Any) -> Ok[Any] | Reply[Any] | Close[Any] | Once[Any] | Reconnect[Any]:
+def check_result(callback: str, result: Any) -> AnyResult:
     """Refuse what a callback may not give; turn a bare `Ok` into one that leaves the state.
 
     Raises:
@@ -124,12 +129,13 @@ def check_result(callback: str, result: Any) -> Ok[Any] | Reply[Any] | Close[Any
     allowed = _ALLOWED[callback]
     if result is Ok:
         return Ok()
-    if not isinstance(result, allowed):
+    if type(result) not in allowed:
         names = [cls.__name__ for cls in allowed]
         raise TypeError(f"{callback} gave {result!r}; it may give {', '.join(names[:-1])} or {names[-1]}")
-    if isinstance(result, Reply) and not isinstance(result.frame, Frame):
-        raise TypeError(f"{callback} gave a Reply whose frame is none: {result.frame!r}")
-    return result
+    frame: object = getattr(result, "frame", None)
+    if type(result) is Reply and not isinstance(frame, Frame):
+        raise TypeError(f"{callback} gave a Reply whose frame is none: {frame!r}")
+    return cast("AnyResult", result)
 
 
 def next_state(state: S, result: Ok[S] | Reply[S] | Close[S] | Once[S] | Reconnect[S]) -> S:

@@ -5,11 +5,10 @@ Made and called by `rcex_ws.rest.client`. It decides which calls are RingCentral
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
-
-import anyio
+from functools import partial
+from typing import Any
 
 from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.errors import RestError
@@ -19,10 +18,9 @@ from rcex_ws.rest.https import HTTPEdge, StreamedResponse, bounded
 from rcex_ws.rest.message import Request, Response, Send
 from rcex_ws.rest.token import Token
 from rcex_ws.rest.url import build_url, own_host
+from rcex_ws.tasks import now
 
 __all__ = ["Calls"]
-
-Link: TypeAlias = Callable[[Request, Send], Awaitable[Response]]
 
 
 class Calls:
@@ -53,18 +51,24 @@ class Calls:
         self._gate = gate
         self._https = https
         self._extensions = extensions
+        self._middlewares: Sequence[Extension] = ()
 
-    async def send(self, request: Request, transport: Send | None) -> Response:
+    def find_middlewares(self) -> None:
+        """Look anew which extensions are middlewares; called when their list has changed."""
+        self._middlewares = [one for one in self._extensions if type(one).handle is not Extension.handle]
+
+    def send(self, request: Request, transport: Send | None) -> Coroutine[Any, Any, Response]:
         """Send a call the whole way; see `RingCentral.send`."""
-        enabled = [extension for extension in self._extensions if extension.enabled]
-        if transport is None:
-            transport = _chain((extension.transport for extension in reversed(enabled)), self._send_by_https)
-        final = transport
+        final = self._send_by_first if transport is None else partial(_send_by, transport)
+        if not self._middlewares:
+            return self._perform(final, request)
+        return self._send_through(self._middlewares, partial(self._perform, final), request)
 
-        async def perform(request: Request) -> Response:
-            return await self._perform(request, final)
-
-        return await _chain((extension.handle for extension in enabled), perform)(request)
+    async def _send_through(self, middlewares: Iterable[Extension], call_next: Send, request: Request) -> Response:
+        for middleware in middlewares:
+            if middleware.enabled:
+                call_next = partial(_handle, middleware, call_next)
+        return await call_next(request)
 
     async def send_as_application(self, request: Request) -> Response:
         """Send an OAuth call: past the extensions, which need not see credentials, and without bearer."""
@@ -72,16 +76,18 @@ class Calls:
         async def transport(request: Request) -> Response:
             return await self._https.send(request, build_url(self._server, request.path), self._agent | request.headers)
 
-        with bounded(request) as deadline:
-            return await self._pass_gate(request, transport, deadline)
+        request.start_clock()
+        with bounded(request):
+            return await self._pass_gate(request, transport)
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[StreamedResponse]:
         """Send a call by HTTPS and give the answer before its body; see `RingCentral.stream`."""
         url = build_url(self._server, request.path, request.params)
         for last in (False, True):
-            with bounded(request) as deadline:
-                await self._wait_at_gate(request, deadline)
+            request.start_clock()
+            with bounded(request):
+                await self._wait_at_gate(request)
                 headers = await self._headers(request)
             used = self._auth.token
             async with self._https.stream(request, url, headers) as answer:
@@ -89,36 +95,53 @@ class Calls:
                 if 200 <= answer.status_code < 300:
                     yield answer
                     return
+                request.start_clock()
                 with bounded(request):
                     response = Response(answer.status_code, answer.headers, await answer.aread())
             if last or response.status_code != 401 or used is None or not self._may_repeat(request, used):
                 raise RestError(response, method=request.method, path=request.path)
             await self._auth.renew(used)
 
-    async def _perform(self, request: Request, transport: Send) -> Response:
-        with bounded(request) as deadline:
-            used = self._auth.token
-            response = await self._pass_gate(request, transport, deadline)
-            if response.status_code == 401 and used is not None and self._may_repeat(request, used):
+    async def _perform(self, transport: Send, request: Request) -> Response:
+        request.start_clock()
+        used = self._auth.token
+        if self._gate.may_be_closed:
+            await self._wait_at_gate(request)
+        response = await transport(request)
+        self._note(request, response.status_code, response.headers)
+        if response.status_code == 401 and used is not None and self._may_repeat(request, used):
+            with bounded(request):
                 await self._auth.renew(used)
-                response = await self._pass_gate(request, transport, deadline)
-            if response.is_success:
-                return response
+            response = await self._pass_gate(request, transport)
+        if response.is_success:
+            return response
         raise RestError(response, method=request.method, path=request.path)
 
-    async def _pass_gate(self, request: Request, transport: Send, deadline: float) -> Response:
-        await self._wait_at_gate(request, deadline)
+    def _send_by_first(self, request: Request, *, start: int = 0) -> Awaitable[Response]:
+        """Send by the first extension from `start` on that takes the call, else by HTTPS."""
+        extensions = self._extensions
+        for index in range(start, len(extensions)):
+            extension = extensions[index]
+            if extension.enabled and extension.takes(request):
+                call_next = partial(self._send_by_first, start=index + 1)
+                if extension.keeps_deadline:
+                    return extension.transport(request, call_next)
+                return _send_by(partial(extension.transport, call_next=call_next), request)
+        return _send_by(self._send_by_https, request)
+
+    async def _pass_gate(self, request: Request, transport: Send) -> Response:
+        await self._wait_at_gate(request)
         response = await transport(request)
         self._note(request, response.status_code, response.headers)
         return response
 
-    async def _wait_at_gate(self, request: Request, deadline: float) -> None:
+    async def _wait_at_gate(self, request: Request) -> None:
         if self._is_ours(request):
-            await self._gate.wait(request.method, request.path, deadline=deadline)
+            await self._gate.wait(request.method, request.path, deadline=request.deadline)
 
     def _note(self, request: Request, status: int, headers: Mapping[str, str]) -> None:
         if self._is_ours(request):
-            self._gate.note(request.method, request.path, status, headers, now=anyio.current_time())
+            self._gate.note(request.method, request.path, status, headers, now=now())
 
     async def _send_by_https(self, request: Request) -> Response:
         url = build_url(self._server, request.path, request.params)
@@ -143,15 +166,10 @@ class Calls:
         return self._bears_token(request) and self._auth.renewable(used)
 
 
-def _chain(links: Iterable[Link], end: Send) -> Send:
-    """Put links before the end; the last of them is called first."""
-    for link in links:
-        end = _bind(link, end)
-    return end
+async def _handle(middleware: Extension, call_next: Send, request: Request) -> Response:
+    return await middleware.handle(request, call_next)
 
 
-def _bind(link: Link, call_next: Send) -> Send:
-    async def send(request: Request) -> Response:
-        return await link(request, call_next)
-
-    return send
+async def _send_by(transport: Send, request: Request) -> Response:
+    with bounded(request):
+        return await transport(request)

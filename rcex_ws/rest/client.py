@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import ssl
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 import anyio
 
@@ -218,7 +218,7 @@ class RingCentral:
 
     # Calls
 
-    async def send(self, request: Request, *, transport: Send | None = None) -> Response:
+    def send(self, request: Request, *, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
         """Send a call the whole way: middlewares, rate gate, transport; a 401 refreshes the token and repeats once.
 
         The time-out bounds what is inside of the middlewares: one that repeats a call gives it a new one.
@@ -235,9 +235,9 @@ class RingCentral:
             ConfigurationError: nobody is logged in, or the path is no path.
         """
         self._check_open()
-        return await self._calls.send(request, transport)
+        return self._calls.send(request, transport)
 
-    async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
+    def request(self, method: str, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a call.
 
         Args:
@@ -248,27 +248,27 @@ class RingCentral:
         Raises:
             RcexError: as in `send`.
         """
-        return await self.send(self._request(method, path, options))
+        return self.send(self._request(method, path, options))
 
-    async def get(self, path: str, **options: Unpack[Options]) -> Response:
+    def get(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a GET; options and errors as in `request`."""
-        return await self.request("GET", path, **options)
+        return self.request("GET", path, **options)
 
-    async def post(self, path: str, **options: Unpack[Options]) -> Response:
+    def post(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a POST; options and errors as in `request`."""
-        return await self.request("POST", path, **options)
+        return self.request("POST", path, **options)
 
-    async def put(self, path: str, **options: Unpack[Options]) -> Response:
+    def put(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a PUT; options and errors as in `request`."""
-        return await self.request("PUT", path, **options)
+        return self.request("PUT", path, **options)
 
-    async def patch(self, path: str, **options: Unpack[Options]) -> Response:
+    def patch(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a PATCH; options and errors as in `request`."""
-        return await self.request("PATCH", path, **options)
+        return self.request("PATCH", path, **options)
 
-    async def delete(self, path: str, **options: Unpack[Options]) -> Response:
+    def delete(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a DELETE; options and errors as in `request`."""
-        return await self.request("DELETE", path, **options)
+        return self.request("DELETE", path, **options)
 
     @asynccontextmanager
     async def stream(self, method: str, path: str, **options: Unpack[Options]) -> AsyncGenerator[StreamedResponse]:
@@ -330,6 +330,7 @@ class RingCentral:
             await extension.aclose()
             self._check_open()
         self._extensions.append(extension)
+        self._calls.find_middlewares()
         if len(self._extensions) == 1:
             self.tasks.spawn(self._auth.keep_fresh, name="token renewal", on_crash=_report_crash)
 
@@ -343,6 +344,7 @@ class RingCentral:
         try:
             while self._extensions:  # one that closes still passes the middlewares that were there before it
                 extension = self._extensions.pop()
+                self._calls.find_middlewares()
                 try:
                     await extension.aclose()
                 except Exception:  # the others must close too

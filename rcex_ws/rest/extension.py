@@ -21,9 +21,11 @@ class Extension:
 
     Attributes:
         enabled: while False, calls go around both roles.
+        keeps_deadline: whether `transport` itself ends at `request.deadline`; else it is cancelled then.
     """
 
     enabled: bool = True
+    keeps_deadline: bool = False
 
     async def install(self, rc: RingCentral) -> None:
         """Get ready; an exception is raised by `RingCentral.install_extension` and leaves nothing installed."""
@@ -36,6 +38,10 @@ class Extension:
             call_next: the rest of the way; raises `RestError` for an answer other than 2xx.
         """
         return await call_next(request)
+
+    def takes(self, request: Request) -> bool:
+        """Tell whether `transport` is to be asked. Runs for every call, so it should be cheap."""
+        return type(self).transport is not Extension.transport
 
     async def transport(self, request: Request, call_next: Send) -> Response:
         """Take one call or pass it on.

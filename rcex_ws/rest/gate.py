@@ -31,8 +31,9 @@ _KNOWN_PATHS = 1024
 class _Group:
     """What is known of one group; times are those of the caller's monotonic clock."""
 
-    window_started: float = float("-inf")
-    closed_until: float = float("-inf")
+    window_started: float = -math.inf
+    window_ends: float = -math.inf
+    closed_until: float = -math.inf
 
 
 class RateGate:
@@ -43,6 +44,12 @@ class RateGate:
         self._names: OrderedDict[str, str] = OrderedDict()
         # By name of the group, and by method and path template where a 429 named none.
         self._groups: dict[str, _Group] = {}
+        self._closed_until = -math.inf  # the latest of all groups
+
+    @property
+    def may_be_closed(self) -> bool:
+        """Whether any group was ever closed; most clients never meet a limit."""
+        return self._closed_until > -math.inf
 
     def delay(self, method: str, path: str, *, now: float) -> float:
         """Return the seconds until a call may leave; 0 when it may leave now.
@@ -66,25 +73,31 @@ class RateGate:
             headers: its headers, looked up without regard to case.
             now: monotonic seconds, the same clock as in `delay`.
         """
-        key = _key(method, path)
         name = headers.get("X-Rate-Limit-Group", "").lower()
-        if name:
-            self._learn(key, f"group {name}")
-        elif status != 429:
+        if not name and status != 429:
             return
+        key = _key(method, path)
+        if name:
+            name = f"group {name}"
+            if self._names.get(key) != name or len(self._names) >= _KNOWN_PATHS:
+                self._learn(key, name)
         group = self._group(self._names.get(key, key), now)
+        empty = _number(headers.get("X-Rate-Limit-Remaining")) == 0
+        if status != 429 and not empty and now < group.window_ends:
+            return  # as nearly always
         window = _number(headers.get("X-Rate-Limit-Window"))
         length = _DEFAULT_WINDOW if window is None else window
         if now >= group.window_started + length:
             group.window_started = now
+        group.window_ends = group.window_started + length
         if status == 429:
             # The date form of Retry-After is compared with the wall clock, whatever clock `now` is of.
             penalty = retry_after(headers, now=time.time())
             if penalty is None:
                 penalty = _DEFAULT_PENALTY if window is None else window
-            group.closed_until = max(group.closed_until, now + penalty)
-        elif _number(headers.get("X-Rate-Limit-Remaining")) == 0:
-            group.closed_until = max(group.closed_until, group.window_started + length)
+            self._close(group, now + penalty)
+        elif empty:
+            self._close(group, group.window_started + length)
 
     async def wait(self, method: str, path: str, *, deadline: float) -> None:
         """Wait until a call may leave.
@@ -104,6 +117,10 @@ class RateGate:
                     retry_after=delay,
                 )
             await anyio.sleep(delay)
+
+    def _close(self, group: _Group, until: float) -> None:
+        group.closed_until = max(group.closed_until, until)
+        self._closed_until = max(self._closed_until, until)
 
     def _group(self, name: str, now: float) -> _Group:
         if name not in self._groups and len(self._groups) >= _KNOWN_PATHS:

@@ -27,6 +27,8 @@ class Headers(Mapping[str, str]):
         self._index: dict[str, str] | None = None  # built when first needed: most answers are never asked
 
     def __getitem__(self, name: str) -> str:
+        if name in self._raw:  # most often it is written as we do
+            return str(self._raw[name])
         if self._index is None:
             self._index = {key.lower(): str(value) for key, value in self._raw.items()}
         return self._index[name.lower()]

@@ -80,14 +80,14 @@ def user_agent(app_name: str, app_version: str) -> str:
 
 
 @contextmanager
-def bounded(request: Request) -> Generator[float]:
-    """Bound everything in the block by the request's time-out; give its end on `anyio.current_time()`'s clock.
+def bounded(request: Request) -> Generator[None]:
+    """Bound everything in the block by the request's deadline.
 
     Raises:
         RequestTimeout: the time is over.
     """
-    with anyio.move_on_after(request.timeout) as scope:
-        yield scope.deadline
+    with anyio.CancelScope(deadline=request.deadline) as scope:
+        yield
     if scope.cancelled_caught:
         raise RequestTimeout(f"{request}: no answer within {request.timeout:g} seconds")
 
@@ -181,6 +181,7 @@ class HTTPEdge:
         arguments = await _arguments(request, headers)
         async with AsyncExitStack() as stack:
             try:
+                request.start_clock()
                 with bounded(request):
                     answer = await stack.enter_async_context(
                         client.stream(request.method, url, timeout=request.timeout, **arguments)

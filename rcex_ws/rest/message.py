@@ -7,6 +7,7 @@ builds one Response per answer: it is small and decodes nothing until asked.
 from __future__ import annotations
 
 import json as stdlib_json
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
@@ -17,6 +18,7 @@ from msgspec import UNSET
 
 from rcex_ws.rest.errors import NotJSON
 from rcex_ws.rest.headers import Headers
+from rcex_ws.tasks import now
 
 __all__ = ["UNSET", "Files", "Options", "Params", "Request", "Response", "Send", "Via"]
 
@@ -55,6 +57,7 @@ class Request:
         content: a ready body.
         headers: sent in addition to the client's own.
         timeout: seconds for the whole call, waiting for the rate gate included.
+        deadline: when that is over, on the event loop's clock; set each time the call leaves the middlewares.
     """
 
     method: str
@@ -66,9 +69,14 @@ class Request:
     content: bytes | str | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
     timeout: float = 60.0
+    deadline: float = field(default=math.inf, init=False)
 
     def __post_init__(self) -> None:
         self.method = self.method.upper()
+
+    def start_clock(self) -> None:
+        """Begin to count the time-out."""
+        self.deadline = now() + self.timeout
 
     def header(self, name: str) -> str | None:
         """Return the header of that name, without regard to case."""

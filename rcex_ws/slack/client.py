@@ -148,7 +148,7 @@ class RTMClient:
             http=http,
             on_rate_limited=self._rate_limited,
         )
-        self._emitter = EventEmitter(report=self._handler_failed, log=self._log)
+        self._emitter = EventEmitter(error_event=Events.CLIENT_ERROR, report=self._handler_failed, log=self._log)
         self._engine: Engine | None = None
 
     # -- what it is doing ------------------------------------------------------------------------------------------
@@ -212,35 +212,30 @@ class RTMClient:
 
         Raises:
             SlackApiError: Slack refused for good.
-            ConnectFailed: no connection within `open_timeout`; trying again can help. Nothing is left running.
+            ConnectFailed: no connection within `open_timeout`; trying again can help.
+            NotConnected: it was closed meanwhile.
+
+        When the call that starts it fails or is cancelled, nothing is left running.
         """
-        engine = self._engine
-        if engine is None or engine.supervisor.state in (State.CLOSED, State.FAILED):
-            if engine is not None:
-                await engine.stop("started again", None)
-            engine = self._engine = Engine(
-                self._api,
-                self._emitter,
-                self.data_store,
-                self._settings,
-                options,
-                proxy=self._proxy,
-                ssl_context=self._ssl_context,
-                log=self._log,
-                open_socket=self.open_socket,
-            )
-            await engine.start()
-        if not wait:
-            return
+        former = engine = self._engine
+        begins = engine is None or engine.over
+        if engine is None or engine.over:
+            engine = self._engine = self._new_engine(options)
         try:
-            with anyio.fail_after(self._settings.open_timeout):
-                await engine.supervisor.wait_ready()
-        except TimeoutError:
+            if begins:
+                if former is not None:
+                    await former.stop("started again", None)
+                await engine.start()
+            if wait:
+                with anyio.fail_after(self._settings.open_timeout):
+                    await engine.supervisor.wait_ready()
+        except BaseException as exc:
             reason = engine.supervisor.reason
-            await self.aclose()
-            raise ConnectFailed(f"no connection to Slack within {self._settings.open_timeout:g} s: {reason}") from None
-        except BaseException:
-            await self.aclose()
+            if begins:
+                await self._close(engine, "start() has failed", exc)
+            if isinstance(exc, TimeoutError):
+                seconds = self._settings.open_timeout
+                raise ConnectFailed(f"no connection to Slack within {seconds:g} s: {reason}") from None
             raise
 
     async def wait_closed(self) -> None:
@@ -260,7 +255,7 @@ class RTMClient:
         """
         engine = self._running()
         if engine.supervisor.is_ready:
-            engine.common.replace_connection()
+            engine.supervisor.renew()
         else:
             await engine.supervisor.attempt()
 
@@ -272,8 +267,9 @@ class RTMClient:
             code: its second.
         """
         if self._engine is not None:
-            await self._engine.stop(reason, code)
-        await self._api.aclose()
+            await self._close(self._engine, reason, code)
+        else:
+            await self._api.aclose()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -304,13 +300,13 @@ class RTMClient:
             ConfigurationError: text or channel cannot be sent.
             NotConnected: the client is not started. (If it only lost its connection, awaiting raises that.)
         """
-        for name, value in (("text", text), ("channel", channel)):
-            if not isinstance(value, str) or not value:  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ConfigurationError(f"{name}: expected a text that is not empty, got {value!r}")
+        _check_text("text", text)
+        _check_text("channel", channel)
         return self.send("message", {"text": text, "channel": channel, **fields}, callback=callback, timeout=timeout)
 
     def send_typing(self, channel: str) -> Sent:
         """Say that one is typing; Slack does not answer this."""
+        _check_text("channel", channel)
         return self.send("typing", {"channel": channel})
 
     def subscribe_presence(self, ids: Collection[str]) -> Sent:
@@ -318,6 +314,8 @@ class RTMClient:
         if isinstance(ids, str):
             raise ConfigurationError("ids: expected a list of user ids, got a single text")
         body = {"ids": list(ids)}
+        for user_id in body["ids"]:
+            _check_text("ids", user_id)
         sent = self.send("presence_sub", body)
         self._running().common.presence = body
         return sent
@@ -339,14 +337,21 @@ class RTMClient:
             timeout: instead of `reply_timeout`.
 
         Raises:
-            NotConnected: the client is not started.
-            ConfigurationError: the body is not JSON-ready.
+            NotConnected: the client is not started, or has ended.
+            ConfigurationError: an argument cannot be used; the body is not JSON-ready, say.
         """
-        messages = self._running().messages
+        engine = self._running()
+        if engine.over:
+            raise NotConnected("the client is closed; start() begins again")
         timeout = self._settings.reply_timeout if timeout is None else timeout
+        _check_text("event_type", event_type)
+        if not isinstance(timeout, (int, float)) or not timeout > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"timeout: expected seconds above 0, got {timeout!r}")
+        if callback is not None and not callable(callback):
+            raise ConfigurationError(f"callback: expected a function (error, reply), got {callback!r}")
         try:
-            return messages.send(event_type, body or {}, timeout=timeout, callback=callback)
-        except TypeError as exc:
+            return engine.messages.send(event_type, body or {}, timeout=timeout, callback=callback)
+        except (TypeError, ValueError, RecursionError) as exc:
             raise ConfigurationError(f"body: it is not JSON-ready: {exc}") from None
 
     async def update_message(self, ts: str, channel: str, text: str, **fields: Any) -> dict[str, Any]:
@@ -370,6 +375,24 @@ class RTMClient:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    def _new_engine(self, options: Mapping[str, Any]) -> Engine:
+        return Engine(
+            self._api,
+            self._emitter,
+            self.data_store,
+            self._settings,
+            options,
+            proxy=self._proxy,
+            ssl_context=self._ssl_context,
+            log=self._log,
+            open_socket=self.open_socket,
+        )
+
+    async def _close(self, engine: Engine, reason: str, code: object) -> None:
+        await engine.stop(reason, code)
+        if self._engine is engine:  # else it was started again meanwhile
+            await self._api.aclose()
+
     def _running(self) -> Engine:
         if self._engine is None:
             raise NotConnected("the client is not started; call start() first")
@@ -383,3 +406,8 @@ class RTMClient:
     def _handler_failed(self, error: Exception) -> None:
         if self._engine is not None:
             self._engine.feed.error(error)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name}: expected a text that is not empty, got {value!r}")

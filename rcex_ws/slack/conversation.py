@@ -8,20 +8,21 @@ from typing import Any
 
 import anyio
 
-from rcex_ws.connection import AnswerHeartbeat, Link, Loss, LossKind, Pending, Seen
+from rcex_ws.connection import AnswerHeartbeat, Link, Loss, LossKind, Pending
 from rcex_ws.slack.errors import BadFrame
 from rcex_ws.slack.feed import Feed
-from rcex_ws.slack.frames import Event, decode, encode, overlap_key
+from rcex_ws.slack.frames import Event, decode, encode
 from rcex_ws.slack.messages import Messages
 from rcex_ws.slack.models import Events, Reply
+from rcex_ws.slack.overlap import Overlap
 from rcex_ws.slack.web import StartData
 
 __all__ = ["Common", "SlackConversation"]
 
 #: Between server and client: not emitted (`@slack/client` 3.x).
 _INTERNAL = frozenset({"hello", "pong", "team_migration_started"})
-#: How many events two overlapping connections are compared by.
-_OVERLAP = 10_000
+#: More are no number of ours; int() refuses thousands.
+_DIGITS = 18
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,10 +31,10 @@ class Common:
 
     Attributes:
         feed, messages: see their classes.
-        renew: opens the next connection beside this one.
+        goodbye: hears that the server is going to close the connection.
         start: the answer of the last rtm.connect or rtm.start.
         active: the conversation that messages go over; None while there is none.
-        overlap: the events of both connections, while the next is opened beside the last.
+        overlap: compares two connections, once the next was opened beside the last.
         presence: whose presence was subscribed to last; told to every new connection.
         migration: team_migration_started, which is emitted when the next attempt begins (`@slack/client` 3.x).
         closing: whether the application closes.
@@ -41,18 +42,13 @@ class Common:
 
     feed: Feed
     messages: Messages
-    renew: Callable[[], None]
+    goodbye: Callable[[], None]
     start: StartData | None = None
     active: SlackConversation | None = None
-    overlap: Seen | None = None
+    overlap: Overlap | None = None
     presence: Mapping[str, Any] | None = None
     migration: Event | None = None
     closing: bool = False
-
-    def replace_connection(self) -> None:
-        """Open the next connection beside this one; what comes over both is delivered once."""
-        self.overlap = self.overlap or Seen(_OVERLAP)
-        self.renew()
 
 
 class SlackConversation:
@@ -61,14 +57,19 @@ class SlackConversation:
     Args:
         link: the connection.
         common: what outlives it.
+
+    Attributes:
+        told_close: whether its end was told as `ws_close`.
     """
 
     def __init__(self, link: Link, common: Common) -> None:
         self._link = link
         self._common = common
         self._greeted = anyio.Event()
-        self._of_earlier = common.messages.in_flight()
+        self._of_earlier = frozenset[str]()  # messages whose connection is lost
         self._pinged = 0  # the id of the last ping
+        self.told_close = False
+        common.overlap = None if common.active is None else Overlap()
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
@@ -84,15 +85,16 @@ class SlackConversation:
         kind = event.get("type")
         if number is not None:
             self._take_reply(data, event, number)
-        elif kind in _INTERNAL:
-            self._take_internal(data, event)
         elif not isinstance(kind, str):
             self._common.feed.frame(data, None, public=False)
             self._common.feed.error(BadFrame("a frame without type and reply_to"))
+        elif kind in _INTERNAL:
+            self._take_internal(data, event)
         else:
-            if kind == "goodbye":
-                self._common.replace_connection()
-            if self._is_new(event):
+            if kind == "goodbye" and self._common.active is self:
+                self._common.goodbye()
+            overlap = self._common.overlap
+            if overlap is None or overlap.is_new(self, data, event):
                 self._common.feed.frame(data, event, public=True)
 
     def ponged(self, data: bytes) -> None:
@@ -110,8 +112,8 @@ class SlackConversation:
         """Let waiters live on: a reply may still find them over the next connection."""
         common = self._common
         greeted, replaced = self._greeted.is_set(), common.active is not self
-        if greeted:
-            common.overlap = None
+        if common.overlap is not None:
+            common.overlap.one_is_gone()
         if not replaced:
             common.active = None
             common.messages.table.disconnect()
@@ -119,6 +121,7 @@ class SlackConversation:
             return  # this side closed it
         if not common.closing and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
             common.feed.tell(Events.WS_CLOSE, loss.code or 1006, loss.text)
+            self.told_close = True
 
     # -- beside the reader -----------------------------------------------------------------------------------------
 
@@ -139,6 +142,8 @@ class SlackConversation:
         common.feed.frame(data, event, public=False)
         if event["type"] == "hello" and not self._greeted.is_set():
             common.feed.tell(Events.OPEN)
+            if common.active is None:
+                self._of_earlier = common.messages.in_flight()
             common.active = self
             if common.presence is not None:
                 self._link.send(encode("presence_sub", common.messages.next_id(), common.presence))
@@ -172,16 +177,6 @@ class SlackConversation:
             monitor.last_sent = anyio.current_time()
         self._common.messages.transmit(pending, self._link.send)
 
-    def _is_new(self, event: Event) -> bool:
-        """Tell whether an event did not come over an overlapping connection already."""
-        common = self._common
-        if common.overlap is None:
-            return True
-        key = overlap_key(event)
-        if key is None:
-            return common.active is self  # it says what is so now: one of the two connections is enough
-        return common.overlap.add(key)
-
 
 def _reply_to(event: Event) -> int | None:
     match event.get("reply_to"):
@@ -189,7 +184,7 @@ def _reply_to(event: Event) -> int | None:
             return None
         case int(number):
             return number
-        case str(text) if text.isdecimal():
+        case str(text) if text.isdecimal() and len(text) <= _DIGITS:
             return int(text)
         case other:
             raise BadFrame(f"reply_to is no number: {other!r}")

@@ -48,11 +48,12 @@ class SlackDriver:
         self._proxy = proxy
         self._ssl_context = ssl_context
         self._authenticated = False  # in the attempt under way
+        self._conversation: SlackConversation | None = None  # that it led to
 
     async def endpoint(self) -> Endpoint:
         """Ask Slack for a WebSocket address: each is good for one connection."""
         feed = self._common.feed
-        self._authenticated = False
+        self._authenticated, self._conversation = False, None
         feed.tell(Events.CONNECTING)
         self._tell_migration()
         start = await self._api.connect(self._settings.start_method, **self._start_options)
@@ -66,7 +67,8 @@ class SlackDriver:
     def converse(self, link: Link) -> SlackConversation:
         """Make the conversation for a new connection."""
         self._common.feed.tell(Events.WS_OPENED)
-        return SlackConversation(link, self._common)
+        self._conversation = SlackConversation(link, self._common)
+        return self._conversation
 
     async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
@@ -84,7 +86,7 @@ class SlackDriver:
     def failed(self, error: Exception) -> None:
         """Say that nothing will be tried again."""
         if isinstance(error, RcexError) and error.retryable:
-            reason = _NO_RECONNECT
+            reason = _CLOSED_WITHOUT_RECONNECT if self._authenticated else _NO_RECONNECT
         else:
             reason = f"{getattr(error, 'code', error)} is not recoverable"
         self._end(reason, error)
@@ -93,6 +95,8 @@ class SlackDriver:
         if not self._authenticated:
             self._common.feed.tell(Events.UNABLE_TO_RTM_START, error)
             return
+        if self._conversation is not None and self._conversation.told_close:
+            return  # it was open, and closed before hello
         self._common.feed.tell(Events.WS_ERROR, error)
         if isinstance(error, ConnectFailed):
             self._common.feed.tell(Events.WS_CLOSE, 1006, "")
@@ -100,8 +104,10 @@ class SlackDriver:
     def _tell_migration(self) -> None:
         migration, self._common.migration = self._common.migration, None
         if migration is not None:
+            self._common.feed.tell(Events.SLACK_EVENT, "team_migration_started", migration)
             self._common.feed.tell("team_migration_started", migration)
 
     def _end(self, reason: str, detail: object) -> None:
         self._common.feed.tell(Events.DISCONNECT, reason, detail)
         self._common.messages.end()
+        self._common.feed.close()

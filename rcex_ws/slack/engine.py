@@ -53,43 +53,51 @@ class Engine:
     ) -> None:
         self._settings = settings
         self._root = RootTask("Slack RTM")
-        self._children: list[Child] = []
+        self._supervising: Child | None = None
+        self._delivering: Child | None = None
         self._stopped = anyio.Event()
         self.feed = Feed(emitter, store, settings, log)
         self.messages = Messages(while_disconnected=settings.while_disconnected, then=self.feed.then, log=log)
         self.common = Common(
             feed=self.feed,
             messages=self.messages,
-            renew=lambda: self.supervisor.renew() if settings.auto_reconnect else None,
+            goodbye=lambda: self.supervisor.renew() if settings.auto_reconnect else None,
         )
         driver = SlackDriver(api, self.common, settings, start_options, proxy=proxy, ssl_context=ssl_context)
-        if settings.monitor == "replies":
-            heartbeat, interval, timeout = AnswerHeartbeat, settings.ping_interval, settings.pong_timeout
-        else:  # the ping goes out after one interval; the time-out counts from the last sign of life
-            heartbeat, interval = Heartbeat, settings.ping_interval
-            timeout = settings.pong_timeout - settings.ping_interval
+        by_replies = settings.monitor == "replies"
+        # By traffic the time-out counts from the last sign of life; the ping goes out one interval after that.
+        timeout = settings.pong_timeout if by_replies else settings.pong_timeout - settings.ping_interval
         self.supervisor = Supervisor(
             driver,
             attempt_timeout=settings.attempt_timeout,
-            heartbeat_interval=interval,
+            heartbeat_interval=settings.ping_interval,
             heartbeat_timeout=timeout,
-            heartbeat=heartbeat,
+            heartbeat=AnswerHeartbeat if by_replies else Heartbeat,
             close_timeout=settings.close_timeout,
             reconnect_delays=settings.reconnect_delays,
             open_socket=open_socket,
             log=log,
         )
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, or is about to."""
+        return self.common.closing or self.supervisor.state in (State.CLOSED, State.FAILED)
+
     async def start(self) -> None:
         """Start the tasks."""
         await self._root.start()
+        if self.common.closing:
+            return
         self._delivering = self._spawn(self.feed.run, "handlers")
         self._spawn(self.messages.table.watch_deadlines, "reply deadlines")
         self._supervising = self._spawn(self.supervisor.run, "supervisor")
 
     async def wait_ended(self) -> None:
         """Wait until nothing will be tried again, and what is queued is delivered."""
-        await self._supervising.wait()
+        for child in (self._supervising, self._delivering):
+            if child is not None:
+                await child.wait()
         if self.supervisor.state is State.FAILED:
             await self.supervisor.wait_ready()  # raises what made it fail
 
@@ -111,11 +119,13 @@ class Engine:
                 with anyio.CancelScope(shield=True):
                     await link.close(1000, "", within=0.5 * self._settings.close_timeout)
             self.supervisor.close()
-            self._supervising.cancel()
+            if self._supervising is not None:
+                self._supervising.cancel()
             self.messages.end()
             self.feed.close()
             with anyio.move_on_after(0.3 * self._settings.close_timeout, shield=True):
-                await self._delivering.wait()
+                if self._delivering is not None:
+                    await self._delivering.wait()
         finally:
             await self._root.aclose(within=0.2 * self._settings.close_timeout)
             self._stopped.set()

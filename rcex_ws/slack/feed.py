@@ -23,7 +23,7 @@ from rcex_ws.slack.web import StartData
 
 __all__ = ["Feed"]
 
-Step = Callable[[], Awaitable[None]]
+Step = Callable[[], Awaitable[object]]
 
 #: So many steps in a row before other tasks get a turn, when none of them waits.
 _BATCH = 32
@@ -110,7 +110,7 @@ class Feed:
             return
         if self._store is not None:
             await self._guarded(partial(self._store.apply, event, **self._who))
-        if "reply_to" in event:
+        if event.get("reply_to"):
             return  # a message of our own: its sender hears of it
         kind = event["type"]
         if emitter.hears(Events.SLACK_EVENT):

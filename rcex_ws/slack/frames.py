@@ -13,7 +13,7 @@ import msgspec
 
 from rcex_ws.slack.errors import BadFrame
 
-__all__ = ["Event", "decode", "encode", "overlap_key"]
+__all__ = ["Event", "decode", "encode"]
 
 #: One frame, decoded.
 Event = dict[str, Any]
@@ -29,7 +29,7 @@ def decode(data: bytes) -> Event:
     """
     try:
         return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
             event: object = json.loads(data)
         except (ValueError, RecursionError) as exc:
@@ -41,13 +41,4 @@ def decode(data: bytes) -> Event:
 
 def encode(event_type: str, number: int, body: Mapping[str, Any]) -> bytes:
     """Encode a message of ours; `number` is its id, under which it is answered."""
-    return msgspec.json.encode({"id": number, "type": event_type, **body})
-
-
-def overlap_key(event: Event) -> str | None:
-    """Give what tells an event that comes over two connections from another; None for one without a time stamp."""
-    stamp = event.get("event_ts") or event.get("ts")
-    if stamp is None:
-        return None
-    parts = (event.get("type"), event.get("subtype"), event.get("channel"), event.get("user"), stamp, event.get("ts"))
-    return repr(parts)
+    return msgspec.json.encode({**body, "type": event_type, "id": number})

@@ -11,12 +11,15 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from functools import partial
 from typing import Any
 
+import anyio
+
 from rcex_ws.connection import Pending, RequestTable, call
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.slack.errors import MessageRejected
 from rcex_ws.slack.frames import Event, encode
 from rcex_ws.slack.models import Outcome, Reply
 from rcex_ws.slack.settings import WhileDisconnected
+from rcex_ws.tasks import now
 
 __all__ = ["Callback", "Messages", "Sent"]
 
@@ -31,8 +34,8 @@ class Sent:
     """A message that was given away; await it for its `Reply`, as often as you like, or leave it.
 
     Awaiting raises `MessageRejected` (Slack refused it), `RequestLost` (`.sent` says whether Slack may have it),
-    `NotConnected` (there is no connection, and messages are not queued) or `RequestTimeout`. Cancelled while it is
-    queued, it is not sent any more.
+    `NotConnected` (there is no connection, and messages are not queued) or `RequestTimeout`. Once cancelled while it is
+    queued, it is not sent any more; what was sent can be awaited again.
 
     Attributes:
         id: the number it is sent under.
@@ -44,6 +47,7 @@ class Sent:
         self.body = body
         self.callback = callback
         self.awaited = False
+        self.settled = anyio.Event()
         self.pending: Pending[Reply]
         self.table: RequestTable[Reply]
 
@@ -56,9 +60,12 @@ class Sent:
     async def _wait(self) -> Reply:
         self.awaited = True
         try:
+            await self.settled.wait()
             return await self.pending.wait()
         finally:
-            self.table.abandon(self.pending)
+            if not self.pending.settled and not self.pending.sent:
+                self.pending.fail(RequestLost("not sent: the wait for it was cancelled before its turn", sent=False))
+                self.table.abandon(self.pending)
 
 
 class Messages:
@@ -74,7 +81,7 @@ class Messages:
         self,
         *,
         while_disconnected: WhileDisconnected,
-        then: Callable[[Callable[[], Awaitable[None]]], None],
+        then: Callable[[Callable[[], Awaitable[object]]], None],
         log: logging.Logger,
     ) -> None:
         self.table: RequestTable[Reply] = RequestTable()
@@ -101,7 +108,7 @@ class Messages:
         on_settled = partial(self._settled, sent)
         if self.table.connected or self._while_disconnected == "queue":
             self._sent[str(number)] = sent
-            sent.pending = self.table.submit(str(number), frame, timeout=timeout, on_settled=on_settled)
+            sent.pending = self.table.submit(str(number), frame, deadline=now() + timeout, on_settled=on_settled)
         else:
             sent.pending = Pending(str(number), frame, 0.0)
             sent.pending.on_settled = on_settled
@@ -159,6 +166,7 @@ class Messages:
 
     def _settled(self, sent: Sent, pending: Pending[Reply]) -> None:
         self._sent.pop(pending.key, None)
+        sent.settled.set()
         reply, error = pending.result, pending.error
         if sent.callback is not None and (reply is not None or error is not None):
             self._then(partial(call, sent.callback, error, reply))

@@ -25,7 +25,7 @@ class Events(StrEnum):
     OPEN = "open"  #: (): hello came; messages can be sent
     WS_ERROR = "ws_error"  #: (error): it could not be opened
     WS_CLOSE = "ws_close"  #: (code, reason): it was closed, not by this side; 1006 without a close frame
-    ATTEMPTING_RECONNECT = "attempting_reconnect"  #: (): after the wait of the schedule
+    ATTEMPTING_RECONNECT = "attempting_reconnect"  #: (): the next attempt follows, by the schedule
     DISCONNECT = "disconnect"  #: (reason, error or code): for good
     RAW_MESSAGE = "raw_message"  #: (text): every frame, also one that is no JSON
     SLACK_EVENT = "slack_event"  #: (type, event): every event of the team

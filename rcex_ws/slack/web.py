@@ -134,6 +134,7 @@ class WebApi:
     async def _call(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         form = {name: _form_value(value) for name, value in fields.items() if value is not None}
         request = Request("POST", method, data=form, timeout=self._timeout)
+        request.start_clock()
         with bounded(request):
             response = await self._edge.send(request, self._api_url + method, self._headers)
         if response.status_code == _TOO_MANY_REQUESTS:

@@ -150,9 +150,9 @@ class Engine:
             await self._keeper.write()
         return subscription
 
-    async def send(self, request: Request) -> Response:
+    def send(self, request: Request) -> Awaitable[Response]:
         """Send a call over the socket, now; see `RestTransport.send`."""
-        return await self._transport.send(request)
+        return self._transport.send(request)
 
     async def send_when_ready(self, request: Request) -> Response:
         """Send a call over the socket as soon as there is one; what may be repeated is, after a loss.

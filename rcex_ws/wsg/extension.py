@@ -76,6 +76,7 @@ class WebSocketExtension(Extension):
     """
 
     #: Opens a WebSocket; `rcex_ws.testing` brings its own for tests in virtual time.
+    keeps_deadline = True
     open_socket: Opener = staticmethod(open_websocket)
 
     def __init__(
@@ -310,15 +311,20 @@ class WebSocketExtension(Extension):
             )
         return await rc.send(request, transport=engine.send_when_ready)
 
+    def takes(self, request: Request) -> bool:
+        """Tell whether a call may go over the socket now."""
+        engine = self._engine
+        return (
+            self.rest_over_websocket
+            and engine is not None
+            and engine.is_ready
+            and eligible(request, self._installed().server)
+        )
+
     async def transport(self, request: Request, call_next: Send) -> Response:
-        """Take a call that may go over the socket; pass the others on."""
-        rc, engine = self._rc, self._engine
-        if rc is None or engine is None or not self.rest_over_websocket:
-            return await call_next(request)
-        if not engine.is_ready or not eligible(request, rc.server):
-            return await call_next(request)
+        """Send a call over the socket; pass it on when the connection goes and it may be repeated."""
         try:
-            return await engine.send(request)
+            return await self._running().send(request)
         except NotConnected:
             return await call_next(request)
         except RequestLost as lost:

@@ -7,6 +7,7 @@ README of @rc-ex/ws; frames in the developer guide.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,16 +36,17 @@ def eligible(request: Request, server: str) -> bool:
         request: the call.
         server: the client's server; calls to other hosts never go over its socket.
     """
-    path = _local_path(request.path, server)
-    if path is None or path.startswith(("/restapi/oauth/", "/restapi/v1.0/subscription")):
+    if _socket_path(request.path, server) is None:
         return False
     if request.files is not None or request.data is not None or request.content is not None:
         return False
+    if not request.headers:
+        return True
     content_type = request.header("Content-Type")
     if content_type is not None and not content_type.lower().startswith("application/json"):
         return False
     accepted = [part.partition(";")[0].strip().lower() for part in request.accept.split(",")]
-    return all(kind in _ACCEPTABLE for kind in accepted) and _BINARY.search(path.partition("?")[0]) is None
+    return all(kind in _ACCEPTABLE for kind in accepted)
 
 
 class RestTransport:
@@ -79,13 +81,22 @@ class RestTransport:
             headers=request.headers,
             body=None if request.json is UNSET else msgspec.json.encode(request.json),
         )
-        answer = await self._table.call(key, frame, timeout=request.timeout)
+        answer = await self._table.call(key, frame, deadline=request.deadline)
         return Response(answer.meta.status, answer.meta.headers or {}, bytes(answer.body), "websocket")
 
     @staticmethod
     def lost(pending: Any) -> RequestLost:
         """Make the error of a request whose connection went."""
         return RequestLost("the connection was lost before the answer came", sent=pending.sent)
+
+
+@lru_cache(maxsize=1024)
+def _socket_path(path: str, server: str) -> str | None:
+    """Give the path without the server; None for one that the gateway does not take."""
+    local = _local_path(path, server)
+    if local is None or local.startswith(("/restapi/oauth/", "/restapi/v1.0/subscription")):
+        return None
+    return None if _BINARY.search(local.partition("?")[0]) else local
 
 
 def _local_path(path: str, server: str) -> str | None:

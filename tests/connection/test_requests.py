@@ -42,7 +42,7 @@ class Callers:
     async def _call(self, key: str, timeout: float) -> None:
         with anyio.CancelScope() as self.scopes[key]:
             try:
-                self.outcomes[key] = await self.table.call(key, key.encode(), timeout=timeout)
+                self.outcomes[key] = await self.table.call(key, key.encode(), deadline=anyio.current_time() + timeout)
             except RcexError as exc:
                 self.outcomes[key] = exc
 

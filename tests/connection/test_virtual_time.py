@@ -182,7 +182,7 @@ async def test_deadlines_are_kept_to_the_moment(world: World, supervise: Any) ->
     async def call(key: str, timeout: float) -> None:
         started = trio.current_time()
         with pytest.raises(RequestTimeout):
-            await table.call(key, b"", timeout=timeout)
+            await table.call(key, b"", deadline=trio.current_time() + timeout)
         outcomes.append((key, trio.current_time() - started))
 
     async with trio.open_nursery() as watcher:

@@ -10,7 +10,7 @@ import warnings
 import anyio
 import pytest
 
-from rcex_ws.errors import ConfigurationError, TransportError
+from rcex_ws.errors import ConfigurationError, RequestTimeout, TransportError
 from rcex_ws.rest import Extension, Response, RestError, RingCentral
 
 PATH = "/restapi/v1.0/account/~"
@@ -31,12 +31,12 @@ class Middleware(Extension):
 class Transport(Extension):
     """Take what its filter lets through, like a WebSocket that is ready."""
 
-    def __init__(self, name, log, *, status=200, takes=lambda request: True):
-        self.name, self.log, self.status, self.takes = name, log, status, takes
+    def __init__(self, name, log, *, status=200, wants=lambda request: True):
+        self.name, self.log, self.status, self.wants = name, log, status, wants
 
     async def transport(self, request, call_next):
         self.log.append(self.name)
-        if not self.takes(request):
+        if not self.wants(request):
             return await call_next(request)
         return Response(self.status, {}, b'{"a": 1}', "websocket")
 
@@ -57,8 +57,8 @@ async def test_the_first_transport_is_asked_first_and_https_last(rc, api):
     log = []
     api.get(PATH).respond(204)
     api.post(PATH).respond(204)
-    await rc.install_extension(Transport("1", log, takes=lambda request: request.method == "POST"))
-    await rc.install_extension(Transport("2", log, takes=lambda request: False))
+    await rc.install_extension(Transport("1", log, wants=lambda request: request.method == "POST"))
+    await rc.install_extension(Transport("2", log, wants=lambda request: False))
     assert (await rc.get(PATH)).via == "https"
     assert (await rc.post(PATH)).via == "websocket"
     assert log == ["1", "2", "1"]
@@ -313,3 +313,27 @@ def test_a_client_that_was_never_made_says_nothing():
     with pytest.raises(ConfigurationError):
         RingCentral(server="x")
     gc.collect()
+
+
+async def test_a_thousand_extensions_that_take_nothing_cost_no_stack(rc, api):
+    class Idle(Extension):
+        def takes(self, request):
+            return False
+
+        async def transport(self, request, call_next):
+            raise AssertionError("it was not to be asked")
+
+    api.get(PATH).respond(204)
+    for _ in range(1000):
+        await rc.install_extension(Idle())
+    assert (await rc.get(PATH)).via == "https"
+
+
+async def test_a_transport_that_does_not_keep_the_deadline_is_cancelled_at_it(rc, ms):
+    class Slow(Extension):
+        async def transport(self, request, call_next):
+            await anyio.sleep(10)
+
+    await rc.install_extension(Slow())
+    with pytest.raises(RequestTimeout):
+        await rc.get(PATH, timeout=20 * ms)

@@ -60,6 +60,9 @@ class Wire:
 
         return await self._socket.read(handle, on_pong)
 
+    def can_write(self):
+        return False  # let the writer do it, which awaits
+
     async def send(self, messages):
         """Send; if `instant`, return only when the answers have come and the reader is through with them."""
         messages = list(messages)
