@@ -15,7 +15,7 @@ schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
 
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
-from rcex_ws.connection.events import EventEmitter, Unsubscriber, call, finish
+from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call, finish
 from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
@@ -79,6 +79,7 @@ __all__ = [
     "WebSocketClient",
     "WebSocketHandler",
     "WebSocketOptions",
+    "being_cancelled",
     "call",
     "check_options",
     "default_delays",

@@ -11,13 +11,41 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import anyio
+import anyio.lowlevel
 
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.tasks import Waiter, loop_clock, new_waiter
 
 __all__ = ["DeliveryQueue", "Overflow"]
 
 T = TypeVar("T")
+
+
+class _Turn:
+    """Tell a consumer whose handlers never wait when other tasks should get a turn.
+
+    By time and not by number: a cheap handler may empty the queue, a dear one must not delay a heartbeat.
+    """
+
+    #: Seconds.
+    LENGTH = 0.005
+    _LOOK_EVERY = 16
+
+    def __init__(self) -> None:
+        self._clock = loop_clock()
+        self._ends = self._clock() + self.LENGTH
+        self._count = 0
+
+    def over(self) -> bool:
+        """Count one item; tell whether it is time for `anyio.lowlevel.checkpoint()`."""
+        self._count += 1
+        if self._count % self._LOOK_EVERY:
+            return False
+        now = self._clock()
+        if now < self._ends:
+            return False
+        self._ends = now + self.LENGTH
+        return True
 
 
 @dataclass(slots=True)
@@ -65,7 +93,8 @@ class DeliveryQueue(Generic[T]):
         self._held = False
         self._closed = False
         self._failure: Exception | None = None
-        self._wakeup: anyio.Event | None = None  # set for a waiting consumer only
+        self._turn: _Turn | None = None
+        self._waiter: Waiter | None = None  # the consumer, while it waits
         self.delivered = 0
         self.dropped = 0
 
@@ -95,8 +124,10 @@ class DeliveryQueue(Generic[T]):
             size: its bytes.
             keep: whether it is outside all bounds and never dropped: for the rare, not for what comes by the thousand.
         """
-        if not self._closed:
-            self._append(item, size, keep)
+        if self._closed:
+            return
+        self._append(item, size, keep)
+        if self._waiter is not None:
             self._wake()
 
     def hold(self) -> None:
@@ -145,19 +176,23 @@ class DeliveryQueue(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        """Take the oldest item; wait while there is none or the queue is held."""
+        """Take the oldest item; wait while there is none or the queue is held, and now and then let others run."""
+        if self._turn is None:
+            self._turn = _Turn()
+        elif self._turn.over():
+            await anyio.lowlevel.checkpoint()
         while self._held or not self._items:
             if self._closed and not self._items:
                 if self._failure is not None:
                     raise self._failure
                 raise StopAsyncIteration
-            if self._wakeup is not None:
+            if self._waiter is not None:
                 raise ConfigurationError("this queue is being iterated already; it has one consumer")
-            self._wakeup = anyio.Event()
+            self._waiter = new_waiter()
             try:
-                await self._wakeup.wait()
+                await self._waiter
             finally:
-                self._wakeup = None
+                self._waiter = None
         item, size, keep = self._items.popleft()
         self._bytes -= size
         self._kept -= keep
@@ -170,14 +205,18 @@ class DeliveryQueue(Generic[T]):
         self._items.append((item, size, keep))
         self._kept += keep
         self._bytes += size
+        if self._bytes > self._max_bytes or len(self._items) > self._max_items:
+            self._shrink()
+
+    def _shrink(self) -> None:
         while (waiting := len(self._items) - self._kept) > self._max_items or (
             self._bytes > self._max_bytes and waiting > 1
         ):
             self._drop_oldest()
 
     def _wake(self) -> None:
-        if self._wakeup is not None:
-            self._wakeup.set()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _drop_oldest(self) -> None:
         kept: list[tuple[T, int, bool]] = []

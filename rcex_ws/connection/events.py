@@ -20,7 +20,7 @@ import pyee
 
 from rcex_ws.tasks import on_trio
 
-__all__ = ["EventEmitter", "Unsubscriber", "call", "finish"]
+__all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call", "finish"]
 
 logger = logging.getLogger("rcex_ws.events")
 
@@ -44,10 +44,15 @@ async def finish(handler: Awaitable[T]) -> T:
     try:
         return await handler
     except asyncio.CancelledError as exc:
-        task = None if on_trio() else asyncio.current_task()
-        if task is None or task.cancelling():
+        if being_cancelled():
             raise
         raise RuntimeError("the handler awaited something that was cancelled") from exc
+
+
+def being_cancelled() -> bool:
+    """Tell whether a cancellation that came out of a handler is meant for this task."""
+    task = None if on_trio() else asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 class EventEmitter(pyee.EventEmitter):

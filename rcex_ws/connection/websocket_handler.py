@@ -100,7 +100,8 @@ class Reconnect(Generic[S_co]):
     delay: float | None = None
 
     def __post_init__(self) -> None:
-        if self.delay is not None and not 0 <= self.delay < math.inf:
+        delay = cast("object", self.delay)
+        if not (delay is None or (isinstance(delay, (int, float)) and 0 <= delay < math.inf)):
             raise ConfigurationError(f"Reconnect.delay: expected seconds, 0 or more, got {self.delay!r}")
 
 

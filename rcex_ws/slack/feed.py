@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-import anyio.lowlevel
-
 from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.slack.frames import Event
@@ -24,9 +22,6 @@ from rcex_ws.slack.web import StartData
 __all__ = ["Feed"]
 
 Step = Callable[[], Awaitable[object]]
-
-#: So many steps in a row before other tasks get a turn, when none of them waits.
-_BATCH = 32
 
 
 class Feed:
@@ -95,12 +90,8 @@ class Feed:
 
     async def run(self) -> None:
         """Run handlers until the feed is closed and empty."""
-        in_a_row = 0
         async for step in self._queue:
             await step()
-            in_a_row += 1
-            if in_a_row % _BATCH == 0:
-                await anyio.lowlevel.checkpoint()
 
     async def _deliver(self, data: bytes, event: Event | None, public: bool) -> None:
         emitter = self._emitter

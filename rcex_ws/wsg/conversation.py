@@ -84,10 +84,12 @@ class WsgConversation:
             return
         common.on_frame()
         meta = frame.meta
-        kind = meta.type.lower()
-        if kind == "servernotification":
+        kind = meta.type
+        if kind != "ServerNotification":
+            kind = kind.lower()
+        if kind in ("ServerNotification", "servernotification"):
             try:
-                common.inbox.take(frame)
+                common.inbox.take(frame, len(data))
             except BadFrame as exc:
                 common.inbox.unreadable(exc, self._link.last_inbound_at, certain=True)
         elif kind == "connectiondetails":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from time import time
 
 from rcex_ws.connection import DeliveryQueue, Overflow, Seen, utc_now
 from rcex_ws.errors import SlowConsumer
@@ -72,8 +73,8 @@ class Inbox:
             queue.hold()
         return queue
 
-    def take(self, frame: Frame) -> None:
-        """Take one ServerNotification.
+    def take(self, frame: Frame, size: int) -> None:
+        """Take one ServerNotification of so many bytes.
 
         Raises:
             BadFrame: its envelope cannot be read.
@@ -84,7 +85,7 @@ class Inbox:
             if self._recovery is not None:
                 self._recovery.duplicates += 1
             return
-        notification = Notification(envelope, frame.body, uuid)
+        notification = Notification(uuid, envelope.event, time(), envelope, frame.body)
         if self._replay is not None:
             self._count_replayed(self._replay, notification)
         target = self.current
@@ -96,7 +97,7 @@ class Inbox:
         if target is None:
             logger.info("a notification without a subscription was dropped: %s", envelope.event)
             return
-        target.queue.put(notification, memoryview(frame.body).nbytes)
+        target.queue.put(notification, size)
 
     def unreadable(self, error: BadFrame, since: datetime, *, certain: bool) -> None:
         """Report what could not be read, which is or may have been a notification; `since` is the frame before it."""

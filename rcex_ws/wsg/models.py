@@ -5,7 +5,6 @@ Wire facts: RingCentral developer guide, notifications/websockets, and frames re
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.wsg.frames import BadFrame, Envelope, decode_body
@@ -137,44 +136,36 @@ class SubscriptionState(StrEnum):
     FAILED = "failed"  #: the server refused to renew it; see `error`
 
 
-class Notification:
+class Notification(Struct, gc=False, eq=False):
     """One notification; cheap until its body is asked for.
 
     Attributes:
         uuid: unique; duplicates were dropped by it.
         event: the filter that matched, with ids resolved and its query.
-        subscription_id: of the server's subscription.
-        owner_id: the extension that owns the subscription; None if the server did not say.
         received_at: wall-clock seconds since the epoch.
     """
 
-    __slots__ = (
-        "_body",
-        "_decoded",
-        "_raw",
-        "_timestamp",
-        "event",
-        "owner_id",
-        "received_at",
-        "subscription_id",
-        "uuid",
-    )
+    uuid: str
+    event: str
+    received_at: float
+    _envelope: Envelope
+    _raw: Raw
+    _body: Any = UNSET
 
-    def __init__(self, envelope: Envelope, raw: Raw, uuid: str) -> None:
-        self.uuid = uuid
-        self.event = envelope.event
-        self.subscription_id = _string(envelope.subscription_id)
-        self.owner_id = _string(envelope.owner_id)
-        self.received_at = time.time()
-        self._timestamp = envelope.timestamp
-        self._raw = raw
-        self._body: Any = envelope.body
-        self._decoded = False
+    @property
+    def subscription_id(self) -> str | None:
+        """The id of the server's subscription; None if the server did not say."""
+        return _string(self._envelope.subscription_id)
+
+    @property
+    def owner_id(self) -> str | None:
+        """The extension that owns the subscription; None if the server did not say."""
+        return _string(self._envelope.owner_id)
 
     @property
     def timestamp(self) -> datetime | None:
         """When the server made it; None if it did not say."""
-        return parse_time(self._timestamp)
+        return parse_time(self._envelope.timestamp)
 
     @property
     def body(self) -> Any:
@@ -183,8 +174,8 @@ class Notification:
         Raises:
             BadFrame: the server sent something that is no JSON.
         """
-        if not self._decoded:
-            self._body, self._decoded = decode_body(self._body), True
+        if self._body is UNSET:
+            self._body = decode_body(self._envelope.body)
         return self._body
 
     @property

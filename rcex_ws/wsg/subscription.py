@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Protocol
 
 import anyio
-import anyio.lowlevel
 
-from rcex_ws.connection import DeliveryQueue, finish
+from rcex_ws.connection import DeliveryQueue, being_cancelled
 from rcex_ws.errors import ConfigurationError, SubscriptionEnded
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
 
@@ -19,9 +19,6 @@ __all__ = ["Callback", "Subscription", "SubscriptionOwner"]
 logger = logging.getLogger("rcex_ws.wsg")
 
 Callback = Callable[[Notification], Awaitable[None] | None]
-
-#: A sync callback is called so often in a row before other tasks get a turn.
-_BATCH = 32
 
 
 class SubscriptionOwner(Protocol):
@@ -171,24 +168,28 @@ class Subscription:
         try:
             if after is not None:
                 await after.drained()
-            in_a_row = 0
             async for notification in self._queue:
                 self.in_callback = True
                 try:
                     result = callback(notification)
-                    if inspect.isawaitable(result):
-                        await finish(result)
-                        continue
-                except Exception as exc:
-                    logger.exception("the callback raised for %r; the next notification follows", notification)
-                    self._owner.handler_failed(exc)
+                    if result is not None and inspect.isawaitable(result):
+                        await result
+                except Exception as exc:  # noqa: BLE001 - logged and reported
+                    self._callback_raised(notification, exc)
+                except asyncio.CancelledError as exc:
+                    if being_cancelled():
+                        raise
+                    error = RuntimeError("the callback awaited something that was cancelled")
+                    error.__cause__ = exc
+                    self._callback_raised(notification, error)
                 finally:
                     self.in_callback = False
-                in_a_row += 1
-                if in_a_row % _BATCH == 0:
-                    await anyio.lowlevel.checkpoint()
         finally:
             self._drained.set()
+
+    def _callback_raised(self, notification: Notification, error: Exception) -> None:
+        logger.error("the callback raised for %r; the next notification follows", notification, exc_info=error)
+        self._owner.handler_failed(error)
 
     def _check_active(self) -> None:
         if self.state is not SubscriptionState.ACTIVE:

@@ -1,0 +1,141 @@
+"""The callback client's part of the engine: where to connect, what comes goes to the mailbox, the handler decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rcex_ws.connection.callbacks import CallbackLoop
+from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
+from rcex_ws.connection.link import Link, Loss, LossKind
+from rcex_ws.connection.mailbox import Disconnection
+from rcex_ws.connection.socket import Endpoint
+from rcex_ws.connection.websocket_handler import KEEPALIVE_TIMEOUT, REMOTE
+from rcex_ws.connection.websocket_settings import WebSocketSettings, text_url
+from rcex_ws.errors import RcexError, TransportError
+
+__all__ = ["CallbackDriver", "LinkWire"]
+
+_NO_STATUS = 1005  # how a close frame without a code shows (RFC 6455, section 7.4.1)
+_BAD_TEXT = 1007
+
+
+class LinkWire:
+    """Give the loop the connection of the moment."""
+
+    def __init__(self) -> None:
+        self._link: Link | None = None
+        self._closing = False  # nothing is sent after a close frame
+
+    def connect(self, link: Link) -> None:
+        """Use a new connection from now on."""
+        self._link, self._closing = link, False
+
+    def send(self, frame: Frame) -> bool:
+        """Send a frame; tell whether there is a connection that takes it."""
+        link = self._link
+        if link is None or link.loss is not None or self._closing:
+            return False
+        self._closing = isinstance(frame, CloseFrame)
+        link.send(frame)
+        return True
+
+    def close(self) -> bool:
+        """Begin the closing handshake, if that was not done; tell whether there is a connection, which will be lost."""
+        return self.send(CloseFrame()) or (self._link is not None and self._link.loss is None)
+
+
+class CallbackDriver:
+    """Say where to connect, and let the handler decide what follows."""
+
+    def __init__(self, settings: WebSocketSettings, wire: LinkWire, loop: CallbackLoop[Any]) -> None:
+        self._settings = settings
+        self._wire = wire
+        self._loop = loop
+        self._first = True
+
+    async def endpoint(self) -> Endpoint:
+        """Say where to connect: an address that serves only once is asked for anew."""
+        url, next_url = self._settings.url, self._settings.next_url
+        if next_url is not None and not self._first:
+            url = text_url(await next_url())
+        self._first = False
+        return self._settings.endpoint(url)
+
+    def converse(self, link: Link) -> _Conversation:
+        """Make the conversation; the handler hears of the connection before the first frame."""
+        self._wire.connect(link)
+        self._loop.connected(link.id)
+        return _Conversation(link, self._loop)
+
+    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
+        """Have the handler decide."""
+        reason: object = ended
+        if isinstance(ended, Loss):
+            reason = _reason(ended)
+            if ended.kind is LossKind.CLOSED:
+                self._loop.came(_close_frame(ended), 0)
+        at_least = ended.retry_after or 0.0 if isinstance(ended, RcexError) else 0.0
+        disconnection = Disconnection(reason, delay, at_least=at_least)
+        self._loop.disconnected(disconnection)
+        return await disconnection.decision()
+
+    def failed(self, error: Exception) -> None:
+        """Hand a bug, of `next_url` say, to the owner of the client."""
+        self._loop.crash(error)
+
+
+class _Conversation:
+    """Put what comes over one connection into the mailbox."""
+
+    def __init__(self, link: Link, loop: CallbackLoop[Any]) -> None:
+        self._link = link
+        self._loop = loop
+
+    def received(self, data: bytes, binary: bool) -> None:
+        if binary:
+            self._loop.came(Binary(data), len(data))
+            return
+        try:
+            frame = Text(data.decode())
+        except UnicodeDecodeError:
+            self._link.lose(Loss(LossKind.UNREADABLE, _BAD_TEXT, "a text message that is not UTF-8"))
+        else:
+            self._loop.came(frame, len(data))
+
+    def ponged(self, data: bytes) -> None:
+        self._loop.came(Pong(data), len(data))
+
+    def heartbeat(self) -> Frame:
+        return Ping()
+
+    def suspended(self, seconds: float) -> None:
+        """Do nothing: the engine sends a ping at once."""
+
+    def lost(self, loss: Loss) -> None:
+        """Do nothing: the driver tells the handler, and waits for its decision."""
+
+    async def handshake(self) -> None:
+        """Do nothing: a WebSocket is ready when it is open."""
+
+    async def prepare(self) -> None:
+        """Do nothing, as above."""
+
+    async def ready(self) -> None:
+        """Do nothing, as above."""
+
+
+def _reason(loss: Loss) -> object:
+    match loss.kind:
+        case LossKind.CLOSED:
+            return REMOTE
+        case LossKind.SILENT:
+            return KEEPALIVE_TIMEOUT
+        case LossKind.DROPPED:
+            return TransportError("the connection ended without a close frame")
+        case _:
+            return TransportError(f"the connection was lost: {loss}")
+
+
+def _close_frame(loss: Loss) -> CloseFrame:
+    code = loss.code if isinstance(loss.code, int) and loss.code != _NO_STATUS else 1000
+    return CloseFrame(code, loss.text)

@@ -1,0 +1,98 @@
+"""The options of a `WebSocketClient`, checked once. Pure."""
+
+from __future__ import annotations
+
+import ssl as ssl_module
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from rcex_ws.connection.options import check_options
+from rcex_ws.connection.schedule import ReconnectDelays, default_delays
+from rcex_ws.connection.socket import Endpoint, Opener, open_websocket
+from rcex_ws.errors import ConfigurationError
+
+__all__ = ["NextUrl", "WebSocketOptions", "WebSocketSettings", "text_url"]
+
+NextUrl = Callable[[], Awaitable[str | bytes]]
+"""Get the address for one attempt; an `RcexError` is an attempt that failed, anything else ends the client."""
+
+
+class WebSocketOptions(TypedDict, total=False):
+    """Be the options of a client, all by keyword.
+
+    Attributes:
+        next_url: gives the address of every attempt after the first, where each serves only once.
+        headers: extra headers of the upgrade request.
+        proxy: None for the environment's proxy, a URL (http, https, socks5) for that one, False for none.
+        ssl_context: for wss:// only; None for the system's trust store.
+        max_size: the largest message accepted, in bytes (16 MiB).
+        attempt_timeout: seconds for one attempt, `next_url` included (10).
+        close_timeout: seconds for the closing handshake (5).
+        reconnect_delays: gives the wait in seconds after the n-th failure in a row.
+        max_pending: most frames that wait for the handler; beyond that the oldest go (10 000).
+        max_pending_bytes: most bytes of them (64 MiB).
+        open_socket: opens a WebSocket; a test may bring its own.
+    """
+
+    next_url: NextUrl | None
+    headers: Mapping[str, str]
+    proxy: str | bool | None
+    ssl_context: ssl_module.SSLContext | None
+    max_size: int
+    attempt_timeout: float
+    close_timeout: float
+    reconnect_delays: ReconnectDelays
+    max_pending: int
+    max_pending_bytes: int
+    open_socket: Opener
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketSettings:
+    """Hold the checked options."""
+
+    url: str = field(repr=False)
+    keepalive: float | None
+    next_url: NextUrl | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    proxy: str | bool | None = field(default=None, repr=False)
+    ssl_context: ssl_module.SSLContext | None = None
+    max_size: int = 16 * 2**20
+    attempt_timeout: float = 10.0
+    close_timeout: float = 5.0
+    reconnect_delays: ReconnectDelays = default_delays
+    max_pending: int = 10_000
+    max_pending_bytes: int = 64 * 2**20
+    open_socket: Opener = open_websocket
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.keepalive is not None and not _is_seconds(self.keepalive):
+            raise ConfigurationError(f"keepalive: expected None or seconds above 0, got {self.keepalive!r}")
+        if self.next_url is not None and not callable(self.next_url):
+            raise ConfigurationError(f"next_url: expected an async function, got {self.next_url!r}")
+
+    def endpoint(self, url: str) -> Endpoint:
+        """Give the endpoint for an attempt at `url`."""
+        return Endpoint(
+            url, headers=self.headers, proxy=self.proxy, ssl_context=self.ssl_context, max_size=self.max_size
+        )
+
+
+def text_url(url: str | bytes) -> str:
+    """Give an address as text.
+
+    Raises:
+        ConfigurationError: it has bytes that are not ASCII.
+    """
+    if isinstance(url, str):
+        return url
+    try:
+        return url.decode("ascii")
+    except UnicodeDecodeError:
+        raise ConfigurationError("url: the bytes of an address are ASCII") from None
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
