@@ -1,8 +1,13 @@
-"""What every test gets: both event loops, blocking-call detection on asyncio, a clean environment."""
+"""What every test gets: both event loops, blocking-call detection on asyncio, a clean environment; a proxy to pass."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
+import socket
+import struct
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -58,3 +63,90 @@ def need() -> Callable[[bool, str], None]:
             pytest.skip(reason)
 
     return need
+
+
+class Proxy:
+    """Forward TCP to where the client asks for: HTTP CONNECT or SOCKS5, told apart by the first byte.
+
+    Attributes:
+        targets: "kind host:port" of each connection that was forwarded.
+        headers: what HTTP clients sent, as text.
+        refuse: answer HTTP clients with 407.
+    """
+
+    def __init__(self) -> None:
+        self.targets: list[str] = []
+        self.headers: list[str] = []
+        self.refuse = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept, name="proxy")]
+        self._sockets: list[socket.socket] = []
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return  # the fixture is over
+            self._sockets.append(client)
+            thread = threading.Thread(target=self._serve, args=(client,), name="proxied")
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):  # either side may reset
+            first = client.recv(1, socket.MSG_PEEK)
+            address = self._socks(client) if first == b"\x05" else self._http(client)
+            if address is None:
+                return
+            with socket.create_connection(address) as server:
+                client.sendall(b"\x05\0\0\x01\0\0\0\0\0\0" if first == b"\x05" else b"HTTP/1.1 200 OK\r\n\r\n")
+                other = {client: server, server: client}
+                while True:
+                    for ready in select.select([client, server], [], [])[0]:
+                        data = ready.recv(65536)
+                        if not data:
+                            return
+                        other[ready].sendall(data)
+
+    def _http(self, client: socket.socket) -> tuple[str, int] | None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.recv(1)
+        self.headers.append(head.decode())
+        if self.refuse:
+            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            return None
+        host, _, port = head.split()[1].decode().rpartition(":")
+        self.targets.append(f"http {host}:{port}")
+        return host, int(port)
+
+    def _socks(self, client: socket.socket) -> tuple[str, int]:
+        client.recv(2 + client.recv(2, socket.MSG_PEEK)[1])
+        client.sendall(b"\x05\0")
+        _, _, _, kind = client.recv(4)
+        host = client.recv(client.recv(1)[0]).decode() if kind == 3 else socket.inet_ntoa(client.recv(4))
+        (port,) = struct.unpack("!H", client.recv(2))
+        self.targets.append(f"socks {host}:{port}")
+        return host, port
+
+    def __enter__(self) -> Proxy:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for client in self._sockets:
+            with contextlib.suppress(OSError):  # closed already
+                client.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with Proxy() as proxy:
+        yield proxy

@@ -35,6 +35,7 @@ PRINTS = {
     "Surviving a restart": r"(None|Outcome.RECOVERED)",
     "Starting while the server is down": r"^ready connected$",
     "The local RingCentral": r"sent while the connection was lost - recovered",
+    "Slack": r"^acknowledged you said hi$",
 }
 
 

@@ -6,6 +6,7 @@ link.py        what belongs to one connection: reader, writer, heartbeat, how it
 supervisor.py  what happens next: states, schedule, attempts
 requests.py    requests that wait for an answer
 delivery.py    the bounded queue before the user's code
+outbox.py      what waits to be written
 events.py      lifecycle events
 websocket_client.py, websocket_settings.py, websocket_driver.py   the callback client, and its part of the engine
 websocket_handler.py, callbacks.py, mailbox.py   what its users write, and what runs that

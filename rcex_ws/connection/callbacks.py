@@ -9,10 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from contextvars import ContextVar
-from itertools import count
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
-
-import anyio.lowlevel
 
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.events import call
@@ -32,15 +29,13 @@ from rcex_ws.connection.websocket_handler import (
     next_state,
 )
 from rcex_ws.errors import SlowConsumer
+from rcex_ws.tasks import Signal
 
 __all__ = ["CallbackLoop", "Wire", "running_client"]
 
 logger = logging.getLogger("rcex_ws.connection")
 
 S = TypeVar("S")
-
-#: So many callbacks in a row before other tasks get a turn, when none of them waits.
-_BATCH = 32
 
 running_client: ContextVar[CallbackClient | None] = ContextVar("rcex_ws_callback_client", default=None)
 """The client whose callback runs."""
@@ -93,7 +88,7 @@ class CallbackLoop(Generic[S]):
         max_pending_bytes: int,
     ) -> None:
         self.state = state
-        self.ended = anyio.Event()
+        self.ended = Signal()
         self._client = client
         self._wire = wire
         self._handler = handler
@@ -139,7 +134,7 @@ class CallbackLoop(Generic[S]):
 
     async def settle(self) -> None:
         """Wait until all that was put so far is handled."""
-        mark = Mark(anyio.Event())
+        mark = Mark(Signal())
         self._mailbox.put(mark, 0, keep=True)
         if not self._mailbox.closed:
             await mark.reached.wait()
@@ -192,9 +187,7 @@ class CallbackLoop(Generic[S]):
         return reason
 
     async def _serve(self) -> NoReturn:
-        for handled in count(1):
-            if handled % _BATCH == 0:
-                await anyio.lowlevel.checkpoint()
+        while True:
             if self._deferred and not self._own_reason:
                 item = self._deferred.popleft()
             else:
@@ -203,7 +196,6 @@ class CallbackLoop(Generic[S]):
                 await self._handle(item)
             elif isinstance(item, Disconnection):
                 raise _Final(NORMAL)
-        raise AssertionError("count never ends")
 
     async def _handle(self, item: Item) -> None:
         match item:

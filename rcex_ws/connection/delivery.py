@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from time import monotonic
 from typing import Generic, TypeVar
 
 import anyio.lowlevel
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.tasks import Waiter, loop_clock, new_waiter
+from rcex_ws.tasks import Waiter, new_waiter
 
 __all__ = ["DeliveryQueue", "Overflow"]
 
@@ -32,8 +33,7 @@ class _Turn:
     _LOOK_EVERY = 16
 
     def __init__(self) -> None:
-        self._clock = loop_clock()
-        self._ends = self._clock() + self.LENGTH
+        self._ends = monotonic() + self.LENGTH
         self._count = 0
 
     def over(self) -> bool:
@@ -41,7 +41,7 @@ class _Turn:
         self._count += 1
         if self._count % self._LOOK_EVERY:
             return False
-        now = self._clock()
+        now = monotonic()
         if now < self._ends:
             return False
         self._ends = now + self.LENGTH

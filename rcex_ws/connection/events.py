@@ -15,7 +15,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, overload
 
-import anyio
 import pyee
 
 from rcex_ws.tasks import on_trio
@@ -78,8 +77,8 @@ class EventEmitter(pyee.EventEmitter):
         self._error_event = error_event
         self._report = report or partial(self.emit, error_event)
         self._turns: deque[Callable[[], Awaitable[None]]] = deque()
-        self._wakeup = anyio.Event()
-        self._stopping = False
+        self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
+        self._running = False
         self._handlers: list[Callable[..., object]] = []
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
@@ -112,25 +111,33 @@ class EventEmitter(pyee.EventEmitter):
     def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run `step` after the handlers of everything emitted so far."""
         self._turns.append(step)
-        self._wakeup.set()
+        self._run_soon()
 
-    async def run(self) -> None:
-        """Run handlers until `stop`; the client's root task owns this, one at a time."""
-        while self._turns or not self._stopping:
-            while self._turns:
-                await self._turns.popleft()()
-            if not self._stopping:
-                self._wakeup = anyio.Event()
-                await self._wakeup.wait()
+    def start(self, spawn: Callable[[Callable[[], Awaitable[None]]], object]) -> None:
+        """Run handlers from now on, in one task at a time.
 
-    def keep_running(self) -> None:
-        """Take back a `stop` (or do nothing): a handler may close its client and open it again."""
-        self._stopping = False
+        Args:
+            spawn: starts a task; called when there is something to run, so that nothing idles in between.
+        """
+        self._spawn = spawn
+        self._run_soon()
 
     def stop(self) -> None:
-        """Let `run` end after the handlers of everything emitted so far."""
-        self._stopping = True
-        self._wakeup.set()
+        """Start no more tasks; the one that runs ends after everything emitted until then."""
+        self._spawn = None
+
+    def _run_soon(self) -> None:
+        if self._turns and not self._running and self._spawn is not None:
+            self._running = True
+            self._spawn(self._run)
+
+    async def _run(self) -> None:
+        try:
+            while self._turns:
+                await self._turns.popleft()()
+        finally:
+            self._running = False
+            self._run_soon()
 
     async def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Run the handlers of an event now, one after the other; for a caller that keeps the order itself."""

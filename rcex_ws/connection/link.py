@@ -6,10 +6,8 @@ new one. What outlives a connection stands elsewhere.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ import anyio
 
 from rcex_ws.connection.frames import CloseFrame, Frame
 from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
+from rcex_ws.connection.outbox import Outbox
 from rcex_ws.connection.requests import Pending
 from rcex_ws.connection.socket import Socket
 from rcex_ws.errors import RcexError
@@ -30,9 +29,6 @@ __all__ = ["Conversation", "Link", "Loss", "LossKind", "utc_now"]
 logger = logging.getLogger("rcex_ws.connection")
 
 _ids = count(1)
-
-#: Most messages handed to the socket at once: a request counts as sent from then on, though the peer may be slow.
-_BATCH = 32
 
 
 def utc_now() -> datetime:
@@ -149,14 +145,10 @@ class Link:
         self._opened = clock()
         self._close_timeout = close_timeout
         self._log = log
-        self._outbox: deque[bytes | Frame | Pending[Any]] = deque()
-        self._flushing = False  # what is sent now goes with what was sent a moment ago
-        self._wakeup = anyio.Event()
-        self._closing = anyio.Event()
+        self._outbox = Outbox(socket, close_timeout=close_timeout)
         self._scope = anyio.CancelScope()
         self._on_lost = on_lost
         self._conversation: Conversation | None = None
-        self._failure: Exception | None = None
 
     def __repr__(self) -> str:
         return f"<Link {self.id} {f'lost: {self.loss}' if self.loss else 'open'}>"
@@ -177,34 +169,9 @@ class Link:
         Bytes are a text message, encoded. A request that is settled before its turn is not sent. A close frame begins
         the closing handshake in its turn; nothing is sent after it.
         """
-        self._outbox.append(message)
-        if isinstance(message, CloseFrame):
-            self._closing.set()
-        if self._flushing:
-            return
-        self._flushing = True
-        if self._socket.can_write():
-            self._flush()
-            asyncio.get_running_loop().call_soon(self._flush_rest)
-        else:
-            self._wakeup.set()
-
-    def _flush(self) -> None:
-        """Write what the socket takes without waiting; the writer does the rest."""
-        try:
-            while self._outbox and not isinstance(self._outbox[0], CloseFrame) and self._socket.can_write():
-                self._socket.write(self._next_batch())
-        except Exception as exc:  # noqa: BLE001 - raised again by the writer, whose owner hears of it
-            self._failure = exc
-            self._wakeup.set()
-
-    def _flush_rest(self) -> None:
-        """Write what was sent after the first message, in one go."""
-        self._flush()
-        if self._outbox:
-            self._wakeup.set()
-        else:
-            self._flushing = False
+        if isinstance(message, CloseFrame):  # also where the peer reads nothing, so that the frame cannot go out
+            self._scope.deadline = self._clock() + self._close_timeout
+        self._outbox.put(message)
 
     def abort(self) -> None:
         """Drop the connection at once; the supervisor goes on as after any loss."""
@@ -235,9 +202,8 @@ class Link:
             with self._scope:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._read, conversation)
-                    group.start_soon(self._write)
+                    self._outbox.start(group)
                     group.start_soon(self._beat, conversation)
-                    group.start_soon(self._bound_close)
                     try:
                         await steps()
                     except RcexError as exc:  # kept out of the group, which would wrap it
@@ -246,7 +212,9 @@ class Link:
                             self.lose(Loss(LossKind.ABORTED, text=str(exc)))
                     else:
                         await anyio.sleep_forever()
+            self.lose(Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake"))
         finally:
+            self._outbox.stop()
             self.lose(Loss(LossKind.ABORTED, text="closed by the application"))  # unless there was a reason before
         if failure is not None:
             raise failure
@@ -269,39 +237,6 @@ class Link:
         if closed.unreadable:
             kind = LossKind.UNREADABLE
         self.lose(Loss(kind, closed.code, closed.reason))
-
-    async def _write(self) -> None:
-        while True:
-            if self._failure is not None:
-                raise self._failure
-            while self._outbox:
-                if isinstance(close := self._outbox[0], CloseFrame):
-                    await self._socket.close(close.code, close.reason, within=self._close_timeout)
-                    return
-                if not await self._socket.send(self._next_batch()):
-                    return  # the reader knows why
-            self._flushing = False
-            self._wakeup = anyio.Event()
-            await self._wakeup.wait()
-
-    async def _bound_close(self) -> None:
-        """End a closing handshake that cannot begin: a peer that reads nothing blocks what is written before it."""
-        await self._closing.wait()
-        await anyio.sleep(self._close_timeout)
-        self.lose(Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake"))
-
-    def _next_batch(self) -> list[bytes | Frame]:
-        """Take what can be written at once: all up to a close frame, and not more than a good write holds."""
-        batch: list[bytes | Frame] = []
-        while self._outbox and len(batch) < _BATCH and not isinstance(self._outbox[0], CloseFrame):
-            message = self._outbox.popleft()
-            if isinstance(message, Pending):
-                if message.settled:
-                    continue
-                message.sent = True
-                message = message.frame
-            batch.append(message)
-        return batch
 
     async def _beat(self, conversation: Conversation) -> None:
         monitor, clock = self.monitor, self._clock

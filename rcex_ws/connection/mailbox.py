@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import anyio
-
 from rcex_ws.connection.frames import Frame
+from rcex_ws.tasks import Signal
 
 __all__ = ["Connected", "Crash", "Disconnection", "Info", "Item", "Mark", "Stop"]
 
@@ -24,7 +23,7 @@ class Disconnection:
         self.reason = reason
         self._delay: float | None = delay
         self._at_least = at_least
-        self._decided = anyio.Event()
+        self._decided = Signal()
 
     def reconnect(self, delay: float | None) -> None:
         """Decide to connect again."""
@@ -73,7 +72,7 @@ class Crash:
 class Mark:
     """Somebody waits until all that was put before is handled."""
 
-    reached: anyio.Event
+    reached: Signal
 
 
 class Stop:

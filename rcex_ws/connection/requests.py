@@ -82,12 +82,17 @@ class Pending(Generic[A]):
 class RequestTable(Generic[A]):
     """Correlate requests with answers, over one connection after another.
 
+    Args:
+        watch: starts a task for `watch_deadlines`; called when there are some to watch, so that nothing idles.
+
     Attributes:
         limit: most requests in flight; the others wait their turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Callable[[], object] = lambda: None) -> None:
         self.limit: float = math.inf
+        self._watch = watch
+        self._watched = False
         self._send: Callable[[Pending[A]], None] | None = None
         self._in_flight: dict[str, Pending[A]] = {}
         self._queued: deque[Pending[A]] = deque()
@@ -157,7 +162,10 @@ class RequestTable(Generic[A]):
         pending.on_settled = on_settled
         self._queued.append(pending)
         self._send_queued()
-        if pending.deadline < self._wake_at and self._sleep is not None:
+        if not self._watched:
+            self._watched = True
+            self._watch()
+        elif pending.deadline < self._wake_at and self._sleep is not None:
             self._sleep.cancel()
         return pending
 
@@ -207,11 +215,14 @@ class RequestTable(Generic[A]):
         return min((p.deadline for p in (*self._in_flight.values(), *self._queued)), default=math.inf)
 
     async def watch_deadlines(self) -> None:
-        """Run for ever beside the connection; sleep until the earliest deadline."""
-        while True:
-            self._wake_at = self.expire(now())
-            with anyio.CancelScope(deadline=self._wake_at) as self._sleep:
-                await anyio.sleep_forever()
+        """Sleep until the earliest deadline; end when there is none."""
+        try:
+            while (wake_at := self.expire(now())) < math.inf:
+                self._wake_at = wake_at
+                with anyio.CancelScope(deadline=wake_at) as self._sleep:
+                    await anyio.sleep_forever()
+        finally:
+            self._watched, self._sleep = False, None
 
     def _send_queued(self) -> None:
         while self._queued and self._send is not None and len(self._in_flight) < self.limit:

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import anyio
@@ -117,6 +118,11 @@ class _Tap:
             self.early = [event]
         else:
             self.early.append(event)
+
+
+@cache  # a class is large
+def _tapped(connection: type) -> Any:
+    return type("TappedConnection", (_Tap, connection), {})
 
 
 class Socket:
@@ -326,11 +332,8 @@ def _proxy(proxy: str | bool | None) -> str | Literal[True] | None:
 async def _open_asyncio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket, None]:
     from websockets.asyncio.client import ClientConnection, connect
 
-    class Connection(_Tap, ClientConnection):  # pyright: ignore[reportIncompatibleVariableOverride] - on purpose
-        pass
-
     try:
-        websocket = await connect(url, create_connection=Connection, **options)
+        websocket = await connect(url, create_connection=_tapped(ClientConnection), **options)
     except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
         raise _wrap(exc) from None
 
@@ -353,11 +356,8 @@ async def _open_trio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket
     import trio
     from websockets.trio.client import ClientConnection, connect
 
-    class Connection(_Tap, ClientConnection):  # pyright: ignore[reportIncompatibleVariableOverride] - on purpose
-        pass
-
     try:
-        opening = connect(url, create_connection=Connection, **options)
+        opening = connect(url, create_connection=_tapped(ClientConnection), **options)
         websocket = await opening.__aenter__()
     except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
         raise _wrap(exc) from None

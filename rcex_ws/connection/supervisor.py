@@ -22,7 +22,7 @@ from rcex_ws.connection.link import Conversation, Link, Loss, LossKind
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.connection.socket import Endpoint, Opener, open_websocket
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
-from rcex_ws.tasks import loop_clock
+from rcex_ws.tasks import Signal, loop_clock
 
 __all__ = ["Driver", "State", "Supervisor"]
 
@@ -72,7 +72,7 @@ class _Attempt:
     """The attempt under way, or else the next: whoever waits for its outcome."""
 
     def __init__(self) -> None:
-        self.done = anyio.Event()
+        self.done = Signal()
         self.error: Exception | None = None
 
     def settle(self, error: Exception | None = None) -> None:
@@ -86,7 +86,7 @@ class _Connection:
     def __init__(self) -> None:
         self.link: Link | None = None
         self.ended: Loss | RcexError | None = None
-        self.over = anyio.Event()  # it has ended, or is to be replaced: the loop goes on
+        self.over = Signal()  # it has ended, or is to be replaced: the loop goes on
 
 
 class Supervisor:
@@ -138,8 +138,8 @@ class Supervisor:
         self._attempt = _Attempt()
         self._current: _Connection | None = None  # the one that is ready
         self._attempting = False
-        self._wake = anyio.Event()
-        self._changed = anyio.Event()
+        self._wake = Signal()
+        self._changed = Signal()
         self._error: Exception | None = None  # what made the state FAILED
         self._was_ready = False
 
@@ -262,7 +262,7 @@ class Supervisor:
             self._log.info("next attempt in %.1f s (%s)", delay, self.reason)
             with anyio.move_on_after(delay):
                 await self._wake.wait()
-        self._wake = anyio.Event()
+        self._wake = Signal()
 
     async def _keep(self, connection: _Connection) -> None:
         """Make one attempt; once ready, stay until the connection is lost. Note how it ended."""
@@ -357,7 +357,7 @@ class Supervisor:
         self._log.debug("%s -> %s (%s)", self.state, state, reason)
         self.state, self.reason = state, reason
         self._changed.set()
-        self._changed = anyio.Event()
+        self._changed = Signal()
 
     def _raise_if_over(self) -> None:
         if self.state is State.FAILED and self._error is not None:

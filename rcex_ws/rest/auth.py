@@ -19,6 +19,7 @@ from rcex_ws.rest.errors import LoginRefused, NotJSON, RestError
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token, token_from_grant
+from rcex_ws.tasks import Signal
 
 __all__ = ["Auth"]
 
@@ -59,7 +60,7 @@ class Auth:
         self._send = send
         self._jwt: str | None = None
         self._lock = anyio.Lock()  # one login, refresh or revoke at a time
-        self._changed = anyio.Event()
+        self._changed = Signal()
         self._failures = 0  # renewals that failed
         self._failure: RcexError | None = None  # why the last one did; LoginRefused stays until the token changes
 
@@ -240,7 +241,7 @@ class Auth:
     def _take(self, token: Token | None) -> None:
         self.token, self._failure = token, None
         self._changed.set()
-        self._changed = anyio.Event()
+        self._changed = Signal()
 
 
 def _pause(failures: int) -> float:

@@ -1,5 +1,7 @@
 """Slack's Real Time Messaging API, on the same engine as RingCentral's gateway."""
 
+from rcex_ws.slack.bot import Bot, BotHandler
+from rcex_ws.slack.bot_slack import BotSlack
 from rcex_ws.slack.client import RTMClient
 from rcex_ws.slack.errors import MessageRejected, SlackApiError, SlackHttpError
 from rcex_ws.slack.messages import Sent
@@ -7,6 +9,9 @@ from rcex_ws.slack.models import Events, Outcome, Reply
 from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore, SQLiteDataStore
 
 __all__ = [
+    "Bot",
+    "BotHandler",
+    "BotSlack",
     "DataStore",
     "DataStoreError",
     "Events",

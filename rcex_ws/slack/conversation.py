@@ -16,6 +16,7 @@ from rcex_ws.slack.messages import Messages
 from rcex_ws.slack.models import Events, Reply
 from rcex_ws.slack.overlap import Overlap
 from rcex_ws.slack.web import StartData
+from rcex_ws.tasks import Signal
 
 __all__ = ["Common", "SlackConversation"]
 
@@ -34,7 +35,7 @@ class Common:
         goodbye: hears that the server is going to close the connection.
         start: the answer of the last rtm.connect or rtm.start.
         active: the conversation that messages go over; None while there is none.
-        overlap: compares two connections, once the next was opened beside the last.
+        overlap: compares two connections, once the next is opened beside the last.
         presence: whose presence was subscribed to last; told to every new connection.
         migration: team_migration_started, which is emitted when the next attempt begins (`@slack/client` 3.x).
         closing: whether the application closes.
@@ -65,11 +66,10 @@ class SlackConversation:
     def __init__(self, link: Link, common: Common) -> None:
         self._link = link
         self._common = common
-        self._greeted = anyio.Event()
+        self._greeted = Signal()
         self._of_earlier = frozenset[str]()  # messages whose connection is lost
         self._pinged = 0  # the id of the last ping
         self.told_close = False
-        common.overlap = None if common.active is None else Overlap()
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 

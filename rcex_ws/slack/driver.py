@@ -10,6 +10,7 @@ from rcex_ws.connection import Endpoint, Link, Loss
 from rcex_ws.errors import ConnectFailed, RcexError
 from rcex_ws.slack.conversation import Common, SlackConversation
 from rcex_ws.slack.models import Events
+from rcex_ws.slack.overlap import Overlap
 from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.web import WebApi
 
@@ -62,6 +63,9 @@ class SlackDriver:
         self._authenticated = True
         feed.started(start)
         feed.tell(Events.WS_OPENING)
+        # From here on events may come over both connections: Slack knows of the next before this side does.
+        active = self._common.active
+        self._common.overlap = None if active is None else Overlap(active)
         return Endpoint(start.url, proxy=self._proxy, ssl_context=self._ssl_context, max_size=self._settings.max_size)
 
     def converse(self, link: Link) -> SlackConversation:
@@ -74,6 +78,8 @@ class SlackDriver:
         """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
         if isinstance(ended, RcexError):
             self._tell_failure(ended)
+            if self._conversation is None:
+                self._common.overlap = None
             if not ended.retryable or not self._settings.auto_reconnect:
                 raise ended
         elif not self._settings.auto_reconnect:

@@ -19,7 +19,7 @@ from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.store import DataStore
 from rcex_ws.slack.web import WebApi
-from rcex_ws.tasks import Child, RootTask, in_child
+from rcex_ws.tasks import Child, RootTask, Signal, in_child
 
 __all__ = ["Engine"]
 
@@ -55,9 +55,14 @@ class Engine:
         self._root = RootTask("Slack RTM")
         self._supervising: Child | None = None
         self._delivering: Child | None = None
-        self._stopped = anyio.Event()
+        self._stopped = Signal()
         self.feed = Feed(emitter, store, settings, log)
-        self.messages = Messages(while_disconnected=settings.while_disconnected, then=self.feed.then, log=log)
+        self.messages = Messages(
+            while_disconnected=settings.while_disconnected,
+            then=self.feed.then,
+            watch=lambda: self._spawn(self.messages.table.watch_deadlines, "reply deadlines"),
+            log=log,
+        )
         self.common = Common(
             feed=self.feed,
             messages=self.messages,
@@ -90,7 +95,6 @@ class Engine:
         if self.common.closing:
             return
         self._delivering = self._spawn(self.feed.run, "handlers")
-        self._spawn(self.messages.table.watch_deadlines, "reply deadlines")
         self._supervising = self._spawn(self.supervisor.run, "supervisor")
 
     async def wait_ended(self) -> None:

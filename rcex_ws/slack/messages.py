@@ -11,15 +11,13 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from functools import partial
 from typing import Any
 
-import anyio
-
 from rcex_ws.connection import Pending, RequestTable, call
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.slack.errors import MessageRejected
 from rcex_ws.slack.frames import Event, encode
 from rcex_ws.slack.models import Outcome, Reply
 from rcex_ws.slack.settings import WhileDisconnected
-from rcex_ws.tasks import now
+from rcex_ws.tasks import Signal, now
 
 __all__ = ["Callback", "Messages", "Sent"]
 
@@ -47,7 +45,7 @@ class Sent:
         self.body = body
         self.callback = callback
         self.awaited = False
-        self.settled = anyio.Event()
+        self.settled = Signal()
         self.pending: Pending[Reply]
         self.table: RequestTable[Reply]
 
@@ -74,6 +72,7 @@ class Messages:
     Args:
         while_disconnected: "refuse" or "queue" what is sent then.
         then: runs a step in turn with the events.
+        watch: starts a task that watches the deadlines of `table`.
         log: where a failure goes that nobody waits for.
     """
 
@@ -82,9 +81,10 @@ class Messages:
         *,
         while_disconnected: WhileDisconnected,
         then: Callable[[Callable[[], Awaitable[object]]], None],
+        watch: Callable[[], object],
         log: logging.Logger,
     ) -> None:
-        self.table: RequestTable[Reply] = RequestTable()
+        self.table: RequestTable[Reply] = RequestTable(watch)
         self.self_id = ""
         self._while_disconnected = while_disconnected
         self._then = then

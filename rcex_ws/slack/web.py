@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import anyio
 import msgspec
@@ -99,10 +100,10 @@ class WebApi:
         """
         data = await self._call(method, options)
         match data:
-            case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}}:
+            case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}} if _is_websocket(url):
                 return StartData(url, self_id, team_id, data)
             case _:
-                raise SlackHttpError(method, _OK, "the answer lacks url, self.id or team.id")
+                raise SlackHttpError(method, _OK, "the answer lacks a WebSocket url, self.id or team.id")
 
     async def call(self, method: str, **fields: Any) -> dict[str, Any]:
         """Call a method; a rate limit is waited out as far as the time-out allows.
@@ -154,6 +155,15 @@ class WebApi:
         if self._on_rate_limited is not None:
             self._on_rate_limited(seconds)
         return RateLimited(f"{method}: Slack asks to wait {seconds:g} s", retry_after=seconds)
+
+
+def _is_websocket(url: str) -> bool:
+    """Tell a WebSocket address: another one is the server's mistake of a moment, where the engine would give up."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("ws", "wss") and bool(parts.hostname) and not parts.fragment
 
 
 def _form_value(value: object) -> str:

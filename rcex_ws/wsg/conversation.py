@@ -13,6 +13,7 @@ from functools import partial
 import anyio
 
 from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable, utc_now
+from rcex_ws.tasks import Signal
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
@@ -66,7 +67,7 @@ class WsgConversation:
         self._link = link
         self._common = common
         self._offered = offered
-        self._greeted = anyio.Event()
+        self._greeted = Signal()
         self._told_ready = False
         self._hold = 0
 
@@ -148,7 +149,7 @@ class WsgConversation:
         common = self._common
         self._told_ready = True
         common.announcer.emit(Events.CONNECTION_READY, self._link)
-        told = anyio.Event()
+        told = Signal()
         common.announcer.then(told.set)
         with anyio.move_on_after(common.release_timeout) as scope:
             await told.wait()

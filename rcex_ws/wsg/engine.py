@@ -17,7 +17,7 @@ import anyio
 from rcex_ws.connection import EventEmitter, Opener, RequestTable, Supervisor, utc_now
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
-from rcex_ws.tasks import Child, in_child
+from rcex_ws.tasks import Child, Signal, in_child
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.driver import WsgDriver
@@ -63,11 +63,11 @@ class Engine:
         self._children: list[Child] = []
         self._consumers: list[tuple[Subscription, Child]] = []  # those with a callback
         self._supervising: Child | None = None
-        self._stopped = anyio.Event()
+        self._stopped = Signal()
 
         announcer = Announcer(emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout)
         inbox = Inbox(announcer, max_messages=settings.max_pending, max_bytes=settings.max_pending_bytes)
-        table: RequestTable[Frame] = RequestTable()
+        table: RequestTable[Frame] = RequestTable(watch=lambda: self._spawn(table.watch_deadlines, "request deadlines"))
         self._transport = RestTransport(table, rc.server)
         self.subscriptions = Subscriptions(
             SubscriptionApi(self._call),
@@ -122,7 +122,6 @@ class Engine:
             self.common.session.begin_outage(Outage(since=None, lost_at=None))
             self.subscriptions.resume(None)
         await self._rc.tasks.start()
-        self._spawn(self.common.table.watch_deadlines, "request deadlines")
         if self._keeper is not None:
             self._spawn(self._keeper.run, "session store")
         self._supervising = self._spawn(self.supervisor.run, "supervisor")

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, TypeVar, Unpack, overload
 
 import anyio
@@ -242,7 +242,7 @@ class WebSocketExtension(Extension):
     async def _open(self, wsc_token: str | None, *, resume: bool) -> None:
         rc = self._installed()
         await rc.tasks.start()
-        self._run_emitter(rc)
+        self.event_emitter.start(self._run_handlers)
         engine = Engine(rc, self.event_emitter, self._settings, store=self._store, open_socket=self.open_socket)
         self._engine = engine
         try:
@@ -358,18 +358,18 @@ class WebSocketExtension(Extension):
         if engine is None:
             return
         await engine.stop(keep_session=keep_session)
-        if engine is not self._engine or self._emitting is None:
+        if engine is not self._engine:
             return  # connect() has begun a new life meanwhile
         self.event_emitter.stop()
+        if self._emitting is None:
+            return
         with anyio.move_on_after(self._settings.close_timeout / 10, shield=True):
             await self._emitting.wait()
         if engine is self._engine:
             self._emitting.cancel()
 
-    def _run_emitter(self, rc: RingCentral) -> None:
-        self.event_emitter.keep_running()
-        if self._emitting is None or self._emitting.done:
-            self._emitting = rc.tasks.spawn(self.event_emitter.run, name="events", on_crash=_emitter_crashed)
+    def _run_handlers(self, handlers: Callable[[], Awaitable[None]]) -> None:
+        self._emitting = self._installed().tasks.spawn(handlers, name="events", on_crash=_emitter_crashed)
 
     def _installed(self) -> RingCentral:
         if self._rc is None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import anyio
 
 from rcex_ws.connection import Link
+from rcex_ws.tasks import Signal
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.models import ConnectionDetails
 from rcex_ws.wsg.session import Outage
@@ -46,7 +47,7 @@ class Keeper:
         self._store = store
         self._common = common
         self._link = link
-        self._dirty = anyio.Event()
+        self._dirty = Signal()
         self._one_at_a_time = anyio.Lock()
         self._opened = False
         self._worth_keeping = False
@@ -94,7 +95,7 @@ class Keeper:
             clean: this is the last word, and all that came was delivered.
         """
         async with self._one_at_a_time:
-            self._dirty = anyio.Event()
+            self._dirty = Signal()
             stored = self._snapshot(clean=clean)
             if stored is None:
                 return

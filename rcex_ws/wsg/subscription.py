@@ -8,10 +8,9 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Protocol
 
-import anyio
-
 from rcex_ws.connection import DeliveryQueue, being_cancelled
 from rcex_ws.errors import ConfigurationError, SubscriptionEnded
+from rcex_ws.tasks import Signal
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
 
 __all__ = ["Callback", "Subscription", "SubscriptionOwner"]
@@ -71,7 +70,7 @@ class Subscription:
         self._queue = queue
         self._callback = callback
         self.in_callback = False  # for the owner: a callback runs now
-        self._drained = anyio.Event()
+        self._drained = Signal()
 
     def __repr__(self) -> str:
         return f"<Subscription {self.info.id if self.info else '?'} {self.state}>"

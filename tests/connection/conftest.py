@@ -6,9 +6,7 @@ The servers run in threads of their own, so that one and the same serves clients
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import select
 import socket
 import ssl
 import struct

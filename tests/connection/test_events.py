@@ -20,7 +20,7 @@ async def emitter() -> AsyncIterator[EventEmitter]:
     emitter = EventEmitter()
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
-            group.start_soon(emitter.run)
+            emitter.start(group.start_soon)
             yield emitter
             emitter.stop()
 
@@ -133,8 +133,9 @@ async def test_a_cancelled_error_from_users_code_is_an_error_like_any_other() ->
     emitter.on("a", lambda: log.append("next"))
     emitter.on("error", lambda error: log.append("error"))
     emitter.emit("a")
-    emitter.stop()
-    await asyncio.wait([asyncio.ensure_future(emitter.run())], timeout=5)
+    tasks = []
+    emitter.start(lambda handlers: tasks.append(asyncio.ensure_future(handlers())))
+    await asyncio.wait(tasks, timeout=5)
     assert log == ["next", "error"]
 
 
@@ -199,10 +200,31 @@ async def test_stop_runs_what_was_emitted_and_then_ends() -> None:
     emitter.on("a", handler)
     emitter.emit("a", 1)
     emitter.emit("a", 2)
-    emitter.stop()
     with anyio.fail_after(5):
-        await emitter.run()
+        async with anyio.create_task_group() as group:
+            emitter.start(group.start_soon)
+            emitter.stop()
     assert log == [1, 2]
+
+
+async def test_no_task_idles_between_events() -> None:
+    emitter, tasks = EventEmitter(), []
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+
+            def spawn(handlers: Any) -> None:
+                tasks.append(handlers)
+                group.start_soon(handlers)
+
+            emitter.start(spawn)
+            assert not tasks
+            emitter.emit("a")
+            emitter.emit("b")
+            await settled(emitter)
+            await anyio.wait_all_tasks_blocked()
+            emitter.emit("c")
+            await settled(emitter)
+    assert len(tasks) == 2
 
 
 async def test_a_handler_that_stops_and_keeps_running_loses_nothing() -> None:
@@ -210,13 +232,13 @@ async def test_a_handler_that_stops_and_keeps_running_loses_nothing() -> None:
 
     def close_and_open_again() -> None:
         emitter.stop()
-        emitter.keep_running()
+        emitter.start(group.start_soon)
 
     emitter.on("a", close_and_open_again)
     emitter.on("b", lambda: log.append("b"))
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
-            group.start_soon(emitter.run)
+            emitter.start(group.start_soon)
             emitter.emit("a")
             await anyio.wait_all_tasks_blocked()
             emitter.emit("b")

@@ -51,9 +51,23 @@ class Callers:
         await anyio.wait_all_tasks_blocked()
 
 
+class Watched(RequestTable[Any]):
+    """A table whose deadlines are watched in a group, once it has one."""
+
+    def __init__(self) -> None:
+        super().__init__(self._start_watching)
+        self.group: anyio.abc.TaskGroup | None = None
+        self.watchers = 0
+
+    def _start_watching(self) -> None:
+        self.watchers += 1
+        if self.group is not None:
+            self.group.start_soon(self.watch_deadlines)
+
+
 @pytest.fixture
-def table() -> RequestTable[Any]:
-    return RequestTable()
+def table() -> Watched:
+    return Watched()
 
 
 @pytest.fixture
@@ -68,7 +82,7 @@ def lost(pending: Pending[Any]) -> RequestLost:
     return RequestLost("gone", sent=pending.sent)
 
 
-async def test_answers_reach_their_own_waiter_in_any_order(table: RequestTable[Any], callers: Callers) -> None:
+async def test_answers_reach_their_own_waiter_in_any_order(table: Watched, callers: Callers) -> None:
     table.connect(wire := Wire())
     await callers.start("1", "2", "3")
     assert wire == ["1", "2", "3"]
@@ -79,7 +93,7 @@ async def test_answers_reach_their_own_waiter_in_any_order(table: RequestTable[A
     assert len(table) == 0
 
 
-async def test_none_and_false_are_answers_too(table: RequestTable[Any], callers: Callers) -> None:
+async def test_none_and_false_are_answers_too(table: Watched, callers: Callers) -> None:
     table.connect(Wire())
     await callers.start("1", "2")
     table.settle("1", None)
@@ -88,7 +102,7 @@ async def test_none_and_false_are_answers_too(table: RequestTable[Any], callers:
     assert callers.outcomes == {"1": None, "2": False}
 
 
-async def test_beyond_the_limit_requests_wait_their_turn(table: RequestTable[Any], callers: Callers) -> None:
+async def test_beyond_the_limit_requests_wait_their_turn(table: Watched, callers: Callers) -> None:
     table.connect(wire := Wire(), limit=2)
     await callers.start("1", "2", "3", "4")
     assert (wire, table.in_flight, len(table)) == (["1", "2"], 2, 4)
@@ -98,16 +112,14 @@ async def test_beyond_the_limit_requests_wait_their_turn(table: RequestTable[Any
     assert wire == ["1", "2", "3", "4"]
 
 
-async def test_requests_made_while_disconnected_are_sent_in_order_on_connect(
-    table: RequestTable[Any], callers: Callers
-) -> None:
+async def test_requests_made_while_disconnected_are_sent_in_order_on_connect(table: Watched, callers: Callers) -> None:
     await callers.start("1", "2")
     assert not table.connected
     table.connect(wire := Wire())
     assert (wire, table.connected) == (["1", "2"], True)
 
 
-async def test_an_unknown_or_repeated_answer_is_refused(table: RequestTable[Any], callers: Callers) -> None:
+async def test_an_unknown_or_repeated_answer_is_refused(table: Watched, callers: Callers) -> None:
     table.connect(Wire())
     await callers.start("1")
     assert not table.settle("2", "whose?")
@@ -117,18 +129,14 @@ async def test_an_unknown_or_repeated_answer_is_refused(table: RequestTable[Any]
     assert callers.outcomes == {"1": "first"}
 
 
-async def test_an_answer_to_a_request_that_still_waits_its_turn_is_unknown(
-    table: RequestTable[Any], callers: Callers
-) -> None:
+async def test_an_answer_to_a_request_that_still_waits_its_turn_is_unknown(table: Watched, callers: Callers) -> None:
     table.connect(Wire(), limit=1)
     await callers.start("1", "2")
     assert not table.settle("2", "too early")
     assert len(table) == 2
 
 
-async def test_a_cancelled_request_that_waits_its_turn_leaves_nothing(
-    table: RequestTable[Any], callers: Callers
-) -> None:
+async def test_a_cancelled_request_that_waits_its_turn_leaves_nothing(table: Watched, callers: Callers) -> None:
     table.connect(wire := Wire(), limit=1)
     await callers.start("1", "2", "3")
     await callers.cancel("2")
@@ -138,7 +146,7 @@ async def test_a_cancelled_request_that_waits_its_turn_leaves_nothing(
 
 
 async def test_a_cancelled_request_in_the_outbox_is_not_sent_and_gives_its_place_away(
-    table: RequestTable[Any], callers: Callers
+    table: Watched, callers: Callers
 ) -> None:
     wire, outbox = Wire(), []
     wire.keep = True
@@ -156,7 +164,7 @@ async def test_a_cancelled_request_in_the_outbox_is_not_sent_and_gives_its_place
 
 
 async def test_a_cancelled_request_that_was_sent_keeps_its_place_until_the_answer(
-    table: RequestTable[Any], callers: Callers
+    table: Watched, callers: Callers
 ) -> None:
     table.connect(wire := Wire(), limit=1)
     await callers.start("1", "2")
@@ -168,9 +176,7 @@ async def test_a_cancelled_request_that_was_sent_keeps_its_place_until_the_answe
     assert len(table) == 0
 
 
-async def test_a_cancelled_request_that_was_sent_is_forgotten_at_its_deadline(
-    table: RequestTable[Any], callers: Callers
-) -> None:
+async def test_a_cancelled_request_that_was_sent_is_forgotten_at_its_deadline(table: Watched, callers: Callers) -> None:
     table.connect(wire := Wire(), limit=1)
     await callers.start("1", timeout=5.0)
     await callers.start("2", timeout=500.0)
@@ -181,9 +187,7 @@ async def test_a_cancelled_request_that_was_sent_is_forgotten_at_its_deadline(
     assert len(table) == 1
 
 
-async def test_expire_fails_what_is_overdue_and_gives_the_next_deadline(
-    table: RequestTable[Any], callers: Callers
-) -> None:
+async def test_expire_fails_what_is_overdue_and_gives_the_next_deadline(table: Watched, callers: Callers) -> None:
     table.connect(Wire(), limit=1)
     now = anyio.current_time()
     assert table.expire(now) == math.inf
@@ -197,7 +201,7 @@ async def test_expire_fails_what_is_overdue_and_gives_the_next_deadline(
     assert len(table) == 0
 
 
-async def test_what_is_overdue_in_the_queue_is_never_sent(table: RequestTable[Any], callers: Callers) -> None:
+async def test_what_is_overdue_in_the_queue_is_never_sent(table: Watched, callers: Callers) -> None:
     outbox: list[Pending[Any]] = []
     table.connect(outbox.append, limit=1)
     await callers.start("1", "2", timeout=10.0)
@@ -206,7 +210,7 @@ async def test_what_is_overdue_in_the_queue_is_never_sent(table: RequestTable[An
 
 
 async def test_a_loss_with_an_error_fails_every_waiter_and_tells_what_was_sent(
-    table: RequestTable[Any], callers: Callers
+    table: Watched, callers: Callers
 ) -> None:
     table.connect(Wire(), limit=1)
     await callers.start("sent", "waits")
@@ -217,7 +221,7 @@ async def test_a_loss_with_an_error_fails_every_waiter_and_tells_what_was_sent(
     assert (len(table), table.connected) == (0, False)
 
 
-async def test_a_loss_without_an_error_lets_waiters_live_on(table: RequestTable[Any], callers: Callers) -> None:
+async def test_a_loss_without_an_error_lets_waiters_live_on(table: Watched, callers: Callers) -> None:
     table.connect(Wire(), limit=1)
     await callers.start("1", "2")
     table.disconnect()
@@ -230,9 +234,7 @@ async def test_a_loss_without_an_error_lets_waiters_live_on(table: RequestTable[
     assert callers.outcomes == {"1": "answered over the next connection"}
 
 
-async def test_what_never_left_the_lost_connection_is_sent_over_the_next(
-    table: RequestTable[Any], callers: Callers
-) -> None:
+async def test_what_never_left_the_lost_connection_is_sent_over_the_next(table: Watched, callers: Callers) -> None:
     """Handed to the old link's outbox is not sent: without a second chance the waiter waits for nothing."""
     first = Wire()
     first.keep = True
@@ -243,10 +245,20 @@ async def test_what_never_left_the_lost_connection_is_sent_over_the_next(
     assert second == ["1", "2"]
 
 
-async def test_one_sleeper_watches_all_deadlines(table: RequestTable[Any], callers: Callers, ms: float) -> None:
+async def test_no_watcher_idles_when_there_is_nothing_to_watch(table: Watched, callers: Callers, ms: float) -> None:
     table.connect(Wire())
-    callers.group.start_soon(table.watch_deadlines)
-    await anyio.wait_all_tasks_blocked()
+    table.group = callers.group
+    for expected in (1, 2):
+        with anyio.fail_after(5):
+            await callers._call("1", 20 * ms)
+            await anyio.wait_all_tasks_blocked()
+        assert isinstance(callers.outcomes["1"], RequestTimeout)
+        assert table.watchers == expected
+
+
+async def test_one_sleeper_watches_all_deadlines(table: Watched, callers: Callers, ms: float) -> None:
+    table.connect(Wire())
+    table.group = callers.group
     started = anyio.current_time()
     callers.group.start_soon(callers._call, "late", 120 * ms)
     callers.group.start_soon(callers._call, "early", 30 * ms)
@@ -262,9 +274,9 @@ async def test_one_sleeper_watches_all_deadlines(table: RequestTable[Any], calle
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # timers are counted on asyncio's loop
 async def test_a_thousand_requests_need_no_timer_each(
-    table: RequestTable[Any], callers: Callers, monkeypatch: pytest.MonkeyPatch
+    table: Watched, callers: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    callers.group.start_soon(table.watch_deadlines)
+    table.group = callers.group
     await callers.start("first", timeout=50.0)
     loop, timers = asyncio.get_running_loop(), []
     original: Callable[..., Any] = loop.call_at

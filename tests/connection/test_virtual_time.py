@@ -176,7 +176,7 @@ async def test_the_wait_after_recovering_begins_anew(world: World, supervise: An
 
 
 async def test_deadlines_are_kept_to_the_moment(world: World, supervise: Any) -> None:
-    table: RequestTable[bytes] = RequestTable()
+    table: RequestTable[bytes] = RequestTable(lambda: watcher.start_soon(table.watch_deadlines))
     outcomes: list[tuple[str, float]] = []
 
     async def call(key: str, timeout: float) -> None:
@@ -186,12 +186,10 @@ async def test_deadlines_are_kept_to_the_moment(world: World, supervise: Any) ->
         outcomes.append((key, trio.current_time() - started))
 
     async with trio.open_nursery() as watcher:
-        watcher.start_soon(table.watch_deadlines)
         async with trio.open_nursery() as callers:
             for key, timeout in (("hour", 3600.0), ("second", 1.0), ("minute", 60.0)):
                 callers.start_soon(partial(call, key, timeout))
                 await trio.testing.wait_all_tasks_blocked()
-        watcher.cancel_scope.cancel()
     assert outcomes == [("second", 1.0), ("minute", 60.0), ("hour", 3600.0)]
     assert len(table) == 0
 

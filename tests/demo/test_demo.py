@@ -209,3 +209,29 @@ def test_rest_toggle_shows_the_way_of_each_call(run: Run) -> None:
         r"\[ok\] JSON, while it is lost +GET +via https",
         r"\[ok\] JSON, connected again +GET +via websocket",
     )
+
+
+def test_slack_bot_answers_each_message_once(run: Run) -> None:
+    ended = run("slack_bot.py")
+    assert_kept(
+        ended,
+        r"Using a fake Slack, http://127\.0\.0\.1",
+        r"open",
+        r'alice says "how are you\?"',
+        r"answered as message 1: acknowledged",
+        r'alice says "what is new\?"',
+        r"answered as message 2: acknowledged",  # after the reconnect, by Slack's replay
+        r"ws_close \(1006, ''\)",
+        r"open",
+        r"Slack says goodbye",
+        r"open",
+        r'alice says "and now\?"',
+        r"\[ok\] 4 answers to 4 questions, each once and in order",
+    )
+
+
+def test_slack_bot_says_what_is_wrong_with_a_token(run: Run) -> None:
+    ended = run("slack_bot.py", SLACK_BOT_TOKEN="xoxb-\u00e9")
+    assert ended.returncode == 1
+    assert "token: expected a Slack token" in ended.stdout
+    assert "xoxb" not in ended.stdout.replace("(xoxb-... or xoxp-...)", "") + ended.stderr

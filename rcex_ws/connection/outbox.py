@@ -1,0 +1,113 @@
+"""What waits to be written to one socket: in order, in as few writes as possible, whole.
+
+On asyncio the first message goes out at once and those of the same moment follow in one write, without a task. Where
+that is not possible - the network is slow, or this is trio - a writer task does it, started when first needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from anyio.abc import TaskGroup
+
+from rcex_ws.connection.frames import CloseFrame, Frame
+from rcex_ws.connection.requests import Pending
+from rcex_ws.connection.socket import Socket
+from rcex_ws.tasks import Signal
+
+__all__ = ["Outbox"]
+
+#: Most messages handed to the socket at once: a request counts as sent from then on, though the peer may be slow.
+_BATCH = 32
+
+
+class Outbox:
+    """Write messages.
+
+    Args:
+        socket: where to.
+        close_timeout: seconds for the closing handshake that a close frame begins.
+    """
+
+    def __init__(self, socket: Socket, *, close_timeout: float) -> None:
+        self._socket = socket
+        self._close_timeout = close_timeout
+        self._messages: deque[bytes | Frame | Pending[Any]] = deque()
+        self._busy = False  # what is put now goes with what was put a moment ago
+        self._failure: Exception | None = None
+        self._group: TaskGroup | None = None
+        self._wakeup: Signal | None = None  # of the writer, once it runs
+
+    def put(self, message: bytes | Frame | Pending[Any]) -> None:
+        """Write a message in its turn; never waits."""
+        self._messages.append(message)
+        if self._busy:
+            return
+        self._busy = True
+        if self._socket.can_write():
+            self._flush()
+            asyncio.get_running_loop().call_soon(self._flush_rest)
+        else:
+            self._wake_writer()
+
+    def start(self, group: TaskGroup) -> None:
+        """Let the writer run in this group when it is needed."""
+        self._group = group
+        if self._messages:
+            self._wake_writer()
+
+    def stop(self) -> None:
+        """Hear that the group ends; what is put now is never written."""
+        self._group = None
+
+    def _flush(self) -> None:
+        """Write what the socket takes without waiting."""
+        try:
+            while self._messages and not isinstance(self._messages[0], CloseFrame) and self._socket.can_write():
+                self._socket.write(self._next_batch())
+        except Exception as exc:  # noqa: BLE001 - raised again by the writer, whose owner hears of it
+            self._failure = exc
+
+    def _flush_rest(self) -> None:
+        """Write what was put after the first message, in one go; the writer does what is left."""
+        self._flush()
+        if self._messages or self._failure is not None:
+            self._wake_writer()
+        else:
+            self._busy = False
+
+    def _wake_writer(self) -> None:
+        if self._wakeup is not None:
+            self._wakeup.set()
+        elif self._group is not None:
+            self._wakeup = Signal()
+            self._group.start_soon(self._write)
+
+    async def _write(self) -> None:
+        while True:
+            if self._failure is not None:
+                raise self._failure
+            while self._messages:
+                if isinstance(close := self._messages[0], CloseFrame):
+                    await self._socket.close(close.code, close.reason, within=self._close_timeout)
+                    return
+                if not await self._socket.send(self._next_batch()):
+                    return  # the reader knows why
+            self._busy = False
+            self._wakeup = Signal()
+            await self._wakeup.wait()
+
+    def _next_batch(self) -> list[bytes | Frame]:
+        """Take what can be written at once: all up to a close frame, and not more than a good write holds."""
+        batch: list[bytes | Frame] = []
+        while self._messages and len(batch) < _BATCH and not isinstance(self._messages[0], CloseFrame):
+            message = self._messages.popleft()
+            if isinstance(message, Pending):
+                if message.settled:
+                    continue
+                message.sent = True
+                message = message.frame
+            batch.append(message)
+        return batch

@@ -1,0 +1,261 @@
+"""`Bot`: the small callback form of a Slack client, on `WebSocketClient`.
+
+A handler with four methods, a state that goes from one to the next, and a model of the team that follows the events.
+After the `Slack.Bot` of Elixir's slack_kit, with its faults mended: `handle_event` sees the model after the update, and
+the result of `handle_close` counts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Protocol, TypeVar, Unpack, cast
+
+import anyio
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskStatus
+
+from rcex_ws.connection import (
+    KEEPALIVE_TIMEOUT,
+    CallbackClient,
+    Close,
+    Frame,
+    Ok,
+    Reconnect,
+    Text,
+    WebSocketClient,
+    WebSocketHandler,
+    WebSocketOptions,
+    call,
+)
+from rcex_ws.errors import ConfigurationError, RcexError
+from rcex_ws.slack.bot_slack import BotSlack
+from rcex_ws.slack.errors import BadFrame
+from rcex_ws.slack.frames import Event, decode
+from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore
+from rcex_ws.slack.web import StartData, StartMethod, WebApi
+
+__all__ = ["Bot", "BotHandler", "CallbackClients"]
+
+logger = logging.getLogger("rcex_ws.slack")
+
+P = TypeVar("P")
+_CLOSE_TIMEOUT = 2.0
+
+
+class CallbackClients(Protocol):
+    """What runs a bot: `WebSocketClient` itself, or a `WebSocketClientStub`."""
+
+    async def run(
+        self,
+        url: str | bytes,
+        handler: WebSocketHandler[Any],
+        state: Any,
+        *,
+        keepalive: float | None = None,
+        task_status: TaskStatus[Any] = TASK_STATUS_IGNORED,
+        **options: Unpack[WebSocketOptions],
+    ) -> object:
+        """Run a handler until it ends; see `WebSocketClient.run`."""
+        ...
+
+
+class BotHandler(Generic[P]):
+    """Answer what happens in a team; derive from it. Each method, sync or async, gives the next state.
+
+    They are called one at a time and in order. An exception ends the bot, and reaches whoever runs it.
+    """
+
+    def handle_connect(self, slack: BotSlack, state: P) -> P | Awaitable[P]:
+        """Hear that the connection is open: at first, and after every `Reconnect`."""
+        return state
+
+    def handle_event(self, event: Event, slack: BotSlack, state: P) -> P | Awaitable[P]:
+        """Take an event; `slack.store` knows of it already."""
+        return state
+
+    def handle_close(
+        self, reason: object, slack: BotSlack, state: P
+    ) -> P | Close[P] | Reconnect[P] | Awaitable[P | Close[P] | Reconnect[P]]:
+        """Decide what follows the end of a connection, or an attempt that failed.
+
+        Not called when Slack was silent for too long: then the bot connects again.
+
+        Args:
+            reason: as for `WebSocketHandler.ondisconnect`, or what made rtm.start fail.
+            slack: the model, and ways to send.
+            state: the state.
+
+        Returns:
+            `Reconnect` to connect again, unless trying again cannot help; `Close` to end with another reason; the
+            state to end with this one.
+        """
+        return state
+
+    def handle_info(self, message: object, slack: BotSlack, state: P) -> P | Awaitable[P]:
+        """Take what was given to `Bot.info`, or a `SlowConsumer` when events are dropped."""
+        return state
+
+
+class Bot(Generic[P]):
+    """Run a handler as a Slack bot.
+
+    ::
+
+        class Echo(BotHandler[int]):
+            async def handle_event(self, event, slack, state):
+                if event["type"] == "message":
+                    await slack.send_message(event["text"], event["channel"])
+                return state + 1
+
+        await Bot(Echo(), 0, token).run()
+
+    Args:
+        handler: the callbacks.
+        state: the first state.
+        token: of the bot; a secret.
+        client: what runs it; a `WebSocketClientStub` in tests.
+        api: the HTTP step, with another address or time-out; made from the token and closed here if not given.
+        store: the model; a `MemoryDataStore` if not given.
+        start_method: rtm.start tells the names of channels and users, which rtm.connect does not.
+        keepalive: seconds of silence after which to ping, and then to connect again.
+        **options: see `rcex_ws.connection.WebSocketOptions`.
+
+    Raises:
+        ConfigurationError: an argument cannot work.
+    """
+
+    def __init__(
+        self,
+        handler: BotHandler[P],
+        state: P,
+        token: str = "",
+        *,
+        client: CallbackClients = WebSocketClient,
+        api: WebApi | None = None,
+        store: DataStore | None = None,
+        start_method: StartMethod = "rtm.start",
+        keepalive: float | None = 10.0,
+        **options: Unpack[WebSocketOptions],
+    ) -> None:
+        if start_method not in ("rtm.start", "rtm.connect"):
+            raise ConfigurationError(f"start_method: expected 'rtm.start' or 'rtm.connect', got {start_method!r}")
+        if "next_url" in options:
+            raise ConfigurationError("next_url: a bot asks Slack for its addresses")
+        self._handler = handler
+        self._state = state
+        self._client = client
+        self._own_api = api is None
+        self._api = api or WebApi(token, proxy=options.get("proxy"), ssl_context=options.get("ssl_context"))
+        self._store = MemoryDataStore() if store is None else store
+        self._start_method: StartMethod = start_method
+        self._keepalive = keepalive
+        self._options = options
+
+    async def run(self, *, task_status: TaskStatus[CallbackClient] = TASK_STATUS_IGNORED) -> object:
+        """Run until the end; may be called again after it.
+
+        Args:
+            task_status: gets the client, with `info` and `stop`, before there is a connection; for `TaskGroup.start`.
+
+        Returns:
+            The final reason, unless it is an exception.
+
+        Raises:
+            SlackApiError: Slack refused the first rtm.start.
+            RcexError: it could not be asked, or the final reason is one.
+            Exception: the handler raised it.
+        """
+        try:
+            start = await self._ask()
+            callbacks = _Callbacks(self._handler, self._store, self._api, start, self._ask)
+            options: WebSocketOptions = {**self._options, "next_url": callbacks.next_url}
+            return await self._client.run(
+                start.url,
+                callbacks,
+                self._state,
+                keepalive=self._keepalive,
+                task_status=task_status,
+                **options,
+            )
+        finally:
+            if self._own_api:
+                with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+                    await self._api.aclose()
+
+    async def _ask(self) -> StartData:
+        return await self._api.connect(self._start_method, batch_presence_aware=True, presence_sub=True)
+
+
+class _Callbacks(WebSocketHandler[P]):
+    """Turn the callbacks of a WebSocket into those of a bot."""
+
+    def __init__(
+        self,
+        handler: BotHandler[P],
+        store: DataStore,
+        api: WebApi,
+        start: StartData,
+        ask: Callable[[], Awaitable[StartData]],
+    ) -> None:
+        self._handler = handler
+        self._store = store
+        self._api = api
+        self._start = start
+        self._ask = ask
+        self._slack: BotSlack
+
+    async def next_url(self) -> str:
+        """Ask Slack for the next address: each is good for one connection."""
+        self._start = await self._ask()
+        return self._start.url
+
+    def init(self, state: P) -> Reconnect[P]:
+        self._slack = BotSlack(self._store, self._api, WebSocketClient.current(), self._start)
+        return Reconnect(state)
+
+    async def onconnect(self, ref: int, state: P) -> Ok[P]:
+        self._slack.start = self._start
+        try:
+            await self._store.cache_start(self._start.data)
+        except DataStoreError:
+            logger.exception("the store cannot take what Slack told at the start")
+        return Ok(await self._next(self._handler.handle_connect, self._slack, state))
+
+    async def ondisconnect(self, reason: object, state: P) -> Close[P] | Reconnect[P]:
+        if reason == KEEPALIVE_TIMEOUT:
+            return Reconnect(state)
+        result = await call(self._handler.handle_close, reason, self._slack, state)
+        if isinstance(result, Reconnect):
+            again = cast("Reconnect[P]", result)
+            final = isinstance(reason, RcexError) and not reason.retryable
+            return Close(reason, again.state) if final else again
+        return cast("Close[P]", result) if isinstance(result, Close) else Close(reason, cast("P", result))
+
+    async def websocket_handle(self, frame: Frame, ref: int, state: P) -> Ok[P]:
+        event = _event(frame)
+        if event is None:
+            return Ok(state)
+        try:
+            await self._store.apply(event, self_id=self._start.self_id, team_id=self._start.team_id)
+        except DataStoreError:
+            logger.exception("the store cannot take an event; the handler gets it all the same")
+        return Ok(await self._next(self._handler.handle_event, event, self._slack, state))
+
+    async def websocket_info(self, message: object, ref: int | None, state: P) -> Ok[P]:
+        return Ok(await self._next(self._handler.handle_info, message, self._slack, state))
+
+    async def _next(self, callback: Callable[..., object], *args: object) -> P:
+        return cast("P", await call(callback, *args))
+
+
+def _event(frame: Frame) -> Event | None:
+    """Give the event in a frame; what has no `type` answers something that was sent, and nobody waits for it."""
+    if not isinstance(frame, Text):
+        return None
+    try:
+        event = decode(frame.data.partition("\0")[0].encode())
+    except BadFrame as exc:
+        logger.warning("a frame was ignored: %s", exc)
+        return None
+    return event if isinstance(event.get("type"), str) else None

@@ -1,0 +1,228 @@
+"""Two connections at once: the next is opened before the last is closed, and no event is lost or comes twice."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rcex_ws.connection import State
+from rcex_ws.errors import NotConnected
+from rcex_ws.slack import Outcome, SlackApiError
+from rcex_ws.slack.overlap import Overlap
+
+ROOM = "C0GENERAL"
+UP = ["connecting", "authenticated", "ws_opening", "ws_opened", "open"]
+
+
+async def test_the_next_connection_is_open_before_the_last_is_closed(make_client, slack, told):
+    client = make_client()
+    told.listen(client, "goodbye")
+    await client.start()
+    told.clear()
+    slack.withhold_hello()
+    slack.goodbye()
+    await slack.wait_for_connection(2)
+    assert slack.connections == [1, 2]
+    assert client.state is State.READY
+    assert (await client.send_message("over the first", ROOM)).ts
+    slack.push({"type": "hello"}, connection=2)
+    end = await slack.wait_for_close(1)
+    assert (end.code, end.answered) == (1000, False)
+    assert (await client.send_message("over the second", ROOM)).ts
+    assert [message.connection for message in slack.accepted] == [1, 2]
+    await told.until(lambda: "open" in told.names)
+    assert told.names == ["open", "goodbye", *UP][1:]
+    assert client.state is State.READY
+    assert slack.violations == []
+
+
+async def test_the_server_closes_after_its_goodbye(client, slack, told):
+    slack.goodbye(close_after=0.05)
+    await slack.wait_for_close(1)
+    await told.wait("open", 2)
+    assert told.names == [*UP, *UP]
+    assert slack.connections_total == 2
+
+
+async def test_events_on_both_come_once(make_client, slack, told, message, until):
+    client = make_client(listen=("message", "user_typing", "user_change", "last"))
+    await client.start()
+    slack.withhold_hello()
+    slack.goodbye()
+    await slack.wait_for_connection(2)
+    typing = {"type": "user_typing", "channel": ROOM, "user": "U000ALICE"}
+    change = {"type": "user_change", "user": {"id": "U000ALICE", "name": "alice"}}
+    slack.push(message("only the first has it", "1.0"), typing, connection=1)
+    await told.wait("user_typing")
+    both = [message("both", "1.1"), typing, change, message("both", "1.1", subtype="me_message"), typing]
+    slack.push(*both)
+    slack.push(message("only the second has it", "1.2"), connection=2)
+    await told.until(lambda: len(told.items) >= 8)
+    slack.push({"type": "hello"}, connection=2)
+    await slack.wait_for_close(1)
+    slack.push(message("after that", "1.3"), {"type": "last"})
+    await told.wait("last")
+    texts = [args[0]["text"] for args in told.of("message")]
+    assert texts == ["only the first has it", "both", "both", "only the second has it", "after that"]
+    assert len(told.of("user_typing")) == 3
+    assert told.of("user_change") == [(change,)]
+
+
+async def test_messages_on_the_way_are_answered_over_the_last_connection(client, slack):
+    slack.swallow_acks()
+    sent = client.send_message("one", ROOM)
+    await slack.wait_for_message("one")
+    slack.options.replay_last_reply = True
+    slack.withhold_hello()
+    slack.goodbye()
+    await slack.wait_for_connection(2)
+    slack.push({"type": "hello"}, {"type": "message", "reply_to": 0, "text": "x"}, connection=2)
+    slack.push({"ok": True, "reply_to": 1, "ts": "5.6", "text": "one"}, connection=1)
+    reply = await sent
+    assert (reply.outcome, reply.ts) == (Outcome.ACKNOWLEDGED, "5.6")
+
+
+async def test_a_replay_does_not_condemn_what_the_last_connection_still_carries(client, slack, told):
+    """Slack repeats message 1 over the next connection; message 2 is on its way over the last one."""
+    await client.send_message("one", ROOM)
+    slack.swallow_acks()
+    sent = client.send_message("two", ROOM)
+    await slack.wait_for_message("two")
+    slack.withhold_hello()
+    slack.goodbye()
+    await slack.wait_for_connection(2)
+    replay = {"type": "message", "reply_to": 1, "channel": ROOM, "text": "one", "ts": "1.2"}
+    slack.push({"type": "hello"}, replay, {"type": "pref_change"}, connection=2)
+    await slack.wait_for_close(1)
+    assert not sent.pending.settled
+    slack.push({"ok": True, "reply_to": 2, "ts": "5.6", "text": "two"})
+    assert (await sent).ts == "5.6"
+
+
+async def test_a_renewal_that_fails_is_tried_again_while_the_last_connection_works(make_client, slack, told, message):
+    client = make_client()
+    told.listen(client, "message")
+    await client.start()
+    slack.fail(error="fatal_error", times=2)
+    slack.goodbye()
+    await told.wait("unable_to_rtm_start", 2)
+    assert client.state is State.READY
+    assert (await client.send_message("still here", ROOM)).ts
+    slack.push(message("to you, too"), connection=1)
+    await told.wait("message")
+    await slack.wait_for_close(1)
+    assert slack.connections == [2]
+
+
+async def test_the_last_connection_goes_before_the_renewal_succeeds(make_client, slack, told):
+    client = make_client()
+    await client.start()
+    slack.withhold_hello()
+    slack.goodbye()
+    await slack.wait_for_connection(2)
+    slack.close(1001, connection=1)
+    await told.wait("ws_close")
+    assert not client.connected
+    slack.push({"type": "hello"}, connection=2)
+    await told.wait("open", 2)
+    assert (await client.send_message("one", ROOM)).ts
+    assert slack.connections_total == 2
+
+
+async def test_the_next_connection_goes_before_hello(client, slack, told):
+    slack.withhold_hello()
+    slack.goodbye()
+    await slack.wait_for_connection(2)
+    slack.close(1001, "not yet", connection=2)
+    await told.wait("ws_close")
+    assert client.connected
+    await slack.wait_for_close(1)
+    assert slack.connections == [3]
+    assert told.of("ws_close") == [(1001, "not yet")]
+
+
+async def test_goodbye_without_reconnecting(make_client, slack, told):
+    client = make_client(auto_reconnect=False)
+    told.listen(client, "goodbye")
+    await client.start()
+    slack.goodbye(close_after=0.02)
+    await client.wait_closed()
+    assert told.names == [*UP, "goodbye", "ws_close", "disconnect"]
+    assert slack.connections_total == 1
+
+
+@pytest.mark.parametrize("auto_reconnect", [True, False])
+async def test_reconnect_by_hand(make_client, slack, told, auto_reconnect):
+    client = make_client(auto_reconnect=auto_reconnect)
+    with pytest.raises(NotConnected):
+        await client.reconnect()
+    await client.start()
+    await client.reconnect()
+    assert (await slack.wait_for_close(1)).code == 1000
+    assert slack.connections == [2]
+    await told.wait("open", 2)
+    assert told.names == [*UP, *UP]
+
+
+async def test_reconnect_by_hand_does_not_wait_for_the_schedule(make_client, slack, told):
+    client = make_client(reconnect_delays=lambda failures: 60.0)
+    await client.start()
+    slack.fail(error="fatal_error")
+    slack.close()
+    await told.wait("attempting_reconnect")
+    with anyio.fail_after(5):
+        with pytest.raises(SlackApiError, match="fatal_error"):
+            await client.reconnect()
+        await client.reconnect()
+    assert client.connected
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+@given(data=st.data())
+def test_whatever_comes_over_two_connections_is_delivered_as_often_as_it_was_sent(stamped, data):
+    """Slack sends the same sequence over both, the second joins later; they are read in any interleaving."""
+    sent = data.draw(st.lists(st.sampled_from(["a", "b"]), max_size=8))
+    begins = 0 if not stamped else data.draw(st.integers(0, len(sent)))
+    first = list(enumerate(sent))
+    second = first[begins:]
+    overlap = Overlap("first")
+    delivered = []
+    while first or second:
+        over_first = data.draw(st.booleans()) if first and second else bool(first)
+        number, kind = (first if over_first else second).pop(0)
+        event = {"type": kind, **({"ts": str(number)} if stamped else {})}
+        if overlap.is_new("first" if over_first else "second", repr(event).encode(), event):
+            delivered.append(kind)
+    assert sorted(delivered) == sorted(sent)
+
+
+def test_what_changes_back_is_not_lost():
+    """Alice goes away and comes back while the newer connection joins: her last word counts."""
+    overlap = Overlap("first")
+    active, away = (b"active", {"type": "presence_change"}), (b"away", {"type": "presence_change"})
+    assert overlap.is_new("first", *active)  # the newer one never gets this
+    assert overlap.is_new("first", *away)
+    assert not overlap.is_new("second", *away)
+    assert overlap.is_new("second", *active)
+    assert not overlap.is_new("first", *active)
+
+
+def test_an_event_that_only_the_older_brings_is_not_lost():
+    """Slack sent it before it knew of the newer connection, whose hello was faster."""
+    overlap = Overlap("first")
+    assert overlap.is_new("second", b"1", {"type": "team_join"})
+    assert overlap.is_new("first", b"2", {"type": "pref_change"})
+    assert not overlap.is_new("first", b"1", {"type": "team_join"})
+
+
+def test_what_is_still_under_way_when_the_first_connection_goes_is_known():
+    overlap = Overlap("first")
+    stamped, plain = {"type": "message", "ts": "1.2"}, {"type": "user_typing"}
+    assert overlap.is_new("first", b"1", stamped)
+    assert overlap.is_new("first", b"2", plain)
+    overlap.one_is_gone()
+    assert not overlap.is_new("second", b"1", stamped)
+    assert overlap.is_new("second", b"2", plain)
+    assert overlap.is_new("second", b"3", {"type": "message", "ts": "1.3"})
