@@ -185,11 +185,10 @@ async def test_deadlines_are_kept_to_the_moment(world: World, supervise: Any) ->
             await table.call(key, b"", deadline=trio.current_time() + timeout)
         outcomes.append((key, trio.current_time() - started))
 
-    async with trio.open_nursery() as watcher:
-        async with trio.open_nursery() as callers:
-            for key, timeout in (("hour", 3600.0), ("second", 1.0), ("minute", 60.0)):
-                callers.start_soon(partial(call, key, timeout))
-                await trio.testing.wait_all_tasks_blocked()
+    async with trio.open_nursery() as watcher, trio.open_nursery() as callers:
+        for key, timeout in (("hour", 3600.0), ("second", 1.0), ("minute", 60.0)):
+            callers.start_soon(partial(call, key, timeout))
+            await trio.testing.wait_all_tasks_blocked()
     assert outcomes == [("second", 1.0), ("minute", 60.0), ("hour", 3600.0)]
     assert len(table) == 0
 
