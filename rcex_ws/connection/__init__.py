@@ -1,6 +1,7 @@
 """ONE resilient WebSocket: open, keep alive, lose, back off, reopen. Knows no protocol.
 
 frames.py      what is written on a WebSocket, as an application sees it
+endpoint.py    where to connect
 socket.py      open one WebSocket on asyncio or trio
 link.py        what belongs to one connection: reader, writer, heartbeat, how it ended
 supervisor.py  what happens next: states, schedule, attempts
@@ -14,8 +15,12 @@ dedupe.py, options.py   pure: what came before, whether an option can work
 schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
+from rcex_ws.connection.endpoint import Endpoint, Opener, open_websocket
 from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call, finish
 from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
@@ -23,22 +28,23 @@ from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
 from rcex_ws.connection.options import check_options
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
-from rcex_ws.connection.socket import Endpoint, Opener, Socket, open_websocket
 from rcex_ws.connection.supervisor import Driver, State, Supervisor
-from rcex_ws.connection.websocket_client import WebSocketClient
-from rcex_ws.connection.websocket_handler import (
-    KEEPALIVE_TIMEOUT,
-    NORMAL,
-    REMOTE,
-    CallbackClient,
-    Close,
-    Ok,
-    Once,
-    Reconnect,
-    Reply,
-    WebSocketHandler,
-)
-from rcex_ws.connection.websocket_settings import NextUrl, WebSocketOptions
+
+if TYPE_CHECKING:
+    from rcex_ws.connection.websocket_client import WebSocketClient
+    from rcex_ws.connection.websocket_handler import (
+        KEEPALIVE_TIMEOUT,
+        NORMAL,
+        REMOTE,
+        CallbackClient,
+        Close,
+        Ok,
+        Once,
+        Reconnect,
+        Reply,
+        WebSocketHandler,
+    )
+    from rcex_ws.connection.websocket_settings import NextUrl, WebSocketOptions
 
 __all__ = [
     "KEEPALIVE_TIMEOUT",
@@ -72,7 +78,6 @@ __all__ = [
     "Reply",
     "RequestTable",
     "Seen",
-    "Socket",
     "State",
     "Supervisor",
     "Text",
@@ -88,3 +93,28 @@ __all__ = [
     "open_websocket",
     "utc_now",
 ]
+
+#: The callback client is loaded when it is first asked for: the other protocols do without.
+_HOMES = {
+    "websocket_client": ("WebSocketClient",),
+    "websocket_handler": (
+        "KEEPALIVE_TIMEOUT",
+        "NORMAL",
+        "REMOTE",
+        "CallbackClient",
+        "Close",
+        "Ok",
+        "Once",
+        "Reconnect",
+        "Reply",
+        "WebSocketHandler",
+    ),
+    "websocket_settings": ("NextUrl", "WebSocketOptions"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import count
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
@@ -21,8 +21,10 @@ from rcex_ws.connection.frames import CloseFrame, Frame
 from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.outbox import Outbox
 from rcex_ws.connection.requests import Pending
-from rcex_ws.connection.socket import Socket
 from rcex_ws.errors import RcexError
+
+if TYPE_CHECKING:
+    from rcex_ws.connection.socket import Socket
 
 __all__ = ["Conversation", "Link", "Loss", "LossKind", "utc_now"]
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyio.abc import TaskGroup
 
 from rcex_ws.connection.frames import CloseFrame, Frame
 from rcex_ws.connection.requests import Pending
-from rcex_ws.connection.socket import Socket
 from rcex_ws.tasks import Signal
+
+if TYPE_CHECKING:
+    from rcex_ws.connection.socket import Socket
 
 __all__ = ["Outbox"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import ssl as ssl_module
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 from websockets import exceptions as wse
@@ -22,6 +22,7 @@ from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from rcex_ws.connection.endpoint import Endpoint
 from rcex_ws.connection.frames import Binary, Frame, Ping, Pong, Text
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.retry_after import parse_retry_after
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     import trio
 
-__all__ = ["Closed", "Endpoint", "Opener", "Socket", "open_websocket"]
+__all__ = ["Closed", "Socket", "open_socket"]
 
 # websockets logs the request line, and with it the token, at DEBUG level. This logger stands in no hierarchy, so that
 # no configuration can let it speak.
@@ -47,25 +48,6 @@ _END_TIMEOUT = 5.0
 
 #: Bytes that wait in a transport before writers have to wait, too; the default of websockets' own `write_limit`.
 _WRITE_BUFFER = 2**15
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Say where to connect.
-
-    Attributes:
-        url: the ws:// or wss:// address; may hold secrets, so it is never shown.
-        headers: extra headers of the upgrade request.
-        proxy: None for the environment's proxy, a URL (http, https, socks5) for that one, False for none.
-        ssl_context: for wss:// only; None for the system's trust store.
-        max_size: the largest message accepted, in bytes.
-    """
-
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    proxy: str | bool | None = field(default=None, repr=False)
-    ssl_context: ssl_module.SSLContext | None = None
-    max_size: int = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,16 +257,8 @@ def _ignore(frame: WireFrame) -> None:
     """Take what comes after the last reader has gone."""
 
 
-class Opener(Protocol):
-    """The seam of `open_websocket`, so that a test can connect over a stream of its own."""
-
-    def __call__(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Socket]:
-        """Open one WebSocket; raise `ConnectFailed` when that fails."""
-        ...
-
-
 @asynccontextmanager
-async def open_websocket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = None) -> AsyncGenerator[Socket, None]:
+async def open_socket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = None) -> AsyncGenerator[Socket, None]:
     """Open one WebSocket; on leaving, whatever is left of it is aborted.
 
     There is no time-out here: the caller's covers the whole attempt.

@@ -16,11 +16,11 @@ from typing import Protocol, cast
 import anyio
 from anyio.abc import TaskGroup
 
+from rcex_ws.connection.endpoint import Endpoint, Opener, open_websocket
 from rcex_ws.connection.frames import CloseFrame
 from rcex_ws.connection.heartbeat import Heartbeat
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
-from rcex_ws.connection.socket import Endpoint, Opener, open_websocket
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
 from rcex_ws.tasks import Signal, loop_clock
 

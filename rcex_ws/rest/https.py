@@ -12,7 +12,6 @@ import ssl
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -26,7 +25,6 @@ from rcex_ws.rest.message import UNSET, Files, Request, Response
 
 __all__ = ["HTTPClient", "HTTPEdge", "HTTPResponse", "StreamedResponse", "bounded", "user_agent"]
 
-_LIBRARY = f"rcex_ws/{version('rcex_ws')} python/{platform.python_version()}"
 _CLOSE_TIMEOUT = 5.0
 _LONGEST_CHAIN = 20
 
@@ -76,7 +74,9 @@ class _OwnClient(HTTPClient, Protocol):
 
 def user_agent(app_name: str, app_version: str) -> str:
     """Return the value of User-Agent and X-User-Agent."""
-    return f"{app_name}/{app_version} {_LIBRARY}"
+    from importlib.metadata import version  # slow to load
+
+    return f"{app_name}/{app_version} rcex_ws/{version('rcex_ws')} python/{platform.python_version()}"
 
 
 @contextmanager

@@ -17,7 +17,8 @@ import trio
 from anyio.abc import ByteStream
 from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair
 
-from rcex_ws.connection import Endpoint, Socket, open_websocket
+from rcex_ws.connection import Endpoint, open_websocket
+from rcex_ws.connection.socket import Socket
 from rcex_ws.gateway import GatewayApp, GatewayOptions
 
 __all__ = ["MemoryGateway"]

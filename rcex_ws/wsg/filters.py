@@ -15,10 +15,13 @@ __all__ = ["check_filters", "matches_any", "same_filters"]
 from rcex_ws.errors import ConfigurationError
 
 
-@lru_cache(maxsize=4096)
 def _parse(text: str) -> tuple[tuple[str, ...], frozenset[tuple[str, str]]]:
     path, _, query = text.partition("?")
     return tuple(path.strip("/").split("/")), frozenset(parse_qsl(query, keep_blank_values=True))
+
+
+#: For the few filters that notifications are compared with; ten thousand compared once would only push each other out.
+_parse_again = lru_cache(maxsize=4096)(_parse)
 
 
 def _same_path(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
@@ -27,9 +30,9 @@ def _same_path(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
 
 def matches_any(event: str, filters: Iterable[str]) -> bool:
     """Tell whether a notification's event is asked for: same path, `~` standing for any id, query a subset."""
-    path, query = _parse(event)
+    path, query = _parse_again(event)
     for text in filters:
-        filter_path, filter_query = _parse(text)
+        filter_path, filter_query = _parse_again(text)
         if filter_query <= query and _same_path(path, filter_path):
             return True
     return False

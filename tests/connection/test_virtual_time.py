@@ -17,7 +17,8 @@ from websockets.frames import Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from rcex_ws.connection import Endpoint, LossKind, RequestTable, Socket, State, default_delays, open_websocket
+from rcex_ws.connection import Endpoint, LossKind, RequestTable, State, default_delays, open_websocket
+from rcex_ws.connection.socket import Socket
 from rcex_ws.errors import RequestTimeout
 
 

@@ -126,6 +126,6 @@ async def test_two_streams_are_two_connections(memory: MemoryGateway) -> None:
 async def test_our_own_client_connects_through_it(memory: MemoryGateway) -> None:
     received: list[bytes] = []
     async with memory.open_websocket(Endpoint(await address(memory))) as socket:
-        closed = await socket.read(received.append)
+        closed = await socket.read(lambda data, binary: received.append(data), lambda data: None)
     assert [json.loads(message)[0]["type"] for message in received] == ["ConnectionDetails", "Error"]
     assert (closed.code, closed.by_peer) == (1000, True)
