@@ -38,7 +38,10 @@ class Conversations(RuleBasedStateMachine):
 
     async def make(self, while_disconnected):
         self.messages = Messages(
-            while_disconnected=while_disconnected, then=self.steps.append, log=logging.getLogger("quiet")
+            while_disconnected=while_disconnected,
+            then=self.steps.append,
+            watch=lambda: None,
+            log=logging.getLogger("quiet"),
         )
         self.messages.self_id = "U1"
 
