@@ -17,7 +17,7 @@ demo: .venv/installed-gateway
 
 test: .venv/installed-test
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 3 --dist loadfile  # most of them wait for sockets
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check

@@ -22,6 +22,7 @@ import msgspec
 from rcex_ws.errors import RequestTimeout, TransportError
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.message import UNSET, Files, Request, Response
+from rcex_ws.version import __version__
 
 __all__ = ["HTTPClient", "HTTPEdge", "HTTPResponse", "StreamedResponse", "bounded", "user_agent"]
 
@@ -74,9 +75,7 @@ class _OwnClient(HTTPClient, Protocol):
 
 def user_agent(app_name: str, app_version: str) -> str:
     """Return the value of User-Agent and X-User-Agent."""
-    from importlib.metadata import version  # slow to load
-
-    return f"{app_name}/{app_version} rcex_ws/{version('rcex_ws')} python/{platform.python_version()}"
+    return f"{app_name}/{app_version} rcex_ws/{__version__} python/{platform.python_version()}"
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -105,7 +106,8 @@ class Link:
         self, lane: Lane, source: socket.socket, chunks: MemoryObjectSendStream[tuple[float, bytes]]
     ) -> None:
         loop = asyncio.get_running_loop()
-        with chunks:
+        # When the writer has ended, what it raised says why.
+        with chunks, suppress(anyio.BrokenResourceError):
             while True:
                 await lane.open.wait()
                 data = await loop.sock_recv(source, _CHUNK)
