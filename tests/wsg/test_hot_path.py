@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
+from rcex_ws.connection.socket import Socket
 from rcex_ws.wsg import frames, models
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
@@ -123,11 +124,65 @@ async def test_in_flight_requests_cost_a_notification_nothing(ext, rc, gateway, 
                 assert counts["tasks"] == 0
 
 
-async def test_a_call_over_the_socket_costs_one_decode_one_timer_and_no_task(ext, rc, counted):
+async def test_a_call_over_the_socket_costs_one_decode_no_timer_and_no_task(ext, rc, counted):
     await rc.get(INFO)
     with counted() as counts:
         for _ in range(N):
             await rc.get(INFO)
     assert counts["frames"] == N
     assert counts["tasks"] == 0
-    assert counts["timers"] <= N + 2, "the call's own time-out"
+    assert counts["timers"] <= 2, "one sleeper watches the deadlines of all calls"
+
+
+@pytest.mark.parametrize("how", ["sync", "async", "iterator"])
+async def test_every_way_to_take_notifications_costs_the_same(ext, told, gateway, counted, how):
+    taken = anyio.Event()
+
+    def sync(notification):
+        if notification.uuid == f"w{N - 1}":
+            taken.set()
+
+    async def wait(notification):
+        sync(notification)
+
+    subscription = await ext.subscribe(STORE, {"sync": sync, "async": wait, "iterator": None}[how])
+    event = subscription.info.event_filters[0]
+    frame = '[{"type":"ServerNotification"},{"uuid":"w%d","event":"' + event + '","body":{}}]'
+    await told.wait("connectionReady")
+    with counted() as counts, anyio.fail_after(5):
+        gateway.send_raw([frame % number for number in range(N)])
+        if how == "iterator":
+            async for notification in subscription:
+                sync(notification)
+                if taken.is_set():
+                    break
+        await taken.wait()
+    assert (counts["frames"], counts["envelopes"], counts["bodies"], counts["tasks"]) == (N, N, 0, 0)
+    assert counts["timers"] <= 2, "only this test's own time-out"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_calls_of_one_moment_are_written_together(ext, rc, monkeypatch):
+    """The first goes out at once, the others follow in one write for each 32."""
+    await rc.get(INFO)
+    writes = []
+    write = Socket.write
+    monkeypatch.setattr(Socket, "write", lambda self, messages: writes.append(len(messages)) or write(self, messages))
+    async with anyio.create_task_group() as group:
+        for _ in range(10):  # as many as the server takes at a time
+            group.start_soon(rc.get, INFO)
+    assert sum(writes) == 10
+    assert writes[0] == 1
+    assert len(writes) <= 4, writes
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio has no list of all tasks
+async def test_an_idle_extension_keeps_four_tasks(rc, make_ext):
+    """The supervisor, the connection, its reader and its heartbeat; none for handlers, deadlines or writing."""
+    await rc.install_extension(make_ext())  # the client's own tasks come with the first
+    await anyio.wait_all_tasks_blocked()
+    before = len(asyncio.all_tasks())
+    for _ in range(3):
+        await rc.install_extension(make_ext())
+    await anyio.wait_all_tasks_blocked()
+    assert len(asyncio.all_tasks()) - before == 3 * 4
