@@ -3,8 +3,10 @@
 frames.py      what is written on a WebSocket, as an application sees it
 endpoint.py    where to connect
 socket.py      open one WebSocket on asyncio or trio
+tap.py         take its frames as they are parsed
 link.py        what belongs to one connection: reader, writer, heartbeat, how it ended
-supervisor.py  what happens next: states, schedule, attempts
+supervisor.py  what happens next: schedule, attempts
+driver.py      what a protocol brings, and the states
 requests.py    requests that wait for an answer
 delivery.py    the bounded queue before the user's code
 outbox.py      what waits to be written
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
+from rcex_ws.connection.driver import Driver, State
 from rcex_ws.connection.endpoint import Endpoint, Opener, open_websocket
 from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call, finish
 from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
@@ -28,7 +31,7 @@ from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
 from rcex_ws.connection.options import check_options
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
-from rcex_ws.connection.supervisor import Driver, State, Supervisor
+from rcex_ws.connection.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from rcex_ws.connection.websocket_client import WebSocketClient

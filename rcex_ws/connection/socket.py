@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 from websockets import exceptions as wse
-from websockets.frames import Frame as WireFrame
-from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from rcex_ws.connection.endpoint import Endpoint
 from rcex_ws.connection.frames import Binary, Frame, Ping, Pong, Text
+from rcex_ws.connection.tap import Reader, Tap, ignore
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.retry_after import parse_retry_after
 from rcex_ws.tasks import on_trio
@@ -67,44 +66,9 @@ class Closed:
     unreadable: bool = False
 
 
-class _Tap:
-    """Take the frames of a `websockets` connection when they are parsed, not through its queue.
-
-    Mixed into the connection classes of both flavours, by the `create_connection` option. The queue would cost a
-    switch of tasks for each message, and does not show pongs. `close_deadline` is set by websockets when it expects
-    the peer to end the stream: after a close frame, or what cannot be read.
-    """
-
-    watch: anyio.CancelScope | None = None  # around who waits for the end
-    _close_deadline: float | None = None
-
-    on_frame: Callable[[WireFrame], None] | None = None
-    early: list[WireFrame] | None = None  # what came before anybody read, with the answer to the upgrade
-
-    @property
-    def close_deadline(self) -> float | None:
-        return self._close_deadline
-
-    @close_deadline.setter
-    def close_deadline(self, deadline: float | None) -> None:
-        self._close_deadline = deadline
-        if deadline is not None and self.watch is not None:
-            self.watch.deadline = deadline
-
-    def process_event(self, event: Any) -> None:
-        if not isinstance(event, WireFrame):
-            super().process_event(event)  # type: ignore[misc] # pyright: ignore - the answer to the upgrade
-        elif self.on_frame is not None:
-            self.on_frame(event)
-        elif self.early is None:
-            self.early = [event]
-        else:
-            self.early.append(event)
-
-
 @cache  # a class is large
 def _tapped(connection: type) -> Any:
-    return type("TappedConnection", (_Tap, connection), {})
+    return type("TappedConnection", (Tap, connection), {})
 
 
 class Socket:
@@ -136,7 +100,7 @@ class Socket:
             on_message: takes every message, fragments joined, and whether it was binary.
             on_pong: takes the data of every pong.
         """
-        reader = _Reader(on_message, on_pong)
+        reader = Reader(on_message, on_pong)
         websocket = self._websocket
         for frame in websocket.early or ():
             reader.take(frame)
@@ -147,7 +111,7 @@ class Socket:
             with reader.watch, suppress(wse.ConnectionClosed):
                 await websocket.recv(False)  # waits for the end: the tap leaves nothing for it
         finally:
-            websocket.on_frame = _ignore
+            websocket.on_frame = ignore
         if reader.failure is not None:
             raise reader.failure
         protocol = websocket.protocol
@@ -214,47 +178,6 @@ class Socket:
         """Drop the connection at once, without a closing handshake."""
         with anyio.CancelScope(shield=True):
             await self._abort()
-
-
-class _Reader:
-    """Join fragments, and keep what the receivers raise away from `websockets`, which would not pass it on."""
-
-    def __init__(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> None:
-        self._on_message = on_message
-        self._on_pong = on_pong
-        self._fragments: list[bytes] = []
-        self._binary = False
-        self.failure: Exception | None = None
-        self.watch = anyio.CancelScope()  # around whoever waits for the failure
-
-    def take(self, frame: WireFrame) -> None:
-        """Take one frame; limits and order of fragments were checked by the parser."""
-        if self.failure is not None:
-            return
-        opcode, data = frame.opcode, bytes(frame.data)
-        try:
-            if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
-                self._binary = opcode is Opcode.BINARY
-                if frame.fin:
-                    self._on_message(data, self._binary)
-                else:
-                    self._fragments = [data]
-            elif opcode is Opcode.CONT:
-                if data:  # else there would be no bound on how many are kept
-                    self._fragments.append(data)
-                if frame.fin:
-                    self._on_message(b"".join(self._fragments), self._binary)
-                    self._fragments = []
-            elif opcode is Opcode.PONG:
-                self._on_pong(data)
-            # Pings are answered by websockets; close frames are told by `Closed`.
-        except Exception as exc:  # noqa: BLE001 - raised again by `read`
-            self.failure = exc
-            self.watch.cancel()
-
-
-def _ignore(frame: WireFrame) -> None:
-    """Take what comes after the last reader has gone."""
 
 
 @asynccontextmanager

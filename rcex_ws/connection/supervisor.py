@@ -9,63 +9,24 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from enum import StrEnum
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
 import anyio
 from anyio.abc import TaskGroup
 
-from rcex_ws.connection.endpoint import Endpoint, Opener, open_websocket
+from rcex_ws.connection.driver import Driver, State
+from rcex_ws.connection.endpoint import Opener, open_websocket
 from rcex_ws.connection.frames import CloseFrame
 from rcex_ws.connection.heartbeat import Heartbeat
-from rcex_ws.connection.link import Conversation, Link, Loss, LossKind
+from rcex_ws.connection.link import Link, Loss, LossKind
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
 from rcex_ws.tasks import Signal, loop_clock
 
-__all__ = ["Driver", "State", "Supervisor"]
+__all__ = ["Supervisor"]
 
 logger = logging.getLogger("rcex_ws.connection")
-
-
-class State(StrEnum):
-    """The states of a client."""
-
-    IDLE = "idle"  #: not started
-    CONNECTING = "connecting"  #: an attempt is under way
-    READY = "ready"  #: connected
-    WAITING = "waiting"  #: lost or failed; the next attempt comes by schedule or by hand
-    FAILED = "failed"  #: trying again cannot help
-    CLOSED = "closed"  #: closed by the application
-
-
-class Driver(Protocol):
-    """What a protocol brings to the engine."""
-
-    async def endpoint(self) -> Endpoint:
-        """Say where to connect, anew for every attempt; raise `RcexError` when that cannot be known now."""
-        ...
-
-    def converse(self, link: Link) -> Conversation:
-        """Make the conversation for a new connection."""
-        ...
-
-    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
-        """Decide what follows a loss or a failed attempt; raise `RcexError` to give up.
-
-        Args:
-            ended: how the connection was lost, or why the attempt failed.
-            delay: the wait in seconds that the schedule proposes.
-
-        Returns:
-            The seconds to wait before the next attempt; None to end without an error.
-        """
-        ...
-
-    def failed(self, error: Exception) -> None:
-        """Hear that nothing will be tried again."""
-        ...
 
 
 class _Attempt:
