@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from benchmarks.common.options import Options, parse
-from benchmarks.common.process import LOOPS, NPM, SDK, Field, field
+from benchmarks.common.options import parse
+from benchmarks.common.process import LOOPS, NPM, SDK, field
 from benchmarks.common.report import CPU, RATE, SERVER, Report
-from benchmarks.common.turns import Samples, Turn, alternate, once
+from benchmarks.common.turns import Turn, alternate, sized
 
 KINDS = {"sync": "sync callback", "async": "async callback", "iterator": "iterator"}
 CONTENDERS = (*(f"{kind} {loop}" for loop in LOOPS for kind in ("rcex_ws", "ceiling")), NPM, SDK)
@@ -15,8 +13,6 @@ SIZES = (300, 3000)
 IN_FLIGHT = (0, 100)
 #: At least so many times the npm client's rate, by the number of requests in flight.
 GOALS_NPM = {0: 1.0, 100: 10.0}
-#: To warm up, and to find out how many fit into a turn.
-FIRST = 500
 
 
 def main() -> None:
@@ -24,7 +20,7 @@ def main() -> None:
     options = parse(__doc__, seconds=0.25)
     turns = [turn for size in SIZES for in_flight in IN_FLIGHT for turn in _turns(size, in_flight)]
     with field(*CONTENDERS) as run:
-        samples = alternate(run, _sized(run, turns, options), options.rounds)
+        samples = alternate(run, sized(run, turns, options), options.rounds)
         report = Report("notifications", options, samples, run.absent)
     report.show(RATE, CPU, SERVER)
     for size in SIZES:
@@ -48,17 +44,6 @@ def _turns(size: int, in_flight: int) -> list[Turn]:
     if not in_flight:  # that SDK sends no requests over its WebSocket
         turns.append(Turn(case, SDK, SDK, "notifications", options))
     return turns
-
-
-def _sized(run: Field, turns: list[Turn], options: Options) -> list[Turn]:
-    """Give each turn as many notifications as it can take in the time of a turn."""
-    first: Samples = once(run, [replace(turn, options={**turn.options, "count": FIRST}) for turn in turns])
-    sized: list[Turn] = []
-    for turn in turns:
-        for sample in first.get((turn.case, turn.label), []):
-            count = max(FIRST if not options.quick else 1, round(RATE.of(sample) * options.seconds))
-            sized.append(replace(turn, options={**turn.options, "count": count}))
-    return sized
 
 
 def _compare(report: Report, case: str, goal_npm: float) -> None:

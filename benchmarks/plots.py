@@ -26,6 +26,7 @@ COLOURS = {
     "ceiling uvloop": "#9a9a9a",
     "ceiling trio": "#c8c8c8",
     "npm @rc-ex/ws": "#d9822b",
+    "npm @slack/rtm-api": "#d9822b",
     "ringcentral SDK": "#b8b03a",
 }
 
@@ -56,6 +57,8 @@ PLOTS = (
     Plot("notifications", "notifications", "per_second", "Notifications per second", ", sync callback", log=True),
     Plot("notifications-cpu", "notifications", "cpu_us", "CPU per notification, µs", ", sync callback", log=True),
     Plot("recovery", "recovery", "recovered_ms", "From the loss to recovered, ms", log=True),
+    Plot("slack", "slack", "per_second", "Slack without a store, per second", ", no store", log=True),
+    Plot("slack-cpu", "slack", "cpu_us", "Slack without a store, CPU of each, µs", ", no store", log=True),
     Plot("idle", "idle", "kib", "Memory per idle connection, KiB"),
 )
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["LOOPS", "NPM", "ROOT", "SDK", "Contender", "Field", "Sample", "field"]
+__all__ = ["LOOPS", "NPM", "ROOT", "RTM_API", "SDK", "Contender", "Field", "Sample", "field"]
 
 ROOT = Path(__file__).parents[2]
 _PEERS = ROOT / "tests/peers"
@@ -26,8 +26,14 @@ _PATIENCE = 120.0
 Sample = dict[str, Any]
 
 LOOPS = ("asyncio", "uvloop", "trio")
-NPM, SDK = "npm @rc-ex/ws", "ringcentral SDK"
-_MODULES = {"rcex_ws": "ours", "many rcex_ws": "many", "ceiling": "ceiling"}
+NPM, SDK, RTM_API = "npm @rc-ex/ws", "ringcentral SDK", "npm @slack/rtm-api"
+_MODULES = {
+    "rcex_ws": "ours",
+    "many rcex_ws": "many",
+    "ceiling": "ceiling",
+    "Slack rcex_ws": "slack_ours",
+    "Slack ceiling": "slack_ceiling",
+}
 
 _COMMANDS: dict[str, list[str]] = {
     f"{name} {loop}": [sys.executable, "-m", f"benchmarks.contenders.{module}", loop]
@@ -35,11 +41,13 @@ _COMMANDS: dict[str, list[str]] = {
     for loop in LOOPS
 } | {
     NPM: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/npm.mjs")],
+    RTM_API: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/slack_npm.mjs")],
     SDK: [str(_PEERS / "python/.venv/bin/python"), str(ROOT / "benchmarks/contenders/sdk.py")],
 }
 #: What must be there for a contender that is not our own; tests/peers/setup.sh installs it.
 _NEEDS = {
     NPM: _PEERS / "node/node_modules/.installed",
+    RTM_API: _PEERS / "node/node_modules/.installed",
     SDK: _PEERS / "python/.venv/.installed",
 }
 

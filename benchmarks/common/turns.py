@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from benchmarks.common.options import Options
 from benchmarks.common.process import Field, Sample
 
-__all__ = ["Samples", "Turn", "alternate", "once"]
+__all__ = ["Samples", "Turn", "alternate", "once", "sized"]
+
+#: To warm up, and to find out how many fit into a turn.
+_FIRST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,16 @@ def alternate(run: Field, turns: Sequence[Turn], rounds: int) -> Samples:
             for key, sample in once(run, of_case[first:] + of_case[:first]).items():
                 samples.setdefault(key, []).extend(sample)
     return samples
+
+
+def sized(run: Field, turns: Sequence[Turn], options: Options) -> list[Turn]:
+    """Give each turn, an order that takes a `count`, as many as fit into the time of a turn."""
+    first = once(run, [replace(turn, options={**turn.options, "count": _FIRST}) for turn in turns])
+    given: list[Turn] = []
+    for turn in turns:
+        for sample in first.get((turn.case, turn.label), []):
+            count = max(
+                _FIRST if not options.quick else 1, round(options.seconds * sample["count"] / sample["seconds"])
+            )
+            given.append(replace(turn, options={**turn.options, "count": count}))
+    return given

@@ -3,6 +3,8 @@
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
+import { measured, secondsNow } from "./measured.mjs";
+
 // Installed for the tests; an import looks for packages only in the folders above this file.
 const require = createRequire(new URL("../../tests/peers/node/", import.meta.url));
 const { default: RingCentral } = require("@rc-ex/core");
@@ -11,19 +13,6 @@ const { default: WebSocketExtension, Events } = require("@rc-ex/ws");
 const FILTERS = ["/restapi/v1.0/account/~/extension/~/telephony/sessions"];
 const INFO = "/restapi/v1.0/account/~/extension/~";
 const BENCH = "/restapi/v1.0/bench";
-
-const seconds = () => Number(process.hrtime.bigint()) / 1e9;
-const cpu = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-};
-
-async function measured(work) {
-  const before = cpu();
-  const start = seconds();
-  const count = await work();
-  return { count, seconds: seconds() - start, cpu: cpu() - before };
-}
 
 const rc = new RingCentral({ server: process.argv[2], clientId: "benchmarks", clientSecret: "a secret" });
 await rc.authorize({ jwt: "a JWT" });
@@ -35,13 +24,13 @@ await ws.subscribe(FILTERS, (notification) => onNotification(notification));
 const orders = {
   rest: ({ in_flight: inFlight, seconds: time }) =>
     measured(async () => {
-      const end = seconds() + time;
+      const end = secondsNow() + time;
       let count = 0;
       const caller = async () => {
         do {
           await rc.get(INFO);
           count += 1;
-        } while (seconds() < end);
+        } while (secondsNow() < end);
       };
       await Promise.all(Array.from({ length: inFlight }, caller));
       return count;
@@ -72,12 +61,12 @@ const orders = {
   },
 
   recover: async () => {
-    const start = seconds();
+    const start = secondsNow();
     const recovered = new Promise((resolve) => {
-      ws.eventEmitter.once(Events.autoRecoverSuccess, () => resolve(seconds() - start));
+      ws.eventEmitter.once(Events.autoRecoverSuccess, () => resolve(secondsNow() - start));
     });
     const replayed = new Promise((resolve) => {
-      onNotification = () => resolve(seconds() - start);
+      onNotification = () => resolve(secondsNow() - start);
     });
     ws.ws.terminate();
     return { recovered: await recovered, replayed: await replayed };

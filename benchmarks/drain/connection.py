@@ -10,12 +10,13 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from typing import cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from websockets.speedups import apply_mask
 
-from benchmarks.drain import answers
+from benchmarks.drain import answers, slack
 from benchmarks.drain.session import Session
+from benchmarks.drain.slack import SlackSession
 
 __all__ = ["Connection"]
 
@@ -32,7 +33,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, sessions: dict[str, Session]) -> None:
         self._sessions = sessions
-        self._session: Session | None = None
+        self._session: Session | SlackSession | None = None
         self._buffer = bytearray()
         self._transport: asyncio.Transport
 
@@ -48,12 +49,12 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Stop a burst until the client has taken what there is."""
         if self._session is not None:
-            self._session.pause()
+            self._session.out.pause()
 
     def resume_writing(self) -> None:
         """Go on with the burst."""
         if self._session is not None:
-            self._session.resume()
+            self._session.out.resume()
 
     def data_received(self, data: bytes) -> None:
         """Take what came; write all answers to it at once."""
@@ -70,7 +71,7 @@ class Connection(asyncio.Protocol):
                     self._transport.close()
                 elif opcode == _PING:
                     self._transport.write(bytes((0x80 | 0xA, len(payload))) + payload)
-            self._session.flush()
+            self._session.out.flush()
 
     def _frames(self) -> Iterator[tuple[int, bytes]]:
         """Take whole frames off the buffer; clients mask theirs, and send none in fragments."""
@@ -103,7 +104,9 @@ class Connection(asyncio.Protocol):
         method, target, _ = head.split(b" ", 2)
         url = urlsplit(target.decode())
         if _header(head, b"upgrade"):
-            self._upgrade(head, parse_qs(url.query).get("wsc", [""])[0])
+            self._upgrade(head, url)
+        elif url.path.startswith(slack.API):
+            self._respond(slack.start(_header(head, b"host").decode()))
         elif url.path == "/restapi/oauth/token":
             self._respond(answers.tokens())
         elif url.path == "/restapi/oauth/wstoken":
@@ -121,15 +124,19 @@ class Connection(asyncio.Protocol):
         head = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         self._transport.write(head + body)
 
-    def _upgrade(self, head: bytes, wsc: str) -> None:
+    def _upgrade(self, head: bytes, url: SplitResult) -> None:
         accept = base64.b64encode(hashlib.sha1(_header(head, b"sec-websocket-key") + _GUID).digest())
         self._transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
         )
+        if url.path == slack.SOCKET:
+            self._session = SlackSession(self._transport)
+            return
+        wsc = parse_qs(url.query).get("wsc", [""])[0]
         recovered = wsc in self._sessions
-        self._session = self._sessions[wsc] if recovered else Session(self._sessions)
-        self._session.connected(self._transport, recovered=recovered)
+        self._session = session = self._sessions[wsc] if recovered else Session(self._sessions)
+        session.connected(self._transport, recovered=recovered)
 
 
 def _header(head: bytes, name: bytes) -> bytes:

@@ -8,11 +8,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from benchmarks.drain import answers
+from benchmarks.drain.outlet import Outlet
 
 __all__ = ["Session"]
-
-#: Bytes of a burst that are written at once.
-_PIECE = 128 * 1024
 
 
 class _Meta(Struct, rename="camel", gc=False):
@@ -49,44 +47,42 @@ class Session:
 
     Args:
         sessions: where it can be found when it is recovered.
+
+    Attributes:
+        out: what is written.
     """
 
     def __init__(self, sessions: dict[str, Session]) -> None:
         self.wsc = f"wsc-{len(sessions)}"
         sessions[self.wsc] = self
-        self._transport: asyncio.Transport | None = None
-        self._paused = False
-        self._out: list[bytes] = []
-        self._number = 0  # of the last notification: their uuids must differ
-        self._template = b""
-        self._left = 0  # of the burst
+        self.out = Outlet(self._burst_over)
         self._hanging: list[str] = []
         self._sequence = 0
         self._replay = _Order(count=10)
 
     def connected(self, transport: asyncio.Transport, *, recovered: bool) -> None:
         """Greet over a new connection; replay what is asked for, by default in the same write."""
-        self._transport, self._paused, self._left = transport, False, 0
+        self.out.connect(transport)
         self._sequence += 1
-        self._send(answers.details(self.wsc, self._sequence, recovered=recovered))
+        self.out.send(answers.details(self.wsc, self._sequence, recovered=recovered))
         if recovered and self._replay.delay:
             asyncio.get_running_loop().call_later(self._replay.delay, self._burst, self._replay)
         elif recovered:
             self._burst(self._replay)
-        self.flush()
+        self.out.flush()
 
     def disconnected(self) -> None:
         """Wait for the next connection."""
-        self._transport = None
+        self.out.disconnect()
         self._hanging.clear()
 
     def take(self, payload: bytes) -> None:
-        """Take one frame; the answer is written by `flush`."""
+        """Take one frame; the answer is written by `out.flush`."""
         frame = _read(payload)
         meta = frame.meta
         path = meta.path.rstrip("/")
         if meta.type == "Heartbeat":
-            self._send(payload)
+            self.out.send(payload)
         elif path == answers.BURST:
             self._answer(meta.message_id, b"{}")
             self._burst(_read_order(frame.body))
@@ -100,54 +96,14 @@ class Session:
         else:
             self._answer(meta.message_id, answers.EXTENSION)
 
-    def flush(self) -> None:
-        """Write all that waits, in one piece."""
-        if self._transport is not None and self._out:
-            self._transport.write(b"".join(self._out))
-        self._out.clear()
-
-    def pause(self) -> None:
-        """Hear that the client takes no more for now."""
-        self._paused = True
-
-    def resume(self) -> None:
-        """Hear that it does."""
-        self._paused = False
-        self._pump()
-
     def _answer(self, message_id: str, body: bytes) -> None:
-        self._send(answers.answer(message_id, body))
-
-    def _send(self, payload: bytes) -> None:
-        self._out.append(_head(len(payload)) + payload)
+        self.out.send(answers.answer(message_id, body))
 
     def _burst(self, order: _Order) -> None:
-        template = answers.notification(order.size)
-        self._template = _head(len(template % (0, 0))) + template
-        self._left += order.count
-        self.flush()
-        self._pump()
+        self.out.burst(answers.notification(order.size), order.count)
 
-    def _pump(self) -> None:
-        """Write the burst until the client does not keep up; `resume` goes on."""
-        template = self._template
-        at_once = max(1, _PIECE // max(len(template), 1))
-        while self._left and not self._paused and self._transport is not None:
-            first, count = self._number, min(self._left, at_once)
-            self._number += count
-            self._left -= count
-            self._transport.write(b"".join([template % (i, i) for i in range(first, first + count)]))
-        if not self._left and self._hanging:
-            for message_id in self._hanging:
-                self._answer(message_id, answers.EXTENSION)
-            self._hanging.clear()
-            self.flush()
-
-
-def _head(length: int) -> bytes:
-    """Begin an unmasked text frame (RFC 6455, 5.2)."""
-    if length < 126:
-        return bytes((0x81, length))
-    if length < 65536:
-        return b"\x81\x7e" + length.to_bytes(2)
-    return b"\x81\x7f" + length.to_bytes(8)
+    def _burst_over(self) -> None:
+        for message_id in self._hanging:
+            self._answer(message_id, answers.EXTENSION)
+        self._hanging.clear()
+        self.out.flush()

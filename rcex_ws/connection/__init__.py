@@ -24,7 +24,7 @@ from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.driver import Driver, State
 from rcex_ws.connection.endpoint import Endpoint, Opener, open_websocket
-from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call, finish
+from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call
 from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
@@ -92,7 +92,6 @@ __all__ = [
     "call",
     "check_options",
     "default_delays",
-    "finish",
     "open_websocket",
     "utc_now",
 ]

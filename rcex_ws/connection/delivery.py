@@ -7,7 +7,7 @@ that may be dropped goes, counted, with one report at the start of the episode a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
@@ -30,17 +30,12 @@ class _Turn:
 
     #: Seconds.
     LENGTH = 0.005
-    _LOOK_EVERY = 16
 
     def __init__(self) -> None:
         self._ends = monotonic() + self.LENGTH
-        self._count = 0
 
     def over(self) -> bool:
-        """Count one item; tell whether it is time for `anyio.lowlevel.checkpoint()`."""
-        self._count += 1
-        if self._count % self._LOOK_EVERY:
-            return False
+        """Tell, before each item, whether it is time for `anyio.lowlevel.checkpoint()`."""
         now = monotonic()
         if now < self._ends:
             return False
@@ -86,9 +81,12 @@ class DeliveryQueue(Generic[T]):
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._on_overflow = on_overflow
-        self._items: deque[tuple[T, int, bool]] = deque()  # the item, its size, whether it must not be dropped
+        self._items: deque[tuple[T, int]] = deque()  # what may be dropped, and its size
+        # What may not, apart, so that it is never in the way of a drop: the item, its size, and its turn, which comes
+        # when so many of the others are gone.
+        self._kept: deque[tuple[T, int, int]] = deque()
+        self._gone = 0  # others taken or dropped
         self._bytes = 0
-        self._kept = 0
         self._episode: Overflow[T] | None = None
         self._held = False
         self._closed = False
@@ -99,7 +97,7 @@ class DeliveryQueue(Generic[T]):
         self.dropped = 0
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._items) + len(self._kept)
 
     @property
     def closed(self) -> bool:
@@ -122,7 +120,7 @@ class DeliveryQueue(Generic[T]):
         Args:
             item: what to deliver.
             size: its bytes.
-            keep: whether it is outside all bounds and never dropped: for the rare, not for what comes by the thousand.
+            keep: whether it is outside all bounds and never dropped: for the rare, not for what a peer may send.
         """
         if self._closed:
             return
@@ -150,26 +148,27 @@ class DeliveryQueue(Generic[T]):
             self._closed, self._failure = True, failure
         if discard:
             self._items.clear()
-            self._bytes = self._kept = 0
+            self._kept.clear()
+            self._bytes = 0
         self._end_episode()
         self._wake()
 
     def waiting(self) -> Iterator[T]:
         """Give what waits, oldest first, without taking it."""
-        return (item for item, _, _ in self._items)
+        return (item for item, _, _ in self._entries())
 
     def move_to(
         self, other: DeliveryQueue[T], wanted: Callable[[T], bool] = lambda _: True, *, behind: bool = False
     ) -> None:
         """Put all that waits and is wanted into another queue, in order, behind or ahead of what waits there."""
-        moved = [entry for entry in self._items if wanted(entry[0])]
-        self._items = deque(entry for entry in self._items if not wanted(entry[0]))
-        self._bytes = sum(size for _, size, _ in self._items)
-        self._kept = sum(keep for _, _, keep in self._items)
+        moved: list[tuple[T, int, bool]] = []
+        stays: list[tuple[T, int, bool]] = []
+        for entry in self._entries():
+            (moved if wanted(entry[0]) else stays).append(entry)
+        self._refill(stays)
         self._end_episode()
-        there, other._items, other._bytes, other._kept = other._items, deque(), 0, 0
-        for entry in (*there, *moved) if behind else (*moved, *there):
-            other._append(*entry)
+        there = [*other._entries()]
+        other._refill([*there, *moved] if behind else [*moved, *there])
         other._wake()
 
     def __aiter__(self) -> AsyncIterator[T]:
@@ -181,8 +180,8 @@ class DeliveryQueue(Generic[T]):
             self._turn = _Turn()
         elif self._turn.over():
             await anyio.lowlevel.checkpoint()
-        while self._held or not self._items:
-            if self._closed and not self._items:
+        while self._held or not (self._items or self._kept):
+            if self._closed and not (self._items or self._kept):
                 if self._failure is not None:
                     raise self._failure
                 raise StopAsyncIteration
@@ -193,37 +192,55 @@ class DeliveryQueue(Generic[T]):
                 await self._waiter
             finally:
                 self._waiter = None
-        item, size, keep = self._items.popleft()
+        if self._kept and self._kept[0][2] <= self._gone:
+            item, size, _ = self._kept.popleft()
+        else:
+            item, size = self._items.popleft()
+            self._gone += 1
         self._bytes -= size
-        self._kept -= keep
         self.delivered += 1
         if self._episode is not None and len(self._items) <= self._max_items // 2:
             self._end_episode()
         return item
 
     def _append(self, item: T, size: int, keep: bool) -> None:
-        self._items.append((item, size, keep))
-        self._kept += keep
+        if keep:
+            self._kept.append((item, size, self._gone + len(self._items)))
+        else:
+            self._items.append((item, size))
         self._bytes += size
-        if self._bytes > self._max_bytes or len(self._items) > self._max_items:
-            self._shrink()
-
-    def _shrink(self) -> None:
-        while (waiting := len(self._items) - self._kept) > self._max_items or (
-            self._bytes > self._max_bytes and waiting > 1
-        ):
+        while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
             self._drop_oldest()
+
+    def _entries(self) -> Iterator[tuple[T, int, bool]]:
+        """Give each item with its size and whether it is kept, oldest first."""
+        gone, kept = self._gone, iter(self._kept)
+        next_kept = next(kept, None)
+        for item, size in self._items:
+            while next_kept is not None and next_kept[2] <= gone:
+                yield next_kept[0], next_kept[1], True
+                next_kept = next(kept, None)
+            yield item, size, False
+            gone += 1
+        while next_kept is not None:
+            yield next_kept[0], next_kept[1], True
+            next_kept = next(kept, None)
+
+    def _refill(self, entries: Iterable[tuple[T, int, bool]]) -> None:
+        """Hold these instead of what is held."""
+        self._items.clear()
+        self._kept.clear()
+        self._bytes = 0
+        for entry in entries:
+            self._append(*entry)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _drop_oldest(self) -> None:
-        kept: list[tuple[T, int, bool]] = []
-        while self._items[0][2]:
-            kept.append(self._items.popleft())
-        item, size, _ = self._items.popleft()
-        self._items.extendleft(reversed(kept))
+        item, size = self._items.popleft()
+        self._gone += 1
         self._bytes -= size
         self.dropped += 1
         if self._episode is None:

@@ -19,29 +19,25 @@ import pyee
 
 from rcex_ws.tasks import on_trio
 
-__all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call", "finish"]
+__all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call"]
 
 logger = logging.getLogger("rcex_ws.events")
 
 H = TypeVar("H", bound=Callable[..., object])
-T = TypeVar("T")
 Unsubscriber = Callable[[], None]
 
 
 async def call(handler: Callable[..., object], *args: object, **kwargs: object) -> object:
-    """Call a handler that may be sync or async, wait for it, and give its result."""
-    result = handler(*args, **kwargs)
-    return await finish(result) if inspect.isawaitable(result) else result
-
-
-async def finish(handler: Awaitable[T]) -> T:
-    """Wait for an async handler and give its result.
+    """Call a handler that may be sync or async, wait for it, and give its result.
 
     Raises:
         RuntimeError: a task that the handler awaited was cancelled, which must not look as if this one was.
     """
+    result = handler(*args, **kwargs)
+    if not inspect.isawaitable(result):
+        return result
     try:
-        return await handler
+        return await result
     except asyncio.CancelledError as exc:
         if being_cancelled():
             raise

@@ -7,6 +7,7 @@ new one. What outlives a connection stands elsewhere.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.outbox import Outbox
 from rcex_ws.connection.requests import Pending
 from rcex_ws.errors import RcexError
+from rcex_ws.tasks import Signal
 
 if TYPE_CHECKING:
     from rcex_ws.connection.socket import Socket
@@ -149,11 +151,21 @@ class Link:
         self._log = log
         self._outbox = Outbox(socket, close_timeout=close_timeout)
         self._scope = anyio.CancelScope()
+        self._ended = Signal()
         self._on_lost = on_lost
         self._conversation: Conversation | None = None
 
     def __repr__(self) -> str:
         return f"<Link {self.id} {f'lost: {self.loss}' if self.loss else 'open'}>"
+
+    @property
+    def closing(self) -> bool:
+        """Whether this side has begun to close it."""
+        return self._scope.deadline < math.inf
+
+    def withdraw_requests(self) -> None:
+        """Send no requests that are not written yet: they go over another connection."""
+        self._outbox.withdraw_requests()
 
     @property
     def lived(self) -> float:
@@ -183,14 +195,21 @@ class Link:
         """Declare the connection lost; the first reason counts."""
         if self.loss is None:
             self.loss = loss
+            self._outbox.stop()
             self._scope.cancel()
             self._on_lost(loss)
             if self._conversation is not None:
                 self._conversation.lost(loss)
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
-        """Do the closing handshake, for at most `within` seconds, then abort. Safe from any task."""
-        await self._socket.close(code, reason, within=within)
+        """Write what waits, do the closing handshake, for at most `within` seconds, then abort. Safe from any task."""
+        try:
+            if self.loss is None:
+                self.send(CloseFrame(code, reason))
+                with anyio.move_on_after(within):
+                    await self._ended.wait()
+        finally:
+            self.lose(Loss(LossKind.ABORTED, text="closed by the application"))
 
     async def run(self, conversation: Conversation, steps: Callable[[], Awaitable[None]]) -> None:
         """Read, write and beat while `steps` runs, and then until the connection is lost.
@@ -216,8 +235,8 @@ class Link:
                         await anyio.sleep_forever()
             self.lose(Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake"))
         finally:
-            self._outbox.stop()
             self.lose(Loss(LossKind.ABORTED, text="closed by the application"))  # unless there was a reason before
+            self._ended.set()
         if failure is not None:
             raise failure
 

@@ -13,7 +13,7 @@ __all__ = ["check_options"]
 def check_options(options: Any) -> None:
     """Refuse a value that cannot work; called by the `__post_init__` of a dataclass of options.
 
-    A float is a time in seconds above 0, an int a number above 0, `ReconnectDelays` a function.
+    A float is a time in seconds above 0 (or None, where its type says so), an int a number above 0, `ReconnectDelays` a function.
 
     Args:
         options: a dataclass whose module has `from __future__ import annotations`, so that its types are strings.
@@ -25,6 +25,8 @@ def check_options(options: Any) -> None:
         value: object = getattr(options, option.name)
         if option.type == "float" and not _is_seconds(value):
             raise ConfigurationError(f"{option.name}: expected seconds above 0, got {value!r}")
+        if option.type == "float | None" and not (value is None or _is_seconds(value)):
+            raise ConfigurationError(f"{option.name}: expected None or seconds above 0, got {value!r}")
         if option.type == "int" and not (isinstance(value, int) and not isinstance(value, bool) and value > 0):
             raise ConfigurationError(f"{option.name}: expected a whole number above 0, got {value!r}")
         if option.type == "bool" and not isinstance(value, bool):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from anyio.abc import TaskGroup
@@ -38,12 +39,15 @@ class Outbox:
         self._close_timeout = close_timeout
         self._messages: deque[bytes | Frame | Pending[Any]] = deque()
         self._busy = False  # what is put now goes with what was put a moment ago
+        self._stopped = False
         self._failure: Exception | None = None
         self._group: TaskGroup | None = None
         self._wakeup: Signal | None = None  # of the writer, once it runs
 
     def put(self, message: bytes | Frame | Pending[Any]) -> None:
         """Write a message in its turn; never waits."""
+        if self._stopped:
+            return
         self._messages.append(message)
         if self._busy:
             return
@@ -61,8 +65,15 @@ class Outbox:
             self._wake_writer()
 
     def stop(self) -> None:
-        """Hear that the group ends; what is put now is never written."""
-        self._group = None
+        """Write nothing more: the connection is lost."""
+        self._stopped, self._group = True, None
+        self._messages.clear()
+
+    def withdraw_requests(self) -> None:
+        """Forget the requests that are not written: they go over another connection."""
+        rest = [message for message in self._messages if not isinstance(message, Pending)]
+        self._messages.clear()
+        self._messages.extend(rest)
 
     def _flush(self) -> None:
         """Write what the socket takes without waiting."""
@@ -101,15 +112,18 @@ class Outbox:
             self._wakeup = Signal()
             await self._wakeup.wait()
 
-    def _next_batch(self) -> list[bytes | Frame]:
-        """Take what can be written at once: all up to a close frame, and not more than a good write holds."""
-        batch: list[bytes | Frame] = []
-        while self._messages and len(batch) < _BATCH and not isinstance(self._messages[0], CloseFrame):
+    def _next_batch(self) -> Iterator[bytes | Frame]:
+        """Take what can be written at once: all up to a close frame, and not more than a good write holds.
+
+        Each is taken when the socket writes it: one that is closed already takes none.
+        """
+        for _ in range(_BATCH):
+            if not self._messages or isinstance(self._messages[0], CloseFrame):
+                return
             message = self._messages.popleft()
             if isinstance(message, Pending):
                 if message.settled:
                     continue
                 message.sent = True
                 message = message.frame
-            batch.append(message)
-        return batch
+            yield message

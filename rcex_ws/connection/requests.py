@@ -163,8 +163,8 @@ class RequestTable(Generic[A]):
         self._queued.append(pending)
         self._send_queued()
         if not self._watched:
-            self._watched = True
             self._watch()
+            self._watched = True
         elif pending.deadline < self._wake_at and self._sleep is not None:
             self._sleep.cancel()
         return pending
@@ -216,6 +216,7 @@ class RequestTable(Generic[A]):
 
     async def watch_deadlines(self) -> None:
         """Sleep until the earliest deadline; end when there is none."""
+        self._watched = True
         try:
             while (wake_at := self.expire(now())) < math.inf:
                 self._wake_at = wake_at

@@ -49,6 +49,10 @@ class _Connection:
         self.ended: Loss | RcexError | None = None
         self.over = Signal()  # it has ended, or is to be replaced: the loop goes on
 
+    @property
+    def lived(self) -> float:
+        return 0.0 if self.link is None else self.link.lived
+
 
 class Supervisor:
     """Keep one connection up.
@@ -144,13 +148,18 @@ class Supervisor:
         if attempt.error is not None:
             raise attempt.error
 
-    def renew(self) -> None:
-        """Open the next connection now, beside this one, which is closed when the next is ready.
+    def renew(self, *, at_once: bool = False) -> None:
+        """Open the next connection beside this one, which is closed when the next is ready.
 
         For a server that says when it is going to close. Does nothing while there is no connection.
+
+        Args:
+            at_once: whether the application asks for it; else the schedule holds for a connection that lived shortly.
         """
         if self._current is not None:
             self._current.over.set()
+            if at_once and not self._attempting:
+                self._wake.set()
 
     def close(self) -> None:
         """Say that the application closes: the state is final, whoever waits is told."""
@@ -171,31 +180,44 @@ class Supervisor:
             await self._wait(delay)
             if self._over:
                 return
-            connection = _Connection()
-            self._attempting = True
-            if not self.is_ready:
-                self._set(State.CONNECTING, self.reason)
-            connections.start_soon(self._keep, connection)
-            await connection.over.wait()
-            if self._over:
-                return
-            if connection.ended is None:  # it is to be replaced
-                delay = 0.0
-                continue
-            try:
-                delay = await self._decide(connection.ended, connection.link)
-            except RcexError as error:
-                self.crashed(error)
-                return
+            connection = self._open(connections)
+            while True:
+                await connection.over.wait()
+                if self._over:
+                    return
+                if connection.ended is None:  # it is to be replaced
+                    delay = self._schedule.after_loss(connection.lived)
+                    break
+                try:
+                    delay = await self._decide(connection, connection.ended)
+                except RcexError as error:
+                    if self._current is None:
+                        self.crashed(error)
+                        return
+                    self._finish_attempt(error)
+                    delay = None
+                if delay is not None or self._current is None:
+                    break
+                self._log.warning("the connection cannot be replaced and stays: %s", connection.ended)
+                connection = self._current
+                connection.over = Signal()
         self._set(State.CLOSED, "ended by the protocol")
         self._attempt.settle(NotConnected("the client has ended"))
 
-    async def _decide(self, ended: Loss | RcexError, link: Link | None) -> float | None:
+    def _open(self, connections: TaskGroup) -> _Connection:
+        connection = _Connection()
+        self._attempting = True
+        if not self.is_ready:
+            self._set(State.CONNECTING, self.reason)
+        connections.start_soon(self._keep, connection)
+        return connection
+
+    async def _decide(self, connection: _Connection, ended: Loss | RcexError) -> float | None:
         """Ask schedule and driver for the wait before the next attempt."""
         if isinstance(ended, Loss):
-            lived = link.lived if link is not None else 0.0
-            self._log.warning("connection lost after %.1f s: %s", lived, ended)
-            return await self._driver.again(ended, self._schedule.after_loss(lived))
+            level = logging.INFO if connection.link is not None and connection.link.closing else logging.WARNING
+            self._log.log(level, "connection lost after %.1f s: %s", connection.lived, ended)
+            return await self._driver.again(ended, self._schedule.after_loss(connection.lived))
         delay = await self._driver.again(ended, self._schedule.after_failure(ended.retry_after))
         self._finish_attempt(ended)
         return delay
@@ -217,7 +239,7 @@ class Supervisor:
 
     async def _wait(self, delay: float) -> None:
         """Wait before the next attempt; `attempt` cuts it short."""
-        if self._by_hand:
+        if self._by_hand and not self.is_ready:
             delay = math.inf
         if delay > 0:
             self._log.info("next attempt in %.1f s (%s)", delay, self.reason)
@@ -258,6 +280,8 @@ class Supervisor:
                     await conversation.handshake()
                     scope.deadline = math.inf
                     await conversation.prepare()
+                    if link.loss is not None:  # in the same read: this task has not been cancelled yet
+                        return
                     became_ready = True
                     self._note_ready(connection)
                     await conversation.ready()

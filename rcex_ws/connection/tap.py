@@ -84,7 +84,8 @@ class Reader:
                     self._fragments = []
             elif opcode is Opcode.PONG:
                 self._on_pong(data)
-            # Pings are answered by websockets; close frames are told by `Closed`.
+            elif opcode is Opcode.CLOSE:  # answered by websockets, as pings are; the end of the stream may take long
+                self.watch.cancel()
         except Exception as exc:  # noqa: BLE001 - raised again by `read`
             self.failure = exc
             self.watch.cancel()

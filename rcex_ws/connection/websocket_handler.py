@@ -147,7 +147,8 @@ def next_state(state: S, result: Ok[S] | Reply[S] | Close[S] | Once[S] | Reconne
 class WebSocketHandler(Generic[S]):
     """Answer what happens to one client; derive from it. Each method may be sync or async.
 
-    They are called one at a time and in order, by one task. `ref` numbers the connection. An exception, or a result
+    They are called one at a time and in order, by one task. `ref` numbers the connection, counting those of all clients
+    of this process. An exception, or a result
     that a method may not give, ends the client: `websocket_terminate` is called, and the error reaches its owner.
     """
 

@@ -68,8 +68,6 @@ class WebSocketSettings:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.keepalive is not None and not _is_seconds(self.keepalive):
-            raise ConfigurationError(f"keepalive: expected None or seconds above 0, got {self.keepalive!r}")
         if self.next_url is not None and not callable(self.next_url):
             raise ConfigurationError(f"next_url: expected an async function, got {self.next_url!r}")
 
@@ -92,7 +90,3 @@ def text_url(url: str | bytes) -> str:
         return url.decode("ascii")
     except UnicodeDecodeError:
         raise ConfigurationError("url: the bytes of an address are ASCII") from None
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0

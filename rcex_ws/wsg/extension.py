@@ -75,8 +75,8 @@ class WebSocketExtension(Extension):
         rest_over_websocket: as above.
     """
 
-    #: Opens a WebSocket; `rcex_ws.testing` brings its own for tests in virtual time.
     keeps_deadline = True
+    #: Opens a WebSocket; `rcex_ws.testing` brings its own for tests in virtual time.
     open_socket: Opener = staticmethod(open_websocket)
 
     def __init__(
