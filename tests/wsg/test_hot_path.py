@@ -167,7 +167,13 @@ async def test_calls_of_one_moment_are_written_together(ext, rc, monkeypatch):
     await rc.get(INFO)
     writes = []
     write = Socket.write
-    monkeypatch.setattr(Socket, "write", lambda self, messages: writes.append(len(messages)) or write(self, messages))
+
+    def counting(self, messages):
+        messages = list(messages)
+        writes.append(len(messages))
+        write(self, messages)
+
+    monkeypatch.setattr(Socket, "write", counting)
     async with anyio.create_task_group() as group:
         for _ in range(10):  # as many as the server takes at a time
             group.start_soon(rc.get, INFO)
