@@ -147,6 +147,7 @@ class Link:
         self._socket = socket
         self._clock = clock
         self._opened = clock()
+        self._clocks = ClockWatch(self._opened, time.time())
         self._close_timeout = close_timeout
         self._log = log
         self._outbox = Outbox(socket, close_timeout=close_timeout)
@@ -224,15 +225,17 @@ class Link:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._read, conversation)
                     self._outbox.start(group)
-                    group.start_soon(self._beat, conversation)
+                    first_beats = anyio.CancelScope()
+                    group.start_soon(self._beat_in, first_beats, conversation)
                     try:
                         await steps()
                     except RcexError as exc:  # kept out of the group, which would wrap it
                         if self.loss is None:  # else this is only how the loss showed
                             failure = exc
                             self.lose(Loss(LossKind.ABORTED, text=str(exc)))
-                    else:
-                        await anyio.sleep_forever()
+                    else:  # from here on in this task, which has nothing else to do: one less for each connection
+                        first_beats.cancel()
+                        await self._beat(conversation)
             self.lose(Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake"))
         finally:
             self.lose(Loss(LossKind.ABORTED, text="closed by the application"))  # unless there was a reason before
@@ -259,15 +262,18 @@ class Link:
             kind = LossKind.UNREADABLE
         self.lose(Loss(kind, closed.code, closed.reason))
 
+    async def _beat_in(self, scope: anyio.CancelScope, conversation: Conversation) -> None:
+        with scope:
+            await self._beat(conversation)
+
     async def _beat(self, conversation: Conversation) -> None:
         monitor, clock = self.monitor, self._clock
-        watch = ClockWatch(clock(), time.time())
         excused = False
         while True:
             due = monitor.wake_at(clock())
             await anyio.sleep_until(due)
             now = clock()
-            slept, late = watch.jumped(now, time.time()), now - due
+            slept, late = self._clocks.jumped(now, time.time()), now - due
             blocked = late > monitor.timeout / 2
             if slept or (blocked and not excused):
                 # The answer to an older heartbeat may still lie unread in the socket: ask anew before judging, once.

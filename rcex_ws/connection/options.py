@@ -13,7 +13,8 @@ __all__ = ["check_options"]
 def check_options(options: Any) -> None:
     """Refuse a value that cannot work; called by the `__post_init__` of a dataclass of options.
 
-    A float is a time in seconds above 0 (or None, where its type says so), an int a number above 0, `ReconnectDelays` a function.
+    A float is a time in seconds above 0 (or None, where its type says so), an int a number above 0, `ReconnectDelays` a
+    function.
 
     Args:
         options: a dataclass whose module has `from __future__ import annotations`, so that its types are strings.

@@ -323,12 +323,14 @@ class Supervisor:
         self._attempt = _Attempt()
 
     def _note_loss(self, connection: _Connection, loss: Loss) -> None:
-        """Let the state follow at once; the loop hears of it when the link is cleared away."""
+        """Let the state and the loop follow at once."""
         if self._current is not connection:
             return  # it was replaced, or not ready yet
         self._current = None
+        connection.ended = loss
         if self.is_ready:
             self._set(State.CONNECTING if self._attempting else State.WAITING, f"lost: {loss}")
+        connection.over.set()  # what follows need not wait until the old socket is gone
 
     def _finish_attempt(self, error: RcexError) -> None:
         if not self.is_ready:  # else the connection that was to be replaced lives on

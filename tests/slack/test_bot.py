@@ -7,15 +7,16 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qsl
 
 import anyio
+import httpx
 import pytest
 
 from rcex_ws.connection import KEEPALIVE_TIMEOUT, REMOTE, Close, Ping, Reconnect, Text
 from rcex_ws.errors import ConfigurationError, TransportError, UpgradeRefused
 from rcex_ws.slack import SlackApiError
 from rcex_ws.slack.bot import Bot, BotHandler
-from rcex_ws.slack.web import StartData, WebApi
 from rcex_ws.testing import WebSocketClientStub
 
 START = {
@@ -58,24 +59,23 @@ class Noting(BotHandler[list[str]]):
         return [call[1] for call in self.calls if call[0] == name]
 
 
-class FakeApi(WebApi):
-    """Answer without a network."""
+class FakeApi:
+    """Answer without a network, as `http`."""
 
     def __init__(self) -> None:
-        super().__init__("xoxb-x")
         self.starts = 0
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.error: Exception | None = None
+        self.refusal = ""
 
-    async def connect(self, method: Any = "rtm.connect", **options: Any) -> StartData:
-        if self.error is not None:
-            raise self.error
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        method = request.url.path.removeprefix("/api/")
+        if not method.startswith("rtm."):
+            self.calls.append((method, dict(parse_qsl(request.content.decode()))))
+            return httpx.Response(200, json={"ok": True, "channel": {"id": "D0NEW"}})
+        if self.refusal:
+            return httpx.Response(200, json={"ok": False, "error": self.refusal})
         self.starts += 1
-        return StartData(f"ws://nowhere/{self.starts}", "U0ME", "T0", START)
-
-    async def call(self, method: str, **fields: Any) -> dict[str, Any]:
-        self.calls.append((method, fields))
-        return {"ok": True, "channel": {"id": "D0NEW"}}
+        return httpx.Response(200, json={**START, "url": f"ws://nowhere/{self.starts}"})
 
 
 @pytest.fixture
@@ -84,7 +84,13 @@ def api() -> FakeApi:
 
 
 @pytest.fixture
-def stubbed(api: FakeApi) -> Callable[..., AbstractAsyncContextManager[WebSocketClientStub]]:
+async def http(api: FakeApi) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(api.answer)) as client:
+        yield client
+
+
+@pytest.fixture
+def stubbed(http: httpx.AsyncClient) -> Callable[..., AbstractAsyncContextManager[WebSocketClientStub]]:
     """Run a handler with a stub, connected."""
 
     @asynccontextmanager
