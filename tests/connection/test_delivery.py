@@ -27,6 +27,12 @@ def make(max_items: int = 4, max_bytes: int = 10**9) -> tuple[DeliveryQueue[Any]
     return DeliveryQueue(max_items=max_items, max_bytes=max_bytes, on_overflow=reports), reports
 
 
+@pytest.fixture(autouse=True)
+def no_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing here end a turn: some tests drive the queue without an event loop."""
+    monkeypatch.setattr("rcex_ws.connection.delivery._Turn.LENGTH", 3600.0)
+
+
 def take_now(queue: DeliveryQueue[Any]) -> Any:
     """Take an item that must be there, without an event loop."""
     try:
