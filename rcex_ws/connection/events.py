@@ -34,10 +34,12 @@ async def call(handler: Callable[..., object], *args: object, **kwargs: object) 
         RuntimeError: a task that the handler awaited was cancelled, which must not look as if this one was.
     """
     result = handler(*args, **kwargs)
-    if not inspect.isawaitable(result):
-        return result
+    return await _finish(result) if inspect.isawaitable(result) else result
+
+
+async def _finish(handler: Awaitable[object]) -> object:
     try:
-        return await result
+        return await handler
     except asyncio.CancelledError as exc:
         if being_cancelled():
             raise
@@ -75,7 +77,6 @@ class EventEmitter(pyee.EventEmitter):
         self._turns: deque[Callable[[], Awaitable[None]]] = deque()
         self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         self._running = False
-        self._handlers: list[Callable[..., object]] = []
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
         """Queue an event for its handlers; tell whether it has any now."""
@@ -137,20 +138,16 @@ class EventEmitter(pyee.EventEmitter):
 
     async def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Run the handlers of an event now, one after the other; for a caller that keeps the order itself."""
-        handlers: list[Callable[..., object]] = []
-        self._handlers = handlers
-        super().emit(event, *args, **kwargs)  # calls `_emit_run` for each handler
+        # pyee's own emit takes a lock and would raise an `error` that nobody hears.
+        handlers: tuple[Callable[..., object], ...] = tuple(self._events.get(event, {}).values())  # pyright: ignore
+        if not handlers and event == "error":
+            self._log.error("no handler for the event 'error': %r", args[0] if args else None)
         for handler in handlers:
             try:
-                await call(handler, *args, **kwargs)
+                result = handler(*args, **kwargs)
+                if result is not None and inspect.isawaitable(result):
+                    await _finish(result)
             except Exception as exc:  # noqa: BLE001 - logged and reported
                 self._log.exception("a handler of the event %r raised", str(event))
                 if event != self._error_event:
                     self._report(exc)
-
-    def _emit_run(self, f: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._handlers.append(f)
-
-    def _emit_handle_potential_error(self, event: str, error: Any) -> None:
-        if event == "error":
-            self._log.error("no handler for the event 'error': %r", error)
