@@ -29,17 +29,19 @@ from rcex_ws.connection import (
     call,
 )
 from rcex_ws.errors import ConfigurationError, RcexError
+from rcex_ws.rest.https import HTTPClient
 from rcex_ws.slack.bot_slack import BotSlack
 from rcex_ws.slack.errors import BadFrame
 from rcex_ws.slack.frames import Event, decode
 from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore
-from rcex_ws.slack.web import StartData, StartMethod, WebApi
+from rcex_ws.slack.web import API_URL, StartData, StartMethod, WebApi
 
 __all__ = ["Bot", "BotHandler", "CallbackClients"]
 
 logger = logging.getLogger("rcex_ws.slack")
 
 P = TypeVar("P")
+_ATTEMPT_TIMEOUT = 10.0
 _CLOSE_TIMEOUT = 2.0
 
 
@@ -93,7 +95,7 @@ class BotHandler(Generic[P]):
         return state
 
     def handle_info(self, message: object, slack: BotSlack, state: P) -> P | Awaitable[P]:
-        """Take what was given to `Bot.info`, or a `SlowConsumer` when events are dropped."""
+        """Take what was given to `info` of the client (`slack.client`), or a `SlowConsumer` when events are dropped."""
         return state
 
 
@@ -115,8 +117,9 @@ class Bot(Generic[P]):
         state: the first state.
         token: of the bot; a secret.
         client: what runs it; a `WebSocketClientStub` in tests.
-        api: the HTTP step, with another address or time-out; made from the token and closed here if not given.
-        store: the model; a `MemoryDataStore` if not given.
+        api_url: where the Web API is.
+        http: a ready `httpx.AsyncClient` for it, never closed here.
+        data_store: the model; a `MemoryDataStore` if not given.
         start_method: rtm.start tells the names of channels and users, which rtm.connect does not.
         keepalive: seconds of silence after which to ping, and then to connect again.
         **options: see `rcex_ws.connection.WebSocketOptions`.
@@ -129,11 +132,12 @@ class Bot(Generic[P]):
         self,
         handler: BotHandler[P],
         state: P,
-        token: str = "",
+        token: str,
         *,
         client: CallbackClients = WebSocketClient,
-        api: WebApi | None = None,
-        store: DataStore | None = None,
+        api_url: str = API_URL,
+        http: HTTPClient | None = None,
+        data_store: DataStore | None = None,
         start_method: StartMethod = "rtm.start",
         keepalive: float | None = 10.0,
         **options: Unpack[WebSocketOptions],
@@ -145,9 +149,15 @@ class Bot(Generic[P]):
         self._handler = handler
         self._state = state
         self._client = client
-        self._own_api = api is None
-        self._api = api or WebApi(token, proxy=options.get("proxy"), ssl_context=options.get("ssl_context"))
-        self._store = MemoryDataStore() if store is None else store
+        self._api = WebApi(
+            token,
+            api_url=api_url,
+            proxy=options.get("proxy"),
+            ssl_context=options.get("ssl_context"),
+            timeout=options.get("attempt_timeout", _ATTEMPT_TIMEOUT),
+            http=http,
+        )
+        self._store = MemoryDataStore() if data_store is None else data_store
         self._start_method: StartMethod = start_method
         self._keepalive = keepalive
         self._options = options
@@ -179,9 +189,8 @@ class Bot(Generic[P]):
                 **options,
             )
         finally:
-            if self._own_api:
-                with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
-                    await self._api.aclose()
+            with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+                await self._api.aclose()
 
     async def _ask(self) -> StartData:
         return await self._api.connect(self._start_method, batch_presence_aware=True, presence_sub=True)

@@ -27,6 +27,7 @@ from rcex_ws.connection import (
 from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.slack.engine import Engine
+from rcex_ws.slack.feed import running_feed
 from rcex_ws.slack.logs import Log, make_logger
 from rcex_ws.slack.messages import Callback, Sent
 from rcex_ws.slack.models import Events
@@ -66,6 +67,7 @@ class RTMClient:
         ping_interval: a ping goes out when nothing came (with "replies": was sent) for so long.
         pong_timeout: reconnect when nothing came for so long (with "replies": no answer to the ping).
         reply_timeout: how long a message waits for its answer, the time in the queue included.
+        replay_window: how long what was sent over a lost connection waits for its answer over the next one; from hello.
         open_timeout: for all of `start`.
         attempt_timeout: for one attempt, from rtm.connect to hello.
         close_timeout: for all of `aclose`.
@@ -106,6 +108,7 @@ class RTMClient:
         ping_interval: float = 5.0,
         pong_timeout: float = 20.0,
         reply_timeout: float = 60.0,
+        replay_window: float = 5.0,
         open_timeout: float = 30.0,
         attempt_timeout: float = 10.0,
         close_timeout: float = 5.0,
@@ -128,6 +131,7 @@ class RTMClient:
             ping_interval=ping_interval,
             pong_timeout=pong_timeout,
             reply_timeout=reply_timeout,
+            replay_window=replay_window,
             open_timeout=open_timeout,
             attempt_timeout=attempt_timeout,
             close_timeout=close_timeout,
@@ -255,7 +259,7 @@ class RTMClient:
         """
         engine = self._running()
         if engine.supervisor.is_ready:
-            engine.supervisor.renew()
+            engine.supervisor.renew(at_once=True)
         else:
             await engine.supervisor.attempt()
 
@@ -399,13 +403,16 @@ class RTMClient:
         return self._engine
 
     def _rate_limited(self, seconds: float) -> None:
-        self._log.warning("Slack asks to wait %g s", seconds)
+        """Hear of a call that belongs to no life; of an attempt to connect the driver tells."""
         if self._engine is not None:
-            self._engine.feed.tell(Events.RATE_LIMITED, seconds)
+            self._engine.feed.rate_limited(seconds)
+        else:
+            self._log.warning("Slack asks to wait %g s", seconds)
 
     def _handler_failed(self, error: Exception) -> None:
-        if self._engine is not None:
-            self._engine.feed.error(error)
+        feed = running_feed.get()  # of the life that called the handler, which need not be the newest
+        if feed is not None:
+            feed.error(error)
 
 
 def _check_text(name: str, value: object) -> None:

@@ -16,7 +16,7 @@ from rcex_ws.slack.messages import Messages
 from rcex_ws.slack.models import Events, Reply
 from rcex_ws.slack.overlap import Overlap
 from rcex_ws.slack.web import StartData
-from rcex_ws.tasks import Signal
+from rcex_ws.tasks import Signal, now
 
 __all__ = ["Common", "SlackConversation"]
 
@@ -33,6 +33,7 @@ class Common:
     Attributes:
         feed, messages: see their classes.
         goodbye: hears that the server is going to close the connection.
+        replay_window: seconds after hello in which Slack may still answer what was sent over a lost connection.
         start: the answer of the last rtm.connect or rtm.start.
         active: the conversation that messages go over; None while there is none.
         overlap: compares two connections, once the next is opened beside the last.
@@ -44,6 +45,7 @@ class Common:
     feed: Feed
     messages: Messages
     goodbye: Callable[[], None]
+    replay_window: float
     start: StartData | None = None
     active: SlackConversation | None = None
     overlap: Overlap | None = None
@@ -68,6 +70,8 @@ class SlackConversation:
         self._common = common
         self._greeted = Signal()
         self._of_earlier = frozenset[str]()  # messages whose connection is lost
+        self._older: SlackConversation | None = None  # the one that this replaced, while it lives
+        self._gone = False
         self._pinged = 0  # the id of the last ping
         self.told_close = False
 
@@ -79,22 +83,19 @@ class SlackConversation:
             event = decode(data)
             number = _reply_to(event)
         except BadFrame as exc:
-            self._common.feed.frame(data, None, public=False)
-            self._common.feed.error(exc)
+            self._common.feed.bad_frame(data, exc)
             return
         kind = event.get("type")
         if number is not None:
             self._take_reply(data, event, number)
         elif not isinstance(kind, str):
-            self._common.feed.frame(data, None, public=False)
-            self._common.feed.error(BadFrame("a frame without type and reply_to"))
+            self._common.feed.bad_frame(data, BadFrame("a frame without type and reply_to"))
         elif kind in _INTERNAL:
             self._take_internal(data, event)
         else:
             if kind == "goodbye" and self._common.active is self:
                 self._common.goodbye()
-            overlap = self._common.overlap
-            if overlap is None or overlap.is_new(self, data, event):
+            if self._is_new(data, event):
                 self._common.feed.frame(data, event, public=True)
 
     def ponged(self, data: bytes) -> None:
@@ -113,10 +114,13 @@ class SlackConversation:
         common = self._common
         greeted, replaced = self._greeted.is_set(), common.active is not self
         if common.overlap is not None:
-            common.overlap.one_is_gone()
+            common.overlap.one_is_gone(self, now())
+        self._gone = True
         if not replaced:
             common.active = None
             common.messages.table.disconnect()
+            if self._older is not None and not self._older._gone:  # lost with its hello: the older one goes on
+                self._older._take_over()
         elif greeted:
             return  # this side closed it
         if not common.closing and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
@@ -133,7 +137,10 @@ class SlackConversation:
         """Do nothing: Slack subscribes by itself."""
 
     async def ready(self) -> None:
-        """Do nothing: `open` was told when hello came."""
+        """Let Slack speak of what was sent over a lost connection; what it does not mention then is lost."""
+        if self._of_earlier:
+            await anyio.sleep(self._common.replay_window)
+            self._common.messages.give_up(self._of_earlier)
 
     # -- what frames mean ------------------------------------------------------------------------------------------
 
@@ -144,10 +151,14 @@ class SlackConversation:
             common.feed.tell(Events.OPEN)
             if common.active is None:
                 self._of_earlier = common.messages.in_flight()
-            common.active = self
+            else:  # what it has not written yet goes over this one
+                self._older = common.active
+                self._of_earlier = self._older._of_earlier
+                self._older._link.withdraw_requests()
+                common.messages.table.disconnect()
             if common.presence is not None:
                 self._link.send(encode("presence_sub", common.messages.next_id(), common.presence))
-            common.messages.table.connect(self._transmit)
+            self._take_over()
             self._greeted.set()
         elif event["type"] == "team_migration_started":
             common.migration = event
@@ -170,6 +181,17 @@ class SlackConversation:
         else:
             common.messages.replayed(number, self._of_earlier)
             common.feed.frame(data, event, public=True)
+
+    def _is_new(self, data: bytes, event: Event) -> bool:
+        """Tell whether an event did not come over another connection already."""
+        common = self._common
+        if common.overlap is not None and common.overlap.over(now()):
+            common.overlap = None
+        return common.overlap is None or common.overlap.is_new(self, data, event)
+
+    def _take_over(self) -> None:
+        self._common.active = self
+        self._common.messages.table.connect(self._transmit)
 
     def _transmit(self, pending: Pending[Reply]) -> None:
         monitor = self._link.monitor

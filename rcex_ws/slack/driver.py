@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rcex_ws.connection import Endpoint, Link, Loss
-from rcex_ws.errors import ConnectFailed, RcexError
+from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
 from rcex_ws.slack.conversation import Common, SlackConversation
 from rcex_ws.slack.models import Events
 from rcex_ws.slack.overlap import Overlap
@@ -57,7 +57,11 @@ class SlackDriver:
         self._authenticated, self._conversation = False, None
         feed.tell(Events.CONNECTING)
         self._tell_migration()
-        start = await self._api.connect(self._settings.start_method, **self._start_options)
+        try:
+            start = await self._api.connect(self._settings.start_method, **self._start_options)
+        except RateLimited as exc:
+            feed.rate_limited(exc.retry_after or 0.0)
+            raise
         self._common.start = start
         self._common.messages.self_id = start.self_id
         self._authenticated = True
@@ -76,6 +80,8 @@ class SlackDriver:
 
     async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
+        if self._common.closing:
+            return None  # by the application, which was told so
         if isinstance(ended, RcexError):
             self._tell_failure(ended)
             if self._conversation is None:

@@ -52,21 +52,25 @@ class Engine:
         open_socket: Opener,
     ) -> None:
         self._settings = settings
+        self._log = log
         self._root = RootTask("Slack RTM")
         self._supervising: Child | None = None
         self._delivering: Child | None = None
+        self._started = Signal()
         self._stopped = Signal()
         self.feed = Feed(emitter, store, settings, log)
         self.messages = Messages(
             while_disconnected=settings.while_disconnected,
+            call_back=self.feed.call_back,
             then=self.feed.then,
-            watch=lambda: self._spawn(self.messages.table.watch_deadlines, "reply deadlines"),
+            watch=self._watch_deadlines,
             log=log,
         )
         self.common = Common(
             feed=self.feed,
             messages=self.messages,
             goodbye=lambda: self.supervisor.renew() if settings.auto_reconnect else None,
+            replay_window=settings.replay_window,
         )
         driver = SlackDriver(api, self.common, settings, start_options, proxy=proxy, ssl_context=ssl_context)
         by_replies = settings.monitor == "replies"
@@ -94,11 +98,14 @@ class Engine:
         await self._root.start()
         if self.common.closing:
             return
+        self._watch_deadlines()  # of what was sent before
         self._delivering = self._spawn(self.feed.run, "handlers")
         self._supervising = self._spawn(self.supervisor.run, "supervisor")
+        self._started.set()
 
     async def wait_ended(self) -> None:
         """Wait until nothing will be tried again, and what is queued is delivered."""
+        await self._started.wait()
         for child in (self._supervising, self._delivering):
             if child is not None:
                 await child.wait()
@@ -115,6 +122,8 @@ class Engine:
                 await self._stopped.wait()
             return
         self.common.closing = True
+        # What the closing handshake leaves of the time is for the handlers; a part is kept to end what is cut short.
+        drain_until = anyio.current_time() + 0.8 * self._settings.close_timeout
         try:
             if self.supervisor.state not in (State.CLOSED, State.FAILED):
                 self.feed.tell(Events.DISCONNECT, reason, code)
@@ -127,12 +136,30 @@ class Engine:
                 self._supervising.cancel()
             self.messages.end()
             self.feed.close()
-            with anyio.move_on_after(0.3 * self._settings.close_timeout, shield=True):
+            with anyio.CancelScope(deadline=drain_until, shield=True):
                 if self._delivering is not None:
                     await self._delivering.wait()
         finally:
+            cut_short = self._delivering is not None and not self._delivering.done
             await self._root.aclose(within=0.2 * self._settings.close_timeout)
+            self._log_dropped(cut_short)
+            self._started.set()
             self._stopped.set()
+
+    def _log_dropped(self, cut_short: bool) -> None:
+        if self._delivering is not None and not self._delivering.done:
+            return  # a handler closes: it is left to finish, and what is queued still follows
+        events, callbacks = self.feed.left()
+        if cut_short or events or callbacks:
+            self._log.warning(
+                "closed before all handlers had run: %d events and %d callbacks of messages were dropped",
+                events,
+                callbacks,
+            )
+
+    def _watch_deadlines(self) -> None:
+        if self._root.running:
+            self._spawn(self.messages.table.watch_deadlines, "reply deadlines")
 
     def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
         return self._root.spawn(func, name=name, on_crash=partial(self._crashed, name))

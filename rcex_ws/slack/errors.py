@@ -38,14 +38,16 @@ class SlackHttpError(RcexError):
     Args:
         method: as in "rtm.connect".
         status: the HTTP status.
+        retry_after: seconds that the answer asks to wait, or None.
     """
 
     retryable = True
 
-    def __init__(self, method: str, status: int, problem: str) -> None:
+    def __init__(self, method: str, status: int, problem: str, *, retry_after: float | None = None) -> None:
         super().__init__(f"{method}: {problem}")
         self.method = method
         self.status = status
+        self.retry_after = retry_after
 
 
 class MessageRejected(RcexError):

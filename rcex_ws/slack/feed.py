@@ -7,7 +7,9 @@ order in which they happened. When handlers are too slow only frames are dropped
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -19,9 +21,12 @@ from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.store import DataStore
 from rcex_ws.slack.web import StartData
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "running_feed"]
 
 Step = Callable[[], Awaitable[object]]
+
+running_feed: ContextVar[Feed | None] = ContextVar("rcex_ws_slack_feed", default=None)
+"""The feed whose handler runs: two lives of a client may overlap."""
 
 
 class Feed:
@@ -43,6 +48,8 @@ class Feed:
             max_items=settings.max_pending, max_bytes=settings.max_pending_bytes, on_overflow=self._overflowed
         )
         self._who: dict[str, str] = {}
+        self._callbacks = 0  # that wait for their turn
+        self._last: deque[Step] = deque()  # what follows when the queue is closed and empty
 
     # -- putting: never waits --------------------------------------------------------------------------------------
 
@@ -52,13 +59,29 @@ class Feed:
 
     def error(self, error: Exception) -> None:
         """Emit `client_error` in its turn; logged if nobody listens."""
-        if not self._emitter.hears(Events.CLIENT_ERROR):
-            self._log.error("no handler for the event 'client_error': %s: %s", type(error).__name__, error)
-        self.tell(Events.CLIENT_ERROR, error)
+        self._log_unheard(error)
+        step = partial(self._emitter.dispatch, Events.CLIENT_ERROR, error)
+        if self._queue.closed:  # one of the last handlers raised
+            self._last.append(step)
+        else:
+            self.then(step)
+
+    def rate_limited(self, seconds: float) -> None:
+        """Emit `rate_limited` in its turn."""
+        self._log.warning("Slack asks to wait %g s", seconds)
+        self.tell(Events.RATE_LIMITED, seconds)
 
     def then(self, step: Step) -> None:
         """Run a step after everything that was put before."""
         self._queue.put(partial(self._guarded, step), 0, keep=True)
+
+    def call_back(self, step: Step) -> None:
+        """Run the callback of a message in its turn."""
+        if self._queue.closed:
+            self._log.warning("the callback of a message was dropped: the client is closed")
+            return
+        self._callbacks += 1
+        self.then(partial(self._call_back, step))
 
     def started(self, start: StartData) -> None:
         """Let the store take the answer of rtm.connect or rtm.start, then emit `authenticated`."""
@@ -67,15 +90,19 @@ class Feed:
             self.then(partial(self._store.cache_start, start.data))
         self.tell(Events.AUTHENTICATED, start.data)
 
-    def frame(self, data: bytes, event: Event | None, *, public: bool) -> None:
+    def frame(self, data: bytes, event: Event, *, public: bool) -> None:
         """Deliver a frame.
 
         Args:
             data: as it came.
-            event: decoded; None if that failed.
+            event: decoded.
             public: whether it is an event of the team, and not one between server and client.
         """
         self._queue.put(partial(self._deliver, data, event, public), len(data))
+
+    def bad_frame(self, data: bytes, error: Exception) -> None:
+        """Deliver a frame that cannot be read, and `client_error`: both may be dropped, for who knows how many come."""
+        self._queue.put(partial(self._deliver_bad, data, error), len(data))
 
     def message(self, message: Mapping[str, Any]) -> None:
         """Let the store see a message of our own, which Slack does not send back to us."""
@@ -86,18 +113,37 @@ class Feed:
         """Take nothing more; what is queued is still delivered."""
         self._queue.close()
 
+    def left(self) -> tuple[int, int]:
+        """Tell how many events and how many callbacks of messages wait for their turn."""
+        return len(self._queue) + len(self._last) - self._callbacks, self._callbacks
+
     # -- delivering ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Run handlers until the feed is closed and empty."""
+        running_feed.set(self)
         async for step in self._queue:
             await step()
+        while self._last:
+            await self._last.popleft()()
 
-    async def _deliver(self, data: bytes, event: Event | None, public: bool) -> None:
+    async def _call_back(self, step: Step) -> None:
+        self._callbacks -= 1
+        await step()
+
+    async def _deliver_bad(self, data: bytes, error: Exception) -> None:
+        await self._deliver_raw(data)
+        self._log_unheard(error)
+        await self._emitter.dispatch(Events.CLIENT_ERROR, error)
+
+    async def _deliver_raw(self, data: bytes) -> None:
+        await self._emitter.dispatch(Events.RAW_MESSAGE, data.decode(errors="replace"))
+
+    async def _deliver(self, data: bytes, event: Event, public: bool) -> None:
         emitter = self._emitter
         if emitter.hears(Events.RAW_MESSAGE):
-            await emitter.dispatch(Events.RAW_MESSAGE, data.decode(errors="replace"))
-        if event is None or not public:
+            await self._deliver_raw(data)
+        if not public:
             return
         if self._store is not None:
             await self._guarded(partial(self._store.apply, event, **self._who))
@@ -121,6 +167,10 @@ class Feed:
         except Exception as exc:  # noqa: BLE001 - logged and reported
             self._log.exception("a step of the feed raised; the next one follows")
             self.error(exc)
+
+    def _log_unheard(self, error: Exception) -> None:
+        if not self._emitter.hears(Events.CLIENT_ERROR):
+            self._log.error("no handler for the event 'client_error': %s: %s", type(error).__name__, error)
 
     def _overflowed(self, episode: Overflow[Step], over: bool) -> None:
         if over:

@@ -16,6 +16,13 @@ Log = logging.Logger | Callable[[int, str], object]
 _numbers = count(1)
 
 
+class _Unregistered(logging.Logger):
+    """A logger that `logging` does not keep for ever; nor does it tell it when a level changes, so it caches none."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is that of `logging`
+        return not self.disabled and level > self.manager.disable and level >= self.getEffectiveLevel()
+
+
 class _Forward(logging.Handler):
     """Hand each message to a function."""
 
@@ -43,9 +50,10 @@ def make_logger(log: Log | None, level: int | str | None) -> logging.Logger:
     if isinstance(log, logging.Logger):
         logger = log
     elif log is None:
-        logger = logging.getLogger(f"rcex_ws.slack.{next(_numbers)}")
+        logger = _Unregistered(f"rcex_ws.slack.{next(_numbers)}")
+        logger.parent = logging.getLogger("rcex_ws.slack")
     elif callable(log):
-        logger = logging.Logger(f"rcex_ws.slack.{next(_numbers)}")  # outside the hierarchy: nobody else gets it
+        logger = _Unregistered(f"rcex_ws.slack.{next(_numbers)}")  # outside the hierarchy: nobody else gets it
         logger.addHandler(_Forward(log))
     else:
         raise ConfigurationError(f"logger: expected a logging.Logger or a function (level, message), got {log!r}")

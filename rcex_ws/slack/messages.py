@@ -24,6 +24,8 @@ __all__ = ["Callback", "Messages", "Sent"]
 #: Slack answers these; all else it only takes.
 _ANSWERED = frozenset({"message", "ping"})
 
+_Step = Callable[[], Awaitable[object]]
+
 Callback = Callable[[Exception | None, Reply | None], object]
 """Sync or async; gets an error or a reply, in turn with the events."""
 
@@ -71,7 +73,8 @@ class Messages:
 
     Args:
         while_disconnected: "refuse" or "queue" what is sent then.
-        then: runs a step in turn with the events.
+        call_back: runs a callback in turn with the events.
+        then: runs a step of ours in turn with the events.
         watch: starts a task that watches the deadlines of `table`.
         log: where a failure goes that nobody waits for.
     """
@@ -80,13 +83,15 @@ class Messages:
         self,
         *,
         while_disconnected: WhileDisconnected,
-        then: Callable[[Callable[[], Awaitable[object]]], None],
+        call_back: Callable[[_Step], None],
+        then: Callable[[_Step], None],
         watch: Callable[[], object],
         log: logging.Logger,
     ) -> None:
         self.table: RequestTable[Reply] = RequestTable(watch)
         self.self_id = ""
         self._while_disconnected = while_disconnected
+        self._call_back = call_back
         self._then = then
         self._log = log
         self._last = 0  # counts on over all connections
@@ -157,6 +162,12 @@ class Messages:
             elif sent.id < number:
                 self.table.settle(pending.key, Reply(sent.id, Outcome.ASSUMED, self._message(sent)))
 
+    def give_up(self, of_earlier: frozenset[str]) -> None:
+        """Hear that Slack has had its time to speak of what was sent over earlier connections."""
+        for pending in self.table.waiting():
+            if pending.sent and pending.key in of_earlier:
+                self.table.fail(pending.key, RequestLost("the connection was lost before Slack answered", sent=True))
+
     def end(self) -> None:
         """Settle everything: there will be no connection any more."""
         self.table.disconnect(_lost)
@@ -169,8 +180,12 @@ class Messages:
         sent.settled.set()
         reply, error = pending.result, pending.error
         if sent.callback is not None and (reply is not None or error is not None):
-            self._then(partial(call, sent.callback, error, reply))
-        elif error is not None and not sent.awaited:
+            self._call_back(partial(call, sent.callback, error, reply))
+        elif error is not None and not sent.awaited:  # but it may still be, by who has just sent it
+            self._then(partial(self._report, sent, error))
+
+    async def _report(self, sent: Sent, error: Exception) -> None:
+        if not sent.awaited:
             self._log.warning("%r: %s", sent, error)
 
 

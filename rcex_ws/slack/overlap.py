@@ -7,6 +7,7 @@ may come again and mean it, so they are told apart by their order.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from rcex_ws.slack.frames import Event
@@ -29,10 +30,14 @@ class Overlap:
         older: the connection that was there first; anything that can be told from the other.
     """
 
+    #: Seconds for which what the lost connection brought may still come over the other one.
+    LINGER = 10.0
+
     def __init__(self, older: object) -> None:
         self._older = older
         self._by_older, self._by_newer = _Delivered(), _Delivered()
         self._alone = False
+        self._ends = math.inf
 
     def is_new(self, connection: object, data: bytes, event: Event) -> bool:
         """Tell whether an event did not come over the other connection already.
@@ -47,10 +52,13 @@ class Overlap:
         stamp = event.get("event_ts") or event.get("ts")
         if isinstance(stamp, str):
             key = (stamp, *(repr(event.get(name)) for name in ("type", "subtype", "channel", "user", "ts")))
-            if others.stamped[key]:
+            if others.stamped[key] > 1:
                 others.stamped[key] -= 1
                 return False
-            mine.stamped[key] += not self._alone
+            if others.stamped.pop(key, 0):
+                return False
+            if not self._alone:
+                mine.stamped[key] += 1
             return True
         if data in others.plain:
             place = others.plain.index(data)
@@ -62,8 +70,20 @@ class Overlap:
             mine.plain.append(data)
         return True
 
-    def one_is_gone(self) -> None:
-        """Let the connection that is left catch up: what bears a time stamp may still be under way to it."""
+    def one_is_gone(self, connection: object, now: float) -> None:
+        """Let the connection that is left catch up: what bears a time stamp may still be under way to it.
+
+        Args:
+            connection: the one that is gone.
+            now: seconds on any steady clock, the same as for `over`.
+        """
         self._alone = True
+        self._ends = now + self.LINGER
+        left = self._by_newer if connection is self._older else self._by_older
+        left.stamped.clear()  # nobody is left who would bring it again
         for delivered in (self._by_older, self._by_newer):
             delivered.plain.clear()
+
+    def over(self, now: float) -> bool:
+        """Tell whether there is nothing to compare any more: forget this then, every event is new."""
+        return self._alone and (now >= self._ends or not (self._by_older.stamped or self._by_newer.stamped))

@@ -32,6 +32,7 @@ class Settings:
     ping_interval: float
     pong_timeout: float
     reply_timeout: float
+    replay_window: float
     open_timeout: float
     attempt_timeout: float
     close_timeout: float

@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 import anyio
 import msgspec
 
-from rcex_ws.errors import ConfigurationError, RateLimited
+from rcex_ws.errors import ConfigurationError, RateLimited, RcexError
 from rcex_ws.rest.https import HTTPClient, HTTPEdge, bounded, user_agent
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.retry_after import parse_retry_after
-from rcex_ws.slack.errors import SlackApiError, SlackHttpError
+from rcex_ws.slack.errors import BadFrame, SlackApiError, SlackHttpError
+from rcex_ws.slack.frames import decode
 
 __all__ = ["API_URL", "StartData", "StartMethod", "WebApi"]
 
@@ -30,6 +31,8 @@ StartMethod = Literal["rtm.connect", "rtm.start"]
 _OK, _TOO_MANY_REQUESTS = 200, 429
 #: Seconds to wait when a 429 does not say how long (`@slack/client` 3.16.0).
 _DEFAULT_RETRY_AFTER = 60.0
+#: Seconds to wait when it says 0: where no schedule decides, a call must not run hot.
+_LEAST_WAIT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class WebApi:
         ssl_context: for https; None for the system's trust store.
         timeout: seconds for a call.
         http: a ready `httpx.AsyncClient`, never closed here.
-        on_rate_limited: hears the seconds that Slack asks to wait.
+        on_rate_limited: hears the seconds that Slack asks to wait, when `call` does so.
     """
 
     def __init__(
@@ -123,7 +126,9 @@ class WebApi:
             try:
                 return await self._call(method, fields)
             except RateLimited as exc:
-                wait = exc.retry_after or _DEFAULT_RETRY_AFTER
+                if self._on_rate_limited is not None:
+                    self._on_rate_limited(exc.retry_after or 0.0)
+                wait = exc.retry_after or _LEAST_WAIT
                 if anyio.current_time() + wait > end:
                     raise
                 await anyio.sleep(wait)
@@ -138,28 +143,31 @@ class WebApi:
         request.start_clock()
         with bounded(request):
             response = await self._edge.send(request, self._api_url + method, self._headers)
-        if response.status_code == _TOO_MANY_REQUESTS:
-            raise self._rate_limited(method, response)
         if response.status_code != _OK:
-            raise SlackHttpError(method, response.status_code, f"HTTP {response.status_code}")
+            raise _http_error(method, response)
         try:
-            data = msgspec.json.decode(response.content, type=dict[str, Any])
-        except msgspec.DecodeError as exc:
-            raise SlackHttpError(method, _OK, f"the answer is no JSON object: {exc}") from None
+            data = decode(response.content)
+        except BadFrame as exc:
+            raise SlackHttpError(method, _OK, f"the answer cannot be read: {exc}") from None
         if data.get("ok") is not True:
             raise SlackApiError(method, str(data.get("error", "unknown_error")), data)
         return data
 
-    def _rate_limited(self, method: str, response: Response) -> RateLimited:
-        seconds = parse_retry_after(response.headers.get("Retry-After", ""), now=time.time()) or _DEFAULT_RETRY_AFTER
-        if self._on_rate_limited is not None:
-            self._on_rate_limited(seconds)
-        return RateLimited(f"{method}: Slack asks to wait {seconds:g} s", retry_after=seconds)
+
+def _http_error(method: str, response: Response) -> RcexError:
+    """Make the error for an answer other than 200; whatever its status, a Retry-After counts."""
+    seconds = parse_retry_after(response.headers.get("Retry-After", ""), now=time.time())
+    if response.status_code != _TOO_MANY_REQUESTS:
+        return SlackHttpError(method, response.status_code, f"HTTP {response.status_code}", retry_after=seconds)
+    if seconds is None:
+        seconds = _DEFAULT_RETRY_AFTER
+    return RateLimited(f"{method}: Slack asks to wait {seconds:g} s", retry_after=seconds)
 
 
 def _is_websocket(url: str) -> bool:
     """Tell a WebSocket address: another one is the server's mistake of a moment, where the engine would give up."""
     try:
+        url.encode()  # a lone surrogate has no bytes
         parts = urlsplit(url)
     except ValueError:
         return False

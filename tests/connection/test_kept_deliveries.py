@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,24 @@ async def test_a_report_may_put_an_item_that_is_kept() -> None:
         queue.put(item, 1)
     assert list(queue.waiting()) == ["report", "c"]
     assert queue.dropped == 2
+
+
+def test_what_is_kept_does_not_make_a_drop_dearer() -> None:
+    """A drop that passes over all that is kept costs a thousand times as much, here."""
+
+    def seconds(kept: int) -> float:
+        queue, _ = make(max_items=100)
+        for _ in range(kept):
+            queue.put("k", 0, keep=True)
+        for item in range(100):
+            queue.put(item, 1)
+        began = time.perf_counter()
+        for item in range(1000):
+            queue.put(item, 1)
+        assert queue.dropped == 1000
+        return time.perf_counter() - began
+
+    assert min(seconds(20_000) for _ in range(3)) < 20 * min(seconds(0) for _ in range(3))
 
 
 @given(

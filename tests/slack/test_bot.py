@@ -15,7 +15,7 @@ import pytest
 
 from rcex_ws.connection import KEEPALIVE_TIMEOUT, REMOTE, Close, Ping, Reconnect, Text
 from rcex_ws.errors import ConfigurationError, TransportError, UpgradeRefused
-from rcex_ws.slack import SlackApiError
+from rcex_ws.slack import MemoryDataStore, SlackApiError
 from rcex_ws.slack.bot import Bot, BotHandler
 from rcex_ws.testing import WebSocketClientStub
 
@@ -97,7 +97,7 @@ def stubbed(http: httpx.AsyncClient) -> Callable[..., AbstractAsyncContextManage
     async def stubbed(handler: Any, state: Any = ()) -> AsyncIterator[WebSocketClientStub]:
         stub = WebSocketClientStub()
         async with anyio.create_task_group() as tasks:
-            await tasks.start(Bot(handler, list(state), client=stub, api=api).run)
+            await tasks.start(Bot(handler, list(state), "xoxb-x", client=stub, http=http).run)
             await stub.connect()
             yield stub
             await stub.stop()
@@ -225,14 +225,14 @@ async def test_the_result_of_handle_close_counts(stubbed: Any, api: FakeApi) -> 
         assert stub.state == ["done"]
 
 
-async def test_a_refusal_that_is_final_ends_the_bot(api: FakeApi) -> None:
+async def test_a_refusal_that_is_final_ends_the_bot(api: FakeApi, http: httpx.AsyncClient) -> None:
     handler = Noting(Reconnect([]), Reconnect([]))
     stub = WebSocketClientStub()
-    errors: list[Exception] = []
+    errors: list[SlackApiError] = []
 
     async def own(*, task_status: Any) -> None:
         try:
-            await Bot(handler, [], client=stub, api=api).run(task_status=task_status)
+            await Bot(handler, [], "xoxb-x", client=stub, http=http).run(task_status=task_status)
         except SlackApiError as exc:
             errors.append(exc)
 
@@ -240,21 +240,23 @@ async def test_a_refusal_that_is_final_ends_the_bot(api: FakeApi) -> None:
         await tasks.start(own)
         await stub.connect()
         await stub.disconnect()
-        api.error = SlackApiError("rtm.start", "account_inactive", {})
+        api.refusal = "account_inactive"
         await stub.connect()
-    assert errors == [api.error]
-    assert handler.of("close") == [REMOTE, api.error]
+    (error,) = errors
+    assert (error.method, error.code) == ("rtm.start", "account_inactive")
+    assert handler.of("close") == [REMOTE, error]
 
 
-async def test_a_start_that_fails_raises_before_anything_runs(api: FakeApi) -> None:
+async def test_a_start_that_fails_raises_before_anything_runs(api: FakeApi, http: httpx.AsyncClient) -> None:
     handler = Noting()
-    api.error = SlackApiError("rtm.start", "invalid_auth", {})
+    api.refusal = "invalid_auth"
     with pytest.raises(SlackApiError, match="invalid_auth"):
-        await Bot(handler, [], client=WebSocketClientStub(), api=api).run()
+        await Bot(handler, [], "xoxb-x", client=WebSocketClientStub(), http=http).run()
     assert handler.calls == []
+    assert not http.is_closed
 
 
-async def test_an_exception_of_the_handler_reaches_the_owner(api: FakeApi) -> None:
+async def test_an_exception_of_the_handler_reaches_the_owner(http: httpx.AsyncClient) -> None:
     class Buggy(Noting):
         def handle_event(self, event: Any, slack: Any, state: Any) -> Any:
             raise LookupError("a bug")
@@ -264,7 +266,7 @@ async def test_an_exception_of_the_handler_reaches_the_owner(api: FakeApi) -> No
 
     async def own(*, task_status: Any) -> None:
         try:
-            await Bot(Buggy(), [], client=stub, api=api).run(task_status=task_status)
+            await Bot(Buggy(), [], "xoxb-x", client=stub, http=http).run(task_status=task_status)
         except LookupError as exc:
             errors.append(exc)
 
@@ -301,14 +303,12 @@ def message(text: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def running(fake_slack: Any, handler: Any, **options: Any) -> AsyncIterator[Any]:
-    api = WebApi(fake_slack.token, api_url=fake_slack.api_url)
-    bot = Bot(handler, [], api=api, reconnect_delays=lambda _: 0.01, **options)
+    bot = Bot(handler, [], fake_slack.token, api_url=fake_slack.api_url, reconnect_delays=lambda _: 0.01, **options)
     async with anyio.create_task_group() as tasks:
         client = await tasks.start(bot.run)
         await fake_slack.wait_for_connection()
         yield client
         await client.stop()
-    await api.aclose()
 
 
 async def test_a_bot_answers_loses_its_connection_and_goes_on(fake_slack: Any) -> None:
@@ -337,14 +337,22 @@ async def test_a_bot_answers_loses_its_connection_and_goes_on(fake_slack: Any) -
     assert [call.method for call in fake_slack.calls].count("rtm.start") == 3
 
 
+async def test_a_store_of_the_users_own(fake_slack: Any) -> None:
+    handler, store = Echo(), MemoryDataStore()
+    async with running(fake_slack, handler, data_store=store):
+        await wait_for(lambda: handler.of("event"))
+        assert handler.slack.store is store
+        assert (await store.channel("C0GENERAL")) is not None
+
+
 async def test_slack_refuses_for_good_while_the_bot_reconnects(fake_slack: Any) -> None:
     handler = Echo(*[Reconnect([])] * 5)
-    api = WebApi(fake_slack.token, api_url=fake_slack.api_url)
+    bot = Bot(handler, [], fake_slack.token, api_url=fake_slack.api_url, reconnect_delays=lambda _: 0.01)
     errors: list[SlackApiError] = []
 
     async def own() -> None:
         try:
-            await Bot(handler, [], api=api, reconnect_delays=lambda _: 0.01).run()
+            await bot.run()
         except SlackApiError as exc:
             errors.append(exc)
 
@@ -354,7 +362,6 @@ async def test_slack_refuses_for_good_while_the_bot_reconnects(fake_slack: Any) 
         fake_slack.fail("rtm.*", "fatal_error", times=2)
         fake_slack.fail("rtm.*", "invalid_auth", times=None)
         fake_slack.cut()
-    await api.aclose()
     assert [error.code for error in errors] == ["invalid_auth"]
     assert len(handler.of("close")) == 4
 

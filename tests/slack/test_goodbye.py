@@ -101,6 +101,20 @@ async def test_a_replay_does_not_condemn_what_the_last_connection_still_carries(
     assert (await sent).ts == "5.6"
 
 
+async def test_what_was_lost_before_a_goodbye_is_still_replayed_after_it(client, slack, told):
+    slack.swallow_acks()
+    sent = client.send_message("one", ROOM)
+    await slack.wait_for_message("one")
+    slack.cut()
+    await told.wait("open", 2)
+    slack.goodbye()
+    await told.wait("open", 3)
+    await slack.wait_for_close(2)
+    slack.push({"type": "message", "reply_to": 2, "channel": ROOM, "text": "two", "ts": "1.2"})
+    with anyio.fail_after(2):
+        assert (await sent).outcome is Outcome.ASSUMED
+
+
 async def test_a_renewal_that_fails_is_tried_again_while_the_last_connection_works(make_client, slack, told, message):
     client = make_client()
     told.listen(client, "message")
@@ -222,7 +236,52 @@ def test_what_is_still_under_way_when_the_first_connection_goes_is_known():
     stamped, plain = {"type": "message", "ts": "1.2"}, {"type": "user_typing"}
     assert overlap.is_new("first", b"1", stamped)
     assert overlap.is_new("first", b"2", plain)
-    overlap.one_is_gone()
+    overlap.one_is_gone("first", 100.0)
+    assert not overlap.over(100.0)
     assert not overlap.is_new("second", b"1", stamped)
+    assert overlap.over(100.0)
     assert overlap.is_new("second", b"2", plain)
     assert overlap.is_new("second", b"3", {"type": "message", "ts": "1.3"})
+
+
+def test_an_overlap_ends_when_the_rest_does_not_come():
+    """What the older brought before the newer joined will never come again."""
+    overlap = Overlap("first")
+    assert overlap.is_new("first", b"1", {"type": "message", "ts": "1.2"})
+    assert not overlap.over(1e9)
+    overlap.one_is_gone("first", 100.0)
+    assert not overlap.over(100.0 + Overlap.LINGER - 0.1)
+    assert overlap.over(100.0 + Overlap.LINGER)
+
+
+@pytest.mark.parametrize("gone", ["first", "second"])
+def test_an_overlap_does_not_wait_for_what_only_the_lost_one_would_bring(gone):
+    overlap = Overlap("first")
+    left = "second" if gone == "first" else "first"
+    assert overlap.is_new(left, b"1", {"type": "message", "ts": "1.2"})
+    overlap.one_is_gone(gone, 100.0)
+    assert overlap.over(100.0)
+
+
+def test_an_overlap_keeps_nothing_it_does_not_need():
+    """Whatever comes is forgotten once it came over both, and after the end nothing is kept at all."""
+    overlap = Overlap("first")
+    for number in range(1000):
+        event = {"type": "message", "ts": str(number)}
+        assert overlap.is_new("first", b"", event)
+        assert not overlap.is_new("second", b"", event)
+    overlap.one_is_gone("first", 100.0)
+    for number in range(1000, 2000):
+        assert overlap.is_new("second", b"", {"type": "message", "ts": str(number)})
+    kept = [delivered for delivered in vars(overlap).values() if hasattr(delivered, "stamped")]
+    assert len(kept) == 2
+    assert all(not delivered.stamped and not delivered.plain for delivered in kept)
+
+
+async def test_after_a_goodbye_nothing_is_compared_for_ever(client, slack, told, push, message):
+    slack.goodbye()
+    await slack.wait_for_close(1)
+    await told.wait("open", 2)
+    await push(message("after that", "1.3"), client=client)
+    await push(message("and that", "1.4"), client=client)
+    assert client._engine.common.overlap is None

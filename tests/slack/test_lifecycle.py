@@ -350,6 +350,7 @@ async def test_a_cancelled_start_leaves_nothing_running(make_client, slack, told
         ("ping_interval", 0),
         ("pong_timeout", 5.0),
         ("reply_timeout", -1),
+        ("replay_window", 0),
         ("reconnect_delays", 1),
         ("auto_reconnect", "no"),
         ("max_pending", 0),

@@ -105,14 +105,29 @@ async def test_a_callback_that_raises(client, told):
     assert (await client.send_message("two", ROOM)).ts
 
 
-async def test_nobody_waits(client, slack, caplog):
+async def test_nobody_waits(client, slack, push, caplog):
     client.send_message("one", ROOM)
     await slack.wait_for_message("one")
     slack.reject_message()
     client.send_message("a secret text", ROOM)
     assert (await client.send_message("three", ROOM)).ts
+    await push(client=client)
     assert "<Sent message 2>: Slack refused the message" in caplog.text
     assert "a secret text" not in caplog.text
+
+
+async def test_what_is_refused_at_once_is_its_senders_business(make_client, slack, told, caplog):
+    """It settles before it can be awaited, and is not logged if it then is."""
+    slack.fail(error="fatal_error", times=None)
+    client = make_client()
+    await client.start(wait=False)
+    with pytest.raises(NotConnected):
+        await client.send_message("one", ROOM)
+    client.send_message("two", ROOM)
+    client.send_message("three", ROOM, callback=lambda error, reply: told.add("reply", error))
+    await told.wait("reply")
+    refused = [record.getMessage() for record in caplog.records if "<Sent" in record.getMessage()]
+    assert refused == ["<Sent message 2>: there is no connection to Slack now, and messages are not queued"]
 
 
 async def test_several_may_await_the_same(client, slack, told):
@@ -213,6 +228,27 @@ async def test_a_late_acknowledgement_still_finds_its_message(client, slack, int
     await told.wait("open", 2)
     slack.push({"ok": True, "reply_to": 1, "ts": "5.6", "text": "one"})
     assert (await interrupted[0]).ts == "5.6"
+
+
+async def test_what_slack_does_not_mention_after_a_loss_is_lost(make_client, slack, told, ms):
+    client = make_client(replay_window=100 * ms)
+    await client.start()
+    slack.swallow_acks(None)
+    sent = [client.send_message("one", ROOM), client.send_message("two", ROOM)]
+    await slack.wait_for_message("two")
+    slack.close()
+    await told.wait("open", 2)
+    later = client.send_message("three", ROOM)
+    slack.push({"ok": True, "reply_to": 2, "ts": "5.6", "text": "two"})
+    assert (await sent[1]).ts == "5.6"
+    began = anyio.current_time()
+    with pytest.raises(RequestLost, match="before Slack answered") as caught:
+        await sent[0]
+    assert caught.value.sent
+    assert anyio.current_time() - began < 5
+    assert not later.pending.settled
+    slack.push({"ok": True, "reply_to": 3, "ts": "5.7", "text": "three"})
+    assert (await later).ts == "5.7"
 
 
 async def test_without_any_answer_the_time_is_over(make_client, slack, ms, told):

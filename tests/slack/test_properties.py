@@ -39,6 +39,7 @@ class Conversations(RuleBasedStateMachine):
     async def make(self, while_disconnected):
         self.messages = Messages(
             while_disconnected=while_disconnected,
+            call_back=self.steps.append,
             then=self.steps.append,
             watch=lambda: None,
             log=logging.getLogger("quiet"),
@@ -140,6 +141,20 @@ class Conversations(RuleBasedStateMachine):
             else:
                 assert number < last
                 assert result.outcome is Outcome.ASSUMED
+
+    @precondition(lambda self: self.connected)
+    @rule()
+    def the_replay_window_is_over(self):
+        before = dict(self.settled)
+        open_ones = [key for key in self.of_earlier if not self.settled[int(key)]]
+        self.do(self.messages.give_up, self.of_earlier)
+        for number in self.settled:
+            if self.settled[number] != before.get(number, 0):
+                assert str(number) in open_ones
+                assert self.over[number] < self.connection
+                assert isinstance(self.results[number], RequestLost)
+                assert self.results[number].sent
+        assert all(self.settled[int(key)] for key in self.of_earlier)
 
     @rule(seconds=st.sampled_from([0.5e6, 1e6]))
     def time_passes(self, seconds):

@@ -18,6 +18,7 @@ import trustme
 
 from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexError, TransportError
 from rcex_ws.slack import RTMClient, SlackApiError, SlackHttpError
+from rcex_ws.slack.logs import make_logger
 
 ROOM = "C0GENERAL"
 
@@ -281,6 +282,31 @@ async def test_the_logger_of_each_client(make_client, slack, told, caplog):
     await told.wait("open", 4)
     (name,) = {record.name for record in caplog.records if "connection lost" in record.getMessage()}
     assert name.startswith("rcex_ws.slack.")
+
+
+def test_a_client_leaves_no_logger_behind(slack):
+    before = len(logging.Logger.manager.loggerDict)
+    for number in range(20):
+        RTMClient(slack.token, log_level="INFO", logger=None if number % 2 else lambda level, text: None)
+    assert len(logging.Logger.manager.loggerDict) == before
+
+
+def test_the_logger_of_a_client_follows_those_above(caplog):
+    log, parent = make_logger(None, None), logging.getLogger("rcex_ws.slack")
+    quiet = make_logger(None, "ERROR")
+    try:
+        for level, text in ((logging.INFO, "one"), (logging.WARNING, "two"), (logging.DEBUG, "three")):
+            parent.setLevel(level)
+            log.info(text)
+            quiet.info("never")
+        logging.disable(logging.INFO)
+        log.info("four")
+        logging.disable(logging.NOTSET)
+        log.info("five")
+    finally:
+        parent.setLevel(logging.NOTSET)
+        logging.disable(logging.NOTSET)
+    assert [record.getMessage() for record in caplog.records] == ["one", "three", "five"]
 
 
 async def test_a_logger_that_raises_breaks_nothing(make_client, slack, told, capsys):
