@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
+
 from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.slack.frames import Event
@@ -27,6 +29,18 @@ Step = Callable[[], Awaitable[object]]
 
 running_feed: ContextVar[Feed | None] = ContextVar("rcex_ws_slack_feed", default=None)
 """The feed whose handler runs: two lives of a client may overlap."""
+
+
+class _Frame(Struct, gc=False):
+    """A frame that waits for its turn; unlike a `partial` no work for the garbage collector, and there are many."""
+
+    deliver: Callable[[bytes, Event, bool], Awaitable[None]]
+    data: bytes
+    event: Event
+    public: bool
+
+    def __call__(self) -> Awaitable[None]:
+        return self.deliver(self.data, self.event, self.public)
 
 
 class Feed:
@@ -98,7 +112,7 @@ class Feed:
             event: decoded.
             public: whether it is an event of the team, and not one between server and client.
         """
-        self._queue.put(partial(self._deliver, data, event, public), len(data))
+        self._queue.put(_Frame(self._deliver, data, event, public), len(data))
 
     def bad_frame(self, data: bytes, error: Exception) -> None:
         """Deliver a frame that cannot be read, and `client_error`: both may be dropped, for who knows how many come."""
