@@ -240,4 +240,5 @@ async def test_a_close_frame_waits_its_turn(peer: Any, supervise: Any, until: An
         link.send(CloseFrame(1000))
         link.send(b"after")
         await until(lambda: link.loss is not None)
+        await until(lambda: "before" in peer.received)
         assert peer.received == ["before"]

@@ -209,7 +209,7 @@ async def test_what_comes_after_a_close_is_not_handled_and_messages_wait(
 
 
 async def test_a_close_frame_that_was_cast_is_echoed_by_the_peer(
-    peer: Any, owned: Any, scripted: Any, caplog: Any
+    peer: Any, owned: Any, scripted: Any, until: Any, caplog: Any
 ) -> None:
     peer.deaf = True
     handler = scripted()
@@ -221,6 +221,7 @@ async def test_a_close_frame_that_was_cast_is_echoed_by_the_peer(
         assert await owner.ended() == NORMAL
     assert handler.of("websocket_handle") == [CloseFrame(4000, "me")]
     assert handler.of("ondisconnect") == [REMOTE]
+    await until(lambda: not peer.open)  # it has answered the close, but not taken everything yet
     assert peer.received == ["before"]
     assert caplog.messages.count("dropping frame, not connected") == 1, "nothing is sent after a close frame"
 

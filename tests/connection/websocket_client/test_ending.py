@@ -28,6 +28,7 @@ async def test_stop_handles_what_was_put_before_and_closes_politely(
             owner.client.info(word)
         await owner.client.stop()
         assert await owner.ended() == NORMAL
+    await until(lambda: not peer.open)  # it has answered the close, but not taken everything yet
     assert peer.received == ["a", "b", "c"]
     assert connection.protocol.close_rcvd.code == 1000
     assert handler.names[-2:] == ["websocket_info", "websocket_terminate"]
