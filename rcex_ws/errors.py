@@ -4,7 +4,7 @@
 
     RcexError                       .retryable
     ├── ConfigurationError          a wrong argument: names the field and says what to do
-    ├── NotJSON, BadFrame           what came cannot be read           (rcex_ws.rest, rcex_ws.wsg)
+    ├── NotJSON, BadFrame           what came cannot be read           (rcex_ws.rest, .wsg, .slack)
     ├── TransportError              no answer came: network, TLS, proxy, time-out      (retryable)
     │   └── RequestTimeout          the answer did not come in time
     ├── RateLimited                 a closed rate gate would outlast the call's time-out (retryable)
@@ -15,10 +15,14 @@
     ├── NotConnected                a connection is needed and there is none           (retryable)
     ├── RequestLost                 the connection went before the answer came; .sent
     ├── SlowConsumer                notifications are dropped because nobody takes them in time (an event, not raised)
+    ├── SlackApiError               a Web API method answered {"ok": false}            (rcex_ws.slack)
+    ├── SlackHttpError              an answer that is none of the Web API's            (rcex_ws.slack, retryable)
+    ├── MessageRejected             Slack refused a message                            (rcex_ws.slack)
+    ├── DataStoreError              the data store cannot take an event                (rcex_ws.slack)
     └── SubscriptionEnded           the subscription was replaced, revoked or has failed
 
-Errors that carry an answer live in `rcex_ws.rest`, which knows what an answer is. No token or secret ever
-stands in a message.
+Errors that carry an answer live in `rcex_ws.rest`, which knows what an answer is, those of a protocol in its folder. No
+token or secret ever stands in a message.
 """
 
 from __future__ import annotations
