@@ -180,29 +180,32 @@ class Supervisor:
             await self._wait(delay)
             if self._over:
                 return
-            connection = self._open(connections)
-            while True:
-                await connection.over.wait()
-                if self._over:
-                    return
-                if connection.ended is None:  # it is to be replaced
-                    delay = self._schedule.after_loss(connection.lived)
-                    break
-                try:
-                    delay = await self._decide(connection, connection.ended)
-                except RcexError as error:
-                    if self._current is None:
-                        self.crashed(error)
-                        return
-                    self._finish_attempt(error)
-                    delay = None
-                if delay is not None or self._current is None:
-                    break
-                self._log.warning("the connection cannot be replaced and stays: %s", connection.ended)
-                connection = self._current
-                connection.over = Signal()
-        self._set(State.CLOSED, "ended by the protocol")
-        self._attempt.settle(NotConnected("the client has ended"))
+            delay = await self._follow(self._open(connections))
+        if not self._over:
+            self._set(State.CLOSED, "ended by the protocol")
+            self._attempt.settle(NotConnected("the client has ended"))
+
+    async def _follow(self, connection: _Connection) -> float | None:
+        """Wait until a connection has ended or is to be replaced; give the wait before the next, None for no next."""
+        while True:
+            await connection.over.wait()
+            if self._over:
+                return None
+            if connection.ended is None:  # it is to be replaced
+                return self._schedule.after_loss(connection.lived)
+            try:
+                delay = await self._decide(connection, connection.ended)
+            except RcexError as error:
+                if self._current is None:
+                    self.crashed(error)
+                    return None
+                self._finish_attempt(error)
+                delay = None
+            if delay is not None or self._current is None:
+                return delay
+            self._log.warning("the connection cannot be replaced and stays: %s", connection.ended)
+            connection = self._current
+            connection.over = Signal()
 
     def _open(self, connections: TaskGroup) -> _Connection:
         connection = _Connection()

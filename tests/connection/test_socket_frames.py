@@ -162,6 +162,9 @@ async def test_a_close_frame_in_the_segment_of_the_101(serve: Any) -> None:
     heard, closed = await hear(server)
     assert heard == [("text", b"hi")]
     assert closed == Closed(4000, "bye", by_peer=True)
+    with anyio.fail_after(5):
+        while not server.frames():  # it reads in a thread of its own
+            await anyio.sleep(0.005)
     assert server.frames()[-1][0] == 0x8, "it is answered"
 
 
