@@ -1,0 +1,66 @@
+"""Does a long life of a client hold more and more? Samples of what it holds, and their judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+import msgspec
+
+__all__ = ["Sampled", "judge_growth", "read_samples"]
+
+#: A life shorter than this says nothing: caches fill, the allocator still takes its first arenas.
+LONG_ENOUGH = 20.0
+#: Between the second quarter of a life and its last one the medians may differ by so much.
+RSS_BOUND = 4 * 2**20
+DESCRIPTOR_BOUND = 4
+TASK_BOUND = 6
+
+
+class Sampled(msgspec.Struct, omit_defaults=True):
+    """What a life held at one moment.
+
+    Attributes:
+        life: its number.
+        at: seconds, on the clock of the journals.
+        rss: resident memory, in bytes.
+        descriptors: how many were open.
+        tasks: how many there were.
+        handled: notifications handled so far, to see what memory goes with.
+    """
+
+    life: int
+    at: float
+    rss: int
+    descriptors: int
+    tasks: int
+    handled: int = 0
+
+
+def read_samples(lines: Iterable[bytes]) -> list[Sampled]:
+    """Read lines; a last line that a kill cut short is left out."""
+    return [msgspec.json.decode(line, type=Sampled) for line in lines if line.endswith(b"\n")]
+
+
+def judge_growth(samples: Sequence[Sampled]) -> list[str]:
+    """Name what grew, life by life, in words for people."""
+    grown: list[str] = []
+    for life in sorted({sample.life for sample in samples}):
+        of_life = [sample for sample in samples if sample.life == life]
+        seconds = of_life[-1].at - of_life[0].at
+        if seconds < LONG_ENOUGH or len(of_life) < 8:
+            continue
+        quarter = len(of_life) // 4
+        early, late = of_life[quarter : 2 * quarter], of_life[-quarter:]
+        for what, unit, bound in (
+            ("rss", "bytes", RSS_BOUND),
+            ("descriptors", "descriptors", DESCRIPTOR_BOUND),
+            ("tasks", "tasks", TASK_BOUND),
+        ):
+            before, after = (median(getattr(sample, what) for sample in part) for part in (early, late))
+            if after - before > bound:
+                grown.append(
+                    f"life {life} grew from {before:,.0f} to {after:,.0f} {unit} between its second and its last "
+                    f"quarter ({seconds:.0f} s; at most {bound:,} more)"
+                )
+    return grown
