@@ -22,10 +22,12 @@
     └── SubscriptionEnded           the subscription was replaced, revoked or has failed
 
 Errors that carry an answer live in `rcex_ws.rest`, which knows what an answer is, those of a protocol in its folder. No
-token or secret ever stands in a message.
+token or secret ever stands in a message. All of them survive `copy` and `pickle` with their attributes.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class RcexError(Exception):
@@ -38,6 +40,10 @@ class RcexError(Exception):
 
     retryable: bool = False
     retry_after: float | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python's way is to call the class with `args`, the message alone, which is not what our constructors take.
+        return _remake, (type(self), self.args), vars(self)
 
 
 class ConfigurationError(RcexError, ValueError):
@@ -123,3 +129,8 @@ class SubscriptionEnded(RcexError):
 
 class SlowConsumer(RcexError):
     """Report, by the event `error`, that notifications are dropped; their period follows as a gap."""
+
+
+def _remake(kind: type[RcexError], args: tuple[Any, ...]) -> RcexError:
+    """Make an error without its constructor; pickle and copy then set the attributes."""
+    return kind.__new__(kind, *args)

@@ -7,6 +7,7 @@ Pure; used by every other module of `rcex_ws.rest`. HTTPS gives lower-case names
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rcex_ws.retry_after import parse_retry_after
 
@@ -38,6 +39,9 @@ class Headers(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._raw)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # slots alone are copied by the newer protocols of pickle only
+        return Headers, (dict(self),)
 
     def __repr__(self) -> str:
         return f"Headers({list(self._raw)})"

@@ -153,6 +153,9 @@ class Response:
                 size, kind = len(self.content), self.content_type or "no content type"
                 raise NotJSON(f"the answer {self.status_code} is no JSON ({size} bytes, {kind})") from None
 
+    def __reduce__(self) -> tuple[Any, ...]:  # slots alone are copied by the newer protocols of pickle only
+        return Response, (self.status_code, dict(self.headers), self.content, self.via)
+
     def __repr__(self) -> str:
         return f"<Response {self.status_code}, {len(self.content)} bytes via {self.via}>"
 
