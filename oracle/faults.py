@@ -1,0 +1,164 @@
+"""The plan: which faults strike, where and when, all of it drawn from one seed.
+
+A kind is switched on or off by its name. A plan is asked at every step at which a kind could strike; it never looks at
+a clock but the one that it is given. After `calm` it says no to everything.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+__all__ = ["GROUPS", "KINDS", "Plan", "Refusal", "choose_kinds"]
+
+KINDS: dict[str, str] = {
+    "rst": "a connection is reset",
+    "fin": "a connection ends without a close frame",
+    "close": "a close frame with some code",
+    "error": "an Error frame, then the end",
+    "freeze": "half-open: nothing gets through, either way",
+    "freeze-in": "half-open: the server hears nothing",
+    "freeze-out": "half-open: the client hears nothing",
+    "slow": "bytes trickle",
+    "refuse-token": "the token endpoint says 429, 503, garbage, nothing, or resets",
+    "refuse-wstoken": "the same at wstoken, and 401",
+    "refuse-upgrade": "the same at the upgrade, and 401 and 403",
+    "refuse-subscribe": "429, 403 or 503 instead of a subscription, a change or a deletion",
+    "refuse-call": "429 or 503 for a call of the application",
+    "forbid": "wstoken says that the application has no permission: for good",
+    "lost-answer": "a call is carried out, its answer is not sent",
+    "late-answer": "an answer comes late, perhaps after the caller has given up",
+    "doubled-answer": "an answer comes twice",
+    "recovery-failed": "a recovery is refused: WSG-1003, WSG-1005",
+    "bad-wsc": "a recovery token is malformed: WSG-400, then the end",
+    "replay-cut": "the connection ends within the replay",
+    "replay-doubled": "parts of a replay come twice",
+    "replay-full": "the server keeps few notifications only",
+    "details-late": "ConnectionDetails come late",
+    "details-absent": "ConnectionDetails never come",
+    "wsc-anywhere": "a new wsc in any frame",
+    "restart": "the server restarts and forgets everything",
+    "forgotten": "the server does not know the subscription any more when it is to be changed",
+    "disabled": "some filters are not granted",
+    "offset": "the server's clock and the client's differ",
+    "step": "the client's wall clock steps",
+    "short-window": "the server keeps a lost session for a few seconds only",
+    "short-idle": "idle and absolute time-outs come soon",
+    "kill": "the process is killed",
+    "raise": "handlers raise",
+    "cancel": "calls and changes are cancelled at any step",
+    "overlap": "changes of the filters overlap",
+    "inside": "a handler closes the extension",
+    "slow-handler": "handlers and the gap hook take long",
+    "slow-store": "the stores take long",
+}
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "all": tuple(kind for kind in KINDS if kind != "forbid"),
+    "network": ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow"),
+    "refusals": ("refuse-token", "refuse-wstoken", "refuse-upgrade", "refuse-subscribe", "refuse-call"),
+    "answers": ("lost-answer", "late-answer", "doubled-answer"),
+    "recovery": ("recovery-failed", "bad-wsc", "replay-cut", "replay-doubled", "replay-full"),
+    "application": ("kill", "raise", "cancel", "overlap", "inside", "slow-handler", "slow-store"),
+}
+
+_CONNECTION_KINDS = ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow")
+_REFUSALS: dict[str, tuple[str, ...]] = {
+    "token": ("429", "503", "garbage", "hang", "rst"),
+    "wstoken": ("401", "429", "503", "garbage", "hang", "rst"),
+    "upgrade": ("401", "403", "429", "503", "garbage", "hang", "rst"),
+    "subscribe": ("403", "429", "503"),
+    "call": ("429", "503"),
+}
+
+
+def choose_kinds(text: str) -> frozenset[str]:
+    """Read "all", "rst,fin", "all,-restart": names of kinds and groups, a minus takes away.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    chosen: set[str] = set()
+    for word in filter(None, text.split(",")):
+        name = word.removeprefix("-")
+        kinds = GROUPS[name] if name in GROUPS else (name,)
+        if unknown := [kind for kind in kinds if kind not in KINDS]:
+            raise ValueError(f"there is no fault {unknown[0]!r}; there are {', '.join([*GROUPS, *KINDS])}")
+        chosen = chosen.difference(kinds) if word.startswith("-") else chosen.union(kinds)
+    return frozenset(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Instead of an answer: a status with or without Retry-After, "garbage", "hang" or "rst"."""
+
+    what: str
+    retry_after: int | None = None
+
+
+@dataclass
+class Plan:
+    """Draw faults from a seed.
+
+    Attributes:
+        kinds: what is switched on.
+        rng: the only source of chance.
+        calm: nothing strikes any more.
+    """
+
+    seed: int
+    kinds: frozenset[str]
+    rng: random.Random = field(init=False)
+    calm: bool = False
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(f"plan {self.seed}")
+        # How rough this run is: some are nearly quiet, so that what needs a long peace is met, too.
+        self._roughness = self.rng.choice((0.3, 1.0, 1.0, 3.0))
+        self._odds = {kind: self.rng.choice((0.0, 0.05, 0.15, 0.4)) for kind in KINDS}
+        if "offset" in self.kinds:
+            self.clock_offset = self.rng.choice((-1, 1)) * self.rng.choice((2.0, 20.0, 90.0, 3600.0))
+        else:
+            self.clock_offset = 0.0
+        self.buffer_size = self.rng.choice((2, 5, 10, 30)) if "replay-full" in self.kinds else 100
+        short = "short-window" in self.kinds
+        self.recovery_timeout = self.rng.choice((5.0, 20.0, 40.0)) if short else 180.0
+        short = "short-idle" in self.kinds
+        self.idle_timeout = self.rng.choice((40.0, 120.0)) if short else 1800.0
+        self.absolute_timeout = self.rng.choice((300.0, 900.0)) if short else 86400.0
+
+    def strikes(self, kind: str) -> bool:
+        """Say whether a kind strikes now, where it could."""
+        if self.calm or kind not in self.kinds:
+            return False
+        return self.rng.random() < self._odds[kind] * min(self._roughness, 1.0)
+
+    def refusal(self, where: str) -> Refusal | None:
+        """Say whether, and how, a request at this place is refused."""
+        if where == "wstoken" and self.strikes("forbid"):
+            return Refusal("forbidden")
+        if not self.strikes(f"refuse-{where}"):
+            return None
+        what = self.rng.choice(_REFUSALS[where])
+        retry_after = self.rng.choice((None, 1, 7, 40)) if what in {"429", "503"} else None
+        return Refusal(what, retry_after)
+
+    def until_next(self) -> float:
+        """Give the seconds until the next fault of a connection."""
+        mean = self.rng.choice((5.0, 60.0, 200.0, 600.0)) / self._roughness
+        return self.rng.expovariate(1 / mean)
+
+    def next_fault(self) -> str | None:
+        """Give the next fault of a connection or of the server itself."""
+        kinds = [kind for kind in (*_CONNECTION_KINDS, "restart") if kind in self.kinds]
+        if self.calm or not kinds:
+            return None
+        weights = [0.3 if kind == "restart" else 1.0 for kind in kinds]
+        return self.rng.choices(kinds, weights)[0]
+
+    def disabled(self, filters: list[str]) -> list[str]:
+        """Give those of the filters that are not granted."""
+        if len(filters) < 2 or not self.strikes("disabled"):
+            return []
+        return [self.rng.choice(filters)]

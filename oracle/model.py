@@ -1,0 +1,328 @@
+"""What RingCentral's server knows and decides: sessions, subscriptions, events, buffers. Pure: no I/O, `now` passed in.
+
+Facts are those of the protocol's notes; where they are silent, the model is kind to the client. All it decides it also
+writes to the journal. Frames leave by `write`, which only puts them in a connection's queue: what was written to a
+connection that is dead without the server's knowledge is lost, and is not in the buffer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from oracle import journal as j
+from oracle.faults import Plan
+from oracle.login import Login, Logins
+from oracle.topics import matching, resolve
+
+__all__ = ["Event", "Frame", "Model", "Session", "stamp"]
+
+Frame = list[dict[str, Any]]
+Write = Callable[[int, Frame], None]
+
+
+def stamp(seconds: float) -> str:
+    """Write a time as RingCentral does."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in the world."""
+
+    n: int
+    topic: str
+    uuid: str
+    made_at: float
+    body: dict[str, Any]
+
+
+@dataclass
+class Subscription:
+    """The one subscription of a session."""
+
+    id: str
+    asked: list[str]
+    disabled: list[str]
+    made_at: float
+
+    @property
+    def filters(self) -> list[str]:
+        """What is granted, in resolved form."""
+        return [resolve(one) for one in self.asked if one not in self.disabled]
+
+
+@dataclass
+class Session:
+    """What a wsc stands for. `conn` is its connection as far as the server knows, else it was lost at `lost_at`."""
+
+    number: int
+    login: Login
+    subscription: Subscription | None = None
+    conn: int | None = None
+    lost_at: float = 0.0
+    sequence: int = 0
+    token: str = ""
+    buffer: deque[Event] = field(default_factory=deque)
+
+
+class Model:
+    """One server from its start to its restart.
+
+    Args:
+        plan: which faults strike.
+        rng: for ids and secrets.
+        write: takes a frame for a connection.
+        put: takes records.
+        clock: the server's own time at judge's time zero; added to every `now`.
+    """
+
+    def __init__(
+        self, plan: Plan, rng: random.Random, write: Write, put: Callable[[j.Record], None], *, clock: float
+    ) -> None:
+        self.plan = plan
+        self.logins = Logins(self._new_token)
+        self.sessions: dict[int, Session] = {}
+        self.wscs: dict[str, Session] = {}
+        self.clock = clock
+        self._rng = rng
+        self._write = write
+        self._put = put
+        self._numbers = 0
+
+    # The world.
+
+    def happen(self, event: Event) -> None:
+        """Give an event to everyone who asked for it."""
+        for session in list(self.sessions.values()):
+            subscription = session.subscription
+            if subscription is None or matching(subscription.filters, event.topic) is None:
+                continue
+            if session.conn is not None:
+                self.notify(session, event, "live")
+                continue
+            session.buffer.append(event)
+            self._put(j.Buffered(event.n, session.number, subscription.id))
+            if len(session.buffer) > self.plan.buffer_size:
+                self._put(j.Dropped(session.buffer.popleft().n, session.number, "full"))
+
+    def notify(self, session: Session, event: Event, how: str) -> None:
+        """Write an event to a session's connection."""
+        subscription, conn = session.subscription, session.conn
+        if subscription is None or conn is None:
+            return
+        meta: dict[str, Any] = {"type": "ServerNotification", "messageId": event.uuid, "status": 200, "headers": {}}
+        body = {
+            "uuid": event.uuid,
+            "event": matching(subscription.filters, event.topic) or event.topic,
+            "timestamp": stamp(event.made_at + self.clock),
+            "subscriptionId": subscription.id,
+            "ownerId": "500",
+            "body": event.body,
+        }
+        self._put(j.Written(event.n, conn, session.number, subscription.id, how))
+        self._write(conn, [self.with_wsc(session, meta), body])
+
+    def with_wsc(self, session: Session, meta: dict[str, Any]) -> dict[str, Any]:
+        """Add a new wsc to a frame, if the plan wants it."""
+        if self.plan.strikes("wsc-anywhere"):
+            return {**meta, "wsc": self._next_wsc(session)}
+        return meta
+
+    # Connections.
+
+    def connect(self, conn: int, login: Login, wsc: str | None, now: float) -> tuple[Session, Frame, str] | Frame:
+        """Give a connection its session and first frame, and the name of an old connection to end; or an Error frame.
+
+        Nothing may be written before `details` were; so the caller writes them, and calls `replay` after it.
+        """
+        recovery, code, session, replaced = "", "", None, ""
+        if wsc is not None:
+            if not wsc.startswith("wsc") or self.plan.strikes("bad-wsc"):
+                self._put(j.Struck("bad-wsc", "upgrade", conn))
+                return self.error(400, "WSG-400", "Malformed WebSocket session context token")
+            session, code = self._find(wsc, login, now, conn)
+            recovery = "Successful" if session is not None else "Failed"
+        if session is None:
+            self._numbers += 1
+            session = Session(self._numbers, login)
+            self.sessions[session.number] = session
+        elif session.conn is not None:
+            # The server does not know yet that the old one is dead; the newest wins.
+            replaced = str(session.conn)
+            self._put(j.ConnEnded(session.conn, session.number, "replaced"))
+        session.conn = conn
+        session.sequence = 0
+        self._put(j.ConnOpened(conn, session.number, login.number, recovery, code, len(session.buffer)))
+        details: dict[str, Any] = {
+            "creationTime": stamp(now + self.clock),
+            "maxConnectionsPerSession": 50,
+            "recoveryBufferSize": self.plan.buffer_size,
+            "recoveryTimeout": self.plan.recovery_timeout,
+            "idleTimeout": self.plan.idle_timeout,
+            "absoluteTimeout": self.plan.absolute_timeout,
+            "maxActiveRequests": 10,
+        }
+        if recovery:
+            details["recoveryState"] = recovery
+        if code:
+            details["recoveryErrorCode"] = code
+        meta = {
+            "type": "ConnectionDetails",
+            "messageId": self._new_token("details"),
+            "status": 200,
+            "wsc": self._next_wsc(session),
+            "headers": {},
+        }
+        return session, [meta, details], replaced
+
+    def replay(self, session: Session) -> None:
+        """Write what was buffered, in order; some of it twice if the plan wants that."""
+        events = list(session.buffer)
+        session.buffer.clear()
+        for event in events:
+            self.notify(session, event, "replay")
+        if events and self.plan.strikes("replay-doubled"):
+            self._put(j.Struck("replay-doubled", conn=session.conn or 0))
+            for event in self._rng.sample(events, self._rng.randint(1, len(events))):
+                self.notify(session, event, "again")
+
+    def lost(self, conn: int, how: str, now: float, *, by_plan: bool = False) -> None:
+        """Take note that a connection is gone: from now on its session's events are buffered."""
+        for session in self.sessions.values():
+            if session.conn == conn:
+                session.conn, session.lost_at = None, now
+                self._put(j.ConnEnded(conn, session.number, how, by_plan))
+
+    def expire(self, now: float) -> None:
+        """Forget the sessions that were lost too long ago."""
+        for session in list(self.sessions.values()):
+            if session.conn is None and now - session.lost_at > self.plan.recovery_timeout:
+                self.forget(session, "timeout")
+
+    def forget(self, session: Session, why: str) -> None:
+        """Forget a session with all it has."""
+        for event in session.buffer:
+            self._put(j.Dropped(event.n, session.number, "forgotten"))
+        session.buffer.clear()
+        self.sessions.pop(session.number, None)
+        self._put(j.SessionLost(session.number, why))
+
+    def error(self, status: int, code: str, message: str) -> Frame:
+        """Build an Error frame."""
+        meta = {"type": "Error", "messageId": self._new_token("error"), "status": status, "headers": {}}
+        return [meta, {"errorCode": code, "message": message}]
+
+    # The subscription of a session.
+
+    def subscribe(self, session: Session, filters: list[str], now: float) -> tuple[int, dict[str, Any]]:
+        """POST: make a subscription; the one before is cancelled."""
+        if not filters:
+            return problem(400, "SUB-508", "Event filters are invalid")
+        id_ = self._new_token("sub")
+        session.subscription = Subscription(id_, filters, self.plan.disabled(filters), now)
+        self._in_force(session, "POST")
+        return 200, self.describe(session.subscription)
+
+    def change(self, session: Session, id_: str, filters: list[str], now: float) -> tuple[int, dict[str, Any]]:
+        """PUT: new filters, or a renewal when there are none."""
+        subscription = self._mine(session, id_)
+        if subscription is None:
+            return problem(404, "CMN-102", "Resource for parameter [subscriptionId] is not found")
+        if filters:
+            subscription.asked = filters
+            subscription.disabled = self.plan.disabled(filters)
+            self._in_force(session, "PUT")
+        return 200, self.describe(subscription)
+
+    def delete(self, session: Session | None, id_: str) -> tuple[int, dict[str, Any] | None]:
+        """DELETE, over the session's own connection or, without one, by HTTPS."""
+        for one in list(self.sessions.values()) if session is None else [session]:
+            if self._mine(one, id_) is not None:
+                one.subscription = None
+                one.buffer.clear()
+                self._in_force(one, "DELETE")
+                return 204, None
+        return problem(404, "CMN-102", "Resource for parameter [subscriptionId] is not found")
+
+    def describe(self, subscription: Subscription) -> dict[str, Any]:
+        """Give the SubscriptionInfo of the wire."""
+        info: dict[str, Any] = {
+            "uri": f"/restapi/v1.0/subscription/{subscription.id}",
+            "id": subscription.id,
+            "creationTime": stamp(subscription.made_at + self.clock),
+            "status": "Active",
+            "eventFilters": subscription.filters,
+            "expirationTime": stamp(subscription.made_at + self.clock + 86399),
+            "expiresIn": 86399,
+            "deliveryMode": {"transportType": "WebSocket", "encryption": False},
+        }
+        if subscription.disabled:
+            info["disabledFilters"] = [
+                {"filter": resolve(one), "reason": "SUB-403", "message": "Not allowed"} for one in subscription.disabled
+            ]
+        return info
+
+    def known(self) -> list[str]:
+        """Give the subscriptions that are left, for the journal."""
+        return [
+            f"{session.number}:{session.subscription.id}:{','.join(session.subscription.filters)}"
+            for session in self.sessions.values()
+            if session.subscription is not None
+        ]
+
+    # How it is done.
+
+    def _find(self, wsc: str, login: Login, now: float, conn: int) -> tuple[Session | None, str]:
+        """Find the session of a recovery token, or say why it cannot be recovered; then it is gone."""
+        self.expire(now)
+        session = self.wscs.get(wsc)
+        if session is None or session.number not in self.sessions:
+            return None, "WSG-1005"
+        if session.login is not login:
+            self.forget(session, "oauth")
+            return None, "WSG-1003"
+        if session.subscription is None:
+            return None, "WSG-1005"
+        if self.plan.strikes("recovery-failed"):
+            self._put(j.Struck("recovery-failed", "upgrade", conn))
+            self.forget(session, "failed")
+            return None, self._rng.choice(("WSG-1003", "WSG-1005"))
+        return session, ""
+
+    def _mine(self, session: Session, id_: str) -> Subscription | None:
+        subscription = session.subscription
+        if subscription is None or subscription.id != id_:
+            return None
+        if self.plan.strikes("forgotten"):
+            self._put(j.Struck("forgotten", "subscription", session.conn or 0))
+            session.subscription = None
+            self._in_force(session, "forgotten")
+            return None
+        return subscription
+
+    def _in_force(self, session: Session, by: str) -> None:
+        subscription = session.subscription
+        if subscription is None:
+            self._put(j.InForce(session.number, by))
+        else:
+            disabled = [resolve(one) for one in subscription.disabled]
+            self._put(j.InForce(session.number, by, subscription.id, subscription.filters, disabled))
+
+    def _next_wsc(self, session: Session) -> dict[str, Any]:
+        session.sequence += 1
+        session.token = self._new_token("wsc")
+        self.wscs[session.token] = session
+        return {"token": session.token, "sequence": session.sequence}
+
+    def _new_token(self, kind: str) -> str:
+        return f"{kind}-{self._rng.getrandbits(64):016x}"
+
+
+def problem(status: int, code: str, message: str) -> tuple[int, dict[str, Any]]:
+    """Build an answer that is an error."""
+    return status, {"errorCode": code, "message": message, "errors": [{"errorCode": code, "message": message}]}
