@@ -20,11 +20,15 @@ from rcex_ws.wsg.frames import Frame, encode, next_id
 
 __all__ = ["RestTransport", "eligible"]
 
-#: Paths whose GET answers with bytes: attachments, recordings, profile images, fax pages, greetings.
+#: Paths whose answers are no JSON: every method of @rc-ex/core 0.4.2 to 1.8.6, which are generated from RingCentral's
+#: OpenAPI, that asks for bytes, and the one that gives CSV. `content` ends no path of JSON.
 _BINARY = re.compile(
-    r"/(?:message-store/[^/]+/content(?:/[^/]+)?|(?:call-)?recordings?/[^/]+/content|profile-image(?:/[^/]+)?"
-    r"|fax-cover-page/[^/]+|greeting/[^/]+/content|ivr-prompts/[^/]+/content|glip/files/[^/]+"
-    r"|custom-greeting/[^/]+/content)/?$"
+    r"/(?:content(?:/[^/]+)?"  # attachments, recordings, greetings, prompts
+    r"|profile-image(?:/[^/]+)?"
+    r"|message-store-report/[^/]+/archive/[^/]+"
+    r"|data-export/[^/]+/(?:archive|datasets)/[^/]+"
+    r"|sms/consents/export"
+    r")/?$"
 )
 _ACCEPTABLE = ("application/json", "multipart/mixed", "*/*")
 
