@@ -82,7 +82,7 @@ def choose_kinds(text: str) -> frozenset[str]:
     chosen: set[str] = set()
     for word in filter(None, text.split(",")):
         name = word.removeprefix("-")
-        kinds = GROUPS[name] if name in GROUPS else (name,)
+        kinds = GROUPS.get(name, (name,))
         if unknown := [kind for kind in kinds if kind not in KINDS]:
             raise ValueError(f"there is no fault {unknown[0]!r}; there are {', '.join([*GROUPS, *KINDS])}")
         chosen = chosen.difference(kinds) if word.startswith("-") else chosen.union(kinds)

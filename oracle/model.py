@@ -19,7 +19,7 @@ from oracle.faults import Plan
 from oracle.login import Login, Logins
 from oracle.topics import matching, resolve
 
-__all__ = ["Event", "Frame", "Model", "Session", "stamp"]
+__all__ = ["Event", "Frame", "Model", "Session", "problem", "stamp"]
 
 Frame = list[dict[str, Any]]
 Write = Callable[[int, Frame], None]
@@ -78,11 +78,19 @@ class Model:
         rng: for ids and secrets.
         write: takes a frame for a connection.
         put: takes records.
+        number: gives a new session its number.
         clock: the server's own time at judge's time zero; added to every `now`.
     """
 
     def __init__(
-        self, plan: Plan, rng: random.Random, write: Write, put: Callable[[j.Record], None], *, clock: float
+        self,
+        plan: Plan,
+        rng: random.Random,
+        write: Write,
+        put: Callable[[j.Record], None],
+        *,
+        number: Callable[[], int],
+        clock: float,
     ) -> None:
         self.plan = plan
         self.logins = Logins(self._new_token)
@@ -92,7 +100,7 @@ class Model:
         self._rng = rng
         self._write = write
         self._put = put
-        self._numbers = 0
+        self._number = number
 
     # The world.
 
@@ -148,8 +156,7 @@ class Model:
             session, code = self._find(wsc, login, now, conn)
             recovery = "Successful" if session is not None else "Failed"
         if session is None:
-            self._numbers += 1
-            session = Session(self._numbers, login)
+            session = Session(self._number(), login)
             self.sessions[session.number] = session
         elif session.conn is not None:
             # The server does not know yet that the old one is dead; the newest wins.

@@ -1,0 +1,243 @@
+"""What the random application does while it lives: calls, changes of the filters, handlers of every temper."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from oracle import journal as j
+from oracle.topics import FILTERS
+from rcex_ws import Notification, RcexError, Subscription
+
+if TYPE_CHECKING:
+    from oracle.application import _Application
+
+__all__ = ["Acts"]
+
+LOG = "/restapi/v1.0/account/~/extension/~/call-log"
+PAGER = "/restapi/v1.0/account/~/extension/~/company-pager"
+# While a first subscribe fails, it is tried again so soon.
+AGAIN = 3.0
+
+
+class Acts:
+    """Do things until the calm.
+
+    Args:
+        application: whose client, extension and journal are used.
+    """
+
+    def __init__(self, application: _Application) -> None:
+        self._app = application
+        self._rng = application.rng
+        self._calls = 0
+        self._ops = 0
+        self._consumers = 0
+        self._raised: list[str] = []
+
+    def start(self, tasks: TaskGroup) -> None:
+        """Begin; all ends with the group."""
+        self._tasks = tasks
+        tasks.start_soon(self._keep_calling)
+        tasks.start_soon(self._keep_changing)
+
+    # Calls.
+
+    async def _keep_calling(self) -> None:
+        while not self._app.world.calm():
+            await anyio.sleep(self._rng.expovariate(1 / self._app.plan.busy))
+            for _ in range(self._rng.choice((1, 1, 1, 3, 15))):
+                self._tasks.start_soon(self._some_time, self._call)
+
+    async def _call(self) -> None:
+        self._calls += 1
+        call, life = f"{self._app.life}-{self._calls}", self._app.life
+        method = self._rng.choice(("GET", "POST"))
+        way = self._rng.choice(("rc", "rc", "ws"))
+        timeout = self._rng.choice((5.0, 30.0, 60.0))
+        put = self._app.journal.put
+        send = self._app.rc.request if way == "rc" else self._app.ext.request
+        put(j.CallBegan(life, call, method, way))
+        try:
+            if method == "GET":
+                response = await send(method, LOG, params={"call": call}, timeout=timeout)
+            else:
+                response = await send(method, PAGER, json={"call": call}, timeout=timeout)
+        except anyio.get_cancelled_exc_class():
+            put(j.CallEnded(life, call, "cancelled"))
+            raise
+        except RcexError as error:
+            status = getattr(error, "status_code", None) or 0
+            sent = getattr(error, "sent", None)
+            put(j.CallEnded(life, call, "error", "", status, type(error).__name__, sent))
+        except Exception as error:
+            put(j.CallEnded(life, call, "error", error=type(error).__name__))
+            self._app.escaped(f"call {call}", error)
+        else:
+            put(j.CallEnded(life, call, "returned", str(response.via), response.status_code))
+            if response.json().get("call") != call:
+                self._app.escaped(f"call {call}", ValueError(f"the answer is that of {response.json()}"))
+
+    # Changes.
+
+    async def _keep_changing(self) -> None:
+        await self._until_subscribed(self._app.world.filters if self._rng.random() < 0.7 else self._choose())
+        while not self._app.world.calm():
+            with anyio.move_on_after(self._rng.expovariate(1 / self._app.plan.restless)):
+                await self._until_calm()
+            if self._app.world.calm():
+                break
+            for _ in range(self._rng.choice((1, 1, 2, 3)) if "overlap" in self._app.plan.kinds else 1):
+                self._tasks.start_soon(self._some_time, self._change)
+            if "overlap" not in self._app.plan.kinds or self._rng.random() < 0.7:
+                await self._quiet()
+                if self._app.ext.subscription is None:
+                    await self._until_subscribed(self._choose())
+        await self._quiet()
+        if self._app.ext.subscription is None:
+            await self._until_subscribed(self._choose())
+
+    async def _until_calm(self) -> None:
+        while not self._app.world.calm():
+            await anyio.sleep(5)
+
+    async def _quiet(self) -> None:
+        """Wait until no change is under way."""
+        while self._changing:
+            await anyio.sleep(0.5)
+
+    _changing = 0
+
+    async def _until_subscribed(self, filters: list[str]) -> None:
+        while True:
+            await self._subscribe(filters or self._choose())
+            if self._app.ext.subscription is not None:
+                return
+            await anyio.sleep(AGAIN)
+
+    async def _change(self) -> None:
+        subscription = self._app.ext.subscription
+        kind = self._rng.choice(("others", "others", "same", "update", "update", "revoke", "switch"))
+        if kind == "switch":
+            self._app.ext.rest_over_websocket = not self._app.ext.rest_over_websocket
+        elif kind == "same" and subscription is not None:
+            await self._subscribe(list(subscription.event_filters))
+        elif kind == "update" and subscription is not None:
+            filters = self._choose()
+            await self._op("update", 0, filters, lambda: subscription.update(filters))
+        elif kind == "revoke" and subscription is not None and self._rng.random() < 0.3:
+            await self._op("revoke", 0, [], subscription.revoke)
+        else:
+            await self._subscribe(self._choose())
+
+    async def _subscribe(self, filters: list[str]) -> None:
+        self._consumers += 1
+        consumer = self._consumers
+        if self._rng.random() < 0.4:
+            made = await self._op("subscribe", consumer, filters, lambda: self._app.ext.subscribe(filters))
+            if isinstance(made, Subscription):
+                self._tasks.start_soon(self._iterate, made, consumer)
+        else:
+            callback = self._callback(consumer)
+            await self._op("subscribe", consumer, filters, lambda: self._app.ext.subscribe(filters, callback))
+
+    async def _op(self, what: str, consumer: int, filters: list[str], work: Callable[[], Awaitable[Any]]) -> Any:
+        self._ops += 1
+        op, life, put = self._ops, self._app.life, self._app.journal.put
+        how, text, result = "returned", "", None
+        put(j.Changing(life, op, what, consumer, filters))
+        self._changing += 1
+        try:
+            result = await work()
+        except anyio.get_cancelled_exc_class():
+            how = "cancelled"
+            raise
+        except RcexError as error:
+            how, text = "error", repr(error)[:200]
+        except Exception as error:
+            how, text = "error", repr(error)
+            self._app.escaped(what, error)
+        finally:
+            self._changing -= 1
+            claimed, disabled = self._app.claimed()
+            put(j.Changed(life, op, how, text, claimed, disabled))
+            if claimed:
+                self._app.world.filters = claimed
+        return result
+
+    def _choose(self) -> list[str]:
+        return sorted(self._rng.sample(FILTERS, self._rng.choice((1, 2, 2, 4, len(FILTERS)))))
+
+    async def _some_time(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it to its end, or cancel it at some moment or after some steps."""
+        if "cancel" not in self._app.plan.kinds or self._rng.random() < 0.8:
+            await work()
+        elif self._rng.random() < 0.5:
+            with anyio.move_on_after(self._rng.choice((0.0, 0.001, 0.03, 0.3, 3.0))):
+                await work()
+        else:
+            steps = self._rng.randrange(40)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._cancel_after, steps, tasks.cancel_scope)
+                await work()
+                tasks.cancel_scope.cancel()
+
+    @staticmethod
+    async def _cancel_after(steps: int, scope: anyio.CancelScope) -> None:
+        for _ in range(steps):
+            await anyio.lowlevel.checkpoint()
+        scope.cancel()
+
+    # Handlers.
+
+    def _callback(self, consumer: int) -> Callable[[Notification], object]:
+        if self._rng.random() < 0.3:
+            return lambda notification: self._begin(notification, consumer)
+
+        async def handle(notification: Notification) -> None:
+            await self._handle(notification, consumer)
+
+        return handle
+
+    async def _iterate(self, subscription: Subscription, consumer: int) -> None:
+        try:
+            async for notification in subscription:
+                try:
+                    await self._handle(notification, consumer)
+                except _Raised:
+                    pass
+        except RcexError as error:
+            self._app.journal.put(j.Told(self._app.life, "iterator", repr(error)[:200], str(self._app.ext.state)))
+        except Exception as error:
+            self._app.escaped("iterator", error)
+
+    def _begin(self, notification: Notification, consumer: int) -> int:
+        body = notification.body
+        n = int(body["n"])
+        self._app.journal.put(j.Handled(self._app.life, n, notification.uuid, consumer))
+        return n
+
+    async def _handle(self, notification: Notification, consumer: int) -> None:
+        n = self._begin(notification, consumer)
+        how = "cancelled"
+        try:
+            await self._app.close_from_inside("handler")
+            kinds, calm = self._app.plan.kinds, self._app.world.calm()
+            if "slow-handler" in kinds and not calm and self._rng.random() < 0.1:
+                await anyio.sleep(self._rng.choice((0.05, 1.0, 8.0)))
+            if "raise" in kinds and not calm and self._rng.random() < 0.05:
+                how = "raised"
+                raise _Raised(f"on event {n}")
+            if self._rng.random() < 0.02 and not calm:
+                await self._call()
+            how = "returned"
+        finally:
+            self._app.journal.put(j.HandlerDone(self._app.life, n, consumer, how))
+
+
+class _Raised(Exception):
+    """What a handler raises on purpose."""

@@ -1,0 +1,72 @@
+"""How one life of the random application goes: its options, its habits and its end, drawn from a seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["LifePlan", "draw_life"]
+
+
+@dataclass(frozen=True, slots=True)
+class LifePlan:
+    """One life.
+
+    Attributes:
+        number: counts the lives of a run, from 1.
+        seed: of all that is chance in it.
+        kinds: those of `oracle.faults.KINDS` that are the application's: raise, cancel, overlap, inside, slow-handler.
+        end: how it ends in order: detach, revoke, aclose, twice (two at once).
+        inside: where it is closed from: "", handler, lifecycle.
+        background: `install_extension` does not wait.
+        hook: it has an `on_gap`.
+        busy: mean seconds between two calls.
+        restless: mean seconds between two changes of the filters.
+        options: of the extension.
+    """
+
+    number: int
+    seed: str
+    kinds: frozenset[str]
+    end: str = "aclose"
+    inside: str = ""
+    background: bool = False
+    hook: bool = False
+    busy: float = 20.0
+    restless: float = 120.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool) -> LifePlan:
+    """Draw one life.
+
+    Args:
+        seed: of the run.
+        number: of the life.
+        kinds: faults that are switched on.
+        last: it is judged at its end, so it does not close itself.
+    """
+    rng = random.Random(f"life {seed} {number}")
+    options: dict[str, Any] = {
+        "rest_over_websocket": rng.random() < 0.7,
+        "heartbeat_interval": rng.choice((10.0, 30.0, 30.0, 60.0)),
+        "heartbeat_timeout": rng.choice((5.0, 10.0)),
+        "request_timeout": rng.choice((10.0, 60.0)),
+        "attempt_timeout": rng.choice((5.0, 10.0)),
+        "close_timeout": rng.choice((0.5, 5.0, 5.0, 20.0)),
+        "gap_timeout": rng.choice((5.0, 30.0)),
+        "repeat_lost": rng.random() < 0.8,
+    }
+    return LifePlan(
+        number=number,
+        seed=f"{seed} {number}",
+        kinds=kinds & {"raise", "cancel", "overlap", "inside", "slow-handler"},
+        end=rng.choice(("detach", "revoke", "aclose", "aclose", "twice")),
+        inside=rng.choice(("handler", "lifecycle")) if "inside" in kinds and not last and rng.random() < 0.5 else "",
+        background=rng.random() < 0.3,
+        hook=rng.random() < 0.5,
+        busy=rng.choice((3.0, 20.0, 100.0)),
+        restless=rng.choice((10.0, 120.0, 1000.0)),
+        options=options,
+    )

@@ -1,0 +1,245 @@
+"""The model server over any listener of streams: TCP for real processes, memory for the simulation.
+
+    python -m oracle.server --port 0 --seed 1 --faults all --journal FILE --calm-after 600
+
+prints its address and credentials as one line of JSON. SIGUSR1 makes it calm: from then on no fault strikes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import random
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+
+from oracle import journal as j
+from oracle.calls import Calls
+from oracle.endpoints import Endpoints
+from oracle.faults import Plan, choose_kinds
+from oracle.model import Event, Frame, Model
+from oracle.talk import Talk
+from oracle.topics import TOPICS
+from oracle.wire import BadRequest, FaultyStream, HTTPConnection
+
+__all__ = ["Server"]
+
+EPOCH = 1_800_000_000.0
+
+
+class Server:
+    """Serve connections, let the world happen, and let faults strike.
+
+    Args:
+        plan: the faults.
+        put: takes records.
+        url: where clients reach it, without a scheme.
+        clock: its own time at trio's time zero, seconds since the epoch.
+        jwt: the credential of the only user.
+    """
+
+    def __init__(
+        self, plan: Plan, put: Callable[[j.Record], None], *, url: str, clock: float, jwt: str = "jwt"
+    ) -> None:
+        self.plan = plan
+        self.rng = random.Random(f"server {plan.seed}")
+        self.url = url
+        self.jwt = jwt
+        self.calls = Calls(put)
+        self.talks: dict[int, Talk] = {}
+        self.calmed = trio.Event()
+        self.latency = self.rng.choice((0.001, 0.02, 0.2))
+        self.put = put
+        self._clock = clock + plan.clock_offset
+        self._endpoints = Endpoints(self)
+        self._world = random.Random(f"world {plan.seed} {first}")
+        self._streams: set[FaultyStream] = set()
+        self._numbers = first
+        self._events = first
+        self._down = False
+        self.model = self._begin()
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Let the world happen until cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._happen)
+            self._nursery.start_soon(self._weather)
+            self._nursery.start_soon(self._expire)
+            task_status.started()
+
+    async def serve(self, inner: trio.abc.HalfCloseableStream) -> None:
+        """Serve one connection to its end."""
+        stream = FaultyStream(inner)
+        if self._down:
+            stream.reset()
+            return
+        self._streams.add(stream)
+        try:
+            http = HTTPConnection(stream)
+            while (request := await http.read_request()) is not None:
+                if request.is_upgrade:
+                    await self._endpoints.upgrade(http, request)
+                    return
+                if not await self._endpoints.answer(http, request) or not request.keep_alive:
+                    return
+        except (BadRequest, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            self._streams.discard(stream)
+            with trio.CancelScope(shield=True), trio.move_on_after(1):
+                await stream.aclose()
+
+    def new_talk(self, stream: FaultyStream) -> Talk:
+        """Make a connection with a number of its own."""
+        number = self._number()
+        talk = self.talks[number] = Talk(self, number, stream)
+        return talk
+
+    def start(self, work: Callable[..., Awaitable[object]], *args: object) -> None:
+        """Start something that nobody waits for."""
+        self._nursery.start_soon(work, *args)
+
+    def replace(self, conn: int) -> None:
+        """End a connection whose session was taken over."""
+        if (talk := self.talks.get(conn)) is not None:
+            talk.known_lost = True
+            self.start(talk.replaced)
+
+    def calm(self) -> None:
+        """Let no fault strike from now on."""
+        if not self.plan.calm:
+            self.plan.calm = True
+            self.put(j.Calm())
+            self.calmed.set()
+
+    def end(self) -> None:
+        """Write down what is left."""
+        self.put(j.ServerEnded("end", self.model.known()))
+
+    async def restart(self) -> None:
+        """Die, be away for a while, and come back without a memory."""
+        self.put(j.Struck("restart", "server"))
+        self.put(j.ServerEnded("restart", self.model.known()))
+        self._down = True
+        for talk in list(self.talks.values()):
+            await talk.cut()
+        for stream in list(self._streams):
+            stream.reset()
+        with trio.move_on_after(self.rng.choice((0.0, 2.0, 20.0))):
+            await self.calmed.wait()
+        self.model = self._begin()
+        self._down = False
+
+    def _begin(self) -> Model:
+        options = {"buffer": self.plan.buffer_size, "window": self.plan.recovery_timeout}
+        now = self._clock + trio.current_time()
+        self.put(j.ServerBegan(now, self.plan.seed, sorted(self.plan.kinds), options))
+        return Model(self.plan, self.rng, self._write, self.put, number=self._number, clock=self._clock)
+
+    def _number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def _write(self, conn: int, frame: Frame) -> None:
+        if (talk := self.talks.get(conn)) is not None:
+            talk.write(frame)
+
+    async def _happen(self) -> None:
+        """Make events: long quiet, steady, or in bursts, on all topics whether anybody listens or not."""
+        world = self._world
+        while True:
+            until = trio.current_time() + world.expovariate(1 / 90)
+            rate = world.choice((0.0, 0.01, 0.05, 0.2, 1.0))
+            if rate == 1.0 and world.random() < 0.3:
+                rate, until = 20.0, trio.current_time() + world.uniform(0.2, 3.0)
+            while trio.current_time() < until:
+                pause = world.expovariate(rate) if rate else until - trio.current_time()
+                await trio.sleep(max(pause, 0.001))
+                if rate:
+                    self._make(world.choice(TOPICS))
+
+    def _make(self, topic: str) -> None:
+        self._events += 1
+        n = self._events
+        uuid = str(self._world.getrandbits(62))
+        self.put(j.Made(n, topic, uuid))
+        event = Event(n, topic, uuid, trio.current_time(), {"n": n, "topic": topic})
+        if not self._down:
+            self.model.happen(event)
+
+    async def _weather(self) -> None:
+        while not self.plan.calm:
+            await trio.sleep(self.plan.until_next())
+            kind = self.plan.next_fault()
+            if kind == "restart":
+                await self.restart()
+            elif kind is not None:
+                alive = [talk for talk in self.talks.values() if not talk.known_lost]
+                if alive:
+                    self.start(self.rng.choice(alive).strike, kind)
+
+    async def _expire(self) -> None:
+        while True:
+            await trio.sleep(1)
+            self.model.expire(trio.current_time())
+            for number, talk in list(self.talks.items()):
+                if talk.stream.closed:
+                    del self.talks[number]
+
+
+def main() -> None:
+    """Run the server as a program."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--faults", default="all", help="kinds and groups, comma separated; -kind takes one away")
+    parser.add_argument("--journal", type=Path, required=True, help="is appended to")
+    parser.add_argument("--calm-after", type=float, default=float("inf"), help="seconds until the plan is over")
+    parser.add_argument("--recovery-timeout", type=float, help="instead of what the plan draws")
+    options = parser.parse_args()
+    with options.journal.open("ab", buffering=0) as file:
+        trio.run(functools.partial(_main, options, file.write))
+
+
+async def _main(options: argparse.Namespace, write: Callable[[bytes], object]) -> None:
+    with options.journal.open("rb") as file:
+        first = len(file.readlines())  # no number is higher than that
+    journal = j.Journal(time.monotonic, write)
+    plan = Plan(options.seed, choose_kinds(options.faults))
+    if options.recovery_timeout is not None:
+        plan.recovery_timeout = options.recovery_timeout
+    listeners = await trio.open_tcp_listeners(options.port, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    # The clock of the records is the machine's monotonic one, trio's has a zero of its own.
+    clock = time.time() - trio.current_time()
+    server = Server(plan, journal.put, url=f"127.0.0.1:{port}", clock=clock, first=first)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.run)
+        await nursery.start(trio.serve_listeners, server.serve, listeners)
+        nursery.start_soon(_obey_signals, server, nursery.cancel_scope)
+        said = {"server": f"http://{server.url}", "client_id": "id", "client_secret": "secret", "jwt": server.jwt}
+        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.flush()
+        await trio.sleep(options.calm_after)
+        server.calm()
+        await trio.sleep_forever()
+
+
+async def _obey_signals(server: Server, scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGUSR1, signal.SIGTERM) as signals:
+        async for number in signals:
+            if number == signal.SIGTERM:
+                server.end()
+                scope.cancel()
+            else:
+                server.calm()
+
+
+if __name__ == "__main__":
+    main()
