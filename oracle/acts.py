@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -37,7 +38,7 @@ class Acts:
         self._calls = 0
         self._ops = 0
         self._consumers = 0
-        self._raised: list[str] = []
+        self._changing = 0
 
     def start(self, tasks: TaskGroup) -> None:
         """Begin; all ends with the group."""
@@ -58,7 +59,7 @@ class Acts:
         call, life = f"{self._app.life}-{self._calls}", self._app.life
         method = self._rng.choice(("GET", "POST"))
         way = self._rng.choice(("rc", "rc", "ws"))
-        timeout = self._rng.choice((5.0, 30.0, 60.0))
+        timeout = self._app.plan.paced(self._rng.choice((5.0, 30.0, 60.0)))
         put = self._app.journal.put
         send = self._app.rc.request if way == "rc" else self._app.ext.request
         put(j.CallBegan(life, call, method, way))
@@ -74,7 +75,7 @@ class Acts:
             status = getattr(error, "status_code", None) or 0
             sent = getattr(error, "sent", None)
             put(j.CallEnded(life, call, "error", "", status, type(error).__name__, sent))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             put(j.CallEnded(life, call, "error", error=type(error).__name__))
             self._app.escaped(f"call {call}", error)
         else:
@@ -102,22 +103,20 @@ class Acts:
             await self._until_subscribed(self._choose())
 
     async def _until_calm(self) -> None:
-        while not self._app.world.calm():
-            await anyio.sleep(5)
+        while not self._app.world.calm():  # noqa: ASYNC110 - the world is asked, it does not tell
+            await anyio.sleep(self._app.plan.paced(5))
 
     async def _quiet(self) -> None:
         """Wait until no change is under way."""
-        while self._changing:
-            await anyio.sleep(0.5)
-
-    _changing = 0
+        while self._changing:  # noqa: ASYNC110 - changes overlap; the last one ends the wait
+            await anyio.sleep(self._app.plan.paced(0.5))
 
     async def _until_subscribed(self, filters: list[str]) -> None:
         while True:
             await self._subscribe(filters or self._choose())
             if self._app.ext.subscription is not None:
                 return
-            await anyio.sleep(AGAIN)
+            await anyio.sleep(self._app.plan.paced(AGAIN))
 
     async def _change(self) -> None:
         subscription = self._app.ext.subscription
@@ -158,7 +157,7 @@ class Acts:
             raise
         except RcexError as error:
             how, text = "error", repr(error)[:200]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             how, text = "error", repr(error)
             self._app.escaped(what, error)
         finally:
@@ -177,7 +176,7 @@ class Acts:
         if "cancel" not in self._app.plan.kinds or self._rng.random() < 0.8:
             await work()
         elif self._rng.random() < 0.5:
-            with anyio.move_on_after(self._rng.choice((0.0, 0.001, 0.03, 0.3, 3.0))):
+            with anyio.move_on_after(self._app.plan.paced(self._rng.choice((0.0, 0.001, 0.03, 0.3, 3.0)))):
                 await work()
         else:
             steps = self._rng.randrange(40)
@@ -206,13 +205,11 @@ class Acts:
     async def _iterate(self, subscription: Subscription, consumer: int) -> None:
         try:
             async for notification in subscription:
-                try:
+                with suppress(_Raised):
                     await self._handle(notification, consumer)
-                except _Raised:
-                    pass
         except RcexError as error:
             self._app.journal.put(j.Told(self._app.life, "iterator", repr(error)[:200], str(self._app.ext.state)))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             self._app.escaped("iterator", error)
 
     def _begin(self, notification: Notification, consumer: int) -> int:
@@ -228,7 +225,7 @@ class Acts:
             await self._app.close_from_inside("handler")
             kinds, calm = self._app.plan.kinds, self._app.world.calm()
             if "slow-handler" in kinds and not calm and self._rng.random() < 0.1:
-                await anyio.sleep(self._rng.choice((0.05, 1.0, 8.0)))
+                await anyio.sleep(self._app.plan.paced(self._rng.choice((0.05, 1.0, 8.0))))
             if "raise" in kinds and not calm and self._rng.random() < 0.05:
                 how = "raised"
                 raise _Raised(f"on event {n}")

@@ -98,8 +98,8 @@ class _Application:
                 self._told("begin", repr(error))
                 if not error.retryable:
                     return False
-                await anyio.sleep(getattr(error, "retry_after", None) or self.rng.uniform(1, 10))
-            except Exception as error:
+                await anyio.sleep(getattr(error, "retry_after", None) or self.plan.paced(self.rng.uniform(1, 10)))
+            except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
                 self.escaped("begin", error)
                 return False
             else:
@@ -111,7 +111,7 @@ class _Application:
             tasks.start_soon(self._wait, self.over, tasks.cancel_scope)
         if self.plan.inside and not self.over.is_set():
             self.close_inside = True
-            with anyio.move_on_after(PATIENCE):
+            with anyio.move_on_after(self.plan.paced(PATIENCE)):
                 await self.over.wait()
             self.close_inside = False
         scope.cancel()
@@ -147,7 +147,7 @@ class _Application:
             raise
         except RcexError as error:
             how, text = "error", repr(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             how, text = "error", repr(error)
             self.escaped(what, error)
         finally:
@@ -211,7 +211,7 @@ class _Application:
     async def _hook(self, gap: Gap) -> None:
         self._gap("hook", gap)
         if "slow-handler" in self.plan.kinds and not self.world.calm() and self.rng.random() < 0.3:
-            await anyio.sleep(self.rng.choice((0.5, 10.0, 100.0)))
+            await anyio.sleep(self.plan.paced(self.rng.choice((0.5, 10.0, 100.0))))
 
     def _gap(self, how: str, gap: Gap) -> None:
         since = None if gap.since is None else gap.since.timestamp()

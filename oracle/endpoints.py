@@ -70,7 +70,7 @@ class Endpoints:
                 return False
             if server.plan.strikes("late-answer"):
                 server.put(j.Struck("late-answer", "https"))
-                await trio.sleep(server.rng.choice((3.0, 20.0, 100.0)))
+                await trio.sleep(server.plan.paced(server.rng.choice((3.0, 20.0, 100.0))))
         await respond(http, answer)
         return True
 
@@ -108,7 +108,7 @@ class Endpoints:
     async def _refuse(self, http: HTTPConnection, where: str, refusal: Refusal) -> bool:
         self._server.put(j.Struck(f"refuse-{where}", where, detail=refusal.what))
         if refusal.what == "hang":
-            with trio.move_on_after(HANG):
+            with trio.move_on_after(self._server.plan.paced(HANG)):
                 await self._server.calmed.wait()
             stream_of(http).reset()
             return False

@@ -104,11 +104,13 @@ class Plan:
     Attributes:
         kinds: what is switched on.
         rng: the only source of chance.
+        pace: by what all times are multiplied: 1 for those of a real service, less where a run has to be short.
         calm: nothing strikes any more.
     """
 
     seed: int
     kinds: frozenset[str]
+    pace: float = 1.0
     rng: random.Random = field(init=False)
     calm: bool = False
 
@@ -123,10 +125,14 @@ class Plan:
             self.clock_offset = 0.0
         self.buffer_size = self.rng.choice((2, 5, 10, 30)) if "replay-full" in self.kinds else 100
         short = "short-window" in self.kinds
-        self.recovery_timeout = self.rng.choice((5.0, 20.0, 40.0)) if short else 180.0
+        self.recovery_timeout = self.paced(self.rng.choice((5.0, 20.0, 40.0)) if short else 180.0)
         short = "short-idle" in self.kinds
-        self.idle_timeout = self.rng.choice((40.0, 120.0)) if short else 1800.0
-        self.absolute_timeout = self.rng.choice((300.0, 900.0)) if short else 86400.0
+        self.idle_timeout = self.paced(self.rng.choice((40.0, 120.0)) if short else 1800.0)
+        self.absolute_timeout = self.paced(self.rng.choice((300.0, 900.0)) if short else 86400.0)
+
+    def paced(self, seconds: float) -> float:
+        """Give a time at this run's pace."""
+        return seconds * self.pace
 
     def strikes(self, kind: str) -> bool:
         """Say whether a kind strikes now, where it could."""
@@ -142,12 +148,12 @@ class Plan:
             return None
         what = self.rng.choice(_REFUSALS[where])
         retry_after = self.rng.choice((None, 1, 7, 40)) if what in {"429", "503"} else None
-        return Refusal(what, retry_after)
+        return Refusal(what, None if retry_after is None else max(1, round(self.paced(retry_after))))
 
     def until_next(self) -> float:
         """Give the seconds until the next fault of a connection."""
         mean = self.rng.choice((5.0, 60.0, 200.0, 600.0)) / self._roughness
-        return self.rng.expovariate(1 / mean)
+        return self.paced(self.rng.expovariate(1 / mean))
 
     def next_fault(self) -> str | None:
         """Give the next fault of a connection or of the server itself."""

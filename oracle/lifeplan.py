@@ -24,6 +24,7 @@ class LifePlan:
         busy: mean seconds between two calls.
         restless: mean seconds between two changes of the filters.
         options: of the extension.
+        pace: by what all times are multiplied.
     """
 
     number: int
@@ -36,9 +37,14 @@ class LifePlan:
     busy: float = 20.0
     restless: float = 120.0
     options: dict[str, Any] = field(default_factory=dict)
+    pace: float = 1.0
+
+    def paced(self, seconds: float) -> float:
+        """Give a time at this run's pace."""
+        return seconds * self.pace
 
 
-def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool) -> LifePlan:
+def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool, pace: float = 1.0) -> LifePlan:
     """Draw one life.
 
     Args:
@@ -46,6 +52,7 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool) -> L
         number: of the life.
         kinds: faults that are switched on.
         last: it is judged at its end, so it does not close itself.
+        pace: by what all times are multiplied.
     """
     rng = random.Random(f"life {seed} {number}")
     options: dict[str, Any] = {
@@ -58,6 +65,7 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool) -> L
         "gap_timeout": rng.choice((5.0, 30.0)),
         "repeat_lost": rng.random() < 0.8,
     }
+    options |= {name: value * pace for name, value in options.items() if type(value) is float}
     return LifePlan(
         number=number,
         seed=f"{seed} {number}",
@@ -66,7 +74,8 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool) -> L
         inside=rng.choice(("handler", "lifecycle")) if "inside" in kinds and not last and rng.random() < 0.5 else "",
         background=rng.random() < 0.3,
         hook=rng.random() < 0.5,
-        busy=rng.choice((3.0, 20.0, 100.0)),
-        restless=rng.choice((10.0, 120.0, 1000.0)),
+        busy=pace * rng.choice((3.0, 20.0, 100.0)),
+        restless=pace * rng.choice((10.0, 120.0, 1000.0)),
         options=options,
+        pace=pace,
     )

@@ -42,19 +42,27 @@ class Server:
         url: where clients reach it, without a scheme.
         clock: its own time at trio's time zero, seconds since the epoch.
         jwt: the credential of the only user.
+        first: numbers begin after this one; a server that follows another in one journal continues its numbers.
     """
 
     def __init__(
-        self, plan: Plan, put: Callable[[j.Record], None], *, url: str, clock: float, jwt: str = "jwt"
+        self,
+        plan: Plan,
+        put: Callable[[j.Record], None],
+        *,
+        url: str,
+        clock: float,
+        jwt: str = "jwt",
+        first: int = 0,
     ) -> None:
         self.plan = plan
-        self.rng = random.Random(f"server {plan.seed}")
+        self.rng = random.Random(f"server {plan.seed} {first}")
         self.url = url
         self.jwt = jwt
         self.calls = Calls(put)
         self.talks: dict[int, Talk] = {}
         self.calmed = trio.Event()
-        self.latency = self.rng.choice((0.001, 0.02, 0.2))
+        self.latency = plan.paced(self.rng.choice((0.001, 0.02, 0.2)))
         self.put = put
         self._clock = clock + plan.clock_offset
         self._endpoints = Endpoints(self)
@@ -131,7 +139,7 @@ class Server:
             await talk.cut()
         for stream in list(self._streams):
             stream.reset()
-        with trio.move_on_after(self.rng.choice((0.0, 2.0, 20.0))):
+        with trio.move_on_after(self.plan.paced(self.rng.choice((0.0, 2.0, 20.0)))):
             await self.calmed.wait()
         self.model = self._begin()
         self._down = False
@@ -152,14 +160,14 @@ class Server:
 
     async def _happen(self) -> None:
         """Make events: long quiet, steady, or in bursts, on all topics whether anybody listens or not."""
-        world = self._world
+        world, paced = self._world, self.plan.paced
         while True:
-            until = trio.current_time() + world.expovariate(1 / 90)
+            until = trio.current_time() + paced(world.expovariate(1 / 90))
             rate = world.choice((0.0, 0.01, 0.05, 0.2, 1.0))
             if rate == 1.0 and world.random() < 0.3:
-                rate, until = 20.0, trio.current_time() + world.uniform(0.2, 3.0)
+                rate, until = 20.0, trio.current_time() + paced(world.uniform(0.2, 3.0))
             while trio.current_time() < until:
-                pause = world.expovariate(rate) if rate else until - trio.current_time()
+                pause = paced(world.expovariate(rate)) if rate else until - trio.current_time()
                 await trio.sleep(max(pause, 0.001))
                 if rate:
                     self._make(world.choice(TOPICS))
@@ -186,7 +194,7 @@ class Server:
 
     async def _expire(self) -> None:
         while True:
-            await trio.sleep(1)
+            await trio.sleep(self.plan.paced(1))
             self.model.expire(trio.current_time())
             for number, talk in list(self.talks.items()):
                 if talk.stream.closed:
@@ -202,6 +210,7 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, required=True, help="is appended to")
     parser.add_argument("--calm-after", type=float, default=float("inf"), help="seconds until the plan is over")
     parser.add_argument("--recovery-timeout", type=float, help="instead of what the plan draws")
+    parser.add_argument("--pace", type=float, default=1.0, help="all times are multiplied by this")
     options = parser.parse_args()
     with options.journal.open("ab", buffering=0) as file:
         trio.run(functools.partial(_main, options, file.write))
@@ -211,7 +220,7 @@ async def _main(options: argparse.Namespace, write: Callable[[bytes], object]) -
     with options.journal.open("rb") as file:
         first = len(file.readlines())  # no number is higher than that
     journal = j.Journal(time.monotonic, write)
-    plan = Plan(options.seed, choose_kinds(options.faults))
+    plan = Plan(options.seed, choose_kinds(options.faults), options.pace)
     if options.recovery_timeout is not None:
         plan.recovery_timeout = options.recovery_timeout
     listeners = await trio.open_tcp_listeners(options.port, host="127.0.0.1")

@@ -70,7 +70,7 @@ class Talk:
         if self._plan.strikes("details-late"):
             self._struck("details-late")
             peer = await http.upgrade(request)
-            await trio.sleep(self._rng.choice((1.0, 5.0, 15.0)))
+            await trio.sleep(self._plan.paced(self._rng.choice((1.0, 5.0, 15.0))))
             self._connect(login, wsc)
             await self._serve(peer)
             return
@@ -209,10 +209,10 @@ class Talk:
     async def _watch(self) -> None:
         """Ping; end what is dead, idle or old."""
         while True:
-            await trio.sleep(PING_EVERY)
+            await trio.sleep(self._plan.paced(PING_EVERY))
             asked = trio.current_time()
             self._server.start(self._ping)
-            await trio.sleep(PONG_WITHIN)
+            await trio.sleep(self._plan.paced(PONG_WITHIN))
             now = trio.current_time()
             if self._heard_at < asked:
                 self._lost("ping")
@@ -225,7 +225,7 @@ class Talk:
                 await self._error_and_end("WSG-903", "Absolute timeout expired")
 
     async def _ping(self) -> None:
-        with suppress(*GONE), trio.move_on_after(PONG_WITHIN):
+        with suppress(*GONE), trio.move_on_after(self._plan.paced(PONG_WITHIN)):
             await self._peer.ping()
 
     # Requests.
@@ -281,7 +281,7 @@ class Talk:
         if self._plan.strikes("late-answer"):
             self._struck("late-answer")
             delay = self._rng.choice((3.0, 20.0, 100.0))
-        await trio.sleep(delay)
+        await trio.sleep(self._plan.paced(delay))
         frame = [self._model.with_wsc(session, head), *([answer] if answer is not None else [])]
         self.write(frame)
         if self._plan.strikes("doubled-answer"):
@@ -311,8 +311,8 @@ class Talk:
             await self._ended.wait()
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep, but not beyond the calm or this connection's end."""
-        with trio.move_on_after(seconds):
+        """Sleep at the pace of the run, but not beyond the calm or this connection's end."""
+        with trio.move_on_after(self._plan.paced(seconds)):
             await self._server.calmed.wait()
 
     def _lost(self, how: str, *, by_plan: bool = False) -> None:
