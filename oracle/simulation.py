@@ -1,0 +1,247 @@
+"""One run of the simulation: a server and the lives of a client in one trio, in virtual time, all from one seed."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import time_machine
+import trio
+import trio.testing
+
+from oracle import journal as j
+from oracle.application import live
+from oracle.faults import Plan, choose_kinds
+from oracle.lifeplan import LifePlan, draw_life
+from oracle.network import Line
+from oracle.server import EPOCH, Server
+from oracle.stores import Disk, MemorySessionStore, MemoryTokenStore
+from rcex_ws import RingCentral, WebSocketExtension
+
+__all__ = ["Run", "simulate"]
+
+# After the last fault so long, in seconds; the longest wait of the product's schedule is two minutes.
+SETTLE = 400.0
+# A life that does not end by itself in this time, in seconds, will not.
+ENDS_WITHIN = 300.0
+URL = "127.0.0.1:9"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run left behind."""
+
+    seed: int
+    seconds: float
+    lives: int
+    server: list[j.AnyRecord]
+    client: list[j.AnyRecord]
+    digest: str
+
+
+def simulate(seed: int, hours: float, kinds: frozenset[str]) -> Run:
+    """Run one seed.
+
+    Args:
+        seed: decides about everything.
+        hours: of life, before all is calm.
+        kinds: the faults that may strike.
+    """
+    random.seed(seed)
+    # There is no public way to choose the order in which trio runs its tasks.
+    trio._core._run._r.seed(seed)  # type: ignore[attr-defined]
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    with time_machine.travel(EPOCH, tick=False) as traveller:
+        wall = _Wall(clock, traveller)
+        simulation = _Simulation(seed, hours * 3600, kinds, wall)
+        trio.run(simulation.run, clock=clock, instruments=[wall], strict_exception_groups=True)
+    lines = list(simulation.server_journal.lines()), list(simulation.client_journal.lines())
+    digest = hashlib.sha256(b"".join(lines[0] + lines[1])).hexdigest()[:16]
+    return Run(
+        seed,
+        wall.seconds(),
+        simulation.lives,
+        j.read_journal(lines[0]),
+        j.read_journal(lines[1]),
+        digest,
+    )
+
+
+class _Wall(trio.abc.Instrument):
+    """The wall clock of the process, led by trio's virtual one; `offset` is what a step adds."""
+
+    def __init__(self, clock: trio.testing.MockClock, traveller: time_machine.Traveller) -> None:
+        self.offset = 0.0
+        self._clock = clock
+        self._traveller = traveller
+        self._last = -1.0
+        self._began = clock.current_time()
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        now = self._clock.current_time() + self.offset
+        if now != self._last:
+            self._last = now
+            self._traveller.move_to(EPOCH + now)
+
+    def seconds(self) -> float:
+        return self._clock.current_time() - self._began
+
+
+class _World:
+    """What surrounds one simulated life."""
+
+    def __init__(self, line: Line, disk: Disk | None, server: Server, delay: Callable[[], float], life: int) -> None:
+        self.jwt = server.jwt
+        self.has_store = disk is not None
+        self.stop = anyio.Event()
+        self.filters: list[str] = []
+        self._line = line
+        self._server = server
+        self.session_store = None if disk is None else MemorySessionStore(disk, life, delay)
+        self.token_store = None if disk is None else MemoryTokenStore(disk, delay)
+        self.http = line.http_client()
+
+    def calm(self) -> bool:
+        return self._server.plan.calm
+
+    def make_client(self) -> RingCentral:
+        return RingCentral(
+            server=f"http://{URL}",
+            client_id="id",
+            client_secret="secret",
+            token_store=self.token_store,
+            http=self.http,
+            proxy=False,
+        )
+
+    def make_extension(self, **options: Any) -> WebSocketExtension:
+        opener = self._line.open_socket
+
+        class Extension(WebSocketExtension):
+            open_socket = staticmethod(opener)
+
+        return Extension(session_store=self.session_store, **options)
+
+    def kill(self) -> None:
+        self._line.kill()
+        for store in (self.session_store, self.token_store):
+            if store is not None:
+                store.kill()
+
+
+class _Simulation:
+    def __init__(self, seed: int, seconds: float, kinds: frozenset[str], wall: _Wall) -> None:
+        self.server_journal = j.Journal(trio.current_time)
+        self.client_journal = j.Journal(trio.current_time)
+        self.lives = 0
+        self._seed = seed
+        self._seconds = seconds
+        self._kinds = kinds
+        self._wall = wall
+        self._rng = random.Random(f"simulation {seed}")
+        self._filters: list[str] = []
+        self._with_store = self._rng.random() < 0.6
+        self._life_length = self._rng.choice((100.0, 1000.0, 1000.0, 1e9))
+        self._disk = Disk()
+
+    async def run(self) -> None:
+        plan = Plan(self._seed, self._kinds)
+        self._server = Server(plan, self.server_journal.put, url=URL, clock=EPOCH)
+        async with trio.open_nursery() as self._nursery:
+            await self._nursery.start(self._server.run)
+            if "step" in self._kinds:
+                self._nursery.start_soon(self._step_clock)
+            await self._live_on(trio.current_time() + self._seconds)
+            self._server.end()
+            self._nursery.cancel_scope.cancel()
+
+    async def _live_on(self, until: float) -> None:
+        """Live one life after the other; the last one sees the calm."""
+        while True:
+            left = until - trio.current_time()
+            length = self._rng.expovariate(1 / self._life_length)
+            last = length > left - 1
+            await self._live(left if last else length, last=last)
+            if last:
+                return
+            away = self._rng.choice((0.0, 1.0, 20.0, 100.0, 170.0, 300.0))
+            await trio.sleep(max(0.0, min(away * self._rng.uniform(0.5, 1.1), until - trio.current_time() - 2)))
+
+    async def _live(self, length: float, *, last: bool) -> None:
+        self.lives += 1
+        rng = self._rng
+        speed = rng.choice((0.01, 0.2, 2.0)) if "slow-store" in self._kinds else 0.0
+
+        def delay() -> float:
+            return rng.uniform(0, speed) if speed else 0.0
+
+        # Each life has a journal of its own over one list: that of a dead life takes nothing more.
+        journal = j.Journal(trio.current_time)
+        journal.records = self.client_journal.records
+        latency = self._server.latency
+        line = Line(self._nursery, self._server.serve, journal.put, self.lives, lambda: latency * rng.uniform(1, 3))
+        disk = self._disk if self._with_store else None
+        world = _World(line, disk, self._server, delay, self.lives)
+        world.filters = self._filters
+        plan = draw_life(self._seed, self.lives, self._kinds, last=last)
+        ended = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._guarded, world, journal, plan, ended)
+            with trio.move_on_after(length):
+                await ended.wait()
+            if last:
+                self._server.calm()
+                with trio.move_on_after(SETTLE):
+                    await ended.wait()
+            if not last and "kill" in self._kinds and rng.random() < 0.5 and not ended.is_set():
+                self._kill(world, journal)
+            else:
+                world.stop.set()
+                with trio.move_on_after(ENDS_WITHIN):
+                    await ended.wait()
+                if not ended.is_set():
+                    journal.put(j.Escaped(self.lives, "end", "the life does not end"))
+                    self._kill(world, journal)
+                else:
+                    await self._look_after(line)
+            self._filters = world.filters
+            nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await world.http.aclose()
+
+    async def _look_after(self, line: Line) -> None:
+        """See that nothing of an ended life goes on."""
+        line.closed = True
+        await trio.sleep(self._rng.uniform(0, 2))
+
+    def _kill(self, world: _World, journal: j.Journal) -> None:
+        journal.put(j.LifeEnded(self.lives, "kill"))
+        journal.closed = True
+        world.kill()
+
+    async def _guarded(self, world: _World, journal: j.Journal, plan: LifePlan, ended: trio.Event) -> None:
+        try:
+            before = trio.lowlevel.current_statistics().tasks_living
+            await live(world, journal, plan)
+            del before
+        except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
+            journal.put(j.Escaped(self.lives, "life", repr(error)))
+        finally:
+            ended.set()
+
+    async def _step_clock(self) -> None:
+        while not self._server.plan.calm:
+            await trio.sleep(self._rng.expovariate(1 / 600))
+            if not self._server.plan.calm:
+                self._wall.offset += self._rng.choice((-3600.0, -30.0, 15.0, 300.0, 4000.0))
+                self.server_journal.put(j.Struck("step", "client", detail=str(self._wall.offset)))
+        self._wall.offset += 0.0
+
+
+def kinds_of(text: str) -> frozenset[str]:
+    """Read the names of faults; see `oracle.faults`."""
+    return choose_kinds(text)

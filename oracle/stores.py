@@ -1,0 +1,104 @@
+"""The stores of a simulated machine: they outlive a life, take their time, and share no object with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from rcex_ws import ConfigurationError, Token
+from rcex_ws.wsg.store import StoredSession
+
+__all__ = ["Disk", "MemorySessionStore", "MemoryTokenStore"]
+
+
+class Disk:
+    """What is kept, as bytes, and by whom the session is used."""
+
+    def __init__(self) -> None:
+        self.session: bytes | None = None
+        self.token: bytes | None = None
+        self.holder: int | None = None
+
+
+class MemorySessionStore:
+    """A SessionStore of one life.
+
+    Args:
+        disk: where to.
+        life: names the life.
+        delay: gives the seconds that a write takes.
+    """
+
+    def __init__(self, disk: Disk, life: int, delay: Callable[[], float]) -> None:
+        self.dead = False
+        self._disk = disk
+        self._life = life
+        self._delay = delay
+
+    async def open(self) -> StoredSession | None:
+        """Take the store."""
+        await trio.sleep(self._delay())
+        if self._disk.holder not in {None, self._life}:
+            raise ConfigurationError("another life has the store")
+        self._disk.holder = self._life
+        kept = self._disk.session
+        return None if kept is None else msgspec.json.decode(kept, type=StoredSession)
+
+    async def save(self, session: StoredSession) -> None:
+        """Keep a session; as a file that is replaced, it is there whole or not at all."""
+        data = msgspec.json.encode(session)
+        await trio.sleep(self._delay())
+        if not self.dead and self._disk.holder == self._life:
+            self._disk.session = data
+
+    async def clear(self) -> None:
+        """Forget the session."""
+        await trio.sleep(self._delay())
+        if not self.dead and self._disk.holder == self._life:
+            self._disk.session = None
+
+    async def close(self) -> None:
+        """Leave the store."""
+        await trio.sleep(self._delay())
+        if not self.dead and self._disk.holder == self._life:
+            self._disk.holder = None
+
+    def kill(self) -> None:
+        """Take nothing more; the system frees a dead process's lock."""
+        self.dead = True
+        if self._disk.holder == self._life:
+            self._disk.holder = None
+
+
+class MemoryTokenStore:
+    """A TokenStore of one life; arguments as above."""
+
+    def __init__(self, disk: Disk, delay: Callable[[], float]) -> None:
+        self.dead = False
+        self._disk = disk
+        self._delay = delay
+
+    async def load(self) -> Token | None:
+        """Give the kept token."""
+        await trio.sleep(self._delay())
+        kept = self._disk.token
+        return None if kept is None else msgspec.json.decode(kept, type=Token)
+
+    async def save(self, token: Token) -> None:
+        """Keep a token."""
+        data = msgspec.json.encode(token)
+        await trio.sleep(self._delay())
+        if not self.dead:
+            self._disk.token = data
+
+    async def clear(self) -> None:
+        """Forget it."""
+        await trio.sleep(self._delay())
+        if not self.dead:
+            self._disk.token = None
+
+    def kill(self) -> None:
+        """Take nothing more."""
+        self.dead = True
