@@ -20,20 +20,23 @@ class Calls:
 
     Args:
         put: takes records.
+
+    Attributes:
+        done: how often each call was done.
     """
 
     def __init__(self, put: Callable[[j.Record], None]) -> None:
         self._put = put
-        self._done: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
 
     def application(self, method: str, path: str, query: dict[str, str], body: object, via: str) -> Answer:
         """Do a call of the application; its id is in the query, or for a body in that."""
         call = query.get("call") or (str(body.get("call", "")) if isinstance(body, dict) else "")
         if not call:
             return (*problem(404, "CMN-102", f"There is no {path}"), {})
-        self._done[call] += 1
-        self._put(j.Done(call, method, via, self._done[call]))
-        return 200, {"call": call, "times": self._done[call]}, {}
+        self.done[call] += 1
+        self._put(j.Done(call, method, via, self.done[call]))
+        return 200, {"call": call, "times": self.done[call]}, {}
 
     @staticmethod
     def subscription(model: Model, session: Session | None, method: str, path: str, body: object, now: float) -> Answer:

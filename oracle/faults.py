@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-__all__ = ["GROUPS", "KINDS", "Plan", "Refusal", "choose_kinds"]
+__all__ = ["GROUPS", "KINDS", "PROCESS_KINDS", "Plan", "Refusal", "choose_kinds"]
 
 KINDS: dict[str, str] = {
     "rst": "a connection is reset",
@@ -53,13 +53,20 @@ KINDS: dict[str, str] = {
     "slow-store": "the stores take long",
 }
 
+# Only a soak can do these to a process; a simulation has one that ends, or is killed.
+PROCESS_KINDS: dict[str, str] = {
+    "stop": "the client's process is ended in order, and started again",
+    "suspend": "the client's process is suspended for a while, as by a laptop's lid",
+}
+
 GROUPS: dict[str, tuple[str, ...]] = {
     "none": (),
-    "all": tuple(kind for kind in KINDS if kind != "forbid"),
+    "all": tuple(kind for kind in (*KINDS, *PROCESS_KINDS) if kind != "forbid"),
     "network": ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow"),
     "refusals": ("refuse-token", "refuse-wstoken", "refuse-upgrade", "refuse-subscribe", "refuse-call"),
     "answers": ("lost-answer", "late-answer", "doubled-answer"),
     "recovery": ("recovery-failed", "bad-wsc", "replay-cut", "replay-doubled", "replay-full"),
+    "processes": ("stop", "kill", "suspend", "restart"),
     "application": ("kill", "raise", "cancel", "overlap", "inside", "slow-handler", "slow-store"),
 }
 
@@ -83,8 +90,10 @@ def choose_kinds(text: str) -> frozenset[str]:
     for word in filter(None, text.split(",")):
         name = word.removeprefix("-")
         kinds = GROUPS.get(name, (name,))
-        if unknown := [kind for kind in kinds if kind not in KINDS]:
-            raise ValueError(f"there is no fault {unknown[0]!r}; there are {', '.join([*GROUPS, *KINDS])}")
+        if unknown := [kind for kind in kinds if kind not in KINDS and kind not in PROCESS_KINDS]:
+            raise ValueError(
+                f"there is no fault {unknown[0]!r}; there are {', '.join([*GROUPS, *KINDS, *PROCESS_KINDS])}"
+            )
         chosen = chosen.difference(kinds) if word.startswith("-") else chosen.union(kinds)
     return frozenset(chosen)
 

@@ -1,4 +1,4 @@
-"""The server and the client as processes of their own: started, stopped, killed, frozen, and started again."""
+"""The server and the client as processes of their own: started, stopped, killed, suspended, and started again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Program:
         self.module = module
         self.log = log
         self._process: subprocess.Popen[str] | None = None
-        self._frozen = False
+        self._suspended = False
 
     @property
     def running(self) -> bool:
@@ -56,7 +56,7 @@ class Program:
                 text=True,
                 env={**os.environ, "PYTHONFAULTHANDLER": "1"},
             )
-        self._frozen = False
+        self._suspended = False
 
     def first_line(self) -> str:
         """Wait for what it prints first.
@@ -74,10 +74,10 @@ class Program:
         if self.running:
             self._alive.send_signal(number)
 
-    def freeze(self, frozen: bool) -> None:
+    def suspend(self, suspended: bool) -> None:
         """Stop it in its tracks, or let it go on."""
-        self._frozen = frozen
-        self.signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+        self._suspended = suspended
+        self.signal(signal.SIGSTOP if suspended else signal.SIGCONT)
 
     def kill(self) -> float:
         """Kill it and wait until it is dead; return when, on the monotonic clock."""
@@ -94,8 +94,8 @@ class Program:
             DidNotEnd: it took longer than `within`. It wrote all stacks to its log and was killed.
         """
         began = time.monotonic()
-        if self._frozen:
-            self.freeze(False)
+        if self._suspended:
+            self.suspend(False)
         self.signal(signal.SIGTERM)
         try:
             self._alive.wait(within)

@@ -14,7 +14,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import trio
@@ -125,6 +125,19 @@ class Server:
             self.plan.calm = True
             self.put(j.Calm())
             self.calmed.set()
+
+    def count_on(self, records: Iterable[j.AnyRecord]) -> None:
+        """Go on with the numbers of earlier lives, which are in the journal: each stands for one thing in a run."""
+        for record in records:
+            match record:
+                case j.Made(n=n):
+                    self._events = n
+                case j.ConnOpened(conn=conn) | j.Heard(conn=conn):
+                    self._numbers = max(self._numbers, conn)
+                case j.Done(call=call):
+                    self.calls.done[call] += 1
+                case _:
+                    pass
 
     def end(self) -> None:
         """Write down what is left."""

@@ -7,13 +7,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["KINDS", "Act", "Kind", "make_plan"]
+__all__ = ["ACT_KINDS", "Act", "Kind", "make_schedule"]
 
-Kind = Literal["stop", "kill", "freeze", "server"]
-#: What can be done to the processes; these are faults like any other, and named beside them by `--faults`.
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Kind = Literal["stop", "kill", "suspend", "restart"]
+#: What can be done to the processes; to be named among the faults.
+ACT_KINDS: tuple[Kind, ...] = get_args(Kind)
 #: How often each comes, when all are wanted. A server that forgets everything is the rarest in real life too.
-_WEIGHTS: dict[Kind, float] = {"stop": 3.0, "kill": 4.0, "freeze": 3.0, "server": 1.0}
+_WEIGHTS: dict[Kind, float] = {"stop": 3.0, "kill": 4.0, "suspend": 3.0, "restart": 1.0}
 #: The first act waits for the client to have subscribed; else most kills would hit a process that has nothing yet.
 _WARM_UP = 2.0
 #: Between two acts lie about so many seconds: enough for some faults of the server and a recovery or two.
@@ -26,8 +26,8 @@ class Act:
 
     Attributes:
         at: seconds from the start.
-        kind: stop the client by SIGTERM; kill it by SIGKILL; freeze it by SIGSTOP, as a laptop's lid or a blocked
-            loop does; restart the server, which forgets everything.
+        kind: stop the client by SIGTERM; kill it by SIGKILL; suspend it by SIGSTOP, as a laptop's lid or a blocked
+            loop does; restart the server, which then knows nothing any more.
         away: seconds until it is started again, or goes on.
     """
 
@@ -36,13 +36,13 @@ class Act:
     away: float
 
 
-def make_plan(seed: int, seconds: float, kinds: Collection[Kind], *, recovery_timeout: float) -> list[Act]:
+def make_schedule(seed: int, seconds: float, kinds: Collection[Kind], *, recovery_timeout: float) -> list[Act]:
     """Plan the acts of one soak, none of them in its last tenth.
 
     Most absences end within the recovery window, so that something can be lost that need not be; some do not.
     """
-    rng = random.Random(f"plan {seed}")
-    wanted = [kind for kind in KINDS if kind in kinds]
+    rng = random.Random(f"schedule {seed}")
+    wanted = [kind for kind in ACT_KINDS if kind in kinds]
     acts: list[Act] = []
     at = _WARM_UP + rng.expovariate(1 / _BETWEEN)
     while wanted and at < seconds * 0.9:

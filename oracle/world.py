@@ -1,0 +1,94 @@
+"""What surrounds a life of the random application in a process of its own: the stores on disk, the server's address."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from rcex_ws import FileSessionStore, FileTokenStore, RingCentral, WebSocketExtension
+
+__all__ = ["Access", "ProcessWorld"]
+
+#: A predecessor that is dying may hold the lock of the store for so long, in seconds.
+_STORE_WAIT = 5.0
+#: The waits after failures in a row, at pace 1; the last one goes on. Shorter than the library's own, whose last one
+#: is two minutes: a soak has to see the end of an outage.
+_DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0)
+#: For one REST call, at pace 1.
+_CALL_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the server is, and what it wants to see."""
+
+    server: str
+    client_id: str
+    client_secret: str
+    jwt: str
+
+
+@dataclass
+class ProcessWorld:
+    """The `oracle.application.World` of a process.
+
+    Args:
+        access: to the server.
+        state: folder of the stores and of the application's own settings.
+        pace: by what all times are multiplied.
+        seed: decides whether there are stores, for all lives alike, and how long it waits between attempts.
+    """
+
+    access: Access
+    state: Path
+    pace: float
+    seed: int
+    stop: anyio.Event = field(default_factory=anyio.Event)
+    calmed: bool = False
+
+    def __post_init__(self) -> None:
+        self.jwt = self.access.jwt
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.has_store = random.Random(f"store {self.seed}").random() < 0.85
+        self._settings = self.state / "filters.json"
+        self._rng = random.Random(f"delays {self.seed}")
+
+    @property
+    def filters(self) -> list[str]:
+        """What the application wanted last; kept in a file, as a program's settings are."""
+        return [str(one) for one in json.loads(self._settings.read_text())] if self._settings.exists() else []
+
+    @filters.setter
+    def filters(self, filters: list[str]) -> None:
+        new = self._settings.with_suffix(".new")
+        new.write_text(json.dumps(filters))
+        new.replace(self._settings)
+
+    def calm(self) -> bool:
+        """Say whether the plan is over."""
+        return self.calmed
+
+    def make_client(self) -> RingCentral:
+        """Make the client."""
+        return RingCentral(
+            server=self.access.server,
+            client_id=self.access.client_id,
+            client_secret=self.access.client_secret,
+            token_store=FileTokenStore(self.state / "token.json") if self.has_store else None,
+            timeout=_CALL_TIMEOUT * self.pace,
+            proxy=False,
+        )
+
+    def make_extension(self, **options: Any) -> WebSocketExtension:
+        """Make the extension."""
+        store = FileSessionStore(self.state / "session.json", wait=_STORE_WAIT) if self.has_store else None
+        return WebSocketExtension(session_store=store, reconnect_delays=self._delay, **options)
+
+    def _delay(self, failures: int) -> float:
+        longest = _DELAYS[min(failures, len(_DELAYS)) - 1]
+        return self._rng.uniform(0.5, 1.0) * longest * self.pace
