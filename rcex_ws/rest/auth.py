@@ -1,7 +1,7 @@
 """The OAuth session of one client: log in, renew one at a time, keep fresh, revoke.
 
-Called by `rcex_ws.rest.client` only. Touches the token store and the token endpoint; what to send is in `oauth`, when
-to renew in `token`.
+Called by `rcex_ws.rest.client` only. Touches the token endpoint, and by `keeper` the token store; what to send is in
+`oauth`, when to renew in `token`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import msgspec
 from rcex_ws.errors import ConfigurationError, RcexError, TransportError
 from rcex_ws.rest import oauth
 from rcex_ws.rest.errors import LoginRefused, NotJSON, RestError
+from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Request, Response
-from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token, token_from_grant
 from rcex_ws.tasks import Signal
 
@@ -37,7 +37,7 @@ class Auth:
         client_id: of the application.
         client_secret: None for a public client.
         token: a session to begin with.
-        store: where the session survives the process.
+        keeper: keeps the session where it survives the process.
         timeout: seconds for one call, at most.
         send: sends a call of the application, without bearer; returns any answer.
     """
@@ -48,45 +48,42 @@ class Auth:
         client_id: str | None,
         client_secret: str | None,
         token: Token | None,
-        store: TokenStore | None,
+        keeper: TokenKeeper,
         timeout: float,
         send: Callable[[Request], Awaitable[Response]],
     ) -> None:
         self.token = token
         self._client_id = client_id
         self._client_secret = client_secret
-        self._store = store
+        self._keeper = keeper
         self._timeout = min(timeout, _GRANT_TIMEOUT)
         self._send = send
         self._jwt: str | None = None
+        self._login: str | None = None  # who logged in, None = not known
         self._lock = anyio.Lock()  # one login, refresh or revoke at a time
         self._changed = Signal()
         self._failures = 0  # renewals that failed
         self._failure: RcexError | None = None  # why the last one did; LoginRefused stays until the token changes
 
     async def authorize(self, grant: oauth.Grant | None, *, force: bool) -> Token:
-        """Continue the session that is there, or log in.
+        """Continue the session that is there if it is of the same server, application and user, or log in.
 
         Raises:
             ConfigurationError: there is no session to continue and no credential.
             LoginRefused: OAuth said no.
         """
         async with self._lock:
-            if grant is not None:  # a code or a password may belong to another user than the JWT of before
-                self._jwt = grant.get("assertion")
-            if not force:
-                if self.token is None and self._store is not None:
-                    self._take(await self._store.load())
-                now = time.time()
-                if self.token is not None and not self.token.expires_soon(now):
-                    return self.token
-                if self.token is not None and self.token.refreshable(now):
-                    try:
-                        return await self._refresh(self.token)
-                    except LoginRefused as exc:
-                        if grant is None:
-                            raise
-                        logger.info("the kept session cannot be continued, logging in anew: %s", exc)
+            # A code is good once and some seconds old: who has one means to be that user.
+            token = None if force or (grant is not None and "code" in grant) else await self._kept(grant)
+            if token is not None:
+                if not token.expires_soon(time.time()):
+                    return token
+                try:
+                    return await self._continue(token)
+                except (LoginRefused, ConfigurationError) as exc:
+                    if grant is None:
+                        raise
+                    logger.info("the kept session cannot be continued, logging in anew: %s", exc)
             if grant is None:
                 raise ConfigurationError("authorize() needs jwt, code or username: there is no session to continue")
             return await self._grant(grant, previous=None)
@@ -129,9 +126,12 @@ class Auth:
             token = self._required()
             if token is not stale:
                 return token
-            if self._failure is not None and (self._failures != failures or isinstance(self._failure, LoginRefused)):
-                raise self._failure
+            failure = self._failure
+            if failure is not None and self._failures != failures:
+                raise failure
             try:
+                if isinstance(failure, LoginRefused):  # not asked again; only somebody else can have mended it
+                    return await self._follow(token, failure)
                 return await self._renew(token)
             except RcexError as exc:
                 self._failures += 1
@@ -145,16 +145,14 @@ class Auth:
             RcexError: the server did not confirm; here everything is forgotten.
         """
         async with self._lock:
-            token, self._jwt = self.token, None
+            token, self._jwt, self._login = self.token, None, None
             if token is None:
                 return
             self._take(None)
             try:
                 await self._call(oauth.REVOKE_PATH, {"token": token.access_token})
             finally:
-                if self._store is not None:
-                    with anyio.CancelScope(shield=True):
-                        await self._store.clear()
+                await self._keeper.clear()
 
     async def keep_fresh(self) -> None:
         """Renew each token before it ends, for ever; sleep in between."""
@@ -192,17 +190,59 @@ class Auth:
             raise ConfigurationError("nobody is logged in: call authorize() first")
         return self.token
 
+    async def _kept(self, grant: oauth.Grant | None) -> Token | None:
+        """Return the session to continue, from memory or the store; None if there is none of this caller."""
+        token = self.token or await self._keeper.load()
+        login = None if grant is None else self._keeper.login_of(grant)
+        if token is None or self._keeper.refuses(token, login):
+            return None
+        if grant is not None:  # a password may belong to another user than the JWT of before
+            self._jwt, self._login = grant.get("assertion"), login
+        if token is self.token:
+            return token
+        bound = self._keeper.bind(token, self._login)
+        self._take(bound)
+        if bound != token and not bound.expires_soon(time.time()):  # a file from before; a refresh would write it, too
+            await self._keeper.save(bound)
+        return bound
+
     async def _renew(self, token: Token) -> Token:
-        if token.refreshable(time.time()):
-            try:
-                return await self._refresh(token)
-            except LoginRefused as exc:
-                if self._jwt is None:
-                    raise
-                logger.info("the session has ended, logging in anew: %s", exc)
-        if self._jwt is None:
-            raise ConfigurationError("the session has ended and has no refresh token: call authorize() again")
-        return await self._grant(oauth.jwt_grant(self._jwt), previous=None)
+        try:
+            return await self._continue(token)
+        except (LoginRefused, ConfigurationError) as exc:
+            if self._jwt is None:
+                raise
+            logger.info("the session has ended, logging in anew: %s", exc)
+            return await self._grant(oauth.jwt_grant(self._jwt), previous=None)
+
+    async def _continue(self, token: Token) -> Token:
+        """Refresh the session, or go on with what somebody else has made of it.
+
+        Raises:
+            LoginRefused: the refresh token is no longer good.
+            ConfigurationError: there is none.
+        """
+        if not token.refreshable(time.time()):
+            why = "the session has ended and has no refresh token: call authorize() with jwt, code or username"
+            return await self._follow(token, ConfigurationError(why))
+        try:
+            return await self._refresh(token)
+        except LoginRefused as exc:
+            return await self._follow(token, exc)
+
+    async def _follow(self, token: Token, refusal: RcexError) -> Token:
+        """Go on with the token that somebody else has put into the store.
+
+        Raises:
+            RcexError: the refusal, if there is none; or theirs has ended and cannot be refreshed.
+        """
+        stored = await self._keeper.load_other(token)
+        if stored is None:
+            raise refusal
+        logger.info("somebody else has renewed the stored token, going on with theirs")
+        stored, now = self._keeper.bind(stored, self._login), time.time()
+        self._take(stored)
+        return await self._refresh(stored) if stored.expires_soon(now) and stored.refreshable(now) else stored
 
     async def _refresh(self, token: Token) -> Token:
         form = oauth.refresh_grant(token.refresh_token or "")
@@ -218,14 +258,11 @@ class Auth:
             token = token_from_grant(answer.json(), now=time.time(), previous=previous)
         except (NotJSON, msgspec.ValidationError):  # something in between answered; its text may be anything
             raise TransportError("the token endpoint gave an answer without a token") from None
+        if previous is None:
+            self._jwt, self._login = form.get("assertion"), self._keeper.login_of(form)
+        token = self._keeper.bind(token, self._login)
         self._take(token)
-        if self._store is not None:
-            # A cancellation must not leave the spent refresh token in the store.
-            with anyio.CancelScope(shield=True):
-                try:
-                    await self._store.save(token)
-                except Exception:  # the session goes on without its copy, so the call is not failed
-                    logger.exception("the token could not be saved; after a restart a new login is needed")
+        await self._keeper.save(token)
         return token
 
     async def _call(self, path: str, form: oauth.Grant) -> Response:

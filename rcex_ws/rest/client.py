@@ -23,6 +23,7 @@ from rcex_ws.rest.calls import Calls
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.https import HTTPClient, HTTPEdge, StreamedResponse, user_agent
+from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Options, Params, Request, Response, Send
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import TokenStore
@@ -94,7 +95,7 @@ class RingCentral:
             client_id=client_id,
             client_secret=client_secret,
             token=token,
-            store=token_store,
+            keeper=TokenKeeper(token_store, server=self.server, client_id=client_id),
             timeout=timeout,
             send=self._send_as_application,
         )
@@ -131,11 +132,13 @@ class RingCentral:
     ) -> Token:
         """Continue the kept session if it is usable or can be refreshed, else log in.
 
-        A new login would make every stored WebSocket session useless (WSG-1003).
+        A new login would make every stored WebSocket session useless (WSG-1003). A kept session that was made for
+        another server, client_id or user than now is not continued, with a warning; without a credential any user's is.
 
         Args:
             jwt: a JWT credential; kept in memory to log in anew when the session ends.
-            code: from the login page, with the same redirect_uri and code_verifier as in `authorize_uri`.
+            code: from the login page, with the same redirect_uri and code_verifier as in `authorize_uri`; always logs
+                in, whatever session is kept.
             redirect_uri: with code.
             code_verifier: with code, for PKCE.
             username: a phone number, with password (legacy).
@@ -144,7 +147,7 @@ class RingCentral:
             force: log in anew in any case.
 
         Raises:
-            ConfigurationError: no way to log in, or more than one.
+            ConfigurationError: no way to log in, or more than one; or no session to continue and no credential.
             LoginRefused: OAuth said no; trying again cannot help.
             RestError: another answer than 2xx.
             TransportError: no answer came.

@@ -24,7 +24,11 @@ logger = logging.getLogger("rcex_ws.rest")
 
 
 class TokenStore(Protocol):
-    """Keep one token; the methods are never called concurrently by one client."""
+    """Keep one token; the methods are never called concurrently by one client.
+
+    Keep it whole: it records whose session it is, and without that a changed credential continues the old session.
+    A store can be shared: it is read again when the server refuses to refresh what was read before.
+    """
 
     async def load(self) -> Token | None:
         """Return the kept token, or None."""

@@ -24,6 +24,9 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         scope: permissions, separated by spaces.
         owner_id: id of the extension that logged in.
         endpoint_id: id of this OAuth endpoint.
+        server: the API's URL it was made at; None, as for the next two, where that is not known.
+        client_id: of the application it was made for.
+        login: who logged in: the subject of the JWT or a hash of it, the user name, or "code"; not a secret.
     """
 
     access_token: str
@@ -34,6 +37,9 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scope: str = ""
     owner_id: str | None = None
     endpoint_id: str | None = None
+    server: str | None = None
+    client_id: str | None = None
+    login: str | None = None
 
     def expired(self, now: float) -> bool:
         """Tell whether the access token has ended."""
@@ -98,7 +104,8 @@ def token_from_grant(answer: Any, *, now: float, previous: Token | None = None) 
     )
     if previous is None:
         return token
-    kept = {name: getattr(previous, name) for name in ("scope", "owner_id", "endpoint_id") if not getattr(token, name)}
+    names = ("scope", "owner_id", "endpoint_id", "login")
+    kept = {name: getattr(previous, name) for name in names if not getattr(token, name)}
     if token.refresh_token is None:
         kept |= {"refresh_token": previous.refresh_token, "refresh_expires_at": previous.refresh_expires_at}
     return msgspec.structs.replace(token, **kept)

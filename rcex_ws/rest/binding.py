@@ -1,0 +1,61 @@
+"""Whose session a stored token is: which server and application it is for, and who logged in. Pure.
+
+Used by `rcex_ws.rest.keeper`. The record is part of the token, so whatever stores a token whole stores it too. Without
+it a changed credential would go on as the old user, and a changed server would get the old bearer.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import msgspec
+
+from rcex_ws.rest.oauth import Grant
+from rcex_ws.rest.token import Token
+
+__all__ = ["difference", "login_of"]
+
+
+class _Claims(msgspec.Struct):
+    sub: str | int
+
+
+def login_of(grant: Grant, *, server: str, client_id: str | None) -> str:
+    """Name who logs in by a grant, without any secret of it.
+
+    A renewed JWT of the same user gives the same name if its `sub` can be read, and no other JWT does. One that cannot
+    be read is told by a hash, salted so that another application's record of it differs.
+    """
+    if "assertion" in grant:
+        jwt = grant["assertion"]
+        subject = _subject(jwt)
+        if subject is not None:
+            return f"sub:{subject}"
+        salted = "\n".join((server, client_id or "", jwt))
+        return f"jwt:{hashlib.sha256(salted.encode(errors='surrogatepass')).hexdigest()}"
+    if "username" in grant:
+        return ":".join(("user", grant["username"], *([grant["extension"]] if "extension" in grant else [])))
+    return "code"  # who that is, only the browser knows
+
+
+def difference(token: Token, *, server: str, client_id: str | None, login: str | None) -> str | None:
+    """Name what a token was made for that is another now; None if nothing is. What is not known, matches."""
+    compared = (
+        ("server", token.server, server),
+        ("client_id", token.client_id, client_id),
+        ("user", token.login, login),
+    )
+    return next((name for name, made_for, now in compared if None not in (made_for, now) and made_for != now), None)
+
+
+def _subject(jwt: str) -> str | None:
+    """Read the `sub` of a JWT (RFC 7519, 4.1.2); nobody verifies it, the server will."""
+    parts = jwt.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return str(msgspec.json.decode(payload, type=_Claims).sub) or None
+    except (ValueError, RecursionError, msgspec.DecodeError):
+        return None

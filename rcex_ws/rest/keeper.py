@@ -1,0 +1,99 @@
+"""Between one client and the store of its token: whose session a stored token is, and what somebody else has stored.
+
+Called by `rcex_ws.rest.auth` only, for one client, never concurrently. The store belongs to the user and may fail.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import anyio
+import msgspec
+
+from rcex_ws.rest.binding import difference, login_of
+from rcex_ws.rest.oauth import Grant
+from rcex_ws.rest.store import TokenStore
+from rcex_ws.rest.token import Token
+
+__all__ = ["TokenKeeper"]
+
+logger = logging.getLogger("rcex_ws.rest")
+
+
+class TokenKeeper:
+    """Bring tokens to the store and back.
+
+    Args:
+        store: None keeps nothing.
+        server: the API's URL; a stored session of another one is not continued.
+        client_id: of the application; likewise.
+    """
+
+    def __init__(self, store: TokenStore | None, *, server: str, client_id: str | None) -> None:
+        self._store = store
+        self._server = server
+        self._client_id = client_id
+
+    def login_of(self, grant: Grant) -> str:
+        """Name who logs in by a grant."""
+        return login_of(grant, server=self._server, client_id=self._client_id)
+
+    def bind(self, token: Token, login: str | None) -> Token:
+        """Record in a token whose session it is, and who logged in if it does not say."""
+        client_id = self._client_id or token.client_id
+        return msgspec.structs.replace(token, server=self._server, client_id=client_id, login=token.login or login)
+
+    def refuses(self, token: Token, login: str | None) -> bool:
+        """Tell, also in the log, that a token was made for another server, application or user.
+
+        Args:
+            token: in memory or stored.
+            login: who wants to continue it, None = whoever it is.
+        """
+        other = difference(token, server=self._server, client_id=self._client_id, login=login)
+        if other is not None:
+            logger.warning("the kept session is not continued, it was made for another %s", other)
+        return other is not None
+
+    async def load(self) -> Token | None:
+        """Return what is stored."""
+        return None if self._store is None else await self._store.load()
+
+    async def load_other(self, token: Token) -> Token | None:
+        """Return what somebody else has stored in place of a token; None if it is another session, or of no use.
+
+        A refresh token is good only once, so who shares a store finds here what another made of it.
+        """
+        if self._store is None or token.server is None:  # given by the user: it never was in the store
+            return None
+        try:
+            stored = await self._store.load()
+        except Exception:  # the caller has a refusal to tell, which says more
+            logger.exception("the token store could not be read again")
+            return None
+        if stored is None or stored.access_token == token.access_token:
+            return None
+        other = difference(stored, server=self._server, client_id=self._client_id, login=token.login)
+        # Who has logged in by a code is known only by the owner that the server named.
+        if other is not None or (token.owner_id and stored.owner_id and token.owner_id != stored.owner_id):
+            return None
+        now = time.time()
+        return None if stored.expired(now) and not stored.refreshable(now) else stored
+
+    async def save(self, token: Token) -> None:
+        """Store a token; that it cannot be stored is logged."""
+        if self._store is None:
+            return
+        # A cancellation must not leave the spent refresh token in the store.
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._store.save(token)
+            except Exception:  # the session goes on without its copy, so the call is not failed
+                logger.exception("the token could not be saved; after a restart a new login is needed")
+
+    async def clear(self) -> None:
+        """Forget what is stored."""
+        if self._store is not None:
+            with anyio.CancelScope(shield=True):
+                await self._store.clear()
