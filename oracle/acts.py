@@ -30,6 +30,10 @@ class Acts:
 
     Args:
         application: whose client, extension and journal are used.
+
+    Attributes:
+        changing: how many changes of the filters are under way.
+        seen: the filters that the extension said to have last, and those not granted.
     """
 
     def __init__(self, application: _Application) -> None:
@@ -38,7 +42,8 @@ class Acts:
         self._calls = 0
         self._ops = 0
         self._consumers = 0
-        self._changing = 0
+        self.changing = 0
+        self.seen: tuple[list[str], list[str]] = ([], [])
 
     def start(self, tasks: TaskGroup) -> None:
         """Begin; all ends with the group."""
@@ -108,7 +113,7 @@ class Acts:
 
     async def _quiet(self) -> None:
         """Wait until no change is under way."""
-        while self._changing:  # noqa: ASYNC110 - changes overlap; the last one ends the wait
+        while self.changing:  # noqa: ASYNC110 - changes overlap; the last one ends the wait
             await anyio.sleep(self._app.plan.paced(0.5))
 
     async def _until_subscribed(self, filters: list[str]) -> None:
@@ -149,7 +154,7 @@ class Acts:
         op, life, put = self._ops, self._app.life, self._app.journal.put
         how, text, result = "returned", "", None
         put(j.Changing(life, op, what, consumer, filters))
-        self._changing += 1
+        self.changing += 1
         try:
             result = await work()
         except anyio.get_cancelled_exc_class():
@@ -161,8 +166,8 @@ class Acts:
             how, text = "error", repr(error)
             self._app.escaped(what, error)
         finally:
-            self._changing -= 1
-            claimed, disabled = self._app.claimed()
+            self.changing -= 1
+            claimed, disabled = self.seen = self._app.claimed()
             put(j.Changed(life, op, how, text, claimed, disabled))
             if claimed:
                 self._app.world.filters = claimed

@@ -14,7 +14,7 @@ import anyio
 from oracle import journal as j
 from oracle.acts import Acts
 from oracle.lifeplan import LifePlan
-from rcex_ws import Events, Gap, RcexError, RingCentral, State, WebSocketExtension
+from rcex_ws import Events, Gap, RcexError, RingCentral, State, SubscriptionState, WebSocketExtension
 
 __all__ = ["World", "live"]
 
@@ -181,7 +181,7 @@ class _Application:
     def claimed(self) -> tuple[list[str], list[str]]:
         """Give the filters that the extension says to have, and those the server did not grant."""
         subscription = self.ext.subscription
-        if subscription is None:
+        if subscription is None or subscription.state not in {SubscriptionState.ACTIVE, SubscriptionState.PENDING}:
             return [], []
         info = subscription.info
         disabled = [] if info is None else [str(_filter_of(one)) for one in info.disabled_filters]
@@ -193,6 +193,10 @@ class _Application:
 
     def _told(self, event: str, detail: str) -> None:
         self.journal.put(j.Told(self.life, event, detail[:200], str(self.ext.state)))
+        # What is in force may end without a change by the application; that counts from when it is told.
+        if not self.acts.changing and (seen := self.claimed()) != self.acts.seen:
+            self.acts.seen = seen
+            self.journal.put(j.Changed(self.life, 0, "seen", "", *seen))
 
     def _listener(self, event: Events) -> Any:
         async def listen(detail: object) -> None:

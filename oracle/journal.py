@@ -121,7 +121,7 @@ class SessionLost(Record, tag="session-lost"):
 
 
 class Heard(Record, tag="heard"):
-    """Something arrived at the server; `what`: upgrade, heartbeat, "POST /path", ... `answered`: by plan or not at all."""
+    """Something arrived at the server. `what`: upgrade, heartbeat, "POST /path", ...; `answered`: False if ignored."""
 
     what: str
     conn: int = 0
@@ -191,7 +191,7 @@ class Changing(Record, tag="changing"):
 class Changed(Record, tag="changed"):
     """It came back. `how`: returned, error, cancelled. `claimed`: the filters that the extension now says to have.
 
-    `claimed` is `ws_ext.subscription.event_filters`, empty when there is no subscription; `disabled` are the filters
+    With `op` 0 and `how` "seen" nothing was called: the claim changed by itself. `claimed` is `ws_ext.subscription.event_filters`, empty when there is no subscription; `disabled` are the filters
     that the server's description names as not granted.
     """
 

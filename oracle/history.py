@@ -1,0 +1,230 @@
+"""Both journals read into what the rules ask for: which events were due when, lives, gaps, faults. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from oracle import journal as j
+from oracle.topics import TOPICS, matching, resolve
+
+__all__ = ["MARGIN", "Due", "Gap", "History", "Life"]
+
+# The stated margin of a gap's bounds, in seconds; the judge gives no more.
+MARGIN = 5.0
+# What was made so shortly before the very end, in seconds, may be under way.
+UNDER_WAY = 3.0
+
+
+@dataclass
+class Due:
+    """From `begin` to `end` the events on these topics were due to the application.
+
+    Attributes:
+        pending: nobody has wanted them anew since the last life ended; not due until somebody does.
+    """
+
+    begin: float
+    end: float
+    life: int
+    topics: frozenset[str]
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A gap as it was told first; times are the server's."""
+
+    life: int
+    since: float | None
+    until: float
+    certain: bool
+    reason: str
+    told_at: float
+
+    def covers(self, time: float) -> bool:
+        """Say whether an event of this server time may be missing."""
+        return (self.since is None or self.since - MARGIN <= time) and time <= self.until + MARGIN
+
+
+@dataclass
+class Life:
+    """One life of the client."""
+
+    number: int
+    began_at: float
+    store: bool
+    options: dict[str, object]
+    ended_at: float = float("inf")
+    how: str = ""
+    closing: j.Closing | None = None
+    last_handled: int = 0
+    subscribed: bool = False
+
+
+@dataclass
+class History:
+    """Both journals, read.
+
+    Attributes:
+        server: all records of the server, in order.
+        client: all records of the client, in order.
+    """
+
+    server: Sequence[j.AnyRecord]
+    client: Sequence[j.AnyRecord]
+    made: dict[int, j.Made] = field(default_factory=dict)
+    struck: list[j.Struck] = field(default_factory=list)
+    lives: dict[int, Life] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    handled: list[j.Handled] = field(default_factory=list)
+    due: list[Due] = field(default_factory=list)
+    settled: j.Settled | None = None
+    kinds: frozenset[str] = frozenset()
+    calm_at: float = float("inf")
+
+    def __post_init__(self) -> None:
+        began = [record for record in self.server if isinstance(record, j.ServerBegan)]
+        self._ahead = began[0].clock - began[0].at
+        self.kinds = frozenset(began[0].faults)
+        self.window = float(began[0].options.get("window", 180.0))
+        for record in self.server:
+            if isinstance(record, j.Made):
+                self.made[record.n] = record
+            elif isinstance(record, j.Struck):
+                self.struck.append(record)
+            elif isinstance(record, j.Calm):
+                self.calm_at = record.at
+        self._read_client()
+        self._struck_at = [record.at for record in self.struck]
+        _Wanted(self).read()
+        self._begins = [due.begin for due in self.due]
+
+    def server_time(self, at: float) -> float:
+        """Turn the journals' time into the server's."""
+        return at + self._ahead
+
+    def at_of(self, server_time: float) -> float:
+        """Turn the server's time into the journals'."""
+        return server_time - self._ahead
+
+    def struck_between(self, begin: float, end: float) -> list[j.Struck]:
+        """Give the faults of a period."""
+        low, high = bisect_right(self._struck_at, begin), bisect_right(self._struck_at, end)
+        return self.struck[low:high]
+
+    def due_at(self, at: float) -> Due | None:
+        """Give what was due at a moment."""
+        index = bisect_right(self._begins, at) - 1
+        if index < 0 or self.due[index].end <= at:
+            return None
+        return self.due[index]
+
+    def covered(self, at: float) -> list[Gap]:
+        """Give the gaps that cover an event made at a moment."""
+        time = self.server_time(at)
+        return [gap for gap in self.gaps if gap.covers(time)]
+
+    def _read_client(self) -> None:
+        seen: set[tuple[object, ...]] = set()
+        for record in self.client:
+            match record:
+                case j.LifeBegan():
+                    self.lives[record.life] = Life(record.life, record.at, record.store, record.options)
+                case j.LifeEnded():
+                    life = self.lives[record.life]
+                    life.ended_at, life.how = record.at, record.how
+                case j.Closing():
+                    life = self.lives[record.life]
+                    life.closing = life.closing or record
+                case j.Handled():
+                    self.handled.append(record)
+                    self.lives[record.life].last_handled = max(self.lives[record.life].last_handled, record.n)
+                case j.Changed() if record.claimed:
+                    self.lives[record.life].subscribed = True
+                case j.Settled():
+                    self.settled = record
+                case j.GapTold():
+                    key = (record.life, record.since, record.until, record.reason)
+                    if key not in seen:  # the hook and the event tell the same
+                        seen.add(key)
+                        self.gaps.append(
+                            Gap(record.life, record.since, record.until, record.certain, record.reason, record.at)
+                        )
+                case _:
+                    pass
+
+
+class _Wanted:
+    """Work out what was due when.
+
+    While a change is under way, only what both the old and the new filters match is due. Between two lives with a
+    store, what both the last and the next filters match. After a close without a store, or a revoke, nothing.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._current: frozenset[str] = frozenset()
+        self._under_way: dict[int, frozenset[str]] = {}
+        self._between = False
+        self._since = 0.0
+        self._life = 0
+
+    def read(self) -> None:
+        for record in self._history.client:
+            match record:
+                case j.LifeBegan():
+                    self._cut(record.at)
+                    self._life = record.life
+                    if not record.store:
+                        self._current = frozenset()
+                case j.Changing():
+                    self._cut(record.at)
+                    self._under_way[record.op] = topics_of(record.filters, [])
+                case j.Changed():
+                    self._cut(record.at)
+                    self._under_way.pop(record.op, None)
+                    self._current = topics_of(record.claimed, record.disabled)
+                    if self._between and record.claimed:
+                        self._confirm()
+                case j.Closing():
+                    self._cut(record.at)
+                    self._under_way.clear()
+                    if record.what == "revoke" or not self._history.lives[record.life].store:
+                        self._current = frozenset()
+                    self._between = True
+                case j.LifeEnded():
+                    self._cut(record.at)
+                    self._under_way.clear()
+                    if not self._history.lives[record.life].store:
+                        self._current = frozenset()
+                    self._between = True
+                case j.Settled():
+                    self._cut(record.at - UNDER_WAY)
+                    self._current = frozenset()
+                case _:
+                    pass
+
+    def _cut(self, at: float) -> None:
+        topics = self._current
+        for other in self._under_way.values():
+            topics &= other
+        if topics and at > self._since:
+            self._history.due.append(Due(self._since, at, self._life, topics, self._between))
+        self._since = at
+
+    def _confirm(self) -> None:
+        self._between = False
+        for due in reversed(self._history.due):
+            if not due.pending:
+                break
+            due.pending = False
+            due.topics &= self._current
+
+
+def topics_of(filters: Sequence[str], disabled: Sequence[str]) -> frozenset[str]:
+    """Give the topics that these filters match, without those that were not granted."""
+    refused = {resolve(one) for one in disabled}
+    granted = [one for one in filters if resolve(one) not in refused]
+    return frozenset(topic for topic in TOPICS if matching(granted, topic) is not None)

@@ -1,0 +1,75 @@
+"""Rules of the end: every close returns in time, leaves nothing behind, and nothing escapes before it or after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oracle import journal as j
+from oracle.history import History
+from oracle.violation import Violation
+
+__all__ = ["after", "escaped", "late", "orphan"]
+
+# Beyond close_timeout, in seconds: the time to cancel what is under way. Slow stores take up to 2 s for each write.
+SLACK = 1.0
+SLOW_STORE = 8.0
+# A connection on which a fault struck within so many seconds may be dead without anybody's knowledge.
+DOUBTFUL = 200.0
+
+
+def late(history: History) -> Iterator[Violation]:
+    """Each close returns within close_timeout and the slack, from any state; then the state is right."""
+    slack = SLACK + (SLOW_STORE if "slow-store" in history.kinds else 0.0)
+    done = {(record.life, record.close): record for record in history.client if isinstance(record, j.ClosingDone)}
+    for began in history.client:
+        if not isinstance(began, j.Closing):
+            continue
+        end, name = done.get((began.life, began.close)), f"{began.what} ({began.whence}) of life {began.life}"
+        if end is None:
+            if history.lives[began.life].how != "kill":
+                yield Violation("close-late", began.at, f"{name} never came back")
+        elif end.at - began.at > began.timeout + slack:
+            text = f"{name} took {end.at - began.at:.1f} s; close_timeout is {began.timeout} s"
+            yield Violation("close-late", began.at, text)
+        elif end.how == "returned" and end.state not in {"closed", "idle", "failed"}:
+            yield Violation("close-late", end.at, f"{name} came back, the state is {end.state}")
+
+
+def orphan(history: History) -> Iterator[Violation]:
+    """After a revoke, or a close without a store, the server has no subscription of that session any more."""
+    for life in history.lives.values():
+        closing = life.closing
+        if closing is None or (life.store and closing.what != "revoke") or closing.what == "detach":
+            continue
+        if history.struck_between(closing.at - DOUBTFUL, life.ended_at + 1):
+            continue
+        session, sub, opened, states = 0, "", False, ""
+        for record in history.client:
+            if record.at <= closing.at and isinstance(record, j.Told) and record.life == life.number:
+                states = record.state
+        for record in history.server:
+            if record.at <= closing.at and isinstance(record, j.ConnOpened):
+                session, opened = record.session, True
+            elif record.at <= closing.at and isinstance(record, j.ConnEnded) and record.session == session:
+                opened = False
+            elif record.at <= life.ended_at + 1 and isinstance(record, j.InForce) and record.session == session:
+                sub = record.sub
+        if opened and sub and states == "ready":
+            text = f"{closing.what} of life {life.number} left subscription {sub} of session {session} at the server"
+            yield Violation("orphan", closing.at, text)
+
+
+def after(history: History) -> Iterator[Violation]:
+    """Nothing of a life that has ended connects, reads or writes."""
+    for record in history.client:
+        if isinstance(record, j.Sent):
+            yield Violation("after-close", record.at, f"life {record.life} has ended, and yet: {record.what}")
+
+
+def escaped(history: History) -> Iterator[Violation]:
+    """No exception comes out that is no RcexError, and nothing is left running."""
+    for record in history.client:
+        if isinstance(record, j.Escaped):
+            yield Violation("escaped", record.at, f"life {record.life}, {record.where}: {record.error}")
+        elif isinstance(record, j.LifeEnded) and record.tasks:
+            yield Violation("escaped", record.at, f"life {record.life} left {', '.join(record.tasks)}")
