@@ -23,6 +23,8 @@ __all__ = ["Course", "Options", "run_lives"]
 _STOP_WITHIN = 20.0
 #: A server ends by itself when asked, or is killed.
 _SERVER_WITHIN = 5.0
+#: A run is short and has to meet much, so more happens than at its pace alone.
+_BUSTLE = 4.0
 #: How often a client that ended by itself is looked for.
 _GLANCE = 0.1
 
@@ -196,7 +198,7 @@ class _Lives:
             [
                 *("--port", str(self._port), "--seed", str(seed), "--faults", options.faults),
                 *("--journal", str(options.server_journal), "--pace", str(options.pace)),
-                *("--recovery-timeout", str(options.recovery_timeout)),
+                *("--recovery-timeout", str(options.recovery_timeout), "--bustle", str(_BUSTLE)),
             ]
         )
         self._access = json.loads(self._server.first_line())

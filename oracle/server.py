@@ -59,6 +59,7 @@ class Server:
         self.rng = random.Random(f"server {plan.seed} {first}")
         self.url = url
         self.jwt = jwt
+        self._bustle = bustle
         self.calls = Calls(put)
         self.talks: dict[int, Talk] = {}
         self.calmed = trio.Event()
@@ -173,7 +174,7 @@ class Server:
 
     async def _happen(self) -> None:
         """Make events: long quiet, steady, or in bursts, on all topics whether anybody listens or not."""
-        world, paced = self._world, self.plan.paced
+        world, paced = self._world, lambda seconds: self.plan.paced(seconds) / self._bustle
         while True:
             until = trio.current_time() + paced(world.expovariate(1 / 90))
             rate = world.choice((0.0, 0.01, 0.05, 0.2, 1.0))
@@ -224,6 +225,7 @@ def main() -> None:
     parser.add_argument("--calm-after", type=float, default=float("inf"), help="seconds until the plan is over")
     parser.add_argument("--recovery-timeout", type=float, help="instead of what the plan draws")
     parser.add_argument("--pace", type=float, default=1.0, help="all times are multiplied by this")
+    parser.add_argument("--bustle", type=float, default=1.0, help="how much more happens than in a real world")
     options = parser.parse_args()
     with options.journal.open("ab", buffering=0) as file:
         trio.run(functools.partial(_main, options, file.write))
