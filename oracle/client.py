@@ -29,14 +29,11 @@ from anyio.abc import TaskStatus
 from oracle import resources
 from oracle.application import live
 from oracle.faults import choose_kinds
-from oracle.growth import Sampled
+from oracle.growth import EVERY, Sampled
 from oracle.journal import Escaped, Handled, Journal, Record
 from oracle.lifeplan import draw_life
 from oracle.plain import LOOPS, left_over, run_plainly
 from oracle.world import Access, ProcessWorld
-
-#: Between two samples of what the process holds, in seconds.
-_SAMPLE_EVERY = 0.5
 
 
 def main() -> None:
@@ -119,7 +116,7 @@ async def _take_samples(journal: FileJournal, file: int, life: int) -> None:
         held = resources.sample()
         sampled = Sampled(life, time.monotonic(), held.rss, len(held.descriptors), len(held.tasks), journal.handled)
         os.write(file, msgspec.json.encode(sampled) + b"\n")
-        await anyio.sleep(_SAMPLE_EVERY)
+        await anyio.sleep(EVERY)
 
 
 def _watch_for_escapes(journal: Journal, life: int) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from statistics import median
 
 import msgspec
 
-__all__ = ["Sampled", "judge_growth", "read_samples"]
+__all__ = ["EVERY", "Sampled", "judge_growth", "lags", "read_samples"]
 
+#: Between two samples, in seconds.
+EVERY = 0.25
+#: A sample that is later than this, in seconds, was held up.
+LATE = 0.1
 #: A life shorter than this says nothing: caches fill, the allocator still takes its first arenas.
 LONG_ENOUGH = 20.0
 #: Between the second quarter of a life and its last one the medians may differ by so much.
@@ -40,6 +45,15 @@ class Sampled(msgspec.Struct, omit_defaults=True):
 def read_samples(lines: Iterable[bytes]) -> list[Sampled]:
     """Read lines; a last line that a kill cut short is left out."""
     return [msgspec.json.decode(line, type=Sampled) for line in lines if line.endswith(b"\n")]
+
+
+def lags(samples: Sequence[Sampled]) -> list[float]:
+    """Give the moments at which a life had been held up: by a busy machine, by a blocked loop, by being suspended."""
+    return [
+        after.at
+        for before, after in pairwise(samples)
+        if before.life == after.life and after.at - before.at > EVERY + LATE
+    ]
 
 
 def judge_growth(samples: Sequence[Sampled]) -> list[str]:

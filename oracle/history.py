@@ -13,6 +13,8 @@ __all__ = ["MARGIN", "Due", "Gap", "History", "Life"]
 
 # The stated margin of a gap's bounds, in seconds; the judge gives no more.
 MARGIN = 5.0
+# The same where a run goes at a pace: with the whole margin each of its short gaps would excuse a neighbourhood.
+MARGIN_AT_A_PACE = 1.0
 # What was made so shortly before the very end, in seconds, may be under way.
 UNDER_WAY = 3.0
 
@@ -43,9 +45,9 @@ class Gap:
     reason: str
     told_at: float
 
-    def covers(self, time: float) -> bool:
+    def covers(self, time: float, margin: float) -> bool:
         """Say whether an event of this server time may be missing."""
-        return (self.since is None or self.since - MARGIN <= time) and time <= self.until + MARGIN
+        return (self.since is None or self.since - margin <= time) and time <= self.until + margin
 
 
 @dataclass
@@ -70,6 +72,7 @@ class History:
     Attributes:
         server: all records of the server, in order.
         client: all records of the client, in order.
+        pace: by what the times of the run were multiplied.
     """
 
     server: Sequence[j.AnyRecord]
@@ -88,6 +91,7 @@ class History:
         began = [record for record in self.server if isinstance(record, j.ServerBegan)]
         self._ahead = began[0].clock - began[0].at
         self.kinds = frozenset(began[0].faults)
+        self.pace = float(began[0].options.get("pace", 1.0))
         self.window = float(began[0].options.get("window", 180.0))
         for record in self.server:
             if isinstance(record, j.Made):
@@ -124,7 +128,8 @@ class History:
     def covered(self, at: float) -> list[Gap]:
         """Give the gaps that cover an event made at a moment."""
         time = self.server_time(at)
-        return [gap for gap in self.gaps if gap.covers(time)]
+        margin = MARGIN if self.pace == 1.0 else MARGIN_AT_A_PACE
+        return [gap for gap in self.gaps if gap.covers(time, margin)]
 
     def _read_client(self) -> None:
         seen: set[tuple[object, ...]] = set()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oracle.client import FileJournal
-from oracle.journal import LifeEnded
+from oracle.journal import LifeEnded, Struck
 from oracle.processes import DidNotEnd, Program
 from oracle.schedule import Act, Kind, make_schedule
 
@@ -66,6 +66,11 @@ class Options:
         return self.folder / "client.jsonl"
 
     @property
+    def samples(self) -> Path:
+        """Of what the lives held."""
+        return self.folder / "client.jsonl.samples"
+
+    @property
     def server_journal(self) -> Path:
         """Of all lives of the server."""
         return self.folder / "server.jsonl"
@@ -93,6 +98,7 @@ class _Lives:
         self._server = Program("oracle.server", options.folder / "server.log")
         self._client = Program("oracle.client", options.folder / "client.log")
         self._journal = FileJournal(options.client_journal)
+        self._faults = FileJournal(options.server_journal)
         self._access: dict[str, str] = {}
         self._port = 0
         self._began = 0.0
@@ -122,6 +128,7 @@ class _Lives:
 
     def _do(self, act: Act) -> None:
         self.course.acts[act.kind] += 1
+        self._faults.put(Struck(kind=act.kind, where="server" if act.kind == "restart" else "client"))
         match act.kind:
             case "stop":
                 self._stop_client()
@@ -138,6 +145,7 @@ class _Lives:
                 self._start_client()
             case "suspend":
                 self._client.suspend(False)
+                self._faults.put(Struck(kind="awake", where="client"))
             case "restart":
                 self._start_server()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from oracle import journal as j
@@ -13,13 +14,13 @@ __all__ = ["calls"]
 
 def calls(history: History) -> Iterator[Violation]:
     """A POST is never done twice; once if it returned; not at all if it was told as never sent."""
-    done = {record.call: record.times for record in history.server if isinstance(record, j.Done)}
+    done = Counter(record.call for record in history.server if isinstance(record, j.Done))
     ended = {record.call: record for record in history.client if isinstance(record, j.CallEnded)}
     killed = {life.number for life in history.lives.values() if life.how == "kill"}
     for began in history.client:
         if not isinstance(began, j.CallBegan):
             continue
-        times, end = done.get(began.call, 0), ended.get(began.call)
+        times, end = done[began.call], ended.get(began.call)
         name = f"{began.method} {began.call} by {began.way}"
         if end is None:
             if began.life not in killed:

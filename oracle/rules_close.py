@@ -41,7 +41,7 @@ def orphan(history: History) -> Iterator[Violation]:
         closing = life.closing
         if closing is None or (life.store and closing.what != "revoke") or closing.what == "detach":
             continue
-        if history.struck_between(closing.at - DOUBTFUL, life.ended_at + 1):
+        if history.struck_between(closing.at - DOUBTFUL * history.pace, life.ended_at + 1):
             continue
         session, sub, opened, states = 0, "", False, ""
         for record in history.client:

@@ -17,7 +17,7 @@ LASTS = 250.0
 def no_cause(history: History) -> Iterator[Violation]:
     """Each gap has a cause: a fault, a killed life, an absence beyond the window, a change that did not return."""
     for gap in history.gaps:
-        begin = 0.0 if gap.since is None else min(history.at_of(gap.since), gap.told_at) - LASTS
+        begin = 0.0 if gap.since is None else min(history.at_of(gap.since), gap.told_at) - LASTS * history.pace
         if not history.struck_between(begin, gap.told_at) and not _other_cause(history, gap, begin):
             text = f"{_describe(gap)} in life {gap.life} has no cause: no fault, no kill, nothing left unanswered"
             yield Violation("no-cause", gap.told_at, text)
@@ -27,7 +27,9 @@ def _other_cause(history: History, gap: Gap, begin: float) -> bool:
     for life in history.lives.values():
         if begin <= life.ended_at <= gap.told_at:
             after = history.lives.get(life.number + 1)
-            if life.how == "kill" or (after is not None and after.began_at - life.ended_at > history.window - 2 * MARGIN):
+            if life.how == "kill" or (
+                after is not None and after.began_at - life.ended_at > history.window - 2 * MARGIN
+            ):
                 return True
     for record in history.server:
         if begin <= record.at <= gap.told_at and isinstance(record, j.SessionLost):
@@ -71,7 +73,9 @@ def endless(history: History) -> Iterator[Violation]:
         if by and (gap.since is None or gap.since < history.server_time(proof) - MARGIN):
             if gap.since is not None and _doubt(history, history.at_of(gap.since) - MARGIN, lost_at):
                 continue
-            since = "the beginning" if gap.since is None else f"{history.server_time(proof) - gap.since:.1f} s before it"
+            since = (
+                "the beginning" if gap.since is None else f"{history.server_time(proof) - gap.since:.1f} s before it"
+            )
             text = (
                 f"{_describe(gap)} in life {life} begins at {since}, although {by} proves all complete up to "
                 f"{proof:.3f} ({history.server_time(proof):.3f} of the server); the loss was told at {lost_at:.3f}"

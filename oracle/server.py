@@ -14,7 +14,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
@@ -43,6 +43,7 @@ class Server:
         clock: its own time at trio's time zero, seconds since the epoch.
         jwt: the credential of the only user.
         first: numbers begin after this one; a server that follows another in one journal continues its numbers.
+        bustle: how much more happens in the world than in a real one.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Server:
         clock: float,
         jwt: str = "jwt",
         first: int = 0,
+        bustle: float = 1.0,
     ) -> None:
         self.plan = plan
         self.rng = random.Random(f"server {plan.seed} {first}")
@@ -127,19 +129,6 @@ class Server:
             self.put(j.Calm())
             self.calmed.set()
 
-    def count_on(self, records: Iterable[j.AnyRecord]) -> None:
-        """Go on with the numbers of earlier lives, which are in the journal: each stands for one thing in a run."""
-        for record in records:
-            match record:
-                case j.Made(n=n):
-                    self._events = n
-                case j.ConnOpened(conn=conn) | j.Heard(conn=conn):
-                    self._numbers = max(self._numbers, conn)
-                case j.Done(call=call):
-                    self.calls.done[call] += 1
-                case _:
-                    pass
-
     def end(self) -> None:
         """Write down what is left."""
         self.put(j.ServerEnded("end", self.model.known()))
@@ -159,7 +148,7 @@ class Server:
         self._down = False
 
     def _begin(self) -> Model:
-        options = {"buffer": self.plan.buffer_size, "window": self.plan.recovery_timeout}
+        options = {"buffer": self.plan.buffer_size, "window": self.plan.recovery_timeout, "pace": self.plan.pace}
         now = self._clock + trio.current_time()
         self.put(j.ServerBegan(now, self.plan.seed, sorted(self.plan.kinds), options))
         return Model(self.plan, self.rng, self._write, self.put, number=self._number, clock=self._clock)
@@ -242,7 +231,7 @@ async def _main(options: argparse.Namespace, write: Callable[[bytes], object]) -
     port = listeners[0].socket.getsockname()[1]
     # The clock of the records is the machine's monotonic one, trio's has a zero of its own.
     clock = time.time() - trio.current_time()
-    server = Server(plan, journal.put, url=f"127.0.0.1:{port}", clock=clock, first=first)
+    server = Server(plan, journal.put, url=f"127.0.0.1:{port}", clock=clock, first=first, bustle=options.bustle)
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
         await nursery.start(trio.serve_listeners, server.serve, listeners)

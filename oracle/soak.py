@@ -15,7 +15,8 @@ from pathlib import Path
 
 from oracle import journal as j
 from oracle.faults import GROUPS, KINDS, PROCESS_KINDS, choose_kinds
-from oracle.growth import judge_growth, read_samples
+from oracle.growth import judge_growth, lags, read_samples
+from oracle.judge import judge
 from oracle.lives import Course, Options, run_lives
 from oracle.plain import LOOPS
 from oracle.schedule import ACT_KINDS
@@ -40,13 +41,18 @@ def _soak(options: Options) -> bool:
     course = run_lives(options)
     seconds = time.monotonic() - began
     server, client = (_read(path) for path in (options.server_journal, options.client_journal))
-    violations = [("process", text) for text in course.wrong]
-    samples = options.client_journal.with_suffix(".jsonl.samples")
-    if samples.exists():
-        violations += [("growth", text) for text in judge_growth(read_samples(samples.open("rb")))]
+    with options.samples.open("rb") as lines:
+        samples = read_samples(lines)
+    # A machine that held a process up is a cause of a gap, as a fault is.
+    server += [j.Struck("lag", "client", at=at) for at in lags(samples)]
+    verdict = judge(*(sorted(records, key=lambda record: record.at) for records in (server, client)))
+    violations = [
+        *(("process", text) for text in course.wrong),
+        *((violation.rule, violation.text) for violation in verdict.violations),
+        *(("growth", text) for text in judge_growth(samples)),
+    ]
     counts = [*count(server, client), _count_lives(course)]
-    name = f"seed {options.seed}, {options.loop}"
-    print(tell(name, seconds, counts, violations, options.folder), flush=True)
+    print(tell(f"seed {options.seed}, {options.loop}", seconds, counts, violations, options.folder), flush=True)
     return not violations
 
 
