@@ -17,7 +17,7 @@ from rcex_ws import Notification, RcexError, Subscription
 if TYPE_CHECKING:
     from oracle.application import _Application
 
-__all__ = ["Acts"]
+__all__ = ["Acts", "Raised"]
 
 LOG = "/restapi/v1.0/account/~/extension/~/call-log"
 PAGER = "/restapi/v1.0/account/~/extension/~/company-pager"
@@ -97,12 +97,17 @@ class Acts:
                 await self._until_calm()
             if self._app.world.calm():
                 break
-            for _ in range(self._rng.choice((1, 1, 2, 3)) if "overlap" in self._app.plan.kinds else 1):
-                self._tasks.start_soon(self._some_time, self._change)
-            if "overlap" not in self._app.plan.kinds or self._rng.random() < 0.7:
-                await self._quiet()
-                if self._app.ext.subscription is None:
-                    await self._until_subscribed(self._choose())
+            if "overlap" not in self._app.plan.kinds:
+                await self._some_time(self._change)
+            else:
+                for _ in range(self._rng.choice((1, 1, 2, 3))):
+                    self._tasks.start_soon(self._some_time, self._change)
+                if self._rng.random() < 0.3:
+                    continue
+                await anyio.sleep(0.01)
+            await self._quiet()
+            if self._app.ext.subscription is None:
+                await self._until_subscribed(self._choose())
         await self._quiet()
         if self._app.ext.subscription is None:
             await self._until_subscribed(self._choose())
@@ -210,7 +215,7 @@ class Acts:
     async def _iterate(self, subscription: Subscription, consumer: int) -> None:
         try:
             async for notification in subscription:
-                with suppress(_Raised):
+                with suppress(Raised):
                     await self._handle(notification, consumer)
         except RcexError as error:
             self._app.journal.put(j.Told(self._app.life, "iterator", repr(error)[:200], str(self._app.ext.state)))
@@ -233,7 +238,7 @@ class Acts:
                 await anyio.sleep(self._app.plan.paced(self._rng.choice((0.05, 1.0, 8.0))))
             if "raise" in kinds and not calm and self._rng.random() < 0.05:
                 how = "raised"
-                raise _Raised(f"on event {n}")
+                raise Raised(f"on event {n}")
             if self._rng.random() < 0.02 and not calm:
                 await self._call()
             how = "returned"
@@ -241,5 +246,5 @@ class Acts:
             self._app.journal.put(j.HandlerDone(self._app.life, n, consumer, how))
 
 
-class _Raised(Exception):
+class Raised(Exception):
     """What a handler raises on purpose."""

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import sniffio
 from anyio.abc import TaskStatus
 
 from oracle import resources
+from oracle.acts import Raised
 from oracle.application import live
 from oracle.faults import choose_kinds
 from oracle.growth import EVERY, Sampled
@@ -34,6 +36,7 @@ from oracle.journal import Escaped, Handled, Journal, Record
 from oracle.lifeplan import draw_life
 from oracle.plain import LOOPS, left_over, run_plainly
 from oracle.world import Access, ProcessWorld
+from rcex_ws import RcexError
 
 
 def main() -> None:
@@ -78,6 +81,24 @@ class FileJournal(Journal):
         if isinstance(record, Handled):
             self.handled += 1
         super().put(record)
+
+
+class _Crashes(logging.Handler):
+    """Look in the library's log for exceptions that are its own fault.
+
+    Args:
+        tell: takes the text of each.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell of an exception that is neither one of the library's errors nor raised by a handler on purpose."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and not isinstance(error, RcexError | Raised):
+            self._tell(f"{record.getMessage()}: {error!r}")
 
 
 async def _life(options: argparse.Namespace) -> None:
@@ -133,9 +154,12 @@ def _watch_for_escapes(journal: Journal, life: int) -> None:
 
     if sniffio.current_async_library() == "asyncio":
         asyncio.get_running_loop().set_exception_handler(in_loop)
+    logging.getLogger("rcex_ws").addHandler(_Crashes(functools.partial(escaped, "log")))
     sys.unraisablehook = lambda raised: escaped("finalizer", repr(raised.exc_value))
     threading.excepthook = lambda raised: escaped("thread", repr(raised.exc_value))
     warnings.simplefilter("always")
+    # A cancelled call of httpx's leaves a generator to the collector, on trio; it holds nothing.
+    warnings.filterwarnings("ignore", "Async generator 'http", ResourceWarning)
     warnings.showwarning = as_warning  # type: ignore[assignment]
 
 

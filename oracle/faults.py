@@ -125,6 +125,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         self.rng = random.Random(f"plan {self.seed}")
+        self._said_401 = False
         # How rough this run is: some are nearly quiet, so that what needs a long peace is met, too.
         self._roughness = self.rng.choice((0.3, 1.0, 1.0, 3.0))
         self._odds = {kind: self.rng.choice((0.0, 0.05, 0.15, 0.4)) for kind in KINDS}
@@ -156,7 +157,13 @@ class Plan:
         if not self.strikes(f"refuse-{where}"):
             return None
         what = self.rng.choice(_REFUSALS[where])
+        # A 401 to a token that is fresh is no fault of the weather: it would refuse the login for good.
+        if what == "401" and self._said_401:
+            what = "503"
+        self._said_401 = what == "401"
         retry_after = self.rng.choice((None, 1, 7, 40)) if what in {"429", "503"} else None
+        if what == "429" and self.pace < 1:
+            retry_after = retry_after or 1  # without it a client has to wait for 30 s, at whatever pace
         return Refusal(what, None if retry_after is None else max(1, round(self.paced(retry_after))))
 
     def until_next(self) -> float:

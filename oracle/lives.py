@@ -201,10 +201,9 @@ class _Lives:
 
     def _start_server(self) -> None:
         options = self._options
-        seed = self._rng.randrange(2**31) if self._port else options.seed
         self._server.start(
             [
-                *("--port", str(self._port), "--seed", str(seed), "--faults", options.faults),
+                *("--port", str(self._port), "--seed", str(options.seed), "--faults", options.faults),
                 *("--journal", str(options.server_journal), "--pace", str(options.pace)),
                 *("--recovery-timeout", str(options.recovery_timeout), "--bustle", str(_BUSTLE)),
             ]
