@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oracle import journal as j
 from oracle.topics import TOPICS, matching, resolve
 
-__all__ = ["MARGIN", "Due", "Gap", "History", "Life"]
+__all__ = ["MARGIN", "Due", "Gap", "History", "Life", "silence"]
 
 # The stated margin of a gap's bounds, in seconds; the judge gives no more.
 MARGIN = 5.0
@@ -186,6 +186,8 @@ class _Wanted:
                         self._current = frozenset()
                 case j.Changing():
                     self._cut(record.at)
+                    if record.what == "revoke":
+                        self._let_go(record.at)
                     self._under_way[record.op] = topics_of(record.filters, [])
                 case j.Changed():
                     self._cut(record.at)
@@ -219,6 +221,14 @@ class _Wanted:
             self._history.due.append(Due(self._since, at, self._life, topics, self._between))
         self._since = at
 
+    def _let_go(self, at: float) -> None:
+        """Take back what may be under way, on a connection that is not known to be dead: who revokes wants no more."""
+        options = self._history.lives[self._life].options
+        for due in reversed(self._history.due):
+            if due.end < at - silence(options) or due.life != self._life:
+                break
+            due.end = max(due.begin, min(due.end, at - silence(options)))
+
     def _confirm(self) -> None:
         self._between = False
         for due in reversed(self._history.due):
@@ -226,6 +236,12 @@ class _Wanted:
                 break
             due.pending = False
             due.topics &= self._current
+
+
+def silence(options: Mapping[str, object]) -> float:
+    """Give the seconds after which a dead connection is noticed at the latest."""
+    names = ("heartbeat_interval", "heartbeat_timeout")
+    return sum(float(str(options.get(name, 60.0))) for name in names) + MARGIN
 
 
 def topics_of(filters: Sequence[str], disabled: Sequence[str]) -> frozenset[str]:

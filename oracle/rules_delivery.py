@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from oracle import journal as j
-from oracle.history import MARGIN, Due, History, Life
+from oracle.history import Due, History, Life, silence
 from oracle.topics import resolve
 from oracle.violation import Violation
 
@@ -54,8 +54,8 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
 
 
 def _just_before_close(life: Life, at: float) -> bool:
-    silent = sum(float(str(life.options.get(name, 60.0))) for name in ("heartbeat_interval", "heartbeat_timeout"))
-    return life.closing is not None and at > life.closing.at - silent - MARGIN
+    return life.closing is not None and at > life.closing.at - silence(life.options)
+
 
 
 def twice(history: History) -> Iterator[Violation]:

@@ -31,8 +31,12 @@ def _other_cause(history: History, gap: Gap, begin: float) -> bool:
                 after is not None and after.began_at - life.ended_at > history.window - 2 * MARGIN
             ):
                 return True
+    handled = {record.n for record in history.handled}
     for record in history.server:
-        if begin <= record.at <= gap.told_at and isinstance(record, j.SessionLost):
+        if not begin <= record.at <= gap.told_at:
+            continue
+        # Whatever was meant for the client and never handled: to tell of it is right.
+        if isinstance(record, j.SessionLost) or (isinstance(record, j.Written) and record.n not in handled):
             return True
     for record in history.client:
         if not begin <= record.at <= gap.told_at:

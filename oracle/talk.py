@@ -54,6 +54,7 @@ class Talk:
         self._ended = trio.Event()
         self._opened_at = self._heard_at = self._data_at = trio.current_time()
         self._deaf = False
+        self._peer: Peer | None = None
 
     async def run(self, http: HTTPConnection, request: Request, wsc: str | None, login: Any) -> None:
         """Open the WebSocket and serve it."""
@@ -163,7 +164,7 @@ class Talk:
     async def _serve(self, peer: Peer) -> None:
         self._peer = peer
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._writer)
+            nursery.start_soon(self._writer, peer)
             nursery.start_soon(self._watch)
             nursery.start_soon(self._reader, peer, nursery)
             await self._ended.wait()
@@ -194,7 +195,7 @@ class Talk:
         await self._say_close(None)
         self._ended.set()
 
-    async def _writer(self) -> None:
+    async def _writer(self, peer: Peer) -> None:
         try:
             while True:
                 await self._filled.wait()
@@ -202,7 +203,7 @@ class Talk:
                 self._filled = trio.Event()
                 frames, self._queue = self._queue, []
                 if frames:
-                    await self._peer.send(b"".join(frames))
+                    await peer.send(b"".join(frames))
         except GONE:
             pass  # the reader hears of it, too
 
@@ -306,6 +307,9 @@ class Talk:
         self._ended.set()
 
     async def _say_close(self, code: int | None) -> None:
+        if self._peer is None:
+            self.stream.reset()
+            return
         with suppress(*GONE), trio.move_on_after(5):
             await self._peer.close(code)
             await self._ended.wait()
