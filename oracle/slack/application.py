@@ -100,8 +100,8 @@ class Application:
         while (remaining := self._calm_at - time.monotonic()) > 0:
             self._life += 1
             last = remaining < 4
-            if bot is None or self._rng.random() < 0.6:
-                bot = self._make_bot()
+            if bot is None or last or self._rng.random() < 0.6:
+                bot = self._make_bot(last=last)
             before = resources.sample()
             await self._live(bot, last=last)
             what = await left_over(before)
@@ -113,7 +113,7 @@ class Application:
     def _log(self, record: logging.LogRecord) -> None:
         self._pen.put(Logged(life=self._life, level=record.levelname, text=record.getMessage()))
 
-    def _make_bot(self) -> Bot:
+    def _make_bot(self, *, last: bool) -> Bot:
         rng = self._rng
         options: dict[str, Any] = {
             **TIMES,
@@ -124,6 +124,8 @@ class Application:
         }
         if rng.random() < 0.5:
             options["data_store"] = None
+        if rng.random() < 0.15 and not last:
+            options["auto_reconnect"] = False
         self._options = options
         client = RTMClient(
             f"xoxb-{rng.getrandbits(30)}",
@@ -201,13 +203,22 @@ class Application:
 
     async def _live_until_cancelled(self, bot: Bot, tasks: TaskGroup, for_so_long: float) -> None:
         began = time.monotonic()
+        entered = False
         with anyio.CancelScope() as scope:
             tasks.start_soon(self._cancel_later, scope, bot, for_so_long)
-            await bot.client.start(wait=False, life=str(bot.life))
-            async with bot.client:
-                for _ in range(3):
-                    tasks.start_soon(self._talk, bot)
-                await anyio.sleep_forever()
+            # Cancelled in here, or failing, `start` leaves nothing that would have to be closed.
+            if await self._start(bot):
+                try:
+                    async with bot.client:
+                        entered = True
+                        for _ in range(3):
+                            tasks.start_soon(self._talk, bot)
+                        await anyio.sleep_forever()
+                finally:
+                    if not entered:
+                        with anyio.CancelScope(shield=True):
+                            await bot.client.aclose()
+            await anyio.sleep_forever()
         self._pen.put(Ended(life=bot.life, seconds=time.monotonic() - began - for_so_long))
 
     async def _cancel_later(self, scope: anyio.CancelScope, bot: Bot, seconds: float) -> None:

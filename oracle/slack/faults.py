@@ -8,17 +8,18 @@ from collections.abc import Iterable
 # Of one connection; struck by the driver at random moments.
 OF_A_CONNECTION = (
     *("rst", "fin", "close", "goodbye", "migrate", "freeze-in", "freeze-out", "freeze-both"),
-    *("slow", "cut", "garbage", "storm"),
+    *("slow", "cut", "garbage", "storm", "down"),
 )
 # Thrown for each call of rtm.connect, each upgrade, each message.
 OF_A_CALL = ("rtm-429", "rtm-5xx", "rtm-garbage", "rtm-error", "rtm-rst", "rtm-cut", "rtm-hang")
 OF_AN_UPGRADE = ("refuse", "upgrade-rst", "upgrade-hang", "no-hello", "early-close")
 OF_A_MESSAGE = ("reject", "ack-drop", "ack-late", "ack-twice", "ack-other")
-OTHERS = ("replay", "deaf-close")
+OTHERS = ("replay", "deaf-close", "suspend")
 ALL = frozenset(OF_A_CONNECTION + OF_A_CALL + OF_AN_UPGRADE + OF_A_MESSAGE + OTHERS)
 
-# Under these the client keeps its word today; see the soak for what the others bring to light.
-HOLDING = ALL
+# Under these the client keeps its word today. When one left the server's close frame unanswered for a while and went on
+# sending events, events were delivered twice once a third connection came.
+HOLDING = ALL - {"deaf-close"}
 
 
 def named(text: str) -> frozenset[str]:

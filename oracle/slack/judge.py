@@ -44,6 +44,8 @@ def _judge_lifecycle(bot: Sequence[Line]) -> list[Violation]:
     for line in bot:
         if isinstance(line, Happened) and "(" not in line.event and line.event != "client_error":
             lives[line.life].append(line)
+    once = _without_reconnect(bot)
+    by_hand = {line.life for line in bot if isinstance(line, Happened) and line.event == "reconnect()"}
     failed = {line.life for line in bot if isinstance(line, Started) and line.error}
     for life, events in lives.items():
         if events[0].event not in {"connecting", "disconnect"}:
@@ -51,6 +53,8 @@ def _judge_lifecycle(bot: Sequence[Line]) -> list[Violation]:
         ends = [number for number, line in enumerate(events) if line.event == "disconnect"]
         if (len(ends) != 1 and life not in failed) or len(ends) > 1:
             found.append(Violation("lifecycle", f"life {life} has {len(ends)} disconnect", events[-1].at))
+        if life in once - by_hand and sum(line.event == "connecting" for line in events) > 1:
+            found.append(Violation("lifecycle", f"life {life} connects again without auto_reconnect", events[-1].at))
         step = ""
         for line in events:
             if line.event in BEFORE and step not in BEFORE[line.event]:
@@ -60,17 +64,22 @@ def _judge_lifecycle(bot: Sequence[Line]) -> list[Violation]:
     return found
 
 
+def _without_reconnect(bot: Sequence[Line]) -> set[int]:
+    return {line.life for line in bot if isinstance(line, Began) and line.options.get("auto_reconnect") is False}
+
+
 def _judge_ends(bot: Sequence[Line]) -> list[Violation]:
     """Judge that starts and ends are bounded, that nothing comes after an end, and that the client recovers."""
     found: list[Violation] = []
     lag = Lag(bot)
     ended: dict[int, float] = {}
+    once = _without_reconnect(bot)  # the first failure ends it, whatever it is
     in_handler = {line.life for line in bot if isinstance(line, Ending) and line.how == "handler"}
     for line in bot:
         if isinstance(line, Started):
             if not lag.allows(line.at - line.seconds, line.at, TIMES["open_timeout"]):
                 found.append(Violation("start not bounded", f"life {line.life}: {line.seconds:.2f} s", line.at))
-            if line.error and not line.error.startswith(MAY_FAIL_TO_START):
+            if line.error and not line.error.startswith(MAY_FAIL_TO_START) and line.life not in once:
                 found.append(Violation("start failed oddly", f"life {line.life}: {line.error}", line.at))
         elif isinstance(line, Ended):
             ended[line.life] = line.at
@@ -97,6 +106,7 @@ def _judge_errors(bot: Sequence[Line]) -> list[Violation]:
     raised: dict[int, list[float]] = defaultdict(list)
     told: dict[int, int] = defaultdict(int)
     ending = {line.life: line.at for line in bot if isinstance(line, Ending)}
+    once = _without_reconnect(bot)
     for line in bot:
         if isinstance(line, Raised):
             raised[line.life].append(line.at)
@@ -105,7 +115,9 @@ def _judge_errors(bot: Sequence[Line]) -> list[Violation]:
                 told[line.life] += 1
             elif "frame" not in line.what.lower():
                 found.append(Violation("odd client_error", f"life {line.life}: {line.what}", line.at))
-        elif isinstance(line, Logged) and line.level in {"ERROR", "CRITICAL"} and "Boom" not in line.text:
+        elif isinstance(line, Logged) and line.level in {"ERROR", "CRITICAL"}:
+            if "a handler" in line.text or (line.life in once and "giving up" in line.text):
+                continue
             found.append(Violation("logged an error", f"life {line.life}: {line.text}", line.at))
     for life, times in raised.items():
         certain = [at for at in times if at < ending.get(life, at) - TIMES["close_timeout"]]

@@ -109,7 +109,8 @@ def _judge_truth(
         if not rejected or outcome.code != 2 or not any(one.how == "error" and one.id in mine for one in answers):
             yield Violation("untrue: rejected", story, outcome.at)
     elif outcome.how == NOT_SENT or (outcome.how == "RequestLost" and outcome.sent is False):
-        if any(one.how != "ignored" for one in seen):
+        # The list of presence_sub is remembered and asked for anew after each hello, whatever became of the call.
+        if given.kind != "presence" and any(one.how != "ignored" for one in seen):
             yield Violation("untrue: not sent", story, outcome.at)
     elif outcome.how in MAY_BE_SENT or outcome.how == "RequestLost":
         taken = [one for one in answers if one.id in mine and one.how != "other" and journal.arrived(one, outcome.at)]
@@ -123,11 +124,11 @@ def _judge_truth(
 
 
 def _judge_order(server: Sequence[Line]) -> list[Violation]:
-    """Judge that each connection carries messages in the order of the calls."""
+    """Judge that each connection carries messages in the order of the calls; presence_sub is repeated after hello."""
     found: list[Violation] = []
     last: dict[int, Seen] = {}
     for line in server:
-        if not isinstance(line, Seen) or line.kind == "presence":
+        if not isinstance(line, Seen) or line.kind == "presence_sub":
             continue
         before = last.get(line.conn)
         if before is not None and _number(before) > _number(line):

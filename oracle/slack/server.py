@@ -41,18 +41,24 @@ class Slack:
         self._connections = 0
         self._storm_until = -math.inf
         self._nursery: trio.Nursery
+        self._listening: trio.CancelScope
 
     async def serve(self, calm_at: float, task_status: trio.TaskStatus[int]) -> None:
         """Listen on the loopback; faults end at `calm_at`, on trio's clock."""
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         self.port = listener.socket.getsockname()[1]
-        async with trio.open_nursery() as self._nursery, listener:
+        async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._push_events)
             self._nursery.start_soon(self._strike)
             self._nursery.start_soon(self._calm_down, calm_at)
             task_status.started(self.port)
             while True:
-                self._nursery.start_soon(self._accept, await listener.accept())
+                async with listener:
+                    with trio.CancelScope() as self._listening:
+                        while True:
+                            self._nursery.start_soon(self._accept, await listener.accept())
+                await trio.sleep(self._dice.random.uniform(0.1, 1.0))
+                (listener,) = await trio.open_tcp_listeners(self.port, host="127.0.0.1")
 
     async def _accept(self, accepted: trio.SocketStream) -> None:
         stream = FaultyStream(accepted)
@@ -166,7 +172,10 @@ class Slack:
         rtm = RTM(self._connections, self._lives[life], stream, self._pen, self._dice, self._later)
         self._pen.put(Opened(conn=rtm.number, life=life))
         delay = None if fault else self._dice.random.choice([0.0, 0.0, 0.05])
-        peer = await http.upgrade(request)
+        first = b""
+        if delay == 0 and self._dice.random.random() < 0.3:
+            first, delay = rtm.greet_at_once(), None
+        peer = await http.upgrade(request, first=first)
         if fault == "early-close":
             rtm.close(1011)
         if trio.current_time() < self._storm_until:
@@ -193,11 +202,17 @@ class Slack:
             fault = self._dice.next_of_a_connection()
             if not fault or not open_ones:
                 continue
+            if fault == "down":
+                self._pen.put(Struck(fault="down"))
+                self._listening.cancel()
+                for rtm in open_ones:
+                    rtm.strike("rst")
+                continue
             if fault == "storm":
                 self._pen.put(Struck(fault="storm"))
                 self._storm_until = trio.current_time() + STORM
                 fault = "rst"
-            self._dice.random.choice(open_ones[-2:]).strike(fault)
+            self._dice.random.choice(open_ones[-1:] * 3 + open_ones[-2:]).strike(fault)
 
     async def _calm_down(self, at: float) -> None:
         await trio.sleep_until(at)

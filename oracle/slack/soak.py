@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import trio
@@ -64,19 +65,45 @@ async def _run(options: argparse.Namespace, folder: Path) -> tuple[list[Line], l
         command += ["--api-url", f"http://127.0.0.1:{port}/api/", "--loop", options.loop, "--seed", str(options.seed)]
         command += ["--journal", str(folder / "bot.jsonl"), "--calm-at", str(time.monotonic() + calm_in)]
         with (folder / "client.log").open("wb") as log:
-            ended = await run_bounded(command, log.fileno(), calm_in + END_WITHIN)
+            suspended = _suspensions(pen, options) if "suspend" in options.faults else None
+            ended = await run_bounded(command, log.fileno(), calm_in + END_WITHIN, suspended)
         nursery.cancel_scope.cancel()
     pen.close()
     bot = folder / "bot.jsonl"
     return pen.lines, read_lines(bot, BOT) if bot.exists() else [], ended
 
 
-async def run_bounded(command: list[str], log: int, seconds: float) -> bool:
+def _suspensions(pen: Pen, options: argparse.Namespace) -> Iterator[tuple[float, float]]:
+    """Plan when the client's process is stopped in its tracks: after so many seconds, for so many."""
+    rng = random.Random(f"suspend {options.seed}")
+    left = options.seconds
+    while (after := rng.uniform(3, 12)) < left - 3:
+        length = rng.uniform(0.2, 2.5)
+        left -= after + length
+        yield after, length
+        pen.put(Struck(fault="suspend"))
+
+
+async def run_bounded(
+    command: list[str], log: int, seconds: float, suspensions: Iterator[tuple[float, float]] | None = None
+) -> bool:
     """Run a process; have it write its stacks and die when it takes longer. Return whether it ended by itself."""
     process = await trio.lowlevel.open_process(command, stdout=log, stderr=log)
+
+    async def suspend() -> None:
+        for after, length in suspensions or ():
+            await trio.sleep(after)
+            process.send_signal(signal.SIGSTOP)
+            await trio.sleep(length)
+            process.send_signal(signal.SIGCONT)
+
     with trio.move_on_after(seconds) as scope:
-        await process.wait()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(suspend)
+            await process.wait()
+            nursery.cancel_scope.cancel()
     if scope.cancelled_caught:
+        process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGABRT)
         with trio.CancelScope(shield=True):
             await process.wait()
