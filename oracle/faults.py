@@ -61,6 +61,7 @@ PROCESS_KINDS: dict[str, str] = {
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "none": (),
+    "holding": (),
     "all": tuple(kind for kind in (*KINDS, *PROCESS_KINDS) if kind != "forbid"),
     "network": ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow"),
     "refusals": ("refuse-token", "refuse-wstoken", "refuse-upgrade", "refuse-subscribe", "refuse-call"),

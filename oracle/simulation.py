@@ -15,7 +15,7 @@ import trio.testing
 
 from oracle import journal as j
 from oracle.application import live
-from oracle.faults import Plan, choose_kinds
+from oracle.faults import Plan
 from oracle.lifeplan import LifePlan, draw_life
 from oracle.network import Line
 from oracle.server import EPOCH, Server
@@ -40,6 +40,7 @@ class Run:
     lives: int
     server: list[j.AnyRecord]
     client: list[j.AnyRecord]
+    lines: tuple[list[bytes], list[bytes]]
     digest: str
 
 
@@ -68,6 +69,7 @@ def simulate(seed: int, hours: float, kinds: frozenset[str]) -> Run:
         simulation.lives,
         j.read_journal(lines[0]),
         j.read_journal(lines[1]),
+        lines,
         digest,
     )
 
@@ -192,7 +194,7 @@ class _Simulation:
         ended = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._guarded, world, journal, plan, ended)
-            with trio.move_on_after(length):
+            with trio.move_on_after(max(length, 0.0)):
                 await ended.wait()
             if last:
                 self._server.calm()
@@ -241,8 +243,3 @@ class _Simulation:
                 self._wall.offset += self._rng.choice((-3600.0, -30.0, 15.0, 300.0, 4000.0))
                 self.server_journal.put(j.Struck("step", "client", detail=str(self._wall.offset)))
         self._wall.offset += 0.0
-
-
-def kinds_of(text: str) -> frozenset[str]:
-    """Read the names of faults; see `oracle.faults`."""
-    return choose_kinds(text)

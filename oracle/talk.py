@@ -54,6 +54,7 @@ class Talk:
         self._ended = trio.Event()
         self._opened_at = self._heard_at = self._data_at = trio.current_time()
         self._deaf = False
+        self._mute = False
         self._peer: Peer | None = None
 
     async def run(self, http: HTTPConnection, request: Request, wsc: str | None, login: Any) -> None:
@@ -64,7 +65,7 @@ class Talk:
             if self._rng.random() < 0.5:
                 # The server believes that it has told everything, replay included; nothing arrives.
                 self.stream.freeze_outbound(drop=True)
-                self._deaf = True
+                self._deaf = self._mute = True
                 self._connect(login, wsc)
             await self._serve(peer)
             return
@@ -93,7 +94,7 @@ class Talk:
         rng = self._rng
         if kind in {"rst", "fin"}:
             if rng.random() < 0.5:  # it has been dead for a while before anybody hears of it
-                self._deaf = True
+                self._deaf = self._mute = True
                 self.stream.freeze_outbound(drop=True)
                 await self._sleep(rng.uniform(0.1, 25.0))
             await self._end(kind)
@@ -110,10 +111,12 @@ class Talk:
             if kind != "freeze-in":
                 self.stream.freeze_outbound(drop=drop)
                 self._deaf = drop
+                self._mute = True
             await self._sleep(rng.choice((5.0, 20.0, 60.0, 150.0)))
             if drop:  # bytes are missing in the middle of the stream, so it can only end
                 await self._end("rst")
             else:
+                self._mute = False
                 with suppress(*GONE):
                     await self.stream.thaw()
         elif kind == "slow":
@@ -217,6 +220,9 @@ class Talk:
             now = trio.current_time()
             if self._heard_at < asked:
                 self._lost("ping")
+                if not self._mute:
+                    await self._end("rst")
+                    return
                 # What the network swallows, the client never hears of: neither FIN nor RST.
                 await self._sleep(LINGER)
                 await self._end("rst")
