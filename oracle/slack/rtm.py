@@ -10,8 +10,8 @@ from typing import Any
 
 import trio
 
+from oracle.dice import Dice
 from oracle.lines import Pen
-from oracle.slack.faults import Dice
 from oracle.slack.records import Answered, Broken, Closing, Gone, Greeted, Pushed, Seen, Struck
 from oracle.wire import FaultyStream, Message, Opcode, Peer, ProtocolViolation, fragments, frame, text_frame
 

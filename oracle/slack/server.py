@@ -10,9 +10,9 @@ from typing import Any
 
 import trio
 
+from oracle.dice import Dice
 from oracle.lines import Pen
 from oracle.slack import faults
-from oracle.slack.faults import Dice
 from oracle.slack.records import Broken, Called, Calm, Opened, Struck
 from oracle.slack.rtm import RTM, Life
 from oracle.wire import BadRequest, FaultyStream, HTTPConnection, Request
@@ -199,7 +199,7 @@ class Slack:
         while True:
             await trio.sleep(self._dice.random.expovariate(1 / 0.3))
             open_ones = [rtm for life in self._lives.values() for rtm in life.connections if not rtm.given_up]
-            fault = self._dice.next_of_a_connection()
+            fault = self._dice.one_of(faults.OF_A_CONNECTION)
             if not fault or not open_ones:
                 continue
             if fault == "down":

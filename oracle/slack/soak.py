@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import trio
 
+from oracle.dice import Dice
 from oracle.lines import Line, Pen, read_lines
 from oracle.plain import LOOPS
 from oracle.slack import faults
@@ -26,6 +26,7 @@ from oracle.slack.judge import judge
 from oracle.slack.records import BOT, Called, Calm, Opened, Settled, Struck
 from oracle.slack.server import Slack
 from oracle.verdict import Violation, report
+from oracle.victim import run_bounded, suspensions
 
 # Beyond the calm: the probe, a close, what is left over.
 END_WITHIN = 25.0
@@ -57,7 +58,7 @@ def main() -> None:
 
 async def _run(options: argparse.Namespace, folder: Path) -> tuple[list[Line], list[Line], bool]:
     pen = Pen(folder / "server.jsonl", echo=True)
-    slack = Slack(pen, faults.Dice(options.seed, options.faults))
+    slack = Slack(pen, Dice("slack", options.seed, options.faults))
     calm_in = options.seconds
     async with trio.open_nursery() as nursery:
         port = await nursery.start(slack.serve, trio.current_time() + calm_in)
@@ -65,8 +66,8 @@ async def _run(options: argparse.Namespace, folder: Path) -> tuple[list[Line], l
         command += ["--api-url", f"http://127.0.0.1:{port}/api/", "--loop", options.loop, "--seed", str(options.seed)]
         command += ["--journal", str(folder / "bot.jsonl"), "--calm-at", str(time.monotonic() + calm_in)]
         with (folder / "client.log").open("wb") as log:
-            suspended = _suspensions(pen, options) if "suspend" in options.faults else None
-            ended = await run_bounded(command, log.fileno(), calm_in + END_WITHIN, suspended)
+            suspend = _suspensions(pen, options) if "suspend" in options.faults else None
+            ended = await run_bounded(command, log.fileno(), calm_in + END_WITHIN, suspend)
         nursery.cancel_scope.cancel()
     pen.close()
     bot = folder / "bot.jsonl"
@@ -74,40 +75,9 @@ async def _run(options: argparse.Namespace, folder: Path) -> tuple[list[Line], l
 
 
 def _suspensions(pen: Pen, options: argparse.Namespace) -> Iterator[tuple[float, float]]:
-    """Plan when the client's process is stopped in its tracks: after so many seconds, for so many."""
-    rng = random.Random(f"suspend {options.seed}")
-    left = options.seconds
-    while (after := rng.uniform(3, 12)) < left - 3:
-        length = rng.uniform(0.2, 2.5)
-        left -= after + length
-        yield after, length
+    for pause in suspensions(options.seed, options.seconds):
+        yield pause
         pen.put(Struck(fault="suspend"))
-
-
-async def run_bounded(
-    command: list[str], log: int, seconds: float, suspensions: Iterator[tuple[float, float]] | None = None
-) -> bool:
-    """Run a process; have it write its stacks and die when it takes longer. Return whether it ended by itself."""
-    process = await trio.lowlevel.open_process(command, stdout=log, stderr=log)
-
-    async def suspend() -> None:
-        for after, length in suspensions or ():
-            await trio.sleep(after)
-            process.send_signal(signal.SIGSTOP)
-            await trio.sleep(length)
-            process.send_signal(signal.SIGCONT)
-
-    with trio.move_on_after(seconds) as scope:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(suspend)
-            await process.wait()
-            nursery.cancel_scope.cancel()
-    if scope.cancelled_caught:
-        process.send_signal(signal.SIGCONT)
-        process.send_signal(signal.SIGABRT)
-        with trio.CancelScope(shield=True):
-            await process.wait()
-    return not scope.cancelled_caught
 
 
 def _figures(server: list[Line], bot: list[Line]) -> str:
