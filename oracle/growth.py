@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from statistics import median
 
 import msgspec
 
@@ -14,11 +13,12 @@ __all__ = ["EVERY", "Sampled", "judge_growth", "lags", "read_samples"]
 EVERY = 0.25
 #: A sample that is later than this, in seconds, was held up.
 LATE = 0.1
-#: A life shorter than this says nothing: caches fill, the allocator still takes its first arenas.
-LONG_ENOUGH = 20.0
-#: Between the second quarter of a life and its last one the medians may differ by so much.
+#: A life shorter than this, in seconds, says nothing: caches fill, the allocator still takes its first arenas.
+LONG_ENOUGH = 40.0
+#: The least of its second quarter and the least of its last one may differ by so much. What is busy comes and goes,
+#: what has leaked stays. HTTPS keeps up to 20 connections open for 5 s.
 RSS_BOUND = 4 * 2**20
-DESCRIPTOR_BOUND = 4
+DESCRIPTOR_BOUND = 10
 TASK_BOUND = 6
 
 
@@ -71,10 +71,10 @@ def judge_growth(samples: Sequence[Sampled]) -> list[str]:
             ("descriptors", "descriptors", DESCRIPTOR_BOUND),
             ("tasks", "tasks", TASK_BOUND),
         ):
-            before, after = (median(getattr(sample, what) for sample in part) for part in (early, late))
+            before, after = (min(getattr(sample, what) for sample in part) for part in (early, late))
             if after - before > bound:
                 grown.append(
-                    f"life {life} grew from {before:,.0f} to {after:,.0f} {unit} between its second and its last "
+                    f"life {life} grew from {before:,} to {after:,} {unit} between its second and its last "
                     f"quarter ({seconds:.0f} s; at most {bound:,} more)"
                 )
     return grown

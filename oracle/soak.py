@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from oracle import journal as j
@@ -45,6 +46,7 @@ def _soak(options: Options) -> bool:
         samples = read_samples(lines)
     # A machine that held a process up is a cause of a gap, as a fault is.
     server += [j.Struck("lag", "client", at=at) for at in lags(samples)]
+    client = list(_begun(client))
     verdict = judge(*(sorted(records, key=lambda record: record.at) for records in (server, client)))
     violations = [
         *(("process", text) for text in course.wrong),
@@ -58,6 +60,16 @@ def _soak(options: Options) -> bool:
 
 def _count_lives(course: Course) -> str:
     return f"lives    {course.lives} of the client; {join(course.acts)}"
+
+
+def _begun(client: Sequence[j.AnyRecord]) -> Iterator[j.AnyRecord]:
+    """Give the records, and a begin to each life that was killed before it had written down its own."""
+    begun = {record.life: record for record in client if isinstance(record, j.LifeBegan)}
+    store = any(life.store for life in begun.values())
+    for record in client:
+        if isinstance(record, j.LifeEnded) and record.life not in begun:
+            yield j.LifeBegan(record.life, store, at=record.at)
+        yield record
 
 
 def _read(path: Path) -> list[j.AnyRecord]:
