@@ -4,13 +4,15 @@
 # make docs    build docs/ into docs/_build; a warning is an error
 # make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
 # make bench-plots  draw the plots of the docs from these
+# make soak    a real client against the oracle's server: SEED=1 SECONDS=30 LOOP=asyncio|trio|uvloop FAULTS=all
+# make simulate  simulated hours, judged by the oracle: SEEDS=1-200 HOURS=1 FAULTS=all
 # make clean   remove what these have made
 #
 # PYTHON=python3.13 chooses the interpreter that .venv is made of.
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs bench bench-plots clean
+.PHONY: demo test lint docs bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
@@ -40,6 +42,15 @@ bench: .venv/installed-bench
 
 bench-plots: .venv/installed-dev
 	.venv/bin/python -m benchmarks.plots benchmarks/results docs/performance
+
+# docs/oracle.md says what these do and how to read what they print.
+soak: .venv/installed-test
+	.venv/bin/python -m oracle.soak --seed $(or $(SEED),1) --loop $(or $(LOOP),asyncio) \
+		$(addprefix --seconds=,$(SECONDS)) $(addprefix --faults=,$(FAULTS))
+
+simulate: .venv/installed-test
+	.venv/bin/python -m oracle.simulate --seeds $(or $(SEEDS),1-200) $(addprefix --hours=,$(HOURS)) \
+		$(addprefix --faults=,$(FAULTS))
 
 clean:
 	rm -rf .venv .venv-websockets-* tests/peers/node/node_modules tests/peers/python/.venv
