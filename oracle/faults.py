@@ -44,7 +44,9 @@ KINDS: dict[str, str] = {
     "step": "the client's wall clock steps",
     "short-window": "the server keeps a lost session for a few seconds only",
     "short-idle": "idle and absolute time-outs come soon",
+    "stop": "the application ends in order and begins anew, after a while",
     "kill": "the process is killed",
+    "twice": "the client is closed twice at once",
     "raise": "handlers raise",
     "cancel": "calls and changes are cancelled at any step",
     "overlap": "changes of the filters overlap",
@@ -68,7 +70,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "answers": ("lost-answer", "late-answer", "doubled-answer"),
     "recovery": ("recovery-failed", "bad-wsc", "replay-cut", "replay-doubled", "replay-full"),
     "processes": ("stop", "kill", "suspend", "restart"),
-    "application": ("kill", "raise", "cancel", "overlap", "inside", "slow-handler", "slow-store"),
+    "application": ("stop", "kill", "twice", "raise", "cancel", "overlap", "inside", "slow-handler", "slow-store"),
 }
 
 _CONNECTION_KINDS = ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow")

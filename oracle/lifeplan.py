@@ -70,7 +70,7 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool, pace
         number=number,
         seed=f"{seed} {number}",
         kinds=kinds & {"raise", "cancel", "overlap", "inside", "slow-handler"},
-        end=rng.choice(("detach", "revoke", "aclose", "aclose", "twice")),
+        end=rng.choice(("detach", "revoke", "aclose", "aclose", *(("twice",) if "twice" in kinds else ()))),
         inside=rng.choice(("handler", "lifecycle")) if "inside" in kinds and not last and rng.random() < 0.5 else "",
         background=rng.random() < 0.3,
         hook=rng.random() < 0.5,

@@ -148,7 +148,8 @@ class _Simulation:
         self._rng = random.Random(f"simulation {seed}")
         self._filters: list[str] = []
         self._with_store = self._rng.random() < 0.6
-        self._life_length = self._rng.choice((100.0, 1000.0, 1000.0, 1e9))
+        self._life_length = self._rng.choice((100.0, 1000.0, 1000.0, 1e9)) if kinds & {"stop", "kill"} else 1e9
+        self._killed = (0.0 if "kill" not in kinds else 0.5) if "stop" in kinds else 1.0
         self._disk = Disk()
 
     async def run(self) -> None:
@@ -200,7 +201,7 @@ class _Simulation:
                 self._server.calm()
                 with trio.move_on_after(SETTLE):
                     await ended.wait()
-            if not last and "kill" in self._kinds and rng.random() < 0.5 and not ended.is_set():
+            if not last and rng.random() < self._killed and not ended.is_set():
                 self._kill(world, journal)
             else:
                 world.stop.set()
@@ -210,16 +211,17 @@ class _Simulation:
                     journal.put(j.Escaped(self.lives, "end", "the life does not end"))
                     self._kill(world, journal)
                 else:
-                    await self._look_after(line)
+                    await self._look_after(line, world)
             self._filters = world.filters
             nursery.cancel_scope.cancel()
         with trio.CancelScope(shield=True):
             await world.http.aclose()
 
-    async def _look_after(self, line: Line) -> None:
-        """See that nothing of an ended life goes on."""
+    async def _look_after(self, line: Line, world: _World) -> None:
+        """See that nothing of an ended life goes on; after a while the process ends."""
         line.closed = True
         await trio.sleep(self._rng.uniform(0, 2))
+        world.kill()
 
     def _kill(self, world: _World, journal: j.Journal) -> None:
         journal.put(j.LifeEnded(self.lives, "kill"))
