@@ -55,9 +55,8 @@ KINDS: dict[str, str] = {
     "slow-store": "the stores take long",
 }
 
-# Only a soak can do these to a process; a simulation has one that ends, or is killed.
+# Only a soak can do this to a process.
 PROCESS_KINDS: dict[str, str] = {
-    "stop": "the client's process is ended in order, and started again",
     "suspend": "the client's process is suspended for a while, as by a laptop's lid",
 }
 
