@@ -203,9 +203,13 @@ class Acts:
 
     # Handlers.
 
-    def _callback(self, consumer: int) -> Callable[[Notification], object]:
+    def _callback(self, consumer: int) -> Callable[[Notification], Awaitable[None] | None]:
         if self._rng.random() < 0.3:
-            return lambda notification: self._begin(notification, consumer)
+
+            def note(notification: Notification) -> None:
+                self._begin(notification, consumer)
+
+            return note
 
         async def handle(notification: Notification) -> None:
             await self._handle(notification, consumer)

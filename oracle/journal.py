@@ -379,8 +379,4 @@ class Journal:
 
 def read_journal(lines: Iterable[bytes]) -> list[AnyRecord]:
     """Read lines; a last line that a kill cut short is left out."""
-    records: list[AnyRecord] = []
-    for line in lines:
-        if line.endswith(b"\n"):
-            records.append(_decoder.decode(line))
-    return records
+    return [_decoder.decode(line) for line in lines if line.endswith(b"\n")]

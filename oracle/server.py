@@ -163,7 +163,11 @@ class Server:
 
     async def _happen(self) -> None:
         """Make events: long quiet, steady, or in bursts, on all topics whether anybody listens or not."""
-        world, paced = self._world, lambda seconds: self.plan.paced(seconds) / self._bustle
+        world = self._world
+
+        def paced(seconds: float) -> float:
+            return self.plan.paced(seconds) / self._bustle
+
         while True:
             until = trio.current_time() + paced(world.expovariate(1 / 90))
             rate = world.choice((0.0, 0.01, 0.05, 0.2, 1.0))

@@ -54,8 +54,8 @@ def simulate(seed: int, hours: float, kinds: frozenset[str]) -> Run:
     """
     random.seed(seed)
     # There is no public way to choose the order in which trio runs its tasks; pytest-trio does it like this, too.
-    trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[attr-defined]
-    trio._core._run._r.seed(seed)  # type: ignore[attr-defined]
+    trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+    trio._core._run._r.seed(seed)
     clock = trio.testing.MockClock(autojump_threshold=0)
     with time_machine.travel(EPOCH, tick=False) as traveller:
         wall = _Wall(clock, traveller)

@@ -233,7 +233,8 @@ class Talk:
 
     async def _ping(self) -> None:
         with suppress(*GONE), trio.move_on_after(self._plan.paced(PONG_WITHIN)):
-            await self._peer.ping()
+            if self._peer is not None:
+                await self._peer.ping()
 
     # Requests.
 
@@ -280,7 +281,7 @@ class Talk:
         }
         nursery.start_soon(self._answer, session, head, answer)
 
-    async def _answer(self, session: Session, head: dict[str, Any], answer: object) -> None:
+    async def _answer(self, session: Session, head: dict[str, Any], answer: dict[str, Any] | None) -> None:
         if self._plan.strikes("lost-answer"):
             self._struck("lost-answer")
             return
@@ -289,7 +290,7 @@ class Talk:
             self._struck("late-answer")
             delay = self._rng.choice((3.0, 20.0, 100.0))
         await trio.sleep(self._plan.paced(delay))
-        frame = [self._model.with_wsc(session, head), *([answer] if answer is not None else [])]
+        frame = [self._model.with_wsc(session, head), *([] if answer is None else [answer])]
         self.write(frame)
         if self._plan.strikes("doubled-answer"):
             self._struck("doubled-answer")
