@@ -23,7 +23,7 @@ from oracle.plain import LOOPS
 from oracle.schedule import ACT_KINDS
 from oracle.summary import count, join, tell
 
-#: Where journals are kept.
+#: Where journals are kept, in a folder for each loop and seed.
 RUNS = Path(__file__).parent / "runs"
 
 
@@ -88,6 +88,7 @@ def _parse() -> argparse.Namespace:
         default="all",
         help=f"kinds and groups, comma separated, -kind takes one away: {', '.join([*GROUPS, *KINDS, *PROCESS_KINDS])}",
     )
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the journals")
     parser.add_argument("--pace", type=float, default=0.05, help="the times of a real service are multiplied by this")
     parser.add_argument("--recovery-timeout", type=float, default=4.0, help="the server's, in seconds")
     return parser.parse_args()
@@ -104,7 +105,7 @@ def _options(options: argparse.Namespace, seed: int) -> Options:
         acts=[kind for kind in ACT_KINDS if kind in kinds],
         pace=options.pace,
         recovery_timeout=options.recovery_timeout,
-        folder=RUNS / f"{options.loop}-{seed}",
+        folder=options.runs / f"{options.loop}-{seed}",
     )
 
 
