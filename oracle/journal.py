@@ -191,8 +191,9 @@ class Changing(Record, tag="changing"):
 class Changed(Record, tag="changed"):
     """It came back. `how`: returned, error, cancelled. `claimed`: the filters that the extension now says to have.
 
-    With `op` 0 and `how` "seen" nothing was called: the claim changed by itself. `claimed` is `ws_ext.subscription.event_filters`, empty when there is no subscription; `disabled` are the filters
-    that the server's description names as not granted.
+    With `op` 0 and `how` "seen" nothing was called: the claim changed by itself. `claimed` is
+    `ws_ext.subscription.event_filters`, empty when there is no active subscription; `disabled` are the filters that the
+    server's description names as not granted.
     """
 
     life: int

@@ -68,6 +68,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--until-first-failure", action="store_true")
     parser.add_argument("--trace", action="store_true", help="with --seed: print the digest and what was seen")
     parser.add_argument("--journals", type=Path, help="with --seed: write both journals into this folder")
+    parser.add_argument("--repeat", action="store_true", help="run each seed twice and compare the digests")
     parser.add_argument("--processes", type=int, default=PROCESSES)
     options = parser.parse_args()
     options.kinds = choose_kinds(options.faults)
@@ -99,19 +100,23 @@ def _one(options: argparse.Namespace) -> int:
     return 1 if verdict.violations else 0
 
 
-def _work(job: tuple[int, float, frozenset[str], tuple[str, ...]]) -> Result:
+def _work(job: tuple[int, float, frozenset[str], tuple[str, ...], bool]) -> Result:
     logging.disable(logging.CRITICAL)
-    seed, hours, kinds, rules = job
+    seed, hours, kinds, rules, repeat = job
     try:
         run: Run = simulate(seed, hours, kinds)
+        again = simulate(seed, hours, kinds) if repeat else run
     except Exception as error:  # noqa: BLE001 - the other seeds go on; the oracle itself is at fault
         return Result(seed, 0.0, "", [Violation("oracle", 0.0, repr(error))])
     verdict = judge(run.server, run.client, rules=rules)
+    if again.digest != run.digest:
+        text = f"the digests of two runs differ: {run.digest}, {again.digest}"
+        verdict.violations.append(Violation("oracle", 0.0, text))
     return Result(seed, run.seconds / 3600, run.digest, verdict.violations, verdict.figures)
 
 
 def _results(options: argparse.Namespace, seeds: range) -> Iterator[Result]:
-    jobs = ((seed, options.hours, options.kinds, options.rules) for seed in seeds)
+    jobs = ((seed, options.hours, options.kinds, options.rules, options.repeat) for seed in seeds)
     if options.processes == 1:
         yield from map(_work, jobs)
         return
