@@ -168,10 +168,11 @@ class _Lives:
 
     def _ended(self) -> None:
         """See to a life that ended by itself: an application whose extension has FAILED does so, in order."""
-        if self._client.returncode:
-            self.course.wrong.append(
-                f"life {self.course.lives} of the client died by itself, with {self._client.returncode}"
-            )
+        code = self._client.returncode
+        if code == -signal.SIGTERM:  # it had not yet come to where it listens to that
+            self._journal.put(LifeEnded(life=self.course.lives, how="kill"))
+        elif code:
+            self.course.wrong.append(f"life {self.course.lives} of the client died by itself, with {code}")
             self._journal.put(LifeEnded(life=self.course.lives, how="died"))
         self._client.kill()
 
