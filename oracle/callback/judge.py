@@ -222,12 +222,22 @@ def _judge_reconnects(life: _Life, lag: Lag) -> Iterable[Violation]:
             continue
         name = f"life {life.number}: Reconnect(delay={step.delay})"
         following = next((call.at for call in calls if call.at > step.at), end)
-        attempt = next((one.at for one in life.attempts if step.at - EARLY < one.at < following), following)
+        attempt = next((one.at for one in life.attempts if step.at < one.at < following), end)
         if step.delay is not None and attempt < end and attempt - step.at < step.delay - EARLY:
-            yield Violation("too early", f"{name}, an attempt after {attempt - step.at:.3f} s", attempt)
+            asked = _closed_while_waiting(life, step)
+            kind = "too early, when a Close came while not connected" if asked else "too early"
+            yield Violation(kind, f"{name}, an attempt after {attempt - step.at:.3f} s", attempt)
         bound = (LONGEST_WAIT if step.delay is None else step.delay) + ATTEMPT_TIMEOUT
         if not lag.allows(step.at, following, bound):
             yield Violation("too late", f"{name}, nothing for {following - step.at:.2f} s", following)
+
+
+def _closed_while_waiting(life: _Life, step: Gave) -> bool:
+    """Tell whether this `ondisconnect` was called because `websocket_info` gave a `Close` without a connection."""
+    number = life.steps.index(step)
+    before = [one for one in life.steps[: number - 1] if isinstance(one, Gave)]
+    calls = [one for one in life.steps[: number - 1] if isinstance(one, Called)]
+    return bool(before) and before[-1].result == "Close" and calls[-1].ref is None
 
 
 def _judge_bounds(program: Sequence[Line], lag: Lag) -> list[Violation]:
