@@ -38,6 +38,7 @@ class Conversation:
         self.life = life
         self.stream = stream
         self.n = 0
+        self.closing = False
         self._pen = pen
         self._dice = dice
         self._later = later
@@ -75,6 +76,7 @@ class Conversation:
 
     def close_frames(self, code: int) -> Iterable[bytes]:
         """Make a close frame."""
+        self.closing = True
         self._pen.put(Closing(conn=self.number, code=code))
         return [frame(Opcode.CLOSE, code.to_bytes(2, "big") + f"c{self.number}".encode())]
 
@@ -125,7 +127,10 @@ class Conversation:
                 nursery.start_soon(self._thaw_when_told)
                 nursery.start_soon(self._push_and_ping, peer)
                 async for frames in self._queue:
-                    await peer.send_each(frames())
+                    if not peer.close_sent:  # RFC 6455, 5.5.1: nothing follows a close frame
+                        ready = frames()
+                        peer.close_sent = self.closing
+                        await peer.send_each(ready)
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the reader will see it, too
 
@@ -251,7 +256,7 @@ class Server:
         if early:
             first += line.close_frames(1013)
         peer = await http.upgrade(request, first=b"".join(first))
-        peer.close_sent = early
+        peer.close_sent = line.closing
         if trio.current_time() < self._storm_until:
             self._later(self._dice.random.uniform(0, 0.05), lambda: line.strike("rst"))
         self._open.append(line)

@@ -73,6 +73,7 @@ class RTM:
         self.greeted = False
         self.given_up = False
         self.harmed = False
+        self._closing = False
         self._pen = pen
         self._dice = dice
         self._later = later
@@ -140,6 +141,7 @@ class RTM:
         """Write a close frame behind all else."""
 
         def frames() -> Iterable[bytes]:
+            self._closing = True
             self._pen.put(Closing(conn=self.number, code=code))
             yield frame(Opcode.CLOSE, code.to_bytes(2, "big") + f"c{self.number}".encode())
 
@@ -187,7 +189,10 @@ class RTM:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._thaw_when_told)
                 async for frames in self._queue:
-                    await peer.send_each(frames())
+                    if not peer.close_sent:  # RFC 6455, 5.5.1: nothing follows a close frame
+                        ready = list(frames())
+                        peer.close_sent = self._closing
+                        await peer.send_each(ready)
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the reader will see it, too
 
