@@ -73,9 +73,6 @@ class Acts:
                 response = await send(method, LOG, params={"call": call}, timeout=timeout)
             else:
                 response = await send(method, PAGER, json={"call": call}, timeout=timeout)
-        except anyio.get_cancelled_exc_class():
-            put(j.CallEnded(life, call, "cancelled"))
-            raise
         except RcexError as error:
             status = getattr(error, "status_code", None) or 0
             sent = getattr(error, "sent", None)
@@ -83,6 +80,9 @@ class Acts:
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             put(j.CallEnded(life, call, "error", error=type(error).__name__))
             self._app.escaped(f"call {call}", error)
+        except BaseException:  # a cancellation, also as a group of several
+            put(j.CallEnded(life, call, "cancelled"))
+            raise
         else:
             put(j.CallEnded(life, call, "returned", str(response.via), response.status_code))
             if response.json().get("call") != call:
@@ -162,14 +162,14 @@ class Acts:
         self.changing += 1
         try:
             result = await work()
-        except anyio.get_cancelled_exc_class():
-            how = "cancelled"
-            raise
         except RcexError as error:
             how, text = "error", repr(error)[:200]
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             how, text = "error", repr(error)
             self._app.escaped(what, error)
+        except BaseException:  # a cancellation, also as a group of several
+            how = "cancelled"
+            raise
         finally:
             self.changing -= 1
             claimed, disabled = self.seen = self._app.claimed()

@@ -142,14 +142,14 @@ class _Application:
         how, text = "returned", ""
         try:
             await {"detach": self.ext.detach, "revoke": self.ext.revoke, "aclose": self.rc.aclose}[what]()
-        except anyio.get_cancelled_exc_class():
-            how = "cancelled"
-            raise
         except RcexError as error:
             how, text = "error", repr(error)
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             how, text = "error", repr(error)
             self.escaped(what, error)
+        except BaseException:  # a cancellation, also as a group of several
+            how = "cancelled"
+            raise
         finally:
             self.journal.put(j.ClosingDone(self.life, number, how, str(self.ext.state), text))
 

@@ -2,8 +2,8 @@
 
     python -m oracle.client --server http://127.0.0.1:8080 --loop asyncio --journal FILE --state DIR --seed 1 --life 1
 
-It may be killed at any moment: what it has written down by then is in the file. SIGUSR1 says that the plan is over,
-SIGTERM lets it end in order; then it says what it still holds.
+It may be killed at any moment: what it has written down by then is in the file. A file `calm` in the folder of its
+state says that the plan is over. SIGTERM lets it end in order; then it says what it still holds.
 """
 
 from __future__ import annotations
@@ -60,7 +60,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--life", type=int, default=1, help="the number of this process")
     parser.add_argument("--last", action="store_true", help="no life follows; it is judged at its end")
-    parser.add_argument("--calm", action="store_true", help="the plan is over already; else SIGUSR1 says so")
     return parser.parse_args()
 
 
@@ -107,11 +106,11 @@ async def _life(options: argparse.Namespace) -> None:
     samples = os.open(f"{options.journal}.samples", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     before = resources.sample()
     access = Access(options.server, options.client_id, options.client_secret, options.jwt)
-    world = ProcessWorld(access, options.state, options.pace, options.seed, calmed=options.calm)
+    world = ProcessWorld(access, options.state, options.pace, options.seed)
     plan = draw_life(options.seed, options.life, choose_kinds(options.faults), last=options.last, pace=options.pace)
     try:
         async with anyio.create_task_group() as helpers:
-            await helpers.start(_obey_signals, world)
+            await helpers.start(_obey_sigterm, world)
             helpers.start_soon(_take_samples, journal, samples, options.life)
             await live(world, journal, plan)
             helpers.cancel_scope.cancel()
@@ -122,14 +121,11 @@ async def _life(options: argparse.Namespace) -> None:
         journal.put(Escaped(life=options.life, where="left over", error=what))
 
 
-async def _obey_signals(world: ProcessWorld, *, task_status: TaskStatus[None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGUSR1) as signals:
+async def _obey_sigterm(world: ProcessWorld, *, task_status: TaskStatus[None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         task_status.started()
-        async for number in signals:
-            if number == signal.SIGTERM:
-                world.stop.set()
-            else:
-                world.calmed = True
+        async for _ in signals:
+            world.stop.set()
 
 
 async def _take_samples(journal: FileJournal, file: int, life: int) -> None:

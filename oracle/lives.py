@@ -16,6 +16,7 @@ from oracle.client import FileJournal
 from oracle.journal import LifeEnded, Struck
 from oracle.processes import DidNotEnd, Program
 from oracle.schedule import Act, Kind, make_schedule
+from oracle.world import CALM
 
 __all__ = ["Course", "Options", "run_lives"]
 
@@ -102,7 +103,7 @@ class _Lives:
         self._access: dict[str, str] = {}
         self._port = 0
         self._began = 0.0
-        self._calm = False
+        self._state = options.folder / "state"
         self._schedule = make_schedule(
             options.seed, options.seconds, options.acts, recovery_timeout=options.recovery_timeout
         )
@@ -151,9 +152,8 @@ class _Lives:
 
     def _be_calm(self) -> None:
         """Let no fault strike from now on."""
-        self._calm = True
         self._server.signal(signal.SIGUSR1)
-        self._client.signal(signal.SIGUSR1)
+        (self._state / CALM).touch()
 
     def _now(self) -> float:
         return time.monotonic() - self._began
@@ -184,10 +184,9 @@ class _Lives:
                 *("--server", access["server"], "--jwt", access["jwt"]),
                 *("--client-id", access["client_id"], "--client-secret", access["client_secret"]),
                 *("--loop", options.loop, "--seed", str(options.seed), "--life", str(self.course.lives)),
-                *("--journal", str(options.client_journal), "--state", str(options.folder / "state")),
+                *("--journal", str(options.client_journal), "--state", str(self._state)),
                 *("--faults", options.faults, "--pace", str(options.pace)),
                 *(["--last"] if self.course.lives > self._ends else []),
-                *(["--calm"] if self._calm else []),
             ]
         )
 

@@ -12,8 +12,10 @@ import anyio
 
 from rcex_ws import FileSessionStore, FileTokenStore, RingCentral, WebSocketExtension
 
-__all__ = ["Access", "ProcessWorld"]
+__all__ = ["CALM", "Access", "ProcessWorld"]
 
+#: A file of this name says that the plan is over.
+CALM = "calm"
 #: A predecessor that is dying may hold the lock of the store for so long, in seconds.
 _STORE_WAIT = 5.0
 #: The waits after failures in a row, at pace 1; the last one goes on. Shorter than the library's own, whose last one
@@ -49,7 +51,6 @@ class ProcessWorld:
     pace: float
     seed: int
     stop: anyio.Event = field(default_factory=anyio.Event)
-    calmed: bool = False
 
     def __post_init__(self) -> None:
         self.jwt = self.access.jwt
@@ -70,8 +71,8 @@ class ProcessWorld:
         new.replace(self._settings)
 
     def calm(self) -> bool:
-        """Say whether the plan is over."""
-        return self.calmed
+        """Say whether the plan is over: no signal does, which would kill a process that does not listen yet."""
+        return (self.state / CALM).exists()
 
     def make_client(self) -> RingCentral:
         """Make the client."""
