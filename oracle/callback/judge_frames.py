@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from oracle.callback.records import Began, Called, Closing, Gone, Got, Sending, Stopping, Struck, Wrote
+from oracle.callback.records import Began, Called, Closing, Gave, Gone, Got, Sending, Stopping, Struck, Wrote
 from oracle.lines import Line
 from oracle.verdict import Lag, Violation
 
@@ -45,7 +45,12 @@ def judge_frames(server: Sequence[Line], program: Sequence[Line]) -> list[Violat
     wire = _read_wire(server)
     sent = {line.key: line for line in program if isinstance(line, Sending)}
     bounded = {line.life for line in program if isinstance(line, Began) and "max_pending" in line.options}
-    stops = {line.life: line for line in program if isinstance(line, Stopping) and line.how == "stop"}
+    stops: dict[int, Stopping] = {}
+    for line in program:
+        if isinstance(line, Stopping):
+            stops.setdefault(line.life, line)
+        elif isinstance(line, Gave) and line.result == "Close":  # nothing can be sent from then, and no stop is polite
+            stops[line.life] = Stopping(life=line.life, how="close")
     lag = Lag(program)
     found = _judge_once(wire, sent)
     taken: dict[int, int] = {}
@@ -166,7 +171,7 @@ def _judge_sent(
     arrived = {got.key.rpartition(":")[2] for got in wire.got[connection.conn]}
     since = connection.connected.at
     gone = wire.gone.get(connection.conn)
-    polite = stop is not None and gone is not None and gone.how == "closed" and gone.code == 1000
+    polite = stop is not None and stop.how == "stop" and gone is not None and gone.how == "closed" and gone.code == 1000
     polite = polite and not _harmed(connection.conn, wire) and gone is not None and stop is not None
     for how in ("cast", "reply"):
         mine = [line for line in sent.values() if line.life == connection.life and line.how == how and line.at > since]
