@@ -113,13 +113,17 @@ class Conversation:
         else:
             self._freeze(fault)
 
+    def thaw(self) -> None:
+        """Let everything through again."""
+        self._thawing.set()
+
     def _freeze(self, fault: str) -> None:
         if fault in {"freeze-in", "freeze-both"}:
             self.stream.freeze_inbound()
         if fault in {"freeze-out", "freeze-both"}:
             self.stream.freeze_outbound()
         if self._dice.random.random() < 0.7:
-            self._later(self._dice.random.uniform(0.1, 3.0), lambda: self._thawing.set())
+            self._later(self._dice.random.uniform(0.1, 3.0), self.thaw)
 
     async def _write(self, peer: Peer) -> None:
         try:
@@ -287,6 +291,8 @@ class Server:
         await trio.sleep_until(at)
         self._dice.calm = True
         self._storm_until = -math.inf
+        for line in self._open:
+            line.thaw()  # what goes only one way is never found out, because any frame is a sign of life
         self._pen.put(Calm())
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:

@@ -175,6 +175,10 @@ class RTM:
         else:
             self._freeze(fault)
 
+    def thaw(self) -> None:
+        """Let everything through again."""
+        self._thawing.set()
+
     def _freeze(self, fault: str) -> None:
         forever = self._dice.random.random() < 0.3
         if fault in {"freeze-in", "freeze-both"}:
@@ -182,7 +186,7 @@ class RTM:
         if fault in {"freeze-out", "freeze-both"}:
             self.stream.freeze_outbound()
         if not forever:
-            self._later(self._dice.random.uniform(0.1, 4.0), lambda: self._thawing.set())
+            self._later(self._dice.random.uniform(0.1, 4.0), self.thaw)
 
     async def _write(self, peer: Peer) -> None:
         try:

@@ -218,6 +218,9 @@ class Slack:
         await trio.sleep_until(at)
         self._dice.calm = True
         self._storm_until = -math.inf
+        for life in self._lives.values():
+            for rtm in life.connections:
+                rtm.thaw()  # what goes only one way is never found out, because any frame is a sign of life
         self._pen.put(Calm())
 
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
