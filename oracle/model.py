@@ -231,7 +231,7 @@ class Model:
         if not filters:
             return problem(400, "SUB-508", "Event filters are invalid")
         id_ = self._new_token("sub")
-        session.subscription = Subscription(id_, filters, self.plan.disabled(filters), now)
+        session.subscription = Subscription(id_, filters, self._disabled(session, filters), now)
         self._in_force(session, "POST")
         return 200, self.describe(session.subscription)
 
@@ -242,7 +242,7 @@ class Model:
             return problem(404, "CMN-102", "Resource for parameter [subscriptionId] is not found")
         if filters:
             subscription.asked = filters
-            subscription.disabled = self.plan.disabled(filters)
+            subscription.disabled = self._disabled(session, filters)
             self._in_force(session, "PUT")
         return 200, self.describe(subscription)
 
@@ -311,6 +311,12 @@ class Model:
             self._in_force(session, "forgotten")
             return None
         return subscription
+
+    def _disabled(self, session: Session, filters: list[str]) -> list[str]:
+        disabled = self.plan.disabled(filters)
+        if disabled:
+            self._put(j.Struck("disabled", "subscription", session.conn or 0, ",".join(disabled)))
+        return disabled
 
     def _in_force(self, session: Session, by: str) -> None:
         subscription = session.subscription

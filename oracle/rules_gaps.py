@@ -61,30 +61,41 @@ def bounds(history: History) -> Iterator[Violation]:
 
 
 def endless(history: History) -> Iterator[Violation]:
-    """A gap begins no earlier than what was proven complete before the loss, less the margin.
+    """A gap begins no earlier than what was proven complete before it, less the margin.
 
     Proofs that an application can see: a call that came back over the socket proves what was made before it was
-    asked, a notification what was made before it, less the margin. Only gaps of a loss are judged, and only when no
-    older doubt was open: an unanswered change, an overflow, a replay.
+    asked, a notification what was made before it, less the margin. For a gap of a loss only what came before the loss
+    counts; for one that is found while connected, only notifications do: a call proves no subscription. A gap is not
+    judged while an older doubt was open: an unanswered change, a filter that was not granted, a full queue.
     """
     outages = _outages(history)
     for gap in history.gaps:
-        outage = next((one for one in reversed(outages) if one[0] == gap.life and one[1] <= gap.told_at), None)
-        if outage is None or gap.told_at > outage[2] or "queue" in gap.reason:
+        if "queue" in gap.reason or _not_granted(history, gap.told_at):
             continue
-        life, lost_at, _ = outage
-        proof, by = _last_proof(history, life, lost_at)
-        if by and (gap.since is None or gap.since < history.server_time(proof) - MARGIN):
-            if gap.since is not None and _doubt(history, history.at_of(gap.since) - MARGIN, lost_at):
-                continue
-            since = (
-                "the beginning" if gap.since is None else f"{history.server_time(proof) - gap.since:.1f} s before it"
-            )
-            text = (
-                f"{_describe(gap)} in life {life} begins at {since}, although {by} proves all complete up to "
-                f"{proof:.3f} ({history.server_time(proof):.3f} of the server); the loss was told at {lost_at:.3f}"
-            )
-            yield Violation("endless", gap.told_at, text)
+        outage = next((one for one in reversed(outages) if one[0] == gap.life and one[1] <= gap.told_at), None)
+        lost = outage is not None and gap.told_at <= outage[2]
+        before = outage[1] if outage is not None and lost else min(gap.told_at, history.at_of(gap.until)) - MARGIN
+        proof, by = _last_proof(history, gap.life, before, calls=lost)
+        if not by or (gap.since is not None and gap.since >= history.server_time(proof) - MARGIN):
+            continue
+        if gap.since is not None and _doubt(history, history.at_of(gap.since) - MARGIN, gap.told_at):
+            continue
+        since = "the beginning" if gap.since is None else f"{history.server_time(proof) - gap.since:.1f} s before it"
+        text = (
+            f"{_describe(gap)} in life {gap.life} begins at {since}, although {by} proves all complete up to "
+            f"{proof:.3f} ({history.server_time(proof):.3f} of the server)"
+        )
+        yield Violation("endless", gap.told_at, text)
+
+
+def _not_granted(history: History, at: float) -> bool:
+    disabled = False
+    for record in history.server:
+        if record.at > at:
+            break
+        if isinstance(record, j.InForce):
+            disabled = bool(record.disabled)
+    return disabled
 
 
 def _outages(history: History) -> list[tuple[int, float, float]]:
@@ -98,14 +109,15 @@ def _outages(history: History) -> list[tuple[int, float, float]]:
     return outages
 
 
-def _last_proof(history: History, life: int, before: float) -> tuple[float, str]:
+def _last_proof(history: History, life: int, before: float, *, calls: bool) -> tuple[float, str]:
     proof, by = 0.0, ""
     began: dict[str, float] = {}
+    # What was replayed proves nothing while the replay is not over.
     replayed = {record.n for record in history.server if isinstance(record, j.Written) and record.how != "live"}
     for record in history.client:
         if record.at > before:
             break
-        if isinstance(record, j.CallBegan) and record.life == life:
+        if isinstance(record, j.CallBegan) and record.life == life and calls:
             began[record.call] = record.at
         elif isinstance(record, j.CallEnded) and record.how == "returned" and record.via == "websocket":
             asked = began.get(record.call)
