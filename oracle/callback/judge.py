@@ -180,7 +180,11 @@ def _judge_end(life: _Life) -> Iterable[Violation]:
         step.name == "ondisconnect" and step.result != "Reconnect" for step in gave
     )
     once = any(step.result == "Once" for step in gave)
-    if not by_itself and not once and (life.stopping is None or returned.what != NORMAL):
+    if (
+        not by_itself
+        and not once
+        and (life.stopping is None or life.stopping.at > returned.at or returned.what != NORMAL)
+    ):
         what = f"{name}: {returned.how} {returned.what}, stopped: {life.stopping is not None}"
         yield Violation("ended for no reason", what, returned.at)
     late = [attempt for attempt in life.attempts if attempt.at > returned.at + EARLY]
@@ -211,7 +215,7 @@ def _judge_infos(life: _Life) -> Iterable[Violation]:
 
 def _judge_reconnects(life: _Life, lag: Lag) -> Iterable[Violation]:
     """Judge that the next attempt comes when `ondisconnect` asked for it."""
-    end = life.returned.at if life.returned else life.steps[-1].at
+    end = life.returned.at if life.returned else max([life.began.at, *(step.at for step in life.steps[-1:])])
     if life.stopping is not None:
         end = min(end, life.stopping.at)
     if any(isinstance(step, Gave) and step.result == "Once" for step in life.steps):

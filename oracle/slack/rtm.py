@@ -256,6 +256,7 @@ class RTM:
             self._answer(UNKNOWN_ID + number, "other", {"ok": True, "ts": "9.9", "text": "whose?"})
         if dice.strikes("reject", 0.05):
             self._seen(number, sent, "rejected")
+            self.life.last = None  # its answer was an error, which is not repeated
             self._answer(number, "error", {"ok": False, "error": REJECTION})
             return
         ts = f"{2_000_000 + number}.{self.number:06d}"
