@@ -190,7 +190,7 @@ class Server:
 
     async def _weather(self) -> None:
         while not self.plan.calm:
-            await trio.sleep(self.plan.until_next())
+            await trio.sleep(self.plan.until_next() / self._bustle)
             kind = self.plan.next_fault()
             if kind == "restart":
                 await self.restart()

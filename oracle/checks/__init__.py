@@ -1,0 +1,1 @@
+"""Short runs of the oracle that have to hold: part of `make check`."""
