@@ -3,15 +3,23 @@
 A task group must be left in the task that entered it, yet a client may be opened in one task and closed in another. So
 the group lives in a root task of its own; everybody else only asks it to start something or to stop. Nothing escapes:
 an exception out of a child is handed to that child's `on_crash`, never to the event loop.
+
+Nor is anything of anyio's made or called where no task runs. asyncio calls `data_received` and the like from the loop
+itself, where anyio cannot tell which loop it is in (it asks sniffio, which asks for the current task). What code there
+wants done is an errand, for a task of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import sys
+import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import anyio
 import anyio.lowlevel
@@ -20,7 +28,7 @@ from anyio.abc import TaskGroup
 if TYPE_CHECKING:
     import trio
 
-__all__ = ["Child", "RootTask", "Signal", "Waiter", "in_child", "loop_clock", "new_waiter", "now", "on_trio"]
+__all__ = ["Child", "Errands", "RootTask", "Signal", "Waiter", "in_child", "loop_clock", "new_waiter", "now", "on_trio"]
 
 # The children inside which the current code runs: user code called by one may close what owns it.
 _inside: contextvars.ContextVar[tuple[Child, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
@@ -114,6 +122,30 @@ class Signal:
             self._waiters = tuple(one for one in self._waiters if one is not waiter)
 
 
+class Errands:
+    """What code outside of any task wants done, until a task of ours does it."""
+
+    __slots__ = ("_asked", "_more")
+
+    def __init__(self) -> None:
+        self._asked: deque[Callable[[], object]] = deque()
+        self._more = Signal()
+
+    def put(self, errand: Callable[[], object]) -> None:
+        """Ask for something that does not wait; callable from anywhere in the thread of the loop."""
+        self._asked.append(errand)
+        self._more.set()
+
+    async def run(self) -> None:
+        """Do what is asked for, for ever; another task may take over at any time."""
+        while True:
+            while self._asked:
+                self._asked.popleft()()
+            if self._more.is_set():
+                self._more = Signal()
+            await self._more.wait()
+
+
 def in_child() -> bool:
     """Tell whether the caller was called by a background task of a client: from a handler, say."""
     return any(not child.done for child in _inside.get())
@@ -124,7 +156,8 @@ class Child:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None  # while it runs
+        self._cancelled = False
         self._done = Signal()
 
     @property
@@ -138,7 +171,10 @@ class Child:
 
     def cancel(self) -> None:
         """Cancel the task; from inside it do nothing, so that a handler that closes its owner can finish."""
-        if not self.encloses_caller():
+        if self.encloses_caller():
+            return
+        self._cancelled = True
+        if self._scope is not None:
             self._scope.cancel()
 
     async def wait(self) -> None:
@@ -147,15 +183,26 @@ class Child:
             await self._done.wait()
 
     async def run(self, func: Callable[[], Awaitable[None]], on_crash: Callable[[Exception], None]) -> None:
-        """Run `func`; called once, by the root."""
-        _inside.set((*_inside.get(), self))
+        """Run `func`; called once, by the root.
+
+        Raises:
+            BaseException: what ends the program, alone or in a group.
+        """
+        _inside.set((self,))
         try:
-            with self._scope:
+            with anyio.CancelScope() as self._scope:
+                if self._cancelled:
+                    self._scope.cancel()
                 await func()
         except Exception as exc:  # noqa: BLE001 - the owner decides; nothing may escape into the root
             on_crash(exc)
         finally:
-            self._done.set()
+            self.end()
+
+    def end(self) -> None:
+        """Take note that it has ended, or will never begin."""
+        self._scope = None
+        self._done.set()
 
 
 class RootTask:
@@ -167,27 +214,25 @@ class RootTask:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._group: TaskGroup | None = None
-        self._children: set[Child] = set()
-        self._started = Signal()
-        self._stop: Signal | None = None
-        self._ended = Signal()
-        self._task: asyncio.Task[None] | None = None  # asyncio keeps only weak references to tasks
+        self._life: _Life | None = None
+        self._exit: BaseException | None = None
 
     @property
     def running(self) -> bool:
         """Tell whether the root task is up."""
-        return self._group is not None
+        return self._life is not None and self._life.started.is_set()
 
     async def start(self) -> None:
         """Start the root task; do nothing when it is up."""
-        if self._stop is None:
-            self._stop, self._started, self._ended = Signal(), Signal(), Signal()
-            self._spawn_root(self._stop, self._started, self._ended)
-        await self._started.wait()
+        if self._life is None:
+            self._life = _Life(self._name, self._end_program)
+            self._life.begin()
+        await self._life.started.wait()
 
     def spawn(self, func: Callable[[], Awaitable[None]], *, name: str, on_crash: Callable[[Exception], None]) -> Child:
         """Run `func` in the background until it returns or the child is cancelled.
+
+        It runs with the caller's context variables, but belongs to nobody but this root.
 
         Args:
             func: called without arguments.
@@ -197,56 +242,118 @@ class RootTask:
         Raises:
             RuntimeError: the root task is not running.
         """
-        if self._group is None:
+        if self._life is None or not self._life.started.is_set():
             raise RuntimeError(f"{self._name} is not running")
-        child = Child(name)
-        self._children.add(child)
-
-        async def run() -> None:
-            try:
-                await child.run(func, on_crash)
-            finally:
-                self._children.discard(child)
-
-        self._group.start_soon(run, name=f"{self._name}: {name}")
-        return child
+        return self._life.spawn(func, name, on_crash)
 
     async def aclose(self, *, within: float = 5.0) -> None:
         """Cancel all children and end the root task; a child that called this is left to finish. Idempotent.
 
         Args:
             within: seconds to wait for children that are slow to end.
+
+        Raises:
+            SystemExit: a child raised it; on trio this is where it reaches the program.
         """
-        if self._stop is None:
-            return
-        children, ended = tuple(self._children), self._ended
-        self._stop.set()
-        self._stop = self._group = None
-        for child in children:
-            child.cancel()
-        with anyio.move_on_after(within, shield=True):
-            for child in children:
-                await child.wait()
-            if not in_child():
-                await ended.wait()
+        life, self._life = self._life, None
+        if life is not None:
+            await life.end(within)
+        if self._exit is not None and not in_child():
+            exit_, self._exit = self._exit, None
+            raise exit_
 
-    def _spawn_root(self, stop: Signal, started: Signal, ended: Signal) -> None:
-        async def root() -> None:
-            try:
-                async with anyio.create_task_group() as group:
-                    if not stop.is_set():
-                        self._group = group
-                    started.set()
-                    await stop.wait()
-            finally:
-                ended.set()
+    def _end_program(self, exc: BaseException) -> None:
+        """Let KeyboardInterrupt or SystemExit out of a child end the program, in order.
 
+        On asyncio the loop raises it, as it does for any task. On trio it would be an internal error of trio's, for a
+        root task has nobody to raise to; so the main task is interrupted as by Ctrl-C, and `aclose` raises the rest.
+        """
+        if not on_trio():
+            asyncio.get_running_loop().call_soon(_raise, exc)
+        elif threading.current_thread() is not threading.main_thread():
+            raise exc  # no main task that could be interrupted
+        else:
+            self._exit = None if isinstance(exc, KeyboardInterrupt) else exc
+            sys.modules["trio"].lowlevel.enable_ki_protection(_interrupt)()
+
+
+class _Life:
+    """One root task, from `start` to `aclose`."""
+
+    def __init__(self, name: str, end_program: Callable[[BaseException], None]) -> None:
+        self.started = Signal()
+        self._name = name
+        self._end_program = end_program
+        self._errands = Errands()
+        self._children: set[Child] = set()
+        self._stop = anyio.CancelScope()
+        self._ended = Signal()
+        self._task: asyncio.Task[None] | None = None  # asyncio keeps only weak references to tasks
+
+    def begin(self) -> None:
         # The root outlives the code that asked for it, and must not look like a part of a running handler.
         context = contextvars.copy_context()
         context.run(_inside.set, ())
         if on_trio():
             import trio
 
-            trio.lowlevel.spawn_system_task(root, name=self._name, context=context)
+            trio.lowlevel.spawn_system_task(self._run, name=self._name, context=context)
         else:
-            self._task = asyncio.get_running_loop().create_task(root(), name=self._name, context=context)
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name, context=context)
+
+    def spawn(self, func: Callable[[], Awaitable[None]], name: str, on_crash: Callable[[Exception], None]) -> Child:
+        child = Child(name)
+        self._children.add(child)
+
+        async def run() -> None:
+            try:
+                await child.run(func, on_crash)
+            except BaseException as exc:
+                if (reason := _reason_to_exit(exc)) is None:
+                    raise
+                self._end_program(reason)
+            finally:
+                self._children.discard(child)
+
+        start = partial(self._group.start_soon, run, name=f"{self._name}: {name}")
+        self._errands.put(partial(contextvars.copy_context().run, start))
+        return child
+
+    async def end(self, within: float) -> None:
+        children = tuple(self._children)
+        for child in children:
+            child.cancel()
+        self._errands.put(self._stop.cancel)
+        with anyio.move_on_after(within, shield=True):
+            for child in children:
+                await child.wait()
+            if not in_child():
+                await self._ended.wait()
+
+    async def _run(self) -> None:
+        self._group: TaskGroup
+        try:
+            async with anyio.create_task_group() as self._group:
+                self.started.set()
+                with self._stop:
+                    await self._errands.run()
+        finally:
+            for child in tuple(self._children):  # not begun: the loop itself is ending
+                child.end()
+            self._ended.set()
+
+
+def _reason_to_exit(exc: BaseException) -> BaseException | None:
+    """Find what is to end the program, also where task groups have wrapped it."""
+    if isinstance(exc, BaseExceptionGroup):
+        reasons = map(_reason_to_exit, exc.exceptions)
+        return next((reason for reason in reasons if reason is not None), None)
+    return exc if isinstance(exc, KeyboardInterrupt | SystemExit) else None
+
+
+def _raise(exc: BaseException) -> NoReturn:
+    raise exc
+
+
+def _interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)

@@ -7,12 +7,12 @@ new one. What outlives a connection stands elsewhere.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,7 +23,7 @@ from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.outbox import Outbox
 from rcex_ws.connection.requests import Pending
 from rcex_ws.errors import RcexError
-from rcex_ws.tasks import Signal
+from rcex_ws.tasks import Errands, Signal
 
 if TYPE_CHECKING:
     from rcex_ws.connection.socket import Socket
@@ -150,7 +150,9 @@ class Link:
         self._clocks = ClockWatch(self._opened, time.time())
         self._close_timeout = close_timeout
         self._log = log
-        self._outbox = Outbox(socket, close_timeout=close_timeout)
+        self._errands = Errands()  # of the reader, which is no task on asyncio; done between heartbeats
+        self._outbox = Outbox(socket, self._errands, close_timeout=close_timeout)
+        self._closing = False
         self._scope = anyio.CancelScope()
         self._ended = Signal()
         self._on_lost = on_lost
@@ -162,7 +164,7 @@ class Link:
     @property
     def closing(self) -> bool:
         """Whether this side has begun to close it."""
-        return self._scope.deadline < math.inf
+        return self._closing
 
     def withdraw_requests(self) -> None:
         """Send no requests that are not written yet: they go over another connection."""
@@ -185,7 +187,8 @@ class Link:
         the closing handshake in its turn; nothing is sent after it.
         """
         if isinstance(message, CloseFrame):  # also where the peer reads nothing, so that the frame cannot go out
-            self._scope.deadline = self._clock() + self._close_timeout
+            self._closing = True
+            self._errands.put(partial(self._end_by, self._clock() + self._close_timeout))
         self._outbox.put(message)
 
     def abort(self) -> None:
@@ -197,7 +200,7 @@ class Link:
         if self.loss is None:
             self.loss = loss
             self._outbox.stop()
-            self._scope.cancel()
+            self._errands.put(self._scope.cancel)
             self._on_lost(loss)
             if self._conversation is not None:
                 self._conversation.lost(loss)
@@ -262,16 +265,21 @@ class Link:
             kind = LossKind.UNREADABLE
         self.lose(Loss(kind, closed.code, closed.reason))
 
+    def _end_by(self, deadline: float) -> None:
+        self._scope.deadline = deadline
+
     async def _beat_in(self, scope: anyio.CancelScope, conversation: Conversation) -> None:
         with scope:
             await self._beat(conversation)
 
     async def _beat(self, conversation: Conversation) -> None:
+        """Send heartbeats and judge the answers; in between, do the errands of the connection."""
         monitor, clock = self.monitor, self._clock
         excused = False
         while True:
             due = monitor.wake_at(clock())
-            await anyio.sleep_until(due)
+            with anyio.CancelScope(deadline=due):
+                await self._errands.run()
             now = clock()
             slept, late = self._clocks.jumped(now, time.time()), now - due
             blocked = late > monitor.timeout / 2

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from anyio.abc import TaskGroup
 
 from rcex_ws.connection.frames import CloseFrame, Frame
 from rcex_ws.connection.requests import Pending
-from rcex_ws.tasks import Signal
+from rcex_ws.tasks import Errands, Signal
 
 if TYPE_CHECKING:
     from rcex_ws.connection.socket import Socket
@@ -31,11 +32,13 @@ class Outbox:
 
     Args:
         socket: where to.
+        errands: starts the writer task.
         close_timeout: seconds for the closing handshake that a close frame begins.
     """
 
-    def __init__(self, socket: Socket, *, close_timeout: float) -> None:
+    def __init__(self, socket: Socket, errands: Errands, *, close_timeout: float) -> None:
         self._socket = socket
+        self._errands = errands
         self._close_timeout = close_timeout
         self._messages: deque[bytes | Frame | Pending[Any]] = deque()
         self._busy = False  # what is put now goes with what was put a moment ago
@@ -96,7 +99,7 @@ class Outbox:
             self._wakeup.set()
         elif self._group is not None:
             self._wakeup = Signal()
-            self._group.start_soon(self._write)
+            self._errands.put(partial(self._group.start_soon, self._write))
 
     async def _write(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import anyio
 
 from rcex_ws.errors import RcexError, RequestLost, RequestTimeout
-from rcex_ws.tasks import Waiter, new_waiter, now
+from rcex_ws.tasks import Signal, Waiter, new_waiter, now
 
 __all__ = ["Pending", "RequestTable"]
 
@@ -96,7 +96,7 @@ class RequestTable(Generic[A]):
         self._send: Callable[[Pending[A]], None] | None = None
         self._in_flight: dict[str, Pending[A]] = {}
         self._queued: deque[Pending[A]] = deque()
-        self._sleep: anyio.CancelScope | None = None  # the sleeper's, while it sleeps
+        self._earlier = Signal()  # for the sleeper: there is an earlier deadline than the one it waits for
         self._wake_at = math.inf
 
     def __len__(self) -> int:
@@ -165,8 +165,8 @@ class RequestTable(Generic[A]):
         if not self._watched:
             self._watch()
             self._watched = True
-        elif pending.deadline < self._wake_at and self._sleep is not None:
-            self._sleep.cancel()
+        elif pending.deadline < self._wake_at:
+            self._earlier.set()
         return pending
 
     def abandon(self, pending: Pending[A]) -> None:
@@ -219,11 +219,11 @@ class RequestTable(Generic[A]):
         self._watched = True
         try:
             while (wake_at := self.expire(now())) < math.inf:
-                self._wake_at = wake_at
-                with anyio.CancelScope(deadline=wake_at) as self._sleep:
-                    await anyio.sleep_forever()
+                self._wake_at, self._earlier = wake_at, Signal()
+                with anyio.CancelScope(deadline=wake_at):
+                    await self._earlier.wait()
         finally:
-            self._watched, self._sleep = False, None
+            self._watched = False
 
     def _send_queued(self) -> None:
         while self._queued and self._send is not None and len(self._in_flight) < self.limit:

@@ -10,7 +10,7 @@ import logging
 import ssl as ssl_module
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +22,7 @@ from websockets.uri import parse_uri
 
 from rcex_ws.connection.endpoint import Endpoint
 from rcex_ws.connection.frames import Binary, Frame, Ping, Pong, Text
-from rcex_ws.connection.tap import Reader, Tap, ignore
+from rcex_ws.connection.tap import AsyncioTap, Reader, TrioTap, ignore
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.retry_after import parse_retry_after
 from rcex_ws.tasks import on_trio
@@ -67,8 +67,8 @@ class Closed:
 
 
 @cache  # a class is large
-def _tapped(connection: type) -> Any:
-    return type("TappedConnection", (Tap, connection), {})
+def _tapped(tap: type, connection: type) -> Any:
+    return type("TappedConnection", (tap, connection), {})
 
 
 class Socket:
@@ -100,16 +100,13 @@ class Socket:
             on_message: takes every message, fragments joined, and whether it was binary.
             on_pong: takes the data of every pong.
         """
-        reader = Reader(on_message, on_pong)
         websocket = self._websocket
+        reader = Reader(on_message, on_pong, websocket.end)
         for frame in websocket.early or ():
             reader.take(frame)
-        websocket.on_frame, websocket.early, websocket.watch = reader.take, None, reader.watch
-        if websocket.close_deadline is not None:
-            reader.watch.deadline = websocket.close_deadline
+        websocket.on_frame, websocket.early = reader.take, None
         try:
-            with reader.watch, suppress(wse.ConnectionClosed):
-                await websocket.recv(False)  # waits for the end: the tap leaves nothing for it
+            await websocket.end.wait()
         finally:
             websocket.on_frame = ignore
         if reader.failure is not None:
@@ -230,7 +227,7 @@ async def _open_asyncio(url: str, options: dict[str, Any]) -> AsyncGenerator[Soc
     from websockets.asyncio.client import ClientConnection, connect
 
     try:
-        websocket = await connect(url, create_connection=_tapped(ClientConnection), **options)
+        websocket = await connect(url, create_connection=_tapped(AsyncioTap, ClientConnection), **options)
     except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
         raise _wrap(exc) from None
 
@@ -254,7 +251,7 @@ async def _open_trio(url: str, options: dict[str, Any]) -> AsyncGenerator[Socket
     from websockets.trio.client import ClientConnection, connect
 
     try:
-        opening = connect(url, create_connection=_tapped(ClientConnection), **options)
+        opening = connect(url, create_connection=_tapped(TrioTap, ClientConnection), **options)
         websocket = await opening.__aenter__()
     except Exception as exc:  # noqa: BLE001 - every way to fail is one of ours
         raise _wrap(exc) from None

@@ -169,7 +169,7 @@ class SlackConversation:
         common, kind = self._common, event.get("type")
         monitor = self._link.monitor
         if isinstance(monitor, AnswerHeartbeat) and number >= self._pinged:
-            monitor.last_answer = anyio.current_time()
+            monitor.last_answer = now()
         if kind == "pong" and number == self._pinged:
             common.feed.frame(data, event, public=False)
             return
@@ -196,7 +196,7 @@ class SlackConversation:
     def _transmit(self, pending: Pending[Reply]) -> None:
         monitor = self._link.monitor
         if isinstance(monitor, AnswerHeartbeat):
-            monitor.last_sent = anyio.current_time()
+            monitor.last_sent = now()
         self._common.messages.transmit(pending, self._link.send)
 
 

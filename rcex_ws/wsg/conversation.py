@@ -13,7 +13,7 @@ from functools import partial
 import anyio
 
 from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable, utc_now
-from rcex_ws.tasks import Signal
+from rcex_ws.tasks import Signal, now
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
@@ -121,7 +121,7 @@ class WsgConversation:
         common.table.disconnect(RestTransport.lost)
         if self._greeted.is_set():
             since = self._link.last_inbound_at
-            common.session.begin_outage(Outage(since=since, lost_at=anyio.current_time(), loss=loss))
+            common.session.begin_outage(Outage(since=since, lost_at=now(), loss=loss))
             common.announcer.then(partial(common.inbox.release, self._hold))  # `ready` may not get to it any more
         elif self._offered:
             common.session.recovery_died()
@@ -199,7 +199,7 @@ class WsgConversation:
     def _conclude(self, *, subscribed: bool) -> None:
         """Say how the outage ended: the gap first, so that the hook can run before anything is delivered."""
         common = self._common
-        concluded = common.session.conclude(anyio.current_time(), subscribed=subscribed, until=utc_now())
+        concluded = common.session.conclude(now(), subscribed=subscribed, until=utc_now())
         if concluded is None:
             return
         recovery, gap = concluded

@@ -11,6 +11,7 @@ import pytest
 from rcex_ws.connection import CloseFrame, DeliveryQueue, LossKind, Pending, RequestTable, State
 from rcex_ws.connection.outbox import Outbox
 from rcex_ws.errors import RequestTimeout, UpgradeRefused
+from rcex_ws.tasks import Errands
 
 
 async def test_a_server_that_wants_to_be_left_at_once_makes_no_hot_loop(
@@ -127,10 +128,12 @@ class ClosedSocket:
 
 
 async def test_what_a_closing_socket_does_not_take_is_not_sent() -> None:
-    outbox = Outbox(ClosedSocket(), close_timeout=1.0)  # type: ignore[arg-type]
+    errands = Errands()
+    outbox = Outbox(ClosedSocket(), errands, close_timeout=1.0)  # type: ignore[arg-type]
     pending: Pending[str] = Pending("1", b"x", 0.0)
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
+            group.start_soon(errands.run)
             outbox.start(group)
             outbox.put(pending)
             await anyio.wait_all_tasks_blocked()
