@@ -44,13 +44,15 @@ class Application:
         pen: writes the journal.
         seed: decides what the program does.
         calm_at: when faults end, on the monotonic clock.
+        faults: what the handler does of them.
     """
 
-    def __init__(self, url: str, pen: Pen, seed: int, calm_at: float) -> None:
+    def __init__(self, url: str, pen: Pen, seed: int, calm_at: float, faults: frozenset[str]) -> None:
         self._url = url
         self._pen = pen
         self._rng = random.Random(f"handler {seed}")
         self._calm_at = calm_at
+        self._faults = faults
         self._life = 0
         self._informed = 0
         self._cancelling = anyio.CancelScope()
@@ -77,6 +79,7 @@ class Application:
             temper.fail = rng.choice([0.0, 0.0, 0.005])
             temper.stop = rng.choice([0.0, 0.0, 0.005])
             temper.once = rng.random() < 0.15
+        temper.close_offline = "close-offline" in self._faults
         slow = rng.choice([0.0, 0.005, 0.02])
         handler = RandomHandler(self._life, self._pen, rng, temper, slow)
         options: dict[str, Any] = {"keepalive": KEEPALIVE if last else rng.choice([KEEPALIVE, KEEPALIVE, None])}

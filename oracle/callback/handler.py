@@ -42,6 +42,7 @@ class Temper:
 
     Attributes:
         close: `Close` from a callback that handles something.
+        close_offline: whether also while it is not connected.
         end: `Ok` or `Close` from `ondisconnect`.
         fail: raising, or giving what may not be given.
         stop: stopping the client from inside.
@@ -49,6 +50,7 @@ class Temper:
     """
 
     close: float = 0.0
+    close_offline: bool = False
     end: float = 0.0
     fail: float = 0.0
     stop: float = 0.0
@@ -136,7 +138,7 @@ class RandomHandler(WebSocketHandler[int]):
     # What they give.
 
     def _any(self, state: int) -> list[Callable[[], Any]]:
-        if self._rng.random() < self._temper.close:
+        if self._rng.random() < self._temper.close and (self.connected or self._temper.close_offline):
             return [lambda: Close("over", state + 1), lambda: Close(Reason("over"), state + 1)]
         make = Text if self._rng.random() < 0.5 else lambda text: Binary(text.encode())
         calm: list[Callable[[], Any]] = [lambda: Ok(state + 1), Ok, lambda: Ok]

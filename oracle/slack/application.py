@@ -84,13 +84,15 @@ class Application:
         pen: writes the journal.
         seed: decides what the bot does.
         calm_at: when faults end, on the monotonic clock.
+        faults: what the bot does of them.
     """
 
-    def __init__(self, api_url: str, pen: Pen, seed: int, calm_at: float) -> None:
+    def __init__(self, api_url: str, pen: Pen, seed: int, calm_at: float, faults: frozenset[str]) -> None:
         self._api_url = api_url
         self._pen = pen
         self._rng = random.Random(f"bot {seed}")
         self._calm_at = calm_at
+        self._faults = faults
         self._life = 0
 
     async def run(self) -> None:
@@ -257,7 +259,7 @@ class Application:
         rng = self._rng
         while not bot.closing:
             await anyio.sleep(rng.choice([0, 0.001, 0.01, 0.05, 0.1]))
-            if rng.random() < 0.01:
+            if rng.random() < 0.01 and "by-hand" in self._faults:
                 await self._reconnect(bot)
             if bot.closing:
                 return
