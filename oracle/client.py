@@ -106,8 +106,9 @@ async def _life(options: argparse.Namespace) -> None:
     samples = os.open(f"{options.journal}.samples", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     before = resources.sample()
     access = Access(options.server, options.client_id, options.client_secret, options.jwt)
-    world = ProcessWorld(access, options.state, options.pace, options.seed)
-    plan = draw_life(options.seed, options.life, choose_kinds(options.faults), last=options.last, pace=options.pace)
+    kinds = choose_kinds(options.faults)
+    world = ProcessWorld(access, options.state, options.pace, options.seed, kinds)
+    plan = draw_life(options.seed, options.life, kinds, last=options.last, pace=options.pace)
     try:
         async with anyio.create_task_group() as helpers:
             await helpers.start(_obey_sigterm, world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ _STORE_WAIT = 5.0
 #: The waits after failures in a row, at pace 1; the last one goes on. Shorter than the library's own, whose last one
 #: is two minutes: a soak has to see the end of an outage.
 _DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0)
+#: A slow disk takes so long for one write, in seconds, at pace 1.
+_SLOW_STORE = 20.0
 #: For one REST call, at pace 1.
 _CALL_TIMEOUT = 60.0
 
@@ -35,6 +38,29 @@ class Access:
     jwt: str
 
 
+class _Store(FileSessionStore):
+    """The session store, on a disk that may take its time.
+
+    Args:
+        path: the file.
+        rng: of the time.
+        slowest: seconds that a write takes at most, besides its own.
+        calm: says whether it is over with that.
+    """
+
+    def __init__(self, path: Path, rng: random.Random, slowest: float, calm: Callable[[], bool]) -> None:
+        super().__init__(path, wait=_STORE_WAIT)
+        self._slow_rng = rng
+        self._slowest = slowest
+        self._calm = calm
+
+    async def save(self, session: Any) -> None:
+        """Write the session, after a while."""
+        if self._slowest and not self._calm():
+            await anyio.sleep(self._slow_rng.choice((0.0, 0.1, 1.0)) * self._slowest)
+        await super().save(session)
+
+
 @dataclass
 class ProcessWorld:
     """The `oracle.application.World` of a process.
@@ -44,12 +70,14 @@ class ProcessWorld:
         state: folder of the stores and of the application's own settings.
         pace: by what all times are multiplied.
         seed: decides whether there are stores, for all lives alike, and how long it waits between attempts.
+        kinds: faults; "slow-store" is the one that it sees to.
     """
 
     access: Access
     state: Path
     pace: float
     seed: int
+    kinds: frozenset[str] = frozenset()
     stop: anyio.Event = field(default_factory=anyio.Event)
 
     def __post_init__(self) -> None:
@@ -87,7 +115,10 @@ class ProcessWorld:
 
     def make_extension(self, **options: Any) -> WebSocketExtension:
         """Make the extension."""
-        store = FileSessionStore(self.state / "session.json", wait=_STORE_WAIT) if self.has_store else None
+        store = None
+        if self.has_store:
+            slowest = _SLOW_STORE * self.pace if "slow-store" in self.kinds else 0.0
+            store = _Store(self.state / "session.json", self._rng, slowest, self.calm)
         return WebSocketExtension(session_store=store, reconnect_delays=self._delay, **options)
 
     def _delay(self, failures: int) -> float:
