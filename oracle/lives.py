@@ -22,6 +22,8 @@ __all__ = ["Course", "Options", "run_lives"]
 
 #: An orderly end may take close_timeout and the application's own way out.
 _STOP_WITHIN = 20.0
+#: A client on a busy machine begins in so many seconds.
+_BEGINS_WITHIN = 20.0
 #: A server ends by itself when asked, or is killed.
 _SERVER_WITHIN = 5.0
 #: A run is short and has to meet much, so more happens than at its pace alone.
@@ -120,6 +122,7 @@ class _Lives:
                 self._do(act)
             self._wait_until(self._options.seconds)
             self._be_calm()
+            self._wait_begun()
             self._wait_until(self._now() + self._options.settle)
             self._stop_client()
             self._server.stop(_SERVER_WITHIN)
@@ -154,6 +157,16 @@ class _Lives:
         """Let no fault strike from now on."""
         self._server.signal(signal.SIGUSR1)
         (self._state / CALM).touch()
+
+    def _wait_begun(self) -> None:
+        """Wait for a client that has just been started: the time to settle is for what it then does."""
+        by = self._now() + _BEGINS_WITHIN
+        while self._now() < by:
+            begun = b'"is":"life-began","life":%d,' % self.course.lives
+            if begun in self._options.client_journal.read_bytes():
+                return
+            self._wait_until(self._now() + 2 * _GLANCE)
+        self.course.wrong.append(f"life {self.course.lives} of the client did not begin")
 
     def _now(self) -> float:
         return time.monotonic() - self._began
