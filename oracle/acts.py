@@ -42,6 +42,7 @@ class Acts:
         self._calls = 0
         self._ops = 0
         self._consumers = 0
+        self._iterated: Subscription | None = None
         self.changing = 0
         self.seen: tuple[list[str], list[str]] = ([], [])
 
@@ -147,21 +148,19 @@ class Acts:
         self._consumers += 1
         consumer = self._consumers
         if self._rng.random() < 0.4:
-            made = await self._op("subscribe", consumer, filters, lambda: self._app.ext.subscribe(filters))
-            if isinstance(made, Subscription):
-                self._tasks.start_soon(self._iterate, made, consumer)
+            await self._op("subscribe", consumer, filters, lambda: self._app.ext.subscribe(filters))
         else:
             callback = self._callback(consumer)
             await self._op("subscribe", consumer, filters, lambda: self._app.ext.subscribe(filters, callback))
 
-    async def _op(self, what: str, consumer: int, filters: list[str], work: Callable[[], Awaitable[Any]]) -> Any:
+    async def _op(self, what: str, consumer: int, filters: list[str], work: Callable[[], Awaitable[Any]]) -> None:
         self._ops += 1
         op, life, put = self._ops, self._app.life, self._app.journal.put
-        how, text, result = "returned", "", None
+        how, text = "returned", ""
         put(j.Changing(life, op, what, consumer, filters))
         self.changing += 1
         try:
-            result = await work()
+            await work()
         except RcexError as error:
             how, text = "error", repr(error)[:200]
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
@@ -176,7 +175,14 @@ class Acts:
             put(j.Changed(life, op, how, text, claimed, disabled))
             if claimed:
                 self._app.world.filters = claimed
-        return result
+            self._iterate_what_is_there(consumer)
+
+    def _iterate_what_is_there(self, consumer: int) -> None:
+        """Iterate a subscription without a callback; one that was made although its making was cancelled, too."""
+        subscription = self._app.ext.subscription
+        if subscription is not None and not subscription.has_callback and subscription is not self._iterated:
+            self._iterated = subscription
+            self._tasks.start_soon(self._iterate, subscription, consumer)
 
     def _choose(self) -> list[str]:
         return sorted(self._rng.sample(FILTERS, self._rng.choice((1, 2, 2, 4, len(FILTERS)))))
