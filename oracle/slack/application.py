@@ -28,6 +28,9 @@ from oracle.slack.records import (
     Settled,
     Started,
     StoppedWaiting,
+    Updated,
+    Updating,
+    Waited,
 )
 from rcex_ws.slack import Events, RTMClient, Sent
 
@@ -182,7 +185,8 @@ class Application:
         async with anyio.create_task_group() as tasks:
             if how == "cancel":
                 await self._live_until_cancelled(bot, tasks, for_so_long)
-            elif await self._start(bot):
+            elif await self._start(bot, last=last):
+                tasks.start_soon(self._wait_closed, bot)
                 for _ in range(3):
                     tasks.start_soon(self._talk, bot)
                 await anyio.sleep(for_so_long)
@@ -192,11 +196,11 @@ class Application:
             bot.closing = True
         await self._collect(bot)
 
-    async def _start(self, bot: Bot) -> bool:
+    async def _start(self, bot: Bot, *, last: bool = False) -> bool:
         wait = self._rng.random() < 0.7
         began = time.monotonic()
         try:
-            await bot.client.start(wait=wait, life=str(bot.life))
+            await bot.client.start(wait=wait, life=str(bot.life), **({"last": "1"} if last else {}))
         except Exception as error:  # noqa: BLE001 - the judge says which may come
             self._pen.put(Started(life=bot.life, seconds=time.monotonic() - began, error=describe(error)))
             return False
@@ -263,7 +267,28 @@ class Application:
                 await self._reconnect(bot)
             if bot.closing:
                 return
+            if rng.random() < 0.02:
+                await self._update(bot)
             await self._send(bot, rng.choice(["await", "await", "callback", "forget", "cancel"]))
+
+    async def _update(self, bot: Bot) -> None:
+        bot.number += 1
+        key = f"K{bot.life}-{bot.number}"
+        self._pen.put(Updating(life=bot.life, key=key))
+        error = ""
+        try:
+            await bot.client.update_message("1.0", "C0GENERAL", key)
+        except Exception as raised:  # noqa: BLE001 - the judge says which may come
+            error = describe(raised)
+        self._pen.put(Updated(life=bot.life, key=key, error=error))
+
+    async def _wait_closed(self, bot: Bot) -> None:
+        error = ""
+        try:
+            await bot.client.wait_closed()
+        except Exception as raised:  # noqa: BLE001 - the judge says which may come
+            error = describe(raised)
+        self._pen.put(Waited(life=bot.life, error=error))
 
     async def _reconnect(self, bot: Bot) -> None:
         self._pen.put(Happened(life=bot.life, event="reconnect()"))

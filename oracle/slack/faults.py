@@ -11,12 +11,14 @@ OF_A_CONNECTION = (
 )
 # Thrown for each call of rtm.connect, each upgrade, each message.
 OF_A_CALL = ("rtm-429", "rtm-5xx", "rtm-garbage", "rtm-error", "rtm-rst", "rtm-cut", "rtm-hang")
+# Thrown for each call of chat.update.
+OF_AN_UPDATE = ("update-429", "update-5xx", "update-rst", "update-hang", "update-error")
 OF_AN_UPGRADE = ("refuse", "upgrade-rst", "upgrade-hang", "no-hello", "early-close")
 OF_A_MESSAGE = ("reject", "ack-drop", "ack-late", "ack-twice", "ack-other")
-OTHERS = ("replay", "deaf-close", "suspend")
+OTHERS = ("replay", "deaf-close", "suspend", "rtm-final")
 # Not a fault of Slack: the bot asks for another connection by `reconnect`.
 OF_THE_PROGRAM = ("by-hand",)
-ALL = frozenset(OF_A_CONNECTION + OF_A_CALL + OF_AN_UPGRADE + OF_A_MESSAGE + OTHERS + OF_THE_PROGRAM)
+ALL = frozenset(OF_A_CONNECTION + OF_A_CALL + OF_AN_UPDATE + OF_AN_UPGRADE + OF_A_MESSAGE + OTHERS + OF_THE_PROGRAM)
 
 # Under these the client keeps its word today. The others bring to light:
 # deaf-close, and freezes: Slack leaves the client's close frame unanswered while events still come by that connection;

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 
 from oracle.lines import Line
 from oracle.slack.application import TIMES
+from oracle.slack.judge_calls import judge_calls
 from oracle.slack.judge_events import judge_events
 from oracle.slack.judge_sends import judge_sends
-from oracle.slack.records import Began, Broken, Called, Ended, Ending, Happened, Heard, Logged, Probed, Raised, Started
+from oracle.slack.records import Began, Broken, Ended, Ending, Happened, Heard, Logged, Probed, Raised, Started
 from oracle.verdict import Lag, Violation, judge_program
 
 # What may come directly before each step of an attempt, by the lifecycle in docs/slack.md.
@@ -23,13 +23,12 @@ BEFORE = {
     "open": {"ws_opened"},
 }
 MAY_FAIL_TO_START = ("ConnectFailed", "UpgradeRefused", "NotConnected")
-RETRY_AFTER = 1.0
 
 
 def judge(server: Sequence[Line], bot: Sequence[Line]) -> list[Violation]:
     """Give what was broken, in the order of time."""
     found = judge_program(bot) + judge_sends(server, bot) + judge_events(server, bot)
-    found += _judge_lifecycle(bot) + _judge_ends(bot) + _judge_errors(bot) + _judge_pauses(server, bot)
+    found += _judge_lifecycle(bot) + _judge_ends(bot) + _judge_errors(bot) + judge_calls(server, bot)
     found += [Violation("against a protocol", f"c{line.conn}: {line.rule}", line.at) for line in _broken(server)]
     return sorted(found, key=lambda violation: violation.at)
 
@@ -79,7 +78,11 @@ def _judge_ends(bot: Sequence[Line]) -> list[Violation]:
         if isinstance(line, Started):
             if not lag.allows(line.at - line.seconds, line.at, TIMES["open_timeout"]):
                 found.append(Violation("start not bounded", f"life {line.life}: {line.seconds:.2f} s", line.at))
-            if line.error and not line.error.startswith(MAY_FAIL_TO_START) and line.life not in once:
+            if (
+                line.error
+                and not line.error.startswith((*MAY_FAIL_TO_START, "SlackApiError"))
+                and line.life not in once
+            ):
                 found.append(Violation("start failed oddly", f"life {line.life}: {line.error}", line.at))
         elif isinstance(line, Ended):
             ended[line.life] = line.at
@@ -116,7 +119,11 @@ def _judge_errors(bot: Sequence[Line]) -> list[Violation]:
             elif "frame" not in line.what.lower():
                 found.append(Violation("odd client_error", f"life {line.life}: {line.what}", line.at))
         elif isinstance(line, Logged) and line.level in {"ERROR", "CRITICAL"}:
-            if "a handler" in line.text or (line.life in once and "giving up" in line.text):
+            if (
+                "a handler" in line.text
+                or "giving up: SlackApiError" in line.text
+                or (line.life in once and "giving up" in line.text)
+            ):
                 continue
             found.append(Violation("logged an error", f"life {line.life}: {line.text}", line.at))
     for life, times in raised.items():
@@ -124,22 +131,4 @@ def _judge_errors(bot: Sequence[Line]) -> list[Violation]:
         if not len(certain) <= told[life] <= len(times):
             what = f"life {life}: handlers raised {len(times)} times, client_error came {told[life]} times"
             found.append(Violation("client_error lost", what, times[-1]))
-    return found
-
-
-def _judge_pauses(server: Sequence[Line], bot: Sequence[Line]) -> list[Violation]:
-    """Judge that a Retry-After is kept to, but for attempts that the bot itself asked for."""
-    found: list[Violation] = []
-    by_hand = [line.at for line in bot if isinstance(line, Happened) and line.event == "reconnect()"]
-    calls: dict[int, list[Called]] = defaultdict(list)
-    for line in server:
-        if isinstance(line, Called) and line.method.startswith("rtm."):
-            calls[line.life].append(line)
-    for life, of_life in calls.items():
-        for call, following in itertools.pairwise(of_life):
-            pause = following.at - call.at
-            asked = any(call.at - 1 <= at <= following.at for at in by_hand)
-            if call.how == "rtm-429" and pause < RETRY_AFTER - 0.05 and not asked:
-                what = f"life {life}: {pause:.3f} s after a 429 with Retry-After 1"
-                found.append(Violation("Retry-After not kept", what, following.at))
     return found

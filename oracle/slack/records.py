@@ -147,6 +147,28 @@ class StoppedWaiting(Line):
     queued: bool
 
 
+class Updating(Line):
+    """`update_message` is called."""
+
+    life: int
+    key: str
+
+
+class Updated(Line):
+    """It came back; `error` is empty if it gave an answer."""
+
+    life: int
+    key: str
+    error: str = ""
+
+
+class Waited(Line):
+    """`wait_closed` came back."""
+
+    life: int
+    error: str = ""
+
+
 class Heard(Line):
     """An event of the team arrived in the handler of `slack_event`."""
 
@@ -201,6 +223,22 @@ class Logged(Line):
 
 SERVER = (Called, Opened, Greeted, Seen, Answered, Pushed, Closing, Struck, Gone, Broken, Calm)
 BOT = (
-    *(Began, Started, Sending, Settled, StoppedWaiting, Heard, Happened, Raised, Ending, Ended, Probed, Logged),
+    *(
+        Began,
+        Started,
+        Sending,
+        Settled,
+        StoppedWaiting,
+        Updating,
+        Updated,
+        Waited,
+        Heard,
+        Happened,
+        Raised,
+        Ending,
+        Ended,
+        Probed,
+        Logged,
+    ),
     *(Escaped, LeftOver, Lagged, Finished),
 )

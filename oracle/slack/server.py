@@ -94,19 +94,22 @@ class Slack:
             self._pen.put(Broken(conn=0, rule=f"{request.method} {request.path} without a token"))
         if method in {"rtm.connect", "rtm.start"}:
             fault = self._dice.first(faults.OF_A_CALL, 0.06)
+            if not fault and "last" not in fields and self._dice.strikes("rtm-final", 0.03):
+                fault = "rtm-final"
             self._pen.put(Called(method=method, life=life, how=fault or "ok"))
             return await self._spoil(fault, http, self._start(life), stream)
         if method == "chat.update":
-            self._pen.put(Called(method=method, life=life, how="ok", key=str(fields.get("text", ""))))
+            fault = self._dice.first(faults.OF_AN_UPDATE, 0.05)
+            self._pen.put(Called(method=method, life=life, how=fault or "ok", key=str(fields.get("text", ""))))
             update = {name: fields.get(name) for name in ("channel", "ts", "text")}
-            await http.respond(200, json.dumps({"ok": True, **update}).encode(), JSON)
-            return True
+            return await self._spoil(fault, http, json.dumps({"ok": True, **update}).encode(), stream)
         await http.respond(200, b'{"ok":false,"error":"unknown_method"}', JSON)
         return True
 
     async def _spoil(self, fault: str, http: HTTPConnection, good: bytes, stream: FaultyStream) -> bool:
         rng = self._dice.random
         chunk = rng.choice([None, None, 7, 1000])
+        fault = fault.replace("update-", "rtm-")  # they fail in the same ways
         if fault == "rtm-429":
             await http.respond(429, b"slow down", [("Retry-After", "1")])
         elif fault == "rtm-5xx":
@@ -115,6 +118,9 @@ class Slack:
             await http.respond(200, rng.choice([b"", b"<html>", b"[]", b"null", b'{"ok":true}', b"\xff\xfe{"]), JSON)
         elif fault == "rtm-error":
             code = rng.choice(["fatal_error", "migration_in_progress", "internal_error", "ratelimited"])
+            await http.respond(200, json.dumps({"ok": False, "error": code}).encode(), JSON)
+        elif fault == "rtm-final":
+            code = rng.choice(["not_authed", "invalid_auth", "account_inactive", "user_removed_from_team"])
             await http.respond(200, json.dumps({"ok": False, "error": code}).encode(), JSON)
         elif fault == "rtm-rst":
             stream.reset()
@@ -126,7 +132,7 @@ class Slack:
         else:
             await http.respond(200, good, JSON, chunk=chunk)
             return True
-        return fault in {"rtm-429", "rtm-5xx", "rtm-garbage", "rtm-error"}
+        return fault in {"rtm-429", "rtm-5xx", "rtm-garbage", "rtm-error", "rtm-final"}
 
     def _start(self, life: int) -> bytes:
         ticket = secrets.token_hex(8)
