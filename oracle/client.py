@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import functools
 import logging
 import os
@@ -37,6 +38,9 @@ from oracle.lifeplan import draw_life
 from oracle.plain import LOOPS, left_over, run_plainly
 from oracle.world import Access, ProcessWorld
 from rcex_ws import RcexError
+
+#: However fast all goes, real processes on a busy machine need so much of these, in seconds.
+_AT_LEAST = {"attempt_timeout": 1.0, "request_timeout": 1.0, "heartbeat_timeout": 0.5, "close_timeout": 0.2}
 
 
 def main() -> None:
@@ -109,6 +113,8 @@ async def _life(options: argparse.Namespace) -> None:
     kinds = choose_kinds(options.faults)
     world = ProcessWorld(access, options.state, options.pace, options.seed, kinds)
     plan = draw_life(options.seed, options.life, kinds, last=options.last, pace=options.pace)
+    real = {name: max(float(plan.options[name]), least) for name, least in _AT_LEAST.items()}
+    plan = dataclasses.replace(plan, options={**plan.options, **real})
     try:
         async with anyio.create_task_group() as helpers:
             await helpers.start(_obey_sigterm, world)
