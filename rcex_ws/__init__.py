@@ -13,6 +13,7 @@ from rcex_ws.errors import (
     SubscriptionEnded,
     TransportError,
     UpgradeRefused,
+    WrongEventLoop,
 )
 from rcex_ws.rest import (
     PRODUCTION,
@@ -84,5 +85,6 @@ __all__ = [
     "TransportError",
     "UpgradeRefused",
     "WebSocketExtension",
+    "WrongEventLoop",
     "Wsc",
 ]

@@ -5,6 +5,7 @@
     RcexError                       .retryable
     ├── ConfigurationError          a wrong argument: names the field and says what to do
     ├── NotJSON, BadFrame           what came cannot be read           (rcex_ws.rest, .wsg, .slack)
+    ├── WrongEventLoop              a call from another event loop, thread or process than the client's
     ├── TransportError              no answer came: network, TLS, proxy, time-out      (retryable)
     │   └── RequestTimeout          the answer did not come in time
     ├── RateLimited                 a closed rate gate would outlast the call's time-out (retryable)
@@ -48,6 +49,10 @@ class RcexError(Exception):
 
 class ConfigurationError(RcexError, ValueError):
     """Report a wrong argument; the message names the field and says what to do."""
+
+
+class WrongEventLoop(RcexError, RuntimeError):
+    """Report a call from another event loop, thread or process than the client's; the message says what to do."""
 
 
 class TransportError(RcexError):

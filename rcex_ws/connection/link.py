@@ -23,6 +23,7 @@ from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.outbox import Outbox
 from rcex_ws.connection.requests import Pending
 from rcex_ws.errors import RcexError
+from rcex_ws.home import Home
 from rcex_ws.tasks import Errands, Signal
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ class Link:
         self._close_timeout = close_timeout
         self._log = log
         self._errands = Errands()  # of the reader, which is no task on asyncio; done between heartbeats
+        self._home = Home("this connection")
+        self._home.check()
         self._outbox = Outbox(socket, self._errands, close_timeout=close_timeout)
         self._closing = False
         self._scope = anyio.CancelScope()
@@ -192,7 +195,12 @@ class Link:
         self._outbox.put(message)
 
     def abort(self) -> None:
-        """Drop the connection at once; the supervisor goes on as after any loss."""
+        """Drop the connection at once; the supervisor goes on as after any loss.
+
+        Raises:
+            WrongEventLoop: called from another event loop or thread.
+        """
+        self._home.check()
         self.lose(Loss(LossKind.ABORTED, text="dropped by the application"))
 
     def lose(self, loss: Loss) -> None:

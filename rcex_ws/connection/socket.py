@@ -24,6 +24,7 @@ from rcex_ws.connection.endpoint import Endpoint
 from rcex_ws.connection.frames import Binary, Frame, Ping, Pong, Text
 from rcex_ws.connection.tap import AsyncioTap, Reader, TrioTap, ignore
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
+from rcex_ws.home import close_in_children
 from rcex_ws.retry_after import parse_retry_after
 from rcex_ws.tasks import on_trio
 
@@ -92,6 +93,16 @@ class Socket:
         self._close = close
         self._abort = abort
         self._transport = transport
+        close_in_children(self)
+
+    def descriptors(self) -> Iterable[int]:
+        """Give the descriptor of the connection, if it has one and is open."""
+        if self._transport is not None:
+            socket = self._transport.get_extra_info("socket")
+        else:
+            stream = self._websocket.stream
+            socket = getattr(getattr(stream, "transport_stream", stream), "socket", None)
+        return () if socket is None or socket.fileno() < 0 else (socket.fileno(),)
 
     async def read(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> Closed:
         """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.

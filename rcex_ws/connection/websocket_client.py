@@ -20,6 +20,7 @@ from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.connection.websocket_driver import CallbackDriver, LinkWire
 from rcex_ws.connection.websocket_handler import CallbackClient, WebSocketHandler
 from rcex_ws.connection.websocket_settings import WebSocketOptions, WebSocketSettings, text_url
+from rcex_ws.home import Home
 
 __all__ = ["WebSocketClient"]
 
@@ -30,6 +31,7 @@ class WebSocketClient:
     """Keep a handler connected; made by `start` and `run`. Any task may call its methods."""
 
     def __init__(self, settings: WebSocketSettings, handler: WebSocketHandler[Any], state: Any) -> None:
+        self._home = Home()
         wire = LinkWire()
         self._loop = CallbackLoop(
             self, wire, handler, state, max_pending=settings.max_pending, max_pending_bytes=settings.max_pending_bytes
@@ -76,6 +78,7 @@ class WebSocketClient:
             Exception: a callback raised it, or it is the final reason.
         """
         client = cls(WebSocketSettings(url=text_url(url), keepalive=keepalive, **options), handler, state)
+        client._home.check()
         await client._loop.init()
         task_status.started(client)
         return await client._run()
@@ -121,15 +124,18 @@ class WebSocketClient:
         return client
 
     def cast(self, frame: Frame) -> None:
-        """Send a frame; drop it with a warning when not connected. Never raises."""
+        """Send a frame; drop it with a warning when not connected. Raises nothing but `WrongEventLoop`."""
+        self._home.check()
         self._loop.cast(frame)
 
     def info(self, message: object) -> None:
-        """Have `websocket_info` called with any message, in its turn. Never raises."""
+        """Have `websocket_info` called with any message, in its turn. Raises nothing but `WrongEventLoop`."""
+        self._home.check()
         self._loop.info(message)
 
     async def stop(self) -> None:
         """Handle what was put before, close politely, and end; from inside a callback, without waiting for that."""
+        self._home.check()
         await self._loop.stop()
 
     async def _run(self) -> object:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from rcex_ws.home import Home
 from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.errors import RestError
 from rcex_ws.rest.extension import Extension
@@ -33,6 +34,7 @@ class Calls:
         gate: holds calls back.
         https: the transport at the end of the chain.
         extensions: the client's, in order of installation; the list may change between calls.
+        home: refuses calls from elsewhere.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Calls:
         gate: RateGate,
         https: HTTPEdge,
         extensions: Sequence[Extension],
+        home: Home,
     ) -> None:
         self._server = server
         self._agent = {"User-Agent": user_agent, "X-User-Agent": user_agent}
@@ -51,6 +54,7 @@ class Calls:
         self._gate = gate
         self._https = https
         self._extensions = extensions
+        self._home = home
         self._middlewares: Sequence[Extension] = ()
 
     def find_middlewares(self) -> None:
@@ -65,6 +69,7 @@ class Calls:
         return self._send_through(self._middlewares, partial(self._perform, final), request)
 
     async def _send_through(self, middlewares: Iterable[Extension], call_next: Send, request: Request) -> Response:
+        self._home.check()
         for middleware in middlewares:
             if middleware.enabled:
                 call_next = partial(_handle, middleware, call_next)
@@ -83,6 +88,7 @@ class Calls:
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[StreamedResponse]:
         """Send a call by HTTPS and give the answer before its body; see `RingCentral.stream`."""
+        self._home.check()
         url = build_url(self._server, request.path, request.params)
         for last in (False, True):
             request.start_clock()
@@ -103,6 +109,7 @@ class Calls:
             await self._auth.renew(used)
 
     async def _perform(self, transport: Send, request: Request) -> Response:
+        self._home.check()
         request.start_clock()
         used = self._auth.token
         # `_pass_gate` spelled out: a coroutine less for every call, and the gate is hardly ever closed.

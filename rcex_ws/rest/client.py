@@ -17,6 +17,7 @@ from typing import Any, Self, Unpack
 import anyio
 
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.home import Home
 from rcex_ws.rest import oauth
 from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.calls import Calls
@@ -61,6 +62,7 @@ class RingCentral:
         server: the API's URL without trailing slash.
         client_id: as given.
         proxy: as given.
+        home: the event loop that the client lives in: the first that uses it.
         tasks: owns the background tasks of the client and its extensions.
         gate: the rate gate, shared by all transports.
 
@@ -86,6 +88,7 @@ class RingCentral:
         self.server = check_server(server)
         self.client_id = client_id
         self.proxy = proxy
+        self.home = Home()
         self.tasks = RootTask("rcex_ws client")
         self.gate = RateGate()
         self._timeout = timeout
@@ -107,6 +110,7 @@ class RingCentral:
             gate=self.gate,
             https=self._https,
             extensions=self._extensions,
+            home=self.home,
         )
         self._installing = 0
         self._closed = False
@@ -151,7 +155,9 @@ class RingCentral:
             LoginRefused: OAuth said no; trying again cannot help.
             RestError: another answer than 2xx.
             TransportError: no answer came.
+            WrongEventLoop: the client lives in another event loop, thread or process; so for all that follows.
         """
+        self.home.check()
         grant = oauth.login_grant(
             jwt=jwt,
             code=code,
@@ -199,6 +205,7 @@ class RingCentral:
             LoginRefused: the session has ended and cannot be renewed.
             RcexError: the renewal failed and the token has ended; see `.retryable`.
         """
+        self.home.check()
         return await self._auth.ensure()
 
     async def refresh(self) -> Token:
@@ -209,6 +216,7 @@ class RingCentral:
             LoginRefused: the session has ended and cannot be renewed.
             RcexError: the renewal failed; see `.retryable`.
         """
+        self.home.check()
         return await self._auth.refresh()
 
     async def revoke(self) -> None:
@@ -217,6 +225,7 @@ class RingCentral:
         Raises:
             RcexError: the server did not confirm; here it is forgotten all the same.
         """
+        self.home.check()
         await self._auth.revoke()
 
     # Calls
@@ -312,17 +321,21 @@ class RingCentral:
         """Install an extension; while there is one, a timer renews the token before it ends.
 
         Raises:
-            ConfigurationError: it is installed already.
+            ConfigurationError: it is installed already, here or in another client.
             Exception: whatever its `install` raises; then it is not installed.
         """
+        self.home.check()
         self._check_open()
-        if extension in self._extensions:
-            raise ConfigurationError("this extension is installed already")
+        if extension.client is not None:
+            where = "already" if extension.client is self else "in another client; make one for each"
+            raise ConfigurationError(f"this extension is installed {where}")
+        extension.client = self
         self._installing += 1
         try:
             await self.tasks.start()
             await extension.install(self)
         except BaseException:
+            extension.client = None
             if not self._extensions and self._installing == 1:
                 with anyio.CancelScope(shield=True):
                     await self.tasks.aclose()
@@ -330,7 +343,7 @@ class RingCentral:
         finally:
             self._installing -= 1
         if self._closed:  # in the meantime
-            await extension.aclose()
+            await self._close(extension)
             self._check_open()
         self._extensions.append(extension)
         self._calls.find_middlewares()
@@ -342,6 +355,7 @@ class RingCentral:
 
         An extension that fails to close is logged and does not keep the others from closing.
         """
+        self.home.check()
         if self._closed:
             return
         try:
@@ -349,7 +363,7 @@ class RingCentral:
                 extension = self._extensions.pop()
                 self._calls.find_middlewares()
                 try:
-                    await extension.aclose()
+                    await self._close(extension)
                 except Exception:  # the others must close too
                     logger.exception("closing %s failed", type(extension).__name__)
         finally:
@@ -358,6 +372,12 @@ class RingCentral:
                 await self.tasks.aclose()
             finally:
                 await self._https.aclose()
+
+    async def _close(self, extension: Extension) -> None:
+        try:
+            await extension.aclose()
+        finally:
+            extension.client = None
 
     async def __aenter__(self) -> Self:
         return self

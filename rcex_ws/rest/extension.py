@@ -20,10 +20,12 @@ class Extension:
     repeat it), also at the same time as others.
 
     Attributes:
+        client: the one it is installed in; set by the client.
         enabled: while False, calls go around both roles.
         keeps_deadline: whether `transport` itself ends at `request.deadline`; else it is cancelled then.
     """
 
+    client: RingCentral | None = None
     enabled: bool = True
     keeps_deadline: bool = False
 

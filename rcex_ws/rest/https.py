@@ -15,11 +15,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import anyio.to_thread
 import msgspec
 
 from rcex_ws.errors import RequestTimeout, TransportError
+from rcex_ws.home import close_in_children
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.message import UNSET, Files, Request, Response
 from rcex_ws.version import __version__
@@ -139,6 +141,13 @@ class HTTPEdge:
         self._proxy = proxy
         self._ssl_context = ssl_context
         self._own: _OwnClient | None = None
+        self._streams: WeakSet[Any] = WeakSet()  # of httpcore: the connections of our own client
+        close_in_children(self)
+
+    def descriptors(self) -> Iterable[int]:
+        """Give the descriptors of the connections that our own client keeps."""
+        sockets = [stream.get_extra_info("socket") for stream in self._streams]
+        return [socket.fileno() for socket in sockets if socket is not None and socket.fileno() >= 0]
 
     @property
     def is_open(self) -> bool:
@@ -164,6 +173,8 @@ class HTTPEdge:
             if failure := _failure(client, request, url, exc):
                 raise failure from None
             raise
+        if client is self._own:
+            self._streams.add(cast("Any", answer).extensions["network_stream"])
         return Response(answer.status_code, dict(answer.headers), answer.content)
 
     @asynccontextmanager

@@ -25,6 +25,7 @@ from rcex_ws.connection import (
     open_websocket,
 )
 from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected
+from rcex_ws.home import Home
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.slack.engine import Engine
 from rcex_ws.slack.feed import running_feed
@@ -154,6 +155,7 @@ class RTMClient:
         )
         self._emitter = EventEmitter(error_event=Events.CLIENT_ERROR, report=self._handler_failed, log=self._log)
         self._engine: Engine | None = None
+        self._home = Home()
 
     # -- what it is doing ------------------------------------------------------------------------------------------
 
@@ -221,6 +223,7 @@ class RTMClient:
 
         When the call that starts it fails or is cancelled, nothing is left running.
         """
+        self._home.check()
         former = engine = self._engine
         begins = engine is None or engine.over
         if engine is None or engine.over:
@@ -270,6 +273,7 @@ class RTMClient:
             reason: the first argument of `disconnect`.
             code: its second.
         """
+        self._home.check()
         if self._engine is not None:
             await self._close(self._engine, reason, code)
         else:
@@ -375,6 +379,7 @@ class RTMClient:
             RateLimited: Slack asks to wait longer than `attempt_timeout`.
             TransportError: no answer came.
         """
+        self._home.check()
         return await self._api.call("chat.update", **{**fields, "ts": ts, "channel": channel, "text": text})
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -398,6 +403,7 @@ class RTMClient:
             await self._api.aclose()
 
     def _running(self) -> Engine:
+        self._home.check()
         if self._engine is None:
             raise NotConnected("the client is not started; call start() first")
         return self._engine

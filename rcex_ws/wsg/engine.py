@@ -73,6 +73,7 @@ class Engine:
             SubscriptionApi(self._call),
             inbox,
             announcer,
+            check_home=rc.home.check,
             wait_ready=self.wait_ready,
             check_connected=lambda: self.supervisor.check_connected(),
             owner_id=lambda: rc.token.owner_id if rc.token is not None else None,

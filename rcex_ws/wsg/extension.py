@@ -220,6 +220,7 @@ class WebSocketExtension(Extension):
         Raises:
             RcexError: as in `install`.
         """
+        self._check_home()
         async with self._one_opening_at_a_time:
             if self._engine is not None:
                 await self._engine.stop(keep_session=False)
@@ -235,6 +236,7 @@ class WebSocketExtension(Extension):
             RcexError: the attempt failed.
             NotConnected: the extension is closed; use `connect()`.
         """
+        self._check_home()
         engine = self._running()
         await engine.supervisor.attempt()
         return engine.common.last_recovery
@@ -287,6 +289,7 @@ class WebSocketExtension(Extension):
             NotConnected: the extension is closed, or lost its connection and `auto_recover` is off.
             RestError: the server refused.
         """
+        self._check_home()
         return await self._running().subscribe(event_filters, callback, subscription_info)
 
     async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
@@ -302,6 +305,7 @@ class WebSocketExtension(Extension):
             RequestLost: the connection went, and the server may have seen a POST or PATCH.
             RcexError: as in `RingCentral.send`.
         """
+        self._check_home()
         rc, engine = self._installed(), self._running()
         options.setdefault("timeout", self._settings.request_timeout)
         request = Request(method, path, **options)
@@ -357,6 +361,7 @@ class WebSocketExtension(Extension):
     async def _stop(self, engine: Engine | None, *, keep_session: bool) -> None:
         if engine is None:
             return
+        self._check_home()
         await engine.stop(keep_session=keep_session)
         if engine is not self._engine:
             return  # connect() has begun a new life meanwhile
@@ -370,6 +375,9 @@ class WebSocketExtension(Extension):
 
     def _run_handlers(self, handlers: Callable[[], Awaitable[None]]) -> None:
         self._emitting = self._installed().tasks.spawn(handlers, name="events", on_crash=_emitter_crashed)
+
+    def _check_home(self) -> None:
+        self._installed().home.check()
 
     def _installed(self) -> RingCentral:
         if self._rc is None:

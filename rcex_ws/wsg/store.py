@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -18,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.home import close_in_children
 from rcex_ws.rest.files import set_aside, write_private
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
@@ -90,6 +92,11 @@ class FileSessionStore:
         self.path = Path(path)
         self._wait = wait
         self._lock: int | None = None
+        close_in_children(self)
+
+    def descriptors(self) -> Iterable[int]:
+        """Give the descriptor of the lock while it is held."""
+        return () if self._lock is None else (self._lock,)
 
     async def open(self) -> StoredSession | None:
         """Lock the file and read it; None when there is none, or an unreadable one, which is set aside as `.bad`."""

@@ -23,6 +23,10 @@ Callback = Callable[[Notification], Awaitable[None] | None]
 class SubscriptionOwner(Protocol):
     """What a subscription needs of the one who made it."""
 
+    def check_home(self) -> None:
+        """Raise `WrongEventLoop` when the caller is not where the client lives."""
+        ...
+
     async def refresh(self, subscription: Subscription) -> None:
         """Renew it at the server."""
         ...
@@ -99,6 +103,7 @@ class Subscription:
             SubscriptionEnded: it is not active any more.
             RestError: the server refused.
         """
+        self._owner.check_home()
         self._check_active()
         await self._owner.refresh(self)
 
@@ -110,6 +115,7 @@ class Subscription:
             SubscriptionEnded: it is not active any more.
             RestError: the server refused.
         """
+        self._owner.check_home()
         self._check_active()
         await self._owner.update(self, event_filters)
 
@@ -119,10 +125,12 @@ class Subscription:
         Raises:
             RestError: the server refused.
         """
+        self._owner.check_home()
         if self.state in (SubscriptionState.ACTIVE, SubscriptionState.PENDING):
             await self._owner.revoke(self)
 
     def __aiter__(self) -> AsyncIterator[Notification]:
+        self._owner.check_home()
         if self._callback is not None:
             raise ConfigurationError("this subscription has a callback; subscribe without one to iterate")
         return aiter(self._queue)

@@ -36,6 +36,7 @@ class Subscriptions:
         api: asks the server.
         inbox: routes notifications.
         announcer: hears of gaps and errors.
+        check_home: raises when the caller is not where the client lives.
         wait_ready: waits for a connection; raises `NotConnected` when it is not to be waited for.
         check_connected: raises it when the connection is lost and only `recover()` brings it back.
         owner_id: gives the extension that is logged in, if that is known.
@@ -50,6 +51,7 @@ class Subscriptions:
         inbox: Inbox,
         announcer: Announcer,
         *,
+        check_home: Callable[[], None],
         wait_ready: Callable[[], Awaitable[None]],
         check_connected: Callable[[], None],
         owner_id: Callable[[], str | None],
@@ -60,6 +62,7 @@ class Subscriptions:
         self._api = api
         self._inbox = inbox
         self._announcer = announcer
+        self.check_home = check_home
         self._wait_ready = wait_ready
         self._check_connected = check_connected
         self._owner_id = owner_id

@@ -26,6 +26,7 @@ from rcex_ws.errors import (
     SubscriptionEnded,
     TransportError,
     UpgradeRefused,
+    WrongEventLoop,
 )
 from rcex_ws.rest import LoginRefused, NotJSON, Response, RestError
 from rcex_ws.rest.headers import Headers
@@ -51,6 +52,7 @@ EXAMPLES = [
     ConnectFailed("a bad URI", retryable=False, upgrade_sent=True),
     UpgradeRefused(503, retry_after=9.0),
     NotConnected("the WebSocket is not connected"),
+    WrongEventLoop("this client belongs to another event loop; make one per loop"),
     RequestLost("lost", sent=True),
     SubscriptionEnded("replaced"),
     SlowConsumer("12 notifications were dropped"),

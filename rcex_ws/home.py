@@ -1,0 +1,93 @@
+"""Where a client lives: one event loop, in one thread of one process. Used by every public front.
+
+What waits in one loop can be woken only there. A call from elsewhere would hang, or break what the loop holds; so it is
+refused at once. And what a child process inherits by `fork` is the parent's: it gets no use out of it, and must not
+keep it open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable
+from typing import Protocol
+from weakref import WeakSet
+
+from rcex_ws.errors import WrongEventLoop
+from rcex_ws.tasks import on_trio
+
+__all__ = ["Home", "close_in_children"]
+
+_generation = 0  # of forks, so that no call has to ask for the number of its process
+
+
+class Home:
+    """Remember the event loop that first used a client, and refuse others.
+
+    Args:
+        what: what to call the client in an error.
+    """
+
+    __slots__ = ("_generation", "_loop", "_what")
+
+    def __init__(self, what: str = "this client") -> None:
+        self._what = what
+        self._generation = _generation
+        self._loop: object = None
+
+    def check(self) -> None:
+        """Raise when the caller is elsewhere.
+
+        Raises:
+            WrongEventLoop: another loop runs here, or none, or this is a child of the client's process.
+        """
+        if self._generation != _generation:
+            raise WrongEventLoop(
+                f"{self._what} belongs to another process, from which this one was forked; make one here"
+            )
+        try:
+            loop = _current_loop()
+        except RuntimeError:
+            raise WrongEventLoop(
+                f"{self._what} belongs to an event loop, and none runs here; from another thread use "
+                f"anyio.from_thread.run(rc.get, path) or asyncio.run_coroutine_threadsafe(rc.get(path), loop), or a "
+                f"client and a loop of that thread's own"
+            ) from None
+        if loop is self._loop:
+            return
+        if self._loop is not None:
+            raise WrongEventLoop(f"{self._what} belongs to another event loop; make one per loop")
+        self._loop = loop
+
+
+def _current_loop() -> object:
+    return sys.modules["trio"].lowlevel.current_trio_token() if on_trio() else asyncio.get_running_loop()
+
+
+class _Holder(Protocol):
+    def descriptors(self) -> Iterable[int]:
+        """Give the descriptors that are open now."""
+        ...
+
+
+_holders: WeakSet[_Holder] = WeakSet()
+
+
+def close_in_children(holder: _Holder) -> None:
+    """Close what `holder` has open in every child process that is forked from now on."""
+    _holders.add(holder)
+
+
+def _forked() -> None:
+    global _generation
+    _generation += 1
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for holder in tuple(_holders):
+        for descriptor in holder.descriptors():
+            os.dup2(nothing, descriptor)  # not closed: the number belongs to an object, which will close it
+    os.close(nothing)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
