@@ -14,7 +14,7 @@ __all__ = ["MARGIN", "Due", "Gap", "History", "Life", "silence"]
 # The stated margin of a gap's bounds, in seconds; the judge gives no more.
 MARGIN = 5.0
 # The same where a run goes at a pace: with the whole margin each of its short gaps would excuse a neighbourhood.
-MARGIN_AT_A_PACE = 1.0
+MARGIN_AT_A_PACE = 0.25
 # What was made so shortly before the very end, in seconds, may be under way.
 UNDER_WAY = 3.0
 
