@@ -32,6 +32,7 @@ from oracle.slack.records import (
     Updating,
     Waited,
 )
+from rcex_ws import RcexError
 from rcex_ws.slack import Events, RTMClient, Sent
 
 LIFECYCLE = (
@@ -220,6 +221,8 @@ class Application:
                         for _ in range(3):
                             tasks.start_soon(self._talk, bot)
                         await anyio.sleep_forever()
+                except RcexError as error:  # what `start` did not wait for has failed
+                    self._pen.put(Started(life=bot.life, seconds=0.0, error=describe(error)))
                 finally:
                     if not entered:
                         with anyio.CancelScope(shield=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from oracle.lines import Line
 from oracle.slack.application import TIMES
-from oracle.slack.records import Called, Happened, Started, Updated, Updating, Waited
+from oracle.slack.records import Called, Gone, Greeted, Happened, Started, Updated, Updating, Waited
 from oracle.verdict import Lag, Violation
 
 RETRY_AFTER = 1.0
@@ -27,7 +27,7 @@ def judge_calls(server: Sequence[Line], bot: Sequence[Line]) -> list[Violation]:
     for life, of_life in calls.items():
         asked = [line.at for line in by_hand if line.life == life]
         found += _judge_pauses(life, of_life, asked)
-        found += _judge_refusals(life, of_life, bot, asked)
+        found += _judge_refusals(life, of_life, server, bot, asked)
     return found
 
 
@@ -42,13 +42,18 @@ def _judge_pauses(life: int, calls: Sequence[Called], asked: Sequence[float]) ->
 
 
 def _judge_refusals(
-    life: int, calls: Sequence[Called], bot: Sequence[Line], asked: Sequence[float]
+    life: int, calls: Sequence[Called], server: Sequence[Line], bot: Sequence[Line], asked: Sequence[float]
 ) -> Iterable[Violation]:
     """Judge that a refusal for good ends it, and that nothing else raises one."""
     refused = next((call for call in calls if call.how == "rtm-final"), None)
     if refused is not None:
         later = [call for call in calls if call.at > refused.at + OVERLAP]
-        if later and not any(at > refused.at - 1 for at in asked):
+        opened = {
+            line.conn for line in server if isinstance(line, Greeted) and line.life == life and line.at < refused.at
+        }
+        gone = {line.conn for line in server if isinstance(line, Gone) and line.at < refused.at}
+        # While an earlier connection lives, as after a goodbye, it goes on, and so do the attempts.
+        if later and opened <= gone and not any(at > refused.at - 1 for at in asked):
             yield Violation("goes on though refused for good", f"life {life}", later[0].at)
     for line in bot:
         if not isinstance(line, Waited | Started) or line.life != life or refused is not None:
