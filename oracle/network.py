@@ -189,7 +189,7 @@ class _Transport(httpx.AsyncBaseTransport):
     """What `httpx.AsyncHTTPTransport` does, over a backend of ours."""
 
     def __init__(self, line: Line) -> None:
-        self._pool = httpcore.AsyncConnectionPool(network_backend=_Backend(line))
+        self._pool = httpcore.AsyncConnectionPool(network_backend=_Backend(line), keepalive_expiry=None)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url

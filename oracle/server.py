@@ -30,8 +30,6 @@ from oracle.wire import BadRequest, FaultyStream, HTTPConnection
 
 __all__ = ["Server"]
 
-EPOCH = 1_800_000_000.0
-
 
 class Server:
     """Serve connections, let the world happen, and let faults strike.

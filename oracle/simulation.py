@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-import time_machine
 import trio
 import trio.testing
 
+from oracle.clocks import EPOCH, Wall, led_by  # isort: skip - before the library reads a clock
 from oracle import journal as j
 from oracle.application import live
 from oracle.faults import Plan
 from oracle.lifeplan import LifePlan, draw_life
 from oracle.network import Line
-from oracle.server import EPOCH, Server
+from oracle.server import Server
 from oracle.stores import Disk, MemorySessionStore, MemoryTokenStore
 from rcex_ws import RingCentral, WebSocketExtension
 
@@ -57,41 +57,20 @@ def simulate(seed: int, hours: float, kinds: frozenset[str]) -> Run:
     trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
     trio._core._run._r.seed(seed)
     clock = trio.testing.MockClock(autojump_threshold=0)
-    with time_machine.travel(EPOCH, tick=False) as traveller:
-        wall = _Wall(clock, traveller)
+    with led_by(clock) as wall:
         simulation = _Simulation(seed, hours * 3600, kinds, wall)
         trio.run(simulation.run, clock=clock, instruments=[wall], strict_exception_groups=True)
     lines = list(simulation.server_journal.lines()), list(simulation.client_journal.lines())
     digest = hashlib.sha256(b"".join(lines[0] + lines[1])).hexdigest()[:16]
     return Run(
         seed,
-        wall.seconds(),
+        clock.current_time(),
         simulation.lives,
         j.read_journal(lines[0]),
         j.read_journal(lines[1]),
         lines,
         digest,
     )
-
-
-class _Wall(trio.abc.Instrument):
-    """The wall clock of the process, led by trio's virtual one; `offset` is what a step adds."""
-
-    def __init__(self, clock: trio.testing.MockClock, traveller: time_machine.Traveller) -> None:
-        self.offset = 0.0
-        self._clock = clock
-        self._traveller = traveller
-        self._last = -1.0
-        self._began = clock.current_time()
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        now = self._clock.current_time() + self.offset
-        if now != self._last:
-            self._last = now
-            self._traveller.move_to(EPOCH + now)
-
-    def seconds(self) -> float:
-        return self._clock.current_time() - self._began
 
 
 class _World:
@@ -137,7 +116,7 @@ class _World:
 
 
 class _Simulation:
-    def __init__(self, seed: int, seconds: float, kinds: frozenset[str], wall: _Wall) -> None:
+    def __init__(self, seed: int, seconds: float, kinds: frozenset[str], wall: Wall) -> None:
         self.server_journal = j.Journal(trio.current_time)
         self.client_journal = j.Journal(trio.current_time)
         self.lives = 0
