@@ -263,7 +263,7 @@ class RootTask:
             raise exit_
 
     def _end_program(self, exc: BaseException) -> None:
-        """Let KeyboardInterrupt or SystemExit out of a child end the program, in order.
+        """Let KeyboardInterrupt or SystemExit out of a child end the program; all other children have ended.
 
         On asyncio the loop raises it, as it does for any task. On trio it would be an internal error of trio's, for a
         root task has nobody to raise to; so the main task is interrupted as by Ctrl-C, and `aclose` raises the rest.
@@ -271,7 +271,7 @@ class RootTask:
         if not on_trio():
             asyncio.get_running_loop().call_soon(_raise, exc)
         elif threading.current_thread() is not threading.main_thread():
-            raise exc  # no main task that could be interrupted
+            raise exc  # nothing else would end it
         else:
             self._exit = None if isinstance(exc, KeyboardInterrupt) else exc
             sys.modules["trio"].lowlevel.enable_ki_protection(_interrupt)()
@@ -303,6 +303,9 @@ class _Life:
 
     def spawn(self, func: Callable[[], Awaitable[None]], name: str, on_crash: Callable[[Exception], None]) -> Child:
         child = Child(name)
+        if self._ended.is_set():  # by what ends the program
+            child.end()
+            return child
         self._children.add(child)
 
         async def run() -> None:
@@ -311,7 +314,7 @@ class _Life:
             except BaseException as exc:
                 if (reason := _reason_to_exit(exc)) is None:
                     raise
-                self._end_program(reason)
+                self._errands.put(partial(_raise, reason))  # here it would stop asyncio's loop at once
             finally:
                 self._children.discard(child)
 
@@ -337,6 +340,10 @@ class _Life:
                 self.started.set()
                 with self._stop:
                     await self._errands.run()
+        except BaseException as exc:
+            if (reason := _reason_to_exit(exc)) is None:
+                raise
+            self._end_program(reason)
         finally:
             for child in tuple(self._children):  # not begun: the loop itself is ending
                 child.end()

@@ -141,10 +141,12 @@ class Engine:
                     await self._delivering.wait()
         finally:
             cut_short = self._delivering is not None and not self._delivering.done
-            await self._root.aclose(within=0.2 * self._settings.close_timeout)
-            self._log_dropped(cut_short)
-            self._started.set()
-            self._stopped.set()
+            try:
+                await self._root.aclose(within=0.2 * self._settings.close_timeout)
+            finally:
+                self._log_dropped(cut_short)
+                self._started.set()
+                self._stopped.set()
 
     def _log_dropped(self, cut_short: bool) -> None:
         if self._delivering is not None and not self._delivering.done:

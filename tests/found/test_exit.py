@@ -1,0 +1,103 @@
+"""Failures found when a program is ended out of a callback: by Ctrl-C, by SystemExit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rcex_ws.gateway import Gateway
+
+PROGRAM = """
+import os, signal, sys, time
+import anyio
+from rcex_ws import RingCentral, WebSocketExtension
+
+MESSAGES = "/restapi/v1.0/account/~/extension/~/message-store"
+backend, where, how, style, server, client_id, secret, jwt = sys.argv[1:]
+
+
+def strike(*args):
+    if how == "sys.exit":
+        sys.exit(3)
+    if how == "raise":
+        raise KeyboardInterrupt
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.05)  # where it strikes, on trio
+
+
+async def use(rc):
+    await rc.authorize(jwt=jwt)
+    ext = WebSocketExtension(on_gap=strike if where == "on_gap" else None, reconnect_delays=lambda n: 0.01)
+    if where == "handler":
+        ext.on("connectionReady", strike)
+    await rc.install_extension(ext)
+    await ext.subscribe([MESSAGES], strike if where == "callback" else print)
+    print("subscribed", flush=True)
+    if where == "on_gap":
+        ext.ws.abort()
+    me = {"extensionNumber": (await rc.restapi().account().extension().get())["extensionNumber"]}
+    await rc.restapi().account().extension().company_pager().post(json={"from": me, "to": [me], "text": "x"})
+    await anyio.sleep(30)
+    print("it went on", flush=True)
+
+
+async def main():
+    rc = RingCentral(server=server, client_id=client_id, client_secret=secret)
+    if style == "async with":
+        async with rc:
+            await use(rc)
+    else:
+        try:
+            await use(rc)
+        finally:
+            await rc.aclose()
+            print("closed", flush=True)
+
+
+if backend == "trio":
+    import trio
+
+    trio.run(main)
+else:
+    import asyncio
+
+    asyncio.run(main())
+"""
+
+
+CASES = [
+    ("callback", "sys.exit", "async with"),
+    ("callback", "raise", "async with"),
+    ("callback", "Ctrl-C", "async with"),
+    ("handler", "sys.exit", "aclose"),
+    ("on_gap", "Ctrl-C", "aclose"),
+]
+
+
+@pytest.mark.parametrize(("where", "how", "style"), CASES)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_e6_what_ends_the_program_in_a_callback_ends_it_in_order(
+    gateway: Gateway, backend: str, where: str, how: str, style: str
+) -> None:
+    account = (gateway.server, gateway.client_id, gateway.client_secret, gateway.jwt)
+    began = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", PROGRAM, backend, where, how, style, *account],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    shown = ended.stdout + ended.stderr
+    assert ended.returncode == (3 if how == "sys.exit" else -2), shown
+    assert "it went on" not in shown
+    for trouble in ("Internal", "internal error", "file a bug", "never retrieved", "never awaited", "ExceptionGroup"):
+        assert trouble not in shown, shown
+    assert "destroyed" not in ended.stderr, shown
+    assert time.monotonic() - began < 12, shown  # not the sleep, and no close that waits for what is gone
+    deleted = [e for e in gateway.log() if e["kind"] == "request" and e["method"] == "DELETE"]
+    if "subscribed" in ended.stdout:
+        assert deleted, "an orderly end leaves no subscription behind: " + shown
