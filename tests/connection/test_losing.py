@@ -111,17 +111,35 @@ async def test_abort_drops_at_once_and_the_supervisor_goes_on(peer: Any, supervi
         assert len(rig.driver.talks) == 2
 
 
-async def test_a_full_write_buffer_neither_stops_the_reader_nor_the_end(
-    peer: Any, supervise: Any, until: Any, lost_link: Any, ms: float
+@pytest.fixture
+def fill() -> Any:
+    """Let the peer read nothing more, and send it more than every buffer on the way takes."""
+
+    async def fill(peer: Any, rig: Any) -> None:
+        await anyio.to_thread.run_sync(peer.freeze)
+        for _ in range(64):
+            rig.link.send(b"x" * 2**18)
+
+    return fill
+
+
+async def test_a_full_write_buffer_does_not_stop_the_reader(peer: Any, supervise: Any, until: Any, fill: Any) -> None:
+    async with supervise(peer.url) as rig:
+        await rig.supervisor.wait_ready()
+        await until(lambda: peer.open)
+        await fill(peer, rig)
+        await anyio.to_thread.run_sync(peer.send, "still read")
+        await until(lambda: b"still read" in rig.talk.messages)
+        assert len(rig.driver.talks) == 1
+
+
+async def test_a_full_write_buffer_does_not_stop_the_end(
+    peer: Any, supervise: Any, until: Any, fill: Any, lost_link: Any, ms: float
 ) -> None:
     async with supervise(peer.url, heartbeat_interval=100 * ms, heartbeat_timeout=100 * ms) as rig:
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
-        await anyio.to_thread.run_sync(peer.freeze)
-        for _ in range(64):
-            rig.link.send(b"x" * 2**18)
-        await anyio.to_thread.run_sync(peer.send, "still read")
-        await until(lambda: b"still read" in rig.driver.talks[0].messages)
+        await fill(peer, rig)
         assert (await lost_link(rig)).kind is LossKind.SILENT
         await until(lambda: len(rig.driver.talks) >= 2)
 
