@@ -17,6 +17,7 @@ from pathlib import Path
 from oracle import journal as j
 from oracle.faults import GROUPS, KINDS, PROCESS_KINDS, choose_kinds
 from oracle.growth import judge_growth, lags, read_samples
+from oracle.history import History
 from oracle.judge import judge
 from oracle.lives import Course, Options, run_lives
 from oracle.plain import LOOPS
@@ -47,13 +48,14 @@ def _soak(options: Options) -> bool:
     # A machine that held a process up is a cause of a gap, as a fault is.
     server += [j.Struck("lag", "client", at=at) for at in lags(samples)]
     client = list(_begun(client))
-    verdict = judge(*(sorted(records, key=lambda record: record.at) for records in (server, client)))
+    server, client = (sorted(records, key=lambda record: record.at) for records in (server, client))
+    verdict = judge(server, client)
     violations = [
         *(("process", text) for text in course.wrong),
         *((violation.rule, violation.text) for violation in verdict.violations),
         *(("growth", text) for text in judge_growth(samples)),
     ]
-    counts = [*count(server, client), _count_lives(course)]
+    counts = [*count(History(server, client)), _count_lives(course)]
     print(tell(f"seed {options.seed}, {options.loop}", seconds, counts, violations, options.folder), flush=True)
     return not violations
 

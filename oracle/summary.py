@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from oracle import journal as j
+from oracle.history import History
 
 __all__ = ["count", "join", "tell"]
 
@@ -19,13 +20,9 @@ def join(counts: Counter[str]) -> str:
     return ", ".join(f"{number} {what}" for what, number in counts.most_common()) or "none"
 
 
-def count(server: Iterable[j.AnyRecord], client: Iterable[j.AnyRecord]) -> list[str]:
+def count(history: History) -> list[str]:
     """Count what happened: a run that met nothing proves nothing."""
-    server, client = list(server), list(client)
-    made = [record for record in server if isinstance(record, j.Made)]
-    due = {record.n for record in server if isinstance(record, j.Written | j.Buffered)}
-    handled = Counter(record.n for record in client if isinstance(record, j.Handled))
-    gaps = [record for record in client if isinstance(record, j.GapTold) and record.how == "event"]
+    client, server = history.client, history.server
     calls = Counter(record.how for record in client if isinstance(record, j.CallEnded))
     posts = sum(isinstance(record, j.CallBegan) and record.method == "POST" for record in client)
     changes = Counter(record.what for record in client if isinstance(record, j.Changing))
@@ -34,15 +31,29 @@ def count(server: Iterable[j.AnyRecord], client: Iterable[j.AnyRecord]) -> list[
         for record in server
         if isinstance(record, j.ConnOpened) and record.recovery
     )
-    faults = Counter(record.kind for record in server if isinstance(record, j.Struck))
+    certain = sum(gap.certain for gap in history.gaps)
     return [
-        f"events   {len(made)} made, {len(due)} due, {len(handled)} handled, "
-        f"{handled.total() - len(handled)} more than once",
-        f"gaps     {sum(gap.certain for gap in gaps)} certain, {sum(not gap.certain for gap in gaps)} possible",
+        _count_events(history),
+        f"gaps     {certain} certain, {len(history.gaps) - certain} possible",
         f"calls    {join(calls)}; {posts} of them POSTs; changes: {join(changes)}",
         f"recovery {join(recoveries)}",
-        f"faults   {join(faults)}",
+        f"faults   {join(Counter(record.kind for record in history.struck))}",
     ]
+
+
+def _count_events(history: History) -> str:
+    handled = Counter(record.n for record in history.handled)
+    due = [
+        event
+        for event in history.made.values()
+        if (period := history.due_at(event.at)) and not period.pending and event.topic in period.topics
+    ]
+    missed = [event for event in due if event.n not in handled]
+    told = sum(bool(history.covered(event.at)) for event in missed)
+    return (
+        f"events   {len(history.made)} made, {len(handled)} handled, {handled.total() - len(handled)} again after a "
+        f"kill; {len(due)} due: {len(due) - len(missed)} handled, {told} in gaps, {len(missed) - told} neither"
+    )
 
 
 def tell(name: str, seconds: float, counts: Sequence[str], violations: Sequence[tuple[str, str]], folder: Path) -> str:
