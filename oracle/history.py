@@ -17,6 +17,7 @@ MARGIN = 5.0
 MARGIN_AT_A_PACE = 0.25
 # What was made so shortly before the very end, in seconds, may be under way.
 UNDER_WAY = 3.0
+UNDER_WAY_AT_A_PACE = 0.5
 
 
 @dataclass
@@ -208,7 +209,7 @@ class _Wanted:
                         self._current = frozenset()
                     self._between = True
                 case j.Settled():
-                    self._cut(record.at - UNDER_WAY)
+                    self._cut(record.at - (UNDER_WAY if self._history.pace == 1.0 else UNDER_WAY_AT_A_PACE))
                     self._current = frozenset()
                 case _:
                     pass
