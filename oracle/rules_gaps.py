@@ -28,7 +28,7 @@ def _other_cause(history: History, gap: Gap, begin: float) -> bool:
         if begin <= life.ended_at <= gap.told_at:
             after = history.lives.get(life.number + 1)
             if life.how == "kill" or (
-                after is not None and after.began_at - life.ended_at > history.window - 2 * MARGIN
+                after is not None and after.began_at - life.ended_at > history.window - 2 * MARGIN * history.pace
             ):
                 return True
             next_began = gap.told_at if after is None else after.began_at
