@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from oracle.lines import Line
-from oracle.slack.application import TIMES
 from oracle.slack.judge_calls import judge_calls
 from oracle.slack.judge_events import judge_events
 from oracle.slack.judge_sends import judge_sends
 from oracle.slack.records import Began, Broken, Ended, Ending, Happened, Heard, Logged, Probed, Raised, Started
+from oracle.slack.talker import TIMES
 from oracle.verdict import Lag, Violation, judge_program
 
 # What may come directly before each step of an attempt, by the lifecycle in docs/slack.md.

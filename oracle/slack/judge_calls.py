@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from oracle.lines import Line
-from oracle.slack.application import TIMES
 from oracle.slack.records import Called, Gone, Greeted, Happened, Started, Updated, Updating, Waited
+from oracle.slack.talker import TIMES
 from oracle.verdict import Lag, Violation
 
 RETRY_AFTER = 1.0

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from oracle.lines import Line
-from oracle.slack.application import TIMES
 from oracle.slack.records import Answered, Gone, Seen, Sending, Settled, Struck
+from oracle.slack.talker import TIMES
 from oracle.verdict import Lag, Violation
 
 NOT_SENT = "NotConnected"

@@ -5,40 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import trio
 
 from oracle.dice import Dice
 from oracle.lines import Pen
+from oracle.slack.life import Life
 from oracle.slack.records import Answered, Broken, Closing, Gone, Greeted, Pushed, Seen, Struck
 from oracle.wire import FaultyStream, Message, Opcode, Peer, ProtocolViolation, fragments, frame, text_frame
 
 UNKNOWN_ID = 900_000
 REJECTION = {"code": 2, "msg": "message text is missing"}
-
-
-@dataclass
-class Life:
-    """What Slack knows of one life of the client; a later life starts with nothing.
-
-    Attributes:
-        number: as the client told it by the options of rtm.connect.
-        connections: those that are open.
-        last: the last message that was done, with its answer.
-        ids: all ids seen, to find one that is used twice.
-    """
-
-    number: int
-    connections: list[RTM] = field(default_factory=list)
-    last: tuple[int, dict[str, Any]] | None = None
-    ids: set[int] = field(default_factory=set)
-
-    @property
-    def current(self) -> RTM | None:
-        """The newest connection that was greeted."""
-        return next((rtm for rtm in reversed(self.connections) if rtm.greeted and not rtm.given_up), None)
 
 
 class RTM:

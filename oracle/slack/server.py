@@ -13,8 +13,9 @@ import trio
 from oracle.dice import Dice
 from oracle.lines import Pen
 from oracle.slack import faults
+from oracle.slack.life import Life
 from oracle.slack.records import Broken, Called, Calm, Opened, Struck
-from oracle.slack.rtm import RTM, Life
+from oracle.slack.rtm import RTM
 from oracle.wire import BadRequest, FaultyStream, HTTPConnection, Request
 
 URL_LIFETIME = 30.0
