@@ -166,6 +166,7 @@ class Talk:
 
     async def _serve(self, peer: Peer) -> None:
         self._peer = peer
+        peer.answer_close = False  # it is answered below, after what was written before
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._writer, peer)
             nursery.start_soon(self._watch)
