@@ -196,7 +196,7 @@ class Talk:
         except trio.ClosedResourceError:
             how = "closed here"
         self._lost(how)
-        await self._say_close(None)
+        await self._say_close(peer.close_code, wait=False)
         self._ended.set()
 
     async def _writer(self, peer: Peer) -> None:
@@ -314,7 +314,8 @@ class Talk:
             self.stream.reset()
         self._ended.set()
 
-    async def _say_close(self, code: int | None) -> None:
+    async def _say_close(self, code: int | None, *, wait: bool = True) -> None:
+        """Close in order; the client answers and hangs up, unless it has said so first."""
         if self._peer is None:
             self.stream.reset()
             return
@@ -324,7 +325,8 @@ class Talk:
             if frames:
                 await self._peer.send(b"".join(frames))
             await self._peer.close(code)
-            await self._ended.wait()
+            if wait:
+                await self._ended.wait()
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep at the pace of the run, but not beyond the calm or this connection's end."""
