@@ -128,6 +128,8 @@ class _Lives:
             self._wait_begun()
             self._wait_until(self._now() + self._options.settle)
             self._stop_client()
+            if not self._server.running:
+                self.course.wrong.append(f"the server died, with {self._server.returncode}: the oracle is at fault")
             self._server.stop(_SERVER_WITHIN)
         finally:
             self._client.kill()

@@ -237,7 +237,8 @@ async def _main(options: argparse.Namespace, write: Callable[[bytes], object]) -
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
         await nursery.start(trio.serve_listeners, server.serve, listeners)
-        nursery.start_soon(_obey_signals, server, nursery.cancel_scope)
+        # A signal before that would end the program; who reads the line may send one.
+        await nursery.start(_obey_signals, server, nursery.cancel_scope)
         said = {"server": f"http://{server.url}", "client_id": "id", "client_secret": "secret", "jwt": server.jwt}
         sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()
@@ -246,8 +247,11 @@ async def _main(options: argparse.Namespace, write: Callable[[bytes], object]) -
         await trio.sleep_forever()
 
 
-async def _obey_signals(server: Server, scope: trio.CancelScope) -> None:
+async def _obey_signals(
+    server: Server, scope: trio.CancelScope, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
     with trio.open_signal_receiver(signal.SIGUSR1, signal.SIGTERM) as signals:
+        task_status.started()
         async for number in signals:
             if number == signal.SIGTERM:
                 server.end()
