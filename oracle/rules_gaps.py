@@ -12,6 +12,8 @@ __all__ = ["bounds", "endless", "no_cause"]
 
 # A fault may work for so long, in seconds: a freeze, and the time until it is noticed.
 LASTS = 250.0
+# A slow hook or handler may hold up what is told for so long, in seconds.
+LATE_TELLING = 130.0
 
 
 def no_cause(history: History) -> Iterator[Violation]:
@@ -83,7 +85,11 @@ def endless(history: History) -> Iterator[Violation]:
             continue
         outage = next((one for one in reversed(outages) if one[0] == gap.life and one[1] <= gap.told_at), None)
         lost = outage is not None and gap.told_at <= outage[2]
-        before = outage[1] if outage is not None and lost else min(gap.told_at, history.at_of(gap.until)) - MARGIN
+        before = min(gap.told_at, history.at_of(gap.until)) - MARGIN
+        if outage is not None and lost:
+            before = min(outage[1], before + MARGIN)
+        if "slow-handler" in history.kinds:
+            before -= LATE_TELLING  # what is told waits behind a slow handler
         proof, by = _last_proof(history, gap.life, before, calls=lost)
         if not by or (gap.since is not None and gap.since >= history.server_time(proof) - MARGIN):
             continue
