@@ -24,6 +24,8 @@ TIMES = {
 }
 # Frozen, refused with a Retry-After, and the schedule at its longest: nothing lasts longer after the calm.
 PROBE_WITHIN = 8.0
+# How often to look whether all is settled: time may have passed in one leap, while the process was suspended.
+PATIENCE = 3
 
 
 @dataclass
@@ -180,16 +182,22 @@ class Talker:
 
     async def collect(self, bot: Bot) -> None:
         """Ask for what became of all that was given away; after the end of a life nothing may be open."""
-        with anyio.move_on_after(0.5):
-            while any(given.callback and not given.called for given in bot.given):  # noqa: ASYNC110
-                await anyio.sleep(0.02)
+        for _ in range(PATIENCE):
+            with anyio.move_on_after(0.3):
+                while any(given.callback and not given.called for given in bot.given):  # noqa: ASYNC110
+                    await anyio.sleep(0.02)
         for given in bot.given:
-            with anyio.move_on_after(0.5) as scope:
-                await self._wait(bot, given)
-            if scope.cancelled_caught:
+            if not await self._settles(bot, given):
                 self._pen.put(Settled(life=bot.life, key=given.key, via="await", how="open"))
             if given.callback and not given.called:
                 self._pen.put(Settled(life=bot.life, key=given.key, via="callback", how="open"))
+
+    async def _settles(self, bot: Bot, given: Given) -> bool:
+        for _ in range(PATIENCE):
+            with anyio.move_on_after(0.3):
+                await self._wait(bot, given)
+                return True
+        return False
 
 
 def describe(one: object) -> str:
