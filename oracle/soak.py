@@ -43,8 +43,7 @@ def _soak(options: Options) -> bool:
     course = run_lives(options)
     seconds = time.monotonic() - began
     server, client = (_read(path) for path in (options.server_journal, options.client_journal))
-    with options.samples.open("rb") as lines:
-        samples = read_samples(lines)
+    samples = read_samples(options.samples.read_bytes().splitlines(keepends=True)) if options.samples.exists() else []
     # A machine that held a process up is a cause of a gap, as a fault is.
     server += [j.Struck("lag", "client", at=at) for at in lags(samples)]
     client = list(_begun(client))
