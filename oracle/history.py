@@ -64,6 +64,7 @@ class Life:
     closing: j.Closing | None = None
     last_handled: int = 0
     subscribed: bool = False
+    connected: bool = False
 
 
 @dataclass
@@ -149,6 +150,8 @@ class History:
                     self.lives[record.life].last_handled = max(self.lives[record.life].last_handled, record.n)
                 case j.Changed() if record.claimed:
                     self.lives[record.life].subscribed = True
+                case j.Told(event="connectionReady"):
+                    self.lives[record.life].connected = True
                 case j.Settled():
                     self.settled = record
                 case j.GapTold():

@@ -48,14 +48,13 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
         return life.how == "kill" or _just_before_close(life, at)
     if life.closing is not None and life.closing.what == "revoke" and n > life.last_handled:
         return _just_before_close(life, at)
-    # Who revokes before having subscribed takes what an earlier life left with it.
+    # Who revokes before having subscribed, on a connection, takes what an earlier life left with it.
     later = (other for other in history.lives.values() if other.number > due.life)
-    return any(other.how == "revoke" and not other.subscribed for other in later)
+    return any(other.how == "revoke" and not (other.subscribed and other.connected) for other in later)
 
 
 def _just_before_close(life: Life, at: float) -> bool:
     return life.closing is not None and at > life.closing.at - silence(life.options)
-
 
 
 def twice(history: History) -> Iterator[Violation]:
