@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "refuse-upgrade": "the same at the upgrade, and 401 and 403",
     "refuse-subscribe": "429, 403 or 503 instead of a subscription, a change or a deletion",
     "refuse-call": "429 or 503 for a call of the application",
+    "refuse-again": "401 at wstoken to a token that is fresh, again and again for a while",
     "forbid": "wstoken says that the application has no permission: for good",
     "lost-answer": "a call is carried out, its answer is not sent",
     "late-answer": "an answer comes late, perhaps after the caller has given up",
@@ -52,6 +53,7 @@ KINDS: dict[str, str] = {
     "overlap": "changes of the filters overlap",
     "inside": "a handler closes the extension",
     "slow-handler": "handlers and the gap hook take long",
+    "small-queue": "few notifications may wait for a slow handler",
     "slow-store": "the stores take long",
 }
 
@@ -149,7 +151,8 @@ class Plan:
         self._said_401 = False
         # How rough this run is: some are nearly quiet, so that what needs a long peace is met, too.
         self._roughness = self.rng.choice((0.3, 1.0, 1.0, 3.0))
-        self._odds = {kind: self.rng.choice((0.0, 0.05, 0.15, 0.4)) for kind in KINDS}
+        # Of each its own, so that a kind that is added changes no other.
+        self._odds = {kind: random.Random(f"{kind} {self.seed}").choice((0.0, 0.05, 0.15, 0.4)) for kind in KINDS}
         if "offset" in self.kinds:
             self.clock_offset = self.rng.choice((-1, 1)) * self.rng.choice((2.0, 20.0, 90.0, 3600.0))
         else:
@@ -178,8 +181,8 @@ class Plan:
         if not self.strikes(f"refuse-{where}"):
             return None
         what = self.rng.choice(_REFUSALS[where])
-        # A 401 to a token that is fresh is no fault of the weather: it would refuse the login for good.
-        if what == "401" and self._said_401:
+        # A 401 to a token that is fresh is a fault of its own.
+        if what == "401" and self._said_401 and "refuse-again" not in self.kinds:
             what = "503"
         self._said_401 = what == "401"
         retry_after = self.rng.choice((None, 1, 7, 40)) if what in {"429", "503"} else None

@@ -66,6 +66,8 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool, pace
         "repeat_lost": rng.random() < 0.8,
     }
     options |= {name: value * pace for name, value in options.items() if type(value) is float}
+    if "small-queue" in kinds:
+        options["max_pending"] = rng.choice((3, 20))
     return LifePlan(
         number=number,
         seed=f"{seed} {number}",
