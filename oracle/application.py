@@ -202,9 +202,9 @@ class _Application:
         async def listen(detail: object) -> None:
             if isinstance(detail, Gap):
                 self._gap("event", detail)
-            text = (
-                "" if event in {Events.NEW_WSC, Events.NEW_WEBSOCKET_OBJECT, Events.CONNECTION_READY} else repr(detail)
-            )
+            # Connections are numbered through a process; what differs from run to run is left out.
+            wordy = event in {Events.DISCONNECTED, Events.ERROR, Events.AUTO_RECOVER_ERROR}
+            text = repr(detail) if wordy else ""
             self._told(str(event), text)
             if self.ext.state is State.FAILED and event is Events.ERROR:
                 self.over.set()
