@@ -19,7 +19,7 @@ from rcex_ws.rest.errors import LoginRefused, NotJSON, RestError
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.token import Token, token_from_grant
-from rcex_ws.tasks import Signal
+from rcex_ws.tasks import Signal, now
 
 __all__ = ["Auth"]
 
@@ -60,6 +60,7 @@ class Auth:
         self._send = send
         self._jwt: str | None = None
         self._login: str | None = None  # who logged in, None = not known
+        self._granted_at: float | None = None  # by the loop's clock; None for a token that was not granted here
         self._lock = anyio.Lock()  # one login, refresh or revoke at a time
         self._changed = Signal()
         self._failures = 0  # renewals that failed
@@ -94,22 +95,22 @@ class Auth:
         Raises:
             ConfigurationError: nobody logged in.
             LoginRefused: the session has ended and cannot be renewed.
-            TransportError: the token has ended and the token endpoint cannot be reached.
+            RcexError: it has surely ended, and the renewal failed.
         """
-        token, now = self._required(), time.time()
-        if not token.expires_soon(now) or not self.renewable(token):
+        token = self._required()
+        if not token.expires_soon(time.time()) or not self.renewable(token):
             return token
         try:
             return await self.renew(token)
         except RcexError as exc:
-            if token.expired(time.time()):
+            if (not exc.retryable and token.expired(time.time())) or self._has_ended(token):
                 raise
-            logger.info("renewing the token failed, it is still good for now: %s", exc)
+            logger.info("renewing the token failed, it may still be good for now: %s", exc)
             return token
 
     def renewable(self, token: Token) -> bool:
         """Tell whether there is a way to replace the token without the user."""
-        return self._jwt is not None or token.refreshable(time.time())
+        return self._jwt is not None or token.refreshable
 
     async def renew(self, stale: Token) -> Token:
         """Replace a token; callers at the same time share one attempt and its outcome.
@@ -222,7 +223,7 @@ class Auth:
             LoginRefused: the refresh token is no longer good.
             ConfigurationError: there is none.
         """
-        if not token.refreshable(time.time()):
+        if not token.refreshable:
             why = "the session has ended and has no refresh token: call authorize() with jwt, code or username"
             return await self._follow(token, ConfigurationError(why))
         try:
@@ -240,9 +241,9 @@ class Auth:
         if stored is None:
             raise refusal
         logger.info("somebody else has renewed the stored token, going on with theirs")
-        stored, now = self._keeper.bind(stored, self._login), time.time()
+        stored = self._keeper.bind(stored, self._login)
         self._take(stored)
-        return await self._refresh(stored) if stored.expires_soon(now) and stored.refreshable(now) else stored
+        return await self._refresh(stored) if stored.expires_soon(time.time()) and stored.refreshable else stored
 
     async def _refresh(self, token: Token) -> Token:
         form = oauth.refresh_grant(token.refresh_token or "")
@@ -261,7 +262,7 @@ class Auth:
         if previous is None:
             self._jwt, self._login = form.get("assertion"), self._keeper.login_of(form)
         token = self._keeper.bind(token, self._login)
-        self._take(token)
+        self._take(token, granted_at=now())
         await self._keeper.save(token)
         return token
 
@@ -275,8 +276,13 @@ class Auth:
         kind = LoginRefused if response.status_code in {400, 401, 403} else RestError
         raise kind(response, method=request.method, path=path)
 
-    def _take(self, token: Token | None) -> None:
-        self.token, self._failure = token, None
+    def _has_ended(self, token: Token) -> bool:
+        """Tell whether a token has ended by the clock that nobody can set; the wall clock alone decides nothing."""
+        granted_at = self._granted_at if token is self.token else None
+        return granted_at is not None and now() >= granted_at + token.lifetime
+
+    def _take(self, token: Token | None, *, granted_at: float | None = None) -> None:
+        self.token, self._failure, self._granted_at = token, None, granted_at
         self._changed.set()
         self._changed = Signal()
 

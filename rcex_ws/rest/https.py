@@ -173,8 +173,9 @@ class HTTPEdge:
             if failure := _failure(client, request, url, exc):
                 raise failure from None
             raise
-        if client is self._own:
-            self._streams.add(cast("Any", answer).extensions["network_stream"])
+        stream = cast("Any", answer).extensions.get("network_stream") if client is self._own else None
+        if stream is not None:
+            self._streams.add(stream)
         return Response(answer.status_code, dict(answer.headers), answer.content)
 
     @asynccontextmanager

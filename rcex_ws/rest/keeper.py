@@ -6,7 +6,6 @@ Called by `rcex_ws.rest.auth` only, for one client, never concurrently. The stor
 from __future__ import annotations
 
 import logging
-import time
 
 import anyio
 import msgspec
@@ -78,8 +77,7 @@ class TokenKeeper:
         # Who has logged in by a code is known only by the owner that the server named.
         if other is not None or (token.owner_id and stored.owner_id and token.owner_id != stored.owner_id):
             return None
-        now = time.time()
-        return None if stored.expired(now) and not stored.refreshable(now) else stored
+        return stored
 
     async def save(self, token: Token) -> None:
         """Store a token; that it cannot be stored is logged."""

@@ -42,7 +42,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     login: str | None = None
 
     def expired(self, now: float) -> bool:
-        """Tell whether the access token has ended."""
+        """Tell whether the access token has ended, if the wall clock is right: it may have been set."""
         return self.expires_at is not None and now >= self.expires_at
 
     @property
@@ -56,9 +56,10 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Tell whether it is time to renew."""
         return self.renew_at is not None and now >= self.renew_at
 
-    def refreshable(self, now: float) -> bool:
-        """Tell whether the refresh token can still be tried."""
-        return self.refresh_token is not None and (self.refresh_expires_at is None or now < self.refresh_expires_at)
+    @property
+    def refreshable(self) -> bool:
+        """Whether there is a refresh token to try; how long it is good, only the server's clock tells."""
+        return self.refresh_token is not None
 
     def __repr__(self) -> str:
         return f"<Token owner_id={self.owner_id} expires_at={self.expires_at}>"

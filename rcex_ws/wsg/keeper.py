@@ -73,8 +73,7 @@ class Keeper:
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
         since = datetime.fromtimestamp(stored.last_frame_at, UTC)
-        lost_at = anyio.current_time() - (time.time() - stored.last_frame_at)
-        session.begin_outage(Outage(since=since, lost_at=lost_at, clean=stored.clean))
+        session.begin_outage(Outage(since=since, lost_at=None, clean=stored.clean))
         self._common.subscriptions.resume(stored.subscription, stored.event_filters)
 
     def touch(self) -> None:

@@ -23,7 +23,8 @@ class Outage:
 
     Attributes:
         since: the last inbound frame before it; None if unknown.
-        lost_at: the event loop's time of the loss; None after a restart without a stored time.
+        lost_at: the event loop's time of the loss; None after a restart: only a wall clock counts over it, and that
+            may have been set, so whether the session is still kept is left to the server.
         loss: how the connection ended; None after a restart.
         clean: after a restart: whether the last process had delivered all and said goodbye.
         attempts: so far.
@@ -141,7 +142,11 @@ class Session:
         outage, self.outage = self.outage, None
         if outage is None or outage.outcome is None:
             return None
-        seconds = None if outage.lost_at is None else now - outage.lost_at
+        seconds = None
+        if outage.lost_at is not None:
+            seconds = now - outage.lost_at
+        elif outage.since is not None:
+            seconds = max(0.0, (until - outage.since).total_seconds())
         recovery = Recovery(outage.outcome, outage.error_code, seconds, outage.attempts)
         return recovery, _gap(outage, until) if subscribed else None
 

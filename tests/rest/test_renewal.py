@@ -69,7 +69,7 @@ async def test_ten_callers_share_one_failure(make_client, api, ended):
 
     async def call():
         try:
-            await rc.get(PATH)
+            await rc.refresh()
         except RestError as exc:
             errors.append(exc.status_code)
 
@@ -81,7 +81,7 @@ async def test_ten_callers_share_one_failure(make_client, api, ended):
     assert errors == [503] * 10
     assert route.call_count == 1
     with pytest.raises(RestError):  # the next one tries again
-        await rc.get(PATH)
+        await rc.refresh()
     assert route.call_count == 2
 
 
@@ -123,7 +123,7 @@ async def test_an_answer_that_was_lost_is_asked_for_once_more(make_client, api, 
 async def test_a_network_that_stays_away(make_client, api, ended):
     route = api.post("/restapi/oauth/token").mock(side_effect=httpx.ConnectError)
     with pytest.raises(TransportError):
-        await make_client(token=ended).ensure_token()
+        await make_client(token=ended).refresh()
     assert route.call_count == 2
 
 

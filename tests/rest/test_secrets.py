@@ -34,7 +34,6 @@ async def test_secrets_stay_inside(make_client, api, caplog, failure):
         lambda: rc.authorize(jwt="JWT-X"),
         lambda: rc.authorize(username="u", password="PASSWORD-X", force=True),
         rc.refresh,
-        rc.ensure_token,
         lambda: rc.get("/restapi/v1.0/x", params={"access_token": "ACCESS-X"}),
         rc.revoke,
     ):

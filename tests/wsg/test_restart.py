@@ -131,7 +131,7 @@ async def test_recovered_events_wait_for_the_first_subscribe_and_other_filters_c
     assert told.numbers == [2, 3]
 
 
-async def test_a_restart_after_the_window_subscribes_anew_and_reports_the_gap(
+async def test_a_restart_whose_session_is_gone_subscribes_anew_and_reports_the_gap(
     process, gateway, session_file, make_ext, told, send
 ):
     async with process() as first:
@@ -142,12 +142,13 @@ async def test_a_restart_after_the_window_subscribes_anew_and_reports_the_gap(
     stored = json.loads(session_file.read_text())
     stored["lastFrameAt"] = time.time() - 1000
     session_file.write_text(json.dumps(stored))
+    gateway.fail_recovery()
     async with process() as second:
         await second.authorize(jwt=gateway.jwt)
         again = make_ext(session_store=FileSessionStore(session_file))
         await second.install_extension(again)
         await told.wait(Events.AUTO_RECOVER_FAILED)
-        assert again.last_recovery.outcome is Outcome.WINDOW_EXCEEDED
+        assert again.last_recovery.outcome is Outcome.REFUSED
         assert again.last_recovery.outage == pytest.approx(1000, abs=30)
         gap = told.of("notificationGap")[-1]
         assert gap.certain
