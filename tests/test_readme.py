@@ -108,6 +108,37 @@ def test_program_runs(run: Run, program: Snippet, backend: str) -> None:
     assert re.search(PRINTS[program.heading], ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
 
 
+# anyio.run makes the loop known to anyio, also where no task runs; these do not.
+STARTS = {
+    "asyncio.run": ((), "import asyncio\nasyncio.run(main())\n"),
+    "asyncio.run in debug mode": (("-X", "dev"), "import asyncio\nasyncio.run(main())\n"),
+    "uvloop.run": ((), "import uvloop\nuvloop.run(main())\n"),
+}
+WITHOUT_SNIFFIO = "import sys\nsys.modules['sniffio'] = None\n"
+
+
+E1 = [(program, "asyncio.run", sniffio) for program in PROGRAMS for sniffio in ("sniffio", "no sniffio")]
+E1 += [(program, start, "sniffio") for program in PROGRAMS[:2] for start in STARTS if start != "asyncio.run"]
+
+
+@pytest.mark.parametrize(
+    ("program", "start", "sniffio"),
+    [pytest.param(*row, id=f"{row[0].heading}-{row[1]}-{row[2]}") for row in E1],
+)
+def test_e1_program_runs_in_a_loop_that_anyio_did_not_start(
+    run: Run, program: Snippet, start: str, sniffio: str
+) -> None:
+    options, call = STARTS[start]
+    code = program.code.replace("anyio.run(main)\n", call)
+    if sniffio == "no sniffio":
+        code = WITHOUT_SNIFFIO + code
+    ended = run(sys.executable, "-W", "error", *options, "-c", code)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(PRINTS[program.heading], ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr  # of what was only logged
+    assert "Warning" not in ended.stderr
+
+
 def test_program_with_stores_continues_its_session(run: Run) -> None:
     (program,) = (program for program in PROGRAMS if program.heading == "Surviving a restart")
     first = run(sys.executable, "-c", program.code)
