@@ -1,5 +1,6 @@
 # make demo    watch the main job work
 # make test    set up what the tests need and run them all
+# make check   what takes longer: other Pythons, oldest and older dependencies, no sniffio, the oracle
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
 # make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
@@ -12,7 +13,7 @@
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test lint docs bench bench-plots soak simulate clean
+.PHONY: demo test check lint docs bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
@@ -20,6 +21,14 @@ demo: .venv/installed-gateway
 test: .venv/installed-test
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
 	.venv/bin/python -m pytest -n 3 --dist loadfile  # most of them wait for sockets
+
+# ROWS="python3.13 lowest" runs these rows of the matrix alone.
+check: .venv/installed-test
+	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
+	@# The oracle, with the faults under which the client keeps its word today.
+	.venv/bin/python -m oracle.simulate --seeds 1-20 --faults holding
+	.venv/bin/python -m oracle.soak --seeds 1-2 --seconds 20 --loop asyncio --faults holding
+	.venv/bin/python -m oracle.soak --seeds 1-2 --seconds 20 --loop trio --faults holding
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check
@@ -53,7 +62,7 @@ simulate: .venv/installed-test
 		$(addprefix --faults=,$(FAULTS))
 
 clean:
-	rm -rf .venv .venv-websockets-* tests/peers/node/node_modules tests/peers/python/.venv
+	rm -rf .venv .venv-* tests/peers/node/node_modules tests/peers/python/.venv
 	rm -rf docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # A half-made .venv would pass for a whole one the next time.

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Run parts of the suite on other Pythons and with other dependencies; `make check` runs all of them.
+#
+#   tests/matrix/run.sh                      every row
+#   tests/matrix/run.sh python3.13 lowest    these
+#
+# Each row has an environment of its own, .venv-NAME, made once per pyproject.toml. A Python that the machine does not
+# have is said and left out. `python3` (or $PYTHON) is what the rows run that are not about Python itself.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+rows=("$@")
+((${#rows[@]})) || rows=(python3.12 python3.13 no-sniffio lowest websockets-15.0.1 websockets-16.1.1)
+python=${PYTHON:-python3}
+
+# Print the path of a Python by its name: from the PATH, or one that pyenv keeps there only for some folders.
+find_python() {
+    local found
+    for found in "$(command -v "$1")" "$(pyenv root 2>/dev/null)/versions/${1#python}".*/bin/python; do
+        if "$found" -c 'import venv, sys; sys.exit("python%d.%d" % sys.version_info[:2] != sys.argv[1])' "$1" 2>/dev/null
+        then echo "$found"; return; fi
+    done
+    return 1
+}
+
+# Make the environment of a row: name, Python, and the arguments of each `pip install`, up to a `--`.
+environment() {
+    local venv=.venv-$1 from=$2 arguments=()
+    shift 2
+    [ "$venv/installed" -nt pyproject.toml ] && return
+    echo "Installing $venv ..."
+    "$from" -m venv --clear "$venv"
+    for argument in "$@" --; do
+        if [ "$argument" != -- ]; then
+            arguments+=("$argument")
+            continue
+        fi
+        "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check "${arguments[@]}"
+        arguments=()
+    done
+    touch "$venv/installed"
+}
+
+tests() {
+    local venv=.venv-$1
+    shift
+    "$venv/bin/python" -m pytest -q -n 3 --dist loadfile -p no:cacheprovider "$@"
+}
+
+run() {
+    local found name=$1
+    case $name in
+    python3.*)
+        if ! found=$(find_python "$name"); then
+            echo "$name: SKIPPED, this machine does not have it"
+            return
+        fi
+        environment "$name" "$found" --editable ".[test]"
+        local parts=(tests/loops tests/test_tasks.py tests/test_garbage.py tests/testing tests/connection)
+        [ "$name" = python3.12 ] || parts+=(tests/wsg)  # what differs in the newest is in 3.12 for the most part
+        tests "$name" "${parts[@]}"
+        ;;
+    no-sniffio)  # anyio and httpcore use sniffio where it is: here nobody has brought it
+        found=$(find_python python3.13 || find_python python3.12 || echo "$python")
+        environment "$name" "$found" --editable ".[gateway]" uvloop
+        if ".venv-$name/bin/python" -c "import sniffio" 2>/dev/null; then
+            echo "sniffio is there: some dependency needs it now"
+            return 1
+        fi
+        local loop loops=(asyncio debug uvloop uvicorn) said
+        "$found" -c 'import sys; sys.exit(sys.version_info < (3, 12))' && loops+=(eager)
+        for loop in "${loops[@]}"; do
+            said=$(".venv-$name/bin/python" -W error tests/loops/life.py "$loop" 2>&1) || { echo "$said"; return 1; }
+            echo "$loop: passed"
+        done
+        ;;
+    lowest)  # the oldest of each dependency that pyproject.toml names; theirs stay new
+        environment "$name" "$python" uv
+        if [ ! .venv-$name/lowest -nt .venv-$name/installed ]; then
+            VIRTUAL_ENV=.venv-$name ".venv-$name/bin/uv" pip install --quiet --resolution lowest-direct --editable ".[test]"
+            touch .venv-$name/lowest
+        fi
+        tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/wsg
+        ;;
+    websockets-*)  # trio is supported from 17 on, so these run on asyncio alone (virtual time is trio's)
+        environment "$name" "$python" --editable ".[test]" -- --no-deps "websockets==${name#websockets-}"
+        tests "$name" -k "not trio and not virtual_time" tests/connection tests/wsg
+        ;;
+    *)
+        echo "no such row: $name"
+        return 2
+        ;;
+    esac
+}
+
+for row in "${rows[@]}"; do
+    echo "== $row"
+    began=$SECONDS
+    run "$row"
+    echo "== $row: $((SECONDS - began)) s"
+done
