@@ -227,6 +227,8 @@ class Talk:
                 # What the network swallows, the client never hears of: neither FIN nor RST.
                 await self._sleep(LINGER)
                 await self._end("rst")
+            elif self._plan.calm:
+                continue
             elif now - self._data_at > self._plan.idle_timeout:
                 await self._error_and_end("WSG-902", "Idle timeout expired")
             elif now - self._opened_at > self._plan.absolute_timeout:
