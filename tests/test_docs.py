@@ -10,7 +10,10 @@ from typing import NamedTuple
 import rcex_ws
 
 ROOT = Path(__file__).parents[1]
+#: Of the existing clients.
 ROWS = [*(f"J{number}" for number in range(1, 32)), *(f"P{number}" for number in range(1, 18))]
+#: Found in this library.
+FOUND = [*(f"E{number}" for number in range(1, 10)), "F9", "F10", "A11"]
 SHORTEST_REASON = 40
 
 
@@ -28,27 +31,28 @@ class Row(NamedTuple):
     @property
     def prefix(self) -> str:
         """What the names of its tests begin with."""
-        return f"test_{self.name[0].lower()}{int(self.name[1:]):02}_"
+        number = self.name[1:] if self.name in FOUND else f"{int(self.name[1:]):02}"
+        return f"test_{self.name[0].lower()}{number}_"
 
 
 def table() -> list[Row]:
     lines = (ROOT / "docs/known-failures.md").read_text().splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if re.match(r"\| [JP]\d", line)]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if re.match(r"\| [A-Z]\d", line)]
     return [Row(*cells) for cells in rows]
 
 
 def row_tests() -> set[str]:
     """The names of all tests that are named after a row."""
     found: set[str] = set()
-    for path in (ROOT / "tests/wsg").glob("test_*.py"):
+    for path in (*(ROOT / "tests").glob("test_*.py"), *(ROOT / "tests").glob("*/test_*.py")):
         nodes = ast.walk(ast.parse(path.read_text()))
         names = (node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-        found.update(name for name in names if re.match(r"test_[jp]\d\d_", name))
+        found.update(name for name in names if re.match(r"test_[a-z]\d+_", name))
     return found
 
 
 def test_the_table_has_every_row_in_order() -> None:
-    assert [row.name for row in table()] == ROWS
+    assert [row.name for row in table()] == [*ROWS, *FOUND]
 
 
 def test_every_row_has_its_tests_or_a_reason() -> None:
