@@ -1,4 +1,4 @@
-"""A whole life of a client in one event loop, run as a program of its own: `python life.py asyncio [--no-sniffio]`.
+"""A whole life of a client in one event loop, run as a program: `life.py asyncio [--no-sniffio] [--client slack]`.
 
 Every other test runs under anyio's plugin, which marks the thread as its own; here the loop is started as users start
 it. While it runs, everything of anyio's that needs a task fails when there is none: in a callback of the loop anyio
@@ -12,11 +12,13 @@ import asyncio
 import sys
 import threading
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-MESSAGES = "/restapi/v1.0/account/~/extension/~/message-store"
-ROUNDS = 3
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def only_in_tasks() -> list[str]:
@@ -64,79 +66,6 @@ def only_in_tasks() -> list[str]:
     return refusals
 
 
-class Inbox:
-    """What came, for one task that takes it."""
-
-    def __init__(self) -> None:
-        self.items: list[str] = []
-
-    def put(self, item: str) -> None:
-        self.items.append(item)
-
-    async def take(self) -> str:
-        import anyio
-
-        with anyio.fail_after(10):
-            while not self.items:
-                await anyio.sleep(0.001)
-        return self.items.pop(0)
-
-
-async def life(gateway: Any) -> None:
-    """Log in, subscribe, call, lose the connection in several ways, recover, close."""
-    import anyio
-
-    from rcex_ws import Events, RingCentral, WebSocketExtension
-
-    got = Inbox()
-    errors: list[object] = []
-    async with RingCentral(
-        server=gateway.server, client_id=gateway.client_id, client_secret=gateway.client_secret
-    ) as rc:
-        await rc.authorize(jwt=gateway.jwt)
-        ws_ext = WebSocketExtension(rest_over_websocket=True, reconnect_delays=lambda _: 0.01)
-        ws_ext.on(Events.ERROR, errors.append)
-        await rc.install_extension(ws_ext)
-        await ws_ext.subscribe([MESSAGES], lambda notification: got.put(notification.body["text"]))
-
-        def abort() -> None:
-            ws_ext.ws.abort()
-
-        for number in range(ROUNDS):
-            for lose in (
-                gateway.cut,
-                lambda: gateway.cut(code=1001),
-                lambda: gateway.error("WSG-903"),
-                abort,
-            ):
-                assert (await rc.get("/restapi/v1.0/account/~/extension/~")).via == "websocket"
-                gateway.notify(MESSAGES, {"text": f"before {number}"})
-                assert await got.take() == f"before {number}"
-                aborted = lose is abort
-                told = Inbox()
-                offs = [
-                    ws_ext.on(Events.DISCONNECTED, lambda _, told=told: told.put("lost")),
-                    ws_ext.on(Events.CONNECTION_READY, lambda _, told=told: told.put("ready")),
-                ]
-                lose()
-                assert await told.take() == "lost"
-                if not aborted:  # else the gateway may not have seen the loss yet, and so not buffer
-                    gateway.notify(MESSAGES, {"text": f"meanwhile {number}"})
-                assert await told.take() == "ready"
-                if not aborted:
-                    assert await got.take() == f"meanwhile {number}"
-                for off in offs:
-                    off()
-        async with anyio.create_task_group() as group:
-            for _ in range(30):
-                group.start_soon(rc.get, "/restapi/v1.0/account/~/extension/~")
-    assert not errors, errors
-    assert not got.items
-    if "trio" not in sys.modules or not sys.modules["trio"].lowlevel.in_trio_run():
-        left = [task for task in asyncio.all_tasks() if "rcex" in repr(task)]
-        assert not left, left
-
-
 async def eagerly(main: Callable[[], Awaitable[None]]) -> None:
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     await main()
@@ -163,10 +92,48 @@ def in_uvicorn(main: Callable[[], Awaitable[None]]) -> None:
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
-    server.append(uvicorn.Server(uvicorn.Config(app, port=0, lifespan="on", log_level="error")))
+    server.append(uvicorn.Server(uvicorn.Config(app, port=0, lifespan="on", ws="none", log_level="error")))
     server[0].run()
     if failure:
         raise failure[0]
+
+
+def _gateway() -> AbstractContextManager[Any]:
+    from rcex_ws.gateway import Gateway
+
+    return Gateway()
+
+
+def _fake_slack() -> AbstractContextManager[Any]:
+    from rcex_ws.testing import FakeSlack
+
+    return FakeSlack()
+
+
+@contextmanager
+def _echo() -> Iterator[Any]:
+    from websockets.sync.server import serve
+
+    def echo(connection: Any) -> None:
+        for number, message in enumerate(connection, 1):
+            connection.send(message)
+            if number == 2:
+                return  # closes the connection
+
+    with serve(echo, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield SimpleNamespace(url=f"ws://127.0.0.1:{server.socket.getsockname()[1]}/")
+        server.shutdown()
+        thread.join()
+
+
+SERVERS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "extension": _gateway,
+    "slack": _fake_slack,
+    "callback": _echo,
+}
+Life = Callable[[Any], Coroutine[Any, Any, None]]
 
 
 def main() -> None:
@@ -174,19 +141,21 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("loop", choices=["asyncio", "debug", "eager", "uvloop", "uvicorn", "trio"])
     parser.add_argument("--no-sniffio", action="store_true")
+    parser.add_argument("--client", choices=["extension", "slack", "callback"], default="extension")
     options = parser.parse_args()
     if options.no_sniffio:
         sys.modules["sniffio"] = None  # type: ignore[assignment]
     warnings.simplefilter("error")
-    from rcex_ws.gateway import Gateway
+    import lives
 
+    life: Life = getattr(lives, options.client)
     refusals = [] if options.loop == "trio" else only_in_tasks()  # on trio there always is a task
     reported: list[str] = []
-    with Gateway() as gateway:
+    with SERVERS[options.client]() as server:
 
         async def watched() -> None:
             asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(repr(context)))
-            await life(gateway)
+            await life(server)
 
         run: dict[str, Callable[[], object]] = {
             "asyncio": lambda: asyncio.run(watched()),
@@ -194,7 +163,7 @@ def main() -> None:
             "eager": lambda: asyncio.run(eagerly(watched)),
             "uvloop": lambda: _uvloop(watched()),
             "uvicorn": lambda: in_uvicorn(watched),
-            "trio": lambda: _trio(life, gateway),
+            "trio": lambda: _trio(life, server),
         }
         run[options.loop]()
     assert not refusals, refusals
@@ -208,10 +177,10 @@ def _uvloop(coroutine: Coroutine[Any, Any, None]) -> None:
     uvloop.run(coroutine)
 
 
-def _trio(function: Callable[[Any], Coroutine[Any, Any, None]], gateway: Any) -> None:
+def _trio(life: Life, server: Any) -> None:
     import trio
 
-    trio.run(function, gateway)
+    trio.run(life, server)
 
 
 if __name__ == "__main__":
