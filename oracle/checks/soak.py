@@ -13,11 +13,6 @@ from oracle.plain import LOOPS
 
 _ROOT = Path(__file__).parents[2]
 _SECONDS, _SETTLE = 8, 4
-#: Under these every soak so far has kept its word.
-_HOLDING = (
-    "rst,fin,close,error,refusals,answers,recovery,details-late,details-absent,wsc-anywhere,"
-    "stop,kill,restart,raise,overlap,slow-handler,slow-store"
-)
 
 
 def main() -> None:
@@ -25,7 +20,7 @@ def main() -> None:
     running = [
         subprocess.Popen(
             [
-                *(sys.executable, "-m", "oracle.soak", "--loop", loop, "--faults", _HOLDING),
+                *(sys.executable, "-m", "oracle.soak", "--loop", loop, "--faults", "holding"),
                 *("--seconds", str(_SECONDS), "--settle", str(_SETTLE)),
             ],
             cwd=_ROOT,
