@@ -19,7 +19,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 import anyio
 import anyio.lowlevel
@@ -353,7 +353,7 @@ class _Life:
 def _reason_to_exit(exc: BaseException) -> BaseException | None:
     """Find what is to end the program, also where task groups have wrapped it."""
     if isinstance(exc, BaseExceptionGroup):
-        reasons = map(_reason_to_exit, exc.exceptions)
+        reasons = map(_reason_to_exit, cast("BaseExceptionGroup[BaseException]", exc).exceptions)
         return next((reason for reason in reasons if reason is not None), None)
     return exc if isinstance(exc, KeyboardInterrupt | SystemExit) else None
 
