@@ -86,9 +86,10 @@ def in_uvicorn(main: Callable[[], Awaitable[None]]) -> None:
         except BaseException as exc:
             failure.append(exc)
             raise
-        finally:
-            server[0].should_exit = True
         await send({"type": "lifespan.startup.complete"})
+        while not server[0].started:  # told to end before, it forgets to close its listener
+            await asyncio.sleep(0.01)
+        server[0].should_exit = True
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
