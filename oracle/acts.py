@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 
 from oracle import journal as j
 from oracle.topics import FILTERS
-from rcex_ws import Notification, RcexError, Subscription
+from rcex_ws import Notification, RcexError, State, Subscription, SubscriptionState
 
 if TYPE_CHECKING:
     from oracle.application import _Application
@@ -43,6 +43,7 @@ class Acts:
         self._ops = 0
         self._consumers = 0
         self._iterated: Subscription | None = None
+        self._temper = application.new_rng("temper")
         self.changing = 0
         self.seen: tuple[list[str], list[str]] = ([], [])
 
@@ -58,7 +59,7 @@ class Acts:
         while not self._app.world.calm():
             await anyio.sleep(self._rng.expovariate(1 / self._app.plan.busy))
             for _ in range(self._rng.choice((1, 1, 1, 3, 15))):
-                self._tasks.start_soon(self._some_time, self._call)
+                self._tasks.start_soon(self.some_time, self._call)
 
     async def _call(self) -> None:
         self._calls += 1
@@ -99,10 +100,10 @@ class Acts:
             if self._app.world.calm():
                 break
             if "overlap" not in self._app.plan.kinds:
-                await self._some_time(self._change)
+                await self.some_time(self._change)
             else:
                 for _ in range(self._rng.choice((1, 1, 2, 3))):
-                    self._tasks.start_soon(self._some_time, self._change)
+                    self._tasks.start_soon(self.some_time, self._change)
                 if self._rng.random() < 0.3:
                     continue
                 await anyio.sleep(0.01)
@@ -128,11 +129,15 @@ class Acts:
             if self._app.ext.subscription is not None:
                 return
             await anyio.sleep(self._app.plan.paced(AGAIN))
+            if "reconnect" in self._app.plan.kinds and self._app.ext.state in {State.CLOSED, State.IDLE}:
+                await self._op("connect", 0, [], self._app.troubles.connect)
 
     async def _change(self) -> None:
         subscription = self._app.ext.subscription
         kind = self._rng.choice(("others", "others", "same", "update", "update", "revoke", "switch"))
-        if kind == "switch":
+        if "reconnect" in self._app.plan.kinds and self._temper.random() < 0.1:
+            await self._op("connect", 0, [], self._app.troubles.connect)
+        elif kind == "switch":
             self._app.ext.rest_over_websocket = not self._app.ext.rest_over_websocket
         elif kind == "same" and subscription is not None:
             await self._subscribe(list(subscription.event_filters))
@@ -156,7 +161,7 @@ class Acts:
     async def _op(self, what: str, consumer: int, filters: list[str], work: Callable[[], Awaitable[Any]]) -> None:
         self._ops += 1
         op, life, put = self._ops, self._app.life, self._app.journal.put
-        how, text = "returned", ""
+        how, text, before = "returned", "", self._app.ext.subscription
         put(j.Changing(life, op, what, consumer, filters))
         self.changing += 1
         try:
@@ -172,7 +177,7 @@ class Acts:
         finally:
             self.changing -= 1
             claimed, disabled = self.seen = self._app.claimed()
-            put(j.Changed(life, op, how, text, claimed, disabled))
+            put(j.Changed(life, op, how, text, claimed, disabled, "" if before is None else str(before.state)))
             if claimed:
                 self._app.world.filters = claimed
             self._iterate_what_is_there(consumer)
@@ -187,13 +192,19 @@ class Acts:
     def _choose(self) -> list[str]:
         return sorted(self._rng.sample(FILTERS, self._rng.choice((1, 2, 2, 4, len(FILTERS)))))
 
-    async def _some_time(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it to its end, or cancel it at some moment or after some steps."""
-        if "cancel" not in self._app.plan.kinds or self._rng.random() < 0.8:
+    async def some_time(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it to its end, or cancel it at some moment, after some steps, or while the hook runs."""
+        if "cancel" not in self._app.plan.kinds or self._app.world.calm() or self._rng.random() < 0.7:
             await work()
-        elif self._rng.random() < 0.5:
-            with anyio.move_on_after(self._app.plan.paced(self._rng.choice((0.0, 0.001, 0.03, 0.3, 3.0)))):
+        elif (how := self._rng.random()) < 0.5:
+            seconds = self._rng.choice((0.0, 0.002, 0.06, 0.6, 6.0, 30.0)) * self._rng.random()
+            with anyio.move_on_after(self._app.plan.paced(seconds)):
                 await work()
+        elif how < 0.6:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._cancel_in_the_hook, tasks.cancel_scope)
+                await work()
+                tasks.cancel_scope.cancel()
         else:
             steps = self._rng.randrange(40)
             async with anyio.create_task_group() as tasks:
@@ -205,6 +216,11 @@ class Acts:
     async def _cancel_after(steps: int, scope: anyio.CancelScope) -> None:
         for _ in range(steps):
             await anyio.lowlevel.checkpoint()
+        scope.cancel()
+
+    async def _cancel_in_the_hook(self, scope: anyio.CancelScope) -> None:
+        await self._app.hooked.wait()
+        await anyio.sleep(self._app.plan.paced(self._rng.choice((0.0, 0.3, 3.0))))
         scope.cancel()
 
     # Handlers.
@@ -224,6 +240,8 @@ class Acts:
 
     async def _iterate(self, subscription: Subscription, consumer: int) -> None:
         try:
+            if "deaf" in self._app.plan.kinds and self._temper.random() < 0.3:
+                await self._until_replaced(subscription)
             async for notification in subscription:
                 with suppress(Raised):
                     await self._handle(notification, consumer)
@@ -231,6 +249,12 @@ class Acts:
             self._app.journal.put(j.Told(self._app.life, "iterator", repr(error)[:200], str(self._app.ext.state)))
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             self._app.escaped("iterator", error)
+
+    async def _until_replaced(self, subscription: Subscription) -> None:
+        """Take nothing; what is left once it is over is taken then."""
+        calm = self._app.world.calm
+        while not calm() and subscription.state in {SubscriptionState.ACTIVE, SubscriptionState.PENDING}:  # noqa: ASYNC110
+            await anyio.sleep(self._app.plan.paced(1.0))
 
     def _begin(self, notification: Notification, consumer: int) -> int:
         body = notification.body
@@ -246,6 +270,8 @@ class Acts:
             kinds, calm = self._app.plan.kinds, self._app.world.calm()
             if "slow-handler" in kinds and not calm and self._rng.random() < 0.1:
                 await anyio.sleep(self._app.plan.paced(self._rng.choice((0.05, 1.0, 8.0))))
+            if "deaf" in kinds and not calm and self._temper.random() < 0.03:
+                await anyio.sleep(self._app.plan.paced(self._temper.choice((30.0, 120.0, 400.0))))
             if "raise" in kinds and not calm and self._rng.random() < 0.05:
                 how = "raised"
                 raise Raised(f"on event {n}")

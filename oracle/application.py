@@ -14,6 +14,7 @@ import anyio
 from oracle import journal as j
 from oracle.acts import Acts
 from oracle.lifeplan import LifePlan
+from oracle.troubles import Troubles
 from rcex_ws import Events, Gap, RcexError, RingCentral, State, SubscriptionState, WebSocketExtension
 
 __all__ = ["World", "live"]
@@ -63,12 +64,17 @@ class _Application:
         self.rng = random.Random(f"application {plan.seed}")
         self.life = plan.number
         self.over = anyio.Event()
-        self.close_inside = False
+        self._inside_left = plan.inside_after
         self._closes = 0
+        self._ends = self.new_rng("ends")
+        self._asked = anyio.Event()
+        self._installed: bool | None = None
+        self.hooked = anyio.Event()
         hook = {"on_gap": self._hook} if plan.hook else {}
         self.rc = world.make_client()
         self.ext = world.make_extension(start_in_background=plan.background, **plan.options, **hook)
         self.acts = Acts(self)
+        self.troubles = Troubles(self)
         for event in Events:
             self.ext.on(event, self._listener(event))
 
@@ -76,11 +82,13 @@ class _Application:
         self.journal.put(j.LifeBegan(self.life, self.world.has_store, {**self.plan.options, "end": self.plan.end}))
         how = "failed"
         async with anyio.create_task_group() as work:
+            self._work = work
             work.start_soon(self._until_stopped, work.cancel_scope)
             if await self._begin():
                 how = self.plan.end
                 async with anyio.create_task_group() as acts:
                     self.acts.start(acts)
+                    self.troubles.start(acts)
             await anyio.sleep_forever()
         if self.world.calm():
             self._settled()
@@ -89,31 +97,40 @@ class _Application:
 
     async def _begin(self) -> bool:
         """Log in and install, as long as trying again can help."""
-        while True:
-            try:
-                if self.rc.token is None:
-                    await self.rc.authorize(jwt=self.world.jwt)
-                await self.rc.install_extension(self.ext)
-            except RcexError as error:
-                self._told("begin", repr(error))
-                if not error.retryable:
-                    return False
-                await anyio.sleep(getattr(error, "retry_after", None) or self.plan.paced(self.rng.uniform(1, 10)))
-            except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
-                self.escaped("begin", error)
+        while self._installed is None:
+            if self._closes:  # from inside, while it began
                 return False
-            else:
-                return True
+            await self.acts.some_time(self._install)
+        return self._installed
+
+    async def _install(self) -> None:
+        """Try once; None is left when it is to be tried again, as after a cancellation."""
+        try:
+            if self.rc.token is None:
+                await self.rc.authorize(jwt=self.world.jwt)
+            await self.rc.install_extension(self.ext)
+        except RcexError as error:
+            self._told("begin", repr(error))
+            if not error.retryable:
+                self._installed = False
+                return
+            await anyio.sleep(getattr(error, "retry_after", None) or self.plan.paced(self.rng.uniform(1, 10)))
+        except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
+            self.escaped("begin", error)
+            self._installed = False
+        else:
+            self._installed = True
 
     async def _until_stopped(self, scope: anyio.CancelScope) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._wait, self.world.stop, tasks.cancel_scope)
             tasks.start_soon(self._wait, self.over, tasks.cancel_scope)
         if self.plan.inside and not self.over.is_set():
-            self.close_inside = True
+            self._asked.set()
+            if "abort" in self.plan.kinds:
+                self.troubles.abort()
             with anyio.move_on_after(self.plan.paced(PATIENCE)):
                 await self.over.wait()
-            self.close_inside = False
         scope.cancel()
 
     @staticmethod
@@ -129,6 +146,8 @@ class _Application:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.close, "aclose", "twice")
                 tasks.start_soon(self.close, "aclose", "twice")
+        elif what == "crowd":
+            await self._close_in_a_crowd()
         elif not self.over.is_set():
             await self.close(what, "outside")
         await self.close("aclose", "after")
@@ -153,15 +172,37 @@ class _Application:
         finally:
             self.journal.put(j.ClosingDone(self.life, number, how, str(self.ext.state), text))
 
+    async def _close_in_a_crowd(self) -> None:
+        async def close(what: str, after: float) -> None:
+            await anyio.sleep(self.plan.paced(after))
+            await self.close(what, "crowd")
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                what = self._ends.choice(("detach", "aclose", "aclose", "revoke"))
+                tasks.start_soon(close, what, self._ends.choice((0.0, 0.001, 0.3)) * self._ends.random())
+
     async def close_from_inside(self, whence: str) -> None:
-        """Close from a handler, if it is time to."""
-        if self.close_inside and self.plan.inside == whence:
-            self.close_inside = False
-            try:
-                what = self.plan.end if self.plan.end in {"detach", "revoke"} else "aclose"
-                await self.close(what, whence)
-            finally:
-                self.over.set()
+        """Close from a handler, or from a task that it begins, if this is the place for it."""
+        if self.plan.inside != whence or self.world.calm():
+            return
+        self._inside_left -= 1
+        if self._inside_left >= 0 and not self._asked.is_set():
+            return
+        if self._inside_left > -1000:
+            self._inside_left = -1000
+            if self.plan.inside_task:
+                self._work.start_soon(self._close_inside, f"a task of {whence}")
+                return
+            if self.plan.end == "crowd":
+                self._work.start_soon(self._close_inside, "crowd")
+            await self._close_inside(whence)
+
+    async def _close_inside(self, whence: str) -> None:
+        try:
+            await self.close(self.plan.end if self.plan.end in {"detach", "revoke"} else "aclose", whence)
+        finally:
+            self.over.set()
 
     def _settled(self) -> None:
         subscription = self.ext.subscription
@@ -178,12 +219,18 @@ class _Application:
 
     # What is seen.
 
+    def new_rng(self, name: str) -> random.Random:
+        """Give chance of its own to a part, so that it changes no other."""
+        return random.Random(f"{name} {self.plan.seed}")
+
     def claimed(self) -> tuple[list[str], list[str]]:
         """Give the filters that the extension says to have, and those the server did not grant."""
         subscription = self.ext.subscription
         if subscription is None or subscription.state not in {SubscriptionState.ACTIVE, SubscriptionState.PENDING}:
             return [], []
         info = subscription.info
+        if info is None and subscription.state is SubscriptionState.PENDING:
+            return [], []  # it has never been in force
         disabled = [] if info is None else [str(_filter_of(one)) for one in info.disabled_filters]
         return list(subscription.event_filters), disabled
 
@@ -208,12 +255,15 @@ class _Application:
             self._told(str(event), text)
             if self.ext.state is State.FAILED and event is Events.ERROR:
                 self.over.set()
-            await self.close_from_inside("lifecycle")
+            await self.close_from_inside(str(event))
 
         return listen
 
     async def _hook(self, gap: Gap) -> None:
         self._gap("hook", gap)
+        self.hooked.set()
+        self.hooked = anyio.Event()
+        await self.close_from_inside("hook")
         if "slow-handler" in self.plan.kinds and not self.world.calm() and self.rng.random() < 0.3:
             await anyio.sleep(self.plan.paced(self.rng.choice((0.5, 10.0, 100.0))))
 

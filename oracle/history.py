@@ -62,6 +62,7 @@ class Life:
     ended_at: float = float("inf")
     how: str = ""
     closing: j.Closing | None = None
+    revoked: bool = False
     last_handled: int = 0
     subscribed: bool = False
     connected: bool = False
@@ -103,6 +104,7 @@ class History:
             elif isinstance(record, j.Calm):
                 self.calm_at = record.at
         self._read_client()
+        self.struck.sort(key=lambda record: record.at)
         self._struck_at = [record.at for record in self.struck]
         _Wanted(self).read()
         self._begins = [due.begin for due in self.due]
@@ -145,6 +147,7 @@ class History:
                 case j.Closing():
                     life = self.lives[record.life]
                     life.closing = life.closing or record
+                    life.revoked = life.revoked or record.what == "revoke"
                 case j.Handled():
                     self.handled.append(record)
                     self.lives[record.life].last_handled = max(self.lives[record.life].last_handled, record.n)
@@ -154,6 +157,8 @@ class History:
                     self.lives[record.life].connected = True
                 case j.Settled():
                     self.settled = record
+                case j.Struck():
+                    self.struck.append(record)
                 case j.GapTold():
                     key = (record.life, record.since, record.until, record.reason)
                     if key not in seen:  # the hook and the event tell the same
@@ -190,7 +195,7 @@ class _Wanted:
                         self._current = frozenset()
                 case j.Changing():
                     self._cut(record.at)
-                    if record.what == "revoke":
+                    if record.what in {"revoke", "connect"}:
                         self._let_go(record.at)
                     self._under_way[record.op] = topics_of(record.filters, [])
                 case j.Changed():

@@ -193,7 +193,7 @@ class Changed(Record, tag="changed"):
 
     With `op` 0 and `how` "seen" nothing was called: the claim changed by itself. `claimed` is
     `ws_ext.subscription.event_filters`, empty when there is no active subscription; `disabled` are the filters that the
-    server's description names as not granted.
+    server's description names as not granted. `before` is the state of the subscription that there was before.
     """
 
     life: int
@@ -202,6 +202,7 @@ class Changed(Record, tag="changed"):
     error: str = ""
     claimed: list[str] = []
     disabled: list[str] = []
+    before: str = ""
 
 
 class Handled(Record, tag="handled"):
@@ -294,6 +295,16 @@ class Settled(Record, tag="settled"):
     subscription: str = ""
 
 
+class Stands(Record, tag="stands"):
+    """How the extension stands at a moment at which no change is under way; as in `Settled`."""
+
+    life: int
+    state: str
+    subscription: str = ""
+    claimed: list[str] = []
+    disabled: list[str] = []
+
+
 class Escaped(Record, tag="escaped"):
     """An exception came out where none may: to the loop, out of a task, or of a kind that is no RcexError."""
 
@@ -339,6 +350,7 @@ ClientRecord = (
     | Closing
     | ClosingDone
     | Settled
+    | Stands
     | Escaped
     | Sent
 )

@@ -6,7 +6,26 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["LifePlan", "draw_life"]
+__all__ = ["PLACES", "LifePlan", "draw_life"]
+
+# Where a close may be called from, inside of the extension: lifecycle handlers are told by the event's name.
+PLACES = (
+    "handler",
+    "hook",
+    "autoRecoverSuccess",
+    "autoRecoverFailed",
+    "autoRecoverError",
+    "disconnected",
+    "disconnected",
+    "connectionReady",
+    "newWebSocketObject",
+    "newWsc",
+    "notificationGap",
+    "error",
+)
+_KINDS = frozenset(
+    "raise cancel overlap inside slow-handler crowd abort recover by-hand reconnect deaf".split()  # noqa: SIM905
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +35,11 @@ class LifePlan:
     Attributes:
         number: counts the lives of a run, from 1.
         seed: of all that is chance in it.
-        kinds: those of `oracle.faults.KINDS` that are the application's: raise, cancel, overlap, inside, slow-handler.
-        end: how it ends in order: detach, revoke, aclose, twice (two at once).
-        inside: where it is closed from: "", handler, lifecycle.
+        kinds: those of `oracle.faults.KINDS` that are the application's.
+        end: how it ends in order: detach, revoke, aclose, twice (two at once), crowd (several different ones).
+        inside: where it is closed from: "" or one of `PLACES`.
+        inside_after: so many times it goes on there.
+        inside_task: a task that is begun there closes.
         background: `install_extension` does not wait.
         hook: it has an `on_gap`.
         busy: mean seconds between two calls.
@@ -32,6 +53,8 @@ class LifePlan:
     kinds: frozenset[str]
     end: str = "aclose"
     inside: str = ""
+    inside_after: int = 0
+    inside_task: bool = False
     background: bool = False
     hook: bool = False
     busy: float = 20.0
@@ -55,6 +78,7 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool, pace
         pace: by what all times are multiplied.
     """
     rng = random.Random(f"life {seed} {number}")
+    more = random.Random(f"more of life {seed} {number}")
     options: dict[str, Any] = {
         "rest_over_websocket": rng.random() < 0.7,
         "heartbeat_interval": rng.choice((10.0, 30.0, 30.0, 60.0)),
@@ -68,12 +92,17 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool, pace
     options |= {name: value * pace for name, value in options.items() if type(value) is float}
     if "small-queue" in kinds:
         options["max_pending"] = rng.choice((3, 20))
+    if "by-hand" in kinds and more.random() < 0.5:
+        options["auto_recover"] = False
+    ends = ["detach", "revoke", "aclose", "aclose", *(kind for kind in ("twice", "crowd") if kind in kinds)]
     return LifePlan(
         number=number,
         seed=f"{seed} {number}",
-        kinds=kinds & {"raise", "cancel", "overlap", "inside", "slow-handler"},
-        end=rng.choice(("detach", "revoke", "aclose", "aclose", *(("twice",) if "twice" in kinds else ()))),
-        inside=rng.choice(("handler", "lifecycle")) if "inside" in kinds and not last and rng.random() < 0.5 else "",
+        kinds=kinds & _KINDS,
+        end=rng.choice(ends),
+        inside=more.choice(PLACES) if "inside" in kinds and not last and more.random() < 0.7 else "",
+        inside_after=more.choice((0, 0, 1, 3)),
+        inside_task=more.random() < 0.3,
         background=rng.random() < 0.3,
         hook=rng.random() < 0.5,
         busy=pace * rng.choice((3.0, 20.0, 100.0)),

@@ -45,6 +45,7 @@ class Line:
     ) -> None:
         self.dead = False
         self.closed = False
+        self.detached = False
         self._nursery = nursery
         self._serve = serve
         self._put = put
@@ -52,9 +53,9 @@ class Line:
         self._connect_time = connect_time
         self._ends: list[MemoryStream] = []
 
-    async def dial(self) -> LifeStream:
-        """Connect."""
-        self.used("connect")
+    async def dial(self, *, socket: bool = False) -> LifeStream:
+        """Connect; `socket` says that it is for the WebSocket, which has to rest once the extension is closed."""
+        self.used("connect", socket=socket)
         await trio.sleep(self._connect_time())
         if self.dead:
             raise OSError("the process is dead")
@@ -62,12 +63,14 @@ class Line:
         self._ends = [end for end in self._ends if not end.closed]
         self._ends.append(client_end)
         self._nursery.start_soon(self._serve, server_end)
-        return LifeStream(self, client_end)
+        return LifeStream(self, client_end, socket=socket)
 
-    def used(self, what: str) -> None:
-        """Write down what is done after the close."""
-        if self.closed and not self.dead:
-            self._put(j.Sent(self._life, what))
+    def used(self, what: str, *, socket: bool = False) -> None:
+        """Write down what is done after the close: by anything, or for the WebSocket once the extension has closed."""
+        if self.dead:
+            return
+        if self.closed or (socket and self.detached):
+            self._put(j.Sent(self._life, f"{what}{' for the WebSocket' if socket else ''}"))
 
     def kill(self) -> None:
         """Let everything end as a dead process's sockets do."""
@@ -92,13 +95,14 @@ class Line:
 class LifeStream(trio.abc.HalfCloseableStream):
     """The client's end of a connection."""
 
-    def __init__(self, line: Line, inner: MemoryStream) -> None:
+    def __init__(self, line: Line, inner: MemoryStream, *, socket: bool) -> None:
         self._line = line
         self._inner = inner
+        self._socket = socket
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write."""
-        self._line.used("write")
+        self._line.used("write", socket=self._socket)
         await self._inner.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -108,7 +112,8 @@ class LifeStream(trio.abc.HalfCloseableStream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Read."""
         data = await self._inner.receive_some(max_bytes)
-        self._line.used("read")
+        if data or self._line.closed:
+            self._line.used("read", socket=self._socket)
         return data
 
     async def send_eof(self) -> None:
@@ -134,7 +139,7 @@ class _Opening(AbstractAsyncContextManager[Any]):
         self._endpoint = endpoint
 
     async def __aenter__(self) -> Any:
-        stream = await self._line.dial()
+        stream = await self._line.dial(socket=True)
         try:
             self._socket = open_websocket(self._endpoint, stream=stream)
             return await self._socket.__aenter__()
@@ -189,10 +194,13 @@ class _Transport(httpx.AsyncBaseTransport):
     """What `httpx.AsyncHTTPTransport` does, over a backend of ours."""
 
     def __init__(self, line: Line) -> None:
+        self._line = line
         self._pool = httpcore.AsyncConnectionPool(network_backend=_Backend(line), keepalive_expiry=None)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url = request.url
+        if url.path.endswith("/wstoken"):
+            self._line.used("ask for a token", socket=True)
         try:
             response = await self._pool.handle_async_request(
                 httpcore.Request(

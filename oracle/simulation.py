@@ -16,6 +16,7 @@ import trio.testing
 from oracle.clocks import EPOCH, Wall, led_by  # isort: skip - before the library reads a clock
 from oracle import journal as j
 from oracle.application import live
+from oracle.cues import Cue, Watched
 from oracle.faults import Plan
 from oracle.lifeplan import LifePlan, draw_life
 from oracle.network import Line
@@ -128,7 +129,7 @@ class _World:
 
 class _Simulation:
     def __init__(self, seed: int, seconds: float, kinds: frozenset[str], wall: Wall) -> None:
-        self.server_journal = j.Journal(trio.current_time)
+        self.server_journal = Watched(trio.current_time)
         self.client_journal = j.Journal(trio.current_time)
         self.lives = 0
         self._seed = seed
@@ -139,6 +140,8 @@ class _Simulation:
         self._filters: list[str] = []
         self._with_store = self._rng.random() < 0.6
         self._life_length = self._rng.choice((100.0, 1000.0, 1000.0, 1e9)) if kinds & {"stop", "kill"} else 1e9
+        if "cue" in kinds:
+            self._life_length = min(self._life_length, 500.0)
         self._killed = (0.0 if "kill" not in kinds else 0.5) if "stop" in kinds else 1.0
         self._disk = Disk()
 
@@ -163,7 +166,7 @@ class _Simulation:
             await self._live(left if last else length, last=last)
             if last:
                 return
-            away = self._rng.choice((0.0, 1.0, 20.0, 100.0, 170.0, 300.0))
+            away = self._rng.choice((0.0, 0.0, 1.0, 20.0, 100.0, 170.0, 300.0))
             await trio.sleep(max(0.0, min(away * self._rng.uniform(0.5, 1.1), until - trio.current_time() - 2)))
 
     async def _live(self, length: float, *, last: bool) -> None:
@@ -175,7 +178,7 @@ class _Simulation:
             return rng.uniform(0, speed) if speed else 0.0
 
         # Each life has a journal of its own over one list: that of a dead life takes nothing more.
-        journal = j.Journal(trio.current_time)
+        journal = Watched(trio.current_time)
         journal.records = self.client_journal.records
         latency = self._server.latency
         line = Line(self._nursery, self._server.serve, journal.put, self.lives, lambda: latency * rng.uniform(1, 3))
@@ -183,36 +186,61 @@ class _Simulation:
         world = _World(line, disk, self._server, delay, self.lives)
         world.filters = self._filters
         plan = draw_life(self._seed, self.lives, self._kinds, last=last)
+        journal.watchers.append(lambda record: _watch_close(line, record))
+        cue = self._draw_cue(journal) if not last else None
         ended = trio.Event()
+        before = set(_tasks_of_the_library())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._guarded, world, journal, plan, ended)
+            met = False
             with trio.move_on_after(max(length, 0.0)):
-                await ended.wait()
+                met = await _first(ended, cue)
             if last:
                 self._server.calm()
                 with trio.move_on_after(SETTLE):
                     await ended.wait()
-            if not last and rng.random() < self._killed and not ended.is_set():
+            killed = rng.random() < self._killed
+            if met and cue is not None:
+                killed = cue.kill and self._killed > 0
+            if not last and killed and not ended.is_set():
                 self._kill(world, journal)
             else:
                 world.stop.set()
+                in_the_close = cue if cue is not None and cue.name == "closing" and self._killed > 0 else None
+                met = False
                 with trio.move_on_after(ENDS_WITHIN):
-                    await ended.wait()
-                if not ended.is_set():
+                    met = await _first(ended, in_the_close)
+                if met:
+                    self._kill(world, journal)
+                elif not ended.is_set():
                     journal.put(j.Escaped(self.lives, "end", "the life does not end"))
                     self._kill(world, journal)
                 else:
-                    await self._look_after(line, world)
+                    await self._look_after(line, world, before)
             self._filters = world.filters
+            self.server_journal.watchers.clear()
             nursery.cancel_scope.cancel()
         with trio.CancelScope(shield=True):
             await world.http.aclose()
 
-    async def _look_after(self, line: Line, world: _World) -> None:
+    async def _look_after(self, line: Line, world: _World, before: set[trio.lowlevel.Task]) -> None:
         """See that nothing of an ended life goes on; after a while the process ends."""
         line.closed = True
         await trio.sleep(self._rng.uniform(0, 2))
+        if left := set(_tasks_of_the_library()) - before:
+            names = ", ".join(sorted(task.name for task in left))
+            self.client_journal.put(j.Escaped(self.lives, "tasks left over", names))
         world.kill()
+
+    def _draw_cue(self, journal: Watched) -> Cue | None:
+        """Draw a record at which this life is to end, for most lives."""
+        rng = random.Random(f"cue {self._seed} {self.lives}")
+        if "cue" not in self._kinds or rng.random() < 0.2:
+            return None
+        cue = Cue(rng)
+        journal.watchers.append(cue.saw)
+        self.server_journal.watchers.append(cue.saw)
+        return cue
 
     def _kill(self, world: _World, journal: j.Journal) -> None:
         journal.put(j.LifeEnded(self.lives, "kill"))
@@ -221,9 +249,7 @@ class _Simulation:
 
     async def _guarded(self, world: _World, journal: j.Journal, plan: LifePlan, ended: trio.Event) -> None:
         try:
-            before = trio.lowlevel.current_statistics().tasks_living
             await live(world, journal, plan)
-            del before
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             journal.put(j.Escaped(self.lives, "life", repr(error)))
         finally:
@@ -241,3 +267,37 @@ class _Simulation:
             if not self._server.plan.calm:
                 self._wall.offset += self._rng.choice((-3600.0, -30.0, 15.0, 300.0, 4000.0))
                 self.server_journal.put(j.Struck("step", "client", detail=str(self._wall.offset)))
+
+
+async def _first(ended: trio.Event, cue: Cue | None) -> bool:
+    """Wait for the end of a life or for its cue; say whether that came first."""
+    async with trio.open_nursery() as nursery:
+
+        async def wait() -> None:
+            if cue is not None:
+                await cue.wait()
+                nursery.cancel_scope.cancel()
+
+        nursery.start_soon(wait)
+        await ended.wait()
+        nursery.cancel_scope.cancel()
+    return not ended.is_set()
+
+
+def _watch_close(line: Line, record: j.Record) -> None:
+    """The extension has closed: from now on its WebSocket rests."""
+    if isinstance(record, j.ClosingDone) and record.how == "returned":
+        line.detached = True
+
+
+def _tasks_of_the_library() -> list[trio.lowlevel.Task]:
+    """Give the tasks that the library began, wherever they are, and that still live; also those of killed lives."""
+    root = trio.lowlevel.current_root_task()
+    tasks: list[trio.lowlevel.Task] = [] if root is None else [root]
+    found: list[trio.lowlevel.Task] = []
+    while tasks:
+        task = tasks.pop()
+        tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+        if "rcex_ws" in task.name:
+            found.append(task)
+    return found
