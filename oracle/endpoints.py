@@ -70,7 +70,7 @@ class Endpoints:
                 return False
             if server.plan.strikes("late-answer"):
                 server.put(j.Struck("late-answer", "https"))
-                await trio.sleep(server.plan.paced(server.rng.choice((3.0, 20.0, 100.0))))
+                await trio.sleep(server.plan.paced(server.plan.dice("late-answer").choice((3.0, 20.0, 100.0))))
         await respond(http, answer)
         return True
 

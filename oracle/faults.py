@@ -1,7 +1,8 @@
 """The plan: which faults strike, where and when, all of it drawn from one seed.
 
 A kind is switched on or off by its name. A plan is asked at every step at which a kind could strike; it never looks at
-a clock but the one that it is given. After `calm` it says no to everything.
+a clock but the one that it is given. After `calm` it says no to everything. Each kind has dice of its own, so that one
+that is added moves no other.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-__all__ = ["GROUPS", "KINDS", "PROCESS_KINDS", "Plan", "Refusal", "choose_kinds"]
+__all__ = ["GROUPS", "KINDS", "PROCESS_KINDS", "WEATHER_KINDS", "Plan", "Refusal", "choose_kinds"]
 
 KINDS: dict[str, str] = {
     "rst": "a connection is reset",
@@ -53,6 +54,13 @@ KINDS: dict[str, str] = {
     "overlap": "changes of the filters overlap",
     "inside": "a handler closes the extension",
     "slow-handler": "handlers and the gap hook take long",
+    "crowd": "several closes of different kinds come at once, from several tasks",
+    "abort": "the application aborts the connection",
+    "recover": "the application calls recover() at any moment",
+    "by-hand": "auto_recover is off, the application recovers",
+    "reconnect": "the application revokes the extension and connects anew",
+    "deaf": "consumers take nothing for long, or until they are replaced",
+    "cue": "an end comes right after a loss, in an attempt, a replay, a change or a close",
     "small-queue": "few notifications may wait for a slow handler",
     "slow-store": "the stores take long",
 }
@@ -90,10 +98,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "answers": ("lost-answer", "late-answer", "doubled-answer"),
     "recovery": ("recovery-failed", "bad-wsc", "replay-cut", "replay-doubled", "replay-full"),
     "processes": ("stop", "kill", "suspend", "restart"),
-    "application": ("stop", "kill", "twice", "raise", "cancel", "overlap", "inside", "slow-handler", "slow-store"),
+    "application": (
+        *("stop", "kill", "cue", "twice", "crowd", "inside", "abort", "recover", "by-hand", "reconnect"),
+        *("raise", "cancel", "overlap", "slow-handler", "small-queue", "deaf", "slow-store"),
+    ),
 }
 
-_CONNECTION_KINDS = ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow")
+# These strike at any time; the others where something of theirs is done.
+WEATHER_KINDS = ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow", "restart")
 _REFUSALS: dict[str, tuple[str, ...]] = {
     "token": ("429", "503", "garbage", "hang", "rst"),
     "wstoken": ("401", "429", "503", "garbage", "hang", "rst"),
@@ -135,7 +147,6 @@ class Plan:
 
     Attributes:
         kinds: what is switched on.
-        rng: the only source of chance.
         pace: by what all times are multiplied: 1 for those of a real service, less where a run has to be short.
         calm: nothing strikes any more.
     """
@@ -143,36 +154,45 @@ class Plan:
     seed: int
     kinds: frozenset[str]
     pace: float = 1.0
-    rng: random.Random = field(init=False)
     calm: bool = False
+    _dice: dict[str, random.Random] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rng = random.Random(f"plan {self.seed}")
         self._said_401 = False
         # How rough this run is: some are nearly quiet, so that what needs a long peace is met, too.
-        self._roughness = self.rng.choice((0.3, 1.0, 1.0, 3.0))
-        # Of each its own, so that a kind that is added changes no other.
-        self._odds = {kind: random.Random(f"{kind} {self.seed}").choice((0.0, 0.05, 0.15, 0.4)) for kind in KINDS}
+        self._roughness = self.dice("roughness").choice((0.3, 1.0, 1.0, 3.0))
+        self._odds = {kind: self.dice(f"odds of {kind}").choice((0.0, 0.05, 0.15, 0.4)) for kind in KINDS}
+        self._means = {
+            kind: self.dice(f"mean of {kind}").choice((0.0, 40.0, 300.0, 1500.0)) / self._roughness
+            for kind in WEATHER_KINDS
+        }
         if "offset" in self.kinds:
-            self.clock_offset = self.rng.choice((-1, 1)) * self.rng.choice((2.0, 20.0, 90.0, 3600.0))
+            dice = self.dice("offset")
+            self.clock_offset = dice.choice((-1, 1)) * dice.choice((2.0, 20.0, 90.0, 3600.0))
         else:
             self.clock_offset = 0.0
-        self.buffer_size = self.rng.choice((2, 5, 10, 30)) if "replay-full" in self.kinds else 100
+        self.buffer_size = self.dice("buffer").choice((2, 5, 10, 30)) if "replay-full" in self.kinds else 100
         short = "short-window" in self.kinds
-        self.recovery_timeout = self.paced(self.rng.choice((5.0, 20.0, 40.0)) if short else 180.0)
+        self.recovery_timeout = self.paced(self.dice("window").choice((5.0, 20.0, 40.0)) if short else 180.0)
         short = "short-idle" in self.kinds
-        self.idle_timeout = self.paced(self.rng.choice((40.0, 120.0)) if short else 1800.0)
-        self.absolute_timeout = self.paced(self.rng.choice((300.0, 900.0)) if short else 86400.0)
+        self.idle_timeout = self.paced(self.dice("idle").choice((40.0, 120.0)) if short else 1800.0)
+        self.absolute_timeout = self.paced(self.dice("absolute").choice((300.0, 900.0)) if short else 86400.0)
 
     def paced(self, seconds: float) -> float:
         """Give a time at this run's pace."""
         return seconds * self.pace
 
+    def dice(self, name: str) -> random.Random:
+        """Give the dice of a kind, or of some other part of the run."""
+        if name not in self._dice:
+            self._dice[name] = random.Random(f"{self.seed}/{name}")
+        return self._dice[name]
+
     def strikes(self, kind: str) -> bool:
         """Say whether a kind strikes now, where it could."""
         if self.calm or kind not in self.kinds:
             return False
-        return self.rng.random() < self._odds[kind] * min(self._roughness, 1.0)
+        return self.dice(kind).random() < self._odds[kind] * min(self._roughness, 1.0)
 
     def refusal(self, where: str) -> Refusal | None:
         """Say whether, and how, a request at this place is refused."""
@@ -180,31 +200,26 @@ class Plan:
             return Refusal("forbidden")
         if not self.strikes(f"refuse-{where}"):
             return None
-        what = self.rng.choice(_REFUSALS[where])
+        dice = self.dice(f"refuse-{where}")
+        what = dice.choice(_REFUSALS[where])
         # A 401 to a token that is fresh is a fault of its own.
         if what == "401" and self._said_401 and "refuse-again" not in self.kinds:
             what = "503"
         self._said_401 = what == "401"
-        retry_after = self.rng.choice((None, 1, 7, 40)) if what in {"429", "503"} else None
+        retry_after = dice.choice((None, 1, 7, 40)) if what in {"429", "503"} else None
         if what == "429" and self.pace < 1:
             retry_after = retry_after or 1  # without it a client has to wait for 30 s, at whatever pace
         return Refusal(what, None if retry_after is None else max(1, round(self.paced(retry_after))))
 
-    def until_next(self) -> float:
-        """Give the seconds until the next fault of a connection."""
-        mean = self.rng.choice((5.0, 60.0, 200.0, 600.0)) / self._roughness
-        return self.paced(self.rng.expovariate(1 / mean))
-
-    def next_fault(self) -> str | None:
-        """Give the next fault of a connection or of the server itself."""
-        kinds = [kind for kind in (*_CONNECTION_KINDS, "restart") if kind in self.kinds]
-        if self.calm or not kinds:
+    def until_next(self, kind: str) -> float | None:
+        """Give the seconds until a kind of `WEATHER_KINDS` strikes next; None for never in this run."""
+        mean = self._means[kind]
+        if kind not in self.kinds or not mean:
             return None
-        weights = [0.3 if kind == "restart" else 1.0 for kind in kinds]
-        return self.rng.choices(kinds, weights)[0]
+        return self.paced(self.dice(kind).expovariate(1 / mean))
 
     def disabled(self, filters: list[str]) -> list[str]:
         """Give those of the filters that are not granted."""
         if len(filters) < 2 or not self.strikes("disabled"):
             return []
-        return [self.rng.choice(filters)]
+        return [self.dice("disabled").choice(filters)]

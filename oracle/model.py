@@ -195,7 +195,7 @@ class Model:
             self.notify(session, event, "replay")
         if events and self.plan.strikes("replay-doubled"):
             self._put(j.Struck("replay-doubled", conn=session.conn or 0))
-            for event in self._rng.sample(events, self._rng.randint(1, len(events))):
+            for event in (dice := self.plan.dice("replay-doubled")).sample(events, dice.randint(1, len(events))):
                 self.notify(session, event, "again")
 
     def lost(self, conn: int, how: str, now: float, *, by_plan: bool = False) -> None:
@@ -298,7 +298,7 @@ class Model:
         if self.plan.strikes("recovery-failed"):
             self._put(j.Struck("recovery-failed", "upgrade", conn))
             self.forget(session, "failed")
-            return None, self._rng.choice(("WSG-1003", "WSG-1005"))
+            return None, self.plan.dice("recovery-failed").choice(("WSG-1003", "WSG-1005"))
         return session, ""
 
     def _mine(self, session: Session, id_: str) -> Subscription | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import random
 import signal
 import sys
 import time
@@ -22,7 +21,7 @@ import trio
 from oracle import journal as j
 from oracle.calls import Calls
 from oracle.endpoints import Endpoints
-from oracle.faults import Plan, choose_kinds
+from oracle.faults import WEATHER_KINDS, Plan, choose_kinds
 from oracle.model import Event, Frame, Model
 from oracle.talk import Talk
 from oracle.topics import TOPICS
@@ -56,18 +55,18 @@ class Server:
         bustle: float = 1.0,
     ) -> None:
         self.plan = plan
-        self.rng = random.Random(f"server {plan.seed} {first}")
         self.url = url
         self.jwt = jwt
         self._bustle = bustle
         self.calls = Calls(put)
         self.talks: dict[int, Talk] = {}
         self.calmed = trio.Event()
-        self.latency = plan.paced(self.rng.choice((0.001, 0.02, 0.2)))
+        self.latency = plan.paced(plan.dice(f"latency {first}").choice((0.001, 0.02, 0.2)))
         self.put = put
         self._clock = clock + plan.clock_offset
         self._endpoints = Endpoints(self)
-        self._world = random.Random(f"world {plan.seed} {first}")
+        self._world = plan.dice(f"world {first}")
+        self._secrets = plan.dice(f"secrets {first}")
         self._streams: set[FaultyStream] = set()
         self._numbers = first
         self._events = first
@@ -78,7 +77,8 @@ class Server:
         """Let the world happen until cancelled."""
         async with trio.open_nursery() as self._nursery:
             self._nursery.start_soon(self._happen)
-            self._nursery.start_soon(self._weather)
+            for kind in WEATHER_KINDS:
+                self._nursery.start_soon(self._weather, kind)
             self._nursery.start_soon(self._expire)
             task_status.started()
 
@@ -140,7 +140,7 @@ class Server:
             await talk.cut()
         for stream in list(self._streams):
             stream.reset()
-        with trio.move_on_after(self.plan.paced(self.rng.choice((0.0, 2.0, 20.0)))):
+        with trio.move_on_after(self.plan.paced(self.plan.dice("restart").choice((0.0, 2.0, 20.0)))):
             await self.calmed.wait()
         self.model = self._begin()
         self._down = False
@@ -149,7 +149,7 @@ class Server:
         options = {"buffer": self.plan.buffer_size, "window": self.plan.recovery_timeout, "pace": self.plan.pace}
         now = self._clock + trio.current_time()
         self.put(j.ServerBegan(now, self.plan.seed, sorted(self.plan.kinds), options))
-        return Model(self.plan, self.rng, self._write, self.put, number=self._number, clock=self._clock)
+        return Model(self.plan, self._secrets, self._write, self.put, number=self._number, clock=self._clock)
 
     def _number(self) -> int:
         self._numbers += 1
@@ -186,16 +186,15 @@ class Server:
         if not self._down:
             self.model.happen(event)
 
-    async def _weather(self) -> None:
-        while not self.plan.calm:
-            await trio.sleep(self.plan.until_next() / self._bustle)
-            kind = self.plan.next_fault()
+    async def _weather(self, kind: str) -> None:
+        while (seconds := self.plan.until_next(kind)) is not None:
+            await trio.sleep(seconds / self._bustle)
+            if self.plan.calm:
+                return
             if kind == "restart":
                 await self.restart()
-            elif kind is not None:
-                alive = [talk for talk in self.talks.values() if not talk.known_lost]
-                if alive:
-                    self.start(self.rng.choice(alive).strike, kind)
+            elif alive := [talk for talk in self.talks.values() if not talk.known_lost]:
+                self.start(self.plan.dice(kind).choice(alive).strike, kind)
 
     async def _expire(self) -> None:
         while True:

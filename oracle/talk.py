@@ -48,7 +48,7 @@ class Talk:
         self._server = server
         self._model = server.model
         self._plan = server.plan
-        self._rng = server.rng
+        self._rng = server.plan.dice(f"connection {number}")
         self._queue: list[bytes] = []
         self._filled = trio.Event()
         self._ended = trio.Event()
@@ -72,7 +72,7 @@ class Talk:
         if self._plan.strikes("details-late"):
             self._struck("details-late")
             peer = await http.upgrade(request)
-            await trio.sleep(self._plan.paced(self._rng.choice((1.0, 5.0, 15.0))))
+            await trio.sleep(self._plan.paced(self._plan.dice("details-late").choice((1.0, 5.0, 15.0))))
             self._connect(login, wsc)
             await self._serve(peer)
             return
@@ -91,7 +91,7 @@ class Talk:
     async def strike(self, kind: str) -> None:
         """Let a fault of the plan strike this connection."""
         self._struck(kind)
-        rng = self._rng
+        rng = self._plan.dice(kind)
         if kind in {"rst", "fin"}:
             if rng.random() < 0.5:  # it has been dead for a while before anybody hears of it
                 self._deaf = self._mute = True
@@ -291,7 +291,7 @@ class Talk:
         delay = self._rng.choice((0.0, 0.01, 0.3))
         if self._plan.strikes("late-answer"):
             self._struck("late-answer")
-            delay = self._rng.choice((3.0, 20.0, 100.0))
+            delay = self._plan.dice("late-answer").choice((3.0, 20.0, 100.0))
         await trio.sleep(self._plan.paced(delay))
         frame = [self._model.with_wsc(session, head), *([] if answer is None else [answer])]
         self.write(frame)
