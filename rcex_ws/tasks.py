@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import signal
 import sys
 import threading
@@ -88,6 +89,11 @@ def new_waiter() -> Waiter:
     return _TrioWaiter() if on_trio() else asyncio.get_running_loop().create_future()
 
 
+def _wake(waiter: Waiter) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
 class Signal:
     """Do what `anyio.Event` does in a tenth of the space: a connection has a dozen, and most are never waited for."""
 
@@ -106,18 +112,27 @@ class Signal:
         self._set = True
         waiters, self._waiters = self._waiters, ()
         for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            _wake(waiter)
 
-    async def wait(self) -> None:
-        """Wait until it has happened."""
+    async def wait(self, *, until: float = math.inf) -> None:
+        """Wait until it has happened, or until a time of the loop's clock; what costs less than a cancel scope."""
         if self._set:
             await anyio.lowlevel.checkpoint()
             return
         waiter = new_waiter()
         self._waiters = (*self._waiters, waiter)
         try:
-            await waiter
+            if until == math.inf:
+                await waiter
+            elif on_trio():
+                with sys.modules["trio"].CancelScope(deadline=until):
+                    await waiter
+            else:
+                timer = asyncio.get_running_loop().call_at(until, _wake, waiter)
+                try:
+                    await waiter
+                finally:
+                    timer.cancel()
         finally:
             self._waiters = tuple(one for one in self._waiters if one is not waiter)
 
@@ -136,14 +151,16 @@ class Errands:
         self._asked.append(errand)
         self._more.set()
 
-    async def run(self) -> None:
-        """Do what is asked for, for ever; another task may take over at any time."""
+    async def run(self, *, until: float = math.inf) -> None:
+        """Do what is asked for, until a time of the loop's clock; another task may take over at any time."""
         while True:
             while self._asked:
                 self._asked.popleft()()
+            if now() >= until:
+                return
             if self._more.is_set():
                 self._more = Signal()
-            await self._more.wait()
+            await self._more.wait(until=until)
 
 
 def in_child() -> bool:

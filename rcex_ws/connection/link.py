@@ -286,8 +286,7 @@ class Link:
         excused = False
         while True:
             due = monitor.wake_at(clock())
-            with anyio.CancelScope(deadline=due):
-                await self._errands.run()
+            await self._errands.run(until=due)
             now = clock()
             slept, late = self._clocks.jumped(now, time.time()), now - due
             blocked = late > monitor.timeout / 2

@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-import anyio
-
 from rcex_ws.errors import RcexError, RequestLost, RequestTimeout
 from rcex_ws.tasks import Signal, Waiter, new_waiter, now
 
@@ -220,8 +218,7 @@ class RequestTable(Generic[A]):
         try:
             while (wake_at := self.expire(now())) < math.inf:
                 self._wake_at, self._earlier = wake_at, Signal()
-                with anyio.CancelScope(deadline=wake_at):
-                    await self._earlier.wait()
+                await self._earlier.wait(until=wake_at)
         finally:
             self._watched = False
 
