@@ -11,7 +11,7 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from oracle import journal as j
-from oracle.topics import FILTERS
+from oracle.topics import choices
 from rcex_ws import Notification, RcexError, State, Subscription, SubscriptionState
 
 if TYPE_CHECKING:
@@ -150,9 +150,10 @@ class Acts:
             await self._subscribe(self._choose())
 
     async def _subscribe(self, filters: list[str]) -> None:
-        self._consumers += 1
+        self._consumers += 2
         consumer = self._consumers
         if self._rng.random() < 0.4:
+            consumer += 1  # odd numbers are iterators
             await self._op("subscribe", consumer, filters, lambda: self._app.ext.subscribe(filters))
         else:
             callback = self._callback(consumer)
@@ -190,7 +191,15 @@ class Acts:
             self._tasks.start_soon(self._iterate, subscription, consumer)
 
     def _choose(self) -> list[str]:
-        return sorted(self._rng.sample(FILTERS, self._rng.choice((1, 2, 2, 4, len(FILTERS)))))
+        kinds = self._app.plan.kinds
+        filters = choices(kinds)
+        if "one-filter" in kinds and (wanted := self._app.world.filters) and self._rng.random() < 0.8:
+            more = [one for one in filters if one not in wanted]
+            if more and (len(wanted) == 1 or self._rng.random() < 0.5):
+                return sorted([*wanted, self._rng.choice(more)])
+            if len(wanted) > 1:
+                return sorted(self._rng.sample(wanted, len(wanted) - 1))
+        return sorted(self._rng.sample(filters, self._rng.choice((1, 2, 2, 4, len(filters)))))
 
     async def some_time(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it to its end, or cancel it at some moment, after some steps, or while the hook runs."""

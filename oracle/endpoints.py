@@ -39,7 +39,7 @@ class Endpoints:
         server, query = self._server, request.query
         talk = server.new_talk(stream_of(http))
         server.put(j.Heard("upgrade with wsc" if "wsc" in query else "upgrade", talk.number, "websocket"))
-        await trio.sleep(server.latency)
+        await trio.sleep(server.latency + server.late("upgrade-late"))
         if (refusal := server.plan.refusal("upgrade")) is not None:
             await self._refuse(http, "upgrade", refusal)
             return
@@ -57,6 +57,8 @@ class Endpoints:
         if where is None:
             own = request.path.startswith(SUBSCRIPTION)
             where = "subscribe" if own and request.method != "GET" else "call"
+        if where in {"token", "wstoken"}:
+            await trio.sleep(server.late("token-late"))
         body = self._json(request)
         call = request.query.get("call") or (str(body.get("call", "")) if isinstance(body, dict) else "")
         server.put(j.Heard(f"{request.method} {request.path}", via="https", call=call))

@@ -46,6 +46,25 @@ KINDS: dict[str, str] = {
     "step": "the client's wall clock steps",
     "short-window": "the server keeps a lost session for a few seconds only",
     "short-idle": "idle and absolute time-outs come soon",
+    "event-paths": "events write themselves otherwise than the filter does: query, order, encoding, a slash at the end",
+    "stamp-skew": "the server's parts that stamp events have clocks that differ by up to 4 s",
+    "stamp-none": "events without a timestamp",
+    "answer-cut": "the connection ends right after a call was carried out, before its answer",
+    "request-cut": "the connection ends when a call has come, before it is carried out",
+    "forgotten-refused": "after `forgotten` or `vanish` new subscriptions are refused for a while: 403, 429, 500, 503",
+    "vanish": "the server loses a subscription and says nothing",
+    "replay-slow": "a replay takes its time, with live events in between",
+    "replay-end": "the server closes by a close or an Error frame within a slow replay",
+    "replay-brim": "what happens right after a loss fills the buffer to the brim, or just beyond",
+    "replay-again": "the last that was written before a loss is kept for the replay, too",
+    "accept-late": "connections are accepted late",
+    "upgrade-late": "upgrades are answered late",
+    "token-late": "token and wstoken are given late",
+    "damage-session": "the session store is damaged between two lives",
+    "damage-token": "the token store is damaged or gone between two lives",
+    "account-wide": "the application asks for filters of the whole account, too",
+    "with-query": "the application asks for filters that overlap, told apart by their queries",
+    "one-filter": "filters come and go one at a time, also from one life to the next",
     "stop": "the application ends in order and begins anew, after a while",
     "kill": "the process is killed",
     "twice": "the client is closed twice at once",
@@ -95,8 +114,31 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "all": tuple(kind for kind in (*KINDS, *PROCESS_KINDS) if kind != "forbid"),
     "network": ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow"),
     "refusals": ("refuse-token", "refuse-wstoken", "refuse-upgrade", "refuse-subscribe", "refuse-call"),
-    "answers": ("lost-answer", "late-answer", "doubled-answer"),
-    "recovery": ("recovery-failed", "bad-wsc", "replay-cut", "replay-doubled", "replay-full"),
+    "answers": (
+        "lost-answer",
+        "late-answer",
+        "doubled-answer",
+        "answer-cut",
+        "request-cut",
+        "forgotten",
+        "forgotten-refused",
+        "vanish",
+    ),
+    "recovery": (
+        "recovery-failed",
+        "bad-wsc",
+        "replay-cut",
+        "replay-doubled",
+        "replay-full",
+        "replay-slow",
+        "replay-end",
+        "replay-brim",
+        "replay-again",
+    ),
+    "paths": ("event-paths", "account-wide", "with-query", "one-filter"),
+    "stamps": ("stamp-skew", "stamp-none", "offset"),
+    "phases": ("accept-late", "upgrade-late", "token-late", "details-late", "details-absent"),
+    "stores": ("damage-session", "damage-token", "slow-store"),
     "processes": ("stop", "kill", "suspend", "restart"),
     "application": (
         *("stop", "kill", "cue", "twice", "crowd", "inside", "abort", "recover", "by-hand", "reconnect"),
@@ -105,7 +147,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 # These strike at any time; the others where something of theirs is done.
-WEATHER_KINDS = ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow", "restart")
+WEATHER_KINDS = ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow", "restart", "vanish")
 _REFUSALS: dict[str, tuple[str, ...]] = {
     "token": ("429", "503", "garbage", "hang", "rst"),
     "wstoken": ("401", "429", "503", "garbage", "hang", "rst"),
@@ -171,7 +213,8 @@ class Plan:
             self.clock_offset = dice.choice((-1, 1)) * dice.choice((2.0, 20.0, 90.0, 3600.0))
         else:
             self.clock_offset = 0.0
-        self.buffer_size = self.dice("buffer").choice((2, 5, 10, 30)) if "replay-full" in self.kinds else 100
+        small = self.kinds & {"replay-full", "replay-brim"}
+        self.buffer_size = self.dice("buffer").choice((2, 5, 10, 30)) if small else 100
         short = "short-window" in self.kinds
         self.recovery_timeout = self.paced(self.dice("window").choice((5.0, 20.0, 40.0)) if short else 180.0)
         short = "short-idle" in self.kinds
@@ -217,6 +260,12 @@ class Plan:
         if kind not in self.kinds or not mean:
             return None
         return self.paced(self.dice(kind).expovariate(1 / mean))
+
+    def delay(self, kind: str) -> float:
+        """Give the seconds by which something is late, if that kind strikes."""
+        if not self.strikes(kind):
+            return 0.0
+        return self.paced(self.dice(kind).choice((0.3, 1.0, 3.0, 6.0)))
 
     def disabled(self, filters: list[str]) -> list[str]:
         """Give those of the filters that are not granted."""

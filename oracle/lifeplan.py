@@ -24,7 +24,10 @@ PLACES = (
     "error",
 )
 _KINDS = frozenset(
-    "raise cancel overlap inside slow-handler crowd abort recover by-hand reconnect deaf".split()  # noqa: SIM905
+    {
+        *("raise", "cancel", "overlap", "inside", "slow-handler", "crowd", "abort", "recover", "by-hand", "reconnect"),
+        *("deaf", "account-wide", "with-query", "one-filter"),
+    }
 )
 
 

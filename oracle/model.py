@@ -8,66 +8,19 @@ connection that is dead without the server's knowledge is lost, and is not in th
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from oracle import journal as j
 from oracle.faults import Plan
 from oracle.login import Login, Logins
-from oracle.topics import matching, resolve
+from oracle.sessions import Event, Session, Subscription, problem, stamp
+from oracle.topics import matches, name, resolve
 
-__all__ = ["Event", "Frame", "Model", "Session", "problem", "stamp"]
+__all__ = ["Event", "Frame", "Model", "Session", "problem"]
 
 Frame = list[dict[str, Any]]
 Write = Callable[[int, Frame], None]
-
-
-def stamp(seconds: float) -> str:
-    """Write a time as RingCentral does."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened in the world."""
-
-    n: int
-    topic: str
-    uuid: str
-    made_at: float
-    body: dict[str, Any]
-
-
-@dataclass
-class Subscription:
-    """The one subscription of a session."""
-
-    id: str
-    asked: list[str]
-    disabled: list[str]
-    made_at: float
-
-    @property
-    def filters(self) -> list[str]:
-        """What is granted, in resolved form."""
-        return [resolve(one) for one in self.asked if one not in self.disabled]
-
-
-@dataclass
-class Session:
-    """What a wsc stands for. `conn` is its connection as far as the server knows, else it was lost at `lost_at`."""
-
-    number: int
-    login: Login
-    subscription: Subscription | None = None
-    conn: int | None = None
-    lost_at: float = 0.0
-    sequence: int = 0
-    token: str = ""
-    buffer: deque[Event] = field(default_factory=deque)
 
 
 class Model:
@@ -97,6 +50,8 @@ class Model:
         self.sessions: dict[int, Session] = {}
         self.wscs: dict[str, Session] = {}
         self.clock = clock
+        self.refuses_until = 0.0
+        self.refuses_with = 403
         self._rng = rng
         self._write = write
         self._put = put
@@ -108,15 +63,18 @@ class Model:
         """Give an event to everyone who asked for it."""
         for session in list(self.sessions.values()):
             subscription = session.subscription
-            if subscription is None or matching(subscription.filters, event.topic) is None:
+            if subscription is None or not any(matches(one, event.topic) for one in subscription.filters):
                 continue
             if session.conn is not None:
                 self.notify(session, event, "live")
                 continue
-            session.buffer.append(event)
-            self._put(j.Buffered(event.n, session.number, subscription.id))
-            if len(session.buffer) > self.plan.buffer_size:
-                self._put(j.Dropped(session.buffer.popleft().n, session.number, "full"))
+            self._keep(session, subscription, event)
+
+    def _keep(self, session: Session, subscription: Subscription, event: Event) -> None:
+        session.buffer.append(event)
+        self._put(j.Buffered(event.n, session.number, subscription.id))
+        if len(session.buffer) > self.plan.buffer_size:
+            self._put(j.Dropped(session.buffer.popleft().n, session.number, "full"))
 
     def notify(self, session: Session, event: Event, how: str) -> None:
         """Write an event to a session's connection."""
@@ -126,14 +84,33 @@ class Model:
         meta: dict[str, Any] = {"type": "ServerNotification", "messageId": event.uuid, "status": 200, "headers": {}}
         body = {
             "uuid": event.uuid,
-            "event": matching(subscription.filters, event.topic) or event.topic,
-            "timestamp": stamp(event.made_at + self.clock),
+            "event": self._name(subscription, event),
+            "timestamp": stamp(event.made_at + self.clock + self._skew(event)),
             "subscriptionId": subscription.id,
             "ownerId": "500",
             "body": event.body,
         }
+        if self.plan.strikes("stamp-none"):
+            self._put(j.Struck("stamp-none", conn=conn))
+            del body["timestamp"]
+        if how == "live":
+            session.recent.append(event)
         self._put(j.Written(event.n, conn, session.number, subscription.id, how))
         self._write(conn, [self.with_wsc(session, meta), body])
+
+    def _name(self, subscription: Subscription, event: Event) -> str:
+        """Give the event's path as one of the filters that caused it would have it."""
+        causes = [one for one in subscription.filters if matches(one, event.topic)]
+        if "event-paths" not in self.plan.kinds:
+            return name(causes[0], event.topic, None) if causes else event.topic
+        dice = self.plan.dice("event-paths")
+        return name(dice.choice(causes) if causes else event.topic, event.topic, dice)
+
+    def _skew(self, event: Event) -> float:
+        """Give the seconds by which the part that stamps an event is ahead."""
+        if "stamp-skew" not in self.plan.kinds or self.plan.calm:
+            return 0.0
+        return self.plan.dice(f"stamp-skew of {event.n % 7}").uniform(-4, 4)
 
     def with_wsc(self, session: Session, meta: dict[str, Any]) -> dict[str, Any]:
         """Add a new wsc to a frame, if the plan wants it."""
@@ -187,6 +164,13 @@ class Model:
         }
         return session, [meta, details], replaced
 
+    def replay_one(self, session: Session) -> bool:
+        """Write the oldest that was buffered; False when there is none."""
+        if not session.buffer or session.conn is None:
+            return False
+        self.notify(session, session.buffer.popleft(), "replay")
+        return True
+
     def replay(self, session: Session) -> None:
         """Write what was buffered, in order; some of it twice if the plan wants that."""
         events = list(session.buffer)
@@ -204,6 +188,30 @@ class Model:
             if session.conn == conn:
                 session.conn, session.lost_at = None, now
                 self._put(j.ConnEnded(conn, session.number, how, by_plan))
+                self._keep_again(session)
+
+    def _keep_again(self, session: Session) -> None:
+        """Keep the last that was written live, as if it might not have arrived."""
+        recent, subscription = list(session.recent), session.subscription
+        session.recent.clear()
+        if session.buffer or not recent or subscription is None or not self.plan.strikes("replay-again"):
+            return
+        self._put(j.Struck("replay-again", "session", detail=str(session.number)))
+        for event in recent[-self.plan.dice("replay-again").randint(1, len(recent)) :]:
+            self._keep(session, subscription, event)
+
+    def vanish(self) -> None:
+        """Lose the subscription of a session that is connected, and tell nobody."""
+        for session in self.sessions.values():
+            if session.conn is not None and session.subscription is not None:
+                self._put(j.Struck("vanish", "subscription", session.conn))
+                self._forget_subscription(session, "vanished")
+                return
+
+    def _forget_subscription(self, session: Session, by: str) -> None:
+        session.subscription = None
+        session.buffer.clear()
+        self._in_force(session, by)
 
     def expire(self, now: float) -> None:
         """Forget the sessions that were lost too long ago."""
@@ -239,6 +247,11 @@ class Model:
         """PUT: new filters, or a renewal when there are none."""
         subscription = self._mine(session, id_)
         if subscription is None:
+            if self.plan.strikes("forgotten-refused"):
+                dice = self.plan.dice("forgotten-refused")
+                self.refuses_until = now + self.plan.paced(dice.choice((10.0, 60.0, 300.0)))
+                self.refuses_with = dice.choice((403, 429, 500, 503))
+                self._put(j.Struck("forgotten-refused", "subscription", detail=str(self.refuses_with)))
             return problem(404, "CMN-102", "Resource for parameter [subscriptionId] is not found")
         if filters:
             subscription.asked = filters
@@ -307,8 +320,7 @@ class Model:
             return None
         if self.plan.strikes("forgotten"):
             self._put(j.Struck("forgotten", "subscription", session.conn or 0))
-            session.subscription = None
-            self._in_force(session, "forgotten")
+            self._forget_subscription(session, "forgotten")
             return None
         return subscription
 
@@ -334,8 +346,3 @@ class Model:
 
     def _new_token(self, kind: str) -> str:
         return f"{kind}-{self._rng.getrandbits(64):016x}"
-
-
-def problem(status: int, code: str, message: str) -> tuple[int, dict[str, Any]]:
-    """Build an answer that is an error."""
-    return status, {"errorCode": code, "message": message, "errors": [{"errorCode": code, "message": message}]}

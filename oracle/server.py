@@ -22,9 +22,9 @@ from oracle import journal as j
 from oracle.calls import Calls
 from oracle.endpoints import Endpoints
 from oracle.faults import WEATHER_KINDS, Plan, choose_kinds
-from oracle.model import Event, Frame, Model
+from oracle.model import Event, Frame, Model, Session
 from oracle.talk import Talk
-from oracle.topics import TOPICS
+from oracle.topics import TOPICS, matching
 from oracle.wire import BadRequest, FaultyStream, HTTPConnection
 
 __all__ = ["Server"]
@@ -186,13 +186,50 @@ class Server:
         if not self._down:
             self.model.happen(event)
 
+    def stir(self) -> None:
+        """Let some things happen soon, as a fault that nothing meets shows nothing."""
+        if self.plan.dice("stir").random() < 0.5:
+            self.start(self._stir)
+
+    async def _stir(self) -> None:
+        dice = self.plan.dice("stir")
+        pace = dice.choice((0.01, 0.3, 5.0))
+        for _ in range(dice.randint(1, 8)):
+            await trio.sleep(self.plan.paced(dice.expovariate(1 / pace)))
+            self._make(dice.choice(TOPICS))
+
+    def late(self, kind: str) -> float:
+        """Give the seconds by which something is late, and write it down if it is."""
+        if seconds := self.plan.delay(kind):
+            self.put(j.Struck(kind, "server"))
+        return seconds
+
+    def make_one(self, session: Session) -> None:
+        """Let something happen that a session has asked for."""
+        subscription = session.subscription
+        wanted = [] if subscription is None else [one for one in TOPICS if matching(subscription.filters, one)]
+        if wanted:
+            self._make(self.plan.dice("make").choice(wanted))
+
+    async def fill(self, session: Session) -> None:
+        """Let so much happen that a lost session's buffer is full, nearly, or a little more."""
+        number = self.plan.buffer_size - len(session.buffer) + self.plan.dice("replay-brim").choice((-1, 0, 0, 1, 1, 3))
+        for _ in range(number):
+            if session.conn is not None:
+                return
+            self.make_one(session)
+            await trio.sleep(0.001)
+
     async def _weather(self, kind: str) -> None:
         while (seconds := self.plan.until_next(kind)) is not None:
             await trio.sleep(seconds / self._bustle)
             if self.plan.calm:
                 return
+            self.stir()
             if kind == "restart":
                 await self.restart()
+            elif kind == "vanish":
+                self.model.vanish()
             elif alive := [talk for talk in self.talks.values() if not talk.known_lost]:
                 self.start(self.plan.dice(kind).choice(alive).strike, kind)
 

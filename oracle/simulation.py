@@ -166,6 +166,7 @@ class _Simulation:
             await self._live(left if last else length, last=last)
             if last:
                 return
+            self._disk.damage(self._server.plan, self.server_journal.put)
             away = self._rng.choice((0.0, 0.0, 1.0, 20.0, 100.0, 170.0, 300.0))
             await trio.sleep(max(0.0, min(away * self._rng.uniform(0.5, 1.1), until - trio.current_time() - 2)))
 
@@ -181,7 +182,11 @@ class _Simulation:
         journal = Watched(trio.current_time)
         journal.records = self.client_journal.records
         latency = self._server.latency
-        line = Line(self._nursery, self._server.serve, journal.put, self.lives, lambda: latency * rng.uniform(1, 3))
+
+        def connect_time() -> float:
+            return latency * rng.uniform(1, 3) + self._server.late("accept-late")
+
+        line = Line(self._nursery, self._server.serve, journal.put, self.lives, connect_time)
         disk = self._disk if self._with_store else None
         world = _World(line, disk, self._server, delay, self.lives)
         world.filters = self._filters

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 import trio
 
+from oracle import journal as j
+from oracle.faults import Plan
 from rcex_ws import ConfigurationError, Token
 from rcex_ws.wsg.store import StoredSession
 
-__all__ = ["Disk", "MemorySessionStore", "MemoryTokenStore"]
+__all__ = ["Disk", "MemorySessionStore", "MemoryTokenStore", "spoil"]
+
+Kept = TypeVar("Kept")
 
 
 class Disk:
@@ -20,6 +26,31 @@ class Disk:
         self.session: bytes | None = None
         self.token: bytes | None = None
         self.holder: int | None = None
+
+    def damage(self, plan: Plan, put: Callable[[j.Record], None]) -> None:
+        """Spoil what is kept, if the plan wants it, while nobody uses it."""
+        if self.session is not None and plan.strikes("damage-session"):
+            how, self.session = spoil(self.session, plan.dice("damage-session"))
+            put(j.Struck("damage-session", "store", detail=how))
+        if self.token is not None and plan.strikes("damage-token"):
+            how, self.token = spoil(self.token, plan.dice("damage-token"), missing=True)
+            put(j.Struck("damage-token", "store", detail=how))
+
+
+def spoil(data: bytes, dice: random.Random, *, missing: bool = False) -> tuple[str, bytes | None]:
+    """Give what is left of a file, and in which way it was damaged.
+
+    Args:
+        data: what was in it.
+        dice: choose the damage.
+        missing: it may be gone altogether.
+    """
+    how = dice.choice(("truncated", "empty", "garbage", "old", *(("missing",) if missing else ())))
+    if how == "truncated":
+        return how, data[: dice.randrange(1, len(data))]
+    if how == "missing":
+        return how, None
+    return how, {"empty": b"", "garbage": dice.randbytes(40), "old": b'{"version":0,"session":{}}'}[how]
 
 
 class MemorySessionStore:
@@ -44,7 +75,7 @@ class MemorySessionStore:
             raise ConfigurationError("another life has the store")
         self._disk.holder = self._life
         kept = self._disk.session
-        return None if kept is None else msgspec.json.decode(kept, type=StoredSession)
+        return None if kept is None else _read(kept, StoredSession)
 
     async def save(self, session: StoredSession) -> None:
         """Keep a session; as a file that is replaced, it is there whole or not at all."""
@@ -84,7 +115,7 @@ class MemoryTokenStore:
         """Give the kept token."""
         await trio.sleep(self._delay())
         kept = self._disk.token
-        return None if kept is None else msgspec.json.decode(kept, type=Token)
+        return None if kept is None else _read(kept, Token)
 
     async def save(self, token: Token) -> None:
         """Keep a token."""
@@ -102,3 +133,11 @@ class MemoryTokenStore:
     def kill(self) -> None:
         """Take nothing more."""
         self.dead = True
+
+
+def _read(kept: bytes, type_: type[Kept]) -> Kept | None:
+    """Read what is kept; None when it is damaged, as the library's own stores do."""
+    try:
+        return msgspec.json.decode(kept, type=type_)
+    except msgspec.MsgspecError:
+        return None

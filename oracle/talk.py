@@ -56,6 +56,7 @@ class Talk:
         self._deaf = False
         self._mute = False
         self._peer: Peer | None = None
+        self._replayed = trio.Event()
 
     async def run(self, http: HTTPConnection, request: Request, wsc: str | None, login: Any) -> None:
         """Open the WebSocket and serve it."""
@@ -150,6 +151,11 @@ class Talk:
         if old:
             self._server.replace(int(old))
         self.write(details)
+        if self.session.buffer and self._plan.strikes("replay-slow"):
+            self._struck("replay-slow")
+            self._server.start(self._replay_slowly, self.session)
+            return
+        self._replayed.set()
         before = sum(map(len, self._queue))
         self._model.replay(self.session)
         replay = sum(map(len, self._queue)) - before
@@ -157,6 +163,21 @@ class Talk:
             self._struck("replay-cut")
             self._deaf = True
             self.stream.cut_after(before + 200 + self._rng.randrange(replay), self._rng.choice(("reset", "fin")))
+
+    async def _replay_slowly(self, session: Session) -> None:
+        """Write the replay piece by piece; what happens meanwhile comes in between."""
+        dice = self._plan.dice("replay-slow")
+        end_after = self._rng.randint(1, len(session.buffer)) if self._plan.strikes("replay-end") else -1
+        number = 0
+        while session.conn == self.number and self._model.replay_one(session):
+            number += 1
+            if dice.random() < 0.3:
+                self._server.make_one(session)
+            if number == end_after:
+                self._struck("replay-end")
+                self._server.start(self.strike, dice.choice(("close", "error")))
+            await trio.sleep(self._plan.paced(dice.choice((0.0, 0.01, 0.3))))
+        self._replayed.set()
 
     async def _after_error(self) -> None:
         await trio.sleep(0.1)
@@ -255,9 +276,13 @@ class Talk:
             return
         if kind == "Heartbeat":
             self._server.put(j.Heard("heartbeat", self.number, "websocket"))
-            self.write([self._model.with_wsc(session, {"type": "Heartbeat", "messageId": meta.get("messageId")})])
+            nursery.start_soon(self._beat, session, meta.get("messageId"))
         elif kind == "ClientRequest":
             self._request(session, meta, parts[1] if len(parts) > 1 else None, nursery)
+
+    async def _beat(self, session: Session, message_id: object) -> None:
+        await self._replayed.wait()  # an answer says that all before it was written
+        self.write([self._model.with_wsc(session, {"type": "Heartbeat", "messageId": message_id})])
 
     def _request(self, session: Session, meta: Mapping[str, Any], body: object, nursery: trio.Nursery) -> None:
         method, (path, _, text) = str(meta["method"]), str(meta["path"]).partition("?")
@@ -265,7 +290,13 @@ class Talk:
         own = path.startswith(SUBSCRIPTION)
         call = query.get("call") or (str(body.get("call", "")) if isinstance(body, dict) else "")
         self._server.put(j.Heard(f"{method} {path}", self.number, "websocket", call))
+        if self._plan.strikes("request-cut"):
+            self._struck("request-cut", f"{method} {path}")
+            self._server.start(self._end, self._plan.dice("request-cut").choice(("rst", "fin")))
+            return
         refusal = self._plan.refusal("subscribe" if own and method != "GET" else "call")
+        if own and method == "POST" and trio.current_time() < self._model.refuses_until and not self._plan.calm:
+            refusal = Refusal(str(self._model.refuses_with))
         if refusal is not None:
             self._struck(f"refuse-{'subscribe' if own else 'call'}", refusal.what)
             status, answer, headers = refused(refusal)
@@ -285,6 +316,11 @@ class Talk:
         nursery.start_soon(self._answer, session, head, answer)
 
     async def _answer(self, session: Session, head: dict[str, Any], answer: dict[str, Any] | None) -> None:
+        if self._plan.strikes("answer-cut"):
+            self._struck("answer-cut")
+            self._server.start(self._end, self._plan.dice("answer-cut").choice(("rst", "fin")))
+            return
+        await self._replayed.wait()
         if self._plan.strikes("lost-answer"):
             self._struck("lost-answer")
             return
@@ -338,9 +374,14 @@ class Talk:
     def _lost(self, how: str, *, by_plan: bool = False) -> None:
         if not self.known_lost:
             self.known_lost = True
+            self._replayed.set()
             self._model.lost(self.number, how, trio.current_time(), by_plan=by_plan)
+            if self.session is not None and self._plan.strikes("replay-brim"):
+                self._struck("replay-brim")
+                self._server.start(self._server.fill, self.session)
 
     def _struck(self, kind: str, detail: str = "") -> None:
+        self._server.stir()
         self._server.put(j.Struck(kind, "connection", self.number, detail))
 
 
