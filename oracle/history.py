@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oracle import journal as j
-from oracle.topics import TOPICS, matching, resolve
+from oracle.topics import FILTERS, TOPICS, matches, matching, resolve
 
 __all__ = ["MARGIN", "Due", "Gap", "History", "Life", "silence"]
 
@@ -15,6 +15,10 @@ __all__ = ["MARGIN", "Due", "Gap", "History", "Life", "silence"]
 MARGIN = 5.0
 # The same where a run goes at a pace: with the whole margin each of its short gaps would excuse a neighbourhood.
 MARGIN_AT_A_PACE = 0.25
+# So begins the reason of a gap that is about filters which the server refused.
+NOT_GRANTED = "filters not granted"
+# A fault may spoil a connection for so long, in seconds.
+SPOILT = 200.0
 # What was made so shortly before the very end, in seconds, may be under way.
 UNDER_WAY = 3.0
 UNDER_WAY_AT_A_PACE = 0.5
@@ -46,8 +50,13 @@ class Gap:
     reason: str
     told_at: float
 
-    def covers(self, time: float, margin: float) -> bool:
-        """Say whether an event of this server time may be missing."""
+    def covers(self, time: float, topic: str, margin: float) -> bool:
+        """Say whether an event of this server time and topic may be missing."""
+        # Of all time, since it is not known when it began; but of no other filter.
+        if NOT_GRANTED in self.reason and not any(
+            resolve(one) in self.reason and matches(one, topic) for one in FILTERS
+        ):
+            return False
         return (self.since is None or self.since - margin <= time) and time <= self.until + margin
 
 
@@ -89,6 +98,7 @@ class History:
     settled: j.Settled | None = None
     kinds: frozenset[str] = frozenset()
     calm_at: float = float("inf")
+    heartbeats: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         began = [record for record in self.server if isinstance(record, j.ServerBegan)]
@@ -106,6 +116,14 @@ class History:
         self._read_client()
         self.struck.sort(key=lambda record: record.at)
         self._struck_at = [record.at for record in self.struck]
+        # Only where nothing can have kept the answer from arriving.
+        self.heartbeats = [
+            record.at
+            for record in self.server
+            if isinstance(record, j.Heard)
+            and (record.what, record.answered) == ("heartbeat", True)
+            and not self.struck_between(record.at - SPOILT * self.pace, record.at + MARGIN)
+        ]
         _Wanted(self).read()
         self._begins = [due.begin for due in self.due]
 
@@ -129,11 +147,11 @@ class History:
             return None
         return self.due[index]
 
-    def covered(self, at: float) -> list[Gap]:
-        """Give the gaps that cover an event made at a moment."""
+    def covered(self, at: float, topic: str) -> list[Gap]:
+        """Give the gaps that cover an event made at a moment on a topic."""
         time = self.server_time(at)
         margin = MARGIN if self.pace == 1.0 else MARGIN_AT_A_PACE
-        return [gap for gap in self.gaps if gap.covers(time, margin)]
+        return [gap for gap in self.gaps if gap.covers(time, topic, margin)]
 
     def _read_client(self) -> None:
         seen: set[tuple[object, ...]] = set()
@@ -181,6 +199,8 @@ class _Wanted:
         self._history = history
         self._current: frozenset[str] = frozenset()
         self._under_way: dict[int, frozenset[str]] = {}
+        self._asked: dict[int, float] = {}
+        self._opened = [record.at for record in history.server if isinstance(record, j.ConnOpened)]
         self._between = False
         self._since = 0.0
         self._life = 0
@@ -197,11 +217,14 @@ class _Wanted:
                     self._cut(record.at)
                     if record.what in {"revoke", "connect"}:
                         self._let_go(record.at)
+                    self._asked[record.op] = record.at
                     self._under_way[record.op] = topics_of(record.filters, [])
                 case j.Changed():
                     self._cut(record.at)
                     self._under_way.pop(record.op, None)
                     self._current = topics_of(record.claimed, record.disabled)
+                    if record.disabled:
+                        self._refused(self._asked.get(record.op, self._last_opened(record.at)))
                     if self._between and record.claimed:
                         self._confirm()
                 case j.Closing():
@@ -229,6 +252,21 @@ class _Wanted:
         if topics and at > self._since:
             self._history.due.append(Due(self._since, at, self._life, topics, self._between))
         self._since = at
+
+    def _last_opened(self, at: float) -> float:
+        return max((opened for opened in self._opened if opened <= at), default=0.0)
+
+    def _refused(self, since: float) -> None:
+        """Take back what the server did not grant, since it may have said so: the claim is known later than that."""
+        for due in reversed(self._history.due):
+            if due.end <= since:
+                break
+            if due.begin < since:  # before that it may still be due
+                self._history.due.append(Due(since, due.end, due.life, due.topics & self._current, due.pending))
+                self._history.due.sort(key=lambda one: one.begin)
+                due.end = since
+                break
+            due.topics &= self._current
 
     def _let_go(self, at: float) -> None:
         """Take back what may be under way, on a connection that is not known to be dead: who revokes wants no more."""

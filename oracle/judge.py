@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from oracle import journal as j
-from oracle import rules_calls, rules_close, rules_delivery, rules_gaps
+from oracle import rules_calls, rules_changes, rules_close, rules_delivery, rules_gaps
 from oracle.history import History
 from oracle.violation import Violation
 
@@ -17,7 +17,9 @@ RULES: dict[str, Rule] = {
     "lost": rules_delivery.lost,
     "twice": rules_delivery.twice,
     "order": rules_delivery.order,
-    "in-force": rules_delivery.in_force,
+    "in-force": rules_changes.in_force,
+    "successor": rules_changes.successor,
+    "consumer": rules_changes.consumer,
     "recovers": rules_delivery.recovers,
     "failed": rules_delivery.failed,
     "call": rules_calls.calls,

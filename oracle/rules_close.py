@@ -39,7 +39,9 @@ def orphan(history: History) -> Iterator[Violation]:
     """After a revoke, or a close without a store, the server has no subscription of that session any more."""
     for life in history.lives.values():
         closing = life.closing
-        if closing is None or (life.store and closing.what != "revoke") or closing.what == "detach":
+        if closing is None or (life.store and not life.revoked) or closing.what == "detach":
+            continue
+        if life.store and closing.what != "revoke":  # one of several at once; which of them wins is not said
             continue
         if history.struck_between(closing.at - DOUBTFUL * history.pace, life.ended_at + 1):
             continue
@@ -60,10 +62,22 @@ def orphan(history: History) -> Iterator[Violation]:
 
 
 def after(history: History) -> Iterator[Violation]:
-    """Nothing of a life that has ended connects, reads or writes."""
+    """Nothing of a life that has ended connects, reads or writes; nor the WebSocket of one that has closed."""
     for record in history.client:
         if isinstance(record, j.Sent):
-            yield Violation("after-close", record.at, f"life {record.life} has ended, and yet: {record.what}")
+            yield Violation("after-close", record.at, f"life {record.life} has closed, and yet: {record.what}")
+    numbers = sorted(history.lives)
+    closed = dict[int, float]()
+    for record in history.client:
+        if isinstance(record, j.ClosingDone) and record.how == "returned":
+            closed.setdefault(record.life, record.at)
+    upgrades = [record for record in history.server if isinstance(record, j.Heard) and record.what[:7] == "upgrade"]
+    for number, after in zip(numbers, [*numbers[1:], 0], strict=True):
+        end = history.lives[after].began_at if after else float("inf")
+        for record in upgrades:
+            if closed.get(number, float("inf")) + SLACK < record.at < end:
+                text = f"life {number} had closed at {closed[number]:.3f}, and yet: {record.what} {record.conn}"
+                yield Violation("after-close", record.at, text)
 
 
 def escaped(history: History) -> Iterator[Violation]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 from oracle import journal as j
 from oracle.history import Due, History, Life, silence
-from oracle.topics import resolve
 from oracle.violation import Violation
 
-__all__ = ["failed", "in_force", "lost", "order", "recovers", "twice"]
+__all__ = ["failed", "lost", "order", "recovers", "twice"]
 
 
 def lost(history: History) -> Iterator[Violation]:
@@ -24,11 +23,14 @@ def lost(history: History) -> Iterator[Violation]:
             fate[record.n].append(f"buffered at {record.at:.3f}")
         elif isinstance(record, j.Dropped):
             fate[record.n].append(f"dropped ({record.why}) at {record.at:.3f}")
+    vanished = _vanished(history)
     for n, event in history.made.items():
         due = history.due_at(event.at)
         if due is None or due.pending or event.topic not in due.topics or n in handled:
             continue
-        if history.covered(event.at) or _excused(history, n, event.at, due):
+        if history.covered(event.at, event.topic) or _excused(history, n, event.at, due):
+            continue
+        if n not in fate and any(begin <= event.at <= end for begin, end in vanished):
             continue
         what = "; ".join(fate[n]) or "the server had no filter that matches"
         text = (
@@ -46,11 +48,29 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
     if not life.store and n > life.last_handled:
         # Killed without a store: nobody remembers. Closed: what was under way on a connection that was not known dead.
         return life.how == "kill" or _just_before_close(life, at)
-    if life.closing is not None and life.closing.what == "revoke" and n > life.last_handled:
+    if life.revoked and n > life.last_handled:
         return _just_before_close(life, at)
     # Who revokes before having subscribed, on a connection, takes what an earlier life left with it.
     later = (other for other in history.lives.values() if other.number > due.life)
     return any(other.how == "revoke" and not (other.subscribed and other.connected) for other in later)
+
+
+def _vanished(history: History) -> list[tuple[float, float]]:
+    """Give the times in which the server had lost a subscription without a word and the client never asked for it."""
+    times: list[tuple[float, float]] = []
+    since, session, asked = 0.0, 0, False
+    for record in history.server:
+        if isinstance(record, j.InForce) and record.by == "vanished":
+            since, session, asked = record.at, record.session, False
+        elif not session:
+            continue
+        elif isinstance(record, j.Heard):
+            asked = asked or record.what.startswith("PUT")
+        elif isinstance(record, j.ConnOpened) or (isinstance(record, j.InForce) and record.session == session):
+            if not asked:
+                times.append((since, record.at))
+            session = 0
+    return [*times, (since, float("inf"))] if session else times
 
 
 def _just_before_close(life: Life, at: float) -> bool:
@@ -74,33 +94,20 @@ def twice(history: History) -> Iterator[Violation]:
 
 
 def order(history: History) -> Iterator[Violation]:
-    """Each consumer gets events in the order in which they were made: so the server writes them."""
+    """Each consumer gets events in the order in which the server wrote them; what was written twice fits both times."""
+    first, final = dict[int, int](), dict[int, int]()
+    for place, written in enumerate(record for record in history.server if isinstance(record, j.Written)):
+        first.setdefault(written.n, place)
+        final[written.n] = place
     last: dict[tuple[int, int], int] = {}
     for record in history.handled:
         key = (record.life, record.consumer)
-        if record.n < last.get(key, 0):
-            text = f"consumer {record.consumer} of life {record.life} got event {record.n} after {last[key]}"
-            yield Violation("order", record.at, text, (record.n, last[key]))
-        last[key] = max(record.n, last.get(key, 0))
-
-
-def in_force(history: History) -> Iterator[Violation]:
-    """When all is calm, the server's filters are those that the extension says to have."""
-    settled = history.settled
-    if settled is None or settled.state != "ready":
-        return
-    session, filters = 0, {}
-    for record in history.server:
-        if record.at > settled.at:
-            break
-        if isinstance(record, j.ConnOpened):
-            session = record.session
-        elif isinstance(record, j.InForce):
-            filters[record.session] = sorted({*record.filters, *record.disabled})
-    wanted, have = sorted({resolve(one) for one in settled.claimed}), filters.get(session, [])
-    if wanted != have:
-        text = f"the extension says to have {wanted}, the server has {have} for session {session}"
-        yield Violation("in-force", settled.at, text)
+        before = last.setdefault(key, record.n)
+        if final[record.n] < first[before]:
+            text = f"consumer {record.consumer} of life {record.life} got event {record.n} after {before}"
+            yield Violation("order", record.at, text, (record.n, before))
+        elif first[record.n] > first[before]:
+            last[key] = record.n
 
 
 def recovers(history: History) -> Iterator[Violation]:

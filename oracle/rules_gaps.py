@@ -128,7 +128,13 @@ def _last_proof(history: History, life: int, before: float, *, calls: bool) -> t
     proof, by = 0.0, ""
     began: dict[str, float] = {}
     # What was replayed proves nothing while the replay is not over.
-    replayed = {record.n for record in history.server if isinstance(record, j.Written) and record.how != "live"}
+    slow = {record.conn for record in history.struck if record.kind == "replay-slow"}
+    unstamped = {record.at for record in history.struck if record.kind == "stamp-none"}
+    replayed = {
+        record.n
+        for record in history.server
+        if isinstance(record, j.Written) and (record.how != "live" or record.conn in slow or record.at in unstamped)
+    }
     for record in history.client:
         if record.at > before:
             break
@@ -142,6 +148,10 @@ def _last_proof(history: History, life: int, before: float, *, calls: bool) -> t
             made = history.made[record.n].at - MARGIN
             if made > proof:
                 proof, by = made, f"event {record.n}"
+    began_at = history.lives[life].began_at
+    for at in history.heartbeats:
+        if proof < at < before and at > began_at and calls:
+            proof, by = at, "a heartbeat"
     return proof, by
 
 

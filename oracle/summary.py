@@ -49,7 +49,7 @@ def _count_events(history: History) -> str:
         if (period := history.due_at(event.at)) and not period.pending and event.topic in period.topics
     ]
     missed = [event for event in due if event.n not in handled]
-    told = sum(bool(history.covered(event.at)) for event in missed)
+    told = sum(bool(history.covered(event.at, event.topic)) for event in missed)
     return (
         f"events   {len(history.made)} made, {len(handled)} handled, {handled.total() - len(handled)} again after a "
         f"kill; {len(due)} due: {len(due) - len(missed)} handled, {told} in gaps, {len(missed) - told} neither"
