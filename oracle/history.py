@@ -105,6 +105,7 @@ class History:
         self._ahead = began[0].clock - began[0].at
         self.kinds = frozenset(began[0].faults)
         self.pace = float(began[0].options.get("pace", 1.0))
+        self.buffer = int(str(began[0].options.get("buffer", 100)))
         self.window = float(began[0].options.get("window", 180.0))
         for record in self.server:
             if isinstance(record, j.Made):

@@ -131,6 +131,8 @@ class Model:
                 self._put(j.Struck("bad-wsc", "upgrade", conn))
                 return self.error(400, "WSG-400", "Malformed WebSocket session context token")
             session, code = self._find(wsc, login, now, conn)
+            if session is not None and session.conn is not None and session.conn > conn:
+                return self.error(409, "WSG-911", "There is a newer connection")
             recovery = "Successful" if session is not None else "Failed"
         if session is None:
             session = Session(self._number(), login)
@@ -247,6 +249,7 @@ class Model:
         """PUT: new filters, or a renewal when there are none."""
         subscription = self._mine(session, id_)
         if subscription is None:
+            self._in_force(session, "missing")
             if self.plan.strikes("forgotten-refused"):
                 dice = self.plan.dice("forgotten-refused")
                 self.refuses_until = now + self.plan.paced(dice.choice((10.0, 60.0, 300.0)))

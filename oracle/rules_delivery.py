@@ -64,10 +64,10 @@ def _vanished(history: History) -> list[tuple[float, float]]:
             since, session, asked = record.at, record.session, False
         elif not session:
             continue
-        elif isinstance(record, j.Heard):
-            asked = asked or record.what.startswith("PUT")
+        elif isinstance(record, j.InForce) and record.by == "missing":
+            asked = asked or record.session == session
         elif isinstance(record, j.ConnOpened) or (isinstance(record, j.InForce) and record.session == session):
-            if not asked:
+            if not (asked and isinstance(record, j.InForce)):
                 times.append((since, record.at))
             session = 0
     return [*times, (since, float("inf"))] if session else times

@@ -42,6 +42,8 @@ def _other_cause(history: History, gap: Gap, begin: float) -> bool:
         if not begin <= record.at <= gap.told_at:
             continue
         # Whatever was meant for the client and never handled: to tell of it is right.
+        if isinstance(record, j.ConnOpened) and record.replayed >= history.buffer:
+            return True
         if isinstance(record, j.SessionLost) or (isinstance(record, j.Written) and record.n not in handled):
             return True
     for record in history.client:

@@ -73,8 +73,7 @@ class Talk:
         if self._plan.strikes("details-late"):
             self._struck("details-late")
             peer = await http.upgrade(request)
-            await trio.sleep(self._plan.paced(self._plan.dice("details-late").choice((1.0, 5.0, 15.0))))
-            self._connect(login, wsc)
+            self._server.start(self._connect_late, login, wsc)
             await self._serve(peer)
             return
         self._connect(login, wsc)
@@ -178,6 +177,11 @@ class Talk:
                 self._server.start(self.strike, dice.choice(("close", "error")))
             await trio.sleep(self._plan.paced(dice.choice((0.0, 0.01, 0.3))))
         self._replayed.set()
+
+    async def _connect_late(self, login: Any, wsc: str | None) -> None:
+        await trio.sleep(self._plan.paced(self._plan.dice("details-late").choice((1.0, 5.0, 15.0))))
+        if not self.known_lost:
+            self._connect(login, wsc)
 
     async def _after_error(self) -> None:
         await trio.sleep(0.1)
