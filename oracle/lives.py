@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oracle.client import FileJournal
+from oracle.damage import spoil_files
 from oracle.journal import LifeEnded, Struck
 from oracle.processes import DidNotEnd, Program
 from oracle.schedule import Act, Kind, make_schedule
@@ -100,6 +101,7 @@ class _Lives:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._rng = random.Random(f"lives {options.seed}")
+        self._damage = random.Random(f"{options.seed}/damage")
         self._server = Program("oracle.server", options.folder / "server.log")
         self._client = Program("oracle.client", options.folder / "client.log")
         self._journal = FileJournal(options.client_journal)
@@ -151,6 +153,8 @@ class _Lives:
         self._wait_until(self._now() + act.away, alone=act.kind != "restart")
         match act.kind:
             case "stop" | "kill":
+                for struck in spoil_files(self._state, self._options.kinds, self._damage):
+                    self._faults.put(struck)
                 self._start_client()
                 if self._rng.random() < _KNOWN_TO_BEGIN:
                     self._wait_begun()

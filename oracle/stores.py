@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,11 +9,12 @@ import msgspec
 import trio
 
 from oracle import journal as j
+from oracle.damage import spoil
 from oracle.faults import Plan
 from rcex_ws import ConfigurationError, Token
 from rcex_ws.wsg.store import StoredSession
 
-__all__ = ["Disk", "MemorySessionStore", "MemoryTokenStore", "spoil"]
+__all__ = ["Disk", "MemorySessionStore", "MemoryTokenStore"]
 
 Kept = TypeVar("Kept")
 
@@ -35,22 +35,6 @@ class Disk:
         if self.token is not None and plan.strikes("damage-token"):
             how, self.token = spoil(self.token, plan.dice("damage-token"), missing=True)
             put(j.Struck("damage-token", "store", detail=how))
-
-
-def spoil(data: bytes, dice: random.Random, *, missing: bool = False) -> tuple[str, bytes | None]:
-    """Give what is left of a file, and in which way it was damaged.
-
-    Args:
-        data: what was in it.
-        dice: choose the damage.
-        missing: it may be gone altogether.
-    """
-    how = dice.choice(("truncated", "empty", "garbage", "old", *(("missing",) if missing else ())))
-    if how == "truncated":
-        return how, data[: dice.randrange(1, len(data))]
-    if how == "missing":
-        return how, None
-    return how, {"empty": b"", "garbage": dice.randbytes(40), "old": b'{"version":0,"session":{}}'}[how]
 
 
 class MemorySessionStore:
