@@ -249,7 +249,7 @@ class Acts:
 
     async def _iterate(self, subscription: Subscription, consumer: int) -> None:
         try:
-            if "deaf" in self._app.plan.kinds and self._temper.random() < 0.3:
+            if self._deaf(True) and self._temper.random() < 0.3:
                 await self._until_replaced(subscription)
             async for notification in subscription:
                 with suppress(Raised):
@@ -258,6 +258,10 @@ class Acts:
             self._app.journal.put(j.Told(self._app.life, "iterator", repr(error)[:200], str(self._app.ext.state)))
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
             self._app.escaped("iterator", error)
+
+    def _deaf(self, iterator: bool) -> bool:
+        """Say whether a consumer may take nothing for long; an iterator only where a next life can be told of it."""
+        return "deaf" in self._app.plan.kinds and (self._app.world.has_store or not iterator)
 
     async def _until_replaced(self, subscription: Subscription) -> None:
         """Take nothing; what is left once it is over is taken then."""
@@ -279,7 +283,7 @@ class Acts:
             kinds, calm = self._app.plan.kinds, self._app.world.calm()
             if "slow-handler" in kinds and not calm and self._rng.random() < 0.1:
                 await anyio.sleep(self._app.plan.paced(self._rng.choice((0.05, 1.0, 8.0))))
-            if "deaf" in kinds and not calm and self._temper.random() < 0.03:
+            if self._deaf(bool(consumer % 2)) and not calm and self._temper.random() < 0.03:
                 await anyio.sleep(self._app.plan.paced(self._temper.choice((30.0, 120.0, 400.0))))
             if "raise" in kinds and not calm and self._rng.random() < 0.05:
                 how = "raised"

@@ -67,20 +67,22 @@ def successor(history: History) -> Iterator[Violation]:
 def consumer(history: History) -> Iterator[Violation]:
     """What is made after a subscribe has returned goes to its consumer, until something else is asked for."""
     periods: list[tuple[float, float, int, int]] = []
-    open_, begun = set[int](), dict[int, j.Changing]()
+    open_, overlapped, begun = set[int](), set[int](), dict[int, j.Changing]()
     for record in history.client:
         match record:
             case j.LifeBegan():
-                open_, begun = set(), {}
+                open_, overlapped, begun = set(), set(), {}
             case j.Changing():
                 if periods:
                     periods[-1] = (periods[-1][0], min(periods[-1][1], record.at), *periods[-1][2:])
+                if open_:
+                    overlapped |= open_ | {record.op}
                 open_.add(record.op)
                 begun[record.op] = record
             case j.Changed() if record.op:
                 open_.discard(record.op)
                 change = begun[record.op]
-                if change.what == "subscribe" and record.how == "returned" and not open_:
+                if change.what == "subscribe" and record.how == "returned" and record.op not in overlapped:
                     periods.append((record.at, float("inf"), record.life, change.consumer))
             case _:
                 pass
