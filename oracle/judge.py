@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from oracle import journal as j
-from oracle import rules_calls, rules_changes, rules_close, rules_delivery, rules_gaps
+from oracle import rules_calls, rules_changes, rules_close, rules_delivery, rules_gaps, rules_routing
 from oracle.history import History
 from oracle.violation import Violation
 
@@ -20,6 +20,7 @@ RULES: dict[str, Rule] = {
     "in-force": rules_changes.in_force,
     "successor": rules_changes.successor,
     "consumer": rules_changes.consumer,
+    "astray": rules_routing.astray,
     "recovers": rules_delivery.recovers,
     "failed": rules_delivery.failed,
     "call": rules_calls.calls,

@@ -306,6 +306,7 @@ class Talk:
             status, answer, headers = refused(refusal)
         elif own:
             now = trio.current_time()
+            self._server.stir()
             status, answer, headers = self._server.calls.subscription(
                 self._model, session, method, unquote(path), body, now
             )
