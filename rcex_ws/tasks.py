@@ -152,15 +152,18 @@ class Errands:
         self._more.set()
 
     async def run(self, *, until: float = math.inf) -> None:
-        """Do what is asked for, until a time of the loop's clock; another task may take over at any time."""
+        """Do what is asked for, until a time of the loop's clock; another task may take over at any time.
+
+        It waits for one turn of the loop at least, also when the time is past.
+        """
         while True:
             while self._asked:
                 self._asked.popleft()()
-            if now() >= until:
-                return
             if self._more.is_set():
                 self._more = Signal()
             await self._more.wait(until=until)
+            if not self._asked and now() >= until:
+                return
 
 
 def in_child() -> bool:
@@ -287,8 +290,8 @@ class RootTask:
         """
         if not on_trio():
             asyncio.get_running_loop().call_soon(_raise, exc)
-        elif threading.current_thread() is not threading.main_thread():
-            raise exc  # nothing else would end it
+        elif threading.current_thread() is not threading.main_thread() or not callable(signal.getsignal(signal.SIGINT)):
+            raise exc  # trio's internal error: nothing else would end the program
         else:
             self._exit = None if isinstance(exc, KeyboardInterrupt) else exc
             sys.modules["trio"].lowlevel.enable_ki_protection(_interrupt)()

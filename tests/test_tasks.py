@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from rcex_ws.tasks import Child, RootTask, in_child, on_trio
+from rcex_ws.tasks import Child, Errands, RootTask, in_child, now, on_trio
 
 
 class Crashes(list[Exception]):
@@ -237,3 +238,87 @@ async def test_no_task_is_left_on_trio(crashes: Crashes) -> None:
     await root.aclose()
     await anyio.wait_all_tasks_blocked()
     assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+class TestErrands:
+    async def test_they_are_done_in_order_by_the_task_that_runs_them(self) -> None:
+        errands, done = Errands(), list[int]()
+        errands.put(lambda: done.append(1))
+        errands.put(lambda: errands.put(lambda: done.append(3)))
+        errands.put(lambda: done.append(2))
+        await errands.run(until=now() + 0.01)
+        assert done == [1, 2, 3]
+
+    async def test_one_that_comes_while_it_waits_is_done_at_once(self) -> None:
+        errands, done = Errands(), anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(errands.run)
+            await anyio.wait_all_tasks_blocked()
+            errands.put(done.set)
+            with anyio.fail_after(5):
+                await done.wait()
+            group.cancel_scope.cancel()
+
+    async def test_another_task_takes_over(self) -> None:
+        """The first may not even have begun when it is cancelled."""
+        errands, done = Errands(), anyio.Event()
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                first = anyio.CancelScope()
+
+                async def run_first() -> None:
+                    with first:
+                        await errands.run()
+
+                group.start_soon(run_first)
+                first.cancel()
+                group.start_soon(errands.run)
+                await anyio.wait_all_tasks_blocked()
+                errands.put(done.set)
+                await done.wait()
+                group.cancel_scope.cancel()
+
+    async def test_a_time_that_is_past_lets_others_run(self) -> None:
+        errands, others = Errands(), 0
+
+        async def other() -> None:
+            nonlocal others
+            others += 1
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(other)
+            for _ in range(10):
+                await errands.run(until=now() - 1)
+        assert others == 1
+
+
+async def test_a_child_runs_with_the_context_of_who_spawned_it(root: RootTask, crashes: Crashes) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+    seen: list[tuple[str, bool]] = []
+
+    async def note() -> None:
+        seen.append((variable.get(), in_child()))
+
+    variable.set("the caller's")
+    with anyio.fail_after(5):
+        await root.spawn(note, name="note", on_crash=crashes).wait()
+    assert seen == [("the caller's", True)]
+
+
+async def test_a_child_belongs_to_the_root_and_not_to_the_child_that_spawned_it(
+    root: RootTask, crashes: Crashes
+) -> None:
+    inner: list[Child] = []
+    enclosed: list[bool] = []
+
+    async def note() -> None:
+        enclosed.append(outer.encloses_caller())
+
+    async def spawn() -> None:
+        inner.append(root.spawn(note, name="inner", on_crash=crashes))
+
+    outer = root.spawn(spawn, name="outer", on_crash=crashes)
+    with anyio.fail_after(5):
+        await outer.wait()
+        await inner[0].wait()
+    assert enclosed == [False]

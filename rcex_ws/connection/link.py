@@ -306,3 +306,4 @@ class Link:
                 self.send(conversation.heartbeat())
             elif beat is Beat.LOST:
                 self.lose(Loss(LossKind.SILENT, text="no answer to a heartbeat"))
+                await self._errands.run()  # one of which ends this

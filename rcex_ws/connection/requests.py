@@ -161,6 +161,7 @@ class RequestTable(Generic[A]):
         self._queued.append(pending)
         self._send_queued()
         if not self._watched:
+            self._wake_at = pending.deadline
             self._watch()
             self._watched = True
         elif pending.deadline < self._wake_at:
@@ -213,14 +214,20 @@ class RequestTable(Generic[A]):
         return min((p.deadline for p in (*self._in_flight.values(), *self._queued)), default=math.inf)
 
     async def watch_deadlines(self) -> None:
-        """Sleep until the earliest deadline; end when there is none."""
+        """Sleep until the earliest deadline; end when there is none.
+
+        The first time it sleeps until the deadline for which it was started, though that may be settled meanwhile: else
+        quick answers would cost a task for each request.
+        """
         self._watched = True
+        wake_at = min(self._wake_at, self.expire(now()))
         try:
-            while (wake_at := self.expire(now())) < math.inf:
+            while wake_at < math.inf:
                 self._wake_at, self._earlier = wake_at, Signal()
                 await self._earlier.wait(until=wake_at)
+                wake_at = self.expire(now())
         finally:
-            self._watched = False
+            self._watched, self._wake_at = False, math.inf
 
     def _send_queued(self) -> None:
         while self._queued and self._send is not None and len(self._in_flight) < self.limit:

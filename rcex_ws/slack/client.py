@@ -237,7 +237,7 @@ class RTMClient:
                 with anyio.fail_after(self._settings.open_timeout):
                     await engine.supervisor.wait_ready()
         except BaseException as exc:
-            reason = engine.supervisor.reason
+            reason = engine.supervisor.reason or "no answer"
             if begins:
                 await self._close(engine, "start() has failed", exc)
             if isinstance(exc, TimeoutError):

@@ -13,6 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from rcex_ws.connection import Pending, RequestTable
 from rcex_ws.errors import RcexError, RequestLost, RequestTimeout
+from rcex_ws.tasks import now
 
 
 class Wire(list[str]):
@@ -291,3 +292,22 @@ async def test_a_thousand_requests_need_no_timer_each(
     while len(table) < 1001:
         await checkpoint()
     assert timers == []
+
+
+async def test_quick_answers_do_not_cost_a_watcher_each() -> None:
+    """Their watcher begins only after the answer has come: it sleeps all the same."""
+    watchers: list[int] = []
+
+    async with anyio.create_task_group() as group:
+
+        def watch() -> None:
+            watchers.append(1)
+            group.start_soon(table.watch_deadlines)
+
+        table: RequestTable[str] = RequestTable(watch)
+        table.connect(lambda pending: table.settle(pending.key, "at once"))
+        for number in range(20):
+            assert await table.call(str(number), b"", deadline=now() + 60) == "at once"
+            await checkpoint()
+        group.cancel_scope.cancel()
+    assert len(watchers) == 1
