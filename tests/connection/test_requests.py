@@ -305,9 +305,11 @@ async def test_quick_answers_do_not_cost_a_watcher_each() -> None:
             group.start_soon(table.watch_deadlines)
 
         table: RequestTable[str] = RequestTable(watch)
-        table.connect(lambda pending: table.settle(pending.key, "at once"))
+        table.connect(Wire())
         for number in range(20):
-            assert await table.call(str(number), b"", deadline=now() + 60) == "at once"
+            pending = table.submit(str(number), b"", deadline=now() + 60)
+            table.settle(str(number), "at once")
+            assert await pending.wait() == "at once"
             await checkpoint()
         group.cancel_scope.cancel()
     assert len(watchers) == 1
