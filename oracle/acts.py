@@ -93,7 +93,8 @@ class Acts:
     # Changes.
 
     async def _keep_changing(self) -> None:
-        await self._until_subscribed(self._app.world.filters if self._rng.random() < 0.7 else self._choose())
+        same = self._rng.random() < (0.4 if "one-filter" in self._app.plan.kinds else 0.7)
+        await self._until_subscribed(self._app.world.filters if same else self._choose())
         while not self._app.world.calm():
             with anyio.move_on_after(self._rng.expovariate(1 / self._app.plan.restless)):
                 await self._until_calm()

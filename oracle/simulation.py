@@ -167,6 +167,7 @@ class _Simulation:
             if last:
                 return
             self._disk.damage(self._server.plan, self.server_journal.put)
+            self._server.stir()
             away = self._rng.choice((0.0, 0.0, 1.0, 20.0, 100.0, 170.0, 300.0))
             await trio.sleep(max(0.0, min(away * self._rng.uniform(0.5, 1.1), until - trio.current_time() - 2)))
 
