@@ -42,7 +42,7 @@ class Acts:
         self._calls = 0
         self._ops = 0
         self._consumers = 0
-        self._iterated: Subscription | None = None
+        self._iterated: list[Subscription] = []
         self._temper = application.new_rng("temper")
         self.changing = 0
         self.seen: tuple[list[str], list[str]] = ([], [])
@@ -167,7 +167,9 @@ class Acts:
         put(j.Changing(life, op, what, consumer, filters))
         self.changing += 1
         try:
-            await work()
+            made = await work()
+            if isinstance(made, Subscription):
+                self._iterate_once(made, consumer)  # it may be replaced already; what it has got is still its own
         except RcexError as error:
             how, text = "error", repr(error)[:200]
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
@@ -186,9 +188,12 @@ class Acts:
 
     def _iterate_what_is_there(self, consumer: int) -> None:
         """Iterate a subscription without a callback; one that was made although its making was cancelled, too."""
-        subscription = self._app.ext.subscription
-        if subscription is not None and not subscription.has_callback and subscription is not self._iterated:
-            self._iterated = subscription
+        if self._app.ext.subscription is not None:
+            self._iterate_once(self._app.ext.subscription, consumer)
+
+    def _iterate_once(self, subscription: Subscription, consumer: int) -> None:
+        if not subscription.has_callback and not any(subscription is one for one in self._iterated):
+            self._iterated = [*self._iterated[-9:], subscription]
             self._tasks.start_soon(self._iterate, subscription, consumer)
 
     def _choose(self) -> list[str]:

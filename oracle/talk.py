@@ -56,6 +56,7 @@ class Talk:
         self._deaf = False
         self._mute = False
         self._peer: Peer | None = None
+        self._striking = False
         self._replayed = trio.Event()
 
     async def run(self, http: HTTPConnection, request: Request, wsc: str | None, login: Any) -> None:
@@ -90,6 +91,16 @@ class Talk:
 
     async def strike(self, kind: str) -> None:
         """Let a fault of the plan strike this connection."""
+        # While bytes are missing in the middle of a stream, or late, nothing else may come out of it.
+        if self._striking:
+            return
+        self._striking = True
+        try:
+            await self._strike(kind)
+        finally:
+            self._striking = False
+
+    async def _strike(self, kind: str) -> None:
         self._struck(kind)
         rng = self._plan.dice(kind)
         if kind in {"rst", "fin"}:
