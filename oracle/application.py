@@ -150,6 +150,8 @@ class _Application:
             await self._close_in_a_crowd()
         elif not self.over.is_set():
             await self.close(what, "outside")
+        else:  # closed from inside; a program may take its time until it leaves, and nothing may happen meanwhile
+            await anyio.sleep(self.plan.paced(self._ends.choice((0.0, 1.0, 30.0, 60.0))))
         await self.close("aclose", "after")
 
     async def close(self, what: str, whence: str) -> None:
