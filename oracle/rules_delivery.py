@@ -47,9 +47,9 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
         return False
     if not life.store and n > life.last_handled:
         # Killed without a store: nobody remembers. Closed: what was under way on a connection that was not known dead.
-        return life.how == "kill" or _just_before_close(life, at)
+        return life.how == "kill" or _just_before_close(history, life, at)
     if life.revoked and n > life.last_handled:
-        return _just_before_close(life, at)
+        return _just_before_close(history, life, at)
     # Who revokes before having subscribed, on a connection, takes what an earlier life left with it.
     later = (other for other in history.lives.values() if other.number > due.life)
     return any(other.how == "revoke" and not (other.subscribed and other.connected) for other in later)
@@ -73,8 +73,18 @@ def _vanished(history: History) -> list[tuple[float, float]]:
     return [*times, (since, float("inf"))] if session else times
 
 
-def _just_before_close(life: Life, at: float) -> bool:
-    return life.closing is not None and at > life.closing.at - silence(life.options)
+def _just_before_close(history: History, life: Life, at: float) -> bool:
+    """Say whether a life was closed before it could know: it had not noticed the loss, or not got over it."""
+    if life.closing is None:
+        return False
+    lost = float("inf")
+    for record in history.client:
+        if isinstance(record, j.Told) and record.life == life.number and record.at < life.closing.at:
+            if record.event == "disconnected":
+                lost = min(lost, record.at)
+            elif record.event == "connectionReady":
+                lost = float("inf")
+    return at > min(lost, life.closing.at) - silence(life.options)
 
 
 def twice(history: History) -> Iterator[Violation]:

@@ -57,6 +57,7 @@ class Talk:
         self._mute = False
         self._peer: Peer | None = None
         self._striking = False
+        self._changes = 0
         self._replayed = trio.Event()
 
     async def run(self, http: HTTPConnection, request: Request, wsc: str | None, login: Any) -> None:
@@ -92,7 +93,7 @@ class Talk:
     async def strike(self, kind: str) -> None:
         """Let a fault of the plan strike this connection."""
         # While bytes are missing in the middle of a stream, or late, nothing else may come out of it.
-        if self._striking:
+        if self._striking or (self._changes and "change-cut" not in self._plan.kinds):
             return
         self._striking = True
         try:
@@ -329,9 +330,16 @@ class Talk:
             "status": status,
             "headers": {"Content-Type": "application/json", **headers},
         }
-        nursery.start_soon(self._answer, session, head, answer)
+        self._changes += own
+        nursery.start_soon(self._answer, session, head, answer, own)
 
-    async def _answer(self, session: Session, head: dict[str, Any], answer: dict[str, Any] | None) -> None:
+    async def _answer(self, session: Session, head: dict[str, Any], answer: dict[str, Any] | None, own: bool) -> None:
+        try:
+            await self._answer_it(session, head, answer)
+        finally:
+            self._changes -= own
+
+    async def _answer_it(self, session: Session, head: dict[str, Any], answer: dict[str, Any] | None) -> None:
         if self._plan.strikes("answer-cut"):
             self._struck("answer-cut")
             self._server.start(self._end, self._plan.dice("answer-cut").choice(("rst", "fin")))
@@ -397,7 +405,8 @@ class Talk:
                 self._server.start(self._server.fill, self.session)
 
     def _struck(self, kind: str, detail: str = "") -> None:
-        self._server.stir()
+        if kind not in {"refuse-call", "doubled-answer", "lost-answer", "late-answer"}:
+            self._server.stir()
         self._server.put(j.Struck(kind, "connection", self.number, detail))
 
 
