@@ -140,8 +140,8 @@ class _Simulation:
         self._filters: list[str] = []
         self._with_store = self._rng.random() < 0.6
         self._life_length = self._rng.choice((100.0, 1000.0, 1000.0, 1e9)) if kinds & {"stop", "kill"} else 1e9
-        if kinds & {"cue", "inside"}:
-            self._life_length = min(self._life_length, 500.0)
+        if kinds & {"cue", "inside"}:  # what comes at an end needs many of them
+            self._life_length = min(self._life_length, 150.0)
         self._killed = (0.0 if "kill" not in kinds else 0.5) if "stop" in kinds else 1.0
         self._disk = Disk()
 
