@@ -66,11 +66,14 @@ run() {
             echo "sniffio is there: some dependency needs it now"
             return 1
         fi
-        local loop loops=(asyncio debug uvloop uvicorn) said
+        local client loop loops=(asyncio debug uvloop uvicorn) said
         "$found" -c 'import sys; sys.exit(sys.version_info < (3, 12))' && loops+=(eager)
-        for loop in "${loops[@]}"; do
-            said=$(".venv-$name/bin/python" -W error tests/loops/life.py "$loop" 2>&1) || { echo "$said"; return 1; }
-            echo "$loop: passed"
+        for client in extension slack callback; do
+            for loop in "${loops[@]}"; do
+                said=$(".venv-$name/bin/python" -W error tests/loops/life.py "$loop" --client "$client" 2>&1) ||
+                    { echo "$said"; return 1; }
+                echo "$client, $loop: passed"
+            done
         done
         ;;
     lowest)  # the oldest of each dependency that pyproject.toml names; theirs stay new

@@ -39,7 +39,7 @@ async def test_the_next_connection_is_open_before_the_last_is_closed(make_client
 
 
 async def test_the_server_closes_after_its_goodbye(client, slack, told):
-    slack.goodbye(close_after=0.05)
+    slack.goodbye(close_after=1.0)
     await slack.wait_for_close(1)
     await told.wait("open", 2)
     assert told.names == [*UP, *UP]
