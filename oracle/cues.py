@@ -13,7 +13,11 @@ import trio
 
 from oracle import journal as j
 
-__all__ = ["CUES", "Cue", "Watched"]
+__all__ = ["CUES", "Changes", "Cue", "Watched"]
+
+
+# A change that came back is in the store after so long, in seconds, at the latest: it is written once a second.
+KEPT_WITHIN = 1.5
 
 
 def _heard(record: j.Record, what: str) -> bool:
@@ -81,3 +85,25 @@ class Watched(j.Journal):
             super().put(record)
             for watcher in self.watchers:
                 watcher(record)
+
+
+class Changes:
+    """Know the changes of the filters that are under way, so that a life without a cue does not end in one."""
+
+    def __init__(self) -> None:
+        self._open: set[int] = set()
+        self._last = -KEPT_WITHIN
+
+    def saw(self, record: j.Record) -> None:
+        """Look at one record of the client's journal."""
+        if isinstance(record, j.Changing):
+            self._open.add(record.op)
+        elif isinstance(record, j.Changed):
+            self._open.discard(record.op)
+            self._last = trio.current_time()
+
+    async def over(self) -> None:
+        """Wait until none is under way and the last is kept, but not for ever."""
+        with trio.move_on_after(100):
+            while self._open or trio.current_time() - self._last < KEPT_WITHIN:
+                await trio.sleep(0.1)

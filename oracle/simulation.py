@@ -16,7 +16,7 @@ import trio.testing
 from oracle.clocks import EPOCH, Wall, led_by  # isort: skip - before the library reads a clock
 from oracle import journal as j
 from oracle.application import live
-from oracle.cues import Cue, Watched
+from oracle.cues import Changes, Cue, Watched
 from oracle.faults import Plan
 from oracle.lifeplan import LifePlan, draw_life
 from oracle.network import Line
@@ -193,6 +193,8 @@ class _Simulation:
         world.filters = self._filters
         plan = draw_life(self._seed, self.lives, self._kinds, last=last)
         journal.watchers.append(lambda record: _watch_close(line, record))
+        changes = Changes()
+        journal.watchers.append(changes.saw)
         cue = self._draw_cue(journal) if not last else None
         ended = trio.Event()
         before = set(_tasks_of_the_library())
@@ -201,6 +203,8 @@ class _Simulation:
             met = False
             with trio.move_on_after(max(length, 0.0)):
                 met = await _first(ended, cue)
+            if not last and "cue" not in self._kinds:
+                await changes.over()
             if last:
                 self._server.calm()
                 with trio.move_on_after(SETTLE):
