@@ -105,5 +105,5 @@ class Changes:
     async def over(self) -> None:
         """Wait until none is under way and the last is kept, but not for ever."""
         with trio.move_on_after(100):
-            while self._open or trio.current_time() - self._last < KEPT_WITHIN:
+            while self._open or trio.current_time() - self._last < KEPT_WITHIN:  # noqa: ASYNC110 - time passes, too
                 await trio.sleep(0.1)

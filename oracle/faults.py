@@ -63,6 +63,7 @@ KINDS: dict[str, str] = {
     "token-late": "token and wstoken are given late",
     "damage-session": "the session store is damaged between two lives",
     "damage-token": "the token store is damaged or gone between two lives",
+    "burst": "much happens right after a fault, a request of the subscription's or a life's end",
     "account-wide": "the application asks for filters of the whole account, too",
     "with-query": "the application asks for filters that overlap, told apart by their queries",
     "one-filter": "filters come and go one at a time, also from one life to the next",
@@ -116,6 +117,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "network": ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow"),
     "refusals": ("refuse-token", "refuse-wstoken", "refuse-upgrade", "refuse-subscribe", "refuse-call"),
     "answers": (
+        "burst",
         "lost-answer",
         "late-answer",
         "doubled-answer",
@@ -127,6 +129,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "vanish",
     ),
     "recovery": (
+        "burst",
         "recovery-failed",
         "bad-wsc",
         "replay-cut",
@@ -137,10 +140,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "replay-brim",
         "replay-again",
     ),
-    "paths": ("event-paths", "account-wide", "with-query", "one-filter"),
+    "paths": ("burst", "event-paths", "account-wide", "with-query", "one-filter"),
     "stamps": ("stamp-skew", "stamp-none", "offset"),
-    "phases": ("accept-late", "upgrade-late", "token-late", "details-late", "details-absent"),
-    "stores": ("damage-session", "damage-token", "slow-store"),
+    "phases": ("burst", "accept-late", "upgrade-late", "token-late", "details-late", "details-absent"),
+    "stores": ("burst", "damage-session", "damage-token", "slow-store"),
     "processes": ("stop", "kill", "suspend", "restart"),
     "application": (
         *("stop", "kill", "cue", "twice", "crowd", "inside", "abort", "recover", "by-hand", "reconnect"),

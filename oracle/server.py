@@ -188,11 +188,11 @@ class Server:
 
     def stir(self) -> None:
         """Let some things happen soon, as a fault that nothing meets shows nothing."""
-        if self.plan.dice("stir").random() < 0.5:
+        if "burst" in self.plan.kinds and self.plan.dice("burst").random() < 0.5:
             self.start(self._stir)
 
     async def _stir(self) -> None:
-        dice = self.plan.dice("stir")
+        dice = self.plan.dice("burst")
         pace = dice.choice((0.01, 0.3, 5.0))
         for _ in range(dice.randint(1, 8)):
             await trio.sleep(self.plan.paced(dice.expovariate(1 / pace)))
