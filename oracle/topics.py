@@ -31,7 +31,6 @@ _PLAIN: tuple[str, ...] = (
     f"{_TILDE}/~/presence",
     *(f"{_TILDE}/{number}/presence" for number in range(501, 505)),
     f"{_TILDE}/~/message-store",
-    f"{_TILDE}/~/message-store?type=SMS",
     f"{_TILDE}/~/telephony/sessions",
 )
 _ACCOUNT_WIDE: tuple[str, ...] = (
@@ -40,6 +39,7 @@ _ACCOUNT_WIDE: tuple[str, ...] = (
     "/restapi/v1.0/account/~/telephony/sessions?direction=Inbound",
 )
 _WITH_QUERY: tuple[str, ...] = (
+    f"{_TILDE}/~/message-store?type=SMS",
     f"{_TILDE}/~/message-store?type=Fax",
     f"{_TILDE}/~/message-store?direction=Inbound",
     f"{_TILDE}/~/message-store?direction=Inbound&type=SMS",
