@@ -33,8 +33,8 @@ class Home:
 
     def __init__(self, what: str = "this client") -> None:
         self._what = what
-        self._generation = _generation
-        self._loop: object = None
+        self._generation = 0
+        self._loop: object = None  # until the first use
 
     def check(self) -> None:
         """Raise when the caller is elsewhere.
@@ -42,7 +42,7 @@ class Home:
         Raises:
             WrongEventLoop: another loop runs here, or none, or this is a child of the client's process.
         """
-        if self._generation != _generation:
+        if self._loop is not None and self._generation != _generation:
             raise WrongEventLoop(
                 f"{self._what} belongs to another process, from which this one was forked; make one here"
             )
@@ -50,15 +50,15 @@ class Home:
             loop = _current_loop()
         except RuntimeError:
             raise WrongEventLoop(
-                f"{self._what} belongs to an event loop, and none runs here; from another thread use "
-                f"anyio.from_thread.run(rc.get, path) or asyncio.run_coroutine_threadsafe(rc.get(path), loop), or a "
-                f"client and a loop of that thread's own"
+                f"{self._what} belongs to an event loop, and none runs here; from another thread call async methods by "
+                f"anyio.from_thread.run or asyncio.run_coroutine_threadsafe, plain ones by anyio.from_thread.run_sync "
+                f"or loop.call_soon_threadsafe, or use a client and a loop of that thread's own"
             ) from None
         if loop is self._loop:
             return
         if self._loop is not None:
             raise WrongEventLoop(f"{self._what} belongs to another event loop; make one per loop")
-        self._loop = loop
+        self._loop, self._generation = loop, _generation
 
 
 def _current_loop() -> object:

@@ -26,10 +26,24 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from rcex_ws.errors import NotConnected
+
 if TYPE_CHECKING:
     import trio
 
-__all__ = ["Child", "Errands", "RootTask", "Signal", "Waiter", "in_child", "loop_clock", "new_waiter", "now", "on_trio"]
+__all__ = [
+    "Child",
+    "Errands",
+    "RootTask",
+    "Signal",
+    "Waiter",
+    "in_child",
+    "loop_clock",
+    "new_waiter",
+    "now",
+    "on_trio",
+    "reason_to_exit",
+]
 
 # The children inside which the current code runs: user code called by one may close what owns it.
 _inside: contextvars.ContextVar[tuple[Child, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
@@ -257,7 +271,8 @@ class RootTask:
         Args:
             func: called without arguments.
             name: shown in task listings.
-            on_crash: called with the exception when `func` raises one.
+            on_crash: called with the exception when `func` raises one; with `NotConnected` for KeyboardInterrupt and
+                SystemExit, which end the program besides, or a part of it: the loop of a notebook goes on.
 
         Raises:
             RuntimeError: the root task is not running.
@@ -283,7 +298,7 @@ class RootTask:
             raise exit_
 
     def _end_program(self, exc: BaseException) -> None:
-        """Let KeyboardInterrupt or SystemExit out of a child end the program; all other children have ended.
+        """Let KeyboardInterrupt or SystemExit out of a child end the program.
 
         On asyncio the loop raises it, as it does for any task. On trio it would be an internal error of trio's, for a
         root task has nobody to raise to; so the main task is interrupted as by Ctrl-C, and `aclose` raises the rest.
@@ -323,7 +338,7 @@ class _Life:
 
     def spawn(self, func: Callable[[], Awaitable[None]], name: str, on_crash: Callable[[Exception], None]) -> Child:
         child = Child(name)
-        if self._ended.is_set():  # by what ends the program
+        if self._ended.is_set():  # the loop itself is ending
             child.end()
             return child
         self._children.add(child)
@@ -332,9 +347,10 @@ class _Life:
             try:
                 await child.run(func, on_crash)
             except BaseException as exc:
-                if (reason := _reason_to_exit(exc)) is None:
+                if (reason := reason_to_exit(exc)) is None:
                     raise
-                self._errands.put(partial(_raise, reason))  # here it would stop asyncio's loop at once
+                on_crash(NotConnected(f"a callback or handler was ended by {type(reason).__name__}"))
+                self._errands.put(partial(_raise, _EndOfProgram(reason)))
             finally:
                 self._children.discard(child)
 
@@ -353,27 +369,38 @@ class _Life:
             if not in_child():
                 await self._ended.wait()
 
+    async def _do_errands(self) -> None:
+        try:
+            await self._errands.run()
+        except _EndOfProgram as end:
+            # Not in the child: there it would stop asyncio's loop beside tasks that were made and have not begun. Nor
+            # does this task make any before the loop has stopped; some loops go on later, a notebook's for one.
+            self._end_program(end.reason)
+            await anyio.lowlevel.checkpoint()
+
     async def _run(self) -> None:
         self._group: TaskGroup
         try:
             async with anyio.create_task_group() as self._group:
                 self.started.set()
                 with self._stop:
-                    await self._errands.run()
-        except BaseException as exc:
-            if (reason := _reason_to_exit(exc)) is None:
-                raise
-            self._end_program(reason)
+                    while True:
+                        await self._do_errands()
         finally:
             for child in tuple(self._children):  # not begun: the loop itself is ending
                 child.end()
             self._ended.set()
 
 
-def _reason_to_exit(exc: BaseException) -> BaseException | None:
-    """Find what is to end the program, also where task groups have wrapped it."""
+class _EndOfProgram(Exception):
+    def __init__(self, reason: BaseException) -> None:
+        self.reason = reason
+
+
+def reason_to_exit(exc: BaseException) -> BaseException | None:
+    """Find what is to end the program, also where task groups have wrapped it; None if nothing is."""
     if isinstance(exc, BaseExceptionGroup):
-        reasons = map(_reason_to_exit, cast("BaseExceptionGroup[BaseException]", exc).exceptions)
+        reasons = map(reason_to_exit, cast("BaseExceptionGroup[BaseException]", exc).exceptions)
         return next((reason for reason in reasons if reason is not None), None)
     return exc if isinstance(exc, KeyboardInterrupt | SystemExit) else None
 

@@ -21,6 +21,7 @@ from rcex_ws.connection.websocket_driver import CallbackDriver, LinkWire
 from rcex_ws.connection.websocket_handler import CallbackClient, WebSocketHandler
 from rcex_ws.connection.websocket_settings import WebSocketOptions, WebSocketSettings, text_url
 from rcex_ws.home import Home
+from rcex_ws.tasks import reason_to_exit
 
 __all__ = ["WebSocketClient"]
 
@@ -141,13 +142,18 @@ class WebSocketClient:
     async def _run(self) -> object:
         reason: object = None
         failure: Exception | None = None
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._connect)
-            try:
-                reason = await self._loop.run()
-            except Exception as exc:  # noqa: BLE001 - raised again outside the group, which would wrap it
-                failure = exc
-            group.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._connect)
+                try:
+                    reason = await self._loop.run()
+                except Exception as exc:  # noqa: BLE001 - raised again outside the group, which would wrap it
+                    failure = exc
+                group.cancel_scope.cancel()
+        except BaseException as exc:
+            if (end_of_program := reason_to_exit(exc)) is None:
+                raise
+            raise end_of_program from None
         if failure is not None:
             raise failure
         return reason

@@ -16,7 +16,7 @@ from typing import Any, Self, Unpack
 
 import anyio
 
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.errors import ConfigurationError, WrongEventLoop
 from rcex_ws.home import Home
 from rcex_ws.rest import oauth
 from rcex_ws.rest.auth import Auth
@@ -112,7 +112,7 @@ class RingCentral:
             extensions=self._extensions,
             home=self.home,
         )
-        self._installing = 0
+        self._installing: list[Extension] = []
         self._closed = False
 
     # The OAuth session
@@ -330,20 +330,22 @@ class RingCentral:
             where = "already" if extension.client is self else "in another client; make one for each"
             raise ConfigurationError(f"this extension is installed {where}")
         extension.client = self
-        self._installing += 1
+        self._installing.append(extension)
         try:
             await self.tasks.start()
             await extension.install(self)
         except BaseException:
             extension.client = None
-            if not self._extensions and self._installing == 1:
+            if not self._extensions and self._installing == [extension]:
                 with anyio.CancelScope(shield=True):
                     await self.tasks.aclose()
             raise
         finally:
-            self._installing -= 1
+            if extension in self._installing:  # else the client was closed in the meantime
+                self._installing.remove(extension)
         if self._closed:  # in the meantime
-            await self._close(extension)
+            if extension.client is self:
+                await self._close(extension)
             self._check_open()
         self._extensions.append(extension)
         self._calls.find_middlewares()
@@ -359,19 +361,24 @@ class RingCentral:
         if self._closed:
             return
         try:
+            while self._installing:
+                await self._close_logged(self._installing.pop())
             while self._extensions:  # one that closes still passes the middlewares that were there before it
                 extension = self._extensions.pop()
                 self._calls.find_middlewares()
-                try:
-                    await self._close(extension)
-                except Exception:  # the others must close too
-                    logger.exception("closing %s failed", type(extension).__name__)
+                await self._close_logged(extension)
         finally:
             self._closed = True
             try:
                 await self.tasks.aclose()
             finally:
                 await self._https.aclose()
+
+    async def _close_logged(self, extension: Extension) -> None:
+        try:
+            await self._close(extension)
+        except Exception:  # the others must close too
+            logger.exception("closing %s failed", type(extension).__name__)
 
     async def _close(self, extension: Extension) -> None:
         try:
@@ -385,7 +392,11 @@ class RingCentral:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self.aclose()
+        try:
+            await self.aclose()
+        except WrongEventLoop:
+            if exc is None:  # else a forked child, say, is on its way out
+                raise
 
     def __del__(self) -> None:
         if getattr(self, "_closed", True):

@@ -77,6 +77,7 @@ class WsgDriver:
 
     def failed(self, error: Exception) -> None:
         """End the subscription with the error: its iterator raises it after what is buffered."""
+        self._common.subscriptions.abandon()
         self._common.subscriptions.end(SubscriptionState.FAILED, error)
         self._common.inbox.release()
         self._common.announcer.error(error)

@@ -218,8 +218,11 @@ class WebSocketExtension(Extension):
         """Begin a fresh session; also after `revoke()`. A session that was there is ended.
 
         Raises:
+            NotConnected: it is not installed, or its client is closed.
             RcexError: as in `install`.
         """
+        if self.client is None:
+            raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
         self._check_home()
         async with self._one_opening_at_a_time:
             if self._engine is not None:
@@ -392,6 +395,8 @@ class WebSocketExtension(Extension):
 
 
 def _emitter_crashed(exc: Exception) -> None:
+    if isinstance(exc, NotConnected):
+        return  # a handler ended the program; if the loop goes on, so do the events
     logger.error("the task of lifecycle events crashed", exc_info=exc)
 
 

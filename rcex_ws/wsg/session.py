@@ -152,6 +152,8 @@ class Session:
 
 
 def _gap(outage: Outage, until: datetime) -> Gap | None:
+    if outage.since is not None and outage.since > until:  # the wall clock was set back: nobody knows since when
+        outage.since = None
     if outage.outcome is not Outcome.RECOVERED:
         code = f" ({outage.error_code})" if outage.error_code else ""
         return Gap(outage.since, until, certain=True, reason=f"session not recovered: {outage.outcome}{code}")

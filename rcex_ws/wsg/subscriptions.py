@@ -210,6 +210,12 @@ class Subscriptions:
         """Delete the subscriptions of lost sessions."""
         await self._api.delete_abandoned()
 
+    def abandon(self) -> None:
+        """Take note that the current subscription is to be deleted at the server."""
+        current = self._inbox.current
+        if current is not None and current.info is not None:
+            self._api.abandon(current.info)
+
     def take_ids(self) -> list[str]:
         """Give the ids of all subscriptions that are still to be deleted at the server."""
         current = self._inbox.current

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from rcex_ws import Events, FileSessionStore, FileTokenStore, Outcome, RestError, RingCentral, WebSocketExtension
+from rcex_ws import Events, FileSessionStore, FileTokenStore, Gap, Outcome, RestError, RingCentral, WebSocketExtension
 from rcex_ws.gateway import Gateway
 
 INFO = "/restapi/v1.0/account/~/extension/~"
@@ -115,3 +115,36 @@ async def test_e8_a_token_is_used_when_only_the_clock_says_that_it_has_ended(
         with pytest.raises(RestError):
             await rc.authorize()
         assert (await rc.get(INFO)).is_success
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["in one process", "over a restart"])
+async def test_e8_a_gap_never_ends_before_it_begins(gateway: Gateway, tmp_path: Path, jump: Jump, again: bool) -> None:
+    gaps: list[Gap] = []
+
+    def extension() -> WebSocketExtension:
+        store = FileSessionStore(tmp_path / "session.json")
+        return WebSocketExtension(reconnect_delays=lambda _: 0.2, session_store=store, on_gap=gaps.append)
+
+    async with process(gateway, tmp_path) as rc:
+        await rc.authorize(jwt=gateway.jwt)
+        await rc.install_extension(ext := extension())
+        await ext.subscribe([MESSAGES])
+        gateway.fail_recovery()
+        if not again:
+            gateway.cut()
+            while ext.ws is not None:
+                await anyio.sleep(0.01)
+            jump(-3600.0)
+            with anyio.fail_after(10):
+                while not gaps:
+                    await anyio.sleep(0.01)
+    if again:
+        jump(-3600.0)
+        async with process(gateway, tmp_path) as rc:
+            await rc.authorize(jwt=gateway.jwt)
+            await rc.install_extension(extension())
+            with anyio.fail_after(10):
+                while not gaps:
+                    await anyio.sleep(0.01)
+    assert gaps[0].certain
+    assert gaps[0].since is None or gaps[0].since <= gaps[0].until

@@ -13,7 +13,14 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws import ConfigurationError, RingCentral, WebSocketExtension, WrongEventLoop
+from rcex_ws import (
+    ConfigurationError,
+    ConnectFailed,
+    NotConnected,
+    RingCentral,
+    WebSocketExtension,
+    WrongEventLoop,
+)
 from rcex_ws.connection import Ok, Text, WebSocketClient, WebSocketHandler
 from rcex_ws.gateway import Gateway
 from rcex_ws.slack import RTMClient
@@ -266,3 +273,66 @@ async def test_e7_while_it_is_being_installed_and_again_after_a_failure(gateway:
             await third.install_extension(ext := WebSocketExtension())
         await third.authorize(jwt=gateway.jwt)
         await third.install_extension(ext)
+
+
+async def test_e7_an_extension_that_is_not_installed_does_not_connect(gateway: Gateway) -> None:
+    """Else it would live on behind a client that does not know it."""
+    ext = WebSocketExtension(open_timeout=0.5, reconnect_delays=lambda _: 0.01)
+    async with client(gateway) as rc:
+        await rc.authorize(jwt=gateway.jwt)
+        gateway.refuse("upgrade", 503, times=None)
+        with pytest.raises(ConnectFailed):
+            await rc.install_extension(ext)
+        gateway.clear_faults()
+        with pytest.raises(NotConnected, match=r"rc\.install_extension"):
+            await ext.connect()
+        await rc.install_extension(ext)
+    with pytest.raises(NotConnected, match=r"rc\.install_extension"):
+        await ext.connect()
+    assert not rc.tasks.running
+
+
+async def test_e7_closing_the_client_ends_what_is_being_installed(gateway: Gateway) -> None:
+    rc = client(gateway)
+    await rc.authorize(jwt=gateway.jwt)
+    gateway.refuse("upgrade", "hang", times=None)
+    refused: list[Exception] = []
+
+    async def install() -> None:
+        try:
+            await rc.install_extension(WebSocketExtension(open_timeout=20, close_timeout=1))
+        except Exception as exc:  # noqa: BLE001 - the test looks at it
+            refused.append(exc)
+
+    with anyio.fail_after(8):
+        async with anyio.create_task_group() as group:
+            group.start_soon(install)
+            await anyio.sleep(0.3)
+            await rc.aclose()
+    assert [type(exc) for exc in refused] == [NotConnected]
+    gateway.clear_faults()
+
+
+FRESH = """
+import asyncio, os, sys
+from rcex_ws import RingCentral
+server, client_id, secret, jwt = sys.argv[1:]
+rc = RingCentral(server=server, client_id=client_id, client_secret=secret)
+
+async def main():
+    async with rc:
+        await rc.authorize(jwt=jwt)
+        print((await rc.get("/restapi/v1.0/account/~/extension/~")).status_code)
+
+if os.fork() == 0:
+    asyncio.run(main())
+    os._exit(0 if sys.stdout.flush() is None else 1)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_e4_a_client_that_was_not_used_before_the_fork_lives_in_the_child(gateway: Gateway) -> None:
+    command = [sys.executable, "-c", FRESH, gateway.server, gateway.client_id, gateway.client_secret, gateway.jwt]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.stdout == "200\n", ended.stderr
