@@ -320,7 +320,7 @@ class _Life:
         self._name = name
         self._end_program = end_program
         self._errands = Errands()
-        self._children: set[Child] = set()
+        self._children: dict[Child, None] = {}  # in the order in which they began, which is that of their end
         self._stop = anyio.CancelScope()
         self._ended = Signal()
         self._task: asyncio.Task[None] | None = None  # asyncio keeps only weak references to tasks
@@ -341,7 +341,7 @@ class _Life:
         if self._ended.is_set():  # the loop itself is ending
             child.end()
             return child
-        self._children.add(child)
+        self._children[child] = None
 
         async def run() -> None:
             try:
@@ -352,7 +352,7 @@ class _Life:
                 on_crash(NotConnected(f"a callback or handler was ended by {type(reason).__name__}"))
                 self._errands.put(partial(_raise, _EndOfProgram(reason)))
             finally:
-                self._children.discard(child)
+                self._children.pop(child, None)
 
         start = partial(self._group.start_soon, run, name=f"{self._name}: {name}")
         self._errands.put(partial(contextvars.copy_context().run, start))
