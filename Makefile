@@ -26,7 +26,7 @@ test: .venv/installed-test
 check: .venv/installed-test
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	@# The oracle, with the faults under which the client keeps its word today.
-	.venv/bin/python -m oracle.simulate --seeds 1-20 --faults holding
+	.venv/bin/python -m oracle.simulate --seeds 1-100 --hours 0.2 --faults holding
 	.venv/bin/python -m oracle.soak --seeds 1-2 --seconds 20 --loop asyncio --faults holding
 	.venv/bin/python -m oracle.soak --seeds 1-2 --seconds 20 --loop trio --faults holding
 

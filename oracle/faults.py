@@ -110,8 +110,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "stop",
         "kill",
         "raise",
-        "overlap",
-        "slow-handler",
     ),
     "all": tuple(kind for kind in (*KINDS, *PROCESS_KINDS) if kind != "forbid"),
     "network": ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow"),
