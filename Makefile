@@ -6,6 +6,7 @@
 # make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
 # make bench-plots  draw the plots of the docs from these
 # make soak    a real client against the oracle's server: SEED=1 SECONDS=30 LOOP=asyncio|trio|uvloop FAULTS=all
+#              (of another client with CLIENT=slack|callback)
 # make simulate  simulated hours, judged by the oracle: SEEDS=1-200 HOURS=1 FAULTS=all
 # make clean   remove what these have made
 #
@@ -29,6 +30,8 @@ check: .venv/installed-test
 	.venv/bin/python -m oracle.simulate --seeds 1-100 --hours 0.2 --faults holding
 	.venv/bin/python -m oracle.soak --seeds 1-2 --seconds 20 --loop asyncio --faults holding
 	.venv/bin/python -m oracle.soak --seeds 1-2 --seconds 20 --loop trio --faults holding
+	.venv/bin/python -m oracle.slack.soak --seed 1 --seconds 15 --loop uvloop --faults holding
+	.venv/bin/python -m oracle.callback.soak --seed 1 --seconds 15 --loop trio --faults holding
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check
@@ -54,7 +57,7 @@ bench-plots: .venv/installed-dev
 
 # docs/oracle.md says what these do and how to read what they print.
 soak: .venv/installed-test
-	.venv/bin/python -m oracle.soak --seed $(or $(SEED),1) --loop $(or $(LOOP),asyncio) \
+	.venv/bin/python -m oracle.$(addsuffix .,$(CLIENT))soak --seed $(or $(SEED),1) --loop $(or $(LOOP),asyncio) \
 		$(addprefix --seconds=,$(SECONDS)) $(addprefix --faults=,$(FAULTS))
 
 simulate: .venv/installed-test
