@@ -15,7 +15,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from rcex_ws.errors import WrongEventLoop
-from rcex_ws.tasks import on_trio
+from rcex_ws.loop import on_trio
 
 __all__ = ["Home", "close_in_children"]
 

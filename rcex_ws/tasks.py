@@ -3,181 +3,30 @@
 A task group must be left in the task that entered it, yet a client may be opened in one task and closed in another. So
 the group lives in a root task of its own; everybody else only asks it to start something or to stop. Nothing escapes:
 an exception out of a child is handed to that child's `on_crash`, never to the event loop.
-
-Nor is anything of anyio's made or called where no task runs. asyncio calls `data_received` and the like from the loop
-itself, where anyio cannot tell which loop it is in (it asks sniffio, which asks for the current task). What code there
-wants done is an errand, for a task of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import math
 import signal
 import sys
 import threading
-from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+from typing import NoReturn, cast
 
 import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from rcex_ws.errors import NotConnected
+from rcex_ws.loop import Errands, Signal, on_trio
 
-if TYPE_CHECKING:
-    import trio
-
-__all__ = [
-    "Child",
-    "Errands",
-    "RootTask",
-    "Signal",
-    "Waiter",
-    "in_child",
-    "loop_clock",
-    "new_waiter",
-    "now",
-    "on_trio",
-    "reason_to_exit",
-]
+__all__ = ["Child", "RootTask", "in_child", "reason_to_exit"]
 
 # The children inside which the current code runs: user code called by one may close what owns it.
 _inside: contextvars.ContextVar[tuple[Child, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
-
-
-def on_trio() -> bool:
-    """Tell whether the caller runs on trio; without it, on asyncio."""
-    trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())
-
-
-def loop_clock() -> Callable[[], float]:
-    """Give the running loop's own clock, in seconds: `anyio.current_time` without its dispatch."""
-    if on_trio():
-        clock: Callable[[], float] = sys.modules["trio"].current_time
-        return clock
-    return asyncio.get_running_loop().time
-
-
-def now() -> float:
-    """Give the event loop's time, for what runs per message and has no clock at hand."""
-    return loop_clock()()
-
-
-class Waiter(Protocol):
-    """What one task waits for, once: the part of `asyncio.Future` that trio can do, too."""
-
-    def done(self) -> bool:
-        """Tell whether it was woken, or its task cancelled."""
-        ...
-
-    def set_result(self, result: None, /) -> None:
-        """Wake the task."""
-        ...
-
-    def __await__(self) -> Generator[Any, Any, None]: ...
-
-
-class _TrioWaiter:
-    __slots__ = ("_event",)
-
-    def __init__(self) -> None:
-        self._event: trio.Event = sys.modules["trio"].Event()
-
-    def done(self) -> bool:
-        return self._event.is_set()
-
-    def set_result(self, _: None) -> None:
-        self._event.set()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._event.wait().__await__()
-
-
-def new_waiter() -> Waiter:
-    """Make a waiter of the running loop: `anyio.Event` without its dispatch, for what is made per message."""
-    return _TrioWaiter() if on_trio() else asyncio.get_running_loop().create_future()
-
-
-def _wake(waiter: Waiter) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-class Signal:
-    """Do what `anyio.Event` does in a tenth of the space: a connection has a dozen, and most are never waited for."""
-
-    __slots__ = ("_set", "_waiters")
-
-    def __init__(self) -> None:
-        self._set = False
-        self._waiters: tuple[Waiter, ...] = ()
-
-    def is_set(self) -> bool:
-        """Tell whether it has happened."""
-        return self._set
-
-    def set(self) -> None:
-        """Let everybody go on."""
-        self._set = True
-        waiters, self._waiters = self._waiters, ()
-        for waiter in waiters:
-            _wake(waiter)
-
-    async def wait(self, *, until: float = math.inf) -> None:
-        """Wait until it has happened, or until a time of the loop's clock; what costs less than a cancel scope."""
-        if self._set:
-            await anyio.lowlevel.checkpoint()
-            return
-        waiter = new_waiter()
-        self._waiters = (*self._waiters, waiter)
-        try:
-            if until == math.inf:
-                await waiter
-            elif on_trio():
-                with sys.modules["trio"].CancelScope(deadline=until):
-                    await waiter
-            else:
-                timer = asyncio.get_running_loop().call_at(until, _wake, waiter)
-                try:
-                    await waiter
-                finally:
-                    timer.cancel()
-        finally:
-            self._waiters = tuple(one for one in self._waiters if one is not waiter)
-
-
-class Errands:
-    """What code outside of any task wants done, until a task of ours does it."""
-
-    __slots__ = ("_asked", "_more")
-
-    def __init__(self) -> None:
-        self._asked: deque[Callable[[], object]] = deque()
-        self._more = Signal()
-
-    def put(self, errand: Callable[[], object]) -> None:
-        """Ask for something that does not wait; callable from anywhere in the thread of the loop."""
-        self._asked.append(errand)
-        self._more.set()
-
-    async def run(self, *, until: float = math.inf) -> None:
-        """Do what is asked for, until a time of the loop's clock; another task may take over at any time.
-
-        It waits for one turn of the loop at least, also when the time is past.
-        """
-        while True:
-            while self._asked:
-                self._asked.popleft()()
-            if self._more.is_set():
-                self._more = Signal()
-            await self._more.wait(until=until)
-            if not self._asked and now() >= until:
-                return
 
 
 def in_child() -> bool:

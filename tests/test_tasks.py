@@ -10,7 +10,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from rcex_ws.tasks import Child, Errands, RootTask, in_child, now, on_trio
+from rcex_ws.loop import Errands, now, on_trio
+from rcex_ws.tasks import Child, RootTask, in_child
 
 
 class Crashes(list[Exception]):

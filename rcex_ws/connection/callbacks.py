@@ -29,7 +29,7 @@ from rcex_ws.connection.websocket_handler import (
     next_state,
 )
 from rcex_ws.errors import SlowConsumer
-from rcex_ws.tasks import Signal
+from rcex_ws.loop import Signal
 
 __all__ = ["CallbackLoop", "Wire", "running_client"]
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import anyio.lowlevel
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.tasks import Waiter, new_waiter
+from rcex_ws.loop import Waiter, new_waiter
 
 __all__ = ["DeliveryQueue", "Overflow"]
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, overload
 
 import pyee
 
-from rcex_ws.tasks import on_trio
+from rcex_ws.loop import on_trio
 
 __all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call"]
 

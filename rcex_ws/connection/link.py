@@ -24,7 +24,7 @@ from rcex_ws.connection.outbox import Outbox
 from rcex_ws.connection.requests import Pending
 from rcex_ws.errors import RcexError
 from rcex_ws.home import Home
-from rcex_ws.tasks import Errands, Signal
+from rcex_ws.loop import Errands, Signal
 
 if TYPE_CHECKING:
     from rcex_ws.connection.socket import Socket

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rcex_ws.connection.frames import Frame
-from rcex_ws.tasks import Signal
+from rcex_ws.loop import Signal
 
 __all__ = ["Connected", "Crash", "Disconnection", "Info", "Item", "Mark", "Stop"]
 

@@ -16,7 +16,7 @@ from anyio.abc import TaskGroup
 
 from rcex_ws.connection.frames import CloseFrame, Frame
 from rcex_ws.connection.requests import Pending
-from rcex_ws.tasks import Errands, Signal
+from rcex_ws.loop import Errands, Signal
 
 if TYPE_CHECKING:
     from rcex_ws.connection.socket import Socket

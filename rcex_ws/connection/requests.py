@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from rcex_ws.errors import RcexError, RequestLost, RequestTimeout
-from rcex_ws.tasks import Signal, Waiter, new_waiter, now
+from rcex_ws.loop import Signal, Waiter, new_waiter, now
 
 __all__ = ["Pending", "RequestTable"]
 

@@ -25,8 +25,8 @@ from rcex_ws.connection.frames import Binary, Frame, Ping, Pong, Text
 from rcex_ws.connection.tap import AsyncioTap, Reader, TrioTap, ignore
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.home import close_in_children
+from rcex_ws.loop import on_trio
 from rcex_ws.retry_after import parse_retry_after
-from rcex_ws.tasks import on_trio
 
 if TYPE_CHECKING:
     import asyncio

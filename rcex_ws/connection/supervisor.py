@@ -22,7 +22,7 @@ from rcex_ws.connection.heartbeat import Heartbeat
 from rcex_ws.connection.link import Link, Loss, LossKind
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
-from rcex_ws.tasks import Signal, loop_clock
+from rcex_ws.loop import Signal, loop_clock
 
 __all__ = ["Supervisor"]
 

@@ -18,7 +18,7 @@ from websockets import exceptions as wse
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
-from rcex_ws.tasks import Signal
+from rcex_ws.loop import Signal
 
 if TYPE_CHECKING:
     import trio

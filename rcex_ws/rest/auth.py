@@ -14,12 +14,12 @@ import anyio
 import msgspec
 
 from rcex_ws.errors import ConfigurationError, RcexError, TransportError
+from rcex_ws.loop import Signal, now
 from rcex_ws.rest import oauth
 from rcex_ws.rest.errors import LoginRefused, NotJSON, RestError
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.token import Token, token_from_grant
-from rcex_ws.tasks import Signal, now
 
 __all__ = ["Auth"]
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from rcex_ws.home import Home
+from rcex_ws.loop import now
 from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.errors import RestError
 from rcex_ws.rest.extension import Extension
@@ -19,7 +20,6 @@ from rcex_ws.rest.https import HTTPEdge, StreamedResponse, bounded
 from rcex_ws.rest.message import Request, Response, Send
 from rcex_ws.rest.token import Token
 from rcex_ws.rest.url import build_url, own_host
-from rcex_ws.tasks import now
 
 __all__ = ["Calls"]
 

@@ -16,9 +16,9 @@ from typing import Any, Literal, TypeAlias, TypedDict
 import msgspec
 from msgspec import UNSET
 
+from rcex_ws.loop import now
 from rcex_ws.rest.errors import NotJSON
 from rcex_ws.rest.headers import Headers
-from rcex_ws.tasks import now
 
 __all__ = ["UNSET", "Files", "Options", "Params", "Request", "Response", "Send", "Via"]
 

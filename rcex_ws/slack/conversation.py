@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 
 from rcex_ws.connection import AnswerHeartbeat, Link, Loss, LossKind, Pending
+from rcex_ws.loop import Signal, now
 from rcex_ws.slack.errors import BadFrame
 from rcex_ws.slack.feed import Feed
 from rcex_ws.slack.frames import Event, decode, encode
@@ -16,7 +17,6 @@ from rcex_ws.slack.messages import Messages
 from rcex_ws.slack.models import Events, Reply
 from rcex_ws.slack.overlap import Overlap
 from rcex_ws.slack.web import StartData
-from rcex_ws.tasks import Signal, now
 
 __all__ = ["Common", "SlackConversation"]
 

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 from rcex_ws.connection import AnswerHeartbeat, EventEmitter, Heartbeat, Opener, State, Supervisor
+from rcex_ws.loop import Signal
 from rcex_ws.slack.conversation import Common
 from rcex_ws.slack.driver import SlackDriver
 from rcex_ws.slack.feed import Feed
@@ -19,7 +20,7 @@ from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.store import DataStore
 from rcex_ws.slack.web import WebApi
-from rcex_ws.tasks import Child, RootTask, Signal, in_child
+from rcex_ws.tasks import Child, RootTask, in_child
 
 __all__ = ["Engine"]
 

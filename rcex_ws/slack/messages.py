@@ -13,11 +13,11 @@ from typing import Any
 
 from rcex_ws.connection import Pending, RequestTable, call
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
+from rcex_ws.loop import Signal, now
 from rcex_ws.slack.errors import MessageRejected
 from rcex_ws.slack.frames import Event, encode
 from rcex_ws.slack.models import Outcome, Reply
 from rcex_ws.slack.settings import WhileDisconnected
-from rcex_ws.tasks import Signal, now
 
 __all__ = ["Callback", "Messages", "Sent"]
 

@@ -13,7 +13,7 @@ from functools import partial
 import anyio
 
 from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable, utc_now
-from rcex_ws.tasks import Signal, now
+from rcex_ws.loop import Signal, now
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox

@@ -16,8 +16,9 @@ import anyio
 
 from rcex_ws.connection import EventEmitter, Opener, RequestTable, Supervisor, utc_now
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
+from rcex_ws.loop import Signal
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
-from rcex_ws.tasks import Child, Signal, in_child
+from rcex_ws.tasks import Child, in_child
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.driver import WsgDriver

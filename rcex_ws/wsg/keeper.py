@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import anyio
 
 from rcex_ws.connection import Link
-from rcex_ws.tasks import Signal
+from rcex_ws.loop import Signal
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.models import ConnectionDetails
 from rcex_ws.wsg.session import Outage

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from rcex_ws.connection import DeliveryQueue, being_cancelled
 from rcex_ws.errors import ConfigurationError, SubscriptionEnded
-from rcex_ws.tasks import Signal
+from rcex_ws.loop import Signal
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
 
 __all__ = ["Callback", "Subscription", "SubscriptionOwner"]

@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from rcex_ws.connection import Pending, RequestTable
 from rcex_ws.errors import RcexError, RequestLost, RequestTimeout
-from rcex_ws.tasks import now
+from rcex_ws.loop import now
 
 
 class Wire(list[str]):
