@@ -107,7 +107,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "details-late",
         "wsc-anywhere",
         "short-idle",
-        "stop",
         "kill",
         "raise",
     ),
