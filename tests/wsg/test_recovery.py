@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import anyio
 import pytest
 
@@ -51,7 +53,7 @@ async def test_a_reset_is_a_possible_gap_and_an_announced_close_is_none(ext, tol
     gateway.cut()
     gap = await told.wait(Events.NOTIFICATION_GAP)
     assert not gap.certain
-    assert before <= gap.since <= gap.until
+    assert before - timedelta(milliseconds=1) <= gap.since <= gap.until  # two clocks are read, one after the other
     await told.wait(Events.AUTO_RECOVER_SUCCESS)
     await ext._engine.wait_ready()
     gateway.cut(code=1001)
