@@ -15,6 +15,7 @@
     │   └── UpgradeRefused          the server answered the upgrade with an HTTP status
     ├── NotConnected                a connection is needed and there is none           (retryable)
     ├── RequestLost                 the connection went before the answer came; .sent
+    ├── SessionUnreadable           what a session store keeps cannot be read         (rcex_ws.wsg)
     ├── SlowConsumer                notifications are dropped because nobody takes them in time (an event, not raised)
     ├── SlackApiError               a Web API method answered {"ok": false}            (rcex_ws.slack)
     ├── SlackHttpError              an answer that is none of the Web API's            (rcex_ws.slack, retryable)

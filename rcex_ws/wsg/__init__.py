@@ -13,7 +13,7 @@ from rcex_ws.wsg.models import (
     SubscriptionInfo,
     SubscriptionState,
 )
-from rcex_ws.wsg.store import FileSessionStore, SessionStore, StoredSession
+from rcex_ws.wsg.store import FileSessionStore, SessionStore, SessionUnreadable, StoredSession
 from rcex_ws.wsg.subscription import Callback, Subscription
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Outcome",
     "Recovery",
     "SessionStore",
+    "SessionUnreadable",
     "StoredSession",
     "Subscription",
     "SubscriptionInfo",

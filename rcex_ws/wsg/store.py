@@ -5,7 +5,6 @@ A store is opened by one process at a time: two that share a recovery token woul
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -18,17 +17,23 @@ import anyio.to_thread
 import msgspec
 from msgspec import Struct
 
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.home import close_in_children
-from rcex_ws.rest.files import set_aside, write_private
+from rcex_ws.rest.files import write_private
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
 
-__all__ = ["FileSessionStore", "SessionStore", "StoredSession"]
-
-logger = logging.getLogger("rcex_ws.wsg")
+__all__ = ["FileSessionStore", "SessionStore", "SessionUnreadable", "StoredSession"]
 
 _RETRY_LOCK = 0.1
+
+
+class SessionUnreadable(RcexError):
+    """Report, from `SessionStore.open`, that a session was kept and cannot be read.
+
+    The store is taken all the same, and an extension goes on with a new session. What the old one missed cannot be
+    known, so the extension reports a gap. The message says where the content lies, and quotes nothing of it.
+    """
 
 
 class StoredSession(Struct, kw_only=True, rename="camel", frozen=True):
@@ -58,10 +63,12 @@ class SessionStore(Protocol):
     """Keep one session; the methods are never called concurrently by one extension."""
 
     async def open(self) -> StoredSession | None:
-        """Take the store for this process and give what is kept.
+        """Take the store for this process and give what is kept; None only if nothing is.
 
         Raises:
             ConfigurationError: another process has it.
+            SessionUnreadable: something is kept and cannot be read. The store is taken all the same, will be saved to,
+                and is to be closed. Keep what cannot be read until then: who is killed before learns of it next time.
         """
         ...
 
@@ -99,13 +106,20 @@ class FileSessionStore:
         return () if self._lock is None else (self._lock,)
 
     async def open(self) -> StoredSession | None:
-        """Lock the file and read it; None when there is none, or an unreadable one, which is set aside as `.bad`."""
+        """Lock the file and read it; None when there is none.
+
+        Raises:
+            ConfigurationError: another process or extension has it, or it is a folder.
+            SessionUnreadable: it is locked, but cannot be read; its content is kept as `.bad`, too.
+        """
         if self._lock is not None:
             raise ConfigurationError(
                 f"session_store: {self.path} is in use by another extension of this process; give each one its own file"
             )
         try:
             return await self._lock_and_load()
+        except SessionUnreadable:
+            raise
         except BaseException:
             await self.close()
             raise
@@ -148,15 +162,34 @@ class FileSessionStore:
         return True
 
     def _load(self) -> StoredSession | None:
+        kept = self._read()
+        if isinstance(kept, SessionUnreadable):
+            raise kept  # here, where no local variable holds the content: tracebacks may show them
+        return kept
+
+    def _read(self) -> StoredSession | SessionUnreadable | None:
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=StoredSession)
+            data = self.path.read_bytes()
         except FileNotFoundError:
             return None
         except IsADirectoryError as exc:
             raise ConfigurationError(f"session_store: {self.path} is a folder, expected a file") from exc
-        except (msgspec.DecodeError, UnicodeDecodeError):  # their text could quote the token: not logged
-            logger.warning("the session file %s is unreadable; kept as %s", self.path, set_aside(self.path).name)
-            return None
+        try:
+            return msgspec.json.decode(data, type=StoredSession)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # their text could quote the token
+            return self._keep_unreadable(data)
+
+    def _keep_unreadable(self, data: bytes) -> SessionUnreadable:
+        """Copy it for a human to look at. The file stays until the next save: it says that something is missing."""
+        bad = self.path.with_name(self.path.name + ".bad")
+        unreadable = f"session_store: {self.path} is unreadable"
+        try:
+            write_private(bad, data)
+        except OSError as exc:
+            error = SessionUnreadable(f"{unreadable}, and could not be kept as {bad.name}")
+            error.__cause__ = exc.with_traceback(None)
+            return error
+        return SessionUnreadable(f"{unreadable}; kept as {bad.name}")
 
 
 def _lock_file(descriptor: int) -> None:

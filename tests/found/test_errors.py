@@ -33,6 +33,7 @@ from rcex_ws.rest.headers import Headers
 from rcex_ws.slack import errors as slack
 from rcex_ws.slack.store.errors import DataStoreError
 from rcex_ws.wsg.frames import BadFrame
+from rcex_ws.wsg.store import SessionUnreadable
 
 BODY = b'{"errorCode":"CMN-301","message":"Too fast"}'
 
@@ -55,6 +56,7 @@ EXAMPLES = [
     WrongEventLoop("this client belongs to another event loop; make one per loop"),
     RequestLost("lost", sent=True),
     SubscriptionEnded("replaced"),
+    SessionUnreadable("session_store: session.json is unreadable"),
     SlowConsumer("12 notifications were dropped"),
     NotJSON("the answer 200 is no JSON"),
     RestError(answer(), method="GET", path="/restapi/v1.0/x?secret=1"),
