@@ -1,0 +1,217 @@
+"""Up to which moment everything is proven to have come, and for which period something may be missing. Pure.
+
+The protocol has no acknowledgements, so what is complete must be inferred. Three things prove:
+
+* a question (a heartbeat, a call) that was answered: what the server had written before it took the question has come
+  before the answer;
+* a live notification: what the server wrote before it has come before it;
+* a replay that is over: what it covered.
+
+A server takes a moment from an event to its frame; the margin covers that. A gap begins at the last proof, less the
+margin, and never earlier. Between proofs there are doubts: while one runs it keeps its beginning, and it is stored
+with the session, so that a process that dies in between leaves it to the next.
+
+All moments are the server's, in seconds since the epoch; `now` is the event loop's time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+from rcex_ws.wsg.models import Gap, parse_time
+from rcex_ws.wsg.server_clock import Moment, ServerClock
+from rcex_ws.wsg.stored import StoredLoss
+
+__all__ = ["MARGIN", "Completeness", "Loss", "gap_between"]
+
+#: Seconds that a server takes at most from an event to the frame that tells of it.
+MARGIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What may be missing from some moment on, and is not over yet.
+
+    Attributes:
+        since: the last moment that is complete; minus infinity if there is none known.
+        certain: whether something is known to be lost.
+        reason: why, for people; empty where only the end will tell.
+    """
+
+    since: float
+    certain: bool = False
+    reason: str = ""
+
+    def until(self, moment: Moment) -> Gap:
+        """Make the gap that ends now."""
+        return gap_between(self.since, moment.latest, certain=self.certain, reason=self.reason)
+
+    def to_store(self) -> StoredLoss:
+        """Write it down."""
+        return StoredLoss(since=None if self.since == -math.inf else self.since, certain=self.certain, reason=self.reason)
+
+    @classmethod
+    def from_store(cls, stored: StoredLoss) -> Self:
+        """Read it again."""
+        return cls(-math.inf if stored.since is None else stored.since, stored.certain, stored.reason)
+
+
+def gap_between(since: float, until: float, *, certain: bool, reason: str) -> Gap:
+    """Make a gap from two moments of the server's time."""
+    until = max(since, until)
+    begin = None if since == -math.inf else datetime.fromtimestamp(since, UTC)
+    return Gap(begin, datetime.fromtimestamp(until, UTC), certain=certain, reason=reason)
+
+
+@dataclass(slots=True)
+class _Replay:
+    """What the server sends again after a recovery: everything from the loss that it saw to the new connection."""
+
+    since: float
+    begins: float  # what is lost of it is older
+    ends: float  # a notification with a later timestamp is none of it
+    size: int  # of the server's buffer
+    frames: int = 0
+
+
+class Completeness:
+    """Keep the account of one session, from connection to connection.
+
+    Args:
+        clock: knows the server's time.
+        margin: seconds that a server takes at most from an event to its frame.
+    """
+
+    def __init__(self, clock: ServerClock, *, margin: float = MARGIN) -> None:
+        self.clock = clock
+        self._margin = margin
+        self.floor = -math.inf  # proven by questions; what came without a timestamp is not older
+        self._stamp: str | None = None  # of the last live notification: read only when asked for
+        self._served = -math.inf  # when the subscription was last known to exist
+        self._replay: _Replay | None = None
+        self._outage: Loss | None = None
+        self._overflow: Loss | None = None
+
+    # -- while connected -------------------------------------------------------------------------------------------
+
+    def answered(self, asked_at: float) -> None:
+        """Hear that a question of this connection was answered, which was sent at `asked_at` of the loop's time."""
+        self._replay = None  # the server wrote it before it read any question
+        self.floor = max(self.floor, self.clock.at(asked_at).earliest - self._margin)
+
+    def took(self, timestamp: str | None) -> Gap | None:
+        """Hear of a notification as it comes, duplicates too; give a gap if it shows that the replay was not whole.
+
+        Runs for each notification: a timestamp is read only during a replay.
+        """
+        if self._replay is None:
+            if timestamp is not None:
+                self._stamp = timestamp
+            return None
+        return self._count(self._replay, timestamp)
+
+    def served(self, moment: Moment) -> None:
+        """Hear that a subscription call sent at that moment was answered: the subscription exists."""
+        self._served = max(self._served, moment.earliest)
+
+    def last_served(self, heard_at: float) -> float:
+        """Give the last moment at which the subscription is known to have existed; `heard_at` as for `proven`."""
+        return max(self._served, self._live_until(heard_at)) - self._margin
+
+    def proven(self, heard_at: float) -> float:
+        """Give the moment up to which everything is proven to have come.
+
+        Args:
+            heard_at: the loop's time when the newest frame came: a later timestamp would be a mistake.
+        """
+        doubt = self._outage or (Loss(self._replay.since) if self._replay is not None else None)
+        if doubt is not None:
+            return doubt.since
+        return max(self.floor, self._live_until(heard_at) - self._margin)
+
+    # -- losses ----------------------------------------------------------------------------------------------------
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the server may still be sending what it had buffered."""
+        return self._replay is not None
+
+    def lost(self, heard_at: float) -> None:
+        """Begin an outage, unless the last one goes on; `heard_at` as for `proven`."""
+        if self._outage is None:
+            self._outage = Loss(self.proven(heard_at))
+        self._served = max(self._served, self._live_until(heard_at))
+        self._replay, self._stamp = None, None
+
+    def resume(self, loss: Loss) -> None:
+        """Go on where an earlier process ended."""
+        self._outage = loss
+
+    @property
+    def outage(self) -> Loss | None:
+        """The outage that is not concluded."""
+        return self._outage
+
+    def recovered(self, moment: Moment, *, created: float | None, buffer_size: int) -> Loss:
+        """End the outage at the first frame of a recovered session, and expect its replay.
+
+        Args:
+            moment: now.
+            created: when the server made the connection, in its own words; None if it did not say.
+            buffer_size: most notifications that it replays.
+        """
+        outage = self._end_outage(moment)
+        ends = (moment.latest if created is None else created) + self._margin
+        self._replay = _Replay(outage.since, moment.latest, ends, buffer_size)
+        self._served = max(self._served, moment.earliest)
+        return outage
+
+    def began_anew(self, moment: Moment) -> Loss:
+        """End the outage with a subscription on a session that began empty."""
+        return self._end_outage(moment)
+
+    def _end_outage(self, moment: Moment) -> Loss:
+        outage, self._outage = self._outage or Loss(moment.earliest), None
+        return outage
+
+    # -- what this side drops --------------------------------------------------------------------------------------
+
+    def overflowed(self, since: float) -> None:
+        """Hear that what this side got at `since` or later is being dropped."""
+        self._overflow = Loss(since, certain=True)
+
+    def overflow_over(self) -> None:
+        """Hear that nothing is being dropped any more, and that the gap was told."""
+        self._overflow = None
+
+    def unfinished(self, heard_at: float, waiting: float = math.inf) -> Loss:
+        """Give what the next process should doubt if this one died now.
+
+        Args:
+            heard_at: as for `proven`.
+            waiting: the moment of the oldest notification that no consumer has taken.
+        """
+        overflow = self._overflow
+        since = min(self.proven(heard_at), waiting, math.inf if overflow is None else overflow.since)
+        certain = overflow is not None or (self._outage is not None and self._outage.certain)
+        return Loss(since, certain)
+
+    # -- how -------------------------------------------------------------------------------------------------------
+
+    def _live_until(self, heard_at: float) -> float:
+        made = parse_time(self._stamp)
+        return -math.inf if made is None else min(made.timestamp(), self.clock.at(heard_at).latest)
+
+    def _count(self, replay: _Replay, timestamp: str | None) -> Gap | None:
+        made = parse_time(timestamp)
+        if made is not None and made.timestamp() > replay.ends:
+            self._replay, self._stamp = None, timestamp
+            return None
+        replay.frames += 1
+        if replay.frames != replay.size:
+            return None
+        reason = f"the server's recovery buffer of {replay.size} was full; older notifications may be gone"
+        return gap_between(replay.since, replay.begins, certain=False, reason=reason)

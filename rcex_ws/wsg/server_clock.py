@@ -1,0 +1,65 @@
+"""What time it is at the server. Pure.
+
+Gaps are told in the server's time, for that is what its events bear. This side knows its own clocks, and what the
+server wrote now and then: the `Date` of an HTTP answer, the `creationTime` of a connection. Each such reading lies
+between a question and its answer, so the difference of the clocks is known within bounds, and both ends of a gap take
+the bound that errs on the safe side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Moment", "ServerClock"]
+
+#: How fast two clocks may drift apart, in seconds per second: quartz is ten times better.
+_DRIFT = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment in the server's time, in seconds since the epoch: not before `earliest`, not after `latest`."""
+
+    earliest: float
+    latest: float
+
+
+class ServerClock:
+    """Turn the event loop's time into the server's.
+
+    The loop's clock is monotonic: whoever sets this machine's clock changes nothing.
+
+    Args:
+        wall: this machine's wall clock, in seconds since the epoch; taken for the server's until that has been read.
+        now: the loop's time, in seconds, at the same moment.
+    """
+
+    def __init__(self, wall: float, now: float) -> None:
+        self._low = self._high = wall - now  # of the server's clock over the loop's
+        self._read_at: float | None = None
+
+    def read(self, server_time: float, *, asked_at: float, got_at: float, resolution: float = 0.0) -> None:
+        """Take what the server wrote.
+
+        Args:
+            server_time: in seconds since the epoch, rounded down.
+            asked_at: the loop's time before which the server cannot have written it.
+            got_at: the loop's time when it was here.
+            resolution: what the server rounds its times to, in seconds.
+        """
+        low, high = server_time - got_at, server_time + resolution - asked_at
+        if self._read_at is not None:
+            drift = _DRIFT * (got_at - self._read_at)
+            known = max(low, self._low - drift), min(high, self._high + drift)
+            if known[0] <= known[1]:  # else the server's clock was set
+                low, high = known
+        self._low, self._high, self._read_at = low, high, got_at
+
+    def suspended(self, seconds: float) -> None:
+        """Hear that the loop's clock may have stood still for so long; or else the wall clock was set."""
+        self._high += seconds
+
+    def at(self, now: float) -> Moment:
+        """Give the server's time at a time of the loop's."""
+        drift = 0.0 if self._read_at is None else _DRIFT * abs(now - self._read_at)
+        return Moment(now + self._low - drift, now + self._high + drift)

@@ -1,0 +1,70 @@
+"""What is kept of a session when the process ends: plain values, as they stand in the file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from rcex_ws.wsg.frames import Wsc
+from rcex_ws.wsg.models import SubscriptionInfo
+
+__all__ = ["Certainty", "StoredLoss", "StoredSession", "StoredSubscription"]
+
+
+class Certainty(StrEnum):
+    """How sure we are of what the server has."""
+
+    NOTHING = "nothing"  #: it has no subscription of ours
+    KNOWN = "known"  #: it has the filters that were asked for last
+    UNSURE = "unsure"  #: a call was not answered, or may not have been: it has the old filters or the new ones
+
+
+class StoredLoss(Struct, frozen=True, kw_only=True):
+    """What may be missing from some moment on.
+
+    Attributes:
+        since: that moment, in the server's time, in seconds since the epoch; None if it is not known.
+        certain: whether something is known to be lost.
+        reason: why, for people.
+    """
+
+    since: float | None
+    certain: bool = False
+    reason: str = ""
+
+
+class StoredSubscription(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is kept of a subscription.
+
+    Attributes:
+        wanted: the filters, as the application asked for them.
+        info: the subscription, as the server described it last; None if it never did.
+        certainty: how sure we were of what the server has.
+        doubt: since when it may have had other filters, or none; None if that was not in doubt.
+    """
+
+    wanted: tuple[str, ...]
+    info: SubscriptionInfo | None
+    certainty: Certainty
+    doubt: StoredLoss | None = None
+
+
+class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is kept of a session.
+
+    Attributes:
+        wsc: its recovery token.
+        subscription: what was subscribed.
+        unfinished: from when on something may be missing, unless the session is recovered after a clean end.
+        recovery_timeout: seconds the server keeps the session.
+        clean: the process had delivered all it got, and the server had said good-bye.
+        uuids: the newest notifications it got, oldest first.
+    """
+
+    wsc: Wsc
+    subscription: StoredSubscription
+    unfinished: StoredLoss
+    recovery_timeout: float
+    clean: bool
+    uuids: list[str] = []

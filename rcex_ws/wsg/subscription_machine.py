@@ -1,0 +1,323 @@
+"""What the application wants, what the server has, and how sure we are of that. Pure.
+
+The machine says which call brings both together, and hears what became of it. Nothing is sent here: `Subscriptions`
+carries the calls out. All of it that matters to the next process is written down with the session, doubt included.
+
+A change has one commit point, its answer. Until then the application can withdraw it; what the server has made of it
+by then is undone by one more call. A call in flight ends with its connection: what is heard of it later is ignored.
+
+Facts: one subscription per session, a second POST replaces the first; PUT changes filters; 404 to a PUT says that the
+server does not know the subscription any more (developer guide, subscriptions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from rcex_ws.wsg.completeness import Loss
+from rcex_ws.wsg.filters import FilterIndex
+from rcex_ws.wsg.models import SubscriptionInfo
+from rcex_ws.wsg.stored import Certainty, StoredSubscription
+
+__all__ = ["Call", "Change", "Flight", "SubscriptionMachine"]
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to /restapi/v1.0/subscription.
+
+    Attributes:
+        method: POST for a new subscription, PUT for other filters, DELETE.
+        id: of the subscription; None with POST.
+        filters: to ask for; empty with DELETE.
+        for_change: whether it brings about the change under way.
+    """
+
+    method: Literal["POST", "PUT", "DELETE"]
+    id: str | None
+    filters: tuple[str, ...] = ()
+    for_change: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Change(Generic[C]):
+    """What the application asks for and the server has not granted yet.
+
+    Attributes:
+        consumer: who is to get the notifications.
+        filters: which ones.
+        withdrawn: nobody waits for it any more, but it may have reached the server.
+    """
+
+    consumer: C
+    filters: tuple[str, ...]
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flight:
+    """A call that is not answered yet.
+
+    Attributes:
+        call: what was sent.
+        since: from when on the server may have made it.
+        before: how sure we were before.
+    """
+
+    call: Call
+    since: float
+    before: Certainty
+
+
+class SubscriptionMachine(Generic[C]):
+    """Bring the filters of one application and one server together.
+
+    Attributes:
+        wanted: the filters that the application has been granted last; empty when it wants nothing.
+        current: who gets the notifications; None when nobody does.
+        change: under way; None when there is none.
+        info: the subscription, as the server described it last; None if there is none, or none that is known.
+        certainty: how sure we are of what the server has.
+        doubt: since when it may have had other filters than the application was told.
+        orphans: ids of subscriptions that are to be deleted when there is time.
+    """
+
+    def __init__(self) -> None:
+        self.wanted: tuple[str, ...] = ()
+        self.current: C | None = None
+        self.change: Change[C] | None = None
+        self.info: SubscriptionInfo | None = None
+        self.certainty = Certainty.NOTHING
+        self.doubt: Loss | None = None
+        self.orphans: list[str] = []
+        self._in_force: tuple[str, ...] = ()  # while KNOWN
+        self._flight: Flight | None = None
+        self._indexes: tuple[FilterIndex, FilterIndex] | None = None  # of the old filters and the new, in a change
+
+    @property
+    def settled(self) -> bool:
+        """Whether the server has what the application wants, for all that is known."""
+        if not self.wanted:
+            return self.certainty is Certainty.NOTHING
+        return self.certainty is Certainty.KNOWN and self._in_force == self.wanted
+
+    # -- what the application asks for -----------------------------------------------------------------------------
+
+    def begin(self, consumer: C, filters: tuple[str, ...]) -> Change[C]:
+        """Ask for filters; one change at a time."""
+        if self.change is not None:
+            raise AssertionError("a change is under way")
+        self.change = Change(consumer, filters)
+        if consumer is not self.current:
+            self._indexes = FilterIndex(self.wanted), FilterIndex(filters)
+        return self.change
+
+    def withdraw(self, change: Change[C]) -> None:
+        """Want the change no more; without effect once it is committed."""
+        change.withdrawn = True
+        if self.change is change and (self._flight is None or not self._flight.call.for_change):
+            self._end_change()
+
+    def hand_over(self, consumer: C) -> None:
+        """Give the same notifications to another consumer."""
+        self.current = consumer
+
+    def adopt(self, info: SubscriptionInfo, filters: tuple[str, ...], doubt: Loss) -> None:
+        """Take the application's word for a subscription of an earlier process, for the next call to show.
+
+        Args:
+            info: as the server described it then.
+            filters: which it had.
+            doubt: what may be missing of it.
+        """
+        self.info, self.wanted, self.certainty, self.doubt = info, filters, Certainty.UNSURE, doubt
+
+    def trust(self, info: SubscriptionInfo, filters: tuple[str, ...]) -> None:
+        """Take the application's word for the subscription of a session that was recovered."""
+        self.info, self.wanted, self.certainty, self._in_force = info, filters, Certainty.KNOWN, filters
+
+    def forget(self) -> None:
+        """Want nothing any more, and leave what the server has alone."""
+        self.wanted, self.current, self.info, self.certainty = (), None, None, Certainty.NOTHING
+        self.doubt = None
+
+    def revoke(self) -> None:
+        """Want nothing any more; what the server has is to be deleted."""
+        self.session_ended()
+        self.forget()
+
+    # -- what the server is asked ----------------------------------------------------------------------------------
+
+    def next_call(self, *, restoring: bool = False) -> Call | None:
+        """Give the call that comes next; None when there is nothing to bring about.
+
+        Args:
+            restoring: leave a change under way aside, and see to what the application has been granted.
+        """
+        if self._flight is not None:
+            raise AssertionError("a call is under way")
+        change = None if restoring else self.change
+        if change is None and self.settled:
+            return None
+        filters = self.wanted if change is None else change.filters
+        known = self.info if self.certainty is not Certainty.NOTHING else None
+        if not filters:
+            return None if known is None else Call("DELETE", known.id)
+        if known is None:
+            return Call("POST", None, filters, for_change=change is not None)
+        return Call("PUT", known.id, filters, for_change=change is not None)
+
+    def sent(self, call: Call, since: float) -> Flight:
+        """Hear that a call goes out: from here on the server may have made it.
+
+        Args:
+            call: as `next_call` gave it.
+            since: the earliest event that it can make a difference to, in the server's time.
+        """
+        self._flight = Flight(call, since, self.certainty)
+        self.certainty = Certainty.UNSURE
+        return self._flight
+
+    def flies(self, flight: Flight) -> bool:
+        """Tell whether an answer to this call would still be heard."""
+        return flight is self._flight
+
+    def not_made(self, flight: Flight) -> None:
+        """Hear that the server has made nothing of the call: it did not go out, or was refused."""
+        if self._lands(flight):
+            self.certainty = flight.before
+            self._end_withdrawn()
+
+    def unanswered(self, flight: Flight) -> None:
+        """Hear that no answer will come: the server may have made it."""
+        if self._lands(flight):
+            if flight.before is not Certainty.NOTHING:
+                self._begin_doubt(Loss(flight.since, reason=_UNANSWERED))
+            self._end_withdrawn()
+
+    def gone(self, flight: Flight, last_served: float) -> None:
+        """Hear that the server does not know the subscription any more.
+
+        Args:
+            flight: the call that it said so to.
+            last_served: the last moment at which the subscription is known to have existed.
+        """
+        if self._lands(flight):
+            self.info, self.certainty = None, Certainty.NOTHING
+            self._begin_doubt(Loss(last_served, certain=True, reason=_GONE))
+            self._end_withdrawn()
+
+    def answered(self, flight: Flight, info: SubscriptionInfo | None) -> Loss | None:
+        """Hear that the server has made what it was asked for. Commits a change that was not withdrawn.
+
+        Args:
+            flight: the call.
+            info: the subscription; None when it was deleted.
+
+        Returns:
+            The doubt that is over now, if there was one.
+        """
+        if not self._lands(flight):
+            return None
+        if info is None:
+            self.info, self.certainty = None, Certainty.NOTHING
+            return None
+        self.info, self.certainty, self._in_force = info, Certainty.KNOWN, flight.call.filters
+        change = self.change if flight.call.for_change else None
+        if change is not None:
+            self._end_change()
+            if not change.withdrawn:
+                self.wanted, self.current = change.filters, change.consumer
+            elif flight.before is not Certainty.NOTHING:
+                self._begin_doubt(Loss(flight.since, reason=_WITHDRAWN))
+        if not self.settled:
+            return None
+        doubt, self.doubt = self.doubt, None
+        return doubt
+
+    # -- what happens to the session -------------------------------------------------------------------------------
+
+    def connection_lost(self) -> None:
+        """Hear that the connection is gone, and an answer with it."""
+        if self._flight is not None:
+            self.unanswered(self._flight)
+
+    def session_ended(self) -> None:
+        """Hear that the present session has no subscription: the old one is to be deleted."""
+        if self.info is not None:
+            self.orphans.append(self.info.id)
+        self.info, self.certainty = None, Certainty.NOTHING
+
+    def to_store(self) -> StoredSubscription:
+        """Write down what the next process must know."""
+        doubt, flight = self.doubt, self._flight
+        if doubt is None and self.wanted and flight is not None and flight.before is not Certainty.NOTHING:
+            doubt = Loss(flight.since, reason=_UNANSWERED)
+        return StoredSubscription(
+            wanted=self.wanted,
+            info=self.info,
+            certainty=self.certainty,
+            doubt=None if doubt is None else doubt.to_store(),
+        )
+
+    def resume(self, stored: StoredSubscription, consumer: C, *, clean: bool) -> None:
+        """Go on with what an earlier process wrote down.
+
+        Args:
+            stored: that.
+            consumer: gets the notifications for the time being.
+            clean: whether that process had the time to write down all that it did; else the filters are asserted.
+        """
+        self.wanted, self.info, self.current = stored.wanted, stored.info, consumer
+        self.certainty, self._in_force = stored.certainty, stored.wanted
+        if self.certainty is Certainty.KNOWN and not clean:
+            self.certainty = Certainty.UNSURE
+        if stored.doubt is not None:
+            self.doubt = Loss.from_store(stored.doubt)
+
+    def resume_blind(self, consumer: C) -> None:
+        """Go on with a session of which only the token is known."""
+        self.current, self.certainty = consumer, Certainty.UNSURE
+
+    # -- routing ---------------------------------------------------------------------------------------------------
+
+    def only_old(self, event: str) -> bool:
+        """Tell, in a change, whether the old filters alone can have caused a notification."""
+        if self._indexes is None:
+            return False
+        old, new = self._indexes
+        return old.can_cause(event) and not new.can_cause(event)
+
+    # -- how -------------------------------------------------------------------------------------------------------
+
+    def _lands(self, flight: Flight) -> bool:
+        if flight is not self._flight:
+            return False
+        self._flight = None
+        return True
+
+    def _end_withdrawn(self) -> None:
+        if self.change is not None and self.change.withdrawn:
+            self._end_change()
+
+    def _end_change(self) -> None:
+        self.change = self._indexes = None
+
+    def _begin_doubt(self, loss: Loss) -> None:
+        """Doubt from here on, unless an older doubt runs; what is certain stays so."""
+        if not self.wanted:
+            return  # nothing can be missing
+        running = self.doubt
+        if running is None:
+            self.doubt = loss
+        elif loss.certain or loss.since < running.since:
+            certain = running.certain or loss.certain
+            self.doubt = Loss(min(running.since, loss.since), certain, loss.reason if loss.certain else running.reason)
+
+
+_UNANSWERED = "a change of the filters was not answered; the server may have made it for a while"
+_WITHDRAWN = "a change of the filters was cancelled; the server had made it for a while"
+_GONE = "the server did not know the subscription any more"
