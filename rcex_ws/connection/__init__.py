@@ -6,6 +6,7 @@ socket.py      open one WebSocket on asyncio or trio
 tap.py         take its frames as they are parsed
 link.py        what belongs to one connection: reader, writer, heartbeat, how it ended
 supervisor.py  what happens next: schedule, attempts
+life.py        what belongs to one life of a client, from start to close
 driver.py      what a protocol brings, and the states
 requests.py    requests that wait for an answer
 delivery.py    the bounded queue before the user's code
@@ -27,6 +28,7 @@ from rcex_ws.connection.endpoint import Endpoint, Opener, open_websocket
 from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call
 from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
+from rcex_ws.connection.life import Life
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
 from rcex_ws.connection.options import check_options
 from rcex_ws.connection.requests import Pending, RequestTable
@@ -65,6 +67,7 @@ __all__ = [
     "EventEmitter",
     "Frame",
     "Heartbeat",
+    "Life",
     "Link",
     "Loss",
     "LossKind",

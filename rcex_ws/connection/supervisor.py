@@ -45,9 +45,11 @@ class _Connection:
     """One attempt and the connection it leads to, in a task of its own: the next may be opened beside it."""
 
     def __init__(self) -> None:
+        self.scope = anyio.CancelScope()  # of the attempt; its deadline goes when the handshake is done
         self.link: Link | None = None
         self.ended: Loss | RcexError | None = None
         self.over = Signal()  # it has ended, or is to be replaced: the loop goes on
+        self.gone = Signal()  # and so has its task
 
     @property
     def lived(self) -> float:
@@ -102,7 +104,8 @@ class Supervisor:
         self._log = log
         self._attempt = _Attempt()
         self._current: _Connection | None = None  # the one that is ready
-        self._attempting = False
+        self._opening: _Connection | None = None  # the one that is on its way
+        self._followed: _Connection | None = None  # the one whose end the loop waits for
         self._wake = Signal()
         self._changed = Signal()
         self._error: Exception | None = None  # what made the state FAILED
@@ -158,13 +161,23 @@ class Supervisor:
         """
         if self._current is not None:
             self._current.over.set()
-            if at_once and not self._attempting:
+            if at_once and self._opening is None:
                 self._wake.set()
 
     def close(self) -> None:
-        """Say that the application closes: the state is final, whoever waits is told."""
+        """Say that the application closes: the state is final, whoever waits is told, no other attempt begins.
+
+        A connection that is ready stays, for the farewell, until its link is closed or `run` cancelled.
+        """
         self._set(State.CLOSED, "closed by the application")
         self._attempt.settle(NotConnected("the client was closed"))
+        self._end_loop()
+
+    async def end_attempt(self) -> None:
+        """Cancel the attempt under way and wait until it is gone; not for what the attempt itself may call."""
+        if self._opening is not None:
+            self._opening.scope.cancel()
+            await self._opening.gone.wait()
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -172,7 +185,8 @@ class Supervisor:
         """Connect, and reconnect for ever; return when the driver ends it or trying again cannot help."""
         async with anyio.create_task_group() as connections:
             await self._loop(connections)
-            connections.cancel_scope.cancel()
+            if self._current is None and self._opening is None:  # else it ends by itself, or with this task
+                connections.cancel_scope.cancel()
 
     async def _loop(self, connections: TaskGroup) -> None:
         delay: float | None = 0.0
@@ -188,6 +202,7 @@ class Supervisor:
     async def _follow(self, connection: _Connection) -> float | None:
         """Wait until a connection has ended or is to be replaced; give the wait before the next, None for no next."""
         while True:
+            self._followed = connection
             await connection.over.wait()
             if self._over:
                 return None
@@ -208,8 +223,7 @@ class Supervisor:
             connection.over = Signal()
 
     def _open(self, connections: TaskGroup) -> _Connection:
-        connection = _Connection()
-        self._attempting = True
+        connection = self._opening = _Connection()
         if not self.is_ready:
             self._set(State.CONNECTING, self.reason)
         connections.start_soon(self._keep, connection)
@@ -235,6 +249,9 @@ class Supervisor:
             return
         self._error = error
         self._set(State.FAILED, str(error))
+        self._end_loop()
+        if self._opening is not None:
+            self._opening.scope.cancel()
         self._attempt.settle(error)
         if self.link is not None:
             self.link.lose(Loss(LossKind.ABORTED, text=str(error)))
@@ -256,15 +273,19 @@ class Supervisor:
             connection.ended = await self._connect(connection)
         except RcexError as error:
             connection.ended = error
-        if not connection.over.is_set():  # else another attempt is under way
-            self._attempting = False
-        connection.over.set()
+        finally:
+            if self._opening is connection:
+                self._opening = None
+            connection.over.set()
+            connection.gone.set()
 
     async def _connect(self, connection: _Connection) -> Loss:
         link: Link | None = None
         became_ready = False
-        with anyio.CancelScope(deadline=anyio.current_time() + self._attempt_timeout) as scope:
+        with connection.scope as scope:
+            scope.deadline = anyio.current_time() + self._attempt_timeout
             endpoint = await self._driver.endpoint()
+            self._check_not_over()  # what the driver called may have closed the client
             async with self._open_socket(endpoint) as socket:
                 connection.link = link = Link(
                     socket,
@@ -283,6 +304,7 @@ class Supervisor:
                     await conversation.handshake()
                     scope.deadline = math.inf
                     await conversation.prepare()
+                    self._check_not_over()
                     if link.loss is not None:  # in the same read: this task has not been cancelled yet
                         return
                     became_ready = True
@@ -295,6 +317,7 @@ class Supervisor:
                     if self.link is link:
                         self.link = None
         if scope.cancelled_caught:
+            self._check_not_over()
             raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
         if link is None or link.loss is None:
             raise AssertionError("a link ends only with a loss or an error")
@@ -320,7 +343,7 @@ class Supervisor:
         replaced, self._current, self.link = self._current, connection, connection.link
         if replaced is not None and replaced.link is not None:
             replaced.link.send(CloseFrame(1000))  # what the peer sent until its answer is still read
-        self._was_ready, self._attempting = True, False
+        self._was_ready, self._opening = True, None
         self._set(State.READY, "connected")
         self._attempt.settle()
         self._attempt = _Attempt()
@@ -332,7 +355,7 @@ class Supervisor:
         self._current = None
         connection.ended = loss
         if self.is_ready:
-            self._set(State.CONNECTING if self._attempting else State.WAITING, f"lost: {loss}")
+            self._set(State.CONNECTING if self._opening is not None else State.WAITING, f"lost: {loss}")
         connection.over.set()  # what follows need not wait until the old socket is gone
 
     def _finish_attempt(self, error: RcexError) -> None:
@@ -348,6 +371,16 @@ class Supervisor:
         self.state, self.reason = state, reason
         self._changed.set()
         self._changed = Signal()
+
+    def _end_loop(self) -> None:
+        self._wake.set()
+        if self._followed is not None:
+            self._followed.over.set()
+
+    def _check_not_over(self) -> None:
+        """Let an attempt end that nothing could cancel."""
+        if self._over:
+            raise NotConnected("the client was closed")
 
     def _raise_if_over(self) -> None:
         if self.state is State.FAILED and self._error is not None:
