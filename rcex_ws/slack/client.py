@@ -13,8 +13,6 @@ from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
-import anyio
-
 from rcex_ws.connection import (
     EventEmitter,
     Opener,
@@ -24,7 +22,7 @@ from rcex_ws.connection import (
     default_delays,
     open_websocket,
 )
-from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected
+from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.home import Home
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.slack.engine import Engine
@@ -234,15 +232,10 @@ class RTMClient:
                     await former.stop("started again", None)
                 await engine.start()
             if wait:
-                with anyio.fail_after(self._settings.open_timeout):
-                    await engine.supervisor.wait_ready()
+                await engine.life.wait_open(self._settings.open_timeout)
         except BaseException as exc:
-            reason = engine.supervisor.reason or "no answer"
             if begins:
                 await self._close(engine, "start() has failed", exc)
-            if isinstance(exc, TimeoutError):
-                seconds = self._settings.open_timeout
-                raise ConnectFailed(f"no connection to Slack within {seconds:g} s: {reason}") from None
             raise
 
     async def wait_closed(self) -> None:

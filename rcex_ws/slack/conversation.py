@@ -33,25 +33,25 @@ class Common:
     Attributes:
         feed, messages: see their classes.
         goodbye: hears that the server is going to close the connection.
+        closing: tells whether the application closes.
         replay_window: seconds after hello in which Slack may still answer what was sent over a lost connection.
         start: the answer of the last rtm.connect or rtm.start.
         active: the conversation that messages go over; None while there is none.
         overlap: compares two connections, once the next is opened beside the last.
         presence: whose presence was subscribed to last; told to every new connection.
         migration: team_migration_started, which is emitted when the next attempt begins (`@slack/client` 3.x).
-        closing: whether the application closes.
     """
 
     feed: Feed
     messages: Messages
     goodbye: Callable[[], None]
+    closing: Callable[[], bool]
     replay_window: float
     start: StartData | None = None
     active: SlackConversation | None = None
     overlap: Overlap | None = None
     presence: Mapping[str, Any] | None = None
     migration: Event | None = None
-    closing: bool = False
 
 
 class SlackConversation:
@@ -123,7 +123,7 @@ class SlackConversation:
                 self._older._take_over()
         elif greeted:
             return  # this side closed it
-        if not common.closing and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
+        if not common.closing() and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
             common.feed.tell(Events.WS_CLOSE, loss.code or 1006, loss.text)
             self.told_close = True
 

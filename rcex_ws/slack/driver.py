@@ -80,8 +80,6 @@ class SlackDriver:
 
     async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
-        if self._common.closing:
-            return None  # by the application, which was told so
         if isinstance(ended, RcexError):
             self._tell_failure(ended)
             if self._conversation is None:

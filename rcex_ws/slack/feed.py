@@ -186,7 +186,7 @@ class Feed:
         if not self._emitter.hears(Events.CLIENT_ERROR):
             self._log.error("no handler for the event 'client_error': %s: %s", type(error).__name__, error)
 
-    def _overflowed(self, episode: Overflow[Step], over: bool) -> None:
+    def _overflowed(self, episode: Overflow, over: bool) -> None:
         if over:
             self._log.warning("%d frames were dropped", episode.dropped)
         else:
