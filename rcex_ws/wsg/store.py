@@ -5,21 +5,18 @@ A store is opened by one process at a time: two that share a recovery token woul
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import anyio
-import anyio.to_thread
 import msgspec
 from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError, RcexError
-from rcex_ws.home import close_in_children
+from rcex_ws.rest.file_thread import FileThread
 from rcex_ws.rest.files import write_private
+from rcex_ws.wsg.file_lock import FileLock
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
 
@@ -60,7 +57,11 @@ class StoredSession(Struct, kw_only=True, rename="camel", frozen=True):
 
 @runtime_checkable
 class SessionStore(Protocol):
-    """Keep one session; the methods are never called concurrently by one extension."""
+    """Keep one session; the methods are never called concurrently by one extension.
+
+    They may be cancelled when closing takes too long. A write that goes on after that must neither undo a later one nor
+    reach the store when it is another's.
+    """
 
     async def open(self) -> StoredSession | None:
         """Take the store for this process and give what is kept; None only if nothing is.
@@ -88,7 +89,9 @@ class SessionStore(Protocol):
 class FileSessionStore:
     """Keep the session in a file that only its owner can read (mode 0600), replaced atomically.
 
-    Beside it stands a lock file, held while an extension uses the store; the system frees it when a process dies.
+    Beside it stands a lock file, held while an extension uses the store; the system frees it when a process dies. No
+    method waits for a slow disk when it is cancelled: what was asked for is done in its order all the same, and the
+    lock is freed when nothing can be written any more.
 
     Args:
         path: the file; its folder is made when needed.
@@ -98,12 +101,7 @@ class FileSessionStore:
     def __init__(self, path: str | PathLike[str], *, wait: float = 0.0) -> None:
         self.path = Path(path)
         self._wait = wait
-        self._lock: int | None = None
-        close_in_children(self)
-
-    def descriptors(self) -> Iterable[int]:
-        """Give the descriptor of the lock while it is held."""
-        return () if self._lock is None else (self._lock,)
+        self._opened: _Opened | None = None
 
     async def open(self) -> StoredSession | None:
         """Lock the file and read it; None when there is none.
@@ -112,54 +110,49 @@ class FileSessionStore:
             ConfigurationError: another process or extension has it, or it is a folder.
             SessionUnreadable: it is locked, but cannot be read; its content is kept as `.bad`, too.
         """
-        if self._lock is not None:
+        if self._opened is not None:
             raise ConfigurationError(
                 f"session_store: {self.path} is in use by another extension of this process; give each one its own file"
             )
+        opened = self._opened = _Opened(self.path)
         try:
-            return await self._lock_and_load()
+            await self._take(opened)
+            return await opened.thread.do(self._load)
         except SessionUnreadable:
             raise
         except BaseException:
             await self.close()
             raise
 
-    async def _lock_and_load(self) -> StoredSession | None:
+    async def _take(self, opened: _Opened) -> None:
         give_up_at = anyio.current_time() + self._wait
-        while not await anyio.to_thread.run_sync(self._try_lock):
-            if anyio.current_time() < give_up_at:
-                await anyio.sleep(_RETRY_LOCK)  # a blocking lock could not be cancelled
-                continue
-            raise ConfigurationError(
-                f"session_store: {self.path} is in use by another process; stop it, wait for it with "
-                f"FileSessionStore(path, wait=seconds), or use another file"
-            )
-        return await anyio.to_thread.run_sync(self._load)
+        while not await opened.thread.do(opened.lock.take):
+            if anyio.current_time() >= give_up_at:
+                raise ConfigurationError(
+                    f"session_store: {self.path} is in use by another process, or by a write of this one that is not "
+                    f"through; stop it, wait for it with FileSessionStore(path, wait=seconds), or use another file"
+                )
+            await anyio.sleep(_RETRY_LOCK)  # a blocking lock could not be cancelled
 
     async def save(self, session: StoredSession) -> None:
         """Write the session."""
-        await anyio.to_thread.run_sync(write_private, self.path, msgspec.json.encode(session))
+        data = msgspec.json.encode(session)
+        await self._thread().write(lambda: write_private(self.path, data))
 
     async def clear(self) -> None:
         """Delete the file."""
-        await anyio.to_thread.run_sync(lambda: self.path.unlink(missing_ok=True))
+        await self._thread().write(lambda: self.path.unlink(missing_ok=True))
 
     async def close(self) -> None:
-        """Unlock the file."""
-        if self._lock is not None:
-            lock, self._lock = self._lock, None
-            os.close(lock)
+        """Unlock the file: at once, or when what was asked for is written."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.thread.when_done(opened.lock.free)
 
-    def _try_lock(self) -> bool:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            _lock_file(lock)
-        except OSError:
-            os.close(lock)
-            return False
-        self._lock = lock
-        return True
+    def _thread(self) -> FileThread:
+        if self._opened is None:
+            raise ConfigurationError(f"session_store: {self.path} is not open, so it may belong to another process")
+        return self._opened.thread
 
     def _load(self) -> StoredSession | None:
         kept = self._read()
@@ -192,13 +185,13 @@ class FileSessionStore:
         return SessionUnreadable(f"{unreadable}; kept as {bad.name}")
 
 
-def _lock_file(descriptor: int) -> None:
-    """Lock a file for this process; raise `OSError` when another one has it."""
-    if sys.platform == "win32":
-        import msvcrt
+class _Opened:
+    """What belongs to one time that the file is open, which ends with its last write: maybe after the next has begun.
 
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
+    Args:
+        path: the file.
+    """
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def __init__(self, path: Path) -> None:
+        self.lock = FileLock(path.with_name(path.name + ".lock"))
+        self.thread = FileThread(f"session store {path}")

@@ -1,0 +1,144 @@
+"""Do the blocking work on one file in a thread, one after the other, in the order in which it was asked for.
+
+A disk takes as long as it likes, and a thread cannot be interrupted. So who waits may stop at any time, and what was
+asked for is done all the same, before anything that was asked for later: no old write ever undoes a newer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from rcex_ws.loop import Waiter, new_waiter, on_trio
+
+__all__ = ["FileThread"]
+
+logger = logging.getLogger("rcex_ws.rest")
+
+T = TypeVar("T")
+
+
+class FileThread:
+    """Work on one file.
+
+    There is a thread only while there is work. It is a daemon: a disk that hangs must not keep the program from ending.
+    A write that the end of the program cuts off leaves the old content.
+
+    Args:
+        name: of the thread; shown in listings and in the log.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._guard = threading.Lock()  # of the two below; never held while something works
+        self._busy = False
+        self._waiting: deque[_Job] = deque()
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do something and give what it gives, or raise what it raises; who is cancelled returns at once."""
+        return await _heard(self._ask(work, is_write=False))
+
+    async def write(self, work: Callable[[], None]) -> None:
+        """Do something that makes the write before it needless, which is skipped if it has not begun.
+
+        Who waits for one that is skipped gets the outcome of this one.
+        """
+        await _heard(self._ask(work, is_write=True))
+
+    def when_done(self, last: Callable[[], object]) -> None:
+        """Do something when all that was asked for is done: now and here if it is, else later in the thread."""
+        with self._guard:
+            if self._busy:
+                self._waiting.append(_Job(last, is_write=False))
+                return
+        last()
+
+    def _ask(self, work: Callable[[], T], *, is_write: bool) -> Future[T]:
+        job, asker = _Job(work, is_write=is_write), Future[T]()
+        with self._guard:
+            if is_write and self._waiting and self._waiting[-1].is_write:
+                job.askers = self._waiting.pop().askers
+            job.askers.append(asker)
+            if not self._busy:
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()  # it waits for the guard
+                self._busy = True
+            self._waiting.append(job)
+        return asker
+
+    def _run(self) -> None:
+        job = self._next()
+        while job is not None:
+            job.run()
+            following = self._next()  # before the news: who hears it may find the thread at rest
+            job.tell(self._name)
+            job = following
+
+    def _next(self) -> _Job | None:
+        with self._guard:
+            self._busy = bool(self._waiting)
+            return self._waiting.popleft() if self._busy else None
+
+
+class _Job:
+    """Something to do, and who waits for it."""
+
+    __slots__ = ("_error", "_result", "_work", "askers", "is_write")
+
+    def __init__(self, work: Callable[[], object], *, is_write: bool) -> None:
+        self.is_write = is_write
+        self.askers: list[Future[Any]] = []
+        self._work = work
+        self._result: object = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as exc:  # noqa: BLE001 - it belongs to who asked
+            self._error = exc
+
+    def tell(self, name: str) -> None:
+        listening = [asker for asker in self.askers if asker.set_running_or_notify_cancel()]
+        for asker in listening:
+            if self._error is None:
+                asker.set_result(self._result)
+            else:
+                asker.set_exception(self._error)
+        if self._error is not None and not listening:
+            logger.error("%s: it failed after nobody waited for it any more", name, exc_info=self._error)
+
+
+async def _heard(asker: Future[T]) -> T:
+    waiter = new_waiter()
+    asker.add_done_callback(_waker(waiter))
+    try:
+        await waiter
+    finally:
+        asker.cancel()  # nothing if it is done
+    return asker.result()
+
+
+def _waker(waiter: Waiter) -> Callable[[object], None]:
+    """Give what wakes a task of this loop from any thread."""
+    if on_trio():
+        call_soon: Callable[..., object] = sys.modules["trio"].lowlevel.current_trio_token().run_sync_soon
+    else:
+        call_soon = asyncio.get_running_loop().call_soon_threadsafe
+
+    def wake(_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the task
+            call_soon(_wake, waiter)
+
+    return wake
+
+
+def _wake(waiter: Waiter) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
