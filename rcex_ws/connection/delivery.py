@@ -9,38 +9,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from time import monotonic
 from typing import Generic, TypeVar
 
 import anyio.lowlevel
 
+from rcex_ws.connection.turn import Turn
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import Waiter, new_waiter
 
 __all__ = ["DeliveryQueue", "Overflow"]
 
 T = TypeVar("T")
-
-
-class _Turn:
-    """Tell a consumer whose handlers never wait when other tasks should get a turn.
-
-    By time and not by number: a cheap handler may empty the queue, a dear one must not delay a heartbeat.
-    """
-
-    #: Seconds.
-    LENGTH = 0.005
-
-    def __init__(self) -> None:
-        self._ends = monotonic() + self.LENGTH
-
-    def over(self) -> bool:
-        """Tell, before each item, whether it is time for `anyio.lowlevel.checkpoint()`."""
-        now = monotonic()
-        if now < self._ends:
-            return False
-        self._ends = now + self.LENGTH
-        return True
 
 
 @dataclass(slots=True)
@@ -91,7 +70,7 @@ class DeliveryQueue(Generic[T]):
         self._held = False
         self._closed = False
         self._failure: Exception | None = None
-        self._turn: _Turn | None = None
+        self._turn: Turn | None = None
         self._waiter: Waiter | None = None  # the consumer, while it waits
         self.delivered = 0
         self.dropped = 0
@@ -177,7 +156,7 @@ class DeliveryQueue(Generic[T]):
     async def __anext__(self) -> T:
         """Take the oldest item; wait while there is none or the queue is held, and now and then let others run."""
         if self._turn is None:
-            self._turn = _Turn()
+            self._turn = Turn()
         elif self._turn.over():
             await anyio.lowlevel.checkpoint()
         while self._held or not (self._items or self._kept):

@@ -1,7 +1,8 @@
 """Lifecycle events: a pyee emitter whose handlers run one at a time, in order, in one task of the client's.
 
 Emitting never runs user code and never waits. An exception in a handler is logged and emitted as `error`; the next
-handler runs all the same. Notifications do not pass here: they have the delivery queue.
+handler runs all the same. However many events wait, other tasks get their turn. Notifications do not pass here: they
+have the delivery queue.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, overload
 
+import anyio.lowlevel
 import pyee
 
+from rcex_ws.connection.turn import Turn
 from rcex_ws.loop import on_trio
 
 __all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call"]
@@ -129,9 +132,12 @@ class EventEmitter(pyee.EventEmitter):
             self._spawn(self._run)
 
     async def _run(self) -> None:
+        turn = Turn()
         try:
             while self._turns:
                 await self._turns.popleft()()
+                if self._turns and turn.over():
+                    await anyio.lowlevel.checkpoint()
         finally:
             self._running = False
             self._run_soon()

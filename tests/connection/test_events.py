@@ -256,3 +256,47 @@ async def test_a_slow_handler_does_not_delay_whoever_emits(emitter: EventEmitter
         emitter.emit("b")
     release.set()
     await settled(emitter)
+
+
+@pytest.mark.parametrize("length", [0.0, 3600.0])
+async def test_others_get_their_turn_while_a_long_queue_is_emptied(
+    emitter: EventEmitter, monkeypatch: pytest.MonkeyPatch, length: float
+) -> None:
+    """As soon as the time for one turn is over, which it is here after each event, or never."""
+    monkeypatch.setattr("rcex_ws.connection.turn.Turn.LENGTH", length)
+    turns = 0
+    seen: list[int] = []
+
+    async def tick() -> None:
+        nonlocal turns
+        while len(seen) < 1000:
+            await checkpoint()
+            turns += 1
+
+    emitter.on("a", lambda: seen.append(turns))
+    for _ in range(1000):
+        emitter.emit("a")
+    async with anyio.create_task_group() as group:
+        group.start_soon(tick)
+    if length:
+        assert seen[-1] == seen[0]
+    else:
+        assert seen[-1] - seen[0] >= 998
+
+
+async def test_a_cancellation_between_two_events_leaves_the_rest_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rcex_ws.connection.turn.Turn.LENGTH", 0.0)
+    emitter, log = EventEmitter(), []
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            emitter.on("a", log.append)
+            emitter.on("a", lambda number: group.cancel_scope.cancel() if number == 1 else None)
+            for number in range(3):
+                emitter.emit("a", number)
+            emitter.start(group.start_soon)
+            emitter.stop()
+        assert log == [0, 1]
+        async with anyio.create_task_group() as group:
+            emitter.start(group.start_soon)
+            emitter.stop()
+    assert log == [0, 1, 2]
