@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,6 +47,10 @@ async def log_in(gateway: Gateway) -> RingCentral:
     return rc
 
 
+def nothing(_: object) -> None:
+    """Be a callback that has nothing to do."""
+
+
 def seen(gateway: Gateway, **facts: object) -> int:
     """Count what the gateway has recorded."""
     return sum(facts.items() <= entry.items() for entry in gateway.log())
@@ -56,7 +60,7 @@ async def nothing_is_left(gateway: Gateway, proxy: FaultProxy) -> bool:
     """Tell whether every socket is closed, and no subscription counts against the limit of this user."""
     await until(lambda: proxy.connections == 0, within=1)
     async with await log_in(gateway) as another:
-        return (await another.get(SUBSCRIPTIONS)).json()["records"] == []
+        return not (await another.get(SUBSCRIPTIONS)).json()["records"]
 
 
 def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -67,14 +71,14 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @asynccontextmanager
-async def two_extensions(gateway: Gateway) -> AsyncIterator[tuple[RingCentral, list[WebSocketExtension]]]:
+async def two_extensions(gateway: Gateway) -> AsyncGenerator[tuple[RingCentral, list[WebSocketExtension]]]:
     """Give a client that is to be closed by the test, and whose good-bye takes a moment."""
     rc = await log_in(gateway)
     try:
         extensions = [WebSocketExtension(), WebSocketExtension()]
         for ext in extensions:
             await rc.install_extension(ext)
-            await ext.subscribe(STORE, lambda _: None)
+            await ext.subscribe(STORE, nothing)
         gateway.answer_fault(DELETING, delay=0.1, times=None)
         yield rc, extensions
     finally:
@@ -150,9 +154,6 @@ async def test_l10_one_of_two_closings_comes_from_inside(
     async def close_outside() -> None:
         await rc.aclose()
 
-    def nothing(_: object) -> None:
-        pass
-
     try:
         ext = WebSocketExtension(on_gap=close_inside if place == "on_gap" else None, close_timeout=1)
         other = WebSocketExtension(close_timeout=1)
@@ -223,7 +224,7 @@ async def test_l19_a_subscribe_in_flight_ends_and_leaves_nothing(
     rc = await log_in(gateway)
     ext = WebSocketExtension()
     await rc.install_extension(ext)
-    subscription = None if what == "subscribe" else await ext.subscribe(PRESENCE, lambda _: None)
+    subscription = None if what == "subscribe" else await ext.subscribe(PRESENCE, nothing)
     gateway.answer_fault("subscription", delay=300 * ms)  # carried out at once, answered late
     call = Call(lambda: subscription.update(STORE) if subscription and what == "update" else ext.subscribe(STORE))
     with anyio.fail_after(4):
@@ -270,7 +271,7 @@ async def test_l19_a_subscribe_that_has_not_begun_ends_too(proxied_gateway: Both
     ext = WebSocketExtension(start_in_background=when == "no connection yet")
     await rc.install_extension(ext)
     if when == "while it deletes":
-        await ext.subscribe(PRESENCE, lambda _: None)
+        await ext.subscribe(PRESENCE, nothing)
         gateway.answer_fault(DELETING, delay=0.2, times=None)
     call = Call(lambda: ext.subscribe(STORE))
     closed = Call(lambda: CLOSINGS[closing](rc, ext))
@@ -310,7 +311,7 @@ async def test_l19_connect_in_flight_does_not_wait_out_its_time(proxied_gateway:
     rc = await log_in(gateway)
     ext = WebSocketExtension(reconnect_delays=lambda n: 1000)
     await rc.install_extension(ext)
-    await ext.subscribe(STORE, lambda _: None)
+    await ext.subscribe(STORE, nothing)
     if step != "old life":
         await ext.revoke()
     spoil, sign = STEPS[step]
@@ -385,10 +386,10 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     disk.release()
 
 
-async def subscribed(rc: RingCentral, store: FileSessionStore, **options: float) -> WebSocketExtension:
-    ext = WebSocketExtension(session_store=store, **options)
+async def subscribed(rc: RingCentral, store: FileSessionStore, *, close_timeout: float = 5) -> WebSocketExtension:
+    ext = WebSocketExtension(session_store=store, close_timeout=close_timeout)
     await rc.install_extension(ext)
-    await ext.subscribe(STORE, lambda _: None)
+    await ext.subscribe(STORE, nothing)
     return ext
 
 
@@ -411,6 +412,7 @@ async def test_l11_detach_is_bounded_and_the_file_stays_locked_while_a_thread_wr
         else:
             disk.slow = True
         detach = Call(ext.detach)
+        in_time = False
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(detach.run)
@@ -449,7 +451,7 @@ async def test_l11_the_next_owner_is_not_overwritten(gateway: Gateway, tmp_path:
                 group.start_soon(release)
                 new = WebSocketExtension(session_store=FileSessionStore(path, wait=5))
                 await rc.install_extension(new)
-                await new.subscribe(PRESENCE, lambda _: None)  # which is written when it returns
+                await new.subscribe(PRESENCE, nothing)  # which is written when it returns
                 written.set()
                 await until(disk.ended.is_set)
         assert "presence" in path.read_text()
@@ -473,7 +475,7 @@ async def test_l11_an_older_slow_write_does_not_end_up_behind_a_newer_one(
     recording = Recording(tmp_path / "recorded.json")
     async with await log_in(gateway) as rc:
         ext = await subscribed(rc, recording)
-        await ext.subscribe(PRESENCE, lambda _: None)
+        await ext.subscribe(PRESENCE, nothing)
     older, newer = recording.saved[0], recording.saved[-1]
     assert older != newer
 
@@ -511,7 +513,7 @@ async def test_l11_what_a_life_wrote_last_stays_when_an_older_write_was_slow(
         await stop_a_write(gateway, disk)
         with anyio.fail_after(5):
             async with anyio.create_task_group() as group:
-                group.start_soon(ext.subscribe, PRESENCE, lambda _: None)
+                group.start_soon(ext.subscribe, PRESENCE, nothing)
                 await until(lambda: seen(gateway, kind="resubscribe"))
                 disk.release()
             await until(disk.ended.is_set)

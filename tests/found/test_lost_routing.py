@@ -119,7 +119,7 @@ def unanswered(gateway: Gateway, ms: float) -> Unanswered:
             await ask()
             answered.set()
 
-        gateway.answer_fault("subscription", delay=400 * ms)
+        gateway.answer_fault("subscription", delay=250 * ms)
         with anyio.fail_after(5):
             async with anyio.create_task_group() as group:
                 group.start_soon(call)
