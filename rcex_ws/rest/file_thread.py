@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from rcex_ws.loop import Waiter, new_waiter, on_trio
 
@@ -37,6 +39,11 @@ class FileThread:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.begin()
+        _all.add(self)
+
+    def begin(self) -> None:
+        """Have no work and no thread: in the beginning, and in a forked child, which has no thread but its first."""
         self._guard = threading.Lock()  # of the two below; never held while something works
         self._busy = False
         self._waiting: deque[_Job] = deque()
@@ -113,6 +120,18 @@ class _Job:
                 asker.set_exception(self._error)
         if self._error is not None and not listening:
             logger.error("%s: it failed after nobody waited for it any more", name, exc_info=self._error)
+
+
+_all: WeakSet[FileThread] = WeakSet()
+
+
+def _forked() -> None:
+    for thread in tuple(_all):
+        thread.begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 async def _heard(asker: Future[T]) -> T:

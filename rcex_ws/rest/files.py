@@ -1,6 +1,6 @@
 """Write a small private file so that a reader sees the old content or the new one, never a half.
 
-Used by the token store and by the session store of `rcex_ws.wsg`; blocking, so they call it in a worker thread.
+Used by the token store and by the session store of `rcex_ws.wsg`; blocking, so they call it in a `FileThread`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Called by `rcex_ws.rest.auth` only, for one client, never concurrently. The stor
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 
 import anyio
 import msgspec
@@ -18,6 +19,9 @@ from rcex_ws.rest.token import Token
 __all__ = ["TokenKeeper"]
 
 logger = logging.getLogger("rcex_ws.rest")
+
+#: Seconds for a store when its caller is cancelled.
+_LAST = 1.0
 
 
 class TokenKeeper:
@@ -83,15 +87,27 @@ class TokenKeeper:
         """Store a token; that it cannot be stored is logged."""
         if self._store is None:
             return
-        # A cancellation must not leave the spent refresh token in the store.
-        with anyio.CancelScope(shield=True):
+        store = self._store
+
+        async def save() -> None:
             try:
-                await self._store.save(token)
+                await store.save(token)
             except Exception:  # the session goes on without its copy, so the call is not failed
                 logger.exception("the token could not be saved; after a restart a new login is needed")
+
+        await _see_to(save)
 
     async def clear(self) -> None:
         """Forget what is stored."""
         if self._store is not None:
-            with anyio.CancelScope(shield=True):
-                await self._store.clear()
+            await _see_to(self._store.clear)
+
+
+async def _see_to(call: Callable[[], Awaitable[None]]) -> None:
+    """Call a store; when cancelled, once more, but not for long: no spent refresh token should stay in it."""
+    try:
+        await call()
+    except anyio.get_cancelled_exc_class():
+        with anyio.move_on_after(_LAST, shield=True):
+            await call()
+        raise

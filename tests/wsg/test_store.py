@@ -27,7 +27,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rcex_ws import ConfigurationError, FileSessionStore, SessionUnreadable, Wsc
-from rcex_ws.wsg.store import StoredSession
+from rcex_ws.wsg.stored import Certainty, StoredLoss, StoredSession, StoredSubscription
 
 FILTERS = ["/restapi/v1.0/account/~/extension/~/message-store"]
 SECRET = "c2VjcmV0"
@@ -44,7 +44,13 @@ UNREADABLE = {
 
 
 def session(token: str) -> StoredSession:
-    return StoredSession(wsc=Wsc(token), last_frame_at=1.0, recovery_timeout=600.0, clean=True)
+    return StoredSession(
+        wsc=Wsc(token),
+        subscription=StoredSubscription(wanted=(), info=None, certainty=Certainty.NOTHING),
+        unfinished=StoredLoss(since=1.0),
+        recovery_timeout=600.0,
+        clean=True,
+    )
 
 
 def kept(path: Path) -> str | None:
