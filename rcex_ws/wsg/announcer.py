@@ -1,17 +1,23 @@
 """What the application is told, and in which order: events, the `on_gap` hook, then delivery goes on.
 
-Everything runs in turn in the emitter's task, so the order holds by itself and nothing here waits.
+Everything runs in turn in the emitter's task, so the order holds by itself and nothing here waits. A peer that sends
+nonsense must not fill that queue: while an error waits for its turn, further ones of its kind are counted into it, and
+while a gap does, those that touch it are merged into it.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
 
 from rcex_ws.connection import EventEmitter, call
+from rcex_ws.errors import SlowConsumer
+from rcex_ws.wsg.frames import BadFrame
+from rcex_ws.wsg.gaps import WaitingGap, WaitingGaps
 from rcex_ws.wsg.models import Events, Gap
 
 __all__ = ["Announcer", "GapHook"]
@@ -20,6 +26,31 @@ logger = logging.getLogger("rcex_ws.wsg")
 
 GapHook = Callable[[Gap], Awaitable[None] | None]
 """Sync or async; called with each gap before newer notifications are delivered: the place to read the data again."""
+
+#: What the peer, or its haste, causes again and again: one tells as much as many.
+_ALIKE = (BadFrame, SlowConsumer)
+
+#: Any others say something of their own each, and only so many of one type wait.
+_MOST_ERRORS = 100
+
+
+class _WaitingError:
+    """An error and how many more like it came before its turn."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.more = 0
+
+    def counted(self) -> Exception:
+        """Give the error, which says of the others."""
+        error, more = self.error, self.more
+        if more:
+            words = f"and {more:,} more like it"
+            if isinstance(error, _ALIKE):
+                error.args = (f"{error} ({words})",)
+            else:  # perhaps the application's, whose arguments mean what they like
+                error.add_note(words)
+        return error
 
 
 class Announcer:
@@ -35,23 +66,37 @@ class Announcer:
         self._emitter = emitter
         self._on_gap = on_gap
         self._gap_timeout = gap_timeout
+        self._errors: dict[type[Exception], deque[_WaitingError]] = {}
+        self._gaps = WaitingGaps()
 
     def emit(self, event: Events, *args: object) -> None:
         """Emit an event."""
+        self._gaps.close()
         self._emitter.emit(event, *args)
 
     def error(self, error: Exception) -> None:
         """Emit `error`; logged if nobody listens."""
-        self._emitter.emit(Events.ERROR, error)
+        waiting = self._errors.setdefault(type(error), deque())
+        if waiting and (isinstance(error, _ALIKE) or len(waiting) >= _MOST_ERRORS):
+            waiting[-1].more += 1
+            return
+        new = _WaitingError(error)
+        waiting.append(new)
+        self._emitter.in_turn(partial(self._tell_error, new))
 
     def gap(self, gap: Gap) -> None:
-        """Emit a gap and run the hook in its turn."""
-        self._emit_gap(gap)
-        self._emitter.in_turn(partial(self._run_hook, gap))
+        """Emit a gap and run the hook in its turn; both are for all gaps that touch it and come before that."""
+        new = self._gaps.add(gap)
+        if new is None:
+            return
+        _log(gap)
+        self._emitter.in_turn(partial(self._tell_gap, new))
+        self._emitter.in_turn(partial(self._run_hook_for, new))
 
     async def gap_now(self, gap: Gap) -> None:
         """Emit a gap and run the hook in the caller's task, which may itself be a handler that others wait for."""
-        self._emit_gap(gap)
+        _log(gap)
+        self._emitter.emit(Events.NOTIFICATION_GAP, gap)
         await self._run_hook(gap)
 
     def then(self, action: Callable[[], None]) -> None:
@@ -60,11 +105,27 @@ class Announcer:
         async def step() -> None:
             action()
 
+        self._gaps.close()
         self._emitter.in_turn(step)
 
-    def _emit_gap(self, gap: Gap) -> None:
-        logger.warning("%s gap: %s", "certain" if gap.certain else "possible", gap.reason)
-        self._emitter.emit(Events.NOTIFICATION_GAP, gap)
+    async def _tell_error(self, waiting: _WaitingError) -> None:
+        kind = type(waiting.error)
+        self._errors[kind].popleft()
+        if not self._errors[kind]:
+            del self._errors[kind]
+        await self._emitter.dispatch(Events.ERROR, waiting.counted())
+
+    async def _tell_gap(self, waiting: WaitingGap) -> None:
+        gap = self._gaps.tell(waiting)
+        if gap is None:
+            return
+        if waiting.count > 1:
+            _log(gap)
+        await self._emitter.dispatch(Events.NOTIFICATION_GAP, gap)
+
+    async def _run_hook_for(self, waiting: WaitingGap) -> None:
+        if waiting.told is not None:
+            await self._run_hook(waiting.told)
 
     async def _run_hook(self, gap: Gap) -> None:
         if self._on_gap is None:
@@ -78,3 +139,7 @@ class Announcer:
         except Exception as exc:
             logger.exception("on_gap raised")
             self.error(exc)
+
+
+def _log(gap: Gap) -> None:
+    logger.warning("%s gap: %s", "certain" if gap.certain else "possible", gap.reason)
