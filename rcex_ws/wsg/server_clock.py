@@ -3,7 +3,8 @@
 Gaps are told in the server's time, for that is what its events bear. This side knows its own clocks, and what the
 server wrote now and then: the `Date` of an HTTP answer, the `creationTime` of a connection. Each such reading lies
 between a question and its answer, so the difference of the clocks is known within bounds, and both ends of a gap take
-the bound that errs on the safe side.
+the bound that errs on the safe side. Only the newest reading counts: the server's clock may have been set since the one
+before, and not by so much that the two would contradict each other.
 """
 
 from __future__ import annotations
@@ -47,13 +48,9 @@ class ServerClock:
             got_at: the loop's time when it was here.
             resolution: what the server rounds its times to, in seconds.
         """
-        low, high = server_time - got_at, server_time + resolution - asked_at
-        if self._read_at is not None:
-            drift = _DRIFT * (got_at - self._read_at)
-            known = max(low, self._low - drift), min(high, self._high + drift)
-            if known[0] <= known[1]:  # else the server's clock was set
-                low, high = known
-        self._low, self._high, self._read_at = low, high, got_at
+        drift = _DRIFT * (got_at - asked_at)
+        self._low, self._high = server_time - got_at - drift, server_time + resolution - asked_at + drift
+        self._read_at = got_at
 
     def suspended(self, seconds: float) -> None:
         """Hear that the loop's clock may have stood still for so long; or else the wall clock was set."""
