@@ -1,0 +1,122 @@
+"""The server's time is always within the bounds that its clock gives, whatever the clocks do. Pure."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from rcex_ws.wsg.server_clock import ServerClock
+
+EPOCH = 1_700_000_000.0
+
+#: Allows for what a float loses of a time since 1970, in seconds.
+ROUNDING = 1e-5
+
+
+class Clocks(RuleBasedStateMachine):
+    """Two clocks that drift; the server's is set now and then, the loop's may stand still; some readings."""
+
+    @initialize(
+        ahead=st.floats(-10_000, 10_000),
+        drift=st.floats(-50e-6, 50e-6),
+        wrong=st.floats(-10_000, 10_000),
+        began=st.sampled_from([0.0, 1_000.0, 5e6]),
+    )
+    def begin(self, ahead, drift, wrong, began):
+        self.now = began
+        self.offset = EPOCH + ahead - began
+        self.drift, self.began = drift, began
+        self.clock = ServerClock(EPOCH + wrong, began)
+        self.readings = 0
+        self.uncertain = 0.0  # of the last reading, and what was said to be uncertain since
+        self.read_at = began
+        self.set_since = True  # since the last reading, or never read
+        self.moments = []  # since then: the loop's time and the server's
+
+    def server(self):
+        return self.offset + self.now + self.drift * (self.now - self.began)
+
+    def pass_time(self, seconds):
+        self.moments.append((self.now, self.server()))
+        self.now += seconds
+
+    @rule(seconds=st.one_of(st.floats(0, 5), st.floats(0, 100_000)))
+    def wait(self, seconds):
+        self.pass_time(seconds)
+
+    @rule(
+        there=st.floats(0, 2),
+        back=st.floats(0, 2),
+        slow=st.sampled_from([1, 1, 1, 100]),
+        resolution=st.sampled_from([0.0, 0.001, 1.0]),
+    )
+    def read(self, there, back, slow, resolution):
+        self.moments.clear()
+        asked_at = self.now
+        self.pass_time(there * slow)
+        written = self.server()
+        if resolution:
+            written = written // resolution * resolution
+        self.pass_time(back * slow)
+        self.clock.read(written, asked_at=asked_at, got_at=self.now, resolution=resolution)
+        self.readings += 1
+        self.uncertain = 1.001 * (self.now - asked_at) + resolution
+        self.read_at, self.set_since = self.now, False
+
+    @rule(by=st.one_of(st.floats(-3, 3), st.sampled_from([-3600.0, -30.0, 30.0, 3600.0])))
+    def the_server_sets_its_clock(self, by):
+        self.offset += by
+        self.set_since = True
+        self.moments.clear()
+
+    @precondition(lambda self: self.readings)
+    @rule(seconds=st.floats(2, 30_000), really=st.booleans())
+    def the_wall_clock_jumps(self, seconds, really):
+        """Either the loop's clock stood still, or somebody has set the wall clock: nobody knows."""
+        self.moments.clear()
+        if really:
+            self.offset += seconds
+        self.clock.suspended(seconds)
+        self.uncertain += seconds
+
+    @invariant()
+    def the_time_is_within_the_bounds(self):
+        if not getattr(self, "readings", 0) or self.set_since:
+            return
+        for now, server in (*self.moments, (self.now, self.server())):
+            moment = self.clock.at(now)
+            assert moment.earliest - ROUNDING <= server <= moment.latest + ROUNDING
+
+    @invariant()
+    def the_bounds_are_as_close_as_the_last_reading(self):
+        if not getattr(self, "readings", 0):
+            return
+        moment = self.clock.at(self.now)
+        assert moment.latest - moment.earliest <= self.uncertain + 2e-4 * (self.now - self.read_at) + ROUNDING
+
+
+TestClocks = Clocks.TestCase
+TestClocks.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+
+
+def test_until_it_is_read_the_server_has_our_time():
+    clock = ServerClock(EPOCH, 100.0)
+    assert clock.at(103.0).earliest == clock.at(103.0).latest == EPOCH + 3
+
+
+def test_a_clock_that_was_set_a_little_is_not_mixed_with_what_it_said_before():
+    clock = ServerClock(EPOCH, 0.0)
+    clock.read(EPOCH, asked_at=0.0, got_at=0.0, resolution=1.0)  # it is between 0 and 1 s ahead of the loop's
+    clock.read(EPOCH + 10.9, asked_at=9.9, got_at=10.0)  # between 0.9 and 1.0 s: but it was set meanwhile
+    moment = clock.at(10.0)
+    assert moment.latest >= EPOCH + 10.95
+
+
+def test_the_bounds_grow_as_clocks_drift():
+    clock = ServerClock(EPOCH, 0.0)
+    clock.read(EPOCH, asked_at=0.0, got_at=0.0)
+    for now in (10_000.0, -10_000.0):
+        moment = clock.at(now)
+        assert moment.earliest <= EPOCH + now - 0.5
+        assert moment.latest >= EPOCH + now + 0.5
