@@ -65,13 +65,20 @@ class Child:
         if not self.encloses_caller():
             await self._done.wait()
 
-    async def run(self, func: Callable[[], Awaitable[None]], on_crash: Callable[[Exception], None]) -> None:
+    async def run(
+        self, func: Callable[[], Awaitable[None]], on_crash: Callable[[Exception], None], *, for_caller: bool
+    ) -> None:
         """Run `func`; called once, by the root.
+
+        Args:
+            func: called without arguments.
+            on_crash: hears what it raised.
+            for_caller: whether the one who asked for it waits for it: what that is called by, this is called by, too.
 
         Raises:
             BaseException: what ends the program, alone or in a group.
         """
-        _inside.set((self,))
+        _inside.set((*_inside.get(), self) if for_caller else (self,))
         try:
             with anyio.CancelScope() as self._scope:
                 if self._cancelled:
@@ -112,7 +119,14 @@ class RootTask:
             self._life.begin()
         await self._life.started.wait()
 
-    def spawn(self, func: Callable[[], Awaitable[None]], *, name: str, on_crash: Callable[[Exception], None]) -> Child:
+    def spawn(
+        self,
+        func: Callable[[], Awaitable[None]],
+        *,
+        name: str,
+        on_crash: Callable[[Exception], None],
+        for_caller: bool = False,
+    ) -> Child:
         """Run `func` in the background until it returns or the child is cancelled.
 
         It runs with the caller's context variables, but belongs to nobody but this root.
@@ -122,13 +136,15 @@ class RootTask:
             name: shown in task listings.
             on_crash: called with the exception when `func` raises one; with `NotConnected` for KeyboardInterrupt and
                 SystemExit, which end the program besides, or a part of it: the loop of a notebook goes on.
+            for_caller: whether the caller is going to wait for it. If the caller was called by a child (a handler,
+                say), then so was this: that child must not be waited for from inside this one.
 
         Raises:
             RuntimeError: the root task is not running.
         """
         if self._life is None or not self._life.started.is_set():
             raise RuntimeError(f"{self._name} is not running")
-        return self._life.spawn(func, name, on_crash)
+        return self._life.spawn(func, name, on_crash, for_caller=for_caller)
 
     async def aclose(self, *, within: float = 5.0) -> None:
         """Cancel all children and end the root task; a child that called this is left to finish. Idempotent.
@@ -185,7 +201,9 @@ class _Life:
         else:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name, context=context)
 
-    def spawn(self, func: Callable[[], Awaitable[None]], name: str, on_crash: Callable[[Exception], None]) -> Child:
+    def spawn(
+        self, func: Callable[[], Awaitable[None]], name: str, on_crash: Callable[[Exception], None], *, for_caller: bool
+    ) -> Child:
         child = Child(name)
         if self._ended.is_set():  # the loop itself is ending
             child.end()
@@ -194,7 +212,7 @@ class _Life:
 
         async def run() -> None:
             try:
-                await child.run(func, on_crash)
+                await child.run(func, on_crash, for_caller=for_caller)
             except BaseException as exc:
                 if (reason := reason_to_exit(exc)) is None:
                     raise

@@ -265,7 +265,7 @@ class CallbackLoop(Generic[S]):
         self._mailbox.close(discard=True)
         self._deferred.clear()
 
-    def _overflowed(self, overflow: Overflow[Any], over: bool) -> None:
+    def _overflowed(self, overflow: Overflow, over: bool) -> None:
         if over:
             logger.warning("%d frames were dropped because the handler was too slow", overflow.dropped)
             return

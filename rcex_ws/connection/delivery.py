@@ -23,17 +23,13 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Overflow(Generic[T]):
+class Overflow:
     """One episode in which items were dropped: from the first drop until the queue was half empty.
 
     Attributes:
-        first: the first item that was dropped.
-        last: the last item that was dropped.
         dropped: how many were.
     """
 
-    first: T
-    last: T
     dropped: int = 0
 
 
@@ -44,6 +40,7 @@ class DeliveryQueue(Generic[T]):
         max_items: most items held.
         max_bytes: most bytes held; a single larger item is held alone.
         on_overflow: called at the start of an episode with `over=False`, and at its end with `over=True`.
+        on_drop: called with each item that is dropped.
 
     Attributes:
         delivered: items taken by the consumer.
@@ -55,18 +52,20 @@ class DeliveryQueue(Generic[T]):
         *,
         max_items: int,
         max_bytes: int,
-        on_overflow: Callable[[Overflow[T], bool], None],
+        on_overflow: Callable[[Overflow, bool], None],
+        on_drop: Callable[[T], None] = lambda _: None,
     ) -> None:
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._on_overflow = on_overflow
+        self._on_drop = on_drop
         self._items: deque[tuple[T, int]] = deque()  # what may be dropped, and its size
         # What may not, apart, so that it is never in the way of a drop: the item, its size, and its turn, which comes
         # when so many of the others are gone.
         self._kept: deque[tuple[T, int, int]] = deque()
         self._gone = 0  # others taken or dropped
         self._bytes = 0
-        self._episode: Overflow[T] | None = None
+        self._episode: Overflow | None = None
         self._held = False
         self._closed = False
         self._failure: Exception | None = None
@@ -222,11 +221,11 @@ class DeliveryQueue(Generic[T]):
         self._gone += 1
         self._bytes -= size
         self.dropped += 1
+        self._on_drop(item)
         if self._episode is None:
-            self._episode = Overflow(item, item, 1)
+            self._episode = Overflow(1)
             self._on_overflow(self._episode, False)
         else:
-            self._episode.last = item
             self._episode.dropped += 1
 
     def _end_episode(self) -> None:

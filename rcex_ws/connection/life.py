@@ -74,13 +74,16 @@ class Life:
             self._supervising = self.spawn(self._supervisor.run, "supervisor", lasts=True)
             self._started.set()
 
-    def spawn(self, func: Callable[[], Awaitable[None]], name: str, *, lasts: bool = False) -> Child:
+    def spawn(
+        self, func: Callable[[], Awaitable[None]], name: str, *, lasts: bool = False, for_caller: bool = False
+    ) -> Child:
         """Run a task that belongs to this life.
 
         Args:
             func: called without arguments; not at all while closing, and the child that is given has ended then.
             name: shown in task listings.
             lasts: whether a step of closing needs it; all else is cancelled and joined before the farewell.
+            for_caller: see `RootTask.spawn`.
 
         Raises:
             RuntimeError: the root task is not running.
@@ -89,7 +92,7 @@ class Life:
             child = Child(name)
             child.end()
             return child
-        child = self._root.spawn(func, name=name, on_crash=self._supervisor.crashed)
+        child = self._root.spawn(func, name=name, on_crash=self._supervisor.crashed, for_caller=for_caller)
         self._children = {one: lasts for one, lasts in self._children.items() if not one.done} | {child: lasts}
         return child
 

@@ -13,7 +13,8 @@ from rcex_ws.wsg.models import (
     SubscriptionInfo,
     SubscriptionState,
 )
-from rcex_ws.wsg.store import FileSessionStore, SessionStore, SessionUnreadable, StoredSession
+from rcex_ws.wsg.store import FileSessionStore, SessionStore, SessionUnreadable
+from rcex_ws.wsg.stored import StoredSession
 from rcex_ws.wsg.subscription import Callback, Subscription
 
 __all__ = [

@@ -25,7 +25,7 @@ from rcex_ws.wsg.models import Gap, parse_time
 from rcex_ws.wsg.server_clock import Moment, ServerClock
 from rcex_ws.wsg.stored import StoredLoss
 
-__all__ = ["MARGIN", "Completeness", "Loss", "gap_between"]
+__all__ = ["MARGIN", "Completeness", "Loss", "Replayed", "gap_between"]
 
 #: Seconds that a server takes at most from an event to the frame that tells of it.
 MARGIN = 5.0
@@ -51,7 +51,8 @@ class Loss:
 
     def to_store(self) -> StoredLoss:
         """Write it down."""
-        return StoredLoss(since=None if self.since == -math.inf else self.since, certain=self.certain, reason=self.reason)
+        since = None if self.since == -math.inf else self.since
+        return StoredLoss(since=since, certain=self.certain, reason=self.reason)
 
     @classmethod
     def from_store(cls, stored: StoredLoss) -> Self:
@@ -66,15 +67,36 @@ def gap_between(since: float, until: float, *, certain: bool, reason: str) -> Ga
     return Gap(begin, datetime.fromtimestamp(until, UTC), certain=certain, reason=reason)
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Say of a notification that the server may have replayed it.
+
+    Attributes:
+        earlier: whether it was made before the new connection, as far as it says.
+        gap: what may be missing, if this one shows that the replay is not whole.
+    """
+
+    earlier: bool
+    gap: Gap | None
+
+
 @dataclass(slots=True)
 class _Replay:
     """What the server sends again after a recovery: everything from the loss that it saw to the new connection."""
 
     since: float
-    begins: float  # what is lost of it is older
-    ends: float  # a notification with a later timestamp is none of it
+    until: float  # the new connection, in the server's time
+    margin: float
     size: int  # of the server's buffer
     frames: int = 0
+
+
+@dataclass(slots=True)
+class _Overflow:
+    """What one queue has dropped in one episode."""
+
+    since: float
+    until: float
 
 
 class Completeness:
@@ -93,7 +115,7 @@ class Completeness:
         self._served = -math.inf  # when the subscription was last known to exist
         self._replay: _Replay | None = None
         self._outage: Loss | None = None
-        self._overflow: Loss | None = None
+        self._overflows: dict[object, _Overflow] = {}  # by queue
 
     # -- while connected -------------------------------------------------------------------------------------------
 
@@ -102,8 +124,8 @@ class Completeness:
         self._replay = None  # the server wrote it before it read any question
         self.floor = max(self.floor, self.clock.at(asked_at).earliest - self._margin)
 
-    def took(self, timestamp: str | None) -> Gap | None:
-        """Hear of a notification as it comes, duplicates too; give a gap if it shows that the replay was not whole.
+    def took(self, timestamp: str | None) -> Replayed | None:
+        """Hear of a notification as it comes, duplicates too; tell whether it was replayed.
 
         Runs for each notification: a timestamp is read only during a replay.
         """
@@ -164,8 +186,8 @@ class Completeness:
             buffer_size: most notifications that it replays.
         """
         outage = self._end_outage(moment)
-        ends = (moment.latest if created is None else created) + self._margin
-        self._replay = _Replay(outage.since, moment.latest, ends, buffer_size)
+        until = moment.latest if created is None else created
+        self._replay = _Replay(outage.since, until, self._margin, buffer_size)
         self._served = max(self._served, moment.earliest)
         return outage
 
@@ -179,13 +201,15 @@ class Completeness:
 
     # -- what this side drops --------------------------------------------------------------------------------------
 
-    def overflowed(self, since: float) -> None:
-        """Hear that what this side got at `since` or later is being dropped."""
-        self._overflow = Loss(since, certain=True)
+    def dropped(self, queue: object, made: float) -> None:
+        """Hear that this side drops a notification made at that moment, because its consumer is too slow."""
+        overflow = self._overflows.setdefault(queue, _Overflow(made, made))
+        overflow.since, overflow.until = min(overflow.since, made), max(overflow.until, made)
 
-    def overflow_over(self) -> None:
-        """Hear that nothing is being dropped any more, and that the gap was told."""
-        self._overflow = None
+    def overflow_over(self, queue: object, reason: str) -> Gap:
+        """Hear that nothing is being dropped any more from a queue, which was; give the gap."""
+        overflow = self._overflows.pop(queue)
+        return gap_between(overflow.since, overflow.until, certain=True, reason=reason)
 
     def unfinished(self, heard_at: float, waiting: float = math.inf) -> Loss:
         """Give what the next process should doubt if this one died now.
@@ -194,10 +218,9 @@ class Completeness:
             heard_at: as for `proven`.
             waiting: the moment of the oldest notification that no consumer has taken.
         """
-        overflow = self._overflow
-        since = min(self.proven(heard_at), waiting, math.inf if overflow is None else overflow.since)
-        certain = overflow is not None or (self._outage is not None and self._outage.certain)
-        return Loss(since, certain)
+        dropped = (overflow.since for overflow in self._overflows.values())
+        certain = bool(self._overflows) or (self._outage is not None and self._outage.certain)
+        return Loss(min(self.proven(heard_at), waiting, *dropped), certain)
 
     # -- how -------------------------------------------------------------------------------------------------------
 
@@ -205,13 +228,16 @@ class Completeness:
         made = parse_time(self._stamp)
         return -math.inf if made is None else min(made.timestamp(), self.clock.at(heard_at).latest)
 
-    def _count(self, replay: _Replay, timestamp: str | None) -> Gap | None:
-        made = parse_time(timestamp)
-        if made is not None and made.timestamp() > replay.ends:
+    def _count(self, replay: _Replay, timestamp: str | None) -> Replayed | None:
+        """Count what may be replayed, to a moment after `creationTime`: the server may still fill its buffer then."""
+        parsed = parse_time(timestamp)
+        made = -math.inf if parsed is None else parsed.timestamp()
+        if made > replay.until + replay.margin:
             self._replay, self._stamp = None, timestamp
             return None
         replay.frames += 1
-        if replay.frames != replay.size:
-            return None
-        reason = f"the server's recovery buffer of {replay.size} was full; older notifications may be gone"
-        return gap_between(replay.since, replay.begins, certain=False, reason=reason)
+        gap = None
+        if replay.frames == replay.size:
+            reason = f"the server's recovery buffer of {replay.size} was full; older notifications may be gone"
+            gap = gap_between(replay.since, replay.until, certain=False, reason=reason)
+        return Replayed(made <= replay.until, gap)

@@ -6,52 +6,60 @@ Made by the driver for each connection and thrown away with it. `received` runs 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import anyio
 
-from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable, utc_now
-from rcex_ws.loop import Signal, now
+from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable
+from rcex_ws.loop import Signal, loop_clock, now
 from rcex_ws.wsg.announcer import Announcer
+from rcex_ws.wsg.completeness import Completeness, gap_between
+from rcex_ws.wsg.completeness import Loss as Missing
 from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.models import Events, Outcome, Recovery, read_details
+from rcex_ws.wsg.models import Events, Outcome, parse_time, read_details
 from rcex_ws.wsg.rest_transport import RestTransport
-from rcex_ws.wsg.session import Outage, Session
+from rcex_ws.wsg.server_clock import Moment
+from rcex_ws.wsg.session import Doubt, Outage, Session
 from rcex_ws.wsg.subscriptions import Subscriptions
 
 __all__ = ["Common", "WsgConversation"]
 
 logger = logging.getLogger("rcex_ws.wsg")
 
+#: What `creationTime` is rounded to, in seconds: to milliseconds where it was seen, but nothing says so.
+_RESOLUTION = 1.0
 
-@dataclass(slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
     """What one connection has in common with the next.
 
     Attributes:
-        session, table, inbox, subscriptions, announcer: see their classes.
+        session, account, table, inbox, subscriptions, announcer: see their classes.
         release_timeout: seconds after which delivery goes on though lifecycle handlers still run.
+        heartbeat_interval: seconds within which a question is due to a server whose notifications prove nothing.
+        closing: tells whether the application closes.
         on_frame: hears that something came, for the store.
         suspended: hears that the machine slept.
         trace: shows a frame in debug mode; None otherwise.
-        last_recovery: how the last outage ended.
-        closing: whether the application closes.
     """
 
     session: Session
+    account: Completeness
     table: RequestTable[Frame]
     inbox: Inbox
     subscriptions: Subscriptions
     announcer: Announcer
     release_timeout: float
+    heartbeat_interval: float
+    closing: Callable[[], bool]
     on_frame: Callable[[], None]
     suspended: Callable[[], None]
     trace: Callable[[str, bytes], None] | None = None
-    last_recovery: Recovery | None = None
-    closing: bool = False
 
 
 class WsgConversation:
@@ -61,15 +69,20 @@ class WsgConversation:
         link: the connection.
         common: what outlives it.
         offered: whether a recovery token was offered for it.
+        began_at: the loop's time when this side began to connect: the server made the connection after that.
     """
 
-    def __init__(self, link: Link, common: Common, *, offered: bool) -> None:
+    def __init__(self, link: Link, common: Common, *, offered: bool, began_at: float) -> None:
         self._link = link
         self._common = common
         self._offered = offered
+        self._began_at = began_at
         self._greeted = Signal()
         self._told_ready = False
         self._hold = 0
+        self._clock = loop_clock()
+        self._asked: dict[str, float] = {}  # questions without an answer: by id, when they were sent; oldest first
+        self._last_asked = began_at
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
@@ -81,7 +94,7 @@ class WsgConversation:
         try:
             frame = decode(data)
         except BadFrame as exc:
-            common.inbox.unreadable(exc, self._link.last_inbound_at, certain=False)  # it may have been anything
+            self._unreadable(exc, certain=False)  # it may have been anything
             return
         common.on_frame()
         meta = frame.meta
@@ -90,14 +103,15 @@ class WsgConversation:
             kind = kind.lower()
         if kind in ("ServerNotification", "servernotification"):
             try:
-                common.inbox.take(frame, len(data))
+                if not common.inbox.take(frame, len(data)):
+                    self._ask_now_and_then()
             except BadFrame as exc:
-                common.inbox.unreadable(exc, self._link.last_inbound_at, certain=True)
+                self._unreadable(exc, certain=True)
         elif kind == "connectiondetails":
             self._take_details(frame)
             return
-        elif not common.table.settle(frame.key, frame) and kind == "error" and not is_own_id(frame.key):
-            self._take_error(frame)  # else it is a late answer
+        else:
+            self._take_answer(frame, kind)
         if meta.wsc is not None and common.session.offer_wsc(meta.wsc):
             common.announcer.emit(Events.NEW_WSC, meta.wsc)
 
@@ -106,26 +120,30 @@ class WsgConversation:
 
     def heartbeat(self) -> bytes:
         """Make a Heartbeat; protocol pings do not reset the server's idle timer, these do (ringcentral-python #68)."""
-        frame = encode("Heartbeat", next_id("h"))
+        key = next_id("h")
+        frame = encode("Heartbeat", key)
+        self._note_question(key)
         if self._common.trace is not None:
             self._common.trace(">", frame)
         return frame
 
     def suspended(self, seconds: float) -> None:
         """Have the OAuth token checked: it may have expired meanwhile."""
+        self._common.account.clock.suspended(seconds)
         self._common.suspended()
 
     def lost(self, loss: Loss) -> None:
         """Fail what waits for an answer, and begin an outage."""
         common = self._common
         common.table.disconnect(RestTransport.lost)
+        common.subscriptions.connection_lost()
         if self._greeted.is_set():
-            since = self._link.last_inbound_at
-            common.session.begin_outage(Outage(since=since, lost_at=now(), loss=loss))
+            common.session.begin_outage(Outage(lost_at=now(), loss=loss, replay_cut=common.account.replaying))
+            common.account.lost(self._link.monitor.last_inbound)
             common.announcer.then(partial(common.inbox.release, self._hold))  # `ready` may not get to it any more
         elif self._offered:
             common.session.recovery_died()
-        if self._told_ready and not common.closing:
+        if self._told_ready and not common.closing():
             common.announcer.emit(Events.DISCONNECTED, loss)
 
     # -- beside the reader -----------------------------------------------------------------------------------------
@@ -141,8 +159,9 @@ class WsgConversation:
         outage = common.session.outage
         if outage is not None:  # not recovered: that would have been concluded at the first frame
             subscribed = common.subscriptions.is_known
-            await common.subscriptions.restore()
-            self._conclude(subscribed=subscribed)
+            await common.subscriptions.restore(outage.why_lost)
+            moment = self._moment()
+            self._conclude(common.account.began_anew(moment), moment, subscribed=subscribed)
 
     async def ready(self) -> None:
         """Tell the application, then let delivery go on; at last clear up behind lost sessions."""
@@ -156,15 +175,42 @@ class WsgConversation:
         if scope.cancelled_caught:
             logger.warning("delivery goes on though a lifecycle handler still runs")
         common.inbox.release(self._hold)
-        await common.subscriptions.reassert()
+        common.subscriptions.settle_soon()
         await common.subscriptions.clear_up()
 
-    # -- what frames mean ------------------------------------------------------------------------------------------
+    # -- questions -------------------------------------------------------------------------------------------------
 
     def _send(self, request: Pending[Frame]) -> None:
+        self._note_question(request.key)
         if self._common.trace is not None:
             self._common.trace(">", request.frame)
         self._link.send(request)
+
+    def _note_question(self, key: str) -> None:
+        self._last_asked = self._asked[key] = self._clock()
+
+    def _ask_now_and_then(self) -> None:
+        """Ask a server that sends notifications without timestamps: they prove nothing, and keep heartbeats away."""
+        if self._clock() - self._last_asked >= self._common.heartbeat_interval:
+            self._link.send(self.heartbeat())
+
+    def _take_answer(self, frame: Frame, kind: str) -> None:
+        key = frame.key
+        if key in self._asked:
+            asked_at = self._forget_questions_until(key)
+            self._common.account.answered(asked_at)
+        if not self._common.table.settle(key, frame) and kind == "error" and not is_own_id(key):
+            self._take_error(frame)  # else it is a late answer
+
+    def _forget_questions_until(self, key: str) -> float:
+        """Forget a question and all that were sent before it: their answers prove less. Give when it was sent."""
+        while True:
+            oldest = next(iter(self._asked))
+            asked_at = self._asked.pop(oldest)
+            if oldest == key:
+                return asked_at
+
+    # -- what frames mean ------------------------------------------------------------------------------------------
 
     def _take_details(self, frame: Frame) -> None:
         """Take the server's first frame, and with it its word on the recovery."""
@@ -174,15 +220,22 @@ class WsgConversation:
             if frame.meta.wsc is not None and session.offer_wsc(frame.meta.wsc):
                 common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
             return
+        account = common.account
+        created = _seconds(details.creation_time)
+        if created is not None:
+            account.clock.read(created, asked_at=self._began_at, got_at=self._clock(), resolution=_RESOLUTION)
         session.connected(details, frame.meta.wsc, offered=self._offered)
         self._hold = common.inbox.hold()  # the replay may stand in the same TCP segment
         if frame.meta.wsc is not None:
             common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
-        if session.recovered and session.outage is not None:
-            since = session.outage.since
-            self._conclude(subscribed=common.inbox.current is not None)
-            common.inbox.expect_replay(since, details)
+        recovered = session.recovered
+        if recovered:
+            moment = self._moment()
+            loss = account.recovered(moment, created=created, buffer_size=details.recovery_buffer_size)
+            self._conclude(loss, moment, subscribed=common.subscriptions.can_miss)
         common.table.connect(self._send, limit=details.max_active_requests)
+        if recovered:
+            self._link.send(self.heartbeat())  # its answer shows that the replay is over
         self._greeted.set()
 
     def _take_error(self, frame: Frame) -> None:
@@ -196,20 +249,36 @@ class WsgConversation:
                 self._common.session.decide(Outcome.REFUSED, code)
         self._link.lose(Loss(LossKind.REFUSED, code, error.message))
 
-    def _conclude(self, *, subscribed: bool) -> None:
+    def _conclude(self, loss: Missing, moment: Moment, *, subscribed: bool) -> None:
         """Say how the outage ended: the gap first, so that the hook can run before anything is delivered."""
         common = self._common
-        concluded = common.session.conclude(now(), subscribed=subscribed, until=utc_now())
+        away = None if loss.since == -math.inf else max(0.0, moment.earliest - loss.since)
+        concluded = common.session.conclude(now(), away)
         if concluded is None:
             return
-        recovery, gap = concluded
-        if recovery.error_code == "WSG-1003":
-            logger.warning("the session belonged to another login; a token_store keeps the login over a restart")
-        common.last_recovery = recovery
-        common.subscriptions.resumed(recovery)
+        recovery, doubt = concluded
+        if doubt is None and loss.certain:
+            doubt = Doubt("the last process had lost notifications", certain=True)
         common.inbox.reconnected(recovery)
-        if gap is not None:
-            common.announcer.gap(gap)
+        if subscribed and doubt is not None:
+            certain = doubt.certain or loss.certain
+            common.announcer.gap(gap_between(loss.since, moment.latest, certain=certain, reason=doubt.reason))
         recovered = recovery.outcome is Outcome.RECOVERED
         event = Events.AUTO_RECOVER_SUCCESS if recovered else Events.AUTO_RECOVER_FAILED
         common.announcer.emit(event, self._link)
+
+    def _unreadable(self, error: BadFrame, *, certain: bool) -> None:
+        """Report what could not be read, which is or may have been a notification."""
+        common = self._common
+        common.announcer.error(error)
+        if common.subscriptions.can_miss:
+            since = common.account.proven(self._link.monitor.last_inbound)
+            common.announcer.gap(gap_between(since, self._moment().latest, certain=certain, reason=str(error)))
+
+    def _moment(self) -> Moment:
+        return self._common.account.clock.at(self._clock())
+
+
+def _seconds(text: str) -> float | None:
+    parsed = parse_time(text)
+    return None if parsed is None else parsed.timestamp()

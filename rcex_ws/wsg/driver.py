@@ -7,6 +7,7 @@ into the rate limit of the wstoken endpoint).
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import anyio
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from rcex_ws.connection import Endpoint, Link, Loss
 from rcex_ws.errors import ConfigurationError, ConnectFailed, RcexError, UpgradeRefused
-from rcex_ws.rest import LoginRefused, Request, RestError, RingCentral
+from rcex_ws.rest import LoginRefused, Request, Response, RestError, RingCentral
 from rcex_ws.wsg.conversation import Common, WsgConversation
 from rcex_ws.wsg.models import Events, Outcome, SubscriptionState
 
@@ -49,12 +50,14 @@ class WsgDriver:
         self._token: _WsToken | None = None  # of the attempt under way
         self._unused: _WsToken | None = None  # its attempt failed before the server saw it
         self._offered = False
+        self._began_at = 0.0
 
     async def endpoint(self) -> Endpoint:
         """Get a wstoken and decide whether the session is to be recovered."""
         self._offered = False
         self._token = token = await self._get_token()
-        wsc = self._common.session.token_to_offer(anyio.current_time())
+        self._began_at = anyio.current_time()
+        wsc = self._common.session.token_to_offer(self._began_at)
         self._offered = wsc is not None
         url = f"{token.uri}{'&' if '?' in token.uri else '?'}access_token={quote(token.ws_access_token, safe='')}"
         if wsc is not None:
@@ -65,7 +68,7 @@ class WsgDriver:
     def converse(self, link: Link) -> WsgConversation:
         """Make the conversation for a new connection."""
         self._token = None
-        return WsgConversation(link, self._common, offered=self._offered)
+        return WsgConversation(link, self._common, offered=self._offered, began_at=self._began_at)
 
     async def again(self, ended: Loss | RcexError, delay: float) -> float:
         """Follow the schedule, unless trying again cannot help: a refused login, or no permission for WebSockets."""
@@ -77,20 +80,20 @@ class WsgDriver:
 
     def failed(self, error: Exception) -> None:
         """End the subscription with the error: its iterator raises it after what is buffered."""
-        self._common.subscriptions.abandon()
         self._common.subscriptions.end(SubscriptionState.FAILED, error)
         self._common.inbox.release()
         self._common.announcer.error(error)
 
     def _attempt_failed(self, error: RcexError) -> None:
         """Remember what the failure means for the tokens, and tell the application."""
-        if isinstance(error, ConnectFailed):
+        if isinstance(error, UpgradeRefused):
+            if error.status == 400 and self._offered:
+                self._common.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
+        elif isinstance(error, ConnectFailed):
             if not error.upgrade_sent:
                 self._unused = self._token
             elif self._offered:
                 self._common.session.recovery_died()
-        if isinstance(error, UpgradeRefused) and error.status == 400 and self._offered:
-            self._common.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
         self._token = None
         self._common.announcer.emit(Events.AUTO_RECOVER_ERROR, error)
 
@@ -100,6 +103,7 @@ class WsgDriver:
         if token is not None and now - token.fetched_at < 0.8 * token.expires_in:
             return token
         response = await self._rc.send(Request("POST", "/restapi/oauth/wstoken", timeout=self._attempt_timeout))
+        self._read_clock(response, asked_at=now)
         try:
             token = msgspec.json.decode(response.content, type=_WsToken, strict=False)
         except msgspec.DecodeError as exc:
@@ -107,11 +111,20 @@ class WsgDriver:
         token.fetched_at = now
         return token
 
+    def _read_clock(self, response: Response, *, asked_at: float) -> None:
+        """Learn what time it is at the server: its gateway and its REST API are taken to share a clock."""
+        try:
+            date = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        except ValueError:
+            return
+        self._common.account.clock.read(date, asked_at=asked_at, got_at=anyio.current_time(), resolution=1.0)
+
 
 def _is_fatal(error: RcexError) -> bool:
     if isinstance(error, RestError):
-        # 401: the client has tried a new token already. Any 403 of this endpoint is a missing permission.
-        return isinstance(error, LoginRefused) or error.status_code in (401, 403)
+        # Any 403 of this endpoint is a missing permission. A 401 comes after the client has tried a new token already:
+        # what is wrong with that one may pass, and if the login itself is dead, renewing it says so.
+        return isinstance(error, LoginRefused) or error.status_code == 403
     if isinstance(error, ConnectFailed):
         return not error.retryable  # an address or a proxy that can never work
     return isinstance(error, ConfigurationError)

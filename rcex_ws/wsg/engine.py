@@ -7,31 +7,32 @@ can speak for a new one.
 from __future__ import annotations
 
 import logging
+import math
 import sys
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import UTC, datetime
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
 
-import anyio
-
-from rcex_ws.connection import EventEmitter, Opener, RequestTable, Supervisor, utc_now
+from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
-from rcex_ws.loop import Signal
+from rcex_ws.loop import now
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
-from rcex_ws.tasks import Child, in_child
+from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import Announcer
+from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.driver import WsgDriver
 from rcex_ws.wsg.frames import Frame, Wsc, redact
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
-from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.models import SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
+from rcex_ws.wsg.server_clock import Moment, ServerClock
 from rcex_ws.wsg.session import Outage, Session
 from rcex_ws.wsg.settings import Settings
 from rcex_ws.wsg.store import SessionStore
-from rcex_ws.wsg.subscription import Callback, Subscription
+from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
+from rcex_ws.wsg.subscription_machine import SubscriptionMachine
 from rcex_ws.wsg.subscriptions import Subscriptions
 
 __all__ = ["Engine"]
@@ -48,6 +49,12 @@ class Engine:
         settings: the options.
         store: where the session is kept, or None.
         open_socket: opens a WebSocket.
+
+    Attributes:
+        session: the recovery token, and what is known of an outage.
+        subscriptions: the one subscription.
+        supervisor: keeps the connection up.
+        life: owns the tasks.
     """
 
     def __init__(
@@ -61,41 +68,40 @@ class Engine:
     ) -> None:
         self._rc = rc
         self._settings = settings
-        self._children: list[Child] = []
         self._consumers: list[tuple[Subscription, Child]] = []  # those with a callback
-        self._supervising: Child | None = None
-        self._stopped = Signal()
-
-        announcer = Announcer(emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout)
-        inbox = Inbox(announcer, max_messages=settings.max_pending, max_bytes=settings.max_pending_bytes)
-        table: RequestTable[Frame] = RequestTable(watch=lambda: self._spawn(table.watch_deadlines, "request deadlines"))
-        self._transport = RestTransport(table, rc.server)
-        self.subscriptions = Subscriptions(
-            SubscriptionApi(self._call),
-            inbox,
-            announcer,
-            check_home=rc.home.check,
-            wait_ready=self.wait_ready,
-            check_connected=lambda: self.supervisor.check_connected(),
-            owner_id=lambda: rc.token.owner_id if rc.token is not None else None,
-            deliver=self._deliver,
-            changed=self._touch,
-            reassert_soon=self._reassert_soon,
+        self._all_delivered = False  # as far as closing has found
+        self.session = Session()
+        self._account = Completeness(ServerClock(time.time(), now()))
+        self._announcer = Announcer(emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout)
+        self._table: RequestTable[Frame] = RequestTable(watch=self._watch_deadlines)
+        self._transport = RestTransport(self._table, rc.server)
+        machine: SubscriptionMachine[Subscription] = SubscriptionMachine()
+        self._inbox = Inbox(
+            machine,
+            self._account,
+            self._announcer,
+            max_messages=settings.max_pending,
+            max_bytes=settings.max_pending_bytes,
         )
-        self.common = Common(
-            session=Session(),
-            table=table,
-            inbox=inbox,
+        self.subscriptions = Subscriptions(
+            self, SubscriptionApi(self._call), machine, self._inbox, self._account, self._announcer
+        )
+        common = Common(
+            session=self.session,
+            account=self._account,
+            table=self._table,
+            inbox=self._inbox,
             subscriptions=self.subscriptions,
-            announcer=announcer,
+            announcer=self._announcer,
             release_timeout=settings.gap_timeout + settings.attempt_timeout,
-            on_frame=self._touch,
+            heartbeat_interval=settings.heartbeat_interval,
+            closing=self._is_closing,
+            on_frame=self.touch,
             suspended=self._check_token,
             trace=_trace if settings.debug_mode else None,
         )
-        driver = WsgDriver(rc, self.common, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size)
         self.supervisor = Supervisor(
-            driver,
+            WsgDriver(rc, common, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size),
             auto_reconnect=settings.auto_recover,
             attempt_timeout=settings.attempt_timeout,
             heartbeat_interval=settings.heartbeat_interval,
@@ -103,7 +109,8 @@ class Engine:
             reconnect_delays=settings.reconnect_delays,
             open_socket=open_socket,
         )
-        self._keeper = None if store is None else Keeper(store, self.common, lambda: self.supervisor.link)
+        self.life = Life(rc.tasks, self.supervisor, close_timeout=settings.close_timeout)
+        self._keeper = None if store is None else Keeper(store, common, lambda: self.heard_at)
 
     # -- starting --------------------------------------------------------------------------------------------------
 
@@ -119,14 +126,15 @@ class Engine:
         """
         if self._keeper is not None:
             await self._keeper.open(resume=resume)
-        if wsc_token is not None and self.common.session.wsc is None:
-            self.common.session.wsc = Wsc(wsc_token)
-            self.common.session.begin_outage(Outage(since=None, lost_at=None))
-            self.subscriptions.resume(None)
+        if wsc_token is not None and self.session.wsc is None:
+            self.session.wsc = Wsc(wsc_token)
+            self.session.begin_outage(Outage(lost_at=None))
+            self._account.resume(Loss(-math.inf))
+            self.subscriptions.resume_blind()
         await self._rc.tasks.start()
         if self._keeper is not None:
-            self._spawn(self._keeper.run, "session store")
-        self._supervising = self._spawn(self.supervisor.run, "supervisor")
+            self.life.spawn(self._keeper.run, "session store")
+        await self.life.start()
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
@@ -135,21 +143,46 @@ class Engine:
         """Whether calls can go over the socket now."""
         return self.supervisor.is_ready
 
+    @property
+    def owner_id(self) -> str | None:
+        """The extension that is logged in, if that is known."""
+        return None if self._rc.token is None else self._rc.token.owner_id
+
+    @property
+    def heard_at(self) -> float:
+        """The loop's time when the newest frame came; now if there is no connection."""
+        link = self.supervisor.link
+        return now() if link is None else link.monitor.last_inbound
+
+    def moment(self) -> Moment:
+        """Give the server's time."""
+        return self._account.clock.at(now())
+
+    def check_home(self) -> None:
+        """Raise `WrongEventLoop` when the caller is not where the client lives."""
+        self._rc.home.check()
+
+    def check_connected(self) -> None:
+        """See `Supervisor.check_connected`."""
+        self.supervisor.check_connected()
+
     async def wait_ready(self) -> None:
         """Wait for the connection; see `Supervisor.wait_ready`."""
         await self.supervisor.wait_ready()
 
-    async def subscribe(
-        self,
-        event_filters: Collection[str],
-        callback: Callback | None,
-        subscription_info: SubscriptionInfo | Mapping[str, Any] | None,
-    ) -> Subscription:
-        """Subscribe; when it returns, the store knows: a process killed in the next moment can go on."""
-        subscription = await self.subscriptions.subscribe(event_filters, callback, subscription_info)
-        if self._keeper is not None:
-            await self._keeper.write()
-        return subscription
+    def retry_delay(self, failures: int) -> float:
+        """Give the wait in seconds after so many failures in a row."""
+        return self._settings.reconnect_delays(failures)
+
+    def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
+        """Run a call in the background; the caller waits for it, whatever it is itself a part of.
+
+        Raises:
+            NotConnected: the extension is closed.
+        """
+        if self.life.closing:
+            raise NotConnected("the client is closed")
+        return self.life.spawn(func, name, lasts=True, for_caller=True)
 
     def send(self, request: Request) -> Awaitable[Response]:
         """Send a call over the socket, now; see `RestTransport.send`."""
@@ -171,6 +204,25 @@ class Engine:
                 if lost.sent and not request.idempotent:
                     raise
 
+    def deliver(self, subscription: Subscription, after: Subscription | None) -> None:
+        """Start the consumer of a subscription with a callback, after that of another."""
+
+        async def deliver() -> None:
+            await subscription.deliver(after)
+
+        child = self.life.spawn(deliver, "delivery", lasts=True)
+        self._consumers = [*(pair for pair in self._consumers if not pair[1].done), (subscription, child)]
+
+    def touch(self) -> None:
+        """Hear that what should be stored has changed."""
+        if self._keeper is not None:
+            self._keeper.touch()
+
+    async def store(self) -> None:
+        """Store it now: a process killed in the next moment can go on."""
+        if self._keeper is not None:
+            await self._keeper.write()
+
     async def _call(self, method: str, path: str, body: object = None) -> Response:
         """Send a subscription call: through the middlewares and the rate gate, over this socket."""
         return await self._rc.send(self._request(method, path, body), transport=self._transport.send)
@@ -179,13 +231,6 @@ class Engine:
         json = UNSET if body is None else body
         return Request(method, path, json=json, timeout=self._settings.request_timeout)
 
-    def _deliver(self, subscription: Subscription, after: Subscription | None) -> None:
-        async def deliver() -> None:
-            await subscription.deliver(after)
-
-        child = self._rc.tasks.spawn(deliver, name="delivery", on_crash=self.supervisor.crashed)
-        self._consumers = [*(pair for pair in self._consumers if not pair[1].done), (subscription, child)]
-
     def _check_token(self) -> None:
         async def check() -> None:
             try:
@@ -193,61 +238,44 @@ class Engine:
             except RcexError as exc:  # the next call will meet it again
                 logger.warning("the access token could not be renewed after a suspend: %s", exc)
 
-        self._spawn(check, "token check")
+        self.life.spawn(check, "token check")
 
-    def _reassert_soon(self) -> None:
-        if not self.common.closing:
-            self._spawn(self.subscriptions.reassert, "subscription check")
+    def _watch_deadlines(self) -> None:
+        self.life.spawn(self._table.watch_deadlines, "request deadlines", lasts=True)
 
-    def _touch(self) -> None:
-        if self._keeper is not None:
-            self._keeper.touch()
-
-    def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
-        child = self._rc.tasks.spawn(func, name=name, on_crash=self.supervisor.crashed)
-        self._children = [*(one for one in self._children if not one.done), child]
-        return child
+    def _is_closing(self) -> bool:
+        return self.life.closing
 
     # -- stopping --------------------------------------------------------------------------------------------------
 
     async def stop(self, *, keep_session: bool) -> None:
-        """Close, within about `close_timeout` and whatever the state. Idempotent; safe from inside a handler.
+        """Close, within `close_timeout` and whatever the state; everybody waits for the one closing.
 
         Args:
             keep_session: leave session and subscription to the next process, which finds them in the store;
                 else delete the subscription and forget the session.
         """
-        if self.common.closing:
-            if not in_child():  # a handler must not wait for what may be waiting for it
-                await self._stopped.wait()
-            return
-        self.common.closing = True
-        try:
-            with self._share(0.6):
-                if not keep_session:
-                    await self._delete_subscriptions()
-                await self._disconnect()
-                await self._drain()
-        finally:
-            all_delivered = self._end_delivery()
-            with self._share(0.1):
-                await self._end_tasks()
-            with self._share(0.2):
-                if self._keeper is not None:
-                    await self._keeper.close(keep_session=keep_session, all_delivered=all_delivered)
-            self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)
-            self._stopped.set()
 
-    def _share(self, part: float) -> anyio.CancelScope:
-        """Bound one step by its part of `close_timeout`, also when the caller is cancelled."""
-        return anyio.move_on_after(part * self._settings.close_timeout, shield=True)
+        async def farewell() -> None:
+            await self.subscriptions.end_calls()
+            if not keep_session:
+                await self._delete_subscriptions()
+
+        async def last() -> None:
+            try:
+                if self._keeper is not None:
+                    await self._keeper.close(keep_session=keep_session, all_delivered=self._all_delivered)
+            finally:
+                self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)
+
+        await self.life.close(farewell=farewell, drain=self._drain, last=last)
 
     async def _delete_subscriptions(self) -> None:
         """Delete what would count against the limit for a day; over a dead or full link only HTTPS works."""
         for subscription_id in self.subscriptions.take_ids():
             request = self._request("DELETE", f"/restapi/v1.0/subscription/{subscription_id}")
             request.timeout = self._settings.close_timeout * 0.15
-            for way in (self._transport.send, None) if self.is_ready else (None,):  # None is HTTPS
+            for way in (self._transport.send, None) if self._table.connected else (None,):  # None is HTTPS
                 try:
                     await self._rc.send(request, transport=way)
                 except RestError as exc:
@@ -257,44 +285,28 @@ class Engine:
                     continue
                 break
 
-    async def _disconnect(self) -> None:
-        """Close the link, and see to it that nothing connects again while the rest is closed."""
-        self.supervisor.close()
-        link = self.supervisor.link
-        if link is not None:
-            await link.close(1000, "", within=self._settings.close_timeout * 0.15)
-        if self._supervising is not None:
-            self._supervising.cancel()
-            await self._supervising.wait()
-
     async def _drain(self) -> None:
-        """Let the callbacks have what is buffered."""
-        self.common.inbox.release()
-        if self.common.inbox.current is not None:
-            self.common.inbox.current.queue.close()
-        for _, child in self._consumers:
-            await child.wait()
+        """Let the callbacks have what is buffered; take them away what they did not get in time, and say so."""
+        self._inbox.release()
+        self.subscriptions.close_queue()
+        try:
+            for _, child in self._consumers:
+                await child.wait()
+        finally:
+            self._end_delivery()
 
-    def _end_delivery(self) -> bool:
-        """Take the callbacks away what they did not get, and say so; tell whether all was delivered."""
-        waiting = [child for _, child in self._consumers if not child.done and not child.encloses_caller()]
-        interrupted = sum(one.in_callback and child in waiting for one, child in self._consumers)
+    def _end_delivery(self) -> None:
+        waiting = [one for one, child in self._consumers if not child.done and not child.encloses_caller()]
+        interrupted = [one.in_hand for one in waiting if one.in_hand is not None]
         undelivered = [item for one, _ in self._consumers for item in one.queue.waiting()]
         for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more
             subscription.queue.close(discard=True)
-        if interrupted or undelivered:
-            since = datetime.fromtimestamp(min(item.received_at for item in undelivered), UTC) if undelivered else None
-            reason = f"closed with {len(undelivered)} notifications not delivered, {interrupted} callbacks cancelled"
-            self.common.announcer.gap(Gap(since, utc_now(), certain=True, reason=reason))
-        return not (interrupted or undelivered or self.common.inbox.undelivered())
-
-    async def _end_tasks(self) -> None:
-        self.supervisor.close()
-        children = [*self._children, *(child for _, child in self._consumers)]
-        for child in children:
-            child.cancel()
-        for child in children:
-            await child.wait()
+        lost = [*interrupted, *undelivered]
+        if lost:
+            since = min(notification.made for notification in lost)
+            counts = f"{len(undelivered)} notifications not delivered, {len(interrupted)} callbacks cancelled"
+            self._announcer.gap(gap_between(since, self.moment().latest, certain=True, reason=f"closed with {counts}"))
+        self._all_delivered = not lost and not self._inbox.undelivered()
 
 
 def _trace(direction: str, data: bytes) -> None:

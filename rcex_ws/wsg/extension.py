@@ -25,7 +25,7 @@ from rcex_ws.connection import (
     default_delays,
     open_websocket,
 )
-from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected, RequestLost
+from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import GapHook
@@ -155,12 +155,12 @@ class WebSocketExtension(Extension):
     @property
     def wsc(self) -> Wsc | None:
         """The newest recovery token (`token`, `sequence`); a secret."""
-        return None if self._engine is None else self._engine.common.session.wsc
+        return None if self._engine is None else self._engine.session.wsc
 
     @property
     def connection_details(self) -> ConnectionDetails | None:
         """What the server said of the connection first; None before the first one."""
-        return None if self._engine is None else self._engine.common.session.details
+        return None if self._engine is None else self._engine.session.details
 
     @property
     def subscription(self) -> Subscription | None:
@@ -170,7 +170,7 @@ class WebSocketExtension(Extension):
     @property
     def last_recovery(self) -> Recovery | None:
         """How the last outage ended."""
-        return None if self._engine is None else self._engine.common.last_recovery
+        return None if self._engine is None else self._engine.session.last_recovery
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -242,7 +242,7 @@ class WebSocketExtension(Extension):
         self._check_home()
         engine = self._running()
         await engine.supervisor.attempt()
-        return engine.common.last_recovery
+        return engine.session.last_recovery
 
     async def _open(self, wsc_token: str | None, *, resume: bool) -> None:
         rc = self._installed()
@@ -254,19 +254,10 @@ class WebSocketExtension(Extension):
             await engine.start(wsc_token=wsc_token, resume=resume)
             if self._start_in_background:
                 return
-            await self._wait_open(engine)
+            await engine.life.wait_open(self._settings.open_timeout)
         except BaseException:
             await self._stop(engine, keep_session=True)
             raise
-
-    async def _wait_open(self, engine: Engine) -> None:
-        with anyio.move_on_after(self._settings.open_timeout):
-            await engine.wait_ready()
-            return
-        raise ConnectFailed(
-            f"no connection within {self._settings.open_timeout:g} s; trying again can help "
-            f"(last: {engine.supervisor.reason or 'no answer'})"
-        )
 
     # -- subscribing and calling -----------------------------------------------------------------------------------
 
@@ -293,7 +284,7 @@ class WebSocketExtension(Extension):
             RestError: the server refused.
         """
         self._check_home()
-        return await self._running().subscribe(event_filters, callback, subscription_info)
+        return await self._running().subscriptions.subscribe(event_filters, callback, subscription_info)
 
     async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
         """Send a call over the socket; wait for the connection if need be, which `rc.request` never does.

@@ -7,18 +7,18 @@ that something changed costs the reader next to nothing.
 from __future__ import annotations
 
 import logging
-import time
+import math
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import anyio
 
-from rcex_ws.connection import Link
 from rcex_ws.loop import Signal
+from rcex_ws.wsg.completeness import Loss
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.models import ConnectionDetails
 from rcex_ws.wsg.session import Outage
-from rcex_ws.wsg.store import SessionStore, StoredSession
+from rcex_ws.wsg.store import SessionStore, SessionUnreadable
+from rcex_ws.wsg.stored import StoredSession
 
 __all__ = ["Keeper"]
 
@@ -40,15 +40,16 @@ class Keeper:
     Args:
         store: where to.
         common: the session and what belongs to it.
-        link: gives the present connection, if there is one.
+        heard_at: gives the loop's time when the newest frame came.
     """
 
-    def __init__(self, store: SessionStore, common: Common, link: Callable[[], Link | None]) -> None:
+    def __init__(self, store: SessionStore, common: Common, heard_at: Callable[[], float]) -> None:
         self._store = store
         self._common = common
-        self._link = link
+        self._heard_at = heard_at
         self._dirty = Signal()
         self._one_at_a_time = anyio.Lock()
+        self._asked = self._written = 0  # how often a write was asked for, and how many of these are seen to
         self._opened = False
         self._worth_keeping = False
 
@@ -61,20 +62,26 @@ class Keeper:
         Raises:
             ConfigurationError: another process has the store.
         """
-        stored = await self._store.open()
+        try:
+            stored = await self._store.open()
+        except SessionUnreadable as exc:
+            stored = None
+            if resume:
+                self._common.announcer.error(exc)
+                self._common.subscriptions.resume_unreadable(str(exc))
         self._opened = True
         if stored is None or not resume:
             return
         for uuid in stored.uuids:
             self._common.inbox.seen.add(uuid)
-        if stored.subscription is None:
+        if not stored.subscription.wanted:
             return  # without a subscription there is no session to recover (WSG-1005), and nothing to miss
         session = self._common.session
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
-        since = datetime.fromtimestamp(stored.last_frame_at, UTC)
-        session.begin_outage(Outage(since=since, lost_at=None, clean=stored.clean))
-        self._common.subscriptions.resume(stored.subscription, stored.event_filters)
+        session.begin_outage(Outage(lost_at=None, clean=stored.clean))
+        self._common.account.resume(Loss.from_store(stored.unfinished))
+        self._common.subscriptions.resume(stored.subscription, clean=stored.clean)
 
     def touch(self) -> None:
         """Say that something changed."""
@@ -93,8 +100,12 @@ class Keeper:
         Args:
             clean: this is the last word, and all that came was delivered.
         """
+        self._asked += 1
+        asked = self._asked
         async with self._one_at_a_time:
-            self._dirty = Signal()
+            if asked <= self._written and not clean:
+                return  # by one that waited behind the same slow write
+            self._written, self._dirty = self._asked, Signal()
             stored = self._snapshot(clean=clean)
             if stored is None:
                 return
@@ -118,28 +129,24 @@ class Keeper:
                 await self._store.close()
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
-        session, link, current = self._common.session, self._link(), self._common.inbox.current
-        if current is not None and current.info is not None:
+        common, session = self._common, self._common.session
+        subscription = common.subscriptions.to_store()
+        if subscription.wanted:
             self._worth_keeping = True
         if session.wsc is None or not self._worth_keeping:  # only a session with a subscription can be recovered
             return None
         outage = session.outage
         if outage is not None and outage.outcome is not None:
             return None  # the new session has no subscription yet; the old one in the store leads to the right gap
-        last_frame = link.last_inbound_at if link is not None else None
-        if outage is not None:
-            last_frame = outage.since
         # What no consumer has taken dies with the process: it must neither count as seen nor shorten the gap.
-        waiting = self._common.inbox.undelivered()
+        waiting = common.inbox.undelivered()
         unseen = {notification.uuid for notification in waiting}
-        times = [notification.received_at for notification in waiting]
-        times.append(last_frame.timestamp() if last_frame else time.time())
+        oldest = min((notification.made for notification in waiting), default=math.inf)
         return StoredSession(
             wsc=session.wsc,
-            subscription=current.info if current is not None else None,
-            event_filters=current.event_filters if current is not None else (),
-            last_frame_at=min(times),
+            subscription=subscription,
+            unfinished=common.account.unfinished(self._heard_at(), oldest).to_store(),
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
-            uuids=[uuid for uuid in self._common.inbox.seen.last(_UUIDS) if uuid not in unseen],
+            uuids=[uuid for uuid in common.inbox.seen.last(_UUIDS) if uuid not in unseen],
         )

@@ -150,6 +150,7 @@ class Notification(Struct, gc=False, eq=False):
     received_at: float
     _envelope: Envelope
     _raw: Raw
+    _not_before: float
     _body: Any = UNSET
 
     @property
@@ -166,6 +167,12 @@ class Notification(Struct, gc=False, eq=False):
     def timestamp(self) -> datetime | None:
         """When the server made it; None if it did not say."""
         return parse_time(self._envelope.timestamp)
+
+    @property
+    def made(self) -> float:
+        """For the account of completeness: `timestamp` in seconds; without one, what had been proven when it came."""
+        timestamp = self.timestamp
+        return self._not_before if timestamp is None else timestamp.timestamp()
 
     @property
     def body(self) -> Any:
@@ -221,8 +228,10 @@ class Recovery:
 class Gap:
     """A period for which notifications are or may be missing; read the affected data again.
 
+    Both ends are inclusive, and in the server's time: that of `Notification.timestamp`.
+
     Attributes:
-        since: the last sign of life before it; None when it lies before this process and is not known.
+        since: the last moment that is proven complete; None when there is none known.
         until: from here on all is complete again.
         certain: True when the server or this library knows of a loss, False when it cannot be excluded.
         reason: for people.

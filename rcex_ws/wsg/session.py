@@ -1,6 +1,7 @@
 """The session that outlives connections: its recovery token, and what is known of an outage. Pure, `now` is passed in.
 
-It decides whether the token is offered again, what the server's word means, and whether notifications may be missing.
+It decides whether the token is offered again, what the server's word means, and why notifications may be missing; for
+which time, the account of completeness knows.
 Facts: known outcomes of recoveries as published by the author of @rc-ex/ws (rc-ws-recover-test), error codes WSG-400,
 WSG-1003 and WSG-1005; the window is `recoveryTimeout` of ConnectionDetails, counted from the loss.
 """
@@ -8,13 +9,12 @@ WSG-1003 and WSG-1005; the window is `recoveryTimeout` of ConnectionDetails, cou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from rcex_ws.connection import Loss, LossKind
 from rcex_ws.wsg.frames import Wsc
-from rcex_ws.wsg.models import ConnectionDetails, Gap, Outcome, Recovery
+from rcex_ws.wsg.models import ConnectionDetails, Outcome, Recovery
 
-__all__ = ["Outage", "Session"]
+__all__ = ["Doubt", "Outage", "Session"]
 
 
 @dataclass(slots=True)
@@ -22,25 +22,41 @@ class Outage:
     """What is known of the time without a connection.
 
     Attributes:
-        since: the last inbound frame before it; None if unknown.
         lost_at: the event loop's time of the loss; None after a restart: only a wall clock counts over it, and that
             may have been set, so whether the session is still kept is left to the server.
         loss: how the connection ended; None after a restart.
         clean: after a restart: whether the last process had delivered all and said goodbye.
         attempts: so far.
-        interrupted: a recovery attempt died after its upgrade request was sent; what it replayed is gone.
+        replay_cut: the connection was lost, or a recovery attempt died, while the server may have been replaying.
         outcome: decided, though perhaps not announced yet.
         error_code: the server's, with the outcome.
     """
 
-    since: datetime | None
     lost_at: float | None
     loss: Loss | None = None
     clean: bool = False
     attempts: int = 0
-    interrupted: bool = False
+    replay_cut: bool = False
     outcome: Outcome | None = None
     error_code: str | None = None
+
+    @property
+    def why_lost(self) -> str:
+        """Why the session is gone, for people; empty if there was no subscription tied to it (WSG-1005)."""
+        return "" if self.error_code == "WSG-1005" else self.describe()
+
+    def describe(self) -> str:
+        """Say how it ended."""
+        code = f" ({self.error_code})" if self.error_code else ""
+        return f"session not recovered: {self.outcome}{code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why notifications may be missing, or are."""
+
+    reason: str
+    certain: bool
 
 
 class Session:
@@ -53,12 +69,14 @@ class Session:
         wsc: the newest token; None while there is no session to recover.
         details: of the newest connection.
         outage: the one not yet concluded; None while connected, and before the first connection.
+        last_recovery: how the last outage ended.
     """
 
     def __init__(self, wsc: Wsc | None = None) -> None:
         self.wsc = wsc
         self.details = ConnectionDetails()
         self.outage: Outage | None = None
+        self.last_recovery: Recovery | None = None
         self._unreadable_in_a_row = 0
 
     def begin_outage(self, outage: Outage) -> None:
@@ -89,7 +107,7 @@ class Session:
     def recovery_died(self) -> None:
         """Take note that an attempt with a token failed after the server may have begun to replay."""
         if self.outage is not None:
-            self.outage.interrupted = True
+            self.outage.replay_cut = True
 
     def decide(self, outcome: Outcome, error_code: str | None = None) -> None:
         """Take note of how the outage ends; the first verdict counts. All but RECOVERED end the old session."""
@@ -127,45 +145,35 @@ class Session:
         if outage is None:
             return True
         announced = outage.loss is not None and outage.loss.announced
-        return not outage.interrupted and (outage.clean or announced)
+        return not outage.replay_cut and (outage.clean or announced)
 
-    def conclude(self, now: float, *, subscribed: bool, until: datetime) -> tuple[Recovery, Gap | None] | None:
-        """End the outage; give the outcome and the gap, or None when there was no session to recover.
+    def conclude(self, now: float, away: float | None) -> tuple[Recovery, Doubt | None] | None:
+        """End the outage; give the outcome and the doubt it leaves, or None when there was no session to recover.
 
         After a recovery this is due at the server's first frame, else when the new subscription is active.
 
         Args:
             now: the event loop's time.
-            subscribed: whether there was a subscription; without one nothing can be missing.
-            until: when the connection or, if the session is new, its subscription came to be.
+            away: seconds since the last proof, for an outage that began in an earlier process; None if unknown.
         """
         outage, self.outage = self.outage, None
         if outage is None or outage.outcome is None:
             return None
-        seconds = None
-        if outage.lost_at is not None:
-            seconds = now - outage.lost_at
-        elif outage.since is not None:
-            seconds = max(0.0, (until - outage.since).total_seconds())
-        recovery = Recovery(outage.outcome, outage.error_code, seconds, outage.attempts)
-        return recovery, _gap(outage, until) if subscribed else None
+        seconds = away if outage.lost_at is None else now - outage.lost_at
+        self.last_recovery = Recovery(outage.outcome, outage.error_code, seconds, outage.attempts)
+        return self.last_recovery, _doubt(outage)
 
 
-def _gap(outage: Outage, until: datetime) -> Gap | None:
-    if outage.since is not None and outage.since > until:  # the wall clock was set back: nobody knows since when
-        outage.since = None
+def _doubt(outage: Outage) -> Doubt | None:
     if outage.outcome is not Outcome.RECOVERED:
-        code = f" ({outage.error_code})" if outage.error_code else ""
-        return Gap(outage.since, until, certain=True, reason=f"session not recovered: {outage.outcome}{code}")
+        return Doubt(outage.describe(), certain=True)
     if outage.loss is not None and outage.loss.kind is LossKind.UNREADABLE:
-        return Gap(outage.since, until, certain=True, reason=f"a message could not be read: {outage.loss}")
+        return Doubt(f"a message could not be read: {outage.loss}", certain=True)
     # The server buffers from the loss that *it* saw: what it had written before may never have arrived.
-    if outage.interrupted:
-        reason = "a recovery attempt was cut off while the server may have been replaying"
-    elif outage.loss is not None and not outage.loss.announced:
-        reason = f"the connection was lost without a word: {outage.loss}"
-    elif outage.loss is None and not outage.clean:
-        reason = "the last process ended without closing"
-    else:
-        return None
-    return Gap(outage.since, until, certain=False, reason=reason)
+    if outage.replay_cut:
+        return Doubt("an earlier recovery was cut off while the server may have been replaying", certain=False)
+    if outage.loss is not None and not outage.loss.announced:
+        return Doubt(f"the connection was lost without a word: {outage.loss}", certain=False)
+    if outage.loss is None and not outage.clean:
+        return Doubt("the last process ended without closing", certain=False)
+    return None

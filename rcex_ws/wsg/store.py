@@ -11,16 +11,14 @@ from typing import Protocol, runtime_checkable
 
 import anyio
 import msgspec
-from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.rest.file_thread import FileThread
 from rcex_ws.rest.files import write_private
 from rcex_ws.wsg.file_lock import FileLock
-from rcex_ws.wsg.frames import Wsc
-from rcex_ws.wsg.models import SubscriptionInfo
+from rcex_ws.wsg.stored import StoredSession
 
-__all__ = ["FileSessionStore", "SessionStore", "SessionUnreadable", "StoredSession"]
+__all__ = ["FileSessionStore", "SessionStore", "SessionUnreadable"]
 
 _RETRY_LOCK = 0.1
 
@@ -31,28 +29,6 @@ class SessionUnreadable(RcexError):
     The store is taken all the same, and an extension goes on with a new session. What the old one missed cannot be
     known, so the extension reports a gap. The message says where the content lies, and quotes nothing of it.
     """
-
-
-class StoredSession(Struct, kw_only=True, rename="camel", frozen=True):
-    """What is kept of a session.
-
-    Attributes:
-        wsc: its recovery token.
-        subscription: what was subscribed, as the server describes it; None if nothing was.
-        event_filters: what was subscribed, as the application asked for it.
-        last_frame_at: wall-clock seconds since the epoch of the last inbound frame.
-        recovery_timeout: seconds the server keeps the session.
-        clean: the process had delivered all it got and closed.
-        uuids: the newest notifications it got, oldest first.
-    """
-
-    wsc: Wsc
-    subscription: SubscriptionInfo | None = None
-    event_filters: tuple[str, ...] = ()
-    last_frame_at: float
-    recovery_timeout: float
-    clean: bool
-    uuids: list[str] = []
 
 
 @runtime_checkable

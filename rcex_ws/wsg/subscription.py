@@ -65,6 +65,7 @@ class Subscription:
         *,
         callback: Callback | None = None,
         info: SubscriptionInfo | None = None,
+        claimed: bool = True,
     ) -> None:
         self.event_filters = event_filters
         self.info = info
@@ -73,7 +74,8 @@ class Subscription:
         self._owner = owner
         self._queue = queue
         self._callback = callback
-        self.in_callback = False  # for the owner: a callback runs now
+        self.claimed = claimed  # for the owner: the application has asked for it; else it is of an earlier process
+        self.in_hand: Notification | None = None  # for the owner: the callback has it now
         self._drained = Signal()
 
     def __repr__(self) -> str:
@@ -153,7 +155,7 @@ class Subscription:
 
     def claim(self, callback: Callback | None) -> None:
         """Give a subscription that was resumed before anybody asked for it its consumer."""
-        self._callback = callback
+        self._callback, self.claimed = callback, True
 
     def end(self, state: SubscriptionState, error: Exception | None = None, *, discard: bool = False) -> None:
         """Let it end after what is buffered, or without that."""
@@ -176,7 +178,7 @@ class Subscription:
             if after is not None:
                 await after.drained()
             async for notification in self._queue:
-                self.in_callback = True
+                self.in_hand = notification
                 try:
                     result = callback(notification)
                     if result is not None and inspect.isawaitable(result):
@@ -190,7 +192,7 @@ class Subscription:
                     error.__cause__ = exc
                     self._callback_raised(notification, error)
                 finally:
-                    self.in_callback = False
+                    self.in_hand = None
         finally:
             self._drained.set()
 

@@ -49,12 +49,20 @@ class Change(Generic[C]):
     Attributes:
         consumer: who is to get the notifications.
         filters: which ones.
+        old: the filters that it replaces, by path.
+        new: its own filters, by path.
         withdrawn: nobody waits for it any more, but it may have reached the server.
     """
 
     consumer: C
     filters: tuple[str, ...]
+    old: FilterIndex
+    new: FilterIndex
     withdrawn: bool = False
+
+    def only_old(self, event: str) -> bool:
+        """Tell whether the old filters alone can have caused a notification."""
+        return self.old.can_cause(event) and not self.new.can_cause(event)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +103,6 @@ class SubscriptionMachine(Generic[C]):
         self.orphans: list[str] = []
         self._in_force: tuple[str, ...] = ()  # while KNOWN
         self._flight: Flight | None = None
-        self._indexes: tuple[FilterIndex, FilterIndex] | None = None  # of the old filters and the new, in a change
 
     @property
     def settled(self) -> bool:
@@ -110,9 +117,7 @@ class SubscriptionMachine(Generic[C]):
         """Ask for filters; one change at a time."""
         if self.change is not None:
             raise AssertionError("a change is under way")
-        self.change = Change(consumer, filters)
-        if consumer is not self.current:
-            self._indexes = FilterIndex(self.wanted), FilterIndex(filters)
+        self.change = Change(consumer, filters, FilterIndex(self.wanted), FilterIndex(filters))
         return self.change
 
     def withdraw(self, change: Change[C]) -> None:
@@ -282,15 +287,6 @@ class SubscriptionMachine(Generic[C]):
         """Go on with a session of which only the token is known."""
         self.current, self.certainty = consumer, Certainty.UNSURE
 
-    # -- routing ---------------------------------------------------------------------------------------------------
-
-    def only_old(self, event: str) -> bool:
-        """Tell, in a change, whether the old filters alone can have caused a notification."""
-        if self._indexes is None:
-            return False
-        old, new = self._indexes
-        return old.can_cause(event) and not new.can_cause(event)
-
     # -- how -------------------------------------------------------------------------------------------------------
 
     def _lands(self, flight: Flight) -> bool:
@@ -304,7 +300,7 @@ class SubscriptionMachine(Generic[C]):
             self._end_change()
 
     def _end_change(self) -> None:
-        self.change = self._indexes = None
+        self.change = None
 
     def _begin_doubt(self, loss: Loss) -> None:
         """Doubt from here on, unless an older doubt runs; what is certain stays so."""

@@ -1,89 +1,143 @@
-"""The one subscription of an extension: make it, replace it, resume it, restore it, let it end.
+"""The one subscription of an extension: carries out what its machine asks for, and hands it to the consumers.
 
-Calls run one after another. What the application asks for and what the server may have made of it can differ for a
-while (a lost answer, a cancelled call); here is where both are brought together again.
+Each call of the application is an `Operation`: one after another, in a task of the life's own. What a lost answer, a
+refusal or a cancelled caller leaves behind is set right by `settle`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from itertools import count
+from math import inf
+from typing import Any, Protocol, TypeVar
 
 import anyio
 
-from rcex_ws.connection import utc_now
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost, SubscriptionEnded
 from rcex_ws.rest import LoginRefused, RestError
+from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import Announcer
-from rcex_ws.wsg.filters import check_filters, matches_any, same_filters
+from rcex_ws.wsg.completeness import MARGIN, Completeness, Loss, gap_between
+from rcex_ws.wsg.filters import check_filters, same_filters
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.models import Gap, Outcome, Recovery, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.operation import Operation
+from rcex_ws.wsg.server_clock import Moment
+from rcex_ws.wsg.stored import StoredSubscription
 from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
+from rcex_ws.wsg.subscription_machine import Call, Flight, SubscriptionMachine
 
-__all__ = ["Subscriptions"]
+__all__ = ["Host", "Subscriptions"]
 
 logger = logging.getLogger("rcex_ws.wsg")
+
+T = TypeVar("T")
+
+
+class Host(Protocol):
+    """What the subscription needs of the life that it is a part of."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls can go over the socket now."""
+        ...
+
+    @property
+    def owner_id(self) -> str | None:
+        """The extension that is logged in, if that is known."""
+        ...
+
+    @property
+    def heard_at(self) -> float:
+        """The loop's time when the newest frame came."""
+        ...
+
+    def moment(self) -> Moment:
+        """Give the server's time."""
+        ...
+
+    def check_home(self) -> None:
+        """Raise `WrongEventLoop` when the caller is not where the client lives."""
+        ...
+
+    def check_connected(self) -> None:
+        """Raise `NotConnected` when the connection is lost and only `recover()` brings it back."""
+        ...
+
+    async def wait_ready(self) -> None:
+        """Wait for a connection; raise `NotConnected` when it is not to be waited for."""
+        ...
+
+    def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
+        """Run a call in the background; the caller waits for it, whatever it is itself a part of."""
+        ...
+
+    def retry_delay(self, failures: int) -> float:
+        """Give the wait in seconds after so many failures in a row."""
+        ...
+
+    def deliver(self, subscription: Subscription, after: Subscription | None) -> None:
+        """Start the consumer of a subscription with a callback, after that of another."""
+        ...
+
+    def touch(self) -> None:
+        """Hear that what should be stored has changed."""
+        ...
+
+    async def store(self) -> None:
+        """Store it now."""
+        ...
 
 
 class Subscriptions:
     """Own the subscription of one extension.
 
     Args:
+        host: the life.
         api: asks the server.
+        machine: knows what is to be asked.
         inbox: routes notifications.
+        account: knows what is complete.
         announcer: hears of gaps and errors.
-        check_home: raises when the caller is not where the client lives.
-        wait_ready: waits for a connection; raises `NotConnected` when it is not to be waited for.
-        check_connected: raises it when the connection is lost and only `recover()` brings it back.
-        owner_id: gives the extension that is logged in, if that is known.
-        deliver: starts the consumer of a subscription with a callback, after that of another.
-        changed: hears that what should be stored has changed.
-        reassert_soon: has `reassert` run in the background.
     """
 
     def __init__(
         self,
+        host: Host,
         api: SubscriptionApi,
+        machine: SubscriptionMachine[Subscription],
         inbox: Inbox,
+        account: Completeness,
         announcer: Announcer,
-        *,
-        check_home: Callable[[], None],
-        wait_ready: Callable[[], Awaitable[None]],
-        check_connected: Callable[[], None],
-        owner_id: Callable[[], str | None],
-        deliver: Callable[[Subscription, Subscription | None], None],
-        changed: Callable[[], None],
-        reassert_soon: Callable[[], None],
     ) -> None:
+        self._host = host
         self._api = api
+        self._machine = machine
         self._inbox = inbox
+        self._account = account
         self._announcer = announcer
-        self.check_home = check_home
-        self._wait_ready = wait_ready
-        self._check_connected = check_connected
-        self._owner_id = owner_id
-        self._deliver = deliver
-        self._changed = changed
-        self._reassert_soon = reassert_soon
         self._one_at_a_time = anyio.Lock()
-        self._claimed = False
-        self._unsure_since: datetime | None = None  # the server may have other filters than we think
-        self._blind = False  # the session was resumed by its token alone: what was subscribed is not known
-        self._blind_recovery: Recovery | None = None  # how that went, until the first subscribe
+        self._operations: list[Operation[Any]] = []
+        self._settling = False
+        self._found: list[Gap] = []  # in answers, and not told yet
 
     @property
     def current(self) -> Subscription | None:
         """The active subscription, if somebody asked for it."""
-        return self._inbox.current if self._claimed else None
+        current = self._machine.current
+        return current if current is not None and current.claimed else None
 
     @property
     def is_known(self) -> bool:
         """Whether it is known here what the server should send."""
-        return self._inbox.current is not None and bool(self._inbox.current.event_filters)
+        return bool(self._machine.wanted)
+
+    @property
+    def can_miss(self) -> bool:
+        """Whether the server may have something to send: else nothing can be missing."""
+        return self._machine.current is not None or self._machine.change is not None
 
     # -- asked for by the application ------------------------------------------------------------------------------
 
@@ -98,16 +152,14 @@ class Subscriptions:
         if callback is not None and not callable(callback):
             raise ConfigurationError(f"callback: expected a function that takes a notification, got {callback!r}")
         earlier = _as_info(subscription_info)
-        async with self._one_at_a_time:
-            current = self._inbox.current
-            if current is not None and self._claimed:
-                self._check_connected()
-            if earlier is not None and current is not None and current.info is None:  # the session was recovered
-                same = same_filters(filters, earlier.event_filters, owner_id=self._owner_id())
-                current.activate(earlier, filters if same else earlier.event_filters)
-            if current is not None and same_filters(filters, current.event_filters) and self._unsure_since is None:
-                return self._hand_over(current, filters, callback)
-            return await self._replace(filters, callback, earlier)
+
+        async def run(operation: Operation[Subscription]) -> Subscription:
+            async with self._one_at_a_time:
+                subscription = await self._subscribe(operation, filters, callback, earlier)
+            await self._finish(operation, subscription)
+            return subscription
+
+        return await self._carry_out(run, "subscribe")
 
     async def refresh(self, subscription: Subscription) -> None:
         """Renew a subscription at the server."""
@@ -116,24 +168,32 @@ class Subscriptions:
     async def update(self, subscription: Subscription, event_filters: Collection[str]) -> None:
         """Change the filters of the active subscription."""
         filters = check_filters(event_filters)
-        async with self._one_at_a_time:
-            await self._wait_ready()
-            if subscription is not self._inbox.current or subscription.info is None:
-                raise SubscriptionEnded(f"the subscription is {subscription.state}; subscribe again")
-            with self._unsure_unless_answered():
-                info = await self._api.ask(filters, subscription.info)
-            subscription.activate(info, filters)
-            self._changed()
-            await self._report_gaps()
+
+        async def run(operation: Operation[None]) -> None:
+            async with self._one_at_a_time:
+                await self._host.wait_ready()
+                if subscription is not self._machine.current:
+                    raise SubscriptionEnded(f"the subscription is {subscription.state}; subscribe again")
+                await self._change(operation, subscription, filters, again=False)
+            await self._finish(operation, subscription)
+
+        await self._carry_out(run, "update")
 
     async def revoke(self, subscription: Subscription) -> None:
         """Delete a subscription at the server; without a connection it is forgotten now and deleted later."""
-        async with self._one_at_a_time:
-            if subscription is not self._inbox.current:
-                return
-            self.end(SubscriptionState.REVOKED)
-            if subscription.info is not None:
-                await self._api.delete(subscription.info)
+
+        async def run(operation: Operation[None]) -> None:
+            async with self._one_at_a_time:
+                if subscription is self._machine.current:
+                    self.end(SubscriptionState.REVOKED)
+                    with operation.uninterrupted():
+                        await self._delete_orphans(raising=True)
+
+        await self._carry_out(run, "revoke")
+
+    def check_home(self) -> None:
+        """Raise `WrongEventLoop` when the caller is not where the client lives."""
+        self._host.check_home()
 
     def handler_failed(self, error: Exception) -> None:
         """Report an exception of a callback."""
@@ -141,196 +201,345 @@ class Subscriptions:
 
     # -- asked for by the connection -------------------------------------------------------------------------------
 
-    def resume(self, info: SubscriptionInfo | None, event_filters: tuple[str, ...] = ()) -> None:
+    def resume(self, stored: StoredSubscription, *, clean: bool) -> None:
         """Expect events of a session from before a restart; they wait for the first `subscribe`."""
-        subscription = Subscription(self, event_filters, self._inbox.new_queue(), info=info)
-        subscription.activate(info, event_filters)
-        self._inbox.current = subscription
-        self._claimed = False
-        self._blind = info is None
+        self._machine.resume(stored, self._unclaimed(stored.wanted, stored.info), clean=clean)
 
-    def resumed(self, recovery: Recovery) -> None:
-        """Hear how the session fared."""
-        if self._blind:
-            self._blind, self._blind_recovery = False, recovery
+    def resume_blind(self) -> None:
+        """Expect events of a session of which only the token is known."""
+        self._machine.resume_blind(self._unclaimed((), None))
 
-    async def restore(self) -> None:
+    def resume_unreadable(self, reason: str) -> None:
+        """Hear that there was a session, of which nothing is known any more."""
+        self._machine.doubt = Loss(-inf, certain=True, reason=reason)
+
+    def to_store(self) -> StoredSubscription:
+        """Write down what the next process must know."""
+        return self._machine.to_store()
+
+    def connection_lost(self) -> None:
+        """Hear that the answers to all calls are lost."""
+        self._machine.connection_lost()
+
+    async def restore(self, reason: str) -> None:
         """Subscribe anew on a session that begins empty.
+
+        Args:
+            reason: why it does, for people; empty if the old one had no subscription.
 
         Raises:
             RcexError: it failed and may succeed later. A refusal for good fails the subscription instead.
         """
-        subscription = self._inbox.current
-        if subscription is None:
+        machine = self._machine
+        machine.session_ended()
+        if not machine.wanted:
+            blind, machine.current = machine.current, None
+            if blind is not None:  # resumed by token alone: what it was for is not known, but it was for something
+                blind.end(SubscriptionState.FAILED, discard=True)
+                if reason:
+                    machine.doubt = Loss(-inf, certain=True, reason=reason)
             return
-        if not self.is_known:  # resumed by token alone: what it was for is not known
-            self._inbox.current = None
-            subscription.end(SubscriptionState.FAILED, discard=True)
-            return
-        old = subscription.info
         try:
-            info = await self._api.ask(subscription.event_filters)
+            while (call := machine.next_call(restoring=True)) is not None:
+                await self._make(call)
         except RestError as exc:
             if exc.retryable or isinstance(exc, LoginRefused):
                 raise
-            logger.error("the subscription was refused and is not renewed: %s", exc)  # noqa: TRY400 - no bug of ours
-            self.end(SubscriptionState.FAILED, exc)
-            self._announcer.error(exc)
-        else:
-            current = self._inbox.current  # meanwhile it may have been revoked, or have got another consumer
-            if current is None:
-                self._api.abandon(info)
-            else:
-                current.activate(info, current.event_filters)
-        if old is not None:
-            self._api.abandon(old)
-        self._changed()
-        while self._api.gaps:
-            self._announcer.gap(self._api.gaps.pop(0))
+            self._fail(exc)
+        finally:
+            self._tell_in_turn()
 
-    async def reassert(self) -> None:
-        """Give the server the filters of the current subscription again, if it may have others."""
-        async with self._one_at_a_time:
-            subscription, since = self._inbox.current, self._unsure_since
-            if subscription is None or since is None:
-                self._unsure_since = None
-                return
-            try:
-                info = await self._api.ask(subscription.event_filters, subscription.info)
-            except RcexError as exc:
-                logger.warning("the filters could not be asserted, the next connection tries again: %s", exc)
-                return
-            subscription.activate(info, subscription.event_filters)
-            self._unsure_since = None
-            reason = "a change of the filters was cancelled; the server may have made it for a while"
-            self._api.gaps.append(Gap(since, utc_now(), certain=False, reason=reason))
-            await self._report_gaps()
+    def settle_soon(self) -> None:
+        """Bring the server's filters and the wanted ones together, if they may differ; in the background."""
+        if self._host.is_ready and not self._machine.settled and not self._settling:
+            self._settling = True
+            self._host.start_call(self._settle, "subscription check")
 
     async def clear_up(self) -> None:
         """Delete the subscriptions of lost sessions."""
-        await self._api.delete_abandoned()
+        await self._delete_orphans()
 
-    def abandon(self) -> None:
-        """Take note that the current subscription is to be deleted at the server."""
-        current = self._inbox.current
-        if current is not None and current.info is not None:
-            self._api.abandon(current.info)
+    async def end_calls(self) -> None:
+        """Cut short what the application waits for; what the server was asked for gets its answer first."""
+        operations = [one for one in self._operations if not one.done]
+        for operation in operations:
+            operation.cancel()
+        for operation in operations:
+            await operation.wait()
 
     def take_ids(self) -> list[str]:
-        """Give the ids of all subscriptions that are still to be deleted at the server."""
-        current = self._inbox.current
-        own = [current.info.id] if current is not None and current.info is not None else []
-        return own + self._api.take_abandoned()
+        """Give the ids of all subscriptions that are still to be deleted at the server, and forget them."""
+        machine = self._machine
+        machine.session_ended()
+        ids, machine.orphans = machine.orphans, []
+        return ids
+
+    def close_queue(self) -> None:
+        """Let the consumer end after what is buffered."""
+        if self._machine.current is not None:
+            self._machine.current.queue.close()
 
     def end(self, state: SubscriptionState, error: Exception | None = None) -> None:
-        """End the current subscription here, without a call, after what is buffered."""
-        subscription, self._inbox.current = self._inbox.current, None
+        """End the current subscription here, after what is buffered; at the server it is deleted when there is time."""
+        subscription = self._machine.current
+        self._machine.revoke()
         if subscription is not None:
             subscription.end(state, error)
-            self._changed()
+            self._host.touch()
 
-    # -- how -------------------------------------------------------------------------------------------------------
+    # -- how: operations -------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, run: Callable[[Operation[T]], Awaitable[T]], name: str) -> T:
+        operation = Operation(run, name=name)
+        self._operations = [*(one for one in self._operations if not one.done), operation]
+        operation.start(self._host.start_call)
+        return await operation.result()
+
+    async def _subscribe(
+        self,
+        operation: Operation[Subscription],
+        filters: tuple[str, ...],
+        callback: Callback | None,
+        earlier: SubscriptionInfo | None,
+    ) -> Subscription:
+        machine = self._machine
+        if self.current is not None:
+            self._host.check_connected()
+        adopted = self._use(earlier, filters)
+        if machine.current is not None and machine.settled and same_filters(filters, machine.wanted):
+            return self._hand_over(machine.current, filters, callback)
+        candidate = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
+        candidate.queue.hold()
+        try:
+            await self._change(operation, candidate, filters, again=True)
+        except BaseException:
+            if machine.current is not None:
+                candidate.queue.move_to(machine.current.queue, behind=True)
+            candidate.end(SubscriptionState.FAILED, discard=True)
+            if adopted and machine.current is None:
+                machine.forget()
+            raise
+        return candidate
+
+    def _use(self, earlier: SubscriptionInfo | None, filters: tuple[str, ...]) -> bool:
+        """Take the application's word for a subscription, where nothing better is known; tell whether it was."""
+        machine = self._machine
+        if earlier is None or machine.info is not None:
+            return False
+        if machine.current is not None and not machine.wanted:  # recovered by token alone
+            same = same_filters(filters, earlier.event_filters, owner_id=self._host.owner_id)
+            machine.trust(earlier, filters if same else earlier.event_filters)
+            machine.current.activate(earlier, machine.wanted)
+            return False
+        if machine.wanted:
+            return False
+        if machine.doubt is not None:  # the session is gone, and the subscription with it
+            machine.orphans.append(earlier.id)
+            return False
+        doubt = Loss(-inf, reason="the subscription was resumed on a new session")
+        machine.adopt(earlier, earlier.event_filters, doubt)
+        return True
 
     def _hand_over(self, current: Subscription, filters: tuple[str, ...], callback: Callback | None) -> Subscription:
         """Give the subscription that the server serves already to a new consumer, without a call."""
-        if self._claimed:
+        if current.claimed:
             successor = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
-            self._activate(successor, current.info, filters)
+            successor.activate(current.info, filters)
+            self._machine.hand_over(successor)
+            self._succeed(successor, current, lambda _: False)
             return successor
         current.claim(callback)
-        self._claimed = True
         if callback is not None:
-            self._deliver(current, None)
+            self._host.deliver(current, None)
         return current
 
-    async def _replace(
-        self, filters: tuple[str, ...], callback: Callback | None, earlier: SubscriptionInfo | None
-    ) -> Subscription:
-        """Ask the server for other filters; until it answers, events go to whom they match."""
-        candidate = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
-        candidate.queue.hold()
-        self._inbox.candidate = candidate
+    async def _finish(self, operation: Operation[Any], subscription: Subscription) -> None:
+        """Store what was changed, and tell what was found; the hook runs before the subscription delivers."""
         try:
-            with self._unsure_unless_answered():
-                info = await self._ask_until_answered(filters, earlier)
-        except BaseException:
-            if self._inbox.current is not None:
-                candidate.queue.move_to(self._inbox.current.queue, behind=True)
-            candidate.end(SubscriptionState.FAILED, discard=True)
-            raise
+            with operation.uninterrupted():
+                await self._host.store()
+                while self._found:
+                    await self._announcer.gap_now(self._found.pop(0))
+                await self._delete_orphans()
         finally:
-            self._inbox.candidate = None
-        self._activate(candidate, info, filters)
-        try:
-            await self._report_gaps()
-        finally:
-            self._inbox.answered(candidate)
-        return candidate
+            self._inbox.answered(subscription)
 
-    @contextmanager
-    def _unsure_unless_answered(self) -> Generator[None]:
-        """Notice a change that was cancelled or timed out: the server may have made it all the same."""
-        asked_at = utc_now()
+    # -- how: calls to the server ----------------------------------------------------------------------------------
+
+    async def _change(
+        self, operation: Operation[Any], consumer: Subscription, filters: tuple[str, ...], *, again: bool
+    ) -> None:
+        """Ask for other filters until the server has answered.
+
+        Args:
+            operation: what it is a part of.
+            consumer: who is to get the notifications.
+            filters: which ones.
+            again: ask again after a lost connection; else raise.
+        """
+        machine = self._machine
+        change = machine.begin(consumer, filters)
+        operation.on_withdrawn = lambda: machine.withdraw(change)
         try:
-            yield
-        except RestError:
+            while machine.change is change:
+                await self._host.wait_ready()
+                call = machine.next_call()
+                if call is None:
+                    raise AssertionError("a change needs a call")
+                try:
+                    with operation.uninterrupted():
+                        await self._make(call)
+                except (NotConnected, RequestLost) as exc:
+                    if not again:
+                        raise
+                    logger.info("asking again: %s", exc)
+            if change.withdrawn:
+                raise _Withdrawn
+        finally:
+            machine.withdraw(change)
+            self.settle_soon()
+
+    async def _make(self, call: Call) -> None:
+        """Make one call, and tell the machine what became of it.
+
+        Raises:
+            RestError: the server refused; not when it says that the subscription is gone: that is known then.
+            RcexError: there was no answer, or none that can be read.
+        """
+        machine, asked = self._machine, self._host.moment()
+        flight = machine.sent(call, asked.earliest - MARGIN)
+        if machine.wanted:
+            await self._write_ahead(flight)
+        try:
+            info = await self._api.make(call)
+        except RestError as exc:
+            if exc.status_code == 404 and call.method == "PUT":
+                machine.gone(flight, self._account.last_served(self._host.heard_at))
+                return
+            # A server's fault may have come after the change was made.
+            (machine.unanswered if exc.status_code >= 500 else machine.not_made)(flight)
+            raise
+        except NotConnected:
+            machine.not_made(flight)
+            raise
+        except RequestLost as exc:
+            (machine.unanswered if exc.sent else machine.not_made)(flight)
             raise
         except BaseException:
-            if self._inbox.current is not None and self._unsure_since is None:
-                self._unsure_since = asked_at
-                self._reassert_soon()
+            machine.unanswered(flight)
             raise
-        self._unsure_since = None
+        if not machine.flies(flight):
+            raise RequestLost("the connection was lost with the answer", sent=True)
+        self._answered(flight, info, asked)
 
-    async def _ask_until_answered(self, filters: tuple[str, ...], earlier: SubscriptionInfo | None) -> SubscriptionInfo:
-        while True:
-            await self._wait_ready()
-            current = self._inbox.current
-            known = current.info if current is not None else None
-            try:
-                if known is None:
-                    return await self._ask_first(filters, earlier)
-                return await self._api.ask(filters, known)
-            except (RequestLost, NotConnected) as exc:
-                logger.info("subscribing again: %s", exc)
+    async def _write_ahead(self, flight: Flight) -> None:
+        """Store that a change goes out: who is killed then leaves the doubt to the next process."""
+        try:
+            await self._host.store()
+        except BaseException:
+            self._machine.not_made(flight)
+            raise
+        if not self._machine.flies(flight):
+            raise NotConnected("the connection was lost before the call was sent")
 
-    async def _ask_first(self, filters: tuple[str, ...], earlier: SubscriptionInfo | None) -> SubscriptionInfo:
-        """Make the first subscription of this process, or continue one of an earlier process."""
-        resumed = self._blind_recovery
-        if resumed is not None and resumed.outcome is not Outcome.RECOVERED:
-            info = await self._api.ask(filters)
-            if earlier is not None:
-                self._api.abandon(earlier)
-                await self._api.delete_abandoned()
-            if earlier is not None or resumed.error_code != "WSG-1005":  # "no subscription tied to the session"
-                self._api.note_gap(certain=True, reason=f"session not recovered: {resumed.outcome}")
-            self._blind_recovery = None
-            return info
-        info = await self._api.ask(filters, earlier)
-        self._blind_recovery = None
-        if earlier is not None and info.id == earlier.id:
-            self._api.note_gap(certain=False, reason="the subscription was resumed on a new session")
-        return info
-
-    def _activate(self, successor: Subscription, info: SubscriptionInfo | None, filters: tuple[str, ...]) -> None:
-        current = self._inbox.current
-        successor.activate(info, filters)
-        self._inbox.current = successor
+    def _answered(self, flight: Flight, info: SubscriptionInfo | None, asked: Moment) -> None:
+        """Commit what the server has granted: all of it in one go."""
+        machine, before, change, now = self._machine, self._machine.current, self._machine.change, self._host.moment()
+        doubt = machine.answered(flight, info)
+        self._account.served(asked)
+        if doubt is not None:
+            self._found.append(doubt.until(now))
+        if info is not None and info.disabled_filters:
+            denied = ", ".join(f"{item.filter} ({item.reason or item.message})" for item in info.disabled_filters)
+            reason = f"filters not granted: {denied}"
+            self._found.append(gap_between(asked.earliest - MARGIN, now.latest, certain=True, reason=reason))
+        current = machine.current
         if current is not None:
-            if not self._claimed:  # nobody has seen these events: those asked for go to the new consumer
-                current.queue.move_to(successor.queue, lambda item: matches_any(item.event, filters))
-            else:  # those that were not asked for came while the server had not answered
-                successor.queue.move_to(current.queue, lambda item: not matches_any(item.event, filters), behind=True)
-            current.end(SubscriptionState.REPLACED)
-        self._claimed = True
-        if successor.has_callback:
-            self._deliver(successor, current)
-        self._changed()
+            current.activate(machine.info, machine.wanted)
+            if current is not before and change is not None:
+                self._succeed(current, before, change.only_old)
+        self._host.touch()
 
-    async def _report_gaps(self) -> None:
-        """Report what was found while asking; the hook runs before the new subscription delivers."""
-        while self._api.gaps:
-            await self._announcer.gap_now(self._api.gaps.pop(0))
+    def _succeed(self, successor: Subscription, current: Subscription | None, of_old: Callable[[str], bool]) -> None:
+        if current is not None:
+            if not current.claimed:  # nobody has seen these events, nor wants those of the old filters any more
+                current.queue.move_to(successor.queue, lambda item: not of_old(item.event))
+            else:  # those that only the old filters can have caused came while the server had not answered
+                successor.queue.move_to(current.queue, lambda item: of_old(item.event), behind=True)
+            current.end(SubscriptionState.REPLACED)
+        if successor.has_callback:
+            self._host.deliver(successor, current)
+
+    async def _settle(self) -> None:
+        try:
+            for failures in count(1):
+                async with self._one_at_a_time:
+                    if await self._bring_together():
+                        return
+                await anyio.sleep(self._host.retry_delay(failures))
+        finally:
+            self._settling = False
+
+    async def _bring_together(self) -> bool:
+        """Give the server the wanted filters; tell whether there is nothing more to do before the next connection."""
+        machine = self._machine
+        try:
+            while self._host.is_ready and (call := machine.next_call()) is not None:
+                await self._make(call)
+        except (NotConnected, RequestLost):
+            return True
+        except RcexError as exc:
+            if isinstance(exc, RestError) and not exc.retryable and not isinstance(exc, LoginRefused):
+                self._fail(exc)
+                return True
+            logger.warning("the filters could not be asserted, which is tried again: %s", exc)
+            return False
+        finally:
+            self._tell_in_turn()
+        return True
+
+    def _fail(self, error: RestError) -> None:
+        """End the subscription: the server refuses for good what the application wants."""
+        machine = self._machine
+        if machine.doubt is not None:
+            self._found.append(machine.doubt.until(self._host.moment()))
+        if machine.current is None:
+            machine.forget()
+            return
+        logger.error("the subscription was refused and is not renewed: %s", error)
+        self.end(SubscriptionState.FAILED, error)
+        self._announcer.error(error)
+
+    async def _delete_orphans(self, *, raising: bool = False) -> None:
+        """Delete what nobody wants; what the server refuses is forgotten, what cannot be sent is left for later."""
+        orphans = self._machine.orphans
+        while orphans:
+            orphan = orphans.pop()
+            try:
+                await self._api.make(Call("DELETE", orphan))
+            except RestError as exc:
+                if raising:
+                    raise
+                logger.debug("a subscription was not deleted: %s", exc)
+            except RcexError:
+                orphans.append(orphan)
+                return
+            except BaseException:
+                orphans.append(orphan)
+                raise
+
+    def _tell_in_turn(self) -> None:
+        while self._found:
+            self._announcer.gap(self._found.pop(0))
+
+    def _unclaimed(self, filters: tuple[str, ...], info: SubscriptionInfo | None) -> Subscription:
+        subscription = Subscription(self, filters, self._inbox.new_queue(), info=info, claimed=False)
+        subscription.activate(info, filters)
+        return subscription
+
+
+class _Withdrawn(Exception):
+    """End an operation whose caller was cancelled."""
 
 
 def _as_info(info: SubscriptionInfo | Mapping[str, Any] | None) -> SubscriptionInfo | None:

@@ -16,15 +16,24 @@ from rcex_ws.connection import DeliveryQueue, Overflow
 
 
 class Reports(list[tuple[Any, Any, int, bool]]):
-    """What the queue reported, as it was at that moment."""
+    """What the queue reported: the first and the last item that it had dropped in the episode, how many, and its end."""
 
-    def __call__(self, overflow: Overflow[Any], over: bool) -> None:
-        self.append((overflow.first, overflow.last, overflow.dropped, over))
+    def __init__(self) -> None:
+        super().__init__()
+        self._episode: list[Any] = []
+
+    def drop(self, item: Any) -> None:
+        self._episode.append(item)
+
+    def __call__(self, overflow: Overflow, over: bool) -> None:
+        self.append((self._episode[0], self._episode[-1], overflow.dropped, over))
+        if over:
+            self._episode.clear()
 
 
 def make(max_items: int = 4, max_bytes: int = 10**9) -> tuple[DeliveryQueue[Any], Reports]:
     reports = Reports()
-    return DeliveryQueue(max_items=max_items, max_bytes=max_bytes, on_overflow=reports), reports
+    return DeliveryQueue(max_items=max_items, max_bytes=max_bytes, on_overflow=reports, on_drop=reports.drop), reports
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,17 @@ from rcex_ws.connection import DeliveryQueue, Overflow
 
 def make(max_items: int = 2, max_bytes: int = 10**9) -> tuple[DeliveryQueue[Any], list[tuple[Any, Any, int, bool]]]:
     reports: list[tuple[Any, Any, int, bool]] = []
+    episode: list[Any] = []
 
-    def on_overflow(overflow: Overflow[Any], over: bool) -> None:
-        reports.append((overflow.first, overflow.last, overflow.dropped, over))
+    def on_overflow(overflow: Overflow, over: bool) -> None:
+        reports.append((episode[0], episode[-1], overflow.dropped, over))
+        if over:
+            episode.clear()
 
-    return DeliveryQueue(max_items=max_items, max_bytes=max_bytes, on_overflow=on_overflow), reports
+    queue: DeliveryQueue[Any] = DeliveryQueue(
+        max_items=max_items, max_bytes=max_bytes, on_overflow=on_overflow, on_drop=episode.append
+    )
+    return queue, reports
 
 
 async def take(queue: DeliveryQueue[Any]) -> Any:
@@ -92,7 +98,7 @@ async def test_a_report_may_put_an_item_that_is_kept() -> None:
     """As the callback client does, to tell its handler."""
     told: list[Callable[[], None]] = []
 
-    def on_overflow(overflow: Overflow[Any], over: bool) -> None:
+    def on_overflow(overflow: Overflow, over: bool) -> None:
         if not over:
             told[0]()
 

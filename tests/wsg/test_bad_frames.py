@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 
 import anyio
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 from rcex_ws import BadFrame, Events, LossKind, Outcome
 from rcex_ws.connection import EventEmitter, Link, RequestTable
 from rcex_ws.wsg.announcer import Announcer
+from rcex_ws.wsg.completeness import Completeness
 from rcex_ws.wsg.conversation import Common, WsgConversation
 from rcex_ws.wsg.inbox import Inbox
+from rcex_ws.wsg.server_clock import ServerClock
 from rcex_ws.wsg.session import Session
 from rcex_ws.wsg.subscription import Subscription
+from rcex_ws.wsg.subscription_machine import SubscriptionMachine
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
 INFO = "/restapi/v1.0/account/~/extension/~"
@@ -188,29 +192,35 @@ frames = st.one_of(
 def test_no_sequence_of_frames_raises_in_the_reader(data):
     emitter = EventEmitter()
     announcer = Announcer(emitter, on_gap=None, gap_timeout=1)
-    inbox = Inbox(announcer, max_messages=10, max_bytes=10_000)
-    inbox.current = Subscription(SimpleNamespace(), ("/x",), inbox.new_queue())
+    machine = SubscriptionMachine()
+    account = Completeness(ServerClock(time.time(), 0.0))
+    inbox = Inbox(machine, account, announcer, max_messages=10, max_bytes=10_000)
+    machine.current = Subscription(SimpleNamespace(), ("/x",), inbox.new_queue())
     losses = []
-    link = SimpleNamespace(lose=losses.append, send=lambda pending: None, last_inbound_at=None)
+    monitor = SimpleNamespace(last_inbound=0.0)
+    link = SimpleNamespace(lose=losses.append, send=lambda pending: None, monitor=monitor)
     common = Common(
         session=Session(),
+        account=account,
         table=RequestTable(),
         inbox=inbox,
-        subscriptions=SimpleNamespace(resumed=lambda recovery: None),
+        subscriptions=SimpleNamespace(can_miss=True, is_known=True),
         announcer=announcer,
         release_timeout=1,
+        heartbeat_interval=30,
+        closing=lambda: False,
         on_frame=lambda: None,
         suspended=lambda: None,
     )
-    conversation = WsgConversation(link, common, offered=False)
 
     async def main():
+        conversation = WsgConversation(link, common, offered=False, began_at=0.0)
         for frame in data:
             conversation.received(frame, False)
 
     anyio.run(main)
-    assert len(inbox.current.queue) <= 10
+    assert len(machine.current.queue) <= 10
 
 
 def test_the_link_is_what_the_fuzz_test_stands_in_for():
-    assert all(hasattr(Link, name) for name in ("lose", "send", "last_inbound_at"))
+    assert all(hasattr(Link, name) for name in ("lose", "send"))

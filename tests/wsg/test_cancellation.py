@@ -72,8 +72,8 @@ async def clean(gateway, rc: RingCentral, ext: WebSocketExtension) -> None:
         await rc.aclose()
     assert not rc.tasks.running
     if ext._engine is not None:
-        assert len(ext._engine.common.table) == 0
-        assert all(child.done for child in (*ext._engine._children, *(child for _, child in ext._engine._consumers)))
+        assert len(ext._engine._table) == 0
+        assert all(child.done for child in ext._engine.life._children)
     with anyio.move_on_after(4) as scope:
         while True:
             log = gateway.log()

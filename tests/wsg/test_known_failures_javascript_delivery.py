@@ -190,10 +190,10 @@ async def test_j07_frames_that_cannot_be_read_are_reported_and_survived(ext, tol
     bad = ["hello", "[]", b"\x00\xff\xfe", "", '[{"type":"ServerNotification"},7]']
     gateway.send_raw([good(1), bad[0], good(2), bad[1], good(3), bad[2], good(4), bad[3], good(5), bad[4], good(6)])
     await told.wait("notification", 6)
-    await told.wait(Events.NOTIFICATION_GAP, len(bad))
+    await told.until(lambda: any(gap.certain for gap in told.of(Events.NOTIFICATION_GAP)))
     assert told.numbers == [1, 2, 3, 4, 5, 6]
     assert all(isinstance(error, frames.BadFrame) for error in told.of("error"))
-    assert [gap.certain for gap in told.of(Events.NOTIFICATION_GAP)] == [False, False, False, False, True]
+    assert [gap.certain for gap in told.of(Events.NOTIFICATION_GAP)][-2:] == [False, True]  # those that touch are merged
     assert ext.ws is link
 
 

@@ -225,6 +225,7 @@ async def test_p05_a_bad_frame_and_a_failing_handler_do_not_end_reception(rc, ex
 
     await ext.subscribe([STORE], on_notification)
     gateway.send_raw("this is no JSON")
+    await told.wait(Events.ERROR)  # one of a kind that waits for its turn would be counted into it
     send(1, 2)
     gateway.send_raw('{"type": "ServerNotification"}')
     send(3)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from rcex_ws import ConnectionDetails, Loss, LossKind, Outcome, Wsc
 from rcex_ws.wsg.session import Outage, Session
 
-SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-UNTIL = datetime(2026, 1, 2, tzinfo=UTC)
 SUCCESS = ConnectionDetails(recovery_state="Successful")
 FAILURE = ConnectionDetails(recovery_state="Failed", recovery_error_code="WSG-1003")
 
 
 def lost(kind: LossKind = LossKind.DROPPED) -> Session:
     session = Session(Wsc("token", 3))
-    session.begin_outage(Outage(since=SINCE, lost_at=100.0, loss=Loss(kind)))
+    session.begin_outage(Outage(lost_at=100.0, loss=Loss(kind)))
     return session
 
 
-def conclude(session: Session, *, subscribed: bool = True):
-    return session.conclude(110.0, subscribed=subscribed, until=UNTIL)
+def conclude(session: Session):
+    return session.conclude(110.0, away=None)
 
 
 def test_no_token_is_offered_on_a_first_connection():
@@ -34,9 +30,9 @@ def test_the_token_is_offered_within_the_window_counted_from_the_loss():
     late = lost()
     assert late.token_to_offer(100.0 + 180.1) is None
     late.connected(ConnectionDetails(), Wsc("new", 1), offered=False)
-    recovery, gap = conclude(late)
+    recovery, doubt = conclude(late)
     assert recovery.outcome is Outcome.WINDOW_EXCEEDED
-    assert gap.certain
+    assert doubt.certain
 
 
 def test_a_refused_token_is_not_offered_again_even_if_the_next_attempt_dies():
@@ -45,9 +41,9 @@ def test_a_refused_token_is_not_offered_again_even_if_the_next_attempt_dies():
     session.decide(Outcome.UNREADABLE, "WSG-400")
     assert session.token_to_offer(102.0) is None
     session.connected(ConnectionDetails(), Wsc("new", 1), offered=False)
-    recovery, gap = conclude(session)
+    recovery, doubt = conclude(session)
     assert (recovery.outcome, recovery.error_code, recovery.attempts) == (Outcome.UNREADABLE, "WSG-400", 2)
-    assert (gap.since, gap.until, gap.certain) == (SINCE, UNTIL, True)
+    assert doubt.certain
 
 
 def test_the_first_refusal_stays_though_the_empty_session_is_recovered_later():
@@ -56,13 +52,13 @@ def test_the_first_refusal_stays_though_the_empty_session_is_recovered_later():
     session.connected(FAILURE, Wsc("new", 1), offered=True)
     session.token_to_offer(102.0)  # the new session was lost before its subscription was made
     session.connected(SUCCESS, Wsc("newer", 1), offered=True)
-    recovery, gap = conclude(session)
+    recovery, doubt = conclude(session)
     assert recovery.outcome is Outcome.REFUSED
-    assert gap.certain
+    assert doubt.certain
 
 
 @pytest.mark.parametrize(
-    ("kind", "gap_expected"),
+    ("kind", "doubtful"),
     [
         (LossKind.DROPPED, True),
         (LossKind.SILENT, True),
@@ -71,16 +67,16 @@ def test_the_first_refusal_stays_though_the_empty_session_is_recovered_later():
         (LossKind.REFUSED, False),
     ],
 )
-def test_a_successful_recovery_does_not_prove_that_nothing_is_missing(kind, gap_expected):
+def test_a_successful_recovery_does_not_prove_that_nothing_is_missing(kind, doubtful):
     session = lost(kind)
     session.token_to_offer(101.0)
     session.connected(SUCCESS, Wsc("new", 1), offered=True)
     assert session.recovered
-    recovery, gap = conclude(session)
+    recovery, doubt = conclude(session)
     assert recovery.outage == 10.0
-    assert (gap is not None) is gap_expected
-    if gap is not None:
-        assert not gap.certain
+    assert (doubt is not None) is doubtful
+    if doubt is not None:
+        assert not doubt.certain
 
 
 def test_a_recovery_attempt_that_died_after_its_upgrade_is_a_possible_gap():
@@ -89,39 +85,30 @@ def test_a_recovery_attempt_that_died_after_its_upgrade_is_a_possible_gap():
     session.recovery_died()
     session.token_to_offer(102.0)
     session.connected(SUCCESS, Wsc("new", 1), offered=True)
-    recovery, gap = conclude(session)
+    recovery, doubt = conclude(session)
     assert recovery.attempts == 2
-    assert gap is not None
-    assert not gap.certain
+    assert doubt is not None
+    assert not doubt.certain
 
 
 @pytest.mark.parametrize("clean", [True, False])
 def test_a_restart_without_a_clean_mark_is_a_possible_gap(clean):
     session = Session(Wsc("token", 1))
-    session.begin_outage(Outage(since=SINCE, lost_at=100.0, clean=clean))
+    session.begin_outage(Outage(lost_at=100.0, clean=clean))
     session.token_to_offer(101.0)
     session.connected(SUCCESS, Wsc("new", 1), offered=True)
-    _, gap = conclude(session)
-    assert (gap is None) is clean
-
-
-def test_no_gap_if_nothing_was_subscribed():
-    session = lost()
-    session.token_to_offer(101.0)
-    session.connected(FAILURE, Wsc("new", 1), offered=True)
-    recovery, gap = conclude(session, subscribed=False)
-    assert recovery.outcome is Outcome.REFUSED
-    assert gap is None
+    _, doubt = conclude(session)
+    assert (doubt is None) is clean
 
 
 def test_a_server_that_never_gave_a_token():
     session = Session()
-    session.begin_outage(Outage(since=SINCE, lost_at=100.0, loss=Loss(LossKind.CLOSED)))
+    session.begin_outage(Outage(lost_at=100.0, loss=Loss(LossKind.CLOSED)))
     assert session.token_to_offer(101.0) is None
     session.connected(ConnectionDetails(), None, offered=False)
-    recovery, gap = conclude(session)
+    recovery, doubt = conclude(session)
     assert recovery.outcome is Outcome.REFUSED
-    assert gap.certain
+    assert doubt.certain
 
 
 def test_only_newer_tokens_are_kept():
@@ -136,27 +123,27 @@ def test_a_frame_that_cannot_be_read_is_a_certain_gap_and_is_not_replayed_for_ev
     session = lost(LossKind.UNREADABLE)
     assert session.token_to_offer(101.0) == "token"
     session.connected(SUCCESS, Wsc("new", 1), offered=True)
-    recovery, gap = conclude(session)
+    recovery, doubt = conclude(session)
     assert recovery.outcome is Outcome.RECOVERED
-    assert gap.certain
-    session.begin_outage(Outage(since=SINCE, lost_at=111.0, loss=Loss(LossKind.UNREADABLE, 1009)))
+    assert doubt.certain
+    session.begin_outage(Outage(lost_at=111.0, loss=Loss(LossKind.UNREADABLE, 1009)))
     assert session.token_to_offer(112.0) is None
     session.connected(ConnectionDetails(), Wsc("newer", 1), offered=False)
-    recovery, gap = conclude(session)
+    recovery, doubt = conclude(session)
     assert (recovery.outcome, recovery.error_code) == (Outcome.UNREADABLE, "1009")
-    assert gap.certain
+    assert doubt.certain
 
 
 @pytest.mark.parametrize(
     ("outage", "clean"),
     [
         (None, True),
-        (Outage(since=SINCE, lost_at=1.0, clean=True), True),
-        (Outage(since=SINCE, lost_at=1.0, clean=False), False),
-        (Outage(since=SINCE, lost_at=1.0, loss=Loss(LossKind.CLOSED)), True),
-        (Outage(since=SINCE, lost_at=1.0, loss=Loss(LossKind.CLOSED), interrupted=True), False),
-        (Outage(since=SINCE, lost_at=1.0, loss=Loss(LossKind.DROPPED)), False),
-        (Outage(since=SINCE, lost_at=1.0, loss=Loss(LossKind.ABORTED)), False),
+        (Outage(lost_at=1.0, clean=True), True),
+        (Outage(lost_at=1.0, clean=False), False),
+        (Outage(lost_at=1.0, loss=Loss(LossKind.CLOSED)), True),
+        (Outage(lost_at=1.0, loss=Loss(LossKind.CLOSED), replay_cut=True), False),
+        (Outage(lost_at=1.0, loss=Loss(LossKind.DROPPED)), False),
+        (Outage(lost_at=1.0, loss=Loss(LossKind.ABORTED)), False),
     ],
 )
 def test_a_clean_mark_is_only_given_when_nothing_can_be_missing(outage, clean):

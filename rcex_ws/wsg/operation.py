@@ -1,0 +1,104 @@
+"""One call of the application that outlives its caller.
+
+It is carried out in a task of the life's own, and the caller only waits for it: so what was sent gets its answer, and
+what was begun its end, whoever is cancelled.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Generic, TypeVar, cast
+
+from rcex_ws.errors import NotConnected
+from rcex_ws.loop import Signal
+from rcex_ws.tasks import Child
+
+__all__ = ["Operation"]
+
+logger = logging.getLogger("rcex_ws.wsg")
+
+T = TypeVar("T")
+
+
+class Operation(Generic[T]):
+    """Carry out one call.
+
+    Args:
+        func: does it; called with this operation.
+        name: shown in task listings.
+
+    Attributes:
+        withdrawn: whether nobody waits for it any more.
+        on_withdrawn: hears of that.
+    """
+
+    def __init__(self, func: Callable[[Operation[T]], Awaitable[T]], *, name: str) -> None:
+        self.name = name
+        self.withdrawn = False
+        self.on_withdrawn: Callable[[], object] | None = None
+        self._func = func
+        self._child: Child | None = None
+        self._busy = False
+        self._done = Signal()
+        self._error: Exception | None = NotConnected("the extension was closed")  # unless it comes to an end
+        self._result: T | None = None
+
+    @property
+    def done(self) -> bool:
+        """Tell whether it has ended."""
+        return self._done.is_set()
+
+    def start(self, spawn: Callable[[Callable[[], Awaitable[None]], str], Child]) -> None:
+        """Begin."""
+        self._child = spawn(self._run, self.name)
+
+    async def result(self) -> T:
+        """Wait for the end; a caller that is cancelled withdraws what it asked for."""
+        try:
+            await self._done.wait()
+        except BaseException:
+            self._withdraw()
+            raise
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._result)
+
+    @contextmanager
+    def uninterrupted(self) -> Generator[None]:
+        """Do something that a withdrawal does not cut short; look whether there was one afterwards."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    def cancel(self) -> None:
+        """Cut it short, unless it is busy."""
+        if self._child is not None and not self._busy:
+            self._child.cancel()
+
+    async def wait(self) -> None:
+        """Wait until it has ended; from inside it return at once."""
+        if self._child is not None:
+            await self._child.wait()
+
+    def _withdraw(self) -> None:
+        if self.done:
+            return
+        self.withdrawn = True
+        if self.on_withdrawn is not None:
+            self.on_withdrawn()
+        self.cancel()
+
+    async def _run(self) -> None:
+        try:
+            self._result = await self._func(self)
+            self._error = None
+        except Exception as exc:  # noqa: BLE001 - raised to the caller
+            self._error = exc
+            if self.withdrawn:
+                logger.info("%s, which was cancelled, failed: %s", self.name, exc)
+        finally:
+            self._done.set()
