@@ -160,7 +160,7 @@ async def test_l10_one_of_two_closings_comes_from_inside(
         other = WebSocketExtension(close_timeout=1)
         ext.on(Events.ERROR, nothing)  # else it would be logged
         if place == "handler":
-            ext.on(Events.NOTIFICATION_GAP, close_inside)
+            ext.on(Events.DISCONNECTED, close_inside)
         await rc.install_extension(ext)
         await rc.install_extension(other)
         await ext.subscribe(STORE, close_inside if place == "callback" else nothing)
@@ -169,6 +169,8 @@ async def test_l10_one_of_two_closings_comes_from_inside(
         gateway.answer_fault(DELETING, delay=0.1, times=None)
         if place == "callback":
             gateway.notify(STORE[0], {"i": 1})
+        elif place == "handler":
+            gateway.cut()
         else:
             gateway.send_raw("no JSON")  # it may have been a notification: a possible gap
         with anyio.fail_after(4):
