@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from types import FrameType, ModuleType
 from typing import Any
 
 import anyio
@@ -17,6 +21,8 @@ import pytest
 
 from rcex_ws import BadFrame, Events, Gap, Notification, RingCentral, WebSocketExtension
 from rcex_ws.gateway import Gateway
+from rcex_ws.rest import Extension, Request, Response, Send
+from rcex_ws.wsg import filters
 
 STORE = "/restapi/v1.0/account/~/extension/~/message-store"
 
@@ -124,3 +130,81 @@ async def test_l15_many_unreadable_frames_take_no_memory(gateway: Gateway, rc: R
         tracemalloc.stop()
     assert sum(map(counted, flood.errors)) == MANY // 5
     assert peak < 10 * 2**20
+
+
+# -- filters -------------------------------------------------------------------------------------------------------
+
+ACCOUNT = "/restapi/v1.0/account"
+EVENTS = 200
+
+
+def calls(number: int) -> list[str]:
+    return [f"{ACCOUNT}/~/extension/~/telephony/sessions?phoneNumber=%2B1650{n:07}" for n in range(number)]
+
+
+def batches(number: int) -> list[str]:
+    return [f"{ACCOUNT}/~/a2p-sms/batches/{n}" for n in range(number)]
+
+
+class SendBeforeTheAnswer(Extension):
+    """Have frames written before the answer to a change of filters: before the client knows whether it is granted."""
+
+    def __init__(self, gateway: Gateway, frames: list[str]) -> None:
+        self._gateway = gateway
+        self._frames = frames
+
+    async def handle(self, request: Request, call_next: Send) -> Response:
+        if request.method == "PUT":
+            self._gateway.send_raw(self._frames)
+        return await call_next(request)
+
+
+@contextmanager
+def calls_counted(module: ModuleType) -> Iterator[Counter[str]]:
+    """Count the calls of a module's functions, and what these call: exact, unlike time."""
+    count = Counter[str]()
+
+    def profile(frame: FrameType, event: str, arg: object) -> None:
+        if event in ("call", "c_call") and frame.f_code.co_filename == module.__file__:
+            count["calls"] += 1
+
+    sys.setprofile(profile)
+    try:
+        yield count
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize("number", [4_097, 10_000])
+async def test_l14_many_filters_and_events_that_match_none(gateway: Gateway, rc: RingCentral, number: int) -> None:
+    """Each event was compared with each filter, so long that the PUT timed out; from 4,097 on each was read anew."""
+    old: list[str] = []
+    new: list[str] = []
+    all_there = anyio.Event()
+
+    def take(where: list[str], notification: Notification) -> None:
+        where.append(notification.uuid)
+        if len(old) + len(new) == 2 * EVENTS:
+            all_there.set()
+
+    asked_for = [f"{ACCOUNT}/1/extension/2/telephony/sessions?phoneNumber=%2B1650{n:07}" for n in range(EVENTS)]
+    for_nobody = [f"{ACCOUNT}/1/extension/{n}/presence" for n in range(EVENTS)]
+    frames = [
+        json.dumps([{"type": "ServerNotification"}, {"uuid": f"{kind} {n}", "event": event, "body": {}}])
+        for kind, events in (("asked for", asked_for), ("for nobody", for_nobody))
+        for n, event in enumerate(events)
+    ]
+    ext = WebSocketExtension()
+    await rc.install_extension(ext)
+    await rc.install_extension(SendBeforeTheAnswer(gateway, frames))
+    await ext.subscribe(calls(number), partial(take, old))
+    with calls_counted(filters) as counted:
+        subscription = await ext.subscribe(batches(number), partial(take, new))
+        with anyio.fail_after(50):
+            await all_there.wait()
+    assert subscription.info is not None
+    assert len(subscription.info.event_filters) == number
+    assert ext.subscription is subscription
+    assert old == [f"asked for {n}" for n in range(EVENTS)]
+    assert new == [f"for nobody {n}" for n in range(EVENTS)]
+    assert 0 < counted["calls"] < 100 * (2 * number + 2 * EVENTS)
