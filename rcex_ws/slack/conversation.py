@@ -37,7 +37,7 @@ class Common:
         replay_window: seconds after hello in which Slack may still answer what was sent over a lost connection.
         start: the answer of the last rtm.connect or rtm.start.
         active: the conversation that messages go over; None while there is none.
-        overlap: compares two connections, once the next is opened beside the last.
+        overlap: compares connections, once the next is opened beside the last.
         presence: whose presence was subscribed to last; told to every new connection.
         migration: team_migration_started, which is emitted when the next attempt begins (`@slack/client` 3.x).
     """
@@ -60,17 +60,20 @@ class SlackConversation:
     Args:
         link: the connection.
         common: what outlives it.
+        number: names it among those of this life; those that come later have higher ones.
 
     Attributes:
+        number: as given.
         told_close: whether its end was told as `ws_close`.
     """
 
-    def __init__(self, link: Link, common: Common) -> None:
+    def __init__(self, link: Link, common: Common, number: int) -> None:
+        self.number = number
         self._link = link
         self._common = common
         self._greeted = Signal()
-        self._of_earlier = frozenset[str]()  # messages whose connection is lost
-        self._older: SlackConversation | None = None  # the one that this replaced, while it lives
+        self._of_earlier = frozenset[str]()  # messages whose connection was lost before
+        self._older: SlackConversation | None = None  # the one that this replaces, until this is ready
         self._gone = False
         self._pinged = 0  # the id of the last ping
         self.told_close = False
@@ -114,8 +117,9 @@ class SlackConversation:
         common = self._common
         greeted, replaced = self._greeted.is_set(), common.active is not self
         if common.overlap is not None:
-            common.overlap.one_is_gone(self, now())
+            common.overlap.is_gone(self.number, now())
         self._gone = True
+        common.messages.lost(self.number)
         if not replaced:
             common.active = None
             common.messages.table.disconnect()
@@ -138,6 +142,7 @@ class SlackConversation:
 
     async def ready(self) -> None:
         """Let Slack speak of what was sent over a lost connection; what it does not mention then is lost."""
+        self._older = None
         if self._of_earlier:
             await anyio.sleep(self._common.replay_window)
             self._common.messages.give_up(self._of_earlier)
@@ -149,11 +154,9 @@ class SlackConversation:
         common.feed.frame(data, event, public=False)
         if event["type"] == "hello" and not self._greeted.is_set():
             common.feed.tell(Events.OPEN)
-            if common.active is None:
-                self._of_earlier = common.messages.in_flight()
-            else:  # what it has not written yet goes over this one
-                self._older = common.active
-                self._of_earlier = self._older._of_earlier
+            self._of_earlier = common.messages.in_doubt()
+            self._older = common.active
+            if self._older is not None:  # what it has not written yet goes over this one
                 self._older._link.withdraw_requests()
                 common.messages.table.disconnect()
             if common.presence is not None:
@@ -179,7 +182,7 @@ class SlackConversation:
             if message is not None:
                 common.feed.message(message)
         else:
-            common.messages.replayed(number, self._of_earlier)
+            common.messages.replayed(number)
             common.feed.frame(data, event, public=True)
 
     def _is_new(self, data: bytes, event: Event) -> bool:
@@ -187,7 +190,7 @@ class SlackConversation:
         common = self._common
         if common.overlap is not None and common.overlap.over(now()):
             common.overlap = None
-        return common.overlap is None or common.overlap.is_new(self, data, event)
+        return common.overlap is None or common.overlap.is_new(self.number, data, event)
 
     def _take_over(self) -> None:
         self._common.active = self
@@ -197,7 +200,7 @@ class SlackConversation:
         monitor = self._link.monitor
         if isinstance(monitor, AnswerHeartbeat):
             monitor.last_sent = now()
-        self._common.messages.transmit(pending, self._link.send)
+        self._common.messages.transmit(pending, self._link.send, over=self.number)
 
 
 def _reply_to(event: Event) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rcex_ws.connection import Endpoint, Link, Loss
 from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
+from rcex_ws.loop import now
 from rcex_ws.slack.conversation import Common, SlackConversation
 from rcex_ws.slack.models import Events
 from rcex_ws.slack.overlap import Overlap
@@ -50,11 +51,13 @@ class SlackDriver:
         self._ssl_context = ssl_context
         self._authenticated = False  # in the attempt under way
         self._conversation: SlackConversation | None = None  # that it led to
+        self._number = 0  # of the attempt, and of that
 
     async def endpoint(self) -> Endpoint:
         """Ask Slack for a WebSocket address: each is good for one connection."""
         feed = self._common.feed
         self._authenticated, self._conversation = False, None
+        self._number += 1
         feed.tell(Events.CONNECTING)
         self._tell_migration()
         try:
@@ -67,23 +70,21 @@ class SlackDriver:
         self._authenticated = True
         feed.started(start)
         feed.tell(Events.WS_OPENING)
-        # From here on events may come over both connections: Slack knows of the next before this side does.
-        active = self._common.active
-        self._common.overlap = None if active is None else Overlap(active)
+        self._expect_overlap()
         return Endpoint(start.url, proxy=self._proxy, ssl_context=self._ssl_context, max_size=self._settings.max_size)
 
     def converse(self, link: Link) -> SlackConversation:
         """Make the conversation for a new connection."""
         self._common.feed.tell(Events.WS_OPENED)
-        self._conversation = SlackConversation(link, self._common)
+        self._conversation = SlackConversation(link, self._common, self._number)
         return self._conversation
 
     async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
         if isinstance(ended, RcexError):
             self._tell_failure(ended)
-            if self._conversation is None:
-                self._common.overlap = None
+            if self._conversation is None and self._common.overlap is not None:
+                self._common.overlap.is_gone(self._number, now())
             if not ended.retryable or not self._settings.auto_reconnect:
                 raise ended
         elif not self._settings.auto_reconnect:
@@ -100,6 +101,16 @@ class SlackDriver:
         else:
             reason = f"{getattr(error, 'code', error)} is not recoverable"
         self._end(reason, error)
+
+    def _expect_overlap(self) -> None:
+        """From here on events may come over both connections: Slack knows of the next before this side does."""
+        common = self._common
+        if common.overlap is not None and not common.overlap.live:
+            common.overlap = None
+        if common.overlap is None and common.active is not None:
+            common.overlap = Overlap(common.active.number)
+        if common.overlap is not None:
+            common.overlap.joins(self._number, now())
 
     def _tell_failure(self, error: RcexError) -> None:
         if not self._authenticated:

@@ -47,6 +47,8 @@ class Sent:
         self.body = body
         self.callback = callback
         self.awaited = False
+        self.over = 0  # the number of the connection that it was sent over last
+        self.in_doubt = False  # it was written, and that connection is lost
         self.settled = Signal()
         self.pending: Pending[Reply]
         self.table: RequestTable[Reply]
@@ -96,6 +98,7 @@ class Messages:
         self._log = log
         self._last = 0  # counts on over all connections
         self._sent: dict[str, Sent] = {}
+        self._answered: dict[int, int] = {}  # by connection: the last message that was answered over it
 
     def next_id(self) -> int:
         """Give the number of the next message."""
@@ -122,13 +125,25 @@ class Messages:
 
     # -- for the conversation --------------------------------------------------------------------------------------
 
-    def in_flight(self) -> frozenset[str]:
-        """Give the ids of what was sent and has no answer."""
-        return frozenset(pending.key for pending in self.table.waiting() if pending.sent)
+    def lost(self, connection: int) -> None:
+        """Hear that a connection is lost: what was sent over it and has no answer is in doubt."""
+        carried = set[int]()
+        for pending in self.table.waiting():
+            sent = self._sent.get(pending.key)
+            if sent is not None and pending.sent:
+                sent.in_doubt = sent.in_doubt or sent.over == connection
+                carried.add(sent.over)
+        self._answered = {one: last for one, last in self._answered.items() if one in carried or one > connection}
 
-    def transmit(self, pending: Pending[Reply], send: Callable[[Pending[Reply] | bytes], None]) -> None:
-        """Send over a connection; what Slack does not answer is settled by that."""
+    def in_doubt(self) -> frozenset[str]:
+        """Give the ids of what was sent over a connection that is lost, and has no answer."""
+        return frozenset(pending.key for pending in self.table.waiting() if self._is_in_doubt(pending))
+
+    def transmit(self, pending: Pending[Reply], send: Callable[[Pending[Reply] | bytes], None], *, over: int) -> None:
+        """Send over a connection, named by its number; what Slack does not answer is settled by that."""
         sent = self._sent.get(pending.key)
+        if sent is not None:
+            sent.over = over
         if sent is None or sent.event_type in _ANSWERED:
             send(pending)
         else:
@@ -142,6 +157,7 @@ class Messages:
         if sent is None:
             self._log.info("an answer to message %d, which nobody waits for", number)
             return None
+        self._answered[sent.over] = number
         if "type" not in event and event.get("ok") is not True:
             self.table.fail(str(number), _rejection(event))
             return None
@@ -151,26 +167,34 @@ class Messages:
         self.table.settle(str(number), Reply(number, Outcome.ACKNOWLEDGED, message))
         return message if sent.event_type == "message" else None
 
-    def replayed(self, number: int, of_earlier: frozenset[str]) -> None:
-        """Take Slack's word, after a reconnect, that `number` was the last message it took over earlier connections."""
+    def replayed(self, number: int) -> None:
+        """Take Slack's word that `number` was the last message it took over the connection that this was sent over.
+
+        It says nothing of what was sent over another; nor anything at all when nobody knows over which it was sent.
+        """
+        over = next((connection for connection, last in self._answered.items() if last == number), None)
         for pending in self.table.waiting():
             sent = self._sent.get(pending.key)
-            if sent is None or pending.key not in of_earlier:
+            if sent is None or sent.over != over or not sent.in_doubt:
                 continue
             if sent.id > number:
                 self.table.fail(pending.key, RequestLost("not sent: the connection went before", sent=False))
             elif sent.id < number:
                 self.table.settle(pending.key, Reply(sent.id, Outcome.ASSUMED, self._message(sent)))
 
-    def give_up(self, of_earlier: frozenset[str]) -> None:
-        """Hear that Slack has had its time to speak of what was sent over earlier connections."""
+    def give_up(self, in_doubt: frozenset[str]) -> None:
+        """Hear that Slack has had its time to speak of these."""
         for pending in self.table.waiting():
-            if pending.sent and pending.key in of_earlier:
+            if pending.key in in_doubt:
                 self.table.fail(pending.key, RequestLost("the connection was lost before Slack answered", sent=True))
 
     def end(self) -> None:
         """Settle everything: there will be no connection any more."""
         self.table.disconnect(_lost)
+
+    def _is_in_doubt(self, pending: Pending[Reply]) -> bool:
+        sent = self._sent.get(pending.key)
+        return sent is not None and sent.in_doubt
 
     def _message(self, sent: Sent, **known: Any) -> Mapping[str, Any]:
         return {"type": sent.event_type, "user": self.self_id, **sent.body, **known}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import anyio
 import pytest
 from hypothesis import given
@@ -102,9 +104,10 @@ async def test_a_replay_does_not_condemn_what_the_last_connection_still_carries(
 
 
 async def test_what_was_lost_before_a_goodbye_is_still_replayed_after_it(client, slack, told):
-    slack.swallow_acks()
+    slack.swallow_acks(2)
     sent = client.send_message("one", ROOM)
-    await slack.wait_for_message("one")
+    client.send_message("two", ROOM)
+    await slack.wait_for_message("two")
     slack.cut()
     await told.wait("open", 2)
     slack.goodbye()
@@ -193,89 +196,136 @@ async def test_reconnect_by_hand_does_not_wait_for_the_schedule(make_client, sla
     assert client.connected
 
 
+@pytest.fixture
+def overlap() -> Overlap:
+    """A second connection is opened beside the first."""
+    overlap = Overlap(1)
+    overlap.joins(2, 0.0)
+    return overlap
+
+
+class SeveralConnections:
+    """Send each event over all the connections there are, and read it from each when told to."""
+
+    def __init__(self, stamped: bool) -> None:
+        self.stamped = stamped
+        self.overlap = Overlap(1)
+        self.unread = {1: deque()}  # by connection: what is not read yet
+        self.closing = set()
+        self.sent, self.delivered = [], []
+
+    @property
+    def open(self) -> set[int]:
+        return set(self.unread) - self.closing
+
+    def join(self) -> None:
+        newest = max(self.unread) + 1
+        self.overlap.joins(newest, 0.0)
+        self.unread[newest] = deque()
+
+    def send(self, kind: str) -> None:
+        self.sent.append(kind)
+        for connection in self.open:
+            self.unread[connection].append((len(self.sent), kind))
+
+    def close(self, connection: int) -> None:
+        """It is gone when all is read."""
+        self.closing.add(connection)
+        self.read(connection, 0)
+
+    def read(self, connection: int, count: int = 1) -> None:
+        unread = self.unread[connection]
+        for _ in range(min(count, len(unread))):
+            number, kind = unread.popleft()
+            event = {"type": kind, **({"ts": str(number)} if self.stamped else {})}
+            if self.overlap.is_new(connection, kind.encode(), event):
+                self.delivered.append(kind)
+        if connection in self.closing and not unread:
+            self.overlap.is_gone(connection, 0.0)
+            self.closing.discard(connection)
+            del self.unread[connection]
+
+
 @pytest.mark.parametrize("stamped", [True, False])
 @given(data=st.data())
-def test_whatever_comes_over_two_connections_is_delivered_as_often_as_it_was_sent(stamped, data):
-    """Slack sends the same sequence over both, the second joins later; they are read in any interleaving."""
-    sent = data.draw(st.lists(st.sampled_from(["a", "b"]), max_size=8))
-    begins = 0 if not stamped else data.draw(st.integers(0, len(sent)))
-    first = list(enumerate(sent))
-    second = first[begins:]
-    overlap = Overlap("first")
-    delivered = []
-    while first or second:
-        over_first = data.draw(st.booleans()) if first and second else bool(first)
-        number, kind = (first if over_first else second).pop(0)
-        event = {"type": kind, **({"ts": str(number)} if stamped else {})}
-        if overlap.is_new("first" if over_first else "second", repr(event).encode(), event):
-            delivered.append(kind)
-    assert sorted(delivered) == sorted(sent)
+def test_whatever_comes_over_several_connections_is_delivered_as_often_as_it_was_sent(stamped, data):
+    """They are read in any interleaving. With stamps the next may join, and the oldest be closed, at any time."""
+    slack = SeveralConnections(stamped)
+    if not stamped:
+        slack.join()
+        slack.join()
+    steps = ["send", "read", *(["join", "close"] if stamped else [])]
+    for step in data.draw(st.lists(st.sampled_from(steps), max_size=30)):
+        if step == "send":
+            slack.send(data.draw(st.sampled_from(["a", "b"])))
+        elif step == "read":
+            slack.read(data.draw(st.sampled_from(sorted(slack.unread))))
+        elif step == "join":
+            slack.join()
+        elif len(slack.open) > 1:
+            slack.close(min(slack.open))
+    while unread := sorted(connection for connection, queue in slack.unread.items() if queue):
+        slack.read(data.draw(st.sampled_from(unread)))
+    assert sorted(slack.delivered) == sorted(slack.sent)
 
 
-def test_what_changes_back_is_not_lost():
+def test_what_changes_back_is_not_lost(overlap):
     """Alice goes away and comes back while the newer connection joins: her last word counts."""
-    overlap = Overlap("first")
     active, away = (b"active", {"type": "presence_change"}), (b"away", {"type": "presence_change"})
-    assert overlap.is_new("first", *active)  # the newer one never gets this
-    assert overlap.is_new("first", *away)
-    assert not overlap.is_new("second", *away)
-    assert overlap.is_new("second", *active)
-    assert not overlap.is_new("first", *active)
+    assert overlap.is_new(1, *active)  # the newer one never gets this
+    assert overlap.is_new(1, *away)
+    assert not overlap.is_new(2, *away)
+    assert overlap.is_new(2, *active)
+    assert not overlap.is_new(1, *active)
 
 
-def test_an_event_that_only_the_older_brings_is_not_lost():
+def test_an_event_that_only_the_older_brings_is_not_lost(overlap):
     """Slack sent it before it knew of the newer connection, whose hello was faster."""
-    overlap = Overlap("first")
-    assert overlap.is_new("second", b"1", {"type": "team_join"})
-    assert overlap.is_new("first", b"2", {"type": "pref_change"})
-    assert not overlap.is_new("first", b"1", {"type": "team_join"})
+    assert overlap.is_new(2, b"1", {"type": "team_join"})
+    assert overlap.is_new(1, b"2", {"type": "pref_change"})
+    assert not overlap.is_new(1, b"1", {"type": "team_join"})
 
 
-def test_what_is_still_under_way_when_the_first_connection_goes_is_known():
-    overlap = Overlap("first")
+def test_what_is_still_under_way_when_the_first_connection_goes_is_known(overlap):
     stamped, plain = {"type": "message", "ts": "1.2"}, {"type": "user_typing"}
-    assert overlap.is_new("first", b"1", stamped)
-    assert overlap.is_new("first", b"2", plain)
-    overlap.one_is_gone("first", 100.0)
+    assert overlap.is_new(1, b"1", stamped)
+    assert overlap.is_new(1, b"2", plain)
+    overlap.is_gone(1, 100.0)
     assert not overlap.over(100.0)
-    assert not overlap.is_new("second", b"1", stamped)
+    assert not overlap.is_new(2, b"1", stamped)
     assert overlap.over(100.0)
-    assert overlap.is_new("second", b"2", plain)
-    assert overlap.is_new("second", b"3", {"type": "message", "ts": "1.3"})
+    assert overlap.is_new(2, b"2", plain)
+    assert overlap.is_new(2, b"3", {"type": "message", "ts": "1.3"})
 
 
-def test_an_overlap_ends_when_the_rest_does_not_come():
+def test_an_overlap_ends_when_the_rest_does_not_come(overlap):
     """What the older brought before the newer joined will never come again."""
-    overlap = Overlap("first")
-    assert overlap.is_new("first", b"1", {"type": "message", "ts": "1.2"})
+    assert overlap.is_new(1, b"1", {"type": "message", "ts": "1.2"})
     assert not overlap.over(1e9)
-    overlap.one_is_gone("first", 100.0)
+    overlap.is_gone(1, 100.0)
     assert not overlap.over(100.0 + Overlap.LINGER - 0.1)
     assert overlap.over(100.0 + Overlap.LINGER)
 
 
-@pytest.mark.parametrize("gone", ["first", "second"])
-def test_an_overlap_does_not_wait_for_what_only_the_lost_one_would_bring(gone):
-    overlap = Overlap("first")
-    left = "second" if gone == "first" else "first"
+@pytest.mark.parametrize("gone", [1, 2])
+def test_an_overlap_does_not_wait_for_what_only_the_lost_one_would_bring(overlap, gone):
+    left = 2 if gone == 1 else 1
     assert overlap.is_new(left, b"1", {"type": "message", "ts": "1.2"})
-    overlap.one_is_gone(gone, 100.0)
+    overlap.is_gone(gone, 100.0)
     assert overlap.over(100.0)
 
 
-def test_an_overlap_keeps_nothing_it_does_not_need():
+def test_an_overlap_keeps_nothing_it_does_not_need(overlap):
     """Whatever comes is forgotten once it came over both, and after the end nothing is kept at all."""
-    overlap = Overlap("first")
     for number in range(1000):
         event = {"type": "message", "ts": str(number)}
-        assert overlap.is_new("first", b"", event)
-        assert not overlap.is_new("second", b"", event)
-    overlap.one_is_gone("first", 100.0)
+        assert overlap.is_new(1, b"", event)
+        assert not overlap.is_new(2, b"", event)
+    overlap.is_gone(1, 100.0)
     for number in range(1000, 2000):
-        assert overlap.is_new("second", b"", {"type": "message", "ts": str(number)})
-    kept = [delivered for delivered in vars(overlap).values() if hasattr(delivered, "stamped")]
-    assert len(kept) == 2
-    assert all(not delivered.stamped and not delivered.plain for delivered in kept)
+        assert overlap.is_new(2, b"", {"type": "message", "ts": str(number)})
+    kept = [held for held in vars(overlap).values() if isinstance(held, (list, dict))]
+    assert kept == [{}, []]
 
 
 async def test_after_a_goodbye_nothing_is_compared_for_ever(client, slack, told, push, message):

@@ -64,7 +64,7 @@ class Conversations(RuleBasedStateMachine):
             if not isinstance(item, bytes):
                 self.outbox.append(item)
 
-        self.messages.transmit(pending, send)
+        self.messages.transmit(pending, send, over=self.connection)
 
     @precondition(lambda self: not self.ended)
     @rule(kind=TYPES, timeout=st.sampled_from([1e6, 2e6]))
@@ -98,7 +98,7 @@ class Conversations(RuleBasedStateMachine):
     @rule()
     def connect(self):
         self.connection += 1
-        self.of_earlier = self.messages.in_flight()
+        self.of_earlier = self.messages.in_doubt()
         self.connected = True
         self.do(self.messages.table.connect, self.transmit)
 
@@ -107,6 +107,7 @@ class Conversations(RuleBasedStateMachine):
     def lose(self):
         self.connected = False
         self.outbox.clear()
+        self.do(self.messages.lost, self.connection)
         self.do(self.messages.table.disconnect)
 
     @precondition(lambda self: self.connected)
@@ -128,12 +129,13 @@ class Conversations(RuleBasedStateMachine):
     @rule(data=st.data())
     def replay(self, data):
         last = data.draw(st.integers(0, self.messages._last + 1))
+        self.do(self.messages.acknowledged, last, {"type": "message", "reply_to": last, "text": "y", "ts": "1.2"})
         before = dict(self.settled)
-        self.do(self.messages.replayed, last, self.of_earlier)
+        self.do(self.messages.replayed, last)
         for number in self.settled:
             if self.settled[number] == before.get(number, 0):
                 continue
-            assert self.over[number] < self.connection  # never what went over this connection
+            assert self.over[number] == self.over[last] < self.connection  # never what went over another, or this one
             result = self.results[number]
             if number > last:
                 assert isinstance(result, RequestLost)
