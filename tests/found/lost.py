@@ -81,15 +81,21 @@ class Told:
         await self.until(lambda: number in self.numbers, within)
 
 
-def covering(gaps: list[Gap], lost: datetime, *, proven: datetime) -> list[Gap]:
-    """Give the gaps that say of a lost notification: they contain its stamp, and do not begin without need too early.
+def covering(gaps: list[Gap], lost: datetime, *, proven: datetime, over: datetime | None = None) -> list[Gap]:
+    """Give the gaps that say of a lost notification: they contain its stamp, and are no longer than they must be.
 
     Args:
         gaps: what was told.
         lost: the stamp of the notification, in the server's time.
         proven: up to when all was proven complete at least, in the server's time.
+        over: when all was complete again at the latest, in the server's time.
     """
-    return [gap for gap in gaps if gap.since is not None and proven - MARGIN - SLACK <= gap.since <= lost <= gap.until]
+    return [
+        gap
+        for gap in gaps
+        if gap.since is not None and proven - MARGIN - SLACK <= gap.since <= lost <= gap.until
+        if over is None or gap.until <= over + MARGIN + SLACK
+    ]
 
 
 @asynccontextmanager

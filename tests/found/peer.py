@@ -45,13 +45,16 @@ class Peer:
         ws_uri: where its WebSockets are.
         told_uri: what it tells clients of that, for a proxy in between.
         buffer: the bodies of the notifications kept for the lost session; a test may put its own.
-        replay_only: how many of them reach the client before the connection is reset; the others are lost.
+        replay_only: how many of them reach the client, the next time; the others are lost on the way.
+        replay_ends_in_reset: whether the connection is reset then; else it stays.
         refuse_recovery: an error code to refuse recoveries with.
         creation_time: what ConnectionDetails say instead of the time.
+        answer_delay: seconds from a call over the WebSocket to its answer.
         calls: method, path and event filters of each call, over HTTP or the WebSocket.
         upgrades: how many connections have become WebSockets.
         recovered: how many of them have recovered the session.
         given_up: how many upgrades that were kept waiting had gone when they were let in.
+        heartbeats: how many were answered.
     """
 
     client_id, client_secret, jwt = "id", "secret", "jwt"
@@ -59,14 +62,16 @@ class Peer:
     def __init__(self, *, ahead: float = 0.0, buffer_size: int = 100) -> None:
         self.ahead = ahead
         self.replay_only: int | None = None
+        self.replay_ends_in_reset = True
         self.refuse_recovery: str | None = None
         self.creation_time: float | None = None
+        self.answer_delay = 0.0
         self.calls: list[tuple[str, str, list[str]]] = []
-        self.upgrades = self.recovered = self.given_up = 0
+        self.upgrades = self.recovered = self.given_up = self.heartbeats = 0
         self._epoch = time.time() - time.monotonic()
         self._buffer_size = buffer_size
         self.buffer: deque[dict[str, Any]] = deque(maxlen=buffer_size)
-        self._wsc = ""
+        self._wscs: set[str] = set()  # all that name the session
         self._subscription: str | None = None
         self._filters: list[str] = []
         self._numbers = 0
@@ -125,12 +130,12 @@ class Peer:
 
     # -- what it does ----------------------------------------------------------------------------------------------
 
-    def notify(self, number: int, *, event: str = MESSAGES, **changes: Any) -> datetime:
+    def notify(self, number: int, *, event: str | None = MESSAGES, **changes: Any) -> datetime:
         """Send a notification, or keep it for the lost session; return its stamp.
 
         Args:
             number: its body is `{"i": number}`.
-            event: the filter it is for.
+            event: the filter it is for; None makes a notification that nobody can read.
             **changes: members of the envelope to be set; None takes one out.
         """
         with self._lock:
@@ -147,13 +152,13 @@ class Peer:
         self._numbers += 1
         return self.date()
 
-    def made(self, number: int, stamp: float, *, event: str = MESSAGES, **changes: Any) -> dict[str, Any]:
+    def made(self, number: int, stamp: float, *, event: str | None = MESSAGES, **changes: Any) -> dict[str, Any]:
         """Make a notification with a stamp, as it can stand in `buffer`; arguments as for `notify`."""
         self._numbers += 1
         made = datetime.fromtimestamp(stamp, UTC)
         body: dict[str, Any] = {
             "uuid": f"uuid-{self._numbers}",
-            "event": _resolved(event),
+            "event": event and _resolved(event),
             "timestamp": made.strftime("%Y-%m-%dT%H:%M:%S.") + f"{made.microsecond // 1000:03d}Z",
             "subscriptionId": self._subscription,
             "ownerId": "7",
@@ -297,17 +302,18 @@ class Peer:
             self.upgrades += 1
             recovery: dict[str, str] = {}
             replay: list[dict[str, Any]] = []
-            if wsc and wsc == self._wsc and self._subscription is not None and self.refuse_recovery is None:
+            if wsc in self._wscs and self._subscription is not None and self.refuse_recovery is None:
                 recovery = {"recoveryState": "Successful"}
                 replay = list(self.buffer)
                 self.recovered += 1
             else:
                 self._subscription, self._filters = None, []
+                self._wscs.clear()
                 if wsc:
                     recovery = {"recoveryState": "Failed", "recoveryErrorCode": self.refuse_recovery or "WSG-1005"}
             self.buffer.clear()
             self._numbers += 1
-            self._wsc = f"wsc-{self._numbers}"
+            self._wscs.add(wsc := f"wsc-{self._numbers}")
             created = datetime.fromtimestamp(self.creation_time or self.now(), UTC)
             details = {
                 "creationTime": f"{created:%Y-%m-%dT%H:%M:%S}.{created.microsecond // 1000:03d}+0000",
@@ -322,12 +328,12 @@ class Peer:
                 "type": "ConnectionDetails",
                 "messageId": f"details-{self._numbers}",
                 "status": 200,
-                "wsc": {"token": self._wsc, "sequence": 1},
+                "wsc": {"token": wsc, "sequence": 1},
                 "headers": {},
             }
             only, self.replay_only = self.replay_only, None
             link.send([meta, details | recovery], *(_notification(body) for body in replay[:only]))
-            if only is not None:
+            if only is not None and self.replay_ends_in_reset:
                 link.reset()  # the session is lost anew, and the rest of the replay with it
                 return
             former, self._link = self._link, link
@@ -337,13 +343,15 @@ class Peer:
     def _take(self, link: Link, meta: dict[str, Any], body: Any) -> None:
         if meta["type"] == "Heartbeat":
             link.send([{"type": "Heartbeat", "messageId": meta["messageId"]}])
+            self.heartbeats += 1
         if meta["type"] != "ClientRequest":
             return
         with self._lock:
             status, answer = self._answer(meta["method"], meta["path"], body)
             headers = {"Date": formatdate(self.now(), usegmt=True), "Content-Type": "application/json"}
             meta = {"type": "ClientRequest", "messageId": meta["messageId"], "status": status, "headers": headers}
-            link.send([meta] if answer is None else [meta, answer])
+        time.sleep(self.answer_delay)
+        link.send([meta] if answer is None else [meta, answer])
 
 
 def _notification(body: dict[str, Any]) -> list[Any]:
