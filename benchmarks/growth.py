@@ -42,6 +42,7 @@ class Growth:
 REST = Growth("REST call, by extensions installed", (1, 10, 100, 1000), 1)
 INSTALL = Growth("install_extension, by extensions installed", (10, 100, 1000), 10)
 NOTIFICATION = Growth("notification, by filters", (1, 10, 100, 1000, 10_000), 1)
+QUESTION = Growth("cause of an event, by filters", (10, 100, 1000, 10_000), 10)
 SUBSCRIBE = Growth("subscribe, per filter", (10, 100, 1000, 10_000), 1000)
 QUEUE = Growth("delivery queue, by events in it", (1, 10, 100, 1000, 10_000, 100_000), 1)
 
@@ -57,7 +58,7 @@ def main() -> None:
                 samples.setdefault(key, []).extend(found)
     report = Report("growth", options, samples)
     report.show(CPU)
-    for growth in (REST, INSTALL, NOTIFICATION, SUBSCRIBE, QUEUE):
+    for growth in (REST, INSTALL, NOTIFICATION, QUESTION, SUBSCRIBE, QUEUE):
         sizes = growth.up_to(largest)
         for size in sizes:
             if size > growth.base:
@@ -71,6 +72,8 @@ def _turns(largest: int, options: Options) -> Iterator[Turn]:
     calls = {"in_flight": 10, "seconds": options.seconds}
     for size in QUEUE.up_to(largest):
         yield _turn(QUEUE, size, "queue", depth=size)
+    for size in QUESTION.up_to(largest):
+        yield _turn(QUESTION, size, "questions", number=size)
     for size in NOTIFICATION.up_to(largest):
         yield _turn(SUBSCRIBE, size, "subscribe", number=size)
         yield _turn(NOTIFICATION, size, "notifications", **burst)

@@ -10,9 +10,12 @@ from benchmarks.common.worker import measured, run
 from benchmarks.contenders.ours import FILTERS, Ours, main
 from rcex_ws import WebSocketExtension
 from rcex_ws.connection import DeliveryQueue
+from rcex_ws.wsg.filters import FilterIndex
 
 #: How many items go through a queue whose cost is measured.
 THROUGH = 20_000
+#: How many times two questions are asked whose cost is measured.
+QUESTIONS = 20_000
 
 
 @dataclass(slots=True)
@@ -48,6 +51,17 @@ class Many(Ours):
         with measured() as sample:
             await self.ws_ext.subscribe(self.filters, lambda _: None)
             sample.count = number
+        return sample()
+
+    async def questions(self, number: int) -> dict[str, float]:
+        """Ask what so many filters can have caused, for one event that they have and one that they have not."""
+        base = "/restapi/v1.0/account/~/extension"
+        index = FilterIndex([f"{base}/{extension}/telephony/sessions" for extension in range(number)])
+        events = [f"/restapi/v1.0/account/1/extension/{extension}/telephony/sessions" for extension in (1, number)]
+        with measured() as sample:
+            for event in events * QUESTIONS:
+                index.can_cause(event)
+                sample.count += 1
         return sample()
 
     async def queue(self, depth: int) -> dict[str, float]:

@@ -9,14 +9,14 @@ certainly are, for then the server is not asked.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from rcex_ws.errors import ConfigurationError
 
-__all__ = ["FilterIndex", "check_filters", "matches_any", "same_filters"]
+__all__ = ["FilterIndex", "check_filters", "same_filters"]
 
 
 class _Subject(NamedTuple):
@@ -182,29 +182,6 @@ class FilterIndex:
         if whose is None:
             whose = self._whose[word] = _Whose()
         whose.add(account, extension)
-
-
-def _parse(text: str) -> tuple[tuple[str, ...], frozenset[tuple[str, str]]]:
-    path, _, query = text.partition("?")
-    return tuple(path.strip("/").split("/")), frozenset(parse_qsl(query, keep_blank_values=True))
-
-
-#: For the few filters that notifications are compared with; ten thousand compared once would only push each other out.
-_parse_again = lru_cache(maxsize=4096)(_parse)
-
-
-def _same_path(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    return len(a) == len(b) and all(x == y or "~" in (x, y) for x, y in zip(a, b, strict=True))
-
-
-def matches_any(event: str, filters: Iterable[str]) -> bool:
-    """Tell whether a notification's event is asked for: same path, `~` standing for any id, query a subset."""
-    path, query = _parse_again(event)
-    for text in filters:
-        filter_path, filter_query = _parse_again(text)
-        if filter_query <= query and _same_path(path, filter_path):
-            return True
-    return False
 
 
 def same_filters(a: Collection[str], b: Collection[str], *, owner_id: str | None = None) -> bool:
