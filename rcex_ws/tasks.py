@@ -12,9 +12,9 @@ import contextvars
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import anyio
 import anyio.lowlevel
@@ -23,7 +23,7 @@ from anyio.abc import TaskGroup
 from rcex_ws.errors import NotConnected
 from rcex_ws.loop import Errands, Signal, on_trio
 
-__all__ = ["Child", "RootTask", "in_child", "reason_to_exit"]
+__all__ = ["Child", "RootTask", "in_child", "reason_to_exit", "to_the_end"]
 
 # The children inside which the current code runs: user code called by one may close what owns it.
 _inside: contextvars.ContextVar[tuple[Child, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
@@ -32,6 +32,27 @@ _inside: contextvars.ContextVar[tuple[Child, ...]] = contextvars.ContextVar("rce
 def in_child() -> bool:
     """Tell whether the caller was called by a background task of a client: from a handler, say."""
     return any(not child.done for child in _inside.get())
+
+
+async def to_the_end(step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Take a step whatever cancels the caller; the cancellation follows.
+
+    No shield keeps asyncio's own cancellation off a task, so there the step has one of its own, in the same context.
+    """
+    with anyio.CancelScope(shield=True):
+        if on_trio():
+            await step()
+            return
+        task = asyncio.create_task(step())
+        cancelled: asyncio.CancelledError | None = None
+        while not task.done():
+            try:
+                await asyncio.wait((task,))
+            except asyncio.CancelledError as exc:
+                cancelled = exc
+        task.result()
+        if cancelled is not None:
+            raise cancelled
 
 
 class Child:
@@ -118,6 +139,10 @@ class RootTask:
             self._life = _Life(self._name, self._end_program)
             self._life.begin()
         await self._life.started.wait()
+
+    def encloses_caller(self) -> bool:
+        """Tell whether the calling code was called by one of the children."""
+        return self._life is not None and self._life.encloses_caller()
 
     def spawn(
         self,
@@ -224,6 +249,9 @@ class _Life:
         start = partial(self._group.start_soon, run, name=f"{self._name}: {name}")
         self._errands.put(partial(contextvars.copy_context().run, start))
         return child
+
+    def encloses_caller(self) -> bool:
+        return any(child.encloses_caller() for child in self._children)
 
     async def end(self, within: float) -> None:
         children = tuple(self._children)

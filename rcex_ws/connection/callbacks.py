@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from contextvars import ContextVar
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Generic, NoReturn, Protocol, TypeVar
 
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.events import call

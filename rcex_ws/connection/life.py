@@ -15,7 +15,6 @@ not reopened; and what is spawned then is not run, unless it `lasts`. Only who t
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextvars import ContextVar
@@ -26,8 +25,8 @@ import anyio
 
 from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.errors import ConnectFailed
-from rcex_ws.loop import Signal, on_trio
-from rcex_ws.tasks import Child, RootTask
+from rcex_ws.loop import Signal
+from rcex_ws.tasks import Child, RootTask, to_the_end
 
 __all__ = ["Life"]
 
@@ -131,7 +130,7 @@ class Life:
         """
         if self.closing:
             if self not in _being_closed.get() and not any(child.encloses_caller() for child in self._children):
-                await _to_the_end(self._closed.wait)
+                await to_the_end(self._closed.wait)
             return
         self.closing = True
         self._supervisor.close()
@@ -144,7 +143,7 @@ class Life:
             (self._end_all, 0.9),
             (last, 1.0),
         )
-        await _to_the_end(partial(self._take, steps))
+        await to_the_end(partial(self._take, steps))
 
     async def _take(self, steps: tuple[tuple[_Step, float], ...]) -> None:
         token = _being_closed.set((*_being_closed.get(), self))
@@ -190,24 +189,3 @@ async def _end(children: Collection[Child]) -> None:
         child.cancel()
     for child in children:
         await child.wait()
-
-
-async def _to_the_end(step: _Step) -> None:
-    """Take a step whatever cancels the caller; the cancellation follows.
-
-    No shield keeps asyncio's own cancellation off a task, so there the step has one of its own, in the same context.
-    """
-    with anyio.CancelScope(shield=True):
-        if on_trio():
-            await step()
-            return
-        task = asyncio.create_task(step())
-        cancelled: asyncio.CancelledError | None = None
-        while not task.done():
-            try:
-                await asyncio.wait((task,))
-            except asyncio.CancelledError as exc:
-                cancelled = exc
-        task.result()
-        if cancelled is not None:
-            raise cancelled

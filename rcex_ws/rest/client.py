@@ -18,6 +18,7 @@ import anyio
 
 from rcex_ws.errors import ConfigurationError, WrongEventLoop
 from rcex_ws.home import Home
+from rcex_ws.loop import Signal
 from rcex_ws.rest import oauth
 from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.calls import Calls
@@ -30,7 +31,7 @@ from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token
 from rcex_ws.rest.url import check_server
-from rcex_ws.tasks import RootTask
+from rcex_ws.tasks import RootTask, to_the_end
 
 __all__ = ["PRODUCTION", "SANDBOX", "RingCentral"]
 
@@ -114,6 +115,8 @@ class RingCentral:
         )
         self._installing: list[Extension] = []
         self._closed = False
+        self._all_closed = Signal()
+        self.closing = False
 
     # The OAuth session
 
@@ -353,13 +356,19 @@ class RingCentral:
             self.tasks.spawn(self._auth.keep_fresh, name="token renewal", on_crash=_report_crash)
 
     async def aclose(self) -> None:
-        """Close the extensions, the last installed first, then everything else. Idempotent.
+        """Close the extensions, the last installed first, then everything else; everybody waits for the one closing.
 
-        An extension that fails to close is logged and does not keep the others from closing.
+        An extension that fails to close is logged and does not keep the others from closing. Who calls it from inside a
+        handler while it is being closed already does not wait: the closing may wait for that handler.
         """
         self.home.check()
-        if self._closed:
-            return
+        if not self.closing:
+            self.closing = True
+            await to_the_end(self._close_all)
+        elif not self.tasks.encloses_caller():
+            await self._all_closed.wait()
+
+    async def _close_all(self) -> None:
         try:
             while self._installing:
                 await self._close_logged(self._installing.pop())
@@ -372,7 +381,10 @@ class RingCentral:
             try:
                 await self.tasks.aclose()
             finally:
-                await self._https.aclose()
+                try:
+                    await self._https.aclose()
+                finally:
+                    self._all_closed.set()
 
     async def _close_logged(self, extension: Extension) -> None:
         try:

@@ -86,9 +86,10 @@ class _Replay:
 
     since: float
     until: float  # the new connection, in the server's time
-    margin: float
+    written_at: float  # the loop's time when the server must have written all of it
     size: int  # of the server's buffer
     frames: int = 0
+    later: bool = False  # whether something live has come
 
 
 @dataclass(slots=True)
@@ -105,12 +106,16 @@ class Completeness:
     Args:
         clock: knows the server's time.
         margin: seconds that a server takes at most from an event to its frame.
+
+    Attributes:
+        clock, margin: as given.
+        floor: the moment that questions have proven; what came without a timestamp was made later.
     """
 
     def __init__(self, clock: ServerClock, *, margin: float = MARGIN) -> None:
         self.clock = clock
-        self._margin = margin
-        self.floor = -math.inf  # proven by questions; what came without a timestamp is not older
+        self.margin = margin
+        self.floor = -math.inf
         self._stamp: str | None = None  # of the last live notification: read only when asked for
         self._served = -math.inf  # when the subscription was last known to exist
         self._replay: _Replay | None = None
@@ -121,8 +126,9 @@ class Completeness:
 
     def answered(self, asked_at: float) -> None:
         """Hear that a question of this connection was answered, which was sent at `asked_at` of the loop's time."""
-        self._replay = None  # the server wrote it before it read any question
-        self.floor = max(self.floor, self.clock.at(asked_at).earliest - self._margin)
+        if self._replay is not None and asked_at >= self._replay.written_at:
+            self._replay = None
+        self.floor = max(self.floor, self.clock.at(asked_at).earliest - self.margin)
 
     def took(self, timestamp: str | None) -> Replayed | None:
         """Hear of a notification as it comes, duplicates too; tell whether it was replayed.
@@ -141,7 +147,7 @@ class Completeness:
 
     def last_served(self, heard_at: float) -> float:
         """Give the last moment at which the subscription is known to have existed; `heard_at` as for `proven`."""
-        return max(self._served, self._live_until(heard_at)) - self._margin
+        return max(self._served, self._live_until(heard_at)) - self.margin
 
     def proven(self, heard_at: float) -> float:
         """Give the moment up to which everything is proven to have come.
@@ -152,7 +158,7 @@ class Completeness:
         doubt = self._outage or (Loss(self._replay.since) if self._replay is not None else None)
         if doubt is not None:
             return doubt.since
-        return max(self.floor, self._live_until(heard_at) - self._margin)
+        return max(self.floor, self._live_until(heard_at) - self.margin)
 
     # -- losses ----------------------------------------------------------------------------------------------------
 
@@ -177,26 +183,25 @@ class Completeness:
         """The outage that is not concluded."""
         return self._outage
 
-    def recovered(self, moment: Moment, *, created: float | None, buffer_size: int) -> Loss:
+    def recovered(self, now: float, *, created: float | None, buffer_size: int) -> Loss:
         """End the outage at the first frame of a recovered session, and expect its replay.
 
+        The server takes no longer than the margin to write it, too; a question sent after that shows that it is over.
+
         Args:
-            moment: now.
+            now: the loop's time.
             created: when the server made the connection, in its own words; None if it did not say.
             buffer_size: most notifications that it replays.
         """
-        outage = self._end_outage(moment)
+        outage, moment = self.began_anew(now), self.clock.at(now)
         until = moment.latest if created is None else created
-        self._replay = _Replay(outage.since, until, self._margin, buffer_size)
+        self._replay = _Replay(outage.since, until, now + self.margin, buffer_size)
         self._served = max(self._served, moment.earliest)
         return outage
 
-    def began_anew(self, moment: Moment) -> Loss:
-        """End the outage with a subscription on a session that began empty."""
-        return self._end_outage(moment)
-
-    def _end_outage(self, moment: Moment) -> Loss:
-        outage, self._outage = self._outage or Loss(moment.earliest), None
+    def began_anew(self, now: float) -> Loss:
+        """End the outage; called directly with a subscription on a session that began empty."""
+        outage, self._outage = self._outage or Loss(self.clock.at(now).earliest), None
         return outage
 
     # -- what this side drops --------------------------------------------------------------------------------------
@@ -228,16 +233,18 @@ class Completeness:
         made = parse_time(self._stamp)
         return -math.inf if made is None else min(made.timestamp(), self.clock.at(heard_at).latest)
 
-    def _count(self, replay: _Replay, timestamp: str | None) -> Replayed | None:
+    def _count(self, replay: _Replay, timestamp: str | None) -> Replayed:
         """Count what may be replayed, to a moment after `creationTime`: the server may still fill its buffer then."""
         parsed = parse_time(timestamp)
-        made = -math.inf if parsed is None else parsed.timestamp()
-        if made > replay.until + replay.margin:
-            self._replay, self._stamp = None, timestamp
-            return None
+        made = None if parsed is None else parsed.timestamp()
+        if made is not None and made > replay.until + self.margin:
+            self._stamp, replay.later = timestamp, True
+            return Replayed(earlier=False, gap=None)
+        if made is None and replay.later:
+            return Replayed(earlier=False, gap=None)
         replay.frames += 1
         gap = None
         if replay.frames == replay.size:
             reason = f"the server's recovery buffer of {replay.size} was full; older notifications may be gone"
             gap = gap_between(replay.since, replay.until, certain=False, reason=reason)
-        return Replayed(made <= replay.until, gap)
+        return Replayed(made is None or made <= replay.until, gap)

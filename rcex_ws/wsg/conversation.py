@@ -160,11 +160,10 @@ class WsgConversation:
         if outage is not None:  # not recovered: that would have been concluded at the first frame
             subscribed = common.subscriptions.is_known
             await common.subscriptions.restore(outage.why_lost)
-            moment = self._moment()
-            self._conclude(common.account.began_anew(moment), moment, subscribed=subscribed)
+            self._conclude(common.account.began_anew(self._clock()), subscribed=subscribed)
 
     async def ready(self) -> None:
-        """Tell the application, then let delivery go on; at last clear up behind lost sessions."""
+        """Tell the application, then let delivery go on; at last clear up behind lost sessions and replays."""
         common = self._common
         self._told_ready = True
         common.announcer.emit(Events.CONNECTION_READY, self._link)
@@ -177,6 +176,9 @@ class WsgConversation:
         common.inbox.release(self._hold)
         common.subscriptions.settle_soon()
         await common.subscriptions.clear_up()
+        if common.account.replaying:
+            await anyio.sleep(common.account.margin)
+            self._link.send(self.heartbeat())  # its answer shows that the replay is over
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -228,14 +230,10 @@ class WsgConversation:
         self._hold = common.inbox.hold()  # the replay may stand in the same TCP segment
         if frame.meta.wsc is not None:
             common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
-        recovered = session.recovered
-        if recovered:
-            moment = self._moment()
-            loss = account.recovered(moment, created=created, buffer_size=details.recovery_buffer_size)
-            self._conclude(loss, moment, subscribed=common.subscriptions.can_miss)
+        if session.recovered:
+            loss = account.recovered(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
+            self._conclude(loss, subscribed=common.subscriptions.can_miss)
         common.table.connect(self._send, limit=details.max_active_requests)
-        if recovered:
-            self._link.send(self.heartbeat())  # its answer shows that the replay is over
         self._greeted.set()
 
     def _take_error(self, frame: Frame) -> None:
@@ -249,9 +247,9 @@ class WsgConversation:
                 self._common.session.decide(Outcome.REFUSED, code)
         self._link.lose(Loss(LossKind.REFUSED, code, error.message))
 
-    def _conclude(self, loss: Missing, moment: Moment, *, subscribed: bool) -> None:
+    def _conclude(self, loss: Missing, *, subscribed: bool) -> None:
         """Say how the outage ended: the gap first, so that the hook can run before anything is delivered."""
-        common = self._common
+        common, moment = self._common, self._moment()
         away = None if loss.since == -math.inf else max(0.0, moment.earliest - loss.since)
         concluded = common.session.conclude(now(), away)
         if concluded is None:

@@ -10,7 +10,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
@@ -258,8 +258,7 @@ class Engine:
 
         async def farewell() -> None:
             await self.subscriptions.end_calls()
-            if not keep_session:
-                await self._delete_subscriptions()
+            await self._delete(self.subscriptions.take_ids(keep_wanted=keep_session))
 
         async def last() -> None:
             try:
@@ -270,9 +269,9 @@ class Engine:
 
         await self.life.close(farewell=farewell, drain=self._drain, last=last)
 
-    async def _delete_subscriptions(self) -> None:
+    async def _delete(self, subscriptions: Collection[str]) -> None:
         """Delete what would count against the limit for a day; over a dead or full link only HTTPS works."""
-        for subscription_id in self.subscriptions.take_ids():
+        for subscription_id in subscriptions:
             request = self._request("DELETE", f"/restapi/v1.0/subscription/{subscription_id}")
             request.timeout = self._settings.close_timeout * 0.15
             for way in (self._transport.send, None) if self._table.connected else (None,):  # None is HTTPS

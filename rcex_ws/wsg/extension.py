@@ -130,6 +130,7 @@ class WebSocketExtension(Extension):
         self._rc: RingCentral | None = None
         self._engine: Engine | None = None
         self._emitting: Child | None = None
+        self._closings = 0  # asked for so far: what was being opened before is not wanted any more
         self._one_opening_at_a_time = anyio.Lock()
 
     def __repr__(self) -> str:
@@ -224,9 +225,12 @@ class WebSocketExtension(Extension):
         if self.client is None:
             raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
         self._check_home()
+        closings = self._closings
         async with self._one_opening_at_a_time:
             if self._engine is not None:
                 await self._engine.stop(keep_session=False)
+            if self._closings != closings or self._installed().closing:
+                raise NotConnected("the extension was closed in the meantime")
             await self._open(None, resume=False)
 
     async def recover(self) -> Recovery | None:
@@ -353,6 +357,7 @@ class WebSocketExtension(Extension):
         await self._stop(self._engine, keep_session=self._store is not None)
 
     async def _stop(self, engine: Engine | None, *, keep_session: bool) -> None:
+        self._closings += 1
         if engine is None:
             return
         self._check_home()

@@ -59,7 +59,7 @@ class Operation(Generic[T]):
         try:
             await self._done.wait()
         except BaseException:
-            self._withdraw()
+            self.withdraw()
             raise
         if self._error is not None:
             raise self._error
@@ -74,8 +74,13 @@ class Operation(Generic[T]):
         finally:
             self._busy = False
 
-    def cancel(self) -> None:
-        """Cut it short, unless it is busy."""
+    def withdraw(self) -> None:
+        """Cut it short, unless it is busy: what it asks for is not wanted any more, if it was not granted already."""
+        if self.done:
+            return
+        self.withdrawn = True
+        if self.on_withdrawn is not None:
+            self.on_withdrawn()
         if self._child is not None and not self._busy:
             self._child.cancel()
 
@@ -84,21 +89,14 @@ class Operation(Generic[T]):
         if self._child is not None:
             await self._child.wait()
 
-    def _withdraw(self) -> None:
-        if self.done:
-            return
-        self.withdrawn = True
-        if self.on_withdrawn is not None:
-            self.on_withdrawn()
-        self.cancel()
-
     async def _run(self) -> None:
         try:
             self._result = await self._func(self)
             self._error = None
         except Exception as exc:  # noqa: BLE001 - raised to the caller
-            self._error = exc
             if self.withdrawn:
-                logger.info("%s, which was cancelled, failed: %s", self.name, exc)
+                logger.info("%s was not wanted any more, and ended: %s", self.name, exc or type(exc).__name__)
+            else:
+                self._error = exc
         finally:
             self._done.set()

@@ -261,10 +261,11 @@ class SubscriptionMachine(Generic[C]):
         doubt, flight = self.doubt, self._flight
         if doubt is None and self.wanted and flight is not None and flight.before is not Certainty.NOTHING:
             doubt = Loss(flight.since, reason=_UNANSWERED)
+        sure = self.certainty is not Certainty.KNOWN or self._in_force == self.wanted
         return StoredSubscription(
             wanted=self.wanted,
             info=self.info,
-            certainty=self.certainty,
+            certainty=self.certainty if sure else Certainty.UNSURE,
             doubt=None if doubt is None else doubt.to_store(),
         )
 

@@ -260,17 +260,18 @@ class Subscriptions:
         await self._delete_orphans()
 
     async def end_calls(self) -> None:
-        """Cut short what the application waits for; what the server was asked for gets its answer first."""
+        """Cut short what the application waits for; what was sent gets its answer, so that it can be undone."""
         operations = [one for one in self._operations if not one.done]
         for operation in operations:
-            operation.cancel()
+            operation.withdraw()
         for operation in operations:
             await operation.wait()
 
-    def take_ids(self) -> list[str]:
+    def take_ids(self, *, keep_wanted: bool) -> list[str]:
         """Give the ids of all subscriptions that are still to be deleted at the server, and forget them."""
         machine = self._machine
-        machine.session_ended()
+        if not (keep_wanted and machine.wanted):
+            machine.session_ended()
         ids, machine.orphans = machine.orphans, []
         return ids
 
