@@ -197,7 +197,6 @@ async def test_l10_one_of_two_closings_comes_from_inside(
 
 CLOSINGS: dict[str, Callable[[RingCentral, WebSocketExtension], Awaitable[None]]] = {
     "rc.aclose": lambda rc, ext: rc.aclose(),
-    "ext.aclose": lambda rc, ext: ext.aclose(),
     "revoke": lambda rc, ext: ext.revoke(),
 }
 
