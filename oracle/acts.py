@@ -97,7 +97,7 @@ class Acts:
         await self._until_subscribed(self._app.world.filters if same else self._choose())
         while not self._app.world.calm():
             with anyio.move_on_after(self._rng.expovariate(1 / self._app.plan.restless)):
-                await self._until_calm()
+                await self._app.world.until_calm()
             if self._app.world.calm():
                 break
             if "overlap" not in self._app.plan.kinds:
@@ -114,10 +114,6 @@ class Acts:
         await self._quiet()
         if self._app.ext.subscription is None:
             await self._until_subscribed(self._choose())
-
-    async def _until_calm(self) -> None:
-        while not self._app.world.calm():  # noqa: ASYNC110 - the world is asked, it does not tell
-            await anyio.sleep(self._app.plan.paced(5))
 
     async def _quiet(self) -> None:
         """Wait until no change is under way."""

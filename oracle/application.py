@@ -42,6 +42,10 @@ class World(Protocol):
         """Say whether the plan is over: the application changes nothing more and sits still."""
         ...
 
+    async def until_calm(self) -> None:
+        """Wait until it is."""
+        ...
+
     def make_client(self) -> RingCentral:
         """Make the client, with its token store."""
         ...

@@ -36,7 +36,7 @@ from oracle.growth import EVERY, Sampled
 from oracle.journal import Escaped, Handled, Journal, Record
 from oracle.lifeplan import draw_life
 from oracle.plain import LOOPS, left_over, run_plainly
-from oracle.world import Access, ProcessWorld
+from oracle.world import Access, DiskFull, ProcessWorld
 from rcex_ws import RcexError
 
 #: However fast all goes, real processes on a busy machine need so much of these, in seconds.
@@ -98,9 +98,9 @@ class _Crashes(logging.Handler):
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell of an exception that is neither one of the library's errors nor raised by a handler on purpose."""
+        """Tell of an exception that is neither one of the library's errors nor raised on purpose."""
         error = record.exc_info[1] if record.exc_info else None
-        if error is not None and not isinstance(error, RcexError | Raised):
+        if error is not None and not isinstance(error, RcexError | Raised | DiskFull):
             self._tell(f"{record.getMessage()}: {error!r}")
 
 

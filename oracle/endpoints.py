@@ -12,7 +12,7 @@ from oracle.calls import SUBSCRIPTION, Answer
 from oracle.faults import Refusal
 from oracle.login import Login
 from oracle.model import problem
-from oracle.talk import refused
+from oracle.talk import Talk, refused
 from oracle.wire import FaultyStream, HTTPConnection, Request
 
 if TYPE_CHECKING:
@@ -36,8 +36,14 @@ class Endpoints:
 
     async def upgrade(self, http: HTTPConnection, request: Request) -> None:
         """Open a WebSocket and serve it to its end, or refuse."""
+        talk = self._server.new_talk(stream_of(http))
+        try:
+            await self._upgrade(http, request, talk)
+        finally:
+            self._server.talks.pop(talk.number, None)
+
+    async def _upgrade(self, http: HTTPConnection, request: Request, talk: Talk) -> None:
         server, query = self._server, request.query
-        talk = server.new_talk(stream_of(http))
         server.put(j.Heard("upgrade with wsc" if "wsc" in query else "upgrade", talk.number, "websocket"))
         await trio.sleep(server.latency + server.late("upgrade-late"))
         if (refusal := server.plan.refusal("upgrade")) is not None:

@@ -7,6 +7,7 @@ that is added moves no other.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -84,6 +85,7 @@ KINDS: dict[str, str] = {
     "cue": "an end comes right after a loss, in an attempt, a replay, a change or a close",
     "small-queue": "few notifications may wait for a slow handler",
     "slow-store": "the stores take long",
+    "store-fails": "the session cannot be written: the disk is full for a while",
 }
 
 # Only a soak can do this to a process.
@@ -140,7 +142,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "paths": ("burst", "event-paths", "account-wide", "with-query", "one-filter"),
     "stamps": ("stamp-skew", "stamp-none", "offset"),
     "phases": ("burst", "accept-late", "upgrade-late", "token-late", "details-late", "details-absent"),
-    "stores": ("burst", "damage-session", "damage-token", "slow-store"),
+    "stores": ("burst", "damage-session", "damage-token", "slow-store", "store-fails"),
     "processes": ("stop", "kill", "suspend", "restart"),
     "application": (
         *("stop", "kill", "cue", "twice", "crowd", "inside", "abort", "recover", "by-hand", "reconnect"),
@@ -192,12 +194,14 @@ class Plan:
     Attributes:
         kinds: what is switched on.
         pace: by what all times are multiplied: 1 for those of a real service, less where a run has to be short.
+        density: how much strikes in an hour, and how much else happens; 1 is a crowd of faults.
         calm: nothing strikes any more.
     """
 
     seed: int
     kinds: frozenset[str]
     pace: float = 1.0
+    density: float = 1.0
     calm: bool = False
     _dice: dict[str, random.Random] = field(init=False, default_factory=dict)
 
@@ -217,15 +221,19 @@ class Plan:
             self.clock_offset = 0.0
         small = self.kinds & {"replay-full", "replay-brim"}
         self.buffer_size = self.dice("buffer").choice((2, 5, 10, 30)) if small else 100
-        short = "short-window" in self.kinds
+        short = "short-window" in self.kinds and self._crowded("window")
         self.recovery_timeout = self.paced(self.dice("window").choice((5.0, 20.0, 40.0)) if short else 180.0)
-        short = "short-idle" in self.kinds
+        short = "short-idle" in self.kinds and self._crowded("idle")
         self.idle_timeout = self.paced(self.dice("idle").choice((40.0, 120.0)) if short else 1800.0)
         self.absolute_timeout = self.paced(self.dice("absolute").choice((300.0, 900.0)) if short else 86400.0)
 
     def paced(self, seconds: float) -> float:
         """Give a time at this run's pace."""
         return seconds * self.pace
+
+    def _crowded(self, name: str) -> bool:
+        """Say whether a limit of the server is short; the longer lives are to meet the real ones, too."""
+        return self.density == 1.0 or self.dice(f"{name} of a long life").random() < 0.3
 
     def dice(self, name: str) -> random.Random:
         """Give the dice of a kind, or of some other part of the run."""
@@ -237,7 +245,8 @@ class Plan:
         """Say whether a kind strikes now, where it could."""
         if self.calm or kind not in self.kinds:
             return False
-        return self.dice(kind).random() < self._odds[kind] * min(self._roughness, 1.0)
+        # Where little happens each thing goes well more often, too: else each loss becomes an outage of half an hour.
+        return self.dice(kind).random() < self._odds[kind] * min(self._roughness, 1.0) * math.sqrt(self.density)
 
     def refusal(self, where: str) -> Refusal | None:
         """Say whether, and how, a request at this place is refused."""
@@ -261,7 +270,7 @@ class Plan:
         mean = self._means[kind]
         if kind not in self.kinds or not mean:
             return None
-        return self.paced(self.dice(kind).expovariate(1 / mean))
+        return self.paced(self.dice(kind).expovariate(1 / mean)) / self.density
 
     def delay(self, kind: str) -> float:
         """Give the seconds by which something is late, if that kind strikes."""

@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 from oracle import journal as j
 from oracle.topics import FILTERS, TOPICS, matches, matching, resolve
 
-__all__ = ["MARGIN", "Due", "Gap", "History", "Life", "silence"]
+__all__ = ["MARGIN", "SKEW", "Due", "Gap", "History", "Life", "silence"]
 
-# The stated margin of a gap's bounds, in seconds; the judge gives no more.
+# The margin that the library states, in seconds: `since` lies so long before what is proven, and no longer.
 MARGIN = 5.0
-# The same where a run goes at a pace: with the whole margin each of its short gaps would excuse a neighbourhood.
-MARGIN_AT_A_PACE = 0.25
+# Beyond the bounds of a gap, which are inclusive and have the margin in them, nothing may be missing; so much, in
+# seconds, is left to rounding.
+SLACK = 0.25
+# So far, in seconds, the clocks of the server's parts may differ, where that is a fault.
+SKEW = 4.0
 # So begins the reason of a gap that is about filters which the server refused.
 NOT_GRANTED = "filters not granted"
-# A fault may spoil a connection for so long, in seconds.
-SPOILT = 200.0
+# And such words are in the reason of a gap that is about a full queue.
+_FULL = ("queue", "too slow", "overflow")
 # What was made so shortly before the very end, in seconds, may be under way.
 UNDER_WAY = 3.0
 UNDER_WAY_AT_A_PACE = 0.5
@@ -50,14 +53,19 @@ class Gap:
     reason: str
     told_at: float
 
-    def covers(self, time: float, topic: str, margin: float) -> bool:
-        """Say whether an event of this server time and topic may be missing."""
+    @property
+    def of_overflow(self) -> bool:
+        """Whether it tells what a full queue dropped; reasons are for people, so this goes by their words."""
+        return any(word in self.reason for word in _FULL)
+
+    def covers(self, time: float, topic: str, slack: float) -> bool:
+        """Say whether an event of this server time and topic may be missing; the bounds are inclusive."""
         # Of all time, since it is not known when it began; but of no other filter.
         if NOT_GRANTED in self.reason and not any(
             resolve(one) in self.reason and matches(one, topic) for one in FILTERS
         ):
             return False
-        return (self.since is None or self.since - margin <= time) and time <= self.until + margin
+        return (self.since is None or self.since - slack <= time) and time <= self.until + slack
 
 
 @dataclass
@@ -89,16 +97,15 @@ class History:
 
     server: Sequence[j.AnyRecord]
     client: Sequence[j.AnyRecord]
-    made: dict[int, j.Made] = field(default_factory=dict)
-    struck: list[j.Struck] = field(default_factory=list)
-    lives: dict[int, Life] = field(default_factory=dict)
-    gaps: list[Gap] = field(default_factory=list)
-    handled: list[j.Handled] = field(default_factory=list)
-    due: list[Due] = field(default_factory=list)
+    made: dict[int, j.Made] = field(default_factory=dict[int, j.Made])
+    struck: list[j.Struck] = field(default_factory=list[j.Struck])
+    lives: dict[int, Life] = field(default_factory=dict[int, Life])
+    gaps: list[Gap] = field(default_factory=list[Gap])
+    handled: list[j.Handled] = field(default_factory=list[j.Handled])
+    due: list[Due] = field(default_factory=list[Due])
     settled: j.Settled | None = None
     kinds: frozenset[str] = frozenset()
     calm_at: float = float("inf")
-    heartbeats: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         began = [record for record in self.server if isinstance(record, j.ServerBegan)]
@@ -117,14 +124,8 @@ class History:
         self._read_client()
         self.struck.sort(key=lambda record: record.at)
         self._struck_at = [record.at for record in self.struck]
-        # Only where nothing can have kept the answer from arriving.
-        self.heartbeats = [
-            record.at
-            for record in self.server
-            if isinstance(record, j.Heard)
-            and (record.what, record.answered) == ("heartbeat", True)
-            and not self.struck_between(record.at - SPOILT * self.pace, record.at + MARGIN)
-        ]
+        self._lives_in_order = sorted(self.lives.values(), key=lambda life: life.began_at)
+        self._lives_began = [life.began_at for life in self._lives_in_order]
         _Wanted(self).read()
         self._begins = [due.begin for due in self.due]
 
@@ -151,8 +152,34 @@ class History:
     def covered(self, at: float, topic: str) -> list[Gap]:
         """Give the gaps that cover an event made at a moment on a topic."""
         time = self.server_time(at)
-        margin = MARGIN if self.pace == 1.0 else MARGIN_AT_A_PACE
-        return [gap for gap in self.gaps if gap.covers(time, topic, margin)]
+        slack = SLACK + (SKEW if "stamp-skew" in self.kinds else 0.0)
+        return [gap for gap in self.gaps if gap.covers(time, topic, slack)]
+
+    def is_due(self, event: j.Made) -> bool:
+        """Say whether an event was due to the application."""
+        due = self.due_at(event.at)
+        return due is not None and not due.pending and event.topic in due.topics
+
+    def handled_by(self, life: int) -> set[int]:
+        """Give the events that were handled by the end of a life."""
+        return {record.n for record in self.handled if record.life <= life}
+
+    def life_at(self, at: float) -> Life | None:
+        """Give the life of the client at a moment, or the last one before it."""
+        index = bisect_right(self._lives_began, at) - 1
+        return None if index < 0 else self._lives_in_order[index]
+
+    def before(self, life: int) -> Life | None:
+        """Give the life before this one."""
+        return self.lives.get(life - 1)
+
+    def damaged(self, life: int, kind: str = "damage-session") -> bool:
+        """Say whether a store was damaged before a life took it."""
+        before = self.before(life)
+        if before is None:
+            return False
+        between = self.struck_between(before.ended_at, self.lives[life].began_at)
+        return any(record.kind == kind for record in between)
 
     def _read_client(self) -> None:
         seen: set[tuple[object, ...]] = set()

@@ -48,6 +48,7 @@ class LifePlan:
         restless: mean seconds between two changes of the filters.
         options: of the extension.
         pace: by what all times are multiplied.
+        density: how much it does in an hour.
     """
 
     number: int
@@ -63,13 +64,20 @@ class LifePlan:
     restless: float = 120.0
     options: dict[str, Any] = field(default_factory=dict)
     pace: float = 1.0
+    density: float = 1.0
 
     def paced(self, seconds: float) -> float:
         """Give a time at this run's pace."""
         return seconds * self.pace
 
+    def between(self, seconds: float) -> float:
+        """Give a time that lies between two things of a kind: there are fewer where the density is low."""
+        return seconds * self.pace / self.density
 
-def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool, pace: float = 1.0) -> LifePlan:
+
+def draw_life(
+    seed: int, number: int, kinds: frozenset[str], *, last: bool, pace: float = 1.0, density: float = 1.0
+) -> LifePlan:
     """Draw one life.
 
     Args:
@@ -78,6 +86,7 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool, pace
         kinds: faults that are switched on.
         last: it is judged at its end, so it does not close itself.
         pace: by what all times are multiplied.
+        density: how much it does in an hour, and how much strikes it.
     """
     rng = random.Random(f"life {seed} {number}")
     more = random.Random(f"more of life {seed} {number}")
@@ -107,8 +116,9 @@ def draw_life(seed: int, number: int, kinds: frozenset[str], *, last: bool, pace
         inside_task=more.random() < 0.3,
         background=rng.random() < 0.3,
         hook=rng.random() < 0.5,
-        busy=pace * rng.choice((3.0, 20.0, 100.0)),
-        restless=pace * rng.choice((10.0, 120.0, 1000.0)),
+        busy=pace / density * rng.choice((3.0, 20.0, 100.0)),
+        restless=pace / density * rng.choice((10.0, 120.0, 1000.0)),
         options=options,
         pace=pace,
+        density=density,
     )

@@ -212,7 +212,7 @@ class Model:
 
     def _forget_subscription(self, session: Session, by: str) -> None:
         session.subscription = None
-        session.buffer.clear()
+        self._empty(session, by)
         self._in_force(session, by)
 
     def expire(self, now: float) -> None:
@@ -223,11 +223,14 @@ class Model:
 
     def forget(self, session: Session, why: str) -> None:
         """Forget a session with all it has."""
-        for event in session.buffer:
-            self._put(j.Dropped(event.n, session.number, "forgotten"))
-        session.buffer.clear()
+        self._empty(session, "forgotten")
         self.sessions.pop(session.number, None)
         self._put(j.SessionLost(session.number, why))
+
+    def _empty(self, session: Session, why: str) -> None:
+        for event in session.buffer:
+            self._put(j.Dropped(event.n, session.number, why))
+        session.buffer.clear()
 
     def error(self, status: int, code: str, message: str) -> Frame:
         """Build an Error frame."""
@@ -267,7 +270,7 @@ class Model:
         for one in list(self.sessions.values()) if session is None else [session]:
             if self._mine(one, id_) is not None:
                 one.subscription = None
-                one.buffer.clear()
+                self._empty(one, "deleted")
                 self._in_force(one, "DELETE")
                 return 204, None
         return problem(404, "CMN-102", "Resource for parameter [subscriptionId] is not found")

@@ -79,7 +79,6 @@ class Server:
             self._nursery.start_soon(self._happen)
             for kind in WEATHER_KINDS:
                 self._nursery.start_soon(self._weather, kind)
-            self._nursery.start_soon(self._expire)
             task_status.started()
 
     async def serve(self, inner: trio.abc.HalfCloseableStream) -> None:
@@ -176,6 +175,8 @@ class Server:
                 await trio.sleep(max(pause, 0.001))
                 if rate:
                     self._make(world.choice(TOPICS))
+            if self.plan.density < 1:
+                await trio.sleep(paced(world.expovariate(1 / 90)) * (1 / self.plan.density - 1))
 
     def _make(self, topic: str) -> None:
         self._events += 1
@@ -233,13 +234,13 @@ class Server:
             elif alive := [talk for talk in self.talks.values() if not talk.known_lost]:
                 self.start(self.plan.dice(kind).choice(alive).strike, kind)
 
+    def lost(self) -> None:
+        """Take note that some session's connection is gone: it may expire when its time is over."""
+        self.start(self._expire)
+
     async def _expire(self) -> None:
-        while True:
-            await trio.sleep(self.plan.paced(1))
-            self.model.expire(trio.current_time())
-            for number, talk in list(self.talks.items()):
-                if talk.stream.closed:
-                    del self.talks[number]
+        await trio.sleep(self.plan.recovery_timeout + 0.001)
+        self.model.expire(trio.current_time())
 
 
 def main() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +13,8 @@ from typing import Any
 
 import anyio
 import trio
-import trio.testing
 
-from oracle.clocks import EPOCH, Wall, led_by  # isort: skip - before the library reads a clock
+from oracle.clocks import EPOCH, VirtualClock, led  # isort: skip - before the library reads a clock
 from oracle import journal as j
 from oracle.application import live
 from oracle.cues import Changes, Cue, Watched
@@ -46,32 +47,33 @@ class Run:
     digest: str
 
 
-def simulate(seed: int, hours: float, kinds: frozenset[str]) -> Run:
+def simulate(seed: int, hours: float, kinds: frozenset[str], density: float = 1.0, plan: Plan | None = None) -> Run:
     """Run one seed.
+
+    A process should do this once: what the library counts for as long as it is loaded differs the second time.
 
     Args:
         seed: decides about everything.
         hours: of life, before all is calm.
         kinds: the faults that may strike.
+        density: how much happens in an hour, of faults and of all else; 1 is a crowd, 0.05 a working day.
+        plan: of the faults, instead of one that is drawn.
     """
     # What the collector finds may wake tasks, so it runs at set times only: before, and by the virtual clock.
     gc.collect()
+    gc.freeze()
     gc.disable()
     random.seed(seed)
     # There is no public way to choose the order in which trio runs its tasks; pytest-trio does it like this, too.
     trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
     trio._core._run._r.seed(seed)
-    clock = trio.testing.MockClock(autojump_threshold=0)
     try:
-        return _simulate(seed, hours, kinds, clock)
+        with led() as clock:
+            simulation = _Simulation(plan or Plan(seed, kinds, density=density), hours * 3600, clock)
+            trio.run(simulation.run, clock=clock, strict_exception_groups=True)
     finally:
         gc.enable()
-
-
-def _simulate(seed: int, hours: float, kinds: frozenset[str], clock: trio.testing.MockClock) -> Run:
-    with led_by(clock) as wall:
-        simulation = _Simulation(seed, hours * 3600, kinds, wall)
-        trio.run(simulation.run, clock=clock, instruments=[wall], strict_exception_groups=True)
+        gc.unfreeze()
     lines = list(simulation.server_journal.lines()), list(simulation.client_journal.lines())
     digest = hashlib.sha256(b"".join(lines[0] + lines[1])).hexdigest()[:16]
     return Run(
@@ -95,12 +97,20 @@ class _World:
         self.filters: list[str] = []
         self._line = line
         self._server = server
-        self.session_store = None if disk is None else MemorySessionStore(disk, life, delay)
+        self.session_store = None if disk is None else MemorySessionStore(disk, life, delay, self._fail)
         self.token_store = None if disk is None else MemoryTokenStore(disk, delay)
         self.http = line.http_client()
 
     def calm(self) -> bool:
         return self._server.plan.calm
+
+    async def until_calm(self) -> None:
+        await self._server.calmed.wait()
+
+    def _fail(self) -> None:
+        if self._server.plan.strikes("store-fails"):
+            self._server.put(j.Struck("store-fails", "store"))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def make_client(self) -> RingCentral:
         return RingCentral(
@@ -128,26 +138,29 @@ class _World:
 
 
 class _Simulation:
-    def __init__(self, seed: int, seconds: float, kinds: frozenset[str], wall: Wall) -> None:
+    def __init__(self, plan: Plan, seconds: float, clock: VirtualClock) -> None:
+        seed, kinds, density = plan.seed, plan.kinds, plan.density
         self.server_journal = Watched(trio.current_time)
         self.client_journal = j.Journal(trio.current_time)
         self.lives = 0
         self._seed = seed
         self._seconds = seconds
         self._kinds = kinds
-        self._wall = wall
+        self._plan = plan
+        self._density = density
+        self._clock = clock
         self._rng = random.Random(f"simulation {seed}")
         self._filters: list[str] = []
         self._with_store = self._rng.random() < 0.6
         self._life_length = self._rng.choice((100.0, 1000.0, 1000.0, 1e9)) if kinds & {"stop", "kill"} else 1e9
         if kinds & {"cue", "inside"}:  # what comes at an end needs many of them
             self._life_length = min(self._life_length, 150.0)
+        self._life_length /= density
         self._killed = (0.0 if "kill" not in kinds else 0.5) if "stop" in kinds else 1.0
         self._disk = Disk()
 
     async def run(self) -> None:
-        plan = Plan(self._seed, self._kinds)
-        self._server = Server(plan, self.server_journal.put, url=URL, clock=EPOCH)
+        self._server = Server(self._plan, self.server_journal.put, url=URL, clock=EPOCH)
         async with trio.open_nursery() as self._nursery:
             await self._nursery.start(self._server.run)
             self._nursery.start_soon(self._collect)
@@ -191,7 +204,7 @@ class _Simulation:
         disk = self._disk if self._with_store else None
         world = _World(line, disk, self._server, delay, self.lives)
         world.filters = self._filters
-        plan = draw_life(self._seed, self.lives, self._kinds, last=last)
+        plan = draw_life(self._seed, self.lives, self._kinds, last=last, density=self._density)
         journal.watchers.append(lambda record: _watch_close(line, record))
         changes = Changes()
         journal.watchers.append(changes.saw)
@@ -265,18 +278,17 @@ class _Simulation:
         finally:
             ended.set()
 
-    @staticmethod
-    async def _collect() -> None:
+    async def _collect(self) -> None:
         while True:
-            await trio.sleep(300)
+            await trio.sleep(min(300 / self._density, 3600))
             gc.collect()
 
     async def _step_clock(self) -> None:
         while not self._server.plan.calm:
-            await trio.sleep(self._rng.expovariate(1 / 600))
+            await trio.sleep(self._rng.expovariate(1 / 600) / self._density)
             if not self._server.plan.calm:
-                self._wall.offset += self._rng.choice((-3600.0, -30.0, 15.0, 300.0, 4000.0))
-                self.server_journal.put(j.Struck("step", "client", detail=str(self._wall.offset)))
+                ahead = self._clock.step_wall(self._rng.choice((-3600.0, -30.0, 15.0, 300.0, 4000.0)))
+                self.server_journal.put(j.Struck("step", "client", detail=str(ahead)))
 
 
 async def _first(ended: trio.Event, cue: Cue | None) -> bool:

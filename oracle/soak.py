@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from oracle.lives import Course, Options, run_lives
 from oracle.plain import LOOPS
 from oracle.schedule import ACT_KINDS
 from oracle.summary import count, join, tell
+from oracle.tables import Tally, take
+from oracle.violation import Violation
 
 #: Where journals are kept, in a folder for each loop and seed.
 RUNS = Path(__file__).parent / "runs"
@@ -31,14 +34,16 @@ RUNS = Path(__file__).parent / "runs"
 def main() -> None:
     """Run the soaks that are asked for, one after the other."""
     options = _parse()
-    failed = [seed for seed in options.seeds if not _soak(_options(options, seed))]
+    total = Tally()
+    failed = [seed for seed in options.seeds if not _soak(_options(options, seed), total)]
     if len(options.seeds) > 1:
+        print("\n".join(total.lines()))
         print(f"{len(options.seeds) - len(failed)} passed, {len(failed)} failed: {failed}")
     sys.exit(1 if failed else 0)
 
 
-def _soak(options: Options) -> bool:
-    """Run one soak and tell the verdict."""
+def _soak(options: Options, total: Tally) -> bool:
+    """Run one soak, tell the verdict and add it to the tables."""
     began = time.monotonic()
     course = run_lives(options)
     seconds = time.monotonic() - began
@@ -50,12 +55,15 @@ def _soak(options: Options) -> bool:
     server, client = (sorted(records, key=lambda record: record.at) for records in (server, client))
     verdict = judge(server, client)
     violations = [
-        *(("process", text) for text in course.wrong),
-        *((violation.rule, violation.text) for violation in verdict.violations),
-        *(("growth", text) for text in judge_growth(samples)),
+        *(Violation("process", 0.0, text) for text in course.wrong),
+        *verdict.violations,
+        *(Violation("growth", 0.0, text) for text in judge_growth(samples)),
     ]
-    counts = [*count(History(server, client)), _count_lives(course)]
-    print(tell(f"seed {options.seed}, {options.loop}", seconds, counts, violations, options.folder), flush=True)
+    history = History(server, client)
+    hours, name = options.seconds / 3600, f"seed {options.seed}, {options.loop}"
+    total.add(take(history, options.seed, name, hours, violations, Counter(verdict.figures)))
+    counts = [*count(history), _count_lives(course)]
+    print(tell(name, seconds, counts, violations, options.folder), flush=True)
     return not violations
 
 

@@ -11,8 +11,8 @@ import trio
 from oracle import journal as j
 from oracle.damage import spoil
 from oracle.faults import Plan
-from rcex_ws import ConfigurationError, Token
-from rcex_ws.wsg.store import StoredSession
+from rcex_ws import ConfigurationError, SessionUnreadable, Token
+from rcex_ws.wsg.stored import StoredSession
 
 __all__ = ["Disk", "MemorySessionStore", "MemoryTokenStore"]
 
@@ -44,10 +44,14 @@ class MemorySessionStore:
         disk: where to.
         life: names the life.
         delay: gives the seconds that a write takes.
+        fails: raises when a write is to fail.
     """
 
-    def __init__(self, disk: Disk, life: int, delay: Callable[[], float]) -> None:
+    def __init__(
+        self, disk: Disk, life: int, delay: Callable[[], float], fails: Callable[[], None] = lambda: None
+    ) -> None:
         self.dead = False
+        self._fails = fails
         self._disk = disk
         self._life = life
         self._delay = delay
@@ -59,12 +63,18 @@ class MemorySessionStore:
             raise ConfigurationError("another life has the store")
         self._disk.holder = self._life
         kept = self._disk.session
-        return None if kept is None else _read(kept, StoredSession)
+        if kept is None:
+            return None
+        if (session := _read(kept, StoredSession)) is None:
+            raise SessionUnreadable("what is kept cannot be read")
+        return session
 
     async def save(self, session: StoredSession) -> None:
         """Keep a session; as a file that is replaced, it is there whole or not at all."""
         data = msgspec.json.encode(session)
         await trio.sleep(self._delay())
+        if not self.dead:
+            self._fails()
         if not self.dead and self._disk.holder == self._life:
             self._disk.session = data
 
@@ -120,7 +130,7 @@ class MemoryTokenStore:
 
 
 def _read(kept: bytes, type_: type[Kept]) -> Kept | None:
-    """Read what is kept; None when it is damaged, as the library's own stores do."""
+    """Read what is kept; None when it is damaged."""
     try:
         return msgspec.json.decode(kept, type=type_)
     except msgspec.MsgspecError:

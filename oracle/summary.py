@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oracle import journal as j
+from oracle.fates import fates
 from oracle.history import History
+from oracle.violation import Violation
 
 __all__ = ["count", "join", "tell"]
 
-#: Of one kind of violation so many are told; the rest are only counted.
+#: Of one rule so many are told; the rest are only counted.
 _TOLD = 3
 
 
@@ -43,33 +45,24 @@ def count(history: History) -> list[str]:
 
 def _count_events(history: History) -> str:
     handled = Counter(record.n for record in history.handled)
-    due = [
-        event
-        for event in history.made.values()
-        if (period := history.due_at(event.at)) and not period.pending and event.topic in period.topics
-    ]
-    missed = [event for event in due if event.n not in handled]
-    told = sum(bool(history.covered(event.at, event.topic)) for event in missed)
-    return (
-        f"events   {len(history.made)} made, {len(handled)} handled, {handled.total() - len(handled)} again after a "
-        f"kill; {len(due)} due: {len(due) - len(missed)} handled, {told} in gaps, {len(missed) - told} neither"
-    )
+    kinds = Counter(fate for _, fate in fates(history))
+    return f"events   {len(history.made)} made: {join(kinds)}; {handled.total() - len(handled)} again after a kill"
 
 
-def tell(name: str, seconds: float, counts: Sequence[str], violations: Sequence[tuple[str, str]], folder: Path) -> str:
+def tell(name: str, seconds: float, counts: Sequence[str], violations: Sequence[Violation], folder: Path) -> str:
     """Write the verdict.
 
     Args:
         name: of the soak: its seed, loop and faults.
         seconds: it took.
         counts: lines of `count` and of who else counts.
-        violations: kind and explanation of each.
+        violations: that were found.
         folder: where the journals are.
     """
     lines = [f"{'FAIL' if violations else 'PASS'}  {name}, {seconds:.0f} s", *(f"  {line}" for line in counts)]
-    for kind, number in Counter(kind for kind, _ in violations).items():
-        lines.append(f"  BROKEN: {kind}, {number} times")
-        lines += [f"    {text}" for text in [text for its_kind, text in violations if its_kind == kind][:_TOLD]]
+    for rule, number in Counter(violation.rule for violation in violations).items():
+        lines.append(f"  BROKEN: {rule}, {number} times")
+        lines += [f"    {text}" for text in [one.text for one in violations if one.rule == rule][:_TOLD]]
         if number > _TOLD:
             lines.append("    ...")
     lines.append(f"  journals in {folder}")

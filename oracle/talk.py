@@ -400,6 +400,7 @@ class Talk:
             self.known_lost = True
             self._replayed.set()
             self._model.lost(self.number, how, trio.current_time(), by_plan=by_plan)
+            self._server.lost()
             if self.session is not None and self._plan.strikes("replay-brim"):
                 self._struck("replay-brim")
                 self._server.start(self._server.fill, self.session)

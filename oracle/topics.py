@@ -9,9 +9,21 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable
+from functools import cache
 from urllib.parse import parse_qsl, quote
 
-__all__ = ["ACCOUNT", "EXTENSION", "FILTERS", "TOPICS", "choices", "matches", "matching", "name", "resolve"]
+__all__ = [
+    "ACCOUNT",
+    "EXTENSION",
+    "FILTERS",
+    "TOPICS",
+    "certainly_not",
+    "choices",
+    "matches",
+    "matching",
+    "name",
+    "resolve",
+]
 
 ACCOUNT = "400"
 EXTENSION = "500"
@@ -61,6 +73,7 @@ def resolve(path: str) -> str:
     return path.replace("/account/~", f"/account/{ACCOUNT}").replace("/extension/~", f"/extension/{EXTENSION}")
 
 
+@cache
 def matches(filter_: str, topic: str) -> bool:
     """Say whether an event on a topic goes to who asked for this filter."""
     path, _, query = resolve(filter_).partition("?")
@@ -68,6 +81,15 @@ def matches(filter_: str, topic: str) -> bool:
     if path not in {topic_path, _of_account(topic_path)}:
         return False
     return set(parse_qsl(query)) <= set(parse_qsl(properties))
+
+
+def certainly_not(filter_: str, topic: str) -> bool:
+    """Say whether nobody can take an event on a topic for one that this filter caused.
+
+    An account's filter causes events of its extensions, and a query may select by what is in the body.
+    """
+    paths = (re.sub(r"/extension/\d+", "", resolve(one).partition("?")[0]) for one in (filter_, topic))
+    return len(set(paths)) == 2
 
 
 def matching(filters: Iterable[str], topic: str) -> str | None:

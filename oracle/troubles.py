@@ -17,6 +17,8 @@ __all__ = ["Troubles"]
 
 # Where the application recovers by hand, it looks so often whether there is need, in seconds.
 LOOK = 5.0
+# And so soon at the latest, however little happens.
+LONGEST_LOOK = 60.0
 
 
 class Troubles:
@@ -53,14 +55,15 @@ class Troubles:
 
     async def _keep_aborting(self) -> None:
         while not self._app.world.calm():
-            await anyio.sleep(self._app.plan.paced(self._rng.expovariate(1 / 150)))
+            await anyio.sleep(self._app.plan.between(self._rng.expovariate(1 / 150)))
             if not self._app.world.calm():
                 self.abort()
 
     async def _keep_recovering(self) -> None:
         by_hand = not self._app.plan.options.get("auto_recover", True)
         while by_hand or not self._app.world.calm():
-            await anyio.sleep(self._app.plan.paced(self._rng.choice((0.1, 1.0, LOOK, 3 * LOOK)) * self._rng.random()))
+            pause = self._rng.choice((0.1, 1.0, LOOK, 3 * LOOK)) * self._rng.random()
+            await anyio.sleep(min(self._app.plan.between(pause), self._app.plan.paced(LONGEST_LOOK)))
             if self._app.ext.ws is None:
                 await self._app.acts.some_time(self._recover)
 
@@ -75,7 +78,7 @@ class Troubles:
 
     async def _keep_looking(self) -> None:
         while not self._app.world.calm():
-            await anyio.sleep(self._app.plan.paced(15.0))
+            await anyio.sleep(min(self._app.plan.between(15.0), self._app.plan.paced(10 * LONGEST_LOOK)))
             if not self._app.acts.changing:
                 subscription = self._app.ext.subscription
                 state = "" if subscription is None else str(subscription.state)

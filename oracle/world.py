@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ import anyio
 
 from rcex_ws import FileSessionStore, FileTokenStore, RingCentral, WebSocketExtension
 
-__all__ = ["CALM", "Access", "ProcessWorld"]
+__all__ = ["CALM", "Access", "DiskFull", "ProcessWorld"]
 
 #: A file of this name says that the plan is over.
 CALM = "calm"
@@ -24,6 +26,8 @@ _STORE_WAIT = 5.0
 _DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0)
 #: A slow disk takes so long for one write, in seconds, at pace 1.
 _SLOW_STORE = 20.0
+#: So often a write fails, where that is a fault.
+_FAILS = 0.1
 #: For one REST call, at pace 1.
 _CALL_TIMEOUT = 60.0
 
@@ -38,6 +42,10 @@ class Access:
     jwt: str
 
 
+class DiskFull(OSError):
+    """What a store raises on purpose."""
+
+
 class _Store(FileSessionStore):
     """The session store, on a disk that may take its time.
 
@@ -45,19 +53,23 @@ class _Store(FileSessionStore):
         path: the file.
         rng: of the time.
         slowest: seconds that a write takes at most, besides its own.
+        fails: how often a write fails, from 0 to 1.
         calm: says whether it is over with that.
     """
 
-    def __init__(self, path: Path, rng: random.Random, slowest: float, calm: Callable[[], bool]) -> None:
+    def __init__(self, path: Path, rng: random.Random, slowest: float, fails: float, calm: Callable[[], bool]) -> None:
         super().__init__(path, wait=_STORE_WAIT)
         self._slow_rng = rng
         self._slowest = slowest
+        self._fails = fails
         self._calm = calm
 
     async def save(self, session: Any) -> None:
-        """Write the session, after a while."""
+        """Write the session, after a while, or fail."""
         if self._slowest and not self._calm():
             await anyio.sleep(self._slow_rng.choice((0.0, 0.1, 1.0)) * self._slowest)
+        if self._fails and not self._calm() and self._slow_rng.random() < self._fails:
+            raise DiskFull(errno.ENOSPC, os.strerror(errno.ENOSPC))
         await super().save(session)
 
 
@@ -102,6 +114,11 @@ class ProcessWorld:
         """Say whether the plan is over: no signal does, which would kill a process that does not listen yet."""
         return (self.state / CALM).exists()
 
+    async def until_calm(self) -> None:
+        """Wait until it is."""
+        while not self.calm():  # noqa: ASYNC110 - a file tells nobody that it is there
+            await anyio.sleep(5 * self.pace)
+
     def make_client(self) -> RingCentral:
         """Make the client."""
         return RingCentral(
@@ -118,7 +135,8 @@ class ProcessWorld:
         store = None
         if self.has_store:
             slowest = _SLOW_STORE * self.pace if "slow-store" in self.kinds else 0.0
-            store = _Store(self.state / "session.json", self._rng, slowest, self.calm)
+            fails = _FAILS if "store-fails" in self.kinds else 0.0
+            store = _Store(self.state / "session.json", self._rng, slowest, fails, self.calm)
         return WebSocketExtension(session_store=store, reconnect_delays=self._delay, **options)
 
     def _delay(self, failures: int) -> float:
