@@ -158,6 +158,16 @@ def test_reasons_are_counted_and_joined_and_do_not_grow_without_bound() -> None:
     assert told.reason.count("(20 times)") == 5
 
 
+def test_what_was_not_named_of_a_gap_counts_when_it_is_merged_itself() -> None:
+    waiting = WaitingGaps()
+    first = waiting.add(a_gap(0, 1))
+    for number in range(8):
+        waiting.add(a_gap(2, 3, reason=str(number)))
+    waiting.add(a_gap(1, 2))
+    assert first is not None
+    assert waiting.tell(first) == a_gap(0, 3, reason="why (2 times); 0; 1; 2; 3; 4 more")
+
+
 def test_gaps_that_do_not_touch_are_kept_apart_as_long_as_they_are_few() -> None:
     waiting = WaitingGaps()
     gaps = [a_gap(2 * number, 2 * number + 1) for number in range(1000)]
@@ -276,17 +286,20 @@ async def test_nothing_is_told_before_what_was_emitted_before_it(desk: Desk) -> 
     tell.gap(a_gap(2, 3))
     tell.emit(Events.AUTO_RECOVER_SUCCESS, "link")
     tell.emit(Events.CONNECTION_READY, "link")
-    tell.then(lambda: desk.told.append(("released", None)))
     tell.gap(a_gap(3, 4))
+    tell.then(lambda: desk.told.append(("released", None)))
+    tell.gap(a_gap(4, 5))
     await desk.tell()
     assert [name for name, _ in desk.told] == [
         *("notificationGap", "hook"),
         *("disconnected", "newWebSocketObject", "newWsc"),
         *("notificationGap", "hook"),
-        *("autoRecoverSuccess", "connectionReady", "released"),
+        *("autoRecoverSuccess", "connectionReady"),
+        *("notificationGap", "hook"),
+        *("released",),
         *("notificationGap", "hook"),
     ]
-    assert [gap.until for gap in desk.told.of("hook")] == [at(1), at(3), at(4)]
+    assert [gap.until for gap in desk.told.of("hook")] == [at(1), at(3), at(4), at(5)]
 
 
 async def test_a_gap_told_now_keeps_to_itself(desk: Desk) -> None:

@@ -100,6 +100,8 @@ def test_a_filter_can_cause_what_echoes_it(filter_: str) -> None:
         ("/restapi/v1.0/glip/groups", "/team-messaging/v1/chats"),
         ("/team-messaging/v1/teams", "/team-messaging/v1/conversations"),
         ("/team-messaging/v1/posts", "/team-messaging/v1/chats/17/posts"),
+        ("/proxy/team-messaging/v1/chats/17/posts", "/team-messaging/v1/chats"),
+        (f"/proxy{A}/~/extension/~/presence/dnd", f"{A}/1/extension/2/presence"),
         ("https://example.com/team-messaging/v1/posts", "/team-messaging/v1/posts"),
         ("https://example.com/webinar/runtime/v1/state", "/webinar/runtime/v1/state"),
         (f"{A}/~/extension/~/message-store", f"{A}/1/extension/2/message-store/instant"),
@@ -108,6 +110,7 @@ def test_a_filter_can_cause_what_echoes_it(filter_: str) -> None:
         (f"{A}/~/extension/~/presence", f"{A}/1/extension/2/presence/line/presence"),
         (f"{A}/~/extension/~/favorite/presence", f"{A}/1/extension/2/presence"),
         (f"{A}/~/telephony/sessions", f"{A}/1/telephony/sessions/s-a6ab1c17f29ez17c"),
+        (f"{A}/~/sessions", f"{A}/1/telephony/sessions/s-a6ab1c17f29ez17c"),
         (f"{A}/~/a2p-sms/batches/812", f"{A}/1/a2p-sms/batches"),
         # an extension that watches others
         (f"{A}/~/extension/3/presence/line", f"{A}/1/extension/2/presence/line"),
