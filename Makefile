@@ -7,7 +7,7 @@
 # make bench-plots  draw the plots of the docs from these
 # make soak    a real client against the oracle's server: SEED=1 SECONDS=30 LOOP=asyncio|trio|uvloop FAULTS=all
 #              (of another client with CLIENT=slack|callback)
-# make simulate  simulated hours, judged by the oracle: SEEDS=1-200 HOURS=1 FAULTS=all
+# make simulate  simulated hours, judged by the oracle: SEEDS=1-200 HOURS=1 DENSITY=1 FAULTS=all
 # make clean   remove what these have made
 #
 # PYTHON=python3.13 chooses the interpreter that .venv is made of.
@@ -62,7 +62,7 @@ soak: .venv/installed-test
 
 simulate: .venv/installed-test
 	.venv/bin/python -m oracle.simulate --seeds $(or $(SEEDS),1-200) $(addprefix --hours=,$(HOURS)) \
-		$(addprefix --faults=,$(FAULTS))
+		$(addprefix --density=,$(DENSITY)) $(addprefix --faults=,$(FAULTS))
 
 clean:
 	rm -rf .venv .venv-* tests/peers/node/node_modules tests/peers/python/.venv

@@ -49,7 +49,12 @@ def measure(history: History) -> Iterator[Measured]:
     proofs = Proofs(history)
     outages = _outages(history)
     doubts = _Doubts(history)
+    told = set[int]()
     for gap in history.gaps:
+        if gap.since is None and gap.life not in told and history.unreadable(gap.life):
+            told.add(gap.life)  # once, whenever it is
+            yield Measured(gap)
+            continue
         if gap.of_overflow:
             yield _of_overflow(history, gap)
             continue
@@ -103,7 +108,7 @@ def _before(history: History, proofs: Proofs, doubts: _Doubts, gap: Gap) -> Proo
     earlier = history.before(gap.life)
     if earlier is None or not life.store or not earlier.store or earlier.revoked:
         return None
-    if history.damaged(gap.life) or history.damaged(gap.life, "damage-token"):
+    if history.unreadable(gap.life) or history.damaged(gap.life, "damage-token"):
         return None
     kept = STORED_LATE if history.kinds & {"slow-store", "store-fails"} else STORED_WITHIN
     before = min(doubts.untold(earlier), _undelivered(history, earlier), earlier.ended_at - kept)

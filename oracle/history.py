@@ -155,6 +155,14 @@ class History:
         slack = SLACK + (SKEW if "stamp-skew" in self.kinds else 0.0)
         return [gap for gap in self.gaps if gap.covers(time, topic, slack)]
 
+    def unreadable(self, life: int) -> bool:
+        """Say whether a life found a session that it could not read: damaged, and no life before has told of it."""
+        while not self.damaged(life):
+            life -= 1
+            if life not in self.lives or any(gap.life == life and gap.since is None for gap in self.gaps):
+                return False
+        return True
+
     def is_due(self, event: j.Made) -> bool:
         """Say whether an event was due to the application."""
         due = self.due_at(event.at)

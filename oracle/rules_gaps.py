@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from oracle import journal as j
 from oracle.bounds import measure
 from oracle.causes import Causes
-from oracle.history import MARGIN, SKEW, Gap, History, Life
+from oracle.history import MARGIN, Gap, History, Life
 from oracle.violation import Violation
 
 __all__ = ["bounds", "damaged", "endless", "no_cause", "overflow", "uncertain"]
 
+# A life has told what it has learned after so long, in seconds, hooks and a change of the filters included.
+TELLS = 60.0
 # A life that had a subscription for so long, in seconds, has told of the store that it could not read.
 SOON = 5.0
 
@@ -58,28 +61,40 @@ def uncertain(history: History) -> Iterator[Violation]:
     """What the server dropped with a session or a subscription is certainly missing: the gap says so."""
     handled = {record.n for record in history.handled}
     dropped = {
-        record.n
+        record.n: record.at
         for record in history.server
         if isinstance(record, j.Dropped) and record.why in {"forgotten", "vanished"} and record.n not in handled
     }
-    for n in sorted(dropped):
+    for n, at in sorted(dropped.items()):
         event = history.made[n]
+        if _killed_upon(history, at):
+            continue
         gaps = history.covered(event.at, event.topic)
         if gaps and history.is_due(event) and not any(gap.certain for gap in gaps):
             text = f"event {n} of {event.at:.3f} went with its subscription, and lies in no gap that is certain"
             yield Violation("uncertain", gaps[0].told_at, f"{text}, but in {_describe(gaps[0])}", (n,))
 
 
+def _killed_upon(history: History, at: float) -> bool:
+    """Say whether the life that learned of a drop was killed before it could have told of it, or have kept it."""
+    learned = next((record.at for record in history.server if isinstance(record, j.ConnOpened) and record.at >= at), at)
+    life = history.life_at(learned)
+    return life is not None and life.how == "kill" and life.ended_at < learned + TELLS
+
+
 def overflow(history: History) -> Iterator[Violation]:
-    """What a full queue drops is one certain gap for each time that it is full, however much is dropped."""
+    """What a full queue drops is one certain gap for each time that it is full: until something is taken out of it."""
     last: dict[int, Gap] = {}
-    room = 2 * (MARGIN + (SKEW if "stamp-skew" in history.kinds else 0.0))
+    handled = [record.at for record in history.handled]
     for gap in (gap for gap in history.gaps if gap.of_overflow):
         before = last.get(gap.life)
         last[gap.life] = gap
         if not gap.certain:
             yield Violation("overflow", gap.told_at, f"{_describe(gap)} in life {gap.life} is certain, and not told so")
-        elif before is not None and gap.since is not None and gap.since < before.until - room:
+        elif before is not None and (
+            # Both may be told late, behind a slow handler, so it counts what was taken out since the last was dropped.
+            bisect_left(handled, min(history.at_of(before.until), before.told_at)) == bisect_left(handled, gap.told_at)
+        ):
             text = f"{_describe(gap)} in life {gap.life} tells again what {_describe(before)} has told"
             yield Violation("overflow", gap.told_at, text)
 

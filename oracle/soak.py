@@ -9,6 +9,7 @@ Exit code 1 when a rule was broken.
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
 from collections import Counter
@@ -88,7 +89,7 @@ def _read(path: Path) -> list[j.AnyRecord]:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", "--seeds", dest="seeds", type=_seeds, default=[1], help="one, or A-B")
+    parser.add_argument("--seed", "--seeds", dest="seeds", type=_seeds, default=[1], help='one, A-B, or "random"')
     parser.add_argument("--seconds", type=float, default=30.0, help="until the faults stop")
     parser.add_argument("--settle", type=float, default=6.0, help="seconds of calm after that, before the end")
     parser.add_argument("--loop", choices=LOOPS, default="asyncio")
@@ -119,6 +120,8 @@ def _options(options: argparse.Namespace, seed: int) -> Options:
 
 
 def _seeds(text: str) -> list[int]:
+    if text == "random":
+        return [random.randrange(1000, 10**6)]
     first, _, last = text.partition("-")
     return list(range(int(first), int(last or first) + 1))
 
