@@ -66,7 +66,8 @@ def measure(history: History) -> Iterator[Measured]:
         if proof is None:
             yield Measured(gap)
         elif gap.since is None:
-            yield Measured(gap, proof, float("inf"))
+            # Who connects anew begins anew: what was proven before that was about another subscription.
+            yield Measured(gap) if proof.at < doubts.anew(gap) else Measured(gap, proof, float("inf"))
         elif doubts.unanswered(history.at_of(gap.since) - MARGIN, gap.told_at):
             yield Measured(gap)
         else:
@@ -147,11 +148,20 @@ class _Doubts:
             if (isinstance(record, j.InForce) and record.by in {"missing", "vanished", "forgotten", "DELETE"})
             or (isinstance(record, j.ConnOpened) and record.code == "WSG-1005")
         ]
+        self._anew = [
+            (record.life, record.at)
+            for record in history.client
+            if isinstance(record, j.Changing) and record.what in {"revoke", "connect"}
+        ]
         self._disturbed = sorted(
             record.at
             for record in [*history.server, *history.client]
             if isinstance(record, j.ConnEnded | j.ConnOpened | j.SessionLost | j.Changing | j.Changed | j.GapTold)
         )
+
+    def anew(self, gap: Gap) -> float:
+        """Give when the application last revoked or connected anew before a gap was told."""
+        return max((at for life, at in self._anew if life == gap.life and at <= gap.told_at), default=float("-inf"))
 
     def not_granted(self, at: float) -> bool:
         """Say whether the server had refused a filter, for how long nobody knows."""

@@ -61,7 +61,8 @@ class Gap:
     def covers(self, time: float, topic: str, slack: float) -> bool:
         """Say whether an event of this server time and topic may be missing; the bounds are inclusive."""
         # Of all time, since it is not known when it began; but of no other filter.
-        if NOT_GRANTED in self.reason and not any(
+        # Reasons of gaps that touch are joined.
+        if all(NOT_GRANTED in part for part in self.reason.split("; ")) and not any(
             resolve(one) in self.reason and matches(one, topic) for one in FILTERS
         ):
             return False
@@ -186,8 +187,8 @@ class History:
         before = self.before(life)
         if before is None:
             return False
-        between = self.struck_between(before.ended_at, self.lives[life].began_at)
-        return any(record.kind == kind for record in between)
+        began = self.lives[life].began_at  # which may be the moment at which the last one ended
+        return any(record.kind == kind and before.ended_at <= record.at <= began for record in self.struck)
 
     def _read_client(self) -> None:
         seen: set[tuple[object, ...]] = set()
@@ -238,6 +239,7 @@ class _Wanted:
         self._asked: dict[int, float] = {}
         self._opened = [record.at for record in history.server if isinstance(record, j.ConnOpened)]
         self._between = False
+        self._revoked = False
         self._since = 0.0
         self._life = 0
 
@@ -247,27 +249,30 @@ class _Wanted:
                 case j.LifeBegan():
                     self._cut(record.at)
                     self._life = record.life
+                    self._revoked = False
                     if not record.store:
                         self._current = frozenset()
                 case j.Changing():
                     self._cut(record.at)
                     if record.what in {"revoke", "connect"}:
                         self._let_go(record.at)
+                        self._revoked = False
                     self._asked[record.op] = record.at
                     self._under_way[record.op] = topics_of(record.filters, [])
                 case j.Changed():
                     self._cut(record.at)
                     self._under_way.pop(record.op, None)
-                    self._current = topics_of(record.claimed, record.disabled)
+                    # What the extension still says to have while it revokes is not wanted any more.
+                    self._current = frozenset() if self._revoked else topics_of(record.claimed, record.disabled)
                     if record.disabled:
                         self._refused(self._asked.get(record.op, self._last_opened(record.at)))
-                    if self._between and record.claimed:
+                    if self._between and self._current:
                         self._confirm()
                 case j.Closing():
                     self._cut(record.at)
                     self._under_way.clear()
                     if record.what == "revoke" or not self._history.lives[record.life].store:
-                        self._current = frozenset()
+                        self._current, self._revoked = frozenset(), True
                     self._between = True
                 case j.LifeEnded():
                     self._cut(record.at)

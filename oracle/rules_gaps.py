@@ -60,10 +60,17 @@ def endless(history: History) -> Iterator[Violation]:
 def uncertain(history: History) -> Iterator[Violation]:
     """What the server dropped with a session or a subscription is certainly missing: the gap says so."""
     handled = {record.n for record in history.handled}
+    sessions: dict[int, set[int]] = {}
+    for record in history.server:
+        if isinstance(record, j.Written | j.Buffered):
+            sessions.setdefault(record.n, set()).add(record.session)
     dropped = {
         record.n: record.at
         for record in history.server
-        if isinstance(record, j.Dropped) and record.why in {"forgotten", "vanished"} and record.n not in handled
+        if isinstance(record, j.Dropped)
+        and record.why in {"forgotten", "vanished"}
+        and record.n not in handled
+        and sessions.get(record.n) == {record.session}  # not one that an earlier life left behind
     }
     for n, at in sorted(dropped.items()):
         event = history.made[n]
@@ -85,7 +92,8 @@ def _killed_upon(history: History, at: float) -> bool:
 def overflow(history: History) -> Iterator[Violation]:
     """What a full queue drops is one certain gap for each time that it is full: until something is taken out of it."""
     last: dict[int, Gap] = {}
-    handled = [record.at for record in history.handled]
+    # A consumer takes the first, and a new one may take all.
+    taken = [record.at for record in history.client if isinstance(record, j.Handled | j.Changing)]
     for gap in (gap for gap in history.gaps if gap.of_overflow):
         before = last.get(gap.life)
         last[gap.life] = gap
@@ -93,7 +101,7 @@ def overflow(history: History) -> Iterator[Violation]:
             yield Violation("overflow", gap.told_at, f"{_describe(gap)} in life {gap.life} is certain, and not told so")
         elif before is not None and (
             # Both may be told late, behind a slow handler, so it counts what was taken out since the last was dropped.
-            bisect_left(handled, min(history.at_of(before.until), before.told_at)) == bisect_left(handled, gap.told_at)
+            bisect_left(taken, min(history.at_of(before.until), before.told_at)) == bisect_left(taken, gap.told_at)
         ):
             text = f"{_describe(gap)} in life {gap.life} tells again what {_describe(before)} has told"
             yield Violation("overflow", gap.told_at, text)

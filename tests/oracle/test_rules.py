@@ -125,7 +125,7 @@ def restarted(since: float | None, *, damage: bool = False, until: float = 105.0
     run.beat(90.0)
     run.end(100.0, "kill")
     if damage:
-        run.server.append(j.Struck(at=101.0, kind="damage-session", where="store", detail="empty"))
+        run.server.append(j.Struck(at=100.3, kind="damage-session", where="store", detail="empty"))
     run.begin(102.0)
     run.open(until, "Successful")
     run.tell(until, since, until, certain=damage, reason="the last process ended without closing")
@@ -139,6 +139,26 @@ def test_a_restart_remembers_what_was_proven() -> None:
     for since in (60.0, None):
         (found,) = restarted(since).judge("endless")
         assert "a heartbeat proves all complete up to 90.000" in found.text
+
+
+def test_a_store_that_cannot_be_read_is_told_of_once() -> None:
+    run = restarted(None, damage=True)
+    run.beat(200.0)
+    assert run.judge("endless") == []
+    run.lose(240.0, "rst")
+    run.open(250.0, "Successful")
+    run.tell(250.2, None, 250.0, certain=False, reason=SILENT)
+    assert [found.rule for found in run.judge("endless")] == ["endless"]
+
+
+def test_who_connects_anew_has_proven_nothing() -> None:
+    run = begun()
+    run.client.append(j.Changing(at=35.0, life=1, op=9, what="connect", consumer=0))
+    run.client.append(j.Changed(at=36.0, life=1, op=9, how="returned"))
+    run.lose(40.0, "rst")
+    run.open(50.0, "Successful")
+    run.tell(50.2, None, 50.0, certain=False, reason=SILENT)
+    assert run.judge("endless") == []
 
 
 def test_what_was_not_delivered_at_a_kill_lies_in_the_gap_from_its_own_time_on() -> None:
@@ -236,6 +256,18 @@ def test_what_went_with_its_session_is_certainly_missing(*, certain: bool) -> No
     run.open(310.0, "Failed", session=2)
     run.tell(310.2, 5.0, 310.0, certain=certain, reason="session not recovered")
     assert bool(run.judge("uncertain")) is not certain
+
+
+def test_what_another_session_has_kept_too_is_not_certainly_missing() -> None:
+    run = begun()
+    n = run.make(45.0)
+    run.server.append(j.Buffered(at=45.0, n=n, session=7, sub="sub"))
+    run.write(45.0, n)
+    run.server.append(j.Dropped(at=300.0, n=n, session=7, why="forgotten"))
+    run.lose(50.0, "rst")
+    run.open(60.0, "Successful")
+    run.tell(60.2, 5.0, 60.0, certain=False, reason=SILENT)
+    assert run.judge("uncertain") == []
 
 
 def overflowing() -> Journals:
