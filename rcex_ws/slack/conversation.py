@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -37,7 +37,7 @@ class Common:
         replay_window: seconds after hello in which Slack may still answer what was sent over a lost connection.
         start: the answer of the last rtm.connect or rtm.start.
         active: the conversation that messages go over; None while there is none.
-        overlap: compares connections, once the next is opened beside the last.
+        overlap: compares connections, when the next is opened beside the last.
         presence: whose presence was subscribed to last; told to every new connection.
         migration: team_migration_started, which is emitted when the next attempt begins (`@slack/client` 3.x).
     """
@@ -49,7 +49,7 @@ class Common:
     replay_window: float
     start: StartData | None = None
     active: SlackConversation | None = None
-    overlap: Overlap | None = None
+    overlap: Overlap = field(default_factory=Overlap)
     presence: Mapping[str, Any] | None = None
     migration: Event | None = None
 
@@ -116,8 +116,7 @@ class SlackConversation:
         """Let waiters live on: a reply may still find them over the next connection."""
         common = self._common
         greeted, replaced = self._greeted.is_set(), common.active is not self
-        if common.overlap is not None:
-            common.overlap.is_gone(self.number, now())
+        common.overlap.is_gone(self.number, now())
         self._gone = True
         common.messages.lost(self.number)
         if not replaced:
@@ -187,10 +186,8 @@ class SlackConversation:
 
     def _is_new(self, data: bytes, event: Event) -> bool:
         """Tell whether an event did not come over another connection already."""
-        common = self._common
-        if common.overlap is not None and common.overlap.over(now()):
-            common.overlap = None
-        return common.overlap is None or common.overlap.is_new(self.number, data, event)
+        overlap = self._common.overlap
+        return overlap.alone or overlap.is_new(self.number, data, event, now())
 
     def _take_over(self) -> None:
         self._common.active = self

@@ -11,7 +11,6 @@ from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
 from rcex_ws.loop import now
 from rcex_ws.slack.conversation import Common, SlackConversation
 from rcex_ws.slack.models import Events
-from rcex_ws.slack.overlap import Overlap
 from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.web import WebApi
 
@@ -70,7 +69,8 @@ class SlackDriver:
         self._authenticated = True
         feed.started(start)
         feed.tell(Events.WS_OPENING)
-        self._expect_overlap()
+        # From here on events may come over it, too: Slack knows of it before this side does.
+        self._common.overlap.joins(self._number, now())
         return Endpoint(start.url, proxy=self._proxy, ssl_context=self._ssl_context, max_size=self._settings.max_size)
 
     def converse(self, link: Link) -> SlackConversation:
@@ -83,7 +83,7 @@ class SlackDriver:
         """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
         if isinstance(ended, RcexError):
             self._tell_failure(ended)
-            if self._conversation is None and self._common.overlap is not None:
+            if self._conversation is None:
                 self._common.overlap.is_gone(self._number, now())
             if not ended.retryable or not self._settings.auto_reconnect:
                 raise ended
@@ -101,16 +101,6 @@ class SlackDriver:
         else:
             reason = f"{getattr(error, 'code', error)} is not recoverable"
         self._end(reason, error)
-
-    def _expect_overlap(self) -> None:
-        """From here on events may come over both connections: Slack knows of the next before this side does."""
-        common = self._common
-        if common.overlap is not None and not common.overlap.live:
-            common.overlap = None
-        if common.overlap is None and common.active is not None:
-            common.overlap = Overlap(common.active.number)
-        if common.overlap is not None:
-            common.overlap.joins(self._number, now())
 
     def _tell_failure(self, error: RcexError) -> None:
         if not self._authenticated:

@@ -3,12 +3,13 @@
 While the next connection is opened beside the last one Slack sends each event to both, in the same order; only the
 older one has those from before the newer joined. A third may come while the first is still being closed. A time stamp
 names most events. Those without one (typing, presence) may come again and mean it, so they are told apart by their
-order.
+order: what a newer connection did not bring in its turn, it never will.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import count
 
 from rcex_ws.slack.frames import Event
 
@@ -16,102 +17,106 @@ __all__ = ["Overlap"]
 
 
 class _Delivered:
-    """An event that one connection has brought, and others may bring again."""
+    """An event that one connection has brought, and others may bring again.
 
-    __slots__ = ("brought_by", "data", "due", "first")
+    Args:
+        data: the frame.
+        by: the number of the connection.
+        turn: counts what was delivered.
+        due: the connections over which it may still come.
+    """
 
-    def __init__(self, data: bytes, connection: int, due: set[int]) -> None:
+    __slots__ = ("by", "data", "due", "turn")
+
+    def __init__(self, data: bytes, by: int, turn: int, due: set[int]) -> None:
         self.data = data
-        self.first = connection
-        self.brought_by = {connection}
-        self.due = due  # the connections over which it may still come
-
-    def came(self, connection: int) -> None:
-        self.due.discard(connection)
-        self.brought_by.add(connection)
+        self.by = by
+        self.turn = turn
+        self.due = due
 
 
 class Overlap:
-    """Compare connections, from before the next is opened until all but one are closed and a little longer.
-
-    Args:
-        connections: those that there are, each named by a number, the newer by the higher.
+    """Compare connections, each named by a number, the newer by the higher; `now` is seconds on any steady clock.
 
     Attributes:
-        live: those that may bring events.
+        alone: whether there is nothing to compare: every event is new.
     """
 
     #: Seconds for which what a lost connection brought may still come over another one.
     LINGER = 10.0
 
-    def __init__(self, *connections: int) -> None:
-        self.live = set(connections)
+    def __init__(self) -> None:
+        self.alone = True
+        self._live = set[int]()  # the connections that may bring events
+        self._turns = count()
         self._stamped: dict[tuple[str, ...], list[_Delivered]] = {}
         self._plain: list[_Delivered] = []
         self._ends = math.inf
 
     def joins(self, connection: int, now: float) -> None:
-        """Hear that another connection is about to be opened.
-
-        Args:
-            connection: its number, higher than all there were.
-            now: seconds on any steady clock, the same for all methods.
-        """
-        if now >= self._ends:  # what was under way did not come
-            self._stamped.clear()
-        self.live.add(connection)
+        """Hear that another connection is about to be opened."""
+        self._expire(now)
+        self._live.add(connection)
         self._ends = math.inf
+        self._note_alone()
 
-    def is_new(self, connection: int, data: bytes, event: Event) -> bool:
+    def is_new(self, connection: int, data: bytes, event: Event, now: float) -> bool:
         """Tell whether an event did not come over another connection already.
 
         Args:
             connection: that it came over.
             data: the frame.
             event: the frame, decoded.
+            now: as above.
         """
+        self._expire(now)
         stamp = event.get("event_ts") or event.get("ts")
-        if not isinstance(stamp, str):
-            return self._is_new_plain(connection, data)
-        key = (stamp, *(repr(event.get(name)) for name in ("type", "subtype", "channel", "user", "ts")))
-        same = self._stamped.get(key, [])
-        for delivered in same:
-            if connection in delivered.due:
-                delivered.came(connection)
-                if not delivered.due:
-                    same.remove(delivered)
-                if not same:
+        if isinstance(stamp, str):
+            key = (stamp, *(repr(event.get(name)) for name in ("type", "subtype", "channel", "user", "ts")))
+            same = self._stamped.get(key, [])
+            earlier = next((one for one in same if connection in one.due), None)
+        else:
+            key, same = (), self._plain
+            earlier = next((one for one in same if connection in one.due and one.data == data), None)
+        self._passes(connection, earlier)
+        if earlier is not None:
+            earlier.due.discard(connection)
+            if not earlier.due:
+                same.remove(earlier)
+                if key and not same:
                     del self._stamped[key]
-                return False
-        if due := self.live - {connection}:
-            self._stamped.setdefault(key, same).append(_Delivered(b"", connection, due))
-        return True
+        elif due := self._live - {connection}:
+            same.append(_Delivered(data, connection, next(self._turns), due))
+            if key:
+                self._stamped[key] = same
+        self._note_alone()
+        return earlier is None
 
-    def _is_new_plain(self, connection: int, data: bytes) -> bool:
-        for place, delivered in enumerate(self._plain):
-            if delivered.data == data and connection in delivered.due:
-                delivered.came(connection)
-                if delivered.first < connection:  # what older ones had before that, this one never gets
-                    for earlier in self._plain[:place]:
-                        if earlier.first < connection:
-                            earlier.due.discard(connection)
-                self._plain = [one for one in self._plain if one.due]
-                return False
-        if due := self.live - {connection}:
-            self._plain.append(_Delivered(data, connection, due))
-        return True
+    def _passes(self, connection: int, earlier: _Delivered | None) -> None:
+        """Take note that a connection has come to an event: what older ones brought before that, it never brings."""
+        if not self._plain or (earlier is not None and earlier.by > connection):
+            return  # a newer one was faster, and has told nothing of the order
+        turn = math.inf if earlier is None else earlier.turn
+        for one in self._plain:
+            if one.by < connection and one.turn < turn:
+                one.due.discard(connection)
+        self._plain[:] = [one for one in self._plain if one.due]
 
     def is_gone(self, connection: int, now: float) -> None:
-        """Let those that are left catch up: what bears a time stamp may still be under way to them."""
-        self.live.discard(connection)
-        for delivered in (*self._plain, *(one for same in self._stamped.values() for one in same)):
-            delivered.due.discard(connection)
-        # Without a stamp, what only lost ones brought is not waited for: the same may come again, and mean it.
-        self._plain = [one for one in self._plain if one.due and one.brought_by & self.live]
+        """Let those that are left catch up, for a while: what it brought may still be under way to them."""
+        self._live.discard(connection)
+        for one in (*self._plain, *(one for same in self._stamped.values() for one in same)):
+            one.due.discard(connection)
+        self._plain = [one for one in self._plain if one.due]
         self._stamped = {key: left for key, same in self._stamped.items() if (left := [one for one in same if one.due])}
-        if len(self.live) == 1:
+        if len(self._live) == 1:
             self._ends = now + self.LINGER
+        self._note_alone()
 
-    def over(self, now: float) -> bool:
-        """Tell whether there is nothing to compare any more: forget this then, every event is new."""
-        return len(self.live) < 2 and (now >= self._ends or not self._stamped)
+    def _expire(self, now: float) -> None:
+        if now >= self._ends:  # what was under way did not come
+            self._stamped.clear()
+            self._plain.clear()
+
+    def _note_alone(self) -> None:
+        self.alone = not (len(self._live) > 1 or self._stamped or self._plain)

@@ -147,6 +147,20 @@ async def test_the_second_is_lost_while_the_first_is_being_closed(
     assert [args[0]["user"] for args in told.of("user_typing")] == ["U3"]
 
 
+async def test_the_third_comes_late(deaf: Any, all_came: Any, slack: FakeSlack, told: Any, message: Any) -> None:
+    """There was nothing to compare for a while; but the first still brings events."""
+    slack.fail(error="fatal_error", times=2)
+    slack.cut(connection=2)
+    await told.wait("ws_close")
+    slack.push(message("over the first alone", "1.2"), connection=1)
+    await told.wait("message")
+    await told.wait("open", 3)
+    slack.push(message("over both", "1.3"), _typing("U3"))
+    await all_came(1, 3)
+    assert [args[0]["text"] for args in told.of("message")] == ["over the first alone", "over both"]
+    assert [args[0]["user"] for args in told.of("user_typing")] == ["U3"]
+
+
 async def test_nothing_is_sent_over_a_connection_that_is_being_closed(deaf: Any, slack: FakeSlack, told: Any) -> None:
     slack.fail(error="fatal_error", times=None)
     slack.cut(connection=2)

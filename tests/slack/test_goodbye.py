@@ -199,8 +199,10 @@ async def test_reconnect_by_hand_does_not_wait_for_the_schedule(make_client, sla
 @pytest.fixture
 def overlap() -> Overlap:
     """A second connection is opened beside the first."""
-    overlap = Overlap(1)
-    overlap.joins(2, 0.0)
+    overlap = Overlap()
+    for connection in (1, 2):
+        overlap.joins(connection, 0.0)
+        assert overlap.alone == (connection == 1)
     return overlap
 
 
@@ -209,7 +211,8 @@ class SeveralConnections:
 
     def __init__(self, stamped: bool) -> None:
         self.stamped = stamped
-        self.overlap = Overlap(1)
+        self.overlap = Overlap()
+        self.overlap.joins(1, 0.0)
         self.unread = {1: deque()}  # by connection: what is not read yet
         self.closing = set()
         self.sent, self.delivered = [], []
@@ -238,7 +241,7 @@ class SeveralConnections:
         for _ in range(min(count, len(unread))):
             number, kind = unread.popleft()
             event = {"type": kind, **({"ts": str(number)} if self.stamped else {})}
-            if self.overlap.is_new(connection, kind.encode(), event):
+            if self.overlap.alone or self.overlap.is_new(connection, kind.encode(), event, 0.0):
                 self.delivered.append(kind)
         if connection in self.closing and not unread:
             self.overlap.is_gone(connection, 0.0)
@@ -249,12 +252,12 @@ class SeveralConnections:
 @pytest.mark.parametrize("stamped", [True, False])
 @given(data=st.data())
 def test_whatever_comes_over_several_connections_is_delivered_as_often_as_it_was_sent(stamped, data):
-    """They are read in any interleaving. With stamps the next may join, and the oldest be closed, at any time."""
+    """They are read in any interleaving, and the oldest may be closed; with stamps the next may join at any time."""
     slack = SeveralConnections(stamped)
     if not stamped:
         slack.join()
         slack.join()
-    steps = ["send", "read", *(["join", "close"] if stamped else [])]
+    steps = ["send", "read", "close", *(["join"] if stamped else [])]
     for step in data.draw(st.lists(st.sampled_from(steps), max_size=30)):
         if step == "send":
             slack.send(data.draw(st.sampled_from(["a", "b"])))
@@ -272,60 +275,74 @@ def test_whatever_comes_over_several_connections_is_delivered_as_often_as_it_was
 def test_what_changes_back_is_not_lost(overlap):
     """Alice goes away and comes back while the newer connection joins: her last word counts."""
     active, away = (b"active", {"type": "presence_change"}), (b"away", {"type": "presence_change"})
-    assert overlap.is_new(1, *active)  # the newer one never gets this
-    assert overlap.is_new(1, *away)
-    assert not overlap.is_new(2, *away)
-    assert overlap.is_new(2, *active)
-    assert not overlap.is_new(1, *active)
+    assert overlap.is_new(1, *active, 0.0)  # the newer one never gets this
+    assert overlap.is_new(1, *away, 0.0)
+    assert not overlap.is_new(2, *away, 0.0)
+    assert overlap.is_new(2, *active, 0.0)
+    assert not overlap.is_new(1, *active, 0.0)
 
 
 def test_an_event_that_only_the_older_brings_is_not_lost(overlap):
     """Slack sent it before it knew of the newer connection, whose hello was faster."""
-    assert overlap.is_new(2, b"1", {"type": "team_join"})
-    assert overlap.is_new(1, b"2", {"type": "pref_change"})
-    assert not overlap.is_new(1, b"1", {"type": "team_join"})
+    assert overlap.is_new(2, b"1", {"type": "team_join"}, 0.0)
+    assert overlap.is_new(1, b"2", {"type": "pref_change"}, 0.0)
+    assert not overlap.is_new(1, b"1", {"type": "team_join"}, 0.0)
 
 
 def test_what_is_still_under_way_when_the_first_connection_goes_is_known(overlap):
     stamped, plain = {"type": "message", "ts": "1.2"}, {"type": "user_typing"}
-    assert overlap.is_new(1, b"1", stamped)
-    assert overlap.is_new(1, b"2", plain)
+    assert overlap.is_new(1, b"1", stamped, 0.0)
+    assert overlap.is_new(1, b"2", plain, 0.0)
     overlap.is_gone(1, 100.0)
-    assert not overlap.over(100.0)
-    assert not overlap.is_new(2, b"1", stamped)
-    assert overlap.over(100.0)
-    assert overlap.is_new(2, b"2", plain)
-    assert overlap.is_new(2, b"3", {"type": "message", "ts": "1.3"})
+    assert not overlap.alone
+    assert not overlap.is_new(2, b"1", stamped, 0.0)
+    assert not overlap.alone
+    assert not overlap.is_new(2, b"2", plain, 0.0)
+    assert overlap.alone
+    assert overlap.is_new(2, b"2", plain, 0.0)
+    assert overlap.is_new(2, b"3", {"type": "message", "ts": "1.3"}, 0.0)
+
+
+def test_what_comes_again_after_something_else_means_it(overlap):
+    """The second joined after that: it begins with something that the first did not bring."""
+    away, active = (b"away", {"type": "presence_change"}), (b"active", {"type": "presence_change"})
+    assert overlap.is_new(1, *away, 0.0)
+    overlap.is_gone(1, 100.0)
+    assert overlap.is_new(2, *active, 0.0)
+    assert overlap.is_new(2, *away, 0.0)
 
 
 def test_an_overlap_ends_when_the_rest_does_not_come(overlap):
     """What the older brought before the newer joined will never come again."""
-    assert overlap.is_new(1, b"1", {"type": "message", "ts": "1.2"})
-    assert not overlap.over(1e9)
+    early, other = {"type": "message", "ts": "1.2"}, {"type": "message", "ts": "1.3"}
+    assert overlap.is_new(1, b"", early, 0.0)
     overlap.is_gone(1, 100.0)
-    assert not overlap.over(100.0 + Overlap.LINGER - 0.1)
-    assert overlap.over(100.0 + Overlap.LINGER)
+    assert overlap.is_new(2, b"", other, 100.0 + Overlap.LINGER - 0.1)
+    assert not overlap.alone
+    assert overlap.is_new(2, b"", early, 100.0 + Overlap.LINGER)
+    assert overlap.alone
 
 
 @pytest.mark.parametrize("gone", [1, 2])
 def test_an_overlap_does_not_wait_for_what_only_the_lost_one_would_bring(overlap, gone):
     left = 2 if gone == 1 else 1
-    assert overlap.is_new(left, b"1", {"type": "message", "ts": "1.2"})
+    assert overlap.is_new(left, b"1", {"type": "message", "ts": "1.2"}, 0.0)
     overlap.is_gone(gone, 100.0)
-    assert overlap.over(100.0)
+    assert overlap.alone
 
 
 def test_an_overlap_keeps_nothing_it_does_not_need(overlap):
     """Whatever comes is forgotten once it came over both, and after the end nothing is kept at all."""
     for number in range(1000):
         event = {"type": "message", "ts": str(number)}
-        assert overlap.is_new(1, b"", event)
-        assert not overlap.is_new(2, b"", event)
+        assert overlap.is_new(1, b"", event, 0.0)
+        assert not overlap.is_new(2, b"", event, 0.0)
     overlap.is_gone(1, 100.0)
     for number in range(1000, 2000):
-        assert overlap.is_new(2, b"", {"type": "message", "ts": str(number)})
+        assert overlap.is_new(2, b"", {"type": "message", "ts": str(number)}, 0.0)
+    assert overlap.alone
     kept = [held for held in vars(overlap).values() if isinstance(held, (list, dict))]
-    assert kept == [{}, []]
+    assert all(not held for held in kept)
 
 
 async def test_after_a_goodbye_nothing_is_compared_for_ever(client, slack, told, push, message):
@@ -334,4 +351,4 @@ async def test_after_a_goodbye_nothing_is_compared_for_ever(client, slack, told,
     await told.wait("open", 2)
     await push(message("after that", "1.3"), client=client)
     await push(message("and that", "1.4"), client=client)
-    assert client._engine.common.overlap is None
+    assert client._engine.common.overlap.alone
