@@ -56,7 +56,7 @@ def measure(history: History) -> Iterator[Measured]:
             yield Measured(gap)
             continue
         if gap.of_overflow:
-            yield _of_overflow(history, gap)
+            yield _of_overflow(history, proofs, gap)
             continue
         if NOT_GRANTED in gap.reason or doubts.not_granted(gap.told_at):
             yield Measured(gap)
@@ -79,13 +79,23 @@ def _over(history: History, since: float, proven: float) -> float:
     return history.server_time(proven) - MARGIN - CLOCK - skew - since
 
 
-def _of_overflow(history: History, gap: Gap) -> Measured:
-    """Measure a gap of a full queue: it begins with the oldest that this life was sent and did not handle."""
-    proven = _undelivered(history, history.lives[gap.life], gap.told_at)
-    if proven == float("inf"):
+def _of_overflow(history: History, proofs: Proofs, gap: Gap) -> Measured:
+    """Measure a gap of a full queue: it begins with the oldest that this life was sent and did not handle.
+
+    When that has no time of its own, it begins with what was proven before.
+    """
+    life = history.lives[gap.life]
+    missed = _undelivered(history, life, gap.told_at)
+    if not missed:
         return Measured(gap)
-    proof = Proof(proven, gap.told_at, "what was not handled", gap.life, written=True, alive=True)
-    return Measured(gap, proof, float("inf") if gap.since is None else _over(history, gap.since, proven))
+    oldest = min(at for at, _ in missed) - MARGIN
+    proof = Proof(oldest, gap.told_at, "what was not handled", gap.life, written=True, alive=True)
+    if not all(stamped for _, stamped in missed):
+        before = proofs.last(gap.life, oldest, alive=True, seen=oldest)
+        if before is None:
+            return Measured(gap)
+        proof = before
+    return Measured(gap, proof, float("inf") if gap.since is None else _over(history, gap.since, proof.at))
 
 
 def _within(
@@ -112,21 +122,23 @@ def _before(history: History, proofs: Proofs, doubts: _Doubts, gap: Gap) -> Proo
     if history.unreadable(gap.life) or history.damaged(gap.life, "damage-token"):
         return None
     kept = STORED_LATE if history.kinds & {"slow-store", "store-fails"} else STORED_WITHIN
-    before = min(doubts.untold(earlier), _undelivered(history, earlier), earlier.ended_at - kept)
+    # What was sent and not handled lies in the gap that follows.
+    undelivered = min((at - MARGIN for at, _ in _undelivered(history, earlier)), default=float("inf"))
+    before = min(doubts.untold(earlier), undelivered, earlier.ended_at - kept)
     gone = doubts.gone(earlier.began_at, gap.told_at)
     return proofs.last(earlier.number, before, alive=gone, seen=earlier.ended_at - kept)
 
 
-def _undelivered(history: History, life: Life, until: float = float("inf")) -> float:
-    """Give when the oldest was made that a life was sent until then and did not handle, less the margin."""
+def _undelivered(history: History, life: Life, until: float = float("inf")) -> list[tuple[float, bool]]:
+    """Give when each was made that a life was sent until then and did not handle, and whether it was told that time."""
     handled = history.handled_by(life.number)
     until = min(until, life.ended_at)
-    made = (
-        history.made[record.n].at - MARGIN
+    unstamped = {record.at for record in history.struck if record.kind == "stamp-none"}
+    return [
+        (history.made[record.n].at, record.at not in unstamped)
         for record in history.server
         if isinstance(record, j.Written) and life.began_at <= record.at <= until and record.n not in handled
-    )
-    return min(made, default=float("inf"))
+    ]
 
 
 class _Doubts:

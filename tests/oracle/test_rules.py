@@ -292,6 +292,15 @@ def test_an_overflow_is_certain_and_begins_with_what_was_dropped() -> None:
     assert [found.rule for found in run.judge("overflow", "endless")] == ["overflow", "endless"]
 
 
+def test_an_overflow_of_what_has_no_time_begins_with_what_was_proven() -> None:
+    run = overflowing()
+    run.server.append(j.Struck(at=20.0, kind="stamp-none", conn=run.conn))
+    run.tell(30.0, 1.0, 22.0, certain=True, reason=FULL)
+    assert run.judge("overflow", "endless", "lost") == []
+    run.tell(31.0, None, 22.0, certain=True, reason=FULL)
+    assert "endless" in [found.rule for found in run.judge("endless")]
+
+
 # Routing.
 
 
