@@ -6,7 +6,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -231,6 +231,11 @@ def block(seconds: float) -> None:
     time.sleep(seconds)
 
 
+def clock_set(by: float) -> AbstractContextManager[Any]:
+    """Set this machine's clock; the peer keeps the right time, and so do all monotonic clocks."""
+    return time_machine.travel(time.time() + by, tick=True)
+
+
 async def during_a_call(ext: WebSocketExtension, peer: Peer, lose: Callable[[], Awaitable[datetime]]) -> datetime:
     """Lose a notification after the server has taken a call, and wait for its answer; return the stamp."""
     stamps: list[datetime] = []
@@ -301,6 +306,43 @@ async def test_l8_a_blocked_loop_and_an_answer(peer: Peer, tmp_path: Path, told:
         assert covering(told.gaps, lost, proven=proven, over=over), told.gaps
 
 
+def minute(peer: Peer) -> datetime:
+    """Let a minute pass for the server, and a notification be lost in the middle of it; return its stamp."""
+    peer.ahead += 30
+    lost = peer.lose()
+    peer.ahead += 30
+    return lost
+
+
+async def test_l8_a_suspend_and_a_notification(peer: Peer, tmp_path: Path, told: Told) -> None:
+    async with subscribed(peer, tmp_path, told):
+        proven = peer.notify(1)
+        lost = minute(peer)
+        with clock_set(60):  # the machine was suspended before it could read the first one
+            await told.number(1)
+            peer.reset()
+            over = await back(peer, told)
+        assert covering(told.gaps, lost, proven=proven, over=over), told.gaps
+
+
+async def test_l8_a_suspend_and_an_answer(peer: Peer, tmp_path: Path, told: Told) -> None:
+    with ExitStack() as clock:
+
+        async def lose() -> datetime:
+            block(0.3)  # the server answers meanwhile
+            lost = minute(peer)
+            clock.enter_context(clock_set(60))
+            return lost
+
+        async with subscribed(peer, tmp_path, told) as ext:
+            proven = peer.date()
+            peer.answer_delay = 0.1
+            lost = await during_a_call(ext, peer, lose)
+            peer.reset()
+            over = await back(peer, told)
+            assert covering(told.gaps, lost, proven=proven, over=over), told.gaps
+
+
 @pytest.mark.parametrize("refused", [None, "WSG-1003"], ids=["recovered", "refused"])
 @pytest.mark.parametrize("ahead", [-30, 30], ids=["ahead", "behind"])
 async def test_l8_the_client_s_clock_is_wrong_by_30_s(
@@ -335,11 +377,6 @@ async def test_l8_the_client_s_clock_is_wrong_and_a_notification_cannot_be_read(
             await told.until(lambda: told.gaps)
             found = covering(told.gaps, lost, proven=proven, over=peer.date())
             assert any(gap.certain for gap in found), told.gaps
-
-
-def clock_set(by: float) -> AbstractContextManager[Any]:
-    """Set this machine's clock; the peer keeps the right time, and so do all monotonic clocks."""
-    return time_machine.travel(time.time() + by, tick=True)
 
 
 @pytest.mark.parametrize("refused", [None, "WSG-1003"], ids=["recovered", "refused"])
