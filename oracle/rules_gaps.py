@@ -99,12 +99,20 @@ def overflow(history: History) -> Iterator[Violation]:
         last[gap.life] = gap
         if not gap.certain:
             yield Violation("overflow", gap.told_at, f"{_describe(gap)} in life {gap.life} is certain, and not told so")
-        elif before is not None and (
-            # Both may be told late, behind a slow handler, so it counts what was taken out since the last was dropped.
-            bisect_left(taken, min(history.at_of(before.until), before.told_at)) == bisect_left(taken, gap.told_at)
+        elif (
+            before is not None
+            and _overlap(before, gap)
+            and (
+                # Both may be told late, behind a slow handler: it counts what was taken out since the last was dropped.
+                bisect_left(taken, min(history.at_of(before.until), before.told_at)) == bisect_left(taken, gap.told_at)
+            )
         ):
             text = f"{_describe(gap)} in life {gap.life} tells again what {_describe(before)} has told"
             yield Violation("overflow", gap.told_at, text)
+
+
+def _overlap(one: Gap, other: Gap) -> bool:
+    return (one.since is None or one.since <= other.until) and (other.since is None or other.since <= one.until)
 
 
 def damaged(history: History) -> Iterator[Violation]:
