@@ -12,7 +12,8 @@ import contextvars
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, NoReturn, cast
 
@@ -62,7 +63,9 @@ class Child:
         self.name = name
         self._scope: anyio.CancelScope | None = None  # while it runs
         self._cancelled = False
+        self._excuses = 0
         self._done = Signal()
+        self._let_go = Signal()  # done, or excused
 
     @property
     def done(self) -> bool:
@@ -73,18 +76,35 @@ class Child:
         """Tell whether the calling code was itself called by this task (a handler, or a task it started)."""
         return self in _inside.get()
 
+    @property
+    def excused(self) -> bool:
+        """Tell whether it is left to finish by itself: nobody cancels it, or waits for it."""
+        return self._excuses > 0 or self.encloses_caller()
+
+    @contextmanager
+    def excuse(self) -> Generator[None]:
+        """Leave it to finish by itself for a while: it waits for what would wait for it."""
+        self._excuses += 1
+        self._let_go.set()
+        try:
+            yield
+        finally:
+            self._excuses -= 1
+            if self._excuses == 0 and not self.done:
+                self._let_go = Signal()
+
     def cancel(self) -> None:
         """Cancel the task; from inside it do nothing, so that a handler that closes its owner can finish."""
-        if self.encloses_caller():
+        if self.excused:
             return
         self._cancelled = True
         if self._scope is not None:
             self._scope.cancel()
 
     async def wait(self) -> None:
-        """Wait until the task has ended; from inside it return at once."""
-        if not self.encloses_caller():
-            await self._done.wait()
+        """Wait until the task has ended; from inside it, and when it is excused, return at once."""
+        if not self.excused:
+            await self._let_go.wait()
 
     async def run(
         self, func: Callable[[], Awaitable[None]], on_crash: Callable[[Exception], None], *, for_caller: bool
@@ -114,6 +134,7 @@ class Child:
         """Take note that it has ended, or will never begin."""
         self._scope = None
         self._done.set()
+        self._let_go.set()
 
 
 class RootTask:
@@ -140,9 +161,14 @@ class RootTask:
             self._life.begin()
         await self._life.started.wait()
 
-    def encloses_caller(self) -> bool:
-        """Tell whether the calling code was called by one of the children."""
-        return self._life is not None and self._life.encloses_caller()
+    @contextmanager
+    def excuse_caller(self) -> Generator[None]:
+        """Leave the children that the calling code was called by to finish, while it waits for the end of this."""
+        with ExitStack() as excuses:
+            for child in () if self._life is None else self._life.children:
+                if child.encloses_caller():
+                    excuses.enter_context(child.excuse())
+            yield
 
     def spawn(
         self,
@@ -250,8 +276,9 @@ class _Life:
         self._errands.put(partial(contextvars.copy_context().run, start))
         return child
 
-    def encloses_caller(self) -> bool:
-        return any(child.encloses_caller() for child in self._children)
+    @property
+    def children(self) -> tuple[Child, ...]:
+        return tuple(self._children)
 
     async def end(self, within: float) -> None:
         children = tuple(self._children)
@@ -261,7 +288,7 @@ class _Life:
         with anyio.move_on_after(within, shield=True):
             for child in children:
                 await child.wait()
-            if not in_child():
+            if not any(child.excused for child in self._children):
                 await self._ended.wait()
 
     async def _do_errands(self) -> None:

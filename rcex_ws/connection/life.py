@@ -117,8 +117,8 @@ class Life:
     async def close(self, *, farewell: _Step = _nothing, drain: _Step = _nothing, last: _Step = _nothing) -> None:
         """Close, once, within `close_timeout`, whatever cancels the caller; a second caller waits for the first.
 
-        A task of this life that calls this (a handler) is left to finish. When it is not the first it does not wait,
-        for the closing may wait for that task. A step that takes too long is cancelled, and the next follows.
+        A task of this life that calls this (a handler) is left to finish. A step that takes too long is cancelled, and
+        the next follows.
 
         Args:
             farewell: what the protocol says to its server. Nothing is on its way to connect then; a ready link is open.
@@ -129,8 +129,9 @@ class Life:
             Exception: the first that a step raised; the steps after it were taken.
         """
         if self.closing:
-            if self not in _being_closed.get() and not any(child.encloses_caller() for child in self._children):
-                await to_the_end(self._closed.wait)
+            if self not in _being_closed.get():  # else a step of it does this
+                with self._root.excuse_caller():
+                    await to_the_end(self._closed.wait)
             return
         self.closing = True
         self._supervisor.close()

@@ -358,15 +358,16 @@ class RingCentral:
     async def aclose(self) -> None:
         """Close the extensions, the last installed first, then everything else; everybody waits for the one closing.
 
-        An extension that fails to close is logged and does not keep the others from closing. Who calls it from inside a
-        handler while it is being closed already does not wait: the closing may wait for that handler.
+        An extension that fails to close is logged and does not keep the others from closing. A handler that calls this
+        is left to finish.
         """
         self.home.check()
         if not self.closing:
             self.closing = True
             await to_the_end(self._close_all)
-        elif not self.tasks.encloses_caller():
-            await self._all_closed.wait()
+        else:
+            with self.tasks.excuse_caller():
+                await self._all_closed.wait()
 
     async def _close_all(self) -> None:
         try:

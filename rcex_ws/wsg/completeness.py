@@ -30,6 +30,9 @@ __all__ = ["MARGIN", "Completeness", "Loss", "Replayed", "gap_between"]
 #: Seconds that a server takes at most from an event to the frame that tells of it.
 MARGIN = 5.0
 
+#: The year 9999: what a server may make us add to its times must still be one.
+_FAR = 253_370_764_800.0
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -62,8 +65,8 @@ class Loss:
 
 def gap_between(since: float, until: float, *, certain: bool, reason: str) -> Gap:
     """Make a gap from two moments of the server's time."""
-    until = max(since, until)
-    begin = None if since == -math.inf else datetime.fromtimestamp(since, UTC)
+    until = min(max(since, until), _FAR)
+    begin = None if since == -math.inf else datetime.fromtimestamp(min(since, _FAR), UTC)
     return Gap(begin, datetime.fromtimestamp(until, UTC), certain=certain, reason=reason)
 
 
@@ -109,7 +112,7 @@ class Completeness:
 
     Attributes:
         clock, margin: as given.
-        floor: the moment that questions have proven; what came without a timestamp was made later.
+        floor: the moment that questions have proven.
     """
 
     def __init__(self, clock: ServerClock, *, margin: float = MARGIN) -> None:
@@ -121,6 +124,10 @@ class Completeness:
         self._replay: _Replay | None = None
         self._outage: Loss | None = None
         self._overflows: dict[object, _Overflow] = {}  # by queue
+
+    def connected(self, now: float) -> None:
+        """Hear that a session begins empty: what comes was made after that."""
+        self.floor = max(self.floor, self.clock.at(now).earliest - self.margin)
 
     # -- while connected -------------------------------------------------------------------------------------------
 
@@ -155,12 +162,18 @@ class Completeness:
         Args:
             heard_at: the loop's time when the newest frame came: a later timestamp would be a mistake.
         """
-        doubt = self._outage or (Loss(self._replay.since) if self._replay is not None else None)
-        if doubt is not None:
-            return doubt.since
+        if self._outage is not None:
+            return self._outage.since
+        if self._replay is not None:
+            return self._replay.since
         return max(self.floor, self._live_until(heard_at) - self.margin)
 
     # -- losses ----------------------------------------------------------------------------------------------------
+
+    @property
+    def outage(self) -> Loss | None:
+        """The outage that is not concluded; None if there is none."""
+        return self._outage
 
     @property
     def replaying(self) -> bool:
@@ -176,12 +189,7 @@ class Completeness:
 
     def resume(self, loss: Loss) -> None:
         """Go on where an earlier process ended."""
-        self._outage = loss
-
-    @property
-    def outage(self) -> Loss | None:
-        """The outage that is not concluded."""
-        return self._outage
+        self._outage, self.floor = loss, loss.since
 
     def recovered(self, now: float, *, created: float | None, buffer_size: int) -> Loss:
         """End the outage at the first frame of a recovered session, and expect its replay.

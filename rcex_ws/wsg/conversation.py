@@ -70,13 +70,15 @@ class WsgConversation:
         common: what outlives it.
         offered: whether a recovery token was offered for it.
         began_at: the loop's time when this side began to connect: the server made the connection after that.
+        dated: whether the server has told its time a moment before that.
     """
 
-    def __init__(self, link: Link, common: Common, *, offered: bool, began_at: float) -> None:
+    def __init__(self, link: Link, common: Common, *, offered: bool, began_at: float, dated: bool = False) -> None:
         self._link = link
         self._common = common
         self._offered = offered
         self._began_at = began_at
+        self._dated = dated
         self._greeted = Signal()
         self._told_ready = False
         self._hold = 0
@@ -103,7 +105,7 @@ class WsgConversation:
             kind = kind.lower()
         if kind in ("ServerNotification", "servernotification"):
             try:
-                if not common.inbox.take(frame, len(data)):
+                if not common.inbox.take(frame, len(data), self._link.monitor.last_inbound):
                     self._ask_now_and_then()
             except BadFrame as exc:
                 self._unreadable(exc, certain=True)
@@ -225,7 +227,13 @@ class WsgConversation:
         account = common.account
         created = _seconds(details.creation_time)
         if created is not None:
-            account.clock.read(created, asked_at=self._began_at, got_at=self._clock(), resolution=_RESOLUTION)
+            account.clock.read(
+                created,
+                asked_at=self._began_at,
+                got_at=self._clock(),
+                resolution=_RESOLUTION,
+                narrows=self._dated,
+            )
         session.connected(details, frame.meta.wsc, offered=self._offered)
         self._hold = common.inbox.hold()  # the replay may stand in the same TCP segment
         if frame.meta.wsc is not None:
@@ -233,6 +241,8 @@ class WsgConversation:
         if session.recovered:
             loss = account.recovered(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
             self._conclude(loss, subscribed=common.subscriptions.can_miss)
+        else:
+            account.connected(self._clock())
         common.table.connect(self._send, limit=details.max_active_requests)
         self._greeted.set()
 

@@ -51,10 +51,11 @@ class WsgDriver:
         self._unused: _WsToken | None = None  # its attempt failed before the server saw it
         self._offered = False
         self._began_at = 0.0
+        self._dated = False  # whether the server told its time in this attempt
 
     async def endpoint(self) -> Endpoint:
         """Get a wstoken and decide whether the session is to be recovered."""
-        self._offered = False
+        self._offered = self._dated = False
         self._token = token = await self._get_token()
         self._began_at = anyio.current_time()
         wsc = self._common.session.token_to_offer(self._began_at)
@@ -68,7 +69,7 @@ class WsgDriver:
     def converse(self, link: Link) -> WsgConversation:
         """Make the conversation for a new connection."""
         self._token = None
-        return WsgConversation(link, self._common, offered=self._offered, began_at=self._began_at)
+        return WsgConversation(link, self._common, offered=self._offered, began_at=self._began_at, dated=self._dated)
 
     async def again(self, ended: Loss | RcexError, delay: float) -> float:
         """Follow the schedule, unless trying again cannot help: a refused login, or no permission for WebSockets."""
@@ -118,6 +119,7 @@ class WsgDriver:
         except ValueError:
             return
         self._common.account.clock.read(date, asked_at=asked_at, got_at=anyio.current_time(), resolution=1.0)
+        self._dated = True
 
 
 def _is_fatal(error: RcexError) -> bool:

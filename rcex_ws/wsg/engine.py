@@ -255,9 +255,12 @@ class Engine:
             keep_session: leave session and subscription to the next process, which finds them in the store;
                 else delete the subscription and forget the session.
         """
+        state = SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED
 
         async def farewell() -> None:
             await self.subscriptions.end_calls()
+            if not keep_session:
+                self.subscriptions.tell_missed(state)
             await self._delete(self.subscriptions.take_ids(keep_wanted=keep_session))
 
         async def last() -> None:
@@ -265,7 +268,7 @@ class Engine:
                 if self._keeper is not None:
                     await self._keeper.close(keep_session=keep_session, all_delivered=self._all_delivered)
             finally:
-                self.subscriptions.end(SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED)
+                self.subscriptions.close(state)
 
         await self.life.close(farewell=farewell, drain=self._drain, last=last)
 

@@ -6,6 +6,7 @@ Runs inside the reader of the socket for every notification; what user code does
 from __future__ import annotations
 
 import logging
+import math
 from functools import partial
 from time import time
 
@@ -74,8 +75,13 @@ class Inbox:
             queue.hold()
         return queue
 
-    def take(self, frame: Frame, size: int) -> bool:
-        """Take one ServerNotification of so many bytes; tell whether it has a timestamp.
+    def take(self, frame: Frame, size: int, heard_at: float) -> bool:
+        """Take one ServerNotification; tell whether it has a timestamp.
+
+        Args:
+            frame: the notification.
+            size: its bytes.
+            heard_at: the loop's time when the frame before it came.
 
         Raises:
             BadFrame: its envelope cannot be read.
@@ -96,7 +102,7 @@ class Inbox:
         if target is None:
             logger.info("a notification without a subscription was dropped: %s", envelope.event)
         else:
-            made_after = self._account.floor
+            made_after = -math.inf if envelope.timestamp else self._account.proven(heard_at)
             target.queue.put(Notification(uuid, envelope.event, time(), envelope, frame.body, made_after), size)
         return envelope.timestamp is not None
 

@@ -27,6 +27,9 @@ logger = logging.getLogger("rcex_ws.wsg")
 #: Seconds between two writes.
 _PAUSE = 1.0
 
+#: Seconds at most before a write that failed is tried again.
+_LONGEST_PAUSE = 60.0
+
 #: Seconds for closing the store when all the time for closing is over.
 _LAST = 1.0
 
@@ -50,6 +53,7 @@ class Keeper:
         self._dirty = Signal()
         self._one_at_a_time = anyio.Lock()
         self._asked = self._written = 0  # how often a write was asked for, and how many of these are seen to
+        self._failures = 0  # in a row
         self._opened = False
         self._worth_keeping = False
 
@@ -92,10 +96,10 @@ class Keeper:
         while True:
             await self._dirty.wait()
             await self.write()
-            await anyio.sleep(_PAUSE)
+            await anyio.sleep(min(_PAUSE * 2**self._failures, _LONGEST_PAUSE))
 
     async def write(self, *, clean: bool = False) -> None:
-        """Write now. A failure is reported, and the next change tries again: it must not cost the connection.
+        """Write now. A failure is reported, and tried again later: it must not cost the connection.
 
         Args:
             clean: this is the last word, and all that came was delivered.
@@ -114,6 +118,10 @@ class Keeper:
             except Exception as exc:
                 logger.exception("the session was not stored")
                 self._common.announcer.error(exc)
+                self._failures += 1
+                self.touch()
+            else:
+                self._failures = 0
 
     async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
         """Say the last word, or forget the session, and leave the store to the next process."""

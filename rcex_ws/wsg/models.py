@@ -244,10 +244,12 @@ class Gap:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """Read the server's times: ISO 8601 with `Z`, `+00:00` or `+0000`; None if it is no time."""
+    """Read the server's times: ISO 8601 with `Z`, `+00:00` or `+0000`; None if it is no time after 1970."""
     try:
         parsed = datetime.fromisoformat(text or "")
     except ValueError:
+        return None
+    if not 1970 < parsed.year < 9999:  # near the ends of what a datetime can be it breaks
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

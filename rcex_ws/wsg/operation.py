@@ -91,8 +91,9 @@ class Operation(Generic[T]):
 
     async def _run(self) -> None:
         try:
-            self._result = await self._func(self)
-            self._error = None
+            result = await self._func(self)
+            if not self.withdrawn:
+                self._result, self._error = result, None
         except Exception as exc:  # noqa: BLE001 - raised to the caller
             if self.withdrawn:
                 logger.info("%s was not wanted any more, and ended: %s", self.name, exc or type(exc).__name__)

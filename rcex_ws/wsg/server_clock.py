@@ -39,7 +39,9 @@ class ServerClock:
         self._low = self._high = wall - now  # of the server's clock over the loop's
         self._read_at: float | None = None
 
-    def read(self, server_time: float, *, asked_at: float, got_at: float, resolution: float = 0.0) -> None:
+    def read(
+        self, server_time: float, *, asked_at: float, got_at: float, resolution: float = 0.0, narrows: bool = False
+    ) -> None:
         """Take what the server wrote.
 
         Args:
@@ -47,10 +49,13 @@ class ServerClock:
             asked_at: the loop's time before which the server cannot have written it.
             got_at: the loop's time when it was here.
             resolution: what the server rounds its times to, in seconds.
+            narrows: the reading before was taken a moment ago, so that both hold unless they contradict each other.
         """
         drift = _DRIFT * (got_at - asked_at)
-        self._low, self._high = server_time - got_at - drift, server_time + resolution - asked_at + drift
-        self._read_at = got_at
+        low, high = server_time - got_at - drift, server_time + resolution - asked_at + drift
+        if narrows and max(low, self._low) <= min(high, self._high):
+            low, high = max(low, self._low), min(high, self._high)
+        self._low, self._high, self._read_at = low, high, got_at
 
     def suspended(self, seconds: float) -> None:
         """Hear that the loop's clock may have stood still for so long; or else the wall clock was set."""

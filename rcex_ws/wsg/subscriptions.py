@@ -184,10 +184,24 @@ class Subscriptions:
 
         async def run(operation: Operation[None]) -> None:
             async with self._one_at_a_time:
-                if subscription is self._machine.current:
-                    self.end(SubscriptionState.REVOKED)
-                    with operation.uninterrupted():
-                        await self._delete_orphans(raising=True)
+                if subscription is not self._machine.current:
+                    return
+                info = self._machine.info
+                with operation.uninterrupted():
+                    if not self._host.is_ready or info is None:
+                        self.end(SubscriptionState.REVOKED)
+                        return
+                    try:  # what the server writes until it answers is still delivered
+                        await self._api.make(Call("DELETE", info.id))
+                        self._machine.info = None
+                    except RestError:
+                        self._machine.info = None  # it refuses to delete it
+                        raise
+                    except RcexError as exc:
+                        logger.info("the subscription will be deleted later: %s", exc)
+                    finally:
+                        if subscription is self._machine.current:
+                            self.end(SubscriptionState.REVOKED)
 
         await self._carry_out(run, "revoke")
 
@@ -280,8 +294,26 @@ class Subscriptions:
         if self._machine.current is not None:
             self._machine.current.queue.close()
 
+    def close(self, state: SubscriptionState) -> None:
+        """End the subscription with the life."""
+        self._end(state)
+
     def end(self, state: SubscriptionState, error: Exception | None = None) -> None:
         """End the current subscription here, after what is buffered; at the server it is deleted when there is time."""
+        self.tell_missed(state)
+        self._end(state, error)
+
+    def tell_missed(self, state: SubscriptionState) -> None:
+        """Tell what an outage or a doubt leaves open: nothing will settle it."""
+        outage, doubt, moment = self._account.outage, self._machine.doubt, self._host.moment()
+        if outage is not None and self.can_miss:
+            reason = f"the subscription was {state} before its session was recovered"
+            self._announcer.gap(gap_between(outage.since, moment.latest, certain=True, reason=reason))
+        if doubt is not None:
+            self._machine.doubt = None
+            self._announcer.gap(doubt.until(moment))
+
+    def _end(self, state: SubscriptionState, error: Exception | None = None) -> None:
         subscription = self._machine.current
         self._machine.revoke()
         if subscription is not None:
@@ -508,7 +540,7 @@ class Subscriptions:
             machine.forget()
             return
         logger.error("the subscription was refused and is not renewed: %s", error)
-        self.end(SubscriptionState.FAILED, error)
+        self._end(SubscriptionState.FAILED, error)
         self._announcer.error(error)
 
     async def _delete_orphans(self, *, raising: bool = False) -> None:
