@@ -147,6 +147,7 @@ class RootTask:
     def __init__(self, name: str) -> None:
         self._name = name
         self._life: _Life | None = None
+        self._last_life: _Life | None = None  # while what it left to finish may still run
         self._exit: BaseException | None = None
 
     @property
@@ -198,7 +199,9 @@ class RootTask:
         return self._life.spawn(func, name, on_crash, for_caller=for_caller)
 
     async def aclose(self, *, within: float = 5.0) -> None:
-        """Cancel all children and end the root task; a child that called this is left to finish. Idempotent.
+        """Cancel all children and end the root task; a child that called this is left to finish.
+
+        Who calls it again waits for that one, too.
 
         Args:
             within: seconds to wait for children that are slow to end.
@@ -208,7 +211,10 @@ class RootTask:
         """
         life, self._life = self._life, None
         if life is not None:
+            self._last_life = life
             await life.end(within)
+        elif self._last_life is not None:
+            await self._last_life.wait_ended(within)
         if self._exit is not None and not in_child():
             exit_, self._exit = self._exit, None
             raise exit_
@@ -288,7 +294,11 @@ class _Life:
         with anyio.move_on_after(within, shield=True):
             for child in children:
                 await child.wait()
-            if not any(child.excused for child in self._children):
+            await self.wait_ended(within)
+
+    async def wait_ended(self, within: float) -> None:
+        if not any(child.excused for child in self._children):
+            with anyio.move_on_after(within, shield=True):
                 await self._ended.wait()
 
     async def _do_errands(self) -> None:

@@ -80,6 +80,7 @@ class EventEmitter(pyee.EventEmitter):
         self._turns: deque[Callable[[], Awaitable[None]]] = deque()
         self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         self._running = False
+        self._last_turns: float | None = None  # seconds for what is left when stopped
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
         """Queue an event for its handlers; tell whether it has any now."""
@@ -119,12 +120,16 @@ class EventEmitter(pyee.EventEmitter):
         Args:
             spawn: starts a task; called when there is something to run, so that nothing idles in between.
         """
-        self._spawn = spawn
+        self._spawn, self._last_turns = spawn, None
         self._run_soon()
 
-    def stop(self) -> None:
-        """Start no more tasks; the one that runs ends after everything emitted until then."""
-        self._spawn = None
+    def stop(self, *, within: float) -> None:
+        """Start no more tasks; the one that runs goes on with what was emitted until then.
+
+        Args:
+            within: seconds for that, after the handler that runs now.
+        """
+        self._spawn, self._last_turns = None, within
 
     def _run_soon(self) -> None:
         if self._turns and not self._running and self._spawn is not None:
@@ -132,15 +137,21 @@ class EventEmitter(pyee.EventEmitter):
             self._spawn(self._run)
 
     async def _run(self) -> None:
-        turn = Turn()
         try:
-            while self._turns:
-                await self._turns.popleft()()
-                if self._turns and turn.over():
-                    await anyio.lowlevel.checkpoint()
+            await self._run_turns(until_stopped=True)
+            if self._last_turns is not None:
+                with anyio.move_on_after(self._last_turns):
+                    await self._run_turns()
         finally:
             self._running = False
             self._run_soon()
+
+    async def _run_turns(self, *, until_stopped: bool = False) -> None:
+        turn = Turn()
+        while self._turns and not (until_stopped and self._last_turns is not None):
+            await self._turns.popleft()()
+            if self._turns and turn.over():
+                await anyio.lowlevel.checkpoint()
 
     async def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Run the handlers of an event now, one after the other; for a caller that keeps the order itself."""

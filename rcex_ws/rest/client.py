@@ -368,6 +368,7 @@ class RingCentral:
         else:
             with self.tasks.excuse_caller():
                 await self._all_closed.wait()
+            await self.tasks.aclose()  # of what a handler that closed has left
 
     async def _close_all(self) -> None:
         try:

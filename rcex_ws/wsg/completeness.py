@@ -89,7 +89,6 @@ class _Replay:
 
     since: float
     until: float  # the new connection, in the server's time
-    written_at: float  # the loop's time when the server must have written all of it
     size: int  # of the server's buffer
     frames: int = 0
     later: bool = False  # whether something live has come
@@ -133,8 +132,7 @@ class Completeness:
 
     def answered(self, asked_at: float) -> None:
         """Hear that a question of this connection was answered, which was sent at `asked_at` of the loop's time."""
-        if self._replay is not None and asked_at >= self._replay.written_at:
-            self._replay = None
+        self._replay = None  # the server had written it
         self.floor = max(self.floor, self.clock.at(asked_at).earliest - self.margin)
 
     def took(self, timestamp: str | None) -> Replayed | None:
@@ -194,7 +192,7 @@ class Completeness:
     def recovered(self, now: float, *, created: float | None, buffer_size: int) -> Loss:
         """End the outage at the first frame of a recovered session, and expect its replay.
 
-        The server takes no longer than the margin to write it, too; a question sent after that shows that it is over.
+        Any question that is answered shows that the server has written it.
 
         Args:
             now: the loop's time.
@@ -203,7 +201,7 @@ class Completeness:
         """
         outage, moment = self.began_anew(now), self.clock.at(now)
         until = moment.latest if created is None else created
-        self._replay = _Replay(outage.since, until, now + self.margin, buffer_size)
+        self._replay = _Replay(outage.since, until, buffer_size)
         self._served = max(self._served, moment.earliest)
         return outage
 

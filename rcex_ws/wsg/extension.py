@@ -364,10 +364,11 @@ class WebSocketExtension(Extension):
         await engine.stop(keep_session=keep_session)
         if engine is not self._engine:
             return  # connect() has begun a new life meanwhile
-        self.event_emitter.stop()
+        last_turns = self._settings.close_timeout / 10
+        self.event_emitter.stop(within=last_turns)
         if self._emitting is None:
             return
-        with anyio.move_on_after(self._settings.close_timeout / 10, shield=True):
+        with anyio.move_on_after(last_turns, shield=True):
             await self._emitting.wait()
         if engine is self._engine:
             self._emitting.cancel()

@@ -22,7 +22,7 @@ async def emitter() -> AsyncIterator[EventEmitter]:
         async with anyio.create_task_group() as group:
             emitter.start(group.start_soon)
             yield emitter
-            emitter.stop()
+            emitter.stop(within=5)
 
 
 async def settled(emitter: EventEmitter) -> None:
@@ -203,7 +203,7 @@ async def test_stop_runs_what_was_emitted_and_then_ends() -> None:
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             emitter.start(group.start_soon)
-            emitter.stop()
+            emitter.stop(within=5)
     assert log == [1, 2]
 
 
@@ -231,7 +231,7 @@ async def test_a_handler_that_stops_and_keeps_running_loses_nothing() -> None:
     emitter, log = EventEmitter(), []
 
     def close_and_open_again() -> None:
-        emitter.stop()
+        emitter.stop(within=5)
         emitter.start(group.start_soon)
 
     emitter.on("a", close_and_open_again)
@@ -244,7 +244,7 @@ async def test_a_handler_that_stops_and_keeps_running_loses_nothing() -> None:
             emitter.emit("b")
             await anyio.wait_all_tasks_blocked()
             assert log == ["b"]
-            emitter.stop()
+            emitter.stop(within=5)
 
 
 async def test_a_slow_handler_does_not_delay_whoever_emits(emitter: EventEmitter) -> None:
@@ -294,9 +294,9 @@ async def test_a_cancellation_between_two_events_leaves_the_rest_for_later(monke
             for number in range(3):
                 emitter.emit("a", number)
             emitter.start(group.start_soon)
-            emitter.stop()
+            emitter.stop(within=5)
         assert log == [0, 1]
         async with anyio.create_task_group() as group:
             emitter.start(group.start_soon)
-            emitter.stop()
+            emitter.stop(within=5)
     assert log == [0, 1, 2]

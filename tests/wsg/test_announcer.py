@@ -207,7 +207,7 @@ class Desk:
         with anyio.fail_after(5):
             async with anyio.create_task_group() as group:
                 self.emitter.start(group.start_soon)
-                self.emitter.stop()
+                self.emitter.stop(within=5)
 
 
 @pytest.fixture
