@@ -32,6 +32,9 @@ __all__ = ["Life"]
 
 logger = logging.getLogger("rcex_ws.connection")
 
+#: The part of the time that a step has in any case: the machine may have slept through the deadlines.
+_AT_LEAST = 0.05
+
 _Step = Callable[[], Coroutine[Any, Any, None]]
 
 # The lives a step of whose closing called the current code.
@@ -151,7 +154,9 @@ class Life:
         begun, failures = anyio.current_time(), list[Exception]()
         try:
             for step, part in steps:
-                with anyio.CancelScope(deadline=begun + part * self._close_timeout):
+                deadline = begun + part * self._close_timeout
+                at_least = anyio.current_time() + _AT_LEAST * self._close_timeout
+                with anyio.CancelScope(deadline=max(deadline, at_least)):
                     try:
                         await step()
                     except Exception as exc:  # noqa: BLE001 - raised when all is closed

@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+import anyio
+
 from rcex_ws.connection import (
     EventEmitter,
     Opener,
@@ -391,9 +393,12 @@ class RTMClient:
         )
 
     async def _close(self, engine: Engine, reason: str, code: object) -> None:
-        await engine.stop(reason, code)
-        if self._engine is engine:  # else it was started again meanwhile
-            await self._api.aclose()
+        try:
+            await engine.stop(reason, code)
+        finally:  # also when the caller is cancelled
+            if self._engine is engine:  # else it was started again meanwhile
+                with anyio.move_on_after(self._settings.close_timeout, shield=True):
+                    await self._api.aclose()
 
     def _running(self) -> Engine:
         self._home.check()

@@ -119,16 +119,19 @@ class Engine:
         """Settle what waits, and let the handlers have what is queued."""
         self.messages.end()
         self.feed.close()
-        if self._delivering is not None and self._delivering.encloses_caller():
-            return  # a handler closes: it is left to finish, and what is queued still follows
+        delivering = self._delivering
         try:
-            if self._delivering is not None:
-                await self._delivering.wait()
+            if delivering is not None:
+                await delivering.wait()
         finally:
-            left = self.feed.left()
-            if any(left) or not (self._delivering is None or self._delivering.done):
+            events, callbacks = self.feed.left()
+            cut_short = delivering is not None and not delivering.done
+            a_handler_closes = delivering is not None and delivering.excused  # what is queued still follows it
+            if (cut_short or events or callbacks) and not a_handler_closes:
                 self._log.warning(
-                    "closed before all handlers had run: %d events and %d callbacks of messages were dropped", *left
+                    "closed before all handlers had run: %d events and %d callbacks of messages were dropped",
+                    events,
+                    callbacks,
                 )
 
     def _watch_deadlines(self) -> None:

@@ -176,11 +176,10 @@ class WsgConversation:
         if scope.cancelled_caught:
             logger.warning("delivery goes on though a lifecycle handler still runs")
         common.inbox.release(self._hold)
+        if common.account.replaying:
+            self._link.send(self.heartbeat())  # its answer shows that the replay is over
         common.subscriptions.settle_soon()
         await common.subscriptions.clear_up()
-        if common.account.replaying:
-            await anyio.sleep(common.account.margin)
-            self._link.send(self.heartbeat())  # its answer shows that the replay is over
 
     # -- questions -------------------------------------------------------------------------------------------------
 

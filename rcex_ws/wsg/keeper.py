@@ -109,7 +109,9 @@ class Keeper:
         async with self._one_at_a_time:
             if asked <= self._written and not clean:
                 return  # by one that waited behind the same slow write
-            self._written, self._dirty = self._asked, Signal()
+            self._written = self._asked
+            if self._dirty.is_set():  # else `run` waits for it
+                self._dirty = Signal()
             stored = self._snapshot(clean=clean)
             if stored is None:
                 return
