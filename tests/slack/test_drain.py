@@ -79,6 +79,31 @@ async def test_a_handler_that_closes_is_followed_by_the_rest(
     assert "dropped" not in caplog.text
 
 
+async def test_a_handler_that_closes_what_is_being_closed_is_followed_by_the_rest(
+    make_client: Any, waiting: Any, told: Any, ms: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither waits for the other, and nothing is dropped."""
+    client = make_client(close_timeout=5000 * ms)
+    closes = anyio.Event()
+
+    async def close() -> None:
+        await closes.wait()
+        await client.aclose()
+        told.add("closed")
+
+    await waiting(client, close)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.aclose)
+        while client.state is not State.CLOSED:
+            await anyio.lowlevel.checkpoint()
+        closes.set()
+    await told.wait("reply")
+    assert anyio.current_time() - began < 2000 * ms
+    assert told.names[-5:] == ["closed", "second", "third", "disconnect", "reply"]
+    assert "dropped" not in caplog.text
+
+
 async def test_what_one_of_the_last_handlers_raises_is_told(make_client: Any, waiting: Any, told: Any) -> None:
     client = make_client()
 
