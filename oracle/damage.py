@@ -24,7 +24,7 @@ def spoil(data: bytes, dice: random.Random, *, missing: bool = False) -> tuple[s
     """
     how = dice.choice(("truncated", "empty", "garbage", "old", *(("missing",) if missing else ())))
     if how == "truncated":
-        return how, data[: dice.randrange(1, len(data))]
+        return how, data[: dice.randrange(1, max(2, len(data)))]
     if how == "missing":
         return how, None
     return how, {"empty": b"", "garbage": dice.randbytes(40), "old": b'{"version":0,"session":{}}'}[how]

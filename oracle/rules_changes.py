@@ -65,7 +65,10 @@ def successor(history: History) -> Iterator[Violation]:
 
 
 def consumer(history: History) -> Iterator[Violation]:
-    """What is made after a subscribe has returned goes to its consumer, until something else is asked for."""
+    """What is made after a subscribe has returned goes to its consumer, until something else is asked for.
+
+    What is still on its way then may go to the newer one: both may have caused it.
+    """
     periods: list[tuple[float, float, int, int]] = []
     open_, overlapped, begun = set[int](), set[int](), dict[int, j.Changing]()
     for record in history.client:
@@ -96,7 +99,8 @@ def consumer(history: History) -> Iterator[Violation]:
             # When changes overlap, an iterator may go under the number of another one, or of none.
             if number % 2 and (handled.consumer % 2 or not handled.consumer):
                 continue
-            if life == handled.life and begin + ROUTED < made < end - ROUTED and number != handled.consumer:
+            in_time = made < end - ROUTED and (handled.at < end or number > handled.consumer)
+            if life == handled.life and begin + ROUTED < made and in_time and number != handled.consumer:
                 text = (
                     f"event {handled.n} of {made:.3f} went to consumer {handled.consumer} of life {life}, although "
                     f"consumer {number} had subscribed by {begin:.3f}"

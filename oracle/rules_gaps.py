@@ -13,6 +13,10 @@ from oracle.violation import Violation
 
 __all__ = ["bounds", "damaged", "endless", "no_cause", "overflow", "uncertain"]
 
+# What was made so shortly before the end of a wish may have been made after it, in seconds.
+STILL = 0.5
+# The longest attempt to connect, in seconds.
+ATTEMPT = 10.0
 # A life has told what it has learned after so long, in seconds, hooks and a change of the filters included.
 TELLS = 60.0
 # A life that had a subscription for so long, in seconds, has told of the store that it could not read.
@@ -29,12 +33,16 @@ def no_cause(history: History) -> Iterator[Violation]:
 
 
 def bounds(history: History) -> Iterator[Violation]:
-    """A gap ends after it began, and before it was told, in the server's time."""
+    """A gap ends after it began, and before it was told, in the server's time.
+
+    What a client knows of that time it has read in an attempt to connect, and not better than the attempt took.
+    """
+    unknown = MARGIN + ATTEMPT * history.pace
     for gap in history.gaps:
         told = history.server_time(gap.told_at)
         if gap.since is not None and gap.since > gap.until:
             yield Violation("bounds", gap.told_at, f"{_describe(gap)} ends before it begins")
-        elif gap.until > told + MARGIN:
+        elif gap.until > told + unknown:
             text = f"{_describe(gap)} ends {gap.until - told:.0f} s after it was told, at {told:.3f} of the server"
             yield Violation("bounds", gap.told_at, text)
 
@@ -77,7 +85,9 @@ def uncertain(history: History) -> Iterator[Violation]:
         if _killed_upon(history, at):
             continue
         gaps = history.covered(event.at, event.topic)
-        if gaps and history.is_due(event) and not any(gap.certain for gap in gaps):
+        still = history.due_at(event.at + STILL)
+        due = history.is_due(event) and still is not None and not still.pending
+        if due and gaps and not any(gap.certain for gap in gaps):
             text = f"event {n} of {event.at:.3f} went with its subscription, and lies in no gap that is certain"
             yield Violation("uncertain", gaps[0].told_at, f"{text}, but in {_describe(gaps[0])}", (n,))
 

@@ -89,7 +89,7 @@ class Server:
             return
         self._streams.add(stream)
         try:
-            http = HTTPConnection(stream)
+            http = HTTPConnection(stream, lambda: trio.current_time() + self._clock)
             while (request := await http.read_request()) is not None:
                 if request.is_upgrade:
                     await self._endpoints.upgrade(http, request)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
@@ -105,13 +106,15 @@ class HTTPConnection:
 
     Args:
         stream: the connection.
+        clock: gives the time for the Date header, in seconds since the epoch; None to send none.
 
     Attributes:
         stream: as given.
     """
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, clock: Callable[[], float] | None = None) -> None:
         self.stream = stream
+        self._clock = clock
         self._buffer = bytearray()
 
     async def read_request(self) -> Request | None:
@@ -137,6 +140,8 @@ class HTTPConnection:
         self, status: int, body: bytes = b"", headers: Iterable[tuple[str, str]] = (), *, chunk: int | None = None
     ) -> None:
         """Answer; see `response`."""
+        if self._clock is not None:
+            headers = (("Date", formatdate(self._clock(), usegmt=True)), *headers)
         await self.stream.send_all(response(status, body, headers, chunk=chunk))
 
     async def send(self, data: bytes) -> None:

@@ -96,6 +96,7 @@ class CallbackLoop(Generic[S]):
             max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._overflowed
         )
         self._ref: int | None = None
+        self._last = Disconnection(None)  # after which the next attempt is waited for
         self._once = False
         self._stopping = False
         self._own_reason: list[object] = []  # of a Close, until the connection has ended; it may be any object
@@ -200,7 +201,8 @@ class CallbackLoop(Generic[S]):
     async def _handle(self, item: Item) -> None:
         match item:
             case Disconnection():
-                await self._disconnected(item)
+                self._last = item
+                await self._disconnected(self._own_reason.pop() if self._own_reason else item.reason)
             case Crash():
                 raise item.error
             case CloseFrame() | Text() | Binary() | Ping() | Pong() if self._own_reason:
@@ -229,19 +231,18 @@ class CallbackLoop(Generic[S]):
                 self.cast(frame)
             case Close(reason):
                 if self._ref is None:  # nothing to close; an attempt that is under way goes on after a Reconnect
-                    await self._disconnected(Disconnection(reason))
+                    await self._disconnected(reason)
                 else:
                     self._own_reason = [reason]
                     self._wire.close()
             case _:
                 pass
 
-    async def _disconnected(self, disconnection: Disconnection) -> None:
-        reason = self._own_reason.pop() if self._own_reason else disconnection.reason
+    async def _disconnected(self, reason: object) -> None:
         self._ref = None
         match await self._call("ondisconnect", reason):
             case Reconnect(_, delay) if not self._once:
-                disconnection.reconnect(delay)
+                self._last.reconnect(delay)
                 return
             case Close(own):
                 reason = own
@@ -249,7 +250,7 @@ class CallbackLoop(Generic[S]):
                 reason = NORMAL
             case _:
                 pass  # once was enough
-        disconnection.end()
+        self._last.end()
         raise _Final(reason)
 
     async def _call(self, callback: str, *args: object) -> AnyResult:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rcex_ws.connection.frames import Frame
-from rcex_ws.loop import Signal
+from rcex_ws.loop import Signal, now
 
 __all__ = ["Connected", "Crash", "Disconnection", "Info", "Item", "Mark", "Stop"]
 
@@ -17,18 +18,31 @@ class Disconnection:
         reason: for `ondisconnect`.
         delay: seconds to wait before the next attempt, if the handler gives no delay of its own.
         at_least: seconds to wait whatever it gives.
+
+    Attributes:
+        replan: hears of the wait in seconds when the handler has another mind, after `decision` has been taken; None
+            where nobody wants to know.
     """
 
     def __init__(self, reason: object, delay: float = 0.0, *, at_least: float = 0.0) -> None:
         self.reason = reason
+        self.replan: Callable[[float], None] | None = None
         self._delay: float | None = delay
         self._at_least = at_least
+        self._since = 0.0  # when it was first decided
         self._decided = Signal()
 
     def reconnect(self, delay: float | None) -> None:
-        """Decide to connect again."""
+        """Decide to connect again; may be decided anew while the next attempt is waited for."""
+        waited = 0.0
+        if self._decided.is_set():
+            waited = now() - self._since
+        else:
+            self._since = now()
         if delay is not None:
-            self._delay = max(delay, self._at_least)
+            self._delay = max(delay, self._at_least - waited)
+            if self.replan is not None:
+                self.replan(self._delay)
         self._decided.set()
 
     def end(self) -> None:

@@ -107,6 +107,7 @@ class Supervisor:
         self._opening: _Connection | None = None  # the one that is on its way
         self._followed: _Connection | None = None  # the one whose end the loop waits for
         self._wake = Signal()
+        self._replanned = 0.0  # seconds to wait on when woken
         self._changed = Signal()
         self._error: Exception | None = None  # what made the state FAILED
         self._was_ready = False
@@ -146,6 +147,7 @@ class Supervisor:
         self._raise_if_over()
         attempt = self._attempt
         if self.state is not State.CONNECTING:  # else it would cut short the wait after this attempt
+            self._replanned = 0.0
             self._wake.set()
         await attempt.done.wait()
         if attempt.error is not None:
@@ -163,6 +165,12 @@ class Supervisor:
             self._current.over.set()
             if at_once and self._opening is None:
                 self._wake.set()
+
+    def replan(self, delay: float) -> None:
+        """Make the next attempt after so many seconds from now, and not when it was due; do nothing when none is."""
+        if self.state is State.WAITING and self._opening is None:
+            self._replanned = delay
+            self._wake.set()
 
     def close(self) -> None:
         """Say that the application closes: the state is final, whoever waits is told, no other attempt begins.
@@ -258,13 +266,15 @@ class Supervisor:
         self._driver.failed(error)
 
     async def _wait(self, delay: float) -> None:
-        """Wait before the next attempt; `attempt` cuts it short."""
+        """Wait before the next attempt; `attempt` cuts it short, `replan` changes it."""
         if self._by_hand and not self.is_ready:
             delay = math.inf
-        if delay > 0:
+        while delay > 0 and not self._over:
             self._log.info("next attempt in %.1f s (%s)", delay, self.reason)
+            self._replanned = 0.0
             with anyio.move_on_after(delay):
                 await self._wake.wait()
+            self._wake, delay = Signal(), self._replanned
         self._wake = Signal()
 
     async def _keep(self, connection: _Connection) -> None:

@@ -39,7 +39,7 @@ class WebSocketClient:
         )
         silence = math.inf if settings.keepalive is None else settings.keepalive
         self._supervisor = Supervisor(
-            CallbackDriver(settings, wire, self._loop),
+            CallbackDriver(settings, wire, self._loop, replan=lambda delay: self._supervisor.replan(delay)),
             attempt_timeout=settings.attempt_timeout,
             heartbeat_interval=silence,
             heartbeat_timeout=silence,

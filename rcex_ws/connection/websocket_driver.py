@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rcex_ws.connection.callbacks import CallbackLoop
@@ -45,12 +46,27 @@ class LinkWire:
 
 
 class CallbackDriver:
-    """Say where to connect, and let the handler decide what follows."""
+    """Say where to connect, and let the handler decide what follows.
 
-    def __init__(self, settings: WebSocketSettings, wire: LinkWire, loop: CallbackLoop[Any]) -> None:
+    Args:
+        settings: the options.
+        wire: gets each connection.
+        loop: runs the handler.
+        replan: changes the wait before the next attempt; see `Supervisor`.
+    """
+
+    def __init__(
+        self,
+        settings: WebSocketSettings,
+        wire: LinkWire,
+        loop: CallbackLoop[Any],
+        *,
+        replan: Callable[[float], None],
+    ) -> None:
         self._settings = settings
         self._wire = wire
         self._loop = loop
+        self._replan = replan
         self._first = True
 
     async def endpoint(self) -> Endpoint:
@@ -68,7 +84,7 @@ class CallbackDriver:
         return _Conversation(link, self._loop)
 
     async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
-        """Have the handler decide."""
+        """Have the handler decide; until the next attempt begins it may do so anew."""
         reason: object = ended
         if isinstance(ended, Loss):
             reason = _reason(ended)
@@ -77,7 +93,9 @@ class CallbackDriver:
         at_least = ended.retry_after or 0.0 if isinstance(ended, RcexError) else 0.0
         disconnection = Disconnection(reason, delay, at_least=at_least)
         self._loop.disconnected(disconnection)
-        return await disconnection.decision()
+        decision = await disconnection.decision()
+        disconnection.replan = self._replan
+        return decision
 
     def failed(self, error: Exception) -> None:
         """Hand a bug, of `next_url` say, to the owner of the client."""

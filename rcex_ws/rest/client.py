@@ -35,6 +35,9 @@ from rcex_ws.tasks import RootTask, to_the_end
 
 __all__ = ["PRODUCTION", "SANDBOX", "RingCentral"]
 
+#: Seconds that whoever closes once more waits for the handler that has closed first to finish.
+_COURTESY = 1.0
+
 logger = logging.getLogger("rcex_ws.rest")
 
 PRODUCTION = "https://platform.ringcentral.com"
@@ -368,7 +371,7 @@ class RingCentral:
         else:
             with self.tasks.excuse_caller():
                 await self._all_closed.wait()
-            await self.tasks.aclose()  # of what a handler that closed has left
+            await self.tasks.aclose(within=_COURTESY)  # what a handler that closed still does
 
     async def _close_all(self) -> None:
         try:

@@ -222,15 +222,16 @@ class Completeness:
         overflow = self._overflows.pop(queue)
         return gap_between(overflow.since, overflow.until, certain=True, reason=reason)
 
-    def unfinished(self, heard_at: float, waiting: float = math.inf) -> Loss:
+    def unfinished(self, heard_at: float, waiting: float = math.inf, *, gone: bool = False) -> Loss:
         """Give what the next process should doubt if this one died now.
 
         Args:
             heard_at: as for `proven`.
             waiting: the moment of the oldest notification that no consumer has taken.
+            gone: whether the session is known to be lost.
         """
         dropped = (overflow.since for overflow in self._overflows.values())
-        certain = bool(self._overflows) or (self._outage is not None and self._outage.certain)
+        certain = gone or bool(self._overflows) or (self._outage is not None and self._outage.certain)
         return Loss(min(self.proven(heard_at), waiting, *dropped), certain)
 
     # -- how -------------------------------------------------------------------------------------------------------

@@ -85,6 +85,19 @@ class WsgDriver:
         self._common.inbox.release()
         self._common.announcer.error(error)
 
+    async def ask_the_time(self) -> None:
+        """Read the server's clock anew, by HTTPS: this machine's may have stood still.
+
+        Raises:
+            RcexError: the server cannot be asked.
+        """
+        asked_at = anyio.current_time()
+        try:
+            response = await self._rc.send(Request("GET", "/restapi/v1.0", timeout=self._attempt_timeout))
+        except RestError as exc:
+            response = exc.response
+        self._read_clock(response, asked_at=asked_at)
+
     def _attempt_failed(self, error: RcexError) -> None:
         """Remember what the failure means for the tokens, and tell the application."""
         if isinstance(error, UpgradeRefused):

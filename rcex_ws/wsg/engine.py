@@ -97,11 +97,12 @@ class Engine:
             heartbeat_interval=settings.heartbeat_interval,
             closing=self._is_closing,
             on_frame=self.touch,
-            suspended=self._check_token,
+            suspended=self._suspended,
             trace=_trace if settings.debug_mode else None,
         )
+        self._driver = WsgDriver(rc, common, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size)
         self.supervisor = Supervisor(
-            WsgDriver(rc, common, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size),
+            self._driver,
             auto_reconnect=settings.auto_recover,
             attempt_timeout=settings.attempt_timeout,
             heartbeat_interval=settings.heartbeat_interval,
@@ -126,7 +127,7 @@ class Engine:
         """
         if self._keeper is not None:
             await self._keeper.open(resume=resume)
-        if wsc_token is not None and self.session.wsc is None:
+        if wsc_token is not None and self.session.outage is None:
             self.session.wsc = Wsc(wsc_token)
             self.session.begin_outage(Outage(lost_at=None))
             self._account.resume(Loss(-math.inf))
@@ -231,14 +232,15 @@ class Engine:
         json = UNSET if body is None else body
         return Request(method, path, json=json, timeout=self._settings.request_timeout)
 
-    def _check_token(self) -> None:
+    def _suspended(self) -> None:
         async def check() -> None:
             try:
                 await self._rc.ensure_token()
+                await self._driver.ask_the_time()
             except RcexError as exc:  # the next call will meet it again
-                logger.warning("the access token could not be renewed after a suspend: %s", exc)
+                logger.warning("the server was not reached after a suspend: %s", exc)
 
-        self.life.spawn(check, "token check")
+        self.life.spawn(check, "check after a suspend")
 
     def _watch_deadlines(self) -> None:
         self.life.spawn(self._table.watch_deadlines, "request deadlines", lasts=True)

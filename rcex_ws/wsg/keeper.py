@@ -143,19 +143,18 @@ class Keeper:
         subscription = common.subscriptions.to_store()
         if subscription.wanted:
             self._worth_keeping = True
-        if session.wsc is None or not self._worth_keeping:  # only a session with a subscription can be recovered
+        if not self._worth_keeping:  # only a session with a subscription can be recovered
             return None
         outage = session.outage
-        if outage is not None and outage.outcome is not None:
-            return None  # the new session has no subscription yet; the old one in the store leads to the right gap
+        gone = outage is not None and outage.outcome is not None  # the next session has no subscription yet
         # What no consumer has taken dies with the process: it must neither count as seen nor shorten the gap.
         waiting = common.inbox.undelivered()
         unseen = {notification.uuid for notification in waiting}
         oldest = min((notification.made for notification in waiting), default=math.inf)
         return StoredSession(
-            wsc=session.wsc,
+            wsc=None if gone else session.wsc,
             subscription=subscription,
-            unfinished=common.account.unfinished(self._heard_at(), oldest).to_store(),
+            unfinished=common.account.unfinished(self._heard_at(), oldest, gone=gone).to_store(),
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
             uuids=[uuid for uuid in common.inbox.seen.last(_UUIDS) if uuid not in unseen],

@@ -54,7 +54,7 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
     """What is kept of a session.
 
     Attributes:
-        wsc: its recovery token.
+        wsc: its recovery token; None when it is lost and the next has no subscription yet.
         subscription: what was subscribed.
         unfinished: from when on something may be missing, unless the session is recovered after a clean end.
         recovery_timeout: seconds the server keeps the session.
@@ -62,7 +62,7 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
         uuids: the newest notifications it got, oldest first.
     """
 
-    wsc: Wsc
+    wsc: Wsc | None
     subscription: StoredSubscription
     unfinished: StoredLoss
     recovery_timeout: float
