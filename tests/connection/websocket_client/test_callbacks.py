@@ -361,6 +361,50 @@ async def test_close_from_info_while_disconnected(peer: Any, owned: Any, scripte
     assert len(peer.upgrades) == 1, "a Reconnect goes on with the attempt that is under way"
 
 
+@pytest.mark.parametrize(("planned", "then"), [(100, 400), (1_000_000, 50)], ids=["later", "earlier"])
+async def test_close_from_info_while_waiting_asks_anew_when_to_reconnect(
+    peer: Any, order: Any, owned: Any, scripted: Any, ms: float, planned: int, then: int
+) -> None:
+    handler = scripted(
+        websocket_info=Close("no patience", 1),
+        ondisconnect=[Reconnect(2, delay=planned * ms), Reconnect(3, delay=then * ms)],
+    )
+    async with owned(peer.url, handler) as owner:
+        await handler.saw("onconnect")
+        await order(peer.end)
+        await handler.saw("ondisconnect")
+        owner.client.info("close")
+        began = anyio.current_time()
+        await handler.saw("onconnect", 2)
+        assert anyio.current_time() - began > (then - 10) * ms
+    assert handler.of("ondisconnect")[1] == "no patience"
+
+
+async def test_close_from_info_while_waiting_leaves_the_schedule(
+    peer: Any, order: Any, owned: Any, scripted: Any, ms: float
+) -> None:
+    handler = scripted(websocket_info=Close("no patience", 1), ondisconnect=[Reconnect(2), Reconnect(3)])
+    async with owned(peer.url, handler, reconnect_delays=lambda _: 300 * ms) as owner:
+        await handler.saw("onconnect")
+        await order(peer.end)
+        await handler.saw("ondisconnect")
+        began = anyio.current_time()
+        owner.client.info("close")
+        await handler.saw("onconnect", 2)
+        assert 200 * ms < anyio.current_time() - began < 3
+
+
+async def test_close_from_info_while_waiting_and_a_servers_retry_after(peer: Any, owned: Any, scripted: Any) -> None:
+    peer.refusals.append((503, {"Retry-After": "1"}))
+    handler = scripted(websocket_info=Close("no patience", 1), ondisconnect=[Reconnect(2), Reconnect(3, delay=0)])
+    async with owned(peer.url, handler) as owner:
+        await handler.saw("ondisconnect")
+        began = anyio.current_time()
+        owner.client.info("close")
+        await handler.saw("onconnect")
+        assert anyio.current_time() - began > 0.9
+
+
 async def test_cast_never_raises_and_drops_while_not_connected(
     peer: Any, order: Any, owned: Any, scripted: Any, caplog: Any
 ) -> None:
