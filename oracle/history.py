@@ -27,6 +27,10 @@ UNDER_WAY = 3.0
 UNDER_WAY_AT_A_PACE = 0.5
 
 
+# What the client is told when the server refuses a subscription for good.
+_FOR_GOOD = "/restapi/v1.0/subscription was answered 403"
+
+
 @dataclass
 class Due:
     """From `begin` to `end` the events on these topics were due to the application.
@@ -169,6 +173,16 @@ class History:
         due = self.due_at(event.at)
         return due is not None and not due.pending and event.topic in due.topics
 
+    def struck_in(self, life: Life, kind: str) -> bool:
+        """Say whether a fault of a kind struck in a life."""
+        return any(one.kind == kind and life.began_at <= one.at <= life.ended_at for one in self.struck)
+
+    def steps_ahead(self, number: int) -> float:
+        """Give the seconds by which the wall clock was set ahead in a life, in all."""
+        life = self.lives[number]
+        steps = (one for one in self.struck if one.kind == "step" and life.began_at <= one.at <= life.ended_at)
+        return sum(max(0.0, float(one.detail)) for one in steps)
+
     def handled_by(self, life: int) -> set[int]:
         """Give the events that were handled by the end of a life."""
         return {record.n for record in self.handled if record.life <= life}
@@ -259,6 +273,9 @@ class _Wanted:
                         self._revoked = False
                     self._asked[record.op] = record.at
                     self._under_way[record.op] = topics_of(record.filters, [])
+                case j.Told(event="error") if self._between and _FOR_GOOD in record.detail:
+                    self._cut(record.at)  # it was told that nothing comes any more of what an earlier life wanted
+                    self._current = frozenset()
                 case j.Changed():
                     self._cut(record.at)
                     self._under_way.pop(record.op, None)

@@ -19,11 +19,12 @@ ROUTED = 2.0
 
 def in_force(history: History) -> Iterator[Violation]:
     """When all is calm, the server's filters are those that the extension says to have."""
-    session, filters, restless, stirred = 0, dict[int, list[str]](), 0.0, 0.0
+    # Of two connections the one that was begun later is the client's: the server may be slow to open the other.
+    newest, session, filters, restless, stirred = 0, 0, dict[int, list[str]](), 0.0, 0.0
     for record in sorted([*history.server, *history.client], key=lambda record: record.at):
         match record:
-            case j.ConnOpened():
-                session, stirred = record.session, record.at
+            case j.ConnOpened() if record.conn > newest:
+                newest, session, stirred = record.conn, record.session, record.at
             case j.InForce(by="vanished"):
                 pass  # nobody can know
             case j.InForce():

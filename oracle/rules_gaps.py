@@ -35,11 +35,12 @@ def no_cause(history: History) -> Iterator[Violation]:
 def bounds(history: History) -> Iterator[Violation]:
     """A gap ends after it began, and before it was told, in the server's time.
 
-    What a client knows of that time it has read in an attempt to connect, and not better than the attempt took.
+    What a client knows of that time it has read in an attempt to connect, and not better than the attempt took. When
+    its wall clock steps ahead it may also have slept, until it has read anew.
     """
-    unknown = MARGIN + ATTEMPT * history.pace
     for gap in history.gaps:
         told = history.server_time(gap.told_at)
+        unknown = MARGIN + ATTEMPT * history.pace + history.steps_ahead(gap.life)
         if gap.since is not None and gap.since > gap.until:
             yield Violation("bounds", gap.told_at, f"{_describe(gap)} ends before it begins")
         elif gap.until > told + unknown:
@@ -82,7 +83,7 @@ def uncertain(history: History) -> Iterator[Violation]:
     }
     for n, at in sorted(dropped.items()):
         event = history.made[n]
-        if _killed_upon(history, at):
+        if _killed_upon(history, at) or _never_stored(history, event.at):
             continue
         gaps = history.covered(event.at, event.topic)
         still = history.due_at(event.at + STILL)
@@ -90,6 +91,12 @@ def uncertain(history: History) -> Iterator[Violation]:
         if due and gaps and not any(gap.certain for gap in gaps):
             text = f"event {n} of {event.at:.3f} went with its subscription, and lies in no gap that is certain"
             yield Violation("uncertain", gaps[0].told_at, f"{text}, but in {_describe(gaps[0])}", (n,))
+
+
+def _never_stored(history: History, at: float) -> bool:
+    """Say whether the life at a moment was killed, and its store had failed: nobody was left to tell."""
+    life = history.life_at(at)
+    return life is not None and life.how == "kill" and history.struck_in(life, "store-fails")
 
 
 def _killed_upon(history: History, at: float) -> bool:
