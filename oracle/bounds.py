@@ -55,7 +55,10 @@ def measure(history: History) -> Iterator[Measured]:
             told.add(gap.life)  # once, whenever it is
             yield Measured(gap)
             continue
-        if gap.of_overflow:
+        if gap.of_waiting and len(gap.reason.split("; ")) > 1:
+            yield Measured(gap)  # merged with others
+            continue
+        if gap.of_waiting:
             yield _of_overflow(history, proofs, gap)
             continue
         if NOT_GRANTED in gap.reason or doubts.not_granted(gap.told_at):

@@ -47,6 +47,10 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
     if not life.store and n > life.last_handled:
         # Killed without a store: nobody remembers. Closed: what was under way on a connection that was not known dead.
         return life.how == "kill" or _just_before_close(history, life, at)
+    if not life.store and life.how == "kill":  # nor of an outage that was not over
+        lost = history.disconnected_at(life)
+        if lost is not None and at >= lost - silence(life.options):
+            return True
     if life.revoked and n > life.last_handled:
         return _just_before_close(history, life, at)
     # Who revokes before having subscribed, on a connection, takes what an earlier life left with it.

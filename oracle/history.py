@@ -22,6 +22,7 @@ SKEW = 4.0
 NOT_GRANTED = "filters not granted"
 # And such words are in the reason of a gap that is about a full queue.
 _FULL = ("queue", "too slow", "overflow")
+_LEFT = "not delivered"
 # What was made so shortly before the very end, in seconds, may be under way.
 UNDER_WAY = 3.0
 UNDER_WAY_AT_A_PACE = 0.5
@@ -61,6 +62,11 @@ class Gap:
     def of_overflow(self) -> bool:
         """Whether it tells what a full queue dropped; reasons are for people, so this goes by their words."""
         return any(word in self.reason for word in _FULL)
+
+    @property
+    def of_waiting(self) -> bool:
+        """Whether it tells of what had come and waited, some of which may have no time."""
+        return self.of_overflow or _LEFT in self.reason
 
     def covers(self, time: float, topic: str, slack: float) -> bool:
         """Say whether an event of this server time and topic may be missing; the bounds are inclusive."""
@@ -179,9 +185,25 @@ class History:
 
     def steps_ahead(self, number: int) -> float:
         """Give the seconds by which the wall clock was set ahead in a life, in all."""
-        life = self.lives[number]
-        steps = (one for one in self.struck if one.kind == "step" and life.began_at <= one.at <= life.ended_at)
-        return sum(max(0.0, float(one.detail)) for one in steps)
+        life, offset, ahead = self.lives[number], 0.0, 0.0
+        for one in self.struck:
+            if one.kind == "step":
+                if life.began_at <= one.at <= life.ended_at:
+                    ahead += max(0.0, float(one.detail) - offset)
+                offset = float(one.detail)
+        return ahead
+
+    def disconnected_at(self, life: Life) -> float | None:
+        """Give when a life was told of the loss that was open when it closed or ended; None if none was."""
+        end = life.ended_at if life.closing is None else life.closing.at
+        at: float | None = None
+        for record in self.client:
+            if isinstance(record, j.Told) and record.life == life.number and record.at <= end:
+                if record.event == "disconnected":
+                    at = record.at
+                elif record.event == "connectionReady" and record.state == "ready":
+                    at = None
+        return at
 
     def handled_by(self, life: int) -> set[int]:
         """Give the events that were handled by the end of a life."""
@@ -253,7 +275,8 @@ class _Wanted:
         self._asked: dict[int, float] = {}
         self._opened = [record.at for record in history.server if isinstance(record, j.ConnOpened)]
         self._between = False
-        self._revoked = False
+        self._revoked = False  # by closing
+        self._ending = set[int]()  # changes under way that end what there is
         self._since = 0.0
         self._life = 0
 
@@ -264,6 +287,7 @@ class _Wanted:
                     self._cut(record.at)
                     self._life = record.life
                     self._revoked = False
+                    self._ending.clear()
                     if not record.store:
                         self._current = frozenset()
                 case j.Changing():
@@ -271,6 +295,8 @@ class _Wanted:
                     if record.what in {"revoke", "connect"}:
                         self._let_go(record.at)
                         self._revoked = False
+                        self._ending.add(record.op)
+                        self._current = frozenset()
                     self._asked[record.op] = record.at
                     self._under_way[record.op] = topics_of(record.filters, [])
                 case j.Told(event="error") if self._between and _FOR_GOOD in record.detail:
@@ -279,8 +305,10 @@ class _Wanted:
                 case j.Changed():
                     self._cut(record.at)
                     self._under_way.pop(record.op, None)
+                    self._ending.discard(record.op)
                     # What the extension still says to have while it revokes is not wanted any more.
-                    self._current = frozenset() if self._revoked else topics_of(record.claimed, record.disabled)
+                    over = self._revoked or bool(self._ending)
+                    self._current = frozenset() if over else topics_of(record.claimed, record.disabled)
                     if record.disabled:
                         self._refused(self._asked.get(record.op, self._last_opened(record.at)))
                     if self._between and self._current:

@@ -45,13 +45,13 @@ def orphan(history: History) -> Iterator[Violation]:
             continue
         if history.struck_between(closing.at - DOUBTFUL * history.pace, life.ended_at + 1):
             continue
-        session, sub, opened, states = 0, "", False, ""
+        newest, session, sub, opened, states = 0, 0, "", False, ""
         for record in history.client:
             if record.at <= closing.at and isinstance(record, j.Told) and record.life == life.number:
                 states = record.state
         for record in history.server:
-            if record.at <= closing.at and isinstance(record, j.ConnOpened):
-                session, opened = record.session, True
+            if record.at <= closing.at and isinstance(record, j.ConnOpened) and record.conn > newest:
+                newest, session, opened = record.conn, record.session, True
             elif record.at <= closing.at and isinstance(record, j.ConnEnded) and record.session == session:
                 opened = False
             elif record.at <= life.ended_at + 1 and isinstance(record, j.InForce) and record.session == session:

@@ -168,6 +168,11 @@ class Completeness:
 
     # -- losses ----------------------------------------------------------------------------------------------------
 
+    def include(self, loss: Loss) -> None:
+        """Let the outage include what was in doubt before it began."""
+        if self._outage is not None:
+            self._outage = Loss(min(self._outage.since, loss.since), self._outage.certain or loss.certain)
+
     @property
     def outage(self) -> Loss | None:
         """The outage that is not concluded; None if there is none."""

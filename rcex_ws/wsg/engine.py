@@ -261,7 +261,7 @@ class Engine:
 
         async def farewell() -> None:
             await self.subscriptions.end_calls()
-            if not keep_session:
+            if not keep_session or self._keeper is None:  # else the next process does
                 self.subscriptions.tell_missed(state)
             await self._delete(self.subscriptions.take_ids(keep_wanted=keep_session))
 

@@ -246,6 +246,9 @@ class Subscriptions:
         """
         machine = self._machine
         machine.session_ended()
+        if machine.wanted and machine.doubt is not None:
+            self._account.include(machine.doubt)
+            machine.doubt = None
         if not machine.wanted:
             blind, machine.current = machine.current, None
             if blind is not None:  # resumed by token alone: what it was for is not known, but it was for something
