@@ -225,8 +225,18 @@ class Engine:
             await self._keeper.write()
 
     async def _call(self, method: str, path: str, body: object = None) -> Response:
-        """Send a subscription call: through the middlewares and the rate gate, over this socket."""
-        return await self._rc.send(self._request(method, path, body), transport=self._transport.send)
+        """Send a subscription call: through the middlewares and the rate gate, over this connection and no later one.
+
+        What holds it back may last longer than the connection, and for the next one other calls are due.
+        """
+        link = self.supervisor.link
+
+        async def send(request: Request) -> Response:
+            if self.supervisor.link is not link:
+                raise NotConnected("the connection that the call was meant for is gone")
+            return await self._transport.send(request)
+
+        return await self._rc.send(self._request(method, path, body), transport=send)
 
     def _request(self, method: str, path: str, body: object = None) -> Request:
         json = UNSET if body is None else body
