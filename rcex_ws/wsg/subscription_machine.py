@@ -243,6 +243,11 @@ class SubscriptionMachine(Generic[C]):
         doubt, self.doubt = self.doubt, None
         return doubt
 
+    def deleted(self, info: SubscriptionInfo) -> None:
+        """Hear that a subscription need not be deleted any more; a later one may have taken its place meanwhile."""
+        if self.info is info:
+            self.info = None
+
     # -- what happens to the session -------------------------------------------------------------------------------
 
     def connection_lost(self) -> None:

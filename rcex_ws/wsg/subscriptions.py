@@ -193,9 +193,10 @@ class Subscriptions:
                         return
                     try:  # what the server writes until it answers is still delivered
                         await self._api.make(Call("DELETE", info.id))
-                        self._machine.info = None
-                    except RestError:
-                        self._machine.info = None  # it refuses to delete it
+                        self._machine.deleted(info)
+                    except RestError as exc:
+                        if not exc.retryable:
+                            self._machine.deleted(info)  # there is no more to be done
                         raise
                     except RcexError as exc:
                         logger.info("the subscription will be deleted later: %s", exc)
@@ -546,23 +547,19 @@ class Subscriptions:
         self._end(SubscriptionState.FAILED, error)
         self._announcer.error(error)
 
-    async def _delete_orphans(self, *, raising: bool = False) -> None:
-        """Delete what nobody wants; what the server refuses is forgotten, what cannot be sent is left for later."""
-        orphans = self._machine.orphans
-        while orphans:
-            orphan = orphans.pop()
+    async def _delete_orphans(self) -> None:
+        """Delete what nobody wants; what the server refuses for good is forgotten, all else is left for later."""
+        machine = self._machine
+        while machine.orphans:
+            orphan = machine.orphans[-1]  # until it is deleted: closing may come first
             try:
                 await self._api.make(Call("DELETE", orphan))
-            except RestError as exc:
-                if raising:
-                    raise
-                logger.debug("a subscription was not deleted: %s", exc)
-            except RcexError:
-                orphans.append(orphan)
-                return
-            except BaseException:
-                orphans.append(orphan)
-                raise
+            except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end more than this
+                logger.info("a subscription was not deleted: %s", exc or type(exc).__name__)
+                if not isinstance(exc, RestError) or exc.retryable:
+                    return
+            if orphan in machine.orphans:
+                machine.orphans.remove(orphan)
 
     def _tell_in_turn(self) -> None:
         while self._found:

@@ -35,12 +35,14 @@ class Middleware(Extension):
 
     Attributes:
         hold: methods that are kept waiting.
+        hold_answers: methods whose answers are.
         held: how many wait.
         broken: methods for which it raises an error of its own, each once.
     """
 
     def __init__(self) -> None:
         self.hold: set[str] = set()
+        self.hold_answers: set[str] = set()
         self.held = 0
         self.broken: list[str] = []
         self._go_on = anyio.Event()
@@ -53,10 +55,15 @@ class Middleware(Extension):
             if request.method in self.broken:
                 self.broken.remove(request.method)
                 raise KeyError("a bug of the application")
-        return await call_next(request)
+        response = await call_next(request)
+        if "/subscription" in request.path and request.method in self.hold_answers:
+            self.held += 1
+            await self._go_on.wait()
+        return response
 
     def let_go(self) -> None:
         self.hold.clear()
+        self.hold_answers.clear()
         self._go_on.set()
 
 
@@ -136,12 +143,13 @@ async def test_a_post_held_back_does_not_replace_the_subscription_of_a_later_ses
         await told.number(1)
 
 
+@pytest.mark.parametrize("held", ["call", "answer"])
 async def test_a_subscription_made_while_another_is_being_deleted_is_deleted_too(
-    gateway: Gateway, tmp_path: Path, told: Told
+    gateway: Gateway, tmp_path: Path, told: Told, held: str
 ) -> None:
     async with client(gateway, tmp_path, told) as (rc, ext, middleware):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        middleware.hold = {"DELETE"}
+        (middleware.hold if held == "call" else middleware.hold_answers).add("DELETE")
         async with anyio.create_task_group() as group:
             group.start_soon(_try, subscription.revoke)
             await until(lambda: middleware.held)
@@ -149,6 +157,24 @@ async def test_a_subscription_made_while_another_is_being_deleted_is_deleted_too
             gateway.cut()
             await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
             middleware.let_go()
+        await ext.revoke()
+        assert await _records(rc) == []
+
+
+@pytest.mark.parametrize("orphan", [False, True])
+async def test_a_deletion_that_is_refused_for_the_moment_is_made_up_for(
+    gateway: Gateway, tmp_path: Path, told: Told, orphan: bool
+) -> None:
+    async with client(gateway, tmp_path, told) as (rc, ext, _):
+        subscription = await ext.subscribe([MESSAGES], told.on_notification)
+        gateway.refuse(DELETE, 503)
+        if orphan:
+            gateway.fail_recovery()
+            gateway.cut()
+            await until(lambda: any(e["kind"] == "request" and e["status"] == 503 for e in gateway.log()))
+        else:
+            await _try(subscription.revoke)
+        assert len(await _records(rc)) == 1 + orphan
         await ext.revoke()
         assert await _records(rc) == []
 
