@@ -399,6 +399,7 @@ class Subscriptions:
                     await self._announcer.gap_now(self._found.pop(0))
                 await self._delete_orphans()
         finally:
+            self._tell_in_turn()  # if it was cut short
             self._inbox.answered(subscription)
 
     # -- how: calls to the server ----------------------------------------------------------------------------------
@@ -432,6 +433,9 @@ class Subscriptions:
                     logger.info("asking again: %s", exc)
             if change.withdrawn:
                 raise _Withdrawn
+        except BaseException:
+            self._tell_in_turn()  # what the answers have shown all the same
+            raise
         finally:
             machine.withdraw(change)
             self.settle_soon()
