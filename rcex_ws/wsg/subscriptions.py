@@ -10,11 +10,19 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from itertools import count
 from math import inf
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 import anyio
 
-from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost, SubscriptionEnded
+from rcex_ws.errors import (
+    ConfigurationError,
+    ConnectFailed,
+    NotConnected,
+    RateLimited,
+    RcexError,
+    RequestLost,
+    SubscriptionEnded,
+)
 from rcex_ws.rest import LoginRefused, RestError
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import Announcer
@@ -27,7 +35,7 @@ from rcex_ws.wsg.server_clock import Moment
 from rcex_ws.wsg.stored import StoredSubscription
 from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
-from rcex_ws.wsg.subscription_machine import Call, Flight, SubscriptionMachine
+from rcex_ws.wsg.subscription_machine import Call, Change, Flight, SubscriptionMachine
 
 __all__ = ["Host", "Subscriptions"]
 
@@ -260,10 +268,12 @@ class Subscriptions:
         try:
             while (call := machine.next_call(restoring=True)) is not None:
                 await self._make(call)
-        except RestError as exc:
-            if exc.retryable or isinstance(exc, LoginRefused):
+        except RcexError as exc:
+            if not _is_final(exc):
                 raise
             self._fail(exc)
+        except Exception as exc:  # a middleware may raise anything, which must not end the client
+            raise ConnectFailed(f"a middleware raised {type(exc).__name__}", upgrade_sent=True) from exc
         finally:
             self._tell_in_turn()
 
@@ -271,7 +281,7 @@ class Subscriptions:
         """Bring the server's filters and the wanted ones together, if they may differ; in the background."""
         if self._host.is_ready and not self._machine.settled and not self._settling:
             self._settling = True
-            self._host.start_call(self._settle, "subscription check")
+            self._start(Operation(self._settle, name="subscription check"))
 
     async def clear_up(self) -> None:
         """Delete the subscriptions of lost sessions."""
@@ -328,9 +338,12 @@ class Subscriptions:
 
     async def _carry_out(self, run: Callable[[Operation[T]], Awaitable[T]], name: str) -> T:
         operation = Operation(run, name=name)
+        self._start(operation)
+        return await operation.result()
+
+    def _start(self, operation: Operation[Any]) -> None:
         self._operations = [*(one for one in self._operations if not one.done), operation]
         operation.start(self._host.start_call)
-        return await operation.result()
 
     async def _subscribe(
         self,
@@ -419,26 +432,30 @@ class Subscriptions:
         change = machine.begin(consumer, filters)
         operation.on_withdrawn = lambda: machine.withdraw(change)
         try:
-            while machine.change is change:
-                await self._host.wait_ready()
-                call = machine.next_call()
-                if call is None:
-                    raise AssertionError("a change needs a call")
-                try:
-                    with operation.uninterrupted():
-                        await self._make(call)
-                except (NotConnected, RequestLost) as exc:
-                    if not again:
-                        raise
-                    logger.info("asking again: %s", exc)
-            if change.withdrawn:
-                raise _Withdrawn
+            await self._ask_for(operation, change, again=again)
         except BaseException:
             self._tell_in_turn()  # what the answers have shown all the same
             raise
         finally:
             machine.withdraw(change)
             self.settle_soon()
+
+    async def _ask_for(self, operation: Operation[Any], change: Change[Subscription], *, again: bool) -> None:
+        machine = self._machine
+        while machine.change is change:
+            await self._host.wait_ready()
+            call = machine.next_call()
+            if call is None:
+                raise AssertionError("a change needs a call")
+            try:
+                with operation.uninterrupted():
+                    await self._make(call)
+            except (NotConnected, RequestLost) as exc:
+                if not again:
+                    raise
+                logger.info("asking again: %s", exc)
+        if change.withdrawn:
+            raise _Withdrawn
 
     async def _make(self, call: Call) -> None:
         """Make one call, and tell the machine what became of it.
@@ -455,12 +472,14 @@ class Subscriptions:
             info = await self._api.make(call)
         except RestError as exc:
             if exc.status_code == 404 and call.method == "PUT":
+                if not machine.flies(flight):
+                    raise RequestLost("the connection was lost with the answer", sent=True) from exc
                 machine.gone(flight, self._account.last_served(self._host.heard_at))
                 return
             # A server's fault may have come after the change was made.
             (machine.unanswered if exc.status_code >= 500 else machine.not_made)(flight)
             raise
-        except NotConnected:
+        except (NotConnected, RateLimited):
             machine.not_made(flight)
             raise
         except RequestLost as exc:
@@ -511,33 +530,42 @@ class Subscriptions:
         if successor.has_callback:
             self._host.deliver(successor, current)
 
-    async def _settle(self) -> None:
+    async def _settle(self, operation: Operation[None]) -> None:
         try:
             for failures in count(1):
                 async with self._one_at_a_time:
-                    if await self._bring_together():
-                        return
-                await anyio.sleep(self._host.retry_delay(failures))
+                    with operation.uninterrupted():
+                        wait = await self._bring_together()
+                if wait is None:
+                    return
+                await anyio.sleep(max(wait, self._host.retry_delay(failures)))
         finally:
             self._settling = False
 
-    async def _bring_together(self) -> bool:
-        """Give the server the wanted filters; tell whether there is nothing more to do before the next connection."""
+    async def _bring_together(self) -> float | None:
+        """Give the server the wanted filters.
+
+        Returns:
+            Seconds to wait at least before it is tried again; None if that is for the next connection to do, or for
+            nobody.
+        """
         machine = self._machine
         try:
             while self._host.is_ready and (call := machine.next_call()) is not None:
                 await self._make(call)
-        except (NotConnected, RequestLost):
-            return True
-        except RcexError as exc:
-            if isinstance(exc, RestError) and not exc.retryable and not isinstance(exc, LoginRefused):
+        except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end the client
+            if _is_final(exc):
                 self._fail(exc)
-                return True
-            logger.warning("the filters could not be asserted, which is tried again: %s", exc)
-            return False
+                return None
+            if not isinstance(exc, RcexError):
+                self._announcer.error(exc)
+            if not self._host.is_ready:
+                return None
+            logger.warning("the filters could not be asserted, which is tried again: %s", exc or type(exc).__name__)
+            return (exc.retry_after if isinstance(exc, RcexError) else None) or 0.0
         finally:
             self._tell_in_turn()
-        return True
+        return None
 
     def _fail(self, error: RestError) -> None:
         """End the subscription: the server refuses for good what the application wants."""
@@ -577,6 +605,13 @@ class Subscriptions:
 
 class _Withdrawn(Exception):
     """End an operation whose caller was cancelled."""
+
+
+def _is_final(error: Exception) -> TypeGuard[RestError]:
+    """Tell whether the server refuses for good what the application wants, and not who asks for it."""
+    if not isinstance(error, RestError) or isinstance(error, LoginRefused):
+        return False
+    return not error.retryable and error.status_code != 401
 
 
 def _as_info(info: SubscriptionInfo | Mapping[str, Any] | None) -> SubscriptionInfo | None:
