@@ -142,4 +142,5 @@ class Announcer:
 
 
 def _log(gap: Gap) -> None:
-    logger.warning("%s gap: %s", "certain" if gap.certain else "possible", gap.reason)
+    kind = "certain" if gap.certain else "possible"
+    logger.warning("%s gap from %s to %s: %s", kind, gap.since or "an unknown time", gap.until, gap.reason)

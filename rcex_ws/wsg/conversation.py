@@ -200,8 +200,11 @@ class WsgConversation:
     def _take_answer(self, frame: Frame, kind: str) -> None:
         key = frame.key
         if key in self._asked:
-            asked_at = self._forget_questions_until(key)
-            self._common.account.answered(asked_at)
+            asked_at, account = self._forget_questions_until(key), self._common.account
+            date = (frame.meta.headers or {}).get("Date")
+            if date is not None:
+                account.clock.read_date(date, asked_at=asked_at, got_at=self._clock())
+            account.answered(asked_at)
         if not self._common.table.settle(key, frame) and kind == "error" and not is_own_id(key):
             self._take_error(frame)  # else it is a late answer
 

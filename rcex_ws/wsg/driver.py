@@ -7,7 +7,6 @@ into the rate limit of the wstoken endpoint).
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 import anyio
@@ -127,12 +126,8 @@ class WsgDriver:
 
     def _read_clock(self, response: Response, *, asked_at: float) -> None:
         """Learn what time it is at the server: its gateway and its REST API are taken to share a clock."""
-        try:
-            date = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
-        except ValueError:
-            return
-        self._common.account.clock.read(date, asked_at=asked_at, got_at=anyio.current_time(), resolution=1.0)
-        self._dated = True
+        clock, date = self._common.account.clock, response.headers.get("Date")
+        self._dated = clock.read_date(date, asked_at=asked_at, got_at=anyio.current_time())
 
 
 def _is_fatal(error: RcexError) -> bool:

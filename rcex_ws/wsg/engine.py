@@ -127,15 +127,17 @@ class Engine:
         """
         if self._keeper is not None:
             await self._keeper.open(resume=resume)
+            if self.life.closing:  # in the meantime, when there was nothing to close yet
+                await self._keeper.close(keep_session=True, all_delivered=False)
+                return
         if wsc_token is not None and self.session.outage is None:
             self.session.wsc = Wsc(wsc_token)
-            self.session.begin_outage(Outage(lost_at=None))
+            self.session.begin_outage(Outage(lost_at=None, clean=None))
             self._account.resume(Loss(-math.inf))
             self.subscriptions.resume_blind()
-        await self._rc.tasks.start()
+        await self.life.start()
         if self._keeper is not None:
             self.life.spawn(self._keeper.run, "session store")
-        await self.life.start()
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 

@@ -210,7 +210,8 @@ class Recovery:
     Attributes:
         outcome: how the outage ended.
         error_code: the server's code, if it refused.
-        outage: seconds from the loss to the new connection; None after a restart without a stored time.
+        outage: seconds from the loss to the new connection; after a restart from the last proof that was stored; None
+            if there was none.
         attempts: how many it took.
         replayed: notifications so far that were made before the new connection.
         duplicates: notifications so far that had been delivered before.

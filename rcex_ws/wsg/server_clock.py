@@ -10,8 +10,12 @@ before, and not by so much that the two would contradict each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 __all__ = ["Moment", "ServerClock"]
+
+#: What a `Date` header is rounded down to, in seconds.
+_DATE_RESOLUTION = 1.0
 
 #: How fast two clocks may drift apart, in seconds per second: quartz is ten times better.
 _DRIFT = 1e-4
@@ -56,6 +60,15 @@ class ServerClock:
         if narrows and max(low, self._low) <= min(high, self._high):
             low, high = max(low, self._low), min(high, self._high)
         self._low, self._high, self._read_at = low, high, got_at
+
+    def read_date(self, date: str | None, *, asked_at: float, got_at: float) -> bool:
+        """Take the `Date` header of an answer; tell whether it was one. Arguments as for `read`."""
+        try:
+            server_time = parsedate_to_datetime(date or "").timestamp()
+        except (ValueError, OverflowError):
+            return False
+        self.read(server_time, asked_at=asked_at, got_at=got_at, resolution=_DATE_RESOLUTION, narrows=True)
+        return True
 
     def suspended(self, seconds: float) -> None:
         """Hear that the loop's clock may have stood still for so long; or else the wall clock was set."""

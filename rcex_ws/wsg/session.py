@@ -25,7 +25,7 @@ class Outage:
         lost_at: the event loop's time of the loss; None after a restart: only a wall clock counts over it, and that
             may have been set, so whether the session is still kept is left to the server.
         loss: how the connection ended; None after a restart.
-        clean: after a restart: whether the last process had delivered all and said goodbye.
+        clean: after a restart: whether the last process had delivered all and said goodbye; None if that is not known.
         attempts: so far.
         replay_cut: the connection was lost, or a recovery attempt died, while the server may have been replaying.
         outcome: decided, though perhaps not announced yet.
@@ -34,7 +34,7 @@ class Outage:
 
     lost_at: float | None
     loss: Loss | None = None
-    clean: bool = False
+    clean: bool | None = False
     attempts: int = 0
     replay_cut: bool = False
     outcome: Outcome | None = None
@@ -145,7 +145,7 @@ class Session:
         if outage is None:
             return True
         announced = outage.loss is not None and outage.loss.announced
-        return not outage.replay_cut and (outage.clean or announced)
+        return not outage.replay_cut and (bool(outage.clean) or announced)
 
     def conclude(self, now: float, away: float | None) -> tuple[Recovery, Doubt | None] | None:
         """End the outage; give the outcome and the doubt it leaves, or None when there was no session to recover.
@@ -174,6 +174,8 @@ def _doubt(outage: Outage) -> Doubt | None:
         return Doubt("an earlier recovery was cut off while the server may have been replaying", certain=False)
     if outage.loss is not None and not outage.loss.announced:
         return Doubt(f"the connection was lost without a word: {outage.loss}", certain=False)
+    if outage.loss is None and outage.clean is None:
+        return Doubt("how the last process ended is not known", certain=False)
     if outage.loss is None and not outage.clean:
         return Doubt("the last process ended without closing", certain=False)
     return None

@@ -32,7 +32,7 @@ from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.operation import Operation
 from rcex_ws.wsg.server_clock import Moment
-from rcex_ws.wsg.stored import StoredSubscription
+from rcex_ws.wsg.stored import Certainty, StoredSubscription
 from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
 from rcex_ws.wsg.subscription_machine import Call, Change, Flight, SubscriptionMachine
@@ -466,7 +466,7 @@ class Subscriptions:
         """
         machine, asked = self._machine, self._host.moment()
         flight = machine.sent(call, asked.earliest - MARGIN)
-        if machine.wanted:
+        if machine.wanted and flight.before is not Certainty.NOTHING:  # else there is no doubt to be left
             await self._write_ahead(flight)
         try:
             info = await self._api.make(call)
@@ -526,7 +526,7 @@ class Subscriptions:
                 current.queue.move_to(successor.queue, lambda item: not of_old(item.event))
             else:  # those that only the old filters can have caused came while the server had not answered
                 successor.queue.move_to(current.queue, lambda item: of_old(item.event), behind=True)
-            current.end(SubscriptionState.REPLACED)
+            current.end(SubscriptionState.REPLACED, discard=not current.claimed)
         if successor.has_callback:
             self._host.deliver(successor, current)
 

@@ -62,6 +62,7 @@ class Peer:
     def __init__(self, *, ahead: float = 0.0, buffer_size: int = 100) -> None:
         self.ahead = ahead
         self.replay_only: int | None = None
+        self._cut: Link | None = None  # on which a part of the replay is lost
         self.replay_ends_in_reset = True
         self.refuse_recovery: str | None = None
         self.creation_time: float | None = None
@@ -337,10 +338,13 @@ class Peer:
                 link.reset()  # the session is lost anew, and the rest of the replay with it
                 return
             former, self._link = self._link, link
+            self._cut = None if only is None else link
         if former is not None:
             former.reset()  # the newest connection has the session
 
     def _take(self, link: Link, meta: dict[str, Any], body: Any) -> None:
+        if link is self._cut:
+            return  # behind the rest of the replay no answer can come
         if meta["type"] == "Heartbeat":
             link.send([{"type": "Heartbeat", "messageId": meta["messageId"]}])
             self.heartbeats += 1

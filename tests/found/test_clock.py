@@ -19,7 +19,15 @@ INFO = "/restapi/v1.0/account/~/extension/~"
 MESSAGES = "/restapi/v1.0/account/~/extension/~/message-store"
 DAY = 86400.0
 JUMPS = [30 * DAY, 3600.0, -3600.0, -30 * DAY]
-MODULES = ["rest.auth", "rest.keeper", "rest.errors", "rest.gate", "wsg.keeper", "connection.link", "connection.socket"]
+MODULES = [
+    "rest.auth",
+    "rest.keeper",
+    "rest.errors",
+    "rest.gate",
+    "wsg.engine",
+    "connection.link",
+    "connection.socket",
+]
 
 Jump = Callable[[float], None]
 
@@ -33,8 +41,7 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
         for module in MODULES:
             monkeypatch.setattr(f"rcex_ws.{module}.time", shifted, raising=False)
         now = lambda: datetime.fromtimestamp(shifted.time(), UTC)  # noqa: E731
-        for module in ("connection.link", "wsg.conversation"):
-            monkeypatch.setattr(f"rcex_ws.{module}.utc_now", now)
+        monkeypatch.setattr("rcex_ws.connection.link.utc_now", now)
 
     return jump
 
