@@ -339,6 +339,7 @@ class RingCentral:
         self._installing.append(extension)
         try:
             await self.tasks.start()
+            self._check_not_closing()  # in the meantime
             await extension.install(self)
         except BaseException:
             extension.client = None
@@ -423,6 +424,10 @@ class RingCentral:
 
     def __repr__(self) -> str:
         return f"<RingCentral {self.server}>"
+
+    def _check_not_closing(self) -> None:
+        if self.closing:
+            raise RuntimeError("the client is closed")
 
     def _check_open(self) -> None:
         if self._closed:

@@ -212,7 +212,9 @@ class WebSocketExtension(Extension):
             ConnectFailed: no connection within `open_timeout`; trying again can help.
         """
         self._rc = rc
+        closings = self._closings
         async with self._one_opening_at_a_time:
+            self._check_still_wanted(closings)
             await self._open(self._wsc_token, resume=True)
 
     async def connect(self) -> None:
@@ -229,8 +231,7 @@ class WebSocketExtension(Extension):
         async with self._one_opening_at_a_time:
             if self._engine is not None:
                 await self._engine.stop(keep_session=False)
-            if self._closings != closings or self._installed().closing:
-                raise NotConnected("the extension was closed in the meantime")
+            self._check_still_wanted(closings)
             await self._open(None, resume=False)
 
     async def recover(self) -> Recovery | None:
@@ -250,7 +251,6 @@ class WebSocketExtension(Extension):
 
     async def _open(self, wsc_token: str | None, *, resume: bool) -> None:
         rc = self._installed()
-        await rc.tasks.start()
         self.event_emitter.start(self._run_handlers)
         engine = Engine(rc, self.event_emitter, self._settings, store=self._store, open_socket=self.open_socket)
         self._engine = engine
@@ -375,6 +375,10 @@ class WebSocketExtension(Extension):
 
     def _run_handlers(self, handlers: Callable[[], Awaitable[None]]) -> None:
         self._emitting = self._installed().tasks.spawn(handlers, name="events", on_crash=_emitter_crashed)
+
+    def _check_still_wanted(self, closings: int) -> None:
+        if self._closings != closings or self._installed().closing:
+            raise NotConnected("the extension was closed in the meantime")
 
     def _check_home(self) -> None:
         self._installed().home.check()
