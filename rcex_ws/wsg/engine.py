@@ -224,7 +224,7 @@ class Engine:
     async def store(self) -> None:
         """Store it now: a process killed in the next moment can go on."""
         if self._keeper is not None:
-            await self._keeper.write()
+            await self._keeper.write_in_time()
 
     async def _call(self, method: str, path: str, body: object = None) -> Response:
         """Send a subscription call: through the middlewares and the rate gate, over this connection and no later one.

@@ -30,6 +30,9 @@ _PAUSE = 1.0
 #: Seconds at most before a write that failed is tried again.
 _LONGEST_PAUSE = 60.0
 
+#: Seconds that the application and the server wait for a write at most.
+_PATIENCE = 5.0
+
 #: Seconds for closing the store when all the time for closing is over.
 _LAST = 1.0
 
@@ -124,6 +127,18 @@ class Keeper:
                 self.touch()
             else:
                 self._failures = 0
+
+    async def write_in_time(self) -> None:
+        """Write now, but do not wait for a disk that hangs: the connection goes on, and the write is made up for.
+
+        Who is killed meanwhile leaves what was stored before, unclean: so the next process asserts the filters, and
+        its gap begins before all that is not stored.
+        """
+        with anyio.move_on_after(_PATIENCE) as scope:
+            await self.write()
+        if scope.cancelled_caught:
+            logger.warning("the session is not stored yet: that takes longer than %g s", _PATIENCE)
+            self.touch()
 
     async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
         """Say the last word, or forget the session, and leave the store to the next process."""

@@ -308,6 +308,30 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_subscribing_anew(
         await told.number(1)
 
 
+async def test_a_disk_that_hangs_does_not_keep_a_change_of_filters_waiting_for_ever(
+    gateway: Gateway, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rcex_ws.wsg.keeper._PATIENCE", 0.2, raising=False)
+    async with client(gateway, tmp_path, told, file=tmp_path / "session.json", close_timeout=0.5) as (_, ext, _):
+        subscription = await ext.subscribe([MESSAGES], told.on_notification)
+        store, released = ext._store, anyio.Event()
+        assert store is not None
+        save, saved = store.save, list[Any]()
+
+        async def hang(session: Any) -> None:
+            await released.wait()
+            await save(session)
+            saved.append(session)
+
+        monkeypatch.setattr(store, "save", hang)
+        with anyio.fail_after(4):
+            await subscription.update([PRESENCE])
+        gateway.notify(PRESENCE, {"i": 1})
+        await told.number(1)
+        released.set()
+        await until(lambda: saved and saved[-1].subscription.wanted == (PRESENCE,))  # nobody has to ask for it
+
+
 @pytest.mark.parametrize("steps", range(12))
 async def test_an_install_that_is_overtaken_by_the_end_of_the_client_leaves_nothing(
     gateway: Gateway, told: Told, steps: int
