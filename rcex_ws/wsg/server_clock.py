@@ -3,8 +3,8 @@
 Gaps are told in the server's time, for that is what its events bear. This side knows its own clocks, and what the
 server wrote now and then: the `Date` of an HTTP answer, the `creationTime` of a connection. Each such reading lies
 between a question and its answer, so the difference of the clocks is known within bounds, and both ends of a gap take
-the bound that errs on the safe side. Only the newest reading counts: the server's clock may have been set since the one
-before, and not by so much that the two would contradict each other.
+the bound that errs on the safe side. Only the newest reading counts, and the one before if that was a moment ago: the
+server's clock may have been set meanwhile, and not by so much that the two would contradict each other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ __all__ = ["Moment", "ServerClock"]
 
 #: What a `Date` header is rounded down to, in seconds.
 _DATE_RESOLUTION = 1.0
+
+#: How long a reading helps to understand the next one, in seconds: an attempt to connect has two.
+_MOMENT = 10.0
 
 #: How fast two clocks may drift apart, in seconds per second: quartz is ten times better.
 _DRIFT = 1e-4
@@ -42,6 +45,7 @@ class ServerClock:
     def __init__(self, wall: float, now: float) -> None:
         self._low = self._high = wall - now  # of the server's clock over the loop's
         self._read_at: float | None = None
+        self._newest = (self._low, self._high)  # by the newest reading alone
 
     def read(
         self, server_time: float, *, asked_at: float, got_at: float, resolution: float = 0.0, narrows: bool = False
@@ -56,10 +60,13 @@ class ServerClock:
             narrows: the reading before was taken a moment ago, so that both hold unless they contradict each other.
         """
         drift = _DRIFT * (got_at - asked_at)
-        low, high = server_time - got_at - drift, server_time + resolution - asked_at + drift
-        if narrows and max(low, self._low) <= min(high, self._high):
-            low, high = max(low, self._low), min(high, self._high)
-        self._low, self._high, self._read_at = low, high, got_at
+        low, high = newest = server_time - got_at - drift, server_time + resolution - asked_at + drift
+        if narrows and self._read_at is not None:
+            drift = _DRIFT * (got_at - self._read_at)
+            both = max(low, self._newest[0] - drift), min(high, self._newest[1] + drift)
+            if both[0] <= both[1]:
+                low, high = both
+        self._low, self._high, self._newest, self._read_at = low, high, newest, got_at
 
     def read_date(self, date: str | None, *, asked_at: float, got_at: float) -> bool:
         """Take the `Date` header of an answer; tell whether it was one. Arguments as for `read`."""
@@ -67,12 +74,14 @@ class ServerClock:
             server_time = parsedate_to_datetime(date or "").timestamp()
         except (ValueError, OverflowError):
             return False
-        self.read(server_time, asked_at=asked_at, got_at=got_at, resolution=_DATE_RESOLUTION, narrows=True)
+        narrows = self._read_at is not None and got_at - self._read_at <= _MOMENT
+        self.read(server_time, asked_at=asked_at, got_at=got_at, resolution=_DATE_RESOLUTION, narrows=narrows)
         return True
 
     def suspended(self, seconds: float) -> None:
         """Hear that the loop's clock may have stood still for so long; or else the wall clock was set."""
         self._high += seconds
+        self._newest = (self._newest[0], self._newest[1] + seconds)
 
     def at(self, now: float) -> Moment:
         """Give the server's time at a time of the loop's."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -31,7 +34,8 @@ class Clocks(RuleBasedStateMachine):
         self.readings = 0
         self.uncertain = 0.0  # of the last reading, and what was said to be uncertain since
         self.read_at = began
-        self.set_since = True  # since the last reading, or never read
+        self.set_since = True  # since the last reading that counts, or never read
+        self.set_last = False  # since the last reading
         self.moments = []  # since then: the loop's time and the server's
 
     def server(self):
@@ -52,22 +56,45 @@ class Clocks(RuleBasedStateMachine):
         resolution=st.sampled_from([0.0, 0.001, 1.0]),
     )
     def read(self, there, back, slow, resolution):
+        self.take(there * slow, back * slow, resolution)
+
+    @rule(there=st.floats(0, 2), back=st.floats(0, 2), slow=st.sampled_from([1, 1, 1, 100]))
+    def read_a_date(self, there, back, slow):
+        """Of an answer, at any time."""
+        self.take(there * slow, back * slow, 1.0, date=True)
+
+    @rule(there=st.floats(0, 2), back=st.floats(0, 2), resolution=st.sampled_from([0.0, 0.001]))
+    def connect(self, there, back, resolution):
+        """Read two times, one after the other."""
+        self.take(there, back, 1.0, date=True)
+        self.take(there, back, resolution, narrows=True)
+
+    def take(self, there, back, resolution, *, date=False, narrows=False):
         self.moments.clear()
-        asked_at = self.now
-        self.pass_time(there * slow)
+        asked_at, before = self.now, self.read_at
+        self.pass_time(there)
         written = self.server()
         if resolution:
             written = written // resolution * resolution
-        self.pass_time(back * slow)
-        self.clock.read(written, asked_at=asked_at, got_at=self.now, resolution=resolution)
+        self.pass_time(back)
+        if date:
+            assert self.clock.read_date(
+                format_datetime(datetime.fromtimestamp(written, UTC)), asked_at=asked_at, got_at=self.now
+            )
+            narrows = self.now - before <= 10
+        else:
+            self.clock.read(written, asked_at=asked_at, got_at=self.now, resolution=resolution, narrows=narrows)
+        # What a reading shows of a clock that was set between it and the one before it narrows is for the next to say.
+        self.set_since = self.set_last and narrows and self.readings > 0
+        self.set_last = False
         self.readings += 1
         self.uncertain = 1.001 * (self.now - asked_at) + resolution
-        self.read_at, self.set_since = self.now, False
+        self.read_at = self.now
 
     @rule(by=st.one_of(st.floats(-3, 3), st.sampled_from([-3600.0, -30.0, 30.0, 3600.0])))
     def the_server_sets_its_clock(self, by):
         self.offset += by
-        self.set_since = True
+        self.set_since = self.set_last = True
         self.moments.clear()
 
     @precondition(lambda self: self.readings)
@@ -111,6 +138,20 @@ def test_a_clock_that_was_set_a_little_is_not_mixed_with_what_it_said_before():
     clock.read(EPOCH + 10.9, asked_at=9.9, got_at=10.0)  # between 0.9 and 1.0 s: but it was set meanwhile
     moment = clock.at(10.0)
     assert moment.latest >= EPOCH + 10.95
+
+
+def test_what_our_own_clock_says_is_no_reading():
+    clock = ServerClock(EPOCH + 0.25, 0.0)
+    assert clock.read_date(format_datetime(datetime.fromtimestamp(EPOCH, UTC)), asked_at=0.0, got_at=0.0)
+    assert clock.at(0.0).earliest == EPOCH
+    assert clock.at(0.0).latest == EPOCH + 1
+
+
+def test_a_header_that_is_no_date_is_no_reading():
+    clock = ServerClock(EPOCH, 0.0)
+    for date in (None, "", "yesterday", "Thu, 01 Jan 99999 00:00:00 GMT"):
+        assert not clock.read_date(date, asked_at=0.0, got_at=0.0)
+    assert clock.at(0.0).earliest == clock.at(0.0).latest == EPOCH
 
 
 def test_the_bounds_grow_as_clocks_drift():
