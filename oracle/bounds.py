@@ -55,8 +55,9 @@ def measure(history: History) -> Iterator[Measured]:
             told.add(gap.life)  # once, whenever it is
             yield Measured(gap)
             continue
-        if gap.of_waiting and len(gap.reason.split("; ")) > 1:
-            yield Measured(gap)  # merged with others
+        cancelled = "callbacks cancelled" in gap.reason and "0 callbacks cancelled" not in gap.reason
+        if gap.of_waiting and (cancelled or len(gap.reason.split("; ")) > 1):
+            yield Measured(gap)  # one was in hand for long, or it was merged with others
             continue
         if gap.of_waiting:
             yield _of_overflow(history, proofs, gap)

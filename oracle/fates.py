@@ -44,6 +44,8 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
     life = history.lives.get(due.life)
     if life is None:
         return False
+    if _behind_an_iterator(history, life, at):
+        return True
     if not life.store and n > life.last_handled:
         # Killed without a store: nobody remembers. Closed: what was under way on a connection that was not known dead.
         return life.how == "kill" or _just_before_close(history, life, at)
@@ -56,6 +58,28 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
     # Who revokes before having subscribed, on a connection, takes what an earlier life left with it.
     later = (other for other in history.lives.values() if other.number > due.life)
     return any(other.how == "revoke" and not (other.subscribed and other.connected) for other in later)
+
+
+def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
+    """Say whether an event waited behind one that an iterator never came back from, though its subscription had ended.
+
+    What is buffered can still be iterated then; nothing but the application can tell that it was not.
+    """
+    hung: dict[int, float] = {}
+    ended = life.closing.at if life.closing is not None else float("inf")
+    for record in history.client:
+        match record:
+            case j.Changing(life=life.number, what="subscribe") if record.consumer % 2:
+                hung[record.consumer] = record.at  # until it takes the first
+            case j.Handled(life=life.number) if record.consumer % 2:
+                hung[record.consumer] = history.made[record.n].at
+            case j.HandlerDone(life=life.number) if record.how != "cancelled":
+                hung.pop(record.consumer, None)
+            case j.Changing(life=life.number, what="connect" | "revoke") if record.at >= at:
+                ended = min(ended, record.at)
+            case _:
+                pass
+    return ended < life.ended_at and any(since <= at <= ended for since in hung.values())
 
 
 def _vanished(history: History) -> list[tuple[float, float]]:

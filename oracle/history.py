@@ -190,6 +190,8 @@ class History:
             if one.kind == "step":
                 if life.began_at <= one.at <= life.ended_at:
                     ahead += max(0.0, float(one.detail) - offset)
+                elif one.at < life.began_at:
+                    ahead = max(0.0, float(one.detail))  # until it has read the server's
                 offset = float(one.detail)
         return ahead
 

@@ -217,15 +217,23 @@ class Completeness:
 
     # -- what this side drops --------------------------------------------------------------------------------------
 
-    def dropped(self, queue: object, made: float) -> None:
-        """Hear that this side drops a notification made at that moment, because its consumer is too slow."""
-        overflow = self._overflows.setdefault(queue, _Overflow(made, made))
-        overflow.since, overflow.until = min(overflow.since, made), max(overflow.until, made)
+    def dropped(self, queue: object, made: float, *, stamped: bool) -> None:
+        """Hear that this side drops a notification, because its consumer is too slow.
 
-    def overflow_over(self, queue: object, reason: str) -> Gap:
+        Args:
+            queue: where it waited.
+            made: the moment at which it was made, or after which, if it does not say.
+            stamped: whether it says so.
+        """
+        overflow = self._overflows.setdefault(queue, _Overflow(made, made))
+        overflow.since = min(overflow.since, made)
+        overflow.until = max(overflow.until, made if stamped else math.inf)
+
+    def overflow_over(self, queue: object, now: float, reason: str) -> Gap:
         """Hear that nothing is being dropped any more from a queue, which was; give the gap."""
         overflow = self._overflows.pop(queue)
-        return gap_between(overflow.since, overflow.until, certain=True, reason=reason)
+        until = min(overflow.until, self.clock.at(now).latest)
+        return gap_between(overflow.since, until, certain=True, reason=reason)
 
     def unfinished(self, heard_at: float, waiting: float = math.inf, *, gone: bool = False) -> Loss:
         """Give what the next process should doubt if this one died now.

@@ -12,6 +12,7 @@ from time import time
 
 from rcex_ws.connection import DeliveryQueue, Overflow, Seen
 from rcex_ws.errors import SlowConsumer
+from rcex_ws.loop import now
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness
 from rcex_ws.wsg.frames import Frame, read_envelope
@@ -68,7 +69,7 @@ class Inbox:
             max_items=max_items,
             max_bytes=max_bytes,
             on_overflow=partial(self._overflowed, key),
-            on_drop=lambda notification: self._account.dropped(key, notification.made),
+            on_drop=partial(self._dropped, key),
         )
         self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
         if self._holding:
@@ -147,9 +148,12 @@ class Inbox:
             return candidate
         return current
 
+    def _dropped(self, queue: object, notification: Notification) -> None:
+        self._account.dropped(queue, notification.made, stamped=notification.timestamp is not None)
+
     def _overflowed(self, queue: object, overflow: Overflow, over: bool) -> None:
         if not over:
             self._announcer.error(SlowConsumer("a consumer is too slow: the oldest notifications are being dropped"))
             return
         reason = f"{overflow.dropped} notifications dropped because the consumer was too slow"
-        self._announcer.gap(self._account.overflow_over(queue, reason))
+        self._announcer.gap(self._account.overflow_over(queue, now(), reason))

@@ -199,6 +199,7 @@ class Subscriptions:
                     if not self._host.is_ready or info is None:
                         self.end(SubscriptionState.REVOKED)
                         return
+                    operation.on_withdrawn = lambda: self._end_now(subscription)  # nobody waits to hear of it
                     try:  # what the server writes until it answers is still delivered
                         await self._api.make(Call("DELETE", info.id))
                         self._machine.deleted(info)
@@ -209,8 +210,7 @@ class Subscriptions:
                     except RcexError as exc:
                         logger.info("the subscription will be deleted later: %s", exc)
                     finally:
-                        if subscription is self._machine.current:
-                            self.end(SubscriptionState.REVOKED)
+                        self._end_now(subscription)
 
         await self._carry_out(run, "revoke")
 
@@ -592,6 +592,10 @@ class Subscriptions:
                     return
             if orphan in machine.orphans:
                 machine.orphans.remove(orphan)
+
+    def _end_now(self, subscription: Subscription) -> None:
+        if subscription is self._machine.current:
+            self.end(SubscriptionState.REVOKED)
 
     def _tell_in_turn(self) -> None:
         while self._found:
