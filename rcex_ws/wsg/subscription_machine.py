@@ -230,6 +230,8 @@ class SubscriptionMachine(Generic[C]):
         if info is None:
             self.info, self.certainty = None, Certainty.NOTHING
             return None
+        if info.id in self.orphans:  # that of a late answer: the session goes on, and the server has kept it
+            self.orphans.remove(info.id)
         self.info, self.certainty, self._in_force = info, Certainty.KNOWN, flight.call.filters
         change = self.change if flight.call.for_change else None
         if change is not None:
@@ -242,6 +244,11 @@ class SubscriptionMachine(Generic[C]):
             return None
         doubt, self.doubt = self.doubt, None
         return doubt
+
+    def came_late(self, info: SubscriptionInfo) -> None:
+        """Hear of a subscription after the end of the connection that it was asked for over: it is to be deleted."""
+        if (self.info is None or self.info.id != info.id) and info.id not in self.orphans:
+            self.orphans.append(info.id)
 
     def deleted(self, info: SubscriptionInfo) -> None:
         """Hear that a subscription need not be deleted any more; a later one may have taken its place meanwhile."""

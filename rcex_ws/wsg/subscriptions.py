@@ -489,6 +489,8 @@ class Subscriptions:
             machine.unanswered(flight)
             raise
         if not machine.flies(flight):
+            if info is not None:
+                machine.came_late(info)
             raise RequestLost("the connection was lost with the answer", sent=True)
         self._answered(flight, info, asked)
 

@@ -161,6 +161,26 @@ async def test_a_subscription_made_while_another_is_being_deleted_is_deleted_too
         assert await _records(rc) == []
 
 
+@pytest.mark.parametrize("recovered", [False, True])
+async def test_a_subscription_whose_answer_comes_after_the_end_of_its_connection_is_deleted(
+    gateway: Gateway, tmp_path: Path, told: Told, recovered: bool
+) -> None:
+    async with client(gateway, tmp_path, told) as (rc, ext, middleware):
+        middleware.hold_answers = {"POST"}
+        async with anyio.create_task_group() as group:
+            group.start_soon(ext.subscribe, [MESSAGES], told.on_notification)
+            await until(lambda: middleware.held)
+            if not recovered:
+                gateway.fail_recovery()
+            gateway.cut()
+            await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+            middleware.let_go()
+        gateway.notify(MESSAGES, {"i": 1})
+        await told.number(1)
+        await ext.revoke()
+        assert await _records(rc) == []
+
+
 @pytest.mark.parametrize("orphan", [False, True])
 async def test_a_deletion_that_is_refused_for_the_moment_is_made_up_for(
     gateway: Gateway, tmp_path: Path, told: Told, orphan: bool
