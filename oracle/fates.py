@@ -77,6 +77,8 @@ def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
                 hung.pop(record.consumer, None)
             case j.Changing(life=life.number, what="connect" | "revoke") if record.at >= at:
                 ended = min(ended, record.at)
+            case j.Changed(life=life.number, op=0) if record.at >= at and not record.claimed:
+                ended = min(ended, record.at)  # it has failed
             case _:
                 pass
     return ended < life.ended_at and any(since <= at <= ended for since in hung.values())

@@ -39,6 +39,8 @@ def bounds(history: History) -> Iterator[Violation]:
     its wall clock steps ahead it may also have slept, until it has read anew.
     """
     for gap in history.gaps:
+        if not history.lives[gap.life].connected:
+            continue  # it has read no time of the server's
         told = history.server_time(gap.told_at)
         unknown = MARGIN + ATTEMPT * history.pace + history.steps_ahead(gap.life)
         if gap.since is not None and gap.since > gap.until:
@@ -96,7 +98,7 @@ def uncertain(history: History) -> Iterator[Violation]:
 def _never_stored(history: History, at: float) -> bool:
     """Say whether the life at a moment was killed, and its store had failed: nobody was left to tell."""
     life = history.life_at(at)
-    return life is not None and life.how == "kill" and history.struck_in(life, "store-fails")
+    return life is not None and life.how == "kill" and (not life.store or history.struck_in(life, "store-fails"))
 
 
 def _killed_upon(history: History, at: float) -> bool:
@@ -118,6 +120,7 @@ def overflow(history: History) -> Iterator[Violation]:
             yield Violation("overflow", gap.told_at, f"{_describe(gap)} in life {gap.life} is certain, and not told so")
         elif (
             before is not None
+            and "stamp-none" not in history.kinds  # what has no time of its own may be as new as the gap
             and _overlap(before, gap)
             and (
                 # Both may be told late, behind a slow handler: it counts what was taken out since the last was dropped.
