@@ -107,7 +107,7 @@ class Proofs:
                 yield Proof(at, record.at, f"event {record.n}", record.life, True, True)
 
     def _changes(self) -> Iterator[Proof]:
-        """Answered calls on the subscription, where the server was asked."""
+        """Answered calls on the subscription: from when they were asked for, since the link may have been behind."""
         forced = [
             record for record in self._history.server if isinstance(record, j.InForce) and record.by in {"POST", "PUT"}
         ]
@@ -119,7 +119,7 @@ class Proofs:
             elif isinstance(record, j.Changed) and record.op and record.how == "returned" and record.claimed:
                 low = bisect_left(ats, begun[record.life, record.op])
                 if low < bisect_right(ats, record.at):
-                    at = min(forced[low].at, record.at)
+                    at = begun[record.life, record.op]
                     yield Proof(at, record.at, f"change {record.op}", record.life, True, True)
 
     def _heartbeats(self) -> Iterator[Proof]:

@@ -16,7 +16,7 @@ from typing import Any, Self, Unpack
 
 import anyio
 
-from rcex_ws.errors import ConfigurationError, WrongEventLoop
+from rcex_ws.errors import ConfigurationError, NotConnected, WrongEventLoop
 from rcex_ws.home import Home
 from rcex_ws.loop import Signal
 from rcex_ws.rest import oauth
@@ -427,11 +427,11 @@ class RingCentral:
 
     def _check_not_closing(self) -> None:
         if self.closing:
-            raise RuntimeError("the client is closed")
+            raise NotConnected("the client is closed; make a new one")
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RuntimeError("the client is closed")
+            raise NotConnected("the client is closed; make a new one")
 
     def _request(self, method: str, path: str, options: Options) -> Request:
         options.setdefault("timeout", self._timeout)

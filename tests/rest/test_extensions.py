@@ -10,7 +10,7 @@ import warnings
 import anyio
 import pytest
 
-from rcex_ws.errors import ConfigurationError, RequestTimeout, TransportError
+from rcex_ws.errors import ConfigurationError, NotConnected, RequestTimeout, TransportError
 from rcex_ws.rest import Extension, Response, RestError, RingCentral
 
 PATH = "/restapi/v1.0/account/~"
@@ -247,9 +247,9 @@ async def test_closing_is_in_reverse_order_isolated_and_idempotent(rc, caplog):
     assert not rc.tasks.running
     await rc.aclose()
     assert log == ["C", "B", "A"]
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(NotConnected, match="closed"):
         await rc.get(PATH)
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(NotConnected, match="closed"):
         await rc.install_extension(Extension())
 
 
@@ -277,7 +277,7 @@ async def test_a_client_closed_during_an_install(rc):
         async def aclose(self):
             log.append("closed")
 
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(NotConnected, match="closed"):
         await rc.install_extension(Slow())
     assert log == ["closed"]
     assert not rc.tasks.running
@@ -287,7 +287,7 @@ async def test_async_with(api, token):
     api.get(PATH).respond(204)
     async with RingCentral(token=token) as rc:
         await rc.get(PATH)
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(NotConnected, match="closed"):
         await rc.get(PATH)
 
 
