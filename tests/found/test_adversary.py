@@ -55,11 +55,12 @@ class Middleware(Extension):
             if request.method in self.broken:
                 self.broken.remove(request.method)
                 raise KeyError("a bug of the application")
-        response = await call_next(request)
-        if "/subscription" in request.path and request.method in self.hold_answers:
-            self.held += 1
-            await self._go_on.wait()
-        return response
+        try:
+            return await call_next(request)
+        finally:
+            if "/subscription" in request.path and request.method in self.hold_answers:
+                self.held += 1
+                await self._go_on.wait()
 
     def let_go(self) -> None:
         self.hold.clear()
@@ -158,6 +159,27 @@ async def test_a_subscription_made_while_another_is_being_deleted_is_deleted_too
             await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
             middleware.let_go()
         await ext.revoke()
+        assert await _records(rc) == []
+
+
+async def test_an_update_does_not_bring_a_failed_subscription_back_to_a_life_without_consumer(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
+    async with client(gateway, tmp_path, told) as (rc, ext, middleware):
+        subscription = await ext.subscribe([MESSAGES], told.on_notification)
+        assert subscription.info is not None
+        await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+        middleware.hold_answers = {"PUT"}  # which is 404
+        async with anyio.create_task_group() as group:
+            group.start_soon(_try, lambda: subscription.update([PRESENCE]))
+            await until(lambda: middleware.held)
+            gateway.fail_recovery()
+            gateway.refuse(POST, 403)
+            gateway.cut()
+            await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+            middleware.let_go()
+        assert subscription.state is SubscriptionState.FAILED
+        assert ext.subscription is None
         assert await _records(rc) == []
 
 
