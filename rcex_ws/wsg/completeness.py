@@ -17,7 +17,7 @@ All moments are the server's, in seconds since the epoch; `now` is the event loo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -42,15 +42,18 @@ class Loss:
         since: the last moment that is complete; minus infinity if there is none known.
         certain: whether something is known to be lost.
         reason: why, for people; empty where only the end will tell.
+        set_back: by how many seconds the server's clock was set back meanwhile: what it had stamped before may bear
+            a time that is still to come.
     """
 
     since: float
     certain: bool = False
     reason: str = ""
+    set_back: float = 0.0
 
     def until(self, moment: Moment) -> Gap:
         """Make the gap that ends now."""
-        return gap_between(self.since, moment.latest, certain=self.certain, reason=self.reason)
+        return gap_between(self.since, moment.latest + self.set_back, certain=self.certain, reason=self.reason)
 
     def to_store(self) -> StoredLoss:
         """Write it down."""
@@ -95,6 +98,28 @@ class _Replay:
 
 
 @dataclass(slots=True)
+class _Left:
+    """The moment of the last frame before an outage.
+
+    The server's clock may be set back during the outage. Then what it stamps is not older than that moment by its new
+    clock, and what it had stamped is not newer than now by its old one.
+    """
+
+    at: float  # the loop's time
+    moment: Moment  # the server's, by the latest of its clocks so far
+
+    def reread(self, loss: Loss, clock: ServerClock) -> Loss:
+        """Correct what may be missing, if the clock was set back since."""
+        present = clock.at(self.at)
+        if present.latest < self.moment.earliest:
+            set_back = self.moment.latest - present.latest
+            return replace(loss, since=min(loss.since, present.earliest), set_back=set_back)
+        if present.earliest > self.moment.latest:
+            self.moment = present
+        return replace(loss, set_back=0.0)
+
+
+@dataclass(slots=True)
 class _Overflow:
     """What one queue has dropped in one episode."""
 
@@ -122,11 +147,12 @@ class Completeness:
         self._served = -math.inf  # when the subscription was last known to exist
         self._replay: _Replay | None = None
         self._outage: Loss | None = None
+        self._left: _Left | None = None  # None in an outage that began in an earlier process
         self._overflows: dict[object, _Overflow] = {}  # by queue
 
     def connected(self, now: float) -> None:
         """Hear that a session begins empty: what comes was made after that."""
-        self.floor = max(self.floor, self.clock.at(now).earliest - self.margin)
+        self.floor = self.clock.at(now).earliest - self.margin
 
     # -- while connected -------------------------------------------------------------------------------------------
 
@@ -148,7 +174,7 @@ class Completeness:
 
     def served(self, moment: Moment) -> None:
         """Hear that a subscription call sent at that moment was answered: the subscription exists."""
-        self._served = max(self._served, moment.earliest)
+        self._served = moment.earliest
 
     def last_served(self, heard_at: float) -> float:
         """Give the last moment at which the subscription is known to have existed; `heard_at` as for `proven`."""
@@ -186,7 +212,9 @@ class Completeness:
     def lost(self, heard_at: float) -> None:
         """Begin an outage, unless the last one goes on; `heard_at` as for `proven`."""
         if self._outage is None:
-            self._outage = Loss(self.proven(heard_at))
+            self._outage, self._left = Loss(self.proven(heard_at)), _Left(heard_at, self.clock.at(heard_at))
+        elif self._left is not None:
+            self._outage = self._left.reread(self._outage, self.clock)  # before the clock is set again
         self._served = max(self._served, self._live_until(heard_at))
         self._replay, self._stamp = None, None
 
@@ -204,16 +232,18 @@ class Completeness:
             created: when the server made the connection, in its own words; None if it did not say.
             buffer_size: most notifications that it replays.
         """
-        outage, moment = self.began_anew(now), self.clock.at(now)
-        until = moment.latest if created is None else created
+        outage = self.began_anew(now)
+        until = self.clock.at(now).latest if created is None else created
         self._replay = _Replay(outage.since, until, buffer_size)
-        self._served = max(self._served, moment.earliest)
+        self.floor = min(self.floor, outage.since)
+        self._served = outage.since if created is None else created
         return outage
 
     def began_anew(self, now: float) -> Loss:
         """End the outage; called directly with a subscription on a session that began empty."""
         outage, self._outage = self._outage or Loss(self.clock.at(now).earliest), None
-        return outage
+        left, self._left = self._left, None
+        return outage if left is None else left.reread(outage, self.clock)
 
     # -- what this side drops --------------------------------------------------------------------------------------
 
