@@ -15,7 +15,10 @@ LOST = "lost"
 def fates(history: History) -> Iterator[tuple[j.Made, str]]:
     """Give each event with its fate, which is "lost" when a promise was broken."""
     handled = {record.n for record in history.handled}
-    known = {record.n for record in history.server if isinstance(record, j.Written | j.Buffered | j.Dropped)}
+    known: dict[int, set[int]] = {}
+    for record in history.server:
+        if isinstance(record, j.Written | j.Buffered | j.Dropped):
+            known.setdefault(record.n, set()).add(record.session)
     vanished = _vanished(history)
     for n, event in history.made.items():
         due = history.due_at(event.at)
@@ -27,7 +30,7 @@ def fates(history: History) -> Iterator[tuple[j.Made, str]]:
             yield event, _told(gaps)
         elif _excused(history, n, event.at, due):
             yield event, "nobody to tell"
-        elif n not in known and any(begin <= event.at <= end for begin, end in vanished):
+        elif any(begin <= event.at <= end and session not in known.get(n, ()) for begin, end, session in vanished):
             yield event, "nobody could know"
         else:
             yield event, LOST
@@ -66,11 +69,19 @@ def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
     What is buffered can still be iterated then; nothing but the application can tell that it was not.
     """
     hung: dict[int, float] = {}
+    replaced: dict[int, float] = {}
+    asked: dict[int, int] = {}
     ended = life.closing.at if life.closing is not None else float("inf")
     for record in history.client:
         match record:
-            case j.Changing(life=life.number, what="subscribe") if record.consumer % 2:
-                hung[record.consumer] = record.at  # until it takes the first
+            case j.Changing(life=life.number, what="subscribe"):
+                asked[record.op] = record.consumer
+                if record.consumer % 2:
+                    hung[record.consumer] = record.at  # until it takes the first
+            case j.Changed(life=life.number, how="returned") if record.op in asked:
+                for consumer in hung:
+                    if consumer != asked[record.op]:
+                        replaced.setdefault(consumer, record.at)
             case j.Handled(life=life.number) if record.consumer % 2:
                 hung[record.consumer] = history.made[record.n].at
             case j.HandlerDone(life=life.number) if record.how != "cancelled":
@@ -81,12 +92,15 @@ def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
                 ended = min(ended, record.at)  # it has failed
             case _:
                 pass
-    return ended < life.ended_at and any(since <= at <= ended for since in hung.values())
+    never = float("inf")
+    return ended < life.ended_at and any(
+        since <= at <= min(ended, replaced.get(consumer, never)) for consumer, since in hung.items()
+    )
 
 
-def _vanished(history: History) -> list[tuple[float, float]]:
-    """Give the times in which the server had lost a subscription without a word and the client never asked for it."""
-    times: list[tuple[float, float]] = []
+def _vanished(history: History) -> list[tuple[float, float, int]]:
+    """Give the times in which the server had lost a session's subscription unasked, and the client never noticed."""
+    times: list[tuple[float, float, int]] = []
     since, session, asked = 0.0, 0, False
     for record in history.server:
         if isinstance(record, j.InForce) and record.by == "vanished":
@@ -97,9 +111,9 @@ def _vanished(history: History) -> list[tuple[float, float]]:
             asked = asked or record.session == session
         elif isinstance(record, j.ConnOpened) or (isinstance(record, j.InForce) and record.session == session):
             if not (asked and isinstance(record, j.InForce)):
-                times.append((since, record.at))
+                times.append((since, record.at, session))
             session = 0
-    return [*times, (since, float("inf"))] if session else times
+    return [*times, (since, float("inf"), session)] if session else times
 
 
 def _just_before_close(history: History, life: Life, at: float) -> bool:

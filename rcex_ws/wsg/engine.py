@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Collection
 
+import anyio
+
 from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.loop import now
@@ -272,7 +274,8 @@ class Engine:
         state = SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED
 
         async def farewell() -> None:
-            await self.subscriptions.end_calls()
+            with anyio.move_on_after(self._settings.close_timeout / 10):  # the rest is for deleting
+                await self.subscriptions.end_calls()
             if not keep_session or self._keeper is None:  # else the next process does
                 self.subscriptions.tell_missed(state)
             await self._delete(self.subscriptions.take_ids(keep_wanted=keep_session))

@@ -468,6 +468,9 @@ class Subscriptions:
         flight = machine.sent(call, asked.earliest - MARGIN)
         if machine.wanted and flight.before is not Certainty.NOTHING:  # else there is no doubt to be left
             await self._write_ahead(flight)
+        if call.for_change and machine.change is not None and machine.change.withdrawn:
+            machine.not_made(flight)
+            raise NotConnected("the call was not wanted any more")
         try:
             info = await self._api.make(call)
         except RestError as exc:
