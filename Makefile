@@ -26,10 +26,13 @@ test: .venv/installed-test
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
 check: .venv/installed-test
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
-	@# The oracle, with the faults under which the client keeps its word today.
-	.venv/bin/python -m oracle.simulate --seeds 1-100 --hours 0.2 --faults holding
-	.venv/bin/python -m oracle.soak --seeds 1-2 --seconds 20 --loop asyncio --faults holding
-	.venv/bin/python -m oracle.soak --seeds 1-2 --seconds 20 --loop trio --faults holding
+	@# The oracle: dense lives, then long ones, 500 hours in all; then real processes, with a seed that never changes
+	@# and one that nobody knows, which is printed.
+	.venv/bin/python -m oracle.simulate --seeds 1-150 --hours 0.2
+	.venv/bin/python -m oracle.simulate --seeds 1-40 --hours 6,12,26 --density 0.02,0.05
+	.venv/bin/python -m oracle.day
+	.venv/bin/python -m oracle.soak --seed 1 --seconds 60 --loop asyncio
+	.venv/bin/python -m oracle.soak --seed random --seconds 60 --loop trio
 	.venv/bin/python -m oracle.slack.soak --seed 1 --seconds 15 --loop uvloop --faults holding
 	.venv/bin/python -m oracle.callback.soak --seed 1 --seconds 15 --loop trio --faults holding
 

@@ -96,22 +96,6 @@ PROCESS_KINDS: dict[str, str] = {
 GROUPS: dict[str, tuple[str, ...]] = {
     "none": (),
     # What the library holds against today; it is what CI runs. A kind moves in here when it holds.
-    "holding": (
-        "close",
-        "error",
-        "refuse-token",
-        "refuse-wstoken",
-        "refuse-call",
-        "doubled-answer",
-        "recovery-failed",
-        "bad-wsc",
-        "replay-doubled",
-        "details-late",
-        "wsc-anywhere",
-        "short-idle",
-        "kill",
-        "raise",
-    ),
     "all": tuple(kind for kind in (*KINDS, *PROCESS_KINDS) if kind != "forbid"),
     "network": ("rst", "fin", "close", "error", "freeze", "freeze-in", "freeze-out", "slow"),
     "refusals": ("refuse-token", "refuse-wstoken", "refuse-upgrade", "refuse-subscribe", "refuse-call"),

@@ -3,7 +3,7 @@
     python -m oracle.simulate --seed 7 --trace              one run: digest, verdict, both journals with --journals DIR
     python -m oracle.simulate --seeds 1-1000 --hours 1      many runs, as many at once as there are cores
     python -m oracle.simulate --seeds 1-40 --hours 6,12,26 --density 0.02,0.05
-    python -m oracle.simulate --seeds 1-300 --faults holding --until-first-failure
+    python -m oracle.simulate --seeds 1-300 --until-first-failure
 
 A seed decides about everything: faults, application, ids, the order of tasks and the wall clock; where several hours
 or densities are given, also about these. The same seed with the same options gives the same digest, and each run has a
@@ -90,7 +90,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--density", type=_numbers, default=[1.0], help="how much happens in an hour; A,B: one of these"
     )
-    parser.add_argument("--faults", default="holding")
+    parser.add_argument("--faults", default="all")
     parser.add_argument("--rules", help=f"those of {', '.join(RULES)}; -rule leaves one out")
     parser.add_argument("--until-first-failure", action="store_true")
     parser.add_argument("--trace", action="store_true", help="with --seed: print the digest and what was seen")

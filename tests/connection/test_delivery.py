@@ -16,7 +16,7 @@ from rcex_ws.connection import DeliveryQueue, Overflow
 
 
 class Reports(list[tuple[Any, Any, int, bool]]):
-    """What the queue reported: the first and the last item that it had dropped in the episode, how many, and its end."""
+    """What the queue reported: the first and the last item dropped in the episode, how many, and its end."""
 
     def __init__(self) -> None:
         super().__init__()
