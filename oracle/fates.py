@@ -11,6 +11,9 @@ __all__ = ["LOST", "fates"]
 
 LOST = "lost"
 
+# A store fails a moment before or after the change returns whose word it was to keep, in seconds.
+NEAR = 0.5
+
 
 def fates(history: History) -> Iterator[tuple[j.Made, str]]:
     """Give each event with its fate, which is "lost" when a promise was broken."""
@@ -47,7 +50,7 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
     life = history.lives.get(due.life)
     if life is None:
         return False
-    if _behind_an_iterator(history, life, at):
+    if _behind_an_iterator(history, life, at) or _not_stored(history, life):
         return True
     if not life.store and n > life.last_handled:
         # Killed without a store: nobody remembers. Closed: what was under way on a connection that was not known dead.
@@ -61,6 +64,20 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
     # Who revokes before having subscribed, on a connection, takes what an earlier life left with it.
     later = (other for other in history.lives.values() if other.number > due.life)
     return any(other.how == "revoke" and not (other.subscribed and other.connected) for other in later)
+
+
+def _not_stored(history: History, life: Life) -> bool:
+    """Say whether a life was killed when its store had failed, as it was told, to take what it had subscribed last."""
+    changed = failed = 0.0
+    for record in history.client:
+        match record:
+            case j.Changed(life=life.number, how="returned"):
+                changed = record.at
+            case j.Told(life=life.number, event="error") if "No space left" in record.detail:
+                failed = record.at
+            case _:
+                pass
+    return life.how == "kill" and failed > changed - NEAR
 
 
 def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
