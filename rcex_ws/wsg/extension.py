@@ -1,9 +1,13 @@
 """`WebSocketExtension`: what the application holds. A thin front; each life behind it is an `Engine`.
 
 * engine.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
-* session.py: recovery and gaps (pure); inbox.py: notifications on their way in; announcer.py: what is told, in order
-* subscriptions.py, subscription_api.py: the one subscription, the calls for it; subscription.py: what subscribe() gives
-* rest_transport.py: REST over the WebSocket; store.py, keeper.py: surviving a restart
+* session.py: the recovery token, and why something may be missing (pure)
+* completeness.py, server_clock.py: since when, in the server's time (pure); gaps.py: gaps that wait to be told (pure)
+* subscription_machine.py: what is wanted, what the server has, how sure we are (pure); subscriptions.py: the calls of
+  the application; subscription_calls.py, subscription_api.py: those to the server; subscription.py: what subscribe()
+  gives; operation.py: a call that outlives its caller; host.py: what they need of the life
+* inbox.py: notifications on their way in; announcer.py: what is told, in order
+* rest_transport.py: REST over the WebSocket; store.py, file_lock.py, stored.py, keeper.py: surviving a restart
 * frames.py, filters.py, models.py: pure
 """
 

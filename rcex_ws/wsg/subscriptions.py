@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from itertools import count
 from math import inf
-from typing import Any, Protocol, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import anyio
 
@@ -18,85 +18,29 @@ from rcex_ws.errors import (
     ConfigurationError,
     ConnectFailed,
     NotConnected,
-    RateLimited,
     RcexError,
     RequestLost,
     SubscriptionEnded,
 )
 from rcex_ws.rest import LoginRefused, RestError
-from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import Announcer
-from rcex_ws.wsg.completeness import MARGIN, Completeness, Loss, gap_between
+from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
 from rcex_ws.wsg.filters import check_filters, same_filters
+from rcex_ws.wsg.host import Host
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.models import SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.operation import Operation
-from rcex_ws.wsg.server_clock import Moment
-from rcex_ws.wsg.stored import Certainty, StoredSubscription
+from rcex_ws.wsg.stored import StoredSubscription
 from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
-from rcex_ws.wsg.subscription_machine import Call, Change, Flight, SubscriptionMachine
+from rcex_ws.wsg.subscription_calls import SubscriptionCalls
+from rcex_ws.wsg.subscription_machine import Call, Change, SubscriptionMachine
 
-__all__ = ["Host", "Subscriptions"]
+__all__ = ["Subscriptions"]
 
 logger = logging.getLogger("rcex_ws.wsg")
 
 T = TypeVar("T")
-
-
-class Host(Protocol):
-    """What the subscription needs of the life that it is a part of."""
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether calls can go over the socket now."""
-        ...
-
-    @property
-    def owner_id(self) -> str | None:
-        """The extension that is logged in, if that is known."""
-        ...
-
-    @property
-    def heard_at(self) -> float:
-        """The loop's time when the newest frame came."""
-        ...
-
-    def moment(self) -> Moment:
-        """Give the server's time."""
-        ...
-
-    def check_home(self) -> None:
-        """Raise `WrongEventLoop` when the caller is not where the client lives."""
-        ...
-
-    def check_connected(self) -> None:
-        """Raise `NotConnected` when the connection is lost and only `recover()` brings it back."""
-        ...
-
-    async def wait_ready(self) -> None:
-        """Wait for a connection; raise `NotConnected` when it is not to be waited for."""
-        ...
-
-    def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
-        """Run a call in the background; the caller waits for it, whatever it is itself a part of."""
-        ...
-
-    def retry_delay(self, failures: int) -> float:
-        """Give the wait in seconds after so many failures in a row."""
-        ...
-
-    def deliver(self, subscription: Subscription, after: Subscription | None) -> None:
-        """Start the consumer of a subscription with a callback, after that of another."""
-        ...
-
-    def touch(self) -> None:
-        """Hear that what should be stored has changed."""
-        ...
-
-    async def store(self) -> None:
-        """Store it now."""
-        ...
 
 
 class Subscriptions:
@@ -122,6 +66,7 @@ class Subscriptions:
     ) -> None:
         self._host = host
         self._api = api
+        self._calls = SubscriptionCalls(host, api, machine, account, announcer, succeed=self._succeed)
         self._machine = machine
         self._inbox = inbox
         self._account = account
@@ -129,7 +74,6 @@ class Subscriptions:
         self._one_at_a_time = anyio.Lock()
         self._operations: list[Operation[Any]] = []
         self._settling = False
-        self._found: list[Gap] = []  # in answers, and not told yet
 
     @property
     def current(self) -> Subscription | None:
@@ -267,7 +211,7 @@ class Subscriptions:
             return
         try:
             while (call := machine.next_call(restoring=True)) is not None:
-                await self._make(call)
+                await self._calls.make(call)
         except RcexError as exc:
             if not _is_final(exc):
                 raise
@@ -275,7 +219,7 @@ class Subscriptions:
         except Exception as exc:  # a middleware may raise anything, which must not end the client
             raise ConnectFailed(f"a middleware raised {type(exc).__name__}", upgrade_sent=True) from exc
         finally:
-            self._tell_in_turn()
+            self._calls.tell_in_turn()
 
     def settle_soon(self) -> None:
         """Bring the server's filters and the wanted ones together, if they may differ; in the background."""
@@ -285,7 +229,7 @@ class Subscriptions:
 
     async def clear_up(self) -> None:
         """Delete the subscriptions of lost sessions."""
-        await self._delete_orphans()
+        await self._calls.delete_orphans()
 
     async def end_calls(self) -> None:
         """Cut short what the application waits for; what was sent gets its answer, so that it can be undone."""
@@ -408,11 +352,10 @@ class Subscriptions:
         try:
             with operation.uninterrupted():
                 await self._host.store()
-                while self._found:
-                    await self._announcer.gap_now(self._found.pop(0))
-                await self._delete_orphans()
+                await self._calls.tell_now()
+                await self._calls.delete_orphans()
         finally:
-            self._tell_in_turn()  # if it was cut short
+            self._calls.tell_in_turn()  # if it was cut short
             self._inbox.answered(subscription)
 
     # -- how: calls to the server ----------------------------------------------------------------------------------
@@ -434,7 +377,7 @@ class Subscriptions:
         try:
             await self._ask_for(operation, change, again=again)
         except BaseException:
-            self._tell_in_turn()  # what the answers have shown all the same
+            self._calls.tell_in_turn()  # what the answers have shown all the same
             raise
         finally:
             machine.withdraw(change)
@@ -449,81 +392,13 @@ class Subscriptions:
                 raise AssertionError("a change needs a call")
             try:
                 with operation.uninterrupted():
-                    await self._make(call)
+                    await self._calls.make(call)
             except (NotConnected, RequestLost) as exc:
                 if not again:
                     raise
                 logger.info("asking again: %s", exc)
         if change.withdrawn:
             raise _Withdrawn
-
-    async def _make(self, call: Call) -> None:
-        """Make one call, and tell the machine what became of it.
-
-        Raises:
-            RestError: the server refused; not when it says that the subscription is gone: that is known then.
-            RcexError: there was no answer, or none that can be read.
-        """
-        machine, asked = self._machine, self._host.moment()
-        flight = machine.sent(call, asked.earliest - MARGIN)
-        if machine.wanted and flight.before is not Certainty.NOTHING:  # else there is no doubt to be left
-            await self._write_ahead(flight)
-        if call.for_change and machine.change is not None and machine.change.withdrawn:
-            machine.not_made(flight)
-            raise NotConnected("the call was not wanted any more")
-        try:
-            info = await self._api.make(call)
-        except RestError as exc:
-            if exc.status_code == 404 and call.method == "PUT":
-                if not machine.flies(flight):
-                    raise RequestLost("the connection was lost with the answer", sent=True) from exc
-                machine.gone(flight, self._account.last_served(self._host.heard_at))
-                return
-            # A server's fault may have come after the change was made.
-            (machine.unanswered if exc.status_code >= 500 else machine.not_made)(flight)
-            raise
-        except (NotConnected, RateLimited):
-            machine.not_made(flight)
-            raise
-        except RequestLost as exc:
-            (machine.unanswered if exc.sent else machine.not_made)(flight)
-            raise
-        except BaseException:
-            machine.unanswered(flight)
-            raise
-        if not machine.flies(flight):
-            if info is not None:
-                machine.came_late(info)
-            raise RequestLost("the connection was lost with the answer", sent=True)
-        self._answered(flight, info, asked)
-
-    async def _write_ahead(self, flight: Flight) -> None:
-        """Store that a change goes out: who is killed then leaves the doubt to the next process."""
-        try:
-            await self._host.store()
-        except BaseException:
-            self._machine.not_made(flight)
-            raise
-        if not self._machine.flies(flight):
-            raise NotConnected("the connection was lost before the call was sent")
-
-    def _answered(self, flight: Flight, info: SubscriptionInfo | None, asked: Moment) -> None:
-        """Commit what the server has granted: all of it in one go."""
-        machine, before, change, now = self._machine, self._machine.current, self._machine.change, self._host.moment()
-        doubt = machine.answered(flight, info)
-        self._account.served(asked)
-        if doubt is not None:
-            self._found.append(doubt.until(now))
-        if info is not None and info.disabled_filters:
-            denied = ", ".join(f"{item.filter} ({item.reason or item.message})" for item in info.disabled_filters)
-            reason = f"filters not granted: {denied}"
-            self._found.append(gap_between(asked.earliest - MARGIN, now.latest, certain=True, reason=reason))
-        current = machine.current
-        if current is not None:
-            current.activate(machine.info, machine.wanted)
-            if current is not before and change is not None:
-                self._succeed(current, before, change.only_old)
-        self._host.touch()
 
     def _succeed(self, successor: Subscription, current: Subscription | None, of_old: Callable[[str], bool]) -> None:
         if current is not None:
@@ -557,7 +432,7 @@ class Subscriptions:
         machine = self._machine
         try:
             while self._host.is_ready and (call := machine.next_call()) is not None:
-                await self._make(call)
+                await self._calls.make(call)
         except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end the client
             if _is_final(exc):
                 self._fail(exc)
@@ -569,14 +444,14 @@ class Subscriptions:
             logger.warning("the filters could not be asserted, which is tried again: %s", exc or type(exc).__name__)
             return (exc.retry_after if isinstance(exc, RcexError) else None) or 0.0
         finally:
-            self._tell_in_turn()
+            self._calls.tell_in_turn()
         return None
 
     def _fail(self, error: RestError) -> None:
         """End the subscription: the server refuses for good what the application wants."""
         machine = self._machine
         if machine.doubt is not None:
-            self._found.append(machine.doubt.until(self._host.moment()))
+            self._calls.found.append(machine.doubt.until(self._host.moment()))
         if machine.current is None:
             machine.forget()
             return
@@ -584,27 +459,9 @@ class Subscriptions:
         self._end(SubscriptionState.FAILED, error)
         self._announcer.error(error)
 
-    async def _delete_orphans(self) -> None:
-        """Delete what nobody wants; what the server refuses for good is forgotten, all else is left for later."""
-        machine = self._machine
-        while machine.orphans:
-            orphan = machine.orphans[-1]  # until it is deleted: closing may come first
-            try:
-                await self._api.make(Call("DELETE", orphan))
-            except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end more than this
-                logger.info("a subscription was not deleted: %s", exc or type(exc).__name__)
-                if not isinstance(exc, RestError) or exc.retryable:
-                    return
-            if orphan in machine.orphans:
-                machine.orphans.remove(orphan)
-
     def _end_now(self, subscription: Subscription) -> None:
         if subscription is self._machine.current:
             self.end(SubscriptionState.REVOKED)
-
-    def _tell_in_turn(self) -> None:
-        while self._found:
-            self._announcer.gap(self._found.pop(0))
 
     def _unclaimed(self, filters: tuple[str, ...], info: SubscriptionInfo | None) -> Subscription:
         subscription = Subscription(self, filters, self._inbox.new_queue(), info=info, claimed=False)

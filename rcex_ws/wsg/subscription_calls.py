@@ -1,0 +1,153 @@
+"""Makes the calls that the subscription's machine asks for, tells it what became of them, and notes what answers show.
+
+Nothing is decided here but what an answer means: which call comes next is the machine's, when it is made is that of
+`Subscriptions`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from rcex_ws.errors import NotConnected, RateLimited, RequestLost
+from rcex_ws.rest import RestError
+from rcex_ws.wsg.announcer import Announcer
+from rcex_ws.wsg.completeness import MARGIN, Completeness, gap_between
+from rcex_ws.wsg.host import Host
+from rcex_ws.wsg.models import Gap, SubscriptionInfo
+from rcex_ws.wsg.server_clock import Moment
+from rcex_ws.wsg.stored import Certainty
+from rcex_ws.wsg.subscription import Subscription
+from rcex_ws.wsg.subscription_api import SubscriptionApi
+from rcex_ws.wsg.subscription_machine import Call, Flight, SubscriptionMachine
+
+__all__ = ["SubscriptionCalls"]
+
+logger = logging.getLogger("rcex_ws.wsg")
+
+
+class SubscriptionCalls:
+    """Make calls.
+
+    Args:
+        host: the life.
+        api: asks the server.
+        machine: hears what became of a call.
+        account: knows what is complete.
+        announcer: hears of gaps.
+        succeed: hands over to the consumer of a change that was granted: called with it, with the one before, and with
+            what tells the notifications that only the filters before can have caused.
+
+    Attributes:
+        found: gaps that answers have shown and nobody was told of yet.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        api: SubscriptionApi,
+        machine: SubscriptionMachine[Subscription],
+        account: Completeness,
+        announcer: Announcer,
+        *,
+        succeed: Callable[[Subscription, Subscription | None, Callable[[str], bool]], None],
+    ) -> None:
+        self.found: list[Gap] = []
+        self._host = host
+        self._api = api
+        self._machine = machine
+        self._account = account
+        self._announcer = announcer
+        self._succeed = succeed
+
+    async def make(self, call: Call) -> None:
+        """Make one call, and tell the machine what became of it.
+
+        Raises:
+            RestError: the server refused; not when it says that the subscription is gone: that is known then.
+            RcexError: there was no answer, or none that can be read.
+        """
+        machine, asked = self._machine, self._host.moment()
+        flight = machine.sent(call, asked.earliest - MARGIN)
+        if machine.wanted and flight.before is not Certainty.NOTHING:  # else there is no doubt to be left
+            await self._write_ahead(flight)
+        if call.for_change and machine.change is not None and machine.change.withdrawn:
+            machine.not_made(flight)
+            raise NotConnected("the call was not wanted any more")
+        try:
+            info = await self._api.make(call)
+        except RestError as exc:
+            if exc.status_code == 404 and call.method == "PUT":
+                if not machine.flies(flight):
+                    raise RequestLost("the connection was lost with the answer", sent=True) from exc
+                machine.gone(flight, self._account.last_served(self._host.heard_at))
+                return
+            # A server's fault may have come after the change was made.
+            (machine.unanswered if exc.status_code >= 500 else machine.not_made)(flight)
+            raise
+        except (NotConnected, RateLimited):
+            machine.not_made(flight)
+            raise
+        except RequestLost as exc:
+            (machine.unanswered if exc.sent else machine.not_made)(flight)
+            raise
+        except BaseException:
+            machine.unanswered(flight)
+            raise
+        if not machine.flies(flight):
+            if info is not None:
+                machine.came_late(info)
+            raise RequestLost("the connection was lost with the answer", sent=True)
+        self._answered(flight, info, asked)
+
+    async def _write_ahead(self, flight: Flight) -> None:
+        """Store that a change goes out: who is killed then leaves the doubt to the next process."""
+        try:
+            await self._host.store()
+        except BaseException:
+            self._machine.not_made(flight)
+            raise
+        if not self._machine.flies(flight):
+            raise NotConnected("the connection was lost before the call was sent")
+
+    def _answered(self, flight: Flight, info: SubscriptionInfo | None, asked: Moment) -> None:
+        """Commit what the server has granted: all of it in one go."""
+        machine, before, change, now = self._machine, self._machine.current, self._machine.change, self._host.moment()
+        doubt = machine.answered(flight, info)
+        self._account.served(asked)
+        if doubt is not None:
+            self.found.append(doubt.until(now))
+        if info is not None and info.disabled_filters:
+            denied = ", ".join(f"{item.filter} ({item.reason or item.message})" for item in info.disabled_filters)
+            reason = f"filters not granted: {denied}"
+            self.found.append(gap_between(asked.earliest - MARGIN, now.latest, certain=True, reason=reason))
+        current = machine.current
+        if current is not None:
+            current.activate(machine.info, machine.wanted)
+            if current is not before and change is not None:
+                self._succeed(current, before, change.only_old)
+        self._host.touch()
+
+    async def delete_orphans(self) -> None:
+        """Delete what nobody wants; what the server refuses for good is forgotten, all else is left for later."""
+        machine = self._machine
+        while machine.orphans:
+            orphan = machine.orphans[-1]  # until it is deleted: closing may come first
+            try:
+                await self._api.make(Call("DELETE", orphan))
+            except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end more than this
+                logger.info("a subscription was not deleted: %s", exc or type(exc).__name__)
+                if not isinstance(exc, RestError) or exc.retryable:
+                    return
+            if orphan in machine.orphans:
+                machine.orphans.remove(orphan)
+
+    async def tell_now(self) -> None:
+        """Tell what was found, and wait until the hook has run."""
+        while self.found:
+            await self._announcer.gap_now(self.found.pop(0))
+
+    def tell_in_turn(self) -> None:
+        """Tell what was found, after everything that was told before."""
+        while self.found:
+            self._announcer.gap(self.found.pop(0))
