@@ -5,14 +5,17 @@ The oracle simulates long lives and judges what was told, so it finds what no si
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from rcex_ws import Events, Gap, SubscriptionState
+from rcex_ws import Events, Gap, Notification, State, SubscriptionState
 from rcex_ws.gateway import Gateway
+from rcex_ws.gateway.frames import connection_details
+from rcex_ws.gateway.sessions import Frame
 from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
 from tests.found.peer import MESSAGES
 
@@ -178,3 +181,196 @@ async def test_detaching_with_a_store_while_the_connection_is_lost_leaves_it_to_
         await rc.install_extension(ext)
         await ext.subscribe([MESSAGES], then.on_notification)
         await then.number(1)
+
+
+# -- a lost session, and what the queue drops ----------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick_writer")
+@pytest.mark.parametrize(
+    "gateway_options", [{}, {"recovery_timeout": 0.1}], ids=["recovery refused", "window exceeded"]
+)
+async def test_a_session_that_was_lost_before_the_process_was_killed_is_a_certain_gap_for_the_next(
+    gateway: Gateway, gateway_options: dict[str, Any], tmp_path: Path, told: Told
+) -> None:
+    shelf, then = Shelf(), Told()
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(told, session_store=shelf, wait=0.2 if gateway_options else 0.02)
+        await rc.install_extension(ext)
+        proven = utc_now()
+        await ext.subscribe([MESSAGES], told.on_notification)
+        if not gateway_options:
+            gateway.fail_recovery("WSG-1003")
+        gateway.refuse("POST /restapi/v1.0/subscription", 503, times=None)
+        gateway.cut()
+        gateway.notify(MESSAGES, {"i": 1})
+        lost = utc_now()
+        await until(lambda: shelf.kept.wsc is None)
+        killed = Shelf(shelf.kept)  # what this process does from here on happens no more
+    gateway.clear_faults()
+    assert killed.kept.subscription.wanted == (MESSAGES,)
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(then, session_store=killed)
+        await rc.install_extension(ext)
+        await ext.subscribe([MESSAGES], then.on_notification)
+        gateway.notify(MESSAGES, {"i": 2})
+        await then.number(2)
+    assert _certain(covering(then.gaps, lost, proven=proven, over=utc_now())), then.gaps
+    assert then.numbers == [2]
+
+
+async def test_the_gap_of_dropped_notifications_without_a_timestamp_reaches_up_to_the_present(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
+    go_on = anyio.Event()
+
+    async def be_slow(notification: Notification) -> None:
+        told.on_notification(notification)
+        await go_on.wait()
+
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(told, max_pending=2)
+        await rc.install_extension(ext)
+        proven = utc_now()
+        subscription = await ext.subscribe([MESSAGES], be_slow)
+        gateway.notify(MESSAGES, {"i": 0})
+        await told.number(0)
+        info = subscription.info
+        assert info is not None
+        for number in range(1, 6):
+            meta = {"type": "ServerNotification", "messageId": f"m{number}", "status": 200}
+            body = {"uuid": f"u{number}", "event": info.event_filters[0], "subscriptionId": info.id}
+            gateway.send_raw(json.dumps([meta, body | {"body": {"i": number}}]))
+        lost = utc_now()
+        await until(lambda: subscription.dropped == 3)
+        go_on.set()
+        await told.until(lambda: told.gaps)
+        assert _certain(covering(told.gaps, lost, proven=proven, over=utc_now())), told.gaps
+        await told.number(5)
+    assert told.numbers == [0, 4, 5]
+
+
+# -- a caller that is cancelled ------------------------------------------------------------------------------------
+
+
+async def test_who_is_cancelled_while_revoking_has_revoked(gateway: Gateway, tmp_path: Path, told: Told) -> None:
+    delete = "DELETE /restapi/v1.0/subscription/*"
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(told)
+        await rc.install_extension(ext)
+        subscription = await ext.subscribe([MESSAGES], told.on_notification)
+        gateway.answer_fault(delete, delay=0.3)
+        async with anyio.create_task_group() as group:
+            group.start_soon(subscription.revoke)
+            await until(lambda: any(entry.get("method") == "DELETE" for entry in gateway.log()))
+            group.cancel_scope.cancel()
+        assert subscription.state is SubscriptionState.REVOKED
+        assert ext.subscription is None
+        assert gateway.notify(MESSAGES, {"i": 1}) == []
+        assert (await rc.get("/restapi/v1.0/subscription")).json()["records"] == []
+        await ext.subscribe([MESSAGES], told.on_notification)  # which the late answer must not end
+        gateway.notify(MESSAGES, {"i": 2})
+        await told.number(2)
+        assert (ext.state, told.gaps) == (State.READY, [])
+
+
+# -- a server that tells no time -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["9999-12-31T23:59:59.999Z", "0001-01-01T00:00:00Z", "now"])
+async def test_a_creation_time_that_cannot_be_does_no_harm(
+    gateway: Gateway, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    def say(*args: Any) -> Frame:
+        frame = connection_details(*args)
+        return Frame(frame.meta, {**(frame.body or {}), "creationTime": said})
+
+    monkeypatch.setattr("rcex_ws.gateway.websocket.connection_details", say)
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(told)
+        await rc.install_extension(ext)
+        assert ext.state is State.READY
+        assert ext.connection_details is not None
+        assert ext.connection_details.creation_time == said
+        proven = utc_now()
+        await ext.subscribe([MESSAGES], told.on_notification)
+        gateway.fail_recovery()
+        gateway.cut()
+        lost = utc_now()
+        await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+        assert _certain(covering(told.gaps, lost, proven=proven, over=utc_now())), told.gaps
+        gateway.notify(MESSAGES, {"i": 1})
+        await told.number(1)
+        assert ext.state is State.READY
+
+
+# -- closing from inside -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["handler", "task"])
+async def test_a_task_that_a_handler_has_started_waits_for_the_closing_too(
+    gateway: Gateway, tmp_path: Path, told: Told, first: str
+) -> None:
+    shelf, closing, found = Shelf(), anyio.Event(), dict[str, tuple[bool, SubscriptionState]]()
+    shelf.closing_takes = 0.2
+    async with logged_in(gateway, tmp_path) as rc, anyio.create_task_group() as group:
+        ext = extension(told, session_store=shelf)
+        await rc.install_extension(ext)
+        subscription = await ext.subscribe([MESSAGES], told.on_notification)
+
+        async def close(who: str) -> None:
+            closing.set()
+            await rc.aclose()
+            found[who] = shelf.is_open, subscription.state
+
+        async def close_twice(_: object) -> None:
+            group.start_soon(close, "task")
+            if first == "task":
+                await closing.wait()
+            await close("handler")
+
+        ext.on(Events.DISCONNECTED, close_twice)
+        gateway.cut()
+        with anyio.fail_after(4):
+            await closing.wait()
+            await close("outside")
+            await until(lambda: len(found) == 3)
+    assert found == dict.fromkeys(("handler", "task", "outside"), (False, SubscriptionState.CLOSED))
+
+
+def _root_tasks() -> list[str | None]:
+    return [task.name for task in anyio.get_running_tasks() if (task.name or "").startswith("rcex_ws client")]
+
+
+@pytest.mark.parametrize("patient", [True, False], ids=["a moment", "too long"])
+async def test_closing_again_waits_a_moment_for_a_handler_that_closed_and_goes_on(
+    gateway: Gateway, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
+    closed, ended, go_on = anyio.Event(), anyio.Event(), anyio.Event()
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(told)
+        await rc.install_extension(ext)
+
+        async def close(_: object) -> None:
+            await rc.aclose()
+            closed.set()
+            if patient:
+                await anyio.sleep(0.2)
+            else:
+                await go_on.wait()
+            ended.set()
+
+        ext.on(Events.DISCONNECTED, close)
+        gateway.cut()
+        with anyio.fail_after(4):
+            await closed.wait()
+        assert _root_tasks()
+        if not patient:
+            monkeypatch.setattr("rcex_ws.rest.client._COURTESY", 0.1)
+        with anyio.fail_after(2):
+            await rc.aclose()
+        assert ended.is_set() is patient
+        go_on.set()
+        if not patient:
+            await until(lambda: not _root_tasks())
+        assert _root_tasks() == []
