@@ -6,6 +6,7 @@ The oracle simulates long lives and judges what was told, so it finds what no si
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,8 @@ async def test_a_creation_time_that_cannot_be_does_no_harm(
         gateway.cut()
         lost = utc_now()
         await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+        # Only `Date` tells the time now, and the gateway's web server sets its own once a second.
+        lost -= timedelta(seconds=1.2)
         assert _certain(covering(told.gaps, lost, proven=proven, over=utc_now())), told.gaps
         gateway.notify(MESSAGES, {"i": 1})
         await told.number(1)
@@ -307,12 +310,14 @@ async def test_a_creation_time_that_cannot_be_does_no_harm(
 # -- closing from inside -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("first", ["handler", "task"])
+@pytest.mark.parametrize("first", ["handler", "task", "outside"])
+@pytest.mark.parametrize("what", ["client", "extension"])
 async def test_a_task_that_a_handler_has_started_waits_for_the_closing_too(
-    gateway: Gateway, tmp_path: Path, told: Told, first: str
+    gateway: Gateway, tmp_path: Path, told: Told, what: str, first: str
 ) -> None:
-    shelf, closing, found = Shelf(), anyio.Event(), dict[str, tuple[bool, SubscriptionState]]()
+    shelf, entered, closing = Shelf(), anyio.Event(), anyio.Event()
     shelf.closing_takes = 0.2
+    found: dict[str, tuple[bool, SubscriptionState]] = {}
     async with logged_in(gateway, tmp_path) as rc, anyio.create_task_group() as group:
         ext = extension(told, session_store=shelf)
         await rc.install_extension(ext)
@@ -320,10 +325,13 @@ async def test_a_task_that_a_handler_has_started_waits_for_the_closing_too(
 
         async def close(who: str) -> None:
             closing.set()
-            await rc.aclose()
+            await (rc.aclose() if what == "client" else ext.aclose())
             found[who] = shelf.is_open, subscription.state
 
         async def close_twice(_: object) -> None:
+            entered.set()
+            if first == "outside":
+                await closing.wait()
             group.start_soon(close, "task")
             if first == "task":
                 await closing.wait()
@@ -332,7 +340,7 @@ async def test_a_task_that_a_handler_has_started_waits_for_the_closing_too(
         ext.on(Events.DISCONNECTED, close_twice)
         gateway.cut()
         with anyio.fail_after(4):
-            await closing.wait()
+            await (entered if first == "outside" else closing).wait()
             await close("outside")
             await until(lambda: len(found) == 3)
     assert found == dict.fromkeys(("handler", "task", "outside"), (False, SubscriptionState.CLOSED))
@@ -367,8 +375,9 @@ async def test_closing_again_waits_a_moment_for_a_handler_that_closed_and_goes_o
         assert _root_tasks()
         if not patient:
             monkeypatch.setattr("rcex_ws.rest.client._COURTESY", 0.1)
-        with anyio.fail_after(2):
-            await rc.aclose()
+        begun = anyio.current_time()
+        await rc.aclose()
+        assert anyio.current_time() - begun < 1
         assert ended.is_set() is patient
         go_on.set()
         if not patient:
