@@ -14,8 +14,8 @@ from email.utils import parsedate_to_datetime
 
 __all__ = ["Moment", "ServerClock"]
 
-#: What a `Date` header is rounded down to, in seconds.
-_DATE_RESOLUTION = 1.0
+#: By how much a `Date` header may be behind, in seconds: it is rounded down, and servers renew it once a second.
+_DATE_RESOLUTION = 2.0
 
 #: How long a reading helps to understand the next one, in seconds: an attempt to connect has two.
 _MOMENT = 10.0
