@@ -20,7 +20,9 @@ from rcex_ws.wsg.subscription_machine import Call, Flight, SubscriptionMachine
 A, B = "/restapi/v1.0/account/~/extension/~/message-store", "/restapi/v1.0/account/~/presence"
 FILTERS = st.sampled_from([(A,), (B,), (A, B)])
 
-FATES = st.sampled_from(["answer", "answer", "fault", "lost", "killed", "refused", "final", "ended", "forgotten"])
+FATES = st.sampled_from(
+    ["answer", "answer", "fault", "lost", "killed", "refused", "final", "ended", "forgotten", "cut"]
+)
 WITHDRAWN = st.sampled_from(["", "", "before", "after"])
 
 
@@ -126,8 +128,10 @@ class Subscribing(RuleBasedStateMachine):
         if self.wrong:
             doubt = machine.to_store().doubt
             since = math.inf if doubt is None else -math.inf if doubt.since is None else doubt.since
-            if self.outage is not None and (self.restoring or self.revived or self.session != server.session):
+            if self.outage is not None and (self.restoring or self.session != server.session):
                 since = min(since, self.outage)  # its gap lasts until there is a subscription
+            if self.revived:
+                since = -math.inf  # it is not known here, until a call is answered
             assert since <= min(self.wrong), "the server had other filters, and there is no doubt"
         if machine.settled and self.air is None and not server.forgot:
             if machine.wanted:
@@ -178,6 +182,9 @@ class Subscribing(RuleBasedStateMachine):
             self.told(machine.doubt.since)
         if self.outage is not None:
             self.told(self.outage)
+        if self.revived:
+            self.told(-math.inf)
+            self.revived = False
         machine.revoke()
         assert not machine.wanted
         assert machine.current is machine.info is machine.doubt is None
@@ -254,6 +261,10 @@ class Subscribing(RuleBasedStateMachine):
                 self.the_server_fails()
             case "lost":
                 self.lose()
+            case "cut":
+                self.lose()
+                self.step()
+                self.connect(ended=False)
             case "ended" if made:
                 self.answer()
                 if self.ready:
@@ -281,6 +292,9 @@ class Subscribing(RuleBasedStateMachine):
     def answer(self, *, killed=False):
         machine, air, change, before = self.machine, self.air, self.change, self.machine.wanted
         self.air = None
+        if self.revived:
+            self.told(-math.inf)
+            self.revived = False
         if air.call.method == "PUT" and air.info is None:
             machine.gone(air.flight, self.served)
             assert machine.certainty is Certainty.NOTHING
@@ -420,9 +434,7 @@ class Subscribing(RuleBasedStateMachine):
     def connect(self, ended):
         server, machine = self.server, self.machine
         if not ended and not self.restoring and self.session == server.session and server.id is not None:
-            if self.revived:
-                self.told(self.outage)  # after any restart that was not in order, but here alone is it needed
-            self.ready, self.outage, self.revived = True, None, False
+            self.ready, self.outage = True, None
             self.served = self.now
             return
         server.begin_session()
@@ -444,7 +456,7 @@ class Subscribing(RuleBasedStateMachine):
             self.restored()
 
     def restored(self):
-        self.told(self.outage)
+        self.told(-math.inf if self.revived else self.outage)
         self.restoring, self.ready, self.outage, self.revived = False, True, None, False
 
     # -- the process ---------------------------------------------------------------------------------------------
