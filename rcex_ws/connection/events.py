@@ -81,6 +81,7 @@ class EventEmitter(pyee.EventEmitter):
         self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         self._running = False
         self._last_turns: float | None = None  # seconds for what is left when stopped
+        self._turn: anyio.CancelScope | None = None  # the one that runs now, or ran last
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
         """Queue an event for its handlers; tell whether it has any now."""
@@ -131,6 +132,11 @@ class EventEmitter(pyee.EventEmitter):
         """
         self._spawn, self._last_turns = None, within
 
+    def cut_short(self) -> None:
+        """Cancel the handler that runs now: those that wait behind it have a word to hear, too."""
+        if self._turn is not None:
+            self._turn.cancel()
+
     def _run_soon(self) -> None:
         if self._turns and not self._running and self._spawn is not None:
             self._running = True
@@ -149,7 +155,8 @@ class EventEmitter(pyee.EventEmitter):
     async def _run_turns(self, *, until_stopped: bool = False) -> None:
         turn = Turn()
         while self._turns and not (until_stopped and self._last_turns is not None):
-            await self._turns.popleft()()
+            with anyio.CancelScope() as self._turn:
+                await self._turns.popleft()()
             if self._turns and turn.over():
                 await anyio.lowlevel.checkpoint()
 

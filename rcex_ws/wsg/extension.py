@@ -374,6 +374,10 @@ class WebSocketExtension(Extension):
             return
         with anyio.move_on_after(last_turns, shield=True):
             await self._emitting.wait()
+        if not self._emitting.excused:
+            self.event_emitter.cut_short()
+        with anyio.move_on_after(last_turns, shield=True):
+            await self._emitting.wait()
         if engine is self._engine:
             self._emitting.cancel()
 

@@ -242,3 +242,21 @@ async def test_a_forgotten_close_is_a_resource_warning(gateway, make_ext, anyio_
     await rc.aclose()
     del rc
     gc.collect()
+
+
+async def test_what_closing_finds_is_told_though_a_handler_hangs(rc, make_ext, told, send, gateway):
+    ext = make_ext(close_timeout=0.5)
+    await rc.install_extension(ext)
+
+    async def hang(_):
+        told.add("hangs")
+        await anyio.sleep_forever()
+
+    await ext.subscribe(STORE, hang)
+    send(1)
+    await told.wait("hangs")
+    ext.on(Events.DISCONNECTED, hang)
+    gateway.cut(code=1001)
+    await told.wait("hangs", 2)
+    await ext.aclose()
+    assert [gap for gap in told.of(Events.NOTIFICATION_GAP) if gap.certain and "closed with" in gap.reason]
