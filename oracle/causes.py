@@ -56,7 +56,7 @@ class Causes:
         history = self._history
         for life in history.lives.values():
             after = history.lives.get(life.number + 1)
-            if life.closing is not None and history.disconnected_at(life) is not None:
+            if life.closing is not None and (not life.connected or history.disconnected_at(life) is not None):
                 yield life.closing.at, "a loss that was open at the close"
             away = after is not None and after.began_at - life.ended_at > history.window - 2 * MARGIN * history.pace
             if life.how == "kill" or away:

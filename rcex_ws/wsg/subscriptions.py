@@ -142,6 +142,7 @@ class Subscriptions:
                 with operation.uninterrupted():
                     if not self._host.is_ready or info is None:
                         self.end(SubscriptionState.REVOKED)
+                        await self._host.store()
                         return
                     operation.on_withdrawn = lambda: self._end_now(subscription)  # nobody waits to hear of it
                     try:  # what the server writes until it answers is still delivered
@@ -155,6 +156,7 @@ class Subscriptions:
                         logger.info("the subscription will be deleted later: %s", exc)
                     finally:
                         self._end_now(subscription)
+                        await self._host.store()  # before anything else is asked for
 
         await self._carry_out(run, "revoke")
 

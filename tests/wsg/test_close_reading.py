@@ -314,3 +314,13 @@ async def test_the_same_filters_while_lost_by_hand_raise(rc, make_ext, told, gat
     await told.wait(Events.DISCONNECTED)
     with pytest.raises(NotConnected):
         await ext.subscribe(STORE, told.on_notification)
+
+
+async def test_that_something_was_revoked_is_stored_before_anything_else_is_asked_for(rc, make_ext, told):
+    store = MemoryStore()
+    ext = make_ext(session_store=store)
+    await rc.install_extension(ext)
+    subscription = await ext.subscribe(STORE, told.on_notification)
+    assert store.kept.subscription.wanted == tuple(STORE)
+    await subscription.revoke()
+    assert store.kept.subscription.wanted == ()
