@@ -42,12 +42,14 @@ class StoredSubscription(Struct, frozen=True, kw_only=True, rename="camel"):
         info: the subscription, as the server described it last; None if it never did.
         certainty: how sure we were of what the server has.
         doubt: since when it may have had other filters, or none; None if that was not in doubt.
+        orphans: ids of earlier subscriptions that were still to be deleted.
     """
 
     wanted: tuple[str, ...]
     info: SubscriptionInfo | None
     certainty: Certainty
     doubt: StoredLoss | None = None
+    orphans: tuple[str, ...] = ()
 
 
 class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -279,6 +279,7 @@ class SubscriptionMachine(Generic[C]):
             info=self.info,
             certainty=self.certainty if sure else Certainty.UNSURE,
             doubt=None if doubt is None else doubt.to_store(),
+            orphans=tuple(self.orphans),
         )
 
     def resume(self, stored: StoredSubscription, consumer: C, *, clean: bool) -> None:
@@ -291,6 +292,7 @@ class SubscriptionMachine(Generic[C]):
         """
         self.wanted, self.info, self.current = stored.wanted, stored.info, consumer
         self.certainty, self._in_force = stored.certainty, stored.wanted
+        self.orphans = list(stored.orphans)
         if self.certainty is Certainty.KNOWN and not clean:
             self.certainty = Certainty.UNSURE
         if stored.doubt is not None:

@@ -83,6 +83,7 @@ class Snapshot:
     stored: StoredSubscription
     unfinished: float
     session: int | None
+    ids: set[str]  # of the subscriptions that were known
 
 
 class Subscribing(RuleBasedStateMachine):
@@ -138,9 +139,14 @@ class Subscribing(RuleBasedStateMachine):
                 assert server.filters == machine.wanted, "it is settled, and the server has other filters"
             else:
                 assert server.id is None or server.id in machine.orphans or server.id in self.excused
-        known = {*machine.orphans, *([] if machine.info is None else [machine.info.id])}
-        assert server.ids <= known | self.excused, "a subscription is left behind"
+        assert server.ids <= self.known | self.excused, "a subscription is left behind"
         self.now += 1
+
+    @property
+    def known(self):
+        """The ids of the subscriptions that the machine knows."""
+        info = self.machine.info
+        return {*self.machine.orphans, *([] if info is None else [info.id])}
 
     def told(self, since):
         """Tell the application of a gap until now."""
@@ -218,7 +224,7 @@ class Subscribing(RuleBasedStateMachine):
         assert call.for_change == (self.change is not None and not self.restoring)
         flight = machine.sent(call, self.now)
         self.air = Air(flight, call)
-        if machine.wanted and flight.before is not Certainty.NOTHING:
+        if machine.wanted and (flight.before is not Certainty.NOTHING or machine.doubt is not None):
             if before == "store fails":
                 self.landed(machine.not_made)
                 return
@@ -230,7 +236,7 @@ class Subscribing(RuleBasedStateMachine):
                 self.lose()
                 return
             if before == "withdraw" and self.change is not None:
-                machine.withdraw(self.change)
+                self.withdraw()
         if call.for_change and self.change.withdrawn:
             self.landed(machine.not_made)
 
@@ -465,7 +471,7 @@ class Subscribing(RuleBasedStateMachine):
     def store(self):
         unfinished = self.now if self.outage is None else self.outage
         session = None if self.restoring else self.session
-        self.saved = Snapshot(self.now, self.machine.to_store(), unfinished, session)
+        self.saved = Snapshot(self.now, self.machine.to_store(), unfinished, session, self.known)
 
     @rule(really=st.sampled_from([False, False, False, True]))
     def kill(self, really):
@@ -494,10 +500,10 @@ class Subscribing(RuleBasedStateMachine):
             self.revived = revived or revoked_at >= saved.at
             assert machine.wanted == saved.stored.wanted
             assert clean or machine.certainty is not Certainty.KNOWN
+            assert self.known == saved.ids
         if saved is not None and saved.at < self.gone_at:
             self.wrong -= self.were_silent  # the process that knew of it died with that
-        known = set() if machine.info is None else {machine.info.id}
-        self.excused |= self.server.ids - known
+        self.excused |= self.server.ids - self.known
 
     # -- in the end ----------------------------------------------------------------------------------------------
 
@@ -525,3 +531,20 @@ class Subscribing(RuleBasedStateMachine):
 
 TestSubscribing = Subscribing.TestCase
 TestSubscribing.settings = settings(max_examples=500, stateful_step_count=30, deadline=None)
+
+
+def subscribed():
+    machine = SubscriptionMachine()
+    machine.begin("consumer", (A,))
+    machine.answered(machine.sent(machine.next_call(), 0.0), SubscriptionInfo("s1", (A,)))
+    return machine
+
+
+def test_what_is_to_be_deleted_is_left_to_the_next_process():
+    machine = subscribed()
+    machine.session_ended()
+    machine.answered(machine.sent(machine.next_call(), 1.0), SubscriptionInfo("s2", (A,)))
+    successor = SubscriptionMachine()
+    successor.resume(machine.to_store(), "successor", clean=True)
+    assert successor.info.id == "s2"
+    assert successor.orphans == ["s1"]
