@@ -85,6 +85,7 @@ class WsgConversation:
         self._clock = loop_clock()
         self._asked: dict[str, float] = {}  # questions without an answer: by id, when they were sent; oldest first
         self._last_asked = began_at
+        self._date: str | None = None  # of the last answer that had one
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
@@ -202,7 +203,8 @@ class WsgConversation:
         if key in self._asked:
             asked_at, account = self._forget_questions_until(key), self._common.account
             date = (frame.meta.headers or {}).get("Date")
-            if date is not None:
+            if date is not None and date != self._date:  # once a second at most
+                self._date = date
                 account.clock.read_date(date, asked_at=asked_at, got_at=self._clock())
             account.answered(asked_at)
         if not self._common.table.settle(key, frame) and kind == "error" and not is_own_id(key):
