@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
@@ -273,8 +273,8 @@ class WsgConversation:
             doubt = Doubt("the last process had lost notifications", certain=True)
         common.inbox.reconnected(recovery)
         if subscribed and doubt is not None:
-            certain = doubt.certain or loss.certain
-            common.announcer.gap(gap_between(loss.since, moment.latest, certain=certain, reason=doubt.reason))
+            told = replace(loss, certain=doubt.certain or loss.certain, reason=doubt.reason)
+            common.announcer.gap(told.until(moment))
         recovered = recovery.outcome is Outcome.RECOVERED
         event = Events.AUTO_RECOVER_SUCCESS if recovered else Events.AUTO_RECOVER_FAILED
         common.announcer.emit(event, self._link)

@@ -89,6 +89,8 @@ class Keeper:
         session.begin_outage(Outage(lost_at=None, clean=stored.clean))
         self._common.account.resume(Loss.from_store(stored.unfinished))
         self._common.subscriptions.resume(stored.subscription, clean=stored.clean)
+        if stored.clean:
+            await self.write()  # from here on the end of this process counts
 
     def touch(self) -> None:
         """Say that something changed."""

@@ -69,7 +69,7 @@ class SubscriptionCalls:
         """
         machine, asked = self._machine, self._host.moment()
         flight = machine.sent(call, asked.earliest - MARGIN)
-        if machine.wanted and flight.before is not Certainty.NOTHING:  # else there is no doubt to be left
+        if machine.wanted and (flight.before is not Certainty.NOTHING or machine.doubt is not None):
             await self._write_ahead(flight)
         if call.for_change and machine.change is not None and machine.change.withdrawn:
             machine.not_made(flight)
