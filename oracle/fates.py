@@ -14,6 +14,9 @@ LOST = "lost"
 # A store fails a moment before or after the change returns whose word it was to keep, in seconds.
 NEAR = 0.5
 
+# Seconds after a loss, or the start of a life, in which what is subscribed may still get what a replay brings.
+_REPLAYED = 60.0
+
 
 def fates(history: History) -> Iterator[tuple[j.Made, str]]:
     """Give each event with its fate, which is "lost" when a promise was broken."""
@@ -88,6 +91,7 @@ def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
     hung: dict[int, float] = {}
     replaced: dict[int, float] = {}
     asked: dict[int, int] = {}
+    lost = life.began_at if life.store and life.number > 1 else float("-inf")
     ended = life.closing.at if life.closing is not None else float("inf")
     for record in history.client:
         match record:
@@ -95,6 +99,8 @@ def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
                 asked[record.op] = record.consumer
                 if record.consumer % 2:
                     hung[record.consumer] = record.at  # until it takes the first
+                    if record.at - lost < _REPLAYED:
+                        hung[record.consumer] = lost - silence(life.options)  # which a replay may bring
             case j.Changed(life=life.number, how="returned") if record.op in asked:
                 for consumer in hung:
                     if consumer != asked[record.op]:
@@ -103,6 +109,8 @@ def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
                 hung[record.consumer] = history.made[record.n].at
             case j.HandlerDone(life=life.number) if record.how != "cancelled":
                 hung.pop(record.consumer, None)
+            case j.Told(life=life.number, event="disconnected"):
+                lost = record.at
             case j.Changing(life=life.number, what="connect" | "revoke") if record.at >= at:
                 ended = min(ended, record.at)
             case j.Changed(life=life.number, op=0) if record.at >= at and not record.claimed:

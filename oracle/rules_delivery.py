@@ -60,6 +60,8 @@ def order(history: History) -> Iterator[Violation]:
         final[written.n] = place
     last: dict[tuple[int, int], int] = {}
     for record in history.handled:
+        if not record.consumer:  # the one label of all iterators whose subscribe had not returned yet
+            continue
         key = (record.life, record.consumer)
         before = last.setdefault(key, record.n)
         if final[record.n] < first[before]:
