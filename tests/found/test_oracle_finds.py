@@ -183,6 +183,27 @@ async def test_detaching_with_a_store_while_the_connection_is_lost_leaves_it_to_
         await then.number(1)
 
 
+async def test_killed_right_after_a_clean_session_was_resumed_the_next_process_tells_a_possible_gap(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
+    shelf, then = Shelf(), Told()
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(told, session_store=shelf)
+        await rc.install_extension(ext)
+        await ext.subscribe([MESSAGES], told.on_notification)
+        await ext.detach()
+    assert shelf.kept.clean
+    async with logged_in(gateway, tmp_path) as rc:
+        await rc.install_extension(extension(Told(), session_store=shelf))
+        killed = Shelf(shelf.kept)  # what this process does from here on happens no more
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(then, session_store=killed)
+        await rc.install_extension(ext)
+        await ext.subscribe([MESSAGES], then.on_notification)
+        await until(lambda: then.gaps)
+    assert [gap.certain for gap in then.gaps] == [False], then.gaps
+
+
 # -- a lost session, and what the queue drops ----------------------------------------------------------------------
 
 
