@@ -160,6 +160,7 @@ async def test_what_happens_in_which_order(living: Any, plan: Plan, peer: Any, u
     await life.close(farewell=one.note("f", farewell), drain=one.note("d", drain), last=one.note("l", last))
     assert sorted(told[:2]) == ["lasting", "passing"]
     assert told[2:] == ["passing: cut", "f", "d", "helper", "lasting: cut", "l"]
+    await until(lambda: not peer.open)  # it has answered the close, but not taken everything yet
     assert peer.received == ["good-bye"]
     assert plan.asked == []
     await life.wait_ended()
