@@ -122,8 +122,7 @@ class Link:
         cut, before_cut = lane.cut, 0
         with chunks:
             async for due, data in chunks:
-                if due > loop.time():
-                    await anyio.sleep(due - loop.time())
+                await anyio.sleep_until(due)
                 await lane.open.wait()
                 if not data:
                     _send_fin(sink)
