@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import time_machine
 
 from rcex_ws import WebSocketExtension
 from rcex_ws.testing import FaultProxy
-from tests.found.lost import Told, covering, extension, logged_in, until
+from tests.found.lost import MARGIN, SLACK, Told, covering, extension, logged_in, until
 from tests.found.peer import MESSAGES, Peer
 
 
@@ -398,6 +398,29 @@ async def test_l8_the_clock_is_set_by_an_hour_during_the_outage(
             await until(lambda: peer.upgrades == 2)
             over = await back(peer, told)
         assert covering(told.gaps, lost, proven=proven, over=over), told.gaps
+
+
+@pytest.mark.parametrize("refused", [None, "WSG-1003"], ids=["recovered", "refused"])
+async def test_l8_the_clock_of_the_server_is_set_back_during_the_outage(
+    peer: Peer, tmp_path: Path, told: Told, refused: str | None
+) -> None:
+    async with subscribed(peer, tmp_path, told):
+        peer.notify(1)
+        await told.number(1)
+        proven = peer.date()
+        before = await later(peer)
+        peer.refuse_recovery = refused
+        peer.hold()
+        peer.reset()
+        await until(lambda: peer.waiting)
+        peer.ahead -= 60
+        after = peer.lose()
+        peer.let_in()
+        await until(lambda: peer.upgrades == 2)
+        over = await back(peer, told)
+        assert covering(told.gaps, before, proven=proven - timedelta(minutes=1)), told.gaps
+        assert covering(told.gaps, after, proven=proven - timedelta(minutes=1)), told.gaps
+        assert max(gap.until for gap in told.gaps) <= over + timedelta(minutes=1) + MARGIN + SLACK
 
 
 @pytest.mark.parametrize("refused", [None, "WSG-1003"], ids=["recovered", "refused"])

@@ -17,7 +17,7 @@ from rcex_ws.gateway import Gateway
 from rcex_ws.gateway.frames import connection_details
 from rcex_ws.gateway.sessions import Frame
 from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
-from tests.found.peer import MESSAGES
+from tests.found.peer import MESSAGES, Peer
 
 
 class Shelf:
@@ -202,6 +202,36 @@ async def test_killed_right_after_a_clean_session_was_resumed_the_next_process_t
         await ext.subscribe([MESSAGES], then.on_notification)
         await until(lambda: then.gaps)
     assert [gap.certain for gap in then.gaps] == [False], then.gaps
+
+
+async def test_killed_while_it_subscribes_again_the_next_process_tells_since_when_the_subscription_was_gone(
+    tmp_path: Path, told: Told
+) -> None:
+    shelf, then = Shelf(), Told()
+    with Peer() as peer:
+        async with logged_in(peer, tmp_path) as rc:
+            ext = extension(told, session_store=shelf)
+            await rc.install_extension(ext)
+            subscription = await ext.subscribe([MESSAGES], told.on_notification)
+            proven = peer.notify(1)
+            await told.number(1)
+            assert subscription.info is not None
+            await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+            lost = peer.lose()
+            peer.ahead += 60  # a minute later, for the server
+            peer.answer_delay = 0.3
+            async with anyio.create_task_group() as group:
+                group.start_soon(subscription.refresh)
+                await until(
+                    lambda: [call[0] for call in peer.calls].count("POST") == 4
+                )  # two logins, two subscriptions
+                killed = Shelf(shelf.kept)  # what this process does from here on happens no more
+        async with logged_in(peer, tmp_path) as rc:
+            ext = extension(then, session_store=killed)
+            await rc.install_extension(ext)
+            await ext.subscribe([MESSAGES], then.on_notification)
+            await then.until(lambda: then.gaps)
+    assert _certain(covering(then.gaps, lost, proven=proven)), then.gaps
 
 
 # -- a lost session, and what the queue drops ----------------------------------------------------------------------
