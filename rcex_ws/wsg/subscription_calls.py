@@ -16,7 +16,6 @@ from rcex_ws.wsg.completeness import MARGIN, Completeness, gap_between
 from rcex_ws.wsg.host import Host
 from rcex_ws.wsg.models import Gap, SubscriptionInfo
 from rcex_ws.wsg.server_clock import Moment
-from rcex_ws.wsg.stored import Certainty
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
 from rcex_ws.wsg.subscription_machine import Call, Flight, SubscriptionMachine
@@ -69,7 +68,7 @@ class SubscriptionCalls:
         """
         machine, asked = self._machine, self._host.moment()
         flight = machine.sent(call, asked.earliest - MARGIN)
-        if machine.wanted and (flight.before is not Certainty.NOTHING or machine.doubt is not None):
+        if machine.wanted and (flight.may_cost or machine.doubt is not None):
             await self._write_ahead(flight)
         if call.for_change and machine.change is not None and machine.change.withdrawn:
             machine.not_made(flight)

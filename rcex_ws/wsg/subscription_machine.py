@@ -73,11 +73,18 @@ class Flight:
         call: what was sent.
         since: from when on the server may have made it.
         before: how sure we were before.
+        changes: whether it matters to what the server sends; not so when it asks for the filters that are in force.
     """
 
     call: Call
     since: float
     before: Certainty
+    changes: bool
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether something may be missing if it stays without an answer: the server served us, by other filters."""
+        return self.changes and self.before is not Certainty.NOTHING
 
 
 class SubscriptionMachine(Generic[C]):
@@ -182,8 +189,10 @@ class SubscriptionMachine(Generic[C]):
             call: as `next_call` gave it.
             since: the earliest event that it can make a difference to, in the server's time.
         """
-        self._flight = Flight(call, since, self.certainty)
-        self.certainty = Certainty.UNSURE
+        refreshes = call.method == "PUT" and self.certainty is Certainty.KNOWN and call.filters == self._in_force
+        self._flight = Flight(call, since, self.certainty, changes=not refreshes)
+        if not refreshes:
+            self.certainty = Certainty.UNSURE
         return self._flight
 
     def flies(self, flight: Flight) -> bool:
@@ -199,7 +208,7 @@ class SubscriptionMachine(Generic[C]):
     def unanswered(self, flight: Flight) -> None:
         """Hear that no answer will come: the server may have made it."""
         if self._lands(flight):
-            if flight.before is not Certainty.NOTHING:
+            if flight.may_cost:
                 self._begin_doubt(Loss(flight.since, reason=_UNANSWERED))
             self._end_withdrawn()
 
@@ -238,7 +247,7 @@ class SubscriptionMachine(Generic[C]):
             self._end_change()
             if not change.withdrawn:
                 self.wanted, self.current = change.filters, change.consumer
-            elif flight.before is not Certainty.NOTHING:
+            elif flight.may_cost:
                 self._begin_doubt(Loss(flight.since, reason=_WITHDRAWN))
         if not self.settled:
             return None
@@ -271,7 +280,7 @@ class SubscriptionMachine(Generic[C]):
     def to_store(self) -> StoredSubscription:
         """Write down what the next process must know."""
         doubt, flight = self.doubt, self._flight
-        if doubt is None and self.wanted and flight is not None and flight.before is not Certainty.NOTHING:
+        if doubt is None and self.wanted and flight is not None and flight.may_cost:
             doubt = Loss(flight.since, reason=_UNANSWERED)
         sure = self.certainty is not Certainty.KNOWN or self._in_force == self.wanted
         return StoredSubscription(

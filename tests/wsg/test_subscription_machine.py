@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -548,3 +549,25 @@ def test_what_is_to_be_deleted_is_left_to_the_next_process():
     successor.resume(machine.to_store(), "successor", clean=True)
     assert successor.info.id == "s2"
     assert successor.orphans == ["s1"]
+
+
+@pytest.mark.parametrize("fate", ["unanswered", "withdrawn", "killed"])
+def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_either_way(fate):
+    machine = SubscriptionMachine()
+    machine.begin("consumer", (A,))
+    machine.answered(machine.sent(machine.next_call(), 1), SubscriptionInfo("s1", (A,)))
+    refresh = machine.begin("consumer", (A,))
+    flight = machine.sent(machine.next_call(), 2)
+    assert flight.call == Call("PUT", "s1", (A,), for_change=True)
+    stored = machine.to_store()
+    if fate == "unanswered":
+        machine.unanswered(flight)
+        machine.withdraw(refresh)
+    elif fate == "withdrawn":
+        machine.withdraw(refresh)
+        assert machine.answered(flight, SubscriptionInfo("s1", (A,))) is None
+    else:
+        machine = SubscriptionMachine()
+        machine.resume(stored, "consumer", clean=True)
+    assert (machine.settled, machine.doubt, machine.change) == (True, None, None)
+    assert (stored.certainty, stored.doubt) == (Certainty.KNOWN, None)
