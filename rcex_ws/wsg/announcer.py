@@ -60,14 +60,24 @@ class Announcer:
         emitter: runs the handlers.
         on_gap: the hook, or None.
         gap_timeout: seconds the hook may take.
+        gap_told: hears that handlers and hook are through with a gap, for the store.
     """
 
-    def __init__(self, emitter: EventEmitter, *, on_gap: GapHook | None, gap_timeout: float) -> None:
+    def __init__(
+        self, emitter: EventEmitter, *, on_gap: GapHook | None, gap_timeout: float, gap_told: Callable[[], None]
+    ) -> None:
         self._emitter = emitter
         self._on_gap = on_gap
         self._gap_timeout = gap_timeout
+        self._gap_told = gap_told
         self._errors: dict[type[Exception], deque[_WaitingError]] = {}
         self._gaps = WaitingGaps()
+        self._untold: list[WaitingGap] = []
+
+    @property
+    def untold(self) -> list[Gap]:
+        """The gaps that the application has not heard of to the end: who is killed now leaves them to the next."""
+        return [waiting.gap for waiting in self._untold]
 
     def emit(self, event: Events, *args: object) -> None:
         """Emit an event."""
@@ -90,14 +100,20 @@ class Announcer:
         if new is None:
             return
         _log(gap)
+        self._untold.append(new)
         self._emitter.in_turn(partial(self._tell_gap, new))
         self._emitter.in_turn(partial(self._run_hook_for, new))
 
     async def gap_now(self, gap: Gap) -> None:
         """Emit a gap and run the hook in the caller's task, which may itself be a handler that others wait for."""
         _log(gap)
+        waiting = WaitingGap(gap)
+        self._untold.append(waiting)
         self._emitter.emit(Events.NOTIFICATION_GAP, gap)
-        await self._run_hook(gap)
+        try:
+            await self._run_hook(gap)
+        finally:
+            self._emitter.in_turn(partial(self._end, waiting))
 
     def then(self, action: Callable[[], None]) -> None:
         """Call `action` once the handlers of everything emitted so far are through."""
@@ -126,6 +142,11 @@ class Announcer:
     async def _run_hook_for(self, waiting: WaitingGap) -> None:
         if waiting.told is not None:
             await self._run_hook(waiting.told)
+        await self._end(waiting)
+
+    async def _end(self, waiting: WaitingGap) -> None:
+        self._untold.remove(waiting)
+        self._gap_told()
 
     async def _run_hook(self, gap: Gap) -> None:
         if self._on_gap is None:

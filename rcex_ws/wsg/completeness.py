@@ -55,10 +55,19 @@ class Loss:
         """Make the gap that ends now."""
         return gap_between(self.since, moment.latest + self.set_back, certain=self.certain, reason=self.reason)
 
+    def including(self, other: Loss) -> Loss:
+        """Make the one that stands for both."""
+        return replace(self, since=min(self.since, other.since), certain=self.certain or other.certain)
+
     def to_store(self) -> StoredLoss:
         """Write it down."""
         since = None if self.since == -math.inf else self.since
         return StoredLoss(since=since, certain=self.certain, reason=self.reason)
+
+    @classmethod
+    def of(cls, gap: Gap) -> Self:
+        """Give what a gap says, to be told again."""
+        return cls(-math.inf if gap.since is None else gap.since.timestamp(), gap.certain, gap.reason)
 
     @classmethod
     def from_store(cls, stored: StoredLoss) -> Self:
@@ -197,7 +206,7 @@ class Completeness:
     def include(self, loss: Loss) -> None:
         """Let the outage include what was in doubt before it began."""
         if self._outage is not None:
-            self._outage = Loss(min(self._outage.since, loss.since), self._outage.certain or loss.certain)
+            self._outage = self._outage.including(loss)
 
     @property
     def outage(self) -> Loss | None:

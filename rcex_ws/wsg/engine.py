@@ -74,7 +74,9 @@ class Engine:
         self._all_delivered = False  # as far as closing has found
         self.session = Session()
         self._account = Completeness(ServerClock(time.time(), now()))
-        self._announcer = Announcer(emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout)
+        self._announcer = Announcer(
+            emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch
+        )
         self._table: RequestTable[Frame] = RequestTable(watch=self._watch_deadlines)
         self._transport = RestTransport(self._table, rc.server)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()

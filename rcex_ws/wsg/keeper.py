@@ -103,21 +103,22 @@ class Keeper:
             await self.write()
             await anyio.sleep(min(_PAUSE * 2**self._failures, _LONGEST_PAUSE))
 
-    async def write(self, *, clean: bool = False) -> None:
+    async def write(self, *, clean: bool = False, last: bool = False) -> None:
         """Write now. A failure is reported, and tried again later: it must not cost the connection.
 
         Args:
-            clean: this is the last word, and all that came was delivered.
+            clean: all that came was delivered.
+            last: this is the last word, in an orderly end: what waits to be told will be.
         """
         self._asked += 1
         asked = self._asked
         async with self._one_at_a_time:
-            if asked <= self._written and not clean:
+            if asked <= self._written and not last:
                 return  # by one that waited behind the same slow write
             self._written = self._asked
             if self._dirty.is_set():  # else `run` waits for it
                 self._dirty = Signal()
-            stored = self._snapshot(clean=clean)
+            stored = self._snapshot(clean=clean, untold=not last)
             if stored is None:
                 return
             try:
@@ -148,14 +149,14 @@ class Keeper:
             return
         try:
             if keep_session:
-                await self.write(clean=all_delivered and self._common.session.is_clean)
+                await self.write(clean=all_delivered and self._common.session.is_clean, last=True)
             else:
                 await self._store.clear()
         finally:
             with anyio.move_on_after(_LAST, shield=True):
                 await self._store.close()
 
-    def _snapshot(self, *, clean: bool) -> StoredSession | None:
+    def _snapshot(self, *, clean: bool, untold: bool) -> StoredSession | None:
         common, session = self._common, self._common.session
         subscription = common.subscriptions.to_store()
         if subscription.wanted:
@@ -168,10 +169,14 @@ class Keeper:
         waiting = common.inbox.undelivered()
         unseen = {notification.uuid for notification in waiting}
         oldest = min((notification.made for notification in waiting), default=math.inf)
+        unfinished = common.account.unfinished(self._heard_at(), oldest, gone=gone)
+        if untold:
+            for gap in (*common.subscriptions.untold, *common.announcer.untold):
+                unfinished = unfinished.including(Loss.of(gap))
         return StoredSession(
             wsc=None if gone else session.wsc,
             subscription=subscription,
-            unfinished=common.account.unfinished(self._heard_at(), oldest, gone=gone).to_store(),
+            unfinished=unfinished.to_store(),
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
             uuids=[uuid for uuid in common.inbox.seen.last(_UUIDS) if uuid not in unseen],

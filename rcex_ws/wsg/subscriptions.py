@@ -28,7 +28,7 @@ from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
 from rcex_ws.wsg.filters import check_filters, same_filters
 from rcex_ws.wsg.host import Host
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.models import SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.operation import Operation
 from rcex_ws.wsg.stored import StoredSubscription
 from rcex_ws.wsg.subscription import Callback, Subscription
@@ -181,6 +181,11 @@ class Subscriptions:
     def resume_unreadable(self, reason: str) -> None:
         """Hear that there was a session, of which nothing is known any more."""
         self._machine.doubt = Loss(-inf, certain=True, reason=reason)
+
+    @property
+    def untold(self) -> list[Gap]:
+        """What answers have shown to be missing, before the announcer hears of it."""
+        return self._calls.found
 
     def to_store(self) -> StoredSubscription:
         """Write down what the next process must know."""

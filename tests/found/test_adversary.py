@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from rcex_ws import (
 )
 from rcex_ws.gateway import Gateway
 from rcex_ws.rest import Extension, Request, Response, Send
-from tests.found.lost import Told, extension, logged_in, until
+from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, PRESENCE
 
 POST = "POST /restapi/v1.0/subscription"
@@ -413,3 +414,43 @@ async def test_an_install_that_waits_for_the_store_when_the_client_is_closed_doe
         assert not rc.tasks.running
     async with logged_in(gateway, tmp_path) as third:
         await third.install_extension(extension(told, file))
+
+
+@pytest.mark.parametrize("found", ["by a recovery", "in an answer"])
+async def test_killed_while_the_hook_for_a_gap_runs_the_next_process_tells_the_gap_again(
+    gateway: Gateway, tmp_path: Path, told: Told, found: str
+) -> None:
+    file, hooked, go_on, then = tmp_path / "session.json", anyio.Event(), anyio.Event(), Told()
+
+    async def read_again(_: object) -> None:
+        hooked.set()
+        await go_on.wait()
+
+    async with client(gateway, tmp_path, told, file=file, on_gap=read_again) as (rc, ext, _):
+        proven = utc_now()
+        subscription = await ext.subscribe([MESSAGES], told.on_notification)
+        assert subscription.info is not None
+        if found == "by a recovery":
+            gateway.fail_recovery()
+            gateway.cut()
+            gateway.notify(MESSAGES, {"i": 1})
+        else:
+            await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+            assert gateway.notify(MESSAGES, {"i": 1}) == []
+        lost = utc_now()
+        async with anyio.create_task_group() as group:
+            if found == "in an answer":
+                group.start_soon(subscription.refresh)
+            await hooked.wait()
+            before = file.stat().st_mtime_ns
+            gateway.notify(MESSAGES, {"i": 2})  # so that the session is stored once more
+            await until(lambda: file.stat().st_mtime_ns != before)
+            killed = tmp_path / "killed.json"
+            shutil.copy(file, killed)
+            go_on.set()
+        await told.number(2)
+        await until(lambda: b'"certain":true' not in file.read_bytes())  # once it is told, that is over
+    async with client(gateway, tmp_path, then, file=killed) as (_, ext, _):
+        await ext.subscribe([MESSAGES], then.on_notification)
+        await then.until(lambda: then.gaps)
+        assert [gap for gap in covering(then.gaps, lost, proven=proven) if gap.certain], then.gaps

@@ -198,7 +198,9 @@ class Desk:
         self.told = told
         self.emitter = EventEmitter()
         self.hook: Any = lambda gap: told.append(("hook", gap))
-        self.announcer = Announcer(self.emitter, on_gap=lambda gap: self.hook(gap), gap_timeout=5)
+        self.announcer = Announcer(
+            self.emitter, on_gap=lambda gap: self.hook(gap), gap_timeout=5, gap_told=lambda: None
+        )
         for event in Events:
             self.emitter.on(event, lambda *args, event=event: told.append((str(event), *args)))
 
