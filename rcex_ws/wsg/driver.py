@@ -115,7 +115,12 @@ class WsgDriver:
         now = anyio.current_time()
         if token is not None and now - token.fetched_at < 0.8 * token.expires_in:
             return token
-        response = await self._rc.send(Request("POST", "/restapi/oauth/wstoken", timeout=self._attempt_timeout))
+        try:
+            response = await self._rc.send(Request("POST", "/restapi/oauth/wstoken", timeout=self._attempt_timeout))
+        except RcexError:
+            raise
+        except Exception as exc:  # a middleware may raise anything, which must not end the client
+            raise ConnectFailed(f"a middleware raised {type(exc).__name__}", upgrade_sent=False) from exc
         self._read_clock(response, asked_at=now)
         try:
             token = msgspec.json.decode(response.content, type=_WsToken, strict=False)

@@ -32,13 +32,13 @@ DELETE = "DELETE /restapi/v1.0/subscription/*"
 
 
 class Middleware(Extension):
-    """Stand around subscription calls.
+    """Stand around calls; only those about subscriptions are kept waiting.
 
     Attributes:
         hold: methods that are kept waiting.
         hold_answers: methods whose answers are.
         held: how many wait.
-        broken: methods for which it raises an error of its own, each once.
+        broken: methods, or "wstoken", for which it raises an error of its own, each once.
     """
 
     def __init__(self) -> None:
@@ -49,13 +49,13 @@ class Middleware(Extension):
         self._go_on = anyio.Event()
 
     async def handle(self, request: Request, call_next: Send) -> Response:
-        if "/subscription" in request.path:
-            if request.method in self.hold:
-                self.held += 1
-                await self._go_on.wait()
-            if request.method in self.broken:
-                self.broken.remove(request.method)
-                raise KeyError("a bug of the application")
+        what = "wstoken" if request.path.endswith("/wstoken") else request.method
+        if "/subscription" in request.path and what in self.hold:
+            self.held += 1
+            await self._go_on.wait()
+        if what in self.broken:
+            self.broken.remove(what)
+            raise KeyError("a bug of the application")
         try:
             return await call_next(request)
         finally:
@@ -316,6 +316,21 @@ async def test_a_middleware_that_raises_does_not_end_the_client_when_it_subscrib
         middleware.broken = ["POST"]
         gateway.cut()
         await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+        gateway.notify(MESSAGES, {"i": 1})
+        await told.number(1)
+
+
+async def test_a_middleware_that_raises_does_not_end_the_client_when_it_asks_for_a_wstoken(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
+    async with client(gateway, tmp_path, told) as (_, ext, middleware):
+        await ext.subscribe([MESSAGES], told.on_notification)
+        middleware.broken = ["wstoken"]
+        gateway.cut()
+        await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+        (error,) = told.of(Events.AUTO_RECOVER_ERROR)
+        assert error.retryable
+        assert isinstance(error.__cause__, KeyError)
         gateway.notify(MESSAGES, {"i": 1})
         await told.number(1)
 
