@@ -17,7 +17,7 @@ from httpcore import SOCKET_OPTION
 
 from oracle import journal as j
 from oracle.wire import MemoryStream, memory_pair
-from rcex_ws.connection.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint, open_websocket
 
 __all__ = ["Line"]
 

@@ -1,7 +1,5 @@
 """ONE resilient WebSocket: open, keep alive, lose, back off, reopen. Knows no protocol.
 
-frames.py      what is written on a WebSocket, as an application sees it
-endpoint.py    where to connect
 socket.py      open one WebSocket on asyncio or trio
 tap.py         take its frames as they are parsed
 link.py        what belongs to one connection: reader, writer, heartbeat, how it ended
@@ -25,9 +23,7 @@ from typing import TYPE_CHECKING
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.driver import Driver, State
-from rcex_ws.connection.endpoint import Endpoint, Opener, open_websocket
 from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call
-from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
 from rcex_ws.connection.life import Life
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
@@ -35,6 +31,8 @@ from rcex_ws.connection.options import check_options
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
 from rcex_ws.connection.supervisor import Supervisor
+from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
+from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
 if TYPE_CHECKING:
     from rcex_ws.connection.websocket_client import WebSocketClient

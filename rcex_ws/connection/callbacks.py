@@ -13,7 +13,6 @@ from typing import Generic, NoReturn, Protocol, TypeVar
 
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.events import call
-from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 from rcex_ws.connection.mailbox import Connected, Crash, Disconnection, Info, Item, Mark, Stop
 from rcex_ws.connection.websocket_handler import (
     NORMAL,
@@ -30,6 +29,7 @@ from rcex_ws.connection.websocket_handler import (
 )
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.loop import Signal
+from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
 __all__ = ["CallbackLoop", "Wire", "running_client"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Protocol
 
-from rcex_ws.connection.endpoint import Endpoint
 from rcex_ws.connection.link import Conversation, Link, Loss
 from rcex_ws.errors import RcexError
+from rcex_ws.websocket.endpoint import Endpoint
 
 __all__ = ["Driver", "State"]
 

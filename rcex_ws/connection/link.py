@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
-from rcex_ws.connection.frames import CloseFrame, Frame
 from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.outbox import Outbox
 from rcex_ws.connection.requests import Pending
 from rcex_ws.errors import RcexError
 from rcex_ws.home import Home
 from rcex_ws.loop import Errands, Signal
+from rcex_ws.websocket.frames import CloseFrame, Frame
 
 if TYPE_CHECKING:
     from rcex_ws.connection.socket import Socket

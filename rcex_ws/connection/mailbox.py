@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rcex_ws.connection.frames import Frame
 from rcex_ws.loop import Signal, now
+from rcex_ws.websocket.frames import Frame
 
 __all__ = ["Connected", "Crash", "Disconnection", "Info", "Item", "Mark", "Stop"]
 

@@ -20,13 +20,13 @@ from websockets import exceptions as wse
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from rcex_ws.connection.endpoint import Endpoint
-from rcex_ws.connection.frames import Binary, Frame, Ping, Pong, Text
 from rcex_ws.connection.tap import AsyncioTap, Reader, TrioTap, ignore
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.home import close_in_children
 from rcex_ws.loop import on_trio
 from rcex_ws.retry_after import parse_retry_after
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.frames import Binary, Frame, Ping, Pong, Text
 
 if TYPE_CHECKING:
     import asyncio

@@ -16,13 +16,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from rcex_ws.connection.driver import Driver, State
-from rcex_ws.connection.endpoint import Opener, open_websocket
-from rcex_ws.connection.frames import CloseFrame
 from rcex_ws.connection.heartbeat import Heartbeat
 from rcex_ws.connection.link import Link, Loss, LossKind
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
 from rcex_ws.loop import Signal, loop_clock
+from rcex_ws.websocket.endpoint import Opener, open_websocket
+from rcex_ws.websocket.frames import CloseFrame
 
 __all__ = ["Supervisor"]
 

@@ -15,13 +15,13 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
 from rcex_ws.connection.callbacks import CallbackLoop, running_client
-from rcex_ws.connection.frames import Frame
 from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.connection.websocket_driver import CallbackDriver, LinkWire
 from rcex_ws.connection.websocket_handler import CallbackClient, WebSocketHandler
 from rcex_ws.connection.websocket_settings import WebSocketOptions, WebSocketSettings, text_url
 from rcex_ws.home import Home
 from rcex_ws.tasks import reason_to_exit
+from rcex_ws.websocket.frames import Frame
 
 __all__ = ["WebSocketClient"]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from rcex_ws.connection.callbacks import CallbackLoop
-from rcex_ws.connection.endpoint import Endpoint
-from rcex_ws.connection.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 from rcex_ws.connection.link import Link, Loss, LossKind
 from rcex_ws.connection.mailbox import Disconnection
 from rcex_ws.connection.websocket_handler import KEEPALIVE_TIMEOUT, REMOTE
 from rcex_ws.connection.websocket_settings import WebSocketSettings, text_url
 from rcex_ws.errors import RcexError, TransportError
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
 __all__ = ["CallbackDriver", "LinkWire"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast
 
-from rcex_ws.connection.frames import Frame
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.websocket.frames import Frame
 
 __all__ = [
     "KEEPALIVE_TIMEOUT",
