@@ -10,7 +10,6 @@ requests.py    requests that wait for an answer
 delivery.py    the bounded queue before the user's code
 outbox.py      what waits to be written
 events.py      lifecycle events
-turn.py        how long a task that never waits may go on
 websocket_client.py, websocket_settings.py, websocket_driver.py   the callback client, and its part of the engine
 websocket_handler.py, callbacks.py, mailbox.py   what its users write, and what runs that
 dedupe.py, options.py   pure: what came before, whether an option can work

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import anyio.lowlevel
 
-from rcex_ws.connection.turn import Turn
+from rcex_ws.turn import Turn
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import Waiter, new_waiter
 

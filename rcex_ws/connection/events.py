@@ -19,7 +19,7 @@ from typing import Any, TypeVar, overload
 import anyio.lowlevel
 import pyee
 
-from rcex_ws.connection.turn import Turn
+from rcex_ws.turn import Turn
 from rcex_ws.loop import on_trio
 
 __all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call"]

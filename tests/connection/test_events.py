@@ -263,7 +263,7 @@ async def test_others_get_their_turn_while_a_long_queue_is_emptied(
     emitter: EventEmitter, monkeypatch: pytest.MonkeyPatch, length: float
 ) -> None:
     """As soon as the time for one turn is over, which it is here after each event, or never."""
-    monkeypatch.setattr("rcex_ws.connection.turn.Turn.LENGTH", length)
+    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", length)
     turns = 0
     seen: list[int] = []
 
@@ -285,7 +285,7 @@ async def test_others_get_their_turn_while_a_long_queue_is_emptied(
 
 
 async def test_a_cancellation_between_two_events_leaves_the_rest_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rcex_ws.connection.turn.Turn.LENGTH", 0.0)
+    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", 0.0)
     emitter, log = EventEmitter(), []
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:

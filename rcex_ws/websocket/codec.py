@@ -1,0 +1,281 @@
+"""Bytes in, messages out, and the other way: one side of an open WebSocket. Pure.
+
+The rules of RFC 6455 are those of `websockets`, whose sans-I/O protocol stands behind all of this. What comes is cut into
+frames here: on the client a whole plain data frame (unmasked, uncompressed, unfragmented) goes straight to its
+receiver, which is what makes it fast; everything else goes through the library, frame by frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from websockets.client import ClientProtocol
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from rcex_ws.turn import Turn
+from rcex_ws.websocket.frames import Binary, Frame, Ping, Pong, Text
+
+__all__ = ["MAX_FRAGMENTS", "Codec", "Ending", "Receivers"]
+
+#: Most fragments of one message; nobody who means well sends that many.
+MAX_FRAGMENTS = 2**16
+
+#: Most answers to pings that wait to be written: RFC 6455, section 5.5.3, asks for that to the newest ping alone.
+_MAX_REPLIES = 64
+
+#: Plain frames between two looks at the clock, which costs as much as a tenth of one.
+_FRAMES_PER_LOOK = 16
+
+#: A plain frame of more bytes is worth a look at once.
+_LARGE = 2**16
+
+# The head of a frame (RFC 6455, section 5.2).
+_SHORTEST_HEAD = 2
+_TEXT, _BINARY = 0x81, 0x82  # the first byte of a whole plain data frame
+_FIN = 0x80  # in the first byte
+_MASK = 0x80  # in the second byte
+_MASK_SIZE = 4
+_WIDTHS = {126: 2, 127: 8}  # of lengths that do not fit in the second byte
+_OPCODES = frozenset(Opcode)
+_CONTROL = 0x8  # in the opcode
+_MAX_CONTROL = 125
+
+# Close codes.
+_TOO_BIG = 1009
+_NO_STATUS = 1005  # how a close frame without a code shows (RFC 6455, section 7.4.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Say how a WebSocket ended.
+
+    Attributes:
+        code: the close code the peer sent, or that of our own protocol error; None without a close frame.
+        reason: the text beside the code.
+        by_peer: whether the peer sent a close frame: without one, frames may have been lost on the way.
+        unreadable: whether this side ended it, because of what the peer sent: a frame over `max_size`, say.
+        answered: whether the peer's close frame answers ours.
+    """
+
+    code: int | None
+    reason: str
+    by_peer: bool
+    unreadable: bool = False
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Take what comes, in order, without waiting.
+
+    Attributes:
+        message: takes every message, fragments joined, and whether it is binary.
+        pong: takes the data of every pong.
+    """
+
+    message: Callable[[bytes, bool], None]
+    pong: Callable[[bytes], None]
+
+
+class Codec:
+    """Translate between bytes and messages.
+
+    Args:
+        protocol: an open protocol of `websockets`, which has read nothing but the opening handshake.
+        max_size: the largest message accepted, in bytes, decompressed.
+
+    Attributes:
+        ending: how it ended; None while it lives.
+    """
+
+    def __init__(self, protocol: ClientProtocol | ServerProtocol, *, max_size: int) -> None:
+        self.ending: Ending | None = None
+        self._protocol = protocol
+        self._max_size = max_size
+        self._buffer: bytes | bytearray = b""
+        self._is_client = self._fast = isinstance(protocol, ClientProtocol)
+        self._closing = False  # this side has sent a close frame first
+        self._fragments: bytearray | None = None
+        self._fragment_count = 0
+        self._binary = False
+        self._replies: deque[bytes] = deque(maxlen=_MAX_REPLIES)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self.ending is None and self._protocol.state is State.OPEN
+
+    # -- outbound --------------------------------------------------------------------------------------------------
+
+    def encode(self, messages: Iterable[bytes | Frame]) -> bytes:
+        """Give the bytes of some messages; only while it is open. Bytes are a text message, encoded."""
+        protocol = self._protocol
+        for message in messages:
+            if isinstance(message, bytes):
+                protocol.send_text(message)
+                continue
+            match message:
+                case Text(data):
+                    protocol.send_text(data.encode())
+                case Binary(data):
+                    protocol.send_binary(data)
+                case Ping(data):
+                    protocol.send_ping(data)
+                case Pong(data):
+                    protocol.send_pong(data)
+                case _:
+                    raise AssertionError("a close frame goes by `close`")
+        return b"".join(protocol.data_to_send())
+
+    def close(self, code: int | None, reason: str) -> bytes:
+        """Give the bytes that begin the closing handshake; none if that has begun."""
+        if not self.is_open:
+            return b""
+        self._closing, self._fast = True, False
+        self._protocol.send_close(code, reason)
+        return b"".join(self._protocol.data_to_send())
+
+    def replies(self) -> bytes:
+        """Give the answers to pings and close frames that are not written yet."""
+        if not self._replies:
+            return b""
+        replies = b"".join(self._replies)
+        self._replies.clear()
+        return replies
+
+    # -- inbound ---------------------------------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> None:
+        """Take what has come, for `process`."""
+        if not self._buffer:
+            self._buffer = data
+        elif isinstance(self._buffer, bytearray):
+            self._buffer += data
+        else:
+            self._buffer = bytearray(self._buffer) + data
+
+    def process(self, receivers: Receivers) -> bool:
+        """Hand over what is whole, as long as one turn of the loop may take.
+
+        Returns:
+            Whether there is more for the next turn.
+        """
+        buffer, size, position = self._buffer, len(self._buffer), 0
+        message, max_size = receivers.message, self._max_size
+        frames, more, turn = 0, False, None
+        while size - position >= _SHORTEST_HEAD:
+            first, length = buffer[position], buffer[position + 1]
+            start, masked = position + _SHORTEST_HEAD, False
+            if length > _MAX_CONTROL:
+                masked, length = length >= _MASK, length & ~_MASK
+                wide = _WIDTHS.get(length, 0)
+                if wide:
+                    if size - start < wide:
+                        break
+                    length = int.from_bytes(buffer[start : start + wide])
+                start += wide + (_MASK_SIZE if masked else 0)
+            end = start + length
+            if self._fast and (first == _TEXT or first == _BINARY) and not masked and length <= max_size:  # noqa: PLR1714
+                if end > size:
+                    break
+                message(bytes(buffer[start:end]), first == _BINARY)
+                frames += 1
+                look = length > _LARGE or not frames % _FRAMES_PER_LOOK
+            elif end > size and not self._is_hopeless(first, length, masked=masked):
+                break
+            else:
+                self._parse(bytes(buffer[position:end]), receivers)
+                look = True
+            position = end
+            if self.ending is not None:
+                self._buffer = b""
+                return False
+            if look:
+                if turn is None:
+                    turn = Turn()
+                elif turn.over():
+                    more = position < size
+                    break
+        if position >= size:
+            self._buffer = b""
+        elif position:
+            self._buffer = buffer[position:]
+        return more
+
+    def finish(self) -> Ending:
+        """Hear that nothing more will come; tell how it ended."""
+        if self.ending is None:
+            protocol, rest = self._protocol, self._buffer
+            self._buffer = b""
+            if rest:  # no whole frame, but perhaps one that could not have been read
+                protocol.receive_data(rest)
+                protocol.events_received()
+            failed = not self._closing and protocol.state is not State.OPEN
+            protocol.receive_eof()
+            self.ending = self._failure() if failed else Ending(None, "", by_peer=False)
+        return self.ending
+
+    # -- how -------------------------------------------------------------------------------------------------------
+
+    def _is_hopeless(self, first: int, length: int, *, masked: bool) -> bool:
+        """Tell of the beginning of a frame whether the parser will refuse it, so that the rest need not come."""
+        opcode = first & 0x0F
+        if opcode not in _OPCODES or masked is self._is_client or length > self._max_size:
+            return True
+        return bool(opcode & _CONTROL) and (length > _MAX_CONTROL or first < _FIN)
+
+    def _parse(self, data: bytes, receivers: Receivers) -> None:
+        """Let the library read one frame."""
+        protocol = self._protocol
+        protocol.receive_data(data)
+        for frame in protocol.events_received():
+            if isinstance(frame, WireFrame):
+                self._take(frame, receivers)
+        written = b"".join(protocol.data_to_send())
+        if written:
+            self._replies.append(written)
+        if self.ending is None and not self._closing and protocol.state is not State.OPEN:
+            protocol.receive_eof()
+            self.ending = self._failure()
+
+    def _take(self, frame: WireFrame, receivers: Receivers) -> None:
+        """Take one frame; its order and its limits were checked by the parser."""
+        opcode, data = frame.opcode, bytes(frame.data)
+        if opcode is Opcode.PONG:
+            receivers.pong(data)
+        elif opcode is Opcode.CLOSE:
+            code, reason = (int.from_bytes(data[:2]), data[2:].decode()) if data else (_NO_STATUS, "")
+            self.ending = Ending(code, reason, by_peer=True, answered=self._closing)
+        elif opcode is not Opcode.PING:
+            if opcode is not Opcode.CONT:
+                self._binary = opcode is Opcode.BINARY
+            if frame.fin:
+                if self._fragments is not None:
+                    data = bytes(self._fragments + data)
+                    self._fragments, self._fast = None, self._is_client and not self._closing
+                receivers.message(data, self._binary)
+            else:
+                self._keep(data)
+
+    def _keep(self, fragment: bytes) -> None:
+        """Keep a fragment until the message is whole."""
+        if self._fragments is None:
+            self._fragments, self._fragment_count, self._fast = bytearray(), 0, False
+        self._fragments += fragment
+        self._fragment_count += 1
+        if self._fragment_count > MAX_FRAGMENTS:
+            self._protocol.fail(_TOO_BIG, f"a message of more than {MAX_FRAGMENTS} fragments")
+
+    def _failure(self) -> Ending:
+        """Say how it ended, when the parser has refused what came."""
+        end = self._protocol.close_exc
+        if end.rcvd is not None:  # a close frame within a message
+            return Ending(end.rcvd.code, end.rcvd.reason, by_peer=True)
+        if end.sent is None:
+            return Ending(None, "", by_peer=False)
+        return Ending(end.sent.code, end.sent.reason, by_peer=False, unreadable=True)

@@ -1,0 +1,163 @@
+"""One WebSocket over a byte stream of trio: a TCP or TLS connection, or memory under a virtual clock.
+
+One wake-up per read, not per frame. The reader never waits for a write: answers to pings are written by the next `send`,
+which whoever opened the WebSocket is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import trio
+
+from rcex_ws.home import close_in_children
+from rcex_ws.loop import Signal
+from rcex_ws.websocket.codec import Codec, Ending, Receivers
+from rcex_ws.websocket.frames import Frame
+from rcex_ws.websocket.handshake import ClientHandshake
+
+__all__ = ["StreamSocket"]
+
+#: Seconds for the answer to a close frame, after which nothing more can come.
+_LAST_WRITE = 1.0
+
+
+class StreamSocket:
+    """Read and write one WebSocket.
+
+    Args:
+        stream: connected.
+        handshake: the client's side of it.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, handshake: ClientHandshake) -> None:
+        self._stream = stream
+        self._handshake = handshake
+        self._codec: Codec | None = None
+        self._one_at_a_time = trio.Lock()
+        self._cut = False  # in the middle of a frame, so that nothing can follow
+        self._ended = Signal()
+        self._want_write: Callable[[], None] = _ignore
+        close_in_children(self)
+
+    def descriptors(self) -> Iterable[int]:
+        """Give the descriptor of the connection, if it has one and is open."""
+        stream = self._stream
+        while isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream
+        if not isinstance(stream, trio.SocketStream) or stream.socket.fileno() < 0:
+            return ()
+        return (stream.socket.fileno(),)
+
+    async def open(self) -> None:
+        """Do the opening handshake.
+
+        Raises:
+            UpgradeRefused: the server answered with an HTTP status other than 101.
+            ConnectFailed: there was no answer, or another one.
+        """
+        handshake = self._handshake
+        try:
+            await self._stream.send_all(handshake.request())
+            while data := await self._stream.receive_some():
+                if handshake.feed(bytes(data)):
+                    self._codec = handshake.codec
+                    return
+        except trio.BrokenResourceError:
+            pass  # the end of the stream
+        handshake.feed_eof()
+
+    async def read(
+        self,
+        on_message: Callable[[bytes, bool], None],
+        on_pong: Callable[[bytes], None],
+        *,
+        want_write: Callable[[], None] | None = None,
+    ) -> Ending:
+        """Hand over what comes until the WebSocket ends; tell how it ended.
+
+        Args:
+            on_message: takes every message, fragments joined, and whether it was binary.
+            on_pong: takes the data of every pong.
+            want_write: asks for a `send`, of nothing if need be, since there are answers to pings.
+        """
+        codec, receivers = self._opened(), Receivers(on_message, on_pong)
+        if want_write is not None:
+            self._want_write = want_write
+        try:
+            while True:
+                while codec.process(receivers):
+                    await trio.lowlevel.checkpoint()
+                if codec.ending is not None:
+                    with trio.move_on_after(_LAST_WRITE):
+                        await self._write(codec.replies())
+                    break
+                if codec.has_replies:
+                    self._want_write()
+                try:
+                    data = await self._stream.receive_some()
+                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    break
+                if not data:
+                    break
+                codec.feed(bytes(data))
+            return codec.finish()
+        finally:
+            self._ended.set()
+
+    async def send(self, messages: Iterable[bytes | Frame]) -> bool:
+        """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
+        async with self._one_at_a_time:
+            codec = self._opened()
+            if not codec.is_open or self._cut:
+                return False
+            return await self._write_alone(codec.encode(messages) + codec.replies())
+
+    def can_write(self) -> bool:
+        """Tell that writing may wait, and needs a task."""
+        return False
+
+    def write(self, messages: Iterable[bytes | Frame]) -> None:
+        """Write without waiting, which streams cannot."""
+        raise AssertionError("only a transport of asyncio can do this")
+
+    async def close(self, code: int, reason: str, *, within: float) -> None:
+        """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""
+        try:
+            with trio.move_on_after(within):
+                if await self._write(self._opened().close(code, reason)):
+                    await self._ended.wait()
+        finally:
+            await self.abort()
+
+    async def abort(self) -> None:
+        """Drop the connection at once, without a closing handshake."""
+        with trio.CancelScope(shield=True):
+            await trio.aclose_forcefully(self._stream)
+
+    async def _write(self, data: bytes) -> bool:
+        async with self._one_at_a_time:
+            return await self._write_alone(data)
+
+    async def _write_alone(self, data: bytes) -> bool:
+        """Write, with the lock held; tell whether the stream took it. Who is cancelled leaves half a frame behind."""
+        if self._cut:
+            return False
+        if not data:
+            return True
+        self._cut = True
+        try:
+            await self._stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        self._cut = False
+        return True
+
+    def _opened(self) -> Codec:
+        if self._codec is None:
+            raise AssertionError("the handshake comes first")
+        return self._codec
+
+
+def _ignore() -> None:
+    """Do without the answers to pings."""
