@@ -1,7 +1,5 @@
 """ONE resilient WebSocket: open, keep alive, lose, back off, reopen. Knows no protocol.
 
-socket.py      open one WebSocket on asyncio or trio
-tap.py         take its frames as they are parsed
 link.py        what belongs to one connection: reader, writer, heartbeat, how it ended
 supervisor.py  what happens next: schedule, attempts
 life.py        what belongs to one life of a client, from start to close

@@ -27,7 +27,7 @@ from rcex_ws.loop import Errands, Signal
 from rcex_ws.websocket.frames import CloseFrame, Frame
 
 if TYPE_CHECKING:
-    from rcex_ws.connection.socket import Socket
+    from rcex_ws.websocket.endpoint import Socket
 
 __all__ = ["Conversation", "Link", "Loss", "LossKind", "utc_now"]
 
@@ -267,7 +267,7 @@ class Link:
                 conversation.ponged(data)
                 monitor.last_inbound = clock()
 
-        closed = await self._socket.read(on_message, on_pong)
+        closed = await self._socket.read(on_message, on_pong, want_write=self._outbox.want_write)
         kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED
         if closed.unreadable:
             kind = LossKind.UNREADABLE

@@ -140,8 +140,13 @@ class Codec:
         self._protocol.send_close(code, reason)
         return b"".join(self._protocol.data_to_send())
 
+    @property
+    def has_replies(self) -> bool:
+        """Whether there are answers to pings, or to a close frame, that are not written yet."""
+        return bool(self._replies)
+
     def replies(self) -> bytes:
-        """Give the answers to pings and close frames that are not written yet."""
+        """Give those answers."""
         if not self._replies:
             return b""
         replies = b"".join(self._replies)

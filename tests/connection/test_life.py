@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from rcex_ws.connection import Conversation, Endpoint, Life, Link, Loss, State, Supervisor
-from rcex_ws.connection.socket import Closed
+from rcex_ws.websocket.codec import Ending as Closed
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
 from rcex_ws.tasks import Child, RootTask
 

@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from rcex_ws.connection import Binary, Endpoint, Ping, Pong, Text, open_websocket
-from rcex_ws.connection.socket import Closed
+from rcex_ws.websocket.codec import Ending as Closed
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

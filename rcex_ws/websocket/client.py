@@ -1,0 +1,74 @@
+"""Open one WebSocket, on asyncio or on trio, behind one async context manager.
+
+Called by the supervisor, once per attempt. No error and no log line from here down shows the URL: in it stands a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from rcex_ws.errors import ConnectFailed
+from rcex_ws.loop import on_trio
+from rcex_ws.websocket.dial import dial_asyncio, dial_trio
+from rcex_ws.websocket.endpoint import Endpoint, Socket
+from rcex_ws.websocket.handshake import ClientHandshake, Redirected
+from rcex_ws.websocket.loop_socket import LoopSocket
+
+if TYPE_CHECKING:
+    import trio
+
+__all__ = ["open_socket"]
+
+#: Redirections that are followed.
+_MOST_REDIRECTS = 5
+
+
+@asynccontextmanager
+async def open_socket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = None) -> AsyncGenerator[Socket, None]:
+    """Open one WebSocket; on leaving, whatever is left of it is aborted.
+
+    There is no time-out here: the caller's covers the whole attempt.
+
+    Args:
+        endpoint: where to connect.
+        stream: on trio, a connected stream to use instead of a new TCP connection.
+
+    Raises:
+        UpgradeRefused: the server answered with an HTTP status other than 101.
+        ConnectFailed: anything else, from name resolution to TLS.
+    """
+    for _ in range(_MOST_REDIRECTS):
+        socket = await _connect(endpoint, stream)
+        try:
+            try:
+                await socket.open()
+            except Redirected as redirected:
+                endpoint = _redirect(endpoint, redirected.location)
+                continue
+            yield socket
+        finally:
+            await socket.abort()
+        return
+    raise ConnectFailed(f"the server redirected the upgrade more than {_MOST_REDIRECTS} times", upgrade_sent=True)
+
+
+async def _connect(endpoint: Endpoint, stream: trio.abc.Stream | None) -> Socket:
+    handshake = ClientHandshake(endpoint.url, headers=endpoint.headers, max_size=endpoint.max_size)
+    if not on_trio():
+        _, socket = await dial_asyncio(endpoint, lambda: LoopSocket(handshake))
+        return socket
+    from rcex_ws.websocket.stream_socket import StreamSocket
+
+    return StreamSocket(await dial_trio(endpoint) if stream is None else stream, handshake)
+
+
+def _redirect(endpoint: Endpoint, location: str) -> Endpoint:
+    """Follow a redirection within the origin; elsewhere the token in the URL must not go."""
+    ours, theirs = urlsplit(endpoint.url), urlsplit(urljoin(endpoint.url, location))
+    if (ours.scheme.lower(), ours.netloc.lower()) != (theirs.scheme.lower(), theirs.netloc.lower()):
+        raise ConnectFailed("the server redirected the upgrade to another origin", upgrade_sent=True)
+    return replace(endpoint, url=theirs.geturl())
