@@ -82,7 +82,9 @@ def blocking_calls_fail(request: pytest.FixtureRequest) -> Iterator[None]:
     if "anyio_backend_name" not in request.fixturenames:
         yield
         return
-    blockbuster = BlockBuster(scanned_modules=["rcex_ws.rest", "rcex_ws.connection", "rcex_ws.wsg", "rcex_ws.slack"])
+    blockbuster = BlockBuster(
+        scanned_modules=["rcex_ws.rest", "rcex_ws.connection", "rcex_ws.callback", "rcex_ws.wsg", "rcex_ws.slack"]
+    )
     blockbuster.activate()
     try:
         yield

@@ -58,7 +58,9 @@ def test_the_import_brings_in_nothing_optional() -> None:
     assert result.stdout.split() == []
 
 
-@pytest.mark.parametrize("package", ["rcex_ws", "rcex_ws.connection", "rcex_ws.rest", "rcex_ws.wsg", "rcex_ws.testing"])
+@pytest.mark.parametrize(
+    "package", ["rcex_ws", "rcex_ws.callback", "rcex_ws.connection", "rcex_ws.rest", "rcex_ws.wsg", "rcex_ws.testing"]
+)
 def test_public_names_are_sorted_and_resolve(package: str) -> None:
     module = importlib.import_module(package)
     names = list(module.__all__)

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from rcex_ws.connection import NORMAL, Close, CloseFrame, Ok, Once, Reconnect, Reply, Text, WebSocketClient
+from rcex_ws.callback import NORMAL, Close, CloseFrame, Ok, Once, Reconnect, Reply, Text, WebSocketClient
 from rcex_ws.errors import SlowConsumer
 
 # -- stop ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from rcex_ws.connection import (
+from rcex_ws.callback import (
     NORMAL,
     REMOTE,
     Binary,
