@@ -16,7 +16,7 @@ import pytest
 
 import rcex_ws
 
-#: What only the gateway, the tests and trio's users need.
+#: What only the gateway, the tests, trio's users and other protocols need.
 OPTIONAL = (
     "trio",
     "starlette",
@@ -24,7 +24,9 @@ OPTIONAL = (
     "python_socks",
     "pytest",
     "hypothesis",
+    "rcex_ws.callback",
     "rcex_ws.gateway",
+    "rcex_ws.slack",
     "rcex_ws.testing",
 )
 
@@ -52,7 +54,7 @@ def undocumented(module: ModuleType) -> Iterator[str]:
             yield f"{module.__name__}.{name}"
 
 
-def test_the_import_brings_in_nothing_optional() -> None:
+def test_the_import_brings_in_nothing_optional_and_no_other_protocol() -> None:
     program = f"import sys, rcex_ws; print(*(name for name in {OPTIONAL!r} if name in sys.modules))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
