@@ -32,7 +32,7 @@ from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
 __all__ = ["CallbackLoop", "Wire", "running_client"]
 
-logger = logging.getLogger("rcex_ws.connection")
+logger = logging.getLogger("rcex_ws.callback")
 
 S = TypeVar("S")
 
