@@ -27,18 +27,14 @@ from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
 from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
-from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
 __all__ = [
     "AnswerHeartbeat",
-    "Binary",
-    "CloseFrame",
     "Conversation",
     "DeliveryQueue",
     "Driver",
     "Endpoint",
     "EventEmitter",
-    "Frame",
     "Heartbeat",
     "Life",
     "Link",
@@ -47,14 +43,11 @@ __all__ = [
     "Opener",
     "Overflow",
     "Pending",
-    "Ping",
-    "Pong",
     "ReconnectDelays",
     "RequestTable",
     "Seen",
     "State",
     "Supervisor",
-    "Text",
     "Unsubscriber",
     "being_cancelled",
     "call",
