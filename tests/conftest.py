@@ -1,4 +1,7 @@
-"""What every test gets: both event loops, blocking-call detection on asyncio, a clean environment; a proxy to pass."""
+"""What every test gets: both event loops, blocking-call detection on asyncio, a clean environment.
+
+And what tests of several folders ask for: a WebSocket server that misbehaves, a proxy to pass.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,19 @@ import logging
 import os
 import select
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
+import anyio
 import pytest
+import trustme
 from blockbuster import BlockBuster
+
+from tests.websocket_peer import Peer
 
 # Slow machines stretch every real-socket time-out by one factor instead of many edits.
 TIME_FACTOR = float(os.environ.get("RCEX_TEST_TIME_FACTOR", "1"))
@@ -72,7 +82,9 @@ def blocking_calls_fail(request: pytest.FixtureRequest) -> Iterator[None]:
     if "anyio_backend_name" not in request.fixturenames:
         yield
         return
-    blockbuster = BlockBuster(scanned_modules=["rcex_ws.rest", "rcex_ws.connection", "rcex_ws.wsg", "rcex_ws.slack"])
+    blockbuster = BlockBuster(
+        scanned_modules=["rcex_ws.rest", "rcex_ws.connection", "rcex_ws.callback", "rcex_ws.wsg", "rcex_ws.slack"]
+    )
     blockbuster.activate()
     try:
         yield
@@ -100,6 +112,41 @@ def need() -> Callable[[bool, str], None]:
             pytest.skip(reason)
 
     return need
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """Give a WebSocket server that misbehaves on command."""
+    with Peer() as peer:
+        yield peer
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Give whoever signed the certificate of `tls_peer`."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_peer(authority: trustme.CA) -> Iterator[Peer]:
+    """Give such a server that takes wss:// only."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with Peer(context) as peer:
+        yield peer
+
+
+@pytest.fixture
+def until() -> Callable[..., Coroutine[Any, Any, None]]:
+    """Wait until a condition holds, also one that another thread brings about."""
+
+    async def until(condition: Callable[[], object], *, within: float = 10.0) -> None:
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, "the condition never came"
+            await anyio.sleep(0.002)
+
+    return until
 
 
 class Proxy:

@@ -16,7 +16,7 @@ import pytest
 
 import rcex_ws
 
-#: What only the gateway, the tests and trio's users need.
+#: What only the gateway, the tests, trio's users and other protocols need.
 OPTIONAL = (
     "trio",
     "starlette",
@@ -24,7 +24,9 @@ OPTIONAL = (
     "python_socks",
     "pytest",
     "hypothesis",
+    "rcex_ws.callback",
     "rcex_ws.gateway",
+    "rcex_ws.slack",
     "rcex_ws.testing",
 )
 
@@ -52,13 +54,15 @@ def undocumented(module: ModuleType) -> Iterator[str]:
             yield f"{module.__name__}.{name}"
 
 
-def test_the_import_brings_in_nothing_optional() -> None:
+def test_the_import_brings_in_nothing_optional_and_no_other_protocol() -> None:
     program = f"import sys, rcex_ws; print(*(name for name in {OPTIONAL!r} if name in sys.modules))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
 
 
-@pytest.mark.parametrize("package", ["rcex_ws", "rcex_ws.connection", "rcex_ws.rest", "rcex_ws.wsg", "rcex_ws.testing"])
+@pytest.mark.parametrize(
+    "package", ["rcex_ws", "rcex_ws.callback", "rcex_ws.connection", "rcex_ws.rest", "rcex_ws.wsg", "rcex_ws.testing"]
+)
 def test_public_names_are_sorted_and_resolve(package: str) -> None:
     module = importlib.import_module(package)
     names = list(module.__all__)

@@ -13,7 +13,7 @@ import msgspec
 from benchmarks.common.worker import keep_in_flight, measured, run, serve
 from benchmarks.contenders.slack_ceiling import TEXT
 from benchmarks.drain.slack import API, BURST, CHANNEL, SOCKET
-from rcex_ws.connection import Frame, Ok, Text, WebSocketClient, WebSocketHandler
+from rcex_ws.callback import Frame, Ok, Text, WebSocketClient, WebSocketHandler
 from rcex_ws.slack import RTMClient
 
 #: The queue has room for a whole burst: what it costs to drop is not asked.

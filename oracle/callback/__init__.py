@@ -1,4 +1,4 @@
-"""An oracle for the callback client, `rcex_ws.connection.WebSocketClient`: a server, a random handler, a judge.
+"""An oracle for the callback client, `rcex_ws.callback.WebSocketClient`: a server, a random handler, a judge.
 
     python -m oracle.callback.soak --seed 1 --seconds 20 --loop trio
 

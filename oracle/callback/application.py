@@ -14,7 +14,7 @@ from oracle.callback.handler import RandomHandler, Temper, describe
 from oracle.callback.records import Began, Informed, Probed, Returned, Stopped, Stopping
 from oracle.lines import LeftOver, Pen
 from oracle.plain import left_over
-from rcex_ws.connection import Binary, CloseFrame, Ping, Pong, Text, WebSocketClient
+from rcex_ws.callback import Binary, CloseFrame, Ping, Pong, Text, WebSocketClient
 
 KEEPALIVE = 0.25
 ATTEMPT_TIMEOUT = 1.0

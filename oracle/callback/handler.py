@@ -11,7 +11,7 @@ import anyio
 
 from oracle.callback.records import Called, Gave, Sending, Stopping
 from oracle.lines import Pen
-from rcex_ws.connection import (
+from rcex_ws.callback import (
     Binary,
     Close,
     CloseFrame,

@@ -15,7 +15,7 @@ import anyio
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskStatus
 
-from rcex_ws.connection import (
+from rcex_ws.callback import (
     KEEPALIVE_TIMEOUT,
     CallbackClient,
     Close,
@@ -26,8 +26,8 @@ from rcex_ws.connection import (
     WebSocketClient,
     WebSocketHandler,
     WebSocketOptions,
-    call,
 )
+from rcex_ws.connection import call
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.slack.bot_slack import BotSlack
@@ -122,7 +122,7 @@ class Bot(Generic[P]):
         data_store: the model; a `MemoryDataStore` if not given.
         start_method: rtm.start tells the names of channels and users, which rtm.connect does not.
         keepalive: seconds of silence after which to ping, and then to connect again.
-        **options: see `rcex_ws.connection.WebSocketOptions`.
+        **options: see `rcex_ws.callback.WebSocketOptions`.
 
     Raises:
         ConfigurationError: an argument cannot work.

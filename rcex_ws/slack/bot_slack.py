@@ -7,7 +7,7 @@ from itertools import count
 from types import MappingProxyType
 from typing import Any
 
-from rcex_ws.connection import CallbackClient, Text
+from rcex_ws.callback import CallbackClient, Text
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.slack.frames import encode
 from rcex_ws.slack.store import DataStore

@@ -12,10 +12,10 @@ from typing import Any, TypeVar, Unpack
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
-from rcex_ws.connection import REMOTE, CloseFrame, Frame, WebSocketHandler, WebSocketOptions
-from rcex_ws.connection.callbacks import CallbackLoop
-from rcex_ws.connection.mailbox import Disconnection
-from rcex_ws.connection.websocket_settings import WebSocketSettings, text_url
+from rcex_ws.callback import REMOTE, CloseFrame, Frame, WebSocketHandler, WebSocketOptions
+from rcex_ws.callback.callbacks import CallbackLoop
+from rcex_ws.callback.mailbox import Disconnection
+from rcex_ws.callback.settings import WebSocketSettings, text_url
 from rcex_ws.errors import RcexError
 
 __all__ = ["WebSocketClientStub"]

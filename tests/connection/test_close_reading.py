@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws.connection import CloseFrame, DeliveryQueue, LossKind, Pending, RequestTable, State
+from rcex_ws.connection import DeliveryQueue, LossKind, Pending, RequestTable, State
 from rcex_ws.connection.outbox import Outbox
 from rcex_ws.errors import RequestTimeout, UpgradeRefused
 from rcex_ws.loop import Errands
+from rcex_ws.websocket.frames import CloseFrame
 
 
 async def test_a_server_that_wants_to_be_left_at_once_makes_no_hot_loop(

@@ -12,8 +12,9 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws.connection import Binary, Endpoint, Ping, Pong, Text, open_websocket
+from rcex_ws.connection import Endpoint, open_websocket
 from rcex_ws.websocket.codec import Ending as Closed
+from rcex_ws.websocket.frames import Binary, Ping, Pong, Text
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

@@ -154,7 +154,7 @@ def test_e6_a_loop_that_goes_on_finds_no_dead_client(gateway: Gateway) -> None:
 CALLBACK_CLIENT = """
 import signal, sys, threading
 from websockets.sync.server import serve
-from rcex_ws.connection import Reply, Reconnect, Text, WebSocketClient, WebSocketHandler
+from rcex_ws.callback import Reply, Reconnect, Text, WebSocketClient, WebSocketHandler
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what the shell has started in the background ignores it
 

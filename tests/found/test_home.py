@@ -21,7 +21,7 @@ from rcex_ws import (
     WebSocketExtension,
     WrongEventLoop,
 )
-from rcex_ws.connection import Ok, Text, WebSocketClient, WebSocketHandler
+from rcex_ws.callback import Ok, Text, WebSocketClient, WebSocketHandler
 from rcex_ws.gateway import Gateway
 from rcex_ws.slack import RTMClient
 from rcex_ws.testing import FakeSlack

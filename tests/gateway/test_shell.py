@@ -163,7 +163,7 @@ def test_importing_the_package_needs_no_extra():
 def test_gateway_shares_no_code_with_the_client():
     code = (
         "import sys, rcex_ws.gateway; "
-        "sys.exit(any(name.startswith(('rcex_ws.wsg.', 'rcex_ws.rest.', 'rcex_ws.connection.')) "
+        "sys.exit(any(name.startswith(('rcex_ws.wsg.', 'rcex_ws.rest.', 'rcex_ws.connection.', 'rcex_ws.callback.')) "
         "for name in set(sys.modules) - before))"
     )
     code = f"import sys, rcex_ws; before = set(sys.modules); {code}"

@@ -101,7 +101,7 @@ async def slack(server: Any) -> None:
 
 async def callback(server: Any) -> None:
     """Live as a callback client; the server echoes what it gets and hangs up after every second message."""
-    from rcex_ws.connection import Close, Ok, Reconnect, Reply, Text, WebSocketClient, WebSocketHandler
+    from rcex_ws.callback import Close, Ok, Reconnect, Reply, Text, WebSocketClient, WebSocketHandler
 
     class Talker(WebSocketHandler[list[str]]):
         def onconnect(self, ref: int, words: list[str]) -> Reply[list[str]]:

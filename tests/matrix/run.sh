@@ -55,7 +55,7 @@ run() {
             return
         fi
         environment "$name" "$found" --editable ".[test]"
-        local parts=(tests/loops tests/test_tasks.py tests/test_garbage.py tests/testing tests/connection)
+        local parts=(tests/loops tests/test_tasks.py tests/test_garbage.py tests/testing tests/connection tests/callback)
         [ "$name" = python3.12 ] || parts+=(tests/wsg)  # what differs in the newest is in 3.12 for the most part
         tests "$name" "${parts[@]}"
         ;;
@@ -82,11 +82,11 @@ run() {
             VIRTUAL_ENV=.venv-$name ".venv-$name/bin/uv" pip install --quiet --resolution lowest-direct --editable ".[test]"
             touch .venv-$name/lowest
         fi
-        tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/wsg
+        tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/callback tests/wsg
         ;;
     websockets-*)  # trio is supported from 17 on, so these run on asyncio alone (virtual time is trio's)
         environment "$name" "$python" --editable ".[test]" -- --no-deps "websockets==${name#websockets-}"
-        tests "$name" -k "not trio and not virtual_time" tests/connection tests/wsg
+        tests "$name" -k "not trio and not virtual_time" tests/connection tests/callback tests/wsg
         ;;
     *)
         echo "no such row: $name"

@@ -13,7 +13,7 @@ import anyio
 import httpx
 import pytest
 
-from rcex_ws.connection import KEEPALIVE_TIMEOUT, REMOTE, Close, Ping, Reconnect, Text
+from rcex_ws.callback import KEEPALIVE_TIMEOUT, REMOTE, Close, Ping, Reconnect, Text
 from rcex_ws.errors import ConfigurationError, TransportError, UpgradeRefused
 from rcex_ws.slack import MemoryDataStore, SlackApiError
 from rcex_ws.slack.bot import Bot, BotHandler

@@ -1,4 +1,4 @@
-"""What only the stub has; that it keeps the contract of the real client is shown in tests/connection."""
+"""What only the stub has; that it keeps the contract of the real client is shown in tests/callback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws.connection import Close, CloseFrame, Frame, Ok, Reconnect, Reply, Text, WebSocketHandler
+from rcex_ws.callback import Close, CloseFrame, Frame, Ok, Reconnect, Reply, Text, WebSocketHandler
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.testing import WebSocketClientStub
 

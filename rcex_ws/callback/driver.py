@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rcex_ws.connection.callbacks import CallbackLoop
-from rcex_ws.connection.link import Link, Loss, LossKind
-from rcex_ws.connection.mailbox import Disconnection
-from rcex_ws.connection.websocket_handler import KEEPALIVE_TIMEOUT, REMOTE
-from rcex_ws.connection.websocket_settings import WebSocketSettings, text_url
+from rcex_ws.callback.callbacks import CallbackLoop
+from rcex_ws.callback.handler import KEEPALIVE_TIMEOUT, REMOTE
+from rcex_ws.callback.mailbox import Disconnection
+from rcex_ws.callback.settings import WebSocketSettings, text_url
+from rcex_ws.connection import Link, Loss, LossKind
 from rcex_ws.errors import RcexError, TransportError
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text

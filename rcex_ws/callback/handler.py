@@ -1,7 +1,7 @@
 """What a program that answers a WebSocket by callbacks writes: a handler, whose methods give results.
 
 The six callbacks bear the names of Erlang's `websocket_client`, so that code and its stubs move over. Each receives its
-arguments with the state last, and gives a result that carries the next state. Pure: who calls them is in `callbacks`.
+arguments with the state last, and gives a result that carries the next state. Pure: who calls them is in callbacks.py.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class WebSocketHandler(Generic[S]):
     """Answer what happens to one client; derive from it. Each method may be sync or async.
 
     They are called one at a time and in order, by one task. `ref` numbers the connection, counting those of all clients
-    of this process. An exception, or a result
-    that a method may not give, ends the client: `websocket_terminate` is called, and the error reaches its owner.
+    of this process. An exception, or a result that a method may not give, ends the client: `websocket_terminate` is
+    called, and the error reaches its owner.
     """
 
     def init(self, state: S) -> InitResult[S] | Awaitable[InitResult[S]]:

@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws.connection import Ok, WebSocketClient, WebSocketHandler
+from rcex_ws.callback import Ok, WebSocketClient, WebSocketHandler
 
 CALLBACKS = ("init", "onconnect", "ondisconnect", "websocket_handle", "websocket_info", "websocket_terminate")
 

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws.connection import (
+from rcex_ws.callback import (
     KEEPALIVE_TIMEOUT,
     NORMAL,
     REMOTE,

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from rcex_ws.connection.options import check_options
-from rcex_ws.connection.schedule import ReconnectDelays, default_delays
+from rcex_ws.connection import ReconnectDelays, check_options, default_delays
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
 

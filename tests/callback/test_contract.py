@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rcex_ws.connection import (
+from rcex_ws.callback import (
     NORMAL,
     REMOTE,
     Binary,

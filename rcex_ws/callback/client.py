@@ -14,11 +14,11 @@ import anyio
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
-from rcex_ws.connection.callbacks import CallbackLoop, running_client
-from rcex_ws.connection.supervisor import Supervisor
-from rcex_ws.connection.websocket_driver import CallbackDriver, LinkWire
-from rcex_ws.connection.websocket_handler import CallbackClient, WebSocketHandler
-from rcex_ws.connection.websocket_settings import WebSocketOptions, WebSocketSettings, text_url
+from rcex_ws.callback.callbacks import CallbackLoop, running_client
+from rcex_ws.callback.driver import CallbackDriver, LinkWire
+from rcex_ws.callback.handler import CallbackClient, WebSocketHandler
+from rcex_ws.callback.settings import WebSocketOptions, WebSocketSettings, text_url
+from rcex_ws.connection import Supervisor
 from rcex_ws.home import Home
 from rcex_ws.tasks import reason_to_exit
 from rcex_ws.websocket.frames import Frame

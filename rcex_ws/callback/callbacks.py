@@ -11,10 +11,7 @@ from collections import deque
 from contextvars import ContextVar
 from typing import Generic, NoReturn, Protocol, TypeVar
 
-from rcex_ws.connection.delivery import DeliveryQueue, Overflow
-from rcex_ws.connection.events import call
-from rcex_ws.connection.mailbox import Connected, Crash, Disconnection, Info, Item, Mark, Stop
-from rcex_ws.connection.websocket_handler import (
+from rcex_ws.callback.handler import (
     NORMAL,
     AnyResult,
     CallbackClient,
@@ -27,13 +24,15 @@ from rcex_ws.connection.websocket_handler import (
     check_result,
     next_state,
 )
+from rcex_ws.callback.mailbox import Connected, Crash, Disconnection, Info, Item, Mark, Stop
+from rcex_ws.connection import DeliveryQueue, Overflow, call
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
 __all__ = ["CallbackLoop", "Wire", "running_client"]
 
-logger = logging.getLogger("rcex_ws.connection")
+logger = logging.getLogger("rcex_ws.callback")
 
 S = TypeVar("S")
 

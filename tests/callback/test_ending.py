@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from rcex_ws.connection import NORMAL, Close, CloseFrame, Ok, Once, Reconnect, Reply, Text, WebSocketClient
+from rcex_ws.callback import NORMAL, Close, CloseFrame, Ok, Once, Reconnect, Reply, Text, WebSocketClient
 from rcex_ws.errors import SlowConsumer
 
 # -- stop ----------------------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ async def test_a_bug_in_next_url_reaches_the_owner(peer: Any, order: Any, owned:
 
 
 async def test_casts_of_terminate_are_dropped(peer: Any, owned: Any, scripted: Any, caplog: Any) -> None:
-    caplog.set_level(logging.WARNING, "rcex_ws.connection")
+    caplog.set_level(logging.WARNING, "rcex_ws.callback")
     handler = scripted(
         websocket_info=ValueError("x"), websocket_terminate=lambda *_: WebSocketClient.current().cast(Text("bye"))
     )
@@ -252,7 +252,7 @@ async def test_a_cancellation_calls_nothing_and_drops_the_connection(
 async def test_a_slow_handler_loses_the_oldest_frames_and_is_told(
     peer: Any, order: Any, owned: Any, scripted: Any, until: Any, caplog: Any, bound: dict[str, int]
 ) -> None:
-    caplog.set_level(logging.WARNING, "rcex_ws.connection")
+    caplog.set_level(logging.WARNING, "rcex_ws.callback")
     go_on = anyio.Event()
     handler = scripted()
 

@@ -11,7 +11,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from rcex_ws.connection import (
+from rcex_ws.callback import (
     NORMAL,
     REMOTE,
     Binary,
@@ -411,7 +411,8 @@ async def test_cast_never_raises_and_drops_while_not_connected(
     handler = scripted()
     async with owned(peer.url, handler) as owner:
         owner.client.cast(Text("early"))
-        assert caplog.messages.count("dropping frame, not connected") == 1
+        warning = ("rcex_ws.callback", logging.WARNING, "dropping frame, not connected")
+        assert caplog.record_tuples.count(warning) == 1
         await handler.saw("onconnect")
         owner.client.cast("no frame")
         assert any("what is no frame" in message for message in caplog.messages)
@@ -419,7 +420,7 @@ async def test_cast_never_raises_and_drops_while_not_connected(
         await owner.ended()
         owner.client.cast(Text("late"))
         owner.client.info("late")
-        assert caplog.messages.count("dropping frame, not connected") == 2
+        assert caplog.record_tuples.count(warning) == 2
     assert peer.received == []
 
 
@@ -489,4 +490,4 @@ async def test_bytes_that_are_no_address(scripted: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def see_warnings(caplog: Any) -> None:
-    caplog.set_level(logging.WARNING, "rcex_ws.connection")
+    caplog.set_level(logging.WARNING, "rcex_ws.callback")
