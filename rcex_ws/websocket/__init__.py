@@ -2,4 +2,7 @@
 
 frames.py    what is written on a WebSocket, as an application sees it
 endpoint.py  where to connect
+address.py   what stands in a WebSocket address
+proxies.py   which proxy leads to a server, for REST as well
+dial.py      the way to a server; dial_asyncio.py and dial_trio.py go it: TCP, proxy, TLS
 """

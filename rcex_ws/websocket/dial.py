@@ -1,26 +1,129 @@
-"""Temporary."""
-import asyncio, socket
-from urllib.parse import urlsplit
+"""The way to a WebSocket server, as far as both event loops share it: what leads there, and what a failure is called.
+
+`dial_asyncio.py` and `dial_trio.py` go that way: TCP with happy eyeballs, a proxy, TLS. They are loaded when the first
+connection is opened. What they open is the caller's; whatever fails or is cancelled on the way leaves no socket open.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+
+from msgspec import Struct
+
 from rcex_ws.errors import ConnectFailed
-async def dial_asyncio(endpoint, factory):
-    u = urlsplit(endpoint.url); secure = u.scheme.lower()=="wss"
-    try:
-        t, p = await asyncio.get_running_loop().create_connection(factory, u.hostname, u.port or (443 if secure else 80), ssl=(endpoint.ssl_context or True) if secure else None)
-    except OSError as exc:
-        raise ConnectFailed(f"no connection to the server: {type(exc).__name__}: {exc.strerror or exc}") from None
-    t.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return t, p
-async def dial_trio(endpoint):
-    import trio, ssl
-    u = urlsplit(endpoint.url); secure = u.scheme.lower()=="wss"
-    try:
-        s = await trio.open_tcp_stream(u.hostname, u.port or (443 if secure else 80))
-    except OSError as exc:
-        raise ConnectFailed(f"no connection to the server: {type(exc).__name__}: {exc.strerror or exc}") from None
-    if secure:
-        s = trio.SSLStream(s, endpoint.ssl_context or ssl.create_default_context(), server_hostname=u.hostname, https_compatible=True)
-        try:
-            await s.do_handshake()
-        except trio.BrokenResourceError as exc:
-            raise ConnectFailed(f"no connection to the server: {exc.__cause__}") from None
-    return s
+from rcex_ws.websocket.address import Address, parse_address
+from rcex_ws.websocket.proxies import Proxy, choose_proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rcex_ws.websocket.endpoint import Endpoint
+
+__all__ = ["EYEBALLS_DELAY", "Route", "failure", "interleave", "no_one_spoke", "plan"]
+
+#: Seconds that one address of a host has until the next one is tried, too (RFC 8305).
+EYEBALLS_DELAY: Final = 0.25
+
+_LONGEST_CHAIN: Final = 10
+
+
+class Route(Struct, frozen=True):
+    """Say how to get to a server.
+
+    Attributes:
+        address: the server.
+        proxy: what leads there; None for nothing.
+        tls: the context of the server's TLS; None without TLS.
+    """
+
+    address: Address
+    proxy: Proxy | None
+    tls: ssl.SSLContext | None
+
+    @property
+    def server(self) -> str:
+        """Return the server, for messages."""
+        host = self.address.host
+        return f"the server [{host}]:{self.address.port}" if ":" in host else f"the server {host}:{self.address.port}"
+
+    @property
+    def proxy_tls(self) -> ssl.SSLContext | None:
+        """Make the context of the TLS to the proxy; None without TLS.
+
+        It trusts what the system trusts, as in httpx: the endpoint's own context is for the server alone, and may
+        pin a certificate that the proxy does not have.
+        """
+        return ssl.create_default_context() if self.proxy is not None and self.proxy.scheme == "https" else None
+
+
+def plan(endpoint: Endpoint) -> Route:
+    """Find out how to get to an endpoint.
+
+    Raises:
+        ConnectFailed: the endpoint's URL is no WebSocket address.
+        ConfigurationError: the proxy of the endpoint or the environment is none.
+    """
+    address = parse_address(endpoint.url)
+    proxy = choose_proxy(address.scheme, address.host, address.port, endpoint.proxy)
+    # By the scheme as it was parsed: a pinned context counts for `WSS://` as well.
+    tls = (endpoint.ssl_context or ssl.create_default_context()) if address.secure else None
+    return Route(address, proxy, tls)
+
+
+class _Info(Protocol):
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+I = TypeVar("I", bound=_Info)  # noqa: E741
+
+
+def interleave(infos: Sequence[I]) -> Iterator[I]:
+    """Order what getaddrinfo found so that the families take turns, beginning with the preferred one (RFC 8305)."""
+    first = [info for info in infos if info[0] == infos[0][0]]
+    others = [info for info in infos if info[0] != infos[0][0]]
+    pairs = zip_longest(first, others)
+    return (info for info in chain.from_iterable(pairs) if info is not None)
+
+
+def failure(step: str, exc: BaseException) -> ConnectFailed:
+    """Make the error of a step that failed; nothing has been asked of the server yet, so it can be tried again.
+
+    Args:
+        step: what failed, and at whom: "no connection to the proxy 127.0.0.1:3128".
+        exc: why.
+    """
+    if isinstance(exc, ConnectFailed):
+        return exc
+    return ConnectFailed(f"{step}: {_reason(exc)}")
+
+
+def no_one_spoke(route: Route, early: bytes) -> None:
+    """Refuse what a proxy has sent of a tunnel before TLS has begun in it: in TLS the client speaks first.
+
+    Raises:
+        ConnectFailed: there is something.
+    """
+    if early and route.tls is not None and route.proxy is not None:
+        raise ConnectFailed(f"the proxy {route.proxy.name} sent {len(early)} bytes before TLS to {route.server} began")
+
+
+def _reason(exc: BaseException) -> str:
+    """Return OpenSSL's or the operating system's words for a failure; of several addresses, each that differs."""
+    cause: BaseException | None = exc
+    for _ in range(_LONGEST_CHAIN):  # bounded: `raise ... from` can close a circle
+        if isinstance(cause, BaseExceptionGroup):
+            members = cast("tuple[BaseException, ...]", cause.exceptions)
+            return "; ".join(dict.fromkeys(map(_reason, members)))
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"TLS: certificate verify failed: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):  # its errno is OpenSSL's, not the system's
+            return f"TLS: {(cause.reason or type(cause).__name__).lower().replace('_', ' ')}"
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)  # negative: the name service's
+        if cause is None:
+            break
+        cause = cause.__cause__
+    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__

@@ -1,0 +1,214 @@
+"""Which proxy leads to a server: one choice for REST and WebSocket alike, by the rules of httpx.
+
+Pure, except that the environment is asked for when none is given. The rules, which are those of httpx 0.28: a proxy of
+the environment is that of the scheme, else ALL_PROXY; what has no scheme is an http proxy; `NO_PROXY` names hosts
+(`example.com` with its subdomains, `.example.com` without itself, `localhost` and IP addresses as they are), each with
+a port if it likes, and knows neither networks nor wildcards but `*` alone. A proxy of the `proxy` argument serves all
+hosts. A ws:// server has the proxy of http://, a wss:// server that of https://.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+
+from rcex_ws.errors import ConfigurationError
+
+__all__ = ["Proxy", "check_proxy", "choose_proxy"]
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_WEB_PORTS: Final = {"http": 80, "https": 443}
+_LIKE_HTTP: Final = {"ws": "http", "wss": "https"}
+
+_EXPECTED: Final = "a URL such as http://proxy.example:3128 (http, https, socks5 or socks5h)"
+
+
+class Proxy(Struct, frozen=True):
+    """Say where a proxy is, and how to log in there.
+
+    Attributes:
+        scheme: "http", "https" (TLS to the proxy), "socks5" (names are resolved here) or "socks5h" (there).
+        host: in lower case; an IPv6 address has no brackets.
+        port: also when the URL names none.
+        username: None without a login.
+        password: "" when the URL has a user name only.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what may stand in messages: host and port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_socks(self) -> bool:
+        """Tell whether it speaks SOCKS, not HTTP."""
+        return self.scheme.startswith("socks")
+
+    def __repr__(self) -> str:
+        return f"<Proxy {self.scheme}://{self.name}{'' if self.username is None else ' with a login'}>"
+
+
+def choose_proxy(
+    scheme: str, host: str, port: int, proxy: object = None, environment: Mapping[str, str] | None = None
+) -> Proxy | None:
+    """Choose the proxy that leads to a server.
+
+    Args:
+        scheme: of the server: http, https, ws or wss.
+        host: of the server, in lower case and without brackets.
+        port: of the server.
+        proxy: None or True = the environment's, a URL = that one, False = none.
+        environment: what `urllib.request.getproxies` gives, which is asked without it: the values of HTTP_PROXY,
+            HTTPS_PROXY, ALL_PROXY and NO_PROXY by "http", "https", "all" and "no". Lower-case names win; macOS and
+            Windows have settings of the system besides.
+
+    Raises:
+        ConfigurationError: `proxy` or the variable that was chosen is no proxy's URL, or SOCKS is not installed.
+    """
+    if proxy is False:
+        return None
+    if proxy is not None and proxy is not True:
+        return _parse(proxy, "proxy")
+    if environment is None:
+        from urllib.request import getproxies  # here: it costs more than all the rest of this layer
+
+        environment = getproxies()
+    scheme = _LIKE_HTTP.get(scheme, scheme)
+    named_port = None if port == _WEB_PORTS.get(scheme) else port
+    rule = next((rule for rule in _rules(environment) if rule.serves(scheme, host, named_port)), None)
+    if rule is None or rule.value is None:
+        return None
+    return _parse(rule.value if "://" in rule.value else f"http://{rule.value}", rule.variable)
+
+
+def check_proxy(proxy: object) -> None:
+    """Refuse a `proxy` argument that can never work; what stands in the environment is checked when it is used.
+
+    Raises:
+        ConfigurationError: it is neither None, a bool nor a proxy's URL, or SOCKS is not installed.
+    """
+    if proxy is not None and not isinstance(proxy, bool):
+        _parse(proxy, "proxy")
+
+
+class _Rule(Struct, frozen=True):
+    """One line of what the environment says: which proxy's value, if any, serves which servers."""
+
+    scheme: str  # "" for all
+    host: str  # "" for all, "*.example.com" for what is below it, "*example.com" for itself, too
+    port: int | None
+    value: str | None = None
+    variable: str = "NO_PROXY"
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        """Sort what names a port first, then the longer host, then the longer scheme."""
+        return (self.port is None, -len(self.host), -len(self.scheme))
+
+    def serves(self, scheme: str, host: str, port: int | None) -> bool:
+        """Tell whether it speaks of a server; a default port is None."""
+        if self.scheme not in ("", scheme) or self.port not in (None, port):
+            return False
+        if self.host.startswith("*."):
+            return host.endswith(self.host[1:]) and host != self.host[1:]
+        if self.host.startswith("*"):
+            return host == self.host[1:] or host.endswith(f".{self.host[1:]}")
+        return self.host in ("", host)
+
+
+def _rules(environment: Mapping[str, str]) -> list[_Rule]:
+    """Read the environment; the first rule that serves a server is the one that counts.
+
+    Raises:
+        ConfigurationError: an entry of `NO_PROXY` is no host, which httpx refuses, too.
+    """
+    rules: dict[str, _Rule] = {}
+    for name in ("http", "https", "all"):
+        if value := environment.get(name):
+            scheme = "" if name == "all" else name
+            rules[f"{name}://"] = _Rule(scheme, "", None, value, f"{name.upper()}_PROXY")
+    for entry in filter(None, map(str.strip, environment.get("no", "").split(","))):
+        if entry == "*":
+            return []
+        pattern = entry if "://" in entry else f"all://{'' if _is_exact(entry) else '*'}{entry}"
+        try:
+            rules[pattern] = _read_pattern(pattern)
+        except ValueError:
+            raise ConfigurationError(
+                "NO_PROXY must be hosts with or without a port, separated by commas, or `*`; one of them is no host"
+            ) from None
+    return sorted(rules.values(), key=lambda rule: rule.rank)
+
+
+def _is_exact(entry: str) -> bool:
+    """Tell whether an entry of `NO_PROXY` does not stand for its subdomains, too."""
+    if entry.lower() == "localhost" or entry.startswith("["):
+        return True
+    try:
+        return bool(ipaddress.ip_address(entry.partition("/")[0]))
+    except ValueError:
+        return False
+
+
+def _read_pattern(pattern: str) -> _Rule:
+    scheme, _, rest = pattern.partition("://")
+    scheme = scheme.lower()
+    bare = rest.partition("/")[0]  # a path or the length of a network is not looked at
+    if ":" in bare and _is_exact(bare) and not bare.startswith("["):
+        return _Rule("" if scheme == "all" else scheme, bare.lower(), None)
+    host, port = _split(bare.rpartition("@")[2])
+    stars, name = ("*", host[1:]) if host.startswith("*") else ("", host)
+    if not name.isascii():
+        dot = "." * name.startswith(".")
+        name = dot + name.removeprefix(".").encode("idna").decode("ascii")
+    host = "" if host == "*" else f"{stars}{name}".lower()
+    return _Rule("" if scheme == "all" else scheme, host, None if port == _WEB_PORTS.get(scheme) else port)
+
+
+def _split(authority: str) -> tuple[str, int | None]:
+    """Split host and port; an IPv6 address loses its brackets."""
+    if authority.startswith("["):
+        host, _, port = authority[1:].partition("]")
+        ipaddress.IPv6Address(host)
+        port = port.removeprefix(":")
+    else:
+        host, _, port = authority.partition(":")
+    return host, int(port) if port else None
+
+
+def _parse(url: object, source: str) -> Proxy:
+    """Take a proxy's URL apart; `source` is the argument or variable that a mistake is reported of."""
+    if not isinstance(url, str) or not url.strip():
+        raise ConfigurationError(f"{source} must be {_EXPECTED}, not {type(url).__name__ if url else 'empty'}")
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+        if host and ":" not in host:
+            host = host.encode("idna").decode("ascii")
+    except ValueError:  # its text may quote the password, where that holds a slash or a `#`
+        raise ConfigurationError(
+            f"{source} has no valid host and port: it must be {_EXPECTED}; encode special characters of a password"
+        ) from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        # Only a scheme that is known is quoted: in `user:password@host` the user stands in its place.
+        known = parts.scheme if parts.scheme in {"socks", "socks4", "socks4a"} else "this"
+        raise ConfigurationError(f"{source} must be {_EXPECTED}; {known} is no scheme that is supported")
+    if not host or port == 0 or not all("!" <= char <= "~" for char in host):
+        raise ConfigurationError(f"{source} has no valid host and port: it must be {_EXPECTED}")
+    username, password = unquote(parts.username or ""), unquote(parts.password or "")
+    login = (username, password) if username or password else (None, None)
+    chosen = Proxy(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port, *login)
+    if chosen.is_socks and not all(map(find_spec, ("python_socks", "socksio"))):
+        raise ConfigurationError(f"{source} is a SOCKS proxy, which needs more packages: pip install rcex_ws[socks]")
+    return chosen
