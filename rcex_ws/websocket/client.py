@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.loop import on_trio
-from rcex_ws.websocket.dial import dial_asyncio, dial_trio
+from rcex_ws.websocket.dial_asyncio import dial_asyncio
 from rcex_ws.websocket.endpoint import Endpoint, Socket
 from rcex_ws.websocket.handshake import ClientHandshake, Redirected
 from rcex_ws.websocket.loop_socket import LoopSocket
@@ -61,6 +61,7 @@ async def _connect(endpoint: Endpoint, stream: trio.abc.Stream | None) -> Socket
     if not on_trio():
         _, socket = await dial_asyncio(endpoint, lambda: LoopSocket(handshake))
         return socket
+    from rcex_ws.websocket.dial_trio import dial_trio
     from rcex_ws.websocket.stream_socket import StreamSocket
 
     return StreamSocket(await dial_trio(endpoint) if stream is None else stream, handshake)
