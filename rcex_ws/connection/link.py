@@ -267,7 +267,7 @@ class Link:
                 conversation.ponged(data)
                 monitor.last_inbound = clock()
 
-        closed = await self._socket.read(on_message, on_pong, want_write=self._outbox.want_write)
+        closed = await self._socket.read(on_message, on_pong)
         kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED
         if closed.unreadable:
             kind = LossKind.UNREADABLE

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.abc import TaskGroup
 
+from rcex_ws.websocket.frames import CloseFrame, Frame
 from rcex_ws.connection.requests import Pending
 from rcex_ws.loop import Errands, Signal
-from rcex_ws.websocket.frames import CloseFrame, Frame
 
 if TYPE_CHECKING:
     from rcex_ws.websocket.endpoint import Socket
@@ -43,7 +43,6 @@ class Outbox:
         self._messages: deque[bytes | Frame | Pending[Any]] = deque()
         self._busy = False  # what is put now goes with what was put a moment ago
         self._stopped = False
-        self._nudged = False  # the socket wants to write
         self._failure: Exception | None = None
         self._group: TaskGroup | None = None
         self._wakeup: Signal | None = None  # of the writer, once it runs
@@ -79,12 +78,6 @@ class Outbox:
         self._messages.clear()
         self._messages.extend(rest)
 
-    def want_write(self) -> None:
-        """Let the writer run though no message waits: the socket has something of its own to write."""
-        if not self._busy and not self._stopped:
-            self._busy = self._nudged = True
-            self._wake_writer()
-
     def _flush(self) -> None:
         """Write what the socket takes without waiting."""
         try:
@@ -112,9 +105,8 @@ class Outbox:
         while True:
             if self._failure is not None:
                 raise self._failure
-            while self._messages or self._nudged:
-                self._nudged = False
-                if self._messages and isinstance(close := self._messages[0], CloseFrame):
+            while self._messages:
+                if isinstance(close := self._messages[0], CloseFrame):
                     await self._socket.close(close.code, close.reason, within=self._close_timeout)
                     return
                 if not await self._socket.send(self._next_batch()):

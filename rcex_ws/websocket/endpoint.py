@@ -47,19 +47,12 @@ class Socket(Protocol):
         """Do the opening handshake; raise `ConnectFailed` when that fails."""
         ...
 
-    async def read(
-        self,
-        on_message: Callable[[bytes, bool], None],
-        on_pong: Callable[[bytes], None],
-        *,
-        want_write: Callable[[], None] | None = None,
-    ) -> Ending:
+    async def read(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> Ending:
         """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.
 
         Args:
             on_message: takes every message, fragments joined, and whether it was binary.
             on_pong: takes the data of every pong.
-            want_write: where writing needs a task, asks for a `send`, of nothing if need be.
         """
         ...
 

@@ -156,19 +156,12 @@ class LoopSocket(asyncio.Protocol):
         await self._answered.wait()
         self._raise_failure()
 
-    async def read(
-        self,
-        on_message: Callable[[bytes, bool], None],
-        on_pong: Callable[[bytes], None],
-        *,
-        want_write: Callable[[], None] | None = None,
-    ) -> Ending:
+    async def read(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> Ending:
         """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.
 
         Args:
             on_message: takes every message, fragments joined, and whether it was binary.
             on_pong: takes the data of every pong.
-            want_write: not needed here.
         """
         codec = self._opened()
         self._receivers = Receivers(on_message, on_pong)

@@ -1,7 +1,6 @@
 """One WebSocket over a byte stream of trio: a TCP or TLS connection, or memory under a virtual clock.
 
-One wake-up per read, not per frame. The reader never waits for a write: answers to pings are written by the next `send`,
-which whoever opened the WebSocket is asked for.
+One wake-up per read, not per frame.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from rcex_ws.websocket.handshake import ClientHandshake
 
 __all__ = ["StreamSocket"]
 
-#: Seconds for the answer to a close frame, after which nothing more can come.
+#: Seconds for what the peer is still owed when nothing more can come: the answer to its close frame.
 _LAST_WRITE = 1.0
 
 
@@ -37,7 +36,7 @@ class StreamSocket:
         self._one_at_a_time = trio.Lock()
         self._cut = False  # in the middle of a frame, so that nothing can follow
         self._ended = Signal()
-        self._want_write: Callable[[], None] = _ignore
+        self._replying = False
         close_in_children(self)
 
     def descriptors(self) -> Iterable[int]:
@@ -67,43 +66,49 @@ class StreamSocket:
             pass  # the end of the stream
         handshake.feed_eof()
 
-    async def read(
-        self,
-        on_message: Callable[[bytes, bool], None],
-        on_pong: Callable[[bytes], None],
-        *,
-        want_write: Callable[[], None] | None = None,
-    ) -> Ending:
-        """Hand over what comes until the WebSocket ends; tell how it ended.
+    async def read(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> Ending:
+        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.
 
         Args:
             on_message: takes every message, fragments joined, and whether it was binary.
             on_pong: takes the data of every pong.
-            want_write: asks for a `send`, of nothing if need be, since there are answers to pings.
         """
-        codec, receivers = self._opened(), Receivers(on_message, on_pong)
-        if want_write is not None:
-            self._want_write = want_write
+        codec, failure = self._opened(), None
         try:
-            while True:
-                while codec.process(receivers):
-                    await trio.lowlevel.checkpoint()
-                if codec.ending is not None:
-                    with trio.move_on_after(_LAST_WRITE):
-                        await self._write(codec.replies())
-                    break
-                if codec.has_replies:
-                    self._want_write()
+            async with trio.open_nursery() as replying:
                 try:
-                    data = await self._stream.receive_some()
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    break
-                if not data:
-                    break
-                codec.feed(bytes(data))
-            return codec.finish()
+                    await self._read(codec, Receivers(on_message, on_pong), replying)
+                except Exception as exc:  # noqa: BLE001 - kept out of the nursery, which would wrap it
+                    failure = exc
+                replying.cancel_scope.deadline = trio.current_time() + _LAST_WRITE
         finally:
             self._ended.set()
+        if failure is not None:
+            raise failure
+        return codec.finish()
+
+    async def _read(self, codec: Codec, receivers: Receivers, replying: trio.Nursery) -> None:
+        while True:
+            while codec.process(receivers):
+                await trio.lowlevel.checkpoint()
+            if codec.has_replies and not self._replying:
+                self._replying = True
+                replying.start_soon(self._reply, codec)
+            if codec.ending is not None:
+                return
+            try:
+                data = await self._stream.receive_some()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+            if not data:
+                return
+            codec.feed(bytes(data))
+
+    async def _reply(self, codec: Codec) -> None:
+        """Write the answers to pings and close frames, in a task: the reader never waits for the network."""
+        async with self._one_at_a_time:
+            self._replying = False
+            await self._write_alone(codec.replies())
 
     async def send(self, messages: Iterable[bytes | Frame]) -> bool:
         """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
@@ -111,7 +116,7 @@ class StreamSocket:
             codec = self._opened()
             if not codec.is_open or self._cut:
                 return False
-            return await self._write_alone(codec.encode(messages) + codec.replies())
+            return await self._write_alone(codec.encode(messages))
 
     def can_write(self) -> bool:
         """Tell that writing may wait, and needs a task."""
@@ -157,7 +162,3 @@ class StreamSocket:
         if self._codec is None:
             raise AssertionError("the handshake comes first")
         return self._codec
-
-
-def _ignore() -> None:
-    """Do without the answers to pings."""

@@ -152,12 +152,10 @@ async def test_a_server_that_does_not_end_the_stream(
     owned: Any,
     scripted: Any,
     ms: float,
-    monkeypatch: Any,
     data: bytes,
     kind: Any,
     together: bool,
 ) -> None:
-    monkeypatch.setattr("rcex_ws.connection.socket._END_TIMEOUT", 100 * ms)
     go_on, release = threading.Event(), threading.Event()
 
     def talk(one: socket.socket, request: bytes) -> None:
