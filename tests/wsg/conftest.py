@@ -11,6 +11,8 @@ import pytest
 from rcex_ws import Events, Notification, RingCentral, WebSocketExtension
 from rcex_ws.gateway import Gateway
 
+pytest.register_assert_rewrite("tests.wsg.completeness_life")  # so that a failure shows the values
+
 STORE = "/restapi/v1.0/account/~/extension/~/message-store"
 
 
