@@ -23,8 +23,9 @@ from rcex_ws import (
 )
 from rcex_ws.gateway import Gateway
 from rcex_ws.rest import Extension, Request, Response, Send
-from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
+from tests.found.lost import covering, extension, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, PRESENCE
+from tests.told import Told
 
 POST = "POST /restapi/v1.0/subscription"
 PUT = "PUT /restapi/v1.0/subscription/*"
@@ -67,11 +68,6 @@ class Middleware(Extension):
         self.hold.clear()
         self.hold_answers.clear()
         self._go_on.set()
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
 
 
 @asynccontextmanager

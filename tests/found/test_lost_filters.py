@@ -20,16 +20,12 @@ from rcex_ws import (
     WebSocketExtension,
 )
 from rcex_ws.gateway import Gateway
-from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
+from tests.found.lost import covering, extension, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, PRESENCE
+from tests.told import Told
 
 POST = "POST /restapi/v1.0/subscription"
 PUT = "PUT /restapi/v1.0/subscription/*"
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
 
 
 @pytest.fixture

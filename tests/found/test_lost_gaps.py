@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,19 +17,9 @@ import time_machine
 
 from rcex_ws import WebSocketExtension
 from rcex_ws.testing import FaultProxy
-from tests.found.lost import MARGIN, SLACK, Told, covering, extension, logged_in, until
+from tests.found.lost import MARGIN, SLACK, covering, extension, logged_in, until
 from tests.found.peer import MESSAGES, Peer
-
-
-@pytest.fixture
-def peer() -> Iterator[Peer]:
-    with Peer() as peer:
-        yield peer
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
+from tests.told import Told
 
 
 @asynccontextmanager

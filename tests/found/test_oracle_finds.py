@@ -16,8 +16,9 @@ from rcex_ws import Events, Gap, Notification, State, SubscriptionState
 from rcex_ws.gateway import Gateway
 from rcex_ws.gateway.frames import connection_details
 from rcex_ws.gateway.sessions import Frame
-from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
+from tests.found.lost import covering, extension, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, Peer
+from tests.told import Told
 
 
 class Shelf:
@@ -56,11 +57,6 @@ class Shelf:
     async def close(self) -> None:
         await anyio.sleep(self.closing_takes)
         self.is_open = False
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
 
 
 @pytest.fixture
