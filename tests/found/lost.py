@@ -18,7 +18,7 @@ from rcex_ws.gateway import Gateway
 from tests.found.peer import Peer
 from tests.told import Told
 
-__all__ = ["Program", "covering", "extension", "logged_in", "until", "utc_now"]
+__all__ = ["Program", "covering", "extension", "installed", "logged_in", "until", "utc_now"]
 
 #: What a gap may begin before the last proof: what the library grants a server from an event to its frame.
 MARGIN = timedelta(seconds=5)
@@ -87,6 +87,17 @@ def extension(told: Told, file: Path | None = None, *, wait: float = 0.02, **opt
     ext = WebSocketExtension(reconnect_delays=reconnect_delays, **options)
     told.listen(ext)
     return ext
+
+
+@asynccontextmanager
+async def installed(
+    server: Peer | Gateway, folder: Path, told: Told, file: Path | None = None, **options: Any
+) -> AsyncGenerator[WebSocketExtension]:
+    """Be a client with a login that is kept and a connected extension, which takes the options of `extension`."""
+    async with logged_in(server, folder) as rc:
+        ext = extension(told, file, **options)
+        await rc.install_extension(ext)
+        yield ext
 
 
 _PROGRAM = """
