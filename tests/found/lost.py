@@ -13,12 +13,12 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from rcex_ws import FileSessionStore, FileTokenStore, Gap, RingCentral, WebSocketExtension
+from rcex_ws import FileSessionStore, FileTokenStore, Gap, RingCentral, Subscription, WebSocketExtension
 from rcex_ws.gateway import Gateway
 from tests.found.peer import Peer
 from tests.told import Told
 
-__all__ = ["Program", "covering", "extension", "installed", "logged_in", "until", "utc_now"]
+__all__ = ["Program", "covering", "delete", "extension", "installed", "logged_in", "until", "utc_now"]
 
 #: What a gap may begin before the last proof: what the library grants a server from an event to its frame.
 MARGIN = timedelta(seconds=5)
@@ -98,6 +98,12 @@ async def installed(
         ext = extension(told, file, **options)
         await rc.install_extension(ext)
         yield ext
+
+
+async def delete(rc: RingCentral, subscription: Subscription) -> None:
+    """Delete a subscription at the server, of which its owner hears nothing: another process could do it, too."""
+    assert subscription.info is not None
+    await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
 
 
 _PROGRAM = """

@@ -16,7 +16,7 @@ from rcex_ws import Events, Gap, Notification, State, SubscriptionState
 from rcex_ws.gateway import Gateway
 from rcex_ws.gateway.frames import connection_details
 from rcex_ws.gateway.sessions import Frame
-from tests.found.lost import covering, extension, installed, logged_in, until, utc_now
+from tests.found.lost import covering, delete, extension, installed, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, Peer
 from tests.told import Told
 
@@ -192,8 +192,7 @@ async def test_killed_while_it_subscribes_again_the_next_process_tells_since_whe
             subscription = await ext.subscribe([MESSAGES], told.on_notification)
             proven = peer.notify(1)
             await told.number(1)
-            assert subscription.info is not None
-            await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+            await delete(rc, subscription)
             lost = peer.lose()
             peer.ahead += 60  # a minute later, for the server
             peer.answer_delay = 0.3
