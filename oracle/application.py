@@ -97,6 +97,7 @@ class _Application:
         if self.world.calm():
             self._settled()
         await self._end()
+        await self.acts.iterators.read_out()
         self.journal.put(j.LifeEnded(self.life, how, self._leftovers()))
 
     async def _begin(self) -> bool:

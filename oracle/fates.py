@@ -14,9 +14,6 @@ LOST = "lost"
 # A store fails a moment before or after the change returns whose word it was to keep, in seconds.
 NEAR = 0.5
 
-# Seconds after a loss, or the start of a life, in which what is subscribed may still get what a replay brings.
-_REPLAYED = 60.0
-
 
 def fates(history: History) -> Iterator[tuple[j.Made, str]]:
     """Give each event with its fate, which is "lost" when a promise was broken."""
@@ -53,7 +50,7 @@ def _excused(history: History, n: int, at: float, due: Due) -> bool:
     life = history.lives.get(due.life)
     if life is None:
         return False
-    if _behind_an_iterator(history, life, at) or _not_stored(history, life):
+    if _unread(history, life, n, at) or _not_stored(history, life):
         return True
     if not life.store and n > life.last_handled:
         # Killed without a store: nobody remembers. Closed: what was under way on a connection that was not known dead.
@@ -83,44 +80,29 @@ def _not_stored(history: History, life: Life) -> bool:
     return life.how == "kill" and failed > changed - NEAR
 
 
-def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
-    """Say whether an event waited behind one that an iterator never came back from, though its subscription had ended.
+def _unread(history: History, life: Life, n: int, at: float) -> bool:
+    """Say whether an event waited for an iterator that nobody read to its end, and no next life is to tell of it.
 
-    What is buffered can still be iterated then; nothing but the application can tell that it was not.
+    What is buffered can still be iterated when its subscription has ended; nothing but the application can tell that it
+    was not. A session that is kept is another matter: the next life tells what no consumer has taken.
     """
-    hung: dict[int, float] = {}
-    replaced: dict[int, float] = {}
-    asked: dict[int, int] = {}
-    lost = life.began_at if life.store and life.number > 1 else float("-inf")
-    ended = life.closing.at if life.closing is not None else float("inf")
+    return any(one.n == n and one.life == life.number for one in history.unread) and not _is_kept(history, life, at)
+
+
+def _is_kept(history: History, life: Life, since: float) -> bool:
+    """Say whether a life has left to the next one what it had subscribed at a moment."""
+    if not life.store or life.revoked:
+        return False
     for record in history.client:
-        match record:
-            case j.Changing(life=life.number, what="subscribe"):
-                asked[record.op] = record.consumer
-                if record.consumer % 2:
-                    hung[record.consumer] = record.at  # until it takes the first
-                    if record.at - lost < _REPLAYED:
-                        hung[record.consumer] = lost - silence(life.options)  # which a replay may bring
-            case j.Changed(life=life.number, how="returned") if record.op in asked:
-                for consumer in hung:
-                    if consumer != asked[record.op]:
-                        replaced.setdefault(consumer, record.at)
-            case j.Handled(life=life.number) if record.consumer % 2:
-                hung[record.consumer] = history.made[record.n].at
-            case j.HandlerDone(life=life.number) if record.how != "cancelled":
-                hung.pop(record.consumer, None)
-            case j.Told(life=life.number, event="disconnected"):
-                lost = record.at
-            case j.Changing(life=life.number, what="connect" | "revoke") if record.at >= at:
-                ended = min(ended, record.at)
-            case j.Changed(life=life.number, op=0) if record.at >= at and not record.claimed:
-                ended = min(ended, record.at)  # it has failed
-            case _:
-                pass
-    never = float("inf")
-    return ended < life.ended_at and any(
-        since <= at <= min(ended, replaced.get(consumer, never)) for consumer, since in hung.items()
-    )
+        if record.at >= since:
+            match record:
+                case j.Changing(life=life.number, what="connect" | "revoke"):
+                    return False
+                case j.Changed(life=life.number, op=0) if not record.claimed:
+                    return False  # it has failed
+                case _:
+                    pass
+    return True
 
 
 def _vanished(history: History) -> list[tuple[float, float, int]]:

@@ -113,6 +113,7 @@ class History:
     lives: dict[int, Life] = field(default_factory=dict[int, Life])
     gaps: list[Gap] = field(default_factory=list[Gap])
     handled: list[j.Handled] = field(default_factory=list[j.Handled])
+    unread: list[j.Unread] = field(default_factory=list[j.Unread])
     due: list[Due] = field(default_factory=list[Due])
     settled: j.Settled | None = None
     kinds: frozenset[str] = frozenset()
@@ -244,6 +245,8 @@ class History:
                 case j.Handled():
                     self.handled.append(record)
                     self.lives[record.life].last_handled = max(self.lives[record.life].last_handled, record.n)
+                case j.Unread():
+                    self.unread.append(record)
                 case j.Changed() if record.claimed:
                     self.lives[record.life].subscribed = True
                 case j.Told(event="connectionReady"):
