@@ -140,6 +140,7 @@ class History:
         self._lives_began = [life.began_at for life in self._lives_in_order]
         _Wanted(self).read()
         self._begins = [due.begin for due in self.due]
+        self._returned = self._read_returned()
 
     def server_time(self, at: float) -> float:
         """Turn the journals' time into the server's."""
@@ -208,6 +209,10 @@ class History:
                     at = None
         return at
 
+    def consumer_of(self, handled: j.Handled) -> int:
+        """Give the number of the subscribe that returned whoever handled an event; 0 if none is known to have."""
+        return self._returned.get((handled.life, handled.iterator), handled.consumer)
+
     def handled_by(self, life: int) -> set[int]:
         """Give the events that were handled by the end of a life."""
         return {record.n for record in self.handled if record.life <= life}
@@ -228,6 +233,14 @@ class History:
             return False
         began = self.lives[life].began_at  # which may be the moment at which the last one ended
         return any(record.kind == kind and before.ended_at <= record.at <= began for record in self.struck)
+
+    def _read_returned(self) -> dict[tuple[int, int], int]:
+        asked = {(one.life, one.op): one.consumer for one in self.client if isinstance(one, j.Changing)}
+        return {
+            (one.life, one.iterator): asked[one.life, one.op]
+            for one in self.client
+            if isinstance(one, j.Changed) and one.iterator
+        }
 
     def _read_client(self) -> None:
         seen: set[tuple[object, ...]] = set()
