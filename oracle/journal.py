@@ -148,6 +148,10 @@ class Struck(Record, tag="struck"):
     detail: str = ""
 
 
+class Stored(Record, tag="stored"):
+    """The session store keeps again what it is given, after it has failed. Only the simulation writes this."""
+
+
 class Calm(Record, tag="calm"):
     """The plan is over: from now on no fault strikes, and what was frozen or slow is so no more."""
 
@@ -263,6 +267,13 @@ class GapTold(Record, tag="gap"):
     reason: str
 
 
+class HookDone(Record, tag="hook-done"):
+    """The hook for gaps came back, or was cancelled."""
+
+    life: int
+    how: str = "returned"
+
+
 class Told(Record, tag="told"):
     """A lifecycle event came."""
 
@@ -362,6 +373,7 @@ ServerRecord = (
     | Heard
     | Done
     | Struck
+    | Stored
     | Calm
     | ServerEnded
 )
@@ -376,6 +388,7 @@ ClientRecord = (
     | Unread
     | HandlerDone
     | GapTold
+    | HookDone
     | Told
     | CallBegan
     | CallEnded
