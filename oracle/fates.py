@@ -36,8 +36,6 @@ def fates(history: History) -> Iterator[tuple[j.Made, str]]:
             yield event, _told(gaps)
         elif _excused(history, proofs, n, event.at, due):
             yield event, "nobody to tell"
-        elif _only_logged(history, n, event.at, due):
-            yield event, "only in the log"
         elif any(begin <= event.at <= end and session not in known.get(n, ()) for begin, end, session in vanished):
             yield event, "nobody could know"
         else:
@@ -144,22 +142,6 @@ def _not_stored(history: History, at: float) -> bool:
     if any(isinstance(record, j.Stored) and since <= record.at <= life.ended_at for record in history.server):
         return False
     return life.how == "kill" or (life.closing is not None and failed[-1] >= life.closing.at)
-
-
-def _only_logged(history: History, n: int, at: float, due: Due) -> bool:
-    """Say whether an event had come, and its life closed while the hook for gaps was busy beyond the time for that.
-
-    What was not delivered is then told in the log only, as the guarantees say; the next life knows nothing of it.
-    """
-    life = history.lives.get(due.life)
-    if life is None or life.closing is None or n <= life.last_handled or at > life.closing.at:
-        return False
-    came = any(isinstance(record, j.Written) and record.n == n for record in history.server)
-    return came and any(
-        isinstance(record, j.HookDone) and record.life == life.number and record.how == "cancelled"
-        for record in history.client
-        if record.at >= life.closing.at
-    )
 
 
 def _unread(history: History, life: Life, n: int, at: float) -> bool:

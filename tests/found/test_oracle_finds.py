@@ -269,6 +269,44 @@ async def test_the_gap_of_dropped_notifications_without_a_timestamp_reaches_up_t
     assert told.numbers == [0, 4, 5]
 
 
+async def test_what_closing_had_no_time_to_tell_of_lies_in_a_gap_of_the_next_process(
+    tmp_path: Path, told: Told
+) -> None:
+    shelf, busy, then, taken = Shelf(), anyio.Event(), Told(), []
+
+    async def hang(_: object) -> None:
+        busy.set()
+        await anyio.sleep_forever()
+
+    async def hang_at_the_third(notification: Notification) -> None:
+        taken.append(notification)
+        if len(taken) < 3:
+            raise ValueError("so that a handler of lifecycle events is busy, and another one after it")
+        await anyio.sleep_forever()
+
+    with Peer() as peer:
+        async with logged_in(peer, tmp_path) as rc:
+            ext = extension(told, session_store=shelf, close_timeout=0.3)
+            ext.on(Events.ERROR, hang)
+            await rc.install_extension(ext)
+            subscription = await ext.subscribe([MESSAGES], hang_at_the_third)
+            proven = [peer.notify(1), peer.notify(2)][-1]
+            lost = [peer.notify(3), peer.notify(4)]
+            await until(lambda: subscription.pending == 1 and len(taken) == 3)
+            await busy.wait()
+            peer.ahead += 60
+            await ext.request("GET", "/restapi/v1.0/account/~")  # all has come, though it was not taken
+            await ext.detach()
+        assert told.gaps == []
+        async with logged_in(peer, tmp_path) as rc:
+            ext = extension(then, session_store=shelf)
+            await rc.install_extension(ext)
+            await ext.subscribe([MESSAGES], then.on_notification)
+            await then.until(lambda: then.gaps)
+    for stamp in lost:
+        assert _certain(covering(then.gaps, stamp, proven=proven)), then.gaps
+
+
 # -- a caller that is cancelled ------------------------------------------------------------------------------------
 
 
