@@ -150,7 +150,29 @@ def _unread(history: History, life: Life, n: int, at: float) -> bool:
     What is buffered can still be iterated when its subscription has ended; nothing but the application can tell that it
     was not. A session that is kept is another matter: the next life tells what no consumer has taken.
     """
-    return any(one.n == n and one.life == life.number for one in history.unread) and not _is_kept(history, life, at)
+    if _is_kept(history, life, at):
+        return False
+    found = any(one.n == n and one.life == life.number for one in history.unread)
+    return found or (life.how == "kill" and _waited_at_the_kill(history, life, n, at))
+
+
+def _waited_at_the_kill(history: History, life: Life, n: int, at: float) -> bool:
+    """Say whether an iterator that had begun before an event had not come as far, nor to its end, when all was killed.
+
+    What it would still have given cannot be seen.
+    """
+    behind: set[int] = set()
+    for record in history.client:
+        match record:
+            case j.Iterating(life=life.number) if record.at <= at:
+                behind.add(record.iterator)
+            case j.IteratorEnded(life=life.number):
+                behind.discard(record.iterator)
+            case j.Handled(life=life.number) if record.n >= n:
+                behind.discard(record.iterator)
+            case _:
+                pass
+    return bool(behind)
 
 
 def _is_kept(history: History, life: Life, since: float) -> bool:

@@ -49,6 +49,27 @@ def test_what_was_left_waiting_is_told_by_the_next_life_if_the_session_is_kept(*
     assert lost(run) == ([] if told else [n])
 
 
+@pytest.mark.parametrize(
+    ("begun_at", "later", "excused"), [(15.0, False, True), (15.0, True, False), (25.0, False, False)]
+)
+@pytest.mark.parametrize("revoked", [True, False])
+def test_what_an_iterator_had_not_given_when_all_was_killed_is_its_own_once_revoked(
+    begun_at: float, *, later: bool, excused: bool, revoked: bool
+) -> None:
+    run = begun()
+    run.client.append(j.Iterating(at=begun_at, life=1, iterator=1, consumer=2))
+    n = missed(run, 20.0)
+    if later:
+        run.handle(30.0, missed(run, 29.0), consumer=2, iterator=1)
+    if revoked:
+        run.client.append(j.Changing(at=100.0, life=1, op=9, what="connect", consumer=0))
+    run.end(200.0, "kill")
+    run.begin(210.0)
+    run.open(211.0, "Successful")
+    run.subscribe(212.0, [PRESENCE], consumer=2)
+    assert lost(run) == ([] if excused and revoked else [n])
+
+
 def test_iterators_under_one_label_have_an_order_each() -> None:
     run = begun()
     first, second = missed(run, 20.0), missed(run, 21.0)
