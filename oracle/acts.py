@@ -11,6 +11,7 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from oracle import journal as j
+from oracle.iterators import Iterator, Iterators, event_of
 from oracle.topics import choices
 from rcex_ws import Notification, RcexError, State, Subscription, SubscriptionState
 
@@ -34,6 +35,7 @@ class Acts:
     Attributes:
         changing: how many changes of the filters are under way.
         seen: the filters that the extension said to have last, and those not granted.
+        iterators: those that there are.
     """
 
     def __init__(self, application: _Application) -> None:
@@ -42,9 +44,9 @@ class Acts:
         self._calls = 0
         self._ops = 0
         self._consumers = 0
-        self._iterated: list[Subscription] = []
         self._temper = application.new_rng("temper")
         self.changing = 0
+        self.iterators = Iterators(application, self._iterate)
         self.seen: tuple[list[str], list[str]] = ([], [])
 
     def start(self, tasks: TaskGroup) -> None:
@@ -159,13 +161,14 @@ class Acts:
     async def _op(self, what: str, consumer: int, filters: list[str], work: Callable[[], Awaitable[Any]]) -> None:
         self._ops += 1
         op, life, put = self._ops, self._app.life, self._app.journal.put
-        how, text, before = "returned", "", self._app.ext.subscription
+        how, text, before, iterator = "returned", "", self._app.ext.subscription, 0
         put(j.Changing(life, op, what, consumer, filters))
         self.changing += 1
         try:
             made = await work()
             if isinstance(made, Subscription):
                 self._iterate_once(made, consumer)  # it may be replaced already; what it has got is still its own
+                iterator = self.iterators.number_of(made)
         except RcexError as error:
             how, text = "error", repr(error)[:200]
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
@@ -177,7 +180,8 @@ class Acts:
         finally:
             self.changing -= 1
             claimed, disabled = self.seen = self._app.claimed()
-            put(j.Changed(life, op, how, text, claimed, disabled, "" if before is None else str(before.state)))
+            state = "" if before is None else str(before.state)
+            put(j.Changed(life, op, how, text, claimed, disabled, state, iterator))
             if claimed:
                 self._app.world.filters = claimed
             self._iterate_what_is_there(consumer)
@@ -188,9 +192,7 @@ class Acts:
             self._iterate_once(self._app.ext.subscription, consumer)
 
     def _iterate_once(self, subscription: Subscription, consumer: int) -> None:
-        if not subscription.has_callback and not any(subscription is one for one in self._iterated):
-            self._iterated = [*self._iterated[-9:], subscription]
-            self._tasks.start_soon(self._iterate, subscription, consumer)
+        self.iterators.iterate_once(self._tasks, subscription, consumer)
 
     def _choose(self) -> list[str]:
         kinds = self._app.plan.kinds
@@ -249,17 +251,12 @@ class Acts:
 
         return handle
 
-    async def _iterate(self, subscription: Subscription, consumer: int) -> None:
-        try:
-            if self._deaf(True) and self._temper.random() < 0.3:
-                await self._until_replaced(subscription)
-            async for notification in subscription:
-                with suppress(Raised):
-                    await self._handle(notification, consumer)
-        except RcexError as error:
-            self._app.journal.put(j.Told(self._app.life, "iterator", repr(error)[:200], str(self._app.ext.state)))
-        except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
-            self._app.escaped("iterator", error)
+    async def _iterate(self, iterator: Iterator) -> None:
+        if self._deaf(True) and self._temper.random() < 0.3:
+            await self._until_replaced(iterator.subscription)
+        async for notification in iterator.subscription:
+            with suppress(Raised):
+                await self._handle(notification, iterator.consumer, iterator.number)
 
     def _deaf(self, iterator: bool) -> bool:
         """Say whether a consumer may take nothing for long; an iterator only where a next life can be told of it."""
@@ -271,14 +268,13 @@ class Acts:
         while not calm() and subscription.state in {SubscriptionState.ACTIVE, SubscriptionState.PENDING}:  # noqa: ASYNC110
             await anyio.sleep(self._app.plan.paced(1.0))
 
-    def _begin(self, notification: Notification, consumer: int) -> int:
-        body = notification.body
-        n = int(body["n"])
-        self._app.journal.put(j.Handled(self._app.life, n, notification.uuid, consumer))
+    def _begin(self, notification: Notification, consumer: int, iterator: int = 0) -> int:
+        n = event_of(notification)
+        self._app.journal.put(j.Handled(self._app.life, n, notification.uuid, consumer, iterator))
         return n
 
-    async def _handle(self, notification: Notification, consumer: int) -> None:
-        n = self._begin(notification, consumer)
+    async def _handle(self, notification: Notification, consumer: int, iterator: int = 0) -> None:
+        n = self._begin(notification, consumer, iterator)
         how = "cancelled"
         try:
             await self._app.close_from_inside("handler")

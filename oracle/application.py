@@ -97,6 +97,7 @@ class _Application:
         if self.world.calm():
             self._settled()
         await self._end()
+        await self.acts.iterators.read_out()
         self.journal.put(j.LifeEnded(self.life, how, self._leftovers()))
 
     async def _begin(self) -> bool:
@@ -246,8 +247,10 @@ class _Application:
 
     def _told(self, event: str, detail: str) -> None:
         self.journal.put(j.Told(self.life, event, detail[:200], str(self.ext.state)))
-        # What is in force may end without a change by the application; that counts from when it is told.
-        if not self.acts.changing and (seen := self.claimed()) != self.acts.seen:
+        # What is in force may end without a change by the application; that counts from when it is told, also while a
+        # change is under way that may bring another.
+        seen = self.claimed()
+        if seen != self.acts.seen and not (self.acts.changing and seen[0]):
             self.acts.seen = seen
             self.journal.put(j.Changed(self.life, 0, "seen", "", *seen))
 
@@ -269,9 +272,14 @@ class _Application:
         self._gap("hook", gap)
         self.hooked.set()
         self.hooked = anyio.Event()
-        await self.close_from_inside("hook")
-        if "slow-handler" in self.plan.kinds and not self.world.calm() and self.rng.random() < 0.3:
-            await anyio.sleep(self.plan.paced(self.rng.choice((0.5, 10.0, 100.0))))
+        how = "cancelled"
+        try:
+            await self.close_from_inside("hook")
+            if "slow-handler" in self.plan.kinds and not self.world.calm() and self.rng.random() < 0.3:
+                await anyio.sleep(self.plan.paced(self.rng.choice((0.5, 10.0, 100.0))))
+            how = "returned"
+        finally:
+            self.journal.put(j.HookDone(self.life, how))
 
     def _gap(self, how: str, gap: Gap) -> None:
         since = None if gap.since is None else gap.since.timestamp()

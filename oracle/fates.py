@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from oracle import journal as j
 from oracle.history import Due, Gap, History, Life, silence
+from oracle.proofs import SPOILT, Proofs
 
 __all__ = ["LOST", "fates"]
 
@@ -13,9 +14,8 @@ LOST = "lost"
 
 # A store fails a moment before or after the change returns whose word it was to keep, in seconds.
 NEAR = 0.5
-
-# Seconds after a loss, or the start of a life, in which what is subscribed may still get what a replay brings.
-_REPLAYED = 60.0
+# What the client is told when its store fails.
+_FULL_DISK = "No space left"
 
 
 def fates(history: History) -> Iterator[tuple[j.Made, str]]:
@@ -25,16 +25,16 @@ def fates(history: History) -> Iterator[tuple[j.Made, str]]:
     for record in history.server:
         if isinstance(record, j.Written | j.Buffered | j.Dropped):
             known.setdefault(record.n, set()).add(record.session)
-    vanished = _vanished(history)
+    vanished, proofs = _vanished(history), Proofs(history)
     for n, event in history.made.items():
         due = history.due_at(event.at)
         if n in handled:
             yield event, "handled"
         elif due is None or due.pending or event.topic not in due.topics:
             yield event, "not due"
-        elif gaps := history.covered(event.at, event.topic):
+        elif gaps := history.covered(event):
             yield event, _told(gaps)
-        elif _excused(history, n, event.at, due):
+        elif _excused(history, proofs, n, event.at, due):
             yield event, "nobody to tell"
         elif any(begin <= event.at <= end and session not in known.get(n, ()) for begin, end, session in vanished):
             yield event, "nobody could know"
@@ -48,88 +48,162 @@ def _told(gaps: list[Gap]) -> str:
     return "in a certain gap" if any(gap.certain for gap in gaps) else "in a possible gap"
 
 
-def _excused(history: History, n: int, at: float, due: Due) -> bool:
+def _excused(history: History, proofs: Proofs, n: int, at: float, due: Due) -> bool:
     """Say whether an event lay in what an ending life may leave unsaid, there being nobody to tell."""
     life = history.lives.get(due.life)
     if life is None:
         return False
-    if _behind_an_iterator(history, life, at) or _not_stored(history, life):
+    if _unread(history, life, n, at) or _not_stored(history, at) or _given_up(history, life):
         return True
-    if not life.store and n > life.last_handled:
-        # Killed without a store: nobody remembers. Closed: what was under way on a connection that was not known dead.
-        return life.how == "kill" or _just_before_close(history, life, at)
-    if not life.store and life.how == "kill":  # nor of an outage that was not over
-        lost = history.disconnected_at(life)
-        if lost is not None and at >= lost - silence(life.options):
-            return True
-    if life.revoked and n > life.last_handled:
-        return _just_before_close(history, life, at)
-    # Who revokes before having subscribed, on a connection, takes what an earlier life left with it.
-    later = (other for other in history.lives.values() if other.number > due.life)
-    return any(other.how == "revoke" and not (other.subscribed and other.connected) for other in later)
+    end = _let_go(history, life, at)
+    if end is not None and _under_way(history, proofs, life, n, at, end):
+        return True
+    return life.how == "kill" and not life.store and _not_told_yet(history, life, n, at)
 
 
-def _not_stored(history: History, life: Life) -> bool:
-    """Say whether a life was killed when its store had failed, as it was told, to take what it had subscribed last."""
-    changed = failed = 0.0
-    for record in history.client:
-        match record:
-            case j.Changed(life=life.number, how="returned"):
-                changed = record.at
-            case j.Told(life=life.number, event="error") if "No space left" in record.detail:
-                failed = record.at
-            case _:
-                pass
-    return life.how == "kill" and failed > changed - NEAR
+def _let_go(history: History, life: Life, at: float) -> float | None:
+    """Give when an application let go of what it had subscribed at a moment, and left it to no next life.
 
-
-def _behind_an_iterator(history: History, life: Life, at: float) -> bool:
-    """Say whether an event waited behind one that an iterator never came back from, though its subscription had ended.
-
-    What is buffered can still be iterated then; nothing but the application can tell that it was not.
+    It hears then of an outage that is open, but not of what may be under way on a connection that nobody knows to be
+    dead.
     """
-    hung: dict[int, float] = {}
-    replaced: dict[int, float] = {}
-    asked: dict[int, int] = {}
-    lost = life.began_at if life.store and life.number > 1 else float("-inf")
-    ended = life.closing.at if life.closing is not None else float("inf")
+    if (end := history.let_go(life.number, at)) is not None:
+        return end
+    if life.closing is not None:
+        return life.closing.at if life.closing.at >= at and (life.revoked or not life.store) else None
+    return life.ended_at if life.how == "kill" and not life.store else None
+
+
+def _not_told_yet(history: History, life: Life, n: int, at: float) -> bool:
+    """Say whether a kill came before an event's turn, behind a busy handler, or before an outage was over."""
+    lost = history.disconnected_at(life)
+    if lost is not None and at >= lost - silence(life.options):
+        return True
+    return n > life.last_handled and _busy(history, life)
+
+
+def _under_way(history: History, proofs: Proofs, life: Life, n: int, at: float, end: float) -> bool:
+    """Say whether an event may have been on its way at a moment, or lost unnoticed: nothing has proven that it came."""
+    proof = proofs.last(life.number, float("inf"), alive=False, seen=end)
+    handled = (record.n for record in history.handled if record.life == life.number and record.at <= end)
+    if n <= max(handled, default=0) or (proof is not None and proof.at > at):
+        return False
+    return at > end - silence(life.options) or _trickled(history, at, end)
+
+
+def _trickled(history: History, at: float, end: float) -> bool:
+    """Say whether bytes trickled: a connection that is behind is not silent."""
+    return any(one.kind == "slow" for one in history.struck_between(at - SPOILT * history.pace, end))
+
+
+def _busy(history: History, life: Life) -> bool:
+    """Say whether a handler had something in hand when its life ended: more may have waited behind it."""
+    in_hand = set[int]()
+    for record in history.client:
+        if isinstance(record, j.Handled) and record.life == life.number:
+            in_hand.add(record.n)
+        elif isinstance(record, j.HandlerDone) and record.life == life.number:
+            in_hand.discard(record.n)
+    return bool(in_hand)
+
+
+def _given_up(history: History, life: Life) -> bool:
+    """Say whether the next life revoked before it had subscribed, on a connection: it takes what was left to it along.
+
+    One that has subscribed has been told; what was left to it counts no more for those that follow.
+    """
+    heir = history.heir(life.number)
+    before = range(life.number + 1, heir.number if heir is not None else max(history.lives) + 1)
+    return any(history.lives[number].how == "revoke" for number in before)
+
+
+def _not_stored(history: History, at: float) -> bool:
+    """Say whether the life that wanted an event ended when its store had failed, as it was told, to take that wish.
+
+    The next life then knows nothing of it. What was wanted by earlier changes, which were stored, counts as before.
+    """
+    claims = [record for record in history.client if isinstance(record, j.Changed) and record.claimed]
+    wished = next((record for record in reversed(claims) if record.at <= at), None)
+    if wished is None:
+        return False
+    life = history.lives[wished.life]
+    of_life = [record for record in history.client if getattr(record, "life", 0) == life.number]
+    told = [record.at for record in of_life if isinstance(record, j.Told) and _FULL_DISK in record.detail]
+    struck = history.struck_between(life.began_at, life.ended_at)
+    failed = sorted([*told, *(one.at for one in struck if one.kind == "store-fails")])  # it may be told later
+    asked = {record.op: record.at for record in of_life if isinstance(record, j.Changing)}
+    since: float | None = None
+    for record in claims:
+        if record.life == life.number and record.op:
+            fails = any(asked[record.op] <= one <= record.at + NEAR for one in failed)
+            since = (since or asked[record.op]) if fails else None
+    if since is None or at < since or not told:
+        return False
+    if any(isinstance(record, j.Stored) and since <= record.at <= life.ended_at for record in history.server):
+        return False
+    return life.how == "kill" or (life.closing is not None and failed[-1] >= life.closing.at)
+
+
+def _unread(history: History, life: Life, n: int, at: float) -> bool:
+    """Say whether an event waited for an iterator that nobody read to its end, and no next life is to tell of it.
+
+    What is buffered can still be iterated when its subscription has ended; nothing but the application can tell that it
+    was not. A session that is kept is another matter: the next life tells what no consumer has taken.
+    """
+    if _is_kept(history, life, at):
+        return False
+    found = any(one.n == n and one.life == life.number for one in history.unread)
+    return found or (life.how == "kill" and _waited_at_the_kill(history, life, n, at))
+
+
+def _waited_at_the_kill(history: History, life: Life, n: int, at: float) -> bool:
+    """Say whether an iterator that had begun before an event had not come as far, nor to its end, when all was killed.
+
+    What it would still have given cannot be seen.
+    """
+    behind: set[int] = set()
     for record in history.client:
         match record:
-            case j.Changing(life=life.number, what="subscribe"):
-                asked[record.op] = record.consumer
-                if record.consumer % 2:
-                    hung[record.consumer] = record.at  # until it takes the first
-                    if record.at - lost < _REPLAYED:
-                        hung[record.consumer] = lost - silence(life.options)  # which a replay may bring
-            case j.Changed(life=life.number, how="returned") if record.op in asked:
-                for consumer in hung:
-                    if consumer != asked[record.op]:
-                        replaced.setdefault(consumer, record.at)
-            case j.Handled(life=life.number) if record.consumer % 2:
-                hung[record.consumer] = history.made[record.n].at
-            case j.HandlerDone(life=life.number) if record.how != "cancelled":
-                hung.pop(record.consumer, None)
-            case j.Told(life=life.number, event="disconnected"):
-                lost = record.at
-            case j.Changing(life=life.number, what="connect" | "revoke") if record.at >= at:
-                ended = min(ended, record.at)
-            case j.Changed(life=life.number, op=0) if record.at >= at and not record.claimed:
-                ended = min(ended, record.at)  # it has failed
+            case j.Iterating(life=life.number) if record.at <= at:
+                behind.add(record.iterator)
+            case j.IteratorEnded(life=life.number):
+                behind.discard(record.iterator)
+            case j.Handled(life=life.number) if record.n >= n:
+                behind.discard(record.iterator)
             case _:
                 pass
-    never = float("inf")
-    return ended < life.ended_at and any(
-        since <= at <= min(ended, replaced.get(consumer, never)) for consumer, since in hung.items()
-    )
+    return bool(behind)
+
+
+def _is_kept(history: History, life: Life, since: float) -> bool:
+    """Say whether a life has left to the next one what it had subscribed at a moment."""
+    if not life.store or life.revoked:
+        return False
+    for record in history.client:
+        if record.at >= since:
+            match record:
+                case j.Changing(life=life.number, what="connect" | "revoke"):
+                    return False
+                case j.Changed(life=life.number, op=0) if not record.claimed:
+                    return False  # it has failed
+                case _:
+                    pass
+    return True
 
 
 def _vanished(history: History) -> list[tuple[float, float, int]]:
-    """Give the times in which the server had lost a session's subscription unasked, and the client never noticed."""
+    """Give the times in which the server had lost a session's subscription unasked, and the client never noticed.
+
+    Only a session that the client is on: of one that it has left behind nothing is due.
+    """
     times: list[tuple[float, float, int]] = []
-    since, session, asked = 0.0, 0, False
+    since, session, asked, newest, current = 0.0, 0, False, 0, 0
     for record in history.server:
+        if isinstance(record, j.ConnOpened) and record.conn > newest:
+            newest, current = record.conn, record.session
         if isinstance(record, j.InForce) and record.by == "vanished":
-            since, session, asked = record.at, record.session, False
+            if record.session == current:
+                since, session, asked = record.at, record.session, False
         elif not session:
             continue
         elif isinstance(record, j.InForce) and record.by == "missing":
@@ -139,17 +213,3 @@ def _vanished(history: History) -> list[tuple[float, float, int]]:
                 times.append((since, record.at, session))
             session = 0
     return [*times, (since, float("inf"), session)] if session else times
-
-
-def _just_before_close(history: History, life: Life, at: float) -> bool:
-    """Say whether a life was closed before it could know: it had not noticed the loss, or not got over it."""
-    if life.closing is None:
-        return False
-    lost = float("inf")
-    for record in history.client:
-        if isinstance(record, j.Told) and record.life == life.number and record.at < life.closing.at:
-            if record.event == "disconnected":
-                lost = min(lost, record.at)
-            elif record.event == "connectionReady":
-                lost = float("inf")
-    return at > min(lost, life.closing.at) - silence(life.options)

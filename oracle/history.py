@@ -113,6 +113,7 @@ class History:
     lives: dict[int, Life] = field(default_factory=dict[int, Life])
     gaps: list[Gap] = field(default_factory=list[Gap])
     handled: list[j.Handled] = field(default_factory=list[j.Handled])
+    unread: list[j.Unread] = field(default_factory=list[j.Unread])
     due: list[Due] = field(default_factory=list[Due])
     settled: j.Settled | None = None
     kinds: frozenset[str] = frozenset()
@@ -125,9 +126,12 @@ class History:
         self.pace = float(began[0].options.get("pace", 1.0))
         self.buffer = int(str(began[0].options.get("buffer", 100)))
         self.window = float(began[0].options.get("window", 180.0))
+        self._written = set[int]()
         for record in self.server:
             if isinstance(record, j.Made):
                 self.made[record.n] = record
+            elif isinstance(record, j.Written):
+                self._written.add(record.n)
             elif isinstance(record, j.Struck):
                 self.struck.append(record)
             elif isinstance(record, j.Calm):
@@ -139,6 +143,7 @@ class History:
         self._lives_began = [life.began_at for life in self._lives_in_order]
         _Wanted(self).read()
         self._begins = [due.begin for due in self.due]
+        self._returned = self._read_returned()
 
     def server_time(self, at: float) -> float:
         """Turn the journals' time into the server's."""
@@ -160,11 +165,38 @@ class History:
             return None
         return self.due[index]
 
-    def covered(self, at: float, topic: str) -> list[Gap]:
-        """Give the gaps that cover an event made at a moment on a topic."""
-        time = self.server_time(at)
-        slack = SLACK + (SKEW if "stamp-skew" in self.kinds else 0.0)
-        return [gap for gap in self.gaps if gap.covers(time, topic, slack)]
+    def covered(self, event: j.Made) -> list[Gap]:
+        """Give the gaps that cover an event.
+
+        The client knows only the stamp of what has come to it; of the rest the server's time counts. And a gap since
+        nobody knows when covers nothing that an earlier life should have told of.
+        """
+        due = self.due_at(event.at)
+        heir = None if due is None else self.heir(due.life)
+        slack = SLACK + (SKEW if "stamp-skew" in self.kinds and event.n in self._written else 0.0)
+        return [
+            gap
+            for gap in self.gaps
+            if gap.covers(self.server_time(event.at), event.topic, slack)
+            and (gap.since is not None or heir is None or gap.life <= heir.number)
+        ]
+
+    def let_go(self, life: int, at: float) -> float | None:
+        """Give when a life next revoked, or connected anew, after a moment."""
+        return next(
+            (
+                record.at
+                for record in self.client
+                if isinstance(record, j.Changing)
+                and (record.life == life and record.what in {"connect", "revoke"} and record.at >= at)
+            ),
+            None,
+        )
+
+    def heir(self, life: int) -> Life | None:
+        """Give the next life that subscribed on a connection: it tells at the latest what was left to it."""
+        later = (self.lives[number] for number in sorted(self.lives) if number > life)
+        return next((other for other in later if other.subscribed and other.connected), None)
 
     def unreadable(self, life: int) -> bool:
         """Say whether a life found a session that it could not read: damaged, and no life before has told of it."""
@@ -207,6 +239,10 @@ class History:
                     at = None
         return at
 
+    def consumer_of(self, handled: j.Handled) -> int:
+        """Give the number of the subscribe that returned whoever handled an event; 0 if none is known to have."""
+        return self._returned.get((handled.life, handled.iterator), handled.consumer)
+
     def handled_by(self, life: int) -> set[int]:
         """Give the events that were handled by the end of a life."""
         return {record.n for record in self.handled if record.life <= life}
@@ -228,6 +264,14 @@ class History:
         began = self.lives[life].began_at  # which may be the moment at which the last one ended
         return any(record.kind == kind and before.ended_at <= record.at <= began for record in self.struck)
 
+    def _read_returned(self) -> dict[tuple[int, int], int]:
+        asked = {(one.life, one.op): one.consumer for one in self.client if isinstance(one, j.Changing)}
+        return {
+            (one.life, one.iterator): asked[one.life, one.op]
+            for one in self.client
+            if isinstance(one, j.Changed) and one.iterator
+        }
+
     def _read_client(self) -> None:
         seen: set[tuple[object, ...]] = set()
         for record in self.client:
@@ -240,10 +284,12 @@ class History:
                 case j.Closing():
                     life = self.lives[record.life]
                     life.closing = life.closing or record
-                    life.revoked = life.revoked or record.what == "revoke"
+                    life.revoked = life.closing.what == "revoke"  # who asks first decides
                 case j.Handled():
                     self.handled.append(record)
                     self.lives[record.life].last_handled = max(self.lives[record.life].last_handled, record.n)
+                case j.Unread():
+                    self.unread.append(record)
                 case j.Changed() if record.claimed:
                     self.lives[record.life].subscribed = True
                 case j.Told(event="connectionReady"):
@@ -295,7 +341,6 @@ class _Wanted:
                 case j.Changing():
                     self._cut(record.at)
                     if record.what in {"revoke", "connect"}:
-                        self._let_go(record.at)
                         self._revoked = False
                         self._ending.add(record.op)
                         self._current = frozenset()
@@ -355,14 +400,6 @@ class _Wanted:
                 due.end = since
                 break
             due.topics &= self._current
-
-    def _let_go(self, at: float) -> None:
-        """Take back what may be under way, on a connection that is not known to be dead: who revokes wants no more."""
-        options = self._history.lives[self._life].options
-        for due in reversed(self._history.due):
-            if due.end < at - silence(options) or due.life != self._life:
-                break
-            due.end = max(due.begin, min(due.end, at - silence(options)))
 
     def _confirm(self) -> None:
         self._between = False

@@ -148,6 +148,10 @@ class Struck(Record, tag="struck"):
     detail: str = ""
 
 
+class Stored(Record, tag="stored"):
+    """The session store keeps again what it is given, after it has failed. Only the simulation writes this."""
+
+
 class Calm(Record, tag="calm"):
     """The plan is over: from now on no fault strikes, and what was frozen or slow is so no more."""
 
@@ -194,6 +198,7 @@ class Changed(Record, tag="changed"):
     With `op` 0 and `how` "seen" nothing was called: the claim changed by itself. `claimed` is
     `ws_ext.subscription.event_filters`, empty when there is no active subscription; `disabled` are the filters that the
     server's description names as not granted. `before` is the state of the subscription that there was before.
+    `iterator` is the number of the iterator that a subscribe returned, 0 for none.
     """
 
     life: int
@@ -203,15 +208,43 @@ class Changed(Record, tag="changed"):
     claimed: list[str] = []
     disabled: list[str] = []
     before: str = ""
+    iterator: int = 0
 
 
 class Handled(Record, tag="handled"):
-    """A handler was called with event `n`."""
+    """A handler was called with event `n`; or the iterator of this number gave it."""
 
     life: int
     n: int
     uuid: str
     consumer: int
+    iterator: int = 0
+
+
+class Iterating(Record, tag="iterating"):
+    """A Subscription without a callback is iterated from now on, under a number of its own in this life.
+
+    `consumer` is the number of the subscribe that saw it first, which need not be the one that made it; 0 for none.
+    """
+
+    life: int
+    iterator: int
+    consumer: int
+
+
+class IteratorEnded(Record, tag="iterator-ended"):
+    """It was read to its end."""
+
+    life: int
+    iterator: int
+
+
+class Unread(Record, tag="unread"):
+    """Event `n` was found waiting for an iterator that nobody had read to its end when all was closed."""
+
+    life: int
+    n: int
+    iterator: int
 
 
 class HandlerDone(Record, tag="handler-done"):
@@ -232,6 +265,13 @@ class GapTold(Record, tag="gap"):
     until: float
     certain: bool
     reason: str
+
+
+class HookDone(Record, tag="hook-done"):
+    """The hook for gaps came back, or was cancelled."""
+
+    life: int
+    how: str = "returned"
 
 
 class Told(Record, tag="told"):
@@ -333,6 +373,7 @@ ServerRecord = (
     | Heard
     | Done
     | Struck
+    | Stored
     | Calm
     | ServerEnded
 )
@@ -342,8 +383,12 @@ ClientRecord = (
     | Changing
     | Changed
     | Handled
+    | Iterating
+    | IteratorEnded
+    | Unread
     | HandlerDone
     | GapTold
+    | HookDone
     | Told
     | CallBegan
     | CallEnded

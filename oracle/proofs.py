@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from oracle import journal as j
 from oracle.history import MARGIN, History
 
-__all__ = ["Proof", "Proofs"]
+__all__ = ["SPOILT", "Proof", "Proofs"]
 
 # A fault may spoil a connection for so long, in seconds.
 SPOILT = 200.0

@@ -50,9 +50,10 @@ def in_force(history: History) -> Iterator[Violation]:
 def successor(history: History) -> Iterator[Violation]:
     """A subscription is not replaced unless there is another one: also when the one who asked was cancelled."""
     open_, ended = set[int](), False
+    followed = set[int]()  # changes during which there was another, which may have failed since
     for record in history.client:
         if isinstance(record, j.LifeBegan):
-            open_, ended = set(), False
+            open_, ended, followed = set(), False, set()
         elif isinstance(record, j.Closing):
             ended = True
         elif isinstance(record, j.Changing):
@@ -60,7 +61,9 @@ def successor(history: History) -> Iterator[Violation]:
             open_.add(record.op)
         elif isinstance(record, j.Changed):
             open_.discard(record.op)
-            if record.before == "replaced" and not record.claimed and not open_ and not ended:
+            if record.claimed and record.how == "returned":
+                followed |= open_
+            if record.before == "replaced" and not record.claimed and not (open_ or ended or record.op in followed):
                 text = f"change {record.op} of life {record.life} {record.how}: the subscription is replaced, by none"
                 yield Violation("successor", record.at, text)
 
@@ -96,14 +99,14 @@ def consumer(history: History) -> Iterator[Violation]:
         made = history.made[handled.n].at
         if handled.n in later:
             continue
+        who = history.consumer_of(handled)
+        if not who:  # an iterator that was seen when its subscribe was cancelled by then
+            continue
         for begin, end, life, number in periods:
-            # When changes overlap, an iterator may go under the number of another one, or of none.
-            if number % 2 and (handled.consumer % 2 or not handled.consumer):
-                continue
-            in_time = made < end - ROUTED and (handled.at < end or number > handled.consumer)
-            if life == handled.life and begin + ROUTED < made and in_time and number != handled.consumer:
+            in_time = made < end - ROUTED and (handled.at < end or number > who)
+            if life == handled.life and begin + ROUTED < made and in_time and number != who:
                 text = (
-                    f"event {handled.n} of {made:.3f} went to consumer {handled.consumer} of life {life}, although "
+                    f"event {handled.n} of {made:.3f} went to consumer {who} of life {life}, although "
                     f"consumer {number} had subscribed by {begin:.3f}"
                 )
                 yield Violation("consumer", handled.at, text, (handled.n,))

@@ -53,19 +53,22 @@ def twice(history: History) -> Iterator[Violation]:
 
 
 def order(history: History) -> Iterator[Violation]:
-    """Each consumer gets events in the order in which the server wrote them; what was written twice fits both times."""
+    """Each consumer gets events in the order in which the server wrote them; what was written twice fits both times.
+
+    An iterator is a consumer of its own, whatever subscribe it goes under; what was left waiting comes last.
+    """
     first, final = dict[int, int](), dict[int, int]()
     for place, written in enumerate(record for record in history.server if isinstance(record, j.Written)):
         first.setdefault(written.n, place)
         final[written.n] = place
-    last: dict[tuple[int, int], int] = {}
-    for record in history.handled:
-        if not record.consumer:  # the one label of all iterators whose subscribe had not returned yet
-            continue
-        key = (record.life, record.consumer)
+    last: dict[tuple[int, int, int], int] = {}
+    for record in (*history.handled, *history.unread):
+        consumer = record.consumer if isinstance(record, j.Handled) and not record.iterator else 0
+        key = (record.life, consumer, record.iterator)
         before = last.setdefault(key, record.n)
         if final[record.n] < first[before]:
-            text = f"consumer {record.consumer} of life {record.life} got event {record.n} after {before}"
+            who = f"iterator {record.iterator}" if record.iterator else f"consumer {consumer}"
+            text = f"{who} of life {record.life} got event {record.n} after {before}"
             yield Violation("order", record.at, text, (record.n, before))
         elif first[record.n] > first[before]:
             last[key] = record.n

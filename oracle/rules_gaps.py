@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from oracle import journal as j
 from oracle.bounds import measure
 from oracle.causes import Causes
-from oracle.history import MARGIN, Gap, History, Life
+from oracle.history import MARGIN, Gap, History, Life, silence
 from oracle.violation import Violation
 
 __all__ = ["bounds", "damaged", "endless", "no_cause", "overflow", "uncertain"]
@@ -87,12 +87,21 @@ def uncertain(history: History) -> Iterator[Violation]:
         event = history.made[n]
         if _killed_upon(history, at) or _never_stored(history, event.at):
             continue
-        gaps = history.covered(event.at, event.topic)
+        gaps = history.covered(event)
         still = history.due_at(event.at + STILL)
         due = history.is_due(event) and still is not None and not still.pending
+        if due and _let_go(history, event.at):
+            continue
         if due and gaps and not any(gap.certain for gap in gaps):
             text = f"event {n} of {event.at:.3f} went with its subscription, and lies in no gap that is certain"
             yield Violation("uncertain", gaps[0].told_at, f"{text}, but in {_describe(gaps[0])}", (n,))
+
+
+def _let_go(history: History, at: float) -> bool:
+    """Say whether the life at a moment revoked, or connected anew, before it can have noticed a loss."""
+    life = history.life_at(at)
+    end = None if life is None else history.let_go(life.number, at)
+    return life is not None and end is not None and at >= end - silence(life.options)
 
 
 def _never_stored(history: History, at: float) -> bool:

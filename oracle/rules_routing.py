@@ -58,7 +58,7 @@ def astray(history: History) -> Iterator[Violation]:
             written.setdefault(record.n, record.at)
     for handled in history.handled:
         life = lives.get(handled.life, _Life())
-        consumer, event = life.consumers.get(handled.consumer), history.made[handled.n]
+        consumer, event = life.consumers.get(history.consumer_of(handled)), history.made[handled.n]
         if consumer is None or not consumer.sure or handled.n not in written:
             continue
         what = ""
@@ -69,7 +69,7 @@ def astray(history: History) -> Iterator[Violation]:
             what = "whose filters certainly did not cause it, although the one before it alone had asked for it"
         if what:
             text = (
-                f"event {handled.n} of {event.at:.3f} on {event.topic} went to consumer {handled.consumer} of life "
+                f"event {handled.n} of {event.at:.3f} on {event.topic} went to consumer {consumer.number} of life "
                 f"{handled.life}, {what}"
             )
             yield Violation("astray", handled.at, text, (handled.n,))

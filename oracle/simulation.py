@@ -97,6 +97,7 @@ class _World:
         self.filters: list[str] = []
         self._line = line
         self._server = server
+        self._store_failed = False
         self.session_store = None if disk is None else MemorySessionStore(disk, life, delay, self._fail)
         self.token_store = None if disk is None else MemoryTokenStore(disk, delay)
         self.http = line.http_client()
@@ -110,7 +111,11 @@ class _World:
     def _fail(self) -> None:
         if self._server.plan.strikes("store-fails"):
             self._server.put(j.Struck("store-fails", "store"))
+            self._store_failed = True
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self._store_failed:
+            self._store_failed = False
+            self._server.put(j.Stored())
 
     def make_client(self) -> RingCentral:
         return RingCentral(

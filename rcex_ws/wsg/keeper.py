@@ -15,7 +15,7 @@ import anyio
 from rcex_ws.loop import Signal
 from rcex_ws.wsg.completeness import Loss
 from rcex_ws.wsg.conversation import Common
-from rcex_ws.wsg.models import ConnectionDetails
+from rcex_ws.wsg.models import ConnectionDetails, Gap
 from rcex_ws.wsg.session import Outage
 from rcex_ws.wsg.store import SessionStore, SessionUnreadable
 from rcex_ws.wsg.stored import StoredSession
@@ -103,22 +103,21 @@ class Keeper:
             await self.write()
             await anyio.sleep(min(_PAUSE * 2**self._failures, _LONGEST_PAUSE))
 
-    async def write(self, *, clean: bool = False, last: bool = False) -> None:
+    async def write(self, *, clean: bool = False) -> None:
         """Write now. A failure is reported, and tried again later: it must not cost the connection.
 
         Args:
-            clean: all that came was delivered.
-            last: this is the last word, in an orderly end: what waits to be told will be.
+            clean: this is the last word, and all that came was delivered.
         """
         self._asked += 1
         asked = self._asked
         async with self._one_at_a_time:
-            if asked <= self._written and not last:
+            if asked <= self._written and not clean:
                 return  # by one that waited behind the same slow write
             self._written = self._asked
             if self._dirty.is_set():  # else `run` waits for it
                 self._dirty = Signal()
-            stored = self._snapshot(clean=clean, untold=not last)
+            stored = self._snapshot(clean=clean)
             if stored is None:
                 return
             try:
@@ -149,14 +148,14 @@ class Keeper:
             return
         try:
             if keep_session:
-                await self.write(clean=all_delivered and self._common.session.is_clean, last=True)
+                await self.write(clean=all_delivered and self._common.session.is_clean and not self._untold)
             else:
                 await self._store.clear()
         finally:
             with anyio.move_on_after(_LAST, shield=True):
                 await self._store.close()
 
-    def _snapshot(self, *, clean: bool, untold: bool) -> StoredSession | None:
+    def _snapshot(self, *, clean: bool) -> StoredSession | None:
         common, session = self._common, self._common.session
         subscription = common.subscriptions.to_store()
         if subscription.wanted:
@@ -170,9 +169,8 @@ class Keeper:
         unseen = {notification.uuid for notification in waiting}
         oldest = min((notification.made for notification in waiting), default=math.inf)
         unfinished = common.account.unfinished(self._heard_at(), oldest, gone=gone)
-        if untold:
-            for gap in (*common.subscriptions.untold, *common.announcer.untold):
-                unfinished = unfinished.including(Loss.of(gap))
+        for gap in self._untold:
+            unfinished = unfinished.including(Loss.of(gap))
         return StoredSession(
             wsc=None if gone else session.wsc,
             subscription=subscription,
@@ -181,3 +179,8 @@ class Keeper:
             clean=clean,
             uuids=[uuid for uuid in common.inbox.seen.last(_UUIDS) if uuid not in unseen],
         )
+
+    @property
+    def _untold(self) -> list[Gap]:
+        """What the application has not heard of to the end; when it closes, that may be cut short."""
+        return [*self._common.subscriptions.untold, *self._common.announcer.untold]

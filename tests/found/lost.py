@@ -1,4 +1,4 @@
-"""What the tests of lost notifications share: clients with a store, what they are told, processes to be killed."""
+"""What the tests of lost notifications share: clients with a store, the gaps they are told, processes to be killed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from rcex_ws import Events, FileSessionStore, FileTokenStore, Gap, Notification, RingCentral, WebSocketExtension
+from rcex_ws import FileSessionStore, FileTokenStore, Gap, RingCentral, Subscription, WebSocketExtension
 from rcex_ws.gateway import Gateway
 from tests.found.peer import Peer
+from tests.told import Told
 
-__all__ = ["Program", "Told", "covering", "extension", "logged_in", "until", "utc_now"]
+__all__ = ["Program", "covering", "delete", "extension", "installed", "logged_in", "until", "utc_now"]
 
 #: What a gap may begin before the last proof: what the library grants a server from an event to its frame.
 MARGIN = timedelta(seconds=5)
@@ -37,48 +37,6 @@ async def until(condition: Callable[[], object], within: float = 4) -> None:
     with anyio.fail_after(within):
         while not condition():
             await anyio.sleep(0.005)
-
-
-class Told:
-    """What the application was told, in order: ("event name", argument) and ("notification", it)."""
-
-    def __init__(self) -> None:
-        self.items: list[tuple[str, Any]] = []
-        self._changed = anyio.Event()
-
-    def add(self, name: str, value: Any = None) -> None:
-        self.items.append((name, value))
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    def listen(self, ext: WebSocketExtension) -> None:
-        for event in Events:
-            ext.on(event, partial(self.add, str(event)))
-
-    def on_notification(self, notification: Notification) -> None:
-        self.add("notification", notification)
-
-    def of(self, name: str) -> list[Any]:
-        return [value for found, value in self.items if found == name]
-
-    @property
-    def numbers(self) -> list[int]:
-        """The `i` of each notification, in the order of delivery."""
-        return [notification.body["i"] for notification in self.of("notification")]
-
-    @property
-    def gaps(self) -> list[Gap]:
-        return self.of(Events.NOTIFICATION_GAP)
-
-    async def until(self, condition: Callable[[], object], within: float = 4) -> None:
-        """Wait for a condition that can only change when something is told."""
-        with anyio.fail_after(within):
-            while not condition():
-                await self._changed.wait()
-
-    async def number(self, number: int, within: float = 4) -> None:
-        """Wait for a notification; what led to it was told before."""
-        await self.until(lambda: number in self.numbers, within)
 
 
 def covering(gaps: list[Gap], lost: datetime, *, proven: datetime, over: datetime | None = None) -> list[Gap]:
@@ -129,6 +87,23 @@ def extension(told: Told, file: Path | None = None, *, wait: float = 0.02, **opt
     ext = WebSocketExtension(reconnect_delays=reconnect_delays, **options)
     told.listen(ext)
     return ext
+
+
+@asynccontextmanager
+async def installed(
+    server: Peer | Gateway, folder: Path, told: Told, file: Path | None = None, **options: Any
+) -> AsyncGenerator[WebSocketExtension]:
+    """Be a client with a login that is kept and a connected extension, which takes the options of `extension`."""
+    async with logged_in(server, folder) as rc:
+        ext = extension(told, file, **options)
+        await rc.install_extension(ext)
+        yield ext
+
+
+async def delete(rc: RingCentral, subscription: Subscription) -> None:
+    """Delete a subscription at the server, of which its owner hears nothing: another process could do it, too."""
+    assert subscription.info is not None
+    await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
 
 
 _PROGRAM = """

@@ -23,8 +23,9 @@ from rcex_ws import (
 )
 from rcex_ws.gateway import Gateway
 from rcex_ws.rest import Extension, Request, Response, Send
-from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
+from tests.found.lost import covering, delete, extension, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, PRESENCE
+from tests.told import Told
 
 POST = "POST /restapi/v1.0/subscription"
 PUT = "PUT /restapi/v1.0/subscription/*"
@@ -63,15 +64,19 @@ class Middleware(Extension):
                 self.held += 1
                 await self._go_on.wait()
 
+    @asynccontextmanager
+    async def holding(self, call: Callable[[], Awaitable[object]]) -> AsyncGenerator[None]:
+        """Begin a call and keep it waiting, in the end let it go; it may fail."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(_try, call)
+            await until(lambda: self.held)
+            yield
+            self.let_go()
+
     def let_go(self) -> None:
         self.hold.clear()
         self.hold_answers.clear()
         self._go_on.set()
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
 
 
 @asynccontextmanager
@@ -97,6 +102,13 @@ async def _records(rc: RingCentral) -> list[list[str]]:
     return [[text.rpartition("/")[2] for text in record["eventFilters"]] for record in records]
 
 
+async def _lose_session(gateway: Gateway, told: Told) -> None:
+    """Have the server forget the session, and wait until the client is ready with another."""
+    gateway.fail_recovery()
+    gateway.cut()
+    await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+
+
 def _puts(gateway: Gateway) -> list[dict[str, Any]]:
     return [entry for entry in gateway.log() if entry["kind"] == "request" and entry["method"] == "PUT"]
 
@@ -112,13 +124,8 @@ async def test_a_call_held_back_by_a_middleware_does_not_go_out_over_a_later_ses
     async with client(gateway, tmp_path, told) as (rc, ext, middleware):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
         middleware.hold = {"PUT"}
-        async with anyio.create_task_group() as group:
-            group.start_soon(_try, lambda: subscription.update([PRESENCE]))
-            await until(lambda: middleware.held)
-            gateway.fail_recovery()
-            gateway.cut()
-            await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
-            middleware.let_go()
+        async with middleware.holding(lambda: subscription.update([PRESENCE])):
+            await _lose_session(gateway, told)
         gateway.notify(MESSAGES, {"i": 1})
         await told.number(1)
         assert await _records(rc) == [["message-store"]]
@@ -129,17 +136,11 @@ async def test_a_post_held_back_does_not_replace_the_subscription_of_a_later_ses
 ) -> None:
     async with client(gateway, tmp_path, told) as (rc, ext, middleware):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        assert subscription.info is not None
-        await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")  # so that an update ends in a POST
+        await delete(rc, subscription)  # so that an update ends in a POST
         middleware.hold = {"POST"}
-        async with anyio.create_task_group() as group:
-            group.start_soon(_try, lambda: subscription.update([PRESENCE]))
-            await until(lambda: middleware.held)
+        async with middleware.holding(lambda: subscription.update([PRESENCE])):
             middleware.hold = set()
-            gateway.fail_recovery()
-            gateway.cut()
-            await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
-            middleware.let_go()
+            await _lose_session(gateway, told)
         assert await _records(rc) == [["message-store"]]
         gateway.notify(MESSAGES, {"i": 1})
         await told.number(1)
@@ -152,13 +153,8 @@ async def test_a_subscription_made_while_another_is_being_deleted_is_deleted_too
     async with client(gateway, tmp_path, told) as (rc, ext, middleware):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
         (middleware.hold if held == "call" else middleware.hold_answers).add("DELETE")
-        async with anyio.create_task_group() as group:
-            group.start_soon(_try, subscription.revoke)
-            await until(lambda: middleware.held)
-            gateway.fail_recovery()
-            gateway.cut()
-            await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
-            middleware.let_go()
+        async with middleware.holding(subscription.revoke):
+            await _lose_session(gateway, told)
         await ext.revoke()
         assert await _records(rc) == []
 
@@ -168,17 +164,11 @@ async def test_an_update_does_not_bring_a_failed_subscription_back_to_a_life_wit
 ) -> None:
     async with client(gateway, tmp_path, told) as (rc, ext, middleware):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        assert subscription.info is not None
-        await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+        await delete(rc, subscription)
         middleware.hold_answers = {"PUT"}  # which is 404
-        async with anyio.create_task_group() as group:
-            group.start_soon(_try, lambda: subscription.update([PRESENCE]))
-            await until(lambda: middleware.held)
-            gateway.fail_recovery()
+        async with middleware.holding(lambda: subscription.update([PRESENCE])):
             gateway.refuse(POST, 403)
-            gateway.cut()
-            await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
-            middleware.let_go()
+            await _lose_session(gateway, told)
         assert subscription.state is SubscriptionState.FAILED
         assert ext.subscription is None
         assert await _records(rc) == []
@@ -225,8 +215,7 @@ async def test_a_deletion_that_is_refused_for_the_moment_is_made_up_for(
 async def test_what_a_cancelled_refresh_has_found_out_is_told(gateway: Gateway, tmp_path: Path, told: Told) -> None:
     async with client(gateway, tmp_path, told) as (rc, ext, _):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        assert subscription.info is not None
-        await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+        await delete(rc, subscription)
         assert gateway.notify(MESSAGES, {"i": 1}) == []
         gateway.answer_fault(POST, delay=0.3)
         with anyio.move_on_after(0.15) as scope:
@@ -240,8 +229,7 @@ async def test_what_was_found_out_is_told_though_a_write_hangs_until_it_is_close
 ) -> None:
     async with client(gateway, tmp_path, told, file=tmp_path / "session.json", close_timeout=1.0) as (rc, ext, _):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        assert subscription.info is not None
-        await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+        await delete(rc, subscription)
         assert gateway.notify(MESSAGES, {"i": 1}) == []
         store, hanging = ext._store, anyio.Event()
         assert store is not None
@@ -272,8 +260,7 @@ async def test_closing_leaves_no_subscription_that_is_being_made_again(
 ) -> None:
     async with client(gateway, tmp_path, told) as (rc, ext, _):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        assert subscription.info is not None
-        await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+        await delete(rc, subscription)
         gateway.refuse(POST, 500)
         await _try(lambda: subscription.update([PRESENCE]))  # it is gone, and will be made again in the background
         gateway.answer_fault(POST, delay=0.3, times=None)
@@ -298,10 +285,8 @@ async def test_retry_after_bounds_the_wait_before_the_filters_are_asserted_again
 async def test_a_glitch_of_401_does_not_end_the_subscription(gateway: Gateway, tmp_path: Path, told: Told) -> None:
     async with client(gateway, tmp_path, told) as (_, ext, _):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        gateway.fail_recovery()
         gateway.refuse(POST, 401, times=2)
-        gateway.cut()
-        await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+        await _lose_session(gateway, told)
         assert subscription.state is SubscriptionState.ACTIVE
         gateway.notify(MESSAGES, {"i": 1})
         await told.number(1)
@@ -312,10 +297,8 @@ async def test_a_middleware_that_raises_does_not_end_the_client_when_it_subscrib
 ) -> None:
     async with client(gateway, tmp_path, told) as (_, ext, middleware):
         await ext.subscribe([MESSAGES], told.on_notification)
-        gateway.fail_recovery()
         middleware.broken = ["POST"]
-        gateway.cut()
-        await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+        await _lose_session(gateway, told)
         gateway.notify(MESSAGES, {"i": 1})
         await told.number(1)
 
@@ -359,9 +342,7 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_subscribing_anew(
             await anyio.sleep(60)
 
         monkeypatch.setattr(ext._store, "save", hang)
-        gateway.fail_recovery()
-        gateway.cut()
-        await told.until(lambda: len(told.of(Events.CONNECTION_READY)) == 2)
+        await _lose_session(gateway, told)
         gateway.notify(MESSAGES, {"i": 1})
         await told.number(1)
 
@@ -444,13 +425,12 @@ async def test_killed_while_the_hook_for_a_gap_runs_the_next_process_tells_the_g
     async with client(gateway, tmp_path, told, file=file, on_gap=read_again) as (rc, ext, _):
         proven = utc_now()
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        assert subscription.info is not None
         if found == "by a recovery":
             gateway.fail_recovery()
             gateway.cut()
             gateway.notify(MESSAGES, {"i": 1})
         else:
-            await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+            await delete(rc, subscription)
             assert gateway.notify(MESSAGES, {"i": 1}) == []
         lost = utc_now()
         async with anyio.create_task_group() as group:

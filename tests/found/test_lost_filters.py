@@ -20,16 +20,12 @@ from rcex_ws import (
     WebSocketExtension,
 )
 from rcex_ws.gateway import Gateway
-from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
+from tests.found.lost import covering, delete, extension, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, PRESENCE
+from tests.told import Told
 
 POST = "POST /restapi/v1.0/subscription"
 PUT = "PUT /restapi/v1.0/subscription/*"
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
 
 
 @pytest.fixture
@@ -73,8 +69,7 @@ class Gone:
         self._gateway.notify(MESSAGES, {"i": 1})
         await self.told.number(1)
         self.proven = utc_now()
-        assert self.subscription.info is not None
-        await self._rc.delete(f"/restapi/v1.0/subscription/{self.subscription.info.id}")  # another process could, too
+        await delete(self._rc, self.subscription)
         self.lost = [utc_now()]
         assert self._gateway.notify(MESSAGES, {"i": 2}) == []
 

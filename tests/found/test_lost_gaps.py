@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,29 +17,24 @@ import time_machine
 
 from rcex_ws import WebSocketExtension
 from rcex_ws.testing import FaultProxy
-from tests.found.lost import MARGIN, SLACK, Told, covering, extension, logged_in, until
+from tests.found.lost import MARGIN, SLACK, covering, installed, until
 from tests.found.peer import MESSAGES, Peer
-
-
-@pytest.fixture
-def peer() -> Iterator[Peer]:
-    with Peer() as peer:
-        yield peer
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
+from tests.told import Told
 
 
 @asynccontextmanager
 async def subscribed(peer: Peer, folder: Path, told: Told, **options: Any) -> AsyncGenerator[WebSocketExtension]:
     """Be subscribed, with a store."""
-    async with logged_in(peer, folder) as rc:
-        ext = extension(told, folder / "session.json", **options)
-        await rc.install_extension(ext)
+    async with installed(peer, folder, told, folder / "session.json", **options) as ext:
         await ext.subscribe([MESSAGES], told.on_notification)
         yield ext
+
+
+async def proof(peer: Peer, told: Told) -> datetime:
+    """Have the first notification arrive, and with it the proof that nothing is missing; return the server's time."""
+    peer.notify(1)
+    await told.number(1)
+    return peer.date()
 
 
 async def later(peer: Peer) -> datetime:
@@ -72,7 +67,8 @@ def killed(peer: Peer, folder: Path) -> Generator[Path]:
 class Replay:
     """A recovery after a close that the server announced: only the replay can show that something is missing."""
 
-    def __init__(self, peer: Peer, told: Told) -> None:
+    def __init__(self, peer: Peer, ext: WebSocketExtension, told: Told) -> None:
+        self.ext = ext
         self._peer, self._told = peer, told
 
     async def begin(self) -> None:
@@ -103,60 +99,55 @@ class Replay:
         assert covering(self._told.gaps, self.lost, proven=self.proven), self._told.gaps
 
 
-async def test_l6_a_full_replay_with_a_duplicate_in_it(tmp_path: Path, told: Told) -> None:
+@asynccontextmanager
+async def replay_to_come(folder: Path, told: Told) -> AsyncGenerator[Replay]:
+    """Be subscribed at a peer that buffers 5 notifications, and lose the connection; the replay is up to the test."""
     with Peer(buffer_size=5) as peer:
-        async with subscribed(peer, tmp_path, told):
-            replay = Replay(peer, told)
+        async with subscribed(peer, folder, told) as ext:
+            replay = Replay(peer, ext, told)
             await replay.begin()
-            await replay.end(replay.kept(1, uuid="before"), *(replay.kept(number) for number in (2, 3, 4, 5)))
-            await replay.is_told_to_be_full()
+            yield replay
+
+
+async def test_l6_a_full_replay_with_a_duplicate_in_it(tmp_path: Path, told: Told) -> None:
+    async with replay_to_come(tmp_path, told) as replay:
+        await replay.end(replay.kept(1, uuid="before"), *(replay.kept(number) for number in (2, 3, 4, 5)))
+        await replay.is_told_to_be_full()
 
 
 @pytest.mark.parametrize("after", [0.05, 10])
 async def test_l6_a_full_replay_with_a_live_event_between(tmp_path: Path, told: Told, after: float) -> None:
-    with Peer(buffer_size=5) as peer:
-        async with subscribed(peer, tmp_path, told):
-            replay = Replay(peer, told)
-            await replay.begin()
-            live = replay.kept(50, before=-after)
-            frames = [replay.kept(number) for number in range(2, 7)]
-            await replay.end(*frames[:3], live, *frames[3:])
-            await replay.is_told_to_be_full()
+    async with replay_to_come(tmp_path, told) as replay:
+        live = replay.kept(50, before=-after)
+        frames = [replay.kept(number) for number in range(2, 7)]
+        await replay.end(*frames[:3], live, *frames[3:])
+        await replay.is_told_to_be_full()
 
 
 @pytest.mark.parametrize("after", [0.001, 1])
 async def test_l6_a_full_replay_stamped_just_after_the_creation_time(tmp_path: Path, told: Told, after: float) -> None:
-    with Peer(buffer_size=5) as peer:
-        async with subscribed(peer, tmp_path, told):
-            replay = Replay(peer, told)
-            await replay.begin()
-            await replay.end(*(replay.kept(number, before=-after) for number in range(2, 7)))
-            await replay.is_told_to_be_full()
+    async with replay_to_come(tmp_path, told) as replay:
+        await replay.end(*(replay.kept(number, before=-after) for number in range(2, 7)))
+        await replay.is_told_to_be_full()
 
 
 async def test_l6_a_full_replay_without_stamps(tmp_path: Path, told: Told) -> None:
-    with Peer(buffer_size=5) as peer:
-        async with subscribed(peer, tmp_path, told):
-            replay = Replay(peer, told)
-            await replay.begin()
-            await replay.end(*(replay.kept(number, timestamp=None) for number in range(2, 7)))
-            await replay.is_told_to_be_full()
+    async with replay_to_come(tmp_path, told) as replay:
+        await replay.end(*(replay.kept(number, timestamp=None) for number in range(2, 7)))
+        await replay.is_told_to_be_full()
 
 
 @pytest.mark.parametrize("stamped", [True, False], ids=["stamped", "without stamps"])
 async def test_l6_what_comes_after_a_replay_does_not_make_it_full(tmp_path: Path, told: Told, stamped: bool) -> None:
-    with Peer(buffer_size=5) as peer:
-        async with subscribed(peer, tmp_path, told) as ext:
-            replay = Replay(peer, told)
-            await replay.begin()
-            live = [replay.kept(number, before=-20) for number in range(6, 12)]
-            if not stamped:
-                live[1:] = [frame | {"timestamp": ""} for frame in live[1:]]
-            await replay.end(*(replay.kept(number) for number in range(2, 6)), *live)
-            await told.number(11)
-            await ext.detach()  # all is told by then
-        assert told.numbers == list(range(1, 12))
-        assert not told.gaps
+    async with replay_to_come(tmp_path, told) as replay:
+        live = [replay.kept(number, before=-20) for number in range(6, 12)]
+        if not stamped:
+            live[1:] = [frame | {"timestamp": ""} for frame in live[1:]]
+        await replay.end(*(replay.kept(number) for number in range(2, 6)), *live)
+        await told.number(11)
+        await replay.ext.detach()  # all is told by then
+    assert told.numbers == list(range(1, 12))
+    assert not told.gaps
 
 
 # -- L7: a replay that is cut --------------------------------------------------------------------------------------
@@ -167,9 +158,7 @@ async def test_l7_an_announced_close_and_its_replay_cut_by_rst(
     peer: Peer, tmp_path: Path, told: Told, frames: int
 ) -> None:
     async with subscribed(peer, tmp_path, told):
-        peer.notify(1)
-        await told.number(1)
-        proven = peer.date()
+        proven = await proof(peer, told)
         peer.hold()
         peer.close(1001)
         await anyio.sleep(0.02)
@@ -187,9 +176,7 @@ async def test_l7_an_announced_close_and_its_replay_cut_by_rst(
 async def test_l7_killed_while_the_replay_comes(peer: Peer, tmp_path: Path, told: Told) -> None:
     file, then = tmp_path / "session.json", Told()
     async with subscribed(peer, tmp_path, told, auto_recover=False) as ext:
-        peer.notify(1)
-        await told.number(1)
-        proven = peer.date()
+        proven = await proof(peer, told)
         peer.close(1001)
         await until(lambda: ext.ws is None)
         await anyio.sleep(0.02)
@@ -350,9 +337,7 @@ async def test_l8_the_client_s_clock_is_wrong_by_30_s(
 ) -> None:
     with Peer(ahead=ahead) as peer:
         async with subscribed(peer, tmp_path, told):
-            peer.notify(1)
-            await told.number(1)
-            proven = peer.date()
+            proven = await proof(peer, told)
             lost = await later(peer)
             peer.refuse_recovery = refused
             peer.reset()
@@ -369,9 +354,7 @@ async def test_l8_the_client_s_clock_is_wrong_and_a_notification_cannot_be_read(
 ) -> None:
     with Peer(ahead=ahead) as peer:
         async with subscribed(peer, tmp_path, told):
-            peer.notify(1)
-            await told.number(1)
-            proven = peer.date()
+            proven = await proof(peer, told)
             await anyio.sleep(0.02)
             lost = peer.notify(2, event=None)
             await told.until(lambda: told.gaps)
@@ -385,9 +368,7 @@ async def test_l8_the_clock_is_set_by_an_hour_during_the_outage(
     peer: Peer, tmp_path: Path, told: Told, by: float, refused: str | None
 ) -> None:
     async with subscribed(peer, tmp_path, told):
-        peer.notify(1)
-        await told.number(1)
-        proven = peer.date()
+        proven = await proof(peer, told)
         lost = await later(peer)
         peer.refuse_recovery = refused
         peer.hold()
@@ -405,9 +386,7 @@ async def test_l8_the_clock_of_the_server_is_set_back_during_the_outage(
     peer: Peer, tmp_path: Path, told: Told, refused: str | None
 ) -> None:
     async with subscribed(peer, tmp_path, told):
-        peer.notify(1)
-        await told.number(1)
-        proven = peer.date()
+        proven = await proof(peer, told)
         before = await later(peer)
         peer.refuse_recovery = refused
         peer.hold()

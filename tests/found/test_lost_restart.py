@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -10,20 +9,9 @@ import pytest
 
 from rcex_ws import Events, RcexError, RingCentral, WebSocketExtension
 from rcex_ws.gateway import Gateway
-from tests.found.lost import Program, Told, covering, extension, logged_in, until, utc_now
+from tests.found.lost import Program, covering, extension, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, PRESENCE, Peer
-
-
-@pytest.fixture
-def peer() -> Iterator[Peer]:
-    with Peer() as peer:
-        yield peer
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
+from tests.told import Told
 
 # -- L1: closing while an attempt is under way ---------------------------------------------------------------------
 

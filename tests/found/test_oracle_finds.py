@@ -16,8 +16,9 @@ from rcex_ws import Events, Gap, Notification, State, SubscriptionState
 from rcex_ws.gateway import Gateway
 from rcex_ws.gateway.frames import connection_details
 from rcex_ws.gateway.sessions import Frame
-from tests.found.lost import Told, covering, extension, logged_in, until, utc_now
+from tests.found.lost import covering, delete, extension, installed, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, Peer
+from tests.told import Told
 
 
 class Shelf:
@@ -59,11 +60,6 @@ class Shelf:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
 def quick_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the session be written as soon as something changes, not once a second."""
     monkeypatch.setattr("rcex_ws.wsg.keeper._PAUSE", 0.01)
@@ -79,13 +75,9 @@ async def test_the_session_is_written_again_after_subscribe_has_written_it(
     monkeypatch.setattr("rcex_ws.wsg.keeper._PAUSE", 0)  # so that a writer that is blocked waits for a change
     shelf = Shelf()
     if first == "adopted":
-        async with logged_in(gateway, tmp_path) as rc:
-            ext = extension(Told(), session_store=shelf)
-            await rc.install_extension(ext)
+        async with installed(gateway, tmp_path, Told(), session_store=shelf) as ext:
             await ext.subscribe([MESSAGES])
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told, session_store=shelf)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told, session_store=shelf) as ext:
         if first == "handed over":
             await ext.subscribe([MESSAGES])
         await anyio.wait_all_tasks_blocked()
@@ -101,9 +93,7 @@ async def test_a_write_that_failed_is_tried_again_though_nothing_changes(
     gateway: Gateway, tmp_path: Path, told: Told
 ) -> None:
     shelf = Shelf()
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told, session_store=shelf)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told, session_store=shelf) as ext:
         shelf.broken = True
         await ext.subscribe([MESSAGES], told.on_notification)
         await told.until(lambda: any(isinstance(error, OSError) for error in told.of(Events.ERROR)))
@@ -131,9 +121,7 @@ def _certain(gaps: list[Gap]) -> list[Gap]:
 async def test_revoking_while_the_connection_is_lost_tells_a_certain_gap(
     gateway: Gateway, tmp_path: Path, told: Told, what: str, stored: bool
 ) -> None:
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told, session_store=Shelf() if stored else None)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told, session_store=Shelf() if stored else None) as ext:
         proven = utc_now()
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
         await _lose(gateway, told)
@@ -151,9 +139,7 @@ async def test_revoking_while_the_connection_is_lost_tells_a_certain_gap(
 async def test_detaching_without_a_store_while_the_connection_is_lost_tells_a_certain_gap(
     gateway: Gateway, tmp_path: Path, told: Told
 ) -> None:
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told) as ext:
         proven = utc_now()
         await ext.subscribe([MESSAGES], told.on_notification)
         await _lose(gateway, told)
@@ -167,18 +153,14 @@ async def test_detaching_with_a_store_while_the_connection_is_lost_leaves_it_to_
     gateway: Gateway, tmp_path: Path, told: Told
 ) -> None:
     shelf, then = Shelf(), Told()
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told, session_store=shelf)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told, session_store=shelf) as ext:
         await ext.subscribe([MESSAGES], told.on_notification)
         await _lose(gateway, told)
         gateway.notify(MESSAGES, {"i": 1})
         await ext.detach()
     assert told.gaps == []
     gateway.clear_faults()
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(then, session_store=shelf)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, then, session_store=shelf) as ext:
         await ext.subscribe([MESSAGES], then.on_notification)
         await then.number(1)
 
@@ -187,18 +169,13 @@ async def test_killed_right_after_a_clean_session_was_resumed_the_next_process_t
     gateway: Gateway, tmp_path: Path, told: Told
 ) -> None:
     shelf, then = Shelf(), Told()
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told, session_store=shelf)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told, session_store=shelf) as ext:
         await ext.subscribe([MESSAGES], told.on_notification)
         await ext.detach()
     assert shelf.kept.clean
-    async with logged_in(gateway, tmp_path) as rc:
-        await rc.install_extension(extension(Told(), session_store=shelf))
+    async with installed(gateway, tmp_path, Told(), session_store=shelf):
         killed = Shelf(shelf.kept)  # what this process does from here on happens no more
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(then, session_store=killed)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, then, session_store=killed) as ext:
         await ext.subscribe([MESSAGES], then.on_notification)
         await until(lambda: then.gaps)
     assert [gap.certain for gap in then.gaps] == [False], then.gaps
@@ -215,8 +192,7 @@ async def test_killed_while_it_subscribes_again_the_next_process_tells_since_whe
             subscription = await ext.subscribe([MESSAGES], told.on_notification)
             proven = peer.notify(1)
             await told.number(1)
-            assert subscription.info is not None
-            await rc.delete(f"/restapi/v1.0/subscription/{subscription.info.id}")
+            await delete(rc, subscription)
             lost = peer.lose()
             peer.ahead += 60  # a minute later, for the server
             peer.answer_delay = 0.3
@@ -226,9 +202,7 @@ async def test_killed_while_it_subscribes_again_the_next_process_tells_since_whe
                     lambda: [call[0] for call in peer.calls].count("POST") == 4
                 )  # two logins, two subscriptions
                 killed = Shelf(shelf.kept)  # what this process does from here on happens no more
-        async with logged_in(peer, tmp_path) as rc:
-            ext = extension(then, session_store=killed)
-            await rc.install_extension(ext)
+        async with installed(peer, tmp_path, then, session_store=killed) as ext:
             await ext.subscribe([MESSAGES], then.on_notification)
             await then.until(lambda: then.gaps)
     assert _certain(covering(then.gaps, lost, proven=proven)), then.gaps
@@ -245,9 +219,7 @@ async def test_a_session_that_was_lost_before_the_process_was_killed_is_a_certai
     gateway: Gateway, gateway_options: dict[str, Any], tmp_path: Path, told: Told
 ) -> None:
     shelf, then = Shelf(), Told()
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told, session_store=shelf, wait=0.2 if gateway_options else 0.02)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told, session_store=shelf, wait=0.2 if gateway_options else 0.02) as ext:
         proven = utc_now()
         await ext.subscribe([MESSAGES], told.on_notification)
         if not gateway_options:
@@ -260,9 +232,7 @@ async def test_a_session_that_was_lost_before_the_process_was_killed_is_a_certai
         killed = Shelf(shelf.kept)  # what this process does from here on happens no more
     gateway.clear_faults()
     assert killed.kept.subscription.wanted == (MESSAGES,)
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(then, session_store=killed)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, then, session_store=killed) as ext:
         await ext.subscribe([MESSAGES], then.on_notification)
         gateway.notify(MESSAGES, {"i": 2})
         await then.number(2)
@@ -279,9 +249,7 @@ async def test_the_gap_of_dropped_notifications_without_a_timestamp_reaches_up_t
         told.on_notification(notification)
         await go_on.wait()
 
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told, max_pending=2)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told, max_pending=2) as ext:
         proven = utc_now()
         subscription = await ext.subscribe([MESSAGES], be_slow)
         gateway.notify(MESSAGES, {"i": 0})
@@ -299,6 +267,44 @@ async def test_the_gap_of_dropped_notifications_without_a_timestamp_reaches_up_t
         assert _certain(covering(told.gaps, lost, proven=proven, over=utc_now())), told.gaps
         await told.number(5)
     assert told.numbers == [0, 4, 5]
+
+
+async def test_what_closing_had_no_time_to_tell_of_lies_in_a_gap_of_the_next_process(
+    tmp_path: Path, told: Told
+) -> None:
+    shelf, busy, then, taken = Shelf(), anyio.Event(), Told(), []
+
+    async def hang(_: object) -> None:
+        busy.set()
+        await anyio.sleep_forever()
+
+    async def hang_at_the_third(notification: Notification) -> None:
+        taken.append(notification)
+        if len(taken) < 3:
+            raise ValueError("so that a handler of lifecycle events is busy, and another one after it")
+        await anyio.sleep_forever()
+
+    with Peer() as peer:
+        async with logged_in(peer, tmp_path) as rc:
+            ext = extension(told, session_store=shelf, close_timeout=0.3)
+            ext.on(Events.ERROR, hang)
+            await rc.install_extension(ext)
+            subscription = await ext.subscribe([MESSAGES], hang_at_the_third)
+            proven = [peer.notify(1), peer.notify(2)][-1]
+            lost = [peer.notify(3), peer.notify(4)]
+            await until(lambda: subscription.pending == 1 and len(taken) == 3)
+            await busy.wait()
+            peer.ahead += 60
+            await ext.request("GET", "/restapi/v1.0/account/~")  # all has come, though it was not taken
+            await ext.detach()
+        assert told.gaps == []
+        async with logged_in(peer, tmp_path) as rc:
+            ext = extension(then, session_store=shelf)
+            await rc.install_extension(ext)
+            await ext.subscribe([MESSAGES], then.on_notification)
+            await then.until(lambda: then.gaps)
+    for stamp in lost:
+        assert _certain(covering(then.gaps, stamp, proven=proven)), then.gaps
 
 
 # -- a caller that is cancelled ------------------------------------------------------------------------------------
@@ -337,9 +343,7 @@ async def test_a_creation_time_that_cannot_be_does_no_harm(
         return Frame(frame.meta, {**(frame.body or {}), "creationTime": said})
 
     monkeypatch.setattr("rcex_ws.gateway.websocket.connection_details", say)
-    async with logged_in(gateway, tmp_path) as rc:
-        ext = extension(told)
-        await rc.install_extension(ext)
+    async with installed(gateway, tmp_path, told) as ext:
         assert ext.state is State.READY
         assert ext.connection_details is not None
         assert ext.connection_details.creation_time == said

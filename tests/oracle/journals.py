@@ -93,9 +93,19 @@ class Journals:
         """Write it to the connection."""
         self.server.append(j.Written(at=at, n=n, conn=self.conn, session=1, sub="sub", how=how))
 
-    def handle(self, at: float, n: int, *, consumer: int = 2) -> None:
+    def handle(self, at: float, n: int, *, consumer: int = 2, iterator: int = 0) -> None:
         """Handle it."""
-        self.client.append(j.Handled(at=at, life=self.life, n=n, uuid=str(n), consumer=consumer))
+        self.client.append(j.Handled(at=at, life=self.life, n=n, uuid=str(n), consumer=consumer, iterator=iterator))
+
+    def leave(self, at: float, n: int, *, iterator: int = 1) -> None:
+        """Find it waiting for an iterator when all is closed."""
+        self.client.append(j.Unread(at=at, life=self.life, n=n, iterator=iterator))
+
+    def revoke(self, at: float) -> None:
+        """Revoke the subscription, which takes 0.3 s."""
+        self.op += 1
+        self.client.append(j.Changing(at=at, life=self.life, op=self.op, what="revoke", consumer=0))
+        self.client.append(j.Changed(at=at + 0.3, life=self.life, op=self.op, how="returned"))
 
     def deliver(self, at: float, filter_: str = PRESENCE, *, consumer: int = 2) -> int:
         """Let something happen, and be handled."""

@@ -342,3 +342,19 @@ def test_after_a_restart_all_that_waited_may_go_to_the_new_consumer() -> None:
     run.subscribe(112.0, [FAX], consumer=2, by="PUT")
     run.handle(113.0, n)
     assert run.judge("astray") == []
+
+
+# The successor.
+
+
+@pytest.mark.parametrize("followed", [True, False])
+def test_a_subscription_is_replaced_by_another_also_if_that_has_failed_since(*, followed: bool) -> None:
+    run = begun()
+    subscribe = run.ask(20.0, [FAX], consumer=4)
+    update = run.ask(21.0, [SMS], consumer=0)
+    if followed:
+        run.answer(22.0, subscribe, [FAX])
+    else:
+        run.client.append(j.Changed(at=22.0, life=1, op=subscribe, how="cancelled"))
+    run.client.append(j.Changed(at=23.0, life=1, op=update, how="error", before="replaced"))
+    assert bool(run.judge("successor")) is not followed

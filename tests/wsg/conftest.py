@@ -5,60 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import anyio
 import pytest
 
-from rcex_ws import Events, Notification, RingCentral, WebSocketExtension
+from rcex_ws import RingCentral, WebSocketExtension
 from rcex_ws.gateway import Gateway
+from tests.told import Told
+
+pytest.register_assert_rewrite("tests.wsg.completeness_life")  # so that a failure shows the values
 
 STORE = "/restapi/v1.0/account/~/extension/~/message-store"
 
 
-class Told:
-    """What the application was told, in order: ("event name", argument) and ("notification", i)."""
-
-    def __init__(self) -> None:
-        self.items: list[tuple[str, Any]] = []
-        self._changed = anyio.Event()
-
-    def add(self, name: str, value: Any = None) -> None:
-        self.items.append((name, value))
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    def listen(self, ext: WebSocketExtension) -> None:
-        for event in Events:
-            ext.on(event, lambda *args, event=event: self.add(str(event), *args))
-
-    def on_notification(self, notification: Notification) -> None:
-        self.add("notification", notification)
-
-    @property
-    def names(self) -> list[str]:
-        return [name for name, _ in self.items]
-
-    def of(self, name: str) -> list[Any]:
-        return [value for found, value in self.items if found == name]
-
-    @property
-    def numbers(self) -> list[int]:
-        """The `i` of each notification, in the order of delivery."""
-        return [notification.body["i"] for notification in self.of("notification")]
-
-    async def until(self, condition: Callable[[], bool], within: float = 10) -> None:
-        """Wait for a condition that can only change when something is told."""
-        with anyio.fail_after(within):
-            while not condition():
-                await self._changed.wait()
-
-    async def wait(self, name: str, count: int = 1, within: float = 10) -> Any:
-        await self.until(lambda: len(self.of(name)) >= count, within)
-        return self.of(name)[count - 1]
-
-
 @pytest.fixture
 def told() -> Told:
-    return Told()
+    return Told(patience=10)
 
 
 @pytest.fixture
