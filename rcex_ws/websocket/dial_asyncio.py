@@ -150,6 +150,8 @@ async def _enter_tls(
         secured = await asyncio.get_running_loop().start_tls(tunnel, entrance, tls, server_hostname=route.address.host)
     except (OSError, ValueError) as exc:
         raise failure(f"no TLS with {route.server}", exc) from None
+    except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
+        raise failure(f"no TLS with {route.server}", exc.__context__ or exc) from None
     if secured is None:
         raise ConnectFailed(f"no TLS with {route.server}: the tunnel has ended")
     entrance.give_way(secured, protocol)

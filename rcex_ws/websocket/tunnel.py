@@ -20,8 +20,6 @@ __all__ = ["Tunnel"]
 #: Bytes that the proxy may send before the tunnel is open: h11 bounds each head, this how many there are.
 _LONGEST_ANSWER: Final = 2**16
 
-_LOGIN_WANTED: Final = 407
-
 
 class Tunnel:
     """Ask one proxy for one tunnel.
@@ -75,11 +73,8 @@ class Tunnel:
             # h11's own text may quote what came, and that is the proxy's.
             what = "too long an answer" if exc.error_status_hint == 431 else "an answer that is not HTTP"
             raise self._failure(f"sent {what} to CONNECT") from None
-        if event.status_code == _LOGIN_WANTED:
-            how = "another login" if self._proxy.username is not None else "a login"
-            raise self._failure(f"wants {how} (HTTP {_LOGIN_WANTED}): user and password go into its URL")
         if not 200 <= event.status_code < 300:
-            raise self._failure(f"refused the tunnel with HTTP {event.status_code}")
+            raise ConnectFailed(self._proxy.refusal(event.status_code))
         self.early = self._http.trailing_data[0]
         return True
 
