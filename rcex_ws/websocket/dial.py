@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from msgspec import Struct
 
@@ -18,14 +17,9 @@ from rcex_ws.websocket.address import Address, parse_address
 from rcex_ws.websocket.proxies import Proxy, choose_proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from rcex_ws.websocket.endpoint import Endpoint
 
-__all__ = ["EYEBALLS_DELAY", "Route", "failure", "interleave", "no_one_spoke", "plan"]
-
-#: Seconds that one address of a host has until the next one is tried, too (RFC 8305).
-EYEBALLS_DELAY: Final = 0.25
+__all__ = ["Route", "failure", "plan", "proxy_tls", "refuse_early"]
 
 _LONGEST_CHAIN: Final = 10
 
@@ -46,17 +40,8 @@ class Route(Struct, frozen=True):
     @property
     def server(self) -> str:
         """Return the server, for messages."""
-        host = self.address.host
-        return f"the server [{host}]:{self.address.port}" if ":" in host else f"the server {host}:{self.address.port}"
-
-    @property
-    def proxy_tls(self) -> ssl.SSLContext | None:
-        """Make the context of the TLS to the proxy; None without TLS.
-
-        It trusts what the system trusts, as in httpx: the endpoint's own context is for the server alone, and may
-        pin a certificate that the proxy does not have.
-        """
-        return ssl.create_default_context() if self.proxy is not None and self.proxy.scheme == "https" else None
+        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
+        return f"the server {host}:{self.address.port}"
 
 
 def plan(endpoint: Endpoint) -> Route:
@@ -73,41 +58,33 @@ def plan(endpoint: Endpoint) -> Route:
     return Route(address, proxy, tls)
 
 
-class _Info(Protocol):
-    def __getitem__(self, index: int, /) -> Any: ...
+def proxy_tls(proxy: Proxy) -> ssl.SSLContext | None:
+    """Make the context of the TLS to a proxy; None without TLS.
+
+    It trusts what the system trusts. As in httpx, an endpoint's own context is for the server alone: it may pin a
+    certificate that the proxy does not have.
+    """
+    return ssl.create_default_context() if proxy.scheme == "https" else None
 
 
-I = TypeVar("I", bound=_Info)  # noqa: E741
+def refuse_early(route: Route, early: bytes) -> None:
+    """Refuse what came out of a tunnel before TLS has begun in it: in TLS the client speaks first.
 
-
-def interleave(infos: Sequence[I]) -> Iterator[I]:
-    """Order what getaddrinfo found so that the families take turns, beginning with the preferred one (RFC 8305)."""
-    first = [info for info in infos if info[0] == infos[0][0]]
-    others = [info for info in infos if info[0] != infos[0][0]]
-    pairs = zip_longest(first, others)
-    return (info for info in chain.from_iterable(pairs) if info is not None)
+    Raises:
+        ConnectFailed: something came.
+    """
+    if early and route.tls is not None and route.proxy is not None:
+        raise ConnectFailed(f"the proxy {route.proxy.name} sent {len(early)} bytes before TLS with {route.server}")
 
 
 def failure(step: str, exc: BaseException) -> ConnectFailed:
-    """Make the error of a step that failed; nothing has been asked of the server yet, so it can be tried again.
+    """Make the error of a step that failed; the server has not been asked for anything, so it can be tried again.
 
     Args:
         step: what failed, and at whom: "no connection to the proxy 127.0.0.1:3128".
         exc: why.
     """
-    if isinstance(exc, ConnectFailed):
-        return exc
     return ConnectFailed(f"{step}: {_reason(exc)}")
-
-
-def no_one_spoke(route: Route, early: bytes) -> None:
-    """Refuse what a proxy has sent of a tunnel before TLS has begun in it: in TLS the client speaks first.
-
-    Raises:
-        ConnectFailed: there is something.
-    """
-    if early and route.tls is not None and route.proxy is not None:
-        raise ConnectFailed(f"the proxy {route.proxy.name} sent {len(early)} bytes before TLS to {route.server} began")
 
 
 def _reason(exc: BaseException) -> str:
@@ -115,8 +92,8 @@ def _reason(exc: BaseException) -> str:
     cause: BaseException | None = exc
     for _ in range(_LONGEST_CHAIN):  # bounded: `raise ... from` can close a circle
         if isinstance(cause, BaseExceptionGroup):
-            members = cast("tuple[BaseException, ...]", cause.exceptions)
-            return "; ".join(dict.fromkeys(map(_reason, members)))
+            group = cast("BaseExceptionGroup[BaseException]", cause)
+            return "; ".join(dict.fromkeys(map(_reason, group.exceptions)))
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"TLS: certificate verify failed: {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):  # its errno is OpenSSL's, not the system's

@@ -1,24 +1,26 @@
-"""The way to a WebSocket server on asyncio and uvloop: a transport whose protocol is the caller's."""
+"""The way to a WebSocket server on asyncio and uvloop: a transport whose protocol is the caller's.
+
+What is a protocol here is called by the loop itself, where nothing of anyio's works.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any, TypeVar, cast
+import ssl
+from collections.abc import Callable
+from typing import TypeVar, cast
 
-import anyio
-
-from rcex_ws.websocket.dial import EYEBALLS_DELAY, Route, failure, interleave, plan
+from rcex_ws.errors import ConnectFailed
+from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.eyeballs import Info, connect_first, resolve
+from rcex_ws.websocket.proxies import Proxy
+from rcex_ws.websocket.tunnel import Tunnel
 
 __all__ = ["dial_asyncio"]
 
 P = TypeVar("P", bound=asyncio.Protocol)
-
-# What getaddrinfo gives: family, type, protocol, canonical name, address.
-_Info = tuple[int, int, int, str, Any]
 
 
 async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
@@ -28,7 +30,8 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
 
     Args:
         endpoint: where to connect.
-        protocol_factory: makes the protocol; called once, when TCP stands. `connection_made` is called when TLS does.
+        protocol_factory: makes the protocol; called once, when TCP and the proxy's tunnel stand. Its `connection_made`
+            is called when TLS stands, too.
 
     Returns:
         The transport, whose protocol has been told of the connection, and that protocol.
@@ -38,50 +41,18 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
     route = plan(endpoint)
-    sock = await _connect(route.address.host, route.address.port, route.server)
-    return await _hand_over(route, sock, protocol_factory)
+    proxy = route.proxy
+    if proxy is None:
+        sock = await _connect(route.address.host, route.address.port, route.server)
+    elif proxy.is_socks:
+        from python_socks.async_.asyncio import Proxy as AsyncioProxy
 
+        from rcex_ws.websocket.socks import connect_through
 
-async def _hand_over(
-    route: Route, sock: socket.socket, protocol_factory: Callable[[], P], early: bytes = b""
-) -> tuple[asyncio.Transport, P]:
-    """Give a connected socket to the protocol, with TLS if the server wants it; the socket is closed on failure."""
-    entry: _Entry | None = None
-    try:
-        protocol = protocol_factory()
-        entry = made = _Entry(protocol, early)
-        await asyncio.get_running_loop().create_connection(
-            lambda: made, sock=sock, ssl=route.tls, server_hostname=route.address.host if route.tls else None
-        )
-    except BaseException as exc:
-        # The loop closes what it has made a transport of, but waits for the other side where TLS stands already.
-        if entry is not None and entry.transport is not None:
-            entry.transport.abort()
-        else:
-            sock.close()
-        if isinstance(exc, (OSError, ValueError)):  # ValueError: a host that cannot be a name in TLS
-            raise failure(f"no TLS with {route.server}" if route.tls else f"lost {route.server}", exc) from None
-        raise
-    if made.transport is None:
-        raise AssertionError("asyncio tells the protocol of the connection before it gives it")
-    return made.transport, protocol
-
-
-class _Entry(asyncio.Protocol):
-    """Bring in the caller's protocol, in the same turn of the loop, and give it first what came before it was there."""
-
-    def __init__(self, protocol: asyncio.Protocol, early: bytes) -> None:
-        self.transport: asyncio.Transport | None = None
-        self._protocol = protocol
-        self._early = early
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Leave."""
-        self.transport = made = cast("asyncio.Transport", transport)
-        made.set_protocol(self._protocol)
-        self._protocol.connection_made(made)
-        if self._early:
-            self._protocol.data_received(self._early)
+        sock = await connect_through(AsyncioProxy, route, proxy)
+    else:
+        return await _dial_through(proxy, route, protocol_factory)
+    return await _hand_over(sock, route, protocol_factory)
 
 
 async def _connect(host: str, port: int, whom: str) -> socket.socket:
@@ -91,55 +62,12 @@ async def _connect(host: str, port: int, whom: str) -> socket.socket:
         ConnectFailed: none did.
     """
     try:
-        infos = await _resolve(host, port)
-        return await _race(infos) if len(infos) > 1 else await _connect_one(infos[0])
+        return await connect_first(await resolve(host, port), _connect_to)
     except OSError as exc:
         raise failure(f"no connection to {whom}", exc) from None
 
 
-async def _resolve(host: str, port: int) -> Sequence[_Info]:
-    with suppress(socket.gaierror):  # an IP address needs no thread
-        return cast("list[_Info]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(interleave(cast("list[_Info]", found)))
-
-
-async def _race(infos: Sequence[_Info]) -> socket.socket:
-    """Try the addresses one after the other, each a little later; the first that connects wins (RFC 8305)."""
-    errors: list[OSError] = []
-    winner: socket.socket | None = None
-
-    async def attempt(info: _Info, failed: anyio.Event) -> None:
-        nonlocal winner
-        try:
-            sock = await _connect_one(info)
-        except OSError as exc:
-            errors.append(exc)
-            failed.set()
-            return
-        if winner is None:
-            winner = sock
-            group.cancel_scope.cancel()
-        else:
-            sock.close()
-
-    try:
-        async with anyio.create_task_group() as group:
-            for info in infos:
-                failed = anyio.Event()
-                group.start_soon(attempt, info, failed)
-                with anyio.move_on_after(EYEBALLS_DELAY):
-                    await failed.wait()
-    except BaseException:
-        if winner is not None:
-            winner.close()
-        raise
-    if winner is None:
-        raise OSError("no address answers") from ExceptionGroup("no address answers", errors)
-    return winner
-
-
-async def _connect_one(info: _Info) -> socket.socket:
+async def _connect_to(info: Info) -> socket.socket:
     family, kind, proto, _, address = info
     sock = socket.socket(family, kind, proto)
     try:
@@ -151,3 +79,170 @@ async def _connect_one(info: _Info) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+async def _hand_over(
+    sock: socket.socket, route: Route, protocol_factory: Callable[[], P]
+) -> tuple[asyncio.Transport, P]:
+    """Give a connected socket to the protocol, with TLS if the server wants it; close it on failure."""
+    entrance = _Entrance()
+    try:
+        protocol = protocol_factory()
+        entrance.then = protocol
+        await asyncio.get_running_loop().create_connection(
+            lambda: entrance, sock=sock, ssl=route.tls, server_hostname=route.address.host if route.tls else None
+        )
+    except BaseException as exc:
+        entrance.drop(sock)
+        if isinstance(exc, (OSError, ValueError)):  # ValueError: a host that cannot be a name in TLS
+            raise failure(f"no TLS with {route.server}", exc) from None
+        raise
+    return entrance.transport, protocol
+
+
+async def _dial_through(proxy: Proxy, route: Route, protocol_factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
+    """Connect through an HTTP proxy, with TLS to it if it is an https one, and with the server's TLS inside."""
+    sock = await _connect(proxy.host, proxy.port, f"the proxy {proxy.name}")
+    asking = _Asking(Tunnel(proxy, route.address), proxy)
+    try:
+        await _open_tunnel(asking, sock, proxy)
+        refuse_early(route, asking.early)
+        protocol = protocol_factory()
+        if route.tls is not None:
+            return await _enter_tls(asking.transport, route, route.tls, protocol), protocol
+        asking.give_way(asking.transport, protocol)
+    except BaseException:
+        asking.drop(sock)
+        raise
+    return asking.transport, protocol
+
+
+async def _open_tunnel(asking: _Asking, sock: socket.socket, proxy: Proxy) -> None:
+    """Let a proxy connect to the server.
+
+    Raises:
+        ConnectFailed: there is no TLS with the proxy, or it refused.
+    """
+    context = proxy_tls(proxy)
+    try:
+        await asyncio.get_running_loop().create_connection(
+            lambda: asking, sock=sock, ssl=context, server_hostname=proxy.host if context else None
+        )
+    except (OSError, ValueError) as exc:
+        raise failure(f"no TLS with the proxy {proxy.name}", exc) from None
+    await asking.answered.wait()
+    if asking.failure is not None:
+        raise asking.failure
+
+
+async def _enter_tls(
+    tunnel: asyncio.Transport, route: Route, tls: ssl.SSLContext, protocol: asyncio.Protocol
+) -> asyncio.Transport:
+    """Do the handshake of the server's TLS inside a tunnel.
+
+    Raises:
+        ConnectFailed: the handshake failed.
+    """
+    # start_tls calls no connection_made, and what the server sends right behind its handshake may be here before it
+    # returns; so there is somebody to keep that.
+    entrance = _Entrance()
+    try:
+        secured = await asyncio.get_running_loop().start_tls(tunnel, entrance, tls, server_hostname=route.address.host)
+    except (OSError, ValueError) as exc:
+        raise failure(f"no TLS with {route.server}", exc) from None
+    except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
+        raise failure(f"no TLS with {route.server}", exc.__context__ or exc) from None
+    if secured is None:
+        raise ConnectFailed(f"no TLS with {route.server}: the tunnel has ended")
+    entrance.give_way(secured, protocol)
+    return secured
+
+
+class _Entrance(asyncio.Protocol):
+    """Stand where the caller's protocol will stand, and keep for it what comes before it is there.
+
+    Attributes:
+        transport: as soon as the connection stands.
+        early: what has come.
+        then: whom to give way to as soon as the connection stands.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.early = b""
+        self.then: asyncio.Protocol | None = None
+        self._made = False
+        self._end: tuple[Exception | None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, or give way at once."""
+        self._made = True
+        self.transport = cast("asyncio.Transport", transport)
+        if self.then is not None:
+            self.give_way(self.transport, self.then)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes."""
+        self.early += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep the reason."""
+        self._end = (exc,)
+
+    def give_way(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
+        """Bring in the caller's protocol, and tell it what has happened."""
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if self.early:
+            protocol.data_received(self.early)
+        if self._end is not None:
+            protocol.connection_lost(*self._end)
+
+    def drop(self, sock: socket.socket) -> None:
+        """Close the socket at once: a transport's `close` would wait for the other side of TLS."""
+        self.then = None  # asyncio may still be about to call connection_made
+        if self._made:
+            self.transport.abort()
+        else:
+            sock.close()
+
+
+class _Asking(_Entrance):
+    """Ask a proxy for a tunnel, and stand at its entrance then.
+
+    Attributes:
+        answered: the tunnel is open, or `failure` says why not.
+    """
+
+    def __init__(self, tunnel: Tunnel, proxy: Proxy) -> None:
+        super().__init__()
+        self.answered = asyncio.Event()
+        self.failure: Exception | None = None
+        self._tunnel = tunnel
+        self._proxy = proxy
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask."""
+        super().connection_made(transport)
+        self.transport.write(self._tunnel.request)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer; what comes behind it is not the proxy's."""
+        if self.answered.is_set():
+            super().data_received(data)
+            return
+        try:
+            if self._tunnel.receive(data):
+                self.early = self._tunnel.early
+                self.answered.set()
+        except Exception as exc:  # noqa: BLE001 - the loop would only log it
+            self.failure = exc
+            self.answered.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take the end for the answer, if none has come."""
+        super().connection_lost(exc)
+        if not self.answered.is_set():
+            self.failure = self._tunnel.ended() if exc is None else failure(f"lost the proxy {self._proxy.name}", exc)
+            self.answered.set()

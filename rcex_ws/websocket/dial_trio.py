@@ -7,10 +7,14 @@ import ssl
 
 import trio
 
-from rcex_ws.websocket.dial import failure, plan
+from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.proxies import Proxy
+from rcex_ws.websocket.tunnel import Tunnel
 
 __all__ = ["dial_trio"]
+
+_READ_SIZE = 4096
 
 
 async def dial_trio(endpoint: Endpoint) -> trio.abc.Stream:
@@ -29,11 +33,22 @@ async def dial_trio(endpoint: Endpoint) -> trio.abc.Stream:
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
     route = plan(endpoint)
-    stream = await _connect(route.address.host, route.address.port, route.server)
+    proxy = route.proxy
+    stream: trio.abc.Stream
+    if proxy is None:
+        stream = await _connect(route.address.host, route.address.port, route.server)
+    elif proxy.is_socks:
+        from python_socks.async_.trio import Proxy as TrioProxy
+
+        from rcex_ws.websocket.socks import connect_through
+
+        stream = trio.SocketStream(await connect_through(TrioProxy, route, proxy))
+    else:
+        stream = await _tunnel(proxy, route)
     return await _enter_tls(stream, route.tls, route.address.host, route.server)
 
 
-async def _connect(host: str, port: int, whom: str) -> trio.SocketStream:
+async def _connect(host: str, port: int, whom: str) -> trio.abc.Stream:
     """Connect to the first address of a host that answers.
 
     Raises:
@@ -41,14 +56,14 @@ async def _connect(host: str, port: int, whom: str) -> trio.SocketStream:
     """
     try:
         stream = await trio.open_tcp_stream(host, port)
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as exc:
         raise failure(f"no connection to {whom}", exc) from None
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 
 
 async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext | None, host: str, whom: str) -> trio.abc.Stream:
-    """Do the handshake of TLS, if there is any; the stream is closed on failure.
+    """Do the handshake of TLS, if there is any; close the stream on failure.
 
     Raises:
         ConnectFailed: the handshake failed.
@@ -56,7 +71,7 @@ async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext | None, host: 
     if tls is None:
         return stream
     try:
-        # Whoever ends a WebSocket says so in a frame; many do not say it once more in TLS.
+        # Who ends a WebSocket says so in a frame; many do not say it once more in TLS.
         secured = trio.SSLStream(stream, tls, server_hostname=host, https_compatible=True)
         await secured.do_handshake()
     except BaseException as exc:
@@ -65,3 +80,56 @@ async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext | None, host: 
             raise failure(f"no TLS with {whom}", exc) from None
         raise
     return secured
+
+
+async def _tunnel(proxy: Proxy, route: Route) -> trio.abc.Stream:
+    """Connect to an HTTP proxy, with TLS to it if it is an https one, and let it connect to the server."""
+    context = proxy_tls(proxy)
+    stream = await _connect(proxy.host, proxy.port, f"the proxy {proxy.name}")
+    stream = await _enter_tls(stream, context, proxy.host, f"the proxy {proxy.name}")
+    tunnel = Tunnel(proxy, route.address)
+    try:
+        await stream.send_all(tunnel.request)
+        while not tunnel.receive(bytes(await stream.receive_some(_READ_SIZE))):
+            pass
+        refuse_early(route, tunnel.early)
+    except BaseException as exc:
+        await trio.aclose_forcefully(stream)
+        if isinstance(exc, trio.BrokenResourceError):
+            raise failure(f"lost the proxy {proxy.name}", exc) from None
+        raise
+    return _Early(stream, tunnel.early) if tunnel.early else stream
+
+
+class _Early(trio.abc.Stream):
+    """Give what came behind a proxy's answer before what comes next.
+
+    Args:
+        transport_stream: where the rest comes from; named as in `trio.SSLStream`.
+        early: what comes first.
+    """
+
+    def __init__(self, transport_stream: trio.abc.Stream, early: bytes) -> None:
+        self.transport_stream = transport_stream
+        self._early = early
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Receive, the early bytes first."""
+        if not self._early:
+            return await self.transport_stream.receive_some(max_bytes)
+        await trio.lowlevel.checkpoint()
+        size = len(self._early) if max_bytes is None else max_bytes
+        data, self._early = self._early[:size], self._early[size:]
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send."""
+        await self.transport_stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until there is room to send."""
+        await self.transport_stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close."""
+        await self.transport_stream.aclose()

@@ -55,6 +55,13 @@ class Proxy(Struct, frozen=True):
         """Tell whether it speaks SOCKS, not HTTP."""
         return self.scheme.startswith("socks")
 
+    def refusal(self, status: int) -> str:
+        """Say that it answered CONNECT with a status other than 2xx."""
+        if status == 407:
+            login = "a login" if self.username is None else "another login"
+            return f"the proxy {self.name} wants {login} (HTTP 407): user and password stand in its URL"
+        return f"the proxy {self.name} refused to connect (HTTP {status})"
+
     def __repr__(self) -> str:
         return f"<Proxy {self.scheme}://{self.name}{'' if self.username is None else ' with a login'}>"
 

@@ -90,7 +90,7 @@ async def test_credentials_in_the_proxys_url_are_sent_to_it(peer: Any, proxy: An
 
 
 async def test_a_proxy_that_refuses_can_be_tried_again(peer: Any, proxy: Any) -> None:
-    proxy.refuse = True
+    proxy.answer = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
     error = await failure(Endpoint(peer.url, proxy=f"http://user:SECRET@localhost:{proxy.port}"))
     assert (error.retryable, error.upgrade_sent) == (True, False)
     assert "proxy" in str(error)

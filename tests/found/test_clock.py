@@ -26,7 +26,7 @@ MODULES = [
     "rest.gate",
     "wsg.engine",
     "connection.link",
-    "connection.socket",
+    "websocket.handshake",
 ]
 
 Jump = Callable[[float], None]

@@ -184,7 +184,7 @@ async def test_without_trust_there_is_no_connection(make_client, slack, secure, 
 
 
 async def test_a_proxy_that_refuses(make_client, slack, proxy, secure, no_secrets):
-    proxy.refuse = True
+    proxy.answer = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
     api_url, trust, _ = secure
     client = make_client(
         api_url=api_url, ssl_context=trust, proxy=f"http://me:TOPSECRET@127.0.0.1:{proxy.port}", auto_reconnect=False

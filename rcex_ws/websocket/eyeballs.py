@@ -1,0 +1,99 @@
+"""Happy eyeballs (RFC 8305): try the addresses of a host one after the other, each a little later; the first wins.
+
+On trio `trio.open_tcp_stream` does it; here is what asyncio and uvloop need, and SOCKS on all loops.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, zip_longest
+from typing import Any, Final, Protocol, TypeVar, cast
+
+import anyio
+
+from rcex_ws.errors import ConnectFailed
+
+__all__ = ["Info", "connect_first", "interleave", "resolve"]
+
+#: Seconds that one address has before the next one is tried, too.
+_DELAY: Final = 0.25
+
+#: What getaddrinfo gives: family, type, protocol, canonical name, address.
+Info = tuple[int, int, int, str, tuple[Any, ...]]
+
+
+class _Socket(Protocol):
+    def close(self) -> None: ...
+
+
+S = TypeVar("S", bound=_Socket)
+
+
+async def resolve(host: str, port: int) -> Sequence[Info]:
+    """Look a host up.
+
+    Raises:
+        OSError: it has no address.
+    """
+    with suppress(socket.gaierror):  # an IP address needs no thread
+        return cast("list[Info]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+    return list(interleave(cast("list[Info]", await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))))
+
+
+def interleave(infos: Sequence[Info]) -> Iterator[Info]:
+    """Let the families take turns, beginning with the one that the system prefers."""
+    preferred = [info for info in infos if info[0] == infos[0][0]]
+    others = [info for info in infos if info[0] != infos[0][0]]
+    return (info for info in chain.from_iterable(zip_longest(preferred, others)) if info is not None)
+
+
+async def connect_first(infos: Sequence[Info], connect: Callable[[Info], Awaitable[S]]) -> S:
+    """Connect to the first address that answers; no other attempt is left when this returns or raises.
+
+    Args:
+        infos: the addresses, in order.
+        connect: connects to one; what it has opened when it is cancelled or fails, it closes.
+
+    Raises:
+        ConnectFailed: of `connect`, at one of the addresses.
+        OSError: of `connect`; if there were several, its cause is the group of them.
+    """
+    if len(infos) == 1:
+        return await connect(infos[0])
+    errors: list[OSError] = []
+    refusals: list[ConnectFailed] = []
+    winners: list[S] = []
+
+    async def attempt(info: Info, failed: anyio.Event) -> None:
+        try:
+            connected = await connect(info)
+        except ConnectFailed as exc:
+            refusals.append(exc)
+            failed.set()
+        except OSError as exc:
+            errors.append(exc)
+            failed.set()
+        else:
+            winners.append(connected)
+            group.cancel_scope.cancel()
+
+    try:
+        async with anyio.create_task_group() as group:
+            for info in infos:
+                failed = anyio.Event()
+                group.start_soon(attempt, info, failed)
+                with anyio.move_on_after(_DELAY):
+                    await failed.wait()
+    except BaseException:
+        for winner in winners:
+            winner.close()
+        raise
+    if winners:
+        for loser in winners[1:]:  # connected in the same turn of the loop
+            loser.close()
+        return winners[0]
+    if refusals:
+        raise refusals[0]
+    raise OSError("no address answers") from ExceptionGroup("no address answers", errors)

@@ -1,0 +1,80 @@
+"""Through a SOCKS5 proxy, by python-socks, on all event loops. It is loaded when such a proxy is first used."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Final, Protocol, TypeVar
+
+from python_socks import ProxyConnectionError, ProxyError, ProxyType
+
+from rcex_ws.errors import ConnectFailed
+from rcex_ws.websocket.dial import Route, failure
+from rcex_ws.websocket.eyeballs import Info, connect_first, resolve
+from rcex_ws.websocket.proxies import Proxy
+
+__all__ = ["ProxyClass", "connect_through"]
+
+#: Seconds, a day: python-socks has a time-out of its own, which would cut the caller's short.
+_NO_TIMEOUT: Final = 86400.0
+
+
+class _Socket(Protocol):
+    def close(self) -> None: ...
+
+    def setsockopt(self, level: int, optname: int, value: int, /) -> None: ...
+
+
+S = TypeVar("S", bound=_Socket, covariant=True)
+
+
+class _Connector(Protocol[S]):
+    async def connect(self, dest_host: str, dest_port: int, timeout: float) -> S: ...
+
+
+class ProxyClass(Protocol[S]):
+    """What is used of python-socks' `Proxy`, which is another class for each event loop."""
+
+    def create(self, *args: Any, **kwargs: Any) -> _Connector[S]:
+        """Describe a proxy."""
+        ...
+
+
+async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy) -> S:
+    """Connect to the server through a proxy; give the socket.
+
+    python-socks would try one address of the proxy only, so it gets one after the other from here.
+
+    Raises:
+        ConnectFailed: the proxy cannot be reached, or did not connect.
+    """
+
+    async def connect(info: Info) -> S:
+        connector = proxy_class.create(
+            proxy_type=ProxyType.SOCKS5,
+            host=info[4][0],
+            port=proxy.port,
+            username=proxy.username,
+            password=proxy.password,
+            rdns=proxy.scheme == "socks5h",
+        )
+        try:
+            return await connector.connect(route.address.host, route.address.port, timeout=_NO_TIMEOUT)
+        except ProxyConnectionError:
+            raise  # an OSError: the next address may answer
+        except ProxyError as exc:  # its text is one of python-socks' own
+            raise ConnectFailed(f"the proxy {proxy.name} did not connect to {route.server}: {exc}") from None
+        except socket.gaierror as exc:  # of socks5, which looks the server up here
+            raise failure(f"no connection to {route.server}", exc) from None
+        except OSError as exc:
+            raise failure(f"lost the proxy {proxy.name}", exc) from None
+        except ValueError:  # its text may quote the password
+            raise ConnectFailed(
+                f"the login at the proxy {proxy.name} cannot be sent by SOCKS", retryable=False
+            ) from None
+
+    try:
+        connected = await connect_first(await resolve(proxy.host, proxy.port), connect)
+    except OSError as exc:
+        raise failure(f"no connection to the proxy {proxy.name}", exc) from None
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected
