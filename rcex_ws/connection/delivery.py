@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 
 import anyio.lowlevel
 
-from rcex_ws.turn import Turn
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import Waiter, new_waiter
+from rcex_ws.turn import Turn
 
 __all__ = ["DeliveryQueue", "Overflow"]
 

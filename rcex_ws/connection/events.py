@@ -19,8 +19,8 @@ from typing import Any, TypeVar, overload
 import anyio.lowlevel
 import pyee
 
-from rcex_ws.turn import Turn
 from rcex_ws.loop import on_trio
+from rcex_ws.turn import Turn
 
 __all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call"]
 

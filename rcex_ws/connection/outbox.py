@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.abc import TaskGroup
 
-from rcex_ws.websocket.frames import CloseFrame, Frame
 from rcex_ws.connection.requests import Pending
 from rcex_ws.loop import Errands, Signal
+from rcex_ws.websocket.frames import CloseFrame, Frame
 
 if TYPE_CHECKING:
     from rcex_ws.websocket.endpoint import Socket

@@ -1,7 +1,7 @@
 """Bytes in, messages out, and the other way: one side of an open WebSocket. Pure.
 
-The rules of RFC 6455 are those of `websockets`, whose sans-I/O protocol stands behind all of this. What comes is cut into
-frames here: on the client a whole plain data frame (unmasked, uncompressed, unfragmented) goes straight to its
+The rules of RFC 6455 are those of `websockets`, whose sans-I/O protocol stands behind all of this. What comes is cut
+into frames here: on the client a whole plain data frame (unmasked, uncompressed, unfragmented) goes straight to its
 receiver, which is what makes it fast; everything else goes through the library, frame by frame.
 """
 
@@ -37,13 +37,11 @@ _LARGE = 2**16
 # The head of a frame (RFC 6455, section 5.2).
 _SHORTEST_HEAD = 2
 _TEXT, _BINARY = 0x81, 0x82  # the first byte of a whole plain data frame
-_FIN = 0x80  # in the first byte
 _MASK = 0x80  # in the second byte
 _MASK_SIZE = 4
 _WIDTHS = {126: 2, 127: 8}  # of lengths that do not fit in the second byte
 _OPCODES = frozenset(Opcode)
-_CONTROL = 0x8  # in the opcode
-_MAX_CONTROL = 125
+_MAX_SHORT = 125  # the longest that fits in the second byte
 
 # Close codes.
 _TOO_BIG = 1009
@@ -99,6 +97,7 @@ class Codec:
         self._max_size = max_size
         self._buffer: bytes | bytearray = b""
         self._is_client = self._fast = isinstance(protocol, ClientProtocol)
+        self._is_hopeless = False  # the parser has got the beginning of a frame that it will refuse
         self._closing = False  # this side has sent a close frame first
         self._fragments: bytearray | None = None
         self._fragment_count = 0
@@ -157,6 +156,8 @@ class Codec:
 
     def feed(self, data: bytes) -> None:
         """Take what has come, for `process`."""
+        if self.ending is not None:
+            return
         if not self._buffer:
             self._buffer = data
         elif isinstance(self._buffer, bytearray):
@@ -175,25 +176,25 @@ class Codec:
         frames, more, turn = 0, False, None
         while size - position >= _SHORTEST_HEAD:
             first, length = buffer[position], buffer[position + 1]
-            start, masked = position + _SHORTEST_HEAD, False
-            if length > _MAX_CONTROL:
-                masked, length = length >= _MASK, length & ~_MASK
-                wide = _WIDTHS.get(length, 0)
-                if wide:
-                    if size - start < wide:
+            start, plain = position + _SHORTEST_HEAD, False
+            if self._fast and (first == _TEXT or first == _BINARY) and length < _MASK:  # noqa: SIM109 - a tuple costs more
+                if length > _MAX_SHORT:
+                    start += _WIDTHS[length]
+                    if start > size:
                         break
-                    length = int.from_bytes(buffer[start : start + wide])
-                start += wide + (_MASK_SIZE if masked else 0)
-            end = start + length
-            if self._fast and (first == _TEXT or first == _BINARY) and not masked and length <= max_size:  # noqa: PLR1714
+                    length = int.from_bytes(buffer[position + _SHORTEST_HEAD : start])
+                plain = length <= max_size
+            if plain:
+                end = start + length
                 if end > size:
                     break
                 message(bytes(buffer[start:end]), first == _BINARY)
                 frames += 1
                 look = length > _LARGE or not frames % _FRAMES_PER_LOOK
-            elif end > size and not self._is_hopeless(first, length, masked=masked):
-                break
             else:
+                end = self._end_of_frame(buffer, position)
+                if end is None:
+                    break
                 self._parse(bytes(buffer[position:end]), receivers)
                 look = True
             position = end
@@ -219,7 +220,7 @@ class Codec:
             self._buffer = b""
             if rest:  # no whole frame, but perhaps one that could not have been read
                 protocol.receive_data(rest)
-                protocol.events_received()
+                self._replies += protocol.data_to_send()
             failed = not self._closing and protocol.state is not State.OPEN
             protocol.receive_eof()
             self.ending = self._failure() if failed else Ending(None, "", by_peer=False)
@@ -227,12 +228,29 @@ class Codec:
 
     # -- how -------------------------------------------------------------------------------------------------------
 
-    def _is_hopeless(self, first: int, length: int, *, masked: bool) -> bool:
-        """Tell of the beginning of a frame whether the parser will refuse it, so that the rest need not come."""
-        opcode = first & 0x0F
-        if opcode not in _OPCODES or masked is self._is_client or length > self._max_size:
-            return True
-        return bool(opcode & _CONTROL) and (length > _MAX_CONTROL or first < _FIN)
+    def _end_of_frame(self, buffer: bytes | bytearray, position: int) -> int | None:
+        """Find where a frame ends; None if it is not whole.
+
+        One that the parser will refuse need not become whole. How much of it the parser wants to see, only the parser
+        knows; so it gets all that comes from there on.
+        """
+        size = len(buffer)
+        if self._is_hopeless:
+            return size
+        first, second = buffer[position], buffer[position + 1]
+        length, start = second & ~_MASK, position + _SHORTEST_HEAD
+        if length > _MAX_SHORT:
+            start += _WIDTHS[length]
+            if start > size:
+                return None
+            length = int.from_bytes(buffer[position + _SHORTEST_HEAD : start])
+        end = start + length + (_MASK_SIZE if second & _MASK else 0)
+        if end <= size:
+            return end
+        opcode, so_far = first & 0x0F, 0 if self._fragments is None else len(self._fragments)
+        is_masked, is_long = second >= _MASK, so_far + length > self._max_size
+        self._is_hopeless = is_long or is_masked is self._is_client or opcode not in _OPCODES
+        return size if self._is_hopeless else None
 
     def _parse(self, data: bytes, receivers: Receivers) -> None:
         """Let the library read one frame."""

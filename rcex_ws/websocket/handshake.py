@@ -78,9 +78,7 @@ class ClientHandshake:
         try:
             uri = parse_uri(url)
         except InvalidURI:
-            raise ConnectFailed(
-                "the WebSocket address is not a valid ws:// or wss:// URI", retryable=False
-            ) from None
+            raise ConnectFailed("the WebSocket address is not a valid ws:// or wss:// URI", retryable=False) from None
         self.codec: Codec | None = None
         self._max_size = max_size
         self._protocol = ClientProtocol(uri, extensions=[_DEFLATE], max_size=max_size, logger=silent_logger)
