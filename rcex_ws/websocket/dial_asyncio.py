@@ -6,6 +6,7 @@ What is a protocol here is called by the loop itself, where nothing of anyio's w
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -85,7 +86,7 @@ async def _hand_over(
     sock: socket.socket, route: Route, protocol_factory: Callable[[], P]
 ) -> tuple[asyncio.Transport, P]:
     """Give a connected socket to the protocol, with TLS if the server wants it; close it on failure."""
-    entrance = _Entrance()
+    entrance = _Entrance(sock)
     try:
         protocol = protocol_factory()
         entrance.then = protocol
@@ -93,7 +94,7 @@ async def _hand_over(
             lambda: entrance, sock=sock, ssl=route.tls, server_hostname=route.address.host if route.tls else None
         )
     except BaseException as exc:
-        entrance.drop(sock)
+        entrance.drop()
         if isinstance(exc, (OSError, ValueError)):  # ValueError: a host that cannot be a name in TLS
             raise failure(f"no TLS with {route.server}", exc) from None
         raise
@@ -103,7 +104,7 @@ async def _hand_over(
 async def _dial_through(proxy: Proxy, route: Route, protocol_factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
     """Connect through an HTTP proxy, with TLS to it if it is an https one, and with the server's TLS inside."""
     sock = await _connect(proxy.host, proxy.port, f"the proxy {proxy.name}")
-    asking = _Asking(Tunnel(proxy, route.address), proxy)
+    asking = _Asking(sock, Tunnel(proxy, route.address), proxy)
     try:
         await _open_tunnel(asking, sock, proxy)
         refuse_early(route, asking.early)
@@ -112,7 +113,7 @@ async def _dial_through(proxy: Proxy, route: Route, protocol_factory: Callable[[
             return await _enter_tls(asking.transport, route, route.tls, protocol), protocol
         asking.give_way(asking.transport, protocol)
     except BaseException:
-        asking.drop(sock)
+        asking.drop()
         raise
     return asking.transport, protocol
 
@@ -145,42 +146,27 @@ async def _enter_tls(
     """
     # start_tls calls no connection_made, and what the server sends right behind its handshake may be here before it
     # returns; so there is somebody to keep that.
-    entrance = _Entrance()
+    placeholder = _Placeholder()
     try:
-        secured = await asyncio.get_running_loop().start_tls(tunnel, entrance, tls, server_hostname=route.address.host)
+        secured = await asyncio.get_running_loop().start_tls(
+            tunnel, placeholder, tls, server_hostname=route.address.host
+        )
     except (OSError, ValueError) as exc:
         raise failure(f"no TLS with {route.server}", exc) from None
     except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
         raise failure(f"no TLS with {route.server}", exc.__context__ or exc) from None
     if secured is None:
         raise ConnectFailed(f"no TLS with {route.server}: the tunnel has ended")
-    entrance.give_way(secured, protocol)
+    placeholder.give_way(secured, protocol)
     return secured
 
 
-class _Entrance(asyncio.Protocol):
-    """Stand where the caller's protocol will stand, and keep for it what comes before it is there.
-
-    Attributes:
-        transport: as soon as the connection stands.
-        early: what has come.
-        then: whom to give way to as soon as the connection stands.
-    """
-
-    transport: asyncio.Transport
+class _Placeholder(asyncio.Protocol):
+    """Stand where the caller's protocol will stand, and keep for it what comes before it is there."""
 
     def __init__(self) -> None:
         self.early = b""
-        self.then: asyncio.Protocol | None = None
-        self._made = False
         self._end: tuple[Exception | None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, or give way at once."""
-        self._made = True
-        self.transport = cast("asyncio.Transport", transport)
-        if self.then is not None:
-            self.give_way(self.transport, self.then)
 
     def data_received(self, data: bytes) -> None:
         """Keep what comes."""
@@ -199,13 +185,53 @@ class _Entrance(asyncio.Protocol):
         if self._end is not None:
             protocol.connection_lost(*self._end)
 
-    def drop(self, sock: socket.socket) -> None:
-        """Close the socket at once: a transport's `close` would wait for the other side of TLS."""
+
+class _Entrance(_Placeholder):
+    """Own a socket until it belongs to a transport, and then the transport.
+
+    Args:
+        sock: connected; the loop is about to make a transport of it.
+
+    Attributes:
+        transport: as soon as the connection stands.
+        then: whom to give way to at that moment.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self.then: asyncio.Protocol | None = None
+        self._sock = sock
+        self._inode = _inode(sock)
+        self._made = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, and give way if somebody is there."""
+        self._made = True
+        self.transport = cast("asyncio.Transport", transport)
+        if self.then is not None:
+            self.give_way(self.transport, self.then)
+
+    def drop(self) -> None:
+        """Close the connection at once: a transport's `close` would wait for the other side of TLS."""
         self.then = None  # asyncio may still be about to call connection_made
         if self._made:
             self.transport.abort()
+        elif self._inode in (None, _inode(self._sock)):
+            self._sock.close()
         else:
-            sock.close()
+            # uvloop 0.21, when it is cancelled, closes the descriptor behind Python's back. Its number may be that of
+            # another file by now, which must not be closed.
+            self._sock.detach()
+
+
+def _inode(sock: socket.socket) -> int | None:
+    """Give what tells apart two sockets whose descriptors have the same number; None where nothing does."""
+    try:
+        return os.fstat(sock.fileno()).st_ino
+    except OSError:
+        return None
 
 
 class _Asking(_Entrance):
@@ -215,8 +241,8 @@ class _Asking(_Entrance):
         answered: the tunnel is open, or `failure` says why not.
     """
 
-    def __init__(self, tunnel: Tunnel, proxy: Proxy) -> None:
-        super().__init__()
+    def __init__(self, sock: socket.socket, tunnel: Tunnel, proxy: Proxy) -> None:
+        super().__init__(sock)
         self.answered = asyncio.Event()
         self.failure: Exception | None = None
         self._tunnel = tunnel
