@@ -1,18 +1,19 @@
 """The way to a WebSocket server on asyncio and uvloop: a transport whose protocol is the caller's.
 
-What is a protocol here is called by the loop itself, where nothing of anyio's works.
+A connection is a plain TCP transport first, and becomes the caller's layer by layer: TLS to a proxy, its tunnel, TLS to
+the server. What is a protocol here is called by the loop itself, where nothing of anyio's works.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import Callable
 from typing import TypeVar, cast
 
 from rcex_ws.errors import ConnectFailed
+from rcex_ws.tasks import to_the_end
 from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.eyeballs import Info, connect_first, resolve
@@ -31,40 +32,49 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
 
     Args:
         endpoint: where to connect.
-        protocol_factory: makes the protocol; called once, when TCP and the proxy's tunnel stand. Its `connection_made`
-            is called when TLS stands, too.
+        protocol_factory: makes the protocol; called once, when everything stands.
 
     Returns:
-        The transport, whose protocol has been told of the connection, and that protocol.
+        The transport, whose protocol has been told of the connection, and that protocol. It may have been told of data
+        as well, and of the end.
 
     Raises:
         ConnectFailed: it did not work; the error says at whom, and why.
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
     route = plan(endpoint)
+    line = await _Line.of(await _connect(route))
+    try:
+        if route.proxy is not None and not route.proxy.is_socks:
+            await _tunnel(line, route.proxy, route)
+        if route.tls is not None:
+            await line.enter_tls(route.tls, route.address.host, route.server)
+        protocol = protocol_factory()
+        line.give_to(protocol)
+    except BaseException:
+        line.transport.abort()  # its `close` would wait for the other side of TLS
+        raise
+    return line.transport, protocol
+
+
+async def _connect(route: Route) -> socket.socket:
+    """Connect to the server or to what leads there.
+
+    Raises:
+        ConnectFailed: nobody answers, or a SOCKS proxy has refused.
+    """
     proxy = route.proxy
-    if proxy is None:
-        sock = await _connect(route.address.host, route.address.port, route.server)
-    elif proxy.is_socks:
+    if proxy is not None and proxy.is_socks:
         from python_socks.async_.asyncio import Proxy as AsyncioProxy
 
         from rcex_ws.websocket.socks import connect_through
 
-        sock = await connect_through(AsyncioProxy, route, proxy)
-    else:
-        return await _dial_through(proxy, route, protocol_factory)
-    return await _hand_over(sock, route, protocol_factory)
-
-
-async def _connect(host: str, port: int, whom: str) -> socket.socket:
-    """Connect to the first address of a host that answers.
-
-    Raises:
-        ConnectFailed: none did.
-    """
+        return await connect_through(AsyncioProxy, route, proxy)
+    to = proxy or route.address
     try:
-        return await connect_first(await resolve(host, port), _connect_to)
+        return await connect_first(await resolve(to.host, to.port), _connect_to)
     except OSError as exc:
+        whom = route.server if proxy is None else f"the proxy {proxy.name}"
         raise failure(f"no connection to {whom}", exc) from None
 
 
@@ -82,91 +92,95 @@ async def _connect_to(info: Info) -> socket.socket:
     return sock
 
 
-async def _hand_over(
-    sock: socket.socket, route: Route, protocol_factory: Callable[[], P]
-) -> tuple[asyncio.Transport, P]:
-    """Give a connected socket to the protocol, with TLS if the server wants it; close it on failure."""
-    entrance = _Entrance(sock)
-    try:
-        protocol = protocol_factory()
-        entrance.then = protocol
-        await asyncio.get_running_loop().create_connection(
-            lambda: entrance, sock=sock, ssl=route.tls, server_hostname=route.address.host if route.tls else None
-        )
-    except BaseException as exc:
-        entrance.drop()
-        if isinstance(exc, (OSError, ValueError)):  # ValueError: a host that cannot be a name in TLS
-            raise failure(f"no TLS with {route.server}", exc) from None
-        raise
-    return entrance.transport, protocol
-
-
-async def _dial_through(proxy: Proxy, route: Route, protocol_factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
-    """Connect through an HTTP proxy, with TLS to it if it is an https one, and with the server's TLS inside."""
-    sock = await _connect(proxy.host, proxy.port, f"the proxy {proxy.name}")
-    asking = _Asking(sock, Tunnel(proxy, route.address), proxy)
-    try:
-        await _open_tunnel(asking, sock, proxy)
-        refuse_early(route, asking.early)
-        protocol = protocol_factory()
-        if route.tls is not None:
-            return await _enter_tls(asking.transport, route, route.tls, protocol), protocol
-        asking.give_way(asking.transport, protocol)
-    except BaseException:
-        asking.drop()
-        raise
-    return asking.transport, protocol
-
-
-async def _open_tunnel(asking: _Asking, sock: socket.socket, proxy: Proxy) -> None:
-    """Let a proxy connect to the server.
+async def _tunnel(line: _Line, proxy: Proxy, route: Route) -> None:
+    """Let an HTTP proxy connect to the server; with TLS to the proxy if it is an https one.
 
     Raises:
         ConnectFailed: there is no TLS with the proxy, or it refused.
     """
     context = proxy_tls(proxy)
-    try:
-        await asyncio.get_running_loop().create_connection(
-            lambda: asking, sock=sock, ssl=context, server_hostname=proxy.host if context else None
-        )
-    except (OSError, ValueError) as exc:
-        raise failure(f"no TLS with the proxy {proxy.name}", exc) from None
+    if context is not None:
+        await line.enter_tls(context, proxy.host, f"the proxy {proxy.name}")
+    asking = _Asking(Tunnel(proxy, route.address), proxy)
+    line.give_to(asking)
     await asking.answered.wait()
     if asking.failure is not None:
         raise asking.failure
+    refuse_early(route, asking.early)
 
 
-async def _enter_tls(
-    tunnel: asyncio.Transport, route: Route, tls: ssl.SSLContext, protocol: asyncio.Protocol
-) -> asyncio.Transport:
-    """Do the handshake of the server's TLS inside a tunnel.
+class _Line:
+    """One connection on its way to its protocol.
 
-    Raises:
-        ConnectFailed: the handshake failed.
+    Attributes:
+        transport: the innermost layer that stands.
     """
-    # start_tls calls no connection_made, and what the server sends right behind its handshake may be here before it
-    # returns; so there is somebody to keep that.
-    placeholder = _Placeholder()
-    try:
-        secured = await asyncio.get_running_loop().start_tls(
-            tunnel, placeholder, tls, server_hostname=route.address.host
-        )
-    except (OSError, ValueError) as exc:
-        raise failure(f"no TLS with {route.server}", exc) from None
-    except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
-        raise failure(f"no TLS with {route.server}", exc.__context__ or exc) from None
-    if secured is None:
-        raise ConnectFailed(f"no TLS with {route.server}: the tunnel has ended")
-    placeholder.give_way(secured, protocol)
-    return secured
+
+    def __init__(self, transport: asyncio.Transport, placeholder: _Placeholder) -> None:
+        self.transport = transport
+        self._placeholder = placeholder
+
+    @classmethod
+    async def of(cls, sock: socket.socket) -> _Line:
+        """Make a connection of a socket, which is closed when that is cancelled."""
+        placeholder = _Placeholder()
+        lines: list[_Line] = []
+
+        async def make() -> None:
+            transport, _ = await asyncio.get_running_loop().create_connection(lambda: placeholder, sock=sock)
+            lines.append(cls(transport, placeholder))
+
+        try:
+            # It waits for nobody. Cancelled, uvloop 0.21 would close the descriptor and the socket once more, when the
+            # number may be another file's.
+            await to_the_end(make)
+        except BaseException:
+            for line in lines:
+                line.transport.abort()
+            raise
+        return lines[0]
+
+    async def enter_tls(self, tls: ssl.SSLContext, host: str, whom: str) -> None:
+        """Do the handshake of one more layer.
+
+        Raises:
+            ConnectFailed: the handshake failed.
+        """
+        if self._placeholder.early:
+            raise ConnectFailed(f"no TLS with {whom}: it speaks first, which is not TLS")
+        if self.transport.is_closing():  # start_tls would not hear of the end
+            raise ConnectFailed(f"no TLS with {whom}: the connection was lost")
+        # start_tls calls no connection_made, and what comes right behind the handshake may be here before it returns.
+        placeholder = _Placeholder()
+        try:
+            secured = await asyncio.get_running_loop().start_tls(self.transport, placeholder, tls, server_hostname=host)
+        except (OSError, ValueError) as exc:  # ValueError: a host that cannot be a name in TLS
+            raise failure(f"no TLS with {whom}", exc) from None
+        except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
+            raise failure(f"no TLS with {whom}", exc.__context__ or exc) from None
+        if secured is None:
+            raise ConnectFailed(f"no TLS with {whom}: the connection was lost")
+        self.transport, self._placeholder = secured, placeholder
+
+    def give_to(self, protocol: asyncio.Protocol) -> None:
+        """Bring in a protocol, and tell it what has happened."""
+        before = self._placeholder
+        self.transport.set_protocol(protocol)
+        if isinstance(protocol, _Placeholder):
+            self._placeholder = protocol
+        protocol.connection_made(self.transport)
+        if before.early:
+            protocol.data_received(before.early)
+        if before.end is not None:
+            protocol.connection_lost(*before.end)
 
 
 class _Placeholder(asyncio.Protocol):
-    """Stand where the caller's protocol will stand, and keep for it what comes before it is there."""
+    """Stand where another protocol will stand, and keep for it what comes before it is there."""
 
     def __init__(self) -> None:
         self.early = b""
-        self._end: tuple[Exception | None] | None = None
+        self.end: tuple[Exception | None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Keep what comes."""
@@ -174,75 +188,18 @@ class _Placeholder(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Keep the reason."""
-        self._end = (exc,)
-
-    def give_way(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
-        """Bring in the caller's protocol, and tell it what has happened."""
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        if self.early:
-            protocol.data_received(self.early)
-        if self._end is not None:
-            protocol.connection_lost(*self._end)
+        self.end = (exc,)
 
 
-class _Entrance(_Placeholder):
-    """Own a socket until it belongs to a transport, and then the transport.
-
-    Args:
-        sock: connected; the loop is about to make a transport of it.
-
-    Attributes:
-        transport: as soon as the connection stands.
-        then: whom to give way to at that moment.
-    """
-
-    transport: asyncio.Transport
-
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__()
-        self.then: asyncio.Protocol | None = None
-        self._sock = sock
-        self._inode = _inode(sock)
-        self._made = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, and give way if somebody is there."""
-        self._made = True
-        self.transport = cast("asyncio.Transport", transport)
-        if self.then is not None:
-            self.give_way(self.transport, self.then)
-
-    def drop(self) -> None:
-        """Close the connection at once: a transport's `close` would wait for the other side of TLS."""
-        self.then = None  # asyncio may still be about to call connection_made
-        if self._made:
-            self.transport.abort()
-        elif self._inode in (None, _inode(self._sock)):
-            self._sock.close()
-        else:
-            # uvloop 0.21, when it is cancelled, closes the descriptor behind Python's back. Its number may be that of
-            # another file by now, which must not be closed.
-            self._sock.detach()
-
-
-def _inode(sock: socket.socket) -> int | None:
-    """Give what tells apart two sockets whose descriptors have the same number; None where nothing does."""
-    try:
-        return os.fstat(sock.fileno()).st_ino
-    except OSError:
-        return None
-
-
-class _Asking(_Entrance):
+class _Asking(_Placeholder):
     """Ask a proxy for a tunnel, and stand at its entrance then.
 
     Attributes:
         answered: the tunnel is open, or `failure` says why not.
     """
 
-    def __init__(self, sock: socket.socket, tunnel: Tunnel, proxy: Proxy) -> None:
-        super().__init__(sock)
+    def __init__(self, tunnel: Tunnel, proxy: Proxy) -> None:
+        super().__init__()
         self.answered = asyncio.Event()
         self.failure: Exception | None = None
         self._tunnel = tunnel
@@ -250,8 +207,7 @@ class _Asking(_Entrance):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask."""
-        super().connection_made(transport)
-        self.transport.write(self._tunnel.request)
+        cast("asyncio.Transport", transport).write(self._tunnel.request)
 
     def data_received(self, data: bytes) -> None:
         """Read the answer; what comes behind it is not the proxy's."""
