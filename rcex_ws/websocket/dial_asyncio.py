@@ -1,6 +1,7 @@
 """The way to a WebSocket server on asyncio and uvloop: a transport whose protocol is the caller's.
 
-What is a protocol here is called by the loop itself, where nothing of anyio's works.
+A connection is a plain TCP transport first, and becomes the caller's layer by layer: TLS to a proxy, its tunnel, TLS to
+the server. What is a protocol here is called by the loop itself, where nothing of anyio's works.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from rcex_ws.errors import ConnectFailed
+from rcex_ws.tasks import to_the_end
 from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.eyeballs import Info, connect_first, resolve
@@ -30,40 +32,49 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
 
     Args:
         endpoint: where to connect.
-        protocol_factory: makes the protocol; called once, when TCP and the proxy's tunnel stand. Its `connection_made`
-            is called when TLS stands, too.
+        protocol_factory: makes the protocol; called once, when everything stands.
 
     Returns:
-        The transport, whose protocol has been told of the connection, and that protocol.
+        The transport, whose protocol has been told of the connection, and that protocol. It may have been told of data
+        as well, and of the end.
 
     Raises:
         ConnectFailed: it did not work; the error says at whom, and why.
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
     route = plan(endpoint)
+    line = await _Line.of(await _connect(route))
+    try:
+        if route.proxy is not None and not route.proxy.is_socks:
+            await _tunnel(line, route.proxy, route)
+        if route.tls is not None:
+            await line.enter_tls(route.tls, route.address.host, route.server)
+        protocol = protocol_factory()
+        line.give_to(protocol)
+    except BaseException:
+        line.transport.abort()  # its `close` would wait for the other side of TLS
+        raise
+    return line.transport, protocol
+
+
+async def _connect(route: Route) -> socket.socket:
+    """Connect to the server or to what leads there.
+
+    Raises:
+        ConnectFailed: nobody answers, or a SOCKS proxy has refused.
+    """
     proxy = route.proxy
-    if proxy is None:
-        sock = await _connect(route.address.host, route.address.port, route.server)
-    elif proxy.is_socks:
+    if proxy is not None and proxy.is_socks:
         from python_socks.async_.asyncio import Proxy as AsyncioProxy
 
         from rcex_ws.websocket.socks import connect_through
 
-        sock = await connect_through(AsyncioProxy, route, proxy)
-    else:
-        return await _dial_through(proxy, route, protocol_factory)
-    return await _hand_over(sock, route, protocol_factory)
-
-
-async def _connect(host: str, port: int, whom: str) -> socket.socket:
-    """Connect to the first address of a host that answers.
-
-    Raises:
-        ConnectFailed: none did.
-    """
+        return await connect_through(AsyncioProxy, route, proxy)
+    to = proxy or route.address
     try:
-        return await connect_first(await resolve(host, port), _connect_to)
+        return await connect_first(await resolve(to.host, to.port), _connect_to)
     except OSError as exc:
+        whom = route.server if proxy is None else f"the proxy {proxy.name}"
         raise failure(f"no connection to {whom}", exc) from None
 
 
@@ -81,106 +92,95 @@ async def _connect_to(info: Info) -> socket.socket:
     return sock
 
 
-async def _hand_over(
-    sock: socket.socket, route: Route, protocol_factory: Callable[[], P]
-) -> tuple[asyncio.Transport, P]:
-    """Give a connected socket to the protocol, with TLS if the server wants it; close it on failure."""
-    entrance = _Entrance()
-    try:
-        protocol = protocol_factory()
-        entrance.then = protocol
-        await asyncio.get_running_loop().create_connection(
-            lambda: entrance, sock=sock, ssl=route.tls, server_hostname=route.address.host if route.tls else None
-        )
-    except BaseException as exc:
-        entrance.drop(sock)
-        if isinstance(exc, (OSError, ValueError)):  # ValueError: a host that cannot be a name in TLS
-            raise failure(f"no TLS with {route.server}", exc) from None
-        raise
-    return entrance.transport, protocol
-
-
-async def _dial_through(proxy: Proxy, route: Route, protocol_factory: Callable[[], P]) -> tuple[asyncio.Transport, P]:
-    """Connect through an HTTP proxy, with TLS to it if it is an https one, and with the server's TLS inside."""
-    sock = await _connect(proxy.host, proxy.port, f"the proxy {proxy.name}")
-    asking = _Asking(Tunnel(proxy, route.address), proxy)
-    try:
-        await _open_tunnel(asking, sock, proxy)
-        refuse_early(route, asking.early)
-        protocol = protocol_factory()
-        if route.tls is not None:
-            return await _enter_tls(asking.transport, route, route.tls, protocol), protocol
-        asking.give_way(asking.transport, protocol)
-    except BaseException:
-        asking.drop(sock)
-        raise
-    return asking.transport, protocol
-
-
-async def _open_tunnel(asking: _Asking, sock: socket.socket, proxy: Proxy) -> None:
-    """Let a proxy connect to the server.
+async def _tunnel(line: _Line, proxy: Proxy, route: Route) -> None:
+    """Let an HTTP proxy connect to the server; with TLS to the proxy if it is an https one.
 
     Raises:
         ConnectFailed: there is no TLS with the proxy, or it refused.
     """
     context = proxy_tls(proxy)
-    try:
-        await asyncio.get_running_loop().create_connection(
-            lambda: asking, sock=sock, ssl=context, server_hostname=proxy.host if context else None
-        )
-    except (OSError, ValueError) as exc:
-        raise failure(f"no TLS with the proxy {proxy.name}", exc) from None
+    if context is not None:
+        await line.enter_tls(context, proxy.host, f"the proxy {proxy.name}")
+    asking = _Asking(Tunnel(proxy, route.address), proxy)
+    line.give_to(asking)
     await asking.answered.wait()
     if asking.failure is not None:
         raise asking.failure
+    refuse_early(route, asking.early)
 
 
-async def _enter_tls(
-    tunnel: asyncio.Transport, route: Route, tls: ssl.SSLContext, protocol: asyncio.Protocol
-) -> asyncio.Transport:
-    """Do the handshake of the server's TLS inside a tunnel.
-
-    Raises:
-        ConnectFailed: the handshake failed.
-    """
-    # start_tls calls no connection_made, and what the server sends right behind its handshake may be here before it
-    # returns; so there is somebody to keep that.
-    entrance = _Entrance()
-    try:
-        secured = await asyncio.get_running_loop().start_tls(tunnel, entrance, tls, server_hostname=route.address.host)
-    except (OSError, ValueError) as exc:
-        raise failure(f"no TLS with {route.server}", exc) from None
-    except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
-        raise failure(f"no TLS with {route.server}", exc.__context__ or exc) from None
-    if secured is None:
-        raise ConnectFailed(f"no TLS with {route.server}: the tunnel has ended")
-    entrance.give_way(secured, protocol)
-    return secured
-
-
-class _Entrance(asyncio.Protocol):
-    """Stand where the caller's protocol will stand, and keep for it what comes before it is there.
+class _Line:
+    """One connection on its way to its protocol.
 
     Attributes:
-        transport: as soon as the connection stands.
-        early: what has come.
-        then: whom to give way to as soon as the connection stands.
+        transport: the innermost layer that stands.
     """
 
-    transport: asyncio.Transport
+    def __init__(self, transport: asyncio.Transport, placeholder: _Placeholder) -> None:
+        self.transport = transport
+        self._placeholder = placeholder
+
+    @classmethod
+    async def of(cls, sock: socket.socket) -> _Line:
+        """Make a connection of a socket, which is closed when that is cancelled."""
+        placeholder = _Placeholder()
+        lines: list[_Line] = []
+
+        async def make() -> None:
+            transport, _ = await asyncio.get_running_loop().create_connection(lambda: placeholder, sock=sock)
+            lines.append(cls(transport, placeholder))
+
+        try:
+            # It waits for nobody. Cancelled, uvloop 0.21 would close the descriptor and the socket once more, when the
+            # number may be another file's.
+            await to_the_end(make)
+        except BaseException:
+            for line in lines:
+                line.transport.abort()
+            raise
+        return lines[0]
+
+    async def enter_tls(self, tls: ssl.SSLContext, host: str, whom: str) -> None:
+        """Do the handshake of one more layer.
+
+        Raises:
+            ConnectFailed: the handshake failed.
+        """
+        if self._placeholder.early:
+            raise ConnectFailed(f"no TLS with {whom}: it speaks first, which is not TLS")
+        if self.transport.is_closing():  # start_tls would not hear of the end
+            raise ConnectFailed(f"no TLS with {whom}: the connection was lost")
+        # start_tls calls no connection_made, and what comes right behind the handshake may be here before it returns.
+        placeholder = _Placeholder()
+        try:
+            secured = await asyncio.get_running_loop().start_tls(self.transport, placeholder, tls, server_hostname=host)
+        except (OSError, ValueError) as exc:  # ValueError: a host that cannot be a name in TLS
+            raise failure(f"no TLS with {whom}", exc) from None
+        except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
+            raise failure(f"no TLS with {whom}", exc.__context__ or exc) from None
+        if secured is None:
+            raise ConnectFailed(f"no TLS with {whom}: the connection was lost")
+        self.transport, self._placeholder = secured, placeholder
+
+    def give_to(self, protocol: asyncio.Protocol) -> None:
+        """Bring in a protocol, and tell it what has happened."""
+        before = self._placeholder
+        self.transport.set_protocol(protocol)
+        if isinstance(protocol, _Placeholder):
+            self._placeholder = protocol
+        protocol.connection_made(self.transport)
+        if before.early:
+            protocol.data_received(before.early)
+        if before.end is not None:
+            protocol.connection_lost(*before.end)
+
+
+class _Placeholder(asyncio.Protocol):
+    """Stand where another protocol will stand, and keep for it what comes before it is there."""
 
     def __init__(self) -> None:
         self.early = b""
-        self.then: asyncio.Protocol | None = None
-        self._made = False
-        self._end: tuple[Exception | None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, or give way at once."""
-        self._made = True
-        self.transport = cast("asyncio.Transport", transport)
-        if self.then is not None:
-            self.give_way(self.transport, self.then)
+        self.end: tuple[Exception | None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Keep what comes."""
@@ -188,27 +188,10 @@ class _Entrance(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Keep the reason."""
-        self._end = (exc,)
-
-    def give_way(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> None:
-        """Bring in the caller's protocol, and tell it what has happened."""
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        if self.early:
-            protocol.data_received(self.early)
-        if self._end is not None:
-            protocol.connection_lost(*self._end)
-
-    def drop(self, sock: socket.socket) -> None:
-        """Close the socket at once: a transport's `close` would wait for the other side of TLS."""
-        self.then = None  # asyncio may still be about to call connection_made
-        if self._made:
-            self.transport.abort()
-        else:
-            sock.close()
+        self.end = (exc,)
 
 
-class _Asking(_Entrance):
+class _Asking(_Placeholder):
     """Ask a proxy for a tunnel, and stand at its entrance then.
 
     Attributes:
@@ -224,8 +207,7 @@ class _Asking(_Entrance):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask."""
-        super().connection_made(transport)
-        self.transport.write(self._tunnel.request)
+        cast("asyncio.Transport", transport).write(self._tunnel.request)
 
     def data_received(self, data: bytes) -> None:
         """Read the answer; what comes behind it is not the proxy's."""

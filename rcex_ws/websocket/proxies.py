@@ -186,8 +186,8 @@ def _read_pattern(pattern: str) -> _Rule:
 def _split(authority: str) -> tuple[str, int | None]:
     """Split host and port; an IPv6 address loses its brackets."""
     if authority.startswith("["):
-        host, _, port = authority[1:].partition("]")
-        ipaddress.IPv6Address(host)
+        host, bracket, port = authority[1:].partition("]")
+        ipaddress.IPv6Address(host if bracket else "")
         port = port.removeprefix(":")
     else:
         host, _, port = authority.partition(":")
