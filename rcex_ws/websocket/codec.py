@@ -193,7 +193,7 @@ class Codec:
                 look = length > _LARGE or not frames % _FRAMES_PER_LOOK
             else:
                 end = self._end_of_frame(buffer, position)
-                if end is None:
+                if not end:
                     break
                 self._parse(bytes(buffer[position:end]), receivers)
                 look = True
@@ -228,8 +228,8 @@ class Codec:
 
     # -- how -------------------------------------------------------------------------------------------------------
 
-    def _end_of_frame(self, buffer: bytes | bytearray, position: int) -> int | None:
-        """Find where a frame ends; None if it is not whole.
+    def _end_of_frame(self, buffer: bytes | bytearray, position: int) -> int:
+        """Find where a frame ends; 0 if it is not whole.
 
         One that the parser will refuse need not become whole. How much of it the parser wants to see, only the parser
         knows; so it gets all that comes from there on.
@@ -242,7 +242,7 @@ class Codec:
         if length > _MAX_SHORT:
             start += _WIDTHS[length]
             if start > size:
-                return None
+                return 0
             length = int.from_bytes(buffer[position + _SHORTEST_HEAD : start])
         end = start + length + (_MASK_SIZE if second & _MASK else 0)
         if end <= size:
@@ -250,7 +250,7 @@ class Codec:
         opcode, so_far = first & 0x0F, 0 if self._fragments is None else len(self._fragments)
         is_masked, is_long = second >= _MASK, so_far + length > self._max_size
         self._is_hopeless = is_long or is_masked is self._is_client or opcode not in _OPCODES
-        return size if self._is_hopeless else None
+        return size if self._is_hopeless else 0
 
     def _parse(self, data: bytes, receivers: Receivers) -> None:
         """Let the library read one frame."""

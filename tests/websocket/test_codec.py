@@ -1,9 +1,10 @@
-"""The codec says the same as the library's own parser, however the bytes come, and bounds what it does in one turn. Pure."""
+"""The codec says the same as the library's own parser, however the bytes come, and bounds what it does. Pure."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def by_us(codec: Codec, data: bytes, cuts: list[int]) -> Heard:
     receivers = Receivers(heard.message, heard.pong)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     written = b""
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         codec.feed(data[begin:end])
         while codec.process(receivers):
             pass
