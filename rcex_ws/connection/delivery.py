@@ -69,7 +69,7 @@ class DeliveryQueue(Generic[T]):
         self._held = False
         self._closed = False
         self._failure: Exception | None = None
-        self._turn: Turn | None = None
+        self._turn: Turn | None = None  # of the consumer
         self._waiter: Waiter | None = None  # the consumer, while it waits
         self.delivered = 0
         self.dropped = 0
@@ -102,7 +102,13 @@ class DeliveryQueue(Generic[T]):
         """
         if self._closed:
             return
-        self._append(item, size, keep)
+        if keep:
+            self._kept.append((item, size, self._gone + len(self._items)))
+        else:
+            self._items.append((item, size))
+        self._bytes += size
+        if len(self._items) > self._max_items or self._bytes > self._max_bytes:
+            self._shrink()
         if self._waiter is not None:
             self._wake()
 
@@ -154,22 +160,22 @@ class DeliveryQueue(Generic[T]):
 
     async def __anext__(self) -> T:
         """Take the oldest item; wait while there is none or the queue is held, and now and then let others run."""
+        while (item := self.take_ready()) is None:
+            if not await self.wait():
+                raise StopAsyncIteration
+        return item
+
+    def take_ready(self) -> T | None:
+        """Take the oldest item without waiting; None when it is to be waited for by `wait`.
+
+        For a consumer of many: it spares a coroutine for each item.
+        """
+        if self._held or not (self._items or self._kept):
+            return None
         if self._turn is None:
             self._turn = Turn()
         elif self._turn.over():
-            await anyio.lowlevel.checkpoint()
-        while self._held or not (self._items or self._kept):
-            if self._closed and not (self._items or self._kept):
-                if self._failure is not None:
-                    raise self._failure
-                raise StopAsyncIteration
-            if self._waiter is not None:
-                raise ConfigurationError("this queue is being iterated already; it has one consumer")
-            self._waiter = new_waiter()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            return None
         if self._kept and self._kept[0][2] <= self._gone:
             item, size, _ = self._kept.popleft()
         else:
@@ -181,12 +187,31 @@ class DeliveryQueue(Generic[T]):
             self._end_episode()
         return item
 
-    def _append(self, item: T, size: int, keep: bool) -> None:
-        if keep:
-            self._kept.append((item, size, self._gone + len(self._items)))
-        else:
-            self._items.append((item, size))
-        self._bytes += size
+    async def wait(self) -> bool:
+        """Let others run, and wait for an item; False when none will come any more.
+
+        Raises:
+            Exception: what the queue was closed with, after the last item.
+            ConfigurationError: somebody else waits for it.
+        """
+        if not self._held and (self._items or self._kept):  # it has had its turn
+            await anyio.lowlevel.checkpoint()
+        while self._held or not (self._items or self._kept):
+            if self._closed and not (self._items or self._kept):
+                if self._failure is not None:
+                    raise self._failure
+                return False
+            if self._waiter is not None:
+                raise ConfigurationError("this queue is being iterated already; it has one consumer")
+            self._waiter = new_waiter()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        self._turn = Turn()
+        return True
+
+    def _shrink(self) -> None:
         while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
             self._drop_oldest()
 
@@ -209,8 +234,13 @@ class DeliveryQueue(Generic[T]):
         self._items.clear()
         self._kept.clear()
         self._bytes = 0
-        for entry in entries:
-            self._append(*entry)
+        for item, size, keep in entries:
+            if keep:
+                self._kept.append((item, size, self._gone + len(self._items)))
+            else:
+                self._items.append((item, size))
+            self._bytes += size
+        self._shrink()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

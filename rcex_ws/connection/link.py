@@ -25,9 +25,10 @@ from rcex_ws.errors import RcexError
 from rcex_ws.home import Home
 from rcex_ws.loop import Errands, Signal
 from rcex_ws.websocket.frames import CloseFrame, Frame
+from rcex_ws.websocket.socket import Receivers
 
 if TYPE_CHECKING:
-    from rcex_ws.websocket.endpoint import Socket
+    from rcex_ws.websocket.socket import Socket
 
 __all__ = ["Conversation", "Link", "Loss", "LossKind", "utc_now"]
 
@@ -259,15 +260,17 @@ class Link:
 
         def on_message(data: bytes, binary: bool) -> None:
             if self.loss is None:
-                received(data, binary)  # it may want to know when the frame before came
-                monitor.last_inbound = clock()
+                received(data, binary)
 
         def on_pong(data: bytes) -> None:
             if self.loss is None:
                 conversation.ponged(data)
+
+        def heard() -> None:
+            if self.loss is None:
                 monitor.last_inbound = clock()
 
-        closed = await self._socket.read(on_message, on_pong)
+        closed = await self._socket.read(Receivers(on_message, on_pong, heard))
         kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED
         if closed.unreadable:
             kind = LossKind.UNREADABLE

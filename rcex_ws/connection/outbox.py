@@ -19,7 +19,7 @@ from rcex_ws.loop import Errands, Signal
 from rcex_ws.websocket.frames import CloseFrame, Frame
 
 if TYPE_CHECKING:
-    from rcex_ws.websocket.endpoint import Socket
+    from rcex_ws.websocket.socket import Socket
 
 __all__ = ["Outbox"]
 

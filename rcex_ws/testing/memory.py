@@ -18,8 +18,8 @@ from anyio.abc import ByteStream
 from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair
 
 from rcex_ws.connection import Endpoint, open_websocket
-from rcex_ws.websocket.endpoint import Socket
 from rcex_ws.gateway import GatewayApp, GatewayOptions
+from rcex_ws.websocket.socket import Socket
 
 __all__ = ["MemoryGateway"]
 

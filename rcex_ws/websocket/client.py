@@ -14,9 +14,10 @@ from urllib.parse import urljoin, urlsplit
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.loop import on_trio
 from rcex_ws.websocket.dial_asyncio import dial_asyncio
-from rcex_ws.websocket.endpoint import Endpoint, Socket
+from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.handshake import ClientHandshake, Redirected
 from rcex_ws.websocket.loop_socket import LoopSocket
+from rcex_ws.websocket.socket import Socket
 
 if TYPE_CHECKING:
     import trio

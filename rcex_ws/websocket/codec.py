@@ -8,8 +8,7 @@ receiver, which is what makes it fast; everything else goes through the library,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame as WireFrame
@@ -19,8 +18,9 @@ from websockets.server import ServerProtocol
 
 from rcex_ws.turn import Turn
 from rcex_ws.websocket.frames import Binary, Frame, Ping, Pong, Text
+from rcex_ws.websocket.socket import Ending, Receivers
 
-__all__ = ["MAX_FRAGMENTS", "Codec", "Ending", "Receivers"]
+__all__ = ["MAX_FRAGMENTS", "Codec"]
 
 #: Most fragments of one message; nobody who means well sends that many.
 MAX_FRAGMENTS = 2**16
@@ -28,8 +28,8 @@ MAX_FRAGMENTS = 2**16
 #: Most answers to pings that wait to be written: RFC 6455, section 5.5.3, asks for that to the newest ping alone.
 _MAX_REPLIES = 64
 
-#: Plain frames between two looks at the clock, which costs as much as a tenth of one.
-_FRAMES_PER_LOOK = 16
+#: Of the count of plain frames: only when none of these bits is set is the clock looked at, which costs a tenth of one.
+_LOOK = 0b1111
 
 #: A plain frame of more bytes is worth a look at once.
 _LARGE = 2**16
@@ -46,38 +46,6 @@ _MAX_SHORT = 125  # the longest that fits in the second byte
 # Close codes.
 _TOO_BIG = 1009
 _NO_STATUS = 1005  # how a close frame without a code shows (RFC 6455, section 7.4.1)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Say how a WebSocket ended.
-
-    Attributes:
-        code: the close code the peer sent, or that of our own protocol error; None without a close frame.
-        reason: the text beside the code.
-        by_peer: whether the peer sent a close frame: without one, frames may have been lost on the way.
-        unreadable: whether this side ended it, because of what the peer sent: a frame over `max_size`, say.
-        answered: whether the peer's close frame answers ours.
-    """
-
-    code: int | None
-    reason: str
-    by_peer: bool
-    unreadable: bool = False
-    answered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Receivers:
-    """Take what comes, in order, without waiting.
-
-    Attributes:
-        message: takes every message, fragments joined, and whether it is binary.
-        pong: takes the data of every pong.
-    """
-
-    message: Callable[[bytes, bool], None]
-    pong: Callable[[bytes], None]
 
 
 class Codec:
@@ -171,13 +139,14 @@ class Codec:
         Returns:
             Whether there is more for the next turn.
         """
+        receivers.heard()
         buffer, size, position = self._buffer, len(self._buffer), 0
-        message, max_size = receivers.message, self._max_size
-        frames, more, turn = 0, False, None
+        message, max_size, fast = receivers.message, self._max_size, self._fast
+        frames, more, turn, whole = 0, False, None, None
         while size - position >= _SHORTEST_HEAD:
             first, length = buffer[position], buffer[position + 1]
             start, plain = position + _SHORTEST_HEAD, False
-            if self._fast and (first == _TEXT or first == _BINARY) and length < _MASK:  # noqa: SIM109 - a tuple costs more
+            if fast and (first == _TEXT or first == _BINARY) and length < _MASK:  # noqa: SIM109 - a tuple costs more
                 if length > _MAX_SHORT:
                     start += _WIDTHS[length]
                     if start > size:
@@ -188,25 +157,27 @@ class Codec:
                 end = start + length
                 if end > size:
                     break
-                message(bytes(buffer[start:end]), first == _BINARY)
+                if whole is None:
+                    whole = bytes(buffer)  # a bytearray's parts would be copied twice each
+                message(whole[start:end], first == _BINARY)
+                position = end
                 frames += 1
-                look = length > _LARGE or not frames % _FRAMES_PER_LOOK
+                if frames & _LOOK and length <= _LARGE:
+                    continue
             else:
                 end = self._end_of_frame(buffer, position)
                 if not end:
                     break
                 self._parse(bytes(buffer[position:end]), receivers)
-                look = True
-            position = end
-            if self.ending is not None:
-                self._buffer = b""
-                return False
-            if look:
-                if turn is None:
-                    turn = Turn()
-                elif turn.over():
-                    more = position < size
-                    break
+                position, fast = end, self._fast
+                if self.ending is not None:
+                    self._buffer = b""
+                    return False
+            if turn is None:
+                turn = Turn()
+            elif turn.over():
+                more = position < size
+                break
         if position >= size:
             self._buffer = b""
         elif position:

@@ -8,16 +8,17 @@ reads or opens to raise it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import cast
 
 import anyio
 
 from rcex_ws.home import close_in_children
 from rcex_ws.loop import Signal
-from rcex_ws.websocket.codec import Codec, Ending, Receivers
+from rcex_ws.websocket.codec import Codec
 from rcex_ws.websocket.frames import Frame
 from rcex_ws.websocket.handshake import ClientHandshake
+from rcex_ws.websocket.socket import Ending, Receivers
 
 __all__ = ["LoopSocket"]
 
@@ -156,15 +157,10 @@ class LoopSocket(asyncio.Protocol):
         await self._answered.wait()
         self._raise_failure()
 
-    async def read(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> Ending:
-        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.
-
-        Args:
-            on_message: takes every message, fragments joined, and whether it was binary.
-            on_pong: takes the data of every pong.
-        """
+    async def read(self, receivers: Receivers) -> Ending:
+        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves."""
         codec = self._opened()
-        self._receivers = Receivers(on_message, on_pong)
+        self._receivers = receivers
         self._behind = True
         self._go_on()  # what came before this
         try:

@@ -5,15 +5,16 @@ One wake-up per read, not per frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import trio
 
 from rcex_ws.home import close_in_children
 from rcex_ws.loop import Signal
-from rcex_ws.websocket.codec import Codec, Ending, Receivers
+from rcex_ws.websocket.codec import Codec
 from rcex_ws.websocket.frames import Frame
 from rcex_ws.websocket.handshake import ClientHandshake
+from rcex_ws.websocket.socket import Ending, Receivers
 
 __all__ = ["StreamSocket"]
 
@@ -66,18 +67,13 @@ class StreamSocket:
             pass  # the end of the stream
         handshake.feed_eof()
 
-    async def read(self, on_message: Callable[[bytes, bool], None], on_pong: Callable[[bytes], None]) -> Ending:
-        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.
-
-        Args:
-            on_message: takes every message, fragments joined, and whether it was binary.
-            on_pong: takes the data of every pong.
-        """
+    async def read(self, receivers: Receivers) -> Ending:
+        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves."""
         codec, failure = self._opened(), None
         try:
             async with trio.open_nursery() as replying:
                 try:
-                    await self._read(codec, Receivers(on_message, on_pong), replying)
+                    await self._read(codec, receivers, replying)
                 except Exception as exc:  # noqa: BLE001 - kept out of the nursery, which would wrap it
                     failure = exc
                 replying.cancel_scope.deadline = trio.current_time() + _LAST_WRITE

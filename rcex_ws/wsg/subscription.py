@@ -177,7 +177,13 @@ class Subscription:
         try:
             if after is not None:
                 await after.drained()
-            async for notification in self._queue:
+            queue = self._queue
+            while True:
+                notification = queue.take_ready()
+                if notification is None:
+                    if not await queue.wait():
+                        break
+                    continue
                 self.in_hand = notification
                 try:
                     result = callback(notification)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from rcex_ws.connection import Conversation, Endpoint, Life, Link, Loss, State, Supervisor
-from rcex_ws.websocket.codec import Ending as Closed
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
 from rcex_ws.tasks import Child, RootTask
+from rcex_ws.websocket.socket import Ending as Closed
 
 STAGES = ["endpoint", "upgrade", "handshake", "prepare", "ready"]
 
@@ -447,7 +447,7 @@ class FakeSocket:
         self._ended = anyio.Event()
         self._closed = Closed(None, "", by_peer=False)
 
-    async def read(self, on_message: Any, on_pong: Any) -> Closed:
+    async def read(self, receivers: Any) -> Closed:
         await self._ended.wait()
         return self._closed
 

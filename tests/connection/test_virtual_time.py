@@ -18,8 +18,8 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from rcex_ws.connection import Endpoint, LossKind, RequestTable, State, default_delays, open_websocket
-from rcex_ws.websocket.endpoint import Socket
 from rcex_ws.errors import RequestTimeout
+from rcex_ws.websocket.socket import Socket
 
 
 @pytest.fixture

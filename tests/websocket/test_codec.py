@@ -20,8 +20,9 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from rcex_ws.websocket import codec as codec_module
-from rcex_ws.websocket.codec import MAX_FRAGMENTS, Codec, Ending, Receivers
+from rcex_ws.websocket.codec import MAX_FRAGMENTS, Codec
 from rcex_ws.websocket.frames import Binary, Ping, Pong, Text
+from rcex_ws.websocket.socket import Ending, Receivers
 
 MAX_SIZE = 300
 NORMAL = b"\x88\x02\x03\xe8"

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from rcex_ws.websocket.endpoint import Socket
+from rcex_ws.websocket.socket import Socket
 from rcex_ws.wsg import frames, models
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]

@@ -10,6 +10,7 @@ import json
 import logging
 import traceback
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -51,14 +52,14 @@ class Wire:
             self.close, self.abort = self._socket.close, self._socket.abort
             yield self
 
-    async def read(self, on_message, on_pong):
+    async def read(self, receivers):
         def handle(data, binary):
-            on_message(data, binary)
+            receivers.message(data, binary)
             answered = self._answered.get(json.loads(data)[0].get("messageId"))
             if answered is not None:
                 answered.set()
 
-        return await self._socket.read(handle, on_pong)
+        return await self._socket.read(replace(receivers, message=handle))
 
     def can_write(self):
         return False  # let the writer do it, which awaits
