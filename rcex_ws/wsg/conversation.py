@@ -43,7 +43,7 @@ class Common:
         release_timeout: seconds after which delivery goes on though lifecycle handlers still run.
         heartbeat_interval: seconds within which a question is due to a server whose notifications prove nothing.
         closing: tells whether the application closes.
-        on_frame: hears that something came, for the store.
+        on_frame: hears that something came, for the store; None without one.
         suspended: hears that the machine slept.
         trace: shows a frame in debug mode; None otherwise.
     """
@@ -57,7 +57,7 @@ class Common:
     release_timeout: float
     heartbeat_interval: float
     closing: Callable[[], bool]
-    on_frame: Callable[[], None]
+    on_frame: Callable[[], None] | None
     suspended: Callable[[], None]
     trace: Callable[[str, bytes], None] | None = None
 
@@ -99,7 +99,8 @@ class WsgConversation:
         except BadFrame as exc:
             self._unreadable(exc, certain=False)  # it may have been anything
             return
-        common.on_frame()
+        if common.on_frame is not None:
+            common.on_frame()
         meta = frame.meta
         kind = meta.type
         if kind != "ServerNotification":

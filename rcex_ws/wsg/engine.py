@@ -100,7 +100,7 @@ class Engine:
             release_timeout=settings.gap_timeout + settings.attempt_timeout,
             heartbeat_interval=settings.heartbeat_interval,
             closing=self._is_closing,
-            on_frame=self.touch,
+            on_frame=None if store is None else self.touch,
             suspended=self._suspended,
             trace=_trace if settings.debug_mode else None,
         )
