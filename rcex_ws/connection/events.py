@@ -77,6 +77,7 @@ class EventEmitter(pyee.EventEmitter):
         self._log = log
         self._error_event = error_event
         self._report = report or partial(self.emit, error_event)
+        self._once: set[tuple[str, Callable[..., object]]] = set()
         self._turns: deque[Callable[[], Awaitable[None]]] = deque()
         self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         self._running = False
@@ -106,9 +107,29 @@ class EventEmitter(pyee.EventEmitter):
 
         return unsubscribe
 
+    def once(self, event: str, f: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """Attach a handler for the next time only; without one, be a decorator.
+
+        pyee would wrap the handler, and its `listeners` do not tell of that.
+        """
+        if f is None:
+            return partial(self.once, event)
+        self._once.add((event, f))
+        return self.add_listener(event, f)
+
+    def remove_listener(self, event: str, f: Callable[..., Any]) -> None:
+        """Take a handler off."""
+        self._once.discard((event, f))
+        super().remove_listener(event, f)
+
+    def remove_all_listeners(self, event: str | None = None) -> None:
+        """Take all handlers off, those of one event or of all."""
+        self._once = {(name, f) for name, f in self._once if event not in (None, name)}
+        super().remove_all_listeners(event)
+
     def hears(self, event: str) -> bool:
         """Tell whether an event has a handler."""
-        return event in self._events  # pyright: ignore[reportUnknownMemberType]
+        return bool(self.listeners(event))
 
     def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run `step` after the handlers of everything emitted so far."""
@@ -163,10 +184,12 @@ class EventEmitter(pyee.EventEmitter):
     async def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Run the handlers of an event now, one after the other; for a caller that keeps the order itself."""
         # pyee's own emit takes a lock and would raise an `error` that nobody hears.
-        handlers: tuple[Callable[..., object], ...] = tuple(self._events.get(event, {}).values())  # pyright: ignore
+        handlers = self.listeners(event)
         if not handlers and event == "error":
             self._log.error("no handler for the event 'error': %r", args[0] if args else None)
         for handler in handlers:
+            if (event, handler) in self._once:
+                self.remove_listener(event, handler)
             try:
                 result = handler(*args, **kwargs)
                 if result is not None and inspect.isawaitable(result):

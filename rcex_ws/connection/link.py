@@ -256,7 +256,7 @@ class Link:
             raise failure
 
     async def _read(self, conversation: Conversation) -> None:
-        monitor, clock, received = self.monitor, self._clock, conversation.received
+        monitor, clock, outbox, received = self.monitor, self._clock, self._outbox, conversation.received
 
         def on_message(data: bytes, binary: bool) -> None:
             if self.loss is None:
@@ -269,6 +269,7 @@ class Link:
         def heard() -> None:
             if self.loss is None:
                 monitor.last_inbound = clock()
+                outbox.heard()
 
         closed = await self._socket.read(Receivers(on_message, on_pong, heard))
         kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED

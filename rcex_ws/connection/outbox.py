@@ -1,7 +1,8 @@
 """What waits to be written to one socket: in order, in as few writes as possible, whole.
 
-On asyncio the first message goes out at once and those of the same moment follow in one write, without a task. Where
-that is not possible - the network is slow, or this is trio - a writer task does it, started when first needed.
+On asyncio the first message after something came goes out at once, which is all there is of a request and its answer;
+those of the same moment follow in one write, without a task. Where that is not possible - the network is slow, or this
+is trio - a writer task does it, started when first needed.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Outbox:
         self._close_timeout = close_timeout
         self._messages: deque[bytes | Frame | Pending[Any]] = deque()
         self._busy = False  # what is put now goes with what was put a moment ago
+        self._first = True  # since something came
         self._stopped = False
         self._failure: Exception | None = None
         self._group: TaskGroup | None = None
@@ -54,12 +56,20 @@ class Outbox:
         self._messages.append(message)
         if self._busy:
             return
-        self._busy = True
-        if self._socket.can_write():
-            self._flush()
-            asyncio.get_running_loop().call_soon(self._flush_rest)
-        else:
+        if not self._socket.can_write():
+            self._busy = True
             self._wake_writer()
+        elif self._first:
+            self._first = False
+            self._flush()
+            self._done()
+        else:
+            self._busy = True
+            asyncio.get_running_loop().call_soon(self._flush_rest)
+
+    def heard(self) -> None:
+        """Hear that something came: what is put next may be all that follows from it."""
+        self._first = True
 
     def start(self, group: TaskGroup) -> None:
         """Let the writer run in this group when it is needed."""
@@ -87,12 +97,15 @@ class Outbox:
             self._failure = exc
 
     def _flush_rest(self) -> None:
-        """Write what was put after the first message, in one go; the writer does what is left."""
+        """Write what was put after the first message, in one go."""
         self._flush()
-        if self._messages or self._failure is not None:
+        self._done()
+
+    def _done(self) -> None:
+        """Leave the rest to the writer, if there is one."""
+        self._busy = bool(self._messages) or self._failure is not None
+        if self._busy:
             self._wake_writer()
-        else:
-            self._busy = False
 
     def _wake_writer(self) -> None:
         if self._wakeup is not None:

@@ -5,13 +5,13 @@ Made and called by `rcex_ws.rest.client`. It decides which calls are RingCentral
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from rcex_ws.home import Home
-from rcex_ws.loop import now
+from rcex_ws.loop import loop_clock
 from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.errors import RestError
 from rcex_ws.rest.extension import Extension
@@ -55,6 +55,7 @@ class Calls:
         self._https = https
         self._extensions = extensions
         self._home = home
+        self._clock: Callable[[], float] | None = None  # of the one loop that `home` allows
         self._middlewares: Sequence[Extension] = ()
 
     def find_middlewares(self) -> None:
@@ -110,13 +111,16 @@ class Calls:
 
     async def _perform(self, transport: Send, request: Request) -> Response:
         self._home.check()
-        request.start_clock()
+        clock = self._clock
+        if clock is None:
+            clock = self._clock = loop_clock()
+        request.deadline = clock() + request.timeout
         used = self._auth.token
         # `_pass_gate` spelled out: a coroutine less for every call, and the gate is hardly ever closed.
         if self._gate.may_be_closed:
             await self._wait_at_gate(request)
         response = await transport(request)
-        self._note(request, response.status_code, response.headers)
+        self._note(request, response.status_code, response.headers, clock)
         if response.status_code == 401 and used is not None and self._may_repeat(request, used):
             with bounded(request):
                 await self._auth.renew(used)
@@ -147,9 +151,12 @@ class Calls:
         if self._is_ours(request):
             await self._gate.wait(request.method, request.path, deadline=request.deadline)
 
-    def _note(self, request: Request, status: int, headers: Mapping[str, str]) -> None:
+    def _note(
+        self, request: Request, status: int, headers: Mapping[str, str], clock: Callable[[], float] | None = None
+    ) -> None:
         if self._is_ours(request):
-            self._gate.note(request.method, request.path, status, headers, now=now())
+            now = (clock or loop_clock())()
+            self._gate.note(request.method, request.path, status, headers, now=now)
 
     async def _send_by_https(self, request: Request) -> Response:
         url = build_url(self._server, request.path, request.params)

@@ -34,6 +34,16 @@ class Headers(Mapping[str, str]):
             self._index = {key.lower(): str(value) for key, value in self._raw.items()}
         return self._index[name.lower()]
 
+    def find(self, name: str) -> str | None:
+        """Return a header, or None: `get` without its detour, for what is asked of every answer and often missing."""
+        value = self._raw.get(name)
+        if value is not None:
+            return str(value)
+        try:
+            return self[name]
+        except KeyError:
+            return None
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._raw)
 

@@ -168,7 +168,7 @@ class Completeness:
     def answered(self, asked_at: float) -> None:
         """Hear that a question of this connection was answered, which was sent at `asked_at` of the loop's time."""
         self._replay = None  # the server had written it
-        self.floor = max(self.floor, self.clock.at(asked_at).earliest - self.margin)
+        self.floor = max(self.floor, self.clock.earliest(asked_at) - self.margin)
 
     def took(self, timestamp: str | None) -> Replayed | None:
         """Hear of a notification as it comes, duplicates too; tell whether it was replayed.

@@ -85,7 +85,11 @@ class RestTransport:
             headers=request.headers,
             body=None if request.json is UNSET else msgspec.json.encode(request.json),
         )
-        answer = await self._table.call(key, frame, deadline=request.deadline)
+        pending = self._table.submit(key, frame, deadline=request.deadline)
+        try:  # `table.call` spelled out: a coroutine less for every call
+            answer = await pending.wait()
+        finally:
+            self._table.abandon(pending)
         return Response(answer.meta.status, answer.meta.headers or {}, bytes(answer.body), "websocket")
 
     @staticmethod

@@ -83,6 +83,11 @@ class ServerClock:
         self._high += seconds
         self._newest = (self._newest[0], self._newest[1] + seconds)
 
+    def earliest(self, now: float) -> float:
+        """Give `at(now).earliest`, for what runs per answer."""
+        drift = 0.0 if self._read_at is None else _DRIFT * abs(now - self._read_at)
+        return now + self._low - drift
+
     def at(self, now: float) -> Moment:
         """Give the server's time at a time of the loop's."""
         drift = 0.0 if self._read_at is None else _DRIFT * abs(now - self._read_at)
