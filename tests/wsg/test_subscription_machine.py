@@ -225,7 +225,7 @@ class Subscribing(RuleBasedStateMachine):
         assert call.for_change == (self.change is not None and not self.restoring)
         flight = machine.sent(call, self.now)
         self.air = Air(flight, call)
-        if machine.wanted and (flight.before is not Certainty.NOTHING or machine.doubt is not None):
+        if machine.wanted and (flight.may_cost or machine.doubt is not None):
             if before == "store fails":
                 self.landed(machine.not_made)
                 return
@@ -502,8 +502,11 @@ class Subscribing(RuleBasedStateMachine):
             assert machine.wanted == saved.stored.wanted
             assert clean or machine.certainty is not Certainty.KNOWN
             assert self.known == saved.ids
-        if saved is not None and saved.at < self.gone_at:
-            self.wrong -= self.were_silent  # the process that knew of it died with that
+        if saved is not None and saved.at < self.gone_at:  # the process that knew of it died with that
+            unheard = self.were_silent | {at for at in self.wrong if at >= self.gone_at}
+            self.wrong -= unheard
+            if not self.server.filters:
+                self.server.forgot, self.silent = True, self.silent | unheard
         self.excused |= self.server.ids - self.known
 
     # -- in the end ----------------------------------------------------------------------------------------------
