@@ -12,13 +12,13 @@ import httpx
 
 from rcex_ws.websocket.proxies import Proxy, choose_proxy
 
-__all__ = ["ProxyFailed", "RoutedTransport"]
+__all__ = ["RoutedTransport"]
 
 #: Servers whose way is remembered.
 _MOST_SERVERS = 100
 
 
-class ProxyFailed(httpx.ProxyError):
+class _ProxyFailed(httpx.ProxyError):
     """Report that a proxy did not do its part.
 
     Attributes:
@@ -51,7 +51,7 @@ class RoutedTransport(httpx.AsyncBaseTransport):
 
         Raises:
             ConfigurationError: the proxy of the environment is none.
-            ProxyFailed: the proxy cannot be reached, or did not connect.
+            _ProxyFailed: the proxy cannot be reached, or did not connect.
             httpx.RequestError: no answer came for another reason.
         """
         proxy = self._choose(request.url)
@@ -60,12 +60,12 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         try:
             return await self._way(proxy).handle_async_request(request)
         except httpx.ProxyError as exc:
-            raise ProxyFailed(_refusal(proxy, str(exc)), request=request) from exc
+            raise _ProxyFailed(_refusal(proxy, str(exc)), request=request) from exc
         except httpx.ConnectError as exc:
             if _is_tls(exc):  # whose it was, nobody tells
                 raise
             text = f"no connection to the proxy {proxy.name}"
-            raise ProxyFailed(text, request=request, unreachable=True) from exc
+            raise _ProxyFailed(text, request=request, unreachable=True) from exc
 
     async def aclose(self) -> None:
         """Close all connections."""
