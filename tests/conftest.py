@@ -82,9 +82,8 @@ def blocking_calls_fail(request: pytest.FixtureRequest) -> Iterator[None]:
     if "anyio_backend_name" not in request.fixturenames:
         yield
         return
-    blockbuster = BlockBuster(
-        scanned_modules=["rcex_ws.rest", "rcex_ws.connection", "rcex_ws.callback", "rcex_ws.wsg", "rcex_ws.slack"]
-    )
+    modules = [f"rcex_ws.{name}" for name in ("websocket", "rest", "connection", "callback", "wsg", "slack")]
+    blockbuster = BlockBuster(scanned_modules=modules)
     blockbuster.activate()
     try:
         yield

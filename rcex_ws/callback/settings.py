@@ -23,7 +23,7 @@ class WebSocketOptions(TypedDict, total=False):
     Attributes:
         next_url: gives the address of every attempt after the first, where each serves only once.
         headers: extra headers of the upgrade request.
-        proxy: None for the environment's proxy, a URL (http, https, socks5) for that one, False for none.
+        proxy: None for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for none.
         ssl_context: for wss:// only; None for the system's trust store.
         max_size: the largest message accepted, in bytes (16 MiB).
         attempt_timeout: seconds for one attempt, `next_url` included (10).

@@ -60,7 +60,8 @@ class RingCentral:
         timeout: seconds for one call, unless the call says otherwise.
         http: a ready `httpx.AsyncClient` or one with the same methods; never closed here.
         ssl_context: for HTTPS and WebSocket; None trusts what the operating system trusts.
-        proxy: for both: None or True = the environment's, an URL (http, https, socks5) = that one, False = none.
+        proxy: for both: None or True = the environment's, an URL (http, https, socks5, socks5h) = that one, False =
+            none.
 
     Attributes:
         server: the API's URL without trailing slash.

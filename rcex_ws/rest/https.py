@@ -1,4 +1,4 @@
-"""The HTTPS edge: the only module that talks to httpx, and it imports it when the first call needs it.
+"""The HTTPS edge: with `transport.py` all that talks to httpx, which is imported when the first call needs it.
 
 Made and closed by `rcex_ws.rest.client`, called by `rcex_ws.rest.calls`. A ready client of the user's may be an
 `httpx.AsyncClient` or anything with the same two methods (httpx2), so only the protocols below are relied on.
@@ -25,6 +25,7 @@ from rcex_ws.home import close_in_children
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.message import UNSET, Files, Request, Response
 from rcex_ws.version import __version__
+from rcex_ws.websocket.proxies import check_proxy
 
 __all__ = ["HTTPClient", "HTTPEdge", "HTTPResponse", "StreamedResponse", "bounded", "user_agent"]
 
@@ -132,11 +133,15 @@ class HTTPEdge:
         given: the user's client, never closed here; None makes one when first needed.
         proxy: None or True = the environment's, an URL = that one, False = none.
         ssl_context: asked once, for the client made here.
+
+    Raises:
+        ConfigurationError: `proxy` is no proxy's URL.
     """
 
     def __init__(
         self, given: HTTPClient | None, *, proxy: str | bool | None, ssl_context: Callable[[], ssl.SSLContext]
     ) -> None:
+        check_proxy(proxy)
         self._given = given
         self._proxy = proxy
         self._ssl_context = ssl_context
@@ -216,11 +221,10 @@ class HTTPEdge:
         if self._own is None:
             import httpx
 
-            proxy = self._proxy if isinstance(self._proxy, str) else None
-            self._own = cast(
-                "_OwnClient",
-                httpx.AsyncClient(verify=self._ssl_context(), proxy=proxy, trust_env=self._proxy is not False),
-            )
+            from rcex_ws.rest.transport import RoutedTransport
+
+            transport = RoutedTransport(self._proxy, self._ssl_context())
+            self._own = cast("_OwnClient", httpx.AsyncClient(transport=transport, trust_env=False))
         return self._own
 
 
@@ -279,7 +283,11 @@ def _failure(client: HTTPClient, request: Request, url: str, exc: Exception) -> 
     if isinstance(exc, TransportError) or not isinstance(exc, (OSError, *_library_errors(client))):
         return None
     reason = _reason(exc) or type(exc).__name__
-    text = f"{request}: no answer from {urlsplit(url).hostname}: {reason}"
+    if (sentence := getattr(exc, "sentence", None)) is None:
+        sentence = f"no answer from {urlsplit(url).hostname}: {reason}"
+    elif getattr(exc, "unreachable", False):  # a proxy's failure has words of its own, which name it
+        sentence += f": {reason}"
+    text = f"{request}: {sentence}"
     # ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout: the names are the same in httpx and httpx2.
     return RequestTimeout(text) if type(exc).__name__.endswith("Timeout") else TransportError(text)
 

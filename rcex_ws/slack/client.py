@@ -73,8 +73,8 @@ class RTMClient:
         attempt_timeout: for one attempt, from rtm.connect to hello.
         close_timeout: for all of `aclose`.
 
-        proxy: None or True for the environment's, an URL (http, https, socks5) for that one, False for none. Both the
-            calls and the socket go through it.
+        proxy: None or True for the environment's, an URL (http, https, socks5, socks5h) for that one, False for none.
+            Both the calls and the socket go through it.
         ssl_context: for both, too.
         http: a ready `httpx.AsyncClient`, never closed here.
         max_pending, max_pending_bytes: how many frames may wait for handlers; the oldest are dropped beyond, with a

@@ -5,4 +5,7 @@ endpoint.py  where to connect
 address.py   what stands in a WebSocket address
 proxies.py   which proxy leads to a server, for REST as well
 dial.py      the way to a server; dial_asyncio.py and dial_trio.py go it: TCP, proxy, TLS
+eyeballs.py  the first of a host's addresses that answers
+tunnel.py    HTTP CONNECT, without I/O
+socks.py     SOCKS, by python-socks
 """

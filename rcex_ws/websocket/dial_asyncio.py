@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.tasks import to_the_end
@@ -18,7 +18,9 @@ from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.eyeballs import Info, connect_first, resolve
 from rcex_ws.websocket.proxies import Proxy
-from rcex_ws.websocket.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from rcex_ws.websocket.tunnel import Tunnel
 
 __all__ = ["dial_asyncio"]
 
@@ -98,6 +100,8 @@ async def _tunnel(line: _Line, proxy: Proxy, route: Route) -> None:
     Raises:
         ConnectFailed: there is no TLS with the proxy, or it refused.
     """
+    from rcex_ws.websocket.tunnel import Tunnel  # brings in h11
+
     context = proxy_tls(proxy)
     if context is not None:
         await line.enter_tls(context, proxy.host, f"the proxy {proxy.name}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 
 import trio
 
 from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.proxies import Proxy
-from rcex_ws.websocket.tunnel import Tunnel
 
 __all__ = ["dial_trio"]
 
@@ -58,7 +58,8 @@ async def _connect(host: str, port: int, whom: str) -> trio.abc.Stream:
         stream = await trio.open_tcp_stream(host, port)
     except OSError as exc:
         raise failure(f"no connection to {whom}", exc) from None
-    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with suppress(OSError):  # it has ended: whoever uses it will see
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 
 
@@ -84,6 +85,8 @@ async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext | None, host: 
 
 async def _tunnel(proxy: Proxy, route: Route) -> trio.abc.Stream:
     """Connect to an HTTP proxy, with TLS to it if it is an https one, and let it connect to the server."""
+    from rcex_ws.websocket.tunnel import Tunnel  # brings in h11
+
     context = proxy_tls(proxy)
     stream = await _connect(proxy.host, proxy.port, f"the proxy {proxy.name}")
     stream = await _enter_tls(stream, context, proxy.host, f"the proxy {proxy.name}")

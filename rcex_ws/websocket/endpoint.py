@@ -23,7 +23,7 @@ class Endpoint:
     Attributes:
         url: the ws:// or wss:// address; may hold secrets, so it is never shown.
         headers: extra headers of the upgrade request.
-        proxy: None for the environment's proxy, a URL (http, https, socks5) for that one, False for none.
+        proxy: None for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for none.
         ssl_context: for wss:// only; None for the system's trust store.
         max_size: the largest message accepted, in bytes.
     """

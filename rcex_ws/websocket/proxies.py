@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -197,7 +196,9 @@ def _split(authority: str) -> tuple[str, int | None]:
 def _parse(url: object, source: str) -> Proxy:
     """Take a proxy's URL apart; `source` is the argument or variable that a mistake is reported of."""
     if not isinstance(url, str) or not url.strip():
-        raise ConfigurationError(f"{source} must be {_EXPECTED}, not {type(url).__name__ if url else 'empty'}")
+        raise ConfigurationError(
+            f"{source} must be {_EXPECTED}, not {'empty' if isinstance(url, str) else type(url).__name__}"
+        )
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
@@ -216,6 +217,13 @@ def _parse(url: object, source: str) -> Proxy:
     username, password = unquote(parts.username or ""), unquote(parts.password or "")
     login = (username, password) if username or password else (None, None)
     chosen = Proxy(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port, *login)
-    if chosen.is_socks and not all(map(find_spec, ("python_socks", "socksio"))):
+    if chosen.is_socks and not _knows_socks():
         raise ConfigurationError(f"{source} is a SOCKS proxy, which needs more packages: pip install rcex_ws[socks]")
     return chosen
+
+
+def _knows_socks() -> bool:
+    """Tell whether the packages of the extra `socks` are installed: those for WebSocket and for REST."""
+    from importlib.util import find_spec
+
+    return all(map(find_spec, ("python_socks", "socksio")))

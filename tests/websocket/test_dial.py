@@ -352,9 +352,7 @@ async def test_tls_with_the_given_context(tls_server: Server, trusting: ssl.SSLC
     assert await echo(Endpoint(tls_server.url, ssl_context=trusting)) == b"HELLO"
 
 
-async def test_t2_the_given_context_counts_for_a_scheme_in_capitals(
-    tls_server: Server, trusting: ssl.SSLContext
-) -> None:
+async def test_the_given_context_counts_for_a_scheme_in_capitals(tls_server: Server, trusting: ssl.SSLContext) -> None:
     url = tls_server.url.replace("wss:", "WSS:")
     assert await echo(Endpoint(url, ssl_context=trusting)) == b"HELLO"
     pinned = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

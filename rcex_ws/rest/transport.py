@@ -1,0 +1,111 @@
+"""The transport of the client that `https.py` makes: each request goes by the proxy that the WebSocket would take, too.
+
+It is loaded when the first call needs it, as it brings in httpx. httpx itself would choose the same proxy; but it
+refuses variables that it does not need, and no error of its names the proxy.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from rcex_ws.websocket.proxies import Proxy, choose_proxy
+
+__all__ = ["RoutedTransport"]
+
+#: Servers whose way is remembered.
+_MOST_SERVERS = 100
+
+
+class _ProxyFailed(httpx.ProxyError):
+    """Report that a proxy did not do its part.
+
+    Attributes:
+        sentence: what it did, with its name; holds no secret.
+        unreachable: whether there is no connection to it, for a reason that the cause tells.
+    """
+
+    def __init__(self, sentence: str, *, request: httpx.Request, unreachable: bool = False) -> None:
+        super().__init__(sentence, request=request)
+        self.sentence = sentence
+        self.unreachable = unreachable
+
+
+class RoutedTransport(httpx.AsyncBaseTransport):
+    """Send each request by the proxy that leads to its server.
+
+    Args:
+        proxy: None or True = the environment's, a URL = that one, False = none.
+        ssl_context: for TLS to the servers.
+    """
+
+    def __init__(self, proxy: str | bool | None, ssl_context: ssl.SSLContext) -> None:
+        self._proxy = proxy
+        self._ssl_context = ssl_context
+        self._chosen: dict[tuple[str, bytes, int | None], Proxy | None] = {}
+        self._ways: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request.
+
+        Raises:
+            ConfigurationError: the proxy of the environment is none.
+            _ProxyFailed: the proxy cannot be reached, or did not connect.
+            httpx.RequestError: no answer came for another reason.
+        """
+        proxy = self._choose(request.url)
+        if proxy is None:
+            return await self._way(None).handle_async_request(request)
+        try:
+            return await self._way(proxy).handle_async_request(request)
+        except httpx.ProxyError as exc:
+            raise _ProxyFailed(_refusal(proxy, str(exc)), request=request) from exc
+        except httpx.ConnectError as exc:
+            if _is_tls(exc):  # whose it was, nobody tells
+                raise
+            text = f"no connection to the proxy {proxy.name}"
+            raise _ProxyFailed(text, request=request, unreachable=True) from exc
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ways, self._ways = self._ways, {}
+        for way in ways.values():
+            await way.aclose()
+
+    def _choose(self, url: httpx.URL) -> Proxy | None:
+        server = (url.scheme, url.raw_host, url.port)
+        if server not in self._chosen:
+            if len(self._chosen) >= _MOST_SERVERS:
+                self._chosen.clear()
+            port = url.port or (443 if url.scheme == "https" else 80)
+            self._chosen[server] = choose_proxy(url.scheme, url.raw_host.decode("ascii").lower(), port, self._proxy)
+        return self._chosen[server]
+
+    def _way(self, proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
+        if proxy not in self._ways:
+            self._ways[proxy] = httpx.AsyncHTTPTransport(
+                verify=self._ssl_context, trust_env=False, proxy=None if proxy is None else _as_httpx(proxy)
+            )
+        return self._ways[proxy]
+
+
+def _as_httpx(proxy: Proxy) -> httpx.Proxy:
+    """Describe a proxy to httpx; to an https one it is what the system trusts that counts, as for WebSockets."""
+    login = None if proxy.username is None else (proxy.username, proxy.password or "")
+    context = ssl.create_default_context() if proxy.scheme == "https" else None
+    return httpx.Proxy(f"{proxy.scheme}://{proxy.name}", auth=login, ssl_context=context)
+
+
+def _refusal(proxy: Proxy, text: str) -> str:
+    """Say why a proxy did not connect; the text is httpcore's: a status with what the proxy says of it, or of SOCKS."""
+    if proxy.is_socks:
+        return f"the proxy {proxy.name} did not connect: {text.rstrip('.')}"
+    status = text.partition(" ")[0]
+    return proxy.refusal(int(status)) if status.isdecimal() else f"the proxy {proxy.name} did not connect"
+
+
+def _is_tls(exc: BaseException | None) -> bool:
+    while exc is not None and not isinstance(exc, ssl.SSLError):
+        exc = exc.__cause__ or exc.__context__
+    return exc is not None
