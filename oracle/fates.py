@@ -114,7 +114,7 @@ def _given_up(history: History, life: Life) -> bool:
     """
     heir = history.heir(life.number)
     before = range(life.number + 1, heir.number if heir is not None else max(history.lives) + 1)
-    return any(history.lives[number].how == "revoke" for number in before)
+    return any(history.lives[number].revoked for number in before)
 
 
 def _not_stored(history: History, at: float) -> bool:
