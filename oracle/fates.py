@@ -114,7 +114,7 @@ def _given_up(history: History, life: Life) -> bool:
     """
     heir = history.heir(life.number)
     before = range(life.number + 1, heir.number if heir is not None else max(history.lives) + 1)
-    return any(history.lives[number].how == "revoke" for number in before)
+    return any(history.lives[number].revoked for number in before)
 
 
 def _not_stored(history: History, at: float) -> bool:
@@ -150,10 +150,10 @@ def _unread(history: History, life: Life, n: int, at: float) -> bool:
     What is buffered can still be iterated when its subscription has ended; nothing but the application can tell that it
     was not. A session that is kept is another matter: the next life tells what no consumer has taken.
     """
-    if _is_kept(history, life, at):
-        return False
-    found = any(one.n == n and one.life == life.number for one in history.unread)
-    return found or (life.how == "kill" and _waited_at_the_kill(history, life, n, at))
+    found = next((history.lives[one.life] for one in history.unread if one.n == n), None)
+    if found is not None:  # perhaps in a later life, which got it by a replay
+        return not _is_kept(history, found, at)
+    return life.how == "kill" and not _is_kept(history, life, at) and _waited_at_the_kill(history, life, n, at)
 
 
 def _waited_at_the_kill(history: History, life: Life, n: int, at: float) -> bool:
