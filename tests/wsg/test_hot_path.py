@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from rcex_ws.websocket.socket import Socket
+from rcex_ws.websocket.loop_socket import LoopSocket
 from rcex_ws.wsg import frames, models
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
@@ -168,14 +168,14 @@ async def test_calls_of_one_moment_are_written_together(ext, rc, monkeypatch):
     """The first goes out at once, the others follow in one write for each 32."""
     await rc.get(INFO)
     writes = []
-    write = Socket.write
+    write = LoopSocket.write
 
     def counting(self, messages):
         messages = list(messages)
         writes.append(len(messages))
         write(self, messages)
 
-    monkeypatch.setattr(Socket, "write", counting)
+    monkeypatch.setattr(LoopSocket, "write", counting)
     async with anyio.create_task_group() as group:
         for _ in range(10):  # as many as the server takes at a time
             group.start_soon(rc.get, INFO)

@@ -83,12 +83,12 @@ async def test_j04_a_name_that_is_not_resolved_is_an_event_too(make_ext, told, m
     """A failure of DNS took the same path as a refusal, and killed the process; ours tells it and goes on."""
     resolve, down = socket.getaddrinfo, []
 
-    def getaddrinfo(host, port, family=0, kind=0, proto=0, flags=0):
+    def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
         if host in ("gateway.test", b"gateway.test"):
             if down or flags & socket.AI_NUMERICHOST:
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
             host = "127.0.0.1"
-        return resolve(host, port, family, kind, proto, flags)
+        return resolve(host, port, family, type, proto, flags)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with FaultProxy("127.0.0.1", 0) as proxy, Gateway(public_ws_uri=f"ws://gateway.test:{proxy.port}/ws") as gateway:
