@@ -127,7 +127,7 @@ class _Rule(Struct, frozen=True):
         if self.scheme not in ("", scheme) or self.port not in (None, port):
             return False
         if self.host.startswith("*."):
-            return host.endswith(self.host[1:]) and host != self.host[1:]
+            return host.endswith(self.host[1:])
         if self.host.startswith("*"):
             return host == self.host[1:] or host.endswith(f".{self.host[1:]}")
         return self.host in ("", host)

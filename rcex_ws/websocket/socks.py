@@ -70,7 +70,7 @@ async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy
             raise failure(f"lost the proxy {proxy.name}", exc) from None
         except ValueError:  # its text may quote the password
             raise ConnectFailed(
-                f"the login at the proxy {proxy.name} cannot be sent by SOCKS", retryable=False
+                f"the login at the proxy {proxy.name}, or the server's name, cannot be sent by SOCKS", retryable=False
             ) from None
 
     try:

@@ -22,9 +22,11 @@ import uvloop
 
 from rcex_ws.errors import ConfigurationError, ConnectFailed
 from rcex_ws.loop import on_trio
+from rcex_ws.websocket import dial_asyncio as dial_asyncio_module
 from rcex_ws.websocket.dial_asyncio import dial_asyncio
 from rcex_ws.websocket.dial_trio import dial_trio
 from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.eyeballs import Info
 
 KINDS = ["http", "https", "socks5", "socks5h"]
 
@@ -279,7 +281,8 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     async def look_up(port: int) -> Any:
         if not addresses:
             await anyio.sleep_forever()
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+        # Without a protocol number, as some systems do: asyncio sets no TCP_NODELAY then.
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port)) for address in addresses]
 
     if on_trio():
 
@@ -293,6 +296,14 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
         trio.socket.set_custom_hostname_resolver(Resolver())
     else:
         monkeypatch.setattr(anyio, "getaddrinfo", lambda host, port, **_: look_up(port))
+
+
+async def test_tcp_without_delay_also_if_the_protocol_has_no_number(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve_to(monkeypatch, "127.0.0.1")
+    async with dialed(Endpoint(f"ws://one.example:{server.port}/")) as line:
+        assert line.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_the_reasons_of_all_addresses_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -637,6 +648,43 @@ async def test_a_cancellation_at_any_moment_leaves_nothing(
         turns += 1 + turns // 5
     assert turns > 5
     await all_ended(tls_server)  # that no socket was left here, the collector tells: a ResourceWarning is an error
+
+
+async def test_a_cancellation_of_asyncios_own_waits_until_the_socket_has_an_owner(
+    server: Server, tls_server: Server, trusting: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if on_trio():
+        pytest.skip("trio has no other cancellation than anyio's")
+    connect_to = dial_asyncio_module._connect_to
+
+    async def connect_and_cancel(info: Info) -> socket.socket:
+        sock = await connect_to(info)
+        dialing.cancel()
+        return sock
+
+    monkeypatch.setattr(dial_asyncio_module, "_connect_to", connect_and_cancel)
+    monkeypatch.setattr(dial_asyncio_module, "resolve", resolve_one)
+    for target in (server, tls_server):
+        dialing = asyncio.create_task(dial_asyncio(Endpoint(target.url, ssl_context=trusting), Keeper))
+        with pytest.raises(asyncio.CancelledError):
+            await dialing
+        await all_ended(target)
+
+
+async def resolve_one(host: str, port: int) -> list[Info]:
+    """Look nothing up: with one address only there is no task group, whose cancellation is anyio's."""
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+
+async def test_tls_on_a_connection_that_is_lost_already_does_not_hang(server: Server, trusting: ssl.SSLContext) -> None:
+    if on_trio():
+        pytest.skip("a stream of trio's tells it by itself")
+    (info,) = await resolve_one("localhost", server.port)
+    line = await dial_asyncio_module._Line.of(await dial_asyncio_module._connect_to(info))
+    line.transport.abort()
+    with anyio.fail_after(5), pytest.raises(ConnectFailed, match="no TLS with whom: the connection was lost"):
+        await line.enter_tls(trusting, "localhost", "whom")
+    await anyio.sleep(0.01)
 
 
 async def test_a_factory_that_raises_leaves_nothing(server: Server, proxy: Any) -> None:

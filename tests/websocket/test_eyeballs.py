@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
@@ -9,6 +10,7 @@ import anyio
 import pytest
 
 from rcex_ws.errors import ConnectFailed
+from rcex_ws.loop import on_trio
 from rcex_ws.websocket.eyeballs import Info, connect_first, interleave, resolve
 
 
@@ -164,6 +166,23 @@ async def test_a_cancellation_leaves_nothing(after: float) -> None:
     assert scope.cancelled_caught
     assert network.running == 0
     assert sorted(network.cancelled) == network.tried
+
+
+async def test_a_cancellation_in_the_moment_of_winning_leaves_nothing() -> None:
+    if on_trio():
+        pytest.skip("trio has no other cancellation than anyio's, which comes a moment later then")
+    made: list[Fake] = []
+
+    async def connect(info: Info) -> Fake:
+        await anyio.sleep(0.01)
+        connecting.cancel()
+        made.append(Fake(info[4][0]))
+        return made[-1]
+
+    connecting = asyncio.create_task(connect_first([info("a"), info("b")], connect))
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert [fake.closed for fake in made] == [True]
 
 
 async def test_an_ip_address_is_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
