@@ -13,7 +13,16 @@ ROOT = Path(__file__).parents[1]
 #: Of the existing clients.
 ROWS = [*(f"J{number}" for number in range(1, 32)), *(f"P{number}" for number in range(1, 18))]
 #: Found in this library.
-FOUND = [*(f"L{number}" for number in range(1, 20)), *(f"E{number}" for number in range(1, 10)), "F9", "F10", "A9", "A11"]
+FOUND = [
+    *(f"L{number}" for number in range(1, 20)),
+    *(f"E{number}" for number in range(1, 10)),
+    "F9",
+    "F10",
+    "A9",
+    "A11",
+    "T2",
+    "T3",
+]
 SHORTEST_REASON = 40
 
 

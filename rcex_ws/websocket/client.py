@@ -9,10 +9,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.loop import on_trio
+from rcex_ws.websocket.address import parse_address
 from rcex_ws.websocket.dial_asyncio import dial_asyncio
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.handshake import ClientHandshake, Redirected
@@ -70,7 +71,12 @@ async def _connect(endpoint: Endpoint, stream: trio.abc.Stream | None) -> Socket
 
 def _redirect(endpoint: Endpoint, location: str) -> Endpoint:
     """Follow a redirection within the origin; elsewhere the token in the URL must not go."""
-    ours, theirs = urlsplit(endpoint.url), urlsplit(urljoin(endpoint.url, location))
-    if (ours.scheme.lower(), ours.netloc.lower()) != (theirs.scheme.lower(), theirs.netloc.lower()):
+    ours = parse_address(endpoint.url)
+    try:
+        url = urljoin(endpoint.url, location)
+        theirs = parse_address(url)
+    except (ValueError, ConnectFailed):
+        raise ConnectFailed("the server redirected the upgrade to something else", upgrade_sent=True) from None
+    if (ours.secure, ours.host, ours.port) != (theirs.secure, theirs.host, theirs.port):
         raise ConnectFailed("the server redirected the upgrade to another origin", upgrade_sent=True)
-    return replace(endpoint, url=theirs.geturl())
+    return replace(endpoint, url=url)

@@ -62,7 +62,7 @@ class WsgDriver:
         url = f"{token.uri}{'&' if '?' in token.uri else '?'}access_token={quote(token.ws_access_token, safe='')}"
         if wsc is not None:
             url += f"&wsc={quote(wsc, safe='')}"
-        context = self._rc.ssl_context if url.startswith("wss:") else None
+        context = self._rc.ssl_context if url[:4].lower() == "wss:" else None  # to make one takes time
         return Endpoint(url, proxy=self._rc.proxy, ssl_context=context, max_size=self._max_size)
 
     def converse(self, link: Link) -> WsgConversation:

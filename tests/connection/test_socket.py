@@ -85,6 +85,14 @@ async def test_tls_goes_through_a_proxy(tls_peer: Any, proxy: Any, authority: An
     assert len(proxy.targets) == 1
 
 
+async def test_t2_the_pinned_context_counts_whatever_the_case_of_the_scheme(tls_peer: Any, authority: Any) -> None:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    url = tls_peer.url.replace("wss:", "WSS:")
+    assert await echo(Endpoint(url, ssl_context=context)) == b"ping?"
+    assert "certificate" in str(await failure(Endpoint(url)))
+
+
 async def test_credentials_in_the_proxys_url_are_sent_to_it(peer: Any, proxy: Any) -> None:
     assert await echo(Endpoint(peer.url, proxy=f"http://user:pass@localhost:{proxy.port}")) == b"ping?"
     assert "Proxy-Authorization: Basic dXNlcjpwYXNz" in proxy.headers[0]
