@@ -18,15 +18,6 @@ FOUND = [
     *(f"E{number}" for number in range(1, 10)),
     *("F9", "F10", "A9", "A11", "T2", "T3"),
 ]
-    *(f"L{number}" for number in range(1, 20)),
-    *(f"E{number}" for number in range(1, 10)),
-    "F9",
-    "F10",
-    "A9",
-    "A11",
-    "T2",
-    "T3",
-]
 SHORTEST_REASON = 40
 
 
