@@ -99,7 +99,7 @@ class LoopSocket(asyncio.Protocol):
     def _end_of_stream(self) -> None:
         self._stream_over = True
         try:
-            if self._codec is None:
+            if not self._answered.is_set():
                 self._handshake.feed_eof()
         except Exception as failure:  # noqa: BLE001 - as above
             self._fail(failure)
@@ -211,8 +211,12 @@ class LoopSocket(asyncio.Protocol):
         return self._codec
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure  # else it, its traceback and this would keep each other until the collector comes
 
 
 def _ignore(*_: object) -> None:
