@@ -10,4 +10,5 @@ tunnel.py    HTTP CONNECT, without I/O
 socks.py     SOCKS, by python-socks
 peer.py      a client's WebSocket, as a server sees it
 listen.py    who waits for clients: TCP, TLS
+asgi_peer.py a client's WebSocket that another server has opened
 """
