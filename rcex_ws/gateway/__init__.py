@@ -1,8 +1,8 @@
 """A local RingCentral for tests and demos: OAuth, a part of the REST API, the WebSocket gateway, and faults on command.
 
 Needs the extra: `pip install 'rcex_ws[gateway]'`; what needs it is imported when first used, so that its absence can be
-told in one clear line. The gateway imports nothing of the client and shares no code with it, so that a mistake in one
-is not hidden by the same mistake in the other.
+told in one clear line. The gateway shares the WebSocket layer with the client, and nothing above it, so that a mistake
+in one is not hidden by the same mistake in the other.
 """
 
 from importlib import import_module
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Gateway", "GatewayApp", "GatewayOptions"]
 
 _HOMES = {"Gateway": ".server", "GatewayApp": ".app"}
-_EXTRA = {"starlette", "uvicorn"}
+_EXTRA = {"starlette"}
 
 
 def __getattr__(name: str) -> object:

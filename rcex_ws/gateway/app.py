@@ -6,14 +6,9 @@ one event loop; the thread-safe face for users is `server.Gateway`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Literal
-
-import anyio
-from anyio.abc import ByteStream
-from starlette.types import Scope
 
 from rcex_ws.gateway import api, api_control, api_messages, api_oauth, api_people, api_subscription
 from rcex_ws.gateway.core import Core
@@ -22,14 +17,14 @@ from rcex_ws.gateway.front import Front
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.upgrade import WS_PATH
 from rcex_ws.gateway.websocket import Connection
+from rcex_ws.loop import loop_clock
+from rcex_ws.websocket.peer import PeerOptions
+from rcex_ws.websocket.server_peer import ServerPeer
 
-__all__ = ["GatewayApp"]
+__all__ = ["PEER_OPTIONS", "GatewayApp"]
 
-_logger = logging.getLogger(__name__)
-
-
-def _cannot_reset(scope: Scope) -> None:
-    raise ConnectionResetError("reset on command")
+# A frozen connection keeps all it is sent, as a half-open one would seem to; RingCentral's own limits are not known.
+PEER_OPTIONS = PeerOptions(max_size=2**24, max_buffer=2**26, compress=False)
 
 
 class GatewayApp:
@@ -37,26 +32,16 @@ class GatewayApp:
 
     Args:
         options: Its knobs.
-        now: A monotonic time in seconds; virtual under trio's MockClock.
-        reset_http: Cuts the HTTP connection of an ASGI scope by RST; without it the application raises
-            `ConnectionResetError` instead.
 
     Attributes:
-        app: The ASGI application.
+        app: The ASGI application; it raises `ConnectionResetError` for a connection that is to be cut by RST.
         core: The rules and the state.
         ws_uri: The address that wstoken answers give out.
     """
 
-    def __init__(
-        self,
-        options: GatewayOptions | None = None,
-        *,
-        now: Callable[[], float] = anyio.current_time,
-        reset_http: Callable[[Scope], None] = _cannot_reset,
-    ) -> None:
-        self.core = Core(options or GatewayOptions(), now)
+    def __init__(self, options: GatewayOptions | None = None) -> None:
+        self.core = Core(options or GatewayOptions(), loop_clock())
         self.ws_uri = self.core.options.public_ws_uri or f"ws://gateway.invalid{WS_PATH}"
-        self._closing = anyio.Event()
         self._numbers = count(1)
         self._connections: dict[int, Connection] = {}
         routes = [
@@ -66,22 +51,16 @@ class GatewayApp:
             *api_messages.routes(self.core),
             *api_control.routes(self.log, self._controls()),
         ]
-        self.app = Front(api.build(routes), self.core, self._closing.wait, reset_http)
+        self.app = Front(api.build(routes), self.core)
 
-    async def serve_stream(self, stream: ByteStream) -> None:
-        """Serve one WebSocket connection, from the HTTP upgrade to its end, and close the stream."""
-        connection = Connection(next(self._numbers), stream, self.core, self.app.answer)
+    async def serve(self, peer: ServerPeer) -> None:
+        """Serve one WebSocket from its request to its end; a handler for `rcex_ws.websocket.listen.serve`."""
+        connection = Connection(next(self._numbers), peer, self.core, self.app.answer)
         self._connections[connection.id] = connection
         try:
             await connection.serve()
-        except Exception:  # a bug in the serving of one connection must not end the whole gateway
-            _logger.exception("connection %d failed", connection.id)
         finally:
             del self._connections[connection.id]
-
-    def close(self) -> None:
-        """Release the requests that hang on command; nothing may be asked of the gateway afterwards."""
-        self._closing.set()
 
     # Faults. The names are those of `Gateway` and of `POST /_gateway/<name>`.
 

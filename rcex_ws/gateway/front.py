@@ -1,6 +1,6 @@
 """The one door to the REST application: the same for a request over HTTP and for one over a WebSocket.
 
-uvicorn calls it as an ASGI application, `websocket.py` calls `answer`. It does what every request needs before and
+`http.py` calls it as an ASGI application, `websocket.py` calls `answer`. It does what every request needs before and
 after its handler: ordered faults, the login, the rate gate, the record.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -38,20 +37,18 @@ class Front:
     Args:
         application: The REST handlers.
         core: The rules and the state.
-        closing: Set when the gateway ends; releases requests that hang on command.
-        reset: Cuts the HTTP connection of an ASGI scope by RST.
     """
 
-    def __init__(
-        self, application: ASGIApp, core: Core, closing: Callable[[], Awaitable[None]], reset: Callable[[Scope], None]
-    ) -> None:
+    def __init__(self, application: ASGIApp, core: Core) -> None:
         self._application = application
         self._core = core
-        self._closing = closing
-        self._reset = reset
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request (ASGI)."""
+        """Answer one HTTP request (ASGI).
+
+        Raises:
+            ConnectionResetError: If a fault wants the connection cut instead.
+        """
         if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith(_CONTROL):
             await self._application(scope, receive, send)
             return
@@ -59,16 +56,11 @@ class Front:
         path = scope["path"].rstrip("/") or "/"
         query = scope["query_string"].decode("latin-1")
         call = Call(scope["method"], path, query, headers, await _read(receive))
-        try:
-            answer = await self.answer(call)
-        except ConnectionResetError:
-            self._reset(scope)
-            while (await receive())["type"] != "http.disconnect":
-                pass  # leave no sooner than the connection, or the server would miss an answer
-            return
+        answer = await self.answer(call)
         if answer is None:
-            await self._hang(receive)
-            answer = Answer(503, {}, b"")
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
         if answer.status != 204:
             raw.append((b"content-length", str(len(answer.body)).encode()))
@@ -103,8 +95,7 @@ class Front:
     async def _spoil(self, answer: Answer, fault: AnswerFault) -> Answer | None:
         if fault.notify is not None:
             self._core.publish(fault.notify["event"], fault.notify["body"])
-        with anyio.move_on_after(fault.delay):
-            await self._closing()
+        await anyio.sleep(fault.delay)
         if fault.drop:
             return None
         return Answer(
@@ -172,19 +163,6 @@ class Front:
             _logger.exception("%s %s failed", call.method, call.path)
         headers.pop("content-length", None)  # what is sent is measured when it is sent
         return Answer(status, headers, b"".join(chunks))
-
-    async def _hang(self, receive: Receive) -> None:
-        """Wait until the client or the gateway gives up."""
-
-        async def wait_for_client() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(wait_for_client)
-            await self._closing()
-            group.cancel_scope.cancel()
 
     def _note(self, call: Call, status: int | str) -> None:
         facts: dict[str, Any] = {} if call.socket is None else {"connection": call.socket.id}

@@ -1,32 +1,29 @@
 """The gateway on real sockets, in a thread of its own: what tests, demos and the shell use.
 
-REST runs on uvicorn, the WebSocket on a listener with a port of its own, as RingCentral's has a host of its own. Both
-share one event loop; every public method passes its call into it and returns soon, from any thread and any loop.
+REST and the WebSocket have a port each, as they have a host each at RingCentral. Both share one event loop; every
+public method passes its call into it and returns soon, from any thread and any loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from functools import wraps
+from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import anyio
-import uvicorn
 from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from starlette.types import Scope
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from rcex_ws.gateway.app import GatewayApp
+from rcex_ws.gateway.app import PEER_OPTIONS, GatewayApp
+from rcex_ws.gateway.http import serve_http
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.store import Extension
-from rcex_ws.gateway.tcp import listen, reset_on_close, serve
 from rcex_ws.gateway.upgrade import WS_PATH
+from rcex_ws.websocket.listen import bind, serve
 
 __all__ = ["Gateway"]
 
@@ -85,9 +82,9 @@ class Gateway:
 
     def __enter__(self) -> Gateway:
         """Start listening."""
-        rest = listen(self._host, self._port)
+        rest = bind(self._host, self._port)
         try:
-            web_socket = listen(self._host, self._ws_port)
+            web_socket = bind(self._host, self._ws_port)
         except (OSError, OverflowError):
             rest.close()
             raise
@@ -151,64 +148,12 @@ class Gateway:
         task_status: TaskStatus[GatewayApp],
     ) -> None:
         self._stop = anyio.Event()
-        resets = _Resets()
-        gateway = GatewayApp(self.options, reset_http=resets.reset)
+        gateway = GatewayApp(self.options)
         gateway.ws_uri = self.options.public_ws_uri or self.ws_uri
-        config = uvicorn.Config(
-            gateway.app, ws="none", http=resets.protocol(), lifespan="off", log_config=None, access_log=False
-        )
-        http = uvicorn.Server(config)
-        async with anyio.create_task_group() as group:
-            group.start_soon(http.serve, [rest])
-            group.start_soon(serve, web_socket, gateway.serve_stream)
-            while not http.started:  # noqa: ASYNC110 - uvicorn only sets a flag
-                await anyio.sleep(0.001)
-            task_status.started(gateway)
-            await self._stop.wait()
-            # uvicorn's own shutdown sleeps for 0.2 s, which every test would pay.
-            group.cancel_scope.cancel()
-        gateway.close()
-        for listener in http.servers:
-            listener.close()
-        resets.abort_all()
-        if http.server_state.tasks:
-            await asyncio.wait(http.server_state.tasks)
-        web_socket.close()
-
-
-class _Resets:
-    """Find the TCP connection of an HTTP request by its peer address, to cut it by RST."""
-
-    def __init__(self) -> None:
-        self._transports: dict[tuple[str, int], asyncio.Transport] = {}
-
-    def protocol(self) -> type[H11Protocol]:
-        """Return uvicorn's protocol, noting each connection while it lives."""
-        transports = self._transports
-
-        class NotingProtocol(H11Protocol):
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-                super().connection_made(transport)
-                # asyncio sets it only on sockets whose protocol number is set, which `create_server` leaves out;
-                # without it each answer on a kept-alive connection waits 40 ms for an acknowledgement.
-                sock: socket.socket = transport.get_extra_info("socket")
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                transports[transport.get_extra_info("peername")] = transport
-
-            def connection_lost(self, exc: Exception | None) -> None:
-                super().connection_lost(exc)
-                transports.pop(self.transport.get_extra_info("peername"), None)
-
-        return NotingProtocol
-
-    def abort_all(self) -> None:
-        """Cut every connection."""
-        for transport in list(self._transports.values()):
-            transport.abort()
-
-    def reset(self, scope: Scope) -> None:
-        """Cut the connection of an ASGI scope."""
-        transport = self._transports.get(tuple(scope["client"]))
-        if transport is not None:  # else the client has left by itself
-            reset_on_close(transport.get_extra_info("socket"))
-            transport.abort()
+        with rest, web_socket:
+            async with anyio.create_task_group() as group:
+                group.start_soon(serve_http, rest, gateway.app)
+                group.start_soon(partial(serve, web_socket, gateway.serve, options=PEER_OPTIONS))
+                task_status.started(gateway)
+                await self._stop.wait()
+                group.cancel_scope.cancel()

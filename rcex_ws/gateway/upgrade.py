@@ -10,13 +10,11 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from websockets.http11 import Request
-
 from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.faults import Refusal
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.wire import Wire
+from rcex_ws.websocket.server_peer import ServerPeer
 
 __all__ = ["WS_PATH", "Admission", "admit"]
 
@@ -31,27 +29,26 @@ class Admission:
     wsc: str | None = field(repr=False)
 
 
-async def admit(number: int, wire: Wire, request: Request, core: Core) -> Admission | None:
+async def admit(number: int, peer: ServerPeer, core: Core) -> Admission | None:
     """Answer an upgrade request.
 
     Args:
         number: Names the connection in the record.
-        wire: Where the request came from.
-        request: The request; the wstoken is its query parameter `access_token` or its bearer token.
+        peer: Who asks; the wstoken is the query parameter `access_token` or the bearer token of the request.
         core: The rules and the state.
 
     Returns:
         Whom the WebSocket belongs to, None when there is none.
     """
-    path, _, text = request.path.partition("?")
+    path, _, text = peer.request.path.partition("?")
     query = dict(parse_qsl(text))
-    bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    bearer = peer.request.headers.get("authorization", "").removeprefix("Bearer ")
     refusal = core.faults.take(Refusal, "upgrade")
     if refusal is not None and refusal.status in ("hang", "rst"):
         core.journal.add("upgrade_refused", connection=number, status=refusal.status)
         if refusal.status == "rst":
-            wire.abort()
-        await wire.wait_for_end()
+            peer.abort()
+        await peer.wait_gone()
         return None
     try:
         if refusal is not None:
@@ -60,9 +57,10 @@ async def admit(number: int, wire: Wire, request: Request, core: Core) -> Admiss
     except Problem as problem:
         core.journal.add("upgrade_refused", connection=number, status=problem.status)
         headers = {"Content-Type": "application/json", **problem.headers()}
-        await wire.reject(problem.status, json.dumps(problem.body()), headers)
+        await peer.refuse(problem.status, headers, json.dumps(problem.body()))
         return None
-    return Admission(login, query.get("wsc")) if await wire.accept(request) else None
+    await peer.accept()
+    return Admission(login, query.get("wsc"))
 
 
 def _owner(core: Core, path: str, wstoken: str) -> OAuthSession:

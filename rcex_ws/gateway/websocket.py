@@ -1,8 +1,9 @@
 """One WebSocket of the gateway: greeted, its requests answered, its deadlines kept, its loss noted.
 
-Started by `app.py`, one object per connection, over any anyio byte stream: TCP, or memory for virtual time. The bytes
-are `wire.py`'s, the admission is `upgrade.py`'s, the answers are `front.py`'s, the rules are in `sessions.py` and
-`lifetime.py`.
+Started by `app.py`, one object per connection. The messages are those of a `ServerPeer`, over TCP or over memory in
+virtual time; the admission is `upgrade.py`'s, the answers are `front.py`'s, the rules are in `sessions.py` and
+`lifetime.py`. Messages are taken where the loop calls us, at once, so that the loss of a connection is noted at once,
+too; what needs a task is an errand.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-from anyio.abc import ByteStream, TaskGroup
 
 from rcex_ws.gateway.call import Answer, Call, refusal_of
 from rcex_ws.gateway.core import Core
@@ -22,29 +22,35 @@ from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.sessions import Frame, MalformedWsc, Opening, Session
 from rcex_ws.gateway.upgrade import Admission, admit
-from rcex_ws.gateway.wire import Pong, Wire
+from rcex_ws.loop import Errands
+from rcex_ws.websocket.frames import Binary
+from rcex_ws.websocket.server_peer import ServerPeer
 
 __all__ = ["Connection"]
 
+Start = Callable[[dict[str, Any], Any], None]
+"""Begins to answer a request, by its meta and body."""
+
+_FRAME_GAP = 0.005
+"""Seconds between two writes when frames are not to share a segment."""
 _END_CODES = {Due.IDLE: ("WSG-902", "Idle timeout expired"), Due.TOO_OLD: ("WSG-903", "Absolute timeout expired")}
 
 
 class Connection:
-    """Serve one connection from its first byte to its end.
+    """Serve one connection from its request to its end.
 
     Args:
         number: Names it in the record.
-        stream: The transport; closed at the end.
+        peer: The client.
         core: The rules and the state.
         answer: Answers a request (`Front.answer`).
     """
 
     def __init__(
-        self, number: int, stream: ByteStream, core: Core, answer: Callable[[Call], Awaitable[Answer | None]]
+        self, number: int, peer: ServerPeer, core: Core, answer: Callable[[Call], Awaitable[Answer | None]]
     ) -> None:
         self.id = number
-        self._stream = stream
-        self._wire = Wire(stream, coalesce=core.options.coalesce)
+        self._peer = peer
         self._core = core
         self._answer = answer
         self._session: Session | None = None
@@ -66,76 +72,86 @@ class Connection:
         return self._session is not None and not self._ended
 
     async def serve(self) -> None:
-        """Serve until the connection ends; the stream is closed afterwards."""
+        """Serve until the connection ends."""
         try:
-            with self._wire.scope:
-                request = await self._wire.read_request()
-                admission = None if request is None else await admit(self.id, self._wire, request, self._core)
-                if admission is not None:
-                    await self._converse(admission)
+            admission = await admit(self.id, self._peer, self._core)
+            if admission is not None:
+                await self._converse(admission)
         finally:
             self._end("connection closed")
-            await anyio.aclose_forcefully(self._stream)
 
     # What the rules and the faults ask of a connection. None of it waits.
 
     def deliver(self, frame: Frame) -> None:
         """Queue a frame."""
-        self._send(text_of(Frame(self._stamped(frame.meta), frame.body)))
+        self._send(self._text(frame))
 
     def supersede(self) -> None:
         """End without a word: a newer connection has the session."""
         self._core.journal.add("superseded", connection=self.id)
         self._ended = True
-        self._wire.abort()
+        self._peer.abort()
 
     def cut(self, code: int | None, reason: str) -> None:
         """End by RST, or with a close frame when there is a code."""
         self._core.journal.add("cut", connection=self.id, code=code)
         self._end("cut")
         if code is None:
-            self._wire.abort()
+            self._peer.abort()
         else:
-            self._wire.close(code, reason)
+            self._peer.close(code, reason)
 
     def error(self, code: str, message: str, status: int = 400) -> None:
         """Send an Error frame, then close."""
         self._core.journal.add("error", connection=self.id, code=code)
         self.deliver(error_frame(code, message, status))
         self._end(code)
-        self._wire.close(1000)
+        self._peer.close(1000)
 
     def close_if_logged_out(self) -> None:
         """Close when the login has ended or its access token has expired."""
         if self.is_live and not self.session.oauth.alive(self._core.clock.now()):
             self._core.journal.add("logged_out", connection=self.id)
             self._end("logged out")
-            self._wire.close(1008, "OAuth session ended")
+            self._peer.close(1008, "OAuth session ended")
 
     def freeze(self) -> None:
         """Stop reading and writing; the socket stays open."""
-        self._wire.freeze()
+        self._peer.freeze()
 
     def thaw(self) -> None:
         """Go on after a freeze; what was given up meanwhile ends now."""
-        self._wire.thaw()
-        if self._ended and self._wire.is_open:
-            self._wire.abort()
+        self._peer.thaw()
+        if self._ended and self._peer.is_open:
+            self._peer.abort()
 
     def send_raw(self, messages: list[str | bytes], *, binary: bool) -> None:
         """Queue messages of any content, to be written together."""
-        self._wire.send(messages, binary=binary)
+        encoded = [message.encode() if isinstance(message, str) else message for message in messages]
+        as_binary = [binary or isinstance(message, bytes) for message in messages]
+        self._peer.send([Binary(data) if flag else data for data, flag in zip(encoded, as_binary, strict=True)])
 
     # Opening
 
     async def _converse(self, admission: Admission) -> None:
+        if not self._core.options.coalesce:
+            self._peer.pace(_FRAME_GAP)
+        errands = Errands()
+
+        def start(meta: dict[str, Any], body: Any) -> None:
+            errands.put(lambda: group.start_soon(self._handle, meta, body))
+
         async with anyio.create_task_group() as group:
-            group.start_soon(self._wire.write_all)
             if await self._greet(admission.login, admission.wsc):
                 group.start_soon(self._watch)
-            async for message in self._wire.messages():
-                self._on_message(message, group)
-            self._wire.scope.cancel()
+            group.start_soon(errands.run)
+            await self._peer.read(
+                lambda data, _: self._on_message(data, start),
+                lambda _: self._lifetime.on_pong(),
+                lambda: self._end("connection closed"),
+            )
+            await self._peer.wait_gone()  # meanwhile what was asked for before the close frame is done
+            group.cancel_scope.cancel()
 
     async def _greet(self, login: OAuthSession, wsc: str | None) -> bool:
         """Send ConnectionDetails and what was missed; return False when there is no session to go on with."""
@@ -146,7 +162,7 @@ class Connection:
         if refusal is not None:
             self._core.journal.add("details_refused", connection=self.id, status=refusal.status)
             if refusal.status == "rst":
-                self._wire.abort()
+                self._peer.abort()
             elif refusal.status != "hang":
                 problem = refusal.problem()
                 self._turn_away(error_frame(problem.code, problem.message, problem.status))
@@ -163,7 +179,7 @@ class Connection:
 
     def _turn_away(self, frame: Frame) -> None:
         self._send(text_of(frame))
-        self._wire.close(1000)
+        self._peer.close(1000)
 
     def _begin(self, opening: Opening, *, recovering: bool) -> None:
         journal = self._core.journal
@@ -177,17 +193,14 @@ class Connection:
             journal.add("recovered", connection=self.id, replayed=len(opening.replay))
         for frame in opening.given_up:
             self._core.note(frame, "dropped")
-        self._send(text_of(connection_details(opening, self._core.options, self._core.clock.wall())))
+        details = text_of(connection_details(opening, self._core.options, self._core.clock.wall()))
+        self._send(details, *map(self._text, opening.replay))
         for frame in opening.replay:
-            self.deliver(frame)
             self._core.note(frame, "sent", connection=self.id, replay=True)
 
     # While open
 
-    def _on_message(self, message: bytes | Pong, group: TaskGroup) -> None:
-        if isinstance(message, Pong):
-            self._lifetime.on_pong()
-            return
+    def _on_message(self, message: bytes, start: Start) -> None:
         if not self.is_live:
             return
         self._lifetime.on_message(self._core.clock.now())
@@ -202,9 +215,9 @@ class Connection:
         if kind == "Heartbeat":
             self.deliver(Frame({"type": "Heartbeat", "messageId": meta.get("messageId")}, None))
         elif kind == "ClientRequest":
-            self._on_request(meta, body, group)
+            self._on_request(meta, body, start)
 
-    def _on_request(self, meta: dict[str, Any], body: Any, group: TaskGroup) -> None:
+    def _on_request(self, meta: dict[str, Any], body: Any, start: Start) -> None:
         limit = self._core.options.max_active_requests
         if self._active >= limit:
             # What RingCentral does with one request too many is not documented.
@@ -213,7 +226,7 @@ class Connection:
             self._send_answer(meta, refusal_of(problem))
             return
         self._active += 1
-        group.start_soon(self._handle, meta, body)
+        start(meta, body)
 
     async def _handle(self, meta: dict[str, Any], body: Any) -> None:
         try:
@@ -239,9 +252,12 @@ class Connection:
         self._core.sessions.renew_wsc(self.session)
         return meta | {"wsc": self.session.wsc}
 
-    def _send(self, text: str) -> None:
+    def _text(self, frame: Frame) -> str:
+        return text_of(Frame(self._stamped(frame.meta), frame.body))
+
+    def _send(self, *texts: str) -> None:
         self._lifetime.on_message(self._core.clock.now())
-        self._wire.send([text])
+        self._peer.send([text.encode() for text in texts])
 
     async def _watch(self) -> None:
         """Act on each deadline: ping, WSG-902, WSG-903, the missing pong, the expired login."""
@@ -255,11 +271,11 @@ class Connection:
 
     def _act(self, due: Due) -> None:
         if due is Due.PING:
-            self._wire.ping()
+            self._peer.ping(b"gateway")
         elif due is Due.NO_PONG:
             self._end("no pong")
-            if not self._wire.is_frozen:
-                self._wire.abort()
+            if not self._peer.is_frozen:
+                self._peer.abort()
         elif due in _END_CODES:
             self.error(*_END_CODES[due], status=408)
 

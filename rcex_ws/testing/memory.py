@@ -7,23 +7,21 @@ in process and each WebSocket over a pair of memory streams, whose client end go
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Self
 
 import anyio
 import httpx
 import trio
-from anyio.abc import ByteStream
-from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair
+from trio.testing import memory_stream_pair
 
 from rcex_ws.connection import Endpoint, open_websocket
 from rcex_ws.gateway import GatewayApp, GatewayOptions
+from rcex_ws.gateway.app import PEER_OPTIONS
+from rcex_ws.websocket.listen_trio import serve_stream
 from rcex_ws.websocket.socket import Socket
 
 __all__ = ["MemoryGateway"]
-
-_MemoryStream = trio.StapledStream[MemorySendStream, MemoryReceiveStream]
 
 
 class MemoryGateway:
@@ -52,7 +50,7 @@ class MemoryGateway:
     ws_uri = "ws://gateway.memory/ws"
 
     def __init__(self, **options: Any) -> None:
-        self.gateway = GatewayApp(GatewayOptions(public_ws_uri=self.ws_uri, **options), now=anyio.current_time)
+        self.gateway = GatewayApp(GatewayOptions(public_ws_uri=self.ws_uri, **options))
         self.client_id, self.client_secret = self.gateway.core.oauth.client_id, self.gateway.core.oauth.client_secret
         self.jwt = self.gateway.core.store.extensions[0].jwt
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.gateway.app), base_url=self.server)
@@ -72,44 +70,9 @@ class MemoryGateway:
     def open_stream(self) -> trio.abc.HalfCloseableStream:
         """Return the client end of a new connection, whose other end the gateway serves."""
         client_end, server_end = memory_stream_pair()
-        self._tasks.start_soon(self.gateway.serve_stream, _ServerEnd(server_end))
+        self._tasks.start_soon(serve_stream, server_end, self.gateway.serve, PEER_OPTIONS)
         return client_end
 
     def open_websocket(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Socket]:
         """Open a WebSocket of our own client over a new connection; an `rcex_ws.connection.Opener`."""
         return open_websocket(endpoint, stream=self.open_stream())
-
-
-class _ServerEnd(ByteStream):
-    """Give the gateway's end of a pair of trio streams the interface and the exceptions of anyio."""
-
-    def __init__(self, stream: _MemoryStream) -> None:
-        self._stream = stream
-
-    async def receive(self, max_bytes: int = 65536) -> bytes:
-        with _translated():
-            data = await self._stream.receive_some(max_bytes)
-        if not data:
-            raise anyio.EndOfStream
-        return bytes(data)
-
-    async def send(self, item: bytes) -> None:
-        with _translated():
-            await self._stream.send_all(item)
-
-    async def send_eof(self) -> None:
-        with _translated():
-            await self._stream.send_eof()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    try:
-        yield
-    except trio.BrokenResourceError as exc:
-        raise anyio.BrokenResourceError from exc
-    except trio.ClosedResourceError as exc:
-        raise anyio.ClosedResourceError from exc

@@ -8,4 +8,7 @@ dial.py      the way to a server; dial_asyncio.py and dial_trio.py go it: TCP, p
 eyeballs.py  the first of a host's addresses that answers
 tunnel.py    HTTP CONNECT, without I/O
 socks.py     SOCKS, by python-socks
+peer.py      a client's WebSocket, as a server sees it
+listen.py    who waits for clients: TCP, TLS
+asgi_peer.py a client's WebSocket that another server has opened
 """

@@ -169,7 +169,7 @@ def until() -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def no_error_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test during which the gateway, uvicorn or the event loop logged an error."""
+    """Fail a test during which the gateway or the event loop logged an error."""
     yield
     records = [*caplog.get_records("setup"), *caplog.get_records("call")]
     assert [record.getMessage() for record in records if record.levelno >= logging.ERROR] == []

@@ -8,14 +8,17 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+import trio
 import websockets
-from anyio.streams.stapled import StapledObjectStream
+from trio.testing import memory_stream_pair
 from websockets.client import ClientProtocol
 from websockets.frames import Frame
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from rcex_ws.gateway import GatewayApp
+from rcex_ws.gateway.app import PEER_OPTIONS
+from rcex_ws.websocket.listen_trio import serve_stream
 
 EXTENSION = "/restapi/v1.0/account/~/extension/~"
 STORE = f"{EXTENSION}/message-store"
@@ -58,8 +61,9 @@ async def test_same_login_recovers_with_all_that_was_missed(start, log_in, lose,
     assert (await socket.recv())[1]["body"]["n"] == 20
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_connection_details_and_replay_are_one_write():
-    # In memory one write arrives as one item; TCP may glue it to the one before.
+    # In memory one write arrives by one read.
     gateway = GatewayApp()
     core = gateway.core
     login = core.oauth.log_in(core.store.extensions[0])
@@ -71,14 +75,12 @@ async def test_connection_details_and_replay_are_one_write():
     uri = parse_uri(f"{gateway.ws_uri}?access_token={core.oauth.issue_wstoken(login)}&wsc={session.token}")
     protocol = ClientProtocol(uri)
     protocol.send_request(protocol.connect())
-    to_gateway, at_gateway = anyio.create_memory_object_stream[bytes](10)
-    from_gateway, at_client = anyio.create_memory_object_stream[bytes](10)
-    async with anyio.create_task_group() as group, to_gateway, at_client:
-        group.start_soon(gateway.serve_stream, StapledObjectStream(from_gateway, at_gateway))
-        await to_gateway.send(b"".join(protocol.data_to_send()))
-        protocol.receive_data(await at_client.receive())
+    client_end, server_end = memory_stream_pair()
+    async with trio.open_nursery() as nursery, client_end:
+        nursery.start_soon(serve_stream, server_end, gateway.serve, PEER_OPTIONS)
+        await client_end.send_all(b"".join(protocol.data_to_send()))
+        protocol.receive_data(bytes(await client_end.receive_some()))
         assert protocol.state is State.OPEN
-        protocol.receive_data(await at_client.receive())
     assert len([event for event in protocol.events_received() if isinstance(event, Frame)]) == 21
 
 
@@ -200,10 +202,10 @@ async def test_fail_recovery_with_wsg_400(start, log_in, lose):
 
 
 @asynccontextmanager
-async def dumb_client(user):
+async def dumb_client(user, wsc=""):
     """Open a WebSocket that answers nothing, not even pings."""
     issued = await user.wstoken()
-    uri = parse_uri(f"{issued['uri']}?access_token={issued['ws_access_token']}")
+    uri = parse_uri(f"{issued['uri']}?access_token={issued['ws_access_token']}&wsc={wsc}")
     protocol = ClientProtocol(uri)
     protocol.send_request(protocol.connect())
     async with await anyio.connect_tcp(uri.host, uri.port) as stream:
@@ -218,6 +220,21 @@ async def test_loss_by_the_client_is_noticed_and_buffered(start, log_in, until, 
         raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)
         raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
     await until(lambda: "lost" in kinds(gw))
+
+
+async def test_g1_nothing_is_sent_after_the_clients_close_frame(start, log_in, lose, until, kinds):
+    gw = start()
+    user = await log_in(gw)
+    wsc = await lose(gw, user)
+    async with dumb_client(user, wsc) as stream:
+        await until(lambda: "recovered" in kinds(gw))
+        await stream.send(b"\x88\x82\0\0\0\0\x03\xe8")  # 1000; the connection stays, and nobody reads
+        await until(lambda: kinds(gw).count("lost") == 2)
+        uuids = [gw.notify(STORE, {"n": n})[0] for n in range(40)]
+        assert [states(gw, uuid) for uuid in uuids] == [["buffered"]] * 40
+        socket, (_, body) = await user.open(wsc)
+        assert body["recoveryState"] == "Successful"
+        assert [(await socket.recv())[1]["body"]["n"] for _ in range(40)] == list(range(40))
 
 
 async def test_missing_pong_counts_as_loss(start, log_in, until, kinds):

@@ -110,10 +110,9 @@ def test_port_that_cannot_be_is_told_in_one_line():
     assert "0-65535" in complaint
 
 
-@pytest.mark.parametrize("module", ["starlette", "uvicorn"])
-def test_missing_extra_is_told_in_one_line(module):
+def test_missing_extra_is_told_in_one_line():
     code = (
-        f"import sys, runpy; sys.modules[{module!r}] = None; sys.argv = ['gateway']; "
+        "import sys, runpy; sys.modules['starlette'] = None; sys.argv = ['gateway']; "
         "runpy.run_module('rcex_ws.gateway', run_name='__main__', alter_sys=True)"
     )
     status, output, (complaint,) = run("-c", code)

@@ -61,7 +61,7 @@ run() {
         ;;
     no-sniffio)  # anyio and httpcore use sniffio where it is: here nobody has brought it
         found=$(find_python python3.13 || find_python python3.12 || echo "$python")
-        environment "$name" "$found" --editable ".[gateway]" uvloop
+        environment "$name" "$found" --editable ".[gateway]" uvloop uvicorn
         if ".venv-$name/bin/python" -c "import sniffio" 2>/dev/null; then
             echo "sniffio is there: some dependency needs it now"
             return 1

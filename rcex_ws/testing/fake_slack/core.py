@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import anyio
-
+from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.testing.fake_slack.options import FakeSlackOptions
 from rcex_ws.testing.fake_slack.orders import NoHello, Orders, Rejection, SwallowedAck
 from rcex_ws.testing.fake_slack.records import Accepted, ClientClose, HttpCall, Received
@@ -73,9 +72,10 @@ class Core:
         self.closes: list[ClientClose] = []
         self.pongs: list[int] = []
         self.violations: list[str] = []
-        self.changed = anyio.Event()
+        self.changed = Signal()
         self._ws_url = ws_url
-        self._started = anyio.current_time()
+        self._clock = loop_clock()
+        self._started = self._clock()
         self._tickets: dict[str, tuple[str, float]] = {}
         self._issued = 0
         self._last_accepted: dict[str, Accepted] = {}
@@ -83,12 +83,12 @@ class Core:
 
     def now(self) -> float:
         """Return the seconds since the start."""
-        return anyio.current_time() - self._started
+        return self._clock() - self._started
 
     def touch(self) -> None:
         """Wake those who wait for a change."""
         self.changed.set()
-        self.changed = anyio.Event()
+        self.changed = Signal()
 
     # The way in
 

@@ -1,6 +1,7 @@
-"""One WebSocket of the fake Slack, from the upgrade to the end, over the gateway's `Wire`.
+"""One WebSocket of the fake Slack, from the upgrade to the end.
 
-Started by `server.py`, one object per TCP connection. The rules are those of `core.py`.
+Started by `server.py`, one object per connection. The rules are those of `core.py`. Frames are taken where the loop
+calls us, so nothing of anyio's is used for them.
 """
 
 from __future__ import annotations
@@ -8,58 +9,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-import anyio
-from websockets.frames import Close
-from websockets.http11 import Request
-
-from rcex_ws.gateway.tcp import TcpStream
-from rcex_ws.gateway.wire import Pong, Wire
 from rcex_ws.testing.fake_slack.core import Core
 from rcex_ws.testing.fake_slack.orders import Failure
 from rcex_ws.testing.fake_slack.records import ClientClose
+from rcex_ws.websocket.frames import Binary
+from rcex_ws.websocket.server_peer import ServerPeer
+from rcex_ws.websocket.socket import Ending
 
 __all__ = ["RtmConnection"]
 
 # Seen at Slack as an event of type error; the code and the text are Slack's.
 _EXPIRED = {"type": "error", "error": {"code": 1, "msg": "Socket URL has expired"}}
 
-
-class _RtmWire(Wire):
-    """Add to the gateway's wire what only Slack's fake does."""
-
-    @property
-    def client_close(self) -> tuple[Close, bool] | None:
-        """The client's close frame, and whether it answers ours."""
-        frame = self._protocol.close_rcvd
-        return None if frame is None else (frame, not self._protocol.close_rcvd_then_sent)
-
-    async def accept_and_send(self, request: Request, messages: Iterable[str]) -> bool:
-        """Answer the upgrade and send messages by one write; return whether the upgrade was a good one.
-
-        One `send` to a socket without Nagle's algorithm, smaller than a segment: nothing can take the 101 and the first
-        frame apart, so the client gets both from one read.
-        """
-        self._protocol.send_response(self._protocol.accept(request))
-        if self.is_open:
-            for message in messages:
-                self._protocol.send_text(message.encode())
-        try:
-            await self._write_now()
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return False
-        return self.is_open
-
-    def send_bytes(self, data: bytes) -> None:
-        """Queue bytes that need not be a frame."""
-        self._out.append(data)
-        self._wake.set()
+_LOST = Ending(None, "", by_peer=False)
 
 
 class RtmConnection:
     """Serve one connection.
 
     Args:
-        stream: The transport; closed at the end.
+        peer: The client.
         core: The rules and the state.
 
     Attributes:
@@ -74,99 +43,84 @@ class RtmConnection:
     silent = False
     presence_ids: list[str] | None = None
 
-    def __init__(self, stream: TcpStream, core: Core) -> None:
-        self._stream = stream
+    def __init__(self, peer: ServerPeer, core: Core) -> None:
+        self._peer = peer
         self._core = core
-        self._wire = _RtmWire(stream, coalesce=True)
 
     async def serve(self) -> None:
-        """Serve until the connection ends; the stream is closed afterwards."""
-        try:
-            with self._wire.scope:
-                request = await self._wire.read_request()
-                if request is not None and not await self._refuse(request):
-                    await self._converse(request)
-        finally:
-            if self.number:
-                self._note_end()
-            await anyio.aclose_forcefully(self._stream)
+        """Serve until the connection ends."""
+        if await self._refuse():
+            return
+        token = self._core.redeem(self._peer.request.path)
+        if token is None:
+            await self._peer.accept(messages=[json.dumps(_EXPIRED).encode()])
+            self._peer.close(1000)
+            await self._peer.read(lambda data, binary: None)
+        else:
+            await self._converse(token)
 
     # None of these waits.
 
     def send(self, messages: Iterable[str | bytes]) -> None:
-        """Queue messages to be written together; `bytes` go as binary."""
-        self._wire.send(messages)
+        """Send messages in one write; `bytes` go as binary."""
+        self._peer.send([one.encode() if isinstance(one, str) else Binary(one) for one in messages])
 
     def send_bytes(self, data: bytes) -> None:
-        """Queue bytes that need not be a frame."""
-        self._wire.send_bytes(data)
+        """Send bytes that need not be a frame."""
+        self._peer.send_bytes(data)
 
     def ping(self) -> None:
-        """Queue a ping of the WebSocket protocol."""
-        self._wire.ping()
+        """Send a ping of the WebSocket protocol."""
+        self._peer.ping()
 
     def close(self, code: int, reason: str = "") -> None:
-        """Queue a close frame."""
-        self._wire.close(code, reason)
+        """Close with a close frame."""
+        self._peer.close(code, reason)
 
     def cut(self) -> None:
         """End by RST."""
-        self._wire.abort()
+        self._peer.abort()
 
-    async def _refuse(self, request: Request) -> bool:
+    async def _refuse(self) -> bool:
         """Answer an upgrade that was ordered to fail; return whether this was one."""
         failure = self._core.orders.take(Failure, "upgrade")
         if failure is None:
             return False
         if failure.status == "rst":
-            self._wire.abort()
+            self._peer.abort()
         elif failure.status == "hang":
-            await self._wire.wait_for_end()
+            await self._peer.wait_gone()
         else:
             headers = {"Content-Type": "text/plain", **failure.headers}
-            await self._wire.reject(int(failure.status), failure.body.decode(), headers)
+            await self._peer.refuse(int(failure.status), headers, failure.body)
         return True
 
-    async def _converse(self, request: Request) -> None:
-        token = self._core.redeem(request.path)
-        if token is None:
-            if await self._wire.accept_and_send(request, [json.dumps(_EXPIRED)]):
-                self._wire.close(1000)
-                await self._pump()
-            return
+    async def _converse(self, token: str) -> None:
         greeting = self._core.greeting(token)
         if self._core.options.hello_with_upgrade:
-            accepted = await self._wire.accept_and_send(request, greeting)
+            # Nothing can take the 101 and the first frame apart, so the client gets both from one read.
+            await self._peer.accept(messages=[text.encode() for text in greeting])
         else:
-            accepted = await self._wire.accept(request)
-            self._wire.send(greeting)
-        if not accepted:
-            return
+            await self._peer.accept()
+            self.send(greeting)
         self.token = token
         self._core.opened += 1
         self.number = self._core.opened
         self._core.speakers[self.number] = self
         self._core.touch()
-        await self._pump()
+        ending = _LOST
+        try:
+            ending = await self._peer.read(
+                lambda data, binary: self._core.on_frame(self, data), lambda data: self._core.on_pong(self)
+            )
+        finally:
+            self._note_end(ending)
 
-    async def _pump(self) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._wire.write_all)
-            async for message in self._wire.messages():
-                if not self.number:
-                    continue  # it was told that its URL is no good
-                if isinstance(message, Pong):
-                    self._core.on_pong(self)
-                else:
-                    self._core.on_frame(self, message)
-            self._wire.scope.cancel()
-
-    def _note_end(self) -> None:
-        end = self._wire.client_close
-        if end is None:
+    def _note_end(self, ending: Ending) -> None:
+        code = ending.code if ending.by_peer else None
+        if code is None:
             self._core.closes.append(ClientClose(self.number, 1006, "", answered=False))
         else:
-            frame, answered = end
-            self._core.closes.append(ClientClose(self.number, frame.code, frame.reason, answered))
+            self._core.closes.append(ClientClose(self.number, code, ending.reason, ending.answered))
         del self._core.speakers[self.number]
         self._core.touch()

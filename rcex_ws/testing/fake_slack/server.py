@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Literal, Self
 
 import anyio
@@ -16,17 +17,22 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from rcex_ws.gateway.tcp import TcpStream, listen, serve
+from rcex_ws.gateway.http import serve_http
 from rcex_ws.testing.fake_slack.core import Core
-from rcex_ws.testing.fake_slack.http import serve_http
+from rcex_ws.testing.fake_slack.http import application
 from rcex_ws.testing.fake_slack.methods import API_PATH, WebApi
 from rcex_ws.testing.fake_slack.observations import Observations
 from rcex_ws.testing.fake_slack.options import FakeSlackOptions
 from rcex_ws.testing.fake_slack.orders import Failure, NoHello, Rejection, SwallowedAck
 from rcex_ws.testing.fake_slack.rtm import RtmConnection
 from rcex_ws.testing.fake_slack.workspace import Thing, Workspace
+from rcex_ws.websocket.listen import bind, serve
+from rcex_ws.websocket.peer import PeerOptions
+from rcex_ws.websocket.server_peer import ServerPeer
 
 __all__ = ["FakeSlack"]
+
+_PEER_OPTIONS = PeerOptions(max_size=2**24, max_buffer=2**26, compress=False)
 
 
 class FakeSlack(Observations):
@@ -229,24 +235,19 @@ class FakeSlack(Observations):
 
     @asynccontextmanager
     async def _run(self) -> AsyncGenerator[TaskGroup]:
-        web, sockets = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
+        web, sockets = bind(), bind()
         with web, sockets:
             self.api_url = f"http://127.0.0.1:{web.getsockname()[1]}{API_PATH}"
             self.ws_url = f"ws://127.0.0.1:{sockets.getsockname()[1]}"
             self._core = Core(self.options, self.workspace, self.ws_url)
-            api = WebApi(self._core)
-
-            async def serve_api(stream: TcpStream) -> None:
-                await serve_http(stream, api.answer)
-
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(serve, web, serve_api)
-                tasks.start_soon(serve, sockets, self._serve_socket)
+                tasks.start_soon(serve_http, web, application(WebApi(self._core).answer))
+                tasks.start_soon(partial(serve, sockets, self._serve, options=_PEER_OPTIONS))
                 yield tasks
                 tasks.cancel_scope.cancel()
 
-    async def _serve_socket(self, stream: TcpStream) -> None:
-        connection = RtmConnection(stream, self._core)
+    async def _serve(self, peer: ServerPeer) -> None:
+        connection = RtmConnection(peer, self._core)
         self._connections.add(connection)
         try:
             await connection.serve()

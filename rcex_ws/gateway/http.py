@@ -1,0 +1,167 @@
+"""A small HTTP server for ASGI applications, which can cut a connection by RST and ends at once. On asyncio.
+
+The REST API runs on it, and that of the fake Slack. Servers for production have no documented way to reset the
+connection of a request, and take their time to stop, which every test would pay. An application that raises
+`ConnectionResetError` gets the reset; one that waits for "http.disconnect" instead of answering hangs.
+
+One request after the other on a kept-alive connection; bodies are collected, in both directions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import unquote
+
+import h11
+
+from rcex_ws.websocket.listen import accept_all
+from rcex_ws.websocket.server_peer import reset
+
+__all__ = ["Application", "Message", "Receive", "Scope", "Send", "serve_http"]
+
+_logger = logging.getLogger(__name__)
+
+_READ_SIZE = 2**16
+_BODILESS = (204, 304)  # RFC 9110, section 6.4.1
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+async def serve_http(listener: socket.socket, application: Application) -> None:
+    """Serve until cancelled; the connections that are open then are aborted.
+
+    Args:
+        listener: a listening socket, see `rcex_ws.websocket.listen.bind`; it stays open.
+        application: called for each request (ASGI).
+    """
+
+    async def serve_one(sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else some answers wait 40 ms
+        reader, writer = await asyncio.open_connection(sock=sock)
+        try:
+            await _Connection(reader, writer, sock.getpeername(), application).serve()
+        except (OSError, EOFError):
+            pass  # the ordinary ways for a connection to end
+        finally:
+            writer.transport.abort()
+
+    await accept_all(listener, serve_one)
+
+
+class _Connection:
+    """Serve one connection."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Any, application: Application
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._client = client
+        self._application = application
+        self._http = h11.Connection(h11.SERVER)
+        writer.transport.set_write_buffer_limits(0)  # what is drained has left us
+
+    async def serve(self) -> None:
+        """Answer requests until the client or one of the answers ends it."""
+        try:
+            while await self._answer(*await self._read_request()) and self._http.our_state is h11.DONE:
+                self._http.start_next_cycle()
+        except h11.RemoteProtocolError as exc:
+            if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                await self._write(exc.error_status_hint, [(b"connection", b"close")], b"")
+
+    async def _read_request(self) -> tuple[h11.Request, bytes]:
+        request: h11.Request | None = None
+        body: list[bytes] = []
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                if self._http.they_are_waiting_for_100_continue:
+                    self._writer.write(self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
+                data = await self._reader.read(_READ_SIZE)
+                if not data and self._http.their_state is h11.IDLE:
+                    raise EOFError
+                self._http.receive_data(data)
+            elif isinstance(event, h11.Request):
+                request = event
+            elif isinstance(event, h11.Data):
+                body.append(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage) and request is not None:
+                return request, b"".join(body)
+            else:
+                raise EOFError
+
+    async def _answer(self, request: h11.Request, body: bytes) -> bool:
+        """Let the application answer; tell whether the connection goes on."""
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        status, headers, parts = 500, list[tuple[bytes, bytes]](), list[bytes]()
+
+        async def receive() -> Message:
+            if not pending:
+                while data := await self._reader.read(_READ_SIZE):
+                    self._http.receive_data(data)  # the next request, before this one is answered
+                pending.append({"type": "http.disconnect"})
+            return pending[0] if pending[0]["type"] == "http.disconnect" else pending.pop()
+
+        async def send(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], list(message.get("headers", ()))
+            else:
+                parts.append(message.get("body", b""))
+
+        try:
+            await self._application(self._scope(request), receive, send)
+        except ConnectionResetError:
+            reset(self._writer.transport)
+            return False
+        except Exception:  # a bug in the application must not end the others
+            _logger.exception("an application failed")
+            status, headers, parts = 500, [], [b"Internal Server Error"]
+        if pending and pending[0]["type"] == "http.disconnect":
+            return False
+        await self._write(status, headers, b"".join(parts), bodiless=request.method == b"HEAD")
+        return True
+
+    def _scope(self, request: h11.Request) -> Scope:
+        path, _, query = bytes(request.target).partition(b"?")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": request.http_version.decode("ascii"),
+            "scheme": "http",
+            "method": request.method.decode("ascii"),
+            "path": unquote(path.decode("ascii")),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": [(bytes(name), bytes(value)) for name, value in request.headers],
+            "client": self._client[:2],
+            "server": self._writer.get_extra_info("sockname")[:2],
+        }
+
+    async def _write(
+        self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, bodiless: bool = False
+    ) -> None:
+        """Write an answer, in one piece."""
+        named = {name.lower() for name, _ in headers}
+        fields = list(headers)
+        if b"date" not in named:
+            fields.append((b"date", formatdate(usegmt=True).encode()))
+        if b"content-length" not in named and status not in _BODILESS:
+            fields.append((b"content-length", str(len(body)).encode()))
+        http = self._http
+        data = http.send(h11.Response(status_code=status, headers=fields)) or b""
+        if body and not bodiless and status not in _BODILESS:
+            data += http.send(h11.Data(data=body)) or b""
+        self._writer.write(data + (http.send(h11.EndOfMessage()) or b""))
+        await self._writer.drain()

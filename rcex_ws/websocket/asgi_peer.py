@@ -1,0 +1,260 @@
+"""A `Peer` over a WebSocket that a web framework's server has opened: for what is mounted into Starlette and the like.
+
+ASGI says nothing of pings, resets or the segment of the answer; there the server has its own ways. What waits is done
+in the handler's task and in one that writes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+
+from rcex_ws.loop import Signal, now
+from rcex_ws.websocket.frames import Binary, Frame, Text
+from rcex_ws.websocket.peer import Peer, PeerOptions, Shared
+from rcex_ws.websocket.server_handshake import Request
+from rcex_ws.websocket.socket import Ending
+
+__all__ = ["AsgiPeer", "serve_asgi"]
+
+_NORMAL, _INTERNAL_ERROR = 1000, 1011
+_NO_CLOSE_FRAME = 1006
+_LOST = Ending(None, "", by_peer=False)
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+
+def _ignore(*_: object) -> None:
+    """Take what nobody asked for."""
+
+
+async def serve_asgi(
+    handler: Callable[[Peer], Awaitable[None]],
+    scope: MutableMapping[str, Any],
+    receive: _Receive,
+    send: _Send,
+    options: PeerOptions | None = None,
+) -> None:
+    """Serve one WebSocket of an ASGI server; the body of an application for the scope "websocket".
+
+    Args:
+        handler: as for `rcex_ws.websocket.listen.serve`; what it raises closes the WebSocket, and is raised.
+        scope: that of the application.
+        receive: that of the application.
+        send: that of the application.
+        options: the limits of the buffer and of closing; the others are the server's own.
+    """
+    if (await receive())["type"] != "websocket.connect":
+        return
+    peer = AsgiPeer(scope, receive, send, options or PeerOptions())
+    async with anyio.create_task_group() as group:
+        group.start_soon(peer.write_all)
+        code = _INTERNAL_ERROR
+        try:
+            await handler(peer)
+            code = _NORMAL
+        finally:
+            peer.end(code)
+
+
+class AsgiPeer:
+    """Serve one WebSocket of an ASGI server; see `Peer` for what it offers to the handler."""
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send, options: PeerOptions) -> None:
+        self.request = _request(scope)
+        self._can_refuse = "websocket.http.response" in scope.get("extensions", {})
+        self._receive = receive
+        self._send = send
+        self._options = options
+        self._waiting: deque[tuple[_Message, int]] = deque()
+        self._size = 0
+        self._closing: _Message | None = None
+        self._accepted = self._left = self._done = False
+        self._more = Signal()  # set when there is something to write, or a reason to end
+        self._drained = Signal()
+        self._leaving, self._written, self._ended = Signal(), Signal(), Signal()
+        self._on_closing: Callable[[], None] = _ignore
+        self._reading: anyio.CancelScope | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self._accepted and not self._left
+
+    async def accept(
+        self,
+        subprotocol: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        messages: Iterable[bytes | Frame] = (),
+    ) -> None:
+        """Agree; the messages follow."""
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw})
+        self._accepted = True
+        self.send(messages)
+
+    async def refuse(self, status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> None:
+        """Answer by an HTTP status; by 403 if the server can nothing else."""
+        self._done = True
+        self._leave()
+        if not self._can_refuse:
+            await self._send({"type": "websocket.close", "code": _NORMAL})
+            return
+        content = body.encode() if isinstance(body, str) else body
+        fields = {"content-length": str(len(content))} | {name.lower(): text for name, text in (headers or {}).items()}
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in fields.items()]
+        await self._send({"type": "websocket.http.response.start", "status": status, "headers": raw})
+        await self._send({"type": "websocket.http.response.body", "body": content})
+
+    async def read(
+        self,
+        on_message: Callable[[bytes, bool], None],
+        on_pong: Callable[[bytes], None] = _ignore,
+        on_closing: Callable[[], None] = _ignore,
+    ) -> Ending:
+        """Hand over what comes until the WebSocket ends; see `Peer.read`. Pongs are the server's own."""
+        self._on_closing = on_closing
+        if self._left:
+            on_closing()
+        ending = _LOST
+        with anyio.CancelScope() as self._reading:
+            if not self._done:
+                ending = await self._read(on_message)
+        self._end()
+        return ending
+
+    def send(self, messages: Iterable[bytes | Frame]) -> bool:
+        """Send messages without waiting; see `Peer.send`."""
+        if not self.is_open:
+            return False
+        for message in messages:
+            match message:
+                case bytes():
+                    self._put("text", message.decode())
+                case Text(text):
+                    self._put("text", text)
+                case Binary(data):
+                    self._put("bytes", data)
+                case _:
+                    pass  # a ping or a pong
+        self._more.set()
+        code = self._options.overflow_code
+        if self._size > self._options.max_buffer and code is not None:
+            self._waiting.clear()
+            self._size = 0
+            self.close(code, "too slow")
+        return self.is_open
+
+    def send_shared(self, shared: Shared) -> bool:
+        """Send what is sent to others, too; the server frames it anew for each."""
+        return self.send(shared.messages)
+
+    async def drain(self) -> None:
+        """Wait until the server has taken what was sent, or the WebSocket has ended."""
+        if self._size and not self._left:
+            self._drained = Signal()
+            await self._drained.wait()
+
+    def ping(self, data: bytes = b"") -> None:
+        """Leave it at the pings of the server."""
+
+    def close(self, code: int = _NORMAL, reason: str = "") -> None:
+        """Begin the closing handshake; see `Peer.close`."""
+        if self.is_open:
+            self._closing = {"type": "websocket.close", "code": code, "reason": reason}
+            self._leave()
+
+    def abort(self) -> None:
+        """End at once, as far as the server lets us."""
+        self._end()
+
+    def end(self, code: int) -> None:
+        """Hear that the handler is through; the task that writes ends soon."""
+        self._ended.set()
+        if not self._accepted and not self._left:
+            self._closing = {"type": "websocket.close", "code": code}
+        self.close(code)
+        self._leave()
+
+    async def write_all(self) -> None:
+        """Write until the end, which is bounded once the WebSocket closes."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._write)
+            await self._leaving.wait()
+            deadline = now() + self._options.close_timeout
+            await self._written.wait(until=deadline)
+            await self._ended.wait(until=deadline)
+            group.cancel_scope.cancel()
+        self._end()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                while self._waiting and not self._done:
+                    message, size = self._waiting.popleft()
+                    await self._send(message)
+                    self._size -= min(size, self._size)  # it may have been given up meanwhile
+                self._drained.set()
+                if self._left:
+                    break
+                self._more = Signal()
+                await self._more.wait()
+            if self._closing is not None and not self._done:
+                await self._send(self._closing)
+            self._written.set()
+        except OSError:  # ASGI 2.4: the client has left
+            self._end()
+
+    def _put(self, kind: str, content: str | bytes) -> None:
+        self._waiting.append(({"type": "websocket.send", kind: content}, len(content)))
+        self._size += len(content)
+
+    async def _read(self, on_message: Callable[[bytes, bool], None]) -> Ending:
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                code = message.get("code", _NO_CLOSE_FRAME)
+                self._done = True
+                if code == _NO_CLOSE_FRAME:
+                    return _LOST
+                return Ending(code, message.get("reason") or "", by_peer=True, answered=self._closing is not None)
+            data = message.get("bytes")
+            if data is None:
+                on_message(message["text"].encode(), False)
+            else:
+                on_message(data, True)
+
+    def _end(self) -> None:
+        """End what waits, whoever began it."""
+        self._done = True
+        self._written.set()
+        self._ended.set()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Tell the owner, once, that messages can be sent no more."""
+        if not self._left:
+            self._left = True
+            self._drained.set()
+            self._more.set()
+            self._leaving.set()
+            self._on_closing()
+
+
+def _request(scope: MutableMapping[str, Any]) -> Request:
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    query = scope.get("query_string", b"")
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    target = path + b"?" + query if query else path
+    return Request(target.decode("ascii"), headers, tuple(scope.get("subprotocols", ())))

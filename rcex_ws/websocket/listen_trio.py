@@ -1,0 +1,48 @@
+"""Serve one WebSocket on trio, over TCP, TLS, or any other byte stream: memory under a virtual clock, say."""
+
+from __future__ import annotations
+
+import socket
+import ssl as ssl_module
+
+import trio
+
+from rcex_ws.websocket.peer import PeerOptions
+from rcex_ws.websocket.server_peer import Handler, ServerPeer
+from rcex_ws.websocket.stream_transport import StreamTransport
+
+__all__ = ["serve_socket", "serve_stream"]
+
+
+async def serve_stream(stream: trio.abc.Stream, handler: Handler, options: PeerOptions | None = None) -> None:
+    """Serve one WebSocket from the request to its end, and close the stream.
+
+    Args:
+        stream: connected.
+        handler: called if a WebSocket was asked for; what it raises is logged.
+        options: the limits of the peer.
+    """
+    async with trio.open_nursery() as nursery:
+        transport = StreamTransport(stream, nursery)
+        peer = ServerPeer(options or PeerOptions(), transport)
+        await nursery.start(transport.run, peer)
+        await peer.serve(handler)
+        nursery.cancel_scope.cancel()  # whatever timers are left
+
+
+async def serve_socket(
+    sock: socket.socket, handler: Handler, ssl_context: ssl_module.SSLContext | None, options: PeerOptions
+) -> None:
+    """Serve one accepted connection."""
+    stream: trio.abc.Stream
+    stream = tcp = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+    if ssl_context is not None:
+        stream = tls = trio.SSLStream(tcp, ssl_context, server_side=True, https_compatible=True)
+        with trio.move_on_after(options.open_timeout) as scope:
+            try:
+                await tls.do_handshake()
+            except (trio.BrokenResourceError, ssl_module.SSLError):
+                return
+        if scope.cancelled_caught:
+            return
+    await serve_stream(stream, handler, options)

@@ -1,0 +1,231 @@
+"""The server's side of the opening handshake: a request in, an answer out, an open `Codec`. Pure.
+
+The parser of `websockets` gets the head of the request and nothing behind it: it would read frames that came before the
+server has agreed, and answer them. What it says of a bad request, if it says anything, differs from version to version;
+so the limits and the first line are checked here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+
+from websockets.datastructures import Headers
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.http11 import Request as WireRequest
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
+
+from rcex_ws.websocket.codec import Codec
+from rcex_ws.websocket.handshake import silent_logger
+
+__all__ = ["Request", "ServerHandshake", "answer"]
+
+_END_OF_HEAD = b"\r\n\r\n"
+
+# Limits of a request, in bytes; the lines are a little shorter than those that `websockets` takes.
+_MAX_HEAD = 2**16
+_MAX_LINE = 8000
+_MAX_LINES = 100
+
+_TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+_VERSION = re.compile(rb"HTTP/\d\.\d")
+_UNSAFE = re.compile(r"[\r\n\0]")
+
+# As on the client's side: 12 bits of window keep a connection's memory small (docs of websockets, "Compression").
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Tell what a client asks for.
+
+    Attributes:
+        path: the path with its query, as it came; may hold secrets, so it is never shown.
+        headers: names in lower case; those that came twice are joined by a comma.
+        subprotocols: those the client speaks, in its order.
+    """
+
+    path: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    subprotocols: tuple[str, ...] = ()
+
+
+class _Refused(Exception):
+    """Report a request that cannot become a WebSocket: the status, the body and the headers of its answer."""
+
+    def __init__(self, status: int, why: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status, why)
+        self.answer = answer(status, headers, why + "\n")
+
+
+class ServerHandshake:
+    """Be asked for a WebSocket.
+
+    Args:
+        max_size: the largest message accepted later, in bytes.
+        compress: whether messages may be compressed (permessage-deflate).
+
+    Attributes:
+        request: what the client asks for; None until it has come.
+        refusal: the answer to one that is none for a WebSocket, or too large; it ends the connection.
+        deflates: whether both sides have agreed to compress.
+    """
+
+    def __init__(self, *, max_size: int, compress: bool = True) -> None:
+        self.request: Request | None = None
+        self.refusal = b""
+        self.deflates = False
+        self._max_size = max_size
+        self._protocol = ServerProtocol(
+            extensions=[_DEFLATE] if compress else None, max_size=max_size, logger=silent_logger
+        )
+        self._response: Response | None = None
+        self._data = bytearray()  # the head as far as it has come, later what came behind it
+
+    @property
+    def held(self) -> int:
+        """How many bytes have come that wait for the WebSocket to be accepted."""
+        return len(self._data)
+
+    def feed(self, data: bytes) -> bool:
+        """Take what has come; tell whether there is a `request` or a `refusal` now, for the first time."""
+        if self.refusal:
+            return False
+        if self.request is not None:
+            self._data += data
+            return False
+        try:
+            self.request = self._read(data)
+        except _Refused as refused:
+            self.refusal = refused.answer
+            self._data.clear()
+            return True
+        return self.request is not None
+
+    def accept(self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None) -> tuple[bytes, Codec]:
+        """Agree, once there is a `request`.
+
+        Args:
+            subprotocol: one of those the client speaks.
+            headers: more headers of the answer.
+
+        Returns:
+            The answer, and what reads and writes the WebSocket from then on.
+
+        Raises:
+            ValueError: the client does not speak the subprotocol, or a header cannot be sent.
+        """
+        request, response = self.request, self._response
+        if request is None or response is None:
+            raise AssertionError("the request comes first")
+        if subprotocol is not None:
+            if subprotocol not in request.subprotocols:
+                raise ValueError(f"the client does not speak the subprotocol {subprotocol!r}")
+            response.headers["Sec-WebSocket-Protocol"] = subprotocol
+        _put(response.headers, headers or {})
+        self._protocol.send_response(response)
+        codec = Codec(self._protocol, max_size=self._max_size)
+        if self._data:
+            codec.feed(bytes(self._data))
+            self._data.clear()
+        return b"".join(self._protocol.data_to_send()), codec
+
+    def _read(self, data: bytes) -> Request | None:
+        """Look for the end of the head, within the limits.
+
+        Raises:
+            _Refused: it is too large, or nothing good.
+        """
+        begin = max(0, len(self._data) - len(_END_OF_HEAD) + 1)
+        self._data += data
+        end = self._data.find(_END_OF_HEAD, begin)
+        size = len(self._data) if end < 0 else end
+        if size > _MAX_LINE and self._data.find(b"\r\n", 0, _MAX_LINE) < 0:
+            raise _Refused(414, "The request line is too long.")
+        if size > _MAX_HEAD:
+            raise _Refused(431, "The head of the request is too large.")
+        if end < 0:
+            return None
+        end += len(_END_OF_HEAD)
+        head = bytes(self._data[:end])
+        del self._data[:end]
+        _check(head)
+        return self._parse(head)
+
+    def _parse(self, head: bytes) -> Request:
+        """Let the library read the request, and say whether it asks for a WebSocket."""
+        protocol = self._protocol
+        protocol.receive_data(head)
+        request = next((event for event in protocol.events_received() if isinstance(event, WireRequest)), None)
+        if request is None:
+            raise _Refused(400, "This is no request for a WebSocket.")
+        self._response = response = protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            upgrade = {"Upgrade": "websocket"} if response.status_code == HTTPStatus.UPGRADE_REQUIRED else {}
+            raise _Refused(response.status_code, bytes(response.body).decode().strip(), upgrade)
+        self.deflates = "Sec-WebSocket-Extensions" in response.headers
+        headers: dict[str, str] = {}
+        for name, value in request.headers.raw_items():
+            name = name.lower()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        spoken = headers.get("sec-websocket-protocol", "").split(",")
+        return Request(request.path, headers, tuple(filter(None, (one.strip() for one in spoken))))
+
+
+def answer(status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> bytes:
+    """Write an answer that is no WebSocket, and the last one of its connection.
+
+    Args:
+        status: any of three digits.
+        headers: instead of ours of the same name.
+        body: text goes as UTF-8.
+
+    Raises:
+        ValueError: a header or the status cannot be sent.
+    """
+    if not 200 <= status <= 999:
+        raise ValueError(f"a refusal has a status from 200 to 999, not {status}")
+    content = body.encode() if isinstance(body, str) else body
+    ours = Headers(Date=formatdate(usegmt=True), Connection="close")
+    if content:
+        ours["Content-Type"] = "text/plain; charset=utf-8"
+    ours["Content-Length"] = str(len(content))
+    _put(ours, headers or {})
+    phrase = HTTPStatus(status).phrase if status in {known.value for known in HTTPStatus} else "Refused"
+    protocol = ServerProtocol(logger=silent_logger)
+    protocol.send_response(Response(status, phrase, ours, content))
+    return b"".join(protocol.data_to_send())
+
+
+def _check(head: bytes) -> None:
+    """Look at the first line and at the sizes, so that every version of the library gets what it can read.
+
+    Raises:
+        _Refused: something is wrong with them.
+    """
+    first, *lines = head[: -len(_END_OF_HEAD)].split(b"\r\n")
+    if len(lines) > _MAX_LINES or any(len(line) > _MAX_LINE for line in lines):
+        raise _Refused(431, "The head of the request is too large.")
+    method, _, rest = first.partition(b" ")
+    target, _, version = rest.partition(b" ")
+    if not _TOKEN.fullmatch(method) or not target or not _VERSION.fullmatch(version):
+        raise _Refused(400, "This is no request of HTTP.")
+    if version != b"HTTP/1.1":
+        raise _Refused(505, "A WebSocket needs HTTP/1.1.")
+    if method != b"GET":
+        raise _Refused(405, "A WebSocket is asked for by GET.", {"Allow": "GET"})
+
+
+def _put(headers: Headers, more: Mapping[str, str]) -> None:
+    for name, value in more.items():
+        if not _TOKEN.fullmatch(name.encode()) or _UNSAFE.search(value):
+            raise ValueError(f"the header {name!r} cannot be sent")
+        if name in headers:
+            del headers[name]
+        headers[name] = value

@@ -1,0 +1,177 @@
+"""A byte stream of trio with the interface of a transport of asyncio, so that both loops have one server.
+
+Two tasks stand between the stream and the protocol: one reads, one writes. Everything else is called from them, or by
+whoever serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import trio
+
+from rcex_ws.loop import Signal
+from rcex_ws.websocket.outgoing import Outgoing
+
+__all__ = ["StreamTransport"]
+
+_ENDINGS = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+class StreamTransport(asyncio.Transport):
+    """Move bytes between a stream and a protocol; does the part of the loop for it, too.
+
+    Args:
+        stream: connected; closed at the end of `run`.
+        nursery: runs what is to be called later, beyond the end of `run` if need be.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> None:
+        super().__init__()
+        self._stream = stream
+        self._later = nursery
+        self._outgoing = Outgoing()
+        self._more = Signal()  # set when there is something to write, or a reason to end
+        self._readable = Signal()
+        self._readable.set()
+        self._closing = False
+        self._eof = False
+        self._paused = False
+        self._high = 0
+        self._nursery: trio.Nursery
+        self._protocol: asyncio.Protocol
+
+    async def run(
+        self, protocol: asyncio.Protocol, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve a protocol until the stream ends or the transport is closed, and close the stream."""
+        self._protocol = protocol
+        try:
+            async with trio.open_nursery() as self._nursery:
+                protocol.connection_made(self)
+                task_status.started()
+                self._nursery.start_soon(self._write)
+                await self._read()
+        finally:
+            self._closing = True
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(self._stream)
+            protocol.connection_lost(None)
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                data = await self._stream.receive_some()
+            except _ENDINGS:
+                data = b""
+            while not self._readable.is_set():
+                await self._readable.wait()
+            if not data:
+                self._protocol.eof_received()
+                self.close()
+                return
+            self._protocol.data_received(bytes(data))
+
+    async def _write(self) -> None:
+        while True:
+            if data := self._outgoing.take():
+                try:
+                    await self._stream.send_all(data)
+                except _ENDINGS:
+                    self.abort()
+                if self._paused and self._outgoing.size <= self._high // 4:
+                    self._paused = False
+                    self._protocol.resume_writing()
+            elif self._closing:
+                self.abort()
+                return
+            else:
+                if self._eof:
+                    await self._send_eof()
+                self._more = Signal()
+                await self._more.wait()
+
+    async def _send_eof(self) -> None:
+        self._eof = False
+        if isinstance(self._stream, trio.abc.HalfCloseableStream):
+            try:
+                await self._stream.send_eof()
+            except _ENDINGS:
+                self.abort()
+
+    # -- the transport; none of these waits ------------------------------------------------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write soon."""
+        if self._closing:
+            return
+        self._outgoing.put(bytes(data))
+        if self._outgoing.size > self._high and not self._paused:
+            self._paused = True
+            self._protocol.pause_writing()
+        self._more.set()
+
+    def can_write_eof(self) -> bool:
+        """Tell whether our side of the stream can end before the other one."""
+        return isinstance(self._stream, trio.abc.HalfCloseableStream)
+
+    def write_eof(self) -> None:
+        """End our side of the stream when all is written."""
+        self._eof = True
+        self._more.set()
+
+    def pause_reading(self) -> None:
+        """Give the protocol nothing more."""
+        if self._readable.is_set():
+            self._readable = Signal()
+
+    def resume_reading(self) -> None:
+        """Give the protocol what comes."""
+        self._readable.set()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set how many bytes may wait before the protocol hears of it."""
+        self._high = high or 0
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Give the socket, if there is one."""
+        stream: trio.abc.Stream = self._stream
+        while isinstance(stream, trio.SSLStream):
+            stream = cast("trio.SSLStream[trio.abc.Stream]", stream).transport_stream
+        return stream.socket if name == "socket" and isinstance(stream, trio.SocketStream) else default
+
+    def is_closing(self) -> bool:
+        """Tell whether nothing more is written."""
+        return self._closing
+
+    def close(self) -> None:
+        """Close when all is written."""
+        self._closing = True
+        self._more.set()
+        self._readable.set()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._closing = True
+        self._nursery.cancel_scope.cancel()
+
+    # -- the loop's part -------------------------------------------------------------------------------------------
+
+    def call_soon(self, callback: Callable[[], Any]) -> object:
+        """Call when it is this task's turn again."""
+        return self.call_later(-math.inf, callback)
+
+    def call_later(self, delay: float, callback: Callable[[], Any]) -> trio.CancelScope:
+        """Call after some seconds."""
+        scope = trio.CancelScope()
+        self._later.start_soon(_call, delay, callback, scope)
+        return scope
+
+
+async def _call(delay: float, callback: Callable[[], Any], scope: trio.CancelScope) -> None:
+    with scope:
+        await trio.sleep(max(0.0, delay))
+        callback()

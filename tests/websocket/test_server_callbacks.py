@@ -1,0 +1,296 @@
+"""What the loop calls, called without a loop and without a task: each step, what is written, and in how many writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from anyio.abc import TaskGroup
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rcex_ws.websocket.frames import Binary
+from rcex_ws.websocket.peer import PeerOptions, broadcast
+from rcex_ws.websocket.server_peer import ServerPeer
+from tests.websocket.serving import CLOSE, UPGRADE, masked
+
+
+class Timer:
+    def __init__(self, callback: Callable[[], Any]) -> None:
+        self.callback = callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Loop:
+    """The scheduler of a peer, turned by hand."""
+
+    def __init__(self) -> None:
+        self.soon: list[Callable[[], Any]] = []
+        self.timers: list[Timer] = []
+
+    def call_soon(self, callback: Callable[[], Any]) -> None:
+        self.soon.append(callback)
+
+    def call_later(self, delay: float, callback: Callable[[], Any]) -> Timer:
+        self.timers.append(Timer(callback))
+        return self.timers[-1]
+
+    def turn(self) -> None:
+        soon, self.soon = self.soon, []
+        for callback in soon:
+            callback()
+
+
+class Transport(asyncio.Transport):
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.kept: list[bytes] = []  # the objects themselves
+        self.closing = self.aborted = self.eof = self.paused = False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def write(self, data: Any) -> None:
+        assert not self.closing
+        self.writes.append(bytes(data))
+        self.kept.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = self.aborted = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.eof = True
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
+
+
+async def outside(callback: Callable[..., Any], *args: Any) -> Any:
+    """Call from the loop, where no task is current."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def call() -> None:
+        assert asyncio.current_task() is None
+        try:
+            future.set_result(callback(*args))
+        except Exception as exc:  # noqa: BLE001 - for the caller
+            future.set_exception(exc)
+
+    loop.call_soon(call)
+    return await future
+
+
+class Case:
+    """A peer that is open and read from."""
+
+    def __init__(self, group: TaskGroup, **options: Any) -> None:
+        self.loop, self.transport = Loop(), Transport()
+        self.peer = ServerPeer(PeerOptions(**options), self.loop)
+        self.group = group
+        self.messages: list[bytes] = []
+        self.told: list[str] = []
+        self.endings: list[Any] = []
+
+    async def open(self) -> None:
+        await outside(self.peer.connection_made, self.transport)
+        await outside(self.peer.data_received, UPGRADE)
+        await self.peer.accept()
+        self.transport.writes.clear()
+        self.group.start_soon(self.read)
+        await anyio.sleep(0.001)
+
+    async def read(self) -> None:
+        try:
+            self.endings.append(await self.peer.read(self.take, self.pong, lambda: self.told.append("closing")))
+        except ZeroDivisionError as exc:
+            self.endings.append(exc)
+
+    def take(self, data: bytes, binary: bool) -> None:
+        self.messages.append(data)
+        if data == b"boom":
+            raise ZeroDivisionError
+
+    def pong(self, data: bytes) -> None:
+        self.told.append("pong")
+
+    async def ended(self) -> Any:
+        with anyio.fail_after(1):
+            while not self.endings:
+                await anyio.lowlevel.checkpoint()
+        return self.endings[0]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The loop whose callbacks these are."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def case() -> AsyncIterator[Case]:
+    async with anyio.create_task_group() as group:
+        case = Case(group, max_buffer=1000)
+        await case.open()
+        yield case
+        group.cancel_scope.cancel()
+
+
+async def test_what_is_sent_together_is_one_write_in_the_same_turn(case: Case) -> None:
+    assert await outside(case.peer.send, [b"a", Binary(b"b")])
+    assert await outside(broadcast, [case.peer], [b"c", b"d"]) == 1
+    assert case.transport.writes == [b"\x81\x01a\x82\x01b", b"\x81\x01c\x81\x01d"]
+
+
+async def test_a_broadcast_gives_every_peer_the_same_object() -> None:
+    async with anyio.create_task_group() as group:
+        cases = [Case(group) for _ in range(3)]
+        for one in cases:
+            await one.open()
+        await outside(broadcast, [one.peer for one in cases], [b"x" * 1000])
+        group.cancel_scope.cancel()
+    first, *others = (one.transport.kept[-1] for one in cases)
+    assert all(other is first for other in others)
+
+
+async def test_messages_pongs_and_pings(case: Case) -> None:
+    await outside(case.peer.data_received, masked(0x81, b"a") + masked(0x8A, b"") + masked(0x89, b"?") + b"\x81")
+    assert (case.messages, case.told, case.transport.writes) == ([b"a"], ["pong"], [b"\x8a\x01?"])
+
+
+async def test_a_close_frame_is_told_and_answered_at_once(case: Case) -> None:
+    await outside(case.peer.data_received, masked(0x81, b"a") + CLOSE + masked(0x81, b"b"))
+    assert (case.messages, case.told) == ([b"a"], ["closing"])
+    assert (case.transport.writes, case.transport.eof) == ([b"\x88\x02\x03\xe8"], True)
+    await outside(case.peer.data_received, b"more")
+    (deadline,) = case.loop.timers
+    await outside(deadline.callback)
+    assert case.transport.aborted
+    await outside(case.peer.connection_lost, None)
+    assert (await case.ended()).code == 1000
+
+
+async def test_a_slow_network_and_its_recovery(case: Case) -> None:
+    await outside(case.peer.pause_writing)
+    assert await outside(case.peer.send, [b"a"])
+    assert await outside(case.peer.send, [b"b"])
+    await outside(case.peer.data_received, masked(0x89, b"?"))
+    assert (case.peer.waiting, case.transport.writes) == (6, [])
+    await outside(case.peer.resume_writing)
+    assert case.transport.writes == [b"\x81\x01a\x81\x01b", b"\x8a\x01?"]
+
+
+async def test_too_much_for_a_slow_network(case: Case) -> None:
+    await outside(case.peer.pause_writing)
+    while await outside(case.peer.send, [b"x" * 100]):
+        assert case.peer.waiting <= 1000
+    assert case.told == ["closing"]
+    await outside(case.peer.resume_writing)
+    assert case.transport.writes == [b"\x88\x0a\x03\xf5too slow"]
+
+
+async def test_an_error_of_a_receiver_is_the_readers(case: Case) -> None:
+    await outside(case.peer.data_received, masked(0x81, b"boom"))
+    assert case.told == ["closing"]
+    assert case.transport.writes == [b"\x88\x02\x03\xf3"]
+    assert isinstance(await case.ended(), ZeroDivisionError)
+
+
+async def test_an_end_of_the_stream_that_comes_while_there_is_more_to_do(case: Case, monkeypatch: Any) -> None:
+    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", -1)
+    await outside(case.peer.data_received, masked(0x81, b"x") * 50)
+    assert case.transport.paused
+    assert 0 < len(case.messages) < 50
+    await outside(case.peer.eof_received)
+    case.transport.close()
+    await outside(case.peer.connection_lost, None)
+    assert case.told == []
+    while case.loop.soon:
+        await outside(case.loop.turn)
+    assert (len(case.messages), case.told) == (50, ["closing"])
+    assert (await case.ended()).code is None
+
+
+async def test_a_frozen_peer_that_is_cut_while_there_is_more_to_do(case: Case, monkeypatch: Any) -> None:
+    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", -1)
+    await outside(case.peer.data_received, masked(0x81, b"x") * 50)
+    await outside(case.peer.freeze)
+    await outside(case.loop.turn)
+    got = len(case.messages)
+    await outside(case.loop.turn)
+    assert len(case.messages) == got < 50
+    await outside(case.peer.abort)
+    await outside(case.peer.connection_lost, None)
+    while case.loop.soon:
+        await outside(case.loop.turn)
+    assert (await case.ended()).code is None
+
+
+STEPS = ["send", "ping", "message", "flood", "close", "bad", "pause", "resume", "freeze", "thaw", "pace", "eof"]
+
+
+@given(st.lists(st.sampled_from(STEPS), max_size=12))
+def test_any_order_of_calls_ends_well(steps: list[str]) -> None:
+    """Nothing escapes a callback, nothing is written after the end, and whoever reads comes to the end."""
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            case = Case(group, max_buffer=100)
+            await case.open()
+            peer = case.peer
+            for step in steps:
+                match step:
+                    case "send" | "ping":
+                        await outside(peer.send, [b"x" * 30]) if step == "send" else await outside(peer.ping)
+                    case "message" | "flood" | "bad":
+                        data = {"message": masked(0x81, b"m"), "flood": masked(0x89, b"f") * 100, "bad": b"\xff" * 20}
+                        await outside(peer.data_received, data[step])
+                    case "close":
+                        await outside(peer.close)
+                    case "pause":
+                        await outside(peer.pause_writing)
+                    case "resume":
+                        await outside(peer.resume_writing)
+                    case "freeze":
+                        await outside(peer.freeze)
+                    case "thaw":
+                        await outside(peer.thaw)
+                    case "pace":
+                        await outside(peer.pace, 0.1, 3)
+                    case _:
+                        await outside(peer.eof_received)
+                        case.transport.close()
+                for timer in case.loop.timers:
+                    if not timer.cancelled and timer.callback != case.transport.abort:
+                        timer.cancelled = True
+                        await outside(timer.callback)
+                await outside(case.loop.turn)
+            await outside(peer.connection_lost, None)
+            while case.loop.soon:
+                await outside(case.loop.turn)
+            await case.ended()
+            assert not peer.is_open
+            assert case.told.count("closing") == 1
+            group.cancel_scope.cancel()
+
+    asyncio.run(main())
