@@ -53,9 +53,9 @@ class Fields:
 
     def text(self, name: str) -> str:
         """Give a string."""
-        value = self.present(name)
+        value = self.data.get(name)
         if not isinstance(value, str):
-            self._refuse(self._at(name), f"expected a string, got {type(value).__name__}")
+            self._refuse(self._at(name), f"expected a string, got {type(self.present(name)).__name__}")
         return value
 
     def optional_text(self, name: str) -> str | None:
@@ -131,7 +131,8 @@ def _copy(value: object, event_type: str, depth: int) -> Any:
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
                 raise DataStoreError(f"{event_type}: a key is no string", event_type=event_type)
-            copied[key] = _copy(item, event_type, depth + 1)
+            # Most of an event are texts, which need no call.
+            copied[key] = item if type(item) is str else _copy(item, event_type, depth + 1)
         return copied
     if isinstance(value, (list, tuple)):
         return [_copy(item, event_type, depth + 1) for item in cast("list[object]", value)]
