@@ -168,7 +168,10 @@ class Feed:
         if not frame.public:
             return
         if self._store is not None:
-            await self._guarded(partial(self._store.apply, event, **self._who))
+            try:
+                await self._store.apply(event, **self._who)
+            except Exception as exc:  # noqa: BLE001 - logged and reported
+                self._raised(exc)
         if event.get("reply_to"):
             return  # a message of our own: its sender hears of it
         kind = event["type"]
@@ -187,8 +190,11 @@ class Feed:
         try:
             await step()
         except Exception as exc:  # noqa: BLE001 - logged and reported
-            self._log.exception("a step of the feed raised; the next one follows")
-            self.error(exc)
+            self._raised(exc)
+
+    def _raised(self, error: Exception) -> None:
+        self._log.error("a step of the feed raised; the next one follows", exc_info=error)
+        self.error(error)
 
     def _log_unheard(self, error: Exception) -> None:
         if not self._emitter.hears(Events.CLIENT_ERROR):

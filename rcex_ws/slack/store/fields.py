@@ -33,12 +33,12 @@ class Fields:
 
     __slots__ = ("_path", "data", "event_type")
 
-    def __init__(self, data: object, event_type: str, path: str = "") -> None:
+    def __init__(self, data: Any, event_type: str, path: str = "") -> None:
         self.event_type = event_type
         self._path = path
         if not isinstance(data, dict):
             self._refuse(path, f"expected an object, got {type(data).__name__}")
-        self.data = cast("dict[str, Any]", data)
+        self.data: dict[str, Any] = data
 
     def key(self, name: str) -> str:
         """Give an id or a timestamp: printable ASCII, never empty."""
@@ -60,7 +60,8 @@ class Fields:
 
     def optional_text(self, name: str) -> str | None:
         """Give a string, None when it is absent or null."""
-        return None if self.data.get(name) is None else self.text(name)
+        value = self.data.get(name)
+        return value if value is None or isinstance(value, str) else self.text(name)
 
     def number(self, name: str) -> int:
         """Give an integer."""
