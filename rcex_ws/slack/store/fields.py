@@ -15,6 +15,9 @@ __all__ = ["Fields", "copy_json"]
 #: Far above what Slack sends, far below where recursion ends.
 _MAX_DEPTH = 100
 
+#: Needs no copy, nor a call to find that out: most of what an event holds.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 class Fields:
     """One JSON object of an event.
@@ -132,8 +135,7 @@ def _copy(value: object, event_type: str, depth: int) -> Any:
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
                 raise DataStoreError(f"{event_type}: a key is no string", event_type=event_type)
-            # Most of an event are texts, which need no call.
-            copied[key] = item if type(item) is str else _copy(item, event_type, depth + 1)
+            copied[key] = item if type(item) in _PLAIN else _copy(item, event_type, depth + 1)
         return copied
     if isinstance(value, (list, tuple)):
         return [_copy(item, event_type, depth + 1) for item in cast("list[object]", value)]
