@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import anyio.lowlevel
 import pyee
@@ -78,6 +78,8 @@ class EventEmitter(pyee.EventEmitter):
         self._error_event = error_event
         self._report = report or partial(self.emit, error_event)
         self._once: set[tuple[str, Callable[..., object]]] = set()
+        # By event, never empty; pyee's `listeners` makes a list each time, and most are asked for to find none.
+        self._handlers: dict[str, tuple[Callable[..., object], ...]] = {}
         self._turns: deque[Callable[[], Awaitable[None]]] = deque()
         self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         self._running = False
@@ -107,6 +109,16 @@ class EventEmitter(pyee.EventEmitter):
 
         return unsubscribe
 
+    def add_listener(self, event: str, f: H) -> H:
+        """Attach a handler."""
+        super().add_listener(event, f)
+        self._look_up(event)
+        return f
+
+    def listens_to(self, event: str) -> Callable[[H], H]:
+        """Give a decorator that attaches a handler."""
+        return partial(self.add_listener, event)
+
     def once(self, event: str, f: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """Attach a handler for the next time only; without one, be a decorator.
 
@@ -120,16 +132,19 @@ class EventEmitter(pyee.EventEmitter):
     def remove_listener(self, event: str, f: Callable[..., Any]) -> None:
         """Take a handler off."""
         self._once.discard((event, f))
-        super().remove_listener(event, f)
+        super().remove_listener(event, f)  # pyright: ignore[reportUnknownMemberType]
+        self._look_up(event)
 
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Take all handlers off, those of one event or of all."""
         self._once = {(name, f) for name, f in self._once if event not in (None, name)}
         super().remove_all_listeners(event)
+        for name in [*self._handlers] if event is None else [event]:
+            self._look_up(name)
 
     def hears(self, event: str) -> bool:
         """Tell whether an event has a handler."""
-        return bool(self.listeners(event))
+        return event in self._handlers
 
     def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run `step` after the handlers of everything emitted so far."""
@@ -158,6 +173,13 @@ class EventEmitter(pyee.EventEmitter):
         if self._turn is not None:
             self._turn.cancel()
 
+    def _look_up(self, event: str) -> None:
+        handlers = cast("list[Callable[..., object]]", self.listeners(event))  # pyright: ignore[reportUnknownMemberType]
+        if handlers:
+            self._handlers[event] = tuple(handlers)
+        else:
+            self._handlers.pop(event, None)
+
     def _run_soon(self) -> None:
         if self._turns and not self._running and self._spawn is not None:
             self._running = True
@@ -184,11 +206,11 @@ class EventEmitter(pyee.EventEmitter):
     async def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Run the handlers of an event now, one after the other; for a caller that keeps the order itself."""
         # pyee's own emit takes a lock and would raise an `error` that nobody hears.
-        handlers = self.listeners(event)
+        handlers = self._handlers.get(event, ())
         if not handlers and event == "error":
             self._log.error("no handler for the event 'error': %r", args[0] if args else None)
         for handler in handlers:
-            if (event, handler) in self._once:
+            if self._once and (event, handler) in self._once:
                 self.remove_listener(event, handler)
             try:
                 result = handler(*args, **kwargs)

@@ -31,16 +31,16 @@ running_feed: ContextVar[Feed | None] = ContextVar("rcex_ws_slack_feed", default
 """The feed whose handler runs: two lives of a client may overlap."""
 
 
+# Before Python 3.12 a name is looked up in an enum ten times as slowly, and these are needed for each frame.
+_RAW_MESSAGE, _SLACK_EVENT = Events.RAW_MESSAGE, Events.SLACK_EVENT
+
+
 class _Frame(Struct, gc=False):
     """A frame that waits for its turn; unlike a `partial` no work for the garbage collector, and there are many."""
 
-    deliver: Callable[[bytes, Event, bool], Awaitable[None]]
     data: bytes
     event: Event
     public: bool
-
-    def __call__(self) -> Awaitable[None]:
-        return self.deliver(self.data, self.event, self.public)
 
 
 class Feed:
@@ -58,7 +58,7 @@ class Feed:
         self._store = store
         self._all_subtypes = settings.subtype_events == "all"
         self._log = log
-        self._queue: DeliveryQueue[Step] = DeliveryQueue(
+        self._queue: DeliveryQueue[Step | _Frame] = DeliveryQueue(
             max_items=settings.max_pending, max_bytes=settings.max_pending_bytes, on_overflow=self._overflowed
         )
         self._who: dict[str, str] = {}
@@ -112,7 +112,7 @@ class Feed:
             event: decoded.
             public: whether it is an event of the team, and not one between server and client.
         """
-        self._queue.put(_Frame(self._deliver, data, event, public), len(data))
+        self._queue.put(_Frame(data, event, public), len(data))
 
     def bad_frame(self, data: bytes, error: Exception) -> None:
         """Deliver a frame that cannot be read, and `client_error`: both may be dropped, for who knows how many come."""
@@ -136,8 +136,16 @@ class Feed:
     async def run(self) -> None:
         """Run handlers until the feed is closed and empty."""
         running_feed.set(self)
-        async for step in self._queue:
-            await step()
+        queue = self._queue
+        while True:
+            step = queue.take_ready()
+            if step is None:
+                if not await queue.wait():
+                    break
+            elif isinstance(step, _Frame):
+                await self._deliver(step)
+            else:
+                await step()
         while self._last:
             await self._last.popleft()()
 
@@ -151,21 +159,24 @@ class Feed:
         await self._emitter.dispatch(Events.CLIENT_ERROR, error)
 
     async def _deliver_raw(self, data: bytes) -> None:
-        await self._emitter.dispatch(Events.RAW_MESSAGE, data.decode(errors="replace"))
+        await self._emitter.dispatch(_RAW_MESSAGE, data.decode(errors="replace"))
 
-    async def _deliver(self, data: bytes, event: Event, public: bool) -> None:
-        emitter = self._emitter
-        if emitter.hears(Events.RAW_MESSAGE):
-            await self._deliver_raw(data)
-        if not public:
+    async def _deliver(self, frame: _Frame) -> None:
+        emitter, event = self._emitter, frame.event
+        if emitter.hears(_RAW_MESSAGE):
+            await self._deliver_raw(frame.data)
+        if not frame.public:
             return
         if self._store is not None:
-            await self._guarded(partial(self._store.apply, event, **self._who))
+            try:
+                await self._store.apply(event, **self._who)
+            except Exception as exc:  # noqa: BLE001 - logged and reported
+                self._raised(exc)
         if event.get("reply_to"):
             return  # a message of our own: its sender hears of it
         kind = event["type"]
-        if emitter.hears(Events.SLACK_EVENT):
-            await emitter.dispatch(Events.SLACK_EVENT, kind, event)
+        if emitter.hears(_SLACK_EVENT):
+            await emitter.dispatch(_SLACK_EVENT, kind, event)
         if emitter.hears(kind):
             await emitter.dispatch(kind, event)
         subtype = event.get("subtype")
@@ -179,8 +190,11 @@ class Feed:
         try:
             await step()
         except Exception as exc:  # noqa: BLE001 - logged and reported
-            self._log.exception("a step of the feed raised; the next one follows")
-            self.error(exc)
+            self._raised(exc)
+
+    def _raised(self, error: Exception) -> None:
+        self._log.error("a step of the feed raised; the next one follows", exc_info=error)
+        self.error(error)
 
     def _log_unheard(self, error: Exception) -> None:
         if not self._emitter.hears(Events.CLIENT_ERROR):

@@ -157,6 +157,38 @@ async def test_a_removed_listener_is_not_called(emitter: EventEmitter) -> None:
     assert log == []
 
 
+async def test_an_event_is_heard_while_it_has_a_handler_however_that_came_and_went(emitter: EventEmitter) -> None:
+    log: list[int] = []
+
+    async def emitted(number: int) -> list[int]:
+        log.clear()
+        heard = emitter.hears("a")
+        assert emitter.emit("a", number) is heard
+        await settled(emitter)
+        assert bool(log) is heard
+        return [*log]
+
+    assert await emitted(1) == []
+    emitter.add_listener("a", log.append)
+    emitter.on("a", lambda number: log.append(-number))
+    assert await emitted(2) == [2, -2]
+    emitter.listens_to("a")(lambda number: log.append(10 * number))
+    assert await emitted(3) == [3, -3, 30]
+    emitter.remove_listener("a", log.append)
+    assert await emitted(4) == [-4, 40]
+    emitter.remove_all_listeners("a")
+    assert await emitted(5) == []
+    emitter.on("a")(log.append)
+    emitter.once("a", lambda number: log.append(-number))
+    assert await emitted(6) == [6, -6]
+    assert await emitted(7) == [7]
+    emitter.remove_all_listeners()
+    assert await emitted(8) == []
+    emitter.once("a", log.append)
+    assert await emitted(9) == [9]
+    assert await emitted(10) == []
+
+
 async def test_a_handler_attached_after_the_event_but_before_its_turn_gets_it(emitter: EventEmitter) -> None:
     log: list[int] = []
     emitter.emit("a", 1)

@@ -132,10 +132,11 @@ def check_message(message: Fields) -> None:
     message.key("ts")
     message.optional_text("user")
     message.optional_text("subtype")
-    for reaction in message.each("reactions"):
-        reaction.text("name")
-        reaction.number("count")
-        reaction.keys("users")
+    if "reactions" in message.data:
+        for reaction in message.each("reactions"):
+            reaction.text("name")
+            reaction.number("count")
+            reaction.keys("users")
 
 
 def _checked(kind: Kind, record: Fields) -> str:

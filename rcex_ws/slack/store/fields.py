@@ -15,6 +15,9 @@ __all__ = ["Fields", "copy_json"]
 #: Far above what Slack sends, far below where recursion ends.
 _MAX_DEPTH = 100
 
+#: Needs no copy, nor a call to find that out: most of what an event holds.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 class Fields:
     """One JSON object of an event.
@@ -33,12 +36,12 @@ class Fields:
 
     __slots__ = ("_path", "data", "event_type")
 
-    def __init__(self, data: object, event_type: str, path: str = "") -> None:
+    def __init__(self, data: Any, event_type: str, path: str = "") -> None:
         self.event_type = event_type
         self._path = path
         if not isinstance(data, dict):
             self._refuse(path, f"expected an object, got {type(data).__name__}")
-        self.data = cast("dict[str, Any]", data)
+        self.data: dict[str, Any] = data
 
     def key(self, name: str) -> str:
         """Give an id or a timestamp: printable ASCII, never empty."""
@@ -53,14 +56,15 @@ class Fields:
 
     def text(self, name: str) -> str:
         """Give a string."""
-        value = self.present(name)
+        value = self.data.get(name)
         if not isinstance(value, str):
-            self._refuse(self._at(name), f"expected a string, got {type(value).__name__}")
+            self._refuse(self._at(name), f"expected a string, got {type(self.present(name)).__name__}")
         return value
 
     def optional_text(self, name: str) -> str | None:
         """Give a string, None when it is absent or null."""
-        return None if self.data.get(name) is None else self.text(name)
+        value = self.data.get(name)
+        return value if value is None or isinstance(value, str) else self.text(name)
 
     def number(self, name: str) -> int:
         """Give an integer."""
@@ -131,7 +135,7 @@ def _copy(value: object, event_type: str, depth: int) -> Any:
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
                 raise DataStoreError(f"{event_type}: a key is no string", event_type=event_type)
-            copied[key] = _copy(item, event_type, depth + 1)
+            copied[key] = item if type(item) in _PLAIN else _copy(item, event_type, depth + 1)
         return copied
     if isinstance(value, (list, tuple)):
         return [_copy(item, event_type, depth + 1) for item in cast("list[object]", value)]

@@ -102,7 +102,10 @@ class MemoryTables:
 
     def kind_of(self, conversation_id: str) -> Kind | None:
         """See `Tables`."""
-        return next((kind for kind in CONVERSATIONS if conversation_id in self._records[kind]), None)
+        for kind in CONVERSATIONS:
+            if conversation_id in self._records[kind]:
+                return kind
+        return None
 
     def put(self, kind: Kind, id_: str, record: Record) -> None:
         """See `Tables`."""
@@ -157,7 +160,9 @@ class MemoryTables:
 
     def append(self, conversation_id: str, message: Record) -> None:
         """See `Tables`."""
-        history = self._history.setdefault(conversation_id, OrderedDict())
+        history = self._history.get(conversation_id)
+        if history is None:
+            history = self._history[conversation_id] = OrderedDict()
         ts = message["ts"]
         if ts in history:
             return

@@ -69,8 +69,9 @@ def rule_name(event: Fields) -> str | None:
     if "type" not in event.data:
         return None
     name = event.text("type")
-    subtype = Fields(event.data, name).optional_text("subtype") if name == "message" else None
-    return name if subtype is None else f"message::{subtype}"
+    if name != "message" or event.data.get("subtype") is None:
+        return name
+    return f"message::{Fields(event.data, name).text('subtype')}"
 
 
 def _set(kind: Kind, name: str) -> Rule:
