@@ -68,6 +68,8 @@ class Stream:
         draw = self.random
         if draw.random() < 0.2:
             return draw.randbytes(draw.randrange(40))
+        if draw.random() < 0.1:
+            return b"\x88\x02\x03\xe8"
         first = draw.choice([0x81, 0x82, 0x01, 0x00, 0x80, 0x89, 0x8A, 0x88, 0xC1, draw.randrange(256)])
         data = draw.randbytes(draw.choice([0, 1, 2, 125, 126, 1000, MAX_SIZE, MAX_SIZE + 1]))
         size = draw.choice([len(data)] * 9 + [draw.randrange(2**63)])
