@@ -12,12 +12,15 @@ CONTENDERS = (*(f"{kind} {loop}" for loop in LOOPS for kind in ("rcex_ws", "ceil
 SIZES = (300, 3000)
 IN_FLIGHT = (0, 100)
 #: At least so many times the npm client's rate, by the number of requests in flight.
-GOALS_NPM = {0: 1.0, 100: 10.0}
+GOALS_NPM = {0: 1.3, 100: 10.0}
+#: The ceiling's CPU in ours: for a sync callback that takes 300 bytes, and for all else.
+GOALS = {"asyncio": 1.3, "uvloop": 1.25, "trio": 2.0}
+GOAL_ELSEWHERE = 0.8
 
 
 def main() -> None:
     """Run it."""
-    options = parse(__doc__, seconds=0.25)
+    options = parse(__doc__, rounds=15, seconds=0.1)
     turns = [turn for size in SIZES for in_flight in IN_FLIGHT for turn in _turns(size, in_flight)]
     with field(*CONTENDERS) as run:
         samples = alternate(run, sized(run, turns, options), options.rounds)
@@ -25,7 +28,8 @@ def main() -> None:
     report.show(RATE, CPU, SERVER)
     for size in SIZES:
         for in_flight in IN_FLIGHT:
-            _compare(report, _case(size, in_flight), GOALS_NPM[in_flight])
+            goals = GOALS if (size, in_flight) == (SIZES[0], 0) else {}
+            _compare(report, _case(size, in_flight), goals, GOALS_NPM[in_flight])
     report.server_kept_up()
     report.finish()
 
@@ -46,10 +50,11 @@ def _turns(size: int, in_flight: int) -> list[Turn]:
     return turns
 
 
-def _compare(report: Report, case: str, goal_npm: float) -> None:
+def _compare(report: Report, case: str, goals: dict[str, float], goal_npm: float) -> None:
     for loop in LOOPS:
         for kind in KINDS:
-            report.ratio(CPU, (case, f"ceiling {loop}"), (case, _ours(loop, kind)), at_least=0.7)
+            goal = goals.get(loop, GOAL_ELSEWHERE) if kind == "sync" else GOAL_ELSEWHERE
+            report.ratio(CPU, (case, f"ceiling {loop}"), (case, _ours(loop, kind)), at_least=goal)
     for loop in ("asyncio", "uvloop"):
         for other in (NPM, SDK):
             goal = goal_npm if other == NPM else None

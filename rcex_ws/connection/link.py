@@ -208,6 +208,7 @@ class Link:
         """Declare the connection lost; the first reason counts."""
         if self.loss is None:
             self.loss = loss
+            self._socket.stop_reading()
             self._outbox.stop()
             self._errands.put(self._scope.cancel)
             self._on_lost(loss)
@@ -256,22 +257,14 @@ class Link:
             raise failure
 
     async def _read(self, conversation: Conversation) -> None:
-        monitor, clock, outbox, received = self.monitor, self._clock, self._outbox, conversation.received
-
-        def on_message(data: bytes, binary: bool) -> None:
-            if self.loss is None:
-                received(data, binary)
-
-        def on_pong(data: bytes) -> None:
-            if self.loss is None:
-                conversation.ponged(data)
+        monitor, clock, outbox = self.monitor, self._clock, self._outbox
 
         def heard() -> None:
             if self.loss is None:
                 monitor.last_inbound = clock()
                 outbox.heard()
 
-        closed = await self._socket.read(Receivers(on_message, on_pong, heard))
+        closed = await self._socket.read(Receivers(conversation.received, conversation.ponged, heard))
         kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED
         if closed.unreadable:
             kind = LossKind.UNREADABLE

@@ -53,19 +53,18 @@ class Outbox:
         """Write a message in its turn; never waits."""
         if self._stopped:
             return
+        if self._first and not self._busy and not isinstance(message, CloseFrame) and self._socket.can_write():
+            self._first = False
+            self._write_one(message)
+            return
         self._messages.append(message)
         if self._busy:
             return
-        if not self._socket.can_write():
-            self._busy = True
-            self._wake_writer()
-        elif self._first:
-            self._first = False
-            self._flush()
-            self._done()
+        self._busy = True
+        if self._socket.can_write():
+            asyncio.get_running_loop().call_soon(self._flush)
         else:
-            self._busy = True
-            asyncio.get_running_loop().call_soon(self._flush_rest)
+            self._wake_writer()
 
     def heard(self) -> None:
         """Hear that something came: what is put next may be all that follows from it."""
@@ -88,21 +87,26 @@ class Outbox:
         self._messages.clear()
         self._messages.extend(rest)
 
+    def _write_one(self, message: bytes | Frame | Pending[Any]) -> None:
+        """Write a message when nothing waits: what `_flush` does, without the detours."""
+        if isinstance(message, Pending):
+            if message.settled:
+                return
+            message.sent = True
+            message = message.frame
+        try:
+            self._socket.write((message,))
+        except Exception as exc:  # noqa: BLE001 - as in `_flush`
+            self._failure, self._busy = exc, True
+            self._wake_writer()
+
     def _flush(self) -> None:
-        """Write what the socket takes without waiting."""
+        """Write what the socket takes without waiting, in one go; leave the rest to the writer."""
         try:
             while self._messages and not isinstance(self._messages[0], CloseFrame) and self._socket.can_write():
                 self._socket.write(self._next_batch())
         except Exception as exc:  # noqa: BLE001 - raised again by the writer, whose owner hears of it
             self._failure = exc
-
-    def _flush_rest(self) -> None:
-        """Write what was put after the first message, in one go."""
-        self._flush()
-        self._done()
-
-    def _done(self) -> None:
-        """Leave the rest to the writer, if there is one."""
         self._busy = bool(self._messages) or self._failure is not None
         if self._busy:
             self._wake_writer()

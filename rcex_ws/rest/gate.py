@@ -73,7 +73,7 @@ class RateGate:
             headers: its headers, looked up without regard to case.
             now: monotonic seconds, the same clock as in `delay`.
         """
-        name = headers.get("X-Rate-Limit-Group", "").lower()
+        name = (headers.get("X-Rate-Limit-Group") or "").lower()
         if not name and status != 429:
             return
         key = _key(method, path)
@@ -125,7 +125,10 @@ class RateGate:
     def _group(self, name: str, now: float) -> _Group:
         if name not in self._groups and len(self._groups) >= _KNOWN_PATHS:
             self._groups = {name: group for name, group in self._groups.items() if group.closed_until > now}
-        return self._groups.setdefault(name, _Group())
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = _Group()
+        return group
 
     def _learn(self, key: str, name: str) -> None:
         self._names[key] = name

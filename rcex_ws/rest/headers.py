@@ -7,11 +7,13 @@ Pure; used by every other module of `rcex_ws.rest`. HTTPS gives lower-case names
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from rcex_ws.retry_after import parse_retry_after
 
 __all__ = ["Headers", "retry_after"]
+
+T = TypeVar("T")
 
 
 class Headers(Mapping[str, str]):
@@ -34,15 +36,19 @@ class Headers(Mapping[str, str]):
             self._index = {key.lower(): str(value) for key, value in self._raw.items()}
         return self._index[name.lower()]
 
-    def find(self, name: str) -> str | None:
-        """Return a header, or None: `get` without its detour, for what is asked of every answer and often missing."""
-        value = self._raw.get(name)
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+    @overload
+    def get(self, key: str, /, default: str | T) -> str | T: ...
+    def get(self, key: str, /, default: object = None) -> object:
+        """Return a header, or the default: every answer is asked for some that it may lack."""
+        value = self._raw.get(key)
         if value is not None:
             return str(value)
         try:
-            return self[name]
+            return self[key]
         except KeyError:
-            return None
+            return default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._raw)

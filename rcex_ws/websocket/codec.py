@@ -57,10 +57,12 @@ class Codec:
 
     Attributes:
         ending: how it ended; None while it lives.
+        deaf: whether nothing more is to be handed over.
     """
 
     def __init__(self, protocol: ClientProtocol | ServerProtocol, *, max_size: int) -> None:
         self.ending: Ending | None = None
+        self.deaf = False
         self._protocol = protocol
         self._max_size = max_size
         self._buffer: bytes | bytearray = b""
@@ -162,6 +164,8 @@ class Codec:
                 message(whole[start:end], first == _BINARY)
                 position = end
                 frames += 1
+                if self.deaf:
+                    break
                 if frames & _LOOK and length <= _LARGE:
                     continue
             else:
@@ -170,17 +174,17 @@ class Codec:
                     break
                 self._parse(bytes(buffer[position:end]), receivers)
                 position, fast = end, self._fast
-                if self.ending is not None:
-                    self._buffer = b""
-                    return False
+                if self.ending is not None or self.deaf:
+                    break
             if turn is None:
                 turn = Turn()
             elif turn.over():
                 more = position < size
                 break
-        if position >= size:
+        if self.deaf or self.ending is not None:
             self._buffer = b""
-        elif position:
+            return False
+        if position:
             self._buffer = buffer[position:]
         return more
 

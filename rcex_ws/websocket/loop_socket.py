@@ -71,6 +71,10 @@ class LoopSocket(LoopConnection):
         self.write(messages)
         return True
 
+    def stop_reading(self) -> None:
+        """Hand over nothing more, from this moment on."""
+        self._opened().deaf = True
+
     def can_write(self) -> bool:
         """Tell whether `write` is possible: while the WebSocket is open and the network not behind."""
         return self._writable.is_set() and self._is_open()

@@ -60,6 +60,10 @@ class Socket(Protocol):
         """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves."""
         ...
 
+    def stop_reading(self) -> None:
+        """Hand over nothing more, from this moment on."""
+        ...
+
     def can_write(self) -> bool:
         """Tell whether `write` is possible: on asyncio, while the WebSocket is open and the network not behind."""
         ...

@@ -114,6 +114,10 @@ class StreamSocket:
                 return False
             return await self._write_alone(codec.encode(messages))
 
+    def stop_reading(self) -> None:
+        """Hand over nothing more, from this moment on."""
+        self._opened().deaf = True
+
     def can_write(self) -> bool:
         """Tell that writing may wait, and needs a task."""
         return False

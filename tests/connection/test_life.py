@@ -451,6 +451,9 @@ class FakeSocket:
         await self._ended.wait()
         return self._closed
 
+    def stop_reading(self) -> None:
+        """Nothing is read."""
+
     def can_write(self) -> bool:
         return False
 

@@ -61,6 +61,9 @@ class Wire:
 
         return await self._socket.read(replace(receivers, message=handle))
 
+    def stop_reading(self):
+        self._socket.stop_reading()
+
     def can_write(self):
         return False  # let the writer do it, which awaits
 
