@@ -6,6 +6,7 @@ One wake-up per read, not per frame.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import trio
 
@@ -42,12 +43,11 @@ class StreamSocket:
 
     def descriptors(self) -> Iterable[int]:
         """Give the descriptor of the connection, if it has one and is open."""
-        stream = self._stream
-        while isinstance(stream, trio.SSLStream):
-            stream = stream.transport_stream
-        if not isinstance(stream, trio.SocketStream) or stream.socket.fileno() < 0:
-            return ()
-        return (stream.socket.fileno(),)
+        stream: Any = self._stream
+        while (below := getattr(stream, "transport_stream", None)) is not None:  # TLS, and what a proxy needs
+            stream = below
+        socket = getattr(stream, "socket", None)  # memory has none
+        return () if socket is None or socket.fileno() < 0 else (socket.fileno(),)
 
     async def open(self) -> None:
         """Do the opening handshake.
