@@ -46,7 +46,7 @@ lint: .venv/installed-dev
 docs: .venv/installed-docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
-BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack
+BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack broadcast
 
 bench: .venv/installed-bench
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh

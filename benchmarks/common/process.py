@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["LOOPS", "NPM", "ROOT", "RTM_API", "SDK", "Contender", "Field", "Sample", "field"]
+__all__ = ["BROADCASTERS", "LOOPS", "NPM", "ROOT", "RTM_API", "SDK", "Contender", "Field", "Sample", "field"]
 
 ROOT = Path(__file__).parents[2]
 _PEERS = ROOT / "tests/peers"
@@ -26,6 +26,9 @@ _PATIENCE = 120.0
 Sample = dict[str, Any]
 
 LOOPS = ("asyncio", "uvloop", "trio")
+#: Servers; each brings its clients along.
+_SERVERS = {"rcex_ws server": "ours", "websockets.broadcast": "websockets"}
+BROADCASTERS = tuple(f"{name} {loop}" for loop in ("asyncio", "uvloop") for name in _SERVERS)
 NPM, SDK, RTM_API = "npm @rc-ex/ws", "ringcentral SDK", "npm @slack/rtm-api"
 _MODULES = {
     "rcex_ws": "ours",
@@ -35,15 +38,23 @@ _MODULES = {
     "Slack ceiling": "slack_ceiling",
 }
 
-_COMMANDS: dict[str, list[str]] = {
-    f"{name} {loop}": [sys.executable, "-m", f"benchmarks.contenders.{module}", loop]
-    for name, module in _MODULES.items()
-    for loop in LOOPS
-} | {
-    NPM: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/npm.mjs")],
-    RTM_API: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/slack_npm.mjs")],
-    SDK: [str(_PEERS / "python/.venv/bin/python"), str(ROOT / "benchmarks/contenders/sdk.py")],
-}
+_COMMANDS: dict[str, list[str]] = (
+    {
+        f"{name} {loop}": [sys.executable, "-m", f"benchmarks.contenders.{module}", loop]
+        for name, module in _MODULES.items()
+        for loop in LOOPS
+    }
+    | {
+        f"{name} {loop}": [sys.executable, "-m", "benchmarks.contenders.broadcaster", loop, kind]
+        for name, kind in _SERVERS.items()
+        for loop in ("asyncio", "uvloop")
+    }
+    | {
+        NPM: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/npm.mjs")],
+        RTM_API: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/slack_npm.mjs")],
+        SDK: [str(_PEERS / "python/.venv/bin/python"), str(ROOT / "benchmarks/contenders/sdk.py")],
+    }
+)
 #: What must be there for a contender that is not our own; tests/peers/setup.sh installs it.
 _NEEDS = {
     NPM: _PEERS / "node/node_modules/.installed",
