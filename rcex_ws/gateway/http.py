@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import h11
 
 from rcex_ws.websocket.listen import accept_all
-from rcex_ws.websocket.server_peer import reset
+from rcex_ws.websocket.server_connection import reset
 
 __all__ = ["Application", "Message", "Receive", "Scope", "Send", "serve_http"]
 

@@ -32,6 +32,7 @@ _MAX_LINE = 8000
 _MAX_LINES = 100
 
 _TOKEN = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+_TARGET = re.compile(rb"[!-~]+")
 _VERSION = re.compile(rb"HTTP/\d\.\d")
 _UNSAFE = re.compile(r"[\r\n\0]")
 
@@ -214,7 +215,7 @@ def _check(head: bytes) -> None:
         raise _Refused(431, "The head of the request is too large.")
     method, _, rest = first.partition(b" ")
     target, _, version = rest.partition(b" ")
-    if not _TOKEN.fullmatch(method) or not target or not _VERSION.fullmatch(version):
+    if not _TOKEN.fullmatch(method) or not _TARGET.fullmatch(target) or not _VERSION.fullmatch(version):
         raise _Refused(400, "This is no request of HTTP.")
     if version != b"HTTP/1.1":
         raise _Refused(505, "A WebSocket needs HTTP/1.1.")
