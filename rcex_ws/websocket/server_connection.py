@@ -54,7 +54,7 @@ class ServerConnection(LoopConnection):
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        return not self._left and not self._stream_over and self._is_open()
+        return not self._left and self._codec is not None and not self._transport.is_closing()
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Begin the closing handshake; see `Peer.close`."""

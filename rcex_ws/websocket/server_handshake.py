@@ -131,6 +131,7 @@ class ServerHandshake:
             response.headers["Sec-WebSocket-Protocol"] = subprotocol
         _put(response.headers, headers or {})
         self._protocol.send_response(response)
+        self._response = None
         codec = Codec(self._protocol, max_size=self._max_size)
         if self._data:
             codec.feed(bytes(self._data))

@@ -10,12 +10,13 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rcex_ws.websocket.frames import Binary
 from rcex_ws.websocket.peer import PeerOptions, broadcast
 from rcex_ws.websocket.server_peer import ServerPeer
+from rcex_ws.websocket.socket import Ending
 from tests.websocket.serving import CLOSE, UPGRADE, masked
 
 
@@ -291,6 +292,47 @@ def test_any_order_of_calls_ends_well(steps: list[str]) -> None:
             await case.ended()
             assert not peer.is_open
             assert case.told.count("closing") == 1
+            group.cancel_scope.cancel()
+
+    asyncio.run(main())
+
+
+chunks = st.lists(
+    st.one_of(
+        st.binary(max_size=40),
+        st.builds(masked, st.integers(0, 255), st.binary(max_size=20)),
+        st.sampled_from([CLOSE, UPGRADE, b"GET / HTTP/1.1\r\n\r\n", b"\x81\xff" + b"\xff" * 8, b"\r\n\r\n"]),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=400)
+@given(chunks, st.booleans())
+def test_any_bytes_end_well(data: list[bytes], opened: bool) -> None:
+    """As a request and as frames: nothing escapes, every end is told, and nothing is kept after it."""
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            case = Case(group)
+            if opened:
+                await case.open()
+            else:
+                await outside(case.peer.connection_made, case.transport)
+            for one in data:
+                await outside(case.peer.data_received, one)
+            await outside(case.peer.eof_received)
+            case.transport.close()
+            await outside(case.peer.connection_lost, None)
+            while case.loop.soon:
+                await outside(case.loop.turn)
+            if opened:
+                assert isinstance(await case.ended(), Ending)
+                assert case.told.count("closing") == 1
+            else:
+                answered = b"".join(case.transport.writes)
+                assert not answered or answered.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505"))
+            assert not case.peer.is_open
             group.cancel_scope.cancel()
 
     asyncio.run(main())
