@@ -25,7 +25,8 @@ __all__ = ["Errands", "Signal", "Waiter", "loop_clock", "new_waiter", "now", "on
 def on_trio() -> bool:
     """Tell whether the caller runs on trio; without it, on asyncio."""
     trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())
+    # Without `lowlevel` it is just being imported, by another thread; then nobody runs on it.
+    return trio is not None and hasattr(trio, "lowlevel") and bool(trio.lowlevel.in_trio_run())
 
 
 def loop_clock() -> Callable[[], float]:

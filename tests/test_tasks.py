@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
+from types import ModuleType
 
 import anyio
 import pytest
@@ -38,6 +40,12 @@ async def root() -> AsyncIterator[RootTask]:
 
 async def test_it_knows_its_event_loop(anyio_backend_name: str) -> None:
     assert on_trio() is (anyio_backend_name == "trio")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_trio_that_another_thread_is_just_importing_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trio", ModuleType("trio"))
+    assert not on_trio()
 
 
 async def test_a_child_runs_and_ends(root: RootTask, crashes: Crashes) -> None:
