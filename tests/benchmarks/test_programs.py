@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("broadcast", "growth", "idle", "notifications", "recovery", "rest_https", "rest_over_websocket", "slack", "startup")
+PROGRAMS = (
+    *("broadcast", "growth", "idle", "notifications", "recovery"),
+    *("rest_https", "rest_over_websocket", "slack", "startup"),
+)
 TIME_LIMIT = 80.0
 
 pytestmark = [
