@@ -98,7 +98,8 @@ class SlackConversation:
         else:
             if kind == "goodbye" and self._common.active is self:
                 self._common.goodbye()
-            if self._is_new(data, event):
+            overlap = self._common.overlap
+            if overlap.alone or overlap.is_new(self.number, data, event, now()):
                 self._common.feed.frame(data, event, public=True)
 
     def ponged(self, data: bytes) -> None:
@@ -183,11 +184,6 @@ class SlackConversation:
         else:
             common.messages.replayed(number)
             common.feed.frame(data, event, public=True)
-
-    def _is_new(self, data: bytes, event: Event) -> bool:
-        """Tell whether an event did not come over another connection already."""
-        overlap = self._common.overlap
-        return overlap.alone or overlap.is_new(self.number, data, event, now())
 
     def _take_over(self) -> None:
         self._common.active = self

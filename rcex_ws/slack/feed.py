@@ -61,7 +61,8 @@ class Feed:
         self._queue: DeliveryQueue[Step | _Frame] = DeliveryQueue(
             max_items=settings.max_pending, max_bytes=settings.max_pending_bytes, on_overflow=self._overflowed
         )
-        self._who: dict[str, str] = {}
+        self._self_id: str | None = None
+        self._team_id: str | None = None
         self._callbacks = 0  # that wait for their turn
         self._last: deque[Step] = deque()  # what follows when the queue is closed and empty
 
@@ -99,7 +100,7 @@ class Feed:
 
     def started(self, start: StartData) -> None:
         """Let the store take the answer of rtm.connect or rtm.start, then emit `authenticated`."""
-        self._who = {"self_id": start.self_id, "team_id": start.team_id}
+        self._self_id, self._team_id = start.self_id, start.team_id
         if self._store is not None:
             self.then(partial(self._store.cache_start, start.data))
         self.tell(Events.AUTHENTICATED, start.data)
@@ -121,7 +122,7 @@ class Feed:
     def message(self, message: Mapping[str, Any]) -> None:
         """Let the store see a message of our own, which Slack does not send back to us."""
         if self._store is not None:
-            self.then(partial(self._store.apply, message, **self._who))
+            self.then(partial(self._store.apply, message, self_id=self._self_id, team_id=self._team_id))
 
     def close(self) -> None:
         """Take nothing more; what is queued is still delivered."""
@@ -169,7 +170,7 @@ class Feed:
             return
         if self._store is not None:
             try:
-                await self._store.apply(event, **self._who)
+                await self._store.apply(event, self_id=self._self_id, team_id=self._team_id)
             except Exception as exc:  # noqa: BLE001 - logged and reported
                 self._raised(exc)
         if event.get("reply_to"):

@@ -116,16 +116,17 @@ class Fields:
         raise DataStoreError(f"{self.event_type}: {where}{why}", event_type=self.event_type, field=field or None)
 
 
-def copy_json(value: object, event_type: str) -> Any:
+def copy_json(value: object, event_type: str, depth: int = 0) -> Any:
     """Copy an event: its handlers may change the object they were given, the model must not change with it.
+
+    Args:
+        value: what is copied.
+        event_type: names the event in errors.
+        depth: how deep it stands in the event.
 
     Raises:
         DataStoreError: there is something in it that JSON cannot have.
     """
-    return _copy(value, event_type, 0)
-
-
-def _copy(value: object, event_type: str, depth: int) -> Any:
     if value is None or isinstance(value, (str, int, float)):
         return value
     if depth == _MAX_DEPTH:
@@ -135,8 +136,8 @@ def _copy(value: object, event_type: str, depth: int) -> Any:
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
                 raise DataStoreError(f"{event_type}: a key is no string", event_type=event_type)
-            copied[key] = item if type(item) in _PLAIN else _copy(item, event_type, depth + 1)
+            copied[key] = item if type(item) in _PLAIN else copy_json(item, event_type, depth + 1)
         return copied
     if isinstance(value, (list, tuple)):
-        return [_copy(item, event_type, depth + 1) for item in cast("list[object]", value)]
+        return [copy_json(item, event_type, depth + 1) for item in cast("list[object]", value)]
     raise DataStoreError(f"{event_type}: JSON has no {type(value).__name__}", event_type=event_type)

@@ -167,10 +167,8 @@ class MemoryTables:
         if ts in history:
             return
         history[ts] = message
-        self._undo.append(lambda: history.pop(ts))
-        if len(history) > self._max_history:
-            oldest = history.popitem(last=False)
-            self._undo.append(lambda: _put_first(history, oldest))
+        oldest = history.popitem(last=False) if len(history) > self._max_history else None
+        self._undo.append(lambda: _take_back(history, ts, oldest))
 
     def replace(self, conversation_id: str, message: Record) -> None:
         """See `Tables`."""
@@ -214,6 +212,8 @@ class MemoryTables:
         self._records, self._history = records, history
 
 
-def _put_first(history: OrderedDict[str, Record], entry: tuple[str, Record]) -> None:
-    history[entry[0]] = entry[1]
-    history.move_to_end(entry[0], last=False)
+def _take_back(history: OrderedDict[str, Record], ts: str, oldest: tuple[str, Record] | None) -> None:
+    del history[ts]
+    if oldest is not None:
+        history[oldest[0]] = oldest[1]
+        history.move_to_end(oldest[0], last=False)
