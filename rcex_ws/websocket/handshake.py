@@ -47,15 +47,15 @@ _DEFLATE = ClientPerMessageDeflateFactory(
 )
 
 
-class Redirected(ConnectFailed):
-    """Report that the server wants the upgrade somewhere else.
+class Redirected(Exception):
+    """Say, to who opens the connection, that the server wants the upgrade somewhere else.
 
     Args:
         location: where; may be relative, and hold secrets.
     """
 
     def __init__(self, location: str) -> None:
-        super().__init__("the server redirected the upgrade", upgrade_sent=True)
+        super().__init__("the server redirected the upgrade")
         self.location = location
 
 
@@ -151,7 +151,7 @@ def _failed(why: str) -> ConnectFailed:
     return ConnectFailed(f"the WebSocket upgrade failed: {why}", upgrade_sent=True)
 
 
-def _refusal(response: Response) -> ConnectFailed:
+def _refusal(response: Response) -> UpgradeRefused | Redirected:
     headers = response.headers
     location = headers.get("Location")
     if response.status_code in _REDIRECTS and location is not None:
