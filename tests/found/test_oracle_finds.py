@@ -165,6 +165,36 @@ async def test_detaching_with_a_store_while_the_connection_is_lost_leaves_it_to_
         await then.number(1)
 
 
+@pytest.mark.parametrize("offered", [True, False], ids=["cut off", "not begun"])
+async def test_closing_leaves_the_replay_of_an_attempt_that_it_cut_off_to_the_next_process(
+    tmp_path: Path, told: Told, *, offered: bool
+) -> None:
+    shelf, then = Shelf(), Told()
+    with Peer() as peer:
+        async with installed(peer, tmp_path, told, session_store=shelf, wait=0.02 if offered else 60.0) as ext:
+            await ext.subscribe([MESSAGES], told.on_notification)
+            proven = peer.notify(1)
+            await told.number(1)
+            peer.hold()
+            peer.close(1001)  # with a word, and for the first time: nothing else can have been lost
+            lost = peer.notify(2)
+            if offered:
+                await until(lambda: peer.waiting)
+            else:
+                await told.until(lambda: told.of(Events.DISCONNECTED))
+            await ext.detach()
+        if offered:
+            peer.buffer.clear()  # the server had let it in, and has replayed
+        peer.let_in()
+        async with installed(peer, tmp_path, then, session_store=shelf) as ext:
+            await ext.subscribe([MESSAGES], then.on_notification)
+            await then.until(lambda: then.of(Events.CONNECTION_READY))
+            if not offered:
+                await then.number(2)
+    assert [gap.certain for gap in then.gaps] == ([False] if offered else []), then.gaps
+    assert not offered or covering(then.gaps, lost, proven=proven), then.gaps
+
+
 async def test_killed_right_after_a_clean_session_was_resumed_the_next_process_tells_a_possible_gap(
     gateway: Gateway, tmp_path: Path, told: Told
 ) -> None:
