@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws import Events, Gap, Notification, State, SubscriptionState
+from rcex_ws import Events, Gap, Notification, RequestTimeout, State, SubscriptionState
 from rcex_ws.gateway import Gateway
 from rcex_ws.gateway.frames import connection_details
 from rcex_ws.gateway.sessions import Frame
@@ -236,6 +236,28 @@ async def test_killed_while_it_subscribes_again_the_next_process_tells_since_whe
             await ext.subscribe([MESSAGES], then.on_notification)
             await then.until(lambda: then.gaps)
     assert _certain(covering(then.gaps, lost, proven=proven)), then.gaps
+
+
+async def test_a_refresh_that_was_not_answered_is_asked_again_as_the_answer_may_have_been_that_it_is_gone(
+    tmp_path: Path, told: Told
+) -> None:
+    with Peer() as peer:
+        async with logged_in(peer, tmp_path) as rc:
+            ext = extension(told, request_timeout=0.2)
+            await rc.install_extension(ext)
+            subscription = await ext.subscribe([MESSAGES], told.on_notification)
+            proven = peer.notify(1)
+            await told.number(1)
+            await delete(rc, subscription)
+            lost = peer.lose()
+            peer.answer_delay = 0.3
+            with pytest.raises(RequestTimeout):
+                await subscription.refresh()
+            peer.answer_delay = 0.0
+            await told.until(lambda: told.gaps)
+            assert _certain(covering(told.gaps, lost, proven=proven)), told.gaps
+            assert len(told.gaps) == 1
+            assert peer.filters == [MESSAGES]
 
 
 # -- a lost session, and what the queue drops ----------------------------------------------------------------------
