@@ -60,7 +60,7 @@ def measure(history: History) -> Iterator[Measured]:
             yield Measured(gap)  # one was in hand for long, or it was merged with others
             continue
         if gap.of_waiting:
-            yield _of_overflow(history, proofs, gap)
+            yield _of_overflow(history, proofs, gap, outages)
             continue
         if NOT_GRANTED in gap.reason or doubts.not_granted(gap.told_at):
             yield Measured(gap)
@@ -83,10 +83,10 @@ def _over(history: History, since: float, proven: float) -> float:
     return history.server_time(proven) - MARGIN - CLOCK - skew - since
 
 
-def _of_overflow(history: History, proofs: Proofs, gap: Gap) -> Measured:
+def _of_overflow(history: History, proofs: Proofs, gap: Gap, outages: list[tuple[int, float, float]]) -> Measured:
     """Measure a gap of a full queue: it begins with the oldest that this life was sent and did not handle.
 
-    When that has no time of its own, it begins with what was proven before.
+    When that has no time of its own, it begins with what was proven before; in an outage, before that.
     """
     life = history.lives[gap.life]
     missed = _undelivered(history, life, gap.told_at)
@@ -95,6 +95,8 @@ def _of_overflow(history: History, proofs: Proofs, gap: Gap) -> Measured:
     oldest = min(at for at, _ in missed) - MARGIN
     proof = Proof(oldest, gap.told_at, "what was not handled", gap.life, written=True, alive=True)
     if not all(stamped for _, stamped in missed):
+        open_ = (lost for life, lost, over in outages if life == gap.life and lost <= oldest + MARGIN < over)
+        oldest = min([oldest, *open_])
         before = proofs.last(gap.life, oldest, alive=True, seen=oldest)
         if before is None:
             return Measured(gap)
