@@ -16,6 +16,8 @@ LOST = "lost"
 NEAR = 0.5
 # What the client is told when its store fails.
 _FULL_DISK = "No space left"
+# And when a full queue begins to drop.
+_DROPPING = "SlowConsumer"
 
 
 def fates(history: History) -> Iterator[tuple[j.Made, str]]:
@@ -75,11 +77,31 @@ def _let_go(history: History, life: Life, at: float) -> float | None:
 
 
 def _not_told_yet(history: History, life: Life, n: int, at: float) -> bool:
-    """Say whether a kill came before an event's turn, behind a busy handler, or before an outage was over."""
+    """Say whether a kill came before an event's turn, behind a busy handler, or before an outage was over.
+
+    Or before the gap of a full queue that was dropping, as the application knew.
+    """
     lost = history.disconnected_at(life)
     if lost is not None and at >= lost - silence(life.options):
         return True
-    return n > life.last_handled and _busy(history, life)
+    return (n > life.last_handled and _busy(history, life)) or _was_dropping(history, life, n)
+
+
+def _was_dropping(history: History, life: Life, n: int) -> bool:
+    """Say whether a full queue, in which an event waited, had begun to drop, and the gap was not told yet."""
+    since: float | None = None
+    for record in history.client:
+        match record:
+            case j.Told(life=life.number, event="error") if _DROPPING in record.detail:
+                since = record.at
+            case j.GapTold(life=life.number) if any(
+                gap.of_overflow and gap.told_at == record.at for gap in history.gaps
+            ):
+                since = None
+            case _:
+                pass
+    handled = (record.n for record in history.handled if record.life == life.number and record.at < (since or 0.0))
+    return since is not None and n > max(handled, default=0)
 
 
 def _under_way(history: History, proofs: Proofs, life: Life, n: int, at: float, end: float) -> bool:

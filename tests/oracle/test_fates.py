@@ -132,6 +132,21 @@ def test_what_waited_behind_a_busy_handler_at_a_kill_is_not_lost() -> None:
     assert lost(run) == [n + 1]
 
 
+@pytest.mark.parametrize(("told", "handled_before"), [(False, False), (True, False), (False, True)])
+def test_what_a_full_queue_has_dropped_before_a_kill_is_not_lost_until_its_gap_is_told(
+    *, told: bool, handled_before: bool
+) -> None:
+    run = begun_without_a_store()
+    dropped, later = missed(run, 70.0), missed(run, 70.1)
+    run.handle(70.2 if handled_before else 70.4, later)
+    run.client.append(j.HandlerDone(at=70.4, life=1, n=later, consumer=2))
+    run.client.append(j.Told(at=70.3, life=1, event="error", detail="SlowConsumer()", state="ready"))
+    if told:  # of others
+        run.tell(70.4, 70.35, 70.4, certain=True, reason="3 notifications dropped because the consumer was too slow")
+    run.end(100.0, "kill")
+    assert lost(run) == ([dropped] if told or handled_before else [])
+
+
 def begun_without_a_store() -> Journals:
     """Begin a life without a store, whose handlers take no time."""
     run = Journals()

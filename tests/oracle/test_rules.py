@@ -97,6 +97,18 @@ def test_a_heartbeat_that_may_not_have_been_answered_proves_nothing() -> None:
     assert run.judge("endless") == []
 
 
+@pytest.mark.parametrize("asked", [38.0, 49.0])
+def test_a_change_that_a_loss_has_left_unanswered_is_in_doubt_from_its_beginning(asked: float) -> None:
+    run = begun()
+    op = run.ask(asked, [PRESENCE, SMS], consumer=4)
+    for lost in (40.0, 50.0):
+        run.lose(lost, "rst")
+        run.open(lost + 5, "Successful")
+    run.answer(61.0, op, [PRESENCE, SMS], by="PUT")
+    run.tell(60.9, 33.0, 60.9, certain=False, reason="a change of the filters was not answered")
+    assert bool(run.judge("endless")) is (asked > 40.0)
+
+
 def gone(since: float | None) -> Journals:
     """Let the server lose the subscription at 30, and the client find out at 60, after an answered call at 50."""
     run = begun(faults=["vanish"])
