@@ -102,6 +102,21 @@ async def test_a_write_that_failed_is_tried_again_though_nothing_changes(
         assert shelf.kept.subscription.wanted == (MESSAGES,)
 
 
+async def test_what_a_consumer_has_taken_is_written_though_nothing_more_comes(
+    gateway: Gateway, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rcex_ws.wsg.keeper._PAUSE", 0)
+    shelf = Shelf()
+    async with installed(gateway, tmp_path, told, session_store=shelf) as ext:
+        subscription = await ext.subscribe([MESSAGES])
+        (uuid,) = gateway.notify(MESSAGES, {"i": 1})
+        await until(lambda: subscription.pending)
+        await anyio.wait_all_tasks_blocked()
+        assert uuid not in shelf.kept.uuids
+        assert (await anext(aiter(subscription))).uuid == uuid
+        await until(lambda: uuid in shelf.kept.uuids, within=1)
+
+
 # -- what ends while the connection is lost ------------------------------------------------------------------------
 
 
