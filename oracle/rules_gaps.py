@@ -115,10 +115,15 @@ def _left_behind(history: History, sessions: set[int], at: float) -> bool:
 
 
 def _let_go(history: History, at: float) -> bool:
-    """Say whether the life at a moment revoked, or connected anew, before it can have noticed a loss."""
+    """Say whether the life at a moment let go for good, by whatever call, before it can have noticed a loss."""
     life = history.life_at(at)
-    end = None if life is None else history.let_go(life.number, at)
-    return life is not None and end is not None and at >= end - silence(life.options)
+    if life is None:
+        return False
+    end = history.let_go(life.number, at)
+    closing = life.closing
+    if end is None and closing is not None and closing.at >= at and (life.revoked or not life.store):
+        end = closing.at if history.disconnected_at(life) is None else None  # an outage is told of as certain
+    return end is not None and at >= end - silence(life.options)
 
 
 def _never_stored(history: History, at: float) -> bool:

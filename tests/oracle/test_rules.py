@@ -296,6 +296,21 @@ def test_what_a_session_drops_that_the_client_has_left_is_not_certainly_missing(
     assert bool(run.judge("uncertain")) is not ready
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_who_closes_for_good_in_a_replay_may_not_have_noticed_that_it_was_not_whole(*, lost: bool) -> None:
+    run = begun()
+    run.lose(40.0, "rst")
+    n = run.make(45.0)
+    run.server.append(j.Buffered(at=45.0, n=n, session=1, sub="sub"))
+    run.open(50.0, "Successful")  # and does not get to write it
+    if lost:
+        run.lose(51.0, "rst")
+    run.tell(50.2, 5.0, 50.0, certain=False, reason=SILENT)
+    run.end(52.0, "revoke")
+    run.server.append(j.Dropped(at=300.0, n=n, session=1, why="forgotten"))
+    assert bool(run.judge("uncertain")) is lost
+
+
 def test_what_another_session_has_kept_too_is_not_certainly_missing() -> None:
     run = begun()
     n = run.make(45.0)
