@@ -57,6 +57,8 @@ def _excused(history: History, proofs: Proofs, n: int, at: float, due: Due) -> b
         return False
     if _unread(history, life, n, at) or _not_stored(history, at) or _given_up(history, life):
         return True
+    if _cut_short(history, life) and _was_dropping(history, life, n):
+        return True
     end = _let_go(history, life, at)
     if end is not None and _under_way(history, proofs, life, n, at, end):
         return True
@@ -85,6 +87,17 @@ def _not_told_yet(history: History, life: Life, n: int, at: float) -> bool:
     if lost is not None and at >= lost - silence(life.options):
         return True
     return (n > life.last_handled and _busy(history, life)) or _was_dropping(history, life, n)
+
+
+def _cut_short(history: History, life: Life) -> bool:
+    """Say whether a close for good cut the hook short: a gap that it has no time for is only in the log."""
+    if life.closing is None or (life.store and not life.revoked):
+        return False
+    return any(
+        isinstance(record, j.HookDone)
+        and (record.life == life.number and record.how == "cancelled" and record.at >= life.closing.at)
+        for record in history.client
+    )
 
 
 def _was_dropping(history: History, life: Life, n: int) -> bool:

@@ -147,6 +147,21 @@ def test_what_a_full_queue_has_dropped_before_a_kill_is_not_lost_until_its_gap_i
     assert lost(run) == ([dropped] if told or handled_before else [])
 
 
+@pytest.mark.parametrize(("how", "hook"), [("revoke", "cancelled"), ("revoke", "returned"), ("detach", "cancelled")])
+def test_a_gap_for_which_the_hook_had_no_time_at_a_close_for_good_is_only_in_the_log(how: str, hook: str) -> None:
+    run = begun()
+    run.client.append(j.Iterating(at=15.0, life=1, iterator=1, consumer=2))
+    dropped = missed(run, 70.0)
+    run.client.append(j.Told(at=70.3, life=1, event="error", detail="SlowConsumer()", state="ready"))
+    run.call(200.0, "one")
+    run.end(300.0, how)
+    run.client.append(j.HookDone(at=300.25, life=1, how=hook))
+    run.begin(310.0)
+    run.open(311.0, "Successful")
+    run.subscribe(312.0, [PRESENCE], consumer=2)
+    assert lost(run) == ([] if (how, hook) == ("revoke", "cancelled") else [dropped])
+
+
 def begun_without_a_store() -> Journals:
     """Begin a life without a store, whose handlers take no time."""
     run = Journals()
