@@ -211,6 +211,25 @@ def test_a_gap_of_all_time_covers_nothing_that_a_life_before_should_have_told_of
     assert lost(run) == ([n] if subscribed else [])
 
 
+@pytest.mark.parametrize("replayed", [True, False])
+def test_what_a_replay_has_brought_to_a_life_is_left_to_the_one_after_it(*, replayed: bool) -> None:
+    run = begun()
+    run.end(100.0, "detach")
+    n = run.make(105.0)
+    run.server.append(j.Buffered(at=105.0, n=n, session=1, sub="sub"))
+    run.begin(110.0)
+    run.open(111.0, "Successful", replayed=1)
+    if replayed:
+        run.write(111.0, n, "replay")
+    run.subscribe(112.0, [PRESENCE], consumer=3)
+    run.end(120.0, "detach")
+    run.begin(130.0)
+    run.open(131.0)
+    run.subscribe(132.0, [PRESENCE], consumer=2)
+    run.tell(132.5, None, 132.3, certain=True, reason="what is kept cannot be read")
+    assert lost(run) == ([] if replayed else [n])
+
+
 @pytest.mark.parametrize("how", ["kill", "detach"])
 @pytest.mark.parametrize("stored", [True, False])
 def test_what_a_store_has_failed_to_take_is_not_known_to_the_next_life(how: str, *, stored: bool) -> None:
