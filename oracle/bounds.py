@@ -7,6 +7,7 @@ kind before what it tells of: of what was written for a loss, of the subscriptio
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,7 +61,7 @@ def measure(history: History) -> Iterator[Measured]:
             yield Measured(gap)  # one was in hand for long, or it was merged with others
             continue
         if gap.of_waiting:
-            yield _of_overflow(history, proofs, gap)
+            yield _of_overflow(history, proofs, gap, outages)
             continue
         if NOT_GRANTED in gap.reason or doubts.not_granted(gap.told_at):
             yield Measured(gap)
@@ -72,7 +73,7 @@ def measure(history: History) -> Iterator[Measured]:
         elif gap.since is None:
             # Who connects anew begins anew: what was proven before that was about another subscription.
             yield Measured(gap) if proof.at < doubts.anew(gap) else Measured(gap, proof, float("inf"))
-        elif doubts.unanswered(history.at_of(gap.since) - MARGIN, gap.told_at):
+        elif doubts.unanswered(history.at_of(gap.since) - MARGIN, gap.told_at) or doubts.cut(gap):
             yield Measured(gap)
         else:
             yield Measured(gap, proof, _over(history, gap.since, proof.at))
@@ -83,10 +84,10 @@ def _over(history: History, since: float, proven: float) -> float:
     return history.server_time(proven) - MARGIN - CLOCK - skew - since
 
 
-def _of_overflow(history: History, proofs: Proofs, gap: Gap) -> Measured:
+def _of_overflow(history: History, proofs: Proofs, gap: Gap, outages: list[tuple[int, float, float]]) -> Measured:
     """Measure a gap of a full queue: it begins with the oldest that this life was sent and did not handle.
 
-    When that has no time of its own, it begins with what was proven before.
+    When that has no time of its own, it begins with what was proven before; in an outage, before that.
     """
     life = history.lives[gap.life]
     missed = _undelivered(history, life, gap.told_at)
@@ -95,6 +96,8 @@ def _of_overflow(history: History, proofs: Proofs, gap: Gap) -> Measured:
     oldest = min(at for at, _ in missed) - MARGIN
     proof = Proof(oldest, gap.told_at, "what was not handled", gap.life, written=True, alive=True)
     if not all(stamped for _, stamped in missed):
+        open_ = (lost for life, lost, over in outages if life == gap.life and lost <= oldest + MARGIN < over)
+        oldest = min([oldest, *open_])
         before = proofs.last(gap.life, oldest, alive=True, seen=oldest)
         if before is None:
             return Measured(gap)
@@ -158,6 +161,7 @@ class _Doubts:
             for record in history.client
             if isinstance(record, j.Changed) and record.how in {"error", "cancelled"}
         ]
+        self._cut = list(_cut(history))
         self._gone = [
             record.at
             for record in history.server
@@ -187,6 +191,13 @@ class _Doubts:
         """Say whether a change was left unanswered in this time."""
         return any(begin <= at <= end for at in self._unanswered)
 
+    def cut(self, gap: Gap) -> bool:
+        """Say whether a gap begins with a change that was under way, and whose call a loss had left unanswered."""
+        begin = self._history.at_of(gap.since or 0.0) + MARGIN + CLOCK
+        return any(
+            life == gap.life and begun <= begin and lost <= gap.told_at <= end for life, begun, lost, end in self._cut
+        )
+
     def gone(self, begin: float, end: float) -> bool:
         """Say whether the server turned out to have lost the subscription in this time."""
         return any(begin <= at <= end for at in self._gone)
@@ -196,6 +207,19 @@ class _Doubts:
         late = LATE_TELLING if "slow-handler" in self._history.kinds else 0.0
         begin = life.ended_at - UNTOLD * self._history.pace - late
         return min((at for at in self._disturbed if begin <= at <= life.ended_at), default=life.ended_at)
+
+
+def _cut(history: History) -> Iterator[tuple[int, float, float, float]]:
+    """Give the changes that are asked for again after a loss: life, begin, the first loss, end."""
+    ended = [record.at for record in history.server if isinstance(record, j.ConnEnded)]
+    begun: dict[tuple[int, int], float] = {}
+    for record in history.client:
+        if isinstance(record, j.Changing):
+            begun[record.life, record.op] = record.at
+        elif isinstance(record, j.Changed) and record.op:
+            low = bisect_left(ended, begun[record.life, record.op])
+            if low < bisect_right(ended, record.at):
+                yield record.life, begun[record.life, record.op], ended[low], record.at
 
 
 def _outages(history: History) -> list[tuple[int, float, float]]:

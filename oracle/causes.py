@@ -109,10 +109,17 @@ class Causes:
     def _of_client(self) -> Iterable[tuple[float, str]]:
         ended = [record.at for record in self._history.server if isinstance(record, j.ConnEnded)]
         begun: dict[tuple[int, int], float] = {}
+        lost = False
         for record in self._history.client:
             match record:
+                case j.LifeBegan() | j.Told(event="connectionReady"):
+                    lost = False
+                case j.Told(event="disconnected"):
+                    lost = True
                 case j.Changing():
                     begun[record.life, record.op] = record.at
+                    if lost and record.what in {"revoke", "connect"}:
+                        yield record.at, "a loss that was open when all was given up"
                 case j.Changed() if record.how in {"error", "cancelled"}:
                     yield record.at, "a change without an answer"
                 case j.Changed() if record.op:

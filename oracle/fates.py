@@ -16,6 +16,8 @@ LOST = "lost"
 NEAR = 0.5
 # What the client is told when its store fails.
 _FULL_DISK = "No space left"
+# And when a full queue begins to drop.
+_DROPPING = "SlowConsumer"
 
 
 def fates(history: History) -> Iterator[tuple[j.Made, str]]:
@@ -55,6 +57,8 @@ def _excused(history: History, proofs: Proofs, n: int, at: float, due: Due) -> b
         return False
     if _unread(history, life, n, at) or _not_stored(history, at) or _given_up(history, life):
         return True
+    if _cut_short(history, life) and _was_dropping(history, life, n):
+        return True
     end = _let_go(history, life, at)
     if end is not None and _under_way(history, proofs, life, n, at, end):
         return True
@@ -75,11 +79,42 @@ def _let_go(history: History, life: Life, at: float) -> float | None:
 
 
 def _not_told_yet(history: History, life: Life, n: int, at: float) -> bool:
-    """Say whether a kill came before an event's turn, behind a busy handler, or before an outage was over."""
+    """Say whether a kill came before an event's turn, behind a busy handler, or before an outage was over.
+
+    Or before the gap of a full queue that was dropping, as the application knew.
+    """
     lost = history.disconnected_at(life)
     if lost is not None and at >= lost - silence(life.options):
         return True
-    return n > life.last_handled and _busy(history, life)
+    return (n > life.last_handled and _busy(history, life)) or _was_dropping(history, life, n)
+
+
+def _cut_short(history: History, life: Life) -> bool:
+    """Say whether a close for good cut the hook short: a gap that it has no time for is only in the log."""
+    if life.closing is None or (life.store and not life.revoked):
+        return False
+    return any(
+        isinstance(record, j.HookDone)
+        and (record.life == life.number and record.how == "cancelled" and record.at >= life.closing.at)
+        for record in history.client
+    )
+
+
+def _was_dropping(history: History, life: Life, n: int) -> bool:
+    """Say whether a full queue, in which an event waited, had begun to drop, and the gap was not told yet."""
+    since: float | None = None
+    for record in history.client:
+        match record:
+            case j.Told(life=life.number, event="error") if _DROPPING in record.detail:
+                since = record.at
+            case j.GapTold(life=life.number) if any(
+                gap.of_overflow and gap.told_at == record.at for gap in history.gaps
+            ):
+                since = None
+            case _:
+                pass
+    handled = (record.n for record in history.handled if record.life == life.number and record.at < (since or 0.0))
+    return since is not None and n > max(handled, default=0)
 
 
 def _under_way(history: History, proofs: Proofs, life: Life, n: int, at: float, end: float) -> bool:

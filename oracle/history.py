@@ -126,12 +126,12 @@ class History:
         self.pace = float(began[0].options.get("pace", 1.0))
         self.buffer = int(str(began[0].options.get("buffer", 100)))
         self.window = float(began[0].options.get("window", 180.0))
-        self._written = set[int]()
+        self._written: dict[int, float] = {}  # when last
         for record in self.server:
             if isinstance(record, j.Made):
                 self.made[record.n] = record
             elif isinstance(record, j.Written):
-                self._written.add(record.n)
+                self._written[record.n] = record.at
             elif isinstance(record, j.Struck):
                 self.struck.append(record)
             elif isinstance(record, j.Calm):
@@ -169,10 +169,11 @@ class History:
         """Give the gaps that cover an event.
 
         The client knows only the stamp of what has come to it; of the rest the server's time counts. And a gap since
-        nobody knows when covers nothing that an earlier life should have told of.
+        nobody knows when covers nothing that an earlier life should have told of: the heir of the one to which it was due
+        or, by a replay, was written.
         """
-        due = self.due_at(event.at)
-        heir = None if due is None else self.heir(due.life)
+        due, written = self.due_at(event.at), self.life_at(self._written.get(event.n, 0.0))
+        heir = None if due is None else self.heir(max(due.life, 0 if written is None else written.number))
         slack = SLACK + (SKEW if "stamp-skew" in self.kinds and event.n in self._written else 0.0)
         return [
             gap

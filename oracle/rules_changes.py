@@ -49,20 +49,22 @@ def in_force(history: History) -> Iterator[Violation]:
 
 def successor(history: History) -> Iterator[Violation]:
     """A subscription is not replaced unless there is another one: also when the one who asked was cancelled."""
-    open_, ended = set[int](), False
+    open_, ended = dict[int, list[str]](), False  # changes under way, and what they ask for
     followed = set[int]()  # changes during which there was another, which may have failed since
     for record in history.client:
         if isinstance(record, j.LifeBegan):
-            open_, ended, followed = set(), False, set()
+            open_, ended, followed = {}, False, set()
         elif isinstance(record, j.Closing):
             ended = True
         elif isinstance(record, j.Changing):
             ended = (ended and bool(open_)) or record.what in {"revoke", "connect"}
-            open_.add(record.op)
+            open_[record.op] = record.filters
         elif isinstance(record, j.Changed):
-            open_.discard(record.op)
+            open_.pop(record.op, None)
             if record.claimed and record.how == "returned":
-                followed |= open_
+                followed |= open_.keys()
+            elif record.claimed and record.before == "replaced":  # by one that has not come back yet, and was granted
+                followed |= {op for op, filters in open_.items() if filters == record.claimed}
             if record.before == "replaced" and not record.claimed and not (open_ or ended or record.op in followed):
                 text = f"change {record.op} of life {record.life} {record.how}: the subscription is replaced, by none"
                 yield Violation("successor", record.at, text)

@@ -92,16 +92,38 @@ def uncertain(history: History) -> Iterator[Violation]:
         due = history.is_due(event) and still is not None and not still.pending
         if due and _let_go(history, event.at):
             continue
-        if due and gaps and not any(gap.certain for gap in gaps):
+        if due and gaps and not any(gap.certain for gap in gaps) and not _left_behind(history, sessions[n], event.at):
             text = f"event {n} of {event.at:.3f} went with its subscription, and lies in no gap that is certain"
             yield Violation("uncertain", gaps[0].told_at, f"{text}, but in {_describe(gaps[0])}", (n,))
 
 
+def _left_behind(history: History, sessions: set[int], at: float) -> bool:
+    """Say whether the client was ready on another session than these: what they dropped, it had not lost by that."""
+    newest = max(
+        (one for one in history.server if isinstance(one, j.ConnOpened) and one.at <= at),
+        key=lambda one: one.conn,
+        default=None,
+    )
+    return (
+        newest is not None
+        and newest.session not in sessions
+        and any(
+            isinstance(record, j.Told) and record.event == "connectionReady" and newest.at <= record.at <= at
+            for record in history.client
+        )
+    )
+
+
 def _let_go(history: History, at: float) -> bool:
-    """Say whether the life at a moment revoked, or connected anew, before it can have noticed a loss."""
+    """Say whether the life at a moment let go for good, by whatever call, before it can have noticed a loss."""
     life = history.life_at(at)
-    end = None if life is None else history.let_go(life.number, at)
-    return life is not None and end is not None and at >= end - silence(life.options)
+    if life is None:
+        return False
+    end = history.let_go(life.number, at)
+    closing = life.closing
+    if end is None and closing is not None and closing.at >= at and (life.revoked or not life.store):
+        end = closing.at if history.disconnected_at(life) is None else None  # an outage is told of as certain
+    return end is not None and at >= end - silence(life.options)
 
 
 def _never_stored(history: History, at: float) -> bool:

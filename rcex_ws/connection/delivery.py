@@ -41,6 +41,7 @@ class DeliveryQueue(Generic[T]):
         max_bytes: most bytes held; a single larger item is held alone.
         on_overflow: called at the start of an episode with `over=False`, and at its end with `over=True`.
         on_drop: called with each item that is dropped.
+        on_take: called whenever the consumer has taken an item.
 
     Attributes:
         delivered: items taken by the consumer.
@@ -54,11 +55,13 @@ class DeliveryQueue(Generic[T]):
         max_bytes: int,
         on_overflow: Callable[[Overflow, bool], None],
         on_drop: Callable[[T], None] = lambda _: None,
+        on_take: Callable[[], None] = lambda: None,
     ) -> None:
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._on_overflow = on_overflow
         self._on_drop = on_drop
+        self._on_take = on_take
         self._items: deque[tuple[T, int]] = deque()  # what may be dropped, and its size
         # What may not, apart, so that it is never in the way of a drop: the item, its size, and its turn, which comes
         # when so many of the others are gone.
@@ -183,6 +186,7 @@ class DeliveryQueue(Generic[T]):
             self._gone += 1
         self._bytes -= size
         self.delivered += 1
+        self._on_take()
         if self._episode is not None and len(self._items) <= self._max_items // 2:
             self._end_episode()
         return item

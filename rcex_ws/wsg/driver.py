@@ -99,6 +99,7 @@ class WsgDriver:
 
     def _attempt_failed(self, error: RcexError) -> None:
         """Remember what the failure means for the tokens, and tell the application."""
+        self._common.session.attempt_over()
         if isinstance(error, UpgradeRefused):
             if error.status == 400 and self._offered:
                 self._common.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from functools import partial
 from time import time
 
@@ -35,6 +36,7 @@ class Inbox:
         machine: knows the consumers.
         account: hears what came.
         announcer: hears of gaps.
+        on_take: called whenever a consumer has taken a notification, for the store.
         max_messages: most notifications that wait for one subscription's consumer.
         max_bytes: most bytes of them.
 
@@ -48,6 +50,7 @@ class Inbox:
         account: Completeness,
         announcer: Announcer,
         *,
+        on_take: Callable[[], None] = lambda: None,
         max_messages: int,
         max_bytes: int,
     ) -> None:
@@ -55,6 +58,7 @@ class Inbox:
         self._machine = machine
         self._account = account
         self._announcer = announcer
+        self._on_take = on_take
         self._bounds = (max_messages, max_bytes)
         self._queues: list[DeliveryQueue[Notification]] = []
         self._holding = False
@@ -70,6 +74,7 @@ class Inbox:
             max_bytes=max_bytes,
             on_overflow=partial(self._overflowed, key),
             on_drop=partial(self._dropped, key),
+            on_take=self._on_take,
         )
         self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
         if self._holding:

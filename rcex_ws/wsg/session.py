@@ -27,6 +27,7 @@ class Outage:
         loss: how the connection ended; None after a restart.
         clean: after a restart: whether the last process had delivered all and said goodbye; None if that is not known.
         attempts: so far.
+        offered: whether the attempt under way has the token: if it is cut off, the server may have replayed into it.
         replay_cut: the connection was lost, or a recovery attempt died, while the server may have been replaying.
         outcome: decided, though perhaps not announced yet.
         error_code: the server's, with the outcome.
@@ -36,6 +37,7 @@ class Outage:
     loss: Loss | None = None
     clean: bool | None = False
     attempts: int = 0
+    offered: bool = False
     replay_cut: bool = False
     outcome: Outcome | None = None
     error_code: str | None = None
@@ -102,7 +104,13 @@ class Session:
         if outage.lost_at is not None and now - outage.lost_at > self.details.recovery_timeout:
             self.decide(Outcome.WINDOW_EXCEEDED)
             return None
+        outage.offered = True
         return self.wsc.token
+
+    def attempt_over(self) -> None:
+        """Take note that an attempt has failed; not of one that closing cuts off."""
+        if self.outage is not None:
+            self.outage.offered = False
 
     def recovery_died(self) -> None:
         """Take note that an attempt with a token failed after the server may have begun to replay."""
@@ -145,7 +153,7 @@ class Session:
         if outage is None:
             return True
         announced = outage.loss is not None and outage.loss.announced
-        return not outage.replay_cut and (bool(outage.clean) or announced)
+        return not (outage.replay_cut or outage.offered) and (bool(outage.clean) or announced)
 
     def conclude(self, now: float, away: float | None) -> tuple[Recovery, Doubt | None] | None:
         """End the outage; give the outcome and the doubt it leaves, or None when there was no session to recover.

@@ -109,6 +109,7 @@ class SubscriptionMachine(Generic[C]):
         self.doubt: Loss | None = None
         self.orphans: list[str] = []
         self._in_force: tuple[str, ...] = ()  # while KNOWN
+        self._unconfirmed = False  # a refresh was not answered: perhaps by the word that the subscription is gone
         self._flight: Flight | None = None
 
     @property
@@ -116,7 +117,8 @@ class SubscriptionMachine(Generic[C]):
         """Whether the server has what the application wants, for all that is known."""
         if not self.wanted:
             return self.certainty is Certainty.NOTHING
-        return self.certainty is Certainty.KNOWN and self._in_force == self.wanted
+        sure = self.certainty is Certainty.KNOWN and not self._unconfirmed
+        return sure and self._in_force == self.wanted
 
     # -- what the application asks for -----------------------------------------------------------------------------
 
@@ -210,6 +212,7 @@ class SubscriptionMachine(Generic[C]):
         if self._lands(flight):
             if flight.may_cost:
                 self._begin_doubt(Loss(flight.since, reason=_UNANSWERED))
+            self._unconfirmed = not flight.changes
             self._end_withdrawn()
 
     def gone(self, flight: Flight, last_served: float) -> None:
@@ -220,7 +223,7 @@ class SubscriptionMachine(Generic[C]):
             last_served: the last moment at which the subscription is known to have existed.
         """
         if self._lands(flight):
-            self.info, self.certainty = None, Certainty.NOTHING
+            self._has_nothing()
             self._begin_doubt(Loss(last_served, certain=True, reason=_GONE))
             self._end_withdrawn()
 
@@ -237,11 +240,12 @@ class SubscriptionMachine(Generic[C]):
         if not self._lands(flight):
             return None
         if info is None:
-            self.info, self.certainty = None, Certainty.NOTHING
+            self._has_nothing()
             return None
         if info.id in self.orphans:  # that of a late answer: the session goes on, and the server has kept it
             self.orphans.remove(info.id)
         self.info, self.certainty, self._in_force = info, Certainty.KNOWN, flight.call.filters
+        self._unconfirmed = False
         change = self.change if flight.call.for_change else None
         if change is not None:
             self._end_change()
@@ -275,14 +279,14 @@ class SubscriptionMachine(Generic[C]):
         """Hear that the present session has no subscription: the old one is to be deleted."""
         if self.info is not None:
             self.orphans.append(self.info.id)
-        self.info, self.certainty = None, Certainty.NOTHING
+        self._has_nothing()
 
     def to_store(self) -> StoredSubscription:
         """Write down what the next process must know."""
         doubt, flight = self.doubt, self._flight
         if doubt is None and self.wanted and flight is not None and flight.may_cost:
             doubt = Loss(flight.since, reason=_UNANSWERED)
-        sure = self.certainty is not Certainty.KNOWN or self._in_force == self.wanted
+        sure = self.certainty is not Certainty.KNOWN or self.settled
         return StoredSubscription(
             wanted=self.wanted,
             info=self.info,
@@ -312,6 +316,9 @@ class SubscriptionMachine(Generic[C]):
         self.current, self.certainty = consumer, Certainty.UNSURE
 
     # -- how -------------------------------------------------------------------------------------------------------
+
+    def _has_nothing(self) -> None:
+        self.info, self.certainty, self._unconfirmed = None, Certainty.NOTHING, False
 
     def _lands(self, flight: Flight) -> bool:
         if flight is not self._flight:

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws import Events, Gap, Notification, State, SubscriptionState
+from rcex_ws import Events, Gap, Notification, RequestTimeout, State, SubscriptionState
 from rcex_ws.gateway import Gateway
 from rcex_ws.gateway.frames import connection_details
 from rcex_ws.gateway.sessions import Frame
@@ -102,6 +102,21 @@ async def test_a_write_that_failed_is_tried_again_though_nothing_changes(
         assert shelf.kept.subscription.wanted == (MESSAGES,)
 
 
+async def test_what_a_consumer_has_taken_is_written_though_nothing_more_comes(
+    gateway: Gateway, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rcex_ws.wsg.keeper._PAUSE", 0)
+    shelf = Shelf()
+    async with installed(gateway, tmp_path, told, session_store=shelf) as ext:
+        subscription = await ext.subscribe([MESSAGES])
+        (uuid,) = gateway.notify(MESSAGES, {"i": 1})
+        await until(lambda: subscription.pending)
+        await anyio.wait_all_tasks_blocked()
+        assert uuid not in shelf.kept.uuids
+        assert (await anext(aiter(subscription))).uuid == uuid
+        await until(lambda: uuid in shelf.kept.uuids, within=1)
+
+
 # -- what ends while the connection is lost ------------------------------------------------------------------------
 
 
@@ -165,6 +180,36 @@ async def test_detaching_with_a_store_while_the_connection_is_lost_leaves_it_to_
         await then.number(1)
 
 
+@pytest.mark.parametrize("offered", [True, False], ids=["cut off", "not begun"])
+async def test_closing_leaves_the_replay_of_an_attempt_that_it_cut_off_to_the_next_process(
+    tmp_path: Path, told: Told, *, offered: bool
+) -> None:
+    shelf, then = Shelf(), Told()
+    with Peer() as peer:
+        async with installed(peer, tmp_path, told, session_store=shelf, wait=0.02 if offered else 60.0) as ext:
+            await ext.subscribe([MESSAGES], told.on_notification)
+            proven = peer.notify(1)
+            await told.number(1)
+            peer.hold()
+            peer.close(1001)  # with a word, and for the first time: nothing else can have been lost
+            lost = peer.notify(2)
+            if offered:
+                await until(lambda: peer.waiting)
+            else:
+                await told.until(lambda: told.of(Events.DISCONNECTED))
+            await ext.detach()
+        if offered:
+            peer.buffer.clear()  # the server had let it in, and has replayed
+        peer.let_in()
+        async with installed(peer, tmp_path, then, session_store=shelf) as ext:
+            await ext.subscribe([MESSAGES], then.on_notification)
+            await then.until(lambda: then.of(Events.CONNECTION_READY))
+            if not offered:
+                await then.number(2)
+    assert [gap.certain for gap in then.gaps] == ([False] if offered else []), then.gaps
+    assert not offered or covering(then.gaps, lost, proven=proven), then.gaps
+
+
 async def test_killed_right_after_a_clean_session_was_resumed_the_next_process_tells_a_possible_gap(
     gateway: Gateway, tmp_path: Path, told: Told
 ) -> None:
@@ -206,6 +251,28 @@ async def test_killed_while_it_subscribes_again_the_next_process_tells_since_whe
             await ext.subscribe([MESSAGES], then.on_notification)
             await then.until(lambda: then.gaps)
     assert _certain(covering(then.gaps, lost, proven=proven)), then.gaps
+
+
+async def test_a_refresh_that_was_not_answered_is_asked_again_as_the_answer_may_have_been_that_it_is_gone(
+    tmp_path: Path, told: Told
+) -> None:
+    with Peer() as peer:
+        async with logged_in(peer, tmp_path) as rc:
+            ext = extension(told, request_timeout=0.2)
+            await rc.install_extension(ext)
+            subscription = await ext.subscribe([MESSAGES], told.on_notification)
+            proven = peer.notify(1)
+            await told.number(1)
+            await delete(rc, subscription)
+            lost = peer.lose()
+            peer.answer_delay = 0.3
+            with pytest.raises(RequestTimeout):
+                await subscription.refresh()
+            peer.answer_delay = 0.0
+            await told.until(lambda: told.gaps)
+            assert _certain(covering(told.gaps, lost, proven=proven)), told.gaps
+            assert len(told.gaps) == 1
+            assert peer.filters == [MESSAGES]
 
 
 # -- a lost session, and what the queue drops ----------------------------------------------------------------------

@@ -132,6 +132,36 @@ def test_what_waited_behind_a_busy_handler_at_a_kill_is_not_lost() -> None:
     assert lost(run) == [n + 1]
 
 
+@pytest.mark.parametrize(("told", "handled_before"), [(False, False), (True, False), (False, True)])
+def test_what_a_full_queue_has_dropped_before_a_kill_is_not_lost_until_its_gap_is_told(
+    *, told: bool, handled_before: bool
+) -> None:
+    run = begun_without_a_store()
+    dropped, later = missed(run, 70.0), missed(run, 70.1)
+    run.handle(70.2 if handled_before else 70.4, later)
+    run.client.append(j.HandlerDone(at=70.4, life=1, n=later, consumer=2))
+    run.client.append(j.Told(at=70.3, life=1, event="error", detail="SlowConsumer()", state="ready"))
+    if told:  # of others
+        run.tell(70.4, 70.35, 70.4, certain=True, reason="3 notifications dropped because the consumer was too slow")
+    run.end(100.0, "kill")
+    assert lost(run) == ([dropped] if told or handled_before else [])
+
+
+@pytest.mark.parametrize(("how", "hook"), [("revoke", "cancelled"), ("revoke", "returned"), ("detach", "cancelled")])
+def test_a_gap_for_which_the_hook_had_no_time_at_a_close_for_good_is_only_in_the_log(how: str, hook: str) -> None:
+    run = begun()
+    run.client.append(j.Iterating(at=15.0, life=1, iterator=1, consumer=2))
+    dropped = missed(run, 70.0)
+    run.client.append(j.Told(at=70.3, life=1, event="error", detail="SlowConsumer()", state="ready"))
+    run.call(200.0, "one")
+    run.end(300.0, how)
+    run.client.append(j.HookDone(at=300.25, life=1, how=hook))
+    run.begin(310.0)
+    run.open(311.0, "Successful")
+    run.subscribe(312.0, [PRESENCE], consumer=2)
+    assert lost(run) == ([] if (how, hook) == ("revoke", "cancelled") else [dropped])
+
+
 def begun_without_a_store() -> Journals:
     """Begin a life without a store, whose handlers take no time."""
     run = Journals()
@@ -179,6 +209,25 @@ def test_a_gap_of_all_time_covers_nothing_that_a_life_before_should_have_told_of
     run.subscribe(132.0, [PRESENCE], consumer=2)
     run.tell(132.5, None, 132.3, certain=True, reason="what is kept cannot be read")
     assert lost(run) == ([n] if subscribed else [])
+
+
+@pytest.mark.parametrize("replayed", [True, False])
+def test_what_a_replay_has_brought_to_a_life_is_left_to_the_one_after_it(*, replayed: bool) -> None:
+    run = begun()
+    run.end(100.0, "detach")
+    n = run.make(105.0)
+    run.server.append(j.Buffered(at=105.0, n=n, session=1, sub="sub"))
+    run.begin(110.0)
+    run.open(111.0, "Successful", replayed=1)
+    if replayed:
+        run.write(111.0, n, "replay")
+    run.subscribe(112.0, [PRESENCE], consumer=3)
+    run.end(120.0, "detach")
+    run.begin(130.0)
+    run.open(131.0)
+    run.subscribe(132.0, [PRESENCE], consumer=2)
+    run.tell(132.5, None, 132.3, certain=True, reason="what is kept cannot be read")
+    assert lost(run) == ([] if replayed else [n])
 
 
 @pytest.mark.parametrize("how", ["kill", "detach"])

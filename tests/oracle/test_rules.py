@@ -97,6 +97,18 @@ def test_a_heartbeat_that_may_not_have_been_answered_proves_nothing() -> None:
     assert run.judge("endless") == []
 
 
+@pytest.mark.parametrize("asked", [38.0, 49.0])
+def test_a_change_that_a_loss_has_left_unanswered_is_in_doubt_from_its_beginning(asked: float) -> None:
+    run = begun()
+    op = run.ask(asked, [PRESENCE, SMS], consumer=4)
+    for lost in (40.0, 50.0):
+        run.lose(lost, "rst")
+        run.open(lost + 5, "Successful")
+    run.answer(61.0, op, [PRESENCE, SMS], by="PUT")
+    run.tell(60.9, 33.0, 60.9, certain=False, reason="a change of the filters was not answered")
+    assert bool(run.judge("endless")) is (asked > 40.0)
+
+
 def gone(since: float | None) -> Journals:
     """Let the server lose the subscription at 30, and the client find out at 60, after an answered call at 50."""
     run = begun(faults=["vanish"])
@@ -235,6 +247,18 @@ def test_an_attempt_that_the_client_gave_up_is_a_cause() -> None:
     assert run.judge("no-cause") == []
 
 
+@pytest.mark.parametrize("what", ["revoke", "connect"])
+@pytest.mark.parametrize("lost", [True, False])
+def test_who_gives_up_the_subscription_in_an_outage_is_told(what: str, *, lost: bool) -> None:
+    run = begun()
+    run.lose(400.0, "WSG-903", struck=False)
+    if not lost:
+        run.open(401.0, "Successful")
+    run.client.append(j.Changing(at=405.0, life=1, op=9, what=what, consumer=0))
+    run.tell(405.0, 395.0, 405.0, certain=True, reason="the subscription was revoked before its session was recovered")
+    assert bool(run.judge("no-cause")) is not lost
+
+
 # Bounds, certainty, a full queue.
 
 
@@ -256,6 +280,35 @@ def test_what_went_with_its_session_is_certainly_missing(*, certain: bool) -> No
     run.open(310.0, "Failed", session=2)
     run.tell(310.2, 5.0, 310.0, certain=certain, reason="session not recovered")
     assert bool(run.judge("uncertain")) is not certain
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_what_a_session_drops_that_the_client_has_left_is_not_certainly_missing(*, ready: bool) -> None:
+    run = begun()
+    run.lose(30.0, "rst")
+    run.open(40.0, "Failed", session=2)
+    if not ready:  # it has not heard of the new one
+        run.client = [record for record in run.client if not (isinstance(record, j.Told) and record.at > 40.0)]
+    n = run.make(45.0)
+    run.server.append(j.Buffered(at=45.0, n=n, session=1, sub="sub"))
+    run.server.append(j.Dropped(at=300.0, n=n, session=1, why="forgotten"))
+    run.tell(310.2, 5.0, 310.0, certain=False, reason="a change of the filters was not answered")
+    assert bool(run.judge("uncertain")) is not ready
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_who_closes_for_good_in_a_replay_may_not_have_noticed_that_it_was_not_whole(*, lost: bool) -> None:
+    run = begun()
+    run.lose(40.0, "rst")
+    n = run.make(45.0)
+    run.server.append(j.Buffered(at=45.0, n=n, session=1, sub="sub"))
+    run.open(50.0, "Successful")  # and does not get to write it
+    if lost:
+        run.lose(51.0, "rst")
+    run.tell(50.2, 5.0, 50.0, certain=False, reason=SILENT)
+    run.end(52.0, "revoke")
+    run.server.append(j.Dropped(at=300.0, n=n, session=1, why="forgotten"))
+    assert bool(run.judge("uncertain")) is lost
 
 
 def test_what_another_session_has_kept_too_is_not_certainly_missing() -> None:
@@ -299,6 +352,22 @@ def test_an_overflow_of_what_has_no_time_begins_with_what_was_proven() -> None:
     assert run.judge("overflow", "endless", "lost") == []
     run.tell(31.0, None, 22.0, certain=True, reason=FULL)
     assert "endless" in [found.rule for found in run.judge("endless")]
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_has_no_time_and_came_by_a_replay_may_be_as_old_as_the_outage(*, lost: bool) -> None:
+    run = begun(faults=["small-queue"])
+    if lost:
+        run.lose(20.0, "rst")
+        run.open(30.0)
+        run.client = [record for record in run.client if not (isinstance(record, j.Told) and record.at > 30.0)]
+    run.deliver(32.0)  # over a connection that was lost before all was ready
+    n = run.make(50.0)
+    run.open(60.0, "Successful")
+    run.server.append(j.Struck(at=60.0, kind="stamp-none", conn=run.conn))
+    run.write(60.0, n, "replay")
+    run.tell(70.0, 4.0, 60.0, certain=True, reason=FULL)
+    assert bool(run.judge("endless")) is not lost
 
 
 # Routing.
@@ -358,3 +427,15 @@ def test_a_subscription_is_replaced_by_another_also_if_that_has_failed_since(*, 
         run.client.append(j.Changed(at=22.0, life=1, op=subscribe, how="cancelled"))
     run.client.append(j.Changed(at=23.0, life=1, op=update, how="error", before="replaced"))
     assert bool(run.judge("successor")) is not followed
+
+
+@pytest.mark.parametrize("asked", [FAX, SMS])
+def test_who_was_granted_it_while_others_overlapped_is_followed_though_it_returns_later(asked: str) -> None:
+    run = begun()
+    other = run.ask(20.0, [PRESENCE], consumer=4)
+    subscribe = run.ask(20.0, [asked], consumer=6)
+    refused = j.Changed(at=22.0, life=1, op=other, how="error", claimed=[FAX], before="replaced")
+    run.client.append(refused)
+    run.client.append(j.Changed(at=23.0, life=1, op=0, how="seen"))  # refused for good
+    run.client.append(j.Changed(at=24.0, life=1, op=subscribe, how="returned", before="replaced"))
+    assert bool(run.judge("successor")) is (asked != FAX)

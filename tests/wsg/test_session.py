@@ -142,6 +142,7 @@ def test_a_frame_that_cannot_be_read_is_a_certain_gap_and_is_not_replayed_for_ev
         (Outage(lost_at=1.0, clean=False), False),
         (Outage(lost_at=1.0, loss=Loss(LossKind.CLOSED)), True),
         (Outage(lost_at=1.0, loss=Loss(LossKind.CLOSED), replay_cut=True), False),
+        (Outage(lost_at=1.0, loss=Loss(LossKind.CLOSED), offered=True), False),
         (Outage(lost_at=1.0, loss=Loss(LossKind.DROPPED)), False),
         (Outage(lost_at=1.0, loss=Loss(LossKind.ABORTED)), False),
     ],

@@ -566,6 +566,10 @@ def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_e
     if fate == "unanswered":
         machine.unanswered(flight)
         machine.withdraw(refresh)
+        assert machine.to_store().certainty is Certainty.UNSURE
+        again = machine.next_call()  # the answer may have been that the subscription is gone
+        assert again == Call("PUT", "s1", (A,))
+        assert machine.answered(machine.sent(again, 3), SubscriptionInfo("s1", (A,))) is None
     elif fate == "withdrawn":
         machine.withdraw(refresh)
         assert machine.answered(flight, SubscriptionInfo("s1", (A,))) is None
