@@ -41,7 +41,7 @@ class DeliveryQueue(Generic[T]):
         max_bytes: most bytes held; a single larger item is held alone.
         on_overflow: called at the start of an episode with `over=False`, and at its end with `over=True`.
         on_drop: called with each item that is dropped.
-        on_take: called whenever the consumer has taken an item.
+        on_take: called whenever the consumer has taken an item; None for nobody.
 
     Attributes:
         delivered: items taken by the consumer.
@@ -55,7 +55,7 @@ class DeliveryQueue(Generic[T]):
         max_bytes: int,
         on_overflow: Callable[[Overflow, bool], None],
         on_drop: Callable[[T], None] = lambda _: None,
-        on_take: Callable[[], None] = lambda: None,
+        on_take: Callable[[], None] | None = None,
     ) -> None:
         self._max_items = max_items
         self._max_bytes = max_bytes
@@ -186,7 +186,8 @@ class DeliveryQueue(Generic[T]):
             self._gone += 1
         self._bytes -= size
         self.delivered += 1
-        self._on_take()
+        if self._on_take is not None:
+            self._on_take()
         if self._episode is not None and len(self._items) <= self._max_items // 2:
             self._end_episode()
         return item

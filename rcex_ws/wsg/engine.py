@@ -84,7 +84,7 @@ class Engine:
             machine,
             self._account,
             self._announcer,
-            on_take=self.touch,
+            on_take=None if store is None else self.touch,
             max_messages=settings.max_pending,
             max_bytes=settings.max_pending_bytes,
         )

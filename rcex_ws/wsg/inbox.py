@@ -36,7 +36,7 @@ class Inbox:
         machine: knows the consumers.
         account: hears what came.
         announcer: hears of gaps.
-        on_take: called whenever a consumer has taken a notification, for the store.
+        on_take: called whenever a consumer has taken a notification, for the store; None without one.
         max_messages: most notifications that wait for one subscription's consumer.
         max_bytes: most bytes of them.
 
