@@ -50,7 +50,7 @@ class Inbox:
         account: Completeness,
         announcer: Announcer,
         *,
-        on_take: Callable[[], None] = lambda: None,
+        on_take: Callable[[], None] | None = None,
         max_messages: int,
         max_bytes: int,
     ) -> None:
