@@ -1,4 +1,4 @@
-"""Whatever bytes a server sends, a client ends with a word, soon, and holds no more than it must.
+"""Whatever bytes the other side sends, ours ends with a word, soon, and holds no more than it must.
 
 Random streams are drawn from seeds; RCEX_BAD_STREAMS says how many (`make check` takes more).
 """
@@ -13,13 +13,16 @@ import re
 import struct
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 
 import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
+from rcex_ws.websocket import listen
 from rcex_ws.websocket.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.peer import Peer, PeerOptions
 from rcex_ws.websocket.socket import Ending, Receivers
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -149,6 +152,117 @@ def little_memory() -> Iterator[None]:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 * 2**20
+
+
+REQUEST = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class Asked(Stream):
+    """What a client sends: its frames are masked, most of them."""
+
+    def head(self, request: bytes) -> bytes:
+        draw = self.random
+        if self.upgrades:
+            deflate = b"\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+            return REQUEST.replace(b"\r\n", deflate, 1) if draw.random() < 0.3 else REQUEST
+        match draw.randrange(4):
+            case 0:
+                return draw.randbytes(draw.randrange(2000))
+            case 1:
+                return REQUEST[: draw.randrange(len(REQUEST))]
+            case 2:
+                position = draw.randrange(len(REQUEST))
+                return REQUEST[:position] + draw.randbytes(draw.randrange(1, 5)) + REQUEST[position:]
+            case _:
+                line = b"GET /" + b"x" * draw.choice([10, 70_000]) + b" HTTP/1.1\r\n"
+                return line + b"Host: a\r\n" * draw.choice([1, 10_000])
+
+    def part(self) -> bytes:
+        if self.random.random() < 0.1:
+            return b"\x88\x82\0\0\0\0\x03\xe8"
+        data = super().part()
+        if len(data) < 2 or self.random.random() < 0.1:
+            return data
+        return bytes((data[0], data[1] | 0x80)) + data[2:]
+
+
+class MadeByClient(Made):
+    """One beginning of a frame, after a good request."""
+
+    def head(self, request: bytes) -> bytes:
+        return REQUEST
+
+
+async def endings(streams: list[Asked] | list[MadeByClient]) -> list[Ending]:
+    """Have a server meet each stream; give the endings of those that became WebSockets."""
+    waiting, ended = list(streams), list[Ending]()
+    limits = PeerOptions(max_size=MAX_SIZE, open_timeout=2.0, close_timeout=0.5)
+
+    serving = 0
+
+    async def serve(peer: Peer) -> None:
+        nonlocal serving
+        serving += 1
+        try:
+            await peer.accept()
+            ended.append(await peer.read(lambda data, binary: None))
+        finally:
+            serving -= 1
+
+    async def meet(port: int) -> None:
+        while waiting:
+            stream = waiting.pop()
+            with anyio.fail_after(10):
+                async with await anyio.connect_tcp("127.0.0.1", port) as connection:
+                    try:
+                        data = stream.head(b"") + stream.body()
+                        cut = stream.random.randrange(len(data) + 1)
+                        for part in (data[:cut], data[cut:]):
+                            if part:
+                                await connection.send(part)
+                        with anyio.move_on_after(0.2):  # it may wait for the rest of the request
+                            await connection.receive()
+                        await connection.send_eof()
+                        while True:
+                            await connection.receive()
+                    except (anyio.EndOfStream, anyio.BrokenResourceError, OSError):
+                        pass  # the server has had enough
+
+    with listen.bind() as listener:
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(listen.serve, listener, serve, options=limits))
+            async with anyio.create_task_group() as clients:
+                for _ in range(AT_ONCE):
+                    clients.start_soon(meet, listener.getsockname()[1])
+            quiet = 0
+            with anyio.fail_after(20):
+                while (quiet := 0 if serving else quiet + 1) < 20:  # the last ones have left before they were served
+                    await anyio.sleep(0.01)
+            group.cancel_scope.cancel()
+    return ended
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("little_memory")
+async def test_no_random_stream_escapes_a_server_or_hangs_it(caplog: pytest.LogCaptureFixture) -> None:
+    ended = await endings([Asked(number) for number in range(RANDOM)])
+    assert {(one.by_peer, one.unreadable) for one in ended} == {(True, False), (False, True), (False, False)}
+    assert caplog.messages == []
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("second", [0x00, 0x80, 0xFD, 0xFE, 0xFF])
+async def test_no_beginning_of_a_frame_escapes_a_server_or_hangs_it(
+    second: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = await endings([MadeByClient(first, second) for first in range(256)])
+    assert len(ended) == 256
+    assert sum(one.unreadable for one in ended) > (0 if second >= 0x80 else 250)
+    assert caplog.messages == []
 
 
 @pytest.mark.timeout(300)
