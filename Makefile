@@ -26,6 +26,7 @@ test: .venv/installed-test
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
 check: .venv/installed-test
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
+	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
 	@# The oracle: dense lives, then long ones, 500 hours in all; then real processes, with a seed that never changes
 	@# and one that nobody knows, which is printed.
 	.venv/bin/python -m oracle.simulate --seeds 1-150 --hours 0.2

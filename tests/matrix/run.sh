@@ -84,9 +84,9 @@ run() {
         fi
         tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/callback tests/wsg
         ;;
-    websockets-*)  # trio is supported from 17 on, so these run on asyncio alone (virtual time is trio's)
+    websockets-*)
         environment "$name" "$python" --editable ".[test]" -- --no-deps "websockets==${name#websockets-}"
-        tests "$name" -k "not trio and not virtual_time" tests/connection tests/callback tests/wsg
+        tests "$name" tests/websocket tests/connection tests/callback tests/wsg
         ;;
     *)
         echo "no such row: $name"
