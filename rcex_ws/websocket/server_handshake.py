@@ -167,7 +167,10 @@ class ServerHandshake:
         request = next((event for event in protocol.events_received() if isinstance(event, WireRequest)), None)
         if request is None:
             raise _Refused(400, "This is no request for a WebSocket.")
-        self._response = response = protocol.accept(request)
+        try:
+            self._response = response = protocol.accept(request)
+        except UnicodeEncodeError:  # websockets 15 wants to say what it does not like, and cannot
+            raise _Refused(400, "A header is not ASCII.") from None
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             upgrade = {"Upgrade": "websocket"} if response.status_code == HTTPStatus.UPGRADE_REQUIRED else {}
             raise _Refused(response.status_code, bytes(response.body).decode().strip(), upgrade)

@@ -62,6 +62,8 @@ def test_a_request_cut_anywhere_with_frames_behind_it(cuts: list[int]) -> None:
         (UPGRADE.replace(b"Connection: Upgrade\r\n", b""), 426),
         (UPGRADE.replace(b"dGhl", b""), 400),
         (UPGRADE.replace(b"n: 13", b"n: 8"), 400),
+        (UPGRADE.replace(b"n: 13", b"n: 1\xa53"), 400),
+        (UPGRADE.replace(b"websocket\r", b"web\xa5socket\r"), 400),
         (UPGRADE.replace(b"/path", b"/" + b"p" * 9000), 414),
         (b"G" * 9000, 414),
         (UPGRADE.replace(b"localhost", b"l" * 9000), 431),
