@@ -19,6 +19,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import anyio
+import hypothesis
 import pytest
 import trustme
 from blockbuster import BlockBuster
@@ -42,8 +43,10 @@ def ms() -> float:
 
 
 def pytest_configure() -> None:
-    """Let what a test makes stay young until the test is over: to collect it then takes a millisecond."""
+    """Let what a test makes stay young until the test is over, to collect it then takes a millisecond; time no test."""
     gc.set_threshold(700, 1_000_000)
+    hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no failure
+    hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True, scope="module")
