@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -17,6 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
+from msgspec import Struct, field
 
 from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.outbox import Outbox
@@ -53,8 +53,7 @@ class LossKind(StrEnum):
     ABORTED = "aborted"  #: this side dropped it
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True, gc=False):
     """Say how and when a connection was lost.
 
     Attributes:

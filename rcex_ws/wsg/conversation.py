@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable
 from rcex_ws.loop import Signal, loop_clock, now
@@ -34,8 +35,7 @@ logger = logging.getLogger("rcex_ws.wsg")
 _RESOLUTION = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Common:
+class Common(Struct, frozen=True, kw_only=True):
     """What one connection has in common with the next.
 
     Attributes:
