@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections import deque
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -127,25 +126,33 @@ class Signal:
 class Errands:
     """What code outside of any task wants done, until a task of ours does it."""
 
-    __slots__ = ("_asked", "_more")
+    __slots__ = ("_asked", "_ended", "_more")
 
     def __init__(self) -> None:
-        self._asked: deque[Callable[[], object]] = deque()
+        self._asked: list[Callable[[], object]] = []  # a few at most, and a deque takes 0.7 KiB
         self._more = Signal()
+        self._ended = False
 
     def put(self, errand: Callable[[], object]) -> None:
         """Ask for something that does not wait; callable from anywhere in the thread of the loop."""
         self._asked.append(errand)
         self._more.set()
 
+    def end(self) -> None:
+        """Let `run` return as soon as all is done that is asked for."""
+        self._ended = True
+        self._more.set()
+
     async def run(self, *, until: float = math.inf) -> None:
-        """Do what is asked for, until a time of the loop's clock; another task may take over at any time.
+        """Do what is asked for, until `end` or a time of the loop's clock; another task may take over at any time.
 
         It waits for one turn of the loop at least, also when the time is past.
         """
         while True:
             while self._asked:
-                self._asked.popleft()()
+                self._asked.pop(0)()
+            if self._ended:
+                return
             if self._more.is_set():
                 self._more = Signal()
             await self._more.wait(until=until)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -173,9 +172,8 @@ class WsgConversation:
         common.announcer.emit(Events.CONNECTION_READY, self._link)
         told = Signal()
         common.announcer.then(told.set)
-        with anyio.move_on_after(common.release_timeout) as scope:
-            await told.wait()
-        if scope.cancelled_caught:
+        await told.wait(until=self._clock() + common.release_timeout)
+        if not told.is_set():
             logger.warning("delivery goes on though a lifecycle handler still runs")
         common.inbox.release(self._hold)
         if common.account.replaying:
