@@ -18,7 +18,7 @@ import anyio.lowlevel
 if TYPE_CHECKING:
     import trio
 
-__all__ = ["Errands", "Signal", "Waiter", "loop_clock", "new_waiter", "now", "on_trio"]
+__all__ = ["Errands", "Lock", "Signal", "Waiter", "loop_clock", "new_waiter", "now", "on_trio"]
 
 
 def on_trio() -> bool:
@@ -121,6 +121,41 @@ class Signal:
                     timer.cancel()
         finally:
             self._waiters = tuple(one for one in self._waiters if one is not waiter)
+
+
+class Lock:
+    """Do what `anyio.Lock` does in a tenth of the space: who comes first has it first."""
+
+    __slots__ = ("_taken", "_waiting")
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: tuple[Signal, ...] = ()
+
+    async def __aenter__(self) -> None:
+        if not self._taken:
+            self._taken = True
+            return
+        turn = Signal()
+        self._waiting = (*self._waiting, turn)
+        try:
+            await turn.wait()
+        except BaseException:
+            if turn.is_set():
+                self._pass_on()
+            self._waiting = tuple(one for one in self._waiting if one is not turn)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._waiting:
+            first, *rest = self._waiting
+            self._waiting = tuple(rest)
+            first.set()
+        else:
+            self._taken = False
 
 
 class Errands:

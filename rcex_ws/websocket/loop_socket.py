@@ -70,6 +70,7 @@ class LoopSocket(asyncio.Protocol):
                     self._process(self._codec, self._receivers)
             elif self._handshake.feed(data):
                 self._codec = self._handshake.codec
+                del self._handshake  # with the whole answer
                 self._answered.set()
         except Exception as exc:  # noqa: BLE001 - raised again by the task that waits
             self._fail(exc)
