@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from email.utils import parsedate_to_datetime
 
 __all__ = ["parse_retry_after"]
 
@@ -21,6 +20,8 @@ def parse_retry_after(value: str, *, now: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # brings in all of `email`
+
         try:
             seconds = parsedate_to_datetime(value).timestamp() - now
         except ValueError:

@@ -188,12 +188,15 @@ class Ceiling:
         other = Ceiling(self._server, self._http)
         async with other.connected() as wsc:
             pass
-        start = time.perf_counter()
-        async with other.connected(wsc):
-            recovered = time.perf_counter() - start
-            read_frame(await other.receive())
-            replayed = time.perf_counter() - start
-        return {"recovered": recovered, "replayed": replayed}
+        with measured() as sample:
+            start = time.perf_counter()
+            async with other.connected(wsc):
+                recovered = time.perf_counter() - start
+                sample.stop()
+                sample.count = 1
+                read_frame(await other.receive())
+                replayed = time.perf_counter() - start
+        return {**sample(), "recovered": recovered, "replayed": replayed}
 
     async def idle(self, connections: int, seconds: float, heartbeat: float, timeout: float) -> dict[str, float]:
         """Hold so many connections, each with a heartbeat every so many seconds; nobody checks its answer."""

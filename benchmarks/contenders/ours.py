@@ -98,11 +98,15 @@ class Ours:
         link = self.ws_ext.ws
         if link is None:
             raise RuntimeError("not connected")
-        start = time.perf_counter()
-        link.abort()
-        times = {"recovered": await recovered.wait() - start, "replayed": await replayed.wait() - start}
+        with measured() as sample:
+            start = time.perf_counter()
+            link.abort()
+            at = await recovered.wait()
+            sample.stop()
+            sample.count = 1
+            times = {"recovered": at - start, "replayed": await replayed.wait() - start}
         off()
-        return times
+        return {**sample(), **times}
 
     async def replay(self, delay: float) -> dict[str, float]:
         """Have the server replay so many seconds after ConnectionDetails."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import anyio.lowlevel
+from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import Waiter, new_waiter
@@ -22,8 +22,7 @@ __all__ = ["DeliveryQueue", "Overflow"]
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Overflow:
+class Overflow(Struct, gc=False):
     """One episode in which items were dropped: from the first drop until the queue was half empty.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -17,6 +16,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
+from anyio.abc import TaskGroup
+from msgspec import Struct, field
 
 from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.outbox import Outbox
@@ -53,8 +54,7 @@ class LossKind(StrEnum):
     ABORTED = "aborted"  #: this side dropped it
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True, gc=False):
     """Say how and when a connection was lost.
 
     Attributes:
@@ -157,7 +157,9 @@ class Link:
         self._home.check()
         self._outbox = Outbox(socket, self._errands, close_timeout=close_timeout)
         self._closing = False
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None  # of all that `run` does
+        self._begun = False  # its steps are taken
+        self._failure: RcexError | None = None  # of these
         self._ended = Signal()
         self._on_lost = on_lost
         self._conversation: Conversation | None = None
@@ -195,6 +197,10 @@ class Link:
             self._errands.put(partial(self._end_by, self._clock() + self._close_timeout))
         self._outbox.put(message)
 
+    def do_soon(self, errand: Callable[[], object]) -> None:
+        """Have something done in a task, while the connection lives; callable by the reader."""
+        self._errands.put(errand)
+
     def abort(self) -> None:
         """Drop the connection at once; the supervisor goes on as after any loss.
 
@@ -210,7 +216,7 @@ class Link:
             self.loss = loss
             self._socket.stop_reading()
             self._outbox.stop()
-            self._errands.put(self._scope.cancel)
+            self._errands.end()
             self._on_lost(loss)
             if self._conversation is not None:
                 self._conversation.lost(loss)
@@ -232,29 +238,32 @@ class Link:
             RcexError: `steps` raised it; the connection is over.
         """
         self._conversation = conversation
-        failure: RcexError | None = None
         try:
-            with self._scope:
-                async with anyio.create_task_group() as group:
-                    group.start_soon(self._read, conversation)
-                    self._outbox.start(group)
-                    first_beats = anyio.CancelScope()
-                    group.start_soon(self._beat_in, first_beats, conversation)
-                    try:
-                        await steps()
-                    except RcexError as exc:  # kept out of the group, which would wrap it
-                        if self.loss is None:  # else this is only how the loss showed
-                            failure = exc
-                            self.lose(Loss(LossKind.ABORTED, text=str(exc)))
-                    else:  # from here on in this task, which has nothing else to do: one less for each connection
-                        first_beats.cancel()
-                        await self._beat(conversation)
+            async with anyio.create_task_group() as group:
+                self._scope = group.cancel_scope
+                self._outbox.start(group)
+                group.start_soon(self._begin, group, conversation, steps)
+                await self._beat(conversation)
+                if self._begun and not self._outbox.writing:  # nothing runs but the reader, and cancelling costs more
+                    await self._socket.abort()
+                else:
+                    group.cancel_scope.cancel()
             self.lose(Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake"))
         finally:
             self.lose(Loss(LossKind.ABORTED, text="closed by the application"))  # unless there was a reason before
             self._ended.set()
-        if failure is not None:
-            raise failure
+        if self._failure is not None:
+            raise self._failure
+
+    async def _begin(self, group: TaskGroup, conversation: Conversation, steps: Callable[[], Awaitable[None]]) -> None:
+        group.start_soon(self._read, conversation)  # which begins when the first step waits
+        try:
+            await steps()
+            self._begun = True
+        except RcexError as exc:  # kept out of the group, which would wrap it
+            if self.loss is None:  # else this is only how the loss showed
+                self._failure = exc
+                self.lose(Loss(LossKind.ABORTED, text=str(exc)))
 
     async def _read(self, conversation: Conversation) -> None:
         monitor, clock, outbox = self.monitor, self._clock, self._outbox
@@ -271,11 +280,8 @@ class Link:
         self.lose(Loss(kind, closed.code, closed.reason))
 
     def _end_by(self, deadline: float) -> None:
-        self._scope.deadline = deadline
-
-    async def _beat_in(self, scope: anyio.CancelScope, conversation: Conversation) -> None:
-        with scope:
-            await self._beat(conversation)
+        if self._scope is not None:
+            self._scope.deadline = deadline
 
     async def _beat(self, conversation: Conversation) -> None:
         """Send heartbeats and judge the answers; in between, do the errands of the connection."""
@@ -284,6 +290,8 @@ class Link:
         while True:
             due = monitor.wake_at(clock())
             await self._errands.run(until=due)
+            if self.loss is not None:
+                return
             now = clock()
             slept, late = self._clocks.jumped(now, time.time()), now - due
             blocked = late > monitor.timeout / 2
@@ -303,4 +311,3 @@ class Link:
                 self.send(conversation.heartbeat())
             elif beat is Beat.LOST:
                 self.lose(Loss(LossKind.SILENT, text="no answer to a heartbeat"))
-                await self._errands.run()  # one of which ends this

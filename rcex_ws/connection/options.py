@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from rcex_ws.errors import ConfigurationError
@@ -11,31 +10,31 @@ __all__ = ["check_options"]
 
 
 def check_options(options: Any) -> None:
-    """Refuse a value that cannot work; called by the `__post_init__` of a dataclass of options.
+    """Refuse a value that cannot work; called by the `__post_init__` of a class of options.
 
     A float is a time in seconds above 0 (or None, where its type says so), an int a number above 0, `ReconnectDelays` a
     function.
 
     Args:
-        options: a dataclass whose module has `from __future__ import annotations`, so that its types are strings.
+        options: a Struct or dataclass, whose module has `from __future__ import annotations`: its types are strings.
 
     Raises:
         ConfigurationError: names the option.
     """
-    for option in fields(options):
-        value: object = getattr(options, option.name)
-        if option.type == "float" and not _is_seconds(value):
-            raise ConfigurationError(f"{option.name}: expected seconds above 0, got {value!r}")
-        if option.type == "float | None" and not (value is None or _is_seconds(value)):
-            raise ConfigurationError(f"{option.name}: expected None or seconds above 0, got {value!r}")
-        if option.type == "int" and not (isinstance(value, int) and not isinstance(value, bool) and value > 0):
-            raise ConfigurationError(f"{option.name}: expected a whole number above 0, got {value!r}")
-        if option.type == "bool" and not isinstance(value, bool):
-            raise ConfigurationError(f"{option.name}: expected True or False, got {value!r}")
-        if option.type == "ReconnectDelays" and not callable(value):
+    annotations: dict[str, str] = type(options).__annotations__
+    for name, kind in annotations.items():
+        value: object = getattr(options, name)
+        if kind == "float" and not _is_seconds(value):
+            raise ConfigurationError(f"{name}: expected seconds above 0, got {value!r}")
+        if kind == "float | None" and not (value is None or _is_seconds(value)):
+            raise ConfigurationError(f"{name}: expected None or seconds above 0, got {value!r}")
+        if kind == "int" and not (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+            raise ConfigurationError(f"{name}: expected a whole number above 0, got {value!r}")
+        if kind == "bool" and not isinstance(value, bool):
+            raise ConfigurationError(f"{name}: expected True or False, got {value!r}")
+        if kind == "ReconnectDelays" and not callable(value):
             raise ConfigurationError(
-                f"{option.name}: expected a function that gives the wait in seconds after the n-th failure, "
-                f"got {value!r}"
+                f"{name}: expected a function that gives the wait in seconds after the n-th failure, got {value!r}"
             )
 
 

@@ -49,6 +49,11 @@ class Outbox:
         self._group: TaskGroup | None = None
         self._wakeup: Signal | None = None  # of the writer, once it runs
 
+    @property
+    def writing(self) -> bool:
+        """Whether the writer has been started."""
+        return self._wakeup is not None
+
     def put(self, message: bytes | Frame | Pending[Any]) -> None:
         """Write a message in its turn; never waits."""
         if self._stopped:

@@ -6,7 +6,6 @@ does not hammer a server that comes back, random so that they do not come back t
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 __all__ = ["ReconnectDelays", "Schedule", "default_delays"]
@@ -22,6 +21,8 @@ STABLE_AFTER = 30.0
 
 def default_delays(failures: int) -> float:
     """Draw the wait after the n-th failure in a row, in seconds: 1; 2-6; 10-20; 20-40; 40-80; then 80-120."""
+    import random  # brings in hashes and more
+
     return random.uniform(*_BANDS[min(failures, len(_BANDS)) - 1])
 
 

@@ -42,14 +42,13 @@ class _Attempt:
 
 
 class _Connection:
-    """One attempt and the connection it leads to, in a task of its own: the next may be opened beside it."""
+    """One attempt and the connection it leads to; the next may be opened beside it, in a task of its own."""
 
     def __init__(self) -> None:
         self.scope = anyio.CancelScope()  # of the attempt; its deadline goes when the handshake is done
         self.link: Link | None = None
         self.ended: Loss | RcexError | None = None
-        self.over = Signal()  # it has ended, or is to be replaced: the loop goes on
-        self.gone = Signal()  # and so has its task
+        self.gone = Signal()
 
     @property
     def lived(self) -> float:
@@ -105,7 +104,8 @@ class Supervisor:
         self._attempt = _Attempt()
         self._current: _Connection | None = None  # the one that is ready
         self._opening: _Connection | None = None  # the one that is on its way
-        self._followed: _Connection | None = None  # the one whose end the loop waits for
+        self._followed: _Connection | None = None  # the one whose task goes on when it ends: no other replaces it
+        self._tasks: TaskGroup
         self._wake = Signal()
         self._replanned = 0.0  # seconds to wait on when woken
         self._changed = Signal()
@@ -161,8 +161,12 @@ class Supervisor:
         Args:
             at_once: whether the application asks for it; else the schedule holds for a connection that lived shortly.
         """
-        if self._current is not None:
-            self._current.over.set()
+        current = self._current
+        if current is not None and current.link is not None:
+            if self._followed is current:
+                self._followed = None
+                delay = self._schedule.after_loss(current.lived)
+                current.link.do_soon(partial(self._replace, delay))
             if at_once and self._opening is None:
                 self._wake.set()
 
@@ -191,54 +195,57 @@ class Supervisor:
 
     async def run(self) -> None:
         """Connect, and reconnect for ever; return when the driver ends it or trying again cannot help."""
-        async with anyio.create_task_group() as connections:
-            await self._loop(connections)
-            if self._current is None and self._opening is None:  # else it ends by itself, or with this task
-                connections.cancel_scope.cancel()
+        async with anyio.create_task_group() as self._tasks:
+            await self._loop(0.0)
 
-    async def _loop(self, connections: TaskGroup) -> None:
-        delay: float | None = 0.0
+    def _replace(self, delay: float) -> None:
+        self._tasks.start_soon(self._loop, delay)
+
+    async def _loop(self, delay: float | None) -> None:
+        """Connect, stay until the connection is lost, and reconnect; a task that replaces a connection takes over."""
         while delay is not None:
             await self._wait(delay)
             if self._over:
+                break
+            connection = self._open()
+            await self._keep(connection)
+            if self._followed is not connection:
                 return
-            delay = await self._follow(self._open(connections))
+            delay = None if self._over else await self._follow(connection)
+            if self._followed is not connection:
+                return
         if not self._over:
             self._set(State.CLOSED, "ended by the protocol")
             self._attempt.settle(NotConnected("the client has ended"))
+        if self._current is None and self._opening is None:  # else it ends by itself, or with this task
+            self._tasks.cancel_scope.cancel()
 
     async def _follow(self, connection: _Connection) -> float | None:
-        """Wait until a connection has ended or is to be replaced; give the wait before the next, None for no next."""
-        while True:
-            self._followed = connection
-            await connection.over.wait()
-            if self._over:
-                return None
-            if connection.ended is None:  # it is to be replaced
-                return self._schedule.after_loss(connection.lived)
-            try:
-                delay = await self._decide(connection, connection.ended)
-            except RcexError as error:
-                if self._current is None:
-                    self.crashed(error)
-                    return None
+        """Give the wait before what follows a connection that has ended, None for no next."""
+        delay: float | None = None
+        try:
+            delay = await self._decide(connection)
+        except RcexError as error:
+            if self._current is None:
+                self.crashed(error)
+            else:
                 self._finish_attempt(error)
-                delay = None
-            if delay is not None or self._current is None:
-                return delay
+        if delay is None and self._current is not None:
             self._log.warning("the connection cannot be replaced and stays: %s", connection.ended)
-            connection = self._current
-            connection.over = Signal()
+            self._followed = self._current
+        return delay
 
-    def _open(self, connections: TaskGroup) -> _Connection:
-        connection = self._opening = _Connection()
+    def _open(self) -> _Connection:
+        connection = self._opening = self._followed = _Connection()
         if not self.is_ready:
             self._set(State.CONNECTING, self.reason)
-        connections.start_soon(self._keep, connection)
         return connection
 
-    async def _decide(self, connection: _Connection, ended: Loss | RcexError) -> float | None:
+    async def _decide(self, connection: _Connection) -> float | None:
         """Ask schedule and driver for the wait before the next attempt."""
+        ended = connection.ended
+        if ended is None:
+            raise AssertionError("a connection ends only with a loss or an error")
         if isinstance(ended, Loss):
             level = logging.INFO if connection.link is not None and connection.link.closing else logging.WARNING
             self._log.log(level, "connection lost after %.1f s: %s", connection.lived, ended)
@@ -280,16 +287,16 @@ class Supervisor:
     async def _keep(self, connection: _Connection) -> None:
         """Make one attempt; once ready, stay until the connection is lost. Note how it ended."""
         try:
-            connection.ended = await self._connect(connection)
+            await self._connect(connection)
         except RcexError as error:
-            connection.ended = error
+            if connection.ended is None:  # else this is only how the loss showed
+                connection.ended = error
         finally:
             if self._opening is connection:
                 self._opening = None
-            connection.over.set()
             connection.gone.set()
 
-    async def _connect(self, connection: _Connection) -> Loss:
+    async def _connect(self, connection: _Connection) -> None:
         link: Link | None = None
         became_ready = False
         with connection.scope as scope:
@@ -329,11 +336,9 @@ class Supervisor:
         if scope.cancelled_caught:
             self._check_not_over()
             raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
-        if link is None or link.loss is None:
-            raise AssertionError("a link ends only with a loss or an error")
         if not became_ready:
-            raise ConnectFailed(f"the connection was lost before it was ready: {link.loss}", upgrade_sent=True)
-        return link.loss
+            loss = None if link is None else link.loss
+            raise ConnectFailed(f"the connection was lost before it was ready: {loss}", upgrade_sent=True)
 
     @property
     def _closed(self) -> bool:
@@ -366,7 +371,6 @@ class Supervisor:
         connection.ended = loss
         if self.is_ready:
             self._set(State.CONNECTING if self._opening is not None else State.WAITING, f"lost: {loss}")
-        connection.over.set()  # what follows need not wait until the old socket is gone
 
     def _finish_attempt(self, error: RcexError) -> None:
         if not self.is_ready:  # else the connection that was to be replaced lives on
@@ -384,8 +388,6 @@ class Supervisor:
 
     def _end_loop(self) -> None:
         self._wake.set()
-        if self._followed is not None:
-            self._followed.over.set()
 
     def _check_not_over(self) -> None:
         """Let an attempt end that nothing could cancel."""

@@ -7,7 +7,6 @@ it a changed credential would go on as the old user, and a changed server would 
 from __future__ import annotations
 
 import base64
-import hashlib
 
 import msgspec
 
@@ -32,6 +31,8 @@ def login_of(grant: Grant, *, server: str, client_id: str | None) -> str:
         subject = _subject(jwt)
         if subject is not None:
             return f"sub:{subject}"
+        import hashlib  # brings in OpenSSL's
+
         salted = "\n".join((server, client_id or "", jwt))
         return f"jwt:{hashlib.sha256(salted.encode(errors='surrogatepass')).hexdigest()}"
     if "username" in grant:

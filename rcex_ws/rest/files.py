@@ -6,7 +6,6 @@ Used by the token store and by the session store of `rcex_ws.wsg`; blocking, so 
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 __all__ = ["set_aside", "write_private"]
@@ -20,6 +19,8 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         OSError: the folder cannot be made or written; the old content is still there.
     """
+    import tempfile  # brings in what packs and unpacks files
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:

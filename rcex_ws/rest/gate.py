@@ -12,9 +12,9 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import anyio
+from msgspec import Struct
 
 from rcex_ws.errors import RateLimited
 from rcex_ws.rest.headers import retry_after
@@ -27,8 +27,7 @@ _DEFAULT_WINDOW = 60.0
 _KNOWN_PATHS = 1024
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct, gc=False):
     """What is known of one group; times are those of the caller's monotonic clock."""
 
     window_started: float = -math.inf

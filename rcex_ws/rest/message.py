@@ -10,7 +10,6 @@ import json as stdlib_json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.message import Message
 from typing import Any, Literal, TypeAlias, TypedDict
 
 import msgspec
@@ -131,6 +130,8 @@ class Response:
     @property
     def text(self) -> str:
         """The body as text, in the charset it names, else UTF-8."""
+        from email.message import Message  # brings in all of `email`
+
         parsed = Message()
         parsed["Content-Type"] = self.headers.get("Content-Type", "")
         try:

@@ -7,8 +7,6 @@ Used by `rcex_ws.rest.auth`, which sends them. None of them carries the bearer. 
 from __future__ import annotations
 
 import base64
-import hashlib
-import secrets
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.rest.message import Params, Request
@@ -116,10 +114,14 @@ def authorize_uri(
 
 def generate_code_verifier() -> str:
     """Return a fresh secret for PKCE (RFC 7636, 4.1): 32 random bytes, 43 characters."""
+    import secrets  # brings in hashes and more
+
     return secrets.token_urlsafe(32)
 
 
 def _challenge(code_verifier: str) -> str:
+    import hashlib  # brings in OpenSSL's
+
     digest = hashlib.sha256(code_verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

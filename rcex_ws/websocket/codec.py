@@ -7,7 +7,6 @@ receiver, which is what makes it fast; everything else goes through the library,
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 from websockets.client import ClientProtocol
@@ -72,7 +71,7 @@ class Codec:
         self._fragments: bytearray | None = None
         self._fragment_count = 0
         self._binary = False
-        self._replies: deque[bytes] = deque(maxlen=_MAX_REPLIES)
+        self._replies: list[bytes] = []
 
     @property
     def is_open(self) -> bool:
@@ -237,6 +236,7 @@ class Codec:
         written = b"".join(protocol.data_to_send())
         if written:
             self._replies.append(written)
+            del self._replies[:-_MAX_REPLIES]
         if self.ending is None and not self._closing and protocol.state is not State.OPEN:
             protocol.receive_eof()
             self.ending = self._failure()

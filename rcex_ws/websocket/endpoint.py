@@ -5,8 +5,9 @@ from __future__ import annotations
 import ssl as ssl_module
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from rcex_ws.websocket.socket import Socket
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint", "Opener", "open_websocket"]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Say where to connect.
 
     Attributes:
@@ -28,11 +28,14 @@ class Endpoint:
         max_size: the largest message accepted, in bytes.
     """
 
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    proxy: str | bool | None = field(default=None, repr=False)
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    proxy: str | bool | None = None
     ssl_context: ssl_module.SSLContext | None = None
     max_size: int = 16 * 2**20
+
+    def __repr__(self) -> str:
+        return f"Endpoint(ssl_context={self.ssl_context!r}, max_size={self.max_size!r})"
 
 
 class Opener(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
 
@@ -12,8 +12,7 @@ _CONTROL_LIMIT = 125  # RFC 6455, section 5.5
 _CODE_SIZE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True, gc=False):
     """Carry text.
 
     Raises:
@@ -26,15 +25,13 @@ class Text:
         _encode("Text.data", self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True, gc=False):
     """Carry bytes."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Struct, frozen=True, gc=False):
     """Ask for a pong with the same data.
 
     Raises:
@@ -47,8 +44,7 @@ class Ping:
         _check_size("Ping.data", len(self.data), _CONTROL_LIMIT)
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Struct, frozen=True, gc=False):
     """Answer a ping, or give a sign of life unasked.
 
     Raises:
@@ -61,8 +57,7 @@ class Pong:
         _check_size("Pong.data", len(self.data), _CONTROL_LIMIT)
 
 
-@dataclass(frozen=True, slots=True)
-class CloseFrame:
+class CloseFrame(Struct, frozen=True, gc=False):
     """Begin or answer the closing handshake.
 
     Args:

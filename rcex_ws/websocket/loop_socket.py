@@ -36,6 +36,7 @@ class LoopSocket(LoopConnection):
     def _shake_hands(self, data: bytes) -> None:
         if self._handshake.feed(data):
             self._codec = self._handshake.codec
+            del self._handshake  # with the whole answer
             self._answered.set()
 
     def _shake_hands_no_more(self) -> None:

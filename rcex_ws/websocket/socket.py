@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from rcex_ws.websocket.frames import Frame
 
 __all__ = ["Ending", "Receivers", "Socket"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True, gc=False):
     """Say how a WebSocket ended.
 
     Attributes:
@@ -30,8 +30,7 @@ class Ending:
     answered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Receivers:
+class Receivers(Struct, frozen=True):
     """Take what comes, in order, without waiting.
 
     Attributes:

@@ -62,6 +62,7 @@ class StreamSocket:
             while data := await self._stream.receive_some():
                 if handshake.feed(bytes(data)):
                     self._codec = handshake.codec
+                    del self._handshake  # with the whole answer
                     return
         except trio.BrokenResourceError:
             pass  # the end of the stream

@@ -17,9 +17,11 @@ All moments are the server's, in seconds since the epoch; `now` is the event loo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rcex_ws.wsg.models import Gap, parse_time
 from rcex_ws.wsg.server_clock import Moment, ServerClock
@@ -34,8 +36,7 @@ MARGIN = 5.0
 _FAR = 253_370_764_800.0
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True, gc=False):
     """What may be missing from some moment on, and is not over yet.
 
     Attributes:
@@ -82,8 +83,7 @@ def gap_between(since: float, until: float, *, certain: bool, reason: str) -> Ga
     return Gap(begin, datetime.fromtimestamp(until, UTC), certain=certain, reason=reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Struct, frozen=True, gc=False):
     """Say of a notification that the server may have replayed it.
 
     Attributes:
@@ -95,8 +95,7 @@ class Replayed:
     gap: Gap | None
 
 
-@dataclass(slots=True)
-class _Replay:
+class _Replay(Struct, gc=False):
     """What the server sends again after a recovery: everything from the loss that it saw to the new connection."""
 
     since: float
@@ -106,8 +105,7 @@ class _Replay:
     later: bool = False  # whether something live has come
 
 
-@dataclass(slots=True)
-class _Left:
+class _Left(Struct, gc=False):
     """The moment of the last frame before an outage.
 
     The server's clock may be set back during the outage. Then what it stamps is not older than that moment by its new
@@ -128,8 +126,7 @@ class _Left:
         return replace(loss, set_back=0.0)
 
 
-@dataclass(slots=True)
-class _Overflow:
+class _Overflow(Struct, gc=False):
     """What one queue has dropped in one episode."""
 
     since: float

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 
-import anyio
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable
 from rcex_ws.loop import Signal, loop_clock, now
@@ -34,8 +34,7 @@ logger = logging.getLogger("rcex_ws.wsg")
 _RESOLUTION = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Common:
+class Common(Struct, frozen=True, kw_only=True):
     """What one connection has in common with the next.
 
     Attributes:
@@ -173,9 +172,8 @@ class WsgConversation:
         common.announcer.emit(Events.CONNECTION_READY, self._link)
         told = Signal()
         common.announcer.then(told.set)
-        with anyio.move_on_after(common.release_timeout) as scope:
-            await told.wait()
-        if scope.cancelled_caught:
+        await told.wait(until=self._clock() + common.release_timeout)
+        if not told.is_set():
             logger.warning("delivery goes on though a lifecycle handler still runs")
         common.inbox.release(self._hold)
         if common.account.replaying:

@@ -30,6 +30,7 @@ from rcex_ws.connection import (
     open_websocket,
 )
 from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
+from rcex_ws.loop import Lock
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import GapHook
@@ -135,7 +136,7 @@ class WebSocketExtension(Extension):
         self._engine: Engine | None = None
         self._emitting: Child | None = None
         self._closings = 0  # asked for so far: what was being opened before is not wanted any more
-        self._one_opening_at_a_time = anyio.Lock()
+        self._one_opening_at_a_time = Lock()
 
     def __repr__(self) -> str:
         return f"<WebSocketExtension {self.state}>"

@@ -6,8 +6,9 @@ one that is missing costs it notifications.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from rcex_ws.wsg.models import Gap
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -203,8 +202,7 @@ class Outcome(StrEnum):
     UNREADABLE = "unreadable"  #: the recovery token was dropped: the server cannot read it, or we its replay
 
 
-@dataclass(slots=True)
-class Recovery:
+class Recovery(Struct, gc=False):
     """Describe the last recovery.
 
     Attributes:
@@ -225,8 +223,7 @@ class Recovery:
     duplicates: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True, gc=False):
     """A period for which notifications are or may be missing; read the affected data again.
 
     Both ends are inclusive, and in the server's time: that of `Notification.timestamp`.

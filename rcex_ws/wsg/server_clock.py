@@ -9,8 +9,7 @@ server's clock may have been set meanwhile, and not by so much that the two woul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from msgspec import Struct
 
 __all__ = ["Moment", "ServerClock"]
 
@@ -24,8 +23,7 @@ _MOMENT = 10.0
 _DRIFT = 1e-4
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True, gc=False):
     """A moment in the server's time, in seconds since the epoch: not before `earliest`, not after `latest`."""
 
     earliest: float
@@ -70,6 +68,8 @@ class ServerClock:
 
     def read_date(self, date: str | None, *, asked_at: float, got_at: float) -> bool:
         """Take the `Date` header of an answer; tell whether it was one. Arguments as for `read`."""
+        from email.utils import parsedate_to_datetime  # brings in all of `email`
+
         try:
             server_time = parsedate_to_datetime(date or "").timestamp()
         except (ValueError, OverflowError):

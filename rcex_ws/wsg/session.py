@@ -8,7 +8,7 @@ WSG-1003 and WSG-1005; the window is `recoveryTimeout` of ConnectionDetails, cou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from rcex_ws.connection import Loss, LossKind
 from rcex_ws.wsg.frames import Wsc
@@ -17,8 +17,7 @@ from rcex_ws.wsg.models import ConnectionDetails, Outcome, Recovery
 __all__ = ["Doubt", "Outage", "Session"]
 
 
-@dataclass(slots=True)
-class Outage:
+class Outage(Struct, gc=False):
     """What is known of the time without a connection.
 
     Attributes:
@@ -53,8 +52,7 @@ class Outage:
         return f"session not recovered: {self.outcome}{code}"
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Struct, frozen=True, gc=False):
     """Why notifications may be missing, or are."""
 
     reason: str

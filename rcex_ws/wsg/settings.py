@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from rcex_ws.connection import ReconnectDelays, check_options
 from rcex_ws.errors import ConfigurationError
@@ -11,8 +11,7 @@ from rcex_ws.wsg.announcer import GapHook
 __all__ = ["Settings"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """Hold the options; see `WebSocketExtension` for their meaning.
 
     Raises:

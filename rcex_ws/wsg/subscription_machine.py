@@ -12,8 +12,9 @@ server does not know the subscription any more (developer guide, subscriptions).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
+
+from msgspec import Struct
 
 from rcex_ws.wsg.completeness import Loss
 from rcex_ws.wsg.filters import FilterIndex
@@ -25,8 +26,7 @@ __all__ = ["Call", "Change", "Flight", "SubscriptionMachine"]
 C = TypeVar("C")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, gc=False):
     """A call to /restapi/v1.0/subscription.
 
     Attributes:
@@ -42,8 +42,7 @@ class Call:
     for_change: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Change(Generic[C]):
+class Change(Struct, Generic[C], eq=False):
     """What the application asks for and the server has not granted yet.
 
     Attributes:
@@ -65,8 +64,7 @@ class Change(Generic[C]):
         return self.old.can_cause(event) and not self.new.can_cause(event)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Flight:
+class Flight(Struct, frozen=True, eq=False, gc=False):
     """A call that is not answered yet.
 
     Attributes:

@@ -22,6 +22,7 @@ from rcex_ws.errors import (
     RequestLost,
     SubscriptionEnded,
 )
+from rcex_ws.loop import Lock
 from rcex_ws.rest import LoginRefused, RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
@@ -71,7 +72,7 @@ class Subscriptions:
         self._inbox = inbox
         self._account = account
         self._announcer = announcer
-        self._one_at_a_time = anyio.Lock()
+        self._one_at_a_time = Lock()
         self._operations: list[Operation[Any]] = []
         self._settling = False
 

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from rcex_ws.wsg.completeness import MARGIN, Completeness, Loss
 from rcex_ws.wsg.server_clock import ServerClock

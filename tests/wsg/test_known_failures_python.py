@@ -10,12 +10,12 @@ import json
 import logging
 import traceback
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from rcex_ws import (
     Events,
