@@ -169,8 +169,8 @@ class History:
         """Give the gaps that cover an event.
 
         The client knows only the stamp of what has come to it; of the rest the server's time counts. And a gap since
-        nobody knows when covers nothing that an earlier life should have told of: the heir of the one to which it was due
-        or, by a replay, was written.
+        nobody knows when covers nothing that an earlier life should have told of: the heir of the one to which it was
+        due or, by a replay, was written.
         """
         due, written = self.due_at(event.at), self.life_at(self._written.get(event.n, 0.0))
         heir = None if due is None else self.heir(max(due.life, 0 if written is None else written.number))

@@ -31,7 +31,11 @@ def late(history: History) -> Iterator[Violation]:
         elif end.at - began.at > began.timeout + slack:
             text = f"{name} took {end.at - began.at:.1f} s; close_timeout is {began.timeout} s"
             yield Violation("close-late", began.at, text)
-        elif end.how == "returned" and end.state not in {"closed", "idle", "failed"}:
+        elif (
+            end.how == "returned"
+            and end.state not in {"closed", "idle", "failed"}
+            and _connected_again(history, began, end.at) is None
+        ):
             yield Violation("close-late", end.at, f"{name} came back, the state is {end.state}")
 
 
@@ -64,7 +68,7 @@ def orphan(history: History) -> Iterator[Violation]:
 def after(history: History) -> Iterator[Violation]:
     """Nothing of a life that has ended connects, reads or writes; nor the WebSocket of one that has closed."""
     for record in history.client:
-        if isinstance(record, j.Sent):
+        if isinstance(record, j.Sent) and not _by_a_connection_made_meanwhile(history, record):
             yield Violation("after-close", record.at, f"life {record.life} has closed, and yet: {record.what}")
     numbers = sorted(history.lives)
     closed = dict[int, float]()
@@ -78,6 +82,42 @@ def after(history: History) -> Iterator[Violation]:
             if closed.get(number, float("inf")) + SLACK < record.at < end:
                 text = f"life {number} had closed at {closed[number]:.3f}, and yet: {record.what} {record.conn}"
                 yield Violation("after-close", record.at, text)
+
+
+def _connected_again(history: History, closing: j.Closing, until: float) -> float | None:
+    """Give when the application connected anew while a close waited for its handlers: what it made lives on."""
+    return next(
+        (
+            record.at
+            for record in history.client
+            if isinstance(record, j.Changing)
+            and (record.life == closing.life and record.what == "connect" and closing.at < record.at <= until)
+        ),
+        None,
+    )
+
+
+def _by_a_connection_made_meanwhile(history: History, sent: j.Sent) -> bool:
+    """Say whether what was used is a connection made while a close waited, until it was closed, too."""
+    first = history.lives[sent.life].closing
+    if first is None or "WebSocket" not in sent.what:
+        return False
+    ends = [
+        record.at
+        for record in history.client
+        if isinstance(record, j.ClosingDone) and record.life == sent.life and record.close == first.close
+    ]
+    again = _connected_again(history, first, min([sent.at, *ends]))
+    later = [
+        record.close
+        for record in history.client
+        if isinstance(record, j.Closing) and record.life == sent.life and again is not None and record.at > again
+    ]
+    return again is not None and not any(
+        isinstance(record, j.ClosingDone)
+        and (record.life == sent.life and record.close in later and record.at < sent.at)
+        for record in history.client
+    )
 
 
 def escaped(history: History) -> Iterator[Violation]:

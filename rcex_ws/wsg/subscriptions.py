@@ -281,10 +281,21 @@ class Subscriptions:
 
     def _end(self, state: SubscriptionState, error: Exception | None = None) -> None:
         subscription = self._machine.current
+        if subscription is not None and not subscription.claimed and state is SubscriptionState.FAILED:
+            self._give_up(subscription)
         self._machine.revoke()
         if subscription is not None:
             subscription.end(state, error)
             self._host.touch()
+
+    def _give_up(self, unclaimed: Subscription) -> None:
+        """Tell of what waits for a first `subscribe`, which cannot get it any more."""
+        waiting = [*unclaimed.queue.waiting()]
+        unclaimed.queue.close(discard=True)
+        if waiting:
+            since = min(notification.made for notification in waiting)
+            reason = f"{len(waiting)} notifications not delivered: the subscription of the last process has failed"
+            self._announcer.gap(gap_between(since, self._host.moment().latest, certain=True, reason=reason))
 
     # -- how: operations -------------------------------------------------------------------------------------------
 

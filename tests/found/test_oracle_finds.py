@@ -20,6 +20,8 @@ from tests.found.lost import covering, delete, extension, installed, logged_in, 
 from tests.found.peer import MESSAGES, Peer
 from tests.told import Told
 
+PUT = "PUT /restapi/v1.0/subscription/*"
+
 
 class Shelf:
     """Keep a session in memory, as a store of an application's own.
@@ -273,6 +275,27 @@ async def test_a_refresh_that_was_not_answered_is_asked_again_as_the_answer_may_
             assert _certain(covering(told.gaps, lost, proven=proven)), told.gaps
             assert len(told.gaps) == 1
             assert peer.filters == [MESSAGES]
+
+
+async def test_what_waits_for_a_first_subscribe_is_told_when_the_stored_filters_are_refused_for_good(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
+    shelf, then = Shelf(), Told()
+    async with installed(gateway, tmp_path, told, session_store=shelf) as ext:
+        await ext.subscribe([MESSAGES], told.on_notification)
+        killed = Shelf(shelf.kept)  # so that the next process asserts the filters
+    gateway.refuse(PUT, 429, retry_after=1)
+    gateway.refuse(PUT, 403)
+    async with installed(gateway, tmp_path, then, session_store=killed) as ext:
+        await until(lambda: [gap.certain for gap in then.gaps] == [False])  # of the restart, up to the new connection
+        gateway.notify(MESSAGES, {"i": 1})
+        proven = lost = utc_now()
+        await then.until(lambda: _certain(then.gaps))
+        assert _certain(covering(then.gaps, lost, proven=proven)), then.gaps
+        await ext.subscribe([MESSAGES], then.on_notification)
+        gateway.notify(MESSAGES, {"i": 2})
+        await then.until(lambda: then.numbers)
+    assert then.numbers == [2]
 
 
 # -- a lost session, and what the queue drops ----------------------------------------------------------------------

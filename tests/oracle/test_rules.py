@@ -439,3 +439,21 @@ def test_who_was_granted_it_while_others_overlapped_is_followed_though_it_return
     run.client.append(j.Changed(at=23.0, life=1, op=0, how="seen"))  # refused for good
     run.client.append(j.Changed(at=24.0, life=1, op=subscribe, how="returned", before="replaced"))
     assert bool(run.judge("successor")) is (asked != FAX)
+
+
+# The end.
+
+
+@pytest.mark.parametrize(("connects", "closes"), [(True, 170.0), (True, 160.0), (False, 170.0)])
+def test_who_connects_anew_while_a_close_waits_for_a_handler_is_ready(*, connects: bool, closes: float) -> None:
+    run = begun()
+    run.client.append(j.Closing(at=100.0, life=1, close=1, what="revoke", whence="a task", timeout=60.0))
+    if connects:
+        run.client.append(j.Changing(at=101.0, life=1, op=9, what="connect", consumer=0))
+    run.client.append(j.ClosingDone(at=150.0, life=1, close=1, how="returned", state="ready"))
+    run.client.append(j.Closing(at=151.0, life=1, close=2, what="aclose", whence="after", timeout=60.0))
+    run.client.append(j.ClosingDone(at=closes, life=1, close=2, how="returned", state="closed"))
+    run.client.append(j.Sent(at=165.0, life=1, what="write for the WebSocket"))
+    found = [found.rule for found in run.judge("close-late", "after-close")]
+    assert ("close-late" in found) is not connects
+    assert ("after-close" in found) is (not connects or closes < 165.0)
