@@ -45,7 +45,7 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
     route = plan(endpoint)
-    line = await _connect(route)
+    line = await _Line.of(await _connect(route))
     try:
         if route.proxy is not None and not route.proxy.is_socks:
             await _tunnel(line, route.proxy, route)
@@ -59,7 +59,7 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
     return line.transport, protocol
 
 
-async def _connect(route: Route) -> _Line:
+async def _connect(route: Route) -> socket.socket:
     """Connect to the server or to what leads there.
 
     Raises:
@@ -71,13 +71,27 @@ async def _connect(route: Route) -> _Line:
 
         from rcex_ws.websocket.socks import connect_through
 
-        return await _Line.of(await connect_through(AsyncioProxy, route, proxy))
+        return await connect_through(AsyncioProxy, route, proxy)
     to = proxy or route.address
     try:
-        return await connect_first(await resolve(to.host, to.port), _Line.to)
+        return await connect_first(await resolve(to.host, to.port), _connect_to)
     except OSError as exc:
         whom = route.server if proxy is None else f"the proxy {proxy.name}"
         raise failure(f"no connection to {whom}", exc) from None
+
+
+async def _connect_to(info: Info) -> socket.socket:
+    family, kind, proto, _, address = info
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.setblocking(False)
+        # asyncio sets it only on sockets that were made with a protocol number.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def _tunnel(line: _Line, proxy: Proxy, route: Route) -> None:
@@ -109,15 +123,6 @@ class _Line:
     def __init__(self, transport: asyncio.Transport, placeholder: _Placeholder) -> None:
         self.transport = transport
         self._placeholder = placeholder
-
-    @classmethod
-    async def to(cls, info: Info) -> _Line:
-        """Connect to one address; asyncio sets TCP_NODELAY itself then."""
-        family, _, proto, _, (host, port, *ipv6) = info
-        if ipv6 and ipv6[1]:  # the zone of a link-local address
-            host = f"{host}%{ipv6[1]}"
-        connecting = asyncio.get_running_loop().create_connection(_Placeholder, host, port, family=family, proto=proto)
-        return cls(*await connecting)
 
     @classmethod
     async def of(cls, sock: socket.socket) -> _Line:
@@ -160,10 +165,6 @@ class _Line:
         if secured is None:
             raise ConnectFailed(f"no TLS with {whom}: the connection was lost")
         self.transport, self._placeholder = secured, placeholder
-
-    def close(self) -> None:
-        """Give it up."""
-        self.transport.abort()
 
     def give_to(self, protocol: asyncio.Protocol) -> None:
         """Bring in a protocol, and tell it what has happened."""
