@@ -16,7 +16,7 @@ ROWS = [*(f"J{number}" for number in range(1, 32)), *(f"P{number}" for number in
 FOUND = [
     *(f"L{number}" for number in range(1, 20)),
     *(f"E{number}" for number in range(1, 10)),
-    *("F9", "F10", "A9", "A11", "T2", "T3"),
+    *("F9", "F10", "A9", "A11", "G1", "T2", "T3"),
 ]
 SHORTEST_REASON = 40
 

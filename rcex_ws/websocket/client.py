@@ -12,12 +12,12 @@ from urllib.parse import urljoin
 
 from msgspec.structs import replace
 
-from rcex_ws.errors import ConnectFailed
+from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.loop import on_trio
 from rcex_ws.websocket.address import parse_address
 from rcex_ws.websocket.dial_asyncio import dial_asyncio
 from rcex_ws.websocket.endpoint import Endpoint
-from rcex_ws.websocket.handshake import ClientHandshake, Redirected
+from rcex_ws.websocket.handshake import ClientHandshake
 from rcex_ws.websocket.loop_socket import LoopSocket
 from rcex_ws.websocket.socket import Socket
 
@@ -45,12 +45,15 @@ async def open_socket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = No
         ConnectFailed: anything else, from name resolution to TLS.
     """
     for _ in range(_MOST_REDIRECTS):
-        socket = await _connect(endpoint, stream)
+        handshake = ClientHandshake(endpoint.url, headers=endpoint.headers, max_size=endpoint.max_size)
+        socket = await _connect(endpoint, handshake, stream)
         try:
             try:
                 await socket.open()
-            except Redirected as redirected:
-                endpoint = _redirect(endpoint, redirected.location)
+            except UpgradeRefused:
+                if handshake.location is None:
+                    raise
+                endpoint = _redirect(endpoint, handshake.location)
                 continue
             yield socket
         finally:
@@ -59,8 +62,7 @@ async def open_socket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = No
     raise ConnectFailed(f"the server redirected the upgrade more than {_MOST_REDIRECTS} times", upgrade_sent=True)
 
 
-async def _connect(endpoint: Endpoint, stream: trio.abc.Stream | None) -> Socket:
-    handshake = ClientHandshake(endpoint.url, headers=endpoint.headers, max_size=endpoint.max_size)
+async def _connect(endpoint: Endpoint, handshake: ClientHandshake, stream: trio.abc.Stream | None) -> Socket:
     if not on_trio():
         _, socket = await dial_asyncio(endpoint, lambda: LoopSocket(handshake))
         return socket

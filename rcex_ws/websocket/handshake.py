@@ -22,7 +22,7 @@ from rcex_ws.retry_after import parse_retry_after
 from rcex_ws.version import __version__
 from rcex_ws.websocket.codec import Codec
 
-__all__ = ["ClientHandshake", "Redirected", "silent_logger"]
+__all__ = ["ClientHandshake", "silent_logger"]
 
 # websockets logs the request line, and with it the token, at DEBUG level. This logger stands in no hierarchy, so that
 # no configuration can let it speak.
@@ -47,18 +47,6 @@ _DEFLATE = ClientPerMessageDeflateFactory(
 )
 
 
-class Redirected(Exception):
-    """Say, to who opens the connection, that the server wants the upgrade somewhere else.
-
-    Args:
-        location: where; may be relative, and hold secrets.
-    """
-
-    def __init__(self, location: str) -> None:
-        super().__init__("the server redirected the upgrade")
-        self.location = location
-
-
 class ClientHandshake:
     """Ask for a WebSocket.
 
@@ -72,6 +60,7 @@ class ClientHandshake:
 
     Attributes:
         codec: reads and writes the WebSocket; None until the server has agreed.
+        location: where the server wants the upgrade instead, if it has said so; may be relative, and hold secrets.
     """
 
     def __init__(self, url: str, *, headers: Mapping[str, str], max_size: int) -> None:
@@ -80,6 +69,7 @@ class ClientHandshake:
         except InvalidURI:
             raise ConnectFailed("the WebSocket address is not a valid ws:// or wss:// URI", retryable=False) from None
         self.codec: Codec | None = None
+        self.location: str | None = None
         self._max_size = max_size
         self._protocol = ClientProtocol(uri, extensions=[_DEFLATE], max_size=max_size, logger=silent_logger)
         self._headers = headers
@@ -102,8 +92,7 @@ class ClientHandshake:
         """Take what has come; tell whether there is a `codec` now.
 
         Raises:
-            UpgradeRefused: the server answered with an HTTP status other than 101.
-            Redirected: it wants us elsewhere.
+            UpgradeRefused: the server answered with an HTTP status other than 101; perhaps there is a `location` now.
             ConnectFailed: it answered with something else.
         """
         if not self._in_body:
@@ -141,7 +130,9 @@ class ClientHandshake:
         protocol = self._protocol
         response = next((event for event in protocol.events_received() if isinstance(event, Response)), None)
         if response is not None and response.status_code != _SWITCHING:
-            raise _refusal(response)
+            self.location = response.headers.get("Location") if response.status_code in _REDIRECTS else None
+            retry_after = parse_retry_after(response.headers.get("Retry-After", ""), now=time.time())
+            raise UpgradeRefused(response.status_code, retry_after=retry_after)
         if protocol.handshake_exc is not None:
             raise _failed(type(protocol.handshake_exc).__name__)
         return response is not None
@@ -149,12 +140,3 @@ class ClientHandshake:
 
 def _failed(why: str) -> ConnectFailed:
     return ConnectFailed(f"the WebSocket upgrade failed: {why}", upgrade_sent=True)
-
-
-def _refusal(response: Response) -> UpgradeRefused | Redirected:
-    headers = response.headers
-    location = headers.get("Location")
-    if response.status_code in _REDIRECTS and location is not None:
-        return Redirected(location)
-    retry_after = parse_retry_after(headers.get("Retry-After", ""), now=time.time())
-    return UpgradeRefused(response.status_code, retry_after=retry_after)
