@@ -96,20 +96,20 @@ class RtmConnection:
         return True
 
     async def _converse(self, token: str) -> None:
-        greeting = self._core.greeting(token)
-        if self._core.options.hello_with_upgrade:
-            # Nothing can take the 101 and the first frame apart, so the client gets both from one read.
-            await self._peer.accept(messages=[text.encode() for text in greeting])
-        else:
-            await self._peer.accept()
-            self.send(greeting)
         self.token = token
         self._core.opened += 1
         self.number = self._core.opened
-        self._core.speakers[self.number] = self
-        self._core.touch()
+        self._core.speakers[self.number] = self  # before the client can know that it is open, and asks in its thread
         ending = _LOST
         try:
+            greeting = self._core.greeting(token)
+            if self._core.options.hello_with_upgrade:
+                # Nothing can take the 101 and the first frame apart, so the client gets both from one read.
+                await self._peer.accept(messages=[text.encode() for text in greeting])
+            else:
+                await self._peer.accept()
+                self.send(greeting)
+            self._core.touch()
             ending = await self._peer.read(
                 lambda data, binary: self._core.on_frame(self, data), lambda data: self._core.on_pong(self)
             )
