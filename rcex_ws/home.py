@@ -47,7 +47,7 @@ class Home:
                 f"{self._what} belongs to another process, from which this one was forked; make one here"
             )
         try:
-            loop = _current_loop()
+            loop = sys.modules["trio"].lowlevel.current_trio_token() if on_trio() else asyncio.get_running_loop()
         except RuntimeError:
             raise WrongEventLoop(
                 f"{self._what} belongs to an event loop, and none runs here; from another thread call async methods by "
@@ -59,10 +59,6 @@ class Home:
         if self._loop is not None:
             raise WrongEventLoop(f"{self._what} belongs to another event loop; make one per loop")
         self._loop, self._generation = loop, _generation
-
-
-def _current_loop() -> object:
-    return sys.modules["trio"].lowlevel.current_trio_token() if on_trio() else asyncio.get_running_loop()
 
 
 class _Holder(Protocol):

@@ -36,8 +36,11 @@ class LinkWire:
         link = self._link
         if link is None or link.loss is not None or self._closing:
             return False
-        self._closing = isinstance(frame, CloseFrame)
-        link.send(frame)
+        if isinstance(frame, CloseFrame):
+            self._closing = True
+            link.begin_close(frame)
+        else:
+            link.send(frame)
         return True
 
     def close(self) -> bool:
@@ -123,7 +126,7 @@ class _Conversation:
     def ponged(self, data: bytes) -> None:
         self._loop.came(Pong(data), len(data))
 
-    def heartbeat(self) -> Frame:
+    def heartbeat(self) -> Ping:
         return Ping()
 
     def suspended(self, seconds: float) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,11 +21,10 @@ from msgspec import Struct, field
 
 from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
 from rcex_ws.connection.outbox import Outbox
-from rcex_ws.connection.requests import Pending
 from rcex_ws.errors import RcexError
 from rcex_ws.home import Home
 from rcex_ws.loop import Errands, Signal
-from rcex_ws.websocket.frames import CloseFrame, Frame
+from rcex_ws.websocket.frames import CloseFrame, Sendable
 from rcex_ws.websocket.socket import Receivers
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class Conversation(Protocol):
         """Take the data of a pong frame. Runs in the reader, too."""
         ...
 
-    def heartbeat(self) -> bytes | Frame:
+    def heartbeat(self) -> bytes | Sendable:
         """Make a message or ping that the peer answers."""
         ...
 
@@ -122,7 +121,7 @@ class Link:
         clock: gives the event loop's time, in seconds.
         monitor: makes the judge of whether the peer lives, at that time.
         on_lost: hears of the loss before the conversation does.
-        close_timeout: seconds for the closing handshake that a close frame in `send` begins.
+        close_timeout: seconds for the closing handshake that `begin_close` begins.
         log: where it says what is odd.
 
     Attributes:
@@ -130,6 +129,7 @@ class Link:
         opened_at: when it was opened.
         monitor: judges whether the peer lives.
         loss: how it ended; None while it lives.
+        send: see `Outbox.put`.
     """
 
     def __init__(
@@ -156,6 +156,7 @@ class Link:
         self._home = Home("this connection")
         self._home.check()
         self._outbox = Outbox(socket, self._errands, close_timeout=close_timeout)
+        self.send = self._outbox.put
         self._closing = False
         self._scope: anyio.CancelScope | None = None  # of all that `run` does
         self._begun = False  # its steps are taken
@@ -186,16 +187,12 @@ class Link:
         """When the last frame came (at first: when the connection was opened)."""
         return datetime.fromtimestamp(time.time() - (self._clock() - self.monitor.last_inbound), UTC)
 
-    def send(self, message: bytes | Frame | Pending[Any]) -> None:
-        """Queue a message for the writer; never waits.
-
-        Bytes are a text message, encoded. A request that is settled before its turn is not sent. A close frame begins
-        the closing handshake in its turn; nothing is sent after it.
-        """
-        if isinstance(message, CloseFrame):  # also where the peer reads nothing, so that the frame cannot go out
-            self._closing = True
-            self._errands.put(partial(self._end_by, self._clock() + self._close_timeout))
-        self._outbox.put(message)
+    def begin_close(self, frame: CloseFrame) -> None:
+        """Begin the closing handshake when what waits is written; nothing is sent after the frame. Never waits."""
+        self._closing = True
+        # Also where the peer reads nothing, so that the frame cannot go out.
+        self._errands.put(partial(self._end_by, self._clock() + self._close_timeout))
+        self._outbox.close(frame)
 
     def do_soon(self, errand: Callable[[], object]) -> None:
         """Have something done in a task, while the connection lives; callable by the reader."""
@@ -225,7 +222,7 @@ class Link:
         """Write what waits, do the closing handshake, for at most `within` seconds, then abort. Safe from any task."""
         try:
             if self.loss is None:
-                self.send(CloseFrame(code, reason))
+                self.begin_close(CloseFrame(code, reason))
                 with anyio.move_on_after(within):
                     await self._ended.wait()
         finally:

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 
 from rcex_ws.connection.requests import Pending
 from rcex_ws.loop import Errands, Signal
-from rcex_ws.websocket.frames import CloseFrame, Frame
+from rcex_ws.websocket.frames import CloseFrame, Sendable
 
 if TYPE_CHECKING:
     from rcex_ws.websocket.socket import Socket
@@ -41,10 +41,11 @@ class Outbox:
         self._socket = socket
         self._errands = errands
         self._close_timeout = close_timeout
-        self._messages: deque[bytes | Frame | Pending[Any]] = deque()
+        self._messages: deque[bytes | Sendable | Pending[Any]] = deque()
         self._busy = False  # what is put now goes with what was put a moment ago
         self._first = True  # since something came
-        self._stopped = False
+        self._open = True
+        self._close_frame: CloseFrame | None = None
         self._failure: Exception | None = None
         self._group: TaskGroup | None = None
         self._wakeup: Signal | None = None  # of the writer, once it runs
@@ -54,13 +55,15 @@ class Outbox:
         """Whether the writer has been started."""
         return self._wakeup is not None
 
-    def put(self, message: bytes | Frame | Pending[Any]) -> None:
-        """Write a message in its turn; never waits."""
-        if self._stopped:
+    def put(self, message: bytes | Sendable | Pending[Any]) -> None:
+        """Write a message in its turn; never waits.
+
+        Bytes are a text message, encoded. A request that is settled before its turn is not sent.
+        """
+        if not self._open:
             return
-        if self._first and not self._busy and not isinstance(message, CloseFrame) and self._socket.can_write():
+        if self._first and not self._busy and self._write_now(message):
             self._first = False
-            self._write_one(message)
             return
         self._messages.append(message)
         if self._busy:
@@ -71,6 +74,13 @@ class Outbox:
         else:
             self._wake_writer()
 
+    def close(self, frame: CloseFrame) -> None:
+        """Begin the closing handshake when all is written that was put before; take nothing more."""
+        if self._open:
+            self._open, self._busy = False, True
+            self._close_frame = frame
+            self._wake_writer()
+
     def heard(self) -> None:
         """Hear that something came: what is put next may be all that follows from it."""
         self._first = True
@@ -78,12 +88,12 @@ class Outbox:
     def start(self, group: TaskGroup) -> None:
         """Let the writer run in this group when it is needed."""
         self._group = group
-        if self._messages:
+        if self._messages or self._close_frame is not None:
             self._wake_writer()
 
     def stop(self) -> None:
         """Write nothing more: the connection is lost."""
-        self._stopped, self._group = True, None
+        self._open, self._group = False, None
         self._messages.clear()
 
     def withdraw_requests(self) -> None:
@@ -92,27 +102,27 @@ class Outbox:
         self._messages.clear()
         self._messages.extend(rest)
 
-    def _write_one(self, message: bytes | Frame | Pending[Any]) -> None:
-        """Write a message when nothing waits: what `_flush` does, without the detours."""
-        if isinstance(message, Pending):
-            if message.settled:
-                return
-            message.sent = True
-            message = message.frame
+    def _write_now(self, message: bytes | Sendable | Pending[Any]) -> bool:
+        """Write a message for which nothing else waits, if the socket takes it: what `_flush` does, without detours."""
         try:
-            self._socket.write((message,))
+            if isinstance(message, Pending):
+                message.sent = written = self._socket.write((message.frame,))
+            else:
+                written = self._socket.write((message,))
         except Exception as exc:  # noqa: BLE001 - as in `_flush`
             self._failure, self._busy = exc, True
             self._wake_writer()
+            return True
+        return written
 
     def _flush(self) -> None:
         """Write what the socket takes without waiting, in one go; leave the rest to the writer."""
         try:
-            while self._messages and not isinstance(self._messages[0], CloseFrame) and self._socket.can_write():
-                self._socket.write(self._next_batch())
+            while self._messages and self._socket.write(self._next_batch()):
+                pass
         except Exception as exc:  # noqa: BLE001 - raised again by the writer, whose owner hears of it
             self._failure = exc
-        self._busy = bool(self._messages) or self._failure is not None
+        self._busy = bool(self._messages) or self._close_frame is not None or self._failure is not None
         if self._busy:
             self._wake_writer()
 
@@ -128,22 +138,19 @@ class Outbox:
             if self._failure is not None:
                 raise self._failure
             while self._messages:
-                if isinstance(close := self._messages[0], CloseFrame):
-                    await self._socket.close(close.code, close.reason, within=self._close_timeout)
-                    return
                 if not await self._socket.send(self._next_batch()):
                     return  # the reader knows why
+            if (close := self._close_frame) is not None:
+                await self._socket.close(close.code, close.reason, within=self._close_timeout)
+                return
             self._busy = False
             self._wakeup = Signal()
             await self._wakeup.wait()
 
-    def _next_batch(self) -> Iterator[bytes | Frame]:
-        """Take what can be written at once: all up to a close frame, and not more than a good write holds.
-
-        Each is taken when the socket writes it: one that is closed already takes none.
-        """
+    def _next_batch(self) -> Iterator[bytes | Sendable]:
+        """Take what can be written at once; each is taken when the socket writes it: one that is closed takes none."""
         for _ in range(_BATCH):
-            if not self._messages or isinstance(self._messages[0], CloseFrame):
+            if not self._messages:
                 return
             message = self._messages.popleft()
             if isinstance(message, Pending):

@@ -158,8 +158,13 @@ class RequestTable(Generic[A]):
         """Send a request, or queue it until there is a connection; give its waiter. Arguments as for `call`."""
         pending: Pending[A] = Pending(key, frame, deadline)
         pending.on_settled = on_settled
-        self._queued.append(pending)
-        self._send_queued()
+        send = self._send
+        if send is None or self._queued or len(self._in_flight) >= self.limit:
+            self._queued.append(pending)
+        else:
+            send(pending)
+            if not pending.settled:  # by that, where nobody answers such a request
+                self._in_flight[key] = pending
         if not self._watched:
             self._wake_at = pending.deadline
             self._watch()
@@ -232,10 +237,9 @@ class RequestTable(Generic[A]):
     def _send_queued(self) -> None:
         while self._queued and self._send is not None and len(self._in_flight) < self.limit:
             pending = self._queued.popleft()
-            self._in_flight[pending.key] = pending
             self._send(pending)
-            if pending.settled:  # it is of a kind that nobody answers
-                del self._in_flight[pending.key]
+            if not pending.settled:  # as in `submit`
+                self._in_flight[pending.key] = pending
 
     def _forget(self, pending: Pending[A]) -> None:
         if self._in_flight.get(pending.key) is pending:

@@ -357,7 +357,7 @@ class Supervisor:
     def _note_ready(self, connection: _Connection) -> None:
         replaced, self._current, self.link = self._current, connection, connection.link
         if replaced is not None and replaced.link is not None:
-            replaced.link.send(CloseFrame(1000))  # what the peer sent until its answer is still read
+            replaced.link.begin_close(CloseFrame(1000))  # what the peer sent until its answer is still read
         self._was_ready, self._opening = True, None
         self._set(State.READY, "connected")
         self._attempt.settle()

@@ -62,7 +62,7 @@ class Calls:
         """Look anew which extensions are middlewares; called when their list has changed."""
         self._middlewares = [one for one in self._extensions if type(one).handle is not Extension.handle]
 
-    def send(self, request: Request, transport: Send | None) -> Coroutine[Any, Any, Response]:
+    def send(self, request: Request, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
         """Send a call the whole way; see `RingCentral.send`."""
         final = self._send_by_first if transport is None else partial(_send_by, transport)
         if not self._middlewares:

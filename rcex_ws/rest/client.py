@@ -267,27 +267,27 @@ class RingCentral:
         Raises:
             RcexError: as in `send`.
         """
-        return self.send(self._request(method, path, options))
+        return self._calls.send(self._request(method, path, options))
 
     def get(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a GET; options and errors as in `request`."""
-        return self.request("GET", path, **options)
+        return self._calls.send(self._request("GET", path, options))
 
     def post(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a POST; options and errors as in `request`."""
-        return self.request("POST", path, **options)
+        return self._calls.send(self._request("POST", path, options))
 
     def put(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a PUT; options and errors as in `request`."""
-        return self.request("PUT", path, **options)
+        return self._calls.send(self._request("PUT", path, options))
 
     def patch(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a PATCH; options and errors as in `request`."""
-        return self.request("PATCH", path, **options)
+        return self._calls.send(self._request("PATCH", path, options))
 
     def delete(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a DELETE; options and errors as in `request`."""
-        return self.request("DELETE", path, **options)
+        return self._calls.send(self._request("DELETE", path, options))
 
     @asynccontextmanager
     async def stream(self, method: str, path: str, **options: Unpack[Options]) -> AsyncGenerator[StreamedResponse]:
@@ -303,7 +303,6 @@ class RingCentral:
         Raises:
             RcexError: as in `send`.
         """
-        self._check_open()
         async with self._calls.stream(self._request(method, path, options)) as answer:
             yield answer
 
@@ -435,6 +434,7 @@ class RingCentral:
             raise NotConnected("the client is closed; make a new one")
 
     def _request(self, method: str, path: str, options: Options) -> Request:
+        self._check_open()
         options.setdefault("timeout", self._timeout)
         options["headers"] = dict(options.get("headers", {}))  # a middleware may change these, not the caller's
         return Request(method, path, **options)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import anyio
 
 from rcex_ws.loop import Signal, now
-from rcex_ws.websocket.frames import Binary, Frame, Text
+from rcex_ws.websocket.frames import Binary, Sendable, Text
 from rcex_ws.websocket.peer import Peer, PeerOptions, Shared
 from rcex_ws.websocket.server_handshake import Request
 from rcex_ws.websocket.socket import Ending
@@ -91,7 +91,7 @@ class AsgiPeer:
         self,
         subprotocol: str | None = None,
         headers: Mapping[str, str] | None = None,
-        messages: Iterable[bytes | Frame] = (),
+        messages: Iterable[bytes | Sendable] = (),
     ) -> None:
         """Agree; the messages follow."""
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
@@ -129,7 +129,7 @@ class AsgiPeer:
         self._end()
         return ending
 
-    def send(self, messages: Iterable[bytes | Frame]) -> bool:
+    def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Send messages without waiting; see `Peer.send`."""
         if not self.is_open:
             return False

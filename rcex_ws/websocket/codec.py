@@ -16,7 +16,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from rcex_ws.turn import Turn
-from rcex_ws.websocket.frames import Binary, Frame, Ping, Pong, Text
+from rcex_ws.websocket.frames import Binary, Ping, Pong, Sendable, Text
 from rcex_ws.websocket.socket import Ending, Receivers
 
 __all__ = ["MAX_FRAGMENTS", "Codec"]
@@ -80,7 +80,7 @@ class Codec:
 
     # -- outbound --------------------------------------------------------------------------------------------------
 
-    def encode(self, messages: Iterable[bytes | Frame]) -> bytes:
+    def encode(self, messages: Iterable[bytes | Sendable]) -> bytes:
         """Give the bytes of some messages; only while it is open. Bytes are a text message, encoded."""
         protocol = self._protocol
         for message in messages:
@@ -96,8 +96,6 @@ class Codec:
                     protocol.send_ping(data)
                 case Pong(data):
                     protocol.send_pong(data)
-                case _:
-                    raise AssertionError("a close frame goes by `close`")
         return b"".join(protocol.data_to_send())
 
     def close(self, code: int | None, reason: str) -> bytes:

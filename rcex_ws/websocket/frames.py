@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
 
-__all__ = ["Binary", "CloseFrame", "Frame", "Ping", "Pong", "Text"]
+__all__ = ["Binary", "CloseFrame", "Frame", "Ping", "Pong", "Sendable", "Text"]
 
 _CONTROL_LIMIT = 125  # RFC 6455, section 5.5
 _CODE_SIZE = 2
@@ -77,7 +77,10 @@ class CloseFrame(Struct, frozen=True, gc=False):
         _check_size("CloseFrame.reason", len(_encode("CloseFrame.reason", self.reason)), _CONTROL_LIMIT - _CODE_SIZE)
 
 
-Frame = Text | Binary | Ping | Pong | CloseFrame
+#: What leaves the WebSocket open; a close frame is sent by closing.
+Sendable = Text | Binary | Ping | Pong
+
+Frame = Sendable | CloseFrame
 
 
 def _encode(field: str, text: str) -> bytes:

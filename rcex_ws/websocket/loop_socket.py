@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import anyio
 
 from rcex_ws.loop import Signal
-from rcex_ws.websocket.frames import Frame
+from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.handshake import ClientHandshake
 from rcex_ws.websocket.loop_connection import LoopConnection
 from rcex_ws.websocket.socket import Ending, Receivers
@@ -64,12 +64,12 @@ class LoopSocket(LoopConnection):
         """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves."""
         return await self._read(receivers)
 
-    async def send(self, messages: Iterable[bytes | Frame]) -> bool:
+    async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
         await self._writable.wait()
         if not self._is_open():
             return False
-        self.write(messages)
+        self._transport.write(self._opened().encode(messages))
         return True
 
     def stop_reading(self) -> None:
@@ -80,9 +80,12 @@ class LoopSocket(LoopConnection):
         """Tell whether `write` is possible: while the WebSocket is open and the network not behind."""
         return self._writable.is_set() and self._is_open()
 
-    def write(self, messages: Iterable[bytes | Frame]) -> None:
-        """Write messages without waiting, in one system call if the network takes them; only if `can_write`."""
+    def write(self, messages: Iterable[bytes | Sendable]) -> bool:
+        """Write messages without waiting, in one system call; take none and return False unless `can_write`."""
+        if not self.can_write():
+            return False
         self._transport.write(self._opened().encode(messages))
+        return True
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
         """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from rcex_ws.websocket.frames import Frame
+from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.server_handshake import Request
 from rcex_ws.websocket.socket import Ending
 
@@ -54,7 +54,7 @@ class Shared:
 
     __slots__ = ("frames", "messages")
 
-    def __init__(self, messages: Iterable[bytes | Frame]) -> None:
+    def __init__(self, messages: Iterable[bytes | Sendable]) -> None:
         self.messages = tuple(messages)
         self.frames = b""
 
@@ -76,7 +76,7 @@ class Peer(Protocol):
         self,
         subprotocol: str | None = None,
         headers: Mapping[str, str] | None = None,
-        messages: Iterable[bytes | Frame] = (),
+        messages: Iterable[bytes | Sendable] = (),
     ) -> None:
         """Agree.
 
@@ -107,7 +107,7 @@ class Peer(Protocol):
         """
         ...
 
-    def send(self, messages: Iterable[bytes | Frame]) -> bool:
+    def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Send messages together, without waiting; tell whether it is still open. Bytes are a text message, encoded.
 
         A peer for which more than `max_buffer` would have to wait is dropped, see `PeerOptions.overflow_code`.
@@ -135,7 +135,7 @@ class Peer(Protocol):
         ...
 
 
-def broadcast(peers: Iterable[Peer], messages: Iterable[bytes | Frame]) -> int:
+def broadcast(peers: Iterable[Peer], messages: Iterable[bytes | Sendable]) -> int:
     """Send the same messages to many peers without waiting; return to how many."""
     shared = Shared(messages)
     return sum([peer.send_shared(shared) for peer in tuple(peers)])  # one that is dropped may leave `peers`

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from rcex_ws.websocket.frames import Frame, Ping
+from rcex_ws.websocket.frames import Ping, Sendable
 from rcex_ws.websocket.peer import Shared
 from rcex_ws.websocket.server_connection import INTERNAL_ERROR, NORMAL, ServerConnection, ignore
 from rcex_ws.websocket.server_handshake import Request, answer
@@ -47,7 +47,7 @@ class ServerPeer(ServerConnection):
         self,
         subprotocol: str | None = None,
         headers: Mapping[str, str] | None = None,
-        messages: Iterable[bytes | Frame] = (),
+        messages: Iterable[bytes | Sendable] = (),
     ) -> None:
         """Agree; the messages leave in the segment of the answer.
 
@@ -79,7 +79,7 @@ class ServerPeer(ServerConnection):
             on_closing()
         return await self._read(Receivers(on_message, on_pong))
 
-    def send(self, messages: Iterable[bytes | Frame]) -> bool:
+    def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Send messages together, without waiting; see `Peer.send`."""
         if not self.is_open:
             return False

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from rcex_ws.websocket.frames import Frame
+from rcex_ws.websocket.frames import Sendable
 
 __all__ = ["Ending", "Receivers", "Socket"]
 
@@ -67,11 +67,11 @@ class Socket(Protocol):
         """Tell whether `write` is possible: on asyncio, while the WebSocket is open and the network not behind."""
         ...
 
-    def write(self, messages: Iterable[bytes | Frame]) -> None:
-        """Write messages without waiting, in one system call if the network takes them; only if `can_write`."""
+    def write(self, messages: Iterable[bytes | Sendable]) -> bool:
+        """Write messages without waiting, in one system call; take none and return False unless `can_write`."""
         ...
 
-    async def send(self, messages: Iterable[bytes | Frame]) -> bool:
+    async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
         ...
 

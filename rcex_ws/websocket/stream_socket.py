@@ -13,7 +13,7 @@ import trio
 from rcex_ws.home import close_in_children
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.codec import Codec
-from rcex_ws.websocket.frames import Frame
+from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.handshake import ClientHandshake
 from rcex_ws.websocket.socket import Ending, Receivers
 
@@ -107,7 +107,7 @@ class StreamSocket:
             self._replying = False
             await self._write_alone(codec.replies())
 
-    async def send(self, messages: Iterable[bytes | Frame]) -> bool:
+    async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
         async with self._one_at_a_time:
             codec = self._opened()
@@ -123,9 +123,9 @@ class StreamSocket:
         """Tell that writing may wait, and needs a task."""
         return False
 
-    def write(self, messages: Iterable[bytes | Frame]) -> None:
-        """Write without waiting, which streams cannot."""
-        raise AssertionError("only a transport of asyncio can do this")
+    def write(self, messages: Iterable[bytes | Sendable]) -> bool:
+        """Take nothing: streams cannot write without waiting."""
+        return False
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
         """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""

@@ -53,6 +53,7 @@ class Engine:
         open_socket: opens a WebSocket.
 
     Attributes:
+        rest: REST over the socket.
         session: the recovery token, and what is known of an outage.
         subscriptions: the one subscription.
         supervisor: keeps the connection up.
@@ -78,7 +79,7 @@ class Engine:
             emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch
         )
         self._table: RequestTable[Frame] = RequestTable(watch=self._watch_deadlines)
-        self._transport = RestTransport(self._table, rc.server)
+        self.rest = RestTransport(self._table, rc.server)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()
         self._inbox = Inbox(
             machine,
@@ -192,10 +193,6 @@ class Engine:
             raise NotConnected("the client is closed")
         return self.life.spawn(func, name, lasts=True, for_caller=True)
 
-    def send(self, request: Request) -> Awaitable[Response]:
-        """Send a call over the socket, now; see `RestTransport.send`."""
-        return self._transport.send(request)
-
     async def send_when_ready(self, request: Request) -> Response:
         """Send a call over the socket as soon as there is one; what may be repeated is, after a loss.
 
@@ -205,7 +202,7 @@ class Engine:
         while True:
             await self.wait_ready()
             try:
-                return await self._transport.send(request)
+                return await self.rest.send(request)
             except NotConnected:
                 continue  # it went in this very moment
             except RequestLost as lost:
@@ -241,7 +238,7 @@ class Engine:
         async def send(request: Request) -> Response:
             if self.supervisor.link is not link:
                 raise NotConnected("the connection that the call was meant for is gone")
-            return await self._transport.send(request)
+            return await self.rest.send(request)
 
         return await self._rc.send(self._request(method, path, body), transport=send)
 
@@ -297,7 +294,7 @@ class Engine:
         for subscription_id in subscriptions:
             request = self._request("DELETE", f"/restapi/v1.0/subscription/{subscription_id}")
             request.timeout = self._settings.close_timeout * 0.15
-            for way in (self._transport.send, None) if self._table.connected else (None,):  # None is HTTPS
+            for way in (self.rest.send, None) if self._table.connected else (None,):  # None is HTTPS
                 try:
                     await self._rc.send(request, transport=way)
                 except RestError as exc:

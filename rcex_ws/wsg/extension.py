@@ -324,14 +324,14 @@ class WebSocketExtension(Extension):
         return (
             self.rest_over_websocket
             and engine is not None
-            and engine.is_ready
-            and eligible(request, self._installed().server)
+            and engine.supervisor.is_ready
+            and eligible(request, engine.rest.server)
         )
 
     async def transport(self, request: Request, call_next: Send) -> Response:
         """Send a call over the socket; pass it on when the connection goes and it may be repeated."""
         try:
-            return await self._running().send(request)
+            return await self._running().rest.send(request)
         except NotConnected:
             return await call_next(request)
         except RequestLost as lost:

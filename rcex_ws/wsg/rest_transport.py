@@ -59,11 +59,14 @@ class RestTransport:
     Args:
         table: correlates answers.
         server: the client's server.
+
+    Attributes:
+        server: as given.
     """
 
     def __init__(self, table: RequestTable[Frame], server: str) -> None:
         self._table = table
-        self._server = server
+        self.server = server
 
     async def send(self, request: Request) -> Response:
         """Send a call and wait for its answer, whatever its status.
@@ -80,7 +83,7 @@ class RestTransport:
             "ClientRequest",
             key,
             method=request.method,
-            path=_local_path(request.path, self._server) or request.path,
+            path=_local_path(request.path, self.server) or request.path,
             query=_query(request),
             headers=request.headers,
             body=None if request.json is UNSET else msgspec.json.encode(request.json),

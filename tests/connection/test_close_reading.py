@@ -124,6 +124,9 @@ class ClosedSocket:
     def can_write(self) -> bool:
         return False
 
+    def write(self, messages: Any) -> bool:
+        return False
+
     async def send(self, messages: Any) -> bool:
         return False
 
@@ -241,7 +244,7 @@ async def test_a_close_frame_waits_its_turn(peer: Any, supervise: Any, until: An
         await rig.supervisor.wait_ready()
         link = rig.link
         link.send(b"before")
-        link.send(CloseFrame(1000))
+        link.begin_close(CloseFrame(1000))
         link.send(b"after")
         await until(lambda: link.loss is not None)
         await until(lambda: "before" in peer.received)

@@ -247,7 +247,7 @@ async def test_the_url_is_in_no_log_and_no_error(
         await until(lambda: rig.talk.messages)
         texts += [repr(rig.link), repr(rig.driver.to)]
         await anyio.to_thread.run_sync(peer.reset)
-        await until(lambda: len(rig.driver.talks) == 2)
+        await until(lambda: len(rig.driver.talks) == 2 and rig.supervisor.is_ready)
         rig.driver.to = Endpoint(peer.url.replace("ws:", "http:"))
         rig.link.abort()
         await until(lambda: rig.supervisor.state is State.FAILED)

@@ -67,6 +67,9 @@ class Wire:
     def can_write(self):
         return False  # let the writer do it, which awaits
 
+    def write(self, messages):
+        return False
+
     async def send(self, messages):
         """Send; if `instant`, return only when the answers have come and the reader is through with them."""
         messages = list(messages)
