@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 from weakref import WeakSet
 
@@ -29,12 +29,13 @@ class Home:
         what: what to call the client in an error.
     """
 
-    __slots__ = ("_generation", "_loop", "_what")
+    __slots__ = ("_generation", "_loop", "_running", "_what")
 
     def __init__(self, what: str = "this client") -> None:
         self._what = what
         self._generation = 0
-        self._loop: object = None  # until the first use
+        self._running: Callable[[], object] | None = None  # gives the running loop; None until the first use
+        self._loop: object = None
 
     def check(self) -> None:
         """Raise when the caller is elsewhere.
@@ -42,23 +43,46 @@ class Home:
         Raises:
             WrongEventLoop: another loop runs here, or none, or this is a child of the client's process.
         """
-        if self._loop is not None and self._generation != _generation:
+        if self._running is None:
+            self._move_in()
+            return
+        if self._generation != _generation:
             raise WrongEventLoop(
                 f"{self._what} belongs to another process, from which this one was forked; make one here"
             )
         try:
-            loop = sys.modules["trio"].lowlevel.current_trio_token() if on_trio() else asyncio.get_running_loop()
+            loop = self._running()
         except RuntimeError:
-            raise WrongEventLoop(
-                f"{self._what} belongs to an event loop, and none runs here; from another thread call async methods by "
-                f"anyio.from_thread.run or asyncio.run_coroutine_threadsafe, plain ones by anyio.from_thread.run_sync "
-                f"or loop.call_soon_threadsafe, or use a client and a loop of that thread's own"
-            ) from None
-        if loop is self._loop:
-            return
-        if self._loop is not None:
-            raise WrongEventLoop(f"{self._what} belongs to another event loop; make one per loop")
-        self._loop, self._generation = loop, _generation
+            loop = None
+        if loop is not self._loop:
+            raise (
+                self._homeless()
+                if _none_runs()
+                else WrongEventLoop(f"{self._what} belongs to another event loop; make one per loop")
+            )
+
+    def _move_in(self) -> None:
+        if _none_runs():
+            raise self._homeless()
+        running: Callable[[], object] = asyncio.get_running_loop
+        if on_trio():
+            running = sys.modules["trio"].lowlevel.current_trio_token
+        self._running, self._loop, self._generation = running, running(), _generation
+
+    def _homeless(self) -> WrongEventLoop:
+        return WrongEventLoop(
+            f"{self._what} belongs to an event loop, and none runs here; from another thread call async methods by "
+            f"anyio.from_thread.run or asyncio.run_coroutine_threadsafe, plain ones by anyio.from_thread.run_sync "
+            f"or loop.call_soon_threadsafe, or use a client and a loop of that thread's own"
+        )
+
+
+def _none_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return not on_trio()
+    return False
 
 
 class _Holder(Protocol):

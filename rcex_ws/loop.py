@@ -18,7 +18,7 @@ import anyio.lowlevel
 if TYPE_CHECKING:
     import trio
 
-__all__ = ["Errands", "Lock", "Signal", "Waiter", "loop_clock", "new_waiter", "now", "on_trio"]
+__all__ = ["Errands", "Lock", "Signal", "Waiter", "loop_clock", "now", "on_trio", "waiter_factory"]
 
 
 def on_trio() -> bool:
@@ -71,9 +71,9 @@ class _TrioWaiter:
         return self._event.wait().__await__()
 
 
-def new_waiter() -> Waiter:
-    """Make a waiter of the running loop: `anyio.Event` without its dispatch, for what is made per message."""
-    return _TrioWaiter() if on_trio() else asyncio.get_running_loop().create_future()
+def waiter_factory() -> Callable[[], Waiter]:
+    """Give what makes waiters of the running loop: `anyio.Event` without its dispatch, for what is made per message."""
+    return _TrioWaiter if on_trio() else asyncio.get_running_loop().create_future
 
 
 def _wake(waiter: Waiter) -> None:
@@ -106,7 +106,7 @@ class Signal:
         if self._set:
             await anyio.lowlevel.checkpoint()
             return
-        waiter = new_waiter()
+        waiter = waiter_factory()()
         self._waiters = (*self._waiters, waiter)
         try:
             if until == math.inf:

@@ -14,7 +14,7 @@ import anyio.lowlevel
 from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.loop import Waiter, new_waiter
+from rcex_ws.loop import Waiter, waiter_factory
 from rcex_ws.turn import Turn
 
 __all__ = ["DeliveryQueue", "Overflow"]
@@ -207,7 +207,7 @@ class DeliveryQueue(Generic[T]):
                 return False
             if self._waiter is not None:
                 raise ConfigurationError("this queue is being iterated already; it has one consumer")
-            self._waiter = new_waiter()
+            self._waiter = waiter_factory()()
             try:
                 await self._waiter
             finally:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from rcex_ws.errors import RcexError, RequestLost, RequestTimeout
-from rcex_ws.loop import Signal, Waiter, new_waiter, now
+from rcex_ws.loop import Signal, Waiter, now, waiter_factory
 
 __all__ = ["Pending", "RequestTable"]
 
@@ -33,9 +33,22 @@ class Pending(Generic[A]):
         result: the answer, if it came.
     """
 
-    __slots__ = ("_waiter", "deadline", "error", "frame", "key", "on_settled", "result", "sent", "settled")
+    __slots__ = (
+        "_make_waiter",
+        "_waiter",
+        "deadline",
+        "error",
+        "frame",
+        "key",
+        "on_settled",
+        "result",
+        "sent",
+        "settled",
+    )
 
-    def __init__(self, key: str, frame: bytes, deadline: float) -> None:
+    def __init__(
+        self, key: str, frame: bytes, deadline: float, make_waiter: Callable[[], Waiter] | None = None
+    ) -> None:
         self.key = key
         self.frame = frame
         self.deadline = deadline
@@ -44,6 +57,7 @@ class Pending(Generic[A]):
         self.error: Exception | None = None
         self.on_settled: Callable[[Pending[A]], None] | None = None
         self.result: A | None = None
+        self._make_waiter = make_waiter
         self._waiter: Waiter | None = None
 
     def answer(self, answer: A) -> None:
@@ -63,7 +77,7 @@ class Pending(Generic[A]):
     async def wait(self) -> A:
         """Wait for the answer."""
         if not self.settled:
-            self._waiter = new_waiter()
+            self._waiter = (self._make_waiter or waiter_factory())()
             await self._waiter
         if self.error is not None:
             raise self.error
@@ -92,6 +106,7 @@ class RequestTable(Generic[A]):
         self._watch = watch
         self._watched = False
         self._send: Callable[[Pending[A]], None] | None = None
+        self._make_waiter: Callable[[], Waiter] | None = None  # of the loop of the first request
         self._in_flight: dict[str, Pending[A]] = {}
         self._queued: deque[Pending[A]] = deque()
         self._earlier = Signal()  # for the sleeper: there is an earlier deadline than the one it waits for
@@ -156,7 +171,9 @@ class RequestTable(Generic[A]):
         self, key: str, frame: bytes, *, deadline: float, on_settled: Callable[[Pending[A]], None] | None = None
     ) -> Pending[A]:
         """Send a request, or queue it until there is a connection; give its waiter. Arguments as for `call`."""
-        pending: Pending[A] = Pending(key, frame, deadline)
+        if self._make_waiter is None:
+            self._make_waiter = waiter_factory()
+        pending: Pending[A] = Pending(key, frame, deadline, self._make_waiter)
         pending.on_settled = on_settled
         send = self._send
         if send is None or self._queued or len(self._in_flight) >= self.limit:

@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from rcex_ws.loop import Waiter, new_waiter, on_trio
+from rcex_ws.loop import Waiter, on_trio, waiter_factory
 
 __all__ = ["FileThread"]
 
@@ -135,7 +135,7 @@ if hasattr(os, "register_at_fork"):
 
 
 async def _heard(asker: Future[T]) -> T:
-    waiter = new_waiter()
+    waiter = waiter_factory()()
     asker.add_done_callback(_waker(waiter))
     try:
         await waiter

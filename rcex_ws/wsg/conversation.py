@@ -18,7 +18,7 @@ from rcex_ws.loop import Signal, loop_clock, now
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, gap_between
 from rcex_ws.wsg.completeness import Loss as Missing
-from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode, is_own_id, next_id, read_error
+from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode_heartbeat, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Events, Outcome, parse_time, read_details
 from rcex_ws.wsg.rest_transport import RestTransport
@@ -124,7 +124,7 @@ class WsgConversation:
     def heartbeat(self) -> bytes:
         """Make a Heartbeat; protocol pings do not reset the server's idle timer, these do (ringcentral-python #68)."""
         key = next_id("h")
-        frame = encode("Heartbeat", key)
+        frame = encode_heartbeat(key)
         self._note_question(key)
         if self._common.trace is not None:
             self._common.trace(">", frame)

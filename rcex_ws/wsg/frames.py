@@ -28,7 +28,8 @@ __all__ = [
     "Wsc",
     "decode",
     "decode_body",
-    "encode",
+    "encode_heartbeat",
+    "encode_request",
     "is_own_id",
     "next_id",
     "read_envelope",
@@ -117,30 +118,31 @@ def is_own_id(key: str) -> bool:
     return key[:1] in ("r", "h") and key[1:].isdecimal()
 
 
-def encode(
-    kind: str,
+def encode_heartbeat(message_id: str) -> bytes:
+    """Encode a Heartbeat; the server echoes its id."""
+    return _encode([{"type": "Heartbeat", "messageId": message_id}])
+
+
+def encode_request(
     message_id: str,
+    method: str,
+    path: str,
     *,
-    method: str | None = None,
-    path: str | None = None,
     query: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> bytes:
-    """Encode a frame of ours.
+    """Encode a ClientRequest.
 
     Args:
-        kind: the frame's type, `ClientRequest` or `Heartbeat`.
         message_id: echoed by the server.
-        method: of a request.
-        path: of a request.
-        query: of a request.
-        headers: of a request.
+        method: of the call.
+        path: of the call, without the server.
+        query: of the call.
+        headers: of the call.
         body: encoded JSON; None for a frame without a second element.
     """
-    meta: dict[str, Any] = {"type": kind, "messageId": message_id}
-    if method is not None:
-        meta["method"], meta["path"] = method, path
+    meta: dict[str, Any] = {"type": "ClientRequest", "messageId": message_id, "method": method, "path": path}
     if headers:
         meta["headers"] = headers
     if query:

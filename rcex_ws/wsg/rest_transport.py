@@ -16,7 +16,7 @@ import msgspec
 from rcex_ws.connection import RequestTable
 from rcex_ws.errors import NotConnected, RequestLost
 from rcex_ws.rest import UNSET, Request, Response
-from rcex_ws.wsg.frames import Frame, encode, next_id
+from rcex_ws.wsg.frames import Frame, encode_request, next_id
 
 __all__ = ["RestTransport", "eligible"]
 
@@ -79,11 +79,10 @@ class RestTransport:
         if not self._table.connected:
             raise NotConnected("the WebSocket is not connected")
         key = next_id("r")
-        frame = encode(
-            "ClientRequest",
+        frame = encode_request(
             key,
-            method=request.method,
-            path=_local_path(request.path, self.server) or request.path,
+            request.method,
+            _local_path(request.path, self.server) or request.path,
             query=_query(request),
             headers=request.headers,
             body=None if request.json is UNSET else msgspec.json.encode(request.json),

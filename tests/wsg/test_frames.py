@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcex_ws.wsg.frames import BadFrame, Wsc, decode, decode_body, encode, read_envelope, read_error, redact
+from rcex_ws.wsg.frames import (
+    BadFrame,
+    Wsc,
+    decode,
+    decode_body,
+    encode_heartbeat,
+    encode_request,
+    read_envelope,
+    read_error,
+    redact,
+)
 
 RECORDED_DETAILS = (
     b'[{"type":"ConnectionDetails","messageId":"4cc688a8-db2a-11eb-a334-005056be4c3c","status":200,'
@@ -113,9 +123,7 @@ def test_an_unreadable_error_body_is_empty():
 
 
 def test_encode():
-    frame = encode(
-        "ClientRequest", "7", method="POST", path="/x", query={"a": [1]}, headers={"H": "v"}, body=b'{"b":1}'
-    )
+    frame = encode_request("7", "POST", "/x", query={"a": [1]}, headers={"H": "v"}, body=b'{"b":1}')
     assert json.loads(frame) == [
         {
             "type": "ClientRequest",
@@ -127,7 +135,7 @@ def test_encode():
         },
         {"b": 1},
     ]
-    assert json.loads(encode("Heartbeat", "8")) == [{"type": "Heartbeat", "messageId": "8"}]
+    assert json.loads(encode_heartbeat("8")) == [{"type": "Heartbeat", "messageId": "8"}]
 
 
 def test_redact():
