@@ -28,7 +28,7 @@ from rcex_ws.websocket.frames import CloseFrame, Sendable
 from rcex_ws.websocket.socket import Receivers
 
 if TYPE_CHECKING:
-    from rcex_ws.websocket.socket import Socket
+    from rcex_ws.websocket.socket import Ending, Socket
 
 __all__ = ["Conversation", "Link", "Loss", "LossKind", "utc_now"]
 
@@ -241,10 +241,8 @@ class Link:
                 self._outbox.start(group)
                 group.start_soon(self._begin, group, conversation, steps)
                 await self._beat(conversation)
-                if self._begun and not self._outbox.writing:  # nothing runs but the reader, and cancelling costs more
-                    await self._socket.abort()
-                else:
-                    group.cancel_scope.cancel()
+                if not self._begun or self._outbox.writing:
+                    group.cancel_scope.cancel()  # else nothing runs any more, and cancelling costs much
             self.lose(Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake"))
         finally:
             self.lose(Loss(LossKind.ABORTED, text="closed by the application"))  # unless there was a reason before
@@ -253,7 +251,7 @@ class Link:
             raise self._failure
 
     async def _begin(self, group: TaskGroup, conversation: Conversation, steps: Callable[[], Awaitable[None]]) -> None:
-        group.start_soon(self._read, conversation)  # which begins when the first step waits
+        self._read(group, conversation)
         try:
             await steps()
             self._begun = True
@@ -262,19 +260,30 @@ class Link:
                 self._failure = exc
                 self.lose(Loss(LossKind.ABORTED, text=str(exc)))
 
-    async def _read(self, conversation: Conversation) -> None:
+    def _read(self, group: TaskGroup, conversation: Conversation) -> None:
+        """Let the conversation have what comes, from when the first step waits."""
         monitor, clock, outbox = self.monitor, self._clock, self._outbox
 
         def heard() -> None:
-            if self.loss is None:
-                monitor.last_inbound = clock()
-                outbox.heard()
+            monitor.last_inbound = clock()
+            outbox.heard()
 
-        closed = await self._socket.read(Receivers(conversation.received, conversation.ponged, heard))
-        kind = LossKind.CLOSED if closed.by_peer else LossKind.DROPPED
-        if closed.unreadable:
+        receivers = Receivers(conversation.received, conversation.ponged, heard, self._ended_by, self._failed)
+        self._socket.start_reading(receivers, group)
+
+    def _ended_by(self, ending: Ending) -> None:
+        kind = LossKind.CLOSED if ending.by_peer else LossKind.DROPPED
+        if ending.unreadable:
             kind = LossKind.UNREADABLE
-        self.lose(Loss(kind, closed.code, closed.reason))
+        self.lose(Loss(kind, ending.code, ending.reason))
+
+    def _failed(self, error: Exception) -> None:
+        """Have a bug of ours, met where the loop calls us, raised by the task that owns the connection."""
+
+        def fail() -> None:
+            raise error
+
+        self._errands.put(fail)
 
     def _end_by(self, deadline: float) -> None:
         if self._scope is not None:

@@ -15,15 +15,22 @@ from typing import Any, Protocol, cast
 from rcex_ws.home import close_in_children
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.codec import Codec
-from rcex_ws.websocket.socket import Ending, Receivers
+from rcex_ws.websocket.socket import Receivers
 
-__all__ = ["WRITE_BUFFER", "LoopConnection", "Scheduler"]
+__all__ = ["NOBODY", "WRITE_BUFFER", "LoopConnection", "Scheduler"]
 
 #: Bytes that wait in a transport before writers have to wait, too.
 WRITE_BUFFER = 2**15
 
 #: Bytes that are read while nobody takes them; then the network has to wait.
 _MAX_HELD = 2**16
+
+
+def _ignore(*_: object) -> None:
+    """Take what comes after the last reader has gone."""
+
+
+NOBODY = Receivers(_ignore, _ignore)
 
 
 class Timer(Protocol):
@@ -185,19 +192,6 @@ class LoopConnection(asyncio.Protocol):
 
     # -- called by tasks -------------------------------------------------------------------------------------------
 
-    async def _read(self, receivers: Receivers) -> Ending:
-        """Hand over what comes until the WebSocket ends; tell how it ended."""
-        codec = self._opened()
-        self._receivers = receivers
-        self._behind = True
-        self._go_on()  # what came before this
-        try:
-            await self._ended.wait()
-        finally:
-            self._receivers = _NOBODY
-        self._raise_failure()
-        return codec.finish()
-
     def _is_open(self) -> bool:
         return self._codec is not None and self._codec.is_open and not self._transport.is_closing()
 
@@ -213,10 +207,3 @@ class LoopConnection(asyncio.Protocol):
                 raise failure
         finally:
             del failure  # else it, its traceback and this would keep each other until the collector comes
-
-
-def _ignore(*_: object) -> None:
-    """Take what comes after the last reader has gone."""
-
-
-_NOBODY = Receivers(_ignore, _ignore)

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import anyio
 
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.handshake import ClientHandshake
-from rcex_ws.websocket.loop_connection import LoopConnection
-from rcex_ws.websocket.socket import Ending, Receivers
+from rcex_ws.websocket.loop_connection import NOBODY, LoopConnection
+from rcex_ws.websocket.socket import Receivers
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 __all__ = ["LoopSocket"]
 
@@ -43,9 +47,24 @@ class LoopSocket(LoopConnection):
         if not self._answered.is_set():
             self._handshake.feed_eof()
 
+    def _over(self) -> None:
+        super()._over()
+        if self._receivers is not None:
+            self._loop.call_soon(self._tell_the_end)  # tasks that wait for what came before it are woken first
+
+    def _tell_the_end(self) -> None:
+        receivers, self._receivers = self._receivers or NOBODY, NOBODY
+        try:
+            receivers.ended(self._opened().finish())
+        except Exception as exc:  # noqa: BLE001 - for a task of the owner's to raise
+            receivers.failed(exc)
+
     def _fail(self, exc: Exception) -> None:
         super()._fail(exc)
         self._answered.set()
+        if (receivers := self._receivers) is not None:
+            self._receivers, self._failure = NOBODY, None
+            receivers.failed(exc)
 
     # -- called by tasks -------------------------------------------------------------------------------------------
 
@@ -60,9 +79,11 @@ class LoopSocket(LoopConnection):
         await self._answered.wait()
         self._raise_failure()
 
-    async def read(self, receivers: Receivers) -> Ending:
-        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves."""
-        return await self._read(receivers)
+    def start_reading(self, receivers: Receivers, group: TaskGroup) -> None:
+        """Hand over what comes until the WebSocket ends, from the caller's next checkpoint on."""
+        self._raise_failure()
+        self._receivers, self._behind = receivers, True
+        self._loop.call_soon(self._go_on)  # what came before this
 
     async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
@@ -73,8 +94,9 @@ class LoopSocket(LoopConnection):
         return True
 
     def stop_reading(self) -> None:
-        """Hand over nothing more, from this moment on."""
+        """Hand over nothing more, from this moment on, and do not tell how it ends."""
         self._opened().deaf = True
+        self._receivers = NOBODY
 
     def can_write(self) -> bool:
         """Tell whether `write` is possible: while the WebSocket is open and the network not behind."""
@@ -99,6 +121,7 @@ class LoopSocket(LoopConnection):
 
     async def abort(self) -> None:
         """Drop the connection at once, without a closing handshake."""
-        self._transport.abort()
-        with anyio.CancelScope(shield=True):
-            await self._gone.wait()
+        if not self._gone.is_set():
+            self._transport.abort()
+            with anyio.CancelScope(shield=True):
+                await self._gone.wait()

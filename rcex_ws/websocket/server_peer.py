@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from rcex_ws.websocket.frames import Ping, Sendable
+from rcex_ws.websocket.loop_connection import NOBODY
 from rcex_ws.websocket.peer import Shared
 from rcex_ws.websocket.server_connection import INTERNAL_ERROR, NORMAL, ServerConnection, ignore
 from rcex_ws.websocket.server_handshake import Request, answer
@@ -77,7 +78,15 @@ class ServerPeer(ServerConnection):
         self._on_closing = on_closing
         if self._left:
             on_closing()
-        return await self._read(Receivers(on_message, on_pong))
+        codec = self._opened()
+        self._receivers, self._behind = Receivers(on_message, on_pong), True
+        self._go_on()  # what came before this
+        try:
+            await self._ended.wait()
+        finally:
+            self._receivers = NOBODY
+        self._raise_failure()
+        return codec.finish()
 
     def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Send messages together, without waiting; see `Peer.send`."""

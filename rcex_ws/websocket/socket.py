@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from rcex_ws.websocket.frames import Sendable
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 __all__ = ["Ending", "Receivers", "Socket"]
 
@@ -37,11 +40,15 @@ class Receivers(Struct, frozen=True):
         message: takes every message, fragments joined, and whether it is binary.
         pong: takes the data of every pong.
         heard: hears that something came, once for all that is handed over in one turn, before it is.
+        ended: hears how the WebSocket ended; nothing comes after that.
+        failed: hears what one of these raised, where no task of the caller's can; nothing comes after that either.
     """
 
     message: Callable[[bytes, bool], None]
     pong: Callable[[bytes], None]
     heard: Callable[[], object] = lambda: None
+    ended: Callable[[Ending], object] = lambda ending: None
+    failed: Callable[[Exception], object] = lambda error: None
 
 
 class Socket(Protocol):
@@ -55,12 +62,19 @@ class Socket(Protocol):
         """Do the opening handshake; raise `ConnectFailed` when that fails."""
         ...
 
-    async def read(self, receivers: Receivers) -> Ending:
-        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves."""
+    def start_reading(self, receivers: Receivers, group: TaskGroup) -> None:
+        """Hand over what comes until the WebSocket ends, from the caller's next checkpoint on.
+
+        Pings are answered by themselves.
+
+        Args:
+            receivers: take it.
+            group: where reading needs a task.
+        """
         ...
 
     def stop_reading(self) -> None:
-        """Hand over nothing more, from this moment on."""
+        """Hand over nothing more, from this moment on, and do not tell how it ends."""
         ...
 
     def can_write(self) -> bool:

@@ -6,7 +6,7 @@ One wake-up per read, not per frame.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -15,7 +15,10 @@ from rcex_ws.loop import Signal
 from rcex_ws.websocket.codec import Codec
 from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.handshake import ClientHandshake
-from rcex_ws.websocket.socket import Ending, Receivers
+from rcex_ws.websocket.socket import Receivers
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 __all__ = ["StreamSocket"]
 
@@ -38,6 +41,7 @@ class StreamSocket:
         self._one_at_a_time = trio.Lock()
         self._cut = False  # in the middle of a frame, so that nothing can follow
         self._ended = Signal()
+        self._reading: trio.CancelScope | None = None
         self._replying = False
         close_in_children(self)
 
@@ -68,30 +72,36 @@ class StreamSocket:
             pass  # the end of the stream
         handshake.feed_eof()
 
-    async def read(self, receivers: Receivers) -> Ending:
-        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves."""
+    def start_reading(self, receivers: Receivers, group: TaskGroup) -> None:
+        """Hand over what comes until the WebSocket ends, in a task of the group."""
+        group.start_soon(self._read_all, receivers)
+
+    async def _read_all(self, receivers: Receivers) -> None:
         codec, failure = self._opened(), None
         try:
             async with trio.open_nursery() as replying:
+                self._reading = replying.cancel_scope
                 try:
                     await self._read(codec, receivers, replying)
                 except Exception as exc:  # noqa: BLE001 - kept out of the nursery, which would wrap it
                     failure = exc
-                replying.cancel_scope.deadline = trio.current_time() + _LAST_WRITE
+                if not codec.deaf:
+                    replying.cancel_scope.deadline = trio.current_time() + _LAST_WRITE
         finally:
             self._ended.set()
         if failure is not None:
             raise failure
-        return codec.finish()
+        if not codec.deaf:
+            receivers.ended(codec.finish())
 
     async def _read(self, codec: Codec, receivers: Receivers, replying: trio.Nursery) -> None:
-        while True:
+        while not codec.deaf:
             while codec.process(receivers):
                 await trio.lowlevel.checkpoint()
             if codec.has_replies and not self._replying:
                 self._replying = True
                 replying.start_soon(self._reply, codec)
-            if codec.ending is not None:
+            if codec.ending is not None or codec.deaf:
                 return
             try:
                 data = await self._stream.receive_some()
@@ -116,8 +126,10 @@ class StreamSocket:
             return await self._write_alone(codec.encode(messages))
 
     def stop_reading(self) -> None:
-        """Hand over nothing more, from this moment on."""
+        """Hand over nothing more, from this moment on, and do not tell how it ends."""
         self._opened().deaf = True
+        if self._reading is not None:
+            self._reading.cancel()
 
     def can_write(self) -> bool:
         """Tell that writing may wait, and needs a task."""

@@ -11,6 +11,7 @@ from trio.testing import memory_stream_pair
 
 from rcex_ws.connection import Endpoint, open_websocket
 from rcex_ws.websocket.socket import Receivers
+from tests.reading import read
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 
@@ -41,6 +42,6 @@ async def test_what_came_with_a_close_frame_is_read_though_the_frame_cannot_be_a
             async with open_websocket(Endpoint("ws://peer/"), stream=near) as socket:
                 near.send_stream.send_all_hook = refuse
                 await far.send_all(b"\x81\x03one" + b"\x81\x03two" + b"\x88\x02\x03\xe9")
-                closed = await socket.read(Receivers(lambda data, binary: messages.append(data), lambda data: None))
+                closed = await read(socket, Receivers(lambda data, binary: messages.append(data), lambda data: None))
     assert messages == [b"one", b"two"]
     assert (closed.code, closed.by_peer) == (1001, True)

@@ -446,13 +446,13 @@ class FakeSocket:
         self._deaf = deaf
         self._ended = anyio.Event()
         self._closed = Closed(None, "", by_peer=False)
+        self._receivers: Any = None
 
-    async def read(self, receivers: Any) -> Closed:
-        await self._ended.wait()
-        return self._closed
+    def start_reading(self, receivers: Any, group: Any) -> None:
+        self._receivers = receivers
 
     def stop_reading(self) -> None:
-        """Nothing is read."""
+        self._receivers = None
 
     def can_write(self) -> bool:
         return False
@@ -466,6 +466,8 @@ class FakeSocket:
             await (anyio.sleep_forever if self._deaf else anyio.lowlevel.checkpoint)()
             self._closed = Closed(code, reason, by_peer=True)
         self._ended.set()
+        if self._receivers is not None:
+            self._receivers.ended(self._closed)
 
 
 async def test_a_connection_that_was_replaced_is_gone_before_the_rest_is_delivered(living: Any, ms: float) -> None:

@@ -12,6 +12,7 @@ import pytest
 from rcex_ws.connection import Endpoint, open_websocket
 from rcex_ws.errors import ConfigurationError, ConnectFailed, UpgradeRefused
 from rcex_ws.websocket.socket import Receivers
+from tests.reading import read
 
 
 def ignore(*_: object) -> None:
@@ -28,7 +29,7 @@ async def echo(endpoint: Endpoint) -> bytes:
                 messages.append(data)
                 group.cancel_scope.cancel()
 
-            group.start_soon(websocket.read, Receivers(on_message, ignore))
+            group.start_soon(read, websocket, Receivers(on_message, ignore))
             assert await websocket.send([b"ping?"])
     return messages[0]
 
@@ -227,7 +228,7 @@ async def test_sending_after_the_end_says_so(peer: Any, until: Any) -> None:
     async with open_websocket(Endpoint(peer.url)) as websocket:
         await websocket.abort()
         assert not await websocket.send([b"too late"])
-        closed = await websocket.read(Receivers(ignore, ignore))
+        closed = await read(websocket, Receivers(ignore, ignore))
         assert (closed.code, closed.by_peer) == (None, False)
         await websocket.abort()
         await websocket.close(1000, "", within=1.0)

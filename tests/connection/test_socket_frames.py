@@ -16,6 +16,7 @@ from rcex_ws.connection import Endpoint, open_websocket
 from rcex_ws.websocket.frames import Binary, Ping, Pong, Text
 from rcex_ws.websocket.socket import Ending as Closed
 from rcex_ws.websocket.socket import Receivers
+from tests.reading import read
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -120,7 +121,7 @@ async def hear(server: Server, *parts: bytes, end: bool = True) -> tuple[list[tu
                     server.end()
 
             group.start_soon(play)
-            closed = await websocket.read(Receivers(heard.message, heard.pong))
+            closed = await read(websocket, Receivers(heard.message, heard.pong))
     return heard.items, closed
 
 
@@ -175,7 +176,7 @@ async def test_all_kinds_of_frames_are_sent_in_order(serve: Any) -> None:
     heard = Heard()
     with anyio.fail_after(10):
         async with open_websocket(Endpoint(server.url)) as websocket, anyio.create_task_group() as group:
-            group.start_soon(websocket.read, Receivers(heard.message, heard.pong))
+            group.start_soon(read, websocket, Receivers(heard.message, heard.pong))
             frames = [b"bytes", Text("héllo"), Binary(b"\x00"), Ping(b"1"), Ping(), Pong(b"2")]
             assert await websocket.send(frames)
             while len(server.frames()) < len(frames):
@@ -208,7 +209,7 @@ async def test_an_exception_in_a_receiver_ends_the_reading_and_is_raised(serve: 
             frame = {"message": b"\x81\x01x\x81\x01y", "pong": b"\x8a\x01x\x8a\x01y", "early": b"\x81\x01y"}[where]
             group.start_soon(anyio.to_thread.run_sync, server.send, frame)
             with pytest.raises(LookupError, match="a bug"):
-                await websocket.read(Receivers(fine if where == "pong" else fail, fail))
+                await read(websocket, Receivers(fine if where == "pong" else fail, fail))
     assert calls == [b"x"], "nothing is handed over after it"
 
 

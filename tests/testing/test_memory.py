@@ -16,6 +16,7 @@ from websockets.trio.client import ClientConnection, connect
 from rcex_ws.connection import Endpoint
 from rcex_ws.testing import MemoryGateway
 from rcex_ws.websocket.socket import Receivers
+from tests.reading import read
 
 FILTER = "/restapi/v1.0/account/~/extension/~/message-store"
 
@@ -127,6 +128,6 @@ async def test_two_streams_are_two_connections(memory: MemoryGateway) -> None:
 async def test_our_own_client_connects_through_it(memory: MemoryGateway) -> None:
     received: list[bytes] = []
     async with memory.open_websocket(Endpoint(await address(memory))) as socket:
-        closed = await socket.read(Receivers(lambda data, binary: received.append(data), lambda data: None))
+        closed = await read(socket, Receivers(lambda data, binary: received.append(data), lambda data: None))
     assert [json.loads(message)[0]["type"] for message in received] == ["ConnectionDetails", "Error"]
     assert (closed.code, closed.by_peer) == (1000, True)

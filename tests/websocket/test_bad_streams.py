@@ -24,6 +24,7 @@ from rcex_ws.websocket import listen
 from rcex_ws.websocket.endpoint import Endpoint, open_websocket
 from rcex_ws.websocket.peer import Peer, PeerOptions
 from rcex_ws.websocket.socket import Ending, Receivers
+from tests.reading import read
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MAX_SIZE = 2**16
@@ -131,7 +132,7 @@ async def outcomes(streams: list[Stream] | list[Made]) -> list[Ending | type[Con
             try:
                 with anyio.fail_after(10):
                     async with open_websocket(endpoint) as websocket:
-                        ended[number] = await websocket.read(Receivers(message, lambda _: None))
+                        ended[number] = await read(websocket, Receivers(message, lambda _: None))
             except ConnectFailed as exc:
                 ended[number] = type(exc)  # an error holds all that stood on its way
 

@@ -15,6 +15,7 @@ from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.websocket.endpoint import Endpoint, open_websocket
 from rcex_ws.websocket.frames import Text
 from rcex_ws.websocket.socket import Receivers
+from tests.reading import read
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SECRET = "SECRET"
@@ -81,7 +82,7 @@ async def messages(server: Server, url: str | None = None, **options: object) ->
     heard: list[bytes] = []
     with anyio.fail_after(5):
         async with open_websocket(Endpoint(url or server.url(), **options)) as websocket:  # type: ignore[arg-type]
-            await websocket.read(Receivers(lambda data, _: heard.append(data), lambda _: None))
+            await read(websocket, Receivers(lambda data, _: heard.append(data), lambda _: None))
     return heard
 
 
@@ -222,6 +223,6 @@ async def test_what_is_sent_before_anybody_reads_arrives(server: Server) -> None
     with anyio.fail_after(5):
         async with open_websocket(Endpoint(server.url())) as websocket:
             assert await websocket.send([Text("hi")])
-            await websocket.read(Receivers(lambda *_: None, lambda _: None))
+            await read(websocket, Receivers(lambda *_: None, lambda _: None))
     assert got
     assert got[0][0] == 0x81

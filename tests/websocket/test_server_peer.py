@@ -20,6 +20,7 @@ from rcex_ws.websocket.frames import Binary, Text
 from rcex_ws.websocket.peer import broadcast
 from rcex_ws.websocket.server_peer import ServerPeer
 from rcex_ws.websocket.socket import Ending, Receivers
+from tests.reading import read
 from tests.websocket.serving import CLOSE, UPGRADE, Raw, masked, serving
 
 
@@ -86,7 +87,9 @@ async def test_our_own_client_over_tls(authority: Any) -> None:
         endpoint = Endpoint(f"wss://localhost:{port}", ssl_context=ours)
         with anyio.fail_after(10):
             async with open_websocket(endpoint) as ws, anyio.create_task_group() as group:
-                group.start_soon(lambda: ws.read(Receivers(lambda data, binary: taken.append(data), lambda data: None)))
+                group.start_soon(
+                    lambda: read(ws, Receivers(lambda data, binary: taken.append(data), lambda data: None))
+                )
                 assert await ws.send([b"a", Binary(b"b" * 100_000)])
                 while len(taken) < 2:
                     await anyio.sleep(0.002)

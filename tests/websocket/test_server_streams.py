@@ -14,6 +14,7 @@ from rcex_ws.websocket.listen_trio import serve_stream
 from rcex_ws.websocket.peer import Peer, PeerOptions
 from rcex_ws.websocket.server_peer import ServerPeer
 from rcex_ws.websocket.socket import Receivers
+from tests.reading import read
 from tests.websocket.serving import CLOSE, UPGRADE, echo, masked
 
 
@@ -37,7 +38,7 @@ async def test_our_own_client() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_stream, theirs, echo)
         async with open_websocket(Endpoint("ws://memory"), stream=ours) as ws:
-            nursery.start_soon(ws.read, Receivers(lambda data, binary: got.append(data), lambda data: None))
+            nursery.start_soon(read, ws, Receivers(lambda data, binary: got.append(data), lambda data: None))
             assert await ws.send([b"a" * 1000])
             await trio.sleep(1)
             await ws.close(1000, "", within=1)

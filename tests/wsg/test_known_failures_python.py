@@ -52,14 +52,14 @@ class Wire:
             self.close, self.abort = self._socket.close, self._socket.abort
             yield self
 
-    async def read(self, receivers):
+    def start_reading(self, receivers, group):
         def handle(data, binary):
             receivers.message(data, binary)
             answered = self._answered.get(json.loads(data)[0].get("messageId"))
             if answered is not None:
                 answered.set()
 
-        return await self._socket.read(replace(receivers, message=handle))
+        self._socket.start_reading(replace(receivers, message=handle), group)
 
     def stop_reading(self):
         self._socket.stop_reading()
