@@ -41,13 +41,14 @@ class PeerWriter:
         self._next: Timer | None = None
         self._drained = Signal()
 
-    def put(self, data: bytes) -> None:
-        """Write, or let it wait if something waits already."""
+    def put(self, data: bytes) -> bool:
+        """Write, or let it wait if something waits already; tell whether nothing has to."""
         if self.outgoing.size or self._blocked or self.frozen or self._gap is not None:
             self.outgoing.put(data)
             self.flush()
-        else:
-            self._transport.write(data)
+            return False
+        self._transport.write(data)
+        return True
 
     def block(self) -> None:
         """Hear that the network is slow."""

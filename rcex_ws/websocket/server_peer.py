@@ -93,11 +93,10 @@ class ServerPeer(ServerConnection):
         if not self.is_open:
             return False
         codec = self._opened()
-        if self._writer.outgoing.apart:
-            for message in messages:
-                self._writer.put(codec.encode((message,)))
-        else:
-            self._writer.put(codec.encode(messages))
+        if not self._writer.outgoing.apart:
+            return self._writer.put(codec.encode(messages)) or self._bounded()
+        for message in messages:
+            self._writer.put(codec.encode((message,)))
         return self._bounded()
 
     def send_shared(self, shared: Shared) -> bool:
@@ -108,8 +107,7 @@ class ServerPeer(ServerConnection):
             return False
         if not shared.frames:
             shared.frames = self._opened().encode(shared.messages)
-        self._writer.put(shared.frames)
-        return self._bounded()
+        return self._writer.put(shared.frames) or self._bounded()
 
     async def drain(self) -> None:
         """Wait until the network has taken what was sent, or the WebSocket has ended."""
