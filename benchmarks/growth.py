@@ -13,7 +13,7 @@ from benchmarks.common.turns import Samples, Turn, once
 
 OURS = "many rcex_ws asyncio"
 #: Flat within so much, from the smallest number to the largest.
-FLAT = 1.2
+FLAT = 1.15
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def main() -> None:
     report.show(*METRICS)
     for loop in LOOPS:
         ours, bare = f"rcex_ws {loop}", f"ceiling {loop}"
-        report.ratio(KIB, (MANY, ours), (MANY, bare), at_most=1.5)
+        report.ratio(KIB, (MANY, ours), (MANY, bare), at_most=1.0)
         report.ratio(CPU_US, (MANY, ours), (MANY, bare), at_most=1.5)
         report.goal(
             f"{ONE}: {ours}, {WAKEUPS.title}", report.median(WAKEUPS, (ONE, ours)), at_most=WAKEUPS_NEEDED + 0.2

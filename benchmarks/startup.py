@@ -45,8 +45,8 @@ def main() -> None:
     report.goal("httpx is loaded by the import", float(any(sample["httpx"] for _, sample in imports)), at_most=0)
     for loop in LOOPS:
         ours, bare = ("install", f"rcex_ws {loop}"), ("install", f"ceiling {loop}")
-        report.ratio(MS, ours, bare, at_most=1.3)
-        report.ratio(CPU_MS, ours, bare)
+        report.ratio(MS, ours, bare, at_most=1.25)
+        report.ratio(CPU_MS, ours, bare, at_most=1.25)
     report.finish()
 
 

@@ -108,7 +108,7 @@ class RequestTable(Generic[A]):
         self._send: Callable[[Pending[A]], None] | None = None
         self._make_waiter: Callable[[], Waiter] | None = None  # of the loop of the first request
         self._in_flight: dict[str, Pending[A]] = {}
-        self._queued: deque[Pending[A]] = deque()
+        self._queued: deque[Pending[A]] | tuple[()] = ()  # a deque from when one waits: an empty one takes 0.7 KiB
         self._earlier = Signal()  # for the sleeper: there is an earlier deadline than the one it waits for
         self._wake_at = math.inf
 
@@ -139,13 +139,13 @@ class RequestTable(Generic[A]):
         self._send = None
         if error is None:
             unsent = [pending for pending in self._in_flight.values() if not pending.sent]
-            for pending in reversed(unsent):  # they go first over the next connection
+            for pending in unsent:
                 del self._in_flight[pending.key]
-                self._queued.appendleft(pending)
+            self._queued = deque((*unsent, *self._queued))  # they go first over the next connection
             return
         waiting = [*self._in_flight.values(), *self._queued]
         self._in_flight.clear()
-        self._queued.clear()
+        self._queued = ()
         for pending in waiting:
             if not pending.settled:
                 pending.fail(error(pending))
@@ -177,6 +177,8 @@ class RequestTable(Generic[A]):
         pending.on_settled = on_settled
         send = self._send
         if send is None or self._queued or len(self._in_flight) >= self.limit:
+            if not self._queued:
+                self._queued = deque()
             self._queued.append(pending)
         else:
             send(pending)
@@ -262,5 +264,5 @@ class RequestTable(Generic[A]):
         if self._in_flight.get(pending.key) is pending:
             del self._in_flight[pending.key]
             self._send_queued()
-        elif pending in self._queued:
+        elif self._queued and pending in self._queued:
             self._queued.remove(pending)
