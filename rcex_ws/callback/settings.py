@@ -10,6 +10,7 @@ from typing import TypedDict
 from rcex_ws.connection import ReconnectDelays, check_options, default_delays
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
+from rcex_ws.websocket.proxies import check_proxy
 
 __all__ = ["NextUrl", "WebSocketOptions", "WebSocketSettings", "text_url"]
 
@@ -67,6 +68,7 @@ class WebSocketSettings:
 
     def __post_init__(self) -> None:
         check_options(self)
+        check_proxy(self.proxy)
         if self.next_url is not None and not callable(self.next_url):
             raise ConfigurationError(f"next_url: expected an async function, got {self.next_url!r}")
 

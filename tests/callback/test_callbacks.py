@@ -483,6 +483,11 @@ async def test_options_that_cannot_work_are_refused_by_name(scripted: Any, optio
     assert handler.calls == []
 
 
+async def test_a_proxy_that_can_never_work_is_refused_at_once(scripted: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^proxy must be a URL"):
+        await WebSocketClient.run("ws://localhost", scripted(), None, proxy="socks4://localhost:1080")
+
+
 async def test_bytes_that_are_no_address(scripted: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^url: "):
         await WebSocketClient.run(b"ws://\xff", scripted(), None)
