@@ -274,7 +274,7 @@ class Engine:
         state = SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED
 
         async def farewell() -> None:
-            with anyio.move_on_after(self._settings.close_timeout / 10):  # the rest is for deleting
+            with anyio.move_on_after(self._settings.close_timeout / 5):  # the rest is for deleting
                 await self.subscriptions.end_calls()
             if not keep_session or self._keeper is None:  # else the next process does
                 self.subscriptions.tell_missed(state)

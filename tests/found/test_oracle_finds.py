@@ -421,6 +421,22 @@ async def test_who_is_cancelled_while_revoking_has_revoked(gateway: Gateway, tmp
         assert (ext.state, told.gaps) == (State.READY, [])
 
 
+async def test_closing_waits_for_the_answer_to_a_subscribe_that_was_cancelled_to_delete_what_it_brings(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(told, close_timeout=4.0)
+        await rc.install_extension(ext)
+        gateway.answer_fault("POST /restapi/v1.0/subscription", delay=0.6)
+        async with anyio.create_task_group() as group:
+            group.start_soon(ext.subscribe, [MESSAGES])
+            await until(lambda: any(entry.get("path") == "/restapi/v1.0/subscription" for entry in gateway.log()))
+            group.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await ext.revoke()
+        assert (await rc.get("/restapi/v1.0/subscription")).json()["records"] == []
+
+
 # -- a server that tells no time -----------------------------------------------------------------------------------
 
 
