@@ -268,16 +268,16 @@ class Link:
             monitor.last_inbound = clock()
             outbox.heard()
 
-        receivers = Receivers(conversation.received, conversation.ponged, heard, self._ended_by, self._failed)
+        receivers = Receivers(conversation.received, conversation.ponged, heard, self._on_ending, self._on_bug)
         self._socket.start_reading(receivers, group)
 
-    def _ended_by(self, ending: Ending) -> None:
+    def _on_ending(self, ending: Ending) -> None:
         kind = LossKind.CLOSED if ending.by_peer else LossKind.DROPPED
         if ending.unreadable:
             kind = LossKind.UNREADABLE
         self.lose(Loss(kind, ending.code, ending.reason))
 
-    def _failed(self, error: Exception) -> None:
+    def _on_bug(self, error: Exception) -> None:
         """Have a bug of ours, met where the loop calls us, raised by the task that owns the connection."""
 
         def fail() -> None:
