@@ -5,6 +5,7 @@ Called by the supervisor, once per attempt. No error and no log line from here d
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -64,7 +65,8 @@ async def open_socket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = No
 
 async def _connect(endpoint: Endpoint, handshake: ClientHandshake, stream: trio.abc.Stream | None) -> Socket:
     if not on_trio():
-        _, socket = await dial_asyncio(endpoint, lambda: LoopSocket(handshake))
+        loop = asyncio.get_running_loop()
+        _, socket = await dial_asyncio(endpoint, lambda: LoopSocket(handshake, loop))
         return socket
     from rcex_ws.websocket.dial_trio import dial_trio
     from rcex_ws.websocket.stream_socket import StreamSocket

@@ -5,7 +5,6 @@ What is sent goes out in the same turn of the loop.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ import anyio
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.handshake import ClientHandshake
-from rcex_ws.websocket.loop_connection import NOBODY, LoopConnection
+from rcex_ws.websocket.loop_connection import NOBODY, LoopConnection, Scheduler
 from rcex_ws.websocket.socket import Receivers
 
 if TYPE_CHECKING:
@@ -28,10 +27,11 @@ class LoopSocket(LoopConnection):
 
     Args:
         handshake: the client's side of it.
+        loop: the running one.
     """
 
-    def __init__(self, handshake: ClientHandshake) -> None:
-        super().__init__(asyncio.get_running_loop())
+    def __init__(self, handshake: ClientHandshake, loop: Scheduler) -> None:
+        super().__init__(loop)
         self._handshake = handshake
         self._answered = Signal()
 
