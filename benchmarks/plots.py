@@ -1,4 +1,4 @@
-"""Draw the plots of docs/performance.md, and write its tables of goals, from the JSON that the programs wrote.
+"""Draw the plots of docs/performance.md, and write its tables, from the JSON that the programs wrote.
 
 `python -m benchmarks.plots RESULTS DOCS`: the folder with the JSON files, the folder for the SVGs and the tables.
 """
@@ -61,6 +61,8 @@ PLOTS = (
     Plot("slack-cpu", "slack", "cpu_us", "Slack without a store, CPU of each, µs", ", no store", log=True),
     Plot("idle", "idle", "kib", "Memory per idle connection, KiB"),
 )
+#: Programs whose ratios are shown, too: they have no goals.
+RATIOS = ("wire",)
 
 
 def main() -> None:
@@ -74,7 +76,8 @@ def main() -> None:
     if "growth" in reports:
         _growth(reports["growth"]["results"], docs / "growth.svg")
     for name, report in reports.items():
-        (docs / f"{name}.inc").write_text(_table(report["goals"]))
+        ratios = _ratios(report["ratios"]) + "\n" if name in RATIOS else ""
+        (docs / f"{name}.inc").write_text(ratios + _table(report["goals"]))
     for report in list(reports.values())[:1]:
         (docs / "machine.inc").write_text(_machine(report["machine"]))
 
@@ -136,6 +139,14 @@ def _table(goals: Sequence[dict[str, Any]]) -> str:
     for goal in goals:
         verdict = "met" if goal["met"] else "**missed**"
         lines.append(f"| {goal['name']} | {goal['goal']} | {goal['measured']:.2f} | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ratios(ratios: dict[str, dict[str, float]]) -> str:
+    """Write the ratios as a table of Markdown."""
+    lines = ["| ratio | median | smallest | largest |", "| --- | ---: | ---: | ---: |"]
+    for name, of in ratios.items():
+        lines.append(f"| {name} | {of['median']:.2f} | {of['min']:.2f} | {of['max']:.2f} |")
     return "\n".join(lines) + "\n"
 
 

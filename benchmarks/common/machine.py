@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 __all__ = ["describe"]
@@ -14,9 +15,10 @@ __all__ = ["describe"]
 
 def describe() -> dict[str, object]:
     """Describe the machine and the versions of what was measured."""
-    packages = {
-        name: version(name) for name in ("rcex_ws", "websockets", "msgspec", "anyio", "httpx", "uvloop", "trio")
-    }
+    packages: dict[str, str] = {}
+    for name in ("rcex_ws", "websockets", "msgspec", "anyio", "httpx", "uvloop", "trio", "picows"):
+        with contextlib.suppress(PackageNotFoundError):
+            packages[name] = version(name)
     return {
         "cpu": _cpu_model(),
         "cpus": os.cpu_count(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import select
@@ -10,18 +11,34 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-__all__ = ["BROADCASTERS", "LOOPS", "NPM", "ROOT", "RTM_API", "SDK", "Contender", "Field", "Sample", "field"]
+__all__ = [
+    "BROADCASTERS",
+    "COMPRESSION",
+    "LOOPS",
+    "NPM",
+    "PICOWS",
+    "ROOT",
+    "RTM_API",
+    "SDK",
+    "Contender",
+    "Field",
+    "Sample",
+    "field",
+]
 
 ROOT = Path(__file__).parents[2]
 _PEERS = ROOT / "tests/peers"
 #: Seconds after which an order counts as hanging.
 _PATIENCE = 120.0
+
+#: Of the environment: the compression that the ceiling offers; none without it.
+COMPRESSION = "BENCHMARK_COMPRESSION"
 
 Sample = dict[str, Any]
 
@@ -29,11 +46,14 @@ LOOPS = ("asyncio", "uvloop", "trio")
 #: Servers; each brings its clients along.
 _SERVERS = {"rcex_ws server": "ours", "websockets.broadcast": "websockets"}
 BROADCASTERS = tuple(f"{name} {loop}" for loop in ("asyncio", "uvloop") for name in _SERVERS)
+#: It does not run on trio.
+PICOWS = ("picows asyncio", "picows uvloop")
 NPM, SDK, RTM_API = "npm @rc-ex/ws", "ringcentral SDK", "npm @slack/rtm-api"
 _MODULES = {
     "rcex_ws": "ours",
     "many rcex_ws": "many",
     "ceiling": "ceiling",
+    "picows": "limit",
     "Slack rcex_ws": "slack_ours",
     "Slack ceiling": "slack_ceiling",
 }
@@ -71,12 +91,15 @@ class Contender:
         command: runs it; the server's address is appended.
         server: the process of the server, whose CPU is counted with each order.
         address: the server's.
+        environment: besides what it inherits.
     """
 
-    def __init__(self, name: str, command: list[str], server: psutil.Process, address: str) -> None:
+    def __init__(
+        self, name: str, command: list[str], server: psutil.Process, address: str, environment: Mapping[str, str]
+    ) -> None:
         self.name = name
         self._server = server
-        self._process = _start([*command, address], cpu=1)
+        self._process = _start([*command, address], cpu=1, environment=environment)
 
     def wait_ready(self) -> None:
         """Wait until it takes orders."""
@@ -112,22 +135,28 @@ class Contender:
 class Field:
     """All contenders of one run, and their server.
 
+    Args:
+        server: arguments of the server.
+        environment: of the contenders, besides what they inherit.
+
     Attributes:
         contenders: by name, in the order of the report.
         absent: those that are not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, server: Sequence[str], environment: Mapping[str, str]) -> None:
         self.contenders: dict[str, Contender] = {}
         self.absent: list[str] = []
-        self._server = _start([sys.executable, "-m", "benchmarks.drain"], cpu=0)
+        self._environment = environment
+        self._server = _start([sys.executable, "-m", "benchmarks.drain", *server], cpu=0)
         self._psutil = psutil.Process(self._server.pid)
         self._address = "" if self._server.stdout is None else self._server.stdout.readline().strip()
 
     def add(self, name: str) -> None:
         """Start a contender, if it is installed."""
         if is_present(name):
-            self.contenders[name] = Contender(name, _COMMANDS[name], self._psutil, self._address)
+            command = _COMMANDS[name]
+            self.contenders[name] = Contender(name, command, self._psutil, self._address, self._environment)
         else:
             self.absent.append(name)
 
@@ -139,9 +168,9 @@ class Field:
 
 
 @contextlib.contextmanager
-def field(*names: str) -> Generator[Field]:
-    """Start the server and these contenders; end them on leaving."""
-    started = Field()
+def field(*names: str, server: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Generator[Field]:
+    """Start the server and these contenders, with what `Field` takes; end them on leaving."""
+    started = Field(server, environment or {})
     try:
         for name in names:
             started.add(name)  # they start side by side
@@ -154,12 +183,17 @@ def field(*names: str) -> Generator[Field]:
 
 def is_present(name: str) -> bool:
     """Tell whether a contender can run here."""
+    if name in PICOWS and importlib.util.find_spec("picows") is None:
+        return False
     needed = _NEEDS.get(name)
     return shutil.which(_COMMANDS[name][0]) is not None and (needed is None or needed.is_file())
 
 
-def _start(command: list[str], *, cpu: int) -> subprocess.Popen[str]:
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+def _start(command: list[str], *, cpu: int, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    inherited = {**os.environ, **(environment or {})}
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=inherited
+    )
     if hasattr(os, "sched_setaffinity"):  # not on macOS
         cpus = sorted(os.sched_getaffinity(0))
         if len(cpus) > 1:  # the server gets a CPU of its own

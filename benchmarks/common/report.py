@@ -127,7 +127,7 @@ class Report:
         goals = [(of["name"], of["goal"], f"{of['measured']:.2f}", _verdict(of["met"])) for of in self._goals]
         _print_table(("goal", "", "measured", ""), goals)
         for name in self._absent:
-            print(f"absent: {name}; tests/peers/setup.sh installs it")
+            print(f"absent: {name}; `make bench` installs what it can")
         if self._options.json is not None:
             found = {**self._head, "results": self._results, "ratios": self._ratios, "goals": self._goals}
             self._options.json.write_text(json.dumps(found, indent=1) + "\n")

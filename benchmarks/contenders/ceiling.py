@@ -7,6 +7,8 @@ notification goes to a sync function, straight from the reader.
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -24,13 +26,19 @@ import websockets.trio.client
 from msgspec import Raw, Struct
 
 from benchmarks.common.idling import at_rest, footprint
+from benchmarks.common.process import COMPRESSION
 from benchmarks.common.worker import keep_in_flight, measured, run, serve
 from benchmarks.drain.answers import BURST, HANG
 
 FILTERS = ["/restapi/v1.0/account/~/extension/~/telephony/sessions"]
 INFO = "/restapi/v1.0/account/~/extension/~"
-#: Those of websockets that cost least. Nothing is compressed: the server does not offer it.
-OPTIONS: dict[str, Any] = {"proxy": None, "max_queue": None, "ping_interval": None, "compression": None}
+#: Those of websockets that cost least. Nothing is compressed unless the program says so: the server would not.
+OPTIONS: dict[str, Any] = {
+    "proxy": None,
+    "max_queue": None,
+    "ping_interval": None,
+    "compression": os.environ.get(COMPRESSION),
+}
 
 
 class Meta(Struct, rename="camel", gc=False):
@@ -101,6 +109,11 @@ class Ceiling:
     Args:
         server: the address.
         http: for the tokens.
+
+    Attributes:
+        on_notification: takes each.
+        waiters: for answers, by the id of the message.
+        websocket: the connection, once there is one.
     """
 
     def __init__(self, server: str, http: httpx.AsyncClient) -> None:
@@ -110,24 +123,27 @@ class Ceiling:
         self._waiter: Callable[[], Waiter] = asyncio.Future
         if sys.argv[1] == "trio":
             self._connect, self._waiter = websockets.trio.client.connect, TrioFuture
-        self._waiters: dict[str, Waiter] = {}
+        self.waiters: dict[str, Waiter] = {}
         self._ids = count_from(1)
         self.on_notification: Callable[[Envelope], None] = lambda _: None
-        self._websocket: Any = None
+        self.websocket: Any = None
 
     @asynccontextmanager
     async def connected(self, wsc: str = "") -> AsyncGenerator[str, None]:
         """Get a token, connect, take the first frame; give the recovery token."""
+        async with self._connect(await self.address(wsc), **OPTIONS) as self.websocket:
+            first = msgspec.json.decode(await self.websocket.recv(False))
+            yield first[0]["wsc"]["token"]
+
+    async def address(self, wsc: str) -> str:
+        """Get a token, and with it where to connect."""
         answer = await self._http.post(f"{self._server}/restapi/oauth/wstoken")
         token = msgspec.json.decode(answer.content)
-        url = f"{token['uri']}?access_token={token['ws_access_token']}&wsc={wsc}"
-        async with self._connect(url, **OPTIONS) as self._websocket:
-            first = msgspec.json.decode(await self._websocket.recv(False))
-            yield first[0]["wsc"]["token"]
+        return f"{token['uri']}?access_token={token['ws_access_token']}&wsc={wsc}"
 
     async def read(self) -> None:
         """Read until the connection ends."""
-        recv, waiters = self._websocket.recv, self._waiters
+        recv, waiters = self.websocket.recv, self.waiters
         while True:
             frame = read_frame(await recv(False))
             waiter = waiters.pop(frame.meta.message_id, None)
@@ -138,7 +154,7 @@ class Ceiling:
 
     async def receive(self) -> bytes:
         """Give the next message."""
-        message: bytes = await self._websocket.recv(False)
+        message: bytes = await self.websocket.recv(False)
         return message
 
     async def call(self, method: str, path: str, body: Any = None) -> Frame:
@@ -146,8 +162,8 @@ class Ceiling:
         key = str(next(self._ids))
         meta = {"type": "ClientRequest", "messageId": key, "method": method, "path": path}
         frame = encode([meta] if body is None else [meta, body])
-        self._waiters[key] = waiter = self._waiter()
-        await self._websocket.send(frame, text=True)
+        self.waiters[key] = waiter = self._waiter()
+        await self.websocket.send(frame, text=True)
         return await waiter
 
     async def rest(self, in_flight: int, seconds: float) -> dict[str, float]:
@@ -222,13 +238,13 @@ class Ceiling:
 
     async def beat(self) -> None:
         """Send a heartbeat."""
-        await self._websocket.send(encode([{"type": "Heartbeat", "messageId": str(next(self._ids))}]), text=True)
+        await self.websocket.send(encode([{"type": "Heartbeat", "messageId": str(next(self._ids))}]), text=True)
 
 
-async def main(server: str) -> None:
+async def main(server: str, make: Callable[[str, httpx.AsyncClient], Ceiling] = Ceiling) -> None:
     """Connect, subscribe, serve."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        ceiling = Ceiling(server, http)
+    async with httpx.AsyncClient(trust_env=False, verify=ssl.create_default_context()) as http:
+        ceiling = make(server, http)
         async with ceiling.connected(), anyio.create_task_group() as group:
             group.start_soon(ceiling.read)
             await ceiling.call("POST", "/restapi/v1.0/subscription", {"eventFilters": FILTERS})

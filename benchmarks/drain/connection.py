@@ -14,7 +14,8 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from websockets.speedups import apply_mask
 
-from benchmarks.drain import answers, slack
+from benchmarks.drain import answers, deflate, slack
+from benchmarks.drain.outlet import Outlet
 from benchmarks.drain.session import Session
 from benchmarks.drain.slack import SlackSession
 
@@ -29,10 +30,12 @@ class Connection(asyncio.Protocol):
 
     Args:
         sessions: those that can be recovered, by their token; shared by all connections.
+        deflate: compress bursts; refuse who does not offer it.
     """
 
-    def __init__(self, sessions: dict[str, Session]) -> None:
+    def __init__(self, sessions: dict[str, Session], *, deflate: bool) -> None:
         self._sessions = sessions
+        self._deflate = deflate
         self._session: Session | SlackSession | None = None
         self._buffer = bytearray()
         self._transport: asyncio.Transport
@@ -86,7 +89,8 @@ class Connection(asyncio.Protocol):
             if len(buffer) < end:
                 break
             opcode = buffer[at] & 0x0F
-            yield opcode, apply_mask(bytes(buffer[start + 4 : end]), bytes(buffer[start : start + 4]))
+            payload = apply_mask(bytes(buffer[start + 4 : end]), bytes(buffer[start : start + 4]))
+            yield opcode, deflate.inflate(payload) if buffer[at] & deflate.COMPRESSED else payload
             at = end
         del buffer[:at]
 
@@ -111,7 +115,8 @@ class Connection(asyncio.Protocol):
             self._respond(answers.tokens())
         elif url.path == "/restapi/oauth/wstoken":
             host = _header(head, b"host").decode()
-            token = f'{{"uri":"ws://{host}/ws","ws_access_token":"a-token","expires_in":600}}'
+            scheme = "ws" if self._transport.get_extra_info("sslcontext") is None else "wss"
+            token = f'{{"uri":"{scheme}://{host}/ws","ws_access_token":"a-token","expires_in":600}}'
             self._respond(token.encode())
         elif url.path == "/restapi/oauth/revoke" or method == b"DELETE":
             self._respond(b"")
@@ -125,18 +130,24 @@ class Connection(asyncio.Protocol):
         self._transport.write(head + body)
 
     def _upgrade(self, head: bytes, url: SplitResult) -> None:
+        if self._deflate and b"permessage-deflate" not in _header(head, b"sec-websocket-extensions"):
+            self._respond(answers.error(), b"400 Bad Request")
+            return
         accept = base64.b64encode(hashlib.sha1(_header(head, b"sec-websocket-key") + _GUID).digest())
         self._transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n" + (deflate.ANSWER if self._deflate else b"") + b"\r\n"
         )
         if url.path == slack.SOCKET:
             self._session = SlackSession(self._transport)
             return
         wsc = parse_qs(url.query).get("wsc", [""])[0]
         recovered = wsc in self._sessions
-        self._session = session = self._sessions[wsc] if recovered else Session(self._sessions)
+        self._session = session = self._sessions[wsc] if recovered else self._begin()
         session.connected(self._transport, recovered=recovered)
+
+    def _begin(self) -> Session:
+        return Session(self._sessions, deflate.DeflatingOutlet if self._deflate else Outlet)
 
 
 def _header(head: bytes, name: bytes) -> bytes:

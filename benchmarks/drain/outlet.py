@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-__all__ = ["Outlet"]
+__all__ = ["Outlet", "head"]
 
 #: Bytes of a burst that are written at once.
 _PIECE = 128 * 1024
@@ -24,7 +24,8 @@ class Outlet:
         self._paused = False
         self._out: list[bytes] = []
         self._number = 0  # of the last event of a burst: they must differ
-        self._template = b""
+        self._at_once = 0  # so many of them are written in one piece
+        self._events: Callable[[int, int], bytes] = lambda _, __: b""
         self._left = 0  # of the burst
 
     def connect(self, transport: asyncio.Transport) -> None:
@@ -37,7 +38,7 @@ class Outlet:
 
     def send(self, payload: bytes) -> None:
         """Take one frame; `flush` writes it."""
-        self._out.append(_head(len(payload)) + payload)
+        self._out.append(head(len(payload)) + payload)
 
     def flush(self) -> None:
         """Write all that waits, in one piece."""
@@ -52,10 +53,16 @@ class Outlet:
             template: is filled in with the event's number, twice; its length must not depend on that.
             count: how many.
         """
-        self._template = _head(len(template % (0, 0))) + template
+        self._events = self.filled(template)
+        self._at_once = max(1, _PIECE // max(len(template), 1))
         self._left += count
         self.flush()
         self._pump()
+
+    def filled(self, template: bytes) -> Callable[[int, int], bytes]:
+        """Give what makes frames of a template: so many from this number on, in one piece."""
+        framed = head(len(template % (0, 0))) + template
+        return lambda first, count: b"".join([framed % (i, i) for i in range(first, first + count)])
 
     def pause(self) -> None:
         """Hear that the client takes no more for now."""
@@ -68,18 +75,17 @@ class Outlet:
 
     def _pump(self) -> None:
         """Write the burst until the client does not keep up; `resume` goes on."""
-        template, bursting = self._template, self._left > 0
-        at_once = max(1, _PIECE // max(len(template), 1))
+        bursting = self._left > 0
         while self._left and not self._paused and self._transport is not None:
-            first, count = self._number, min(self._left, at_once)
+            first, count = self._number, min(self._left, self._at_once)
             self._number += count
             self._left -= count
-            self._transport.write(b"".join([template % (i, i) for i in range(first, first + count)]))
+            self._transport.write(self._events(first, count))
         if bursting and not self._left:
             self._on_burst_over()
 
 
-def _head(length: int) -> bytes:
+def head(length: int) -> bytes:
     """Begin an unmasked text frame (RFC 6455, 5.2)."""
     if length < 126:
         return bytes((0x81, length))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 from msgspec import Raw, Struct
@@ -47,15 +48,16 @@ class Session:
 
     Args:
         sessions: where it can be found when it is recovered.
+        outlet: makes what is written.
 
     Attributes:
         out: what is written.
     """
 
-    def __init__(self, sessions: dict[str, Session]) -> None:
+    def __init__(self, sessions: dict[str, Session], outlet: Callable[[Callable[[], None]], Outlet] = Outlet) -> None:
         self.wsc = f"wsc-{len(sessions)}"
         sessions[self.wsc] = self
-        self.out = Outlet(self._burst_over)
+        self.out = outlet(self._burst_over)
         self._hanging: list[str] = []
         self._sequence = 0
         self._replay = _Order(count=10)
