@@ -2,7 +2,7 @@
 
 Both sides
     frames.py           what is written on a WebSocket, as an application sees it
-    codec.py            bytes in, messages out, and the other way; pure
+    codec.py            bytes in, messages out, and the other way; pure, as is head.py, where a frame ends
     loop_connection.py  one WebSocket on a transport of asyncio or uvloop, where the loop calls us
 
 The client

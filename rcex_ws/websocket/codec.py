@@ -17,6 +17,7 @@ from websockets.server import ServerProtocol
 
 from rcex_ws.turn import Turn
 from rcex_ws.websocket.frames import Binary, Ping, Pong, Sendable, Text
+from rcex_ws.websocket.head import BINARY, CONTROL, MASK, MAX_SHORT, SHORTEST, TEXT, WIDTHS, end_of_frame, read_head
 from rcex_ws.websocket.socket import Ending, Receivers
 
 __all__ = ["MAX_FRAGMENTS", "Codec"]
@@ -30,17 +31,13 @@ _MAX_REPLIES = 64
 #: Of the count of plain frames: only when none of these bits is set is the clock looked at, which costs a tenth of one.
 _LOOK = 0b1111
 
+#: Bytes of frames that are given to the library together: a thousand times as much once inflated, at most.
+_MAX_RUN = 2**12
+
 #: A plain frame of more bytes is worth a look at once.
 _LARGE = 2**16
 
-# The head of a frame (RFC 6455, section 5.2).
-_SHORTEST_HEAD = 2
-_TEXT, _BINARY = 0x81, 0x82  # the first byte of a whole plain data frame
-_MASK = 0x80  # in the second byte
-_MASK_SIZE = 4
-_WIDTHS = {126: 2, 127: 8}  # of lengths that do not fit in the second byte
 _OPCODES = frozenset(Opcode)
-_MAX_SHORT = 125  # the longest that fits in the second byte
 
 # Close codes.
 _TOO_BIG = 1009
@@ -142,15 +139,15 @@ class Codec:
         buffer, size, position = self._buffer, len(self._buffer), 0
         message, max_size, fast = receivers.message, self._max_size, self._fast
         frames, more, turn, whole = 0, False, None, None
-        while size - position >= _SHORTEST_HEAD:
+        while size - position >= SHORTEST:
             first, length = buffer[position], buffer[position + 1]
-            start, plain = position + _SHORTEST_HEAD, False
-            if fast and (first == _TEXT or first == _BINARY) and length < _MASK:  # noqa: SIM109 - a tuple costs more
-                if length > _MAX_SHORT:
-                    start += _WIDTHS[length]
+            start, plain = position + SHORTEST, False
+            if fast and (first == TEXT or first == BINARY) and length < MASK:  # noqa: SIM109 - a tuple costs more
+                if length > MAX_SHORT:
+                    start += WIDTHS[length]
                     if start > size:
                         break
-                    length = int.from_bytes(buffer[position + _SHORTEST_HEAD : start])
+                    length = int.from_bytes(buffer[position + SHORTEST : start])
                 plain = length <= max_size
             if plain:
                 end = start + length
@@ -158,7 +155,7 @@ class Codec:
                     break
                 if whole is None:
                     whole = bytes(buffer)  # a bytearray's parts would be copied twice each
-                message(whole[start:end], first == _BINARY)
+                message(whole[start:end], first == BINARY)
                 position = end
                 frames += 1
                 if self.deaf:
@@ -166,7 +163,7 @@ class Codec:
                 if frames & _LOOK and length <= _LARGE:
                     continue
             else:
-                end = self._end_of_frame(buffer, position)
+                end = self._end_of_run(buffer, position)
                 if not end:
                     break
                 self._parse(bytes(buffer[position:end]), receivers)
@@ -200,41 +197,52 @@ class Codec:
 
     # -- how -------------------------------------------------------------------------------------------------------
 
-    def _end_of_frame(self, buffer: bytes | bytearray, position: int) -> int:
-        """Find where a frame ends; 0 if it is not whole.
+    def _end_of_run(self, buffer: bytes | bytearray, position: int) -> int:
+        """Find where some frames end that the library has to read; 0 if not even the first is whole.
 
-        One that the parser will refuse need not become whole. How much of it the parser wants to see, only the parser
-        knows; so it gets all that comes from there on.
+        To give it several at once costs less, but what they inflate to is all there at once, too. A ping or a close
+        frame goes by itself: before the library reads it, what came before it can still be answered.
         """
-        size = len(buffer)
         if self._is_hopeless:
-            return size
+            return len(buffer)
+        end = end_of_frame(buffer, position)
+        if not end:
+            self._is_hopeless = self._will_be_refused(buffer, position)
+            return len(buffer) if self._is_hopeless else 0
+        last = min(len(buffer) - SHORTEST, position + _MAX_RUN)
+        for _ in range(0 if buffer[position] & CONTROL else _LOOK):
+            if end > last or buffer[end] & CONTROL or (self._fast and buffer[end] in (TEXT, BINARY)):
+                break
+            following = end_of_frame(buffer, end)
+            if not following:
+                break
+            end = following
+        return end
+
+    def _will_be_refused(self, buffer: bytes | bytearray, position: int) -> bool:
+        """Tell whether the parser will refuse a frame, as soon as it sees enough of it.
+
+        How much that is, only the parser knows; so the frame need not become whole, and it gets all that comes.
+        """
         first, second = buffer[position], buffer[position + 1]
-        length, start = second & ~_MASK, position + _SHORTEST_HEAD
-        if length > _MAX_SHORT:
-            start += _WIDTHS[length]
-            if start > size:
-                return 0
-            length = int.from_bytes(buffer[position + _SHORTEST_HEAD : start])
-        end = start + length + (_MASK_SIZE if second & _MASK else 0)
-        if end <= size:
-            return end
-        opcode, so_far = first & 0x0F, 0 if self._fragments is None else len(self._fragments)
-        is_masked, is_long = second >= _MASK, so_far + length > self._max_size
-        self._is_hopeless = is_long or is_masked is self._is_client or opcode not in _OPCODES
-        return size if self._is_hopeless else 0
+        start, length = read_head(buffer, position)
+        if start > len(buffer):
+            return False
+        so_far = 0 if self._fragments is None else len(self._fragments)
+        is_masked, is_long = second >= MASK, so_far + length > self._max_size
+        return is_long or is_masked is self._is_client or first & 0x0F not in _OPCODES
 
     def _parse(self, data: bytes, receivers: Receivers) -> None:
-        """Let the library read one frame."""
+        """Let the library read some frames."""
         protocol = self._protocol
         protocol.receive_data(data)
         for frame in protocol.events_received():
             if isinstance(frame, WireFrame):
                 self._take(frame, receivers)
-        written = b"".join(protocol.data_to_send())
-        if written:
-            self._replies.append(written)
-            del self._replies[:-_MAX_REPLIES]
+            if self.deaf or self._fragment_count > MAX_FRAGMENTS:
+                break
+        self._replies += filter(None, protocol.data_to_send())
+        del self._replies[:-_MAX_REPLIES]
         if self.ending is None and not self._closing and protocol.state is not State.OPEN:
             protocol.receive_eof()
             self.ending = self._failure()

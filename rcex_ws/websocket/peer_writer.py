@@ -84,6 +84,7 @@ class PeerWriter:
         """Hear that the transport is gone."""
         if self._next is not None:
             self._next.cancel()
+        self._failed = _ignore  # else this and the peer would keep each other, and what they hold, for the collector
         self.give_up()
 
     async def drain(self) -> None:
@@ -119,3 +120,7 @@ class PeerWriter:
             transport.resume_reading()
         except OSError:  # the peer has reset the connection
             transport.abort()
+
+
+def _ignore(_: Exception) -> None:
+    """Take what goes wrong when nothing is written any more."""

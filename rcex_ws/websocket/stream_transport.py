@@ -59,6 +59,7 @@ class StreamTransport(asyncio.Transport):
             self._closing = True
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(self._stream)
+            self._protocol = asyncio.Protocol()  # else both would keep each other
             protocol.connection_lost(None)
 
     async def _read(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import ssl
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +23,7 @@ from rcex_ws.websocket.peer import broadcast
 from rcex_ws.websocket.server_peer import ServerPeer
 from rcex_ws.websocket.socket import Ending, Receivers
 from tests.reading import read
-from tests.websocket.serving import CLOSE, UPGRADE, Raw, masked, serving
+from tests.websocket.serving import CLOSE, UPGRADE, Raw, echo, masked, serving
 
 
 @pytest.fixture(params=["asyncio", "uvloop", "trio"])
@@ -587,3 +589,27 @@ async def test_no_log_shows_the_path(caplog: pytest.LogCaptureFixture) -> None:
     async with serving(refuse) as port:
         await anyio.to_thread.run_sync(talk, port)
     assert "token" not in caplog.text
+
+
+async def test_a_peer_that_has_gone_is_not_left_to_the_collector() -> None:
+    gone: list[weakref.ref[ServerPeer]] = []
+
+    async def note(peer: ServerPeer) -> None:
+        gone.append(weakref.ref(peer))
+        await echo(peer)
+
+    async def none_left() -> None:
+        with anyio.fail_after(5):
+            while any(one() is not None for one in gone):
+                await anyio.sleep(0.01)
+
+    gc.disable()
+    try:
+        async with serving(note) as port:
+            for last in (CLOSE, b""):
+                with Raw(port) as raw:
+                    await raw.open(masked(0x81, b"x") + last)
+            await none_left()
+    finally:
+        gc.enable()
+    assert len(gone) == 2
