@@ -37,6 +37,12 @@ class Address(Struct, frozen=True):
         """Tell whether it is TLS."""
         return self.scheme == "wss"
 
+    @property
+    def url(self) -> str:
+        """The whole address, in ASCII."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.resource}"
+
     def __repr__(self) -> str:
         return f"Address({self.scheme!r}, {self.host!r}, {self.port})"
 

@@ -15,23 +15,18 @@ import anyio
 
 from rcex_ws.loop import Signal, now
 from rcex_ws.websocket.frames import Binary, Sendable, Text
-from rcex_ws.websocket.peer import Peer, PeerOptions, Shared
+from rcex_ws.websocket.peer import INTERNAL_ERROR, NORMAL, Peer, PeerOptions, Shared
 from rcex_ws.websocket.server_handshake import Request
-from rcex_ws.websocket.socket import Ending
+from rcex_ws.websocket.socket import Ending, ignore
 
 __all__ = ["AsgiPeer", "serve_asgi"]
 
-_NORMAL, _INTERNAL_ERROR = 1000, 1011
 _NO_CLOSE_FRAME = 1006
 _LOST = Ending(None, "", by_peer=False)
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
-
-
-def _ignore(*_: object) -> None:
-    """Take what nobody asked for."""
 
 
 async def serve_asgi(
@@ -53,14 +48,19 @@ async def serve_asgi(
     if (await receive())["type"] != "websocket.connect":
         return
     peer = AsgiPeer(scope, receive, send, options or PeerOptions())
+    failure: Exception | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(peer.write_all)
-        code = _INTERNAL_ERROR
+        code = INTERNAL_ERROR
         try:
             await handler(peer)
-            code = _NORMAL
+            code = NORMAL
+        except Exception as exc:  # noqa: BLE001 - kept out of the group, which would cancel what is still to be written
+            failure = exc
         finally:
             peer.end(code)
+    if failure is not None:
+        raise failure
 
 
 class AsgiPeer:
@@ -79,7 +79,7 @@ class AsgiPeer:
         self._more = Signal()  # set when there is something to write, or a reason to end
         self._drained = Signal()
         self._leaving, self._written, self._ended = Signal(), Signal(), Signal()
-        self._on_closing: Callable[[], None] = _ignore
+        self._on_closing: Callable[[], None] = ignore
         self._reading: anyio.CancelScope | None = None
 
     @property
@@ -104,7 +104,7 @@ class AsgiPeer:
         self._done = True
         self._leave()
         if not self._can_refuse:
-            await self._send({"type": "websocket.close", "code": _NORMAL})
+            await self._send({"type": "websocket.close", "code": NORMAL})
             return
         content = body.encode() if isinstance(body, str) else body
         fields = {"content-length": str(len(content))} | {name.lower(): text for name, text in (headers or {}).items()}
@@ -115,8 +115,8 @@ class AsgiPeer:
     async def read(
         self,
         on_message: Callable[[bytes, bool], None],
-        on_pong: Callable[[bytes], None] = _ignore,
-        on_closing: Callable[[], None] = _ignore,
+        on_pong: Callable[[bytes], None] = ignore,
+        on_closing: Callable[[], None] = ignore,
     ) -> Ending:
         """Hand over what comes until the WebSocket ends; see `Peer.read`. Pongs are the server's own."""
         self._on_closing = on_closing
@@ -158,13 +158,14 @@ class AsgiPeer:
     async def drain(self) -> None:
         """Wait until the server has taken what was sent, or the WebSocket has ended."""
         if self._size and not self._left:
-            self._drained = Signal()
+            if self._drained.is_set():
+                self._drained = Signal()
             await self._drained.wait()
 
     def ping(self, data: bytes = b"") -> None:
         """Leave it at the pings of the server."""
 
-    def close(self, code: int = _NORMAL, reason: str = "") -> None:
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Begin the closing handshake; see `Peer.close`."""
         if self.is_open:
             self._closing = {"type": "websocket.close", "code": code, "reason": reason}

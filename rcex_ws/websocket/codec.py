@@ -31,8 +31,10 @@ _MAX_REPLIES = 64
 #: Of the count of plain frames: only when none of these bits is set is the clock looked at, which costs a tenth of one.
 _LOOK = 0b1111
 
-#: Bytes of frames that are given to the library together: a thousand times as much once inflated, at most.
+#: Bytes, and number, of the frames that are given to the library together; inflated they may be a thousand times as
+#: much.
 _MAX_RUN = 2**12
+_MOST_FRAMES = 16
 
 #: A plain frame of more bytes is worth a look at once.
 _LARGE = 2**16
@@ -210,7 +212,7 @@ class Codec:
             self._is_hopeless = self._will_be_refused(buffer, position)
             return len(buffer) if self._is_hopeless else 0
         last = min(len(buffer) - SHORTEST, position + _MAX_RUN)
-        for _ in range(0 if buffer[position] & CONTROL else _LOOK):
+        for _ in range(0 if buffer[position] & CONTROL else _MOST_FRAMES - 1):
             if end > last or buffer[end] & CONTROL or (self._fast and buffer[end] in (TEXT, BINARY)):
                 break
             following = end_of_frame(buffer, end)

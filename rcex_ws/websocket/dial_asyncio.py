@@ -211,7 +211,8 @@ class _Asking(_Placeholder):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask."""
-        cast("asyncio.Transport", transport).write(self._tunnel.request)
+        if not transport.is_closing():
+            cast("asyncio.Transport", transport).write(self._tunnel.request)
 
     def data_received(self, data: bytes) -> None:
         """Read the answer; what comes behind it is not the proxy's."""

@@ -10,9 +10,9 @@ import logging
 import platform
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidURI
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.http11 import Response
 from websockets.uri import parse_uri
@@ -20,9 +20,10 @@ from websockets.uri import parse_uri
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.retry_after import parse_retry_after
 from rcex_ws.version import __version__
+from rcex_ws.websocket.address import parse_address
 from rcex_ws.websocket.codec import Codec
 
-__all__ = ["ClientHandshake", "silent_logger"]
+__all__ = ["DEFLATE", "ClientHandshake", "silent_logger"]
 
 # websockets logs the request line, and with it the token, at DEBUG level. This logger stands in no hierarchy, so that
 # no configuration can let it speak.
@@ -33,18 +34,19 @@ USER_AGENT = f"rcex_ws/{__version__} python/{platform.python_version()}"
 #: Most bytes of the answer before its body.
 _MAX_HEAD = 2**16
 
-#: Most bytes of the body of an answer that refuses.
-_MAX_BODY = 2**20
-
 _END_OF_HEAD = b"\r\n\r\n"
+_ABOUT_THE_BODY = (b"content-length:", b"transfer-encoding:", b"content-encoding:")
 _SWITCHING = 101
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
-# As much as pays for small messages: 12 bits of window keep a connection's memory small (docs of websockets,
-# "Compression").
-_DEFLATE = ClientPerMessageDeflateFactory(
-    server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
-)
+#: As much as pays for small messages: 12 bits of window keep a connection's memory small (docs of websockets,
+#: "Compression").
+DEFLATE: dict[str, Any] = {
+    "server_max_window_bits": 12,
+    "client_max_window_bits": 12,
+    "compress_settings": {"memLevel": 5},
+}
+_DEFLATE = ClientPerMessageDeflateFactory(**DEFLATE)
 
 
 class ClientHandshake:
@@ -64,18 +66,13 @@ class ClientHandshake:
     """
 
     def __init__(self, url: str, *, headers: Mapping[str, str], max_size: int) -> None:
-        try:
-            uri = parse_uri(url)
-        except InvalidURI:
-            raise ConnectFailed("the WebSocket address is not a valid ws:// or wss:// URI", retryable=False) from None
+        uri = parse_uri(parse_address(url).url)  # parse_uri would encode once more what is encoded beside what is not
         self.codec: Codec | None = None
         self.location: str | None = None
         self._max_size = max_size
         self._protocol = ClientProtocol(uri, extensions=[_DEFLATE], max_size=max_size, logger=silent_logger)
         self._headers = headers
         self._head = b""
-        self._body_size = 0
-        self._in_body = False
 
     def request(self) -> bytes:
         """Give the bytes of the request."""
@@ -95,38 +92,36 @@ class ClientHandshake:
             UpgradeRefused: the server answered with an HTTP status other than 101; perhaps there is a `location` now.
             ConnectFailed: it answered with something else.
         """
-        if not self._in_body:
-            self._head += data
-            head, end, data = self._head.partition(_END_OF_HEAD)
-            if len(head) > _MAX_HEAD:
-                raise _failed("the head of the answer is too large")
-            if not end:
-                return False
-            self._protocol.receive_data(head + end)
-            if self._is_answered():
-                self.codec = Codec(self._protocol, max_size=self._max_size)
-                self.codec.feed(data)
-                return True
-            self._in_body = True
-        self._body_size += len(data)
-        if self._body_size > _MAX_BODY:
-            raise _failed("the answer has no end")
-        self._protocol.receive_data(data)
-        self._is_answered()
-        return False
+        self._head += data
+        head, end, data = self._head.partition(_END_OF_HEAD)
+        if len(head) > _MAX_HEAD:
+            raise _failed("the head of the answer is too large")
+        if not end:
+            return False
+        if head.split(b" ", 2)[1:2] != [b"%d" % _SWITCHING]:
+            # Nobody needs the body of a refusal, which may be late, cut short or huge.
+            lines = (line for line in head.split(b"\r\n") if not line.lower().startswith(_ABOUT_THE_BODY))
+            self._protocol.receive_data(b"\r\n".join(lines) + end)
+            self.feed_eof()
+        self._protocol.receive_data(head + end)
+        self._check_answer()
+        self.codec = Codec(self._protocol, max_size=self._max_size)
+        self.codec.feed(data)
+        return True
 
     def feed_eof(self) -> None:
         """Hear that nothing more will come.
 
         Raises:
-            ConnectFailed: always: if there was an answer it was a refusal that ends like this.
+            UpgradeRefused: what has come is a refusal.
+            ConnectFailed: it is none, or not whole.
         """
         self._protocol.receive_eof()
-        self._is_answered()
+        self._check_answer()
         raise _failed("the connection was closed")
 
-    def _is_answered(self) -> bool:
-        """Look whether the answer is whole and good; raise what is wrong with it."""
+    def _check_answer(self) -> None:
+        """Raise what is wrong with the answer, if there is one."""
         protocol = self._protocol
         response = next((event for event in protocol.events_received() if isinstance(event, Response)), None)
         if response is not None and response.status_code != _SWITCHING:
@@ -135,7 +130,6 @@ class ClientHandshake:
             raise UpgradeRefused(response.status_code, retry_after=retry_after)
         if protocol.handshake_exc is not None:
             raise _failed(type(protocol.handshake_exc).__name__)
-        return response is not None
 
 
 def _failed(why: str) -> ConnectFailed:

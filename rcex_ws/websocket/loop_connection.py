@@ -17,20 +17,13 @@ from rcex_ws.loop import Signal
 from rcex_ws.websocket.codec import Codec
 from rcex_ws.websocket.socket import Receivers
 
-__all__ = ["NOBODY", "WRITE_BUFFER", "LoopConnection", "Scheduler"]
+__all__ = ["WRITE_BUFFER", "LoopConnection", "Scheduler"]
 
 #: Bytes that wait in a transport before writers have to wait, too.
 WRITE_BUFFER = 2**15
 
 #: Bytes that are read while nobody takes them; then the network has to wait.
 _MAX_HELD = 2**16
-
-
-def _ignore(*_: object) -> None:
-    """Take what comes after the last reader has gone."""
-
-
-NOBODY = Receivers(_ignore, _ignore)
 
 
 class Timer(Protocol):
@@ -71,7 +64,7 @@ class LoopConnection(asyncio.Protocol):
         self._gone = Signal()
         self._stream_over = False
         self._behind = False  # there is more to read than fits in a turn of the loop
-        self._held = 0  # bytes that nobody has taken yet
+        self._held = 0  # bytes that came when there was no receiver yet
         self._failure: Exception | None = None
         close_in_children(self)
 
@@ -99,7 +92,8 @@ class LoopConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         self._transport = cast("asyncio.Transport", transport)  # which uvloop's are, but for the name
-        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
+        if not transport.is_closing():  # uvloop's raises once it is closed, as its `write` does
+            self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -127,9 +121,10 @@ class LoopConnection(asyncio.Protocol):
         except Exception as exc:  # noqa: BLE001 - as above
             self._fail(exc)
 
-    def eof_received(self) -> None:
-        """Hear that the peer sends nothing more."""
+    def eof_received(self) -> bool:
+        """Hear that the peer sends nothing more; let the loop close the transport."""
         self._end_of_stream()
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the transport is gone; what has come before is still handed over."""
@@ -182,7 +177,9 @@ class LoopConnection(asyncio.Protocol):
 
     def _write_replies(self) -> None:
         """Answer pings and a close frame; while the network is slow the newest answers wait."""
-        if self._codec is not None and self._writable.is_set() and (replies := self._codec.replies()):
+        if self._codec is None or not self._writable.is_set() or self._transport.is_closing():
+            return
+        if replies := self._codec.replies():
             self._transport.write(replies)
 
     def _fail(self, exc: Exception) -> None:

@@ -13,8 +13,8 @@ import anyio
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.handshake import ClientHandshake
-from rcex_ws.websocket.loop_connection import NOBODY, LoopConnection, Scheduler
-from rcex_ws.websocket.socket import Receivers
+from rcex_ws.websocket.loop_connection import LoopConnection, Scheduler
+from rcex_ws.websocket.socket import NOBODY, Receivers
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -38,6 +38,8 @@ class LoopSocket(LoopConnection):
     # -- called by the loop ----------------------------------------------------------------------------------------
 
     def _shake_hands(self, data: bytes) -> None:
+        if self._answered.is_set():  # the body of a refusal
+            return
         if self._handshake.feed(data):
             self._codec = self._handshake.codec
             del self._handshake  # with the whole answer
@@ -75,13 +77,16 @@ class LoopSocket(LoopConnection):
             UpgradeRefused: the server answered with an HTTP status other than 101.
             ConnectFailed: there was no answer, or another one.
         """
-        self._transport.write(self._handshake.request())
+        if not self._transport.is_closing():  # else `_answered` says why, or is about to
+            self._transport.write(self._handshake.request())
         await self._answered.wait()
         self._raise_failure()
 
     def start_reading(self, receivers: Receivers, group: TaskGroup) -> None:
         """Hand over what comes until the WebSocket ends, from the caller's next checkpoint on."""
         self._raise_failure()
+        if self._opened().deaf:
+            return
         self._receivers, self._behind = receivers, True
         self._loop.call_soon(self._go_on)  # what came before this
 

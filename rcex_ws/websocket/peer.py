@@ -20,7 +20,10 @@ from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.server_handshake import Request
 from rcex_ws.websocket.socket import Ending
 
-__all__ = ["Peer", "PeerOptions", "Shared", "broadcast"]
+__all__ = ["INTERNAL_ERROR", "NORMAL", "Peer", "PeerOptions", "Shared", "broadcast"]
+
+# How a handler ends: RFC 6455, section 7.4.1, and its erratum 3227.
+NORMAL, INTERNAL_ERROR = 1000, 1011
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.loop_connection import Scheduler, Timer
 from rcex_ws.websocket.outgoing import Outgoing
+from rcex_ws.websocket.socket import ignore
 
 __all__ = ["PeerWriter"]
 
@@ -84,13 +85,14 @@ class PeerWriter:
         """Hear that the transport is gone."""
         if self._next is not None:
             self._next.cancel()
-        self._failed = _ignore  # else this and the peer would keep each other, and what they hold, for the collector
+        self._failed = ignore  # else this and the peer would keep each other, and what they hold, for the collector
         self.give_up()
 
     async def drain(self) -> None:
         """Wait until nothing waits, or it is given up."""
         if self.outgoing.size or self._blocked:
-            self._drained = Signal()
+            if self._drained.is_set():
+                self._drained = Signal()
             await self._drained.wait()
 
     def give_up(self) -> None:
@@ -113,14 +115,10 @@ class PeerWriter:
         if transport.is_closing():
             return
         if self.stream_over or not transport.can_write_eof():
-            transport.close()
+            self._loop.call_soon(transport.close)  # asyncio would tell of the end twice, within `resume_writing`
             return
         try:
             transport.write_eof()
             transport.resume_reading()
         except OSError:  # the peer has reset the connection
             transport.abort()
-
-
-def _ignore(_: Exception) -> None:
-    """Take what goes wrong when nothing is written any more."""

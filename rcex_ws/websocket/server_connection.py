@@ -16,20 +16,14 @@ import anyio
 
 from rcex_ws.loop import Signal, now
 from rcex_ws.websocket.loop_connection import LoopConnection, Scheduler, Timer
-from rcex_ws.websocket.peer import PeerOptions
+from rcex_ws.websocket.peer import INTERNAL_ERROR, NORMAL, PeerOptions
 from rcex_ws.websocket.peer_writer import PeerWriter
 from rcex_ws.websocket.server_handshake import ServerHandshake, answer
+from rcex_ws.websocket.socket import NOBODY, ignore
 
-__all__ = ["INTERNAL_ERROR", "NORMAL", "ServerConnection", "ignore", "reset"]
-
-NORMAL = 1000
-INTERNAL_ERROR = 1011  # RFC 6455, section 7.4.1, by its erratum 3227
+__all__ = ["ServerConnection", "reset"]
 
 _IP = (socket.AF_INET, socket.AF_INET6)
-
-
-def ignore(*_: object) -> None:
-    """Take what nobody asked for."""
 
 
 class ServerConnection(LoopConnection):
@@ -54,7 +48,7 @@ class ServerConnection(LoopConnection):
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        return not self._left and self._codec is not None and not self._transport.is_closing()
+        return not self._left and self._is_open()
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Begin the closing handshake; see `Peer.close`."""
@@ -92,6 +86,11 @@ class ServerConnection(LoopConnection):
         except Exception as exc:  # noqa: BLE001 - raised again by the task that reads
             self._fail(exc)
         super().resume_writing()
+
+    def eof_received(self) -> bool:
+        """Hear that the peer sends nothing more; what waits for it is still written."""
+        super().eof_received()
+        return self._writer.finishing and self._writer.outgoing.size > 0 and self._transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the transport is gone; a frozen peer goes on to its end."""
@@ -133,6 +132,8 @@ class ServerConnection(LoopConnection):
 
     def _fail(self, exc: Exception) -> None:
         super()._fail(exc)
+        if self._receivers is not None:
+            self._receivers = NOBODY  # a message that could not be handled is not handed over again
         self._asked.set()
         with suppress(Exception):  # what has failed may be what this needs
             self.close(INTERNAL_ERROR)
@@ -154,7 +155,8 @@ class ServerConnection(LoopConnection):
 
     def _end_with(self, response: bytes) -> None:
         """Answer instead of becoming a WebSocket."""
-        self._writer.put(response)
+        if not self._transport.is_closing():
+            self._writer.put(response)
         self._finish()
 
     def _reply(self) -> None:

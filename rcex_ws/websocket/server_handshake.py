@@ -20,7 +20,7 @@ from websockets.http11 import Response
 from websockets.server import ServerProtocol
 
 from rcex_ws.websocket.codec import Codec
-from rcex_ws.websocket.handshake import silent_logger
+from rcex_ws.websocket.handshake import DEFLATE, silent_logger
 
 __all__ = ["Request", "ServerHandshake", "answer"]
 
@@ -36,10 +36,7 @@ _TARGET = re.compile(rb"[!-~]+")
 _VERSION = re.compile(rb"HTTP/\d\.\d")
 _UNSAFE = re.compile(r"[\r\n\0]")
 
-# As on the client's side: 12 bits of window keep a connection's memory small (docs of websockets, "Compression").
-_DEFLATE = ServerPerMessageDeflateFactory(
-    server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5}
-)
+_DEFLATE = ServerPerMessageDeflateFactory(**DEFLATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +85,6 @@ class ServerHandshake:
         )
         self._response: Response | None = None
         self._data = bytearray()  # the head as far as it has come, later what came behind it
-
-    @property
-    def held(self) -> int:
-        """How many bytes have come that wait for the WebSocket to be accepted."""
-        return len(self._data)
 
     def feed(self, data: bytes) -> bool:
         """Take what has come; tell whether there is a `request` or a `refusal` now, for the first time."""

@@ -6,11 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from rcex_ws.websocket.frames import Ping, Sendable
-from rcex_ws.websocket.loop_connection import NOBODY
-from rcex_ws.websocket.peer import Shared
-from rcex_ws.websocket.server_connection import INTERNAL_ERROR, NORMAL, ServerConnection, ignore
+from rcex_ws.websocket.peer import INTERNAL_ERROR, NORMAL, Shared
+from rcex_ws.websocket.server_connection import ServerConnection
 from rcex_ws.websocket.server_handshake import Request, answer
-from rcex_ws.websocket.socket import Ending, Receivers
+from rcex_ws.websocket.socket import NOBODY, Ending, Receivers, ignore
 
 __all__ = ["Handler", "ServerPeer"]
 

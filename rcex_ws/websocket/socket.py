@@ -12,7 +12,7 @@ from rcex_ws.websocket.frames import Sendable
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-__all__ = ["Ending", "Receivers", "Socket"]
+__all__ = ["NOBODY", "Ending", "Receivers", "Socket", "ignore"]
 
 
 class Ending(Struct, frozen=True, gc=False):
@@ -33,6 +33,10 @@ class Ending(Struct, frozen=True, gc=False):
     answered: bool = False
 
 
+def ignore(*_: object) -> None:
+    """Take what nobody asked for."""
+
+
 class Receivers(Struct, frozen=True):
     """Take what comes, in order, without waiting.
 
@@ -46,9 +50,12 @@ class Receivers(Struct, frozen=True):
 
     message: Callable[[bytes, bool], None]
     pong: Callable[[bytes], None]
-    heard: Callable[[], object] = lambda: None
-    ended: Callable[[Ending], object] = lambda ending: None
-    failed: Callable[[Exception], object] = lambda error: None
+    heard: Callable[[], object] = ignore
+    ended: Callable[[Ending], object] = ignore
+    failed: Callable[[Exception], object] = ignore
+
+
+NOBODY = Receivers(ignore, ignore)
 
 
 class Socket(Protocol):

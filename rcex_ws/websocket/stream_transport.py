@@ -71,8 +71,8 @@ class StreamTransport(asyncio.Transport):
             while not self._readable.is_set():
                 await self._readable.wait()
             if not data:
-                self._protocol.eof_received()
-                self.close()
+                if not self._protocol.eof_received():
+                    self.close()
                 return
             self._protocol.data_received(bytes(data))
 

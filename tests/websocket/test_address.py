@@ -10,6 +10,13 @@ from hypothesis import strategies as st
 
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.websocket.address import Address, parse_address
+from rcex_ws.websocket.handshake import ClientHandshake
+
+
+def asked_for(url: str) -> str:
+    """Give what a client asks for at an address."""
+    line, _, _ = ClientHandshake(url, headers={}, max_size=1).request().partition(b"\r\n")
+    return line.removeprefix(b"GET ").removesuffix(b" HTTP/1.1").decode()
 
 
 @pytest.mark.parametrize(
@@ -32,6 +39,7 @@ from rcex_ws.websocket.address import Address, parse_address
 )
 def test_an_address(url: str, address: Any) -> None:
     assert parse_address(url) == Address(*address)
+    assert asked_for(url) == address[-1]
     assert parse_address(url).secure is (address[0] == "wss")
 
 
@@ -93,11 +101,11 @@ def test_an_address_does_not_show_its_query() -> None:
 @example("ws://host/\r\nX-Injected: yes")
 def test_any_text_is_an_address_that_fits_into_a_request_or_none(url: str) -> None:
     try:
-        address = parse_address(url)
+        address, target = parse_address(url), asked_for(url)
     except ConnectFailed:
         return
     assert 0 < address.port < 2**16
-    assert address.resource.startswith("/")
-    for text in (address.host, address.resource):
+    assert target.startswith("/")
+    for text in (address.host, target):
         assert text
         assert all("!" <= char <= "~" for char in text)

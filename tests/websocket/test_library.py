@@ -16,7 +16,6 @@ ROOT = Path(rcex_ws.__file__).parent
 IMPORTED = {
     "websockets.client.ClientProtocol",
     "websockets.datastructures.Headers",
-    "websockets.exceptions.InvalidURI",
     "websockets.extensions.permessage_deflate.ClientPerMessageDeflateFactory",
     "websockets.extensions.permessage_deflate.ServerPerMessageDeflateFactory",
     "websockets.frames.Frame",
