@@ -12,6 +12,7 @@ server does not know the subscription any more (developer guide, subscriptions).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
@@ -96,9 +97,11 @@ class SubscriptionMachine(Generic[C]):
         certainty: how sure we are of what the server has.
         doubt: since when it may have had other filters than the application was told.
         orphans: ids of subscriptions that are to be deleted when there is time.
+        on_given_up: hears at once of a consumer whose change has ended without being granted.
     """
 
     def __init__(self) -> None:
+        self.on_given_up: Callable[[C], object] = lambda consumer: None
         self.wanted: tuple[str, ...] = ()
         self.current: C | None = None
         self.change: Change[C] | None = None
@@ -131,7 +134,7 @@ class SubscriptionMachine(Generic[C]):
         """Want the change no more; without effect once it is committed."""
         change.withdrawn = True
         if self.change is change and (self._flight is None or not self._flight.call.for_change):
-            self._end_change()
+            self._give_up(change)
 
     def hand_over(self, consumer: C) -> None:
         """Give the same notifications to another consumer."""
@@ -246,11 +249,12 @@ class SubscriptionMachine(Generic[C]):
         self._unconfirmed = False
         change = self.change if flight.call.for_change else None
         if change is not None:
-            self._end_change()
             if not change.withdrawn:
-                self.wanted, self.current = change.filters, change.consumer
-            elif flight.may_cost:
-                self._begin_doubt(Loss(flight.since, reason=_WITHDRAWN))
+                self.change, self.wanted, self.current = None, change.filters, change.consumer
+            else:
+                self._give_up(change)
+                if flight.may_cost:
+                    self._begin_doubt(Loss(flight.since, reason=_WITHDRAWN))
         if not self.settled:
             return None
         doubt, self.doubt = self.doubt, None
@@ -326,10 +330,11 @@ class SubscriptionMachine(Generic[C]):
 
     def _end_withdrawn(self) -> None:
         if self.change is not None and self.change.withdrawn:
-            self._end_change()
+            self._give_up(self.change)
 
-    def _end_change(self) -> None:
+    def _give_up(self, change: Change[C]) -> None:
         self.change = None
+        self.on_given_up(change.consumer)
 
     def _begin_doubt(self, loss: Loss) -> None:
         """Doubt from here on, unless an older doubt runs; what is certain stays so."""

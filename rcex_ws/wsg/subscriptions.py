@@ -69,6 +69,7 @@ class Subscriptions:
         self._api = api
         self._calls = SubscriptionCalls(host, api, machine, account, announcer, succeed=self._succeed)
         self._machine = machine
+        machine.on_given_up = self._give_back
         self._inbox = inbox
         self._account = account
         self._announcer = announcer
@@ -326,13 +327,17 @@ class Subscriptions:
         try:
             await self._change(operation, candidate, filters, again=True)
         except BaseException:
-            if machine.current is not None:
-                candidate.queue.move_to(machine.current.queue, behind=True)
             candidate.end(SubscriptionState.FAILED, discard=True)
             if adopted and machine.current is None:
                 machine.forget()
             raise
         return candidate
+
+    def _give_back(self, candidate: Subscription) -> None:
+        """Let the present consumer have what came for one that does not take its place, before what comes next."""
+        current = self._machine.current
+        if current is not None and candidate is not current:
+            candidate.queue.move_to(current.queue, behind=True)
 
     def _use(self, earlier: SubscriptionInfo | None, filters: tuple[str, ...]) -> bool:
         """Take the application's word for a subscription, where nothing better is known; tell whether it was."""

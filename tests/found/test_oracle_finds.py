@@ -12,12 +12,12 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws import Events, Gap, Notification, RequestTimeout, State, SubscriptionState
+from rcex_ws import Events, Extension, Gap, Notification, RcexError, RequestTimeout, State, SubscriptionState
 from rcex_ws.gateway import Gateway
 from rcex_ws.gateway.frames import connection_details
 from rcex_ws.gateway.sessions import Frame
 from tests.found.lost import covering, delete, extension, installed, logged_in, until, utc_now
-from tests.found.peer import MESSAGES, Peer
+from tests.found.peer import MESSAGES, PRESENCE, Peer
 from tests.told import Told
 
 PUT = "PUT /restapi/v1.0/subscription/*"
@@ -435,6 +435,41 @@ async def test_closing_waits_for_the_answer_to_a_subscribe_that_was_cancelled_to
             with anyio.CancelScope(shield=True):
                 await ext.revoke()
         assert (await rc.get("/restapi/v1.0/subscription")).json()["records"] == []
+
+
+class SlowToFail(Extension):
+    """A middleware that takes its time when a call has failed."""
+
+    async def handle(self, request: Any, call_next: Any) -> Any:
+        try:
+            return await call_next(request)
+        except RcexError:
+            await anyio.sleep(0.5)
+            raise
+
+
+async def test_what_came_for_a_subscribe_that_was_cancelled_comes_before_what_came_after_it(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
+    async with logged_in(gateway, tmp_path) as rc:
+        ext = extension(told)
+        await rc.install_extension(SlowToFail())
+        await rc.install_extension(ext)
+        await ext.subscribe([MESSAGES], told.on_notification)
+        gateway.answer_fault("PUT /restapi/v1.0/subscription/*", drop=True)
+        async with anyio.create_task_group() as group:
+            group.start_soon(ext.subscribe, [MESSAGES, PRESENCE])
+            await until(lambda: any(entry.get("method") == "PUT" for entry in gateway.log()))
+            gateway.notify(MESSAGES, {"i": 1})
+            await ext.request("GET", "/restapi/v1.0/account/~/extension/~")  # its answer comes behind that
+            group.cancel_scope.cancel()
+        gateway.cut(1000)
+        await until(lambda: ext.ws is None)
+        await until(lambda: ext.ws is not None)
+        gateway.notify(MESSAGES, {"i": 2})
+        await told.number(2)
+        await told.number(1)
+        assert told.numbers == [1, 2]
 
 
 # -- a server that tells no time -----------------------------------------------------------------------------------
