@@ -102,9 +102,12 @@ class ServerPeer(ServerConnection):
         """Send what is sent to others, too, in the same frames unless they are compressed; see `Peer.send_shared`."""
         if self._handshake.deflates:
             return self.send(shared.messages)
-        if not self.is_open:
+        # `is_open` spelled out, but for what has come and is not handled: this leaves before the answer to that.
+        if self._left or self._codec is None or self._transport.is_closing():
             return False
         if not shared.frames:
+            if not self.is_open:
+                return False
             shared.frames = self._opened().encode(shared.messages)
         return self._writer.put(shared.frames) or self._bounded()
 
