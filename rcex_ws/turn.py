@@ -1,4 +1,4 @@
-"""How long one task may go on when nothing makes it wait. Shared by all that run user code from a queue."""
+"""How long one task may go on when nothing makes it wait. Shared by what runs user code from a queue, or reads frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Turn"]
 
 
 class Turn:
-    """Tell a task whose handlers never wait when other tasks should get a turn.
+    """Tell what never waits by itself when other tasks should get a turn.
 
     By time and not by number: a cheap handler may empty the queue, a dear one must not delay a heartbeat.
     """
