@@ -1,4 +1,4 @@
-"""How long one task may go on when nothing makes it wait. Shared by what runs user code from a queue, or reads frames."""
+"""How long one task may go on when nothing makes it wait: what runs user code from a queue, or reads frames."""
 
 from __future__ import annotations
 
