@@ -4,10 +4,12 @@
 
     RcexError                       .retryable
     ├── ConfigurationError          a wrong argument: names the field and says what to do
-    ├── NotJSON, BadFrame           what came cannot be read           (rcex_ws.rest, .wsg, .slack)
+    ├── NotJSON                     the body of an answer is no JSON
+    ├── BadFrame                    a frame cannot be read             (rcex_ws.wsg, .slack)
     ├── WrongEventLoop              a call from another event loop, thread or process than the client's
     ├── TransportError              no answer came: network, TLS, proxy, time-out      (retryable)
     │   └── RequestTimeout          the answer did not come in time
+    ├── ResponseTooLarge            the body of an answer is larger than `max_response_bytes`
     ├── RateLimited                 a closed rate gate would outlast the call's time-out (retryable)
     ├── RestError                   a non-2xx answer                                   (rcex_ws.rest)
     │   └── LoginRefused            OAuth said no: credentials, grant or permission    (rcex_ws.rest)
@@ -52,6 +54,10 @@ class ConfigurationError(RcexError, ValueError):
     """Report a wrong argument; the message names the field and says what to do."""
 
 
+class NotJSON(RcexError, ValueError):
+    """Report that the body of an answer is no JSON, or none of the expected shape."""
+
+
 class WrongEventLoop(RcexError, RuntimeError):
     """Report a call from another event loop, thread or process than the client's; the message says what to do."""
 
@@ -64,6 +70,10 @@ class TransportError(RcexError):
 
 class RequestTimeout(TransportError, TimeoutError):
     """Report that the answer did not come within the call's time-out."""
+
+
+class ResponseTooLarge(RcexError):
+    """Report that the body of an answer is larger than the client takes; `stream` takes any."""
 
 
 class RateLimited(RcexError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rcex_ws.address import told_address
 from rcex_ws.callback.callbacks import CallbackLoop
 from rcex_ws.callback.handler import KEEPALIVE_TIMEOUT, REMOTE
 from rcex_ws.callback.mailbox import Disconnection
@@ -76,7 +77,8 @@ class CallbackDriver:
         """Say where to connect: an address that serves only once is asked for anew."""
         url, next_url = self._settings.url, self._settings.next_url
         if next_url is not None and not self._first:
-            url = text_url(await next_url())
+            # Mostly a server tells it, so a bad one may be better the next time.
+            url = told_address(text_url(await next_url()), by="next_url", server="").url
         self._first = False
         return self._settings.endpoint(url)
 

@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+from rcex_ws.address import check_websocket
 from rcex_ws.connection import ReconnectDelays, check_options, default_delays
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.headers import check_headers
 from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
 from rcex_ws.websocket.proxies import check_proxy
 
@@ -69,6 +71,8 @@ class WebSocketSettings:
     def __post_init__(self) -> None:
         check_options(self)
         check_proxy(self.proxy)
+        check_websocket(self.url, name="url")
+        check_headers(self.headers)
         if self.next_url is not None and not callable(self.next_url):
             raise ConfigurationError(f"next_url: expected an async function, got {self.next_url!r}")
 

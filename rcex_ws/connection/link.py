@@ -24,6 +24,7 @@ from rcex_ws.connection.outbox import Outbox
 from rcex_ws.errors import RcexError
 from rcex_ws.home import Home
 from rcex_ws.loop import Errands, Signal
+from rcex_ws.readers import printable
 from rcex_ws.websocket.frames import CloseFrame, Sendable
 from rcex_ws.websocket.socket import Receivers
 
@@ -74,7 +75,7 @@ class Loss(Struct, frozen=True, gc=False):
         return self.kind in (LossKind.CLOSED, LossKind.REFUSED)
 
     def __str__(self) -> str:
-        return " ".join(str(part) for part in (self.kind, self.code, self.text) if part not in (None, ""))
+        return " ".join(printable(part) for part in (self.kind, self.code, self.text) if part not in (None, ""))
 
 
 class Conversation(Protocol):

@@ -3,8 +3,9 @@
 Knows nothing of WebSockets; `rcex_ws.wsg` installs itself as an `Extension`. Importing it does not import httpx.
 """
 
+from rcex_ws.errors import NotJSON
 from rcex_ws.rest.client import PRODUCTION, SANDBOX, RingCentral
-from rcex_ws.rest.errors import LoginRefused, NotJSON, RestError
+from rcex_ws.rest.errors import LoginRefused, RestError
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.headers import Headers

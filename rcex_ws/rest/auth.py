@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable
 import anyio
 import msgspec
 
-from rcex_ws.errors import ConfigurationError, RcexError, TransportError
+from rcex_ws.errors import ConfigurationError, NotJSON, RcexError, TransportError
 from rcex_ws.loop import Signal, now
 from rcex_ws.rest import oauth
-from rcex_ws.rest.errors import LoginRefused, NotJSON, RestError
+from rcex_ws.rest.errors import LoginRefused, RestError
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.token import Token, token_from_grant
+from rcex_ws.secret import hide
 
 __all__ = ["Auth"]
 
@@ -28,6 +29,8 @@ logger = logging.getLogger("rcex_ws.rest")
 # The old refresh token works for about 10 s after its use, so one lost answer must be noticed early.
 _GRANT_TIMEOUT = 15.0
 _RETRY_FIRST, _RETRY_LONGEST = 2.0, 300.0
+
+_IN_BETWEEN = "; something in between may have answered, such as a captive portal or a proxy: check `server`"
 
 
 class Auth:
@@ -54,7 +57,7 @@ class Auth:
     ) -> None:
         self.token = token
         self._client_id = client_id
-        self._client_secret = client_secret
+        self._client_secret = hide(client_secret)
         self._keeper = keeper
         self._timeout = min(timeout, _GRANT_TIMEOUT)
         self._send = send
@@ -151,7 +154,7 @@ class Auth:
                 return
             self._take(None)
             try:
-                await self._call(oauth.REVOKE_PATH, {"token": token.access_token})
+                await self._call(oauth.REVOKE_PATH, {"token": hide(token.access_token)})
             finally:
                 await self._keeper.clear()
 
@@ -257,8 +260,10 @@ class Auth:
         answer = await self._call(oauth.TOKEN_PATH, form)
         try:
             token = token_from_grant(answer.json(), now=time.time(), previous=previous)
-        except (NotJSON, msgspec.ValidationError):  # something in between answered; its text may be anything
-            raise TransportError("the token endpoint gave an answer without a token") from None
+        except (NotJSON, msgspec.ValidationError):  # its text may be anything
+            raise TransportError(
+                f"the token endpoint answered {answer.describe()} without a token{_IN_BETWEEN}"
+            ) from None
         if previous is None:
             self._jwt, self._login = form.get("assertion"), self._keeper.login_of(form)
         token = self._keeper.bind(token, self._login)
@@ -273,6 +278,8 @@ class Auth:
         response = await self._send(request)
         if response.is_success:
             return response
+        if 300 <= response.status_code < 400:
+            raise TransportError(f"POST {path} was redirected with HTTP {response.status_code}{_IN_BETWEEN}")
         kind = LoginRefused if response.status_code in {400, 401, 403} else RestError
         raise kind(response, method=request.method, path=path)
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from rcex_ws.address import may_have_token
 from rcex_ws.home import Home
 from rcex_ws.loop import loop_clock
 from rcex_ws.rest.auth import Auth
@@ -19,7 +20,8 @@ from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.https import HTTPEdge, StreamedResponse, bounded
 from rcex_ws.rest.message import Request, Response, Send
 from rcex_ws.rest.token import Token
-from rcex_ws.rest.url import build_url, own_host
+from rcex_ws.rest.url import build_url
+from rcex_ws.secret import Secret
 
 __all__ = ["Calls"]
 
@@ -67,7 +69,7 @@ class Calls:
         final = self._send_by_first if transport is None else partial(_send_by, transport)
         if not self._middlewares:
             return self._perform(final, request)
-        return self._send_through(self._middlewares, partial(self._perform, final), request)
+        return self._send_through(self._middlewares, partial(self._perform_checked, final), request)
 
     async def _send_through(self, middlewares: Iterable[Extension], call_next: Send, request: Request) -> Response:
         self._home.check()
@@ -104,10 +106,14 @@ class Calls:
                     return
                 request.start_clock()
                 with bounded(request):
-                    response = Response(answer.status_code, answer.headers, await answer.aread())
+                    response = Response(answer.status_code, answer.headers, await answer.read_refusal())
             if last or response.status_code != 401 or used is None or not self._may_repeat(request, used):
                 raise RestError(response, method=request.method, path=request.path)
             await self._auth.renew(used)
+
+    async def _perform_checked(self, transport: Send, request: Request) -> Response:
+        request.check()  # a middleware may have changed anything
+        return await self._perform(transport, request)
 
     async def _perform(self, transport: Send, request: Request) -> Response:
         self._home.check()
@@ -166,12 +172,12 @@ class Calls:
         headers = self._agent | request.headers
         if self._bears_token(request):
             token = await self._auth.ensure()
-            headers["Authorization"] = f"Bearer {token.access_token}"
+            headers["Authorization"] = Secret(f"Bearer {token.access_token}")
         return headers
 
     def _is_ours(self, request: Request) -> bool:
         """Tell whether the call goes to RingCentral, whose limits and whose token it is under."""
-        return request.path.startswith("/") or own_host(self._server, request.path)
+        return request.path.startswith("/") or may_have_token(self._server, request.path)
 
     def _bears_token(self, request: Request) -> bool:
         return request.header("Authorization") is None and self._is_ours(request)

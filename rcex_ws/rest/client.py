@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import ssl
 import warnings
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 import anyio
 
+from rcex_ws.address import check_server
 from rcex_ws.errors import ConfigurationError, NotConnected, WrongEventLoop
 from rcex_ws.home import Home
 from rcex_ws.loop import Signal
@@ -30,7 +31,6 @@ from rcex_ws.rest.message import Options, Params, Request, Response, Send
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token
-from rcex_ws.rest.url import check_server
 from rcex_ws.tasks import RootTask, to_the_end
 
 __all__ = ["PRODUCTION", "SANDBOX", "RingCentral"]
@@ -58,6 +58,8 @@ class RingCentral:
         app_name: begins the User-Agent.
         app_version: goes with it.
         timeout: seconds for one call, unless the call says otherwise.
+        max_response_bytes: the largest body taken by HTTPS, counted when it is decompressed; `stream` has no such
+            bound, and frames have `max_size`.
         http: a ready `httpx.AsyncClient` or one with the same methods; never closed here.
         ssl_context: for HTTPS and WebSocket; None trusts what the operating system trusts.
         proxy: for both: None or True = the environment's, an URL (http, https, socks5, socks5h) = that one, False =
@@ -86,6 +88,7 @@ class RingCentral:
         app_name: str = "Unknown",
         app_version: str = "0.0.1",
         timeout: float = 60.0,
+        max_response_bytes: int = 256 * 2**20,
         http: HTTPClient | None = None,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | bool | None = None,
@@ -98,7 +101,9 @@ class RingCentral:
         self.gate = RateGate()
         self._timeout = timeout
         self._ssl_context = ssl_context
-        self._https = HTTPEdge(http, proxy=proxy, ssl_context=lambda: self.ssl_context)
+        self._https = HTTPEdge(
+            http, proxy=proxy, ssl_context=lambda: self.ssl_context, max_response_bytes=max_response_bytes
+        )
         self._auth = Auth(
             client_id=client_id,
             client_secret=client_secret,
@@ -254,6 +259,7 @@ class RingCentral:
             ConfigurationError: nobody is logged in, or the path is no path.
         """
         self._check_open()
+        request.check()
         return self._calls.send(request, transport)
 
     def request(self, method: str, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
@@ -265,6 +271,7 @@ class RingCentral:
             **options: params, json, data, files, content, headers, timeout: see `Request`.
 
         Raises:
+            ConfigurationError: an argument cannot be sent; it is named.
             RcexError: as in `send`.
         """
         return self._calls.send(self._request(method, path, options))
@@ -436,7 +443,9 @@ class RingCentral:
     def _request(self, method: str, path: str, options: Options) -> Request:
         self._check_open()
         options.setdefault("timeout", self._timeout)
-        options["headers"] = dict(options.get("headers", {}))  # a middleware may change these, not the caller's
+        headers = cast("object", options.get("headers") or {})
+        if isinstance(headers, Mapping):  # else it is refused
+            options["headers"] = dict(cast("Mapping[str, str]", headers))  # which a middleware may change
         return Request(method, path, **options)
 
     async def _send_as_application(self, request: Request) -> Response:

@@ -10,19 +10,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from rcex_ws.errors import RcexError
-from rcex_ws.rest.headers import retry_after
+from rcex_ws.errors import NotJSON, RcexError
+from rcex_ws.readers import printable, read_retry_after
 
 if TYPE_CHECKING:
     from rcex_ws.rest.message import Response
 
-__all__ = ["LoginRefused", "NotJSON", "RestError"]
-
-_LONGEST_MESSAGE = 500
-
-
-class NotJSON(RcexError, ValueError):
-    """Report that the body of an answer is no JSON."""
+__all__ = ["LoginRefused", "RestError"]
 
 
 class RestError(RcexError):
@@ -36,7 +30,7 @@ class RestError(RcexError):
     Attributes:
         response: the answer.
         error_code: `errors[0].errorCode`, else `errorCode`, else OAuth's `error`, else None.
-        message: the server's text, else None.
+        message: the server's text in one line, else None.
         retryable: True for 408, 429 and 5xx.
         retry_after: seconds from the Retry-After header, or None.
     """
@@ -45,7 +39,7 @@ class RestError(RcexError):
         self.response = response
         self.error_code, self.message = _read_error_body(response)
         self.retryable = response.status_code in {408, 429} or response.status_code >= 500
-        self.retry_after = retry_after(response.headers, now=time.time())
+        self.retry_after = read_retry_after(response.headers.get("Retry-After"), now=time.time())
         reason = ": ".join(part for part in (self.error_code, self.message) if part) or "no reason given"
         super().__init__(f"{method} {path.partition('?')[0]} was answered {response.status_code}: {reason}")
 
@@ -72,7 +66,7 @@ def _read_error_body(response: Response) -> tuple[str | None, str | None]:
     inner = _object(_first(top.get("errors")))
     code = inner.get("errorCode") or top.get("errorCode") or top.get("error")
     text = inner.get("message") or top.get("message") or top.get("error_description")
-    return (str(code) if code else None), (str(text)[:_LONGEST_MESSAGE] if text else None)
+    return (printable(code) if code else None), (printable(text) if text else None)
 
 
 def _object(value: object) -> dict[str, object]:

@@ -16,15 +16,15 @@ from collections.abc import Mapping
 import anyio
 from msgspec import Struct
 
+from rcex_ws.bounds import PENALTY, RATE_WINDOW
 from rcex_ws.errors import RateLimited
-from rcex_ws.rest.headers import retry_after
+from rcex_ws.readers import read_number, read_retry_after
 from rcex_ws.rest.url import path_template
 
 __all__ = ["RateGate"]
 
-_DEFAULT_PENALTY = 30.0  # "retry after 30 s or later" where a 429 does not say (developer guide)
-_DEFAULT_WINDOW = 60.0
 _KNOWN_PATHS = 1024
+_KNOWN_GROUPS = 256
 
 
 class _Group(Struct, gc=False):
@@ -41,8 +41,8 @@ class RateGate:
     def __init__(self) -> None:
         # Method and path template -> name of its group, the least recently used first.
         self._names: OrderedDict[str, str] = OrderedDict()
-        # By name of the group, and by method and path template where a 429 named none.
-        self._groups: dict[str, _Group] = {}
+        # By name of the group, and by method and path template where a 429 named none; the least recently used first.
+        self._groups: OrderedDict[str, _Group] = OrderedDict()
         self._closed_until = -math.inf  # the latest of all groups
 
     @property
@@ -80,20 +80,20 @@ class RateGate:
             name = f"group {name}"
             if self._names.get(key) != name or len(self._names) >= _KNOWN_PATHS:
                 self._learn(key, name)
-        group = self._group(self._names.get(key, key), now)
-        empty = _number(headers.get("X-Rate-Limit-Remaining")) == 0
+        group = self._group(self._names.get(key, key))
+        empty = (headers.get("X-Rate-Limit-Remaining") or "").strip() == "0"
         if status != 429 and not empty and now < group.window_ends:
             return  # as nearly always
-        window = _number(headers.get("X-Rate-Limit-Window"))
-        length = _DEFAULT_WINDOW if window is None else window
+        told = headers.get("X-Rate-Limit-Window")
+        length = read_number(told, RATE_WINDOW)
         if now >= group.window_started + length:
             group.window_started = now
         group.window_ends = group.window_started + length
         if status == 429:
             # The date form of Retry-After is compared with the wall clock, whatever clock `now` is of.
-            penalty = retry_after(headers, now=time.time())
+            penalty = read_retry_after(headers.get("Retry-After"), now=time.time())
             if penalty is None:
-                penalty = _DEFAULT_PENALTY if window is None else window
+                penalty = read_number(told, PENALTY)
             self._close(group, now + penalty)
         elif empty:
             self._close(group, group.window_started + length)
@@ -121,12 +121,13 @@ class RateGate:
         group.closed_until = max(group.closed_until, until)
         self._closed_until = max(self._closed_until, until)
 
-    def _group(self, name: str, now: float) -> _Group:
-        if name not in self._groups and len(self._groups) >= _KNOWN_PATHS:
-            self._groups = {name: group for name, group in self._groups.items() if group.closed_until > now}
+    def _group(self, name: str) -> _Group:
         group = self._groups.get(name)
         if group is None:
             group = self._groups[name] = _Group()
+            if len(self._groups) > _KNOWN_GROUPS:
+                self._groups.popitem(last=False)
+        self._groups.move_to_end(name)
         return group
 
     def _learn(self, key: str, name: str) -> None:
@@ -138,12 +139,3 @@ class RateGate:
 
 def _key(method: str, path: str) -> str:
     return f"{method} {path_template(path)}"
-
-
-def _number(value: str | None) -> float | None:
-    """Return a header's number of seconds or calls; None where there is no usable one."""
-    try:
-        number = math.nan if value is None else float(value)
-    except ValueError:
-        return None
-    return max(number, 0.0) if math.isfinite(number) else None

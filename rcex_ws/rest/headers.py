@@ -1,4 +1,4 @@
-"""Response headers, whichever way they came, and the one that says how long to wait.
+"""Response headers, whichever way they came.
 
 Pure; used by every other module of `rcex_ws.rest`. HTTPS gives lower-case names, the WebSocket gateway HTTP case
 (`X-Rate-Limit-Window`), so lookups must not depend on it.
@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, overload
 
-from rcex_ws.retry_after import parse_retry_after
-
-__all__ = ["Headers", "retry_after"]
+__all__ = ["Headers"]
 
 T = TypeVar("T")
 
@@ -61,13 +59,3 @@ class Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Headers({list(self._raw)})"
-
-
-def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Return the seconds that Retry-After asks to wait, or None.
-
-    Args:
-        headers: looked up without regard to case by `Headers`.
-        now: wall-clock seconds since the epoch, for the form with a date (RFC 9110, 10.2.3).
-    """
-    return parse_retry_after(headers.get("Retry-After", ""), now=now)

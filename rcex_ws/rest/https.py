@@ -1,7 +1,7 @@
 """The HTTPS edge: with `transport.py` all that talks to httpx, which is imported when the first call needs it.
 
 Made and closed by `rcex_ws.rest.client`, called by `rcex_ws.rest.calls`. A ready client of the user's may be an
-`httpx.AsyncClient` or anything with the same two methods (httpx2), so only the protocols below are relied on.
+`httpx.AsyncClient` or anything with the same method (httpx2), so only the protocols below are relied on.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ import os
 import platform
 import ssl
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, cast
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from weakref import WeakSet
 
 import anyio.to_thread
-import msgspec
 
-from rcex_ws.errors import RequestTimeout, TransportError
+from rcex_ws.address import check_server, may_have_token
+from rcex_ws.errors import RequestTimeout, ResponseTooLarge, TransportError
 from rcex_ws.home import close_in_children
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.message import UNSET, Files, Request, Response
+from rcex_ws.rest.outgoing import encode_json
 from rcex_ws.version import __version__
 from rcex_ws.websocket.proxies import check_proxy
 
@@ -32,6 +33,8 @@ __all__ = ["HTTPClient", "HTTPEdge", "HTTPResponse", "StreamedResponse", "bounde
 
 _CLOSE_TIMEOUT = 5.0
 _LONGEST_CHAIN = 20
+_MOST_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class HTTPResponse(Protocol):
@@ -47,26 +50,17 @@ class HTTPResponse(Protocol):
         """The headers."""
         ...
 
-    @property
-    def content(self) -> bytes:
-        """The body."""
-        ...
-
     def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes."""
+        """Yield the body as it comes, decompressed."""
         ...
 
-    async def aread(self) -> bytes:
-        """Read the rest of the body."""
+    async def aclose(self) -> None:
+        """Read no further, and close the connection."""
         ...
 
 
 class HTTPClient(Protocol):
     """What is used of an `httpx.AsyncClient`."""
-
-    def request(self, *args: Any, **kwargs: Any) -> Awaitable[HTTPResponse]:
-        """Send a request and read the answer."""
-        ...
 
     def stream(self, *args: Any, **kwargs: Any) -> AbstractAsyncContextManager[HTTPResponse]:
         """Send a request and give the answer before its body."""
@@ -98,9 +92,10 @@ def bounded(request: Request) -> Generator[None]:
 class StreamedResponse:
     """Give an answer whose body is still on its way."""
 
-    def __init__(self, answer: HTTPResponse, failure: Callable[[Exception], TransportError | None]) -> None:
+    def __init__(self, answer: HTTPResponse, failure: Callable[[Exception], TransportError | None], most: int) -> None:
         self._answer = answer
         self._failure = failure
+        self._most = most
         self.status_code = answer.status_code
         self.headers = Headers(dict(answer.headers))
 
@@ -126,6 +121,20 @@ class StreamedResponse:
         """
         return b"".join([chunk async for chunk in self.aiter_bytes()])
 
+    async def read_refusal(self) -> bytes:
+        """Read the whole body of an answer that nobody asked to be streamed: bounded, as by `HTTPEdge.send`.
+
+        Raises:
+            TransportError: as above.
+            ResponseTooLarge: it is larger than `max_response_bytes`.
+        """
+        try:
+            return await _read(self._answer, self._most)
+        except Exception as exc:
+            if failure := self._failure(exc):
+                raise failure from None
+            raise
+
 
 class HTTPEdge:
     """Send requests by HTTP.
@@ -134,18 +143,25 @@ class HTTPEdge:
         given: the user's client, never closed here; None makes one when first needed.
         proxy: None or True = the environment's, an URL = that one, False = none.
         ssl_context: asked once, for the client made here.
+        max_response_bytes: the largest body that `send` takes, decompressed.
 
     Raises:
         ConfigurationError: `proxy` is no proxy's URL.
     """
 
     def __init__(
-        self, given: HTTPClient | None, *, proxy: str | bool | None, ssl_context: Callable[[], ssl.SSLContext]
+        self,
+        given: HTTPClient | None,
+        *,
+        proxy: str | bool | None,
+        ssl_context: Callable[[], ssl.SSLContext],
+        max_response_bytes: int,
     ) -> None:
         check_proxy(proxy)
         self._given = given
         self._proxy = proxy
         self._ssl_context = ssl_context
+        self._max_response_bytes = max_response_bytes
         self._own: _OwnClient | None = None
         self._streams: WeakSet[Any] = WeakSet()  # of httpcore: the connections of our own client
         close_in_children(self)
@@ -170,20 +186,18 @@ class HTTPEdge:
 
         Raises:
             TransportError: no answer came.
+            ResponseTooLarge: its body is larger than `max_response_bytes`.
         """
         client = self._client()
-        arguments = await _arguments(request, headers)
-        try:
-            target = _parsed(url) if client is self._own else url
-            answer = await client.request(request.method, target, timeout=None, **arguments)
-        except Exception as exc:
-            if failure := _failure(client, request, url, exc):
-                raise failure from None
-            raise
-        stream = cast("Any", answer).extensions.get("network_stream") if client is self._own else None
-        if stream is not None:
-            self._streams.add(stream)
-        return Response(answer.status_code, dict(answer.headers), answer.content)
+        async with AsyncExitStack() as stack:
+            try:
+                answer = await self._open(stack, client, request, url, headers, timeout=None)
+                content = await _read(answer, self._max_response_bytes)
+            except Exception as exc:
+                if failure := _failure(client, request, url, exc):
+                    raise failure from None
+                raise
+        return Response(answer.status_code, dict(answer.headers), content)
 
     @asynccontextmanager
     async def stream(self, request: Request, url: str, headers: Mapping[str, str]) -> AsyncGenerator[StreamedResponse]:
@@ -196,19 +210,45 @@ class HTTPEdge:
             TransportError: no answer came.
         """
         client = self._client()
-        arguments = await _arguments(request, headers)
         async with AsyncExitStack() as stack:
             try:
                 request.start_clock()
                 with bounded(request):
-                    answer = await stack.enter_async_context(
-                        client.stream(request.method, url, timeout=request.timeout, **arguments)
-                    )
+                    answer = await self._open(stack, client, request, url, headers, timeout=request.timeout)
             except Exception as exc:
                 if failure := _failure(client, request, url, exc):
                     raise failure from None
                 raise
-            yield StreamedResponse(answer, lambda exc: _failure(client, request, url, exc))
+            yield StreamedResponse(answer, lambda exc: _failure(client, request, url, exc), self._max_response_bytes)
+
+    async def _open(
+        self,
+        stack: AsyncExitStack,
+        client: HTTPClient,
+        request: Request,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        timeout: float | None,
+    ) -> HTTPResponse:
+        """Send a request, and follow where a GET is redirected; the stack closes the answer."""
+        arguments = await _arguments(request, headers)
+        for _ in range(_MOST_REDIRECTS + 1):
+            target = _parsed(url) if client is self._own else url
+            answer = await stack.enter_async_context(
+                client.stream(request.method, target, timeout=timeout, follow_redirects=False, **arguments)
+            )
+            if client is self._own and (stream := cast("Any", answer).extensions.get("network_stream")) is not None:
+                self._streams.add(stream)
+            location = answer.headers.get("Location")
+            # A redirected POST would carry its body to another host.
+            if answer.status_code not in _REDIRECTS or location is None or request.method not in {"GET", "HEAD"}:
+                return answer
+            await stack.aclose()
+            url, before = _redirected(url, location), url
+            if not may_have_token(before, url):
+                arguments["headers"].pop("Authorization", None)
+        raise TransportError(f"{request}: redirected more than {_MOST_REDIRECTS} times")
 
     async def aclose(self) -> None:
         """Close the client made here; bounded, and also done when the caller is cancelled."""
@@ -221,13 +261,48 @@ class HTTPEdge:
         if self._given is not None:
             return self._given
         if self._own is None:
+            from http.cookiejar import CookieJar, DefaultCookiePolicy
+
             import httpx
 
             from rcex_ws.rest.transport import RoutedTransport
 
             transport = RoutedTransport(self._proxy, self._ssl_context())
-            self._own = cast("_OwnClient", httpx.AsyncClient(transport=transport, trust_env=False))
+            # No jar: a cookie of one login would go on with the next.
+            no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+            client = httpx.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
+            self._own = cast("_OwnClient", client)
         return self._own
+
+
+async def _read(answer: HTTPResponse, most: int) -> bytes:
+    """Read a body, bounded while it is decompressed."""
+    chunks: list[bytes] = []
+    try:
+        async for chunk in answer.aiter_bytes():
+            most -= len(chunk)
+            if most >= 0:
+                chunks.append(chunk)
+            else:
+                # Reading from what is closed ends the library's generators in order; one that is left is collected
+                # later, which trio complains about.
+                await answer.aclose()
+    except Exception:
+        if most >= 0:
+            raise
+    if most < 0:
+        raise ResponseTooLarge("the answer is larger than max_response_bytes; rc.stream() takes it piece by piece")
+    return b"".join(chunks)
+
+
+def _redirected(url: str, location: str) -> str:
+    """Give where an answer redirects to."""
+    try:
+        target = urljoin(url, location)
+        check_server(target.partition("?")[0].partition("#")[0])
+    except ValueError:  # of urljoin; a `ConfigurationError` is one, too
+        raise TransportError("the server redirected to something that is no http(s) URL") from None
+    return target.partition("#")[0]
 
 
 @lru_cache(maxsize=64)
@@ -239,20 +314,16 @@ def _parsed(url: str) -> object:
 
 
 async def _arguments(request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return the body, headers and redirect rule as httpx's keyword arguments."""
-    arguments: dict[str, Any] = {
-        "headers": dict(headers),
-        # A redirected POST would carry its body to another host. The bearer httpx leaves behind by itself.
-        "follow_redirects": request.method in {"GET", "HEAD"},
-    }
+    """Return the body and headers as httpx's keyword arguments."""
+    arguments: dict[str, Any] = {"headers": dict(headers)}
     if request.files is not None:
         files = await anyio.to_thread.run_sync(_read_files, request.files)
         if request.json is not UNSET:
             # RingCentral's fax and MMS want the parameters as the first part.
-            files.insert(0, ("json", ("request.json", msgspec.json.encode(request.json), "application/json")))
+            files.insert(0, ("json", ("request.json", encode_json(request.json), "application/json")))
         arguments |= {"files": files, "data": request.data}
     elif request.json is not UNSET:
-        arguments["content"] = msgspec.json.encode(request.json)
+        arguments["content"] = encode_json(request.json)
         if request.header("Content-Type") is None:
             arguments["headers"]["Content-Type"] = "application/json"
     elif request.content is not None:

@@ -6,18 +6,18 @@ builds one Response per answer: it is small and decodes nothing until asked.
 
 from __future__ import annotations
 
-import json as stdlib_json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypedDict
 
-import msgspec
 from msgspec import UNSET
 
+from rcex_ws.errors import NotJSON
 from rcex_ws.loop import now
-from rcex_ws.rest.errors import NotJSON
+from rcex_ws.readers import read_json
 from rcex_ws.rest.headers import Headers
+from rcex_ws.rest.outgoing import check_request
 
 __all__ = ["UNSET", "Files", "Options", "Params", "Request", "Response", "Send", "Via"]
 
@@ -46,6 +46,9 @@ class Options(TypedDict, total=False):
 class Request:
     """Describe one call; a middleware may change it before passing it on.
 
+    Raises:
+        ConfigurationError: an argument cannot be sent; it is named.
+
     Attributes:
         method: upper case.
         path: "/restapi/..." on the client's server, or an absolute http(s) URL.
@@ -55,7 +58,7 @@ class Request:
         files: parts of a multipart/form-data body.
         content: a ready body.
         headers: sent in addition to the client's own.
-        timeout: seconds for the whole call, waiting for the rate gate included.
+        timeout: seconds for the whole call, waiting for the rate gate included; `math.inf` for no bound.
         deadline: when that is over, on the event loop's clock; set each time the call leaves the middlewares.
     """
 
@@ -71,7 +74,16 @@ class Request:
     deadline: float = field(default=math.inf, init=False)
 
     def __post_init__(self) -> None:
+        self.check()
         self.method = self.method.upper()
+
+    def check(self) -> None:
+        """Refuse what cannot be sent, the same for all ways; encode what is not ASCII in the path.
+
+        Raises:
+            ConfigurationError: names the argument.
+        """
+        check_request(self)
 
     def start_clock(self) -> None:
         """Begin to count the time-out."""
@@ -146,13 +158,13 @@ class Response:
             NotJSON: the body is empty or no JSON.
         """
         try:
-            return msgspec.json.decode(self.content)
-        except msgspec.DecodeError:
-            try:  # msgspec is stricter (lone surrogates, NaN); what the standard library reads is good enough
-                return stdlib_json.loads(self.content)
-            except ValueError:
-                size, kind = len(self.content), self.content_type or "no content type"
-                raise NotJSON(f"the answer {self.status_code} is no JSON ({size} bytes, {kind})") from None
+            return read_json(self.content)
+        except NotJSON:
+            raise NotJSON(f"the answer {self.describe()} is no JSON") from None
+
+    def describe(self) -> str:
+        """Say what came, without quoting it: "200 (5120 bytes, text/html)"."""
+        return f"{self.status_code} ({len(self.content)} bytes, {self.content_type or 'no content type'})"
 
     def __reduce__(self) -> tuple[Any, ...]:  # slots alone are copied by the newer protocols of pickle only
         return Response, (self.status_code, dict(self.headers), self.content, self.via)

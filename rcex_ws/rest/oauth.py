@@ -7,10 +7,13 @@ Used by `rcex_ws.rest.auth`, which sends them. None of them carries the bearer. 
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.rest.message import Params, Request
+from rcex_ws.rest.outgoing import check_params
 from rcex_ws.rest.url import build_url
+from rcex_ws.secret import Secret, hide
 
 __all__ = [
     "Grant",
@@ -51,24 +54,24 @@ def login_grant(
     if jwt is not None:
         return jwt_grant(jwt)
     if code is not None:
-        fields = {"grant_type": "authorization_code", "code": code}
-        return fields | _present(redirect_uri=redirect_uri, code_verifier=code_verifier)
+        fields = {"grant_type": "authorization_code", "code": hide(code)}
+        return fields | _present(redirect_uri=redirect_uri, code_verifier=hide(code_verifier))
     if username is not None:
         if password is None:
             raise ConfigurationError("authorize(username=...) needs password")
-        fields = {"grant_type": "password", "username": username, "password": password}
+        fields = {"grant_type": "password", "username": username, "password": hide(password)}
         return fields | _present(extension=extension)
     return None
 
 
 def jwt_grant(jwt: str) -> Grant:
     """Return the form of a login by JWT."""
-    return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": jwt}
+    return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": hide(jwt)}
 
 
 def refresh_grant(refresh_token: str) -> Grant:
     """Return the form of a refresh."""
-    return {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    return {"grant_type": "refresh_token", "refresh_token": hide(refresh_token)}
 
 
 def client_request(
@@ -85,8 +88,8 @@ def client_request(
     if client_secret is None:
         form = form | {"client_id": client_id}
     else:
-        pair = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
-        headers["Authorization"] = f"Basic {pair}"
+        pair = Secret(base64.b64encode(f"{client_id}:{client_secret}".encode()).decode())
+        headers["Authorization"] = Secret(f"Basic {pair}")
     return Request("POST", path, data=form, headers=headers, timeout=timeout)
 
 
@@ -106,10 +109,18 @@ def authorize_uri(
     """
     if client_id is None:
         raise ConfigurationError("client_id is needed for authorize_uri()")
-    query = {"response_type": "code", "client_id": client_id, "redirect_uri": redirect_uri, "state": state}
+    query: dict[str, Any] = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
+        "state": state,
+    }
     if code_verifier is not None:
         query |= {"code_challenge": _challenge(code_verifier), "code_challenge_method": "S256"}
-    return build_url(server, AUTHORIZE_PATH, {**query, **(params or {})})
+    if params is not None:
+        check_params("params", params)
+        query |= params
+    return build_url(server, AUTHORIZE_PATH, query)
 
 
 def generate_code_verifier() -> str:

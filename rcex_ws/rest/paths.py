@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
 
 from rcex_ws.rest.message import Options, Response
+from rcex_ws.rest.outgoing import check_segment
 
 if TYPE_CHECKING:
     from rcex_ws.rest.client import RingCentral
@@ -48,12 +49,15 @@ class PathBuilder:
 
         Args:
             id: quoted where needed; None appends "~" after account and extension, else nothing.
+
+        Raises:
+            ConfigurationError: it is no id: neither text nor a whole number, empty, `.` or `..`.
         """
         if id is None:
             if self._path.rpartition("/")[2] not in _CURRENT:
                 return self
             id = "~"
-        return PathBuilder(self._rc, f"{self._path}/{quote(str(id), safe='~,')}")
+        return PathBuilder(self._rc, f"{self._path}/{quote(check_segment(id), safe='~,')}")
 
     def __str__(self) -> str:
         return self._path

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+from rcex_ws.bounds import REFRESH_LIFETIME, TOKEN_LIFETIME
+from rcex_ws.headers import is_header_text
+from rcex_ws.readers import read_number
+from rcex_ws.secret import SECRET, HiddenFields
 
 __all__ = ["Token", "token_from_grant"]
 
@@ -12,7 +17,7 @@ _MARGIN = 60.0
 _MARGIN_OF_LIFETIME = 0.1
 
 
-class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
     """Hold one OAuth session's tokens. Its repr shows no secret.
 
     Attributes:
@@ -29,17 +34,17 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         login: who logged in: the subject of the JWT or a hash of it, the user name, or "code"; not a secret.
     """
 
-    access_token: str
-    refresh_token: str | None = None
+    access_token: Annotated[str, SECRET]
+    refresh_token: Annotated[str | None, SECRET] = None
     expires_at: float | None = None
     refresh_expires_at: float | None = None
     lifetime: float = 3600.0
     scope: str = ""
     owner_id: str | None = None
     endpoint_id: str | None = None
-    server: str | None = None
-    client_id: str | None = None
-    login: str | None = None
+    server: Annotated[str | None, SECRET] = None
+    client_id: Annotated[str | None, SECRET] = None
+    login: Annotated[str | None, SECRET] = None
 
     def expired(self, now: float) -> bool:
         """Tell whether the access token has ended, if the wall clock is right: it may have been set."""
@@ -61,21 +66,14 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether there is a refresh token to try; how long it is good, only the server's clock tells."""
         return self.refresh_token is not None
 
-    def __repr__(self) -> str:
-        return f"<Token owner_id={self.owner_id} expires_at={self.expires_at}>"
 
-    def __rich_repr__(self) -> Any:  # msgspec.Struct has one that would show the secrets
-        yield "owner_id", self.owner_id
-        yield "expires_at", self.expires_at
-
-
-class _Grant(msgspec.Struct):
+class _Grant(HiddenFields, frozen=True):
     """The answer of /restapi/oauth/token (RFC 6749, 5.1, with RingCentral's additions)."""
 
-    access_token: str
-    refresh_token: str | None = None
-    expires_in: float = 3600.0
-    refresh_token_expires_in: float | None = None
+    access_token: Annotated[str, SECRET]
+    refresh_token: Annotated[str | None, SECRET] = None
+    expires_in: Any = None
+    refresh_token_expires_in: Any = None
     scope: str | None = None
     owner_id: str | int | None = None
     endpoint_id: str | int | None = None
@@ -90,15 +88,21 @@ def token_from_grant(answer: Any, *, now: float, previous: Token | None = None) 
         previous: the token that was refreshed; what the answer leaves out stays (RFC 6749, 6).
 
     Raises:
-        msgspec.ValidationError: the answer holds no token.
+        msgspec.ValidationError: the answer holds no token, or one that no header can have.
     """
     grant = msgspec.convert(answer, _Grant, strict=False)
+    if not grant.access_token or not is_header_text(grant.access_token):
+        raise msgspec.ValidationError("access_token: empty, or of characters that no header can have")
+    lifetime = read_number(grant.expires_in, TOKEN_LIFETIME)
+    refresh_expires_at = None
+    if grant.refresh_token_expires_in is not None:
+        refresh_expires_at = now + read_number(grant.refresh_token_expires_in, REFRESH_LIFETIME)
     token = Token(
         access_token=grant.access_token,
         refresh_token=grant.refresh_token,
-        expires_at=now + grant.expires_in,
-        refresh_expires_at=None if grant.refresh_token_expires_in is None else now + grant.refresh_token_expires_in,
-        lifetime=grant.expires_in,
+        expires_at=now + lifetime,
+        refresh_expires_at=refresh_expires_at,
+        lifetime=lifetime,
         scope=grant.scope or "",
         owner_id=None if grant.owner_id is None else str(grant.owner_id),
         endpoint_id=None if grant.endpoint_id is None else str(grant.endpoint_id),

@@ -10,6 +10,7 @@ import anyio
 
 from rcex_ws.connection import AnswerHeartbeat, Link, Loss, LossKind, Pending
 from rcex_ws.loop import Signal, now
+from rcex_ws.readers import read_digits
 from rcex_ws.slack.errors import BadFrame
 from rcex_ws.slack.feed import Feed
 from rcex_ws.slack.frames import Event, decode, encode
@@ -22,8 +23,6 @@ __all__ = ["Common", "SlackConversation"]
 
 #: Between server and client: not emitted (`@slack/client` 3.x).
 _INTERNAL = frozenset({"hello", "pong", "team_migration_started"})
-#: More are no number of ours; int() refuses thousands.
-_DIGITS = 18
 
 
 @dataclass(slots=True, kw_only=True)
@@ -200,9 +199,8 @@ def _reply_to(event: Event) -> int | None:
     match event.get("reply_to"):
         case None | False | 0 | "":
             return None
-        case int(number):
-            return number
-        case str(text) if text.isdecimal() and len(text) <= _DIGITS:
-            return int(text)
         case other:
-            raise BadFrame(f"reply_to is no number: {other!r}")
+            number = read_digits(other)
+            if number is None:
+                raise BadFrame(f"reply_to is no number of ours: {str(other)[:40]!r}")
+            return number

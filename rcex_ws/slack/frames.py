@@ -5,12 +5,13 @@ Shapes as `@slack/client` 3.16.0 and `@slack/rtm-api` 6.2.1 send and take them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
 
+from rcex_ws.errors import NotJSON
+from rcex_ws.readers import UNREADABLE, read_json
 from rcex_ws.slack.errors import BadFrame
 
 __all__ = ["Event", "decode", "encode"]
@@ -29,11 +30,11 @@ def decode(data: bytes) -> Event:
     """
     try:
         return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         try:
-            event: object = json.loads(data)
-        except (ValueError, RecursionError) as exc:
-            raise BadFrame(f"a frame is no JSON: {exc}") from None
+            event: object = read_json(data)
+        except NotJSON as exc:
+            raise BadFrame(f"a frame is {exc}") from None
         if not isinstance(event, dict):
             raise BadFrame("a frame is no JSON object") from None
         return cast("Event", event)

@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import anyio
 import msgspec
 
-from rcex_ws.errors import ConfigurationError, RateLimited, RcexError
+from rcex_ws.address import check_server, told_address
+from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexError
+from rcex_ws.readers import read_retry_after
 from rcex_ws.rest.https import HTTPClient, HTTPEdge, bounded, user_agent
 from rcex_ws.rest.message import Request, Response
-from rcex_ws.retry_after import parse_retry_after
+from rcex_ws.secret import Secret
 from rcex_ws.slack.errors import BadFrame, SlackApiError, SlackHttpError
 from rcex_ws.slack.frames import decode
 
@@ -27,6 +28,9 @@ __all__ = ["API_URL", "StartData", "StartMethod", "WebApi"]
 
 API_URL = "https://slack.com/api/"
 StartMethod = Literal["rtm.connect", "rtm.start"]
+
+#: The largest answer taken; rtm.start of a large team is some 10 MB.
+_MOST_BYTES = 256 * 2**20
 
 _OK, _TOO_MANY_REQUESTS = 200, 429
 #: Seconds to wait when a 429 does not say how long (`@slack/client` 3.16.0).
@@ -80,12 +84,16 @@ class WebApi:
             raise ConfigurationError(
                 "token: expected a Slack token (xoxb-... or xoxp-...), got none or an unreadable one"
             )
-        if not api_url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"api_url: expected an http(s) URL, got {api_url!r}")
-        self._headers = {"Authorization": f"Bearer {token}", "User-Agent": user_agent("rcex_ws.slack", "1")}
-        self._api_url = api_url.rstrip("/") + "/"
+        self._server = check_server(api_url, name="api_url")
+        self._headers = {"Authorization": Secret(f"Bearer {token}"), "User-Agent": user_agent("rcex_ws.slack", "1")}
+        self._api_url = self._server + "/"
         self._timeout = timeout
-        self._edge = HTTPEdge(http, proxy=proxy, ssl_context=lambda: ssl_context or ssl.create_default_context())
+        self._edge = HTTPEdge(
+            http,
+            proxy=proxy,
+            ssl_context=lambda: ssl_context or ssl.create_default_context(),
+            max_response_bytes=_MOST_BYTES,
+        )
         self._on_rate_limited = on_rate_limited
 
     async def connect(self, method: StartMethod = "rtm.connect", **options: Any) -> StartData:
@@ -97,14 +105,19 @@ class WebApi:
 
         Raises:
             SlackApiError: Slack refused, or its answer lacks a field.
-            SlackHttpError: no answer of the Web API.
+            SlackHttpError: no answer of the Web API, or none with an address that can be used.
             RateLimited: too many calls; `retry_after` says how long to wait.
             TransportError: no answer at all.
         """
         data = await self._call(method, options)
         match data:
-            case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}} if _is_websocket(url):
-                return StartData(url, self_id, team_id, data)
+            case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}}:
+                # What Slack tells wrong may be right the next time, where a bad address of the caller's is final.
+                try:
+                    told_address(url, by=method, server=self._server)
+                except ConnectFailed as exc:
+                    raise SlackHttpError(method, _OK, str(exc)) from None
+                return StartData(Secret(url), self_id, team_id, data)
             case _:
                 raise SlackHttpError(method, _OK, "the answer lacks a WebSocket url, self.id or team.id")
 
@@ -139,7 +152,7 @@ class WebApi:
 
     async def _call(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         form = {name: _form_value(value) for name, value in fields.items() if value is not None}
-        request = Request("POST", method, data=form, timeout=self._timeout)
+        request = Request("POST", f"/{method}", data=form, timeout=self._timeout)
         request.start_clock()
         with bounded(request):
             response = await self._edge.send(request, self._api_url + method, self._headers)
@@ -156,22 +169,12 @@ class WebApi:
 
 def _http_error(method: str, response: Response) -> RcexError:
     """Make the error for an answer other than 200; whatever its status, a Retry-After counts."""
-    seconds = parse_retry_after(response.headers.get("Retry-After", ""), now=time.time())
+    seconds = read_retry_after(response.headers.get("Retry-After"), now=time.time())
     if response.status_code != _TOO_MANY_REQUESTS:
         return SlackHttpError(method, response.status_code, f"HTTP {response.status_code}", retry_after=seconds)
     if seconds is None:
         seconds = _DEFAULT_RETRY_AFTER
     return RateLimited(f"{method}: Slack asks to wait {seconds:g} s", retry_after=seconds)
-
-
-def _is_websocket(url: str) -> bool:
-    """Tell a WebSocket address: another one is the server's mistake of a moment, where the engine would give up."""
-    try:
-        url.encode()  # a lone surrogate has no bytes
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("ws", "wss") and bool(parts.hostname) and not parts.fragment
 
 
 def _form_value(value: object) -> str:

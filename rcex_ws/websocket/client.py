@@ -13,9 +13,9 @@ from urllib.parse import urljoin
 
 from msgspec.structs import replace
 
+from rcex_ws.address import parse_address
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.loop import on_trio
-from rcex_ws.websocket.address import parse_address
 from rcex_ws.websocket.dial_asyncio import dial_asyncio
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.handshake import ClientHandshake
@@ -81,7 +81,10 @@ def _redirect(endpoint: Endpoint, location: str) -> Endpoint:
         url = urljoin(endpoint.url, location)
         theirs = parse_address(url)
     except (ValueError, ConnectFailed):
-        raise ConnectFailed("the server redirected the upgrade to something else", upgrade_sent=True) from None
-    if (ours.secure, ours.host, ours.port) != (theirs.secure, theirs.host, theirs.port):
+        raise ConnectFailed(
+            "the upgrade was redirected to no WebSocket; a captive portal or a proxy may have answered",
+            upgrade_sent=True,
+        ) from None
+    if ours.origin != theirs.origin:
         raise ConnectFailed("the server redirected the upgrade to another origin", upgrade_sent=True)
     return replace(endpoint, url=url)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from msgspec import Struct
 
+from rcex_ws.address import Address, parse_address
 from rcex_ws.errors import ConnectFailed
-from rcex_ws.websocket.address import Address, parse_address
 from rcex_ws.websocket.proxies import Proxy, choose_proxy
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
+from rcex_ws.address import parse_address
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
-from rcex_ws.retry_after import parse_retry_after
+from rcex_ws.readers import read_retry_after
 from rcex_ws.version import __version__
-from rcex_ws.websocket.address import parse_address
 from rcex_ws.websocket.codec import Codec
 
 __all__ = ["DEFLATE", "ClientHandshake", "silent_logger"]
@@ -45,6 +45,15 @@ DEFLATE: dict[str, Any] = {
     "server_max_window_bits": 12,
     "client_max_window_bits": 12,
     "compress_settings": {"memLevel": 5},
+}
+#: What the library's errors say; their own texts quote the answer.
+_WORDS = {
+    "InvalidMessage": "the answer is no HTTP, or its head is too large",
+    "InvalidUpgrade": "the answer does not agree to a WebSocket; a proxy in between may have dropped the headers",
+    "InvalidHeader": "the answer has a header that cannot be read, or lacks one",
+    "InvalidHeaderValue": "the answer accepts another request than ours",
+    "NegotiationError": "the answer chose an extension that was not offered",
+    "EOFError": "the connection was closed before the answer was whole",
 }
 _DEFLATE = ClientPerMessageDeflateFactory(**DEFLATE)
 
@@ -116,6 +125,8 @@ class ClientHandshake:
             UpgradeRefused: what has come is a refusal.
             ConnectFailed: it is none, or not whole.
         """
+        if not self._head:
+            raise _failed("the connection was closed without an answer")
         self._protocol.receive_eof()
         self._check_answer()
         raise _failed("the connection was closed")
@@ -126,10 +137,10 @@ class ClientHandshake:
         response = next((event for event in protocol.events_received() if isinstance(event, Response)), None)
         if response is not None and response.status_code != _SWITCHING:
             self.location = response.headers.get("Location") if response.status_code in _REDIRECTS else None
-            retry_after = parse_retry_after(response.headers.get("Retry-After", ""), now=time.time())
+            retry_after = read_retry_after(response.headers.get("Retry-After"), now=time.time())
             raise UpgradeRefused(response.status_code, retry_after=retry_after)
         if protocol.handshake_exc is not None:
-            raise _failed(type(protocol.handshake_exc).__name__)
+            raise _failed(_WORDS.get(type(protocol.handshake_exc).__name__, "the answer is no valid handshake"))
 
 
 def _failed(why: str) -> ConnectFailed:

@@ -10,9 +10,9 @@ from typing import Final
 
 import h11
 
+from rcex_ws.address import Address
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.version import __version__
-from rcex_ws.websocket.address import Address
 from rcex_ws.websocket.proxies import Proxy
 
 __all__ = ["Tunnel"]

@@ -7,28 +7,47 @@ into the rate limit of the wstoken endpoint).
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from typing import Annotated, Any
 
 import anyio
-import msgspec
-from msgspec import Struct
 
+from rcex_ws.address import Address, told_address, with_query
+from rcex_ws.bounds import WSTOKEN_LIFETIME
 from rcex_ws.connection import Endpoint, Link, Loss
-from rcex_ws.errors import ConfigurationError, ConnectFailed, RcexError, UpgradeRefused
+from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError, UpgradeRefused
+from rcex_ws.readers import is_text, read_number, read_struct
 from rcex_ws.rest import LoginRefused, Request, Response, RestError, RingCentral
+from rcex_ws.secret import SECRET, HiddenFields, Secret
 from rcex_ws.wsg.conversation import Common, WsgConversation
 from rcex_ws.wsg.models import Events, Outcome, SubscriptionState
 
 __all__ = ["WsgDriver"]
 
+_PATH = "/restapi/oauth/wstoken"
 
-class _WsToken(Struct):
+
+class _Answer(HiddenFields, frozen=True):
     """The answer of POST /restapi/oauth/wstoken; `expires_in` in seconds."""
 
-    ws_access_token: str
-    uri: str
-    expires_in: float = 30
-    fetched_at: float = 0  # ours: the event loop's time
+    ws_access_token: Annotated[str, SECRET]
+    uri: Any = None
+    expires_in: Any = None
+
+
+class _WsToken(HiddenFields, frozen=True):
+    """What that answer says.
+
+    Attributes:
+        ws_access_token: good for one connection.
+        address: where to.
+        fetched_at: the event loop's time of the answer.
+        expires_in: seconds from then on.
+    """
+
+    ws_access_token: Annotated[str, SECRET]
+    address: Address
+    fetched_at: float
+    expires_in: float
 
 
 class WsgDriver:
@@ -59,10 +78,9 @@ class WsgDriver:
         self._began_at = anyio.current_time()
         wsc = self._common.session.token_to_offer(self._began_at)
         self._offered = wsc is not None
-        url = f"{token.uri}{'&' if '?' in token.uri else '?'}access_token={quote(token.ws_access_token, safe='')}"
-        if wsc is not None:
-            url += f"&wsc={quote(wsc, safe='')}"
-        context = self._rc.ssl_context if url[:4].lower() == "wss:" else None  # to make one takes time
+        secrets = {"access_token": token.ws_access_token} | ({} if wsc is None else {"wsc": wsc})
+        url = Secret(with_query(token.address.url, secrets))
+        context = self._rc.ssl_context if token.address.secure else None  # to make one takes time
         return Endpoint(url, proxy=self._rc.proxy, ssl_context=context, max_size=self._max_size)
 
     def converse(self, link: Link) -> WsgConversation:
@@ -117,18 +135,20 @@ class WsgDriver:
         if token is not None and now - token.fetched_at < 0.8 * token.expires_in:
             return token
         try:
-            response = await self._rc.send(Request("POST", "/restapi/oauth/wstoken", timeout=self._attempt_timeout))
+            response = await self._rc.send(Request("POST", _PATH, timeout=self._attempt_timeout))
         except RcexError:
             raise
         except Exception as exc:  # a middleware may raise anything, which must not end the client
             raise ConnectFailed(f"a middleware raised {type(exc).__name__}", upgrade_sent=False) from exc
         self._read_clock(response, asked_at=now)
         try:
-            token = msgspec.json.decode(response.content, type=_WsToken, strict=False)
-        except msgspec.DecodeError as exc:
-            raise ConnectFailed(f"the answer of /restapi/oauth/wstoken cannot be read: {exc}") from exc
-        token.fetched_at = now
-        return token
+            answer = read_struct(response.content, _Answer)
+        except NotJSON as exc:
+            raise ConnectFailed(f"{_PATH} answered {response.describe()}, which cannot be read: {exc}") from None
+        if not answer.ws_access_token or not is_text(answer.ws_access_token):
+            raise ConnectFailed(f"{_PATH} answered {response.describe()} without a token that can be used")
+        address = told_address(answer.uri, by=_PATH, server=self._rc.server)
+        return _WsToken(answer.ws_access_token, address, now, read_number(answer.expires_in, WSTOKEN_LIFETIME))
 
     def _read_clock(self, response: Response, *, asked_at: float) -> None:
         """Learn what time it is at the server: its gateway and its REST API are taken to share a clock."""

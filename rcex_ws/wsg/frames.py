@@ -12,12 +12,14 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
-from typing import Any, cast
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from rcex_ws.errors import RcexError
+from rcex_ws.errors import NotJSON, RcexError
+from rcex_ws.readers import UNREADABLE, encodable, is_text, read_digits, read_json, read_struct
+from rcex_ws.secret import SECRET, HiddenFields
 
 __all__ = [
     "BadFrame",
@@ -42,7 +44,7 @@ class BadFrame(RcexError):
     """Report a frame that cannot be read; the connection survives it."""
 
 
-class Wsc(Struct, frozen=True, repr_omit_defaults=True):
+class Wsc(HiddenFields, frozen=True):
     """The token by which a session is recovered.
 
     Attributes:
@@ -50,11 +52,8 @@ class Wsc(Struct, frozen=True, repr_omit_defaults=True):
         sequence: orders the tokens of one session; starts at 1 anew with each connection.
     """
 
-    token: str
+    token: Annotated[str, SECRET]
     sequence: int = 0
-
-    def __repr__(self) -> str:
-        return f"Wsc(token=***, sequence={self.sequence})"
 
 
 class Meta(Struct, rename="camel", gc=False):
@@ -106,6 +105,9 @@ _frame_decoder = msgspec.json.Decoder(Frame)
 _envelope_decoder = msgspec.json.Decoder(Envelope)
 _encode = msgspec.json.encode
 _counter = count(1)
+
+#: Statuses have three digits (RFC 9110, 15).
+_MOST_STATUS = 999
 
 
 def next_id(prefix: str) -> str:
@@ -161,7 +163,7 @@ def decode(data: bytes) -> Frame:
     """
     try:
         return _frame_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         pass
     try:
         text = data.decode()
@@ -169,7 +171,7 @@ def decode(data: bytes) -> Frame:
         raise BadFrame("a frame is not UTF-8") from exc
     try:
         return _lenient(json.loads(text))
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         return _multipart(text)
 
 
@@ -183,12 +185,13 @@ def _lenient(frame: Any) -> Frame:
     message_id, status, wsc, headers = (raw.get(name) for name in ("messageId", "status", "wsc", "headers"))
     if isinstance(message_id, (str, int)):
         meta.message_id = message_id
-    if str(status).isdigit():
-        meta.status = int(cast("str", status))
+    meta.status = _status(status)
     with suppress(msgspec.ValidationError):
         meta.headers = msgspec.convert(headers, dict[str, str] | None, strict=False)
     with suppress(msgspec.ValidationError):
         meta.wsc = msgspec.convert(wsc, Wsc | None, strict=False)
+    if meta.wsc is not None and not is_text(meta.wsc.token):
+        meta.wsc = None  # it cannot be offered
     return Frame(meta, Raw(json.dumps(frame[1]).encode()) if len(frame) > 1 else Raw())
 
 
@@ -199,7 +202,7 @@ def _multipart(text: str) -> Frame:
         raise BadFrame("a frame is not JSON")
     try:
         meta, end = json.JSONDecoder().raw_decode(text, start)
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         raise BadFrame("a frame is not JSON") from None
     mime = text[end:].lstrip()
     if not mime.startswith(",--") or not mime.rstrip().endswith("]"):
@@ -217,13 +220,13 @@ def read_envelope(body: Raw) -> Envelope:
     """
     try:
         return _envelope_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         pass
     try:
-        loaded = msgspec.convert(json.loads(bytes(body)), dict[str, Any])
+        loaded = msgspec.convert(read_json(body), dict[str, Any])
         inner = Raw(json.dumps(loaded.pop("body", None)).encode())
-        envelope = msgspec.convert(loaded, Envelope, strict=False)
-    except (ValueError, RecursionError, msgspec.ValidationError) as exc:
+        envelope = msgspec.convert(encodable(loaded), Envelope, strict=False)
+    except (NotJSON, *UNREADABLE) as exc:
         raise BadFrame(f"the envelope of a notification cannot be read: {type(exc).__name__}") from exc
     envelope.body = inner
     return envelope
@@ -232,8 +235,8 @@ def read_envelope(body: Raw) -> Envelope:
 def read_error(body: Raw) -> ErrorBody:
     """Decode the body of an Error frame; what cannot be read is left empty."""
     try:
-        return msgspec.json.decode(body, type=ErrorBody, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return read_struct(body, ErrorBody)
+    except NotJSON:
         return ErrorBody()
 
 
@@ -246,12 +249,9 @@ def decode_body(body: Raw) -> Any:
     if not bytes(body):
         return None
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        try:
-            return json.loads(bytes(body))
-        except (ValueError, RecursionError) as exc:
-            raise BadFrame("a body is no JSON") from exc
+        return read_json(body)
+    except NotJSON as exc:
+        raise BadFrame("a body is no JSON") from exc
 
 
 _secrets = re.compile(rb'("(?:token|access_token|ws_access_token|refresh_token|assertion|password)"\s*:\s*)"[^"]*"')
@@ -260,6 +260,12 @@ _secrets = re.compile(rb'("(?:token|access_token|ws_access_token|refresh_token|a
 def redact(data: bytes) -> str:
     """Show a frame without the tokens in it."""
     return _secrets.sub(rb'\1"***"', data).decode(errors="replace")
+
+
+def _status(value: object) -> int:
+    """Read a status; 0 where it is none, as where there is none."""
+    status = read_digits(value)
+    return status if status is not None and status <= _MOST_STATUS else 0
 
 
 def _text(value: str | int | None) -> str:

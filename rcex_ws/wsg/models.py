@@ -14,7 +14,9 @@ from typing import Any, Self
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
+from rcex_ws import bounds
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.readers import read_number
 from rcex_ws.wsg.frames import BadFrame, Envelope, decode_body
 
 __all__ = [
@@ -69,6 +71,16 @@ class ConnectionDetails(Struct, rename="camel", frozen=True):
     max_active_requests: int = 10
     recovery_state: str | None = None
     recovery_error_code: str | None = None
+
+
+_BOUNDS = {
+    "maxConnectionsPerSession": bounds.CONNECTIONS,
+    "recoveryBufferSize": bounds.BUFFER_SIZE,
+    "recoveryTimeout": bounds.RECOVERY_TIMEOUT,
+    "idleTimeout": bounds.IDLE_TIMEOUT,
+    "absoluteTimeout": bounds.ABSOLUTE_TIMEOUT,
+    "maxActiveRequests": bounds.ACTIVE_REQUESTS,
+}
 
 
 class DisabledFilter(Struct, rename="camel", frozen=True):
@@ -253,15 +265,17 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def read_details(body: Raw) -> ConnectionDetails:
-    """Read the body of ConnectionDetails member by member: one that is odd must not hide the others."""
-    try:
-        return msgspec.json.decode(body, type=ConnectionDetails, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    """Read the body of ConnectionDetails member by member: one that is odd must not hide the others.
+
+    Numbers are believed within `rcex_ws.bounds`.
+    """
     try:
         members = msgspec.convert(decode_body(body), dict[str, Any])
     except (BadFrame, msgspec.ValidationError):
         return ConnectionDetails()
+    for name, bound in _BOUNDS.items():
+        if name in members:
+            members[name] = read_number(members[name], bound)
     readable: dict[str, Any] = {}
     for name, value in members.items():
         with suppress(msgspec.ValidationError):

@@ -11,11 +11,11 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
+from rcex_ws.address import same_origin
 from rcex_ws.connection import RequestTable
 from rcex_ws.errors import NotConnected, RequestLost
 from rcex_ws.rest import UNSET, Request, Response
+from rcex_ws.rest.outgoing import encode_json
 from rcex_ws.wsg.frames import Frame, encode_request, next_id
 
 __all__ = ["RestTransport", "eligible"]
@@ -85,7 +85,7 @@ class RestTransport:
             _local_path(request.path, self.server) or request.path,
             query=_query(request),
             headers=request.headers,
-            body=None if request.json is UNSET else msgspec.json.encode(request.json),
+            body=None if request.json is UNSET else encode_json(request.json),
         )
         pending = self._table.submit(key, frame, deadline=request.deadline)
         try:  # `table.call` spelled out: a coroutine less for every call
@@ -113,9 +113,9 @@ def _local_path(path: str, server: str) -> str | None:
     """Give the path without the server; None for another host."""
     if path.startswith("/"):
         return path
-    url, own = urlsplit(path), urlsplit(server)
-    if (url.scheme, url.netloc) != (own.scheme, own.netloc):
+    if not same_origin(server, path):
         return None
+    url = urlsplit(path)
     return url.path + (f"?{url.query}" if url.query else "")
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from rcex_ws.readers import read_date
+
 __all__ = ["Moment", "ServerClock"]
 
 #: By how much a `Date` header may be behind, in seconds: it is rounded down, and servers renew it once a second.
@@ -68,11 +70,8 @@ class ServerClock:
 
     def read_date(self, date: str | None, *, asked_at: float, got_at: float) -> bool:
         """Take the `Date` header of an answer; tell whether it was one. Arguments as for `read`."""
-        from email.utils import parsedate_to_datetime  # brings in all of `email`
-
-        try:
-            server_time = parsedate_to_datetime(date or "").timestamp()
-        except (ValueError, OverflowError):
+        server_time = read_date(date)
+        if server_time is None:
             return False
         narrows = self._read_at is not None and got_at - self._read_at <= _MOMENT
         self.read(server_time, asked_at=asked_at, got_at=got_at, resolution=_DATE_RESOLUTION, narrows=narrows)

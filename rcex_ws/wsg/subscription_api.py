@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from rcex_ws.readers import encodable, is_id
 from rcex_ws.rest import Response, RestError
 from rcex_ws.wsg.frames import BadFrame
 from rcex_ws.wsg.models import SubscriptionInfo
@@ -50,6 +51,9 @@ class SubscriptionApi:
         body = {"eventFilters": call.filters, "deliveryMode": {"transportType": "WebSocket"}}
         response = await self._call(call.method, path, body)
         try:
-            return SubscriptionInfo.from_dict(response.json())
+            info = SubscriptionInfo.from_dict(encodable(response.json()))
         except (TypeError, ValueError) as exc:  # no fault of the application's, and the next answer may be better
             raise BadFrame(f"the answer to a subscription call cannot be read: {exc}") from exc
+        if not is_id(info.id):
+            raise BadFrame("the answer to a subscription call has an id that cannot stand in a path")
+        return info

@@ -50,6 +50,9 @@ class Peer:
         refuse_recovery: an error code to refuse recoveries with.
         creation_time: what ConnectionDetails say instead of the time.
         answer_delay: seconds from a call over the WebSocket to its answer.
+        scripted: raw HTTP answers by path, each to be given once before the usual ones. None closes the connection.
+        details: members of ConnectionDetails to be set.
+        seen: the head of each HTTP request, upgrades included.
         calls: method, path and event filters of each call, over HTTP or the WebSocket.
         upgrades: how many connections have become WebSockets.
         recovered: how many of them have recovered the session.
@@ -67,6 +70,9 @@ class Peer:
         self.refuse_recovery: str | None = None
         self.creation_time: float | None = None
         self.answer_delay = 0.0
+        self.scripted: dict[str, list[bytes | None]] = {}
+        self.details: dict[str, Any] = {}
+        self.seen: list[str] = []
         self.calls: list[tuple[str, str, list[str]]] = []
         self.upgrades = self.recovered = self.given_up = self.heartbeats = 0
         self._epoch = time.time() - time.monotonic()
@@ -148,6 +154,12 @@ class Peer:
                 self.buffer.append(body)
             return made
 
+    def send_raw(self, text: str) -> None:
+        """Send a frame as it is."""
+        with self._lock:
+            assert self._link is not None
+            self._link.send(text)
+
     def lose(self) -> datetime:
         """Write a notification that the network drops; return its stamp."""
         self._numbers += 1
@@ -216,7 +228,11 @@ class Peer:
                     if not more:
                         return
                     data += more
+                self.seen.append(data.partition(b"\r\n\r\n")[0].decode("latin-1"))
                 if data.startswith(b"GET /ws?"):
+                    if scripted := self.scripted.get("/ws"):
+                        sock.sendall(scripted.pop(0) or b"")
+                        return
                     self._serve_websocket(sock, data)
                     return
                 data = self._answer_http(sock, data)
@@ -230,6 +246,12 @@ class Peer:
         while len(rest) < length:
             rest += sock.recv(65536)
         method, path, _ = request.split()
+        if scripted := self.scripted.get(path.partition("?")[0]):
+            raw = scripted.pop(0)
+            if raw is None:
+                raise OSError
+            sock.sendall(raw)
+            return rest[length:]
         with self._lock:
             status, body = self._answer(method, path, None)
         content = b"" if status == 204 else json.dumps(body).encode()
@@ -333,7 +355,7 @@ class Peer:
                 "headers": {},
             }
             only, self.replay_only = self.replay_only, None
-            link.send([meta, details | recovery], *(_notification(body) for body in replay[:only]))
+            link.send([meta, details | recovery | self.details], *(_notification(body) for body in replay[:only]))
             if only is not None and self.replay_ends_in_reset:
                 link.reset()  # the session is lost anew, and the rest of the replay with it
                 return

@@ -44,13 +44,13 @@ class Link:
             self._write()
         return request
 
-    def send(self, *frames: list[Any]) -> None:
-        """Write frames in one piece; to a client that has gone nothing is written."""
+    def send(self, *frames: list[Any] | str) -> None:
+        """Write frames in one piece, a text as it is; to a client that has gone nothing is written."""
         with self._lock:
             if self._protocol.state is not State.OPEN:
                 return
             for frame in frames:
-                self._protocol.send_text(json.dumps(frame).encode())
+                self._protocol.send_text((frame if isinstance(frame, str) else json.dumps(frame)).encode())
             self._write()
 
     def close(self, code: int) -> None:

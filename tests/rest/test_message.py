@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rcex_ws.errors import RcexError
+from rcex_ws.readers import read_retry_after
 from rcex_ws.rest import UNSET, Headers, NotJSON, Request, Response
-from rcex_ws.rest.headers import retry_after
 
 
 def test_request_defaults():
@@ -84,4 +84,4 @@ def test_no_json(body):
     ],
 )
 def test_retry_after(value, seconds):
-    assert retry_after(Headers({"retry-after": value}), now=60.0) == seconds
+    assert read_retry_after(value, now=60.0) == seconds

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from rcex_ws.bounds import TOKEN_LIFETIME
 from rcex_ws.errors import ConfigurationError, RequestTimeout, TransportError
 from rcex_ws.rest import Extension, LoginRefused, RestError, Token
 
@@ -210,8 +211,9 @@ async def test_a_call_does_not_wait_for_the_token_beyond_its_timeout(make_client
         await make_client(token=ended).get(PATH, timeout=20 * ms)
 
 
-async def test_the_timer_renews_before_the_end(make_client, api, token, ms):
+async def test_the_timer_renews_before_the_end(make_client, api, token, ms, monkeypatch):
     """Three tokens in a row, without any call."""
+    monkeypatch.setattr("rcex_ws.rest.token.TOKEN_LIFETIME", msgspec.structs.replace(TOKEN_LIFETIME, least=0))
     third = anyio.Event()
 
     def answer(_):

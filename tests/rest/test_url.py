@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rcex_ws.address import check_server, may_have_token
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.rest.url import build_url, check_server, own_host, path_template
+from rcex_ws.rest import Request
+from rcex_ws.rest.url import build_url, path_template
 
 SERVER = "https://platform.ringcentral.com"
 
@@ -51,7 +53,7 @@ def test_absolute_url():
 )
 def test_no_path(path):
     with pytest.raises(ConfigurationError, match="path"):
-        build_url(SERVER, path)
+        Request("GET", path)
 
 
 @pytest.mark.parametrize(
@@ -73,11 +75,20 @@ def test_no_server(server):
         (SERVER, "https://platform.ringcentral.com.evil.com/x", False),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080/x", True),
         ("http://127.0.0.1:8080", "https://media.ringcentral.com/x", False),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8081/x", False),
+        ("http://127.0.0.1:8080", "https://127.0.0.1:8080/x", False),
+        ("http://127.0.0.1:8080", "ws://127.0.0.1:8080/x", True),
+        (SERVER, "https://platform.ringcentral.com:443/x", True),
+        (SERVER, "https://platform.ringcentral.com:8443/x", False),
+        (SERVER, "https://PLATFORM.ringcentral.com/x", True),
+        (SERVER, "wss://ws-api.ringcentral.com/ws", True),
+        (SERVER, "ws://ws-api.ringcentral.com/ws", False),
+        (SERVER, "https://[", False),
         ("https://example.com", "https://media.ringcentral.com/x", False),
     ],
 )
-def test_own_host(server, url, own):
-    assert own_host(server, url) is own
+def test_where_a_token_may_go(server, url, own):
+    assert may_have_token(server, url) is own
 
 
 @pytest.mark.parametrize(

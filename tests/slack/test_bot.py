@@ -21,7 +21,7 @@ from rcex_ws.testing import WebSocketClientStub
 
 START = {
     "ok": True,
-    "url": "ws://nowhere/1",
+    "url": "wss://nowhere/1",
     "self": {"id": "U0ME", "name": "robot"},
     "team": {"id": "T0", "name": "Team", "domain": "team"},
     "channels": [{"id": "C0GENERAL", "name": "general", "is_channel": True}],
@@ -75,7 +75,7 @@ class FakeApi:
         if self.refusal:
             return httpx.Response(200, json={"ok": False, "error": self.refusal})
         self.starts += 1
-        return httpx.Response(200, json={**START, "url": f"ws://nowhere/{self.starts}"})
+        return httpx.Response(200, json={**START, "url": f"wss://nowhere/{self.starts}"})
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ async def test_a_keepalive_timeout_connects_again_without_asking(stubbed: Any, a
         assert await stub.disconnect(KEEPALIVE_TIMEOUT, delay=3.0) == 3.0
         await stub.connect()
         assert [call[0] for call in handler.calls] == ["connect", "connect"]
-        assert stub.url == "ws://nowhere/2"
+        assert stub.url == "wss://nowhere/2"
         assert api.starts == 2
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rcex_ws.address import parse_address
 from rcex_ws.errors import ConnectFailed
-from rcex_ws.websocket.address import parse_address
 from rcex_ws.websocket.proxies import Proxy
 from rcex_ws.websocket.tunnel import Tunnel
 

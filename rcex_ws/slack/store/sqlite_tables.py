@@ -10,8 +10,7 @@ import json
 import sqlite3
 from typing import Any
 
-import msgspec
-
+from rcex_ws.readers import read_json
 from rcex_ws.slack.store.errors import DataStoreError
 from rcex_ws.slack.store.tables import CONVERSATIONS, Field, Kind, field_of
 
@@ -203,8 +202,5 @@ def _every(rows: sqlite3.Cursor) -> list[dict[str, Any]]:
 
 
 def _decode(body: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:  # half a surrogate pair, or what is no number; four times slower
-        record: dict[str, Any] = json.loads(body)
-        return record
+    record: dict[str, Any] = read_json(body.encode())
+    return record

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rcex_ws.address import Address, parse_address
 from rcex_ws.errors import ConnectFailed
-from rcex_ws.websocket.address import Address, parse_address
 from rcex_ws.websocket.handshake import ClientHandshake
 
 

@@ -1,0 +1,67 @@
+"""How far a server's numbers are believed: the one table of clamps, with the reason of each. Pure.
+
+A server can be wrong, and what stands between may say anything. A number beyond its bounds counts as the bound; what is
+no number at all counts as what the documentation says. `rcex_ws.readers` reads them.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+__all__ = [
+    "ABSOLUTE_TIMEOUT",
+    "ACTIVE_REQUESTS",
+    "BUFFER_SIZE",
+    "CONNECTIONS",
+    "IDLE_TIMEOUT",
+    "PENALTY",
+    "RATE_WINDOW",
+    "RECOVERY_TIMEOUT",
+    "REFRESH_LIFETIME",
+    "RETRY_AFTER",
+    "TOKEN_LIFETIME",
+    "WSTOKEN_LIFETIME",
+    "Bound",
+]
+
+_HOUR, _DAY = 3600.0, 86400.0
+
+
+class Bound(Struct, frozen=True):
+    """Say what is believed of one number.
+
+    Attributes:
+        least: below that it counts as that.
+        most: above that it counts as that.
+        usual: stands for what is no number.
+        why: the reason of both bounds.
+    """
+
+    least: float
+    most: float
+    usual: float
+    why: str
+
+    def clamp(self, value: object) -> float:
+        """Give the number within its bounds."""
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return self.usual
+        if isinstance(value, float) and not math.isfinite(value):
+            return self.usual
+        return min(max(value, self.least), self.most)
+
+
+TOKEN_LIFETIME = Bound(10, 366 * _DAY, _HOUR, "a token that ends at once would be renewed without a pause")
+REFRESH_LIFETIME = Bound(0, 3660 * _DAY, 7 * _DAY, "a time to be stored must stay one that a calendar has")
+WSTOKEN_LIFETIME = Bound(0, _HOUR, 30, "an unused one is kept for the next attempt, and it is single use")
+RETRY_AFTER = Bound(0, _HOUR, 0, "who is told to wait longer asks again once an hour: the answer may be a mistake")
+PENALTY = Bound(0, _HOUR, 30, "as above; RingCentral's 429 means 30 s or more where it does not say how long")
+RATE_WINDOW = Bound(0, _HOUR, 60, "RingCentral counts calls by the minute")
+ACTIVE_REQUESTS = Bound(1, 1000, 10, "with none allowed every call would wait for ever")
+CONNECTIONS = Bound(1, 10_000, 50, "told to the application only")
+BUFFER_SIZE = Bound(1, 100_000, 100, "a replay of as many notifications may not be whole; with none each would be")
+RECOVERY_TIMEOUT = Bound(0, 7 * _DAY, 180, "offering a session too long costs one refusal, which the server decides")
+IDLE_TIMEOUT = Bound(1, 7 * _DAY, 1800, "told to the application only: heartbeats come far more often")
+ABSOLUTE_TIMEOUT = Bound(1, 366 * _DAY, _DAY, "told to the application only: the server closes by itself")

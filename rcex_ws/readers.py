@@ -1,0 +1,164 @@
+"""The one door in: JSON, numbers and waits that came from a server or anything that stands for it. Pure.
+
+Every reader gives a value within the bounds of `rcex_ws.bounds`, or an error of the tree. Addresses have a door of
+their own, `rcex_ws.address`; the frames of a protocol are read in its folder, by these readers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from rcex_ws.bounds import RETRY_AFTER, Bound
+from rcex_ws.errors import NotJSON
+
+__all__ = [
+    "UNREADABLE",
+    "encodable",
+    "is_id",
+    "is_text",
+    "printable",
+    "read_date",
+    "read_digits",
+    "read_json",
+    "read_number",
+    "read_retry_after",
+    "read_struct",
+]
+
+T = TypeVar("T")
+
+#: What an id of RingCentral's can consist of, generously: it stands in paths.
+_ID = re.compile(r"[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]*")
+
+logger = logging.getLogger("rcex_ws")
+
+#: What decoding raises, by msgspec and by the standard library, whatever the input: no JSON or another type, no UTF-8,
+#: a whole number of thousands of digits, nested too deep.
+UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+
+#: Digits of the longest id or status: int() refuses thousands, and nobody counts so far.
+_MOST_DIGITS = 18
+
+
+def read_json(data: bytes | msgspec.Raw) -> Any:
+    """Decode JSON. msgspec is stricter (lone surrogates, NaN); what the standard library reads is good enough.
+
+    Raises:
+        NotJSON: it is none, or none that can be read. The message quotes nothing of it.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except UNREADABLE:
+        try:
+            return json.loads(bytes(data))
+        except UNREADABLE:
+            raise NotJSON(f"no JSON ({len(bytes(data))} bytes)") from None
+
+
+def read_struct(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """Decode a JSON object into a Struct, whose types are taken leniently: "30" is a number.
+
+    Raises:
+        NotJSON: it is none, or a field is missing or has another type. The message quotes nothing of it.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind, strict=False)
+    except msgspec.ValidationError as exc:
+        raise NotJSON(str(exc)) from None
+    except UNREADABLE:
+        try:
+            return msgspec.convert(encodable(read_json(data)), kind, strict=False)
+        except msgspec.ValidationError as exc:
+            raise NotJSON(str(exc)) from None
+
+
+def read_number(text: object, bound: Bound) -> float:
+    """Read a number within its bounds: a JSON value or a header's text; what is none counts as the usual."""
+    if isinstance(text, str):
+        try:
+            return bound.clamp(float(text))
+        except ValueError:
+            return bound.usual
+    return bound.clamp(text)
+
+
+def read_digits(text: object) -> int | None:
+    """Read a whole number that is not negative: an int, or ASCII digits; None if it is none, or absurdly long."""
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text if 0 <= text < 10**_MOST_DIGITS else None
+    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+        return int(text)
+    return None
+
+
+def read_retry_after(text: str | None, *, now: float) -> float | None:
+    """Read a Retry-After header: the seconds to wait, an hour at most; None when it says nothing usable.
+
+    Args:
+        text: seconds or a date (RFC 9110, 10.2.3).
+        now: wall-clock seconds since the epoch, for the date.
+    """
+    text = (text or "").strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        date = read_date(text)
+        seconds = math.nan if date is None else date - now
+    if not math.isfinite(seconds):
+        return None
+    believed = RETRY_AFTER.clamp(seconds)
+    if seconds > believed:
+        logger.warning("the server asks to wait %.0f s; trying again after %.0f s", seconds, believed)
+    return believed
+
+
+def read_date(text: str | None) -> float | None:
+    """Read a date as HTTP writes it (RFC 9110, 5.6.7), in seconds since the epoch; None if it is none."""
+    from email.utils import parsedate_to_datetime  # brings in all of `email`
+
+    try:
+        return parsedate_to_datetime(text or "").timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+
+def is_text(text: str) -> bool:
+    """Tell whether a text can be sent: JSON can hold halves of characters (lone surrogates) that have no bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(text: object, *, most: int = 500) -> str:
+    """Give a server's words for an error or a log: one line, bounded, without what would look like another line."""
+    cut = str(text)[:most]
+    return cut if cut.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text can be an id, which is made a segment of a path."""
+    return _ID.fullmatch(text) is not None
+
+
+def encodable(value: object) -> Any:
+    """Give what JSON held with the halves of characters in it spelled out, so that it can be stored and sent.
+
+    Different texts stay different.
+    """
+    if isinstance(value, str):
+        return value if is_text(value) else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {encodable(name): encodable(member) for name, member in cast("dict[str, object]", value).items()}
+    if isinstance(value, list):
+        return [encodable(item) for item in cast("list[object]", value)]
+    return value

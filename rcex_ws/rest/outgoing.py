@@ -1,0 +1,178 @@
+"""The one door out: what a call must be before anything of it is sent, whichever way it goes. Pure.
+
+`Request` asks when it is made, and again when middlewares have had it. What HTTPS would encode, drop or refuse in its
+own way, the socket would send: so that both do the same, it is decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from msgspec import UNSET
+
+from rcex_ws.address import encode_path
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.headers import check_headers, is_token
+from rcex_ws.readers import is_text
+
+if TYPE_CHECKING:
+    from rcex_ws.rest.message import Request
+
+__all__ = ["check_params", "check_request", "check_segment", "encode_json"]
+
+#: A space or a control character, for which URLs have no place; a `#` begins what is never sent.
+_NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\#]")
+
+_FILES = "expected {name: file} or [(name, file)]"
+_QUERY = "text, numbers, True, False or None, or a list of these"
+
+
+def check_request(request: Request) -> None:
+    """Refuse what cannot be sent, and encode the path.
+
+    Raises:
+        ConfigurationError: names the argument, and quotes nothing that may be a secret.
+    """
+    if not is_token(request.method):
+        _refuse("method", "expected a method such as GET", request.method)
+    request.path = _check_path(request.path)
+    _check_timeout(request.timeout)
+    if request.headers != {}:
+        check_headers(request.headers)
+    if request.params is not None:
+        check_params("params", request.params)
+    if request.data is not None or request.files is not None or request.content is not None:
+        _check_body(request)
+
+
+def encode_json(value: object) -> bytes:
+    """Encode the body of a call.
+
+    Raises:
+        ConfigurationError: it has something in it that JSON does not have.
+    """
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError) as exc:
+        raise ConfigurationError(f"json: cannot be encoded as JSON: {exc}") from None
+
+
+def check_segment(id: object) -> str:
+    """Give an id as text, unless it can be none: `.` and `..` would lead to another path.
+
+    Raises:
+        ConfigurationError: it is neither text nor a whole number, empty, `.` or `..`, or has half a character in it.
+    """
+    if not isinstance(id, (str, int)) or isinstance(id, bool):
+        _refuse("id", "expected a text or a whole number", id)
+    text = str(id)
+    if text in {"", ".", ".."} or not is_text(text):
+        raise ConfigurationError(f"id: {text!r} cannot be a segment of a path")
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _checked_path(path: str) -> str:
+    if not path.startswith(("/", "https://", "http://")):
+        raise ConfigurationError("path: expected one that begins with a slash, or an absolute http(s) URL")
+    if _NOT_IN_PATHS.search(path) or not is_text(path):
+        raise ConfigurationError("path: has a space, `#`, backslash, control or half character; encode it as %20, say")
+    local = path.partition("?")[0]
+    if not path.startswith("/"):
+        try:
+            parts = urlsplit(path)
+            plain = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        except ValueError:
+            plain = False
+        if not plain:  # readers disagree on the host of such URLs
+            raise ConfigurationError("path: is an URL with user info or without a plain host name and port")
+    if not {".", ".."}.isdisjoint(unquote(segment) for segment in local.split("/")):
+        raise ConfigurationError("path: has `.` or `..` as a segment, which would lead elsewhere")
+    return encode_path(path)
+
+
+def _check_path(path: object) -> str:
+    if not isinstance(path, str):
+        _refuse("path", "expected a path such as /restapi/v1.0/account/~", path)
+    return _checked_path(path)
+
+
+def _check_timeout(timeout: object) -> None:
+    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout > 0:
+        _refuse("timeout", f"expected seconds above 0, got {timeout!r}", timeout)
+
+
+def check_params(argument: str, params: object) -> None:
+    """Refuse what is no query, and no form.
+
+    Args:
+        argument: its name.
+        params: what was given.
+
+    Raises:
+        ConfigurationError: names the argument and the member.
+    """
+    if not isinstance(params, Mapping):
+        _refuse(argument, "expected a dict of names and values", params)
+    for name, value in cast("Mapping[object, object]", params).items():
+        if not isinstance(name, str) or not is_text(name):
+            _refuse(argument, "a name must be a text", name)
+        many = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else (value,)
+        for one in many:
+            if not isinstance(one, (str, int, float)) and one is not None:
+                hint = "; write a time as text, with .isoformat()" if hasattr(one, "isoformat") else ""
+                _refuse(argument, f"{name}: expected {_QUERY}{hint}", one)
+            if (isinstance(one, float) and one - one != 0) or (isinstance(one, str) and not is_text(one)):
+                raise ConfigurationError(f"{argument}: {name}: is no number, or has half a character in it")
+
+
+def _check_body(request: Request) -> None:
+    if request.files is not None:
+        _check_files(request.files)
+    content = cast("object", request.content)
+    if content is not None and not isinstance(content, (str, bytes)):
+        _refuse("content", "expected bytes or text", content)
+    if request.data is not None:
+        _check_data(request.data)
+    given = [name for name in ("json", "data", "content") if getattr(request, name) not in (UNSET, None)]
+    if request.json is None:
+        given.append("json")
+    if request.content is not None and request.files is not None:
+        given.append("files")
+    if len(given) > 1:
+        raise ConfigurationError(f"{' and '.join(sorted(given))}: a call has one body; pass one of them")
+
+
+def _check_data(data: object) -> None:
+    if not isinstance(data, Mapping):
+        _refuse("data", "expected a dict of form fields; for a ready body there is content=", data)
+    fields = cast("Mapping[object, object]", data)
+    check_params("data", {name: value for name, value in fields.items() if not isinstance(value, bytes)})
+
+
+def _check_files(files: object) -> None:
+    if isinstance(files, Mapping):
+        files = list(cast("Mapping[object, object]", files).items())
+    if not isinstance(files, (list, tuple)):
+        _refuse("files", _FILES, files)
+    for pair in cast("Sequence[Any]", files):
+        if not _is_tuple(pair, 2) or not isinstance(pair[0], str):
+            _refuse("files", _FILES, pair)
+        name, file = pair
+        if _is_tuple(file, 2, 3, 4):  # (filename, file, type, headers), as httpx takes it
+            file = file[1]
+        if not isinstance(file, (str, bytes)) and not hasattr(file, "read"):
+            _refuse("files", f"{name}: expected bytes, text, an open file, or (filename, file, type)", file)
+
+
+def _is_tuple(value: object, *lengths: int) -> bool:
+    return isinstance(value, tuple) and len(cast("tuple[object, ...]", value)) in lengths
+
+
+def _refuse(argument: str, expected: str, value: object) -> NoReturn:
+    raise ConfigurationError(f"{argument}: {expected}, but it is of type {type(value).__name__}")

@@ -1,0 +1,65 @@
+"""What must not be shown: credentials in passing, and fields that hold them. Pure.
+
+Nothing here encrypts. It keeps tokens out of what people print and send on: a repr, a rich repr, and tracebacks that
+show local variables. Whatever serialises (JSON, pickle, a header, an f-string) gives the true value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, SupportsIndex, TypeVar, get_type_hints, overload
+
+from msgspec import Meta, Struct
+
+__all__ = ["SECRET", "HiddenFields", "Secret", "hide"]
+
+T = TypeVar("T")
+
+#: Marks a field of a `HiddenFields`: `Annotated[str, SECRET]`.
+SECRET = Meta(extra={"secret": True})
+
+
+class Secret(str):
+    """Be a text that its repr does not show, nor that of a part of it; else it is a str like any other."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
+        return Secret(super().__getitem__(key))  # rich cuts long texts before it shows them
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Secret, (str(self),)
+
+
+@overload
+def hide(value: str) -> Secret: ...
+@overload
+def hide(value: T) -> T: ...
+def hide(value: object) -> object:
+    """Give a text as a `Secret`; anything else as it is."""
+    return Secret(value) if isinstance(value, str) else value
+
+
+class HiddenFields(Struct, frozen=True):
+    """Be a Struct whose repr does not show the fields that are marked with `SECRET`.
+
+    The fields themselves stay plain: msgspec encodes no subclass of str. A dataclass has `field(repr=False)`.
+    """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        values = ((name, secret, getattr(self, name)) for name, secret in _fields(type(self)).items())
+        return [(name, Secret() if secret and value is not None else value) for name, secret, value in values]
+
+
+@cache
+def _fields(kind: type) -> Mapping[str, bool]:
+    """Tell for each field whether it is a secret."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: SECRET in getattr(hint, "__metadata__", ()) for name, hint in hints.items() if name[0] != "_"}
