@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote, urlsplit
 
-from msgspec import Struct
-
 from rcex_ws.errors import ConfigurationError, ConnectFailed
+from rcex_ws.secret import SECRET, HiddenFields
 
 __all__ = [
     "Address",
@@ -42,7 +41,7 @@ _FORBIDDEN: Final = frozenset(map(chr, range(33))) | {"\\", "\x7f"}
 _RINGCENTRAL: Final = ".ringcentral.com"
 
 
-class Address(Struct, frozen=True):
+class Address(HiddenFields, frozen=True):
     """Say where a server is.
 
     Attributes:
@@ -55,7 +54,7 @@ class Address(Struct, frozen=True):
     scheme: str
     host: str
     port: int
-    resource: str
+    resource: Annotated[str, SECRET]
 
     @property
     def secure(self) -> bool:
@@ -72,9 +71,6 @@ class Address(Struct, frozen=True):
         """The whole address, in ASCII."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.resource}"
-
-    def __repr__(self) -> str:
-        return f"Address({self.scheme!r}, {self.host!r}, {self.port})"
 
 
 class _NoAddress(ValueError):

@@ -6,15 +6,23 @@ show local variables. Whatever serialises (JSON, pickle, a header, an f-string) 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, SupportsIndex, TypeVar, get_type_hints, overload
 
 from msgspec import Meta, Struct
 
-__all__ = ["SECRET", "HiddenFields", "Secret", "hide"]
+__all__ = ["SECRET", "HiddenFields", "Secret", "hide", "redact"]
 
 T = TypeVar("T")
+
+_NAME = rb"[\w-]*(?:token|secret|password|passwd|assertion|authorization|cookie|verifier|jwt|api[_-]?key)[\w-]*"
+#: A member of JSON with such a name; where a frame is cut, its text has no end.
+_MEMBER = re.compile(rb'("' + _NAME + rb'"\s*:\s*)"(?:[^"\\]|\\.)*("|\\?$)', re.IGNORECASE)
+#: The same in a query or form, also inside of a text, and the bearer of a header.
+_FIELD = re.compile(rb"((?:^|[?&\"'\s])(?:" + _NAME + rb"|wsc|code)=)[^&\"'\s]*", re.IGNORECASE)
+_BEARER = re.compile(rb"\b(Bearer|Basic)\s+[\w+/=.~-]+", re.IGNORECASE)
 
 #: Marks a field of a `HiddenFields`: `Annotated[str, SECRET]`.
 SECRET = Meta(extra={"secret": True})
@@ -63,3 +71,9 @@ def _fields(kind: type) -> Mapping[str, bool]:
     """Tell for each field whether it is a secret."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: SECRET in getattr(hint, "__metadata__", ()) for name, hint in hints.items() if name[0] != "_"}
+
+
+def redact(data: bytes) -> str:
+    """Show a message, whole or cut, without the credentials in it: by the names of members, fields and headers."""
+    data = _MEMBER.sub(rb'\1"***\2', data)
+    return _BEARER.sub(rb"\1 ***", _FIELD.sub(rb"\1***", data)).decode(errors="replace")

@@ -31,6 +31,7 @@ from rcex_ws.rest.message import Options, Params, Request, Response, Send
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token
+from rcex_ws.secret import hide
 from rcex_ws.tasks import RootTask, to_the_end
 
 __all__ = ["PRODUCTION", "SANDBOX", "RingCentral"]
@@ -93,6 +94,7 @@ class RingCentral:
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | bool | None = None,
     ) -> None:
+        client_secret, proxy = hide(client_secret), hide(proxy)
         self.server = check_server(server)
         self.client_id = client_id
         self.proxy = proxy
@@ -169,6 +171,8 @@ class RingCentral:
             TransportError: no answer came.
             WrongEventLoop: the client lives in another event loop, thread or process; so for all that follows.
         """
+        # Assigned anew: a traceback that shows local variables must not show these.
+        jwt, code, code_verifier, password = hide(jwt), hide(code), hide(code_verifier), hide(password)
         self.home.check()
         grant = oauth.login_grant(
             jwt=jwt,

@@ -26,6 +26,7 @@ from rcex_ws.home import close_in_children
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.message import UNSET, Files, Request, Response
 from rcex_ws.rest.outgoing import encode_json
+from rcex_ws.secret import hide
 from rcex_ws.version import __version__
 from rcex_ws.websocket.proxies import check_proxy
 
@@ -159,7 +160,7 @@ class HTTPEdge:
     ) -> None:
         check_proxy(proxy)
         self._given = given
-        self._proxy = proxy
+        self._proxy = hide(proxy)
         self._ssl_context = ssl_context
         self._max_response_bytes = max_response_bytes
         self._own: _OwnClient | None = None

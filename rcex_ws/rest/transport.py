@@ -10,6 +10,7 @@ import ssl
 
 import httpx
 
+from rcex_ws.secret import hide
 from rcex_ws.websocket.proxies import Proxy, choose_proxy
 
 __all__ = ["RoutedTransport"]
@@ -41,7 +42,7 @@ class RoutedTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, proxy: str | bool | None, ssl_context: ssl.SSLContext) -> None:
-        self._proxy = proxy
+        self._proxy = hide(proxy)
         self._ssl_context = ssl_context
         self._chosen: dict[tuple[str, bytes, int | None], Proxy | None] = {}
         self._ways: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}

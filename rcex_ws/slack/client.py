@@ -27,6 +27,7 @@ from rcex_ws.connection import (
 from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.home import Home
 from rcex_ws.rest.https import HTTPClient
+from rcex_ws.secret import hide
 from rcex_ws.slack.engine import Engine
 from rcex_ws.slack.feed import running_feed
 from rcex_ws.slack.logs import Log, make_logger
@@ -141,7 +142,7 @@ class RTMClient:
             max_size=max_size,
         )
         self.data_store = MemoryDataStore() if isinstance(data_store, _Default) else data_store
-        self._proxy = proxy
+        self._proxy = hide(proxy)
         self._ssl_context = ssl_context
         self._log = make_logger(logger, log_level)
         self._api = WebApi(

@@ -20,7 +20,7 @@ from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexE
 from rcex_ws.readers import read_retry_after
 from rcex_ws.rest.https import HTTPClient, HTTPEdge, bounded, user_agent
 from rcex_ws.rest.message import Request, Response
-from rcex_ws.secret import Secret
+from rcex_ws.secret import Secret, hide
 from rcex_ws.slack.errors import BadFrame, SlackApiError, SlackHttpError
 from rcex_ws.slack.frames import decode
 
@@ -80,6 +80,7 @@ class WebApi:
         http: HTTPClient | None = None,
         on_rate_limited: Callable[[float], None] | None = None,
     ) -> None:
+        token, proxy = hide(token), hide(proxy)
         if not token or not token.isascii() or not token.isprintable():
             raise ConfigurationError(
                 "token: expected a Slack token (xoxb-... or xoxp-...), got none or an unreadable one"
@@ -114,7 +115,7 @@ class WebApi:
             case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}}:
                 # What Slack tells wrong may be right the next time, where a bad address of the caller's is final.
                 try:
-                    told_address(url, by=method, server=self._server)
+                    told_address(hide(url), by=method, server=self._server)
                 except ConnectFailed as exc:
                     raise SlackHttpError(method, _OK, str(exc)) from None
                 return StartData(Secret(url), self_id, team_id, data)

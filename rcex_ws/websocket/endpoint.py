@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl as ssl_module
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
-from msgspec import Struct, field
+from msgspec import field
 
+from rcex_ws.secret import SECRET, HiddenFields
 from rcex_ws.websocket.socket import Socket
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint", "Opener", "open_websocket"]
 
 
-class Endpoint(Struct, frozen=True):
+class Endpoint(HiddenFields, frozen=True):
     """Say where to connect.
 
     Attributes:
@@ -28,14 +29,11 @@ class Endpoint(Struct, frozen=True):
         max_size: the largest message accepted, in bytes.
     """
 
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    proxy: str | bool | None = None
+    url: Annotated[str, SECRET]
+    headers: Annotated[Mapping[str, str], SECRET] = field(default_factory=dict[str, str])
+    proxy: Annotated[str | bool | None, SECRET] = None
     ssl_context: ssl_module.SSLContext | None = None
     max_size: int = 16 * 2**20
-
-    def __repr__(self) -> str:
-        return f"Endpoint(ssl_context={self.ssl_context!r}, max_size={self.max_size!r})"
 
 
 class Opener(Protocol):

@@ -115,6 +115,7 @@ class ClientHandshake:
         self._protocol.receive_data(head + end)
         self._check_answer()
         self.codec = Codec(self._protocol, max_size=self._max_size)
+        self._head = b""  # with what came behind it, which is the codec's
         self.codec.feed(data)
         return True
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.secret import SECRET, HiddenFields
 
 __all__ = ["Proxy", "check_proxy", "choose_proxy"]
 
@@ -27,7 +28,7 @@ _LIKE_HTTP: Final = {"ws": "http", "wss": "https"}
 _EXPECTED: Final = "a URL such as http://proxy.example:3128 (http, https, socks5 or socks5h)"
 
 
-class Proxy(Struct, frozen=True):
+class Proxy(HiddenFields, frozen=True):
     """Say where a proxy is, and how to log in there.
 
     Attributes:
@@ -41,8 +42,8 @@ class Proxy(Struct, frozen=True):
     scheme: str
     host: str
     port: int
-    username: str | None = None
-    password: str | None = None
+    username: Annotated[str | None, SECRET] = None
+    password: Annotated[str | None, SECRET] = None
 
     @property
     def name(self) -> str:
@@ -60,9 +61,6 @@ class Proxy(Struct, frozen=True):
             login = "a login" if self.username is None else "another login"
             return f"the proxy {self.name} wants {login} (HTTP 407): user and password stand in its URL"
         return f"the proxy {self.name} refused to connect (HTTP {status})"
-
-    def __repr__(self) -> str:
-        return f"<Proxy {self.scheme}://{self.name}{'' if self.username is None else ' with a login'}>"
 
 
 def choose_proxy(

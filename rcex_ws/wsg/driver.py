@@ -17,7 +17,7 @@ from rcex_ws.connection import Endpoint, Link, Loss
 from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError, UpgradeRefused
 from rcex_ws.readers import is_text, read_number, read_struct
 from rcex_ws.rest import LoginRefused, Request, Response, RestError, RingCentral
-from rcex_ws.secret import SECRET, HiddenFields, Secret
+from rcex_ws.secret import SECRET, HiddenFields, Secret, hide
 from rcex_ws.wsg.conversation import Common, WsgConversation
 from rcex_ws.wsg.models import Events, Outcome, SubscriptionState
 
@@ -30,7 +30,7 @@ class _Answer(HiddenFields, frozen=True):
     """The answer of POST /restapi/oauth/wstoken; `expires_in` in seconds."""
 
     ws_access_token: Annotated[str, SECRET]
-    uri: Any = None
+    uri: Annotated[Any, SECRET] = None
     expires_in: Any = None
 
 
@@ -78,7 +78,7 @@ class WsgDriver:
         self._began_at = anyio.current_time()
         wsc = self._common.session.token_to_offer(self._began_at)
         self._offered = wsc is not None
-        secrets = {"access_token": token.ws_access_token} | ({} if wsc is None else {"wsc": wsc})
+        secrets = {"access_token": Secret(token.ws_access_token)} | ({} if wsc is None else {"wsc": Secret(wsc)})
         url = Secret(with_query(token.address.url, secrets))
         context = self._rc.ssl_context if token.address.secure else None  # to make one takes time
         return Endpoint(url, proxy=self._rc.proxy, ssl_context=context, max_size=self._max_size)
@@ -147,7 +147,7 @@ class WsgDriver:
             raise ConnectFailed(f"{_PATH} answered {response.describe()}, which cannot be read: {exc}") from None
         if not answer.ws_access_token or not is_text(answer.ws_access_token):
             raise ConnectFailed(f"{_PATH} answered {response.describe()} without a token that can be used")
-        address = told_address(answer.uri, by=_PATH, server=self._rc.server)
+        address = told_address(hide(answer.uri), by=_PATH, server=self._rc.server)
         return _WsToken(answer.ws_access_token, address, now, read_number(answer.expires_in, WSTOKEN_LIFETIME))
 
     def _read_clock(self, response: Response, *, asked_at: float) -> None:

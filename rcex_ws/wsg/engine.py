@@ -18,12 +18,13 @@ from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervi
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.loop import now
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
+from rcex_ws.secret import redact
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.driver import WsgDriver
-from rcex_ws.wsg.frames import Frame, Wsc, redact
+from rcex_ws.wsg.frames import Frame, Wsc
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
 from rcex_ws.wsg.models import SubscriptionState

@@ -32,6 +32,7 @@ from rcex_ws.connection import (
 from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
 from rcex_ws.loop import Lock
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
+from rcex_ws.secret import hide
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.engine import Engine
@@ -128,7 +129,7 @@ class WebSocketExtension(Extension):
             max_size=max_size,
         )
         _check_store(session_store)
-        self._wsc_token = wsc_token
+        self._wsc_token = hide(wsc_token)
         self._store = session_store
         self._start_in_background = start_in_background
         self._repeat_lost = repeat_lost

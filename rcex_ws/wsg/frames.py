@@ -8,7 +8,6 @@ frame: how the official JavaScript and .NET SDKs read it.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
@@ -36,7 +35,6 @@ __all__ = [
     "next_id",
     "read_envelope",
     "read_error",
-    "redact",
 ]
 
 
@@ -66,7 +64,7 @@ class Meta(Struct, rename="camel", gc=False):
     wsc: Wsc | None = None
 
 
-class Frame(Struct, array_like=True):
+class Frame(HiddenFields, frozen=True, array_like=True):
     """One inbound frame.
 
     Attributes:
@@ -75,7 +73,7 @@ class Frame(Struct, array_like=True):
     """
 
     meta: Meta
-    body: Raw = Raw()
+    body: Annotated[Raw, SECRET] = Raw()
 
     @property
     def key(self) -> str:
@@ -207,9 +205,7 @@ def _multipart(text: str) -> Frame:
     mime = text[end:].lstrip()
     if not mime.startswith(",--") or not mime.rstrip().endswith("]"):
         raise BadFrame("a frame is neither JSON nor multipart")
-    frame = _lenient([meta])
-    frame.body = Raw(mime.rstrip()[1:-1].encode())
-    return frame
+    return Frame(_lenient([meta]).meta, Raw(mime.rstrip()[1:-1].encode()))
 
 
 def read_envelope(body: Raw) -> Envelope:
@@ -252,14 +248,6 @@ def decode_body(body: Raw) -> Any:
         return read_json(body)
     except NotJSON as exc:
         raise BadFrame("a body is no JSON") from exc
-
-
-_secrets = re.compile(rb'("(?:token|access_token|ws_access_token|refresh_token|assertion|password)"\s*:\s*)"[^"]*"')
-
-
-def redact(data: bytes) -> str:
-    """Show a frame without the tokens in it."""
-    return _secrets.sub(rb'\1"***"', data).decode(errors="replace")
 
 
 def _status(value: object) -> int:

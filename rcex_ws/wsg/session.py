@@ -11,6 +11,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from rcex_ws.connection import Loss, LossKind
+from rcex_ws.secret import Secret
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, Outcome, Recovery
 
@@ -103,7 +104,7 @@ class Session:
             self.decide(Outcome.WINDOW_EXCEEDED)
             return None
         outage.offered = True
-        return self.wsc.token
+        return Secret(self.wsc.token)
 
     def attempt_over(self) -> None:
         """Take note that an attempt has failed; not of one that closing cuts off."""

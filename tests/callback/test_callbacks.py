@@ -76,13 +76,20 @@ async def test_tls(tls_peer: Any, authority: Any, owned: Any, scripted: Any) -> 
 
 
 @pytest.mark.parametrize("scheme", ["http", "gopher", "nonsense"])
-async def test_an_address_of_another_kind_is_a_failed_attempt(owned: Any, scripted: Any, scheme: str) -> None:
-    handler = scripted()
-    async with owned(f"{scheme}://127.0.0.1:1/", handler) as owner:
-        assert await owner.ended() == NORMAL
-    (reason,) = handler.of("ondisconnect")
+async def test_an_address_of_another_kind_is_a_failed_attempt_if_it_was_told(
+    peer: Any, owned: Any, scripted: Any, scheme: str
+) -> None:
+    told = [peer.url, f"{scheme}://127.0.0.1:1/"]
+
+    async def next_url() -> str:
+        return told.pop()
+
+    handler = scripted(ondisconnect=Reconnect(1))
+    async with owned("ws://127.0.0.1:1/", handler, next_url=next_url):
+        await handler.saw("onconnect")
+    _, reason = handler.of("ondisconnect")
     assert isinstance(reason, ConnectFailed)
-    assert not reason.retryable
+    assert reason.retryable
 
 
 @pytest.mark.parametrize("frame", [Text("héllo"), Binary(b"\xff\x00")])

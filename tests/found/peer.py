@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any
@@ -35,6 +36,7 @@ class Peer:
     Args:
         ahead: seconds by which its clock is ahead of this machine's.
         buffer_size: most notifications kept for a lost session; the oldest go first.
+        tls: its certificate, to be an https server.
 
     Attributes:
         ahead: as above; its clock can be set while it runs. Whoever sets this machine's clock does not change it.
@@ -53,6 +55,7 @@ class Peer:
         scripted: raw HTTP answers by path, each to be given once before the usual ones. None closes the connection.
         details: members of ConnectionDetails to be set.
         seen: the head of each HTTP request, upgrades included.
+        wsc_prefix: begins each recovery token.
         calls: method, path and event filters of each call, over HTTP or the WebSocket.
         upgrades: how many connections have become WebSockets.
         recovered: how many of them have recovered the session.
@@ -62,7 +65,8 @@ class Peer:
 
     client_id, client_secret, jwt = "id", "secret", "jwt"
 
-    def __init__(self, *, ahead: float = 0.0, buffer_size: int = 100) -> None:
+    def __init__(self, *, ahead: float = 0.0, buffer_size: int = 100, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.ahead = ahead
         self.replay_only: int | None = None
         self._cut: Link | None = None  # on which a part of the replay is lost
@@ -73,6 +77,7 @@ class Peer:
         self.scripted: dict[str, list[bytes | None]] = {}
         self.details: dict[str, Any] = {}
         self.seen: list[str] = []
+        self.wsc_prefix = "wsc"
         self.calls: list[tuple[str, str, list[str]]] = []
         self.upgrades = self.recovered = self.given_up = self.heartbeats = 0
         self._epoch = time.time() - time.monotonic()
@@ -93,8 +98,9 @@ class Peer:
     def __enter__(self) -> Peer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
-        self.server = f"http://127.0.0.1:{port}"
-        self.ws_uri = self.told_uri = f"ws://127.0.0.1:{port}/ws"
+        s, host = ("", "127.0.0.1") if self._tls is None else ("s", "localhost")
+        self.server = f"http{s}://{host}:{port}"
+        self.ws_uri = self.told_uri = f"ws{s}://{host}:{port}/ws"
         self._begin(self._accept)
         return self
 
@@ -219,8 +225,12 @@ class Peer:
             self._sockets.append(sock)
             self._begin(self._serve, sock)
 
-    def _serve(self, sock: socket.socket) -> None:
-        with sock, suppress(OSError):  # a client may leave or be killed at any time
+    def _serve(self, raw: socket.socket) -> None:
+        with ExitStack() as stack, suppress(OSError):  # a client may leave or be killed at any time
+            sock = stack.enter_context(raw)
+            if self._tls is not None:
+                sock = stack.enter_context(self._tls.wrap_socket(raw, server_side=True))
+                self._sockets.append(sock)
             data = b""
             while True:
                 while b"\r\n\r\n" not in data:
@@ -265,7 +275,7 @@ class Peer:
     def _answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         """Answer one call, over whichever way it came; the caller holds the lock."""
         path = path.partition("?")[0].rstrip("/")
-        filters: list[str] = body["eventFilters"] if body else []
+        filters: list[str] = (body or {}).get("eventFilters", [])
         self.calls.append((method, path, filters))
         if path == "/restapi/oauth/wstoken":
             return 200, {"ws_access_token": "wstoken", "uri": self.told_uri, "expires_in": 60}
@@ -336,7 +346,7 @@ class Peer:
                     recovery = {"recoveryState": "Failed", "recoveryErrorCode": self.refuse_recovery or "WSG-1005"}
             self.buffer.clear()
             self._numbers += 1
-            self._wscs.add(wsc := f"wsc-{self._numbers}")
+            self._wscs.add(wsc := f"{self.wsc_prefix}-{self._numbers}")
             created = datetime.fromtimestamp(self.creation_time or self.now(), UTC)
             details = {
                 "creationTime": f"{created:%Y-%m-%dT%H:%M:%S}.{created.microsecond // 1000:03d}+0000",

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rcex_ws.secret import redact
 from rcex_ws.wsg.frames import (
     BadFrame,
     Wsc,
@@ -19,7 +20,6 @@ from rcex_ws.wsg.frames import (
     encode_request,
     read_envelope,
     read_error,
-    redact,
 )
 
 RECORDED_DETAILS = (
