@@ -10,6 +10,7 @@ import ssl
 
 import httpx
 
+from rcex_ws.readers import read_digits
 from rcex_ws.secret import hide
 from rcex_ws.websocket.proxies import Proxy, choose_proxy
 
@@ -102,8 +103,8 @@ def _refusal(proxy: Proxy, text: str) -> str:
     """Say why a proxy did not connect; the text is httpcore's: a status with what the proxy says of it, or of SOCKS."""
     if proxy.is_socks:
         return f"the proxy {proxy.name} did not connect: {text.rstrip('.')}"
-    status = text.partition(" ")[0]
-    return proxy.refusal(int(status)) if status.isdecimal() else f"the proxy {proxy.name} did not connect"
+    status = read_digits(text.partition(" ")[0])
+    return f"the proxy {proxy.name} did not connect" if status is None else proxy.refusal(status)
 
 
 def _is_tls(exc: BaseException | None) -> bool:
