@@ -28,6 +28,8 @@ __all__ = ["check_params", "check_request", "check_segment", "encode_json"]
 #: A space or a control character, for which URLs have no place; a `#` begins what is never sent.
 _NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\#]")
 
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
 _FILES = "expected {name: file} or [(name, file)]"
 _QUERY = "text, numbers, True, False or None, or a list of these"
 
@@ -38,10 +40,13 @@ def check_request(request: Request) -> None:
     Raises:
         ConfigurationError: names the argument, and quotes nothing that may be a secret.
     """
-    if not is_token(request.method):
-        _refuse("method", "expected a method such as GET", request.method)
-    request.path = _check_path(request.path)
-    _check_timeout(request.timeout)
+    # Once per call: what is as it nearly always is, is told by one comparison each.
+    method, path, timeout = request.method, request.path, request.timeout
+    if method not in _METHODS and not is_token(method):
+        _refuse("method", "expected a method such as GET", method)
+    request.path = _checked_path(path) if type(path) is str else _check_path(path)
+    if type(timeout) is not float or not timeout > 0:
+        _check_timeout(timeout)
     if request.headers != {}:
         check_headers(request.headers)
     if request.params is not None:
