@@ -3,12 +3,13 @@
 from rcex_ws.slack.bot import Bot, BotHandler
 from rcex_ws.slack.bot_slack import BotSlack
 from rcex_ws.slack.client import RTMClient
-from rcex_ws.slack.errors import MessageRejected, SlackApiError, SlackHttpError
+from rcex_ws.slack.errors import BadFrame, MessageRejected, SlackApiError, SlackHttpError
 from rcex_ws.slack.messages import Sent
 from rcex_ws.slack.models import Events, Outcome, Reply
 from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore, SQLiteDataStore
 
 __all__ = [
+    "BadFrame",
     "Bot",
     "BotHandler",
     "BotSlack",

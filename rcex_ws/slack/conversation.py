@@ -180,6 +180,8 @@ class SlackConversation:
             common.feed.frame(data, event, public=False)
             if message is not None:
                 common.feed.message(message)
+        elif kind == "error":  # a refusal, and an event all the same
+            common.feed.frame(data, event, public=True)
         else:
             common.messages.replayed(number)
             common.feed.frame(data, event, public=True)

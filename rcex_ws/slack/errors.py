@@ -6,30 +6,48 @@ from collections.abc import Mapping
 from typing import Any
 
 from rcex_ws.errors import RcexError
+from rcex_ws.slack.refusals import REFUSALS, passes
 
-__all__ = ["UNRECOVERABLE", "BadFrame", "MessageRejected", "SlackApiError", "SlackHttpError"]
+__all__ = ["BadFrame", "MessageRejected", "SlackApiError", "SlackHttpError"]
 
-#: The codes of rtm.start and rtm.connect after which no Slack client tries again (`@slack/client` 3.16.0).
-UNRECOVERABLE = frozenset({"not_authed", "invalid_auth", "account_inactive", "user_removed_from_team", "team_disabled"})
+#: Characters of what Slack says that are shown in a message.
+_SHOWN = 200
+#: Slack's number for "slow down, too many messages...": the only one of its numbers that says to try again.
+_SLOW_DOWN = -1
 
 
 class SlackApiError(RcexError):
-    """Report that a Web API method answered `{"ok": false}`.
+    """Report that a Web API method answered `{"ok": false}`; `rcex_ws.slack.refusals` has what the codes mean.
 
     Args:
         method: as in "rtm.connect".
         code: Slack's word for it.
+        data: the whole answer.
+        retry_after: seconds that the answer asks to wait, or None.
 
     Attributes:
-        data: the whole answer.
+        needed: the scopes of which one is missing, as Slack lists them; None if it did not say.
+        provided: the scopes that the token has, likewise.
+        warning: what else Slack says is wrong with the call.
+        advice: what to do about it; None for a code that we do not know.
     """
 
-    def __init__(self, method: str, code: str, data: Mapping[str, Any]) -> None:
-        super().__init__(f"{method}: Slack answered {code!r}")
+    def __init__(self, method: str, code: str, data: Mapping[str, Any], *, retry_after: float | None = None) -> None:
+        known = REFUSALS.get(code)
         self.method = method
         self.code = code
         self.data = data
-        self.retryable = code not in UNRECOVERABLE
+        self.retry_after = retry_after
+        self.needed = _words(data.get("needed"))
+        self.provided = _words(data.get("provided"))
+        self.warning = _words(data.get("warning"))
+        self.advice = None if known is None else known.advice
+        self.retryable = passes(method, code)
+        told = [("needed", self.needed), ("provided", self.provided), ("warning", self.warning)]
+        details = "; ".join(f"{name}: {_shown(words)}" for name, words in told if words is not None)
+        message = f"{method}: Slack answered {_shown(code)!r}"
+        message += f" ({details})" if details else ""
+        super().__init__(message if self.advice is None else f"{message}. {self.advice}")
 
 
 class SlackHttpError(RcexError):
@@ -51,7 +69,7 @@ class SlackHttpError(RcexError):
 
 
 class MessageRejected(RcexError):
-    """Report that Slack refused a message.
+    """Report that Slack refused a message; it can be sent again where Slack only said to slow down.
 
     Args:
         code: Slack's number for it; None if it gave none.
@@ -63,7 +81,25 @@ class MessageRejected(RcexError):
         super().__init__(f"Slack refused the message: {text}")
         self.code = code
         self.frame = frame
+        self.retryable = code == _SLOW_DOWN
 
 
 class BadFrame(RcexError):
     """Report a frame that is no JSON object; the connection survives it."""
+
+
+def _words(value: object) -> str | None:
+    """Give a text, or the texts of a list, as one; None for anything else and for none."""
+    match value:
+        case str():
+            return value or None
+        case [str(), *_]:
+            return ", ".join(one for one in value if isinstance(one, str))
+        case _:
+            return None
+
+
+def _shown(words: str) -> str:
+    """Make what a server said fit for a message."""
+    line = "".join(char if char.isprintable() else " " for char in words)
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."

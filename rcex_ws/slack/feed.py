@@ -173,9 +173,9 @@ class Feed:
                 await self._store.apply(event, self_id=self._self_id, team_id=self._team_id)
             except Exception as exc:  # noqa: BLE001 - logged and reported
                 self._raised(exc)
-        if event.get("reply_to"):
-            return  # a message of our own: its sender hears of it
         kind = event["type"]
+        if event.get("reply_to") and kind != "error":
+            return  # a message of our own: its sender hears of it
         if emitter.hears(_SLACK_EVENT):
             await emitter.dispatch(_SLACK_EVENT, kind, event)
         if emitter.hears(kind):

@@ -158,7 +158,7 @@ class Messages:
             self._log.info("an answer to message %d, which nobody waits for", number)
             return None
         self._answered[sent.over] = number
-        if "type" not in event and event.get("ok") is not True:
+        if _is_refusal(event):
             self.table.fail(str(number), _rejection(event))
             return None
         message: Mapping[str, Any] = {name: value for name, value in event.items() if name != "reply_to"}
@@ -217,6 +217,13 @@ def _lost(pending: Pending[Reply]) -> RcexError:
     if pending.sent:
         return RequestLost("the client was closed before the answer came", sent=True)
     return RequestLost("not sent: the client was closed", sent=False)
+
+
+def _is_refusal(event: Event) -> bool:
+    """Tell a refusal: "ok" is false, or an acknowledgement lacks it; or it is an event `error` that says of what."""
+    if event.get("type") == "error" or event.get("ok") is False:
+        return True
+    return "type" not in event and event.get("ok") is not True
 
 
 def _rejection(event: Event) -> MessageRejected:

@@ -33,6 +33,8 @@ StartMethod = Literal["rtm.connect", "rtm.start"]
 _MOST_BYTES = 256 * 2**20
 
 _OK, _TOO_MANY_REQUESTS = 200, 429
+#: Slack's word for a 429; some servers say it with 200.
+_RATE_LIMITED = "ratelimited"
 #: Seconds to wait when a 429 does not say how long (`@slack/client` 3.16.0).
 _DEFAULT_RETRY_AFTER = 60.0
 #: Seconds to wait when it says 0: where no schedule decides, a call must not run hot.
@@ -164,18 +166,24 @@ class WebApi:
         except BadFrame as exc:
             raise SlackHttpError(method, _OK, f"the answer cannot be read: {exc}") from None
         if data.get("ok") is not True:
-            raise SlackApiError(method, str(data.get("error", "unknown_error")), data)
+            code = str(data.get("error", "unknown_error"))
+            raise SlackApiError(method, code, data, retry_after=_wait_of(response, otherwise=code == _RATE_LIMITED))
         return data
 
 
 def _http_error(method: str, response: Response) -> RcexError:
     """Make the error for an answer other than 200; whatever its status, a Retry-After counts."""
-    seconds = read_retry_after(response.headers.get("Retry-After"), now=time.time())
-    if response.status_code != _TOO_MANY_REQUESTS:
+    limited = response.status_code == _TOO_MANY_REQUESTS
+    seconds = _wait_of(response, otherwise=limited)
+    if not limited or seconds is None:
         return SlackHttpError(method, response.status_code, f"HTTP {response.status_code}", retry_after=seconds)
-    if seconds is None:
-        seconds = _DEFAULT_RETRY_AFTER
     return RateLimited(f"{method}: Slack asks to wait {seconds:g} s", retry_after=seconds)
+
+
+def _wait_of(response: Response, *, otherwise: bool) -> float | None:
+    """Give the seconds of a Retry-After; without one None, or otherwise what is waited after a rate limit."""
+    seconds = read_retry_after(response.headers.get("Retry-After"), now=time.time())
+    return _DEFAULT_RETRY_AFTER if seconds is None and otherwise else seconds
 
 
 def _form_value(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from rcex_ws.errors import SlowConsumer
-from rcex_ws.slack.errors import BadFrame
+from rcex_ws.slack import BadFrame
 
 
 async def test_bad_frames_are_dropped_like_any_others(make_client: Any, slack: Any, told: Any, until: Any) -> None:

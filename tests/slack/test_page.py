@@ -9,7 +9,7 @@ from pathlib import Path
 from rcex_ws import WebSocketExtension
 from rcex_ws.rest.client import RingCentral
 from rcex_ws.slack import Events, Outcome, RTMClient
-from rcex_ws.slack.errors import UNRECOVERABLE
+from rcex_ws.slack.refusals import REFUSALS
 
 PAGE = (Path(__file__).parents[2] / "docs/slack.md").read_text()
 OPTIONS = set(inspect.signature(RTMClient).parameters)
@@ -42,8 +42,14 @@ def test_the_lifecycle_names_events_and_states_there_are():
     }
     drawn = set(re.findall(r"^[A-Z ]{12} ([a-z_]+)", text, re.MULTILINE))
     assert drawn <= {str(event) for event in Events}
-    for code in UNRECOVERABLE:
-        assert f"`{code}`" in text
+
+
+def test_the_page_tells_of_every_refusal_whether_it_is_final():
+    told = {}
+    for row in section("When Slack refuses").splitlines():
+        if row.startswith(("| final", "| passing")):
+            told |= dict.fromkeys(re.findall(r"`(\w+)`", row), row.startswith("| final"))
+    assert told == {code: refusal.final for code, refusal in REFUSALS.items()}
 
 
 def test_every_outcome_is_told():

@@ -1,0 +1,101 @@
+"""What the refusals of rtm.connect and rtm.start mean: whether the same call can succeed later, and what to do. Pure.
+
+The names are those of the error tables on Slack's pages of the two methods, docs.slack.dev/reference/methods/rtm.connect
+and rtm.start (32 names, most of them common to every method, as of November 2026), `unknown_method`, which a server
+answers that has no such method, and the two further ones after which `@slack/client` 3.16.0 and `@slack/rtm-api` do not
+try again. Slack says of its tables that other errors can come: one that is not here passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = ["REFUSALS", "Refusal", "passes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Judge one of Slack's errors.
+
+    Attributes:
+        final: whether the same call fails again until somebody changes something.
+        advice: what to do, in one sentence.
+    """
+
+    final: bool
+    advice: str
+
+
+def _final(advice: str) -> Refusal:
+    return Refusal(final=True, advice=advice)
+
+
+def _passing(advice: str) -> Refusal:
+    return Refusal(final=False, advice=advice)
+
+
+_OUR_REQUEST = "The request came damaged to Slack: check what stands between, a proxy or an HTTP client of your own."
+
+REFUSALS: Mapping[str, Refusal] = MappingProxyType(
+    {
+        # The token
+        "not_authed": _final("No token came with the call: give the client one, and see that no proxy drops headers."),
+        "invalid_auth": _final("Give the client a valid token, and call from an address that the workspace allows."),
+        "account_inactive": _final("The user or the workspace of this token is gone: install the app again."),
+        "token_revoked": _final("The app was removed or the token revoked: install the app again for a new token."),
+        "token_expired": _final("The token has expired: get a new one; RTM needs a token that does not expire."),
+        "user_removed_from_team": _final("The user of this token left the workspace: install the app as another user."),
+        "team_disabled": _final("The workspace is disabled: its owners have to restore it."),
+        # Who may use RTM
+        "not_allowed_token_type": _final(
+            "RTM takes tokens of classic apps only, and new ones cannot be made: use Socket Mode or the Events API."
+        ),
+        "missing_scope": _final("Add the needed scope to the app, and install it again for a new token."),
+        "no_permission": _final("The token may not do this: check the scopes of the app and install it again."),
+        "access_denied": _final("Access is denied: ask an administrator of the workspace."),
+        "ekm_access_denied": _final("Administrators have suspended posting for this workspace: ask them."),
+        "team_access_not_granted": _final("The token has no access to this workspace: install the app there."),
+        "enterprise_is_restricted": _final("An Enterprise organisation may not call it: use a workspace's token."),
+        "two_factor_setup_required": _final("The user of this token has to set up two-factor authentication first."),
+        # The method
+        "rtm_connect_required": _final("Slack has retired rtm.start: use start_method='rtm.connect'."),
+        "method_deprecated": _final("Slack has retired this method: for rtm.start use start_method='rtm.connect'."),
+        "deprecated_endpoint": _final("Slack has retired this address: check api_url and start_method."),
+        "unknown_method": _final("There is no such method: check api_url and the method's name."),
+        # The request
+        "invalid_arguments": _final("Check the options that were given to start()."),
+        "invalid_arg_name": _final("Check the names of the options that were given to start()."),
+        "invalid_array_arg": _final("Give texts, numbers and booleans as options, no lists."),
+        "invalid_charset": _final(_OUR_REQUEST),
+        "invalid_form_data": _final(_OUR_REQUEST),
+        "invalid_post_type": _final(_OUR_REQUEST),
+        "missing_post_type": _final(_OUR_REQUEST),
+        # What passes
+        "accesslimited": _passing("The network that this program is in may not call it: another one, or later, may."),
+        "fatal_error": _passing("Slack has failed: try again later."),
+        "internal_error": _passing("Slack has failed: try again later."),
+        "migration_in_progress": _passing("The workspace moves to another server: try again later."),
+        "org_login_required": _passing("The workspace moves to an Enterprise organisation: try again later."),
+        "ratelimited": _passing("Too many calls: try again when Slack allows; it promises one connect a minute."),
+        "request_timeout": _passing("The request did not arrive whole: try again later."),
+        "service_unavailable": _passing("Slack is not available: try again later."),
+        "team_added_to_org": _passing("The workspace moves to an Enterprise organisation: try again later."),
+    }
+)
+
+
+def passes(method: str, code: str) -> bool:
+    """Tell whether the same call can succeed later without a change by the caller.
+
+    What the table does not know passes where a connection is asked for: to give up on a refusal of a moment costs more
+    than an attempt by schedule. Of another method it is final: its own errors, of which there are hundreds, are about
+    what was asked for (`channel_not_found`), and nothing asks again by itself.
+
+    Args:
+        method: as in "rtm.connect".
+        code: Slack's word for the error.
+    """
+    known = REFUSALS.get(code)
+    return method.startswith("rtm.") if known is None else not known.final
