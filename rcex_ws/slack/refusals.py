@@ -1,7 +1,7 @@
 """What the refusals of rtm.connect and rtm.start mean: whether the same call can succeed later, and what to do. Pure.
 
-The names are those of the error tables on Slack's pages of the two methods, docs.slack.dev/reference/methods/rtm.connect
-and rtm.start (32 names, most of them common to every method, as of November 2026), `unknown_method`, which a server
+The names are those of the error tables on Slack's pages of the two methods, as of November 2026 (32 names, most of them
+common to every method; docs.slack.dev/reference/methods/rtm.connect and rtm.start), `unknown_method`, which a server
 answers that has no such method, and the two further ones after which `@slack/client` 3.16.0 and `@slack/rtm-api` do not
 try again. Slack says of its tables that other errors can come: one that is not here passes.
 """

@@ -14,8 +14,45 @@ from rcex_ws.slack.refusals import REFUSALS
 from rcex_ws.testing import FakeSlack
 
 #: Slack's pages of the two methods, `unknown_method`, and the two more that its own clients know.
-FINAL = ["not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired", "user_removed_from_team", "team_disabled", "not_allowed_token_type", "missing_scope", "no_permission", "access_denied", "ekm_access_denied", "team_access_not_granted", "enterprise_is_restricted", "two_factor_setup_required", "rtm_connect_required", "method_deprecated", "deprecated_endpoint", "unknown_method", "invalid_arguments", "invalid_arg_name", "invalid_array_arg", "invalid_charset", "invalid_form_data", "invalid_post_type", "missing_post_type"]
-PASSING = ["accesslimited", "fatal_error", "internal_error", "migration_in_progress", "org_login_required", "ratelimited", "request_timeout", "service_unavailable", "team_added_to_org"]
+FINAL = [
+    "not_authed",
+    "invalid_auth",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "user_removed_from_team",
+    "team_disabled",
+    "not_allowed_token_type",
+    "missing_scope",
+    "no_permission",
+    "access_denied",
+    "ekm_access_denied",
+    "team_access_not_granted",
+    "enterprise_is_restricted",
+    "two_factor_setup_required",
+    "rtm_connect_required",
+    "method_deprecated",
+    "deprecated_endpoint",
+    "unknown_method",
+    "invalid_arguments",
+    "invalid_arg_name",
+    "invalid_array_arg",
+    "invalid_charset",
+    "invalid_form_data",
+    "invalid_post_type",
+    "missing_post_type",
+]
+PASSING = [
+    "accesslimited",
+    "fatal_error",
+    "internal_error",
+    "migration_in_progress",
+    "org_login_required",
+    "ratelimited",
+    "request_timeout",
+    "service_unavailable",
+    "team_added_to_org",
+]
 
 
 def test_k1_the_table_has_every_published_error_and_one_sentence_for_each() -> None:
