@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from rcex_ws.errors import RcexError
 from rcex_ws.slack.refusals import REFUSALS, passes
@@ -90,13 +90,9 @@ class BadFrame(RcexError):
 
 def _words(value: object) -> str | None:
     """Give a text, or the texts of a list, as one; None for anything else and for none."""
-    match value:
-        case str():
-            return value or None
-        case [str(), *_]:
-            return ", ".join(one for one in value if isinstance(one, str))
-        case _:
-            return None
+    if isinstance(value, list):
+        value = ", ".join(one for one in cast("list[object]", value) if isinstance(one, str))
+    return value if isinstance(value, str) and value else None
 
 
 def _shown(words: str) -> str:

@@ -62,6 +62,12 @@ class Change:
         if id_ is not None and record is not None:
             self.tables.put(kind, id_, {**record, **properties})
 
+    def update_conversation(self, id_: str, **properties: object) -> None:
+        """Set properties of a channel, group or dm, if it is known."""
+        kind = self.tables.kind_of(id_)
+        if kind is not None:
+            self.update(kind, id_, **properties)
+
     def set_pref(self, kind: Kind, id_: str | None, name: str, value: object) -> None:
         """Set one preference of a user or team, if it is known."""
         record = None if id_ is None else self.tables.get(kind, id_)
@@ -77,29 +83,40 @@ class Change:
         if kind in CONVERSATIONS:
             self.tables.forget(id_)
 
-    def add_member(self, conversation_id: str, user_id: str) -> None:
-        """Add a member once."""
+    def add_member(self, conversation_id: str, user_id: str | None) -> None:
+        """Add a member once; `is_member` says whether we are one."""
         known = self.conversation(conversation_id)
-        if known is not None:
+        if known is not None and user_id is not None:
             kind, record = known
             members: list[str] = record.get("members") or []
             if user_id not in members:
                 self.update(kind, conversation_id, members=[*members, user_id])
+            if user_id == self.self_id:
+                self.update(kind, conversation_id, is_member=True)
 
     def remove_member(self, conversation_id: str, user_id: str | None) -> None:
         """Remove a member; nothing when he is not one."""
         known = self.conversation(conversation_id)
-        if known is not None:
+        if known is not None and user_id is not None:
             kind, record = known
             members: list[str] = record.get("members") or []
             if user_id in members:
                 self.update(kind, conversation_id, members=[one for one in members if one != user_id])
+            if user_id == self.self_id:
+                self.update(kind, conversation_id, is_member=False)
 
     def add_message(self, conversation_id: str, message: Fields) -> None:
         """Append a message to the history of a conversation, if that is known; one that is there stays as it is."""
         check_message(message)
         if self.tables.kind_of(conversation_id) is not None:
             self.tables.append(conversation_id, message.data)
+
+    def merge_message(self, conversation_id: str, message: Fields) -> None:
+        """Let a message add to what is known of the one with the same timestamp, if there is one."""
+        check_message(message)
+        known = self.tables.message(conversation_id, message.key("ts"))
+        if known is not None:
+            self.tables.replace(conversation_id, {**known, **message.data})
 
     def replace_message(self, conversation_id: str, message: Fields) -> None:
         """Put a message in the place of the one with the same timestamp, if there is one."""

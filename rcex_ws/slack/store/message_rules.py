@@ -7,27 +7,82 @@ a deletion or a reaction touches the one entry that bears its timestamp.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from rcex_ws.slack.store.change import Change, check_message
 from rcex_ws.slack.store.fields import Fields
 
 __all__ = [
     "add_message",
+    "archive_by_message",
     "change_message",
+    "count_reply",
     "delete_message",
+    "describe_by_message",
     "join_by_message",
     "leave_by_message",
     "reaction_added",
     "reaction_removed",
+    "rename_by_message",
 ]
 
 _Reaction = dict[str, Any]
 
+#: More are no seconds since 1970; int() refuses thousands.
+_DIGITS = 18
+
 
 def add_message(change: Change, event: Fields) -> None:
     """Append a message, an answer in a thread too."""
+    # Slack's page of message_replied: as it is dispatched it lacks its subtype.
+    if event.data.get("hidden") and "subtype" not in event.data and "message" in event.data:
+        count_reply(change, event)
+    else:
+        change.add_message(event.key("channel"), event)
+
+
+def count_reply(change: Change, event: Fields) -> None:
+    """Note the number of replies at the message that they answer, append the event."""
+    message = event.optional_nested("message")
+    if message is not None:
+        change.merge_message(event.key("channel"), message)
     change.add_message(event.key("channel"), event)
+
+
+def describe_by_message(what: Literal["topic", "purpose"]) -> Callable[[Change, Fields], None]:
+    """Make a rule that sets the topic or the purpose, and appends the message."""
+
+    def rule(change: Change, event: Fields) -> None:
+        check_message(event)
+        text = event.optional_text(what)
+        if text is not None:
+            seconds, _, _ = event.key("ts").partition(".")
+            last_set = int(seconds) if seconds.isdecimal() and len(seconds) <= _DIGITS else 0
+            about = {"value": text, "creator": event.optional_text("user") or "", "last_set": last_set}
+            change.update_conversation(event.key("channel"), **{what: about})
+        add_message(change, event)
+
+    return rule
+
+
+def rename_by_message(change: Change, event: Fields) -> None:
+    """Set the name, append the message."""
+    check_message(event)
+    name = event.optional_text("name")
+    if name is not None:
+        change.update_conversation(event.key("channel"), name=name)
+    add_message(change, event)
+
+
+def archive_by_message(*, is_archived: bool) -> Callable[[Change, Fields], None]:
+    """Make a rule that archives, or takes that back, and appends the message."""
+
+    def rule(change: Change, event: Fields) -> None:
+        check_message(event)
+        change.update_conversation(event.key("channel"), is_archived=is_archived)
+        add_message(change, event)
+
+    return rule
 
 
 def join_by_message(change: Change, event: Fields) -> None:

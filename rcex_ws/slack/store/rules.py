@@ -13,12 +13,16 @@ from rcex_ws.slack.store.change import Change
 from rcex_ws.slack.store.fields import Fields
 from rcex_ws.slack.store.message_rules import (
     add_message,
+    archive_by_message,
     change_message,
+    count_reply,
     delete_message,
+    describe_by_message,
     join_by_message,
     leave_by_message,
     reaction_added,
     reaction_removed,
+    rename_by_message,
 )
 from rcex_ws.slack.store.tables import Kind
 
@@ -82,17 +86,27 @@ def _upsert(kind: Kind, name: str) -> Rule:
     return lambda change, event: change.upsert(kind, event.nested(name))
 
 
-def _flag(name: str, value: bool) -> Rule:
+def _joined(kind: Kind, *, anew: bool) -> Rule:
+    """Make a rule for where we have come to be a member: the object that comes with it need not say so."""
+
     def rule(change: Change, event: Fields) -> None:
-        _update_conversation(change, event.key("channel"), **{name: value})
+        channel = event.nested("channel")
+        if anew:
+            change.set(kind, channel)
+        else:
+            change.upsert(kind, channel)
+        id_ = channel.key("id")
+        change.add_member(id_, change.self_id)
+        change.update_conversation(id_, is_member=True)
 
     return rule
 
 
-def _update_conversation(change: Change, id_: str, **properties: object) -> None:
-    kind = change.tables.kind_of(id_)
-    if kind is not None:
-        change.update(kind, id_, **properties)
+def _flag(name: str, value: bool) -> Rule:
+    def rule(change: Change, event: Fields) -> None:
+        change.update_conversation(event.key("channel"), **{name: value})
+
+    return rule
 
 
 def _deleted(change: Change, event: Fields) -> None:
@@ -108,9 +122,7 @@ def _rename(change: Change, event: Fields) -> None:
 
 
 def _channel_left(change: Change, event: Fields) -> None:
-    id_ = event.key("channel")
-    change.remove_member(id_, change.self_id)
-    _update_conversation(change, id_, is_member=False)
+    change.remove_member(event.key("channel"), change.self_id)
 
 
 def _group_left(change: Change, event: Fields) -> None:
@@ -123,7 +135,7 @@ def _group_left(change: Change, event: Fields) -> None:
 
 def _marked(change: Change, event: Fields) -> None:
     # What is unread follows from `last_read` and the history, so there is nothing to recalculate.
-    _update_conversation(change, event.key("channel"), last_read=event.key("ts"))
+    change.update_conversation(event.key("channel"), last_read=event.key("ts"))
 
 
 def _member_joined(change: Change, event: Fields) -> None:
@@ -167,6 +179,21 @@ def _team_pref(change: Change, event: Fields) -> None:
     change.set_pref("team", change.team_id, event.text("name"), event.present("value"))
 
 
+#: What a message tells of its channel or group, whose subtypes differ in the first word alone.
+_BY_MESSAGE: Mapping[str, Rule] = {
+    f"message::{prefix}_{what}": rule
+    for prefix in ("channel", "group")
+    for what, rule in (
+        ("archive", archive_by_message(is_archived=True)),
+        ("join", join_by_message),
+        ("leave", leave_by_message),
+        ("name", rename_by_message),
+        ("purpose", describe_by_message("purpose")),
+        ("topic", describe_by_message("topic")),
+        ("unarchive", archive_by_message(is_archived=False)),
+    )
+}
+
 #: By event type; "message" takes the messages whose subtype has no rule of its own. What is not here changes nothing.
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -175,18 +202,22 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "channel_archive": _flag("is_archived", True),
         "channel_created": _set("channel", "channel"),
         "channel_deleted": _deleted,
-        "channel_joined": _upsert("channel", "channel"),
+        "channel_joined": _joined("channel", anew=False),
         "channel_left": _channel_left,
         "channel_marked": _marked,
         "channel_rename": _rename,
         "channel_unarchive": _flag("is_archived", False),
         "group_archive": _flag("is_archived", True),
-        "group_joined": _set("group", "channel"),
+        "group_close": _flag("is_open", False),
+        "group_deleted": _deleted,
+        "group_joined": _joined("group", anew=True),
         "group_left": _group_left,
         "group_marked": _marked,
+        "group_open": _flag("is_open", True),
         "group_rename": _rename,
         "group_unarchive": _flag("is_archived", False),
         "im_close": _flag("is_open", False),
+        "im_deleted": _deleted,
         "im_created": _set("dm", "channel"),
         "im_marked": _marked,
         "im_open": _flag("is_open", True),
@@ -194,14 +225,14 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "member_joined_channel": _member_joined,
         "member_left_channel": _member_left,
         "message": add_message,
-        "message::channel_join": join_by_message,
-        "message::channel_leave": leave_by_message,
-        "message::group_join": join_by_message,
-        "message::group_leave": leave_by_message,
+        **_BY_MESSAGE,
         "message::message_changed": change_message,
         "message::message_deleted": delete_message,
-        "mpim_joined": _set("group", "channel"),
+        "message::message_replied": count_reply,
+        "mpim_close": _flag("is_open", False),
+        "mpim_joined": _joined("group", anew=True),
         "mpim_marked": _marked,
+        "mpim_open": _flag("is_open", True),
         "pref_change": _own_pref,
         "presence_change": _presence,
         "reaction_added": reaction_added,
@@ -211,6 +242,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "team_pref_change": _team_pref,
         "team_rename": _team_rename,
         "user_change": _upsert("user", "user"),
+        "user_huddle_changed": _upsert("user", "user"),
+        "user_profile_changed": _upsert("user", "user"),
+        "user_status_changed": _upsert("user", "user"),
         "user_typing": _typing,
     }
 )

@@ -161,7 +161,7 @@ async def test_a_rule_can_call_the_one_it_replaces(store: DataStore) -> None:
 
     former = store.register("message", counted)
     assert former is not None
-    for subtype in (None, "bot_message", "channel_topic"):
+    for subtype in (None, "bot_message", "me_message"):
         ts = f"300.{len(seen)}"
         await store.apply({"type": "message", "subtype": subtype, "channel": "C1", "user": BOB, "ts": ts})
     await store.apply({"type": "message", "subtype": "channel_join", "channel": "C1", "user": BOB, "ts": "300.9"})

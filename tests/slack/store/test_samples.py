@@ -91,7 +91,8 @@ async def test_all_events_in_the_order_of_the_file(started: DataStore, events: d
     assert await started.typing_users(GENERAL) == [BOB]
 
     test = channels[TEST]
-    assert (test.name, test.members, test.is_member, test.is_archived) == ("test", (ALICE,), True, False)
+    assert (test.name, test.members, test.is_member) == ("test-channel-rename", (ALICE,), True)
+    assert test.is_archived  # the message that says so came last
     assert [(one["ts"], one.get("subtype")) for one in test.history] == [
         ("1448262357.000002", "channel_join"),
         ("1448491518.000007", "channel_archive"),
@@ -104,7 +105,7 @@ async def test_all_events_in_the_order_of_the_file(started: DataStore, events: d
     assert (test.unread_count, test.latest["ts"]) == (5, "1449034681.000004")
 
     private = await started.group(PRIVATE)
-    assert (private.name, private.type, private.is_archived) == ("test-group-rename", "group", False)
+    assert (private.name, private.type, private.is_archived) == ("private-rename", "group", False)
     assert private.members == ()  # alice left before carol; only the event about us archives a group
     assert private.last_read == "1448327532.000006"
     assert private.unread_count == len([one for one in private.history if one["user"] != ALICE]) == 4
