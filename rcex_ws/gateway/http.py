@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from typing import Any
@@ -36,25 +37,42 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-async def serve_http(listener: socket.socket, application: Application) -> None:
+async def serve_http(
+    listener: socket.socket, application: Application, *, ssl_context: ssl.SSLContext | None = None
+) -> None:
     """Serve until cancelled; the connections that are open then are aborted.
 
     Args:
         listener: a listening socket, see `rcex_ws.websocket.listen.bind`; it stays open.
         application: called for each request (ASGI).
+        ssl_context: for TLS.
     """
 
     async def serve_one(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else some answers wait 40 ms
-        reader, writer = await asyncio.open_connection(sock=sock)
         try:
-            await _Connection(reader, writer, sock.getpeername(), application).serve()
+            client = sock.getpeername()
+            reader, writer = await _streams(sock, ssl_context)
+        except OSError:
+            return  # no TLS, or the client has left
+        try:
+            await _Connection(reader, writer, client, application).serve()
         except (OSError, EOFError):
             pass  # the ordinary ways for a connection to end
         finally:
             writer.transport.abort()
 
     await accept_all(listener, serve_one)
+
+
+async def _streams(
+    sock: socket.socket, ssl_context: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=ssl_context)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 class _Connection:

@@ -56,11 +56,13 @@ class Codec:
     Attributes:
         ending: how it ended; None while it lives.
         deaf: whether nothing more is to be handed over.
+        answers_pings: whether pings get their pongs; a server that plays dead leaves them.
     """
 
     def __init__(self, protocol: ClientProtocol | ServerProtocol, *, max_size: int) -> None:
         self.ending: Ending | None = None
         self.deaf = False
+        self.answers_pings = True
         self._protocol = protocol
         self._max_size = max_size
         self._buffer: bytes | bytearray = b""
@@ -243,11 +245,15 @@ class Codec:
                 self._take(frame, receivers)
             if self.deaf or self._fragment_count > MAX_FRAGMENTS:
                 break
-        self._replies += filter(None, protocol.data_to_send())
+        self._replies += filter(self._is_wanted, protocol.data_to_send())
         del self._replies[:-_MAX_REPLIES]
         if self.ending is None and not self._closing and protocol.state is not State.OPEN:
             protocol.receive_eof()
             self.ending = self._failure()
+
+    def _is_wanted(self, reply: bytes) -> bool:
+        """Tell whether what the library answers is written; it gives each frame by itself."""
+        return bool(reply) and (self.answers_pings or reply[0] & 0x0F != Opcode.PONG)
 
     def _take(self, frame: WireFrame, receivers: Receivers) -> None:
         """Take one frame; its order and its limits were checked by the parser."""

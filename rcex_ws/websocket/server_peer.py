@@ -149,6 +149,10 @@ class ServerPeer(ServerConnection):
         """
         self._writer.pace(gap, piece)
 
+    def answer_no_pings(self) -> None:
+        """Leave the pings of the client unanswered from now on; all else goes on."""
+        self._opened().answers_pings = False
+
     def send_bytes(self, data: bytes) -> None:
         """Write bytes that need not be a frame, whatever the state of the WebSocket."""
         if not self._transport.is_closing():

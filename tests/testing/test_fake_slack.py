@@ -83,6 +83,7 @@ def test_the_token_may_come_in_every_way(slack: FakeSlack, method: str) -> None:
 
 
 def test_rtm_start_gives_the_workspace_and_rtm_connect_does_not(slack: FakeSlack) -> None:
+    slack.options.rtm_start = "full"
     short, full = call(slack, "rtm.connect"), call(slack, "rtm.start")
     assert short.keys() == {"ok", "url", "self", "team"}
     assert short["self"] == {"id": slack.self_id, "name": "robot"}
@@ -126,7 +127,7 @@ def test_a_message_is_acknowledged_and_the_others_hear_of_it(slack: FakeSlack, c
         assert client.receive()["text"] == "hi back"  # so nothing else came to the sender of the first
     ts = slack.accepted[0].ts
     assert ack == {"ok": True, "reply_to": 7, "ts": ts, "text": "hi"}
-    assert event == {**HI, "user": slack.self_id, "ts": ts}
+    assert event == {**HI, "user": slack.self_id, "bot_id": "B0000ROBO", "ts": ts}
     assert [(one.connection, one.id, one.text) for one in slack.accepted] == [(1, 7, "hi"), (2, 7, "hi back")]
     assert slack.accepted[0].ts < slack.accepted[1].ts
     assert slack.violations == []
@@ -199,7 +200,8 @@ def test_a_url_is_good_once_and_for_its_lifetime(slack: FakeSlack) -> None:
 
 def test_post_and_update_reach_everybody(slack: FakeSlack, client: Client) -> None:
     posted = call(slack, "chat.postMessage", channel="C0GENERAL", text="first")
-    assert client.receive() == {**HI, "user": slack.self_id, "text": "first", "ts": posted["ts"]}
+    event = {**HI, "user": slack.self_id, "bot_id": "B0000ROBO", "text": "first", "ts": posted["ts"]}
+    assert client.receive() == event
     updated = call(slack, "chat.update", channel="C0GENERAL", text="second", ts=posted["ts"])
     assert (updated["ts"], updated["text"]) == (posted["ts"], "second")
     event = client.receive()

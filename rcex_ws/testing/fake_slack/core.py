@@ -179,7 +179,8 @@ class Core:
             self._send(speaker, {"ok": False, "reply_to": number, "error": error})
             return
         user = self.workspace.tokens[speaker.token]
-        event = self.workspace.add_message(frame["channel"], user, frame["text"])
+        thread = {"thread_ts": frame["thread_ts"]} if isinstance(frame.get("thread_ts"), str) else {}
+        event = self.workspace.add_message(frame["channel"], user, frame["text"], **thread)
         taken = Accepted(speaker.number, number, event["channel"], event["text"], event["ts"])
         self.accepted.append(taken)
         self._last_accepted[speaker.token] = taken

@@ -1,7 +1,8 @@
-"""The Web API of the fake Slack: the methods that clients of the RTM API call, and the failures ordered for them.
+"""The Web API of the fake Slack: who calls which method, and the failures ordered for it.
 
 Called by `server.py` for each HTTP request. Arguments come as Slack takes them: query, form or JSON body, the token
-among them or as a bearer token; POST or GET. Error codes are those of Slack's method pages (api.slack.com/methods).
+among them or as a bearer token; POST or GET. Error codes are those of Slack's method pages
+(docs.slack.dev/reference/methods).
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ from collections.abc import Callable
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from rcex_ws.testing.fake_slack.answers import Refused
+from rcex_ws.testing.fake_slack.chat import Chat
 from rcex_ws.testing.fake_slack.core import Core
 from rcex_ws.testing.fake_slack.http import Answer, Request
 from rcex_ws.testing.fake_slack.orders import Failure
+from rcex_ws.testing.fake_slack.people import People
+from rcex_ws.testing.fake_slack.rates import Rates
 from rcex_ws.testing.fake_slack.records import HttpCall
 from rcex_ws.testing.fake_slack.workspace import Thing, as_thing
 
@@ -27,10 +32,7 @@ _HEADERS = {
     "X-OAuth-Scopes": "identify,client,chat:write:bot",
     "X-Accepted-OAuth-Scopes": "client,chat:write:bot",
 }
-
-
-class _Refused(Exception):
-    """Carry Slack's error code."""
+_RATE_LIMITED = json.dumps({"ok": False, "error": "ratelimited"}).encode()
 
 
 class WebApi:
@@ -42,14 +44,24 @@ class WebApi:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._rates = Rates(core.options)
+        chat, people = Chat(core), People(core)
         self._methods: dict[str, Callable[[str, Thing], Thing]] = {
             "auth.test": self._auth_test,
-            "chat.postMessage": self._post_message,
-            "chat.update": self._update,
-            "conversations.open": lambda user, fields: self._open(user, str(fields.get("users", ""))),
-            "im.open": lambda user, fields: self._open(user, str(fields.get("user", ""))),
-            "rtm.connect": lambda _, fields: self._start("rtm.connect", fields),
-            "rtm.start": lambda _, fields: self._start("rtm.start", fields),
+            "chat.delete": chat.delete,
+            "chat.postMessage": chat.post_message,
+            "chat.update": chat.update,
+            "conversations.history": chat.history,
+            "conversations.info": people.conversations_info,
+            "conversations.list": people.conversations_list,
+            "conversations.open": people.conversations_open,
+            "im.open": people.im_open,
+            "reactions.add": chat.add_reaction,
+            "rtm.connect": lambda user, fields: self._start("rtm.connect", fields),
+            "rtm.start": self._rtm_start,
+            "team.info": people.team_info,
+            "users.info": people.users_info,
+            "users.list": people.users_list,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -58,10 +70,12 @@ class WebApi:
         method = parts.path.removeprefix(API_PATH)
         fields = dict(parse_qsl(parts.query)) | _fields_of(request)
         failure = self._core.orders.take(Failure, method)
-        if failure is None:
-            answer = Answer(200, json.dumps(self._perform(request, method, fields)).encode(), dict(_HEADERS))
-        else:
+        if failure is not None:
             answer = Answer(failure.status, failure.body, failure.headers)
+        elif (seconds := self._rates.wait(method, self._core.now())) is not None:
+            answer = Answer(429, _RATE_LIMITED, _HEADERS | {"Retry-After": f"{seconds:g}"})
+        else:
+            answer = Answer(200, json.dumps(self._perform(request, method, fields)).encode(), dict(_HEADERS))
         call = HttpCall(self._core.now(), request.verb, method, fields, request.headers, answer.status)
         self._core.calls.append(call)
         self._core.touch()
@@ -79,13 +93,22 @@ class WebApi:
             return {"ok": False, "error": "invalid_auth"}
         try:
             return {"ok": True, **self._methods[method](user, fields | {"token": token})}
-        except _Refused as refused:
+        except Refused as refused:
             return {"ok": False, "error": str(refused)}
 
-    def _start(self, method: Literal["rtm.connect", "rtm.start"], fields: Thing) -> Thing:
+    def _start(self, answered_as: Literal["rtm.connect", "rtm.start"], fields: Thing) -> Thing:
         token = fields["token"]
         workspace = self._core.workspace
-        return workspace.start_answer(workspace.tokens[token], self._core.issue_url(token), method)
+        return workspace.start_answer(workspace.tokens[token], self._core.issue_url(token), answered_as)
+
+    def _rtm_start(self, user_id: str, fields: Thing) -> Thing:
+        match self._core.options.rtm_start:
+            case "full":
+                return self._start("rtm.start", fields)
+            case "connect":
+                return self._start("rtm.connect", fields) | {"warning": "method_deprecated"}
+            case "refused":
+                raise Refused("rtm_connect_required")
 
     def _auth_test(self, user_id: str, fields: Thing) -> Thing:
         team, user = self._core.workspace.team, self._core.workspace.user(user_id) or {"name": "", "profile": {}}
@@ -99,46 +122,6 @@ class WebApi:
             "user_id": user_id,
             **bot,
         }
-
-    def _post_message(self, user_id: str, fields: Thing) -> Thing:
-        channel, text = fields.get("channel"), fields.get("text")
-        if not self._core.workspace.has_room(channel):
-            raise _Refused("channel_not_found")
-        if not text:
-            raise _Refused("no_text")
-        event = self._core.workspace.add_message(str(channel), user_id, text)
-        self._core.publish(event)
-        return {"channel": channel, "ts": event["ts"], "message": event}
-
-    def _update(self, user_id: str, fields: Thing) -> Thing:
-        """Change a message; everybody hears of it by the subtype message_changed."""
-        workspace, channel = self._core.workspace, fields.get("channel")
-        if not workspace.has_room(channel):
-            raise _Refused("channel_not_found")
-        names = (channel, fields.get("ts"))
-        message = next((item for item in workspace.messages if (item["channel"], item["ts"]) == names), None)
-        if message is None:
-            raise _Refused("message_not_found")
-        if message["user"] != user_id:
-            raise _Refused("cant_update_message")
-        changed_at = workspace.next_ts()
-        message |= {"text": fields.get("text", message["text"]), "edited": {"user": user_id, "ts": changed_at}}
-        event = {"type": "message", "subtype": "message_changed", "hidden": True, "channel": channel, "ts": changed_at}
-        self._core.publish(event | {"message": {key: value for key, value in message.items() if key != "channel"}})
-        return {"channel": channel, "ts": message["ts"], "text": message["text"]}
-
-    def _open(self, user_id: str, wanted: str) -> Thing:
-        """Open a direct message; a new one is told to everybody."""
-        members = [member for member in wanted.split(",") if member and member != user_id]
-        if not members or any(self._core.workspace.user(member) is None for member in members):
-            raise _Refused("user_not_found")
-        everybody = members if len(members) == 1 else [user_id, *members]
-        room, known = self._core.workspace.open_room(everybody)
-        if known:
-            return {"no_op": True, "already_open": True, "channel": {"id": room["id"]}}
-        kind = "im_created" if room["id"].startswith("D") else "group_joined"
-        self._core.publish({"type": kind, "user": members[0], "channel": room})
-        return {"channel": {"id": room["id"]}}
 
 
 def _fields_of(request: Request) -> dict[str, Any]:

@@ -73,6 +73,11 @@ class RtmConnection:
         """Send a ping of the WebSocket protocol."""
         self._peer.ping()
 
+    def silence(self) -> None:
+        """Answer nothing any more, pings of the WebSocket protocol included."""
+        self.silent = True
+        self._peer.answer_no_pings()
+
     def close(self, code: int, reason: str = "") -> None:
         """Close with a close frame."""
         self._peer.close(code, reason)

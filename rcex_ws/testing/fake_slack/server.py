@@ -7,6 +7,7 @@ its call into the thread's event loop, so that it serves sync tests, asyncio and
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
@@ -49,6 +50,7 @@ class FakeSlack(Observations):
             slack.push({"type": "message", "channel": "C0GENERAL", "user": "U000ALICE", "text": "hi", "ts": "1.2"})
 
     Args:
+        ssl_context: with a certificate for 127.0.0.1: the Web API is https then, the WebSockets wss.
         options: The fields of `FakeSlackOptions`.
 
     Attributes:
@@ -61,7 +63,8 @@ class FakeSlack(Observations):
     api_url: str
     ws_url: str
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None, **options: Any) -> None:
+        self._ssl_context = ssl_context
         self.options = FakeSlackOptions(**options)
         self.workspace = Workspace()
         self._connections: set[RtmConnection] = set()
@@ -127,8 +130,8 @@ class FakeSlack(Observations):
         return self._each(connection, RtmConnection.cut)
 
     def silence(self, *, connection: int | None = None) -> int:
-        """Take nothing and answer nothing that open WebSockets send, pings included; events still go out."""
-        return self._each(connection, lambda one: setattr(one, "silent", True))
+        """Take nothing and answer nothing that open WebSockets send, no ping of either kind; events still go out."""
+        return self._each(connection, RtmConnection.silence)
 
     def migrate(self, *, connection: int | None = None) -> int:
         """Tell that the workspace moves to another server, then close (Slack's page on team_migration_started)."""
@@ -237,12 +240,14 @@ class FakeSlack(Observations):
     async def _run(self) -> AsyncGenerator[TaskGroup]:
         web, sockets = bind(), bind()
         with web, sockets:
-            self.api_url = f"http://127.0.0.1:{web.getsockname()[1]}{API_PATH}"
-            self.ws_url = f"ws://127.0.0.1:{sockets.getsockname()[1]}"
+            secure = "" if self._ssl_context is None else "s"
+            self.api_url = f"http{secure}://127.0.0.1:{web.getsockname()[1]}{API_PATH}"
+            self.ws_url = f"ws{secure}://127.0.0.1:{sockets.getsockname()[1]}"
             self._core = Core(self.options, self.workspace, self.ws_url)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(serve_http, web, application(WebApi(self._core).answer))
-                tasks.start_soon(partial(serve, sockets, self._serve, options=_PEER_OPTIONS))
+                tls = self._ssl_context
+                tasks.start_soon(partial(serve_http, web, application(WebApi(self._core).answer), ssl_context=tls))
+                tasks.start_soon(partial(serve, sockets, self._serve, ssl_context=tls, options=_PEER_OPTIONS))
                 yield tasks
                 tasks.cancel_scope.cancel()
 

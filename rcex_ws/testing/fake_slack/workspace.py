@@ -107,16 +107,30 @@ class Workspace:
         """Return the user with this id."""
         return next((user for user in self.users if user["id"] == user_id), None)
 
+    def room(self, room_id: object) -> Thing | None:
+        """Return the channel, group or direct message with this id."""
+        rooms = (*self.channels, *self.groups, *self.ims, *self.mpims)
+        return next((room for room in rooms if room["id"] == room_id), None)
+
     def has_room(self, room_id: object) -> bool:
         """Tell whether a channel, group or direct message has this id."""
-        rooms = (*self.channels, *self.groups, *self.ims, *self.mpims)
-        return any(room["id"] == room_id for room in rooms)
+        return self.room(room_id) is not None
+
+    def message(self, room_id: str, ts: str) -> Thing | None:
+        """Return the message with this time stamp."""
+        return next((one for one in self.messages if (one["channel"], one["ts"]) == (room_id, ts)), None)
 
     def add_message(self, room_id: str, user_id: str, text: str, **more: Any) -> Thing:
-        """Append a message; return it as the event that others get."""
+        """Append a message; return it as the event that others get. One of a bot bears its bot id."""
         message = {"type": "message", "channel": room_id, "user": user_id, "text": text, "ts": self.next_ts(), **more}
+        bot_id = ((self.user(user_id) or {}).get("profile") or {}).get("bot_id")
+        if bot_id is not None:
+            message["bot_id"] = bot_id
+        parent = self.message(room_id, str(more.get("thread_ts", "")))
+        if parent is not None:
+            parent |= {"thread_ts": parent["ts"], "reply_count": parent.get("reply_count", 0) + 1}
         self.messages.append(message)
-        return message
+        return dict(message)
 
     def open_room(self, members: list[str]) -> tuple[Thing, bool]:
         """Return the direct message with these users, and whether it was there before."""
