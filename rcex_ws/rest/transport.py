@@ -7,6 +7,7 @@ refuses variables that it does not need, and no error of its names the proxy.
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterator
 
 import httpx
 
@@ -34,6 +35,25 @@ class _ProxyFailed(httpx.ProxyError):
         self.unreachable = unreachable
 
 
+class _Body(httpx.AsyncByteStream):
+    """Give a body whole, once.
+
+    That of httpx is an async generator; one that a failed or cancelled write leaves unfinished makes trio warn.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._left: bytes | None = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content, self._left = self._left, None
+        if content is None:
+            raise StopAsyncIteration
+        return content
+
+
 class RoutedTransport(httpx.AsyncBaseTransport):
     """Send each request by the proxy that leads to its server.
 
@@ -56,6 +76,8 @@ class RoutedTransport(httpx.AsyncBaseTransport):
             _ProxyFailed: the proxy cannot be reached, or did not connect.
             httpx.RequestError: no answer came for another reason.
         """
+        if isinstance(request.stream, httpx.ByteStream):
+            request.stream = _Body(request.content)
         proxy = self._choose(request.url)
         if proxy is None:
             return await self._way(None).handle_async_request(request)

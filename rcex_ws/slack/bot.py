@@ -31,6 +31,7 @@ from rcex_ws.connection import call
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.slack.bot_slack import BotSlack
+from rcex_ws.slack.directory import Directory, FillStore
 from rcex_ws.slack.errors import BadFrame
 from rcex_ws.slack.frames import Event, decode
 from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore
@@ -84,7 +85,7 @@ class BotHandler(Generic[P]):
         Not called when Slack was silent for too long: then the bot connects again.
 
         Args:
-            reason: as for `WebSocketHandler.ondisconnect`, or what made rtm.start fail.
+            reason: as for `WebSocketHandler.ondisconnect`, or what made rtm.connect fail.
             slack: the model, and ways to send.
             state: the state.
 
@@ -120,7 +121,9 @@ class Bot(Generic[P]):
         api_url: where the Web API is.
         http: a ready `httpx.AsyncClient` for it, never closed here.
         data_store: the model; a `MemoryDataStore` if not given.
-        start_method: rtm.start tells the names of channels and users, which rtm.connect does not.
+        start_method: "rtm.connect", or "rtm.start", which Slack answers in the same way today.
+        fill_store: how the model comes to know the team, as for `RTMClient`; names that `send_message` is given are
+            looked for in the lists unless it is "never".
         keepalive: seconds of silence after which to ping, and then to connect again.
         **options: see `rcex_ws.callback.WebSocketOptions`.
 
@@ -138,12 +141,15 @@ class Bot(Generic[P]):
         api_url: str = API_URL,
         http: HTTPClient | None = None,
         data_store: DataStore | None = None,
-        start_method: StartMethod = "rtm.start",
+        start_method: StartMethod = "rtm.connect",
+        fill_store: FillStore = "lookup",
         keepalive: float | None = 10.0,
         **options: Unpack[WebSocketOptions],
     ) -> None:
         if start_method not in ("rtm.start", "rtm.connect"):
             raise ConfigurationError(f"start_method: expected 'rtm.start' or 'rtm.connect', got {start_method!r}")
+        if fill_store not in ("lookup", "lists", "never"):
+            raise ConfigurationError(f"fill_store: expected 'lookup', 'lists' or 'never', got {fill_store!r}")
         if "next_url" in options:
             raise ConfigurationError("next_url: a bot asks Slack for its addresses")
         self._handler = handler
@@ -159,6 +165,7 @@ class Bot(Generic[P]):
         )
         self._store = MemoryDataStore() if data_store is None else data_store
         self._start_method: StartMethod = start_method
+        self._fill_store: FillStore = fill_store
         self._keepalive = keepalive
         self._options = options
 
@@ -172,13 +179,14 @@ class Bot(Generic[P]):
             The final reason, unless it is an exception.
 
         Raises:
-            SlackApiError: Slack refused the first rtm.start.
+            SlackApiError: Slack refused the first rtm.connect.
             RcexError: it could not be asked, or the final reason is one.
             Exception: the handler raised it.
         """
         try:
             start = await self._ask()
-            callbacks = _Callbacks(self._handler, self._store, self._api, start, self._ask)
+            directory = Directory(self._api, self._store, self._fill_store, report=_report, log=logger)
+            callbacks = _Callbacks(self._handler, self._store, self._api, directory, start, self._ask)
             options: WebSocketOptions = {**self._options, "next_url": callbacks.next_url}
             return await self._client.run(
                 start.url,
@@ -204,12 +212,14 @@ class _Callbacks(WebSocketHandler[P]):
         handler: BotHandler[P],
         store: DataStore,
         api: WebApi,
+        directory: Directory,
         start: StartData,
         ask: Callable[[], Awaitable[StartData]],
     ) -> None:
         self._handler = handler
         self._store = store
         self._api = api
+        self._directory = directory
         self._start = start
         self._ask = ask
         self._slack: BotSlack
@@ -220,7 +230,9 @@ class _Callbacks(WebSocketHandler[P]):
         return self._start.url
 
     def init(self, state: P) -> Reconnect[P]:
-        self._slack = BotSlack(self._store, self._api, WebSocketClient.current(), self._start)
+        self._slack = BotSlack(
+            self._store, self._api, WebSocketClient.current(), self._start, directory=self._directory
+        )
         return Reconnect(state)
 
     async def onconnect(self, ref: int, state: P) -> Ok[P]:
@@ -229,6 +241,9 @@ class _Callbacks(WebSocketHandler[P]):
             await self._store.cache_start(self._start.data)
         except DataStoreError:
             logger.exception("the store cannot take what Slack told at the start")
+        self._directory.begin()
+        if self._directory.by_lists:
+            await self._directory.fill()
         return Ok(await self._next(self._handler.handle_connect, self._slack, state))
 
     async def ondisconnect(self, reason: object, state: P) -> Close[P] | Reconnect[P]:
@@ -245,6 +260,8 @@ class _Callbacks(WebSocketHandler[P]):
         event = _event(frame)
         if event is None:
             return Ok(state)
+        if missing := self._directory.missing(event):
+            await self._directory.look_up(missing)
         try:
             await self._store.apply(event, self_id=self._start.self_id, team_id=self._start.team_id)
         except DataStoreError:
@@ -256,6 +273,10 @@ class _Callbacks(WebSocketHandler[P]):
 
     async def _next(self, callback: Callable[..., object], *args: object) -> P:
         return cast("P", await call(callback, *args))
+
+
+def _report(error: Exception) -> None:
+    logger.warning("a list of the team cannot be read: %s", error)
 
 
 def _event(frame: Frame) -> Event | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from rcex_ws.callback import CallbackClient, Text
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.frames import encode
 from rcex_ws.slack.store import DataStore
 from rcex_ws.slack.web import StartData, WebApi
@@ -23,14 +24,17 @@ class BotSlack:
         store: the model of the team.
         api: for what has no way over the socket.
         client: what runs the handler.
-        start: the answer of the last rtm.start or rtm.connect.
+        start: the answer of the last rtm.connect or rtm.start.
     """
 
-    def __init__(self, store: DataStore, api: WebApi, client: CallbackClient, start: StartData) -> None:
+    def __init__(
+        self, store: DataStore, api: WebApi, client: CallbackClient, start: StartData, *, directory: Directory
+    ) -> None:
         self.store = store
         self.api = api
         self.client = client
         self.start = start
+        self._directory = directory
         self._ids = count(1)  # counts on over all connections
 
     @property
@@ -53,8 +57,8 @@ class BotSlack:
             thread_ts: the message to whose thread it belongs.
 
         Raises:
-            ConfigurationError: nothing is known by that name; names are known from rtm.start.
-            SlackApiError: Slack does not open the direct message.
+            ConfigurationError: there is nothing of that name in the model, nor in Slack's lists.
+            SlackApiError: Slack does not open the direct message, or does not give the list.
             RcexError: or could not be asked.
         """
         body = {"text": text, "channel": await self._resolve(channel)}
@@ -83,12 +87,12 @@ class BotSlack:
 
     async def _resolve(self, channel: str) -> str:
         if channel.startswith("#"):
-            conversation = await self.store.conversation_by_name(channel[1:])
+            conversation = await self._directory.find_conversation(channel[1:])
             if conversation is None:
                 raise ConfigurationError(f"channel: no channel or group {channel} is known")
             return conversation.id
         if channel.startswith("@"):
-            user = await self.store.user_by_name(channel[1:])
+            user = await self._directory.find_user(channel[1:])
             if user is None:
                 raise ConfigurationError(f"channel: no user {channel} is known")
             return await self._direct_message(user.id)

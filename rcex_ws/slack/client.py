@@ -2,8 +2,8 @@
 
 * engine.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
 * messages.py: what is sent and who waits for which answer; feed.py: what happened, in order, to the handlers
-* web.py: the HTTP step; store/: a model of the team; bot.py: a small callback form
-* frames.py, models.py, settings.py, errors.py: pure; logs.py: where the log goes
+* web.py: the HTTP step; store/: a model of the team; directory.py, lists.py: what fills it; bot.py: a callback form
+* frames.py, models.py, settings.py, errors.py, refusals.py: pure; logs.py: where the log goes
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.home import Home
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.secret import hide
+from rcex_ws.slack.directory import FillStore
 from rcex_ws.slack.engine import Engine
 from rcex_ws.slack.feed import running_feed
 from rcex_ws.slack.logs import Log, make_logger
@@ -55,8 +56,10 @@ class RTMClient:
     Args:
         token: of a bot or user; a secret.
         api_url: where the Web API is.
-        start_method: "rtm.connect", or "rtm.start" that also tells users, channels and so on.
+        start_method: "rtm.connect", or "rtm.start", which Slack answers in the same way today.
         data_store: follows the events; a `MemoryDataStore` if not given, None for none. It is not closed here.
+        fill_store: how it comes to know the team: "lookup" of each user and conversation that an event names, once,
+            before its handlers run; "lists" of all of them, for each connection, before its first event; or "never".
 
         auto_reconnect: False to end after the first loss or failed start.
         reconnect_delays: gives the wait after the n-th failure in a row.
@@ -102,6 +105,7 @@ class RTMClient:
         api_url: str = API_URL,
         start_method: StartMethod = "rtm.connect",
         data_store: DataStore | _Default | None = _DEFAULT,
+        fill_store: FillStore = "lookup",
         auto_reconnect: bool = True,
         reconnect_delays: ReconnectDelays = default_delays,
         while_disconnected: WhileDisconnected = "refuse",
@@ -125,6 +129,7 @@ class RTMClient:
     ) -> None:
         self._settings = Settings(
             start_method=start_method,
+            fill_store=fill_store,
             auto_reconnect=auto_reconnect,
             reconnect_delays=reconnect_delays,
             while_disconnected=while_disconnected,

@@ -152,7 +152,7 @@ class SlackConversation:
         common = self._common
         common.feed.frame(data, event, public=False)
         if event["type"] == "hello" and not self._greeted.is_set():
-            common.feed.tell(Events.OPEN)
+            common.feed.greeted(anew=common.active is None)
             self._of_earlier = common.messages.in_doubt()
             self._older = common.active
             if self._older is not None:  # what it has not written yet goes over this one

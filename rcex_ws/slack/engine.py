@@ -10,6 +10,7 @@ from typing import Any
 
 from rcex_ws.connection import AnswerHeartbeat, EventEmitter, Heartbeat, Life, Opener, State, Supervisor
 from rcex_ws.slack.conversation import Common
+from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.driver import SlackDriver
 from rcex_ws.slack.feed import Feed
 from rcex_ws.slack.messages import Messages
@@ -53,7 +54,12 @@ class Engine:
         self._log = log
         self._root = RootTask("Slack RTM")
         self._delivering: Child | None = None
-        self.feed = Feed(emitter, store, settings, log)
+        directory = (
+            None
+            if store is None
+            else Directory(api, store, settings.fill_store, report=lambda error: self.feed.error(error), log=log)
+        )
+        self.feed = Feed(emitter, store, settings, log, directory=directory)
         self.messages = Messages(
             while_disconnected=settings.while_disconnected,
             call_back=self.feed.call_back,

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow
 from rcex_ws.errors import SlowConsumer
+from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.frames import Event
 from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import Settings
@@ -51,11 +52,21 @@ class Feed:
         store: follows the events, before the handlers see them; or None.
         settings: the options.
         log: where errors go that nobody listens to.
+        directory: lets the store know whom events name; or None.
     """
 
-    def __init__(self, emitter: EventEmitter, store: DataStore | None, settings: Settings, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        emitter: EventEmitter,
+        store: DataStore | None,
+        settings: Settings,
+        log: logging.Logger,
+        *,
+        directory: Directory | None = None,
+    ) -> None:
         self._emitter = emitter
         self._store = store
+        self._directory = directory
         self._all_subtypes = settings.subtype_events == "all"
         self._log = log
         self._queue: DeliveryQueue[Step | _Frame] = DeliveryQueue(
@@ -102,8 +113,18 @@ class Feed:
         """Let the store take the answer of rtm.connect or rtm.start, then emit `authenticated`."""
         self._self_id, self._team_id = start.self_id, start.team_id
         if self._store is not None:
-            self.then(partial(self._store.cache_start, start.data))
+            self.then(partial(self._cache_start, self._store, start))
         self.tell(Events.AUTHENTICATED, start.data)
+
+    def greeted(self, *, anew: bool) -> None:
+        """Let the store learn of the team if lists are wanted, then emit `open`.
+
+        Args:
+            anew: whether there was no connection just before, so that events may have been missed.
+        """
+        if anew and self._directory is not None and self._directory.by_lists:
+            self.then(self._directory.fill)
+        self.tell(Events.OPEN)
 
     def frame(self, data: bytes, event: Event, *, public: bool) -> None:
         """Deliver a frame.
@@ -122,11 +143,13 @@ class Feed:
     def message(self, message: Mapping[str, Any]) -> None:
         """Let the store see a message of our own, which Slack does not send back to us."""
         if self._store is not None:
-            self.then(partial(self._store.apply, message, self_id=self._self_id, team_id=self._team_id))
+            self.then(partial(self._apply, self._store, message))
 
     def close(self) -> None:
-        """Take nothing more; what is queued is still delivered."""
+        """Take nothing more; what is queued is still delivered, and nobody is looked up for it."""
         self._queue.close()
+        if self._directory is not None:
+            self._directory.stop()
 
     def left(self) -> tuple[int, int]:
         """Tell how many events and how many callbacks of messages wait for their turn."""
@@ -170,7 +193,7 @@ class Feed:
             return
         if self._store is not None:
             try:
-                await self._store.apply(event, self_id=self._self_id, team_id=self._team_id)
+                await self._apply(self._store, event)
             except Exception as exc:  # noqa: BLE001 - logged and reported
                 self._raised(exc)
         kind = event["type"]
@@ -185,6 +208,17 @@ class Feed:
             name = f"{kind}::{subtype}"
             if emitter.hears(name):
                 await emitter.dispatch(name, event)
+
+    async def _cache_start(self, store: DataStore, start: StartData) -> None:
+        await store.cache_start(start.data)
+        if self._directory is not None:
+            self._directory.begin()
+
+    async def _apply(self, store: DataStore, event: Mapping[str, Any]) -> None:
+        directory = self._directory
+        if directory is not None and (missing := directory.missing(event)):
+            await directory.look_up(missing)
+        await store.apply(event, self_id=self._self_id, team_id=self._team_id)
 
     async def _guarded(self, step: Step) -> None:
         """Run what may raise: the next step follows all the same."""

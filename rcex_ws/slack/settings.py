@@ -7,6 +7,7 @@ from typing import Literal
 
 from rcex_ws.connection import ReconnectDelays, check_options
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.slack.directory import FillStore
 from rcex_ws.slack.web import StartMethod
 
 __all__ = ["Monitor", "Settings", "SubtypeEvents", "WhileDisconnected"]
@@ -25,6 +26,7 @@ class Settings:
     """
 
     start_method: StartMethod
+    fill_store: FillStore
     auto_reconnect: bool
     while_disconnected: WhileDisconnected
     subtype_events: SubtypeEvents
@@ -45,6 +47,7 @@ class Settings:
         check_options(self)
         for name, choices in (
             ("start_method", ("rtm.connect", "rtm.start")),
+            ("fill_store", ("lookup", "lists", "never")),
             ("while_disconnected", ("refuse", "queue")),
             ("subtype_events", ("message", "all")),
             ("monitor", ("traffic", "replies")),

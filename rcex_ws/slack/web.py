@@ -6,6 +6,7 @@ are those of `rcex_ws.rest.https`; the token goes in a header, never in a URL.
 
 from __future__ import annotations
 
+import math
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -98,6 +99,7 @@ class WebApi:
             max_response_bytes=_MOST_BYTES,
         )
         self._on_rate_limited = on_rate_limited
+        self._closed_until: dict[str, float] = {}  # by method: Slack's limits are each method's own
 
     async def connect(self, method: StartMethod = "rtm.connect", **options: Any) -> StartData:
         """Ask for a WebSocket address; does not wait out a rate limit.
@@ -137,17 +139,38 @@ class WebApi:
             RateLimited: the time-out is over before Slack wants to be asked again.
             TransportError: no answer at all.
         """
-        end = anyio.current_time() + self._timeout
+        return await self.call_within(self._timeout, method, fields)
+
+    async def call_within(self, patience: float, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Call a method, as `call` does.
+
+        Args:
+            patience: seconds for which a rate limit may be waited out; 0 for no wait at all.
+            method: as in "chat.update"; while its rate limit lasts it is not called.
+            fields: form fields.
+        """
+        end = anyio.current_time() + patience
         while True:
-            try:
-                return await self._call(method, fields)
-            except RateLimited as exc:
-                if self._on_rate_limited is not None:
-                    self._on_rate_limited(exc.retry_after or 0.0)
-                wait = exc.retry_after or _LEAST_WAIT
-                if anyio.current_time() + wait > end:
-                    raise
-                await anyio.sleep(wait)
+            wait = self._closed_until.get(method, -math.inf) - anyio.current_time()
+            error: RcexError = RateLimited(f"{method}: Slack asks to wait {wait:g} s", retry_after=wait)
+            if wait <= 0:
+                try:
+                    return await self._call(method, fields)
+                except (RateLimited, SlackApiError) as exc:
+                    if isinstance(exc, SlackApiError) and exc.code != _RATE_LIMITED:
+                        raise
+                    error, wait = exc, self._close(method, exc)
+            if anyio.current_time() + wait > end:
+                raise error
+            await anyio.sleep(wait)
+
+    def _close(self, method: str, error: RcexError) -> float:
+        """Keep a method closed for as long as its rate limit lasts; give the seconds."""
+        if self._on_rate_limited is not None:
+            self._on_rate_limited(error.retry_after or 0.0)
+        wait = error.retry_after or _LEAST_WAIT
+        self._closed_until[method] = anyio.current_time() + wait
+        return wait
 
     async def aclose(self) -> None:
         """Close the connections made here."""

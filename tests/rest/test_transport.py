@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
+import struct
 import threading
 
 import httpx
@@ -180,3 +182,34 @@ async def test_tls_through_a_proxy_is_told_as_tls(token, proxy):
         text = await failure(f"http://localhost:{proxy.port}", token, url)
         assert "GET /a: no answer from localhost: TLS: " in text
         thread.join(10)
+
+
+@pytest.fixture
+def resetting():
+    """Accept connections, read a little and reset them; give the URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            client.recv(1000)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+
+    thread = threading.Thread(target=serve, name="resetting")
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(10)
+
+
+async def test_a_body_that_is_not_taken_leaves_nothing_unfinished(resetting, token):
+    """On trio an async generator that is left unfinished makes a ResourceWarning, which is an error here."""
+    async with RingCentral(server=resetting, token=token) as rc:
+        with pytest.raises(TransportError):
+            await rc.post("/restapi/v1.0/account/~/extension/~/fax", content=b"x" * 50_000_000)
+        gc.collect()

@@ -243,7 +243,7 @@ async def test_a_refusal_that_is_final_ends_the_bot(api: FakeApi, http: httpx.As
         api.refusal = "account_inactive"
         await stub.connect()
     (error,) = errors
-    assert (error.method, error.code) == ("rtm.start", "account_inactive")
+    assert (error.method, error.code) == ("rtm.connect", "account_inactive")
     assert handler.of("close") == [REMOTE, error]
 
 
@@ -280,6 +280,8 @@ async def test_an_exception_of_the_handler_reaches_the_owner(http: httpx.AsyncCl
 def test_options_that_cannot_work() -> None:
     with pytest.raises(ConfigurationError, match=r"^start_method: "):
         Bot(Noting(), [], "xoxb-x", start_method="rtm")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"^fill_store: "):
+        Bot(Noting(), [], "xoxb-x", fill_store="all")  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"^next_url: "):
         Bot(Noting(), [], "xoxb-x", next_url=None)
     with pytest.raises(ConfigurationError, match=r"^token: "):
@@ -334,7 +336,7 @@ async def test_a_bot_answers_loses_its_connection_and_goes_on(fake_slack: Any) -
     assert isinstance(first, TransportError)
     assert second == REMOTE
     assert fake_slack.violations == []
-    assert [call.method for call in fake_slack.calls].count("rtm.start") == 3
+    assert [call.method for call in fake_slack.calls].count("rtm.connect") == 3
 
 
 async def test_a_store_of_the_users_own(fake_slack: Any) -> None:
@@ -342,7 +344,71 @@ async def test_a_store_of_the_users_own(fake_slack: Any) -> None:
     async with running(fake_slack, handler, data_store=store):
         await wait_for(lambda: handler.of("event"))
         assert handler.slack.store is store
-        assert (await store.channel("C0GENERAL")) is not None
+        assert (await store.user(fake_slack.self_id)) is not None
+
+
+async def test_k2_whoever_an_event_names_is_known_to_the_handler(fake_slack: Any) -> None:
+    class Greeting(Noting):
+        async def handle_event(self, event: Any, slack: Any, state: Any) -> Any:
+            if event["type"] == "message":
+                user, channel = await slack.store.user(event["user"]), await slack.store.channel(event["channel"])
+                await slack.send_message(f"{user.name} in {channel.name}: {event['text']}", event["channel"])
+            return state
+
+    async with running(fake_slack, Greeting()):
+        fake_slack.push(message("hi"))
+        await fake_slack.wait_for_message("alice in general: hi")
+    assert [call.method for call in fake_slack.calls] == ["rtm.connect", "users.info", "conversations.info"]
+
+
+async def test_k2_a_bot_may_have_the_lists_before_it_is_connected(fake_slack: Any) -> None:
+    class Looking(Noting):
+        async def handle_connect(self, slack: Any, state: Any) -> Any:
+            self.calls.append(("known", len(await slack.store.users()), len(await slack.store.channels())))
+            return state
+
+    handler = Looking()
+    async with running(fake_slack, handler, fill_store="lists"):
+        await wait_for(lambda: handler.calls)
+    assert handler.calls[0] == ("known", 4, 2)
+
+
+async def test_k2_names_are_looked_for_in_the_lists_and_not_for_each_message(fake_slack: Any) -> None:
+    handler = Noting()
+    fake_slack.workspace.users += [{"id": f"U1{n:04}", "name": f"user-{n}", "profile": {}} for n in range(450)]
+    async with running(fake_slack, handler):
+        await wait_for(lambda: handler.slack)
+        for _ in range(2):
+            await handler.slack.send_message("in a channel", "#random")
+            await handler.slack.send_message("in a group", "#secret")
+            await handler.slack.send_message("to somebody", "@alice")
+            for name in ("#nowhere", "@nobody"):
+                with pytest.raises(ConfigurationError, match=name):
+                    await handler.slack.send_message("x", name)
+        await wait_for(lambda: len(fake_slack.accepted) == 6)
+    assert [sent.channel for sent in fake_slack.accepted] == ["C00RANDOM", "G00SECRET", "D000ALICE"] * 2
+    listed = [call.method for call in fake_slack.calls if call.method.endswith(".list")]
+    # alice stands on the first of three pages
+    assert (listed.count("conversations.list"), listed.count("users.list")) == (2, 1 + 3)
+
+
+async def test_k2_a_list_that_is_refused_is_told_to_who_wants_a_name(fake_slack: Any) -> None:
+    handler = Noting()
+    async with running(fake_slack, handler):
+        await wait_for(lambda: handler.slack)
+        fake_slack.fail("conversations.list", "missing_scope")
+        with pytest.raises(SlackApiError, match=r"conversations\.list: Slack answered 'missing_scope'"):
+            await handler.slack.send_message("x", "#random")
+
+
+async def test_k2_who_wants_no_calls_makes_none(fake_slack: Any) -> None:
+    handler = Echo()
+    async with running(fake_slack, handler, fill_store="never"):
+        fake_slack.push(message("hi"))
+        await fake_slack.wait_for_message("echo hi")
+        with pytest.raises(ConfigurationError, match="#random"):
+            await handler.slack.send_message("x", "#random")
+    assert [call.method for call in fake_slack.calls] == ["rtm.connect"]
 
 
 async def test_slack_refuses_for_good_while_the_bot_reconnects(fake_slack: Any) -> None:

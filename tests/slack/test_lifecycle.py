@@ -344,6 +344,7 @@ async def test_a_cancelled_start_leaves_nothing_running(make_client, slack, told
     [
         ("api_url", "ftp://slack.com"),
         ("start_method", "rtm.begin"),
+        ("fill_store", "all"),
         ("while_disconnected", "drop"),
         ("subtype_events", "none"),
         ("monitor", "hope"),

@@ -18,6 +18,7 @@ async def store(request, tmp_path):
 
 
 async def test_handlers_see_the_store_after_the_event(make_client, slack, told, store, push, message):
+    slack.options.rtm_start = "full"
     client = make_client(listen=(), data_store=store, start_method="rtm.start")
     assert client.data_store is store
 
@@ -43,7 +44,6 @@ async def test_messages_of_our_own_are_in_the_store(make_client, slack, store, t
     client = make_client(data_store=store)
     await client.start()
     await told.wait("open")
-    await store.set("channel", {"id": ROOM, "name": "general"})  # rtm.connect tells nothing of channels
     reply = await client.send_message("mine", ROOM)
     slack.options.replay_last_reply = True
     slack.swallow_acks()
@@ -61,7 +61,7 @@ async def test_messages_of_our_own_are_in_the_store(make_client, slack, store, t
 
 
 async def test_a_cancelled_wait_keeps_the_message_for_the_store(make_client, slack, store, push):
-    client = make_client(data_store=store, start_method="rtm.start")
+    client = make_client(data_store=store)
     await client.start()
     slack.swallow_acks()
     sent = client.send_message("one", ROOM)
@@ -117,13 +117,13 @@ async def test_a_store_that_raises_costs_no_event_and_no_connection(make_client,
 
 async def test_the_model_survives_a_restart(make_client, slack, told, tmp_path, push, message):
     async with SQLiteDataStore(tmp_path / "slack.db") as store:
-        client = make_client(data_store=store, start_method="rtm.start")
+        client = make_client(data_store=store)
         await client.start()
         await push(message("before", "1.1"), client=client)
         await client.aclose()
     async with SQLiteDataStore(tmp_path / "slack.db") as store:
         assert [item["text"] for item in await store.history(ROOM)] == ["before"]
-        client = make_client(data_store=store)  # rtm.connect tells nothing of channels
+        client = make_client(data_store=store, fill_store="never")
         await client.start()
         await push(message("after", "1.2"), client=client)
         assert [item["text"] for item in await store.history(ROOM)] == ["before", "after"]

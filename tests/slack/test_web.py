@@ -70,6 +70,10 @@ async def test_update_message_does_not_wait_longer_than_an_attempt(make_client, 
     with pytest.raises(RateLimited) as caught:
         await client.update_message("1.0", ROOM, "two")
     assert caught.value.retry_after == 30
+    with pytest.raises(RateLimited, match="Slack asks to wait"):
+        await client.update_message("1.0", ROOM, "two")  # without asking Slack, which has said so
+    assert len(slack.calls) == 1
+    client = make_client(attempt_timeout=500 * ms)
     slack.fail("chat.update", status=500)
     with pytest.raises(SlackHttpError, match="500"):
         await client.update_message("1.0", ROOM, "two")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -145,6 +145,24 @@ class DataStore(Queries):
             DataStoreError: a property is missing or of a wrong type.
         """
         await self._change(f"upsert {kind}", lambda change, fields: change.upsert(kind, fields), record)
+
+    async def upsert_all(self, records: Iterable[tuple[Kind, Mapping[str, Any]]]) -> None:
+        """Merge many records, all of them or none; see `upsert`.
+
+        Raises:
+            DataStoreError: a property of one is missing or of a wrong type.
+        """
+        merged = list[tuple[Kind, Fields]]()
+        for kind, record in records:
+            name = f"upsert {kind}"
+            merged.append((kind, Fields(copy_json(record, name), name)))
+
+        def work(tables: Tables) -> None:
+            change = Change(tables, self_id=None, team_id=None)
+            for kind, fields in merged:
+                change.upsert(kind, fields)
+
+        await self.write(work)
 
     async def remove(self, kind: Kind, id_: str) -> None:
         """Forget a record, and a conversation's messages with it; nothing when it is not known."""

@@ -69,8 +69,7 @@ class Chat:
         reactions: list[Thing] = message.setdefault("reactions", [])
         reaction = next((one for one in reactions if one["name"] == name), None)
         if reaction is None:
-            reaction = {"name": name, "users": [], "count": 0}
-            reactions.append(reaction)
+            reactions.append(reaction := Thing(name=name, users=[], count=0))
         if user_id in reaction["users"]:
             raise Refused("already_reacted")
         reaction["users"].append(user_id)
@@ -87,7 +86,7 @@ class Chat:
         inclusive = flag(fields.get("inclusive"))
 
         def wanted(message: Thing) -> bool:
-            ts = message["ts"]
+            ts = str(message["ts"])
             if message["channel"] != channel or message.get("thread_ts", ts) != ts:
                 return False
             return oldest <= ts <= latest if inclusive else oldest < ts < latest

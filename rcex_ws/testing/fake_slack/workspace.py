@@ -123,7 +123,7 @@ class Workspace:
     def add_message(self, room_id: str, user_id: str, text: str, **more: Any) -> Thing:
         """Append a message; return it as the event that others get. One of a bot bears its bot id."""
         message = {"type": "message", "channel": room_id, "user": user_id, "text": text, "ts": self.next_ts(), **more}
-        bot_id = ((self.user(user_id) or {}).get("profile") or {}).get("bot_id")
+        bot_id = (as_thing((self.user(user_id) or {}).get("profile")) or {}).get("bot_id")
         if bot_id is not None:
             message["bot_id"] = bot_id
         parent = self.message(room_id, str(more.get("thread_ts", "")))

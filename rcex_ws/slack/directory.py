@@ -1,0 +1,207 @@
+"""Who and what a team consists of, asked from the Web API: rtm.connect tells a store of nobody but ourselves.
+
+Two ways. By lookup: whoever an event names and the store does not know is asked for before handlers see the event, each
+once. By lists: everybody and everything is read when a connection is made, before its first event. Called by the feed
+of an `RTMClient` and by a `Bot`, in turn with the events; a lookup that fails costs no event.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+import anyio
+
+from rcex_ws.errors import RcexError
+from rcex_ws.loop import now
+from rcex_ws.slack.errors import SlackApiError
+from rcex_ws.slack.lists import CONVERSATIONS, USERS, Lists, kind_of
+from rcex_ws.slack.refusals import REFUSALS
+from rcex_ws.slack.store import Channel, DataStore, User
+from rcex_ws.slack.web import WebApi
+
+__all__ = ["Directory", "FillStore"]
+
+FillStore = Literal["lookup", "lists", "never"]
+
+Found = TypeVar("Found")
+
+_Missing = tuple[Literal["user", "conversation"], str]
+
+#: What is asked for; anything else in the place of an id is not.
+_ID = re.compile(r"[A-Z0-9]{2,40}")
+#: Ids that are remembered; beyond that they are asked of the store once more.
+_MOST_KNOWN = 100_000
+#: Seconds that an event waits for a lookup; and for which none is made after Slack could not be asked.
+_PATIENCE, _PAUSE = 5.0, 30.0
+#: Seconds for which a list is not read once more for a name that is not in it; and for which a rate limit may hold up
+#: a page of it.
+_FRESH, _SEARCH = 60.0, 30.0
+#: A conversation that these tell of cannot be asked for any more.
+_GONE = frozenset({"channel_deleted", "channel_left", "group_deleted", "group_left", "im_deleted"})
+
+
+class Directory:
+    """Tell a store who is who.
+
+    Args:
+        api: what is asked.
+        store: what is told.
+        fill: see the module; "never" asks for nothing.
+        report: hears why a list could not be read.
+        log: where it is said why somebody was not looked up.
+    """
+
+    def __init__(
+        self,
+        api: WebApi,
+        store: DataStore,
+        fill: FillStore,
+        *,
+        report: Callable[[Exception], None],
+        log: logging.Logger,
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._fill: FillStore = fill
+        self._report = report
+        self._log = log
+        self._lists = Lists(api, store, log)
+        self._known = set[str]()  # need not be asked for: the store has them, or Slack does not
+        self._refused = set[str]()  # methods that this token may not call
+        self._paused_until = -math.inf
+        self._read_at: dict[str, float] = {}  # by method: when all of its list was read
+        self._asking: anyio.CancelScope | None = None  # of the one step that asks in turn with the events
+        self._stopped = False
+
+    def begin(self) -> None:
+        """Hear that the store has taken the answer of rtm.connect, which may be of another team than the last."""
+        self._known.clear()
+
+    def stop(self) -> None:
+        """Ask for nothing any more, and let the events that wait for an answer go on."""
+        self._stopped = True
+        self._lists.stop()
+        if self._asking is not None:
+            self._asking.cancel()
+
+    # -- lists -----------------------------------------------------------------------------------------------------
+
+    @property
+    def by_lists(self) -> bool:
+        """Whether the lists are to be read for each connection."""
+        return self._fill == "lists"
+
+    async def fill(self) -> None:
+        """Read the lists; a rate limit is waited out, other trouble reported."""
+        with anyio.CancelScope() as self._asking:
+            for which in (USERS, CONVERSATIONS):
+                try:
+                    await self._lists.read(which)
+                except RcexError as exc:
+                    self._report(exc)
+
+    async def find_user(self, name: str) -> User | None:
+        """Find a user by name; if the store does not know it, in the list.
+
+        Raises:
+            RcexError: the list cannot be read.
+        """
+        return await self._find(USERS.method, lambda: self._store.user_by_name(name))
+
+    async def find_conversation(self, name: str) -> Channel | None:
+        """Find a channel or group by name, without #; if the store does not know it, in the list.
+
+        Raises:
+            RcexError: the list cannot be read.
+        """
+        return await self._find(CONVERSATIONS.method, lambda: self._store.conversation_by_name(name))
+
+    async def _find(self, method: str, get: Callable[[], Awaitable[Found | None]]) -> Found | None:
+        found = await get()
+        fresh = now() < self._read_at.get(method, -math.inf) + _FRESH
+        if found is not None or fresh or self._fill == "never":
+            return found
+        which = USERS if method == USERS.method else CONVERSATIONS
+        if await self._lists.read(which, until=get, patience=_SEARCH):
+            self._read_at[method] = now()
+        return await get()
+
+    # -- lookups ---------------------------------------------------------------------------------------------------
+
+    def missing(self, event: Mapping[str, Any]) -> list[_Missing]:
+        """Give whom and what an event names that is not known yet; called for each event."""
+        if self._fill == "never" or self._stopped:
+            return []
+        known, missing = self._known, list[_Missing]()
+        user, channel = event.get("user"), event.get("channel")
+        if isinstance(user, str) and user not in known:
+            missing.append(("user", user))
+        if isinstance(channel, str) and channel not in known and event.get("type") not in _GONE:
+            missing.append(("conversation", channel))
+        match event:
+            case {"message": {"user": str(user)}} | {"item_user": str(user)} if user not in known:
+                missing.append(("user", user))
+            case _:
+                pass
+        return missing
+
+    async def look_up(self, missing: list[_Missing]) -> None:
+        """Let the store know of these, as far as Slack tells in time."""
+        for kind, id_ in missing:
+            if self._stopped or now() < self._paused_until:
+                return
+            with anyio.move_on_after(_PATIENCE) as self._asking:
+                await self._look_up(kind, id_)
+            if self._asking.cancelled_caught and not self._stopped:
+                self._pause(f"no answer within {_PATIENCE:g} s")
+
+    async def _look_up(self, kind: Literal["user", "conversation"], id_: str) -> None:
+        get = self._store.user if kind == "user" else self._store.conversation
+        try:
+            if _ID.fullmatch(id_) is not None and await get(id_) is None:
+                await self._ask(kind, id_)
+            else:
+                self._know(id_)
+        except (RcexError, OSError) as exc:  # the store's; what the event does to it says so, too
+            self._log.info("%s %s was not looked up: %s", kind, id_, exc)
+
+    async def _ask(self, kind: Literal["user", "conversation"], id_: str) -> None:
+        method, field = ("users.info", "user") if kind == "user" else ("conversations.info", "channel")
+        if method in self._refused:
+            self._know(id_)
+            return
+        try:
+            answer = await self._api.call_within(0.0, method, {field: id_})
+        except RcexError as exc:
+            self._not_told(method, id_, exc)
+            return
+        self._know(id_)
+        record = answer.get(field)
+        kind_ = "user" if kind == "user" else kind_of(record)
+        if kind_ is not None and isinstance(record, dict):
+            await self._lists.keep([(kind_, record)])
+
+    def _not_told(self, method: str, id_: str, error: RcexError) -> None:
+        if error.retryable:
+            if error.retry_after is None:  # else the rate limit keeps the method closed
+                self._pause(str(error))
+            return
+        self._know(id_)
+        if isinstance(error, SlackApiError) and error.code in REFUSALS:  # it is not about what was asked for
+            self._refused.add(method)
+            self._log.warning("nobody is looked up by %s any more: %s", method, error)
+        else:
+            self._log.info("%s was not looked up: %s", id_, error)
+
+    def _pause(self, why: str) -> None:
+        self._paused_until = now() + _PAUSE
+        self._log.info("nobody is looked up for %g s: %s", _PAUSE, why)
+
+    def _know(self, id_: str) -> None:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known.add(id_)
