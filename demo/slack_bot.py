@@ -49,9 +49,7 @@ async def against_the_fake() -> int:
     """Let Alice ask, and break the connection at the worst moments."""
     async with FakeSlack(replay_last_reply=True) as slack:
         say(f"Using a fake Slack, {slack.api_url}")
-        bot = make_bot(
-            slack.token, api_url=slack.api_url, start_method="rtm.start", reconnect_delays=lambda failures: 0.2
-        )
+        bot = make_bot(slack.token, api_url=slack.api_url, reconnect_delays=lambda failures: 0.2)
 
         async def ask(number: int) -> None:
             text = QUESTIONS[number]
@@ -82,7 +80,7 @@ async def against_slack(token: str) -> int:
     """Answer until the program is stopped, or Slack refuses the token."""
     say("Using Slack; stop by Ctrl-C")
     try:
-        async with make_bot(token, start_method="rtm.start") as bot:
+        async with make_bot(token) as bot:
             await bot.wait_closed()
     except RcexError as error:
         print(f"FAILED {error}")

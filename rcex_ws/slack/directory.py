@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar, cast
 
 import anyio
 
@@ -30,6 +30,7 @@ FillStore = Literal["lookup", "lists", "never"]
 Found = TypeVar("Found")
 
 _Missing = tuple[Literal["user", "conversation"], str]
+_NOBODY: tuple[_Missing, ...] = ()
 
 #: What is asked for; anything else in the place of an id is not.
 _ID = re.compile(r"[A-Z0-9]{2,40}")
@@ -132,24 +133,25 @@ class Directory:
 
     # -- lookups ---------------------------------------------------------------------------------------------------
 
-    def missing(self, event: Mapping[str, Any]) -> list[_Missing]:
+    def missing(self, event: Mapping[str, Any]) -> Sequence[_Missing]:
         """Give whom and what an event names that is not known yet; called for each event."""
         if self._fill == "never" or self._stopped:
-            return []
-        known, missing = self._known, list[_Missing]()
+            return _NOBODY
+        known = self._known
+        missing: tuple[_Missing, ...] = _NOBODY
         user, channel = event.get("user"), event.get("channel")
         if isinstance(user, str) and user not in known:
-            missing.append(("user", user))
+            missing = (*missing, ("user", user))
         if isinstance(channel, str) and channel not in known and event.get("type") not in _GONE:
-            missing.append(("conversation", channel))
-        match event:
-            case {"message": {"user": str(user)}} | {"item_user": str(user)} if user not in known:
-                missing.append(("user", user))
-            case _:
-                pass
+            missing = (*missing, ("conversation", channel))
+        other = event.get("item_user")  # of a reaction; else of a message that was changed
+        if other is None and isinstance(changed := event.get("message"), dict):
+            other = cast("Mapping[str, Any]", changed).get("user")
+        if isinstance(other, str) and other not in known:
+            missing = (*missing, ("user", other))
         return missing
 
-    async def look_up(self, missing: list[_Missing]) -> None:
+    async def look_up(self, missing: Sequence[_Missing]) -> None:
         """Let the store know of these, as far as Slack tells in time."""
         for kind, id_ in missing:
             if self._stopped or now() < self._paused_until:

@@ -56,7 +56,7 @@ async def test_the_first_program_echoes(
 
 async def test_the_snippet_of_the_store(fake_slack: FakeSlack, capsys: pytest.CaptureFixture[str]) -> None:
     heard = anyio.Event()
-    async with RTMClient(fake_slack.token, api_url=fake_slack.api_url, start_method="rtm.start") as client:
+    async with RTMClient(fake_slack.token, api_url=fake_slack.api_url) as client:
 
         @client.on("message")
         async def on_message(event: dict[str, Any]) -> None:
