@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from rcex_ws.errors import RcexError
+from rcex_ws.readers import printable
 from rcex_ws.slack.refusals import REFUSALS, passes
 
 __all__ = ["BadFrame", "MessageRejected", "SlackApiError", "SlackHttpError"]
@@ -44,8 +45,8 @@ class SlackApiError(RcexError):
         self.advice = None if known is None else known.advice
         self.retryable = passes(method, code)
         told = [("needed", self.needed), ("provided", self.provided), ("warning", self.warning)]
-        details = "; ".join(f"{name}: {_shown(words)}" for name, words in told if words is not None)
-        message = f"{method}: Slack answered {_shown(code)!r}"
+        details = "; ".join(f"{name}: {printable(words, most=_SHOWN)}" for name, words in told if words is not None)
+        message = f"{method}: Slack answered {printable(code, most=_SHOWN)!r}"
         message += f" ({details})" if details else ""
         super().__init__(message if self.advice is None else f"{message}. {self.advice}")
 
@@ -78,7 +79,7 @@ class MessageRejected(RcexError):
     """
 
     def __init__(self, code: int | None, text: str, frame: Mapping[str, Any]) -> None:
-        super().__init__(f"Slack refused the message: {text}")
+        super().__init__(f"Slack refused the message: {printable(text, most=_SHOWN)}")
         self.code = code
         self.frame = frame
         self.retryable = code == _SLOW_DOWN
@@ -93,9 +94,3 @@ def _words(value: object) -> str | None:
     if isinstance(value, list):
         value = ", ".join(one for one in cast("list[object]", value) if isinstance(one, str))
     return value if isinstance(value, str) and value else None
-
-
-def _shown(words: str) -> str:
-    """Make what a server said fit for a message."""
-    line = "".join(char if char.isprintable() else " " for char in words)
-    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
