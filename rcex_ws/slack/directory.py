@@ -38,9 +38,10 @@ _ID = re.compile(r"[A-Z0-9]{2,40}")
 _MOST_KNOWN = 100_000
 #: Seconds that an event waits for a lookup; and for which none is made after Slack could not be asked.
 _PATIENCE, _PAUSE = 5.0, 30.0
-#: Seconds for which a list is not read once more for a name that is not in it; and for which a rate limit may hold up
-#: a page of it.
-_FRESH, _SEARCH = 60.0, 30.0
+#: Seconds for which a rate limit may hold up a page, when the store is filled, and when somebody waits for a name.
+_FILL, _SEARCH = 120.0, 30.0
+#: Seconds for which a list is not read once more for a name that is not in it.
+_FRESH = 60.0
 #: A conversation that these tell of cannot be asked for any more.
 _GONE = frozenset({"channel_deleted", "channel_left", "group_deleted", "group_left", "im_deleted"})
 
@@ -97,11 +98,11 @@ class Directory:
         return self._fill == "lists"
 
     async def fill(self) -> None:
-        """Read the lists; a rate limit is waited out, other trouble reported."""
+        """Read the lists; a rate limit is waited out, unless it is too long, and other trouble reported."""
         with anyio.CancelScope() as self._asking:
             for which in (USERS, CONVERSATIONS):
                 try:
-                    await self._lists.read(which)
+                    await self._lists.read(which, patience=_FILL)
                 except RcexError as exc:
                     self._report(exc)
 
@@ -127,7 +128,7 @@ class Directory:
         if found is not None or fresh or self._fill == "never":
             return found
         which = USERS if method == USERS.method else CONVERSATIONS
-        if await self._lists.read(which, until=get, patience=_SEARCH):
+        if await self._lists.read(which, patience=_SEARCH, until=get):
             self._read_at[method] = now()
         return await get()
 
@@ -168,8 +169,8 @@ class Directory:
                 await self._ask(kind, id_)
             else:
                 self._know(id_)
-        except (RcexError, OSError) as exc:  # the store's; what the event does to it says so, too
-            self._log.info("%s %s was not looked up: %s", kind, id_, exc)
+        except Exception as exc:  # noqa: BLE001 - the store's; what the event does to it says so, too
+            self._log.info("%s %s was not looked up: %r", kind, id_, exc)
 
     async def _ask(self, kind: Literal["user", "conversation"], id_: str) -> None:
         method, field = ("users.info", "user") if kind == "user" else ("conversations.info", "channel")

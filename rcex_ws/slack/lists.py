@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
@@ -19,6 +18,8 @@ Named = tuple[Kind, Mapping[str, Any]]
 
 #: Objects on a page; Slack recommends no more than 200.
 _PAGE = 200
+#: Pages of a list: far more than any team has, for a server that always names a next one.
+_MOST_PAGES = 5000
 #: Attempts for a page, and the seconds before the second; twice as long before each other.
 _ATTEMPTS, _FIRST_WAIT = 3, 1.0
 #: Seconds to wait when Slack says 0, not to run hot.
@@ -45,14 +46,14 @@ class Lists:
         self._stopped.set()
 
     async def read(
-        self, which: _Which, *, until: Callable[[], Awaitable[object]] | None = None, patience: float = math.inf
+        self, which: _Which, *, patience: float, until: Callable[[], Awaitable[object]] | None = None
     ) -> bool:
         """Read a list, page by page.
 
         Args:
             which: `USERS` or `CONVERSATIONS`.
+            patience: seconds for which a rate limit may hold up a page.
             until: asked after each page; when it gives something true the rest is not read.
-            patience: seconds for which the rate limit may hold up a page.
 
         Returns:
             Whether all of it was read: not when `until` or `stop` ended it.
@@ -61,7 +62,7 @@ class Lists:
             RcexError: a page was refused, or could not be had; those before it are kept.
         """
         cursor = ""
-        while True:
+        for _ in range(_MOST_PAGES):
             answer = await self._page(which, cursor, patience)
             if answer is None:
                 return False
@@ -69,8 +70,10 @@ class Lists:
             if until is not None and await until():
                 return False
             former, cursor = cursor, _next_cursor(answer)
-            if cursor in ("", former):  # a server that gives the same page for ever is not asked for ever
+            if cursor in ("", former):
                 return True
+        self._log.warning("%s has more than %d pages; the rest is not read", which.method, _MOST_PAGES)
+        return True
 
     async def keep(self, records: list[Named]) -> None:
         """Let the store have records: all at once, but for those that it cannot take."""

@@ -152,17 +152,17 @@ class WebApi:
         end = anyio.current_time() + patience
         while True:
             wait = self._closed_until.get(method, -math.inf) - anyio.current_time()
-            error: RcexError = RateLimited(f"{method}: Slack asks to wait {wait:g} s", retry_after=wait)
-            if wait <= 0:
-                try:
-                    return await self._call(method, fields)
-                except (RateLimited, SlackApiError) as exc:
-                    if isinstance(exc, SlackApiError) and exc.code != _RATE_LIMITED:
-                        raise
-                    error, wait = exc, self._close(method, exc)
-            if anyio.current_time() + wait > end:
-                raise error
-            await anyio.sleep(wait)
+            if wait > 0:
+                if anyio.current_time() + wait > end:
+                    raise RateLimited(f"{method}: Slack asks to wait {wait:g} s", retry_after=wait)
+                await anyio.sleep(wait)
+            try:
+                return await self._call(method, fields)
+            except (RateLimited, SlackApiError) as exc:
+                if isinstance(exc, SlackApiError) and exc.code != _RATE_LIMITED:
+                    raise
+                if anyio.current_time() + self._close(method, exc) > end:
+                    raise
 
     def _close(self, method: str, error: RcexError) -> float:
         """Keep a method closed for as long as its rate limit lasts; give the seconds."""

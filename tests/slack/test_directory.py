@@ -370,8 +370,46 @@ async def test_k2_one_record_that_does_not_fit_costs_no_other(
     assert "the store cannot take what Slack lists: upsert user: field 'name'" in caplog.text
 
 
+async def test_k2_a_rate_limit_of_an_hour_is_reported_instead(make_client: Any, slack: FakeSlack, told: Any) -> None:
+    slack.fail("users.list", status=429, retry_after=3600)
+    client = make_client(listen=("client_error", "open"), fill_store="lists")
+    await client.start()
+    await told.wait("client_error")
+    assert told.of("client_error")[0][0].retry_after == 3600
+    assert len(await client.data_store.channels()) == 2
+
+
+async def test_k2_a_list_without_an_end_is_given_up(
+    make_client: Any, slack: FakeSlack, told: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rcex_ws.slack.lists._MOST_PAGES", 3)
+    monkeypatch.setattr("rcex_ws.slack.lists._PAGE", 1)
+    client = make_client(listen=("open",), fill_store="lists")
+    await client.start()
+    await told.wait("open")
+    assert methods(slack) == ["users.list"] * 3 + ["conversations.list"] * 3
+    assert "users.list has more than 3 pages" in caplog.text
+
+
+class Refusing(MemoryDataStore):
+    """A store whose driver has errors of its own."""
+
+    async def user(self, id_: str) -> Any:
+        raise LookupError("a driver's own")
+
+
+async def test_k2_a_store_that_cannot_be_asked_costs_no_event_and_gets_it_all_the_same(
+    make_client: Any, slack: FakeSlack, told: Any, push: Any, message: Any
+) -> None:
+    client = make_client(listen=("message", "client_error"), data_store=Refusing())
+    await client.start()
+    await push(message("one", "1.1"), client=client)
+    assert told.names == ["message"]
+    assert [one["text"] for one in await client.data_store.history(ROOM)] == ["one"]
+
+
 async def test_k2_closing_ends_the_wait_for_a_list(make_client: Any, slack: FakeSlack, told: Any) -> None:
-    slack.fail("users.list", status=429, retry_after=1000, times=None)
+    slack.fail("users.list", status=429, retry_after=100, times=None)
     client = make_client(listen=("rate_limited", "open"), fill_store="lists", close_timeout=30)
     await client.start()
     await slack.wait_for(lambda: methods(slack) != [], "call")
