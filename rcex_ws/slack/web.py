@@ -105,7 +105,7 @@ class WebApi:
         """Ask for a WebSocket address; does not wait out a rate limit.
 
         Args:
-            method: rtm.start also tells users, channels and so on.
+            method: Slack answers both in the same way today.
             **options: Slack's options of the method.
 
         Raises:

@@ -411,6 +411,27 @@ async def test_k2_who_wants_no_calls_makes_none(fake_slack: Any) -> None:
     assert [call.method for call in fake_slack.calls] == ["rtm.connect"]
 
 
+@pytest.mark.parametrize("code", ["token_revoked", "not_allowed_token_type", "missing_scope", "method_deprecated"])
+async def test_k1_a_final_refusal_ends_a_bot_that_wants_to_go_on(fake_slack: Any, code: str) -> None:
+    handler = Echo(*[Reconnect([])] * 5)
+    bot = Bot(handler, [], fake_slack.token, api_url=fake_slack.api_url, reconnect_delays=lambda _: 0.01)
+    errors: list[SlackApiError] = []
+
+    async def own() -> None:
+        try:
+            await bot.run()
+        except SlackApiError as exc:
+            errors.append(exc)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(own)
+        await wait_for(lambda: handler.of("event"))
+        fake_slack.fail("rtm.*", code, times=None)
+        fake_slack.cut()
+    assert [(error.code, error.retryable) for error in errors] == [(code, False)]
+    assert len(fake_slack.calls) == 2
+
+
 async def test_slack_refuses_for_good_while_the_bot_reconnects(fake_slack: Any) -> None:
     handler = Echo(*[Reconnect([])] * 5)
     bot = Bot(handler, [], fake_slack.token, api_url=fake_slack.api_url, reconnect_delays=lambda _: 0.01)
