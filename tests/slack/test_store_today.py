@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rcex_ws.slack.store import DataStore, DataStoreError
+from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore, SQLiteDataStore
 
 ME, BOB = "U1", "U2"
+TEAM = {
+    "self": {"id": ME, "name": "anna"},
+    "team": {"id": "T1", "name": "house"},
+    "users": [{"id": ME, "name": "anna"}, {"id": BOB, "name": "bob", "presence": "away"}],
+    "channels": [
+        {"id": "C1", "name": "general", "is_member": True, "members": [ME, BOB], "last_read": "100.000000"},
+        {"id": "C2", "name": "random", "members": [BOB]},
+    ],
+    "groups": [{"id": "G1", "name": "secret", "members": [ME, BOB], "is_open": True}],
+    "mpims": [{"id": "G2", "name": "mpdm-anna--bob-1", "is_mpim": True, "members": [ME, BOB]}],
+    "ims": [{"id": "D1", "user": BOB, "is_im": True, "is_open": True}],
+}
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DataStore]:
+    """A store of each kind that knows a small team."""
+    async with MemoryDataStore() if request.param == "memory" else SQLiteDataStore(tmp_path / "model.db") as store:
+        await store.cache_start(TEAM)
+        yield store
 
 
 @pytest.mark.parametrize(
