@@ -91,6 +91,16 @@ async def test_k6_it_gets_an_event_answers_and_survives_a_cut(bot: Bot, fake_sla
     assert {call.method for call in fake_slack.calls} <= {"auth.test", "rtm.connect"}
 
 
+async def test_k6_it_goes_on_after_a_goodbye(bot: Bot, fake_slack: FakeSlack, flavour: str) -> None:
+    await bot.wait("open")
+    await bot.hears("hi", "1.1")
+    fake_slack.goodbye(close_after=0.1)
+    await fake_slack.wait_for_connection(2, timeout=30)
+    await fake_slack.wait_for_close(1, timeout=30)
+    await bot.wait("open")
+    assert (await bot.hears("again", "1.2")).connection == 2
+
+
 async def test_k6_a_thread_stays_one_and_a_rejected_message_is_told(
     bot: Bot, fake_slack: FakeSlack, flavour: str
 ) -> None:

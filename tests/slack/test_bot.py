@@ -339,6 +339,15 @@ async def test_a_bot_answers_loses_its_connection_and_goes_on(fake_slack: Any) -
     assert [call.method for call in fake_slack.calls].count("rtm.connect") == 3
 
 
+async def test_k6_a_bot_notices_that_slack_answers_no_ping(fake_slack: Any, ms: float) -> None:
+    handler = Noting()
+    async with running(fake_slack, handler, keepalive=100 * ms):
+        fake_slack.silence()
+        await fake_slack.wait_for_connection(2)
+        await wait_for(lambda: [call[0] for call in handler.calls].count("connect") == 2)
+    assert handler.of("close") == []
+
+
 async def test_a_store_of_the_users_own(fake_slack: Any) -> None:
     handler, store = Echo(), MemoryDataStore()
     async with running(fake_slack, handler, data_store=store):

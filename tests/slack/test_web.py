@@ -19,6 +19,7 @@ import trustme
 from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexError, TransportError
 from rcex_ws.slack import RTMClient, SlackApiError, SlackHttpError
 from rcex_ws.slack.logs import make_logger
+from rcex_ws.testing import FakeSlack
 
 ROOM = "C0GENERAL"
 
@@ -168,6 +169,27 @@ async def test_http_connect_tunnels_both(make_client, slack, proxy, secure):
     assert proxy.targets == [f"http localhost:{port}" for port in ports]
     assert all(head.startswith("CONNECT ") for head in proxy.headers)
     assert slack.token not in "".join(proxy.headers)
+
+
+async def test_k6_both_ways_over_tls(make_client, told):
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    async with FakeSlack(ssl_context=server) as slack:
+        client = make_client(token=slack.token, api_url=slack.api_url, ssl_context=trust)
+        await client.start()
+        assert (await client.send_message("over TLS", ROOM)).ts
+        slack.cut()
+        await told.wait("open", 2)
+        await client.aclose()
+        suspicious = make_client(
+            token=slack.token, api_url=slack.api_url, ssl_context=ssl.create_default_context(), auto_reconnect=False
+        )
+        with pytest.raises(TransportError, match=r"TLS: .*certificate"):
+            await suspicious.start()
+    assert slack.connections_total == 2
 
 
 async def test_the_proxy_of_the_environment_and_none(make_client, slack, proxy, secure, monkeypatch):
