@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from rcex_ws.readers import read_digits
 from rcex_ws.slack.store.change import Change, check_message
 from rcex_ws.slack.store.fields import Fields
 
@@ -27,9 +28,6 @@ __all__ = [
 ]
 
 _Reaction = dict[str, Any]
-
-#: More are no seconds since 1970; int() refuses thousands.
-_DIGITS = 18
 
 
 def add_message(change: Change, event: Fields) -> None:
@@ -57,8 +55,7 @@ def describe_by_message(what: Literal["topic", "purpose"]) -> Callable[[Change, 
         text = event.optional_text(what)
         if text is not None:
             seconds, _, _ = event.key("ts").partition(".")
-            last_set = int(seconds) if seconds.isdecimal() and len(seconds) <= _DIGITS else 0
-            about = {"value": text, "creator": event.optional_text("user") or "", "last_set": last_set}
+            about = {"value": text, "creator": event.optional_text("user") or "", "last_set": read_digits(seconds) or 0}
             change.update_conversation(event.key("channel"), **{what: about})
         add_message(change, event)
 
