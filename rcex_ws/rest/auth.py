@@ -78,7 +78,10 @@ class Auth:
         """
         async with self._lock:
             # A code is good once and some seconds old: who has one means to be that user.
-            token = None if force or (grant is not None and "code" in grant) else await self._kept(grant)
+            anew = force or (grant is not None and "code" in grant)
+            if anew:
+                await self._keeper.check()
+            token = None if anew else await self._kept(grant)
             if token is not None:
                 if not token.expires_soon(time.time()):
                     return token

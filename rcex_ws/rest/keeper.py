@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 import msgspec
 
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.files import Complaints
 from rcex_ws.rest.binding import difference, login_of
 from rcex_ws.rest.oauth import Grant
 from rcex_ws.rest.store import TokenStore
@@ -37,6 +39,7 @@ class TokenKeeper:
         self._store = store
         self._server = server
         self._client_id = client_id
+        self._complaints = Complaints(logger)
 
     def login_of(self, grant: Grant) -> str:
         """Name who logs in by a grant."""
@@ -63,6 +66,19 @@ class TokenKeeper:
         """Return what is stored."""
         return None if self._store is None else await self._store.load()
 
+    async def check(self) -> None:
+        """See that the store can be used, before a login is spent that could not be kept.
+
+        Raises:
+            ConfigurationError: it cannot.
+        """
+        try:
+            await self.load()
+        except ConfigurationError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a store may raise anything, and what it holds is not asked for
+            self._complaints.say("the token store could not be read", exc)
+
     async def load_other(self, token: Token) -> Token | None:
         """Return what somebody else has stored in place of a token; None if it is another session, or of no use.
 
@@ -72,8 +88,8 @@ class TokenKeeper:
             return None
         try:
             stored = await self._store.load()
-        except Exception:  # the caller has a refusal to tell, which says more
-            logger.exception("the token store could not be read again")
+        except Exception as exc:  # noqa: BLE001 - the caller has a refusal to tell, which says more
+            self._complaints.say("the token store could not be read again", exc)
             return None
         if stored is None or stored.access_token == token.access_token:
             return None
@@ -92,15 +108,24 @@ class TokenKeeper:
         async def save() -> None:
             try:
                 await store.save(token)
-            except Exception:  # the session goes on without its copy, so the call is not failed
-                logger.exception("the token could not be saved; after a restart a new login is needed")
+            except Exception as exc:  # noqa: BLE001 - the session goes on without its copy, so the call is not failed
+                self._complaints.repeat("the token could not be saved; after a restart a new login is needed", exc)
 
         await _see_to(save)
 
     async def clear(self) -> None:
-        """Forget what is stored."""
-        if self._store is not None:
-            await _see_to(self._store.clear)
+        """Forget what is stored; that it cannot be is logged."""
+        if self._store is None:
+            return
+        store = self._store
+
+        async def clear() -> None:
+            try:
+                await store.clear()
+            except Exception as exc:  # noqa: BLE001 - a store may raise anything, and here everything is forgotten
+                self._complaints.say("the stored token could not be deleted; delete it by hand", exc)
+
+        await _see_to(clear)
 
 
 async def _see_to(call: Callable[[], Awaitable[None]]) -> None:

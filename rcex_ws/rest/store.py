@@ -14,9 +14,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from rcex_ws.errors import ConfigurationError
-from rcex_ws.rest.file_thread import FileThread
-from rcex_ws.rest.files import set_aside, write_private
+from rcex_ws.files import OAUTH_TOKEN, FileThread, StateFile, Unreadable
 from rcex_ws.rest.token import Token
 
 __all__ = ["FileTokenStore", "TokenStore"]
@@ -48,9 +46,10 @@ class TokenStore(Protocol):
 
 
 class FileTokenStore:
-    """Keep the token in a file that only its owner can read (mode 0600), replaced atomically.
+    """Keep the token in a file that only its owner can read (mode 0600), replaced atomically where that can be.
 
-    No method waits for a slow disk when it is cancelled; what was asked for is done in its order all the same.
+    No method waits for a slow disk when it is cancelled; what was asked for is done in its order all the same. A link
+    is followed. What a killed process was writing is swept up by the next.
 
     Args:
         path: the file; its folder is made when needed.
@@ -58,6 +57,7 @@ class FileTokenStore:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
+        self._file = StateFile(self.path, what="token_store", kind=OAUTH_TOKEN)
         # Of all that use the file here: what a client has left behind must not undo what the next one writes.
         self._thread = _threads.setdefault(self.path, FileThread(f"token store {self.path}"))
 
@@ -65,26 +65,37 @@ class FileTokenStore:
         """Return the kept token; None when there is no file, or an unreadable one, which is set aside as `.bad`.
 
         Raises:
-            ConfigurationError: the path is a folder.
+            ConfigurationError: the file cannot be used: it is somebody else's, or of another store, or cannot be read
+                or written, or is no file.
         """
         return await self._thread.do(self._load)
 
     async def save(self, token: Token) -> None:
-        """Write the token."""
+        """Write the token.
+
+        Raises:
+            ConfigurationError: as for `load`.
+            OSError: it cannot be written.
+        """
         data = msgspec.json.encode(token)
-        await self._thread.write(lambda: write_private(self.path, data))
+        await self._thread.write(lambda: self._save(data))
 
     async def clear(self) -> None:
-        """Delete the file."""
-        await self._thread.write(lambda: self.path.unlink(missing_ok=True))
+        """Delete the file; raises as `save`."""
+        await self._thread.write(self._clear)
 
     def _load(self) -> Token | None:
+        self._file.open()
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Token)
-        except FileNotFoundError:
+            return self._file.load(Token)
+        except Unreadable as exc:
+            logger.warning("%s; kept as %s", exc, self._file.set_aside())
             return None
-        except IsADirectoryError:
-            raise ConfigurationError(f"token_store: {self.path} is a folder, expected a file") from None
-        except (msgspec.DecodeError, UnicodeDecodeError):  # their text could quote the content: not logged
-            logger.warning("the token file %s is unreadable; kept as %s", self.path, set_aside(self.path).name)
-            return None
+
+    def _save(self, data: bytes) -> None:
+        self._file.open()  # each time: nobody says when it is used for the first time, and others may use it, too
+        self._file.save(data)
+
+    def _clear(self) -> None:
+        self._file.open()
+        self._file.clear()

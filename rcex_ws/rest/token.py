@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from rcex_ws.bounds import REFRESH_LIFETIME, TOKEN_LIFETIME
+from rcex_ws.bounds import REFRESH_LIFETIME, TOKEN_LIFETIME, Moment, Seconds
 from rcex_ws.headers import is_header_text
 from rcex_ws.readers import read_number
 from rcex_ws.secret import SECRET, HiddenFields
@@ -36,9 +36,9 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
 
     access_token: Annotated[str, SECRET]
     refresh_token: Annotated[str | None, SECRET] = None
-    expires_at: float | None = None
-    refresh_expires_at: float | None = None
-    lifetime: float = 3600.0
+    expires_at: Moment | None = None
+    refresh_expires_at: Moment | None = None
+    lifetime: Seconds = 3600.0
     scope: str = ""
     owner_id: str | None = None
     endpoint_id: str | None = None

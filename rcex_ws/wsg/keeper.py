@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import anyio
 
+from rcex_ws.files import Complaints
 from rcex_ws.loop import Signal
 from rcex_ws.wsg.completeness import Loss
 from rcex_ws.wsg.conversation import Common
@@ -57,6 +58,7 @@ class Keeper:
         self._one_at_a_time = anyio.Lock()
         self._asked = self._written = 0  # how often a write was asked for, and how many of these are seen to
         self._failures = 0  # in a row
+        self._complaints = Complaints(logger)
         self._opened = False
         self._worth_keeping = False
 
@@ -104,7 +106,7 @@ class Keeper:
             await anyio.sleep(min(_PAUSE * 2**self._failures, _LONGEST_PAUSE))
 
     async def write(self, *, clean: bool = False) -> None:
-        """Write now. A failure is reported, and tried again later: it must not cost the connection.
+        """Write now. A failure is reported once a minute, and tried again later: it must not cost the connection.
 
         Args:
             clean: this is the last word, and all that came was delivered.
@@ -122,12 +124,14 @@ class Keeper:
                 return
             try:
                 await self._store.save(stored)
-            except Exception as exc:
-                logger.exception("the session was not stored")
-                self._common.announcer.error(exc)
+            except Exception as exc:  # noqa: BLE001 - a store may raise anything
                 self._failures += 1
                 self.touch()
+                if self._complaints.repeat("the session is not stored; it would go on from an older one", exc):
+                    self._common.announcer.error(exc)
             else:
+                if self._failures:
+                    logger.info("the session is stored again")
                 self._failures = 0
 
     async def write_in_time(self) -> None:
@@ -150,10 +154,17 @@ class Keeper:
             if keep_session:
                 await self.write(clean=all_delivered and self._common.session.is_clean and not self._untold)
             else:
-                await self._store.clear()
+                await self._forget()
         finally:
             with anyio.move_on_after(_LAST, shield=True):
                 await self._store.close()
+
+    async def _forget(self) -> None:
+        try:
+            await self._store.clear()
+        except Exception as exc:  # noqa: BLE001 - likewise
+            self._complaints.say("the session is not forgotten, and the next process would try to go on with it", exc)
+            self._common.announcer.error(exc)
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
         common, session = self._common, self._common.session

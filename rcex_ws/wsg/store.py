@@ -5,6 +5,7 @@ A store is opened by one process at a time: two that share a recovery token woul
 
 from __future__ import annotations
 
+import time
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,9 +14,7 @@ import anyio
 import msgspec
 
 from rcex_ws.errors import ConfigurationError, RcexError
-from rcex_ws.rest.file_thread import FileThread
-from rcex_ws.rest.files import write_private
-from rcex_ws.wsg.file_lock import FileLock
+from rcex_ws.files import WEBSOCKET_SESSION, FileThread, StateFile, Unreadable
 from rcex_ws.wsg.stored import StoredSession
 
 __all__ = ["FileSessionStore", "SessionStore", "SessionUnreadable"]
@@ -63,11 +62,11 @@ class SessionStore(Protocol):
 
 
 class FileSessionStore:
-    """Keep the session in a file that only its owner can read (mode 0600), replaced atomically.
+    """Keep the session in a file that only its owner can read (mode 0600), replaced atomically where that can be.
 
     Beside it stands a lock file, held while an extension uses the store; the system frees it when a process dies. No
     method waits for a slow disk when it is cancelled: what was asked for is done in its order all the same, and the
-    lock is freed when nothing can be written any more.
+    lock is freed when nothing can be written any more. A link is followed, and the lock lies beside what it leads to.
 
     Args:
         path: the file; its folder is made when needed.
@@ -83,7 +82,8 @@ class FileSessionStore:
         """Lock the file and read it; None when there is none.
 
         Raises:
-            ConfigurationError: another process or extension has it, or it is a folder.
+            ConfigurationError: another process or extension has it; or it cannot be used: it is somebody else's, or of
+                another store, or cannot be read, written or locked, or is no file.
             SessionUnreadable: it is locked, but cannot be read; its content is kept as `.bad`, too.
         """
         if self._opened is not None:
@@ -92,8 +92,9 @@ class FileSessionStore:
             )
         opened = self._opened = _Opened(self.path)
         try:
+            await opened.thread.do(opened.file.open)
             await self._take(opened)
-            return await opened.thread.do(self._load)
+            return await opened.thread.do(opened.load)
         except SessionUnreadable:
             raise
         except BaseException:
@@ -102,7 +103,7 @@ class FileSessionStore:
 
     async def _take(self, opened: _Opened) -> None:
         give_up_at = anyio.current_time() + self._wait
-        while not await opened.thread.do(opened.lock.take):
+        while not await opened.thread.do(opened.file.lock):
             if anyio.current_time() >= give_up_at:
                 raise ConfigurationError(
                     f"session_store: {self.path} is in use by another process, or by a write of this one that is not "
@@ -111,54 +112,31 @@ class FileSessionStore:
             await anyio.sleep(_RETRY_LOCK)  # a blocking lock could not be cancelled
 
     async def save(self, session: StoredSession) -> None:
-        """Write the session."""
+        """Write the session.
+
+        Raises:
+            ConfigurationError: it is not open, or the file has become something else.
+            OSError: it cannot be written.
+        """
         data = msgspec.json.encode(session)
-        await self._thread().write(lambda: write_private(self.path, data))
+        opened = self._in_use()
+        await opened.thread.write(lambda: opened.file.save(data))
 
     async def clear(self) -> None:
-        """Delete the file."""
-        await self._thread().write(lambda: self.path.unlink(missing_ok=True))
+        """Delete the file; raises as `save`."""
+        opened = self._in_use()
+        await opened.thread.write(opened.file.clear)
 
     async def close(self) -> None:
         """Unlock the file: at once, or when what was asked for is written."""
         opened, self._opened = self._opened, None
         if opened is not None:
-            opened.thread.when_done(opened.lock.free)
+            opened.thread.when_done(opened.file.free)
 
-    def _thread(self) -> FileThread:
+    def _in_use(self) -> _Opened:
         if self._opened is None:
             raise ConfigurationError(f"session_store: {self.path} is not open, so it may belong to another process")
-        return self._opened.thread
-
-    def _load(self) -> StoredSession | None:
-        kept = self._read()
-        if isinstance(kept, SessionUnreadable):
-            raise kept  # here, where no local variable holds the content: tracebacks may show them
-        return kept
-
-    def _read(self) -> StoredSession | SessionUnreadable | None:
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except IsADirectoryError as exc:
-            raise ConfigurationError(f"session_store: {self.path} is a folder, expected a file") from exc
-        try:
-            return msgspec.json.decode(data, type=StoredSession)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # their text could quote the token
-            return self._keep_unreadable(data)
-
-    def _keep_unreadable(self, data: bytes) -> SessionUnreadable:
-        """Copy it for a human to look at. The file stays until the next save: it says that something is missing."""
-        bad = self.path.with_name(self.path.name + ".bad")
-        unreadable = f"session_store: {self.path} is unreadable"
-        try:
-            write_private(bad, data)
-        except OSError as exc:
-            error = SessionUnreadable(f"{unreadable}, and could not be kept as {bad.name}")
-            error.__cause__ = exc.with_traceback(None)
-            return error
-        return SessionUnreadable(f"{unreadable}; kept as {bad.name}")
+        return self._opened
 
 
 class _Opened:
@@ -169,5 +147,21 @@ class _Opened:
     """
 
     def __init__(self, path: Path) -> None:
-        self.lock = FileLock(path.with_name(path.name + ".lock"))
+        self.file = StateFile(path, what="session_store", kind=WEBSOCKET_SESSION)
         self.thread = FileThread(f"session store {path}")
+
+    def load(self) -> StoredSession | None:
+        """Read the file. What cannot be read is copied: it stays until the next save, to say that something is missing.
+
+        Raises:
+            SessionUnreadable: as `FileSessionStore.open` says.
+        """
+        try:
+            return self.file.load(StoredSession, lambda session: session.is_possible(time.time()))
+        except Unreadable as exc:
+            unreadable = exc
+        try:
+            kept = f"kept as {self.file.copy_aside()}"
+        except OSError as exc:
+            raise SessionUnreadable(f"{unreadable}, and could not be kept as .bad") from exc.with_traceback(None)
+        raise SessionUnreadable(f"{unreadable}; {kept}")

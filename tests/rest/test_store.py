@@ -18,7 +18,6 @@ import pytest
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.rest import FileTokenStore
-from rcex_ws.rest.files import write_private
 
 
 async def test_round_trip(tmp_path, token):
@@ -49,39 +48,6 @@ async def test_a_folder_is_told_clearly(tmp_path, make_client):
     rc = make_client(token_store=FileTokenStore(tmp_path))
     with pytest.raises(ConfigurationError, match=f"token_store: {tmp_path} is a folder, expected a file"):
         await rc.authorize(jwt="JWT")
-
-
-def test_an_existing_open_file_becomes_private(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    path.chmod(0o644)
-    write_private(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-@pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path, monkeypatch, step):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-
-    def fail(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, step, fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_private(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_the_content_is_on_disk_before_the_name_changes(tmp_path, monkeypatch):
-    steps = []
-    for name in ("fsync", "replace"):
-        real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (steps.append(name), real(*args)))
-    write_private(tmp_path / "file", b"new")
-    assert steps == ["fsync", "replace"]
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rcex_ws import ConfigurationError, FileSessionStore, SessionUnreadable, Wsc
+from rcex_ws.files.private import PrivateFile
 from rcex_ws.wsg.stored import Certainty, StoredLoss, StoredSession, StoredSubscription
 
 FILTERS = ["/restapi/v1.0/account/~/extension/~/message-store"]
@@ -304,7 +305,7 @@ async def test_l11_who_hears_that_it_is_written_finds_the_lock_free_after_close(
 
     store = FileSessionStore(path)
     await store.open()
-    monkeypatch.setattr("rcex_ws.rest.file_thread.Future", Slow)
+    monkeypatch.setattr("rcex_ws.files.thread.Future", Slow)
     await store.save(session("1"))
     monkeypatch.undo()
     await store.close()
@@ -327,14 +328,14 @@ async def test_l11_a_store_that_is_not_open_does_not_touch_the_file(path):
 async def test_l11_opening_on_a_slow_disk_can_be_cancelled(path, monkeypatch):
     disk = Disk()
     path.write_bytes(b"{")
-    read_bytes = Path.read_bytes
+    read_at_once = PrivateFile.read
 
-    def read(path: Path) -> bytes:
+    def read(file: PrivateFile) -> bytes | None:
         disk.sync()
-        return read_bytes(path)
+        return read_at_once(file)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", read)
+        patch.setattr(PrivateFile, "read", read)
         store = FileSessionStore(path)
         with anyio.fail_after(5):
             await ask_and_leave(disk, store.open)

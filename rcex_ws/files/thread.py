@@ -22,7 +22,7 @@ from rcex_ws.loop import Waiter, on_trio, waiter_factory
 
 __all__ = ["FileThread"]
 
-logger = logging.getLogger("rcex_ws.rest")
+logger = logging.getLogger("rcex_ws.files")
 
 T = TypeVar("T")
 
@@ -119,7 +119,8 @@ class _Job:
             else:
                 asker.set_exception(self._error)
         if self._error is not None and not listening:
-            logger.error("%s: it failed after nobody waited for it any more", name, exc_info=self._error)
+            bug = None if isinstance(self._error, OSError) else self._error
+            logger.error("%s: it failed after nobody waited for it any more: %s", name, self._error, exc_info=bug)
 
 
 _all: WeakSet[FileThread] = WeakSet()

@@ -1,0 +1,279 @@
+"""One small file that only its owner can read. A reader sees the old content or the new one, never a half.
+
+Where the file can be replaced it is. Where it cannot, since it is mounted by itself or lies in a folder that we may not
+write, it is written in place; who is killed in that moment leaves something that cannot be read.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import re
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.files.checks import (
+    SAFELY,
+    check_file,
+    give_to_owner_of,
+    is_mount_point,
+    status_of,
+    why_not_writable,
+)
+from rcex_ws.files.lock import lock_descriptor
+
+__all__ = ["PrivateFile"]
+
+logger = logging.getLogger("rcex_ws.files")
+
+#: What says that a file cannot be replaced, though perhaps written: a mount point, or a folder that is closed to us.
+_NOT_REPLACEABLE = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS}
+
+#: Seconds after which what is being written counts as left behind, where nothing can be locked.
+_SURELY_LEFT = 3600.0
+
+#: Bytes that are copied at once.
+_PIECE = 2**20
+
+
+class PrivateFile:
+    """Read and write one file. All methods block.
+
+    Args:
+        path: as it was given; `open` follows links.
+        what: the argument that it was given as; begins each message.
+
+    Attributes:
+        path, what: as given.
+        target: the file itself.
+        in_place: whether it can only be written in place.
+    """
+
+    def __init__(self, path: Path, *, what: str) -> None:
+        self.path = path
+        self.what = what
+        self.target = path
+        self.in_place = False
+        self._warned: set[str] = set()
+
+    def open(self) -> None:
+        """Find the file where links lead to, make its folder, see that it is ours, and sweep up.
+
+        Raises:
+            ConfigurationError: it is no file of ours, or could not be written.
+            OSError: the system refuses something.
+        """
+        self.target = Path(os.path.realpath(self.path))
+        _make_folder(self.target.parent)
+        status, closed = status_of(self.target), why_not_writable(self.target.parent)
+        if status is not None:
+            check_file(self.path, status, self.what)
+            if sys.platform != "win32" and status.st_mode & stat.S_IWGRP:
+                self._warn("can be written by its group, any of whom may decide as whom this program acts")
+            self.in_place = closed is not None or is_mount_point(self.target)
+            closed = why_not_writable(self.target) if self.in_place else None
+        if closed is not None:
+            raise ConfigurationError(f"{self.what}: {self.path} cannot be used: {closed}")
+        if not self.in_place:
+            self._sweep()
+
+    def size(self) -> int:
+        """Give the size in bytes; 0 if there is no file."""
+        status = status_of(self.target)
+        return 0 if status is None else status.st_size
+
+    def read(self) -> bytes | None:
+        """Give the content; None if there is no file, or an empty one that stands for none.
+
+        Raises:
+            ConfigurationError: it has become something that is no file of ours.
+            OSError: it cannot be read.
+        """
+        if status_of(self.target) is None:
+            return None
+        content = b"".join(self._pieces())
+        return None if self.in_place and not content else content
+
+    def write(self, data: bytes) -> None:
+        """Keep this instead of the old content; after a crash the file holds the old or the new, unless `in_place`.
+
+        Raises:
+            ConfigurationError: it has become something that is no file of ours.
+            OSError: it cannot be written; the old content is still there.
+        """
+        try:
+            if self.in_place or not self._replaced(lambda: self._replace(self.target, (data,))):
+                self._overwrite(data)
+        except OSError as exc:
+            self._name(exc)
+            raise
+
+    def delete(self) -> None:
+        """Forget the content; a file that can only be written in place becomes empty.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        try:
+            if self.in_place or not self._replaced(lambda: self.target.unlink(missing_ok=True)):
+                self._overwrite(b"")
+        except OSError as exc:
+            self._name(exc)
+            raise
+
+    def copy_aside(self) -> Path:
+        """Copy the content to `<name>.bad`, for a human to look at, and give the path of the copy.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        bad = self.target.with_name(self.target.name + ".bad")
+        self._replace(bad, self._pieces())
+        return bad
+
+    def set_aside(self) -> Path:
+        """Rename the file to `<name>.bad`, or copy it there and forget it, and give that path.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        if self.in_place:
+            bad = self.copy_aside()
+            self.delete()
+        else:
+            bad = self.target.with_name(self.target.name + ".bad")
+            os.replace(self.target, bad)
+        return bad
+
+    # -- how -------------------------------------------------------------------------------------------------------
+
+    def _pieces(self) -> Iterator[bytes]:
+        with open(os.open(self.target, os.O_RDONLY | SAFELY), "rb") as file:
+            check_file(self.path, os.fstat(file.fileno()), self.what)
+            while piece := file.read(_PIECE):
+                yield piece
+
+    def _replaced(self, action: Callable[[], None]) -> bool:
+        """Do what needs the folder; tell whether that went, or the file is one to be written in place."""
+        try:
+            action()
+        except OSError as exc:
+            if sys.platform == "win32" or exc.errno not in _NOT_REPLACEABLE or status_of(self.target) is None:
+                raise
+            return False
+        return True
+
+    def _replace(self, target: Path, pieces: Iterable[bytes]) -> None:
+        descriptor, temporary = self._temporary()
+        try:
+            with open(descriptor, "wb") as file:
+                file.writelines(pieces)
+                file.flush()
+                give_to_owner_of(self.target, file.fileno())
+                os.fsync(file.fileno())
+                if sys.platform == "win32":
+                    file.close()  # there nothing that is open can be renamed; elsewhere it is locked till then
+                os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def _temporary(self) -> tuple[int, Path]:
+        """Make a file beside the target, locked as long as it is open: who sweeps can tell that it is being written."""
+        while True:
+            temporary = self.target.with_name(f".{self.target.name}.{os.urandom(4).hex()}.tmp")
+            try:
+                descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFELY, 0o600)
+            except FileExistsError:
+                continue
+            if sys.platform == "win32" or (_locked(descriptor) and os.path.lexists(temporary)):
+                return descriptor, temporary
+            os.close(descriptor)  # it was swept in the moment before it was locked
+
+    def _sweep(self) -> None:
+        """Remove what killed processes have left of their writes: it holds secrets, too."""
+        theirs = re.compile(rf"\.{re.escape(self.target.name)}\.[0-9a-f]{{8}}\.tmp")
+        with suppress(OSError), os.scandir(self.target.parent) as entries:
+            for name in [entry.name for entry in entries if theirs.fullmatch(entry.name)]:
+                with suppress(OSError, ConfigurationError):
+                    self._remove_if_left(self.target.with_name(name))
+
+    def _remove_if_left(self, temporary: Path) -> None:
+        if sys.platform != "win32":  # there nothing that is open can be removed
+            descriptor = os.open(temporary, os.O_RDWR | SAFELY)
+            try:
+                status = os.fstat(descriptor)
+                check_file(temporary, status, self.what)
+                if not _locked(descriptor, otherwise=time.time() - status.st_mtime > _SURELY_LEFT):
+                    return
+                os.unlink(temporary)
+            finally:
+                os.close(descriptor)
+        else:
+            os.unlink(temporary)
+        logger.info("%s: removed %s, which a process that was killed has left", self.what, temporary)
+
+    def _overwrite(self, data: bytes) -> None:
+        """Write in place. The space is taken first, as white space, so that a full disk leaves the old content."""
+        descriptor = os.open(self.target, os.O_RDWR | SAFELY)
+        try:
+            status = os.fstat(descriptor)
+            check_file(self.path, status, self.what)
+            if sys.platform != "win32":
+                with suppress(OSError):  # a file system without owners
+                    os.fchmod(descriptor, 0o600)
+            self._warn(
+                "cannot be replaced, as it is mounted by itself or its folder is closed to us, so it is written "
+                "in place: who is killed in that moment leaves it unreadable"
+            )
+            if len(data) > status.st_size:
+                try:
+                    _write_at(descriptor, status.st_size, b" " * (len(data) - status.st_size))
+                    os.fsync(descriptor)
+                except OSError:
+                    os.ftruncate(descriptor, status.st_size)
+                    raise
+            _write_at(descriptor, 0, data)
+            os.ftruncate(descriptor, len(data))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _name(self, exc: OSError) -> None:
+        """Let an error name the file as the user knows it."""
+        if exc.errno is not None:
+            exc.filename, exc.filename2 = str(self.path), None
+
+    def _warn(self, words: str) -> None:
+        if words not in self._warned:
+            self._warned.add(words)
+            logger.warning("%s: %s %s", self.what, self.path, words)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+
+
+def _locked(descriptor: int, *, otherwise: bool = True) -> bool:
+    """Lock what is open; tell whether that went, or `otherwise` where nothing can be locked."""
+    try:
+        return lock_descriptor(descriptor)
+    except OSError:
+        return otherwise
+
+
+def _write_at(descriptor: int, offset: int, data: bytes) -> None:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,380 @@
+"""What the file of a store can be that it should not be: a link, another's, a pipe, the other store's, nonsense."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from rcex_ws import ConfigurationError, FileSessionStore
+from tests.found.stores import KINDS, NOBODY, ROOT, Kind, SessionKind, TokenKind, bad, session
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="what a file may be and whose it is differs here")
+SECRET = "SECRET"
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return request.param
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.json"
+
+
+# -- F2: links ---------------------------------------------------------------------------------------------------------
+
+
+@POSIX
+async def test_f2_a_link_is_followed_also_when_it_leads_nowhere_yet(kind: Kind, path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "volume" / "kept.json"
+    path.symlink_to(Path("volume") / "kept.json")
+    for secret in ("1", "2"):
+        await kind.keep(path, secret)
+        assert path.is_symlink()
+        assert secret in target.read_text()
+        assert await kind.kept(path) == secret
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.endswith(".lock")] == []
+    await kind.forget(path)
+    assert (path.is_symlink(), target.exists()) == (True, False)
+
+
+@POSIX
+async def test_f2_two_names_of_one_session_file_have_one_lock(path: Path, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "kept.json")
+    store = FileSessionStore(path)
+    await store.open()
+    with pytest.raises(ConfigurationError, match="in use by another process"):
+        await FileSessionStore(tmp_path / "kept.json").open()
+    await store.close()
+
+
+@POSIX
+async def test_f2_what_cannot_be_read_is_kept_beside_the_target(kind: Kind, path: Path, tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+    target = tmp_path / "volume" / "kept.json"
+    target.write_text("{")
+    path.symlink_to(target)
+    assert not await kind.is_unreadable(path)  # that looks beside the link
+    assert bad(target).read_text() == "{"
+    assert path.is_symlink()
+
+
+@POSIX
+async def test_f2_links_in_a_circle_are_refused(kind: Kind, path: Path) -> None:
+    path.symlink_to(path)
+    with pytest.raises(ConfigurationError, match=f"{kind.name}: {path}"):
+        await kind.kept(path)
+
+
+# -- F3: what is no file of ours ---------------------------------------------------------------------------------------
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        os.chdir(path.parent)  # an address is short
+        bound.bind(path.name)
+
+
+def _device(path: Path) -> None:
+    path.symlink_to(os.devnull)
+
+
+@POSIX
+@pytest.mark.parametrize(("make", "what"), [(_fifo, "pipe"), (_socket, "socket"), (_device, "device")])
+async def test_f3_what_is_no_file_is_refused(
+    kind: Kind, path: Path, make: Any, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    make(path)
+    mode = path.stat().st_mode
+    for call in (kind.kept, partial(kind.keep, secret=SECRET), kind.forget):
+        with anyio.fail_after(10), pytest.raises(ConfigurationError, match=f"{kind.name}: {path} is a {what}"):
+            await call(path)
+    assert path.stat().st_mode == mode
+
+
+@POSIX
+async def test_f3_a_file_that_everybody_may_write_is_refused(kind: Kind, path: Path) -> None:
+    path.write_bytes(kind.content(SECRET))
+    path.chmod(0o666)
+    with pytest.raises(ConfigurationError, match=f"{kind.name}: {path} can be written by everybody") as caught:
+        await kind.kept(path)
+    assert SECRET not in str(caught.value)
+    path.chmod(0o644)
+    assert await kind.kept(path) == SECRET
+
+
+@POSIX
+async def test_f3_one_that_its_group_may_write_is_a_warning_and_made_private(
+    kind: Kind, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.write_bytes(kind.content(SECRET))
+    path.chmod(0o660)
+    assert await kind.kept(path) == SECRET
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert f"{kind.name}: {path} can be written by its group" in record.getMessage()
+    await kind.keep(path, "new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@POSIX
+async def test_f3_the_file_of_another_user_is_refused_and_he_is_named(
+    kind: Kind, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_bytes(kind.content(SECRET))
+    owner = path.owner()
+    monkeypatch.setattr(os, "geteuid", lambda: NOBODY - 1)
+    with pytest.raises(ConfigurationError, match=f"{kind.name}: {path} belongs to {owner}"):
+        await kind.kept(path)
+
+
+@POSIX
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+async def test_f3_root_may_use_it_and_leaves_it_to_its_owner(kind: Kind, path: Path) -> None:
+    path.write_bytes(kind.content(SECRET))
+    os.chown(path, NOBODY, NOBODY)
+    assert await kind.kept(path) == SECRET
+    await kind.keep(path, "new")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (NOBODY, NOBODY, 0o600)
+    lock = path.with_name(path.name + ".lock")
+    assert not lock.exists() or lock.stat().st_uid == NOBODY
+
+
+@POSIX
+async def test_f3_a_lock_that_is_no_file_is_refused(path: Path, tmp_path: Path) -> None:
+    lock, elsewhere = path.with_name("state.json.lock"), tmp_path / "elsewhere"
+    lock.symlink_to(elsewhere)
+    with pytest.raises(ConfigurationError, match=f"session_store: {lock} is a symbolic link"):
+        await FileSessionStore(path).open()
+    assert not elsewhere.exists()
+    lock.unlink()
+    os.mkfifo(lock)
+    with pytest.raises(ConfigurationError, match=f"session_store: {lock} is a pipe"):
+        await FileSessionStore(path).open()
+
+
+# -- F4: killed while writing ------------------------------------------------------------------------------------------
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+import anyio
+from tests.found.stores import KINDS
+
+name, path, backend, action = sys.argv[1:]
+kind = next(kind for kind in KINDS if kind.name == name)
+
+def stop(_):
+    print("writing", flush=True)
+    if action == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+
+anyio.run(kind.keep, Path(path), "1", backend=backend)
+os.fsync = stop
+anyio.run(kind.keep, Path(path), "2", backend=backend)
+"""
+
+
+def _writer(kind: Kind, path: Path, backend: str, action: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", _KILLED, kind.name, str(path), backend, action]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+def _leftovers(path: Path) -> list[Path]:
+    return [one for one in path.parent.iterdir() if one.name.startswith(".")]
+
+
+@POSIX
+async def test_f4_what_a_killed_process_was_writing_is_swept(
+    kind: Kind, path: Path, anyio_backend: str, tmp_path: Path
+) -> None:
+    others = tmp_path / ".state.json.original"
+    others.write_text("not ours")
+    with await anyio.to_thread.run_sync(_writer, kind, path, anyio_backend, "die") as process:
+        assert process.wait(20) == -signal.SIGKILL
+    assert len(_leftovers(path)) == 2
+    assert await kind.kept(path) == "1"
+    assert _leftovers(path) == [others]
+
+
+@POSIX
+async def test_f4_what_another_process_is_writing_is_left_to_it(path: Path, anyio_backend: str) -> None:
+    kind = TokenKind()
+    with await anyio.to_thread.run_sync(_writer, kind, path, anyio_backend, "wait") as process:
+        assert await kind.kept(path) == "1"
+        (leftover,) = _leftovers(path)
+        await anyio.to_thread.run_sync(process.communicate, "", 20)
+    assert process.returncode == 0
+    assert not leftover.exists()
+    assert await kind.kept(path) == "2"
+
+
+# -- F5: nonsense that is JSON -----------------------------------------------------------------------------------------
+
+DEEP: Any = json.loads("[" * 200 + "]" * 200)
+YEAR = 365 * 86400.0
+
+ABSURD_SESSIONS: dict[str, dict[str, Any]] = {
+    "before all time": {"unfinished": {"since": -1e18}},
+    "after all time": {"unfinished": {"since": 1e18}},
+    "in the future": {"unfinished": {"since": time.time() + YEAR}},
+    "a doubt before all time": {"subscription": {"doubt": {"since": -1e18}}},
+    "a doubt in the future": {"subscription": {"doubt": {"since": time.time() + YEAR}}},
+    "negative": {"recoveryTimeout": -1},
+    "endless": {"recoveryTimeout": 1e300},
+    "a sequence below nothing": {"wsc": {"sequence": -1}},
+    "a huge sequence": {"wsc": {"sequence": 10**40}},
+    "a huge time to live": {"subscription": {"info": {"id": "1", "expiresIn": 10**30}}},
+    "deep": {"subscription": {"info": {"id": "1", "deliveryMode": {"x": DEEP}}}},
+}
+ABSURD_TOKENS: dict[str, dict[str, Any]] = {
+    "before all time": {"expires_at": -1e18},
+    "after all time": {"expires_at": 1e300},
+    "refresh before all time": {"refresh_expires_at": -1e18},
+    "negative": {"lifetime": -1},
+    "endless": {"lifetime": 1e300},
+    "deep": {"x": DEEP},
+    "bottomless": {"x": 0},
+}
+
+
+def _merged(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(content)
+    for name, change in changes.items():
+        inner = merged.get(name)
+        merged[name] = _merged(inner, change) if isinstance(inner, dict) and isinstance(change, dict) else change
+    return merged
+
+
+def _absurd(kind: Kind, changes: dict[str, Any]) -> bytes:
+    content = json.dumps(_merged(json.loads(kind.content(SECRET)), changes)).encode()
+    return content.replace(b'"x": 0', b'"x": ' + b"[" * 100_000 + b"]" * 100_000)
+
+
+CASES = [(KINDS[0], case) for case in ABSURD_TOKENS.values()] + [(KINDS[1], case) for case in ABSURD_SESSIONS.values()]
+NAMES = [f"token {name}" for name in ABSURD_TOKENS] + [f"session {name}" for name in ABSURD_SESSIONS]
+
+
+@pytest.mark.parametrize(("kind", "changes"), CASES, ids=NAMES)
+async def test_f5_absurd_values_are_set_aside_and_told_once(
+    kind: Kind, changes: dict[str, Any], path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = _absurd(kind, changes)
+    path.write_bytes(content)
+    assert await kind.is_unreadable(path)
+    assert bad(path).read_bytes() == content
+    assert SECRET not in caplog.text
+    await kind.keep_over(path, "new")
+    assert await kind.kept(path) == "new"
+
+
+async def test_f5_a_file_of_any_size_is_not_read_into_memory(kind: Kind, path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**32)  # it takes no space
+    os.truncate(path, 2**28)
+    import tracemalloc
+
+    tracemalloc.start()
+    try:
+        assert await kind.is_unreadable(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
+    assert bad(path).stat().st_size == 2**28
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "named"),
+    [(KINDS[0], KINDS[1], "a WebSocket session"), (KINDS[1], KINDS[0], "an OAuth token")],
+    ids=["token", "session"],
+)
+async def test_f5_the_file_of_the_other_store_is_named_and_left_alone(
+    kind: Kind, other: Kind, named: str, path: Path
+) -> None:
+    await other.keep(path, SECRET)
+    content = path.read_bytes()
+    for call in (kind.kept, partial(kind.keep, secret="mine"), kind.forget):
+        with pytest.raises(ConfigurationError, match=f"{kind.name}: {path} holds {named}.*its own file") as caught:
+            await call(path)
+        assert SECRET not in str(caught.value)
+        assert path.read_bytes() == content
+    assert not bad(path).exists()
+    assert await other.kept(path) == SECRET
+
+
+async def test_f5_what_the_other_store_writes_later_is_left_alone_too(path: Path) -> None:
+    store = FileSessionStore(path)
+    await store.open()  # nothing is there yet
+    await TokenKind().keep(path, SECRET)
+    for call in (partial(store.save, session("mine")), store.clear):
+        with pytest.raises(ConfigurationError, match="holds an OAuth token"):
+            await call()
+    await store.close()
+    assert await TokenKind().kept(path) == SECRET
+
+
+async def test_f5_a_database_is_left_alone_too(kind: Kind, path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(ConfigurationError, match=f"{kind.name}: {path} holds an SQLite database"):
+        await kind.kept(path)
+    assert not bad(path).exists()
+
+
+# -- F8: no locks ------------------------------------------------------------------------------------------------------
+
+
+@POSIX
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EIO], ids=errno.errorcode.get)
+async def test_f8_that_nothing_can_be_locked_is_said(path: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(ConfigurationError, match="cannot be locked") as caught:
+        await FileSessionStore(path, wait=60).open()
+    assert os.strerror(code) in str(caught.value)
+    assert f"session_store: {path}" in str(caught.value)
+    assert "in use" not in str(caught.value)
+    monkeypatch.undo()
+    await SessionKind().keep(path, "1")  # nothing of it is left
+
+
+@POSIX
+async def test_f8_a_token_needs_no_locks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    kind = TokenKind()
+    await kind.keep(path, SECRET)
+    assert await kind.kept(path) == SECRET
