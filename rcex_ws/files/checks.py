@@ -18,8 +18,7 @@ from rcex_ws.errors import ConfigurationError
 __all__ = ["SAFELY", "check_file", "check_lock", "give_to_owner_of", "is_mount_point", "status_of", "why_not_writable"]
 
 #: For `os.open`, besides: a link or a pipe that has come there a moment ago does not mislead us, nor hang.
-SAFELY: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-SAFELY |= getattr(os, "O_BINARY", 0)
+SAFELY: int = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 _KINDS = (
     (stat.S_ISDIR, "folder"),

@@ -7,7 +7,7 @@ is all that it should be, and nothing is moved or overwritten that is known to b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -23,8 +23,8 @@ __all__ = ["OAUTH_TOKEN", "WEBSOCKET_SESSION", "Kind", "Moment", "Seconds", "Sta
 
 T = TypeVar("T")
 
-#: A stored moment, in seconds since the epoch: what a `datetime` can be. Else it ends in an error far from here.
-Moment = Annotated[float, Meta(ge=0, le=253_402_300_799)]
+#: A stored moment, in seconds since the epoch, until 2200; whether it is past, no clock of this machine can tell.
+Moment = Annotated[float, Meta(ge=0, le=7_258_118_400)]
 
 #: A stored span, in seconds: at most a century, since no server means more, and timers overflow at some point.
 Seconds = Annotated[float, Meta(ge=0, le=3_200_000_000)]
@@ -173,7 +173,7 @@ class StateFile:
         )
 
     @contextmanager
-    def _said(self) -> Iterator[None]:
+    def _said(self) -> Generator[None]:
         try:
             yield
         except OSError as exc:

@@ -299,4 +299,5 @@ class Auth:
 
 def _pause(failures: int) -> float:
     """Return the least seconds between two tries of the timer."""
-    return min(_RETRY_FIRST * 2 ** (failures - 1), _RETRY_LONGEST) if failures else 0.0
+    doublings = min(failures - 1, 10)  # after some days the number would not fit a float
+    return min(_RETRY_FIRST * 2**doublings, _RETRY_LONGEST) if failures else 0.0

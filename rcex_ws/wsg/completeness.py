@@ -54,7 +54,10 @@ class Loss(Struct, frozen=True, gc=False):
 
     def until(self, moment: Moment) -> Gap:
         """Make the gap that ends now."""
-        return gap_between(self.since, moment.latest + self.set_back, certain=self.certain, reason=self.reason)
+        until = moment.latest + self.set_back
+        # What is still to come was stored before the server's clock was set back, or never: it proves nothing.
+        since = self.since if self.since <= until else -math.inf
+        return gap_between(since, until, certain=self.certain, reason=self.reason)
 
     def including(self, other: Loss) -> Loss:
         """Make the one that stands for both."""
@@ -249,7 +252,10 @@ class Completeness:
         """End the outage; called directly with a subscription on a session that began empty."""
         outage, self._outage = self._outage or Loss(self.clock.at(now).earliest), None
         left, self._left = self._left, None
-        return outage if left is None else left.reread(outage, self.clock)
+        if left is not None:
+            return left.reread(outage, self.clock)
+        # It is from an earlier process: as in `Loss.until`, and what follows must not be held for proven, either.
+        return outage if outage.since <= self.clock.at(now).latest else replace(outage, since=-math.inf)
 
     # -- what this side drops --------------------------------------------------------------------------------------
 

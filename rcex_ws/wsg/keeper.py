@@ -31,6 +31,9 @@ _PAUSE = 1.0
 #: Seconds at most before a write that failed is tried again.
 _LONGEST_PAUSE = 60.0
 
+#: How often the pause is doubled at most: of a disk that is full for a day the number would not fit a float.
+_DOUBLINGS = 10
+
 #: Seconds that the application and the server wait for a write at most.
 _PATIENCE = 5.0
 
@@ -103,7 +106,7 @@ class Keeper:
         while True:
             await self._dirty.wait()
             await self.write()
-            await anyio.sleep(min(_PAUSE * 2**self._failures, _LONGEST_PAUSE))
+            await anyio.sleep(min(_PAUSE * 2 ** min(self._failures, _DOUBLINGS), _LONGEST_PAUSE))
 
     async def write(self, *, clean: bool = False) -> None:
         """Write now. A failure is reported once a minute, and tried again later: it must not cost the connection.

@@ -5,7 +5,6 @@ A store is opened by one process at a time: two that share a recovery token woul
 
 from __future__ import annotations
 
-import time
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -157,7 +156,7 @@ class _Opened:
             SessionUnreadable: as `FileSessionStore.open` says.
         """
         try:
-            return self.file.load(StoredSession, lambda session: session.is_possible(time.time()))
+            return self.file.load(StoredSession, lambda session: session.is_possible)
         except Unreadable as exc:
             unreadable = exc
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 
 from msgspec import Struct
@@ -13,12 +12,6 @@ from rcex_ws.wsg.models import SubscriptionInfo
 
 __all__ = ["Certainty", "StoredLoss", "StoredSession", "StoredSubscription"]
 
-
-#: Seconds by which the server's clock, whose times are stored, may be ahead of this machine's.
-_AHEAD = 86400.0
-
-#: From when on this machine's clock is believed to be set: what was made later than this library began is possible.
-_CLOCK_IS_SET = 1_735_689_600.0  # 2025
 
 #: The highest number that is stored of those that the server counts.
 _MOST = 2**53
@@ -83,18 +76,14 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
     clean: bool
     uuids: list[str] = []
 
-    def is_possible(self, now: float) -> bool:
-        """Tell whether it can have been stored; what is merely wrong must not break what trusts it.
+    @property
+    def is_possible(self) -> bool:
+        """Whether it can have been stored: what the server counts is not negative, nor without end.
 
-        Args:
-            now: wall-clock seconds since the epoch; of no use on a machine that has not set its clock yet.
+        Whether a moment of it is past, only the server's clock tells, see `Completeness`.
         """
-        latest = now + _AHEAD if now > _CLOCK_IS_SET else math.inf
-        moments = [self.unfinished.since, None if self.subscription.doubt is None else self.subscription.doubt.since]
         counts = [
             None if self.wsc is None else self.wsc.sequence,
             None if self.subscription.info is None else self.subscription.info.expires_in,
         ]
-        return all(moment is None or moment <= latest for moment in moments) and all(
-            count is None or 0 <= count <= _MOST for count in counts
-        )
+        return all(count is None or 0 <= count <= _MOST for count in counts)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ import pytest
 from rcex_ws import FileSessionStore, FileTokenStore, SessionUnreadable, Token, Wsc
 from rcex_ws.wsg.stored import Certainty, StoredLoss, StoredSession, StoredSubscription
 
-__all__ = ["KINDS", "Kind", "SessionKind", "TokenKind", "as_nobody", "bad", "in_own_mounts", "session", "token"]
+__all__ = ["KINDS", "Kind", "SessionKind", "TokenKind", "as_nobody", "bad", "fill", "in_own_mounts", "session", "token"]
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -115,6 +116,13 @@ class SessionKind:
 
 Kind = TokenKind | SessionKind
 KINDS: list[Kind] = [TokenKind(), SessionKind()]
+
+
+def fill(ballast: Path) -> None:
+    """Write a file until the disk is full."""
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1024))
 
 
 def _run(command: list[str], body: Callable[..., None], *arguments: str) -> None:

@@ -245,9 +245,9 @@ YEAR = 365 * 86400.0
 ABSURD_SESSIONS: dict[str, dict[str, Any]] = {
     "before all time": {"unfinished": {"since": -1e18}},
     "after all time": {"unfinished": {"since": 1e18}},
-    "in the future": {"unfinished": {"since": time.time() + YEAR}},
+    "in the far future": {"unfinished": {"since": time.time() + 1000 * YEAR}},
     "a doubt before all time": {"subscription": {"doubt": {"since": -1e18}}},
-    "a doubt in the future": {"subscription": {"doubt": {"since": time.time() + YEAR}}},
+    "a doubt in the far future": {"subscription": {"doubt": {"since": time.time() + 1000 * YEAR}}},
     "negative": {"recoveryTimeout": -1},
     "endless": {"recoveryTimeout": 1e300},
     "a sequence below nothing": {"wsc": {"sequence": -1}},

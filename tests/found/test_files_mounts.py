@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,7 +19,7 @@ import anyio
 import pytest
 
 from rcex_ws import ConfigurationError, FileSessionStore, FileTokenStore
-from tests.found.stores import KINDS, Kind, SessionKind, as_nobody, bad, in_own_mounts, session, token
+from tests.found.stores import KINDS, Kind, SessionKind, as_nobody, bad, fill, in_own_mounts, session, token
 
 if sys.platform == "win32":
     pytest.skip("mounts and rights differ here", allow_module_level=True)
@@ -151,7 +150,7 @@ def _full_while_in_place(folder: str, backend: str, name: str) -> None:
     async def main() -> None:
         kind = named(name)
         await kind.keep(path, "1")
-        _fill(disk)
+        fill(disk / "ballast")
         with pytest.raises(OSError, match="No space left") as caught:
             await kind.keep(path, "x" * 100_000)
         assert caught.value.filename == str(path)
@@ -287,17 +286,11 @@ async def test_f6_whatever_the_system_says_at_opening_names_the_file(
 # -- F7: a full disk ---------------------------------------------------------------------------------------------------
 
 
-def _fill(folder: Path) -> None:
-    with (folder / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
-        while True:
-            ballast.write(bytes(4096))
-
-
 def _full(folder: str, backend: str, name: str) -> None:
     async def main() -> None:
         kind, path = named(name), Path(folder, "state.json")
         await kind.keep(path, "1")
-        _fill(Path(folder))
+        fill(Path(folder, "ballast"))
         with pytest.raises(OSError, match="No space left") as caught:
             await kind.keep(path, "x" * 10_000)
         assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
