@@ -6,7 +6,7 @@ does it in a `FileThread`. `Complaints` are for who goes on without its file.
 """
 
 from rcex_ws.files.complaints import Complaints
-from rcex_ws.files.state import OAUTH_TOKEN, WEBSOCKET_SESSION, Kind, Moment, Seconds, StateFile, Unreadable
+from rcex_ws.files.state import OAUTH_TOKEN, WEBSOCKET_SESSION, Kind, StateFile, Unreadable
 from rcex_ws.files.thread import FileThread
 
 __all__ = [
@@ -15,8 +15,6 @@ __all__ = [
     "Complaints",
     "FileThread",
     "Kind",
-    "Moment",
-    "Seconds",
     "StateFile",
     "Unreadable",
 ]

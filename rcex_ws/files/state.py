@@ -7,27 +7,22 @@ is all that it should be, and nothing is moved or overwritten that is known to b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.files.lock import FileLock
 from rcex_ws.files.private import PrivateFile
+from rcex_ws.readers import UNREADABLE
 
-__all__ = ["OAUTH_TOKEN", "WEBSOCKET_SESSION", "Kind", "Moment", "Seconds", "StateFile", "Unreadable"]
+__all__ = ["OAUTH_TOKEN", "WEBSOCKET_SESSION", "Kind", "StateFile", "Unreadable"]
 
 T = TypeVar("T")
-
-#: A stored moment, in seconds since the epoch, until 2200; whether it is past, no clock of this machine can tell.
-Moment = Annotated[float, Meta(ge=0, le=7_258_118_400)]
-
-#: A stored span, in seconds: at most a century, since no server means more, and timers overflow at some point.
-Seconds = Annotated[float, Meta(ge=0, le=3_200_000_000)]
 
 #: Bytes of the largest file that is read: ours have some ten thousand.
 _LARGEST = 16 * 2**20
@@ -99,12 +94,11 @@ class StateFile:
         """Leave the file to others."""
         self._lock.free()
 
-    def load(self, kept: type[T], is_possible: Callable[[T], bool] = lambda _: True) -> T | None:
+    def load(self, kept: type[T]) -> T | None:
         """Give what is kept; None if nothing is.
 
         Args:
-            kept: what it is.
-            is_possible: says whether a value can have been written by this library.
+            kept: what it is; its types say within which bounds.
 
         Raises:
             Unreadable: something is kept, and not that.
@@ -120,8 +114,7 @@ class StateFile:
         del data
         if other is not None:
             raise self._other(other)
-        if value is None or not is_possible(value):
-            del value
+        if value is None:
             raise self._unreadable()
         return value
 
@@ -188,7 +181,7 @@ def _other_kind(data: bytes, kind: Kind) -> str | None:
         return "an SQLite database"
     try:
         members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if kind.member in members:
         return None
@@ -199,7 +192,7 @@ def _decoded(data: bytes, kept: type[T]) -> T | None:
     """Read a value; None if it is none, without the error, whose text could quote a secret."""
     try:
         return None if _depth(data) > _DEEPEST else msgspec.json.decode(data, type=kept)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

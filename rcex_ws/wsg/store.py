@@ -156,7 +156,7 @@ class _Opened:
             SessionUnreadable: as `FileSessionStore.open` says.
         """
         try:
-            return self.file.load(StoredSession, lambda session: session.is_possible)
+            return self.file.load(StoredSession)
         except Unreadable as exc:
             unreadable = exc
         try:

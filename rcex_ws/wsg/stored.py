@@ -6,15 +6,11 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from rcex_ws.files import Moment, Seconds
+from rcex_ws.bounds import Moment, Seconds
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
 
 __all__ = ["Certainty", "StoredLoss", "StoredSession", "StoredSubscription"]
-
-
-#: The highest number that is stored of those that the server counts.
-_MOST = 2**53
 
 
 class Certainty(StrEnum):
@@ -75,15 +71,3 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
     recovery_timeout: Seconds
     clean: bool
     uuids: list[str] = []
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether it can have been stored: what the server counts is not negative, nor without end.
-
-        Whether a moment of it is past, only the server's clock tells, see `Completeness`.
-        """
-        counts = [
-            None if self.wsc is None else self.wsc.sequence,
-            None if self.subscription.info is None else self.subscription.info.expires_in,
-        ]
-        return all(count is None or 0 <= count <= _MOST for count in counts)

@@ -98,6 +98,22 @@ async def test_f5_a_moment_that_is_still_to_come_proves_nothing(gateway: Gateway
         assert told.gaps[1].since is None or told.gaps[1].since <= datetime.now(UTC)
 
 
+async def test_f5_a_number_with_which_nothing_is_done_costs_no_session(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
+    """A server that counts strangely would else make our own file unreadable."""
+    file = tmp_path / "session.json"
+    async with installed(gateway, tmp_path, told, file) as ext:
+        await ext.subscribe([MESSAGES])
+    edit(file, lambda content: content["wsc"].update(sequence=10**40))
+    edit(file, lambda content: content["subscription"]["info"].update(expiresIn=-(10**30)))
+    async with installed(gateway, tmp_path, told, file) as ext:
+        await ext.subscribe([MESSAGES])
+        assert ext.last_recovery is not None
+        assert ext.last_recovery.outcome is Outcome.RECOVERED
+    assert told.gaps == told.of("error") == []
+
+
 async def test_f5_one_file_for_both_stores_is_refused(gateway: Gateway, tmp_path: Path, told: Told) -> None:
     async with logged_in(gateway, tmp_path) as rc:
         content = (tmp_path / "token.json").read_bytes()
