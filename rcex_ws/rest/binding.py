@@ -1,7 +1,8 @@
-"""Whose session a stored token is: which server and application it is for, and who logged in. Pure.
+"""Whose session is stored: which server and application it is for, and who logged in. Pure.
 
-Used by `rcex_ws.rest.keeper`. The record is part of the token, so whatever stores a token whole stores it too. Without
-it a changed credential would go on as the old user, and a changed server would get the old bearer.
+Used by `rcex_ws.rest.keeper`, and by `rcex_ws.wsg` for what an extension stores. The record is part of the token, so
+whatever stores a token whole stores it too. Without it a changed credential would go on as the old user, and a changed
+server would get the old bearer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,23 @@ import msgspec
 from rcex_ws.rest.oauth import Grant
 from rcex_ws.rest.token import Token
 
-__all__ = ["difference", "login_of"]
+__all__ = ["Owner", "difference", "login_of", "owner_of"]
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Say whose a session is, without any secret. What is not known is None.
+
+    Attributes:
+        server: the API's URL.
+        client_id: of the application.
+        login: who logged in, see `login_of`.
+        owner_id: who that was, in the server's words.
+    """
+
+    server: str | None = None
+    client_id: str | None = None
+    login: str | None = None
+    owner_id: str | None = None
 
 
 class _Claims(msgspec.Struct):
@@ -40,12 +57,18 @@ def login_of(grant: Grant, *, server: str, client_id: str | None) -> str:
     return "code"  # who that is, only the browser knows
 
 
-def difference(token: Token, *, server: str, client_id: str | None, login: str | None) -> str | None:
-    """Name what a token was made for that is another now; None if nothing is. What is not known, matches."""
+def owner_of(token: Token) -> Owner:
+    """Say whose session a token is."""
+    return Owner(server=token.server, client_id=token.client_id, login=token.login, owner_id=token.owner_id)
+
+
+def difference(stored: Owner, present: Owner) -> str | None:
+    """Name what a session was stored for that is another now; None if nothing is. What is not known, matches."""
     compared = (
-        ("server", token.server, server),
-        ("client_id", token.client_id, client_id),
-        ("user", token.login, login),
+        ("server", stored.server, present.server),
+        ("client_id", stored.client_id, present.client_id),
+        ("user", stored.login, present.login),
+        ("user", stored.owner_id, present.owner_id),  # who has logged in by a code is known by that alone
     )
     return next((name for name, made_for, now in compared if None not in (made_for, now) and made_for != now), None)
 

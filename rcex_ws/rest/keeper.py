@@ -13,7 +13,7 @@ import msgspec
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.files import Complaints
-from rcex_ws.rest.binding import difference, login_of
+from rcex_ws.rest.binding import Owner, difference, login_of, owner_of
 from rcex_ws.rest.oauth import Grant
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token
@@ -57,7 +57,7 @@ class TokenKeeper:
             token: in memory or stored.
             login: who wants to continue it, None = whoever it is.
         """
-        other = difference(token, server=self._server, client_id=self._client_id, login=login)
+        other = difference(owner_of(token), Owner(server=self._server, client_id=self._client_id, login=login))
         if other is not None:
             logger.warning("the kept session is not continued, it was made for another %s", other)
         return other is not None
@@ -93,11 +93,8 @@ class TokenKeeper:
             return None
         if stored is None or stored.access_token == token.access_token:
             return None
-        other = difference(stored, server=self._server, client_id=self._client_id, login=token.login)
-        # Who has logged in by a code is known only by the owner that the server named.
-        if other is not None or (token.owner_id and stored.owner_id and token.owner_id != stored.owner_id):
-            return None
-        return stored
+        ours = Owner(server=self._server, client_id=self._client_id, login=token.login, owner_id=token.owner_id)
+        return stored if difference(owner_of(stored), ours) is None else None
 
     async def save(self, token: Token) -> None:
         """Store a token; that it cannot be stored is logged."""

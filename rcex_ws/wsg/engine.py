@@ -13,11 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 
 import anyio
+from msgspec.structs import replace
 
 from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.loop import now
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
+from rcex_ws.rest.binding import Owner, owner_of
 from rcex_ws.secret import redact
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import Announcer
@@ -118,7 +120,7 @@ class Engine:
             open_socket=open_socket,
         )
         self.life = Life(rc.tasks, self.supervisor, close_timeout=settings.close_timeout)
-        self._keeper = None if store is None else Keeper(store, common, lambda: self.heard_at)
+        self._keeper = None if store is None else Keeper(store, common, lambda: self.heard_at, self._whose)
 
     # -- starting --------------------------------------------------------------------------------------------------
 
@@ -163,6 +165,10 @@ class Engine:
         """The loop's time when the newest frame came; now if there is no connection."""
         link = self.supervisor.link
         return now() if link is None else link.monitor.last_inbound
+
+    def _whose(self) -> Owner:
+        known = Owner() if self._rc.token is None else owner_of(self._rc.token)
+        return replace(known, server=self._rc.server, client_id=self._rc.client_id or known.client_id)
 
     def moment(self) -> Moment:
         """Give the server's time."""

@@ -14,6 +14,7 @@ import anyio
 
 from rcex_ws.files import Complaints
 from rcex_ws.loop import Signal
+from rcex_ws.rest.binding import Owner, difference
 from rcex_ws.wsg.completeness import Loss
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.models import ConnectionDetails, Gap
@@ -51,12 +52,16 @@ class Keeper:
         store: where to.
         common: the session and what belongs to it.
         heard_at: gives the loop's time when the newest frame came.
+        whose: says whose session it is now.
     """
 
-    def __init__(self, store: SessionStore, common: Common, heard_at: Callable[[], float]) -> None:
+    def __init__(
+        self, store: SessionStore, common: Common, heard_at: Callable[[], float], whose: Callable[[], Owner]
+    ) -> None:
         self._store = store
         self._common = common
         self._heard_at = heard_at
+        self._whose = whose
         self._dirty = Signal()
         self._one_at_a_time = anyio.Lock()
         self._asked = self._written = 0  # how often a write was asked for, and how many of these are seen to
@@ -80,9 +85,9 @@ class Keeper:
             stored = None
             if resume:
                 self._common.announcer.error(exc)
-                self._common.subscriptions.resume_unreadable(str(exc))
+                self._common.subscriptions.resume_lost(-math.inf, str(exc))
         self._opened = True
-        if stored is None or not resume:
+        if stored is None or not resume or self._is_anothers(stored):
             return
         for uuid in stored.uuids:
             self._common.inbox.seen.add(uuid)
@@ -96,6 +101,20 @@ class Keeper:
         self._common.subscriptions.resume(stored.subscription, clean=stored.clean)
         if stored.clean:
             await self.write()  # from here on the end of this process counts
+
+    def _is_anothers(self, stored: StoredSession) -> bool:
+        """Tell, also the application, that a session was made for another server, application or user.
+
+        Its token and its subscription say nothing to them, and are not theirs to know.
+        """
+        other = None if stored.owner is None else difference(stored.owner, self._whose())
+        if other is None:
+            return False
+        reason = f"the stored session is not continued, it was made for another {other}"
+        logger.warning("%s", reason)
+        if stored.subscription.wanted:
+            self._common.subscriptions.resume_lost(Loss.from_store(stored.unfinished).since, reason)
+        return True
 
     def touch(self) -> None:
         """Say that something changed."""
@@ -192,6 +211,7 @@ class Keeper:
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
             uuids=[uuid for uuid in common.inbox.seen.last(_UUIDS) if uuid not in unseen],
+            owner=self._whose(),
         )
 
     @property

@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rcex_ws.bounds import Moment, Seconds
+from rcex_ws.rest.binding import Owner
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
 
@@ -63,6 +64,7 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
         recovery_timeout: seconds the server keeps the session.
         clean: the process had delivered all it got, and the server had said good-bye.
         uuids: the newest notifications it got, oldest first.
+        owner: whose it is; None in a file from before that was stored.
     """
 
     wsc: Wsc | None
@@ -71,3 +73,4 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
     recovery_timeout: Seconds
     clean: bool
     uuids: list[str] = []
+    owner: Owner | None = None

@@ -180,9 +180,9 @@ class Subscriptions:
         """Expect events of a session of which only the token is known."""
         self._machine.resume_blind(self._unclaimed((), None))
 
-    def resume_unreadable(self, reason: str) -> None:
-        """Hear that there was a session, of which nothing is known any more."""
-        self._machine.doubt = Loss(-inf, certain=True, reason=reason)
+    def resume_lost(self, since: float, reason: str) -> None:
+        """Hear that there was a session, with which nothing can be done any more."""
+        self._machine.doubt = Loss(since, certain=True, reason=reason)
 
     @property
     def untold(self) -> list[Gap]:
