@@ -7,9 +7,8 @@ no number at all counts as what the documentation says. `rcex_ws.readers` reads 
 from __future__ import annotations
 
 import math
-from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 __all__ = [
     "ABSOLUTE_TIMEOUT",
@@ -25,8 +24,6 @@ __all__ = [
     "TOKEN_LIFETIME",
     "WSTOKEN_LIFETIME",
     "Bound",
-    "Moment",
-    "Seconds",
 ]
 
 _HOUR, _DAY = 3600.0, 86400.0
@@ -68,11 +65,3 @@ BUFFER_SIZE = Bound(1, 100_000, 100, "a replay of as many notifications may not 
 RECOVERY_TIMEOUT = Bound(0, 7 * _DAY, 180, "offering a session too long costs one refusal, which the server decides")
 IDLE_TIMEOUT = Bound(1, 7 * _DAY, 1800, "told to the application only: heartbeats come far more often")
 ABSOLUTE_TIMEOUT = Bound(1, 366 * _DAY, _DAY, "told to the application only: the server closes by itself")
-
-# What we have stored ourselves is in order, or else is no state of ours: a number beyond these is refused.
-
-#: A moment, in seconds since the epoch, until 2200; whether it is past, no clock of this machine can tell.
-Moment = Annotated[float, Meta(ge=0, le=7_258_118_400)]
-
-#: A span: at most a century, since no server means more, and timers overflow at some point.
-Seconds = Annotated[float, Meta(ge=0, le=3_200_000_000)]

@@ -13,7 +13,7 @@ from typing import Any, SupportsIndex, TypeVar, get_type_hints, overload
 
 from msgspec import Meta, Struct
 
-__all__ = ["SECRET", "HiddenFields", "Secret", "hide", "redact"]
+__all__ = ["SECRET", "HiddenFields", "Secret", "SecretBytes", "hide", "redact"]
 
 T = TypeVar("T")
 
@@ -41,6 +41,25 @@ class Secret(str):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Secret, (str(self),)
+
+
+class SecretBytes(bytes):
+    """Be bytes that their repr does not show, likewise."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> SecretBytes: ...
+    def __getitem__(self, key: SupportsIndex | slice) -> int | SecretBytes:
+        return SecretBytes(super().__getitem__(key)) if isinstance(key, slice) else super().__getitem__(key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SecretBytes, (bytes(self),)
 
 
 @overload

@@ -15,7 +15,16 @@ from pathlib import Path
 
 from rcex_ws.errors import ConfigurationError
 
-__all__ = ["SAFELY", "check_file", "check_lock", "give_to_owner_of", "is_mount_point", "status_of", "why_not_writable"]
+__all__ = [
+    "SAFELY",
+    "check_file",
+    "check_if_there",
+    "check_lock",
+    "give_to_owner_of",
+    "is_mount_point",
+    "status_of",
+    "why_not_writable",
+]
 
 #: For `os.open`, besides: a link or a pipe that has come there a moment ago does not mislead us, nor hang.
 SAFELY: int = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
@@ -67,6 +76,13 @@ def check_file(path: Path, status: os.stat_result, what: str) -> None:
             f"{what}: {path} can be written by everybody, so what it holds may be anybody's; "
             f"delete it, or if you know what it holds, make it private (chmod 600)"
         )
+
+
+def check_if_there(path: Path, what: str) -> None:
+    """Refuse what is no file of ours where a path leads to, if something is there; raises as `check_file`."""
+    status = status_of(Path(os.path.realpath(path)))
+    if status is not None:
+        check_file(path, status, what)
 
 
 def check_lock(path: Path, what: str) -> None:

@@ -20,7 +20,7 @@ class Complaints:
         logger: gets it, with a traceback only if the store has a bug: what the system or we refuse says why.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
         self._logger = logger
         self._repeated_at = -math.inf
 

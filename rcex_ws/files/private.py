@@ -27,6 +27,7 @@ from rcex_ws.files.checks import (
     why_not_writable,
 )
 from rcex_ws.files.lock import lock_descriptor
+from rcex_ws.secret import SecretBytes
 
 __all__ = ["PrivateFile"]
 
@@ -97,7 +98,7 @@ class PrivateFile:
         """
         if status_of(self.target) is None:
             return None
-        content = b"".join(self._pieces())
+        content = SecretBytes(b"".join(self._pieces()))
         return None if self.in_place and not content else content
 
     def write(self, data: bytes) -> None:
@@ -143,12 +144,10 @@ class PrivateFile:
         Raises:
             OSError: it cannot be.
         """
-        if self.in_place:
-            bad = self.copy_aside()
+        bad = self.target.with_name(self.target.name + ".bad")
+        if self.in_place or not self._replaced(lambda: os.replace(self.target, bad)):
+            self.copy_aside()
             self.delete()
-        else:
-            bad = self.target.with_name(self.target.name + ".bad")
-            os.replace(self.target, bad)
         return bad
 
     # -- how -------------------------------------------------------------------------------------------------------

@@ -7,25 +7,37 @@ is all that it should be, and nothing is moved or overwritten that is known to b
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.files.lock import FileLock
 from rcex_ws.files.private import PrivateFile
 from rcex_ws.readers import UNREADABLE
 
-__all__ = ["OAUTH_TOKEN", "WEBSOCKET_SESSION", "Kind", "StateFile", "Unreadable"]
+__all__ = ["OAUTH_TOKEN", "WEBSOCKET_SESSION", "Kind", "Moment", "Seconds", "StateFile", "Unreadable"]
 
 T = TypeVar("T")
 
+# What we have stored ourselves is in order, or else is no state of ours: a number beyond these is refused, not clamped.
+
+#: A moment, in seconds since the epoch, until 2200; whether it is past, no clock of this machine can tell.
+Moment = Annotated[float, Meta(ge=0, le=7_258_118_400)]
+
+#: A span: at most a century, since no server means more, and timers overflow at some point.
+Seconds = Annotated[float, Meta(ge=0, le=3_200_000_000)]
+
 #: Bytes of the largest file that is read: ours have some ten thousand.
 _LARGEST = 16 * 2**20
+
+#: Seconds after which a write in place that was under way is through.
+_MOMENT = 0.2
 
 #: Levels of brackets: ours have six, and a few more are what a server may have given us to keep.
 _DEEPEST = 64
@@ -104,19 +116,23 @@ class StateFile:
             Unreadable: something is kept, and not that.
             ConfigurationError: the file cannot be read, or holds another kind.
         """
-        with self._said():
-            if self._file.size() > _LARGEST:
-                raise self._unreadable()
-            data = self._file.read()
-        if data is None:
-            return None
-        other, value = _other_kind(data, self._kind), _decoded(data, kept)
-        del data
-        if other is not None:
-            raise self._other(other)
-        if value is None:
-            raise self._unreadable()
-        return value
+        for last in (False, True):
+            with self._said():
+                if self._file.size() > _LARGEST:
+                    break
+                data = self._file.read()
+            if data is None:
+                return None
+            other, value = _other_kind(data, self._kind), _decoded(data, kept)
+            del data
+            if other is not None:
+                raise self._other(other)
+            if value is not None:
+                return value
+            if last or not self._file.in_place:
+                break
+            time.sleep(_MOMENT)  # another process may be writing it
+        raise self._unreadable()
 
     def save(self, data: bytes) -> None:
         """Keep this instead.
@@ -137,10 +153,9 @@ class StateFile:
         """Move what cannot be read to where a human can look at it; give the name of that file.
 
         Raises:
-            ConfigurationError: it cannot be moved.
+            OSError: it cannot be moved.
         """
-        with self._said():
-            return self._file.set_aside().name
+        return self._file.set_aside().name
 
     def copy_aside(self) -> str:
         """Copy it, likewise.

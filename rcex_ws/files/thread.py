@@ -18,6 +18,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+from rcex_ws.errors import RcexError
 from rcex_ws.loop import Waiter, on_trio, waiter_factory
 
 __all__ = ["FileThread"]
@@ -119,7 +120,7 @@ class _Job:
             else:
                 asker.set_exception(self._error)
         if self._error is not None and not listening:
-            bug = None if isinstance(self._error, OSError) else self._error
+            bug = None if isinstance(self._error, (OSError, RcexError)) else self._error
             logger.error("%s: it failed after nobody waited for it any more: %s", name, self._error, exc_info=bug)
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from rcex_ws.files import OAUTH_TOKEN, FileThread, StateFile, Unreadable
 from rcex_ws.rest.token import Token
+from rcex_ws.secret import SecretBytes
 
 __all__ = ["FileTokenStore", "TokenStore"]
 
@@ -77,7 +78,7 @@ class FileTokenStore:
             ConfigurationError: as for `load`.
             OSError: it cannot be written.
         """
-        data = msgspec.json.encode(token)
+        data = SecretBytes(msgspec.json.encode(token))
         await self._thread.write(lambda: self._save(data))
 
     async def clear(self) -> None:
@@ -89,8 +90,12 @@ class FileTokenStore:
         try:
             return self._file.load(Token)
         except Unreadable as exc:
-            logger.warning("%s; kept as %s", exc, self._file.set_aside())
-            return None
+            unreadable = exc
+        try:
+            logger.warning("%s; kept as %s", unreadable, self._file.set_aside())
+        except OSError as exc:
+            logger.warning("%s, and could not be kept as .bad: %s", unreadable, exc)
+        return None
 
     def _save(self, data: bytes) -> None:
         self._file.open()  # each time: nobody says when it is used for the first time, and others may use it, too

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from rcex_ws.bounds import REFRESH_LIFETIME, TOKEN_LIFETIME, Moment, Seconds
+from rcex_ws.bounds import REFRESH_LIFETIME, TOKEN_LIFETIME
+from rcex_ws.files import Moment, Seconds
 from rcex_ws.headers import is_header_text
 from rcex_ws.readers import read_number
 from rcex_ws.secret import SECRET, HiddenFields

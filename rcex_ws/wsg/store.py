@@ -14,6 +14,7 @@ import msgspec
 
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.files import WEBSOCKET_SESSION, FileThread, StateFile, Unreadable
+from rcex_ws.secret import SecretBytes
 from rcex_ws.wsg.stored import StoredSession
 
 __all__ = ["FileSessionStore", "SessionStore", "SessionUnreadable"]
@@ -117,7 +118,7 @@ class FileSessionStore:
             ConfigurationError: it is not open, or the file has become something else.
             OSError: it cannot be written.
         """
-        data = msgspec.json.encode(session)
+        data = SecretBytes(msgspec.json.encode(session))
         opened = self._in_use()
         await opened.thread.write(lambda: opened.file.save(data))
 

@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 import time
+import traceback
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from rcex_ws import ConfigurationError, FileSessionStore
+from rcex_ws import ConfigurationError, FileSessionStore, SessionUnreadable
+from rcex_ws.slack import DataStoreError, SQLiteDataStore
 from tests.found.stores import KINDS, NOBODY, ROOT, Kind, SessionKind, TokenKind, bad, session
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="what a file may be and whose it is differs here")
@@ -183,6 +185,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 import anyio
+from rcex_ws.slack import DataStoreError, SQLiteDataStore
 from tests.found.stores import KINDS
 
 name, path, backend, action = sys.argv[1:]
@@ -347,6 +350,48 @@ async def test_f5_a_database_is_left_alone_too(kind: Kind, path: Path) -> None:
     assert not bad(path).exists()
 
 
+# -- F7: what is said of a failure -------------------------------------------------------------------------------------
+
+
+async def test_f7_no_traceback_shows_what_could_not_be_written(
+    kind: Kind, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="No space left") as caught:
+        await kind.keep(path, SECRET)
+    own = [frame for frame in _frames(caught.value) if "rcex_ws" in frame.filename and "tests" not in frame.filename]
+    assert len(own) >= 5
+    assert SECRET not in str([frame.locals for frame in own])
+
+
+@pytest.mark.parametrize("content", ["other", "deep", "half"])
+async def test_f5_nor_what_could_not_be_read(kind: Kind, path: Path, content: str) -> None:
+    other = next(one for one in KINDS if one is not kind)
+    path.write_bytes(
+        other.content(SECRET)
+        if content == "other"
+        else _absurd(kind, {"x": DEEP})
+        if content == "deep"
+        else kind.content(SECRET)[:-1]
+    )
+    try:
+        await kind.kept(path)
+    except (ConfigurationError, SessionUnreadable) as exc:
+        own = [frame for frame in _frames(exc) if "rcex_ws" in frame.filename and "tests" not in frame.filename]
+        assert len(own) >= 3
+        assert SECRET not in str([frame.locals for frame in own])
+    else:
+        assert isinstance(kind, TokenKind)
+        assert content != "other"
+
+
+def _frames(error: BaseException) -> traceback.StackSummary:
+    return traceback.TracebackException.from_exception(error, capture_locals=True).stack
+
+
 # -- F8: no locks ------------------------------------------------------------------------------------------------------
 
 
@@ -375,3 +420,21 @@ async def test_f8_a_token_needs_no_locks(path: Path, monkeypatch: pytest.MonkeyP
     kind = TokenKind()
     await kind.keep(path, SECRET)
     assert await kind.kept(path) == SECRET
+
+
+# -- the data store of a Slack client, which has a file of its own kind ------------------------------------------------
+
+
+@POSIX
+@pytest.mark.parametrize("what", ["pipe", "everybody"])
+async def test_f3_the_data_store_of_slack_refuses_what_is_not_its_own(path: Path, what: str) -> None:
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.touch()
+        path.chmod(0o666)
+    store = SQLiteDataStore(path)
+    with anyio.fail_after(10), pytest.raises(DataStoreError, match=f"{path} (is a|can be written by) {what}") as caught:
+        await store.user("U1")
+    assert not caught.value.retryable
+    await store.aclose()

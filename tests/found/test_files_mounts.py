@@ -229,6 +229,10 @@ def _own_file_in_a_closed_folder(folder: str, backend: str, name: str) -> None:
         for secret in ("2", "3"):
             await kind.keep(path, secret)
             assert await kind.kept(path) == secret
+        path.write_text("{")  # as who is killed while writing in place leaves it
+        assert not await kind.is_unreadable(path)  # it cannot be kept anywhere
+        await kind.keep_over(path, "4")
+        assert await kind.kept(path) == "4"
 
     anyio.run(main, backend=backend)
 

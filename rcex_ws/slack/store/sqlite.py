@@ -13,6 +13,8 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.files import check_if_there
 from rcex_ws.slack.store.base import DataStore, checked_bound
 from rcex_ws.slack.store.errors import DataStoreError
 from rcex_ws.slack.store.sqlite_tables import SQLiteTables, prepare
@@ -89,6 +91,8 @@ class SQLiteDataStore(DataStore):
         try:
             connection = self._open()
             return _in_transaction(connection, begin, lambda: work(SQLiteTables(connection, self._max_history)))
+        except ConfigurationError as exc:
+            raise DataStoreError(str(exc)) from None
         except (sqlite3.Error, OSError) as exc:
             code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the rest says more than we need
             raise DataStoreError(f"{self.path}: {exc}", retryable=code in _BUSY) from exc
@@ -99,6 +103,7 @@ class SQLiteDataStore(DataStore):
         if self._connection is not None:
             return self._connection
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_if_there(self.path, "data store")
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         # The limiter gives the connection to one thread at a time, not always the same one.
         connection = sqlite3.connect(

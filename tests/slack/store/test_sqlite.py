@@ -292,7 +292,7 @@ def foreign(path: Path) -> dict[str, tuple[Path, str]]:
         "other": (other, "another program"),
         "later": (later, "version 99"),
         "text": (text, "not a database"),
-        "folder": (path, "directory"),
+        "folder": (path, "is a folder"),
     }
 
 
