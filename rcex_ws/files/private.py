@@ -85,7 +85,11 @@ class PrivateFile:
             self._sweep()
 
     def size(self) -> int:
-        """Give the size in bytes; 0 if there is no file."""
+        """Give the size in bytes; 0 if there is no file.
+
+        Raises:
+            OSError: the path cannot be.
+        """
         status = status_of(self.target)
         return 0 if status is None else status.st_size
 
@@ -96,9 +100,11 @@ class PrivateFile:
             ConfigurationError: it has become something that is no file of ours.
             OSError: it cannot be read.
         """
-        if status_of(self.target) is None:
-            return None
-        content = SecretBytes(b"".join(self._pieces()))
+        try:
+            content = None if status_of(self.target) is None else SecretBytes(b"".join(self._pieces()))
+        except OSError as exc:
+            self._name(exc)
+            raise
         return None if self.in_place and not content else content
 
     def write(self, data: bytes) -> None:

@@ -66,7 +66,7 @@ class Unreadable(RcexError):
 class StateFile:
     """Keep one value in a file. All methods block, so they are called in a `FileThread`.
 
-    No frame of an error that is raised here holds content of the file: tracebacks may show local variables.
+    What the file holds is a `SecretBytes` everywhere: tracebacks may show local variables.
 
     Args:
         path: as it was given.
@@ -124,7 +124,6 @@ class StateFile:
             if data is None:
                 return None
             other, value = _other_kind(data, self._kind), _decoded(data, kept)
-            del data
             if other is not None:
                 raise self._other(other)
             if value is not None:
@@ -168,7 +167,6 @@ class StateFile:
     def _check_kind(self) -> None:
         data = None if self._file.size() > _LARGEST else self._file.read()
         other = None if data is None else _other_kind(data, self._kind)
-        del data
         if other is not None:
             raise self._other(other)
 

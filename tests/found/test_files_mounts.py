@@ -19,6 +19,7 @@ import anyio
 import pytest
 
 from rcex_ws import ConfigurationError, FileSessionStore, FileTokenStore
+from rcex_ws.files.private import PrivateFile
 from tests.found.stores import KINDS, Kind, SessionKind, as_nobody, bad, fill, in_own_mounts, session, token
 
 if sys.platform == "win32":
@@ -144,6 +145,26 @@ async def test_f1_a_session_that_cannot_be_replaced_either(tmp_path: Path, monke
     await store.close()
     assert await SessionKind().kept(path) == "2"
     assert path.stat().st_ino == inode
+
+
+async def test_f1_what_another_process_is_just_writing_in_place_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    path = tmp_path / "state.json"
+    store = FileTokenStore(path)
+    await store.save(token("1"))
+    whole = path.read_bytes()
+    reads = []
+
+    def read(file: PrivateFile) -> bytes | None:
+        reads.append(file.in_place)
+        return whole[:20] if len(reads) == 1 else whole
+
+    monkeypatch.setattr("rcex_ws.files.private.is_mount_point", lambda _: True)
+    monkeypatch.setattr(PrivateFile, "read", read)
+    assert (await store.load()).access_token == "1"
+    assert reads == [True, True]
+    assert caplog.records == []
 
 
 def _full_while_in_place(folder: str, backend: str, name: str) -> None:
