@@ -281,7 +281,7 @@ def _read_only(folder: str, backend: str, name: str) -> None:
     async def main() -> None:
         kind, path = named(name), Path(folder, "state.json")
         await kind.keep(path, "1")
-        mount("-o", "remount,ro", folder)
+        mount("-o", "remount,bind,ro", folder)
         for one in (path, Path(folder, "other.json"), Path(folder, "new", "state.json")):
             with pytest.raises(ConfigurationError, match=f"{kind.name}: {one} cannot be used: Read-only file system"):
                 await kind.kept(one)
