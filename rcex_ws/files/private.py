@@ -73,6 +73,7 @@ class PrivateFile:
         self.target = Path(os.path.realpath(self.path))
         _make_folder(self.target.parent)
         status, closed = status_of(self.target), why_not_writable(self.target.parent)
+        self.in_place = False
         if status is not None:
             check_file(self.path, status, self.what)
             if sys.platform != "win32" and status.st_mode & stat.S_IWGRP:
