@@ -17,11 +17,12 @@ from msgspec import Struct
 
 from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow
 from rcex_ws.errors import SlowConsumer
+from rcex_ws.files import Complaints
 from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.frames import Event
 from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import Settings
-from rcex_ws.slack.store import DataStore
+from rcex_ws.slack.store import DataStore, DataStoreError
 from rcex_ws.slack.web import StartData
 
 __all__ = ["Feed", "running_feed"]
@@ -69,6 +70,7 @@ class Feed:
         self._directory = directory
         self._all_subtypes = settings.subtype_events == "all"
         self._log = log
+        self._complaints = Complaints(log)
         self._queue: DeliveryQueue[Step | _Frame] = DeliveryQueue(
             max_items=settings.max_pending, max_bytes=settings.max_pending_bytes, on_overflow=self._overflowed
         )
@@ -228,6 +230,10 @@ class Feed:
             self._raised(exc)
 
     def _raised(self, error: Exception) -> None:
+        if isinstance(error, DataStoreError) and error.event_type is None:  # not this event, but the file, for all
+            if self._complaints.repeat("the data store cannot be used, and misses what happens", error):
+                self.error(error)
+            return
         self._log.error("a step of the feed raised; the next one follows", exc_info=error)
         self.error(error)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import anyio
 import pytest
 
@@ -137,3 +139,20 @@ async def test_a_client_does_not_close_the_store_it_was_given(make_client, store
     await client.aclose()
     await client.start()
     assert await store.teams()
+
+
+async def test_f7_a_store_that_cannot_be_used_is_said_once_a_minute(
+    make_client, slack, told, push, message, tmp_path, caplog
+):
+    store = SQLiteDataStore(tmp_path / "slack.db")
+    client = make_client(listen=("open", "message", "client_error"), data_store=store)
+    await client.start()
+    await told.wait("open")
+    await store.aclose()
+    told.items.clear()
+    await push(*(message(str(number), f"1.{number}") for number in range(5)), client=client)
+    await told.wait("message", 5)
+    assert len(told.of("client_error")) == 1
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert str(store.path) in line
+    assert "Traceback" not in caplog.text
