@@ -63,7 +63,7 @@ async def test_f9_the_session_of_another_server_is_not_offered(
         assert told.gaps[0].reason != gap.reason
 
 
-async def test_f9_nor_that_of_another_user(
+async def test_f9_the_session_of_another_user_is_not_offered(
     gateway: Gateway, tmp_path: Path, told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = gateway.users[:2]
@@ -79,7 +79,9 @@ async def test_f9_nor_that_of_another_user(
         assert secret not in (tmp_path / "session.json").read_text()
 
 
-async def test_f9_nor_one_that_nobody_subscribed_to(gateway: Gateway, tmp_path: Path, told: Told) -> None:
+async def test_f9_what_another_user_had_not_subscribed_to_is_no_gap(
+    gateway: Gateway, tmp_path: Path, told: Told
+) -> None:
     first, second = gateway.users[:2]
     await life(gateway, tmp_path, told, first.jwt)
     async with process(gateway, tmp_path, told, first.jwt) as ext:

@@ -160,7 +160,7 @@ async def test_f7_no_traceback_shows_what_could_not_be_written(
 
 
 @pytest.mark.parametrize("content", ["other", "deep", "half"])
-async def test_f5_nor_what_could_not_be_read(kind: Kind, path: Path, content: str) -> None:
+async def test_f5_no_traceback_shows_what_could_not_be_read(kind: Kind, path: Path, content: str) -> None:
     other = next(one for one in KINDS if one is not kind)
     path.write_bytes(
         other.content(SECRET)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import stat
@@ -335,11 +334,3 @@ def test_f7_a_full_disk_is_told_with_the_path_and_leaves_the_old_content(
     backend: str, kind: Kind, tmp_path: Path
 ) -> None:
     in_own_mounts(_full, str(tmp_path), backend, kind.name)
-
-
-def test_f8_a_lock_is_what_the_system_gives(tmp_path: Path) -> None:
-    """The fake of F8 replaces what is really called."""
-    with (tmp_path / "x").open("wb") as one, (tmp_path / "x").open("wb") as other:
-        fcntl.flock(one, fcntl.LOCK_EX)
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)

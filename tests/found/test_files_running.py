@@ -302,7 +302,7 @@ async def test_f7_a_disk_that_is_full_for_days_does_not_end_the_client(told: Tol
 
 
 @VIRTUAL
-async def test_f7_nor_does_a_login_that_cannot_be_renewed_for_days() -> None:
+async def test_f7_a_login_that_cannot_be_renewed_for_days_does_not_end_the_client() -> None:
     async with MemoryGateway() as memory:
         options = {"client_id": memory.client_id, "client_secret": memory.client_secret, "http": memory.http}
         async with RingCentral(server=memory.server, **options) as rc:
