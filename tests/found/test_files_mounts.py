@@ -93,6 +93,33 @@ def test_f1_a_mounted_file_is_written_in_place(backend: str, kind: Kind, tmp_pat
     in_own_mounts(_mounted_file, str(tmp_path), backend, kind.name)
 
 
+def _in_a_read_only_container(folder: str, backend: str, name: str) -> None:
+    async def main() -> None:
+        kind = named(name)
+        for secret in ("1", "2"):
+            await kind.keep(path, secret)
+            assert await kind.kept(path) == secret
+        host.write_text("{")
+        assert not await kind.is_unreadable(path)  # it cannot be kept anywhere
+        await kind.keep_over(path, "3")
+        assert "3" in host.read_text()
+
+    host, path = Path(folder, "host.json"), Path(folder, "root", "state.json")
+    host.touch()
+    path.parent.mkdir()
+    mount("-t", "tmpfs", "-o", "size=64k", "none", path.parent)
+    path.touch()
+    mount("--bind", host, path)
+    mount("-o", "remount,bind,ro", path.parent)
+    anyio.run(main, backend=backend)
+
+
+@BACKENDS
+@BY_KIND
+def test_f1_a_mounted_file_in_a_read_only_container(backend: str, kind: Kind, tmp_path: Path) -> None:
+    in_own_mounts(_in_a_read_only_container, str(tmp_path), backend, kind.name)
+
+
 def _two_containers(folder: str, backend: str) -> None:
     async def main() -> None:
         store = FileSessionStore(first)
