@@ -29,6 +29,7 @@ from rcex_ws.errors import (
     UpgradeRefused,
     WrongEventLoop,
 )
+from rcex_ws.files import Unreadable
 from rcex_ws.rest import LoginRefused, NotJSON, Response, RestError
 from rcex_ws.rest.headers import Headers
 from rcex_ws.slack import errors as slack
@@ -52,6 +53,7 @@ EXAMPLES = [
     RequestTimeout("no answer within 3 s"),
     RateLimited("closed for 4 s", retry_after=4.0),
     ResponseTooLarge("too large"),
+    Unreadable("token_store: x is unreadable"),
     ConnectFailed("a bad URI", retryable=False, upgrade_sent=True),
     UpgradeRefused(503, retry_after=9.0),
     NotConnected("the WebSocket is not connected"),
