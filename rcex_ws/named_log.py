@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
 from typing import Any
 
 __all__ = ["Log", "NamedLog"]
@@ -22,11 +21,12 @@ class NamedLog(logging.LoggerAdapter[logging.Logger]):
     def __init__(self, logger: logging.Logger, name: str) -> None:
         super().__init__(logger)
         self._whose = name
-        self._prefix = name.replace("%", "%%")
 
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        """Make the line."""
-        return f"{self._prefix}: {msg}", kwargs
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Write a line; all other methods come here."""
+        if self.isEnabledFor(level):
+            kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the line is our caller's
+            self.logger.log(level, f"%s: {msg}", self._whose, *args, **kwargs)
 
     def of(self, logger: logging.Logger) -> NamedLog:
         """Give the log that writes under the same name by another logger."""

@@ -147,7 +147,8 @@ class WsgConversation:
         common.subscriptions.connection_lost()
         if self._greeted.is_set():
             common.session.begin_outage(Outage(lost_at=now(), loss=loss, replay_cut=common.account.replaying))
-            common.watch.begin_recovery(str(loss))
+            if not common.closing():
+                common.watch.begin_recovery(str(loss))
             common.account.lost(self._link.monitor.last_inbound)
             common.announcer.then(partial(common.inbox.release, self._hold))  # `ready` may not get to it any more
         elif self._offered:
