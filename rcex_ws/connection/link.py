@@ -198,7 +198,7 @@ class Link:
     @property
     def last_inbound_at(self) -> datetime:
         """When the last frame came (at first: when the connection was opened)."""
-        return datetime.fromtimestamp(time.time() - (self._clock() - self.monitor.last_inbound), UTC)
+        return datetime.fromtimestamp(self.monitor.last_inbound + self._clocks.offset, UTC)  # in any thread
 
     def begin_close(self, frame: CloseFrame) -> None:
         """Begin the closing handshake when what waits is written; nothing is sent after the frame. Never waits."""

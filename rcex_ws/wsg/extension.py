@@ -183,7 +183,7 @@ class WebSocketExtension(Extension):
 
     @property
     def stats(self) -> Stats:
-        """What it has done so far; JSON-ready by `msgspec.to_builtins`."""
+        """What it has done so far; JSON-ready by `msgspec.to_builtins`. Any thread may ask."""
         return self._watch.stats(
             state=self.state,
             since=self.state_since,

@@ -57,8 +57,9 @@ async def test_o1_the_log_tells_a_life_once_and_names_the_extension(rc, make_ext
     gateway.cut(code=1001, reason="going away")
     send(2, 3)
     await told.number(3)
-    while not any("recovered" in line for line in lines(caplog)):  # when the server has answered once more
-        await anyio.sleep(0.01)
+    with anyio.fail_after(5):
+        while not any("recovered" in line for line in lines(caplog)):  # when the server has answered once more
+            await anyio.sleep(0.01)
     await rc.install_extension(bob)
     await bob.subscribe([STORE, STORE.replace("message-store", "presence")], told.on_notification)
     await bob.detach()
@@ -228,7 +229,9 @@ async def test_o5_a_failed_install_logs_one_line(rc, quiet_ext, gateway, caplog,
     (line,) = lines(caplog, level=logging.WARNING)
     assert re.fullmatch(expected, line), line
     others = [one for one in lines(caplog) if one != line]
-    assert [one for one in others if not one.startswith(("alice: an attempt failed: ", "alice: next attempt in "))] == []
+    assert [
+        one for one in others if not one.startswith(("alice: an attempt failed: ", "alice: next attempt in "))
+    ] == []
 
 
 async def test_o5_a_connection_that_was_aborted_says_by_what(rc, ext, told, caplog):

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import msgspec
 import pytest
 
-from rcex_ws import ConfigurationError, Events, NotConnected, RestError, State, Stats, WebSocketExtension
+from rcex_ws import ConfigurationError, Events, NotConnected, RcexError, RestError, State, Stats, WebSocketExtension
 from tests.wsg.conftest import STORE
 
 INFO = "/restapi/v1.0/account/~/extension/~"
@@ -21,13 +22,13 @@ class Waiting:
 
     def __init__(self, ext: Any, group: anyio.abc.TaskGroup) -> None:
         self.ended = anyio.Event()
-        self.error: Exception | None = None
+        self.error: RcexError | None = None
         group.start_soon(self._wait, ext)
 
     async def _wait(self, ext: Any) -> None:
         try:
             await ext.wait_closed()
-        except Exception as exc:
+        except RcexError as exc:
             self.error = exc
         self.ended.set()
 
@@ -155,7 +156,7 @@ def adds_up(stats: Stats) -> bool:
 
 
 async def test_o3_a_whole_life_in_figures(rc, make_ext, told, gateway, send):
-    ext = make_ext(name="alice", rest_over_websocket=True, heartbeat_interval=0.05)
+    ext = make_ext(name="alice", rest_over_websocket=True, heartbeat_interval=0.5)
     empty = ext.stats
     assert (empty.attempts, empty.received, empty.last_inbound_at, empty.state) == (0, 0, None, State.IDLE)
     await rc.install_extension(ext)
@@ -193,6 +194,7 @@ async def test_o3_a_whole_life_in_figures(rc, make_ext, told, gateway, send):
     assert (plain["name"], plain["state"], plain["recoveries"]["recovered"]) == ("alice", "ready", 1)
     with pytest.raises(AttributeError):
         stats.received = 5
+    assert await anyio.to_thread.run_sync(lambda: ext.stats) == ext.stats  # any thread may ask
     await ext.connect()  # a new life goes on counting
     await ext.subscribe([STORE], told.on_notification)
     send(5)
