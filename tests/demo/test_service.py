@@ -67,7 +67,10 @@ class Service:
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", str(program)], env={**os.environ, **settings, **env}, stdout=out, stderr=err
+                [sys.executable, "-W", "error", str(program)],
+                env={**os.environ, **settings, **env},
+                stdout=out,
+                stderr=err,
             )
 
     def health(self, path: str) -> tuple[int, dict[str, Any]]:
