@@ -136,6 +136,8 @@ class Tracer:
         log: where the debug log goes; None for nowhere.
     """
 
+    __slots__ = ("_complained", "_hook", "_log", "_source")
+
     def __init__(self, source: str = "", hook: Trace | None = None, log: Log | None = None) -> None:
         self._source = source
         self._hook = hook

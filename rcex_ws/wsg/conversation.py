@@ -22,7 +22,7 @@ from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Events, Outcome, Recovery, parse_time, read_details
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import Moment
-from rcex_ws.wsg.session import Doubt, Outage, Session
+from rcex_ws.wsg.session import Doubt, Outage, Session, in_words
 from rcex_ws.wsg.subscriptions import Subscriptions
 from rcex_ws.wsg.watch import Watch
 
@@ -285,7 +285,8 @@ class WsgConversation:
         if recovered:
             self._recovery = recovery
         elif not subscribed:  # else the gap says it
-            common.watch.log.info("a new session has begun: the last one was not recovered (%s)", recovery.outcome)
+            why = in_words(recovery.outcome)
+            common.watch.log.info("a new session has begun: the last one was not recovered (%s)", why)
         if subscribed and doubt is not None:
             told = replace(loss, certain=doubt.certain or loss.certain, reason=doubt.reason)
             common.announcer.gap(told.until(moment))

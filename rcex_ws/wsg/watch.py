@@ -74,16 +74,37 @@ class Watch:
         attempts, connections, calls, duplicates, unwanted: so far.
     """
 
+    __slots__ = (
+        "_certain_gaps",
+        "_delivered",
+        "_dropped",
+        "_last_inbound_at",
+        "_possible_gaps",
+        "_queues",
+        "_recoveries",
+        "_recovering",
+        "_round_trip",
+        "attempts",
+        "calls",
+        "connections",
+        "duplicates",
+        "log",
+        "name",
+        "trace",
+        "trace_of_calls",
+        "unwanted",
+    )
+
     def __init__(self, name: str = "extension", trace: Trace | None = None) -> None:
         self.name = name
         self.log = NamedLog(logging.getLogger("rcex_ws.wsg"), name)
         self.trace = Tracer(name, trace, self.log.of(logging.getLogger("rcex_ws.trace")))
         self.trace_of_calls: Tracer | None = None
         self.attempts = self.connections = self.calls = self.duplicates = self.unwanted = 0
-        self._recoveries = dict.fromkeys(map(str, Outcome), 0)
-        self._gaps = {"certain": 0, "possible": 0}
+        self._recoveries: dict[Outcome, int] = {}
+        self._certain_gaps = self._possible_gaps = 0
         self._delivered = self._dropped = 0  # by queues that are gone
-        self._queues: list[DeliveryQueue[Any]] = []
+        self._queues: tuple[DeliveryQueue[Any], ...] = ()
         self._recovering: Span | None = None
         self._last_inbound_at: datetime | None = None
         self._round_trip: float | None = None
@@ -93,14 +114,14 @@ class Watch:
         for queue in self._queues:
             self._dropped += len(queue)
             self._let_go(queue)
-        self._queues = []
+        self._queues = ()
 
     def add_queue(self, queue: DeliveryQueue[Any]) -> None:
         """Count with this one, too."""
         for one in self._queues:
             if one.closed and not len(one):
                 self._let_go(one)
-        self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
+        self._queues = (*(one for one in self._queues if len(one) or not one.closed), queue)
 
     def connected(self) -> None:
         """Count a connection, and look who listens from here on."""
@@ -118,7 +139,7 @@ class Watch:
 
     def recovered(self, recovery: Recovery) -> None:
         """Count how an outage ended."""
-        self._recoveries[str(recovery.outcome)] += 1
+        self._recoveries[recovery.outcome] = self._recoveries.get(recovery.outcome, 0) + 1
         detail = f"{recovery.outcome} {recovery.error_code}" if recovery.error_code else str(recovery.outcome)
         self.end_recovery(detail, done=recovery.outcome is Outcome.RECOVERED)
 
@@ -131,7 +152,10 @@ class Watch:
 
     def count_gap(self, gap: Gap) -> None:
         """Count a gap that is told."""
-        self._gaps["certain" if gap.certain else "possible"] += 1
+        if gap.certain:
+            self._certain_gaps += 1
+        else:
+            self._possible_gaps += 1
 
     def stats(self, *, state: State, since: datetime, link: Link | None, https: int) -> Stats:
         """Give the figures of this moment."""
@@ -146,13 +170,13 @@ class Watch:
             state_since=since,
             attempts=self.attempts,
             connections=self.connections,
-            recoveries=dict(self._recoveries),
+            recoveries={str(outcome): self._recoveries.get(outcome, 0) for outcome in Outcome},
             received=delivered + pending + self.duplicates + dropped,
             delivered=delivered,
             pending=pending,
             duplicates=self.duplicates,
             dropped=dropped,
-            gaps=dict(self._gaps),
+            gaps={"certain": self._certain_gaps, "possible": self._possible_gaps},
             calls={"websocket": self.calls, "https": https},
             last_inbound_at=self._last_inbound_at,
             heartbeat_round_trip=self._round_trip,
