@@ -263,11 +263,11 @@ async def test_o5_who_is_to_call_recover_is_told_so(rc, make_ext, told, caplog):
     await ext.recover()
 
 
+@pytest.mark.parametrize("gateway", [{"recovery_timeout": 0.1}], indirect=True)
 async def test_o5_a_gap_says_in_words_that_it_was_too_late(rc, make_ext, told, gateway):
     ext = make_ext(reconnect_delays=lambda n: 0.3)
     await rc.install_extension(ext)
     await ext.subscribe([STORE], told.on_notification)
-    ext.connection_details.recovery_timeout = 0.1
     gateway.cut()
     gap = await told.wait(Events.NOTIFICATION_GAP)
     assert gap.reason == "session not recovered: the recovery window is over"
