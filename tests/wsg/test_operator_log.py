@@ -13,17 +13,19 @@ import pytest
 from rcex_ws import (
     ConfigurationError,
     ConnectFailed,
+    ConnectionDetails,
     Events,
     FileSessionStore,
     Loss,
     LossKind,
     NotConnected,
-    Outcome,
     RestError,
     State,
     SubscriptionState,
     WebSocketExtension,
+    Wsc,
 )
+from rcex_ws.wsg.session import Outage, Session
 from tests.wsg.conftest import STORE
 
 OURS = ("rcex_ws.wsg", "rcex_ws.connection", "rcex_ws.events")
@@ -263,15 +265,14 @@ async def test_o5_who_is_to_call_recover_is_told_so(rc, make_ext, told, caplog):
     await ext.recover()
 
 
-@pytest.mark.parametrize("gateway", [{"recovery_timeout": 0.1}], indirect=True)
-async def test_o5_a_gap_says_in_words_that_it_was_too_late(rc, make_ext, told, gateway):
-    ext = make_ext(reconnect_delays=lambda n: 0.3)
-    await rc.install_extension(ext)
-    await ext.subscribe([STORE], told.on_notification)
-    gateway.cut()
-    gap = await told.wait(Events.NOTIFICATION_GAP)
-    assert gap.reason == "session not recovered: the recovery window is over"
-    assert ext.last_recovery.outcome is Outcome.WINDOW_EXCEEDED  # the name stays
+def test_o5_a_session_that_is_gone_is_described_in_words():
+    session = Session(Wsc("token"))
+    session.details = ConnectionDetails(recovery_timeout=10)
+    session.begin_outage(Outage(lost_at=0.0))
+    assert session.token_to_offer(11.0) is None
+    recovery, doubt = session.conclude(12.0, None)
+    assert doubt.reason == "session not recovered: the recovery window is over"
+    assert recovery.outcome == "windowExceeded"  # the name stays
 
 
 @pytest.mark.parametrize(
