@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
-from anyio.abc import SocketStream
+from anyio.abc import SocketAttribute, SocketStream
 from msgspec import to_builtins
 
 from rcex_ws import (
@@ -123,7 +123,8 @@ async def tell_health(ws_ext: WebSocketExtension, port: int) -> None:
                 head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
                 await stream.send(head.encode() + b"Connection: close\r\n\r\n" + body)
 
-    async with await anyio.create_tcp_listener(local_port=port) as listener:
+    async with await anyio.create_tcp_listener(local_host="0.0.0.0", local_port=port) as listener:  # "::" for IPv6
+        log.info("tells its health on port %d", listener.extra(SocketAttribute.local_port))
         await listener.serve(answer)
 
 
