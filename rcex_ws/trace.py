@@ -84,7 +84,8 @@ def check_trace(trace: object) -> None:
     """
     called = trace if inspect.isroutine(trace) else getattr(trace, "__call__", None)  # noqa: B004 - may be async
     if trace is not None and (not callable(trace) or inspect.iscoroutinefunction(called)):
-        raise ConfigurationError(f"trace: expected a sync function that takes a TraceEvent, got {trace!r}")
+        what = "an async one" if callable(trace) else type(trace).__name__
+        raise ConfigurationError(f"trace: expected a sync function that takes a TraceEvent, got {what}")
 
 
 class Span:

@@ -142,7 +142,7 @@ class WsgConversation:
     def lost(self, loss: Loss) -> None:
         """Fail what waits for an answer, and begin an outage."""
         common = self._common
-        common.watch.lost(self._link)
+        common.watch.remember(self._link)
         common.table.disconnect(RestTransport.lost)
         common.subscriptions.connection_lost()
         if self._greeted.is_set():

@@ -473,4 +473,5 @@ def _check_store(store: object) -> None:
 
 def _check_name(name: object) -> None:
     if name is not None and not (isinstance(name, str) and name and name.isprintable()):
-        raise ConfigurationError(f"name: expected a short text, got {name!r}")
+        what = "an empty or unprintable one" if isinstance(name, str) else type(name).__name__
+        raise ConfigurationError(f"name: expected a text of one line, got {what}")

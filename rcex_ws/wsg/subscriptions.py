@@ -460,9 +460,10 @@ class Subscriptions:
             if _is_final(exc):
                 self._fail(exc)
                 return None
+            ready = self._host.is_ready
             if not isinstance(exc, RcexError):
-                self._announcer.error(exc)
-            if not self._host.is_ready:
+                self._announcer.error(exc, logged=ready)
+            if not ready:
                 return None
             self._host.watch.log.warning(
                 "the filters could not be asserted, which is tried again: %s", exc or type(exc).__name__

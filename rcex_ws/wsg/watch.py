@@ -128,8 +128,8 @@ class Watch:
         self.connections += 1
         self.trace_of_calls = self.trace if self.trace.heard else None
 
-    def lost(self, link: Link) -> None:
-        """Keep what is known of a connection."""
+    def remember(self, link: Link) -> None:
+        """Keep what is known of a connection, which may be lost."""
         self._last_inbound_at, self._round_trip = link.last_inbound_at, link.round_trip or self._round_trip
 
     def begin_recovery(self, detail: str) -> None:
@@ -160,7 +160,7 @@ class Watch:
     def stats(self, *, state: State, since: datetime, link: Link | None, https: int) -> Stats:
         """Give the figures of this moment."""
         if link is not None:
-            self.lost(link)
+            self.remember(link)
         delivered = self._delivered + sum(queue.delivered for queue in self._queues)
         pending = sum(len(queue) for queue in self._queues)
         dropped = self._dropped + sum(queue.dropped + queue.discarded for queue in self._queues) + self.unwanted
