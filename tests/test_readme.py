@@ -30,7 +30,7 @@ TIME_LIMIT = 50.0
 # What each program prints, by the heading it stands under.
 PRINTS = {
     "The first program": r"'newMessageIds': \[\d+\]",
-    "Events": r"ready: .*\nlost: aborted[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED",
+    "Events": r"ready: .*\nlost: dropped by abort\(\)[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED",
     "REST": r"404 CMN-102 Resource for parameter \[extensionId\] is not found",
     "Surviving a restart": r"(None|Outcome.RECOVERED)",
     "Starting while the server is down": r"^ready connected$",

@@ -45,6 +45,7 @@ class DeliveryQueue(Generic[T]):
     Attributes:
         delivered: items taken by the consumer.
         dropped: items dropped because the queue was full.
+        discarded: items that were thrown away when it was closed, or came after that.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class DeliveryQueue(Generic[T]):
         self._waiter: Waiter | None = None  # the consumer, while it waits
         self.delivered = 0
         self.dropped = 0
+        self.discarded = 0
 
     def __len__(self) -> int:
         return len(self._items) + len(self._kept)
@@ -103,6 +105,7 @@ class DeliveryQueue(Generic[T]):
             keep: whether it is outside all bounds and never dropped: for the rare, not for what a peer may send.
         """
         if self._closed:
+            self.discarded += 1
             return
         if keep:
             self._kept.append((item, size, self._gone + len(self._items)))
@@ -133,6 +136,7 @@ class DeliveryQueue(Generic[T]):
         if not self._closed:
             self._closed, self._failure = True, failure
         if discard:
+            self.discarded += len(self)
             self._items.clear()
             self._kept.clear()
             self._bytes = 0

@@ -18,7 +18,7 @@ class State(StrEnum):
     IDLE = "idle"  #: not started
     CONNECTING = "connecting"  #: an attempt is under way
     READY = "ready"  #: connected
-    WAITING = "waiting"  #: lost or failed; the next attempt comes by schedule or by hand
+    WAITING = "waiting"  #: lost or failed; the next attempt comes by schedule or when it is asked for
     FAILED = "failed"  #: trying again cannot help
     CLOSED = "closed"  #: closed by the application
 

@@ -20,6 +20,7 @@ import anyio.lowlevel
 import pyee
 
 from rcex_ws.loop import on_trio
+from rcex_ws.named_log import Log
 from rcex_ws.turn import Turn
 
 __all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call"]
@@ -71,12 +72,12 @@ class EventEmitter(pyee.EventEmitter):
         *,
         error_event: str = "error",
         report: Callable[[Exception], None] | None = None,
-        log: logging.Logger = logger,
+        log: Log = logger,
     ) -> None:
         super().__init__()
         self._log = log
         self._error_event = error_event
-        self._report = report or partial(self.emit, error_event)
+        self._report = report or self._tell_listeners
         self._once: set[tuple[str, Callable[..., object]]] = set()
         # By event, never empty; pyee's `listeners` makes a list each time, and most are asked for to find none.
         self._handlers: dict[str, tuple[Callable[..., object], ...]] = {}
@@ -175,6 +176,15 @@ class EventEmitter(pyee.EventEmitter):
         """Cancel the handler that runs now: those that wait behind it have a word to hear, too."""
         if self._turn is not None:
             self._turn.cancel()
+
+    def _tell_listeners(self, error: Exception) -> None:
+        """Emit in its turn what is in the log already: nobody needs to hear of it twice there."""
+
+        async def tell() -> None:
+            if self.hears(self._error_event):
+                await self.dispatch(self._error_event, error)
+
+        self.in_turn(tell)
 
     def _look_up(self, event: str) -> None:
         handlers = cast("list[Callable[..., object]]", self.listeners(event))  # pyright: ignore[reportUnknownMemberType]

@@ -106,17 +106,20 @@ class ClockWatch:
     Args:
         monotonic: the current monotonic time, in seconds.
         wall: the current wall-clock time, in seconds since the epoch.
+
+    Attributes:
+        offset: what to add to a monotonic time to have the wall-clock time, by the last look.
     """
 
     #: A smaller difference, in seconds, is a clock being set, not a night's sleep.
     THRESHOLD = 2.0
 
     def __init__(self, monotonic: float, wall: float) -> None:
-        self._offset = wall - monotonic
+        self.offset = wall - monotonic
 
     def jumped(self, monotonic: float, wall: float) -> float:
         """Give the seconds by which the wall clock ran ahead since the last call, 0.0 below the threshold."""
         offset = wall - monotonic
-        ahead = offset - self._offset
-        self._offset = offset
+        ahead = offset - self.offset
+        self.offset = offset
         return ahead if ahead >= self.THRESHOLD else 0.0

@@ -27,6 +27,7 @@ from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.loop import Signal
 from rcex_ws.tasks import Child, RootTask, to_the_end
+from rcex_ws.trace import Step
 
 __all__ = ["Life"]
 
@@ -111,13 +112,19 @@ class Life:
         reason = self._supervisor.reason or "no answer"
         raise ConnectFailed(f"no connection within {within:g} s; trying again can help (last: {reason})")
 
+    async def wait_closed(self) -> None:
+        """Wait until `close` is through; it may be called later."""
+        await self._closed.wait()
+
     async def wait_ended(self) -> None:
         """Wait until the supervisor has ended, which was started or never will be: nothing connects any more."""
         await self._started.wait()
         if self._supervising is not None:
             await self._supervising.wait()
 
-    async def close(self, *, farewell: _Step = _nothing, drain: _Step = _nothing, last: _Step = _nothing) -> None:
+    async def close(
+        self, *, farewell: _Step = _nothing, drain: _Step = _nothing, last: _Step = _nothing, quiet: bool = False
+    ) -> None:
         """Close, once, within `close_timeout`, whatever cancels the caller; a second caller waits for the first.
 
         A task of this life that calls this (a handler) is left to finish. A step that takes too long is cancelled, and
@@ -127,6 +134,7 @@ class Life:
             farewell: what the protocol says to its server. Nothing is on its way to connect then; a ready link is open.
             drain: delivers what has come; nothing more comes.
             last: what remains when all tasks have ended: storing, say.
+            quiet: whether the log says nothing: what did not come to be is not closed.
 
         Raises:
             Exception: the first that a step raised; the steps after it were taken.
@@ -147,7 +155,12 @@ class Life:
             (self._end_all, 0.9),
             (last, 1.0),
         )
-        await to_the_end(partial(self._take, steps))
+        try:
+            with self._supervisor.trace.begin(Step.CLOSE):
+                await to_the_end(partial(self._take, steps))
+        finally:
+            if not quiet:
+                self._supervisor.log.info("closed")
 
     async def _take(self, steps: tuple[tuple[_Step, float], ...]) -> None:
         token = _being_closed.set((*_being_closed.get(), self))

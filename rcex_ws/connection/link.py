@@ -24,7 +24,9 @@ from rcex_ws.connection.outbox import Outbox
 from rcex_ws.errors import RcexError
 from rcex_ws.home import Home
 from rcex_ws.loop import Errands, Signal
+from rcex_ws.named_log import Log
 from rcex_ws.readers import printable
+from rcex_ws.trace import SILENT, Span, Step, Tracer
 from rcex_ws.websocket.frames import CloseFrame, Sendable
 from rcex_ws.websocket.socket import Receivers
 
@@ -75,7 +77,11 @@ class Loss(Struct, frozen=True, gc=False):
         return self.kind in (LossKind.CLOSED, LossKind.REFUSED)
 
     def __str__(self) -> str:
-        return " ".join(printable(part) for part in (self.kind, self.code, self.text) if part not in (None, ""))
+        text = printable(self.text)
+        if text and self.kind in (LossKind.ABORTED, LossKind.SILENT):
+            return text  # which says it all
+        how = str(self.kind) if self.code in (None, "") else f"{self.kind} {printable(self.code)}"
+        return f"{how}: {text}" if text else how
 
 
 class Conversation(Protocol):
@@ -124,12 +130,14 @@ class Link:
         on_lost: hears of the loss before the conversation does.
         close_timeout: seconds for the closing handshake that `begin_close` begins.
         log: where it says what is odd.
+        trace: hears of heartbeats.
 
     Attributes:
         id: counts the connections of this process.
         opened_at: when it was opened.
         monitor: judges whether the peer lives.
         loss: how it ended; None while it lives.
+        round_trip: seconds from the last heartbeat that was answered to its answer; None before.
         send: see `Outbox.put`.
     """
 
@@ -141,12 +149,16 @@ class Link:
         monitor: Callable[[float], Heartbeat],
         on_lost: Callable[[Loss], None],
         close_timeout: float = 5.0,
-        log: logging.Logger = logger,
+        log: Log = logger,
+        trace: Tracer = SILENT,
     ) -> None:
         self.id = next(_ids)
         self.opened_at = utc_now()
         self.monitor = monitor(clock())
         self.loss: Loss | None = None
+        self.round_trip: float | None = None
+        self._trace = trace
+        self._asked: tuple[float, Span] | None = None  # since when a heartbeat waits for its answer
         self._socket = socket
         self._clock = clock
         self._opened = clock()
@@ -186,7 +198,7 @@ class Link:
     @property
     def last_inbound_at(self) -> datetime:
         """When the last frame came (at first: when the connection was opened)."""
-        return datetime.fromtimestamp(time.time() - (self._clock() - self.monitor.last_inbound), UTC)
+        return datetime.fromtimestamp(self.monitor.last_inbound + self._clocks.offset, UTC)  # in any thread
 
     def begin_close(self, frame: CloseFrame) -> None:
         """Begin the closing handshake when what waits is written; nothing is sent after the frame. Never waits."""
@@ -206,7 +218,7 @@ class Link:
             WrongEventLoop: called from another event loop or thread.
         """
         self._home.check()
-        self.lose(Loss(LossKind.ABORTED, text="dropped by the application"))
+        self.lose(Loss(LossKind.ABORTED, text="dropped by abort()"))
 
     def lose(self, loss: Loss) -> None:
         """Declare the connection lost; the first reason counts."""
@@ -215,9 +227,25 @@ class Link:
             self._socket.stop_reading()
             self._outbox.stop()
             self._errands.end()
+            if self._asked is not None:
+                self._asked[1].detail = str(loss)
+                self._asked[1].failed()
             self._on_lost(loss)
             if self._conversation is not None:
                 self._conversation.lost(loss)
+
+    def ask(self, beat: bytes | Sendable) -> None:
+        """Send a heartbeat."""
+        if self._asked is None:
+            self._asked = (self._clock(), self._trace.begin(Step.HEARTBEAT))
+        self.send(beat)
+
+    def answered(self) -> None:
+        """Hear that a heartbeat is answered; callable by the reader."""
+        if self._asked is not None:
+            (asked_at, span), self._asked = self._asked, None
+            self.round_trip = self._clock() - asked_at
+            span.done()
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
         """Write what waits, do the closing handshake, for at most `within` seconds, then abort. Safe from any task."""
@@ -315,6 +343,6 @@ class Link:
                 excused = False
                 beat = monitor.poll(now)
             if beat is Beat.SEND:
-                self.send(conversation.heartbeat())
+                self.ask(conversation.heartbeat())
             elif beat is Beat.LOST:
                 self.lose(Loss(LossKind.SILENT, text="no answer to a heartbeat"))

@@ -9,18 +9,22 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import cast
 
 import anyio
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
 from rcex_ws.connection.driver import Driver, State
 from rcex_ws.connection.heartbeat import Heartbeat
-from rcex_ws.connection.link import Link, Loss, LossKind
+from rcex_ws.connection.link import Link, Loss, LossKind, utc_now
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
 from rcex_ws.loop import Signal, loop_clock
+from rcex_ws.named_log import Log
+from rcex_ws.trace import SILENT, Span, Step, Tracer
 from rcex_ws.websocket.endpoint import Opener, open_websocket
 from rcex_ws.websocket.frames import CloseFrame
 
@@ -44,7 +48,8 @@ class _Attempt:
 class _Connection:
     """One attempt and the connection it leads to; the next may be opened beside it, in a task of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, span: Span) -> None:
+        self.span = span  # of the attempt
         self.scope = anyio.CancelScope()  # of the attempt; its deadline goes when the handshake is done
         self.link: Link | None = None
         self.ended: Loss | RcexError | None = None
@@ -69,11 +74,17 @@ class Supervisor:
         reconnect_delays: gives the wait in seconds after the n-th failure in a row.
         open_socket: opens a WebSocket; a test may bring its own.
         log: where it says what it does.
+        trace: hears of each step.
 
     Attributes:
         state: what it is doing.
+        since: since when.
         reason: why, for people.
+        next_attempt_at: when the next attempt is due, by the wall clock; None while none is waited for.
+        failure: what made the state FAILED; it stays when the client is closed after that.
         link: the connection; None while there is none.
+        log: as given.
+        trace: as given.
     """
 
     def __init__(
@@ -88,10 +99,14 @@ class Supervisor:
         close_timeout: float = 5.0,
         reconnect_delays: ReconnectDelays = default_delays,
         open_socket: Opener = open_websocket,
-        log: logging.Logger = logger,
+        log: Log = logger,
+        trace: Tracer = SILENT,
     ) -> None:
         self.state = State.IDLE
+        self.since = utc_now()
         self.reason = ""
+        self.next_attempt_at: datetime | None = None
+        self.failure: Exception | None = None
         self.link: Link | None = None
         self._driver = driver
         self._auto_reconnect = auto_reconnect
@@ -100,7 +115,8 @@ class Supervisor:
         self._close_timeout = close_timeout
         self._schedule = Schedule(reconnect_delays)
         self._open_socket = open_socket
-        self._log = log
+        self.log = log
+        self.trace = trace
         self._attempt = _Attempt()
         self._current: _Connection | None = None  # the one that is ready
         self._opening: _Connection | None = None  # the one that is on its way
@@ -109,7 +125,6 @@ class Supervisor:
         self._wake = Signal()
         self._replanned = 0.0  # seconds to wait on when woken
         self._changed = Signal()
-        self._error: Exception | None = None  # what made the state FAILED
         self._was_ready = False
 
     # -- for others ------------------------------------------------------------------------------------------------
@@ -131,10 +146,15 @@ class Supervisor:
             self.check_connected()
             await self._changed.wait()
 
+    async def wait_over(self) -> None:
+        """Wait until the state is CLOSED or FAILED."""
+        while not self._over:
+            await self._changed.wait()
+
     def check_connected(self) -> None:
         """Raise `NotConnected` when the connection is lost and only `attempt` brings it back."""
         if self.state is State.WAITING and self._by_hand:
-            raise NotConnected(f"not connected ({self.reason}); reconnect by hand, or switch automatic recovery on")
+            raise NotConnected(f"not connected ({self.reason}); call recover(), or switch auto_recover on")
 
     async def attempt(self) -> None:
         """Make one attempt now, or join the one under way; do nothing when connected.
@@ -231,12 +251,12 @@ class Supervisor:
             else:
                 self._finish_attempt(error)
         if delay is None and self._current is not None:
-            self._log.warning("the connection cannot be replaced and stays: %s", connection.ended)
+            self.log.warning("the connection cannot be replaced and stays: %s", connection.ended)
             self._followed = self._current
         return delay
 
     def _open(self) -> _Connection:
-        connection = self._opening = self._followed = _Connection()
+        connection = self._opening = self._followed = _Connection(self.trace.begin(Step.ATTEMPT))
         if not self.is_ready:
             self._set(State.CONNECTING, self.reason)
         return connection
@@ -248,7 +268,7 @@ class Supervisor:
             raise AssertionError("a connection ends only with a loss or an error")
         if isinstance(ended, Loss):
             level = logging.INFO if connection.link is not None and connection.link.closing else logging.WARNING
-            self._log.log(level, "connection lost after %.1f s: %s", connection.lived, ended)
+            self.log.log(level, "connection lost after %.1f s: %s", connection.lived, ended)
             return await self._driver.again(ended, self._schedule.after_loss(connection.lived))
         delay = await self._driver.again(ended, self._schedule.after_failure(ended.retry_after))
         self._finish_attempt(ended)
@@ -257,12 +277,12 @@ class Supervisor:
     def crashed(self, error: Exception) -> None:
         """Give up for good: a fatal refusal, or a bug of ours that reached the root."""
         error = _innermost(error)
-        self._log.error(
+        self.log.error(
             "giving up: %s: %s", type(error).__name__, error, exc_info=None if isinstance(error, RcexError) else error
         )
         if self._closed:
             return
-        self._error = error
+        self.failure = error
         self._set(State.FAILED, str(error))
         self._end_loop()
         if self._opening is not None:
@@ -277,11 +297,16 @@ class Supervisor:
         if self._by_hand and not self.is_ready:
             delay = math.inf
         while delay > 0 and not self._over:
-            self._log.info("next attempt in %.1f s (%s)", delay, self.reason)
+            if delay == math.inf:
+                self.log.info("no attempt until it is asked for: auto_recover is off")
+            else:
+                self.log.info("next attempt in %.1f s", delay)
+                self.next_attempt_at = _in(delay)
             self._replanned = 0.0
             with anyio.move_on_after(delay):
                 await self._wake.wait()
             self._wake, delay = Signal(), self._replanned
+            self.next_attempt_at = None
         self._wake = Signal()
 
     async def _keep(self, connection: _Connection) -> None:
@@ -289,9 +314,11 @@ class Supervisor:
         try:
             await self._connect(connection)
         except RcexError as error:
+            connection.span.failed(error)  # unless it was done
             if connection.ended is None:  # else this is only how the loss showed
                 connection.ended = error
         finally:
+            connection.span.failed()  # when it was cut short
             if self._opening is connection:
                 self._opening = None
             connection.gone.set()
@@ -301,16 +328,18 @@ class Supervisor:
         became_ready = False
         with connection.scope as scope:
             scope.deadline = anyio.current_time() + self._attempt_timeout
-            endpoint = await self._driver.endpoint()
+            with self.trace.begin(Step.TOKEN):
+                endpoint = await self._driver.endpoint()
             self._check_not_over()  # what the driver called may have closed the client
-            async with self._open_socket(endpoint) as socket:
+            async with self._open_socket(replace(endpoint, trace=self.trace)) as socket:
                 connection.link = link = Link(
                     socket,
                     clock=loop_clock(),
                     monitor=self._monitor,
                     on_lost=partial(self._note_loss, connection),
                     close_timeout=self._close_timeout,
-                    log=self._log,
+                    log=self.log,
+                    trace=self.trace,
                 )
                 if self._current is None:
                     self.link = link
@@ -318,7 +347,8 @@ class Supervisor:
 
                 async def steps() -> None:
                     nonlocal became_ready
-                    await conversation.handshake()
+                    with self.trace.begin(Step.HANDSHAKE):
+                        await conversation.handshake()
                     scope.deadline = math.inf
                     await conversation.prepare()
                     self._check_not_over()
@@ -359,6 +389,11 @@ class Supervisor:
         if replaced is not None and replaced.link is not None:
             replaced.link.begin_close(CloseFrame(1000))  # what the peer sent until its answer is still read
         self._was_ready, self._opening = True, None
+        connection.span.done()
+        if self.is_ready:
+            self.log.info("the connection is replaced")
+        else:
+            self.log.info("connected")
         self._set(State.READY, "connected")
         self._attempt.settle()
         self._attempt = _Attempt()
@@ -373,6 +408,7 @@ class Supervisor:
             self._set(State.CONNECTING if self._opening is not None else State.WAITING, f"lost: {loss}")
 
     def _finish_attempt(self, error: RcexError) -> None:
+        self.log.info("an attempt failed: %s", error)
         if not self.is_ready:  # else the connection that was to be replaced lives on
             self._set(State.WAITING, f"{error}")
         self._attempt.settle(error)
@@ -381,7 +417,9 @@ class Supervisor:
     def _set(self, state: State, reason: str) -> None:
         if self._closed:
             return
-        self._log.debug("%s -> %s (%s)", self.state, state, reason)
+        self.log.debug("%s -> %s (%s)", self.state, state, reason)
+        if self.state is not state:
+            self.since = utc_now()
         self.state, self.reason = state, reason
         self._changed.set()
         self._changed = Signal()
@@ -395,10 +433,17 @@ class Supervisor:
             raise NotConnected("the client was closed")
 
     def _raise_if_over(self) -> None:
-        if self.state is State.FAILED and self._error is not None:
-            raise self._error
+        if self.state is State.FAILED and self.failure is not None:
+            raise self.failure
         if self.state is State.CLOSED:
             raise NotConnected("the client is closed")
+
+
+def _in(seconds: float) -> datetime:
+    try:
+        return utc_now() + timedelta(seconds=seconds)
+    except OverflowError:  # an application's schedule may say anything
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _innermost(error: Exception) -> Exception:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import math
 
 from rcex_ws.errors import RcexError
 from rcex_ws.loop import now
+from rcex_ws.named_log import Log
 
 __all__ = ["Complaints"]
 
@@ -20,7 +20,7 @@ class Complaints:
         logger: gets it, with a traceback only if the store has a bug: what the system or we refuse says why.
     """
 
-    def __init__(self, logger: logging.Logger | logging.LoggerAdapter[logging.Logger]) -> None:
+    def __init__(self, logger: Log) -> None:
         self._logger = logger
         self._repeated_at = -math.inf
 

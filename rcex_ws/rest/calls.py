@@ -37,6 +37,9 @@ class Calls:
         https: the transport at the end of the chain.
         extensions: the client's, in order of installation; the list may change between calls.
         home: refuses calls from elsewhere.
+
+    Attributes:
+        by_https: how many calls went by HTTPS; a repeated one counts again.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Calls:
         self._home = home
         self._clock: Callable[[], float] | None = None  # of the one loop that `home` allows
         self._middlewares: Sequence[Extension] = ()
+        self.by_https = 0
 
     def find_middlewares(self) -> None:
         """Look anew which extensions are middlewares; called when their list has changed."""
@@ -99,6 +103,7 @@ class Calls:
                 await self._wait_at_gate(request)
                 headers = await self._headers(request)
             used = self._auth.token
+            self.by_https += 1
             async with self._https.stream(request, url, headers) as answer:
                 self._note(request, answer.status_code, answer.headers)
                 if 200 <= answer.status_code < 300:
@@ -166,6 +171,7 @@ class Calls:
 
     async def _send_by_https(self, request: Request) -> Response:
         url = build_url(self._server, request.path, request.params)
+        self.by_https += 1
         return await self._https.send(request, url, await self._headers(request))
 
     async def _headers(self, request: Request) -> dict[str, str]:

@@ -334,6 +334,11 @@ class RingCentral:
             self._ssl_context = ssl.create_default_context()
         return self._ssl_context
 
+    @property
+    def https_calls(self) -> int:
+        """How many calls went by HTTPS so far; those of OAuth's own are not counted."""
+        return self._calls.by_https
+
     async def install_extension(self, extension: Extension) -> None:
         """Install an extension; while there is one, a timer renews the token before it ends.
 

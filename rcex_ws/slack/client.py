@@ -37,6 +37,7 @@ from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import Monitor, Settings, SubtypeEvents, WhileDisconnected
 from rcex_ws.slack.store import DataStore, MemoryDataStore
 from rcex_ws.slack.web import API_URL, StartMethod, WebApi
+from rcex_ws.trace import Trace
 
 __all__ = ["RTMClient"]
 
@@ -87,6 +88,8 @@ class RTMClient:
 
         log_level: of the logger, as in `logging`; None leaves it.
         logger: a `logging.Logger`, or a function (level, message); one of its own below "rcex_ws.slack" if not given.
+        trace: hook, sync, called with a `TraceEvent` when a step of connecting, a heartbeat or the closing starts, is
+            done or has failed; its source is the name of the logger.
 
     Raises:
         ConfigurationError: an option cannot work; it is named.
@@ -126,6 +129,7 @@ class RTMClient:
         max_size: int = 16 * 2**20,
         log_level: int | str | None = None,
         logger: Log | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self._settings = Settings(
             start_method=start_method,
@@ -145,6 +149,7 @@ class RTMClient:
             max_pending=max_pending,
             max_pending_bytes=max_pending_bytes,
             max_size=max_size,
+            trace=trace,
         )
         self.data_store = MemoryDataStore() if isinstance(data_store, _Default) else data_store
         self._proxy = hide(proxy)
@@ -422,7 +427,7 @@ class RTMClient:
     def _handler_failed(self, error: Exception) -> None:
         feed = running_feed.get()  # of the life that called the handler, which need not be the newest
         if feed is not None:
-            feed.error(error)
+            feed.error(error, logged=True)
 
 
 def _check_text(name: str, value: object) -> None:

@@ -173,6 +173,7 @@ class SlackConversation:
         if isinstance(monitor, AnswerHeartbeat) and number >= self._pinged:
             monitor.last_answer = now()
         if kind == "pong" and number == self._pinged:
+            self._link.answered()
             common.feed.frame(data, event, public=False)
             return
         message = common.messages.acknowledged(number, event)

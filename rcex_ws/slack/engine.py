@@ -19,6 +19,7 @@ from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.store import DataStore
 from rcex_ws.slack.web import WebApi
 from rcex_ws.tasks import Child, RootTask
+from rcex_ws.trace import Tracer
 
 __all__ = ["Engine"]
 
@@ -88,6 +89,7 @@ class Engine:
             reconnect_delays=settings.reconnect_delays,
             open_socket=open_socket,
             log=log,
+            trace=Tracer(log.name, settings.trace, log),
         )
         self.life = Life(self._root, self.supervisor, close_timeout=settings.close_timeout)
 
@@ -109,8 +111,8 @@ class Engine:
         await self.life.wait_ended()
         if self._delivering is not None:
             await self._delivering.wait()
-        if self.supervisor.state is State.FAILED:
-            await self.supervisor.wait_ready()  # raises what made it fail
+        if self.supervisor.failure is not None:  # though it may have been closed since, by a handler that heard of it
+            raise self.supervisor.failure
 
     async def stop(self, reason: str, code: object) -> None:
         """Say so, close politely, settle what waits, deliver what is queued, as `Life.close` does.

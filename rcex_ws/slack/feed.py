@@ -85,9 +85,10 @@ class Feed:
         """Emit a lifecycle event in its turn."""
         self.then(partial(self._emitter.dispatch, event, *args))
 
-    def error(self, error: Exception) -> None:
-        """Emit `client_error` in its turn; logged if nobody listens."""
-        self._log_unheard(error)
+    def error(self, error: Exception, *, logged: bool = False) -> None:
+        """Emit `client_error` in its turn; logged if nobody listens, unless it is `logged` already."""
+        if not logged:
+            self._log_unheard(error)
         step = partial(self._emitter.dispatch, Events.CLIENT_ERROR, error)
         if self._queue.closed:  # one of the last handlers raised
             self._last.append(step)
@@ -235,7 +236,7 @@ class Feed:
                 self.error(error)
             return
         self._log.error("a step of the feed raised; the next one follows", exc_info=error)
-        self.error(error)
+        self.error(error, logged=True)
 
     def _log_unheard(self, error: Exception) -> None:
         if not self._emitter.hears(Events.CLIENT_ERROR):

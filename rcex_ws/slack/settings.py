@@ -9,6 +9,7 @@ from rcex_ws.connection import ReconnectDelays, check_options
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.slack.directory import FillStore
 from rcex_ws.slack.web import StartMethod
+from rcex_ws.trace import Trace, check_trace
 
 __all__ = ["Monitor", "Settings", "SubtypeEvents", "WhileDisconnected"]
 
@@ -42,9 +43,11 @@ class Settings:
     max_pending: int
     max_pending_bytes: int
     max_size: int
+    trace: Trace | None
 
     def __post_init__(self) -> None:
         check_options(self)
+        check_trace(self.trace)
         for name, choices in (
             ("start_method", ("rtm.connect", "rtm.start")),
             ("fill_store", ("lookup", "lists", "never")),

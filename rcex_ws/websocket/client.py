@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from rcex_ws.address import parse_address
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.loop import on_trio
+from rcex_ws.trace import Step
 from rcex_ws.websocket.dial_asyncio import dial_asyncio
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.handshake import ClientHandshake
@@ -50,7 +51,8 @@ async def open_socket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = No
         socket = await _connect(endpoint, handshake, stream)
         try:
             try:
-                await socket.open()
+                with endpoint.trace.begin(Step.UPGRADE):
+                    await socket.open()
             except UpgradeRefused:
                 if handshake.location is None:
                     raise

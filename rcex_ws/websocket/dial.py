@@ -43,6 +43,11 @@ class Route(Struct, frozen=True):
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
         return f"the server {host}:{self.address.port}"
 
+    @property
+    def next_stop(self) -> str:
+        """Return whom TCP connects to, for messages."""
+        return self.server if self.proxy is None else f"the proxy {self.proxy.name}"
+
 
 def plan(endpoint: Endpoint) -> Route:
     """Find out how to get to an endpoint.

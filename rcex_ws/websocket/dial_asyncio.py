@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.tasks import to_the_end
+from rcex_ws.trace import Step, Tracer
 from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.eyeballs import Info, connect_first, resolve
@@ -44,13 +45,15 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
         ConnectFailed: it did not work; the error says at whom, and why.
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
-    route = plan(endpoint)
-    line = await _Line.of(await _connect(route))
+    route, trace = plan(endpoint), endpoint.trace
+    with trace.begin(Step.TCP, route.next_stop):
+        line = await _Line.of(await _connect(route))
     try:
         if route.proxy is not None and not route.proxy.is_socks:
-            await _tunnel(line, route.proxy, route)
+            await _tunnel(line, route.proxy, route, trace)
         if route.tls is not None:
-            await line.enter_tls(route.tls, route.address.host, route.server)
+            with trace.begin(Step.TLS, route.server):
+                await line.enter_tls(route.tls, route.address.host, route.server)
         protocol = protocol_factory()
         line.give_to(protocol)
     except BaseException:
@@ -76,8 +79,7 @@ async def _connect(route: Route) -> socket.socket:
     try:
         return await connect_first(await resolve(to.host, to.port), _connect_to)
     except OSError as exc:
-        whom = route.server if proxy is None else f"the proxy {proxy.name}"
-        raise failure(f"no connection to {whom}", exc) from None
+        raise failure(f"no connection to {route.next_stop}", exc) from None
 
 
 async def _connect_to(info: Info) -> socket.socket:
@@ -94,7 +96,7 @@ async def _connect_to(info: Info) -> socket.socket:
     return sock
 
 
-async def _tunnel(line: _Line, proxy: Proxy, route: Route) -> None:
+async def _tunnel(line: _Line, proxy: Proxy, route: Route, trace: Tracer) -> None:
     """Let an HTTP proxy connect to the server; with TLS to the proxy if it is an https one.
 
     Raises:
@@ -104,13 +106,15 @@ async def _tunnel(line: _Line, proxy: Proxy, route: Route) -> None:
 
     context = proxy_tls(proxy)
     if context is not None:
-        await line.enter_tls(context, proxy.host, f"the proxy {proxy.name}")
-    asking = _Asking(Tunnel(proxy, route.address), proxy)
-    line.give_to(asking)
-    await asking.answered.wait()
-    if asking.failure is not None:
-        raise asking.failure
-    refuse_early(route, asking.early)
+        with trace.begin(Step.TLS, route.next_stop):
+            await line.enter_tls(context, proxy.host, route.next_stop)
+    with trace.begin(Step.PROXY, route.next_stop):
+        asking = _Asking(Tunnel(proxy, route.address), proxy)
+        line.give_to(asking)
+        await asking.answered.wait()
+        if asking.failure is not None:
+            raise asking.failure
+        refuse_early(route, asking.early)
 
 
 class _Line:

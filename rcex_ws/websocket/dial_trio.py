@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import trio
 
+from rcex_ws.trace import Step, Tracer
 from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.proxies import Proxy
@@ -32,20 +33,33 @@ async def dial_trio(endpoint: Endpoint) -> trio.abc.Stream:
         ConnectFailed: it did not work; the error says at whom, and why.
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
-    route = plan(endpoint)
+    route, trace = plan(endpoint), endpoint.trace
     proxy = route.proxy
-    stream: trio.abc.Stream
-    if proxy is None:
-        stream = await _connect(route.address.host, route.address.port, route.server)
-    elif proxy.is_socks:
+    with trace.begin(Step.TCP, route.next_stop):
+        stream = await _connect_to(route)
+    if proxy is not None and not proxy.is_socks:
+        stream = await _tunnel(stream, proxy, route, trace)
+    if route.tls is None:
+        return stream
+    with trace.begin(Step.TLS, route.server):
+        return await _enter_tls(stream, route.tls, route.address.host, route.server)
+
+
+async def _connect_to(route: Route) -> trio.abc.Stream:
+    """Connect to the server or to what leads there.
+
+    Raises:
+        ConnectFailed: nobody answers, or a SOCKS proxy has refused.
+    """
+    proxy = route.proxy
+    if proxy is not None and proxy.is_socks:
         from python_socks.async_.trio import Proxy as TrioProxy
 
         from rcex_ws.websocket.socks import connect_through
 
-        stream = trio.SocketStream(await connect_through(TrioProxy, route, proxy))
-    else:
-        stream = await _tunnel(proxy, route)
-    return await _enter_tls(stream, route.tls, route.address.host, route.server)
+        return trio.SocketStream(await connect_through(TrioProxy, route, proxy))
+    to = proxy or route.address
+    return await _connect(to.host, to.port, route.next_stop)
 
 
 async def _connect(host: str, port: int, whom: str) -> trio.abc.Stream:
@@ -63,14 +77,12 @@ async def _connect(host: str, port: int, whom: str) -> trio.abc.Stream:
     return stream
 
 
-async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext | None, host: str, whom: str) -> trio.abc.Stream:
-    """Do the handshake of TLS, if there is any; close the stream on failure.
+async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext, host: str, whom: str) -> trio.abc.Stream:
+    """Do the handshake of TLS; close the stream on failure.
 
     Raises:
         ConnectFailed: the handshake failed.
     """
-    if tls is None:
-        return stream
     try:
         # Who ends a WebSocket says so in a frame; many do not say it once more in TLS.
         secured = trio.SSLStream(stream, tls, server_hostname=host, https_compatible=True)
@@ -83,19 +95,21 @@ async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext | None, host: 
     return secured
 
 
-async def _tunnel(proxy: Proxy, route: Route) -> trio.abc.Stream:
-    """Connect to an HTTP proxy, with TLS to it if it is an https one, and let it connect to the server."""
+async def _tunnel(stream: trio.abc.Stream, proxy: Proxy, route: Route, trace: Tracer) -> trio.abc.Stream:
+    """Let an HTTP proxy connect to the server, with TLS to the proxy if it is an https one."""
     from rcex_ws.websocket.tunnel import Tunnel  # brings in h11
 
     context = proxy_tls(proxy)
-    stream = await _connect(proxy.host, proxy.port, f"the proxy {proxy.name}")
-    stream = await _enter_tls(stream, context, proxy.host, f"the proxy {proxy.name}")
+    if context is not None:
+        with trace.begin(Step.TLS, route.next_stop):
+            stream = await _enter_tls(stream, context, proxy.host, route.next_stop)
     tunnel = Tunnel(proxy, route.address)
     try:
-        await stream.send_all(tunnel.request)
-        while not tunnel.receive(bytes(await stream.receive_some(_READ_SIZE))):
-            pass
-        refuse_early(route, tunnel.early)
+        with trace.begin(Step.PROXY, route.next_stop):
+            await stream.send_all(tunnel.request)
+            while not tunnel.receive(bytes(await stream.receive_some(_READ_SIZE))):
+                pass
+            refuse_early(route, tunnel.early)
     except BaseException as exc:
         await trio.aclose_forcefully(stream)
         if isinstance(exc, trio.BrokenResourceError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 from msgspec import field
 
 from rcex_ws.secret import SECRET, HiddenFields
+from rcex_ws.trace import SILENT, Tracer
 from rcex_ws.websocket.socket import Socket
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Endpoint(HiddenFields, frozen=True):
         proxy: None for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for none.
         ssl_context: for wss:// only; None for the system's trust store.
         max_size: the largest message accepted, in bytes.
+        trace: hears of the steps on the way.
     """
 
     url: Annotated[str, SECRET]
@@ -34,6 +36,7 @@ class Endpoint(HiddenFields, frozen=True):
     proxy: Annotated[str | bool | None, SECRET] = None
     ssl_context: ssl_module.SSLContext | None = None
     max_size: int = 16 * 2**20
+    trace: Tracer = SILENT
 
 
 class Opener(Protocol):

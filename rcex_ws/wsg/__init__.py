@@ -16,6 +16,7 @@ from rcex_ws.wsg.models import (
 from rcex_ws.wsg.store import FileSessionStore, SessionStore, SessionUnreadable
 from rcex_ws.wsg.stored import StoredSession
 from rcex_ws.wsg.subscription import Callback, Subscription
+from rcex_ws.wsg.watch import Stats
 
 __all__ = [
     "BadFrame",
@@ -30,6 +31,7 @@ __all__ = [
     "Recovery",
     "SessionStore",
     "SessionUnreadable",
+    "Stats",
     "StoredSession",
     "Subscription",
     "SubscriptionInfo",

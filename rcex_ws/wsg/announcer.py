@@ -7,7 +7,6 @@ while a gap does, those that touch it are merged into it.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -19,10 +18,9 @@ from rcex_ws.errors import SlowConsumer
 from rcex_ws.wsg.frames import BadFrame
 from rcex_ws.wsg.gaps import WaitingGap, WaitingGaps
 from rcex_ws.wsg.models import Events, Gap
+from rcex_ws.wsg.watch import Watch
 
 __all__ = ["Announcer", "GapHook"]
-
-logger = logging.getLogger("rcex_ws.wsg")
 
 GapHook = Callable[[Gap], Awaitable[None] | None]
 """Sync or async; called with each gap before newer notifications are delivered: the place to read the data again."""
@@ -35,10 +33,16 @@ _MOST_ERRORS = 100
 
 
 class _WaitingError:
-    """An error and how many more like it came before its turn."""
+    """An error and how many more like it came before its turn.
 
-    def __init__(self, error: Exception) -> None:
+    Args:
+        error: the first.
+        logged: whether it stands in the log already.
+    """
+
+    def __init__(self, error: Exception, *, logged: bool) -> None:
         self.error = error
+        self.logged = logged
         self.more = 0
 
     def counted(self) -> Exception:
@@ -61,15 +65,24 @@ class Announcer:
         on_gap: the hook, or None.
         gap_timeout: seconds the hook may take.
         gap_told: hears that handlers and hook are through with a gap, for the store.
+        watch: counts the gaps, and has the log.
     """
 
     def __init__(
-        self, emitter: EventEmitter, *, on_gap: GapHook | None, gap_timeout: float, gap_told: Callable[[], None]
+        self,
+        emitter: EventEmitter,
+        *,
+        on_gap: GapHook | None,
+        gap_timeout: float,
+        gap_told: Callable[[], None],
+        watch: Watch | None = None,
     ) -> None:
         self._emitter = emitter
         self._on_gap = on_gap
         self._gap_timeout = gap_timeout
         self._gap_told = gap_told
+        self._watch = watch or Watch()
+        self._log = self._watch.log
         self._errors: dict[type[Exception], deque[_WaitingError]] = {}
         self._gaps = WaitingGaps()
         self._untold: list[WaitingGap] = []
@@ -84,13 +97,13 @@ class Announcer:
         self._gaps.close()
         self._emitter.emit(event, *args)
 
-    def error(self, error: Exception) -> None:
-        """Emit `error`; logged if nobody listens."""
+    def error(self, error: Exception, *, logged: bool = False) -> None:
+        """Emit `error`; logged if nobody listens, unless it is `logged` already."""
         waiting = self._errors.setdefault(type(error), deque())
         if waiting and (isinstance(error, _ALIKE) or len(waiting) >= _MOST_ERRORS):
             waiting[-1].more += 1
             return
-        new = _WaitingError(error)
+        new = _WaitingError(error, logged=logged)
         waiting.append(new)
         self._emitter.in_turn(partial(self._tell_error, new))
 
@@ -99,16 +112,17 @@ class Announcer:
         new = self._gaps.add(gap)
         if new is None:
             return
-        _log(gap)
+        self._log_gap(gap)
         self._untold.append(new)
         self._emitter.in_turn(partial(self._tell_gap, new))
         self._emitter.in_turn(partial(self._run_hook_for, new))
 
     async def gap_now(self, gap: Gap) -> None:
         """Emit a gap and run the hook in the caller's task, which may itself be a handler that others wait for."""
-        _log(gap)
+        self._log_gap(gap)
         waiting = WaitingGap(gap)
         self._untold.append(waiting)
+        self._watch.count_gap(gap)
         self._emitter.emit(Events.NOTIFICATION_GAP, gap)
         try:
             await self._run_hook(gap)
@@ -129,14 +143,16 @@ class Announcer:
         self._errors[kind].popleft()
         if not self._errors[kind]:
             del self._errors[kind]
-        await self._emitter.dispatch(Events.ERROR, waiting.counted())
+        if not waiting.logged or self._emitter.hears(Events.ERROR):
+            await self._emitter.dispatch(Events.ERROR, waiting.counted())
 
     async def _tell_gap(self, waiting: WaitingGap) -> None:
         gap = self._gaps.tell(waiting)
         if gap is None:
             return
         if waiting.count > 1:
-            _log(gap)
+            self._log_gap(gap)
+        self._watch.count_gap(gap)
         await self._emitter.dispatch(Events.NOTIFICATION_GAP, gap)
 
     async def _run_hook_for(self, waiting: WaitingGap) -> None:
@@ -155,13 +171,12 @@ class Announcer:
             with anyio.fail_after(self._gap_timeout):
                 await call(self._on_gap, gap)
         except TimeoutError as exc:
-            logger.warning("on_gap took longer than %g s and was cancelled", self._gap_timeout)
-            self.error(exc)
-        except Exception as exc:
-            logger.exception("on_gap raised")
-            self.error(exc)
+            self._log.warning("on_gap took longer than %g s and was cancelled", self._gap_timeout)
+            self.error(exc, logged=True)
+        except Exception as exc:  # noqa: BLE001 - logged and emitted
+            self._log.exception("on_gap raised")
+            self.error(exc, logged=True)
 
-
-def _log(gap: Gap) -> None:
-    kind = "certain" if gap.certain else "possible"
-    logger.warning("%s gap from %s to %s: %s", kind, gap.since or "an unknown time", gap.until, gap.reason)
+    def _log_gap(self, gap: Gap) -> None:
+        kind = "certain" if gap.certain else "possible"
+        self._log.warning("%s gap from %s to %s: %s", kind, gap.since or "an unknown time", gap.until, gap.reason)

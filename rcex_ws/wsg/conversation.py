@@ -5,12 +5,11 @@ Made by the driver for each connection and thrown away with it. `received` runs 
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from functools import partial
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable
@@ -20,15 +19,14 @@ from rcex_ws.wsg.completeness import Completeness, gap_between
 from rcex_ws.wsg.completeness import Loss as Missing
 from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode_heartbeat, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.models import Events, Outcome, parse_time, read_details
+from rcex_ws.wsg.models import Events, Outcome, Recovery, parse_time, read_details
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import Moment
-from rcex_ws.wsg.session import Doubt, Outage, Session
+from rcex_ws.wsg.session import Doubt, Outage, Session, in_words
 from rcex_ws.wsg.subscriptions import Subscriptions
+from rcex_ws.wsg.watch import Watch
 
 __all__ = ["Common", "WsgConversation"]
-
-logger = logging.getLogger("rcex_ws.wsg")
 
 #: What `creationTime` is rounded to, in seconds: to milliseconds where it was seen, but nothing says so.
 _RESOLUTION = 1.0
@@ -44,7 +42,8 @@ class Common(Struct, frozen=True, kw_only=True):
         closing: tells whether the application closes.
         on_frame: hears that something came, for the store; None without one.
         suspended: hears that the machine slept.
-        trace: shows a frame in debug mode; None otherwise.
+        show: shows a frame in debug mode; None otherwise.
+        watch: what the operator sees.
     """
 
     session: Session
@@ -58,7 +57,8 @@ class Common(Struct, frozen=True, kw_only=True):
     closing: Callable[[], bool]
     on_frame: Callable[[], None] | None
     suspended: Callable[[], None]
-    trace: Callable[[str, bytes], None] | None = None
+    show: Callable[[str, bytes], None] | None = None
+    watch: Watch = field(default_factory=Watch)
 
 
 class WsgConversation:
@@ -85,14 +85,15 @@ class WsgConversation:
         self._asked: dict[str, float] = {}  # questions without an answer: by id, when they were sent; oldest first
         self._last_asked = began_at
         self._date: str | None = None  # of the last answer that had one
+        self._recovery: Recovery | None = None  # that the log does not tell of yet
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
     def received(self, data: bytes, binary: bool) -> None:
         """Take one frame."""
         common = self._common
-        if common.trace is not None:
-            common.trace("<", data)
+        if common.show is not None:
+            common.show("<", data)
         try:
             frame = decode(data)
         except BadFrame as exc:
@@ -115,6 +116,9 @@ class WsgConversation:
             return
         else:
             self._take_answer(frame, kind)
+            if kind == "heartbeat":
+                self._link.answered()
+                self._say_recovered()
         if meta.wsc is not None and common.session.offer_wsc(meta.wsc):
             common.announcer.emit(Events.NEW_WSC, meta.wsc)
 
@@ -126,8 +130,8 @@ class WsgConversation:
         key = next_id("h")
         frame = encode_heartbeat(key)
         self._note_question(key)
-        if self._common.trace is not None:
-            self._common.trace(">", frame)
+        if self._common.show is not None:
+            self._common.show(">", frame)
         return frame
 
     def suspended(self, seconds: float) -> None:
@@ -138,10 +142,13 @@ class WsgConversation:
     def lost(self, loss: Loss) -> None:
         """Fail what waits for an answer, and begin an outage."""
         common = self._common
+        common.watch.remember(self._link)
         common.table.disconnect(RestTransport.lost)
         common.subscriptions.connection_lost()
         if self._greeted.is_set():
             common.session.begin_outage(Outage(lost_at=now(), loss=loss, replay_cut=common.account.replaying))
+            if not common.closing():
+                common.watch.begin_recovery(str(loss))
             common.account.lost(self._link.monitor.last_inbound)
             common.announcer.then(partial(common.inbox.release, self._hold))  # `ready` may not get to it any more
         elif self._offered:
@@ -174,10 +181,11 @@ class WsgConversation:
         common.announcer.then(told.set)
         await told.wait(until=self._clock() + common.release_timeout)
         if not told.is_set():
-            logger.warning("delivery goes on though a lifecycle handler still runs")
+            common.watch.log.warning("delivery goes on though a lifecycle handler still runs")
         common.inbox.release(self._hold)
         if common.account.replaying:
-            self._link.send(self.heartbeat())  # its answer shows that the replay is over
+            self._link.ask(self.heartbeat())  # its answer shows that the replay is over
+        self._say_recovered()
         common.subscriptions.settle_soon()
         await common.subscriptions.clear_up()
 
@@ -185,8 +193,8 @@ class WsgConversation:
 
     def _send(self, request: Pending[Frame]) -> None:
         self._note_question(request.key)
-        if self._common.trace is not None:
-            self._common.trace(">", request.frame)
+        if self._common.show is not None:
+            self._common.show(">", request.frame)
         self._link.send(request)
 
     def _note_question(self, key: str) -> None:
@@ -195,7 +203,7 @@ class WsgConversation:
     def _ask_now_and_then(self) -> None:
         """Ask a server that sends notifications without timestamps: they prove nothing, and keep heartbeats away."""
         if self._clock() - self._last_asked >= self._common.heartbeat_interval:
-            self._link.send(self.heartbeat())
+            self._link.ask(self.heartbeat())
 
     def _take_answer(self, frame: Frame, kind: str) -> None:
         key = frame.key
@@ -247,6 +255,7 @@ class WsgConversation:
         else:
             account.connected(self._clock())
         common.table.connect(self._send, limit=details.max_active_requests)
+        common.watch.connected()
         self._greeted.set()
 
     def _take_error(self, frame: Frame) -> None:
@@ -271,12 +280,31 @@ class WsgConversation:
         if doubt is None and loss.certain:
             doubt = Doubt("the last process had lost notifications", certain=True)
         common.inbox.reconnected(recovery)
+        common.watch.recovered(recovery)
+        recovered = recovery.outcome is Outcome.RECOVERED
+        if recovered:
+            self._recovery = recovery
+        elif not subscribed:  # else the gap says it
+            why = in_words(recovery.outcome)
+            common.watch.log.info("a new session has begun: the last one was not recovered (%s)", why)
         if subscribed and doubt is not None:
             told = replace(loss, certain=doubt.certain or loss.certain, reason=doubt.reason)
             common.announcer.gap(told.until(moment))
-        recovered = recovery.outcome is Outcome.RECOVERED
         event = Events.AUTO_RECOVER_SUCCESS if recovered else Events.AUTO_RECOVER_FAILED
         common.announcer.emit(event, self._link)
+
+    def _say_recovered(self) -> None:
+        """Say it once, when all is there that the server had kept."""
+        recovery = self._recovery
+        if recovery is None or self._common.account.replaying or not self._told_ready:
+            return
+        self._recovery = None
+        self._common.watch.log.info(
+            "recovered%s: %d notifications replayed, %d of what came was known already",
+            "" if recovery.outage is None else f" after {recovery.outage:.1f} s",
+            recovery.replayed,
+            recovery.duplicates,
+        )
 
     def _unreadable(self, error: BadFrame, *, certain: bool) -> None:
         """Report what could not be read, which is or may have been a notification."""

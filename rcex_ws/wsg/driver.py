@@ -74,6 +74,7 @@ class WsgDriver:
     async def endpoint(self) -> Endpoint:
         """Get a wstoken and decide whether the session is to be recovered."""
         self._offered = self._dated = False
+        self._common.watch.attempts += 1
         self._token = token = await self._get_token()
         self._began_at = anyio.current_time()
         wsc = self._common.session.token_to_offer(self._began_at)
@@ -100,7 +101,8 @@ class WsgDriver:
         """End the subscription with the error: its iterator raises it after what is buffered."""
         self._common.subscriptions.end(SubscriptionState.FAILED, error)
         self._common.inbox.release()
-        self._common.announcer.error(error)
+        self._common.watch.end_recovery(f"gave up: {type(error).__name__}")
+        self._common.announcer.error(error, logged=True)  # by the supervisor
 
     async def ask_the_time(self) -> None:
         """Read the server's clock anew, by HTTPS: this machine's may have stood still.

@@ -39,10 +39,9 @@ from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
 from rcex_ws.wsg.subscriptions import Subscriptions
+from rcex_ws.wsg.watch import Watch
 
 __all__ = ["Engine"]
-
-logger = logging.getLogger("rcex_ws.wsg")
 
 
 class Engine:
@@ -52,10 +51,12 @@ class Engine:
         rc: the client.
         emitter: runs the handlers of lifecycle events; outlives this.
         settings: the options.
+        watch: what the operator sees; outlives this.
         store: where the session is kept, or None.
         open_socket: opens a WebSocket.
 
     Attributes:
+        watch: as given.
         rest: REST over the socket.
         session: the recovery token, and what is known of an outage.
         subscriptions: the one subscription.
@@ -68,21 +69,24 @@ class Engine:
         rc: RingCentral,
         emitter: EventEmitter,
         settings: Settings,
+        watch: Watch,
         *,
         store: SessionStore | None,
         open_socket: Opener,
     ) -> None:
         self._rc = rc
         self._settings = settings
+        self.watch = watch
+        watch.begin_life()
         self._consumers: list[tuple[Subscription, Child]] = []  # those with a callback
         self._all_delivered = False  # as far as closing has found
         self.session = Session()
         self._account = Completeness(ServerClock(time.time(), now()))
         self._announcer = Announcer(
-            emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch
+            emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch, watch=watch
         )
         self._table: RequestTable[Frame] = RequestTable(watch=self._watch_deadlines)
-        self.rest = RestTransport(self._table, rc.server)
+        self.rest = RestTransport(self._table, rc.server, watch)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()
         self._inbox = Inbox(
             machine,
@@ -91,10 +95,10 @@ class Engine:
             on_take=None if store is None else self.touch,
             max_messages=settings.max_pending,
             max_bytes=settings.max_pending_bytes,
+            watch=watch,
         )
-        self.subscriptions = Subscriptions(
-            self, SubscriptionApi(self._call), machine, self._inbox, self._account, self._announcer
-        )
+        api = SubscriptionApi(self._call, watch.trace)
+        self.subscriptions = Subscriptions(self, api, machine, self._inbox, self._account, self._announcer)
         common = Common(
             session=self.session,
             account=self._account,
@@ -107,7 +111,8 @@ class Engine:
             closing=self._is_closing,
             on_frame=None if store is None else self.touch,
             suspended=self._suspended,
-            trace=_trace if settings.debug_mode else None,
+            show=_show if settings.debug_mode else None,
+            watch=watch,
         )
         self._driver = WsgDriver(rc, common, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size)
         self.supervisor = Supervisor(
@@ -118,6 +123,8 @@ class Engine:
             heartbeat_timeout=settings.heartbeat_timeout,
             reconnect_delays=settings.reconnect_delays,
             open_socket=open_socket,
+            log=watch.log.of(logging.getLogger("rcex_ws.connection")),
+            trace=watch.trace,
         )
         self.life = Life(rc.tasks, self.supervisor, close_timeout=settings.close_timeout)
         self._keeper = None if store is None else Keeper(store, common, lambda: self.heard_at, self._whose)
@@ -142,6 +149,7 @@ class Engine:
         if wsc_token is not None and self.session.outage is None:
             self.session.wsc = Wsc(wsc_token)
             self.session.begin_outage(Outage(lost_at=None, clean=None))
+            self.watch.begin_recovery("restart")
             self._account.resume(Loss(-math.inf))
             self.subscriptions.resume_blind()
         await self.life.start()
@@ -259,7 +267,7 @@ class Engine:
                 await self._rc.ensure_token()
                 await self._driver.ask_the_time()
             except RcexError as exc:  # the next call will meet it again
-                logger.warning("the server was not reached after a suspend: %s", exc)
+                self.watch.log.warning("the server was not reached after a suspend: %s", exc)
 
         self.life.spawn(check, "check after a suspend")
 
@@ -271,12 +279,24 @@ class Engine:
 
     # -- stopping --------------------------------------------------------------------------------------------------
 
-    async def stop(self, *, keep_session: bool) -> None:
+    async def wait_closed(self) -> None:
+        """Wait until it is closed.
+
+        Raises:
+            Exception: what made the state FAILED.
+        """
+        await self.supervisor.wait_over()
+        if self.supervisor.failure is not None:
+            raise self.supervisor.failure
+        await self.life.wait_closed()
+
+    async def stop(self, *, keep_session: bool, quiet: bool = False) -> None:
         """Close, within `close_timeout` and whatever the state; everybody waits for the one closing.
 
         Args:
             keep_session: leave session and subscription to the next process, which finds them in the store;
                 else delete the subscription and forget the session.
+            quiet: see `Life.close`.
         """
         state = SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED
 
@@ -292,9 +312,10 @@ class Engine:
                 if self._keeper is not None:
                     await self._keeper.close(keep_session=keep_session, all_delivered=self._all_delivered)
             finally:
+                self.watch.end_recovery("closed")
                 self.subscriptions.close(state)
 
-        await self.life.close(farewell=farewell, drain=self._drain, last=last)
+        await self.life.close(farewell=farewell, drain=self._drain, last=last, quiet=quiet)
 
     async def _delete(self, subscriptions: Collection[str]) -> None:
         """Delete what would count against the limit for a day; over a dead or full link only HTTPS works."""
@@ -305,9 +326,9 @@ class Engine:
                 try:
                     await self._rc.send(request, transport=way)
                 except RestError as exc:
-                    logger.info("a subscription was not deleted: %s", exc)
+                    self.watch.log.info("a subscription was not deleted: %s", exc)
                 except RcexError as exc:
-                    logger.info("a subscription was not deleted that way: %s", exc)
+                    self.watch.log.info("a subscription was not deleted that way: %s", exc)
                     continue
                 break
 
@@ -335,6 +356,6 @@ class Engine:
         self._all_delivered = not lost and not self._inbox.undelivered()
 
 
-def _trace(direction: str, data: bytes) -> None:
+def _show(direction: str, data: bytes) -> None:
     """Show a frame on stderr, whether logging is configured or not."""
     print(f"rcex_ws {direction} {redact(data)}", file=sys.stderr, flush=True)  # noqa: T201 - debug_mode asks for it

@@ -7,6 +7,7 @@
   the application; subscription_calls.py, subscription_api.py: those to the server; subscription.py: what subscribe()
   gives; operation.py: a call that outlives its caller; host.py: what they need of the life
 * inbox.py: notifications on their way in; announcer.py: what is told, in order
+* watch.py: what an operator sees
 * rest_transport.py: REST over the WebSocket; store.py, file_lock.py, stored.py, keeper.py: surviving a restart
 * frames.py, filters.py, models.py: pure
 """
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar, Unpack, overload
 
 import anyio
@@ -28,12 +31,14 @@ from rcex_ws.connection import (
     Unsubscriber,
     default_delays,
     open_websocket,
+    utc_now,
 )
-from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
+from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost
 from rcex_ws.loop import Lock
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.secret import hide
 from rcex_ws.tasks import Child
+from rcex_ws.trace import Trace
 from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.engine import Engine
 from rcex_ws.wsg.frames import Wsc
@@ -42,10 +47,11 @@ from rcex_ws.wsg.rest_transport import eligible
 from rcex_ws.wsg.settings import Settings
 from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Callback, Subscription
+from rcex_ws.wsg.watch import Stats, Watch
 
 __all__ = ["WebSocketExtension"]
 
-logger = logging.getLogger("rcex_ws.wsg")
+_numbers = count(1)
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
@@ -64,6 +70,8 @@ class WebSocketExtension(Extension):
         start_in_background: `install_extension` returns at once; `subscribe` then waits for the connection.
         repeat_lost: repeat a GET, HEAD, PUT or DELETE by HTTPS when the connection went before its answer.
         on_gap: hook, sync or async, called with each `Gap` before newer notifications are delivered.
+        name: stands in log lines, `stats` and traces; "extension 1" and so on if not given.
+        trace: hook, sync, called with a `TraceEvent` when a step starts, is done or has failed: see `Step`.
         open_timeout: for all of install.
         attempt_timeout: for one attempt: wstoken, TCP, TLS, upgrade, ConnectionDetails.
         request_timeout: for one call of the extension's own.
@@ -79,6 +87,7 @@ class WebSocketExtension(Extension):
     Attributes:
         event_emitter: emits the events of `Events`; handlers may be attached any time, also before install.
         rest_over_websocket: as above.
+        name: as given.
     """
 
     keeps_deadline = True
@@ -96,6 +105,9 @@ class WebSocketExtension(Extension):
         start_in_background: bool = False,
         repeat_lost: bool = True,
         on_gap: GapHook | None = None,
+        # For the operator
+        name: str | None = None,
+        trace: Trace | None = None,
         # Times
         open_timeout: float = 30.0,
         attempt_timeout: float = 10.0,
@@ -111,10 +123,10 @@ class WebSocketExtension(Extension):
         max_size: int = 16 * 2**20,
     ) -> None:
         self.rest_over_websocket = rest_over_websocket
-        self.event_emitter = EventEmitter()
         self._settings = Settings(
             auto_recover=auto_recover,
             debug_mode=debug_mode,
+            trace=trace,
             on_gap=on_gap,
             open_timeout=open_timeout,
             attempt_timeout=attempt_timeout,
@@ -129,6 +141,11 @@ class WebSocketExtension(Extension):
             max_size=max_size,
         )
         _check_store(session_store)
+        _check_name(name)
+        self.name = name or f"extension {next(_numbers)}"
+        self._watch = Watch(self.name, trace)
+        self._made_at = utc_now()
+        self.event_emitter = EventEmitter(log=self._watch.log.of(logging.getLogger("rcex_ws.events")))
         self._wsc_token = hide(wsc_token)
         self._store = session_store
         self._start_in_background = start_in_background
@@ -140,7 +157,7 @@ class WebSocketExtension(Extension):
         self._one_opening_at_a_time = Lock()
 
     def __repr__(self) -> str:
-        return f"<WebSocketExtension {self.state}>"
+        return f"<WebSocketExtension {self.name!r} {self.state}>"
 
     # -- what it is doing ------------------------------------------------------------------------------------------
 
@@ -153,6 +170,26 @@ class WebSocketExtension(Extension):
     def state_reason(self) -> str:
         """Why it is in this state, for people."""
         return "" if self._engine is None else self._engine.supervisor.reason
+
+    @property
+    def state_since(self) -> datetime:
+        """Since when it is in this state, by the wall clock, aware."""
+        return self._made_at if self._engine is None else self._engine.supervisor.since
+
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """When the next attempt to connect is due, by the wall clock, aware; None while none is waited for."""
+        return None if self._engine is None else self._engine.supervisor.next_attempt_at
+
+    @property
+    def stats(self) -> Stats:
+        """What it has done so far; JSON-ready by `msgspec.to_builtins`. Any thread may ask."""
+        return self._watch.stats(
+            state=self.state,
+            since=self.state_since,
+            link=None if self._engine is None else self._engine.supervisor.link,
+            https=0 if self._rc is None else self._rc.https_calls,
+        )
 
     @property
     def ws(self) -> Link | None:
@@ -258,15 +295,19 @@ class WebSocketExtension(Extension):
     async def _open(self, wsc_token: str | None, *, resume: bool) -> None:
         rc = self._installed()
         self.event_emitter.start(self._run_handlers)
-        engine = Engine(rc, self.event_emitter, self._settings, store=self._store, open_socket=self.open_socket)
+        engine = Engine(
+            rc, self.event_emitter, self._settings, self._watch, store=self._store, open_socket=self.open_socket
+        )
         self._engine = engine
         try:
             await engine.start(wsc_token=wsc_token, resume=resume)
             if self._start_in_background:
                 return
             await engine.life.wait_open(self._settings.open_timeout)
-        except BaseException:
-            await self._stop(engine, keep_session=True)
+        except BaseException as exc:
+            if isinstance(exc, RcexError) and engine.supervisor.failure is None:  # else the log says it already
+                self._watch.log.warning("not connected: %s", exc)
+            await self._stop(engine, keep_session=True, quiet=True)
             raise
 
     # -- subscribing and calling -----------------------------------------------------------------------------------
@@ -362,12 +403,27 @@ class WebSocketExtension(Extension):
         """Detach when there is a session_store, else revoke; called by `rc.aclose()`."""
         await self._stop(self._engine, keep_session=self._store is not None)
 
-    async def _stop(self, engine: Engine | None, *, keep_session: bool) -> None:
+    async def wait_closed(self) -> None:
+        """Wait until it is closed; `connect()` goes on with a new life, which is waited for, too.
+
+        Raises:
+            RcexError: what made the state FAILED: a refused login or permission, an address that can never work.
+            NotConnected: it is not installed.
+        """
+        self._check_home()
+        engine = None
+        while engine is not self._engine:
+            engine = self._running()
+            await engine.wait_closed()
+            async with self._one_opening_at_a_time:  # else `connect` is about to make the next
+                pass
+
+    async def _stop(self, engine: Engine | None, *, keep_session: bool, quiet: bool = False) -> None:
         self._closings += 1
         if engine is None:
             return
         self._check_home()
-        await engine.stop(keep_session=keep_session)
+        await engine.stop(keep_session=keep_session, quiet=quiet)
         if engine is not self._engine:
             return  # connect() has begun a new life meanwhile
         last_turns = self._settings.close_timeout / 10
@@ -384,7 +440,12 @@ class WebSocketExtension(Extension):
             self._emitting.cancel()
 
     def _run_handlers(self, handlers: Callable[[], Awaitable[None]]) -> None:
-        self._emitting = self._installed().tasks.spawn(handlers, name="events", on_crash=_emitter_crashed)
+        self._emitting = self._installed().tasks.spawn(handlers, name="events", on_crash=self._emitter_crashed)
+
+    def _emitter_crashed(self, exc: Exception) -> None:
+        if isinstance(exc, NotConnected):
+            return  # a handler ended the program; if the loop goes on, so do the events
+        self._watch.log.error("the task of lifecycle events crashed", exc_info=exc)
 
     def _check_still_wanted(self, closings: int) -> None:
         if self._closings != closings or self._installed().closing:
@@ -405,12 +466,12 @@ class WebSocketExtension(Extension):
         return self._engine
 
 
-def _emitter_crashed(exc: Exception) -> None:
-    if isinstance(exc, NotConnected):
-        return  # a handler ended the program; if the loop goes on, so do the events
-    logger.error("the task of lifecycle events crashed", exc_info=exc)
-
-
 def _check_store(store: object) -> None:
     if store is not None and not isinstance(store, SessionStore):
         raise ConfigurationError(f"session_store: expected a store such as FileSessionStore(path), got {store!r}")
+
+
+def _check_name(name: object) -> None:
+    if name is not None and not (isinstance(name, str) and name and name.isprintable()):
+        what = "an empty or unprintable one" if isinstance(name, str) else type(name).__name__
+        raise ConfigurationError(f"name: expected a text of one line, got {what}")

@@ -8,6 +8,7 @@ from typing import Protocol
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.server_clock import Moment
 from rcex_ws.wsg.subscription import Subscription
+from rcex_ws.wsg.watch import Watch
 
 __all__ = ["Host"]
 
@@ -28,6 +29,11 @@ class Host(Protocol):
     @property
     def heard_at(self) -> float:
         """The loop's time when the newest frame came."""
+        ...
+
+    @property
+    def watch(self) -> Watch:
+        """What the operator sees."""
         ...
 
     def moment(self) -> Moment:

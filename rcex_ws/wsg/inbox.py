@@ -5,7 +5,6 @@ Runs inside the reader of the socket for every notification; what user code does
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from functools import partial
@@ -20,10 +19,9 @@ from rcex_ws.wsg.frames import Frame, read_envelope
 from rcex_ws.wsg.models import Notification, Recovery
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
+from rcex_ws.wsg.watch import Watch
 
 __all__ = ["Inbox"]
-
-logger = logging.getLogger("rcex_ws.wsg")
 
 #: Far above the server's recovery buffer of 100.
 _SEEN = 2_000
@@ -39,6 +37,7 @@ class Inbox:
         on_take: called whenever a consumer has taken a notification, for the store; None without one.
         max_messages: most notifications that wait for one subscription's consumer.
         max_bytes: most bytes of them.
+        watch: counts what comes, and has the log.
 
     Attributes:
         seen: the window in which duplicates are recognised.
@@ -53,6 +52,7 @@ class Inbox:
         on_take: Callable[[], None] | None = None,
         max_messages: int,
         max_bytes: int,
+        watch: Watch | None = None,
     ) -> None:
         self.seen = Seen(_SEEN)
         self._machine = machine
@@ -60,6 +60,7 @@ class Inbox:
         self._announcer = announcer
         self._on_take = on_take
         self._bounds = (max_messages, max_bytes)
+        self._watch = watch or Watch()
         self._queues: list[DeliveryQueue[Notification]] = []
         self._holding = False
         self._holds = 0  # so far: a late release must not end a newer hold
@@ -77,6 +78,7 @@ class Inbox:
             on_take=self._on_take,
         )
         self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
+        self._watch.add_queue(queue)
         if self._holding:
             queue.hold()
         return queue
@@ -99,6 +101,7 @@ class Inbox:
             self._announcer.gap(replayed.gap)
         uuid = frame.key if envelope.uuid is None else str(envelope.uuid)
         if uuid and not self.seen.add(uuid):
+            self._watch.duplicates += 1
             if recovery is not None:
                 recovery.duplicates += 1
             return envelope.timestamp is not None
@@ -106,7 +109,8 @@ class Inbox:
             recovery.replayed += 1
         target = self._target(envelope.event)
         if target is None:
-            logger.info("a notification without a subscription was dropped: %s", envelope.event)
+            self._watch.unwanted += 1
+            self._watch.log.info("a notification without a subscription was dropped: %s", envelope.event)
         else:
             made_after = -math.inf if envelope.timestamp else self._account.proven(heard_at)
             target.queue.put(Notification(uuid, envelope.event, time(), envelope, frame.body, made_after), size)

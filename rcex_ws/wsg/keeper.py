@@ -6,7 +6,6 @@ that something changed costs the reader next to nothing.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ import anyio
 from rcex_ws.files import Complaints
 from rcex_ws.loop import Signal
 from rcex_ws.rest.binding import Owner, difference
+from rcex_ws.trace import Step
 from rcex_ws.wsg.completeness import Loss
 from rcex_ws.wsg.conversation import Common
 from rcex_ws.wsg.models import ConnectionDetails, Gap
@@ -23,8 +23,6 @@ from rcex_ws.wsg.store import SessionStore, SessionUnreadable
 from rcex_ws.wsg.stored import StoredSession
 
 __all__ = ["Keeper"]
-
-logger = logging.getLogger("rcex_ws.wsg")
 
 #: Seconds between two writes.
 _PAUSE = 1.0
@@ -66,7 +64,7 @@ class Keeper:
         self._one_at_a_time = anyio.Lock()
         self._asked = self._written = 0  # how often a write was asked for, and how many of these are seen to
         self._failures = 0  # in a row
-        self._complaints = Complaints(logger)
+        self._complaints = Complaints(common.watch.log)
         self._opened = False
         self._worth_keeping = False
 
@@ -97,6 +95,7 @@ class Keeper:
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
         session.begin_outage(Outage(lost_at=None, clean=stored.clean))
+        self._common.watch.begin_recovery("restart")
         self._common.account.resume(Loss.from_store(stored.unfinished))
         self._common.subscriptions.resume(stored.subscription, clean=stored.clean)
         if stored.clean:
@@ -111,7 +110,7 @@ class Keeper:
         if other is None:
             return False
         reason = f"the stored session is not continued, it was made for another {other}"
-        logger.warning("%s", reason)
+        self._common.watch.log.warning("%s", reason)
         if stored.subscription.wanted:
             self._common.subscriptions.resume_lost(Loss.from_store(stored.unfinished).since, reason)
         return True
@@ -145,15 +144,16 @@ class Keeper:
             if stored is None:
                 return
             try:
-                await self._store.save(stored)
+                with self._common.watch.trace.begin(Step.STORE):
+                    await self._store.save(stored)
             except Exception as exc:  # noqa: BLE001 - a store may raise anything
                 self._failures += 1
                 self.touch()
                 if self._complaints.repeat("the session is not stored; it would go on from an older one", exc):
-                    self._common.announcer.error(exc)
+                    self._common.announcer.error(exc, logged=True)
             else:
                 if self._failures:
-                    logger.info("the session is stored again")
+                    self._common.watch.log.info("the session is stored again")
                 self._failures = 0
 
     async def write_in_time(self) -> None:
@@ -165,7 +165,7 @@ class Keeper:
         with anyio.move_on_after(_PATIENCE) as scope:
             await self.write()
         if scope.cancelled_caught:
-            logger.warning("the session is not stored yet: that takes longer than %g s", _PATIENCE)
+            self._common.watch.log.warning("the session is not stored yet: that takes longer than %g s", _PATIENCE)
             self.touch()
 
     async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
@@ -186,7 +186,7 @@ class Keeper:
             await self._store.clear()
         except Exception as exc:  # noqa: BLE001 - likewise
             self._complaints.say("the session is not forgotten, and the next process would try to go on with it", exc)
-            self._common.announcer.error(exc)
+            self._common.announcer.error(exc, logged=True)
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
         common, session = self._common, self._common.session

@@ -6,18 +6,16 @@ what was begun its end, whoever is cancelled.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Generic, TypeVar, cast
 
 from rcex_ws.errors import NotConnected
 from rcex_ws.loop import Signal
+from rcex_ws.named_log import Log
 from rcex_ws.tasks import Child
 
 __all__ = ["Operation"]
-
-logger = logging.getLogger("rcex_ws.wsg")
 
 T = TypeVar("T")
 
@@ -28,14 +26,16 @@ class Operation(Generic[T]):
     Args:
         func: does it; called with this operation.
         name: shown in task listings.
+        log: where it says what its caller does not hear.
 
     Attributes:
         withdrawn: whether nobody waits for it any more.
         on_withdrawn: hears of that.
     """
 
-    def __init__(self, func: Callable[[Operation[T]], Awaitable[T]], *, name: str) -> None:
+    def __init__(self, func: Callable[[Operation[T]], Awaitable[T]], *, name: str, log: Log) -> None:
         self.name = name
+        self._log = log
         self.withdrawn = False
         self.on_withdrawn: Callable[[], object] | None = None
         self._func = func
@@ -96,7 +96,7 @@ class Operation(Generic[T]):
                 self._result, self._error = result, None
         except Exception as exc:  # noqa: BLE001 - raised to the caller
             if self.withdrawn:
-                logger.info("%s was not wanted any more, and ended: %s", self.name, exc or type(exc).__name__)
+                self._log.info("%s was not wanted any more, and ended: %s", self.name, exc or type(exc).__name__)
             else:
                 self._error = exc
         finally:

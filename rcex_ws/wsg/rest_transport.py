@@ -7,6 +7,7 @@ README of @rc-ex/ws; frames in the developer guide.
 from __future__ import annotations
 
 import re
+from collections.abc import Coroutine
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,9 @@ from rcex_ws.connection import RequestTable
 from rcex_ws.errors import NotConnected, RequestLost
 from rcex_ws.rest import UNSET, Request, Response
 from rcex_ws.rest.outgoing import encode_json
+from rcex_ws.trace import Step, Tracer
 from rcex_ws.wsg.frames import Frame, encode_request, next_id
+from rcex_ws.wsg.watch import Watch
 
 __all__ = ["RestTransport", "eligible"]
 
@@ -59,16 +62,18 @@ class RestTransport:
     Args:
         table: correlates answers.
         server: the client's server.
+        watch: counts the calls, and hears of each if anybody listens.
 
     Attributes:
         server: as given.
     """
 
-    def __init__(self, table: RequestTable[Frame], server: str) -> None:
+    def __init__(self, table: RequestTable[Frame], server: str, watch: Watch | None = None) -> None:
         self._table = table
+        self._watch = watch or Watch()
         self.server = server
 
-    async def send(self, request: Request) -> Response:
+    def send(self, request: Request) -> Coroutine[Any, Any, Response]:
         """Send a call and wait for its answer, whatever its status.
 
         Raises:
@@ -76,6 +81,16 @@ class RestTransport:
             RequestLost: the connection went; `.sent` tells whether the server may have seen the call.
             RequestTimeout: no answer in time.
         """
+        trace = self._watch.trace_of_calls
+        return self._send(request) if trace is None else self._send_traced(request, trace)
+
+    async def _send_traced(self, request: Request, trace: Tracer) -> Response:
+        with trace.begin(Step.CALL, f"{request.method} {request.path.partition('?')[0]}") as span:
+            response = await self._send(request)
+            span.detail = f"{span.detail} {response.status_code}"
+        return response
+
+    async def _send(self, request: Request) -> Response:
         if not self._table.connected:
             raise NotConnected("the WebSocket is not connected")
         key = next_id("r")
@@ -87,6 +102,7 @@ class RestTransport:
             headers=request.headers,
             body=None if request.json is UNSET else encode_json(request.json),
         )
+        self._watch.calls += 1
         pending = self._table.submit(key, frame, deadline=request.deadline)
         try:  # `table.call` spelled out: a coroutine less for every call
             answer = await pending.wait()

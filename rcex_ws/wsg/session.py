@@ -15,7 +15,7 @@ from rcex_ws.secret import Secret
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, Outcome, Recovery
 
-__all__ = ["Doubt", "Outage", "Session"]
+__all__ = ["Doubt", "Outage", "Session", "in_words"]
 
 
 class Outage(Struct, gc=False):
@@ -50,7 +50,7 @@ class Outage(Struct, gc=False):
     def describe(self) -> str:
         """Say how it ended."""
         code = f" ({self.error_code})" if self.error_code else ""
-        return f"session not recovered: {self.outcome}{code}"
+        return f"session not recovered: {self.outcome and in_words(self.outcome)}{code}"
 
 
 class Doubt(Struct, frozen=True, gc=False):
@@ -169,6 +169,11 @@ class Session:
         seconds = away if outage.lost_at is None else now - outage.lost_at
         self.last_recovery = Recovery(outage.outcome, outage.error_code, seconds, outage.attempts)
         return self.last_recovery, _doubt(outage)
+
+
+def in_words(outcome: Outcome) -> str:
+    """Say how an outage ended, for people."""
+    return "the recovery window is over" if outcome is Outcome.WINDOW_EXCEEDED else str(outcome)
 
 
 def _doubt(outage: Outage) -> Doubt | None:

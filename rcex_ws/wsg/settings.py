@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from rcex_ws.connection import ReconnectDelays, check_options
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.trace import Trace, check_trace
 from rcex_ws.wsg.announcer import GapHook
 
 __all__ = ["Settings"]
@@ -20,6 +21,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     auto_recover: bool
     debug_mode: bool
+    trace: Trace | None
     on_gap: GapHook | None
     open_timeout: float
     attempt_timeout: float
@@ -35,5 +37,6 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_options(self)
+        check_trace(self.trace)
         if self.on_gap is not None and not callable(self.on_gap):
             raise ConfigurationError(f"on_gap: expected a function that takes a gap, got {self.on_gap!r}")

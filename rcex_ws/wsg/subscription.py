@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Protocol
 
@@ -14,8 +13,6 @@ from rcex_ws.loop import Signal
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
 
 __all__ = ["Callback", "Subscription", "SubscriptionOwner"]
-
-logger = logging.getLogger("rcex_ws.wsg")
 
 Callback = Callable[[Notification], Awaitable[None] | None]
 
@@ -39,8 +36,8 @@ class SubscriptionOwner(Protocol):
         """Delete it at the server."""
         ...
 
-    def handler_failed(self, error: Exception) -> None:
-        """Hear that a callback raised."""
+    def callback_failed(self, notification: Notification, error: Exception) -> None:
+        """Hear that a callback raised for a notification."""
         ...
 
 
@@ -190,21 +187,17 @@ class Subscription:
                     if result is not None and inspect.isawaitable(result):
                         await result
                 except Exception as exc:  # noqa: BLE001 - logged and reported
-                    self._callback_raised(notification, exc)
+                    self._owner.callback_failed(notification, exc)
                 except asyncio.CancelledError as exc:
                     if being_cancelled():
                         raise
                     error = RuntimeError("the callback awaited something that was cancelled")
                     error.__cause__ = exc
-                    self._callback_raised(notification, error)
+                    self._owner.callback_failed(notification, error)
                 finally:
                     self.in_hand = None
         finally:
             self._drained.set()
-
-    def _callback_raised(self, notification: Notification, error: Exception) -> None:
-        logger.error("the callback raised for %r; the next notification follows", notification, exc_info=error)
-        self._owner.handler_failed(error)
 
     def _check_active(self) -> None:
         if self.state is not SubscriptionState.ACTIVE:

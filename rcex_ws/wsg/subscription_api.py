@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rcex_ws.readers import encodable, is_id
 from rcex_ws.rest import Response, RestError
+from rcex_ws.trace import SILENT, Step, Tracer
 from rcex_ws.wsg.frames import BadFrame
 from rcex_ws.wsg.models import SubscriptionInfo
 from rcex_ws.wsg.subscription_machine import Call
@@ -28,10 +29,12 @@ class SubscriptionApi:
 
     Args:
         call: sends a call over the socket.
+        trace: hears of each.
     """
 
-    def __init__(self, call: SubscriptionCall) -> None:
+    def __init__(self, call: SubscriptionCall, trace: Tracer = SILENT) -> None:
         self._call = call
+        self._trace = trace
 
     async def make(self, call: Call) -> SubscriptionInfo | None:
         """Make one call; give the subscription, None when it was deleted, or was not there to be deleted.
@@ -40,6 +43,10 @@ class SubscriptionApi:
             RestError: the server refused.
             BadFrame: its answer cannot be read.
         """
+        with self._trace.begin(Step.SUBSCRIBE, call.method if call.id is None else f"{call.method} {call.id}"):
+            return await self._make(call)
+
+    async def _make(self, call: Call) -> SubscriptionInfo | None:
         path = _PATH if call.id is None else f"{_PATH}/{call.id}"
         if call.method == "DELETE":
             try:

@@ -6,8 +6,7 @@ Nothing is decided here but what an answer means: which call comes next is the m
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rcex_ws.errors import NotConnected, RateLimited, RequestLost
 from rcex_ws.rest import RestError
@@ -22,7 +21,8 @@ from rcex_ws.wsg.subscription_machine import Call, Flight, SubscriptionMachine
 
 __all__ = ["SubscriptionCalls"]
 
-logger = logging.getLogger("rcex_ws.wsg")
+#: Filters that the log shows; there may be thousands.
+_SHOWN = 3
 
 
 class SubscriptionCalls:
@@ -112,6 +112,8 @@ class SubscriptionCalls:
     def _answered(self, flight: Flight, info: SubscriptionInfo | None, asked: Moment) -> None:
         """Commit what the server has granted: all of it in one go."""
         machine, before, change, now = self._machine, self._machine.current, self._machine.change, self._host.moment()
+        if info is not None:
+            self._host.watch.log.info("subscribed to %s", _some(info.event_filters))
         doubt = machine.answered(flight, info)
         self._account.served(asked)
         if doubt is not None:
@@ -135,7 +137,7 @@ class SubscriptionCalls:
             try:
                 await self._api.make(Call("DELETE", orphan))
             except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end more than this
-                logger.info("a subscription was not deleted: %s", exc or type(exc).__name__)
+                self._host.watch.log.info("a subscription was not deleted: %s", exc or type(exc).__name__)
                 if not isinstance(exc, RestError) or exc.retryable:
                     return
             if orphan in machine.orphans:
@@ -150,3 +152,8 @@ class SubscriptionCalls:
         """Tell what was found, after everything that was told before."""
         while self.found:
             self._announcer.gap(self.found.pop(0))
+
+
+def _some(filters: Sequence[str]) -> str:
+    more = len(filters) - _SHOWN
+    return ", ".join(filters[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

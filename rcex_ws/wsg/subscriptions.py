@@ -6,7 +6,6 @@ refusal or a cancelled caller leaves behind is set right by `settle`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from itertools import count
 from math import inf
@@ -29,7 +28,7 @@ from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
 from rcex_ws.wsg.filters import check_filters, same_filters
 from rcex_ws.wsg.host import Host
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.models import Gap, Notification, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.operation import Operation
 from rcex_ws.wsg.stored import StoredSubscription
 from rcex_ws.wsg.subscription import Callback, Subscription
@@ -38,8 +37,6 @@ from rcex_ws.wsg.subscription_calls import SubscriptionCalls
 from rcex_ws.wsg.subscription_machine import Call, Change, SubscriptionMachine
 
 __all__ = ["Subscriptions"]
-
-logger = logging.getLogger("rcex_ws.wsg")
 
 T = TypeVar("T")
 
@@ -155,7 +152,7 @@ class Subscriptions:
                             self._machine.deleted(info)  # there is no more to be done
                         raise
                     except RcexError as exc:
-                        logger.info("the subscription will be deleted later: %s", exc)
+                        self._host.watch.log.info("the subscription will be deleted later: %s", exc)
                     finally:
                         self._end_now(subscription)
                         await self._host.store()  # before anything else is asked for
@@ -166,9 +163,11 @@ class Subscriptions:
         """Raise `WrongEventLoop` when the caller is not where the client lives."""
         self._host.check_home()
 
-    def handler_failed(self, error: Exception) -> None:
+    def callback_failed(self, notification: Notification, error: Exception) -> None:
         """Report an exception of a callback."""
-        self._announcer.error(error)
+        text = "the callback raised for %r; the next notification follows"
+        self._host.watch.log.error(text, notification, exc_info=error)
+        self._announcer.error(error, logged=True)
 
     # -- asked for by the connection -------------------------------------------------------------------------------
 
@@ -234,7 +233,7 @@ class Subscriptions:
         """Bring the server's filters and the wanted ones together, if they may differ; in the background."""
         if self._host.is_ready and not self._machine.settled and not self._settling:
             self._settling = True
-            self._start(Operation(self._settle, name="subscription check"))
+            self._start(Operation(self._settle, name="subscription check", log=self._host.watch.log))
 
     async def clear_up(self) -> None:
         """Delete the subscriptions of lost sessions."""
@@ -301,7 +300,7 @@ class Subscriptions:
     # -- how: operations -------------------------------------------------------------------------------------------
 
     async def _carry_out(self, run: Callable[[Operation[T]], Awaitable[T]], name: str) -> T:
-        operation = Operation(run, name=name)
+        operation = Operation(run, name=name, log=self._host.watch.log)
         self._start(operation)
         return await operation.result()
 
@@ -420,7 +419,7 @@ class Subscriptions:
             except (NotConnected, RequestLost) as exc:
                 if not again:
                     raise
-                logger.info("asking again: %s", exc)
+                self._host.watch.log.info("asking again: %s", exc)
         if change.withdrawn:
             raise _Withdrawn
 
@@ -461,11 +460,14 @@ class Subscriptions:
             if _is_final(exc):
                 self._fail(exc)
                 return None
+            ready = self._host.is_ready
             if not isinstance(exc, RcexError):
-                self._announcer.error(exc)
-            if not self._host.is_ready:
+                self._announcer.error(exc, logged=ready)
+            if not ready:
                 return None
-            logger.warning("the filters could not be asserted, which is tried again: %s", exc or type(exc).__name__)
+            self._host.watch.log.warning(
+                "the filters could not be asserted, which is tried again: %s", exc or type(exc).__name__
+            )
             return (exc.retry_after if isinstance(exc, RcexError) else None) or 0.0
         finally:
             self._calls.tell_in_turn()
@@ -479,9 +481,9 @@ class Subscriptions:
         if machine.current is None:
             machine.forget()
             return
-        logger.error("the subscription was refused and is not renewed: %s", error)
+        self._host.watch.log.error("the subscription was refused and is not renewed: %s", error)
         self._end(SubscriptionState.FAILED, error)
-        self._announcer.error(error)
+        self._announcer.error(error, logged=True)
 
     def _end_now(self, subscription: Subscription) -> None:
         if subscription is self._machine.current:

@@ -259,7 +259,7 @@ async def test_gaps_are_merged_and_the_hook_runs_once(desk: Desk, caplog: pytest
     assert desk.told[1:] == [("notificationGap", gap), ("hook", gap)]
     logged = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     told = (a_gap(0, 1, reason="bad"), gap)
-    assert logged == [f"possible gap from {one.since} to {one.until}: {one.reason}" for one in told]
+    assert logged == [f"extension: possible gap from {one.since} to {one.until}: {one.reason}" for one in told]
 
 
 async def test_a_gap_that_comes_while_one_is_told_is_another(desk: Desk) -> None:

@@ -198,7 +198,9 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
     machine.current = Subscription(SimpleNamespace(), ("/x",), inbox.new_queue())
     losses = []
     monitor = SimpleNamespace(last_inbound=0.0)
-    link = SimpleNamespace(lose=losses.append, send=lambda pending: None, monitor=monitor)
+    link = SimpleNamespace(
+        lose=losses.append, send=lambda pending: None, ask=lambda beat: None, answered=lambda: None, monitor=monitor
+    )
     common = Common(
         session=Session(),
         account=account,
@@ -223,4 +225,4 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
 
 
 async def test_the_link_is_what_the_fuzz_test_stands_in_for(ext):
-    assert all(hasattr(ext.ws, name) for name in ("lose", "send"))
+    assert all(hasattr(ext.ws, name) for name in ("lose", "send", "ask", "answered"))

@@ -1,0 +1,187 @@
+"""What an operator sees of one extension: its log, its trace, and what it has counted over all its lives."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from rcex_ws.connection import DeliveryQueue, Link, State
+from rcex_ws.named_log import NamedLog
+from rcex_ws.trace import Span, Step, Trace, Tracer
+from rcex_ws.wsg.models import Gap, Outcome, Recovery
+
+__all__ = ["Stats", "Watch"]
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """What a `WebSocketExtension` has done since it was made; JSON-ready by `msgspec.to_builtins`.
+
+    `connect()` does not begin it anew. All that has come is somewhere: `received` is `delivered`, `pending`,
+    `duplicates` and `dropped` together.
+
+    Attributes:
+        name: of the extension.
+        state: what it is doing.
+        state_since: since when, by the wall clock.
+        attempts: to connect.
+        connections: attempts that led to one.
+        recoveries: outages that have ended, by `Outcome`.
+        received: notifications that came.
+        delivered: those that a consumer took.
+        pending: those that wait for one.
+        duplicates: those that had come before.
+        dropped: those that were thrown away: the queue was full, the extension closed, or no subscription asked for
+            them.
+        gaps: "certain" and "possible" ones that were told.
+        calls: by the way they went: "websocket" are those over this extension's own, its subscription calls included;
+            "https" are those of its client, whichever extension passed them on.
+        last_inbound_at: when the last frame came, by the wall clock; None before the first.
+        heartbeat_round_trip: seconds from the last heartbeat that was answered to its answer; None before.
+    """
+
+    name: str
+    state: State
+    state_since: datetime
+    attempts: int
+    connections: int
+    recoveries: dict[str, int]
+    received: int
+    delivered: int
+    pending: int
+    duplicates: int
+    dropped: int
+    gaps: dict[str, int]
+    calls: dict[str, int]
+    last_inbound_at: datetime | None
+    heartbeat_round_trip: float | None
+
+
+class Watch:
+    """Count, trace and log for one extension. What the queues count is read there, not counted twice.
+
+    Args:
+        name: of the extension.
+        trace: the application's hook, or None.
+
+    Attributes:
+        name: as given.
+        log: where its lines go.
+        trace: tells of its steps.
+        trace_of_calls: the same if anybody listens, else None: a call must not pay for asking.
+        attempts, connections, calls, duplicates, unwanted: so far.
+    """
+
+    __slots__ = (
+        "_certain_gaps",
+        "_delivered",
+        "_dropped",
+        "_last_inbound_at",
+        "_possible_gaps",
+        "_queues",
+        "_recoveries",
+        "_recovering",
+        "_round_trip",
+        "attempts",
+        "calls",
+        "connections",
+        "duplicates",
+        "log",
+        "name",
+        "trace",
+        "trace_of_calls",
+        "unwanted",
+    )
+
+    def __init__(self, name: str = "extension", trace: Trace | None = None) -> None:
+        self.name = name
+        self.log = NamedLog(logging.getLogger("rcex_ws.wsg"), name)
+        self.trace = Tracer(name, trace, self.log.of(logging.getLogger("rcex_ws.trace")))
+        self.trace_of_calls: Tracer | None = None
+        self.attempts = self.connections = self.calls = self.duplicates = self.unwanted = 0
+        self._recoveries: dict[Outcome, int] = {}
+        self._certain_gaps = self._possible_gaps = 0
+        self._delivered = self._dropped = 0  # by queues that are gone
+        self._queues: tuple[DeliveryQueue[Any], ...] = ()
+        self._recovering: Span | None = None
+        self._last_inbound_at: datetime | None = None
+        self._round_trip: float | None = None
+
+    def begin_life(self) -> None:
+        """Let go of what was before: nobody takes what is left in the queues of an earlier life."""
+        for queue in self._queues:
+            self._dropped += len(queue)
+            self._let_go(queue)
+        self._queues = ()
+
+    def add_queue(self, queue: DeliveryQueue[Any]) -> None:
+        """Count with this one, too."""
+        for one in self._queues:
+            if one.closed and not len(one):
+                self._let_go(one)
+        self._queues = (*(one for one in self._queues if len(one) or not one.closed), queue)
+
+    def connected(self) -> None:
+        """Count a connection, and look who listens from here on."""
+        self.connections += 1
+        self.trace_of_calls = self.trace if self.trace.heard else None
+
+    def remember(self, link: Link) -> None:
+        """Keep what is known of a connection, which may be lost."""
+        self._last_inbound_at, self._round_trip = link.last_inbound_at, link.round_trip or self._round_trip
+
+    def begin_recovery(self, detail: str) -> None:
+        """Trace the outage from here on, unless one is traced."""
+        if self._recovering is None:
+            self._recovering = self.trace.begin(Step.RECOVER, detail)
+
+    def recovered(self, recovery: Recovery) -> None:
+        """Count how an outage ended."""
+        self._recoveries[recovery.outcome] = self._recoveries.get(recovery.outcome, 0) + 1
+        detail = f"{recovery.outcome} {recovery.error_code}" if recovery.error_code else str(recovery.outcome)
+        self.end_recovery(detail, done=recovery.outcome is Outcome.RECOVERED)
+
+    def end_recovery(self, detail: str, *, done: bool = False) -> None:
+        """Hear how an outage ended, or that nobody will know."""
+        span, self._recovering = self._recovering, None
+        if span is not None:
+            span.detail = detail
+            (span.done if done else span.failed)()
+
+    def count_gap(self, gap: Gap) -> None:
+        """Count a gap that is told."""
+        if gap.certain:
+            self._certain_gaps += 1
+        else:
+            self._possible_gaps += 1
+
+    def stats(self, *, state: State, since: datetime, link: Link | None, https: int) -> Stats:
+        """Give the figures of this moment."""
+        if link is not None:
+            self.remember(link)
+        delivered = self._delivered + sum(queue.delivered for queue in self._queues)
+        pending = sum(len(queue) for queue in self._queues)
+        dropped = self._dropped + sum(queue.dropped + queue.discarded for queue in self._queues) + self.unwanted
+        return Stats(
+            name=self.name,
+            state=state,
+            state_since=since,
+            attempts=self.attempts,
+            connections=self.connections,
+            recoveries={str(outcome): self._recoveries.get(outcome, 0) for outcome in Outcome},
+            received=delivered + pending + self.duplicates + dropped,
+            delivered=delivered,
+            pending=pending,
+            duplicates=self.duplicates,
+            dropped=dropped,
+            gaps={"certain": self._certain_gaps, "possible": self._possible_gaps},
+            calls={"websocket": self.calls, "https": https},
+            last_inbound_at=self._last_inbound_at,
+            heartbeat_round_trip=self._round_trip,
+        )
+
+    def _let_go(self, queue: DeliveryQueue[Any]) -> None:
+        self._delivered += queue.delivered
+        self._dropped += queue.dropped + queue.discarded
