@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 
+from rcex_ws.gateway.problem import Problem
+
 __all__ = ["Part", "boundary_of", "read_parts"]
+
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError, MessageError)
+"""What the standard library's parser is known to raise for headers that are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +35,27 @@ def boundary_of(content_type: str) -> str | None:
     """Return the boundary that a Content-Type names, None when it is not multipart."""
     message: Message = Message()
     message["Content-Type"] = content_type
-    return message.get_boundary() if message.get_content_maintype() == "multipart" else None
+    try:
+        return message.get_boundary() if message.get_content_maintype() == "multipart" else None
+    except _UNREADABLE:
+        return None
 
 
-def read_parts(body: bytes, boundary: str) -> Iterator[Part]:
-    """Yield the parts of a multipart body."""
+def read_parts(body: bytes, boundary: str) -> list[Part]:
+    """Return the parts of a multipart body.
+
+    Raises:
+        Problem: 400 MSG-349 for one that the parser cannot read.
+    """
     head = f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n\r\n'.encode()
-    for part in BytesParser(policy=HTTP).parsebytes(head + body).walk():
+    try:
+        return list(_parts(head + body))
+    except _UNREADABLE as error:
+        raise Problem(400, "MSG-349", "Unable to parse fax envelope") from error
+
+
+def _parts(message: bytes) -> Iterator[Part]:
+    for part in BytesParser(policy=HTTP).parsebytes(message).walk():
         if part.is_multipart():
             continue
         content = part.get_payload(decode=True)
