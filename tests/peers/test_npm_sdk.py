@@ -1,4 +1,4 @@
-"""RingCentral's own JavaScript SDK (`@ringcentral/sdk` + `@ringcentral/subscriptions`) survives a loss at our gateway."""
+"""RingCentral's JavaScript SDK (`@ringcentral/sdk`, `@ringcentral/subscriptions`) survives a loss at our gateway."""
 
 from __future__ import annotations
 
