@@ -85,7 +85,7 @@ def parse(message: bytes) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def _http_case(name: str) -> str:

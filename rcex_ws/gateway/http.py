@@ -121,7 +121,8 @@ class _Connection:
     async def _turn_away(self, status: int) -> None:
         """Answer what is not read to its end, and wait until the client has heard it."""
         await self._write(status, [(b"connection", b"close")], b"")
-        self._writer.write_eof()
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
         with anyio.move_on_after(_LINGER):
             while await self._reader.read(_READ_SIZE):
                 pass

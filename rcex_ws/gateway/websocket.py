@@ -23,6 +23,7 @@ from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.sessions import Frame, MalformedWsc, Opening, Session
 from rcex_ws.gateway.upgrade import Admission, admit
 from rcex_ws.loop import Errands, Signal
+from rcex_ws.loop import now as loop_now
 from rcex_ws.websocket.frames import Binary
 from rcex_ws.websocket.server_peer import ServerPeer
 
@@ -263,15 +264,18 @@ class Connection:
         """Act on each deadline: ping, WSG-902, WSG-903, the missing pong, the login that is over."""
         while not self._ended:
             self._hurry = Signal()
-            logged_out_at = self.session.oauth.sockets_end_at(self._core.options.logout_grace)
-            await self._hurry.wait(until=min(self._lifetime.next_deadline(), logged_out_at))
+            wake_at = min(self._lifetime.next_deadline(), self._logged_out_at())
+            await self._hurry.wait(until=loop_now() + wake_at - self._core.clock.now())
             now = self._core.clock.now()
-            if not self._ended and now >= self.session.oauth.sockets_end_at(self._core.options.logout_grace):
+            if not self._ended and now >= self._logged_out_at():
                 self._core.journal.add("logged_out", connection=self.id)
                 self._end("logged out")
                 self._peer.close(1008, "OAuth session ended")
             if not self._ended:
                 self._act(self._lifetime.due(now))
+
+    def _logged_out_at(self) -> float:
+        return self.session.oauth.sockets_end_at(self._core.options.logout_grace)
 
     def _act(self, due: Due) -> None:
         if due is Due.PING:
