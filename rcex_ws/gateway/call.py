@@ -20,6 +20,8 @@ from rcex_ws.gateway.shapes import as_object, decode
 
 __all__ = ["Answer", "Call", "Caller", "Socket", "json_body", "login_of", "refusal_of", "server_of", "socket_of"]
 
+_LONGEST_JSON = 2**24
+
 
 class Socket(Protocol):
     """The WebSocket that a request came over, as far as answering it needs."""
@@ -142,11 +144,13 @@ async def json_body(request: Request) -> dict[str, Any]:
     """Return the JSON object in the body, empty for no body.
 
     Raises:
-        Problem: 400 CMN-100 when it is something else.
+        Problem: 400 CMN-100 when it is something else, 413 when it is larger than a frame can be.
     """
     content = await request.body()
     if not content:
         return {}
+    if len(content) > _LONGEST_JSON:
+        raise Problem(413, "CMN-100", "The request body is too large")
     try:
         body = as_object(decode(content))
     except ValueError as error:

@@ -129,8 +129,7 @@ class _Connection:
 
     async def _read_request(self) -> tuple[h11.Request, bytes]:
         request: h11.Request | None = None
-        body: list[bytes] = []
-        size = 0
+        body = bytearray()  # not a list of pieces: they may be of two bytes each
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -145,12 +144,11 @@ class _Connection:
                 if _announced(event) > _LONGEST_BODY:
                     raise _TooLarge
             elif isinstance(event, h11.Data):
-                body.append(bytes(event.data))
-                size += len(event.data)
-                if size > _LONGEST_BODY:
+                body += event.data
+                if len(body) > _LONGEST_BODY:
                     raise _TooLarge
             elif isinstance(event, h11.EndOfMessage) and request is not None:
-                return request, b"".join(body)
+                return request, bytes(body)
             else:
                 raise EOFError
 

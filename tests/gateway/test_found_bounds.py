@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.multipart import read_parts
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import MalformedWsc
 from tests.gateway.conftest import EXTENSION, JWT_GRANT
@@ -202,3 +203,39 @@ async def test_g7_credentials_of_any_letters_are_refused(start, log_in):
         await stream.send(b"POST /restapi/oauth/token HTTP/1.1\r\nHost: x\r\nAuthorization: Basic \xff\xfe\r\n\r\n")
         with anyio.fail_after(5):
             assert (await stream.receive()).startswith(b"HTTP/1.1 401 ")
+
+
+async def test_g7_a_fax_takes_the_space_of_its_documents(start, log_in):
+    """Lines and delimiters are no reason to take a hundred times the space, or all the time."""
+    user = await log_in(start())
+    for content in (b"\n" * 20 * MIB, b"--b\r\n" * MIB, b"--b\r\n\r\n" * MIB):
+        body = b"--b\r\nContent-Type: text/plain\r\n\r\n" + content + b"\r\n--b--\r\n"
+        answer = await user.http.post(
+            f"{EXTENSION}/fax", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"}
+        )
+        assert answer.status_code == 400  # and in time, or the client gives up
+        assert answer.json()["errorCode"] in ("CMN-101", "MSG-349")
+
+
+def test_g7_the_parts_of_a_fax_are_read_as_before():
+    body = (
+        b'preamble\r\n--b\r\nContent-Disposition: form-data; name="to"\r\n\r\n+1650\r\n'
+        b'--b \r\nContent-Disposition: form-data; name="a"; filename="x.bin"\r\nContent-Type: a/b\r\n\r\n'
+        b"\r\n--bb\n\x00\r\n\r\n--b\nContent-Transfer-Encoding: base64\n\naGk=\n"
+        b"--b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nh=69\r\n--b\r\n\r\nno head\r\n--b--\r\nepilogue"
+    )
+    parts = read_parts(body, "b")
+    assert [(part.name, part.filename, part.content_type, part.content) for part in parts] == [
+        ("to", None, "text/plain", b"+1650"),
+        ("a", "x.bin", "a/b", b"\r\n--bb\n\x00\r\n"),
+        (None, None, "text/plain", b"hi"),
+        (None, None, "text/plain", b"hi"),
+        (None, None, "text/plain", b"no head"),
+    ]
+    assert read_parts(b"nothing", "b") == []
+
+
+async def test_g7_json_is_no_larger_than_a_frame_can_be(start, log_in):
+    user = await log_in(start())
+    answer = await user.http.post(f"{EXTENSION}/company-pager", content=b'{"text": "' + b"x" * 17 * MIB + b'"}')
+    assert (answer.status_code, answer.json()["errorCode"]) == (413, "CMN-100")
