@@ -22,3 +22,4 @@ lock() {
 lock python/requirements.txt "The published Python client, for test_python_sdk.py; it pins websockets 15." ringcentral==0.9.2
 lock python/build.txt "What builds \`observable\`, which is published as source alone." setuptools==80.9.0 wheel==0.45.1
 lock hermes/requirements.txt "A published chat agent, for test_hermes.py." hermes-ringcentral==2026.6.7
+lock slack_sdk/requirements.txt "Slack's Python SDK and what its \`rtm\` needs, for test_slack_sdk.py." slack-sdk==3.48.0 aiohttp==3.14.5
