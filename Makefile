@@ -1,6 +1,6 @@
 # make demo    watch the main job work
 # make test    set up what the tests need and run them all
-# make check   what takes longer: other Pythons, oldest and older dependencies, no sniffio, the oracle
+# make check   what takes longer: other Pythons, oldest and older dependencies, no sniffio, random inputs, the oracle
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
 # make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
@@ -27,6 +27,7 @@ test: .venv/installed-test
 check: .venv/installed-test
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
+	.venv/bin/python -m tests.gateway.random_inputs --count 5000 --seed 1
 	@# The oracle: dense lives, then long ones, 500 hours in all; then real processes, with a seed that never changes
 	@# and one that nobody knows, which is printed.
 	.venv/bin/python -m oracle.simulate --seeds 1-150 --hours 0.2

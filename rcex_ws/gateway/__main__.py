@@ -1,7 +1,8 @@
 """Run the local RingCentral from the shell: `python -m rcex_ws.gateway --port 8080`.
 
 Every scalar field of `GatewayOptions` is a flag, described by that class's docstring. It prints credentials that work
-at once, in the form of a `.env` file, as its first four lines; ends on SIGINT or SIGTERM. What keeps it from starting
+at once, in the form of a `.env` file: four lines for one bot, then the credential of a second user; with `--verbose` it
+says on stderr what happens, without secrets. It ends on SIGINT or SIGTERM. What keeps it from starting
 is told in one line, and its exit status is 1 then.
 """
 
@@ -15,6 +16,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import fields
+from typing import Any
 
 from rcex_ws.gateway.options import GatewayOptions
 
@@ -25,6 +27,7 @@ _SCALARS = {"float": float, "int": int, "str | None": str}
 def main() -> None:
     """Parse the command line and run until a signal comes."""
     arguments = vars(_parser().parse_args())
+    verbose = arguments.pop("verbose")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
@@ -32,14 +35,25 @@ def main() -> None:
         try:
             from rcex_ws.gateway import Gateway  # not above: `--help` needs no extra
 
-            gateway = stack.enter_context(Gateway(**arguments))
+            gateway = Gateway(**arguments)
+            if verbose:
+                gateway.watch(_say)
+            stack.enter_context(gateway)
         except (ModuleNotFoundError, OSError, OverflowError) as error:  # no extra; port in use; no such port
             sys.exit(f"{_PROGRAM}: {error}")
         print(f"RINGCENTRAL_SERVER_URL={gateway.server}")
         print(f"RINGCENTRAL_CLIENT_ID={gateway.client_id}")
         print(f"RINGCENTRAL_CLIENT_SECRET={gateway.client_secret}")
-        print(f"RINGCENTRAL_JWT={gateway.jwt}", flush=True)
+        print(f"RINGCENTRAL_JWT={gateway.jwt}")
+        print(f"RINGCENTRAL_SECOND_JWT={gateway.users[1].jwt}", flush=True)
         ended.wait()
+
+
+def _say(entry: dict[str, Any]) -> None:
+    """Write one entry of the log; what stands in it is text and numbers without secrets."""
+    facts = " ".join(f"{name}={value}" for name, value in entry.items() if name not in ("time", "kind"))
+    line = f"{entry['time']:9.3f} {entry['kind']} {facts}".rstrip()
+    print("".join(letter if letter.isprintable() else "?" for letter in line), file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port of the REST API (default: any free one)")
     parser.add_argument("--ws-port", type=int, default=0, help="port of the WebSocket (default: any free one)")
+    parser.add_argument("--verbose", action="store_true", help="say on stderr what happens, a line for each event")
     described = _descriptions()
     for knob in fields(GatewayOptions):
         flag = f"--{knob.name.replace('_', '-')}"

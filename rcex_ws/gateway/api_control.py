@@ -22,6 +22,7 @@ __all__ = ["routes"]
 
 _HOME = "/_gateway"
 _LOG = f"{_HOME}/log"
+_UNMATCHED = "no subscription has a filter for it; the log lists the filters there are"
 
 
 def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[..., Any]]) -> list[Route]:
@@ -49,9 +50,12 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
             arguments = await json_body(request)
             _check_members(control, arguments)
             try:
-                return JSONResponse({"result": control(**arguments)})
+                result = control(**arguments)
             except (TypeError, ValueError) as error:
                 raise Problem(400, "CMN-101", f"{control.__name__}: {error}") from error
+            if result == []:  # the uuids of notifications
+                return JSONResponse({"result": result, "note": _UNMATCHED})
+            return JSONResponse({"result": result})
 
         return Route(f"{_HOME}/{control.__name__}", call, methods=["POST"])
 

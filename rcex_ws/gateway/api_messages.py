@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,35 +15,37 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rcex_ws.gateway.api_people import EXTENSION, extension_of
-from rcex_ws.gateway.call import json_body, socket_of
+from rcex_ws.gateway.api_people import EXTENSION, own_extension_of
+from rcex_ws.gateway.call import json_body, server_of, socket_of
 from rcex_ws.gateway.clock import iso
 from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.filters import EventFilter
 from rcex_ws.gateway.multipart import Part, boundary_of, read_parts
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.shapes import as_array, as_object
+from rcex_ws.gateway.shapes import as_array, as_object, decode
 from rcex_ws.gateway.store import ACCOUNT_ID, Extension, Message
 
 __all__ = ["routes"]
 
 _STORE_EVENT = "/restapi/v1.0/account/~/extension/~/message-store"
 _PER_PAGE = 100
+_MOST_DIGITS = 18
 
 
 def routes(core: Core) -> list[Route]:
     """Return the routes."""
 
     async def send_pager(request: Request) -> Response:
-        sender = extension_of(core, request)
+        sender = own_extension_of(core, request)
         body = await json_body(request)
         text = body.get("text")
         if not isinstance(text, str) or not text:
             raise Problem(400, "CMN-101", "Parameter [text] value is invalid")
         recipients = _people(core, body.get("to"))
-        return JSONResponse(_pager(core, sender, recipients, text).body())
+        return JSONResponse(_pager(core, sender, recipients, text).body(server_of(request)))
 
     async def send_fax(request: Request) -> Response:
-        sender = extension_of(core, request)
+        sender = own_extension_of(core, request)
         boundary = boundary_of(request.headers.get("content-type", ""))
         if boundary is None:
             raise Problem(415, "CMN-115", "A fax is sent as multipart/form-data")
@@ -55,14 +57,14 @@ def routes(core: Core) -> list[Route]:
         facts = {"to": to, "faxResolution": wanted.get("faxResolution", "High"), "faxPageCount": len(files)}
         message = core.store.add_message(sender, "Fax", "Outbound", files=stored, facts=facts)
         _announce(core, message)
-        return JSONResponse(message.body())
+        return JSONResponse(message.body(server_of(request)))
 
     async def read_all(request: Request) -> Response:
-        owner = extension_of(core, request)
+        owner = own_extension_of(core, request)
         kinds = set(request.query_params.getlist("messageType"))
         directions = set(request.query_params.getlist("direction"))
         found = [
-            message.body()
+            message.body(server_of(request))
             for message in core.store.messages_of(owner)
             if (not kinds or message.facts["type"] in kinds)
             and (not directions or message.facts["direction"] in directions)
@@ -71,26 +73,27 @@ def routes(core: Core) -> list[Route]:
         per_page = _number(request, "perPage", _PER_PAGE)
         records = found[(page - 1) * per_page : page * per_page]
         paging = {"page": page, "perPage": per_page, "totalElements": len(found)}
-        return JSONResponse({"uri": f"{owner.uri}/message-store", "records": records, "paging": paging})
+        uri = f"{server_of(request)}{owner.uri}/message-store"
+        return JSONResponse({"uri": uri, "records": records, "paging": paging})
 
     async def read(request: Request) -> Response:
-        owner = extension_of(core, request)
+        owner = own_extension_of(core, request)
         ids = request.path_params["message_id"].split(",")
         if len(ids) == 1:
-            return JSONResponse(_message(core, owner, ids[0]).body())
-        return _batch(core, owner, ids)
+            return JSONResponse(_message(core, owner, ids[0]).body(server_of(request)))
+        return _batch(core, owner, ids, server_of(request))
 
     async def mark(request: Request) -> Response:
-        message = _message(core, extension_of(core, request), request.path_params["message_id"])
+        message = _message(core, own_extension_of(core, request), request.path_params["message_id"])
         wanted = (await json_body(request)).get("readStatus")
         if wanted not in ("Read", "Unread"):
             raise Problem(400, "CMN-101", "Parameter [readStatus] value is invalid")
         core.store.mark_message(message, wanted)
         _announce(core, message, is_new=False)
-        return JSONResponse(message.body())
+        return JSONResponse(message.body(server_of(request)))
 
     async def delete(request: Request) -> Response:
-        owner = extension_of(core, request)
+        owner = own_extension_of(core, request)
         # RingCentral keeps what was deleted without `purge` for a while; here it is gone at once.
         named = [_message(core, owner, one) for one in request.path_params["message_id"].split(",")]
         for message in {one.id: one for one in named}.values():
@@ -99,7 +102,7 @@ def routes(core: Core) -> list[Route]:
         return Response(status_code=204)
 
     async def content(request: Request) -> Response:
-        message = _message(core, extension_of(core, request), request.path_params["message_id"])
+        message = _message(core, own_extension_of(core, request), request.path_params["message_id"])
         wanted = request.path_params["attachment_id"]
         file = next((one for one in message.attachments if one.id == wanted), None)
         if file is None:
@@ -135,8 +138,12 @@ def _pager(core: Core, sender: Extension, recipients: list[Extension], text: str
         received = sent if one is sender else core.store.add_message(one, "Pager", "Inbound", facts=facts)
         if one is not sender:
             _announce(core, received)
-        core.publish(f"{_STORE_EVENT}/instant?type=Pager", received.body() | {"direction": "Inbound"}, one)
+        core.publish(f"{_STORE_EVENT}/instant?type=Pager", _inbound(received), one)
     return sent
+
+
+def _inbound(message: Message) -> Callable[[EventFilter, str], dict[str, Any]]:
+    return lambda _, server: message.body(server) | {"direction": "Inbound"}
 
 
 def _announce(core: Core, message: Message, *more_directions: str, is_new: bool = True) -> None:
@@ -175,34 +182,49 @@ def _fax_parts(parts: Iterable[Part]) -> tuple[dict[str, Any], list[Part]]:
     files: list[Part] = []
     for part in parts:
         if part.content_type == "application/json":
-            try:
-                wanted |= json.loads(part.content)
-            except (ValueError, TypeError) as error:
-                raise Problem(400, "CMN-100", "The JSON part of the fax is malformed") from error
+            wanted |= _fax_request(part.content)
         elif part.filename is None and part.name == "to":
-            wanted.setdefault("to", []).append({"phoneNumber": part.content.decode()})
+            wanted.setdefault("to", []).append({"phoneNumber": _text(part)})
         elif part.filename is None and part.name is not None:
-            wanted[part.name] = part.content.decode()
+            wanted[part.name] = _text(part)
         else:
             files.append(part)
     return wanted, files
 
 
+def _fax_request(content: bytes) -> dict[str, Any]:
+    try:
+        asked = as_object(decode(content))
+    except ValueError as error:
+        raise Problem(400, "CMN-100", "The JSON part of the fax is malformed") from error
+    if asked is None or as_array(asked.get("to", [])) is None:
+        raise Problem(400, "CMN-100", "The JSON part of the fax is an object, and its member [to] an array")
+    return asked
+
+
+def _text(part: Part) -> str:
+    try:
+        return part.content.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, "MSG-349", "A field of the fax is no UTF-8") from error
+
+
 def _message(core: Core, owner: Extension, message_id: str) -> Message:
-    message = core.store.messages.get((owner.id, int(message_id))) if message_id.isdecimal() else None
+    number = _decimal(message_id)
+    message = None if number is None else core.store.messages.get((owner.id, number))
     if message is None:
         raise Problem(404, "CMN-102", "Resource for parameter [messageId] is not found")
     return message
 
 
-def _batch(core: Core, owner: Extension, ids: list[str]) -> Response:
+def _batch(core: Core, owner: Extension, ids: list[str], server: str) -> Response:
     """Answer several ids at once: 207, a part with all the statuses, then one part per id."""
     statuses: list[dict[str, Any]] = []
     bodies: list[dict[str, Any]] = []
     for one in ids:
-        href = f"{owner.uri}/message-store/{one}"
+        href = f"{server}{owner.uri}/message-store/{one}"
         try:
-            bodies.append(_message(core, owner, one).body())
+            bodies.append(_message(core, owner, one).body(server))
             statuses.append({"href": href, "status": 200, "responseDescription": "OK"})
         except Problem as problem:
             bodies.append(problem.body())
@@ -214,7 +236,12 @@ def _batch(core: Core, owner: Extension, ids: list[str]) -> Response:
 
 
 def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
+    number = _decimal(request.query_params.get(name, str(default)))
+    if number is None or number < 1:
         raise Problem(400, "CMN-101", f"Parameter [{name}] value is invalid")
-    return int(text)
+    return number
+
+
+def _decimal(text: str) -> int | None:
+    """Read a whole number of a sensible length."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None

@@ -6,17 +6,16 @@ Routes of the REST application; the rules behind them are in `oauth.py`.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from rcex_ws.gateway.call import login_of
+from rcex_ws.gateway.call import login_of, server_of
 from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
@@ -24,16 +23,19 @@ from rcex_ws.gateway.store import Extension
 
 __all__ = ["routes"]
 
+_LONGEST_FORM = 2**16
+_NO_TARGETS = ("", "javascript", "data", "vbscript", "file")
+"""Schemes that a browser would run or read itself."""
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-def routes(core: Core, ws_uri: Callable[[], str], on_login_ended: Callable[[], None]) -> list[Route]:
+def routes(core: Core, ws_uri: Callable[[str], str], on_login_ended: Callable[[], None]) -> list[Route]:
     """Return the routes.
 
     Args:
         core: The rules and the state.
-        ws_uri: Gives the address of the WebSocket, known once it listens.
-        on_login_ended: Called when logins may have ended, so that their WebSockets are closed.
+        ws_uri: Gives the address of the WebSocket, by the address of the REST API that the client has used.
+        on_login_ended: Called when logins may have ended, or have been renewed, for the sake of their WebSockets.
     """
 
     async def token(request: Request) -> Response:
@@ -44,20 +46,22 @@ def routes(core: Core, ws_uri: Callable[[], str], on_login_ended: Callable[[], N
             login = core.oauth.refresh(form.get("refresh_token", ""))
             core.journal.add("refresh", login=login.id)
         else:
-            login = core.oauth.log_in(_who(core, grant, form))
+            login = core.oauth.log_in(_who(core, grant, form), server_of(request))
             core.journal.add("token", login=login.id, grant=grant, owner=login.owner.id)
         on_login_ended()
         return JSONResponse(_pair(core, login))
 
     async def authorize(request: Request) -> Response:
         query = request.query_params
-        core.oauth.check_client(query.get("client_id"), None)
+        core.oauth.check_client_id(query.get("client_id"))
         redirect_uri = query.get("redirect_uri", "")
+        target = _target(redirect_uri)
         code = core.oauth.issue_code(
             core.store.extensions[0], redirect_uri, query.get("code_challenge"), query.get("code_challenge_method")
         )
         found = {"code": code} | ({"state": query["state"]} if "state" in query else {})
-        return RedirectResponse(f"{redirect_uri}?{urlencode(found)}", 302)
+        asked = "&".join(filter(None, (target.query, urlencode(found))))
+        return RedirectResponse(urlunsplit(target._replace(query=asked)), 302)
 
     async def revoke(request: Request) -> Response:
         form = await _form(request)
@@ -70,7 +74,7 @@ def routes(core: Core, ws_uri: Callable[[], str], on_login_ended: Callable[[], N
     async def wstoken(request: Request) -> Response:
         issued = core.oauth.issue_wstoken(login_of(request))
         life = core.options.wstoken_expires_in
-        return JSONResponse({"uri": ws_uri(), "ws_access_token": issued, "expires_in": life})
+        return JSONResponse({"uri": ws_uri(server_of(request)), "ws_access_token": issued, "expires_in": life})
 
     return [
         Route("/restapi/oauth/token", token, methods=["POST"]),
@@ -81,7 +85,26 @@ def routes(core: Core, ws_uri: Callable[[], str], on_login_ended: Callable[[], N
 
 
 async def _form(request: Request) -> dict[str, str]:
-    return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    content = await request.body()
+    if len(content) > _LONGEST_FORM:
+        raise Problem(413, "CMN-100", "The form is too large")
+    return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _target(redirect_uri: str) -> SplitResult:
+    """Return where a code may be sent to: a web address, or one of an app's own scheme.
+
+    Raises:
+        Problem: 400 OAU-109 for anything else; it must not reach a browser.
+    """
+    try:
+        target = urlsplit(redirect_uri)
+    except ValueError:
+        target = urlsplit("")
+    good = target.netloc if target.scheme in ("http", "https") else target.scheme not in _NO_TARGETS
+    if not good or any(ord(letter) <= 32 for letter in redirect_uri):
+        raise Problem(400, "OAU-109", "Redirect URIs do not match", oauth_error="invalid_request")
+    return target
 
 
 def _check_client(core: Core, request: Request, form: dict[str, str]) -> None:
@@ -92,7 +115,7 @@ def _check_client(core: Core, request: Request, form: dict[str, str]) -> None:
         return
     try:
         client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # no base64, no UTF-8, not even ASCII
         raise Problem(401, "OAU-153", "Malformed Basic authorization", oauth_error="invalid_client") from error
     core.oauth.check_client(client_id, secret)
 

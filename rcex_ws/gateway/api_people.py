@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rcex_ws.gateway.call import json_body, login_of
+from rcex_ws.gateway.call import json_body, login_of, server_of
 from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.filters import EventFilter
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.store import ACCOUNT_ID, Extension
 
-__all__ = ["EXTENSION", "extension_of", "routes"]
+__all__ = ["EXTENSION", "extension_of", "own_extension_of", "routes"]
 
 EXTENSION = "/restapi/v1.0/account/{account_id}/extension/{extension_id}"
 
@@ -31,11 +31,15 @@ _SETTABLE: dict[str, set[str] | set[bool]] = {
         "TakeDepartmentCallsOnly",
         "Unknown",
     },
+    "dndStatusPersonal": {"TakeAllCalls", "DoNotAcceptAnyCalls", "Unknown"},
+    "callerIdVisibility": {"All", "None", "PermittedUsers"},
+    "acceptCallQueueCalls": {True, False},
     "allowSeeMyPresence": {True, False},
     "ringOnMonitoredCall": {True, False},
     "pickUpCallsOnHold": {True, False},
 }
-"""What PUT may change, and to what."""
+"""What PUT may change, and to what; `message` besides, to any text (RingCentral's API reference)."""
+_LONGEST_MESSAGE = 1000
 
 
 def extension_of(core: Core, request: Request) -> Extension:
@@ -53,50 +57,63 @@ def extension_of(core: Core, request: Request) -> Extension:
     return found
 
 
+def own_extension_of(core: Core, request: Request) -> Extension:
+    """Return the extension that a path names, which must be the caller's: nobody here is an administrator.
+
+    Raises:
+        Problem: 404 CMN-102 as `extension_of`, 403 CMN-404 for that of somebody else.
+    """
+    found = extension_of(core, request)
+    if found is not login_of(request).owner:
+        raise Problem(403, "CMN-404", "Attempt to access another extension")
+    return found
+
+
 def routes(core: Core) -> list[Route]:
     """Return the routes."""
 
     async def versions(request: Request) -> Response:
-        version = {"uri": "/restapi/v1.0", "versionString": "1.0.0", "uriString": "v1.0"}
-        return JSONResponse({"uri": "/restapi", "apiVersions": [version], "serverVersion": "rcex_ws"})
+        uri = f"{server_of(request)}/restapi"
+        return JSONResponse({"uri": uri, "apiVersions": [_version(request)], "serverVersion": "rcex_ws"})
 
     async def version(request: Request) -> Response:
-        return JSONResponse({"uri": "/restapi/v1.0", "versionString": "1.0.0", "uriString": "v1.0"})
+        return JSONResponse(_version(request))
 
     async def status(request: Request) -> Response:
         return JSONResponse({"status": "OK"})
 
     async def info(request: Request) -> Response:
         one = extension_of(core, request)
+        server = server_of(request)
         first, _, last = one.name.partition(" ")
         return JSONResponse(
             {
-                "uri": one.uri,
+                "uri": f"{server}{one.uri}",
                 "id": int(one.id),
                 "extensionNumber": one.number,
                 "name": one.name,
                 "type": "User",
                 "status": "Enabled",
-                "account": {"id": ACCOUNT_ID, "uri": f"/restapi/v1.0/account/{ACCOUNT_ID}"},
+                "account": {"id": ACCOUNT_ID, "uri": f"{server}/restapi/v1.0/account/{ACCOUNT_ID}"},
                 "contact": {"firstName": first, "lastName": last, "email": one.username},
             }
         )
 
     async def read_presence(request: Request) -> Response:
-        return JSONResponse(_presence(core, extension_of(core, request)))
+        return JSONResponse(_presence(core, extension_of(core, request), server_of(request)))
 
     async def write_presence(request: Request) -> Response:
-        one = extension_of(core, request)
+        one = own_extension_of(core, request)
         wanted = await json_body(request)
         for name, value in wanted.items():
-            if not isinstance(value, str | bool) or value not in _SETTABLE.get(name, set()):
+            if not _may_be(name, value):
                 raise Problem(400, "CMN-101", f"Parameter [{name}] value is invalid")
         presence = core.store.presence(one)
         presence |= wanted
         if "userStatus" in wanted:
             presence["presenceStatus"] = wanted["userStatus"]
         _announce(core, one)
-        return JSONResponse(_presence(core, one))
+        return JSONResponse(_presence(core, one, server_of(request)))
 
     return [
         Route("/restapi", versions, methods=["GET"]),
@@ -108,15 +125,26 @@ def routes(core: Core) -> list[Route]:
     ]
 
 
-def _presence(core: Core, one: Extension) -> dict[str, Any]:
-    owner = {"uri": one.uri, "id": int(one.id), "extensionNumber": one.number}
-    return {"uri": f"{one.uri}/presence", "extension": owner, **core.store.presence(one)}
+def _version(request: Request) -> dict[str, Any]:
+    return {"uri": f"{server_of(request)}/restapi/v1.0", "versionString": "1.0.0", "uriString": "v1.0"}
+
+
+def _may_be(name: str, value: object) -> bool:
+    """Tell whether a member of a presence can have this value."""
+    if name == "message":
+        return isinstance(value, str) and len(value) <= _LONGEST_MESSAGE
+    return isinstance(value, str | bool) and value in _SETTABLE.get(name, set())
+
+
+def _presence(core: Core, one: Extension, server: str) -> dict[str, Any]:
+    owner = {"uri": f"{server}{one.uri}", "id": int(one.id), "extensionNumber": one.number}
+    return {"uri": f"{server}{one.uri}/presence", "extension": owner, **core.store.presence(one)}
 
 
 def _announce(core: Core, one: Extension) -> None:
     sequence = core.store.next_presence_sequence()
 
-    def body(chosen: EventFilter) -> Mapping[str, Any]:
+    def body(chosen: EventFilter, _: str) -> Mapping[str, Any]:
         plain = {"extensionId": one.id, "sequence": sequence, **core.store.presence(one)}
         if "detailedTelephonyState" in chosen.query:
             return plain | {"activeCalls": [], "totalActiveCalls": 0}

@@ -5,11 +5,13 @@ Routes of the REST application; the rules behind them are in `subscriptions.py` 
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rcex_ws.gateway.call import Socket, json_body, login_of, socket_of
+from rcex_ws.gateway.call import Socket, json_body, login_of, server_of, socket_of
 from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_object
@@ -27,12 +29,16 @@ def routes(core: Core) -> list[Route]:
     def wanted(request: Request) -> Subscription:
         return held.get(login_of(request).owner, request.path_params["subscription_id"])
 
+    def told(request: Request, one: Subscription) -> dict[str, Any]:
+        """Over a WebSocket its URI is the path alone (recorded), over HTTP it is absolute."""
+        return held.body(one, "" if socket_of(request) else server_of(request))
+
     def tie(socket: Socket, one: Subscription, kind: str) -> Response:
         """Let a subscription be served by this WebSocket from now on."""
         core.sessions.bind(socket.session, one)
         filters = [item.text for item in one.filters]
         core.journal.add(kind, connection=socket.id, subscription=one.id, filters=filters)
-        return JSONResponse(held.body(one))
+        return JSONResponse(held.body(one, ""))
 
     async def create(request: Request) -> Response:
         socket = socket_of(request)
@@ -53,10 +59,12 @@ def routes(core: Core) -> list[Route]:
         return tie(socket, one, "resubscribe")
 
     async def read(request: Request) -> Response:
-        return JSONResponse(held.body(wanted(request)))
+        return JSONResponse(told(request, wanted(request)))
 
     async def read_all(request: Request) -> Response:
-        return JSONResponse({"uri": _PATH, "records": [held.body(one) for one in held.of(login_of(request).owner)]})
+        uri = _PATH if socket_of(request) else f"{server_of(request)}{_PATH}"
+        records = [told(request, one) for one in held.of(login_of(request).owner)]
+        return JSONResponse({"uri": uri, "records": records})
 
     async def delete(request: Request) -> Response:
         one = wanted(request)

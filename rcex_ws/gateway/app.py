@@ -6,15 +6,18 @@ one event loop; the thread-safe face for users is `server.Gateway`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Literal
 
 from rcex_ws.gateway import api, api_control, api_messages, api_oauth, api_people, api_subscription
+from rcex_ws.gateway.checks import checked
 from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, Refusal
 from rcex_ws.gateway.front import Front
 from rcex_ws.gateway.options import GatewayOptions
+from rcex_ws.gateway.origin import host_name
 from rcex_ws.gateway.upgrade import WS_PATH
 from rcex_ws.gateway.websocket import Connection
 from rcex_ws.loop import loop_clock
@@ -25,6 +28,10 @@ __all__ = ["PEER_OPTIONS", "GatewayApp"]
 
 # A frozen connection keeps all it is sent, as a half-open one would seem to; RingCentral's own limits are not known.
 PEER_OPTIONS = PeerOptions(max_size=2**24, max_buffer=2**26, compress=False)
+
+_CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1012), *range(3000, 5000)})
+"""What a close frame can bear (RFC 6455, section 7.4)."""
+_LONGEST_REASON = 123
 
 
 class GatewayApp:
@@ -37,15 +44,18 @@ class GatewayApp:
         app: The ASGI application; it raises `ConnectionResetError` for a connection that is to be cut by RST.
         core: The rules and the state.
         ws_uri: The address that wstoken answers give out.
+        open_ws_port: The port of the WebSocket where it listens on all addresses of the machine: then clients are told
+            the one by which they have come.
     """
 
     def __init__(self, options: GatewayOptions | None = None) -> None:
         self.core = Core(options or GatewayOptions(), loop_clock())
         self.ws_uri = self.core.options.public_ws_uri or f"ws://gateway.invalid{WS_PATH}"
+        self.open_ws_port: int | None = None
         self._numbers = count(1)
         self._connections: dict[int, Connection] = {}
         routes = [
-            *api_oauth.routes(self.core, lambda: self.ws_uri, self._close_logged_out),
+            *api_oauth.routes(self.core, self._told_ws_uri, self._look_at_logins),
             *api_subscription.routes(self.core),
             *api_people.routes(self.core),
             *api_messages.routes(self.core),
@@ -62,15 +72,26 @@ class GatewayApp:
         finally:
             del self._connections[connection.id]
 
-    # Faults. The names are those of `Gateway` and of `POST /_gateway/<name>`.
+    # Faults. The names are those of `Gateway` and of `POST /_gateway/<name>`. Wrong arguments are a `ValueError`, those
+    # of a wrong type, too.
 
+    @checked
     def cut(self, code: int | None = None, reason: str = "") -> int:
-        """Cut every WebSocket: by RST, or with a close frame when there is a code; return how many."""
+        """Cut every WebSocket: by RST, or with a close frame when there is a code; return how many.
+
+        Raises:
+            ValueError: If no close frame can bear the code or the reason.
+        """
+        if code is not None and code not in _CLOSE_CODES:
+            raise ValueError(f"code: a close frame has a code from 1000 to 4999, and some of these not: not {code}")
+        if len(reason.encode()) > _LONGEST_REASON:
+            raise ValueError(f"reason: a close frame has room for {_LONGEST_REASON} bytes")
         live = self._live()
         for connection in live:
             connection.cut(code, reason)
         return len(live)
 
+    @checked
     def error(self, code: str = "WSG-902", message: str = "Idle timeout expired", status: int = 408) -> int:
         """Send an Error frame to every WebSocket and close it; return how many."""
         live = self._live()
@@ -92,6 +113,7 @@ class GatewayApp:
             connection.thaw()
         self.core.journal.add("thaw")
 
+    @checked
     def refuse(
         self,
         where: str,
@@ -114,21 +136,24 @@ class GatewayApp:
             message: The text in the body.
 
         Raises:
-            ValueError: If nothing ever happens at such a place, or the status is neither a number nor one of the two
-                words.
+            ValueError: If nothing ever happens at such a place, or no answer can have the status.
         """
-        if not isinstance(status, int) and status not in ("hang", "rst"):
-            raise ValueError(f'a refusal is a status, "hang" or "rst", not {status!r}')
+        if isinstance(status, int) and not 200 <= status <= 599:
+            raise ValueError(f'status: an answer has one from 200 to 599, or "hang" or "rst", not {status}')
+        if retry_after is not None and not 0 <= retry_after < math.inf:
+            raise ValueError(f"retry_after: seconds from now, not {retry_after}")
         self.core.faults.add(
             Refusal(
                 where=where, times=times, status=status, retry_after=retry_after, error_code=error_code, message=message
             )
         )
 
+    @checked
     def fail_recovery(self, code: str = "WSG-1003", times: int | None = 1) -> None:
         """Answer the next recoveries with recoveryState Failed; "WSG-400" gives the Error frame of a bad wsc."""
         self.core.faults.add(RecoveryFault(where="recovery", times=times, code=code))
 
+    @checked
     def answer_fault(
         self,
         where: str,
@@ -146,16 +171,20 @@ class GatewayApp:
             drop: Never send the answer.
             strip: Send it without its "headers" or without its "body".
             delay: Seconds to wait before it.
-            notify: `{"event": ..., "body": ...}`, a notification written before the answer.
+            notify: `{"event": ..., "body": ...}`, a notification written before the answer; a `filter` as for `notify`.
             times: How often; None until `clear_faults`.
 
         Raises:
-            ValueError: If nothing is ever answered at such a place, or `notify` lacks one of its two members.
+            ValueError: If nothing is ever answered at such a place, or `notify` lacks a member.
         """
         if where == "details" and (drop or strip or notify):
             raise ValueError('where="details" takes a delay only; `refuse` can keep ConnectionDetails back')
-        if notify is not None and notify.keys() != {"event", "body"}:
-            raise ValueError("a notification has an event and a body")
+        if notify is not None and (not {"event", "body"} <= notify.keys() <= {"event", "body", "filter"}):
+            raise ValueError("notify: a notification has an event and a body, and perhaps a filter")
+        if notify is not None and not _is_notification(**notify):
+            raise ValueError("notify: the event and the filter are paths, the body is an object")
+        if not 0 <= delay < math.inf:
+            raise ValueError(f"delay: seconds, not {delay}")
         self.core.faults.add(AnswerFault(where=where, times=times, drop=drop, strip=strip, delay=delay, notify=notify))
 
     def clear_faults(self) -> None:
@@ -168,21 +197,32 @@ class GatewayApp:
         Args:
             data: One message or several; `str` goes as text, `bytes` as binary.
             binary: Send `str` as binary too.
+
+        Raises:
+            ValueError: If it is neither text nor bytes.
         """
-        frames = [data] if isinstance(data, str | bytes) else list(data)
+        frames = [data] if isinstance(data, str | bytes) else data
+        if not isinstance(frames, Sequence) or not all(isinstance(frame, str | bytes) for frame in frames):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError("data: one message or several, each of them text or bytes")
         live = self._live()
         for connection in live:
-            connection.send_raw(frames, binary=binary)
+            connection.send_raw(list(frames), binary=binary)
         return len(live)
 
-    def notify(self, event: str, body: dict[str, Any]) -> list[str]:
+    @checked
+    def notify(self, event: str, body: dict[str, Any], filter: str | None = None) -> list[str]:
         """Send a notification to every session whose filters match; return their uuids.
+
+        When there is none, the log says so, and which filters there are.
 
         Args:
             event: Path and query of the event; `~` stands for the first user.
             body: The inner body.
+            filter: The filter that gets it, where RingCentral names an event otherwise than the filter that asked for
+                it: with a query, for a whole account. The notification names the event, then. Without it the event
+                finds its filters by itself, and the notification names the filter, as it mostly does at RingCentral.
         """
-        return self.core.publish(event, body)
+        return self.core.order(event, body, filter)
 
     def log(self) -> list[dict[str, Any]]:
         """Return what happened, oldest first."""
@@ -211,6 +251,17 @@ class GatewayApp:
     def _live(self) -> list[Connection]:
         return [connection for connection in self._connections.values() if connection.is_live]
 
-    def _close_logged_out(self) -> None:
+    def _look_at_logins(self) -> None:
         for connection in self._live():
-            connection.close_if_logged_out()
+            connection.look_at_login()
+
+    def _told_ws_uri(self, server: str) -> str:
+        """Give the address of the WebSocket to a client that came to the REST API by this one."""
+        if self.open_ws_port is None:
+            return self.ws_uri
+        return f"ws://{host_name(server.partition('://')[2])}:{self.open_ws_port}{WS_PATH}"
+
+
+def _is_notification(event: object, body: object, filter: object = None) -> bool:
+    """Tell whether these can be sent."""
+    return isinstance(event, str) and isinstance(body, dict) and (filter is None or isinstance(filter, str))

@@ -6,7 +6,7 @@ Built by `front.py` (HTTP) and `websocket.py` (frames), answered by `front.py`, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import unquote, urlencode
@@ -16,9 +16,11 @@ from starlette.requests import Request
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.sessions import Session
-from rcex_ws.gateway.shapes import as_object
+from rcex_ws.gateway.shapes import as_object, decode
 
-__all__ = ["Answer", "Call", "Caller", "Socket", "json_body", "login_of", "refusal_of", "socket_of"]
+__all__ = ["Answer", "Call", "Caller", "Socket", "json_body", "login_of", "refusal_of", "server_of", "socket_of"]
+
+_LONGEST_JSON = 2**24
 
 
 class Socket(Protocol):
@@ -45,6 +47,7 @@ class Call:
         query: The encoded query.
         headers: Names in lower case.
         body: The raw body, empty for none.
+        server: The address by which the client came, empty when that is not known.
         socket: The WebSocket it came over, None over HTTP.
     """
 
@@ -53,6 +56,7 @@ class Call:
     query: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    server: str = ""
     socket: Socket | None = None
 
     @property
@@ -61,12 +65,12 @@ class Call:
         return "https" if self.socket is None else "websocket"
 
     @classmethod
-    def from_frame(cls, meta: Mapping[str, Any], body: Any, socket: Socket) -> Call:
+    def from_frame(cls, meta: Mapping[str, Any], body: Sequence[Any], socket: Socket) -> Call:
         """Read a ClientRequest.
 
         Args:
             meta: The first element of the frame.
-            body: The second element, None when there is none.
+            body: The second element, if there is one.
             socket: The WebSocket it came over.
         """
         # Not urlsplit: a path of a client may be anything, and that one takes "//[" for a broken host name.
@@ -74,7 +78,7 @@ class Call:
         query = "&".join(filter(None, (own_query, urlencode(as_object(meta.get("query")) or {}, doseq=True))))
         headers = {name.lower(): str(value) for name, value in (as_object(meta.get("headers")) or {}).items()}
         # RingCentral.Net sends "" for "no body" and that works.
-        content = b"" if body is None or body == "" else json.dumps(body).encode()
+        content = b"" if not body or body[0] == "" else json.dumps(body[0]).encode()
         json_type = {"content-type": "application/json"}
         return cls(
             str(meta.get("method", "GET")).upper(),
@@ -82,6 +86,7 @@ class Call:
             query,
             headers | json_type,
             content,
+            socket.session.oauth.server,
             socket,
         )
 
@@ -103,10 +108,11 @@ def refusal_of(problem: Problem) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Tell who calls: the login, and the WebSocket if the call came over one."""
+    """Tell who calls: the login, the WebSocket if the call came over one, and by which address of the server."""
 
     login: OAuthSession | None
     socket: Socket | None
+    server: str
 
 
 def _caller_of(request: Request) -> Caller:
@@ -129,17 +135,24 @@ def socket_of(request: Request) -> Socket | None:
     return _caller_of(request).socket
 
 
+def server_of(request: Request) -> str:
+    """Return the address by which the client came, for the URIs in the answer."""
+    return _caller_of(request).server
+
+
 async def json_body(request: Request) -> dict[str, Any]:
     """Return the JSON object in the body, empty for no body.
 
     Raises:
-        Problem: 400 CMN-100 when it is something else.
+        Problem: 400 CMN-100 when it is something else, 413 when it is larger than a frame can be.
     """
     content = await request.body()
     if not content:
         return {}
+    if len(content) > _LONGEST_JSON:
+        raise Problem(413, "CMN-100", "The request body is too large")
     try:
-        body = as_object(json.loads(content))
+        body = as_object(decode(content))
     except ValueError as error:
         raise Problem(400, "CMN-100", "The request body is not valid JSON") from error
     if body is None:

@@ -6,6 +6,7 @@ thing that needs several of them: to publish an event to every session whose fil
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,14 +18,18 @@ from rcex_ws.gateway.journal import Journal
 from rcex_ws.gateway.limits import RateLimits
 from rcex_ws.gateway.oauth import OAuth
 from rcex_ws.gateway.options import GatewayOptions
-from rcex_ws.gateway.sessions import Frame, Sessions
+from rcex_ws.gateway.sessions import Frame, Session, Sessions
 from rcex_ws.gateway.store import ACCOUNT_ID, Extension, Store
 from rcex_ws.gateway.subscriptions import Subscription, Subscriptions
 
 __all__ = ["Body", "Core"]
 
-Body = Mapping[str, Any] | Callable[[EventFilter], Mapping[str, Any]]
-"""A notification's inner body, or how to make it for the filter that gets it."""
+_logger = logging.getLogger(__name__)
+
+Body = Mapping[str, Any] | Callable[[EventFilter, str], Mapping[str, Any]]
+"""A notification's inner body, or how to make it for the filter that gets it, with URIs at this server."""
+
+UNKNOWN_SERVER = "http://gateway.invalid"
 
 
 class Core:
@@ -33,43 +38,67 @@ class Core:
     Args:
         options: Its knobs.
         now: A monotonic time in seconds.
+
+    Attributes:
+        server: The address of the REST API, for the URIs in answers where the client does not tell by which it came.
     """
 
     def __init__(self, options: GatewayOptions, now: Callable[[], float]) -> None:
         self.options = options
+        self.server = UNKNOWN_SERVER
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
-        self.store = Store(self.clock, options.jwt)
+        self.store = Store(self.clock, options.jwt, options.second_jwt)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock)
-        self.subscriptions = Subscriptions(options, self.clock)
+        self.subscriptions = Subscriptions(options, self.clock, self.store.by_id)
         self.sessions = Sessions(options, self.clock, self.subscriptions)
         self._last_uuid = int(self.clock.wall().timestamp() * 1000) << 20
 
-    def publish(self, event: str, body: Body, owner: Extension | None = None) -> list[str]:
+    def publish(
+        self, event: str, body: Body, owner: Extension | None = None, *, wanted: str | None = None
+    ) -> list[str]:
         """Send a notification to every session whose filters match; a lost session gets it in its buffer.
 
         Args:
             event: Path and query of the event; `~` stands for `owner`.
             body: The inner body.
             owner: Whose event it is, the first extension unless told.
+            wanted: The filter that gets it, where the event does not tell; the notification then names the event as it
+                is, otherwise the filter.
 
         Returns:
             The uuids of the notifications, one per matching subscription.
         """
-        resolved = resolve(event, ACCOUNT_ID, (owner or self.store.extensions[0]).id)
+        extension_id = (owner or self.store.extensions[0]).id
+        resolved = resolve(event, ACCOUNT_ID, extension_id)
+        matched = resolved if wanted is None else resolve(wanted, ACCOUNT_ID, extension_id)
         uuids: list[str] = []
         for subscription in self.subscriptions.live():
-            chosen = best_match(subscription.filters, resolved)
+            chosen = best_match(subscription.filters, matched)
             if chosen is not None:
-                inner = body(chosen) if callable(body) else body
-                frame = self._notification(subscription, chosen, inner)
-                self._deliver(subscription, frame)
+                session = self.sessions.get(subscription.session_id)
+                server = (session and session.oauth.server) or self.server
+                inner = body(chosen, server) if callable(body) else body
+                name = chosen.names(resolved) if wanted is None else resolved.text
+                frame = self._notification(subscription, name, inner)
+                self._deliver(session, frame)
                 uuids.append(frame.meta["messageId"])
         return uuids
 
-    def _notification(self, subscription: Subscription, chosen: EventFilter, inner: Mapping[str, Any]) -> Frame:
+    def order(self, event: str, body: Mapping[str, Any], wanted: str | None = None) -> list[str]:
+        """Publish what somebody asked for, who has to know when it goes to nobody; see `publish`."""
+        uuids = self.publish(event, body, wanted=wanted)
+        if not uuids:
+            looked_for = resolve(wanted or event, ACCOUNT_ID, self.store.extensions[0].id).text
+            filters = sorted({one.text for subscription in self.subscriptions.live() for one in subscription.filters})
+            self.journal.add("unmatched", event=looked_for, filters=filters)
+            known = ", ".join(filters) or "none"
+            _logger.warning("no subscription has a filter for %s; there are these: %s", looked_for, known)
+        return uuids
+
+    def _notification(self, subscription: Subscription, event: str, inner: Mapping[str, Any]) -> Frame:
         self._last_uuid += 1
         number = str(self._last_uuid)
         meta: dict[str, Any] = {
@@ -80,7 +109,7 @@ class Core:
         }
         body = {
             "uuid": number,
-            "event": chosen.text,
+            "event": event,
             "timestamp": iso(self.clock.wall()),
             "subscriptionId": subscription.id,
             "ownerId": subscription.owner.id,
@@ -88,8 +117,7 @@ class Core:
         }
         return Frame(meta, body)
 
-    def _deliver(self, subscription: Subscription, frame: Frame) -> None:
-        session = self.sessions.get(subscription.session_id)
+    def _deliver(self, session: Session | None, frame: Frame) -> None:
         if session is None or not self.sessions.can_recover(session):
             self.note(frame, "dropped")
         elif session.link is not None:

@@ -9,14 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, unquote
 
 __all__ = ["EventFilter", "best_match", "resolve"]
 
 _BODY_PARAMETERS = frozenset({"detailedTelephonyState", "sipData", "withRecordings"})
 """Parameters that shape the notification instead of selecting it."""
 
-_KNOWN_PATHS = ("/restapi/v1.0/", "/team-messaging/v1/")
+_KNOWN_PATHS = ("/restapi/v1.0/", "/restapi/v2/", "/team-messaging/v1/", "/ai/", "/webinar/", "/rcvideo/")
+
+_OF_ACCOUNT = re.compile(r"(/restapi/v1\.0/account/[^/]+)/(presence|telephony/sessions)")
+_OF_EXTENSION = re.compile(r"(/restapi/v1\.0/account/[^/]+)/extension/[^/]+/(presence|telephony/sessions)")
+"""What a filter can ask for of a whole account; each event of it is named after its extension."""
+_OWNER = re.compile(r"/restapi/v1\.0/account/([^/]+)(?:/extension/([^/]+)(?:/([^/]+))?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,28 @@ class EventFilter:
         """Whether it names something that RingCentral could have events for."""
         return self.path.startswith(_KNOWN_PATHS)
 
+    @property
+    def owner(self) -> tuple[str, str, str]:
+        """The account, the extension and the part of its data that it is about; empty where it says nothing of it."""
+        found = _OWNER.match(self.path)
+        return (found[1], found[2] or "", found[3] or "") if found else ("", "", "")
+
+    def is_wider(self, event: EventFilter) -> bool:
+        """Tell whether it asks for what an event is, of all extensions of the account."""
+        own = _OF_ACCOUNT.fullmatch(self.path)
+        theirs = _OF_EXTENSION.fullmatch(event.path)
+        return own is not None and theirs is not None and own.groups() == theirs.groups()
+
+    def names(self, event: EventFilter) -> str:
+        """Return what a notification that it gets is named: the filter itself, unless that is wider than the event."""
+        if not self.is_wider(event):
+            return self.text
+        query = self.text.partition("?")[2]
+        return f"{event.path}?{query}" if query else event.path
+
     def takes(self, event: EventFilter) -> bool:
         """Tell whether a notification of this event goes to this filter."""
-        if self.path != event.path:
+        if self.path != event.path and not self.is_wider(event):
             return False
         offered = event.query
         return all(
@@ -57,9 +81,10 @@ class EventFilter:
 
 
 def resolve(text: str, account_id: str, extension_id: str) -> EventFilter:
-    """Replace `~` by the ids of the user it stands for, and drop a trailing slash of the path."""
+    """Replace `~`, however it is encoded, by the ids of the user it stands for; drop a trailing slash of the path."""
     path, _, query = text.partition("?")
-    path = re.sub(r"/account/~(?=/|$)", f"/account/{account_id}", path.rstrip("/"))
+    path = quote(unquote(path.rstrip("/")), safe="/~!$&'()*+,;=:@")
+    path = re.sub(r"/account/~(?=/|$)", f"/account/{account_id}", path)
     path = re.sub(r"/extension/~(?=/|$)", f"/extension/{extension_id}", path)
     return EventFilter(f"{path}?{query}" if query else path)
 

@@ -13,7 +13,7 @@ from typing import Any
 from rcex_ws.gateway.call import Answer
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import Frame, Opening
-from rcex_ws.gateway.shapes import as_array, as_object
+from rcex_ws.gateway.shapes import as_array, as_object, decode
 
 __all__ = ["answer_frame", "connection_details", "error_frame", "parse", "text_of"]
 
@@ -45,9 +45,10 @@ def connection_details(opening: Opening, options: GatewayOptions, now: datetime)
     return Frame(meta, body | opening.recovery)
 
 
-def error_frame(code: str, message: str, status: int) -> Frame:
-    """Return an Error frame, which is tied to no request."""
-    meta: dict[str, Any] = {"type": "Error", "messageId": str(uuid.uuid4()), "status": status, "headers": {}}
+def error_frame(code: str, message: str, status: int, message_id: object = None) -> Frame:
+    """Return an Error frame, which is tied to no request unless its message id is given."""
+    number = str(uuid.uuid4()) if message_id is None else message_id
+    meta: dict[str, Any] = {"type": "Error", "messageId": number, "status": status, "headers": {}}
     return Frame(meta, {"errorCode": code, "message": message})
 
 
@@ -70,21 +71,21 @@ def answer_frame(meta: dict[str, Any], answer: Answer) -> str:
     return f"[{_dump(meta)},{body if body.startswith('--') else _dump(json.loads(body))}]"
 
 
-def parse(message: bytes) -> tuple[dict[str, Any], Any]:
-    """Split a client frame into meta and body, None for no body.
+def parse(message: bytes) -> tuple[dict[str, Any], list[Any]]:
+    """Split a client frame into its meta and what follows.
 
     Raises:
         ValueError: If it is not a JSON array that begins with an object.
     """
-    frame = as_array(json.loads(message))
+    frame = as_array(decode(message))
     meta = as_object(frame[0]) if frame else None
     if frame is None or meta is None:
         raise ValueError("not a frame")
-    return meta, (frame[1] if len(frame) > 1 else None)
+    return meta, frame[1:]
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def _http_case(name: str) -> str:

@@ -13,11 +13,13 @@ from typing import Any
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rcex_ws.gateway import origin
 from rcex_ws.gateway.call import Answer, Call, Caller, refusal_of
 from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.faults import AnswerFault, Refusal
 from rcex_ws.gateway.limits import group_of
 from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.origin import complaint
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["Front"]
@@ -49,23 +51,27 @@ class Front:
         Raises:
             ConnectionResetError: If a fault wants the connection cut instead.
         """
-        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith(_CONTROL):
+        if scope["type"] != "http" or scope["path"] == "/":
             await self._application(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["path"].startswith(_CONTROL):
+            why = complaint(headers, self._own_names())
+            if why is None:
+                await self._application(scope, receive, send)
+            else:
+                await _send(refusal_of(Problem(403, "CMN-401", why)), send)
+            return
         path = scope["path"].rstrip("/") or "/"
+        server = origin.server_of(headers.get("host", "")) or self._core.server
         query = scope["query_string"].decode("latin-1")
-        call = Call(scope["method"], path, query, headers, await _read(receive))
+        call = Call(scope["method"], path, query, headers, await _read(receive), server)
         answer = await self.answer(call)
         if answer is None:
             while (await receive())["type"] != "http.disconnect":
                 pass
             return
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-        if answer.status != 204:
-            raw.append((b"content-length", str(len(answer.body)).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-        await send({"type": "http.response.body", "body": answer.body})
+        await _send(answer, send)
 
     async def answer(self, call: Call) -> Answer | None:
         """Answer one request, however it came.
@@ -92,9 +98,14 @@ class Front:
         self._note(call, answer.status)
         return answer if fault is None else await self._spoil(answer, fault)
 
+    def _own_names(self) -> set[str]:
+        """Return what the gateway was told that it is called."""
+        uri = self._core.options.public_ws_uri or ""
+        return {origin.host_name(address.partition("://")[2]) for address in (uri, self._core.server)} - {""}
+
     async def _spoil(self, answer: Answer, fault: AnswerFault) -> Answer | None:
         if fault.notify is not None:
-            self._core.publish(fault.notify["event"], fault.notify["body"])
+            self._core.order(fault.notify["event"], fault.notify["body"], fault.notify.get("filter"))
         await anyio.sleep(fault.delay)
         if fault.drop:
             return None
@@ -112,7 +123,7 @@ class Front:
             verdict = self._core.limits.check(group_of(call.method, call.path), who, self._core.clock.now())
             headers = {name.lower(): value for name, value in verdict.headers().items()}
             verdict.enforce()
-            answer = await self._run(call, Caller(login, call.socket))
+            answer = await self._run(call, Caller(login, call.socket, call.server or self._core.server))
         except Problem as problem:
             answer = refusal_of(problem)
         request_id = {"rcrequestid": str(uuid.uuid4())}
@@ -123,7 +134,10 @@ class Front:
             if call.path.startswith("/restapi/oauth/"):
                 # RingCentral's SDK documents that these calls are not possible here; the wording is ours.
                 raise Problem(403, "CMN-408", "This resource is not available over a WebSocket")
-            return call.socket.session.oauth
+            login = call.socket.session.oauth
+            if not login.alive(self._core.clock.now()):
+                raise Problem(401, "OAU-213", "Token not found or expired")
+            return login
         if call.path in _OPEN_PATHS or (call.path.startswith("/restapi/oauth/") and not call.path.endswith("/wstoken")):
             return None
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
@@ -169,6 +183,14 @@ class Front:
         if not call.path.startswith("/restapi/oauth/"):  # a token may stand in that query
             facts["query"] = call.query
         self._core.journal.add("request", via=call.via, method=call.method, path=call.path, status=status, **facts)
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    if answer.status != 204:
+        raw.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def _read(receive: Receive) -> bytes:

@@ -4,7 +4,7 @@ The REST API runs on it, and that of the fake Slack. Servers for production have
 connection of a request, and take their time to stop, which every test would pay. An application that raises
 `ConnectionResetError` gets the reset; one that waits for "http.disconnect" instead of answering hangs.
 
-One request after the other on a kept-alive connection; bodies are collected, in both directions.
+One request after the other on a kept-alive connection; bodies are collected, in both directions, up to a bound.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
 
+import anyio
 import h11
 
 from rcex_ws.websocket.listen import accept_all
@@ -28,6 +29,12 @@ __all__ = ["Application", "Message", "Receive", "Scope", "Send", "serve_http"]
 _logger = logging.getLogger(__name__)
 
 _READ_SIZE = 2**16
+_LONGEST_BODY = 50 * 2**20
+"""Bytes; that much RingCentral takes for the documents of a fax."""
+_MOST_BEHIND = 2**20
+"""Bytes that may come behind a request before it is answered."""
+_LINGER = 5.0
+"""Seconds in which a client may send what nobody wants, so that it reads the answer instead of a reset."""
 _BODILESS = (204, 304)  # RFC 9110, section 6.4.1
 
 Scope = MutableMapping[str, Any]
@@ -49,8 +56,8 @@ async def serve_http(
     """
 
     async def serve_one(sock: socket.socket) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else some answers wait 40 ms
         try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else some answers wait 40 ms
             client = sock.getpeername()
             reader, writer = await _streams(sock, ssl_context)
         except OSError:
@@ -59,6 +66,8 @@ async def serve_http(
             await _Connection(reader, writer, client, application).serve()
         except (OSError, EOFError):
             pass  # the ordinary ways for a connection to end
+        except Exception:  # a bug in what serves one client must not end the others
+            _logger.exception("serving a connection failed")
         finally:
             writer.transport.abort()
 
@@ -73,6 +82,18 @@ async def _streams(
     protocol = asyncio.StreamReaderProtocol(reader)
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, sock, ssl=ssl_context)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+class _TooLarge(h11.RemoteProtocolError):
+    """Report a body that nobody keeps."""
+
+    def __init__(self) -> None:
+        super().__init__("the body is too large", error_status_hint=413)
+
+
+def _announced(request: h11.Request) -> int:
+    """Return the length of a body that is said before it comes; h11 has checked that it is a number."""
+    return int(next((value for name, value in request.headers if name == b"content-length"), b"0"))
 
 
 class _Connection:
@@ -95,11 +116,20 @@ class _Connection:
                 self._http.start_next_cycle()
         except h11.RemoteProtocolError as exc:
             if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                await self._write(exc.error_status_hint, [(b"connection", b"close")], b"")
+                await self._turn_away(exc.error_status_hint)
+
+    async def _turn_away(self, status: int) -> None:
+        """Answer what is not read to its end, and wait until the client has heard it."""
+        await self._write(status, [(b"connection", b"close")], b"")
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        with anyio.move_on_after(_LINGER):
+            while await self._reader.read(_READ_SIZE):
+                pass
 
     async def _read_request(self) -> tuple[h11.Request, bytes]:
         request: h11.Request | None = None
-        body: list[bytes] = []
+        body = bytearray()  # not a list of pieces: they may be of two bytes each
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -111,10 +141,14 @@ class _Connection:
                 self._http.receive_data(data)
             elif isinstance(event, h11.Request):
                 request = event
+                if _announced(event) > _LONGEST_BODY:
+                    raise _TooLarge
             elif isinstance(event, h11.Data):
-                body.append(bytes(event.data))
+                body += event.data
+                if len(body) > _LONGEST_BODY:
+                    raise _TooLarge
             elif isinstance(event, h11.EndOfMessage) and request is not None:
-                return request, b"".join(body)
+                return request, bytes(body)
             else:
                 raise EOFError
 
@@ -125,8 +159,10 @@ class _Connection:
 
         async def receive() -> Message:
             if not pending:
-                while data := await self._reader.read(_READ_SIZE):
+                behind = 0
+                while behind <= _MOST_BEHIND and (data := await self._reader.read(_READ_SIZE)):
                     self._http.receive_data(data)  # the next request, before this one is answered
+                    behind += len(data)
                 pending.append({"type": "http.disconnect"})
             return pending[0] if pending[0]["type"] == "http.disconnect" else pending.pop()
 
@@ -147,7 +183,11 @@ class _Connection:
             status, headers, parts = 500, [], [b"Internal Server Error"]
         if pending and pending[0]["type"] == "http.disconnect":
             return False
-        await self._write(status, headers, b"".join(parts), bodiless=request.method == b"HEAD")
+        try:
+            await self._write(status, headers, b"".join(parts), bodiless=request.method == b"HEAD")
+        except h11.LocalProtocolError:
+            _logger.exception("an application gave an answer that cannot be sent")
+            return False
         return True
 
     def _scope(self, request: h11.Request) -> Scope:

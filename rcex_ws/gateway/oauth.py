@@ -12,6 +12,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TypeVar
 
 from rcex_ws.gateway.clock import Clock
 from rcex_ws.gateway.options import GatewayOptions
@@ -23,21 +24,38 @@ __all__ = ["OAuth", "OAuthSession"]
 
 @dataclass(slots=True, eq=False)
 class OAuthSession:
-    """Hold one login: it lives through its refreshes and ends with revoke, expiry or too many logins."""
+    """Hold one login: it lives through its refreshes and ends with revoke, expiry or too many logins.
+
+    Args:
+        id: Names it in the record.
+        owner: Whose it is.
+        server: The address by which the client came, for the URIs in what it is told where no address is known.
+    """
 
     id: int
     owner: Extension
+    server: str
     access_token: str = field(repr=False)
     access_expires_at: float
     refresh_token: str = field(repr=False)
     refresh_expires_at: float
     spent_refresh_token: str | None = field(default=None, repr=False)
     spent_until: float = 0.0
-    ended: bool = False
+    ended_at: float | None = None
 
     def alive(self, now: float) -> bool:
         """Tell whether the access token is still good."""
-        return not self.ended and now < self.access_expires_at
+        return self.ended_at is None and now < self.access_expires_at
+
+    def sockets_end_at(self, grace: float) -> float:
+        """Return when its WebSockets are closed: a while after its end, so that a client can finish."""
+        return self.access_expires_at if self.ended_at is None else min(self.access_expires_at, self.ended_at + grace)
+
+
+_CODE_LIFE = 600
+"""Seconds; RFC 6749, section 4.1.2, recommends ten minutes at most."""
+_MOST_CODES = 100
+_MOST_WSTOKENS = 1000
 
 
 @dataclass(slots=True)
@@ -53,6 +71,10 @@ class _Code:
     redirect_uri: str
     challenge: str | None
     challenge_method: str | None
+    expires_at: float
+
+
+_Passing = TypeVar("_Passing", _WsToken, _Code)
 
 
 class OAuth:
@@ -67,28 +89,45 @@ class OAuth:
         self._options = options
         self._clock = clock
         self.client_id = options.client_id or secrets.token_urlsafe(16)
-        self.client_secret = options.client_secret or secrets.token_urlsafe(32)
+        secret = options.client_secret
+        self.client_secret = secrets.token_urlsafe(32) if secret is None else secret
         self._ids = count(1)
         self._sessions: list[OAuthSession] = []
         self._codes: dict[str, _Code] = {}
         self._wstokens: dict[str, _WsToken] = {}
 
-    def check_client(self, client_id: str | None, client_secret: str | None) -> None:
-        """Accept the application; without a secret it is a public client.
+    def check_client_id(self, client_id: str | None) -> None:
+        """Accept the application where it cannot prove who it is: in a browser.
 
         Raises:
-            Problem: 401 for an unknown id or a wrong secret.
+            Problem: 401 for an unknown id.
         """
-        if client_id != self.client_id or client_secret not in (None, self.client_secret):
+        if client_id != self.client_id:
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
 
-    def log_in(self, owner: Extension) -> OAuthSession:
-        """Start an OAuth session; the oldest of the user ends when there are too many."""
+    def check_client(self, client_id: str | None, client_secret: str | None) -> None:
+        """Accept the application; one that has a secret must tell it.
+
+        Raises:
+            Problem: 401 for an unknown id, or a wrong or missing secret.
+        """
+        self.check_client_id(client_id)
+        if not secrets.compare_digest((client_secret or "").encode(), self.client_secret.encode()):
+            raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
+
+    def log_in(self, owner: Extension, server: str = "") -> OAuthSession:
+        """Start an OAuth session; the oldest of the user ends when there are too many.
+
+        Args:
+            owner: Whose it is.
+            server: The address by which the client came.
+        """
         now = self._clock.now()
-        mine = [one for one in self._sessions if one.owner is owner and not one.ended]
-        for oldest in mine[: len(mine) + 1 - self._options.max_oauth_sessions]:
+        self._sessions = [one for one in self._sessions if now < max(one.refresh_expires_at, one.access_expires_at)]
+        mine = [one for one in self._sessions if one.owner is owner]
+        for oldest in mine[: max(0, len(mine) + 1 - self._options.max_oauth_sessions)]:
             self.end(oldest)
-        session = OAuthSession(next(self._ids), owner, "", now, "", now)
+        session = OAuthSession(next(self._ids), owner, server, "", now, "", now)
         self._new_pair(session)
         self._sessions.append(session)
         return session
@@ -101,8 +140,6 @@ class OAuth:
         """
         now = self._clock.now()
         for session in self._sessions:
-            if session.ended:
-                continue
             if refresh_token == session.refresh_token and now < session.refresh_expires_at:
                 session.spent_refresh_token = refresh_token
                 session.spent_until = now + self._options.refresh_token_grace
@@ -117,7 +154,9 @@ class OAuth:
     ) -> str:
         """Return an authorization code, good once."""
         code = secrets.token_urlsafe(24)
-        self._codes[code] = _Code(owner, redirect_uri, challenge, challenge_method)
+        expires_at = self._clock.now() + _CODE_LIFE
+        self._codes[code] = _Code(owner, redirect_uri, challenge, challenge_method, expires_at)
+        self._drop_old()
         return code
 
     def redeem_code(self, code: str, redirect_uri: str, verifier: str | None) -> Extension:
@@ -127,7 +166,8 @@ class OAuth:
             Problem: 400 invalid_grant for a wrong code, redirect URI or PKCE verifier.
         """
         issued = self._codes.pop(code, None)
-        if issued is None or issued.redirect_uri != redirect_uri or not _proves(issued, verifier):
+        good = issued is not None and self._clock.now() < issued.expires_at and issued.redirect_uri == redirect_uri
+        if issued is None or not good or not _proves(issued, verifier):
             raise Problem(400, "OAU-211", "Authorization code is invalid or expired", oauth_error="invalid_grant")
         return issued.owner
 
@@ -146,20 +186,22 @@ class OAuth:
     def revoke(self, token: str) -> OAuthSession | None:
         """End the session that an access or refresh token belongs to; an unknown token is no error (RFC 7009)."""
         for session in self._sessions:
-            if token in (session.access_token, session.refresh_token) and not session.ended:
+            if token in (session.access_token, session.refresh_token):
                 self.end(session)
                 return session
         return None
 
     def end(self, session: OAuthSession) -> None:
         """End a session: none of its tokens works any more."""
-        session.ended = True
+        session.ended_at = self._clock.now()
+        self._sessions.remove(session)
         self._wstokens = {token: held for token, held in self._wstokens.items() if held.session is not session}
 
     def issue_wstoken(self, session: OAuthSession) -> str:
         """Return a token that opens a WebSocket for this session."""
         token = secrets.token_urlsafe(96)
         self._wstokens[token] = _WsToken(session, self._clock.now() + self._options.wstoken_expires_in)
+        self._drop_old()
         return token
 
     def redeem_wstoken(self, token: str | None) -> OAuthSession:
@@ -177,12 +219,30 @@ class OAuth:
         held.used = True
         return held.session
 
+    def held(self) -> dict[str, int]:
+        """Count what is kept: it stays bounded however long the gateway runs."""
+        self._drop_old()
+        return {"logins": len(self._sessions), "wstokens": len(self._wstokens), "codes": len(self._codes)}
+
+    def _drop_old(self) -> None:
+        now = self._clock.now()
+        _prune(self._wstokens, _MOST_WSTOKENS, now)
+        _prune(self._codes, _MOST_CODES, now)
+
     def _new_pair(self, session: OAuthSession) -> None:
         now = self._clock.now()
         session.access_token = secrets.token_urlsafe(48)
         session.access_expires_at = now + self._options.access_token_expires_in
         session.refresh_token = secrets.token_urlsafe(48)
         session.refresh_expires_at = now + self._options.refresh_token_expires_in
+
+
+def _prune(held: dict[str, _Passing], most: int, now: float) -> None:
+    """Forget what is over; the oldest, too, when there are too many."""
+    for key in [key for key, one in held.items() if now >= one.expires_at]:
+        del held[key]
+    for key in list(held)[: max(0, len(held) - most)]:
+        del held[key]
 
 
 def _proves(issued: _Code, verifier: str | None) -> bool:

@@ -22,6 +22,8 @@ class GatewayOptions:
         refresh_token_grace: How long a used refresh token still returns the pair it was exchanged for.
         max_oauth_sessions: Parallel logins per user and app; one more ends the oldest, with its WebSockets.
         wstoken_expires_in: Life of a wstoken, the token that opens a WebSocket.
+        logout_grace: How long the WebSockets of a login that was revoked, or pushed out by a newer one, stay open;
+            what is asked over them meanwhile is answered with 401.
         single_use_wstoken: Whether a wstoken opens only one WebSocket. The documentation says so, yet the official
             JavaScript client reuses its token for every reconnect and works, hence the default.
         recovery_timeout: How long after its loss a session can be recovered.
@@ -40,8 +42,10 @@ class GatewayOptions:
         disabled_filters: Event filters that a subscription is silently not granted (`disabledFilters`).
         public_ws_uri: The WebSocket address told to clients, when a proxy stands before the real one.
         client_id: Of the one application; generated at each start unless given.
-        client_secret: Of the one application; generated likewise.
+        client_secret: Of the one application; generated likewise. An empty one makes it a public client, which has
+            none; otherwise the application must tell it.
         jwt: The credential that logs in as the first user; generated likewise.
+        second_jwt: The credential that logs in as the second user; generated likewise.
     """
 
     access_token_expires_in: float = 3600
@@ -49,6 +53,7 @@ class GatewayOptions:
     refresh_token_grace: float = 10
     max_oauth_sessions: int = 5
     wstoken_expires_in: float = 60
+    logout_grace: float = 5
     single_use_wstoken: bool = False
     recovery_timeout: float = 180
     recovery_buffer_size: int = 100
@@ -68,3 +73,4 @@ class GatewayOptions:
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
     jwt: str | None = field(default=None, repr=False)
+    second_jwt: str | None = field(default=None, repr=False)

@@ -27,6 +27,9 @@ from rcex_ws.websocket.listen import bind, serve
 
 __all__ = ["Gateway"]
 
+_OWN_HOSTS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""What listens everywhere, and where this machine itself finds it."""
+
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
@@ -47,7 +50,8 @@ class Gateway:
     Args:
         port: Port of the REST API; 0 takes any free one.
         ws_port: Port of the WebSocket; 0 takes any free one.
-        host: Address to listen on.
+        host: Address to listen on; "0.0.0.0" or "::" listens on all of the machine, for a container. Clients are then
+            told the address by which they have come, unless there is a `public_ws_uri`.
         options: The fields of `GatewayOptions`.
 
     Raises:
@@ -74,6 +78,7 @@ class Gateway:
         self._host = host
         self._port = port
         self._ws_port = ws_port
+        self._watcher: Callable[[dict[str, Any]], None] | None = None
         self._gateway: GatewayApp | None = None
         self._portal: BlockingPortal | None = None
         self._portal_context: AbstractContextManager[BlockingPortal] | None = None
@@ -88,8 +93,10 @@ class Gateway:
         except (OSError, OverflowError):
             rest.close()
             raise
-        self.server = f"http://{self._host}:{rest.getsockname()[1]}"
-        self.ws_uri = f"ws://{self._host}:{web_socket.getsockname()[1]}{WS_PATH}"
+        own_host = _OWN_HOSTS.get(self._host, self._host)
+        own_host = f"[{own_host}]" if ":" in own_host else own_host
+        self.server = f"http://{own_host}:{rest.getsockname()[1]}"
+        self.ws_uri = f"ws://{own_host}:{web_socket.getsockname()[1]}{WS_PATH}"
         self._portal_context = start_blocking_portal("asyncio")
         self._portal = self._portal_context.__enter__()
         self._main, gateway = self._portal.start_task(self._run, rest, web_socket)
@@ -129,6 +136,16 @@ class Gateway:
     notify = _in_its_thread(GatewayApp.notify)
     clear_log = _in_its_thread(GatewayApp.clear_log)
 
+    def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:
+        """Have a function called, in the gateway's thread, with each entry of the log; to be said before it starts.
+
+        Raises:
+            RuntimeError: If it has started.
+        """
+        if self._portal is not None:
+            raise RuntimeError("the gateway has started")
+        self._watcher = watcher
+
     def log(self) -> list[dict[str, Any]]:
         """Return what happened, oldest first; after the end of the gateway, all that had happened."""
         if self._portal is None and self._gateway is not None:
@@ -149,7 +166,12 @@ class Gateway:
     ) -> None:
         self._stop = anyio.Event()
         gateway = GatewayApp(self.options)
+        gateway.core.server = self.server
         gateway.ws_uri = self.options.public_ws_uri or self.ws_uri
+        if self._host in _OWN_HOSTS and not self.options.public_ws_uri:
+            gateway.open_ws_port = web_socket.getsockname()[1]
+        if self._watcher is not None:
+            gateway.core.journal.watch(self._watcher)
         with rest, web_socket:
             async with anyio.create_task_group() as group:
                 group.start_soon(serve_http, rest, gateway.app)

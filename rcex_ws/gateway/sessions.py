@@ -12,6 +12,9 @@ tied to the session any more.
 from __future__ import annotations
 
 import base64
+import binascii
+import hashlib
+import hmac
 import secrets
 import uuid
 from collections import deque
@@ -87,7 +90,7 @@ class Opening:
         session: The session it got.
         recovery: Members for the body of ConnectionDetails, empty when no wsc was given.
         replay: Frames missed while the session was lost.
-        given_up: Frames that were buffered for the session that could not be recovered.
+        given_up: Frames that were buffered for sessions that cannot be recovered, or not any more.
     """
 
     session: Session
@@ -97,7 +100,10 @@ class Opening:
 
 
 class Sessions:
-    """Hold every session ever made, by each token it was given.
+    """Hold the sessions that are connected or can be recovered.
+
+    A wsc says itself that it is one of ours, and of which session, so nothing has to be kept for the day on which it
+    comes back; one of a session that is forgotten is too late.
 
     Args:
         options: Recovery window and size of the buffer.
@@ -109,7 +115,8 @@ class Sessions:
         self._options = options
         self._clock = clock
         self._subscriptions = subscriptions
-        self._by_token: dict[str, Session] = {}
+        self._key = secrets.token_bytes(32)
+        self._lost: deque[tuple[float, Session]] = deque()
         self._by_id: dict[str, Session] = {}
 
     def open(self, oauth: OAuthSession, link: Link, wsc: str | None = None, fail_with: str | None = None) -> Opening:
@@ -124,17 +131,20 @@ class Sessions:
         Raises:
             MalformedWsc: If the wsc is garbage.
         """
-        if wsc is None:
-            return Opening(self._new(oauth, link), {})
-        session = self._by_token.get(wsc)
-        if session is None or fail_with == MALFORMED:
+        session_id = None if wsc is None else self._session_id(wsc)
+        if fail_with == MALFORMED:
             raise MalformedWsc
+        given_up = self._forget()
+        if session_id is None:
+            return Opening(self._new(oauth, link), {}, given_up=given_up)
+        session = self._by_id.get(session_id)
         code = fail_with or self._obstacle(session, oauth)
-        if code is not None:
-            given_up = self._forfeit(session) if session.oauth is oauth else []
-            recovery = {"recoveryState": "Failed", "recoveryErrorCode": code}
+        if session is None or code is not None:
+            if session is not None and session.oauth is oauth:
+                given_up += self._forfeit(session)
+            recovery = {"recoveryState": "Failed", "recoveryErrorCode": code or NO_CONTEXT}
             return Opening(self._new(oauth, link), recovery, given_up=given_up)
-        return Opening(session, {"recoveryState": "Successful"}, self._recover(session, link))
+        return Opening(session, {"recoveryState": "Successful"}, self._recover(session, link), given_up)
 
     def lose(self, link: Link) -> bool:
         """Note that a connection is gone; return False when its session was already lost or taken over."""
@@ -143,6 +153,7 @@ class Sessions:
             return False
         session.link = None
         session.lost_at = self._clock.now()
+        self._lost.append((session.lost_at, session))
         subscription = self._subscriptions.find(session.subscription_id)
         if subscription is not None:
             subscription.expires_at = session.lost_at + LIFE
@@ -185,9 +196,40 @@ class Sessions:
     def renew_wsc(self, session: Session) -> None:
         """Give a session its next wsc; the earlier ones keep naming it."""
         session.sequence += 1
-        text = f"{session.id}|{session.sequence}|{secrets.token_urlsafe(96)}"
-        session.token = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-        self._by_token[session.token] = session
+        text = f"{session.id}|{session.sequence}|{secrets.token_urlsafe(64)}"
+        session.token = base64.urlsafe_b64encode(f"{text}|{self._seal(text)}".encode()).decode().rstrip("=")
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def _seal(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+    def _session_id(self, wsc: str) -> str:
+        """Return the id of the session that a wsc names.
+
+        Raises:
+            MalformedWsc: If it is none that we have given.
+        """
+        try:
+            whole = base64.b64decode(wsc + "=" * (-len(wsc) % 4), altchars=b"-_", validate=True).decode()
+        except (binascii.Error, ValueError) as error:
+            raise MalformedWsc from error
+        text, _, seal = whole.rpartition("|")
+        if not hmac.compare_digest(seal.encode(), self._seal(text).encode()):
+            raise MalformedWsc
+        return text.partition("|")[0]
+
+    def _forget(self) -> list[Frame]:
+        """Forget the sessions whose window is over; a wsc of theirs is too late. Return what waited for them."""
+        given_up: list[Frame] = []
+        while self._lost and self._clock.now() >= self._lost[0][0] + self._options.recovery_timeout:
+            lost_at, session = self._lost.popleft()
+            if session.lost_at == lost_at:
+                self._by_id.pop(session.id, None)
+                given_up += session.buffer
+                session.buffer.clear()
+        return given_up
 
     def _new(self, oauth: OAuthSession, link: Link) -> Session:
         buffer: deque[Frame] = deque(maxlen=self._options.recovery_buffer_size)
@@ -196,7 +238,9 @@ class Sessions:
         self.renew_wsc(session)
         return session
 
-    def _obstacle(self, session: Session, oauth: OAuthSession) -> str | None:
+    def _obstacle(self, session: Session | None, oauth: OAuthSession) -> str | None:
+        if session is None:
+            return NO_CONTEXT
         if session.oauth is not oauth:
             return FOREIGN_SESSION
         if self._subscriptions.find(session.subscription_id) is None or not self.can_recover(session):

@@ -21,6 +21,10 @@ ACCOUNT_ID = "37439510"
 
 _API = "/restapi/v1.0"
 
+_MOST_MESSAGES = 10_000
+_MOST_BYTES = 2**28
+"""Of all texts and files together. A gateway may run for days in a shell; the oldest messages go first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extension:
@@ -57,10 +61,11 @@ class Message:
     owner: Extension
     facts: dict[str, Any]
     attachments: list[Attachment] = field(default_factory=list[Attachment])
+    size: int = 0
 
-    def body(self) -> dict[str, Any]:
-        """Return the message as the message store answers it."""
-        uri = f"{self.owner.uri}/message-store/{self.id}"
+    def body(self, server: str) -> dict[str, Any]:
+        """Return the message as the message store answers it, with URIs at this server."""
+        uri = f"{server}{self.owner.uri}/message-store/{self.id}"
         files = [
             {
                 "id": int(file.id),
@@ -79,17 +84,19 @@ class Store:
 
     Args:
         clock: Source of the dates in messages.
-        jwt: The credential of the first extension; None makes one, as for the others.
+        jwt: The credential of the first extension; None makes one.
+        second_jwt: That of the second extension, likewise.
     """
 
-    def __init__(self, clock: Clock, jwt: str | None) -> None:
+    def __init__(self, clock: Clock, jwt: str | None = None, second_jwt: str | None = None) -> None:
         self._clock = clock
         self._ids = count(1001001)
         self.extensions = [
             _extension("62264425016", "101", "Ada Ring", jwt),
-            _extension("62264425017", "102", "Bob Central", None),
+            _extension("62264425017", "102", "Bob Central", second_jwt),
         ]
         self.messages: dict[tuple[str, int], Message] = {}
+        self._bytes = 0
         self._presence: dict[str, dict[str, Any]] = {}
         self._presence_sequence = count(1)
 
@@ -99,7 +106,7 @@ class Store:
 
     def by_jwt(self, jwt: str) -> Extension | None:
         """Find the extension whose JWT credential this is."""
-        return next((one for one in self.extensions if secrets.compare_digest(one.jwt, jwt)), None)
+        return next((one for one in self.extensions if secrets.compare_digest(one.jwt.encode(), jwt.encode())), None)
 
     def by_password(self, username: str, password: str) -> Extension | None:
         """Find the extension of a user name and its password."""
@@ -155,8 +162,12 @@ class Store:
             "messageStatus": "Received" if direction == "Inbound" else "Sent",
         }
         attachments = [Attachment(str(next(self._ids)), *file) for file in files]
-        message = Message(next(self._ids), owner, common | dict(facts), attachments)
+        size = len(str(facts)) + sum(len(file.content) for file in attachments)
+        message = Message(next(self._ids), owner, common | dict(facts), attachments, size)
         self.messages[owner.id, message.id] = message
+        self._bytes += message.size
+        while len(self.messages) > _MOST_MESSAGES or (self._bytes > _MOST_BYTES and len(self.messages) > 1):
+            self.delete_message(next(iter(self.messages.values())))
         return message
 
     def mark_message(self, message: Message, read_status: str) -> None:
@@ -166,6 +177,7 @@ class Store:
     def delete_message(self, message: Message) -> None:
         """Forget a message with its attachments."""
         del self.messages[message.owner.id, message.id]
+        self._bytes -= message.size
 
     def messages_of(self, owner: Extension) -> Iterator[Message]:
         """Yield the messages of an extension, newest first."""

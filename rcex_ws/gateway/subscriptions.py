@@ -7,7 +7,7 @@ Sources: RingCentral's API reference of /restapi/v1.0/subscription and the recor
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,6 +23,13 @@ __all__ = ["LIFE", "Subscription", "Subscriptions"]
 
 LIFE = 86399
 """Seconds that a WebSocket subscription lives on after its connection is gone (recorded 2021 and 2025)."""
+
+
+_MOST_CHARACTERS = 2**21
+"""Of all filters of a subscription. RingCentral's own bound is not known; what is kept must have one."""
+
+_PRIVATE = ("message-store", "voicemail", "fax")
+"""The parts of an extension's data that nobody else gets events of (RingCentral's error codes, SUB-405)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,11 +56,13 @@ class Subscriptions:
     Args:
         options: The limit per user, and the filters not granted.
         clock: Source of time.
+        by_id: Finds an extension by its id or its number.
     """
 
-    def __init__(self, options: GatewayOptions, clock: Clock) -> None:
+    def __init__(self, options: GatewayOptions, clock: Clock, by_id: Callable[[str], Extension | None]) -> None:
         self._options = options
         self._clock = clock
+        self._by_id = by_id
         self._all: dict[str, Subscription] = {}
 
     def create(self, owner: Extension, filters: object, replaces: str | None = None) -> Subscription:
@@ -65,7 +74,8 @@ class Subscriptions:
             replaces: Id of the one that it will take the place of, which does not count against the limit.
 
         Raises:
-            Problem: 400 SUB-508 for bad filters, 403 SUB-505 when the user has too many.
+            Problem: 400 SUB-508 for bad filters, 403 SUB-405 and others for what is not the user's, 403 SUB-505 when
+                the user has too many.
         """
         granted, disabled = self._granted(owner, filters)
         if len([one for one in self.of(owner) if one.id != replaces]) >= self._options.max_subscriptions:
@@ -78,7 +88,7 @@ class Subscriptions:
         """Give a subscription other filters; None renews it as it is.
 
         Raises:
-            Problem: 400 SUB-508 for bad filters.
+            Problem: 400 SUB-508 for bad filters, 403 SUB-405 and others for what is not the user's.
         """
         if filters is not None:
             one.filters, one.disabled = self._granted(one.owner, filters)
@@ -112,11 +122,11 @@ class Subscriptions:
         """Remove a subscription."""
         self._all.pop(one.id, None)
 
-    def body(self, one: Subscription) -> dict[str, Any]:
-        """Return the subscription as RingCentral answers it."""
+    def body(self, one: Subscription, server: str) -> dict[str, Any]:
+        """Return the subscription as RingCentral answers it, with a URI at this server."""
         remaining = LIFE if one.expires_at is None else max(0, int(one.expires_at - self._clock.now()))
         body: dict[str, Any] = {
-            "uri": one.uri,
+            "uri": f"{server}{one.uri}",
             "id": one.id,
             "creationTime": one.created,
             "status": "Active",
@@ -139,15 +149,35 @@ class Subscriptions:
         texts = as_array(filters)
         if not texts:
             raise Problem(400, "SUB-508", "Event filters are not specified or malformed")
+        if sum(len(text) for text in _strings(texts)) > _MOST_CHARACTERS:
+            raise Problem(400, "SUB-508", "Event filters are too long")
         resolved: list[EventFilter] = []
         for text in _strings(texts):
             one = resolve(text, ACCOUNT_ID, owner.id)
             if not one.is_valid:
-                raise Problem(400, "SUB-508", f"Event filter [{text}] is not supported")
-            resolved.append(one)
+                raise Problem(400, "SUB-508", f"Event filter [{text[:200]}] is not supported")
+            resolved.append(self._allowed(owner, one))
         unwanted = {resolve(text, ACCOUNT_ID, owner.id).text for text in self._options.disabled_filters}
         granted = [one for one in resolved if one.text not in unwanted]
         return granted, [one for one in resolved if one.text in unwanted]
+
+    def _allowed(self, owner: Extension, wanted: EventFilter) -> EventFilter:
+        """Return a filter with the id of its extension, which may be given by its number.
+
+        Raises:
+            Problem: 403 if the extension does not exist or the user may not have its events.
+        """
+        account, number, part = wanted.owner
+        if account and account != ACCOUNT_ID:
+            raise Problem(403, "SUB-406", "Not allowed subscribe for events to extensions of other account")
+        if not number:
+            return wanted
+        watched = self._by_id(number)
+        if watched is None:
+            raise Problem(403, "SUB-408", "Not allowed subscribe for unknown user")
+        if watched is not owner and part in _PRIVATE:
+            raise Problem(403, "SUB-405", "Not allowed subscribe for messages to other extensions")
+        return resolve(wanted.text.replace(f"/extension/{number}", "/extension/~", 1), ACCOUNT_ID, watched.id)
 
 
 def _strings(items: Iterable[object]) -> Iterable[str]:

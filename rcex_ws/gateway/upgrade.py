@@ -20,6 +20,9 @@ __all__ = ["WS_PATH", "Admission", "admit"]
 
 WS_PATH = "/ws"
 
+_NO_TOKEN = 4400
+"""How RingCentral closes a WebSocket that was asked for without a wstoken; it accepts it first (seen 2026)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -42,7 +45,7 @@ async def admit(number: int, peer: ServerPeer, core: Core) -> Admission | None:
     """
     path, _, text = peer.request.path.partition("?")
     query = dict(parse_qsl(text))
-    bearer = peer.request.headers.get("authorization", "").removeprefix("Bearer ")
+    wstoken = query.get("access_token") or peer.request.headers.get("authorization", "").removeprefix("Bearer ")
     refusal = core.faults.take(Refusal, "upgrade")
     if refusal is not None and refusal.status in ("hang", "rst"):
         core.journal.add("upgrade_refused", connection=number, status=refusal.status)
@@ -53,7 +56,12 @@ async def admit(number: int, peer: ServerPeer, core: Core) -> Admission | None:
     try:
         if refusal is not None:
             raise refusal.problem()
-        login = _owner(core, path, query.get("access_token") or bearer)
+        if not wstoken and _is_ours(path):
+            core.journal.add("upgrade_refused", connection=number, status=_NO_TOKEN)
+            await peer.accept()
+            peer.close(_NO_TOKEN, "Access token is missing")
+            return None
+        login = _owner(core, path, wstoken)
     except Problem as problem:
         core.journal.add("upgrade_refused", connection=number, status=problem.status)
         headers = {"Content-Type": "application/json", **problem.headers()}
@@ -63,8 +71,12 @@ async def admit(number: int, peer: ServerPeer, core: Core) -> Admission | None:
     return Admission(login, query.get("wsc"))
 
 
+def _is_ours(path: str) -> bool:
+    return path.rstrip("/") == WS_PATH
+
+
 def _owner(core: Core, path: str, wstoken: str) -> OAuthSession:
-    if path.rstrip("/") != WS_PATH:
+    if not _is_ours(path):
         raise Problem(404, "CMN-102", "Resource is not found")
     login = core.oauth.redeem_wstoken(wstoken)
     if len(core.sessions.connected(login)) >= core.options.max_connections_per_session:

@@ -22,14 +22,15 @@ from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.sessions import Frame, MalformedWsc, Opening, Session
 from rcex_ws.gateway.upgrade import Admission, admit
-from rcex_ws.loop import Errands
+from rcex_ws.loop import Errands, Signal
+from rcex_ws.loop import now as loop_now
 from rcex_ws.websocket.frames import Binary
 from rcex_ws.websocket.server_peer import ServerPeer
 
 __all__ = ["Connection"]
 
-Start = Callable[[dict[str, Any], Any], None]
-"""Begins to answer a request, by its meta and body."""
+Start = Callable[[dict[str, Any], list[Any]], None]
+"""Begins to answer a request, by its meta and its body if it has one."""
 
 _FRAME_GAP = 0.005
 """Seconds between two writes when frames are not to share a segment."""
@@ -55,6 +56,7 @@ class Connection:
         self._answer = answer
         self._session: Session | None = None
         self._lifetime = Lifetime(core.options, core.clock.now())
+        self._hurry = Signal()
         self._active = 0
         self._frames_sent = 0
         self._ended = False
@@ -108,12 +110,9 @@ class Connection:
         self._end(code)
         self._peer.close(1000)
 
-    def close_if_logged_out(self) -> None:
-        """Close when the login has ended or its access token has expired."""
-        if self.is_live and not self.session.oauth.alive(self._core.clock.now()):
-            self._core.journal.add("logged_out", connection=self.id)
-            self._end("logged out")
-            self._peer.close(1008, "OAuth session ended")
+    def look_at_login(self) -> None:
+        """Have the deadlines computed anew: the login may have ended, or may live longer."""
+        self._hurry.set()
 
     def freeze(self) -> None:
         """Stop reading and writing; the socket stays open."""
@@ -138,7 +137,7 @@ class Connection:
             self._peer.pace(_FRAME_GAP)
         errands = Errands()
 
-        def start(meta: dict[str, Any], body: Any) -> None:
+        def start(meta: dict[str, Any], body: list[Any]) -> None:
             errands.put(lambda: group.start_soon(self._handle, meta, body))
 
         async with anyio.create_task_group() as group:
@@ -214,10 +213,12 @@ class Connection:
         self._core.journal.add("frame", connection=self.id, type=kind)
         if kind == "Heartbeat":
             self.deliver(Frame({"type": "Heartbeat", "messageId": meta.get("messageId")}, None))
+        elif kind == "ClientRequest" and body[:1] == [None]:
+            self.deliver(error_frame("WSG-808", "The body of a request is not null", 400, meta.get("messageId")))
         elif kind == "ClientRequest":
             self._on_request(meta, body, start)
 
-    def _on_request(self, meta: dict[str, Any], body: Any, start: Start) -> None:
+    def _on_request(self, meta: dict[str, Any], body: list[Any], start: Start) -> None:
         limit = self._core.options.max_active_requests
         if self._active >= limit:
             # What RingCentral does with one request too many is not documented.
@@ -228,7 +229,7 @@ class Connection:
         self._active += 1
         start(meta, body)
 
-    async def _handle(self, meta: dict[str, Any], body: Any) -> None:
+    async def _handle(self, meta: dict[str, Any], body: list[Any]) -> None:
         try:
             answer = await self._answer(Call.from_frame(meta, body, self))
         except ConnectionResetError:
@@ -260,14 +261,21 @@ class Connection:
         self._peer.send([text.encode() for text in texts])
 
     async def _watch(self) -> None:
-        """Act on each deadline: ping, WSG-902, WSG-903, the missing pong, the expired login."""
+        """Act on each deadline: ping, WSG-902, WSG-903, the missing pong, the login that is over."""
         while not self._ended:
+            self._hurry = Signal()
+            wake_at = min(self._lifetime.next_deadline(), self._logged_out_at())
+            await self._hurry.wait(until=loop_now() + wake_at - self._core.clock.now())
             now = self._core.clock.now()
-            wake_at = min(self._lifetime.next_deadline(), self.session.oauth.access_expires_at)
-            await anyio.sleep(max(0.0, wake_at - now))
-            self.close_if_logged_out()
+            if not self._ended and now >= self._logged_out_at():
+                self._core.journal.add("logged_out", connection=self.id)
+                self._end("logged out")
+                self._peer.close(1008, "OAuth session ended")
             if not self._ended:
-                self._act(self._lifetime.due(self._core.clock.now()))
+                self._act(self._lifetime.due(now))
+
+    def _logged_out_at(self) -> float:
+        return self.session.oauth.sockets_end_at(self._core.options.logout_grace)
 
     def _act(self, due: Due) -> None:
         if due is Due.PING:

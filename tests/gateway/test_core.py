@@ -121,7 +121,7 @@ def test_subscription_outlives_its_connection_for_a_day(core, login, time):
     session, link = subscribed(core, login)
     one = core.subscriptions.find(session.subscription_id)
     time.now += 10 * LIFE
-    assert core.subscriptions.body(one)["expiresIn"] == LIFE  # renewed while the connection lives
+    assert core.subscriptions.body(one, "")["expiresIn"] == LIFE  # renewed while the connection lives
     core.sessions.lose(link)
     time.now += LIFE - 1
     assert core.subscriptions.get(login.owner, one.id) is one

@@ -354,7 +354,7 @@ def test_wrong_arguments_over_http_are_400(start, name, arguments):
     ("name", "arguments", "message"),
     [
         ("fail_recovery", {"kode": 1}, "fail_recovery: the member `kode` is not known; it takes code, times"),
-        ("notify", {"event": STORE}, "notify: the member `body` is missing; it takes event, body"),
+        ("notify", {"event": STORE}, "notify: the member `body` is missing; it takes event, body, filter"),
         ("thaw", {"soon": True}, "thaw: the member `soon` is not known; it takes none"),
     ],
 )

@@ -254,7 +254,7 @@ async def test_answered_pings_keep_the_connection(start, log_in, kinds):
 
 
 async def test_sixth_login_ends_the_first_with_its_websocket(start, log_in):
-    gw = start()
+    gw = start(logout_grace=0)
     first = await log_in(gw)
     socket, _ = await first.open()
     for _ in range(5):

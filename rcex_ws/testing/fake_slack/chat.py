@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from rcex_ws.gateway.shapes import decode
 from rcex_ws.testing.fake_slack.answers import Refused, flag, page
 from rcex_ws.testing.fake_slack.core import Core
 from rcex_ws.testing.fake_slack.workspace import Thing, as_list
@@ -120,7 +120,7 @@ def _parts_of(fields: Thing) -> Thing:
         value = fields.get(name)
         if isinstance(value, str) and value:
             try:
-                value = json.loads(value)
+                value = decode(value.encode())
             except ValueError:
                 raise Refused("invalid_blocks" if name == "blocks" else "invalid_attachments") from None
         if as_list(value):

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from rcex_ws.gateway.shapes import decode
 from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.testing.fake_slack.options import FakeSlackOptions
 from rcex_ws.testing.fake_slack.orders import NoHello, Orders, Rejection, SwallowedAck
@@ -135,7 +136,7 @@ class Core:
     def on_frame(self, speaker: Speaker, raw: bytes) -> None:
         """Take a frame from a client: note it, answer it, tell the others."""
         try:
-            data: Any = json.loads(raw)
+            data: Any = decode(raw)
         except ValueError:
             data = raw
         self.frames.append(Received(self.now(), speaker.number, data))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from rcex_ws.gateway.shapes import decode
 from rcex_ws.testing.fake_slack.answers import Refused
 from rcex_ws.testing.fake_slack.chat import Chat
 from rcex_ws.testing.fake_slack.core import Core
@@ -129,7 +130,7 @@ def _fields_of(request: Request) -> dict[str, Any]:
     if "json" not in request.headers.get("content-type", ""):
         return dict(parse_qsl(text, keep_blank_values=True))
     try:
-        fields: Any = json.loads(text or "{}")
+        fields: Any = decode((text or "{}").encode())
     except ValueError:
         return {}  # Slack takes it for a call without arguments: it answers what is missing
     return as_thing(fields) or {}

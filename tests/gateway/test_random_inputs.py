@@ -1,0 +1,16 @@
+"""Random requests and frames at a running gateway; `make check` throws 5,000 of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gateway.random_inputs import run
+
+
+@pytest.mark.timeout(120)
+def test_g7_random_inputs_are_answered_or_refused() -> None:
+    outcomes, _, _ = run(count=400, seed=7)
+    kinds = {kind for kind, _ in outcomes}
+    assert kinds == {"rest_bytes", "request", "order", "websocket_bytes", "frame"}
+    assert ("request", "200") in outcomes, "nothing has come through to the rules"
+    assert ("frame", "200") in outcomes, "nothing has come through to the rules"

@@ -1,0 +1,46 @@
+"""RingCentral's JavaScript SDK (`@ringcentral/sdk`, `@ringcentral/subscriptions`) survives a loss at our gateway."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rcex_ws.gateway import Gateway
+
+NODE = Path(__file__).parent / "node"
+
+
+@pytest.fixture
+def gateway_options() -> dict[str, Any]:
+    # As for test_npm_client.py, which is what this one has inside.
+    return {"coalesce": False, "single_use_wstoken": False}
+
+
+@pytest.mark.timeout(90)
+def test_login_subscribe_event_loss_recovery_event(
+    gateway: Gateway, run_peer: Callable[..., list[dict[str, Any]]], need: Callable[[bool, str], None]
+) -> None:
+    node = shutil.which("node")
+    need(node is not None, "node")
+    need((NODE / "node_modules/@ringcentral/subscriptions").is_dir(), "the npm package @ringcentral/subscriptions")
+
+    steps = run_peer(str(node), NODE / "sdk.mjs")
+
+    names = ["login", "rest", "subscribed", "event", "lost", "recovered", "event", "revoked"]
+    assert [step["step"] for step in steps] == names
+    login, rest, subscribed, before, _, _, after, _ = steps
+    assert login["loggedIn"] is True
+    assert rest["extensionNumber"] == "101"
+    for event in (before, after):
+        assert event["subscriptionId"] == subscribed["id"]
+        assert event["type"] == "Pager"
+
+    log = gateway.log()
+    kinds = [entry["kind"] for entry in log]
+    assert [kinds.count(kind) for kind in ("connect", "cut", "recovered", "subscribe")] == [2, 1, 1, 1]
+    assert [entry["uuid"] for entry in log if entry["kind"] == "notification"] == [before["uuid"], after["uuid"]]
+    assert [entry["status"] for entry in log if entry.get("path") == "/restapi/oauth/revoke"] == [200]
