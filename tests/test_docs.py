@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 ROWS = [*(f"J{number}" for number in range(1, 32)), *(f"P{number}" for number in range(1, 18))]
 #: Found in this library.
 FOUND = [
-    *(f"L{number}" for number in range(1, 20)),
-    *(f"E{number}" for number in range(1, 10)),
-    *("F9", "F10", "A9", "A11", "G1", "T2", "T3"),
+    f"{section}{number}"
+    for section, rows in {"L": 19, "E": 9, "A": 11, "T": 11, "F": 10, "I": 11, "O": 5, "K": 6, "G": 10, "D": 1}.items()
+    for number in range(1, rows + 1)
 ]
 SHORTEST_REASON = 40
 
