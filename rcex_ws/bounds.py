@@ -55,7 +55,7 @@ class Bound(Struct, frozen=True):
 
 TOKEN_LIFETIME = Bound(10, 366 * _DAY, _HOUR, "a token that ends at once would be renewed without a pause")
 REFRESH_LIFETIME = Bound(0, 3660 * _DAY, 7 * _DAY, "a time to be stored must stay one that a calendar has")
-WSTOKEN_LIFETIME = Bound(0, _HOUR, 30, "an unused one is kept for the next attempt, and it is single use")
+WSTOKEN_LIFETIME = Bound(0, 60, 30, "an unused one is kept for the next attempts; then another address may be told")
 RETRY_AFTER = Bound(0, _HOUR, 0, "who is told to wait longer asks again once an hour: the answer may be a mistake")
 PENALTY = Bound(0, _HOUR, 30, "as above; RingCentral's 429 means 30 s or more where it does not say how long")
 RATE_WINDOW = Bound(0, _HOUR, 60, "RingCentral counts calls by the minute")

@@ -36,6 +36,8 @@ T = TypeVar("T")
 #: What an id of RingCentral's can consist of, generously: it stands in paths.
 _ID = re.compile(r"[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]*")
 
+_TOO_DEEP = "JSON that is nested too deep"
+
 logger = logging.getLogger("rcex_ws")
 
 #: What decoding raises, by msgspec and by the standard library, whatever the input: no JSON or another type, no UTF-8,
@@ -76,6 +78,8 @@ def read_struct(data: bytes | msgspec.Raw, kind: type[T]) -> T:
             return msgspec.convert(encodable(read_json(data)), kind, strict=False)
         except msgspec.ValidationError as exc:
             raise NotJSON(str(exc)) from None
+        except RecursionError:
+            raise NotJSON(_TOO_DEEP) from None
 
 
 def read_number(text: object, bound: Bound) -> float:
@@ -154,11 +158,21 @@ def encodable(value: object) -> Any:
     """Give what JSON held with the halves of characters in it spelled out, so that it can be stored and sent.
 
     Different texts stay different.
+
+    Raises:
+        NotJSON: it is nested so deep that decoding it just worked, and nothing else would.
     """
+    try:
+        return _encodable(value)
+    except RecursionError:
+        raise NotJSON(_TOO_DEEP) from None
+
+
+def _encodable(value: object) -> Any:
     if isinstance(value, str):
         return value if is_text(value) else value.encode(errors="backslashreplace").decode()
     if isinstance(value, dict):
-        return {encodable(name): encodable(member) for name, member in cast("dict[str, object]", value).items()}
+        return {_encodable(name): _encodable(member) for name, member in cast("dict[str, object]", value).items()}
     if isinstance(value, list):
-        return [encodable(item) for item in cast("list[object]", value)]
+        return [_encodable(item) for item in cast("list[object]", value)]
     return value

@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from rcex_ws.errors import NotJSON
 from rcex_ws.loop import now
-from rcex_ws.readers import read_json
+from rcex_ws.readers import printable, read_json
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.outgoing import check_request
 
@@ -148,7 +148,7 @@ class Response:
         parsed["Content-Type"] = self.headers.get("Content-Type", "")
         try:
             return self.content.decode(parsed.get_content_charset("utf-8"), errors="replace")
-        except LookupError:  # a charset Python does not know
+        except (LookupError, ValueError):  # a charset Python does not know, or cannot replace in, such as idna
             return self.content.decode(errors="replace")
 
     def json(self) -> Any:
@@ -164,7 +164,8 @@ class Response:
 
     def describe(self) -> str:
         """Say what came, without quoting it: "200 (5120 bytes, text/html)"."""
-        return f"{self.status_code} ({len(self.content)} bytes, {self.content_type or 'no content type'})"
+        content_type = printable(self.content_type) or "no content type"
+        return f"{self.status_code} ({len(self.content)} bytes, {content_type})"
 
     def __reduce__(self) -> tuple[Any, ...]:  # slots alone are copied by the newer protocols of pickle only
         return Response, (self.status_code, dict(self.headers), self.content, self.via)

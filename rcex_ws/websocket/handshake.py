@@ -137,8 +137,10 @@ class ClientHandshake:
         protocol = self._protocol
         response = next((event for event in protocol.events_received() if isinstance(event, Response)), None)
         if response is not None and response.status_code != _SWITCHING:
-            self.location = response.headers.get("Location") if response.status_code in _REDIRECTS else None
-            retry_after = read_retry_after(response.headers.get("Retry-After"), now=time.time())
+            # `get` raises where a header comes twice.
+            location, wait = (next(iter(response.headers.get_all(name)), None) for name in ("Location", "Retry-After"))
+            self.location = location if response.status_code in _REDIRECTS else None
+            retry_after = read_retry_after(wait, now=time.time())
             raise UpgradeRefused(response.status_code, retry_after=retry_after)
         if protocol.handshake_exc is not None:
             raise _failed(_WORDS.get(type(protocol.handshake_exc).__name__, "the answer is no valid handshake"))

@@ -266,8 +266,9 @@ class Engine:
             try:
                 await self._rc.ensure_token()
                 await self._driver.ask_the_time()
-            except RcexError as exc:  # the next call will meet it again
-                self.watch.log.warning("the server was not reached after a suspend: %s", exc)
+            except Exception as exc:  # noqa: BLE001 - of a middleware, say; the next call will meet it again
+                text = exc if isinstance(exc, RcexError) else type(exc).__name__
+                self.watch.log.warning("the server was not reached after a suspend: %s", text)
 
         self.life.spawn(check, "check after a suspend")
 
@@ -327,8 +328,9 @@ class Engine:
                     await self._rc.send(request, transport=way)
                 except RestError as exc:
                     self.watch.log.info("a subscription was not deleted: %s", exc)
-                except RcexError as exc:
-                    self.watch.log.info("a subscription was not deleted that way: %s", exc)
+                except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not stop closing
+                    text = exc if isinstance(exc, RcexError) else type(exc).__name__
+                    self.watch.log.info("a subscription was not deleted that way: %s", text)
                     continue
                 break
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rcex_ws.errors import NotConnected, RateLimited, RequestLost
+from rcex_ws.readers import printable
 from rcex_ws.rest import RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import MARGIN, Completeness, gap_between
@@ -81,8 +82,8 @@ class SubscriptionCalls:
                     raise RequestLost("the connection was lost with the answer", sent=True) from exc
                 machine.gone(flight, self._account.last_served(self._host.heard_at))
                 return
-            # A server's fault may have come after the change was made.
-            (machine.unanswered if exc.status_code >= 500 else machine.not_made)(flight)
+            # A server's fault may have come after the change was made, and what is no refusal says nothing.
+            (machine.not_made if 400 <= exc.status_code < 500 else machine.unanswered)(flight)
             raise
         except (NotConnected, RateLimited):
             machine.not_made(flight)
@@ -120,7 +121,7 @@ class SubscriptionCalls:
             self.found.append(doubt.until(now))
         if info is not None and info.disabled_filters:
             denied = ", ".join(f"{item.filter} ({item.reason or item.message})" for item in info.disabled_filters)
-            reason = f"filters not granted: {denied}"
+            reason = f"filters not granted: {printable(denied)}"
             self.found.append(gap_between(asked.earliest - MARGIN, now.latest, certain=True, reason=reason))
         current = machine.current
         if current is not None:
@@ -156,4 +157,4 @@ class SubscriptionCalls:
 
 def _some(filters: Sequence[str]) -> str:
     more = len(filters) - _SHOWN
-    return ", ".join(filters[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(printable, filters[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")

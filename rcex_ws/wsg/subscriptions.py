@@ -503,7 +503,7 @@ def _is_final(error: Exception) -> TypeGuard[RestError]:
     """Tell whether the server refuses for good what the application wants, and not who asks for it."""
     if not isinstance(error, RestError) or isinstance(error, LoginRefused):
         return False
-    return not error.retryable and error.status_code != 401
+    return 400 <= error.status_code < 500 and not error.retryable and error.status_code != 401
 
 
 def _as_info(info: SubscriptionInfo | Mapping[str, Any] | None) -> SubscriptionInfo | None:

@@ -1,0 +1,158 @@
+"""Failures found by a server made to break the client: answers and frames that no honest one gives."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from rcex_ws import (
+    Events,
+    Extension,
+    NotJSON,
+    RcexError,
+    State,
+    SubscriptionState,
+    TransportError,
+)
+from rcex_ws.bounds import WSTOKEN_LIFETIME
+from rcex_ws.readers import encodable
+from rcex_ws.rest import Response
+from rcex_ws.slack import RTMClient
+from tests.found.peer import MESSAGES
+from tests.found.test_answers import GET, OAUTH, WSTOKEN, client, extension, http
+
+#: As deep as the standard library reads it; half a character is what msgspec refuses.
+DEEP = '"half":"\\ud800","deep":' + "[" * 600 + "]" * 600
+#: A name of a host that no library can make one of.
+NOWHERE = "Location: http://xn--a/"
+
+
+async def test_deep_json_with_half_a_character_from_the_wstoken_endpoint_is_tried_again(peer, told):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        ext = extension()
+        told.listen(ext)
+        peer.scripted[WSTOKEN] = [http(200, f'{{"ws_access_token":"x",{DEEP}}}'.encode())]
+        await rc.install_extension(ext)
+        assert ext.state is State.READY
+        assert (await told.wait(Events.AUTO_RECOVER_ERROR)).retryable
+
+
+async def test_deep_json_with_half_a_character_in_an_error_frame_costs_one_connection(peer, told):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        ext = extension()
+        told.listen(ext)
+        await rc.install_extension(ext)
+        await ext.subscribe([MESSAGES], told.on_notification)
+        peer.send_raw(f'[{{"type":"Error","status":400}},{{"errorCode":"WSG-1",{DEEP}}}]')
+        await told.wait(Events.CONNECTION_READY, 2)
+        peer.notify(1)
+        await told.number(1)
+
+
+def test_what_is_too_deep_to_be_looked_at_is_no_json():
+    with pytest.raises(NotJSON):
+        encodable(Response(200, {}, b"[" * 600 + b"]" * 600).json())
+
+
+@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode", "\x00", "hex", "none"])
+def test_a_text_in_any_charset_can_be_read(charset):
+    assert "abc" in Response(200, {"Content-Type": f"text/html; charset={charset}"}, b"\xffabc").text
+
+
+@pytest.mark.parametrize("path", [OAUTH, GET])
+async def test_a_redirection_to_no_host_is_an_error_of_ours(peer, path):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        peer.scripted[path] = [http(302, b"", NOWHERE)] * 2
+        for call in (rc.refresh,) if path == OAUTH else (lambda: rc.get(path), lambda: rc.post(path)):
+            with pytest.raises(TransportError):
+                await call()
+
+
+async def test_nor_does_it_end_slack(peer):
+    peer.scripted["/rtm.connect"] = [http(302, b"", NOWHERE)] * 100
+    slack = RTMClient("xoxb-1", api_url=peer.server, open_timeout=0.3, reconnect_delays=lambda _: 0.1)
+    with pytest.raises(RcexError) as caught:
+        await slack.start()
+    assert caught.value.retryable
+    await slack.aclose()
+
+
+@pytest.mark.parametrize("header", ["Location: /ws", "Retry-After: 0"])
+async def test_a_header_that_comes_twice_does_not_end_the_client(peer, told, header):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        peer.scripted["/ws"] = [http(302, b"", header, header)]
+        ext = extension()
+        told.listen(ext)
+        await rc.install_extension(ext)
+        assert ext.state is State.READY
+
+
+class Broken(Extension):
+    """Be a middleware with a bug."""
+
+    def __init__(self, *methods: str) -> None:
+        self.methods = methods
+
+    async def handle(self, request, call_next):
+        if request.method in self.methods:
+            raise KeyError("a bug of the application")
+        return await call_next(request)
+
+
+async def test_a_middleware_that_raises_does_not_end_the_client_after_a_suspend(peer, told):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        await rc.install_extension(Broken("GET"))
+        ext = extension()
+        await rc.install_extension(ext)
+        assert ext._engine is not None
+        ext._engine._suspended()
+        await anyio.sleep(0.1)
+        assert ext.state is State.READY
+
+
+async def test_a_middleware_that_raises_does_not_keep_the_client_from_closing(peer, told):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        await rc.install_extension(Broken("DELETE"))
+        ext = extension()
+        await rc.install_extension(ext)
+        await ext.subscribe([MESSAGES], told.on_notification)
+        await ext.revoke()
+        assert ext.state is State.CLOSED
+
+
+@pytest.mark.parametrize("status", [0, 100, 302])
+async def test_an_answer_that_is_no_refusal_does_not_end_the_subscription(peer, told, status, monkeypatch):
+    """What asserts the filters anew gets an answer without a status that says anything."""
+    answer, odd = peer._answer, [status]
+
+    def answer_oddly(method, path, body):
+        real = answer(method, path, body)
+        return (odd.pop(), {}) if method == "POST" and "subscription" in path and told.names and odd else real
+
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        ext = extension()
+        told.listen(ext)
+        await rc.install_extension(ext)
+        odd.clear()
+        subscription = await ext.subscribe([MESSAGES], told.on_notification)
+        odd.append(status)
+        monkeypatch.setattr(peer, "_answer", answer_oddly)
+        peer.refuse_recovery = "WSG-1003"
+        peer.reset()
+        await told.wait(Events.AUTO_RECOVER_ERROR)
+        peer.refuse_recovery = None
+        await told.wait(Events.AUTO_RECOVER_FAILED)
+        assert subscription.state is SubscriptionState.ACTIVE
+        peer.notify(1)
+        await told.number(1)
+
+
+def test_an_unused_wstoken_does_not_hold_the_client_to_a_dead_address_for_long():
+    assert WSTOKEN_LIFETIME.clamp(3600) <= 60  # a session is kept for 180 s
