@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable
 from rcex_ws.loop import Signal, loop_clock, now
+from rcex_ws.readers import printable
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, gap_between
 from rcex_ws.wsg.completeness import Loss as Missing
@@ -266,7 +267,7 @@ class WsgConversation:
             if code == "WSG-400":
                 self._common.session.decide(Outcome.UNREADABLE, code)
             elif code.startswith("WSG-10"):  # about the session; all else may pass, and the token is still good
-                self._common.session.decide(Outcome.REFUSED, code)
+                self._common.session.decide(Outcome.REFUSED, printable(code))
         self._link.lose(Loss(LossKind.REFUSED, code, error.message))
 
     def _conclude(self, loss: Missing, *, subscribed: bool) -> None:

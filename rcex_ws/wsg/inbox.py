@@ -13,6 +13,7 @@ from time import time
 from rcex_ws.connection import DeliveryQueue, Overflow, Seen
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.loop import now
+from rcex_ws.readers import printable
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness
 from rcex_ws.wsg.frames import Frame, read_envelope
@@ -110,7 +111,7 @@ class Inbox:
         target = self._target(envelope.event)
         if target is None:
             self._watch.unwanted += 1
-            self._watch.log.info("a notification without a subscription was dropped: %s", envelope.event)
+            self._watch.log.info("a notification without a subscription was dropped: %s", printable(envelope.event))
         else:
             made_after = -math.inf if envelope.timestamp else self._account.proven(heard_at)
             target.queue.put(Notification(uuid, envelope.event, time(), envelope, frame.body, made_after), size)

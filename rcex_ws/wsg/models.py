@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw, Struct
 
 from rcex_ws import bounds
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.readers import read_number
+from rcex_ws.readers import printable, read_number
 from rcex_ws.wsg.frames import BadFrame, Envelope, decode_body
 
 __all__ = [
@@ -202,7 +202,7 @@ class Notification(Struct, gc=False, eq=False):
         return bytes(self._raw)
 
     def __repr__(self) -> str:
-        return f"<Notification {self.uuid} {self.event}>"
+        return f"<Notification {printable(self.uuid)} {printable(self.event)}>"
 
 
 class Outcome(StrEnum):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from rcex_ws.connection import Loss, LossKind
+from rcex_ws.readers import printable
 from rcex_ws.secret import Secret
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, Outcome, Recovery
@@ -128,7 +129,8 @@ class Session:
         if details.recovery_state == "Successful":
             self.decide(Outcome.RECOVERED)
         elif offered:
-            self.decide(Outcome.REFUSED, details.recovery_error_code)
+            code = details.recovery_error_code
+            self.decide(Outcome.REFUSED, None if code is None else printable(code))
         self.details = details
         if wsc is not None:
             self.wsc = wsc  # its sequence starts anew
