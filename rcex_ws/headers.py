@@ -12,8 +12,8 @@ __all__ = ["check_headers", "is_header_text", "is_token"]
 
 #: RFC 9110, 5.6.2: what the names of methods and headers consist of.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-#: RFC 9110, 5.5, without what is not ASCII: how that is read, nobody can tell.
-_VALUE = re.compile(r"[\t !-~]*")
+#: RFC 9110, 5.5, without what is not ASCII: how that is read, nobody can tell. Space around it is no part of it.
+_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 
 def is_token(text: object) -> bool:
@@ -22,7 +22,7 @@ def is_token(text: object) -> bool:
 
 
 def is_header_text(text: str) -> bool:
-    """Tell whether a text can be the value of a header: visible ASCII, and spaces."""
+    """Tell whether a text can be the value of a header: visible ASCII, and spaces between."""
     return _VALUE.fullmatch(text) is not None
 
 
@@ -45,4 +45,4 @@ def check_headers(headers: object, *, name: str = "headers") -> None:
         if not isinstance(value, str):
             raise ConfigurationError(f"{name}: {key}: expected a text, got {type(value).__name__}")
         if not is_header_text(value):
-            raise ConfigurationError(f"{name}: {key}: has a line break, a control character or one that is not ASCII")
+            raise ConfigurationError(f"{name}: {key}: has a control or non-ASCII character, or space around it")

@@ -20,7 +20,7 @@ from weakref import WeakSet
 
 import anyio.to_thread
 
-from rcex_ws.address import check_server, may_have_token
+from rcex_ws.address import check_server, encode_path, may_have_token
 from rcex_ws.errors import RequestTimeout, ResponseTooLarge, TransportError
 from rcex_ws.home import close_in_children
 from rcex_ws.rest.headers import Headers
@@ -36,6 +36,8 @@ _CLOSE_TIMEOUT = 5.0
 _LONGEST_CHAIN = 20
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: What no other server may see of a call.
+_OF_ONE_ORIGIN = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 class HTTPResponse(Protocol):
@@ -248,7 +250,8 @@ class HTTPEdge:
             await stack.aclose()
             url, before = _redirected(url, location), url
             if not may_have_token(before, url):
-                arguments["headers"].pop("Authorization", None)
+                headers = arguments["headers"]  # a caller's own names, in any case, among them
+                arguments["headers"] = {name: headers[name] for name in headers if name.lower() not in _OF_ONE_ORIGIN}
         raise TransportError(f"{request}: redirected more than {_MOST_REDIRECTS} times")
 
     async def aclose(self) -> None:
@@ -299,7 +302,8 @@ async def _read(answer: HTTPResponse, most: int) -> bytes:
 def _redirected(url: str, location: str) -> str:
     """Give where an answer redirects to."""
     try:
-        target = urljoin(url, location)
+        # In ASCII, for the libraries do not agree which host one that is not stands for.
+        target = encode_path(urljoin(url, location))
         check_server(target.partition("?")[0].partition("#")[0])
     except ValueError:  # of urljoin; a `ConfigurationError` is one, too
         raise TransportError("the server redirected to something that is no http(s) URL") from None
@@ -362,7 +366,8 @@ def _failure(client: HTTPClient, request: Request, url: str, exc: Exception) -> 
 
     The library's text is left out: it may quote a header (h11 does, with the bearer) or the URL.
     """
-    if isinstance(exc, TransportError) or not isinstance(exc, (OSError, *_library_errors(client))):
+    # A UnicodeError is that of a host, also of a redirection's that is not followed: httpx looks at it all the same.
+    if isinstance(exc, TransportError) or not isinstance(exc, (OSError, UnicodeError, *_library_errors(client))):
         return None
     reason = _reason(exc) or type(exc).__name__
     if (sentence := getattr(exc, "sentence", None)) is None:
@@ -375,9 +380,10 @@ def _failure(client: HTTPClient, request: Request, url: str, exc: Exception) -> 
 
 
 def _library_errors(client: HTTPClient) -> list[type[Exception]]:
-    """Return the base of the errors of the library that made the client; it need not be httpx."""
+    """Return the bases of the errors of the library that made the client; it need not be httpx."""
     packages = {cls.__module__.partition(".")[0] for cls in type(client).__mro__}
-    errors: list[Any] = [getattr(sys.modules.get(name), "RequestError", None) for name in packages]
+    names = ("RequestError", "InvalidURL")
+    errors: list[Any] = [getattr(sys.modules.get(package), name, None) for package in packages for name in names]
     return [error for error in errors if isinstance(error, type) and issubclass(error, Exception)]
 
 

@@ -30,6 +30,9 @@ _NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\#]")
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
+#: Python writes no whole number of some thousand digits.
+_MOST_BITS = 4096
+
 _FILES = "expected {name: file} or [(name, file)]"
 _QUERY = "text, numbers, True, False or None, or a list of these"
 
@@ -104,7 +107,7 @@ def _checked_path(path: str) -> str:
 def _check_path(path: object) -> str:
     if not isinstance(path, str):
         _refuse("path", "expected a path such as /restapi/v1.0/account/~", path)
-    return _checked_path(path)
+    return _checked_path(str.__str__(path))  # of a subclass its text: not all ways take one
 
 
 def _check_timeout(timeout: object) -> None:
@@ -134,6 +137,8 @@ def check_params(argument: str, params: object) -> None:
                 _refuse(argument, f"{name}: expected {_QUERY}{hint}", one)
             if (isinstance(one, float) and one - one != 0) or (isinstance(one, str) and not is_text(one)):
                 raise ConfigurationError(f"{argument}: {name}: is no number, or has half a character in it")
+            if isinstance(one, int) and one.bit_length() > _MOST_BITS:
+                raise ConfigurationError(f"{argument}: {name}: has too many digits")
 
 
 def _check_body(request: Request) -> None:

@@ -8,11 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from rcex_ws.errors import ConfigurationError
 from rcex_ws.rest.message import Params, Scalar
 
-__all__ = ["build_url", "path_of", "path_template"]
+__all__ = ["build_url", "path_of", "path_template", "plain"]
+
+#: What JSON and a query take as it is.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+#: httpx sends no longer URL, and hardly any server takes one.
+_LONGEST = 2**16
 
 # An id has digits in number or in front, or is `~`; "v1.0" and "a2p-sms" are words.
 _ID = re.compile(r"~|\d.*|(?:\D*\d){4}.*|.{32,}")
@@ -25,12 +33,17 @@ def build_url(server: str, path: str, params: Params | None = None) -> str:
         server: as `check_server` returned it.
         path: "/..." on the server, or an absolute http(s) URL; checked before.
         params: the query, added to the one that `path` may have.
+
+    Raises:
+        ConfigurationError: it is too long.
     """
     url = server + path if path.startswith("/") else path
     query = urlencode(list(_pairs(params or {})), quote_via=quote)
-    if not query:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{query}"
+    if query:
+        url = f"{url}{'&' if '?' in url else '?'}{query}"
+    if len(url) > _LONGEST:
+        raise ConfigurationError(f"path and params: are longer than {_LONGEST:,} characters; a body may be")
+    return url
 
 
 def path_of(url: str) -> str:
@@ -44,6 +57,15 @@ def path_template(path: str) -> str:
     return "/".join("*" if _ID.fullmatch(segment) else segment for segment in path_of(path).split("/"))
 
 
+def plain(value: Any) -> Any:
+    """Give a member of an enum, or of another subclass, as what it is made of: the ways of a call agree on that."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int(value) if isinstance(value, int) else float(value)
+
+
 def _pairs(params: Params) -> Iterator[tuple[str, str]]:
     for name, value in params.items():
         many = [value] if isinstance(value, str | int | float) or value is None else value
@@ -55,4 +77,4 @@ def _pairs(params: Params) -> Iterator[tuple[str, str]]:
 def _text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return str(plain(value))
