@@ -39,6 +39,10 @@ _MOST_FRAMES = 16
 #: A plain frame of more bytes is worth a look at once.
 _LARGE = 2**16
 
+#: Bytes of a frame on its way that count as a sign of life: a large one may take minutes, but the head of one that
+#: never ends must not make a sign of life of all that follows it.
+_PROGRESS = 2**14
+
 _OPCODES = frozenset(Opcode)
 
 # Close codes.
@@ -66,6 +70,7 @@ class Codec:
         self._protocol = protocol
         self._max_size = max_size
         self._buffer: bytes | bytearray = b""
+        self._heard_of = 0  # bytes in it that have counted as a sign of life
         self._is_client = self._fast = isinstance(protocol, ClientProtocol)
         self._is_hopeless = False  # the parser has got the beginning of a frame that it will refuse
         self._closing = False  # this side has sent a close frame first
@@ -139,7 +144,6 @@ class Codec:
         Returns:
             Whether there is more for the next turn.
         """
-        receivers.heard()
         buffer, size, position = self._buffer, len(self._buffer), 0
         message, max_size, fast = receivers.message, self._max_size, self._fast
         frames, more, turn, whole = 0, False, None, None
@@ -158,6 +162,7 @@ class Codec:
                 if end > size:
                     break
                 if whole is None:
+                    receivers.heard()
                     whole = bytes(buffer)  # a bytearray's parts would be copied twice each
                 message(whole[start:end], first == BINARY)
                 position = end
@@ -170,6 +175,7 @@ class Codec:
                 end = self._end_of_run(buffer, position)
                 if not end:
                     break
+                receivers.heard()
                 self._parse(bytes(buffer[position:end]), receivers)
                 position, fast = end, self._fast
                 if self.ending is not None or self.deaf:
@@ -184,6 +190,10 @@ class Codec:
             return False
         if position:
             self._buffer = buffer[position:]
+            self._heard_of = 0
+        elif size - self._heard_of >= _PROGRESS:
+            self._heard_of = size
+            receivers.heard()
         return more
 
     def finish(self) -> Ending:

@@ -43,7 +43,8 @@ class Receivers(Struct, frozen=True):
     Attributes:
         message: takes every message, fragments joined, and whether it is binary.
         pong: takes the data of every pong.
-        heard: hears that something came, once for all that is handed over in one turn, before it is.
+        heard: hears that something came, once for all that is handed over in one turn, before it is; also of a large
+            frame on its way.
         ended: hears how the WebSocket ended; nothing comes after that.
         failed: hears what one of these raised, where no task of the caller's can; nothing comes after that either.
     """

@@ -156,3 +156,37 @@ async def test_an_answer_that_is_no_refusal_does_not_end_the_subscription(peer, 
 
 def test_an_unused_wstoken_does_not_hold_the_client_to_a_dead_address_for_long():
     assert WSTOKEN_LIFETIME.clamp(3600) <= 60  # a session is kept for 180 s
+
+
+async def test_what_vanishes_in_a_frame_without_end_is_no_sign_of_life(peer, told):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        ext = extension(heartbeat_interval=0.1, heartbeat_timeout=0.2)
+        told.listen(ext)
+        await rc.install_extension(ext)
+        await ext.subscribe([MESSAGES], told.on_notification)
+        peer._link._sock.sendall(b"\x81\x7f" + (10 * 2**20).to_bytes(8, "big"))
+        for number in range(1, 21):  # as its heartbeats are answered, too
+            peer.notify(number)
+            await anyio.sleep(0.05)
+        await told.wait(Events.CONNECTION_READY, 2)
+        assert told.gaps
+        peer.notify(21)
+        await told.until(lambda: 21 in told.numbers)
+
+
+async def test_a_large_frame_on_its_way_is_one(peer, told):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        ext = extension(heartbeat_interval=0.1, heartbeat_timeout=0.2)
+        told.listen(ext)
+        await rc.install_extension(ext)
+        await ext.subscribe([MESSAGES], told.on_notification)
+        sock, text = peer._link._sock, b'[{"type":"Odd"},"' + b"x" * 2**20 + b'"]'
+        sock.sendall(b"\x81\x7f" + len(text).to_bytes(8, "big"))
+        for start in range(0, len(text), 2**15):
+            sock.sendall(text[start : start + 2**15])
+            await anyio.sleep(0.03)
+        peer.notify(1)
+        await told.number(1)
+        assert ext.stats.connections == 1
