@@ -90,6 +90,10 @@ class RoutedTransport(httpx.AsyncBaseTransport):
                 raise
             text = f"no connection to the proxy {proxy.name}"
             raise _ProxyFailed(text, request=request, unreachable=True) from exc
+        except Exception as exc:
+            if not type(exc).__module__.startswith("socksio"):  # which httpcore lets through
+                raise
+            raise _ProxyFailed(f"the proxy {proxy.name} does not speak SOCKS", request=request) from exc
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -15,7 +15,7 @@ import anyio
 
 from rcex_ws.connection import EventEmitter, call
 from rcex_ws.errors import SlowConsumer
-from rcex_ws.wsg.frames import BadFrame
+from rcex_ws.wsg.frames import BadFrame, Wsc
 from rcex_ws.wsg.gaps import WaitingGap, WaitingGaps
 from rcex_ws.wsg.models import Events, Gap
 from rcex_ws.wsg.watch import Watch
@@ -30,6 +30,9 @@ _ALIKE = (BadFrame, SlowConsumer)
 
 #: Any others say something of their own each, and only so many of one type wait.
 _MOST_ERRORS = 100
+
+#: Each frame may bring a new token, and only the newest is worth anything.
+_MOST_TOKENS = 100
 
 
 class _WaitingError:
@@ -84,6 +87,7 @@ class Announcer:
         self._watch = watch or Watch()
         self._log = self._watch.log
         self._errors: dict[type[Exception], deque[_WaitingError]] = {}
+        self._wscs: deque[Wsc] = deque()
         self._gaps = WaitingGaps()
         self._untold: list[WaitingGap] = []
 
@@ -96,6 +100,15 @@ class Announcer:
         """Emit an event."""
         self._gaps.close()
         self._emitter.emit(event, *args)
+
+    def new_wsc(self, wsc: Wsc) -> None:
+        """Emit `newWsc`; while too many wait for their turn, the last of them gives its place to a newer one."""
+        if len(self._wscs) >= _MOST_TOKENS:
+            self._wscs[-1] = wsc
+            return
+        self._wscs.append(wsc)
+        self._gaps.close()
+        self._emitter.in_turn(self._tell_wsc)
 
     def error(self, error: Exception, *, logged: bool = False) -> None:
         """Emit `error`; logged if nobody listens, unless it is `logged` already."""
@@ -137,6 +150,9 @@ class Announcer:
 
         self._gaps.close()
         self._emitter.in_turn(step)
+
+    async def _tell_wsc(self) -> None:
+        await self._emitter.dispatch(Events.NEW_WSC, self._wscs.popleft())
 
     async def _tell_error(self, waiting: _WaitingError) -> None:
         kind = type(waiting.error)

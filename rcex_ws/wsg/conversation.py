@@ -121,7 +121,7 @@ class WsgConversation:
                 self._link.answered()
                 self._say_recovered()
         if meta.wsc is not None and common.session.offer_wsc(meta.wsc):
-            common.announcer.emit(Events.NEW_WSC, meta.wsc)
+            common.announcer.new_wsc(meta.wsc)
 
     def ponged(self, data: bytes) -> None:
         """Ignore what nobody asked for."""
@@ -234,7 +234,7 @@ class WsgConversation:
         details = read_details(frame.body)
         if self._greeted.is_set():  # a later one only brings a new token (ringcentral-php merges them)
             if frame.meta.wsc is not None and session.offer_wsc(frame.meta.wsc):
-                common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
+                common.announcer.new_wsc(frame.meta.wsc)
             return
         account = common.account
         created = _seconds(details.creation_time)
@@ -249,7 +249,7 @@ class WsgConversation:
         session.connected(details, frame.meta.wsc, offered=self._offered)
         self._hold = common.inbox.hold()  # the replay may stand in the same TCP segment
         if frame.meta.wsc is not None:
-            common.announcer.emit(Events.NEW_WSC, frame.meta.wsc)
+            common.announcer.new_wsc(frame.meta.wsc)
         if session.recovered:
             loss = account.recovered(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
             self._conclude(loss, subscribed=common.subscriptions.can_miss)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import threading
+
 import anyio
 import pytest
 
@@ -10,14 +14,16 @@ from rcex_ws import (
     Extension,
     NotJSON,
     RcexError,
+    RingCentral,
     State,
     SubscriptionState,
     TransportError,
 )
 from rcex_ws.bounds import WSTOKEN_LIFETIME
 from rcex_ws.readers import encodable
-from rcex_ws.rest import Response
+from rcex_ws.rest import Request, Response
 from rcex_ws.slack import RTMClient
+from tests.found.lost import until
 from tests.found.peer import MESSAGES
 from tests.found.test_answers import GET, OAUTH, WSTOKEN, client, extension, http
 
@@ -190,3 +196,45 @@ async def test_a_large_frame_on_its_way_is_one(peer, told):
         peer.notify(1)
         await told.number(1)
         assert ext.stats.connections == 1
+
+
+async def test_a_token_in_each_frame_does_not_fill_the_memory_behind_a_slow_handler(peer, told):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        ext = extension()
+        released, told_tokens = anyio.Event(), []
+
+        async def hold(wsc):
+            told_tokens.append(wsc.sequence)
+            await released.wait()
+
+        ext.on(Events.NEW_WSC, hold)
+        await rc.install_extension(ext)
+        for number in range(100, 2100):
+            peer.send_raw(f'[{{"type":"x","wsc":{{"token":"t","sequence":{number}}}}}]')
+        await until(lambda: ext.wsc.sequence == 2099)
+        released.set()
+        await until(lambda: told_tokens[-1] == 2099)
+        assert len(told_tokens) < 200
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("reply", [b"", b"HTTP/1.1 400 Bad\r\n\r\n", b"\x05\x00\x05\x00\x00\x09abc"])
+async def test_a_proxy_that_does_not_speak_socks_is_an_error_of_ours(reply):
+    """The socket of such a proxy is left to the collector by httpcore, which warns of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(100)
+                sock.sendall(reply)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        proxy = f"socks5://127.0.0.1:{listener.getsockname()[1]}"
+        async with RingCentral(server="http://127.0.0.1:1", client_id="id", client_secret="secret", proxy=proxy) as rc:
+            with pytest.raises(TransportError, match="does not speak SOCKS"):
+                await rc._calls.send_as_application(Request("POST", "/x"))
+        thread.join()
+        gc.collect()  # here, not in another test
