@@ -91,7 +91,7 @@ class Evidence:
             if isinstance(one, types.CoroutineType) and one.cr_frame is not None:
                 if one.cr_code.co_filename.startswith(PACKAGE):
                     self.look(f"locals of {one.__qualname__}", lambda one=one: repr(one.cr_frame.f_locals), MARK)
-            elif kind.__module__.startswith("rcex_ws") and ".testing" not in kind.__module__:
+            elif str(kind.__module__).startswith("rcex_ws") and ".testing" not in kind.__module__:
                 where = f"{kind.__module__}.{kind.__qualname__}"
                 self.look(f"repr of {where}", lambda one=one: repr(one))
                 self.look(f"rich repr of {where}", lambda one=one: pretty_repr(one))
