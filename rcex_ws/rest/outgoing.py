@@ -18,6 +18,7 @@ from msgspec import UNSET
 from rcex_ws.address import encode_path
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.headers import check_headers, is_token
+from rcex_ws.options import LONGEST, Seconds, refusal, required_constraint
 from rcex_ws.readers import is_text
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ def check_request(request: Request) -> None:
     """
     # Once per call: what is as it nearly always is, is told by one comparison each.
     method, path, timeout = request.method, request.path, request.timeout
-    if method not in _METHODS and not is_token(method):
-        _refuse("method", "expected a method such as GET", method)
+    if type(method) is not str or method not in _METHODS:
+        _check_method(method)
     request.path = _checked_path(path) if type(path) is str else _check_path(path)
-    if type(timeout) is not float or not timeout > 0:
+    if type(timeout) is not float or not 0.0 < timeout <= LONGEST:
         _check_timeout(timeout)
     if request.headers != {}:
         check_headers(request.headers)
@@ -107,9 +108,17 @@ def _check_path(path: object) -> str:
     return _checked_path(path)
 
 
+def _check_method(method: object) -> None:
+    if not is_token(method):
+        _refuse("method", "expected a method such as GET", method)
+
+
 def _check_timeout(timeout: object) -> None:
-    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout > 0:
-        _refuse("timeout", f"expected seconds above 0, got {timeout!r}", timeout)
+    if not _SECONDS.admits(timeout):
+        raise refusal("timeout", _SECONDS, timeout)
+
+
+_SECONDS = required_constraint(Seconds)
 
 
 def check_params(argument: str, params: object) -> None:
