@@ -13,6 +13,7 @@ from rcex_ws.options.constraints import Constraint, constraint_of
 from rcex_ws.options.functions import is_function
 from rcex_ws.options.names import our_name
 from rcex_ws.options.words import refusal
+from rcex_ws.secret import hide
 
 __all__ = ["check_fields", "check_handler", "checked", "trimmed"]
 
@@ -25,7 +26,7 @@ S = TypeVar("S", bound=str)
 class _Plan:
     """What a function takes: a constraint for each argument that has one."""
 
-    __slots__ = ("admits", "by_name", "by_place", "names", "rest")
+    __slots__ = ("admits", "by_name", "by_place", "names", "rest", "secrets")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         hints = get_type_hints(function, include_extras=True)
@@ -49,6 +50,7 @@ class _Plan:
             if parameter.kind is not parameter.VAR_POSITIONAL:
                 self.by_name[name] = constraint
         self.names = None if takes_all else frozenset(self.by_name)
+        self.secrets = {name for name, one in self.by_name.items() if one is not None and one.secret}
         # What is right is to cost little: the names are looked up only to refuse one.
         self.admits = [None if constraint is None else constraint.admits for _, constraint in self.by_place]
 
@@ -77,6 +79,12 @@ class _Plan:
                 if ours is not None:
                     raise UnknownName(f"{name}: this argument is called {ours} here")
 
+    def hide(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Let tracebacks that show local variables show no secret, from the outermost frame of ours on."""
+        places = [*(name for name, _ in self.by_place), *("" for _ in args)]
+        by_place = tuple(hide(one) if name in self.secrets else one for name, one in zip(places, args, strict=False))
+        return by_place, {name: hide(one) if name in self.secrets else one for name, one in kwargs.items()}
+
 
 def checked(function: F) -> F:
     """Look at the arguments by their declared types before anything of the function runs; a decorator.
@@ -93,6 +101,8 @@ def checked(function: F) -> F:
         nonlocal plan
         if plan is None:
             plan = _Plan(function)
+        if plan.secrets:
+            args, kwargs = plan.hide(args, kwargs)
         plan.check(args, kwargs)
         return function(*args, **kwargs)
 
@@ -109,7 +119,7 @@ def check_fields(options: object) -> None:
         ConfigurationError: names the field.
     """
     for name, constraint in _fields(type(options)):
-        value = getattr(options, name)
+        value = hide(getattr(options, name)) if constraint.secret else getattr(options, name)
         if not constraint.admits(value):
             raise refusal(name, constraint, value)
 

@@ -8,6 +8,7 @@ from typing import Any
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.options.constraints import Constraint
 from rcex_ws.options.functions import unwrapped
+from rcex_ws.secret import Secret, SecretDict
 
 __all__ = ["refusal"]
 
@@ -39,7 +40,7 @@ def _shown(value: object, *, secret: bool) -> str:
         return f"the class {value.__name__}"
     if inspect.isroutine(value):
         return f"the {_sort(value)} {getattr(value, '__name__', '?')}"
-    kind = type(value)
+    kind = str if isinstance(value, Secret) else dict if isinstance(value, SecretDict) else type(value)
     if kind not in (*_NUMBERS, str, bytes):
         return f"an object of the type {kind.__module__}.{kind.__qualname__}".replace(" builtins.", " ")
     if secret and kind not in _NUMBERS:

@@ -46,7 +46,7 @@ from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token, TokenChoice, given_token
 from rcex_ws.rest.user_agent import as_product
-from rcex_ws.secret import hide
+from rcex_ws.secret import hide, plain
 from rcex_ws.tasks import RootTask, to_the_end
 from rcex_ws.websocket.proxies import ProxyChoice
 
@@ -111,7 +111,7 @@ class RingCentral(NamesOfJavaScript):
         ssl_context: ssl.SSLContext | None = None,
         proxy: ProxyChoice = None,
     ) -> None:
-        client_id = trimmed("client_id", client_id)
+        client_id = plain(trimmed("client_id", client_id))
         client_secret, proxy = hide(trimmed("client_secret", client_secret)), hide(proxy)
         self.server = check_server(server)
         self.client_id = client_id

@@ -20,6 +20,7 @@ from rcex_ws.errors import ConfigurationError
 from rcex_ws.headers import check_headers, is_token
 from rcex_ws.options import LONGEST, Seconds, refusal, required_constraint
 from rcex_ws.readers import is_text
+from rcex_ws.secret import Secret, plain
 
 if TYPE_CHECKING:
     from rcex_ws.rest.message import Request
@@ -30,6 +31,15 @@ __all__ = ["check_params", "check_request", "check_segment", "encode_json"]
 _NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\#]")
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+def _enc_hook(value: object) -> object:
+    if isinstance(value, Secret):
+        return plain(value)
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_enc_hook).encode
 
 _FILES = "expected {name: file} or [(name, file)]"
 _QUERY = "text, numbers, True, False or None, or a list of these"
@@ -63,7 +73,7 @@ def encode_json(value: object) -> bytes:
         ConfigurationError: it has something in it that JSON does not have.
     """
     try:
-        return msgspec.json.encode(value)
+        return _encode(value)
     except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError) as exc:
         raise ConfigurationError(f"json: cannot be encoded as JSON: {exc}") from None
 

@@ -15,7 +15,7 @@ from rcex_ws.files import Moment, Seconds
 from rcex_ws.headers import is_header_text
 from rcex_ws.options import Credential, Rule, check_fields, checked, trimmed
 from rcex_ws.readers import read_number
-from rcex_ws.secret import SECRET, HiddenFields
+from rcex_ws.secret import SECRET, HiddenFields, plain
 
 __all__ = ["Token", "TokenChoice", "given_token", "token_from_grant"]
 
@@ -60,10 +60,10 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("access_token", "refresh_token"):
+        for name in ("access_token", "refresh_token", "server", "client_id", "login"):
             text: str | None = getattr(self, name)
-            clean = trimmed(name, text)
-            if clean != text:
+            clean = plain(trimmed(name, text) if name.endswith("token") else text)
+            if clean is not text:
                 msgspec.structs.force_setattr(self, name, clean)
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from msgspec import Raw, Struct
 from rcex_ws.errors import ConfigurationError, NotJSON, RcexError
 from rcex_ws.options import Rule, checked
 from rcex_ws.readers import UNREADABLE, encodable, is_text, read_digits, read_json, read_struct
-from rcex_ws.secret import SECRET, HiddenFields
+from rcex_ws.secret import SECRET, HiddenFields, Secret, plain
 
 __all__ = [
     "BadFrame",
@@ -53,6 +53,10 @@ class Wsc(HiddenFields, frozen=True):
 
     token: Annotated[str, SECRET]
     sequence: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.token, Secret):  # msgspec encodes no subclass of str
+            msgspec.structs.force_setattr(self, "token", plain(self.token))
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-ready dict, with the secret in it."""
