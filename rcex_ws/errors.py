@@ -4,6 +4,7 @@
 
     RcexError                       .retryable
     ├── ConfigurationError          a wrong argument: names the field and says what to do
+    │   └── UnknownName             an argument or attribute of the JavaScript original, called otherwise here
     ├── NotJSON                     the body of an answer is no JSON
     ├── BadFrame                    a frame cannot be read             (rcex_ws.wsg, .slack)
     ├── WrongEventLoop              a call from another event loop, thread or process than the client's
@@ -56,6 +57,10 @@ class ConfigurationError(RcexError, ValueError):
 
 class NotJSON(RcexError, ValueError):
     """Report that the body of an answer is no JSON, or none of the expected shape."""
+
+
+class UnknownName(ConfigurationError, TypeError, AttributeError):
+    """Report a name of the JavaScript original; the message says what it is called here."""
 
 
 class WrongEventLoop(RcexError, RuntimeError):

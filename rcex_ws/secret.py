@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, SupportsIndex, TypeVar, get_type_hints, overload
+from typing import Any, SupportsIndex, TypeVar, cast, get_type_hints, overload
 
 from msgspec import Meta, Struct
 
-__all__ = ["SECRET", "HiddenFields", "Secret", "SecretBytes", "hide", "redact"]
+__all__ = ["SECRET", "HiddenFields", "Secret", "SecretBytes", "SecretDict", "hide", "plain", "redact"]
 
 T = TypeVar("T")
 
@@ -62,13 +62,25 @@ class SecretBytes(bytes):
         return SecretBytes, (bytes(self),)
 
 
-@overload
-def hide(value: str) -> Secret: ...
-@overload
-def hide(value: T) -> T: ...
-def hide(value: object) -> object:
-    """Give a text as a `Secret`; anything else as it is."""
-    return Secret(value) if isinstance(value, str) else value
+class SecretDict(dict[str, Any]):
+    """Be a dict that its repr does not show; else it is a dict like any other."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "{'***': '***'}"
+
+
+def hide(value: T) -> T:
+    """Give a text or a dict as one that its repr does not show; anything else as it is."""
+    if isinstance(value, str):
+        return cast("T", Secret(value))
+    return cast("T", SecretDict(cast("dict[str, Any]", value))) if type(value) is dict else value
+
+
+def plain(text: T) -> T:
+    """Give a `Secret` as the plain text that is stored and encoded; anything else as it is."""
+    return cast("T", str(text)) if isinstance(text, Secret) else text
 
 
 class HiddenFields(Struct, frozen=True):

@@ -11,15 +11,16 @@ import logging
 from collections.abc import Callable
 from enum import StrEnum
 from types import TracebackType
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from msgspec import Struct
 
-from rcex_ws.errors import ConfigurationError, RcexError
+from rcex_ws.errors import RcexError
 from rcex_ws.loop import now
 from rcex_ws.named_log import Log
+from rcex_ws.options import Rule
 
-__all__ = ["SILENT", "Phase", "Span", "Step", "Trace", "TraceEvent", "Tracer", "check_trace"]
+__all__ = ["SILENT", "Phase", "Span", "Step", "Trace", "TraceEvent", "Tracer"]
 
 
 class Step(StrEnum):
@@ -69,23 +70,16 @@ class TraceEvent(Struct, frozen=True):
     error: Exception | None = None
 
 
-Trace = Callable[[TraceEvent], object]
+def _is_async(hook: object) -> str | None:
+    called = hook if inspect.isroutine(hook) else getattr(hook, "__call__", None)  # noqa: B004 - may be async
+    return "it is async" if inspect.iscoroutinefunction(called) else None
+
+
+Trace = Annotated[Callable[[TraceEvent], object], Rule("a sync function that takes a TraceEvent", _is_async)]
 """Hear of each phase of each step: called by the event loop's thread, often in the reader, so it must not wait.
 
 What it raises is logged once and changes nothing.
 """
-
-
-def check_trace(trace: object) -> None:
-    """Refuse what cannot be a hook.
-
-    Raises:
-        ConfigurationError: it is no function, or an async one.
-    """
-    called = trace if inspect.isroutine(trace) else getattr(trace, "__call__", None)  # noqa: B004 - may be async
-    if trace is not None and (not callable(trace) or inspect.iscoroutinefunction(called)):
-        what = "an async one" if callable(trace) else type(trace).__name__
-        raise ConfigurationError(f"trace: expected a sync function that takes a TraceEvent, got {what}")
 
 
 class Span:

@@ -45,6 +45,7 @@ OWN = {
     "rest/binding.py": "the JWT of the caller",
     "rest/outgoing.py": "paths of the caller, to look for dots in them",
     "rest/paths.py": "ids of the caller, on their way out",
+    "rest/user_agent.py": "the name of the application, on its way out",
     "rest/url.py": "the query of the caller, on its way out",
     "websocket/proxies.py": "proxies of the caller and the environment",
     "wsg/models.py": "what it has encoded itself",

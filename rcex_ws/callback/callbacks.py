@@ -26,7 +26,7 @@ from rcex_ws.callback.handler import (
 )
 from rcex_ws.callback.mailbox import Connected, Crash, Disconnection, Info, Item, Mark, Stop
 from rcex_ws.connection import DeliveryQueue, Overflow, call
-from rcex_ws.errors import SlowConsumer
+from rcex_ws.errors import ConfigurationError, SlowConsumer
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
@@ -120,6 +120,11 @@ class CallbackLoop(Generic[S]):
         if self._mailbox.closed:
             logger.warning("dropping a message, the client has ended: %r", message)
         self._mailbox.put(Info(message), 0, keep=True)
+
+    def mistaken(self, error: ConfigurationError) -> None:
+        """Put that an option gave what cannot be; it ends nothing."""
+        logger.error("%s", error, exc_info=error.__cause__)
+        self.info(error)
 
     def cast(self, frame: Frame) -> None:
         """Send a frame, or drop it with a warning."""

@@ -20,6 +20,7 @@ from rcex_ws.callback.handler import CallbackClient, WebSocketHandler
 from rcex_ws.callback.settings import WebSocketOptions, WebSocketSettings, text_url
 from rcex_ws.connection import Supervisor
 from rcex_ws.home import Home
+from rcex_ws.options import Seconds, checked
 from rcex_ws.tasks import reason_to_exit
 from rcex_ws.websocket.frames import Frame
 
@@ -49,13 +50,14 @@ class WebSocketClient:
         )
 
     @classmethod
+    @checked
     async def run(
         cls,
         url: str | bytes,
         handler: WebSocketHandler[S],
         state: S,
         *,
-        keepalive: float | None = None,
+        keepalive: Seconds | None = None,
         task_status: TaskStatus[WebSocketClient] = TASK_STATUS_IGNORED,
         **options: Unpack[WebSocketOptions],
     ) -> object:
@@ -85,12 +87,13 @@ class WebSocketClient:
         return await client._run()
 
     @classmethod
+    @checked
     async def start(
         cls,
         url: str | bytes,
         handler: WebSocketHandler[S],
         state: S,
-        keepalive: float | None = None,
+        keepalive: Seconds | None = None,
         *,
         task_group: TaskGroup,
         **options: Unpack[WebSocketOptions],

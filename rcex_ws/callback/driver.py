@@ -10,8 +10,8 @@ from rcex_ws.callback.callbacks import CallbackLoop
 from rcex_ws.callback.handler import KEEPALIVE_TIMEOUT, REMOTE
 from rcex_ws.callback.mailbox import Disconnection
 from rcex_ws.callback.settings import WebSocketSettings, text_url
-from rcex_ws.connection import Link, Loss, LossKind
-from rcex_ws.errors import RcexError, TransportError
+from rcex_ws.connection import Link, Loss, LossKind, call
+from rcex_ws.errors import ConfigurationError, RcexError, TransportError
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
@@ -78,7 +78,7 @@ class CallbackDriver:
         url, next_url = self._settings.url, self._settings.next_url
         if next_url is not None and not self._first:
             # Mostly a server tells it, so a bad one may be better the next time.
-            url = told_address(text_url(await next_url()), by="next_url", server="").url
+            url = told_address(text_url(await call(next_url), "next_url"), by="next_url", server="").url
         self._first = False
         return self._settings.endpoint(url)
 
@@ -101,6 +101,10 @@ class CallbackDriver:
         decision = await disconnection.decision()
         disconnection.replan = self._replan
         return decision
+
+    def complain(self, error: ConfigurationError) -> None:
+        """Tell the handler of a mistake of the application's that ends nothing."""
+        self._loop.mistaken(error)
 
     def failed(self, error: Exception) -> None:
         """Hand a bug, of `next_url` say, to the owner of the client."""

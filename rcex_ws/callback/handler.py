@@ -6,13 +6,12 @@ arguments with the state last, and gives a result that carries the next state. P
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast
 
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Wait, check_fields
 from rcex_ws.websocket.frames import Frame
 
 __all__ = [
@@ -97,12 +96,10 @@ class Reconnect(Generic[S_co]):
     """
 
     state: S_co
-    delay: float | None = None
+    delay: Wait | None = None
 
     def __post_init__(self) -> None:
-        delay = cast("object", self.delay)
-        if not (delay is None or (isinstance(delay, (int, float)) and 0 <= delay < math.inf)):
-            raise ConfigurationError(f"Reconnect.delay: expected seconds, 0 or more, got {self.delay!r}")
+        check_fields(self)
 
 
 InitResult = Ok[S] | Once[S] | Reconnect[S] | type[Ok[Any]]
@@ -175,7 +172,10 @@ class WebSocketHandler(Generic[S]):
         return Ok(state)
 
     def websocket_info(self, message: object, ref: int | None, state: S) -> Result[S] | Awaitable[Result[S]]:
-        """Take what was given to `info`, or a `SlowConsumer` when frames are dropped; also while not connected."""
+        """Take what was given to `info`, also while not connected.
+
+        Or a `SlowConsumer` when frames are dropped, or a `ConfigurationError` when `reconnect_delays` gave no wait.
+        """
         return Ok(state)
 
     def websocket_terminate(self, reason: object, ref: None, state: S) -> object:

@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from rcex_ws.address import check_websocket
-from rcex_ws.connection import ReconnectDelays, check_options, default_delays
+from rcex_ws.connection import ReconnectDelays, default_delays
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.headers import check_headers
+from rcex_ws.options import Bytes, Count, HeaderName, HeaderValue, Seconds, WebSocketUrl, check_fields
 from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
-from rcex_ws.websocket.proxies import check_proxy
+from rcex_ws.websocket.proxies import ProxyChoice
 
 __all__ = ["NextUrl", "WebSocketOptions", "WebSocketSettings", "text_url"]
 
@@ -38,43 +37,38 @@ class WebSocketOptions(TypedDict, total=False):
     """
 
     next_url: NextUrl | None
-    headers: Mapping[str, str]
-    proxy: str | bool | None
+    headers: Mapping[HeaderName, HeaderValue]
+    proxy: ProxyChoice
     ssl_context: ssl_module.SSLContext | None
-    max_size: int
-    attempt_timeout: float
-    close_timeout: float
+    max_size: Bytes
+    attempt_timeout: Seconds
+    close_timeout: Seconds
     reconnect_delays: ReconnectDelays
-    max_pending: int
-    max_pending_bytes: int
+    max_pending: Count
+    max_pending_bytes: Bytes
     open_socket: Opener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocketSettings:
-    """Hold the checked options."""
+    """Hold the options, which are checked here: a client of another kind may be handed them."""
 
-    url: str = field(repr=False)
-    keepalive: float | None
+    url: WebSocketUrl = field(repr=False)
+    keepalive: Seconds | None
     next_url: NextUrl | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    proxy: str | bool | None = field(default=None, repr=False)
+    headers: Mapping[HeaderName, HeaderValue] = field(default_factory=dict[str, str], repr=False)
+    proxy: ProxyChoice = field(default=None, repr=False)
     ssl_context: ssl_module.SSLContext | None = None
-    max_size: int = 16 * 2**20
-    attempt_timeout: float = 10.0
-    close_timeout: float = 5.0
+    max_size: Bytes = 16 * 2**20
+    attempt_timeout: Seconds = 10.0
+    close_timeout: Seconds = 5.0
     reconnect_delays: ReconnectDelays = default_delays
-    max_pending: int = 10_000
-    max_pending_bytes: int = 64 * 2**20
+    max_pending: Count = 10_000
+    max_pending_bytes: Bytes = 64 * 2**20
     open_socket: Opener = open_websocket
 
     def __post_init__(self) -> None:
-        check_options(self)
-        check_proxy(self.proxy)
-        check_websocket(self.url, name="url")
-        check_headers(self.headers)
-        if self.next_url is not None and not callable(self.next_url):
-            raise ConfigurationError(f"next_url: expected an async function, got {self.next_url!r}")
+        check_fields(self)
 
     def endpoint(self, url: str) -> Endpoint:
         """Give the endpoint for an attempt at `url`."""
@@ -83,15 +77,17 @@ class WebSocketSettings:
         )
 
 
-def text_url(url: str | bytes) -> str:
-    """Give an address as text.
+def text_url(url: object, argument: str = "url") -> str:
+    """Give an address as text; `argument` is what a mistake is reported of.
 
     Raises:
-        ConfigurationError: it has bytes that are not ASCII.
+        ConfigurationError: it is neither text nor bytes, or has bytes that are not ASCII.
     """
     if isinstance(url, str):
         return url
+    if not isinstance(url, bytes):
+        raise ConfigurationError(f"{argument}: expected an address, got an object of the type {type(url).__name__}")
     try:
         return url.decode("ascii")
     except UnicodeDecodeError:
-        raise ConfigurationError("url: the bytes of an address are ASCII") from None
+        raise ConfigurationError(f"{argument}: the bytes of an address are ASCII") from None

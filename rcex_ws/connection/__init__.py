@@ -8,18 +8,17 @@ requests.py    requests that wait for an answer
 delivery.py    the bounded queue before the user's code
 outbox.py      what waits to be written
 events.py      lifecycle events
-dedupe.py, options.py   pure: what came before, whether an option can work
+dedupe.py      pure: what came before
 schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
 """
 
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.driver import Driver, State
-from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call
+from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call, no_handler
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
 from rcex_ws.connection.life import Life
 from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
-from rcex_ws.connection.options import check_options
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
 from rcex_ws.connection.supervisor import Supervisor
@@ -48,8 +47,8 @@ __all__ = [
     "Unsubscriber",
     "being_cancelled",
     "call",
-    "check_options",
     "default_delays",
+    "no_handler",
     "open_websocket",
     "utc_now",
 ]

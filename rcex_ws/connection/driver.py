@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from rcex_ws.connection.link import Conversation, Link, Loss
-from rcex_ws.errors import RcexError
+from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.websocket.endpoint import Endpoint
 
 __all__ = ["Driver", "State"]
@@ -44,6 +44,10 @@ class Driver(Protocol):
         Returns:
             The seconds to wait before the next attempt; None to end without an error.
         """
+        ...
+
+    def complain(self, error: ConfigurationError) -> None:
+        """Tell the application of a mistake of its own that ends nothing."""
         ...
 
     def failed(self, error: Exception) -> None:

@@ -13,22 +13,31 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 import anyio.lowlevel
 import pyee
 
+from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import on_trio
 from rcex_ws.named_log import Log
+from rcex_ws.options import Name, check_handler, refusal, required_constraint
 from rcex_ws.turn import Turn
 
-__all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call"]
+__all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call", "no_handler"]
 
 logger = logging.getLogger("rcex_ws.events")
 
 H = TypeVar("H", bound=Callable[..., object])
+
+_NAME = required_constraint(Name)
 Unsubscriber = Callable[[], None]
+
+
+def no_handler(*_: Any) -> None:
+    """Stand for no handler, where None is a mistake: whoever passes none wants a decorator."""
 
 
 async def call(handler: Callable[..., object], *args: object, **kwargs: object) -> object:
@@ -62,6 +71,7 @@ class EventEmitter(pyee.EventEmitter):
     Handlers are looked up when the event's turn comes, so one attached a moment after the event still gets it.
 
     Args:
+        events: the names there are, where others are refused; None for any.
         error_event: what a handler raised is emitted as; handlers of this event are only logged when they raise.
         report: hears what a handler raised instead.
         log: where it says so, too.
@@ -70,12 +80,15 @@ class EventEmitter(pyee.EventEmitter):
     def __init__(
         self,
         *,
+        events: type[StrEnum] | None = None,
         error_event: str = "error",
         report: Callable[[Exception], None] | None = None,
         log: Log = logger,
     ) -> None:
         super().__init__()
         self._log = log
+        # pyee emits `new_listener` by itself, for who wants to hear of that.
+        self._names = None if events is None else frozenset((*events, "new_listener"))
         self._error_event = error_event
         self._report = report or self._tell_listeners
         self._once: set[tuple[str, Callable[..., object]]] = set()
@@ -99,9 +112,13 @@ class EventEmitter(pyee.EventEmitter):
     def listen(self, event: str) -> Callable[[H], H]: ...
     @overload
     def listen(self, event: str, handler: Callable[..., object]) -> Unsubscriber: ...
-    def listen(self, event: str, handler: Callable[..., object] | None = None) -> Unsubscriber | Callable[[H], H]:
-        """Attach a handler and give a function that takes it off again; without a handler, be a decorator."""
-        if handler is None:
+    def listen(self, event: str, handler: Callable[..., object] = no_handler) -> Unsubscriber | Callable[[H], H]:
+        """Attach a handler and give a function that takes it off again; without a handler, be a decorator.
+
+        Raises:
+            ConfigurationError: there is no such event, or the handler is no function; so for all that attach one.
+        """
+        if handler is no_handler:
             return self.listens_to(event)
         self.add_listener(event, handler)
 
@@ -113,23 +130,36 @@ class EventEmitter(pyee.EventEmitter):
 
     def add_listener(self, event: str, f: H) -> H:
         """Attach a handler."""
+        self._check_name(event)
+        check_handler(f, "handler")
         super().add_listener(event, f)
         self._look_up(event)
         return f
 
     def listens_to(self, event: str) -> Callable[[H], H]:
         """Give a decorator that attaches a handler."""
+        self._check_name(event)
         return partial(self.add_listener, event)
 
-    def once(self, event: str, f: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    @overload
+    def on(self, event: str) -> Callable[[H], H]: ...
+    @overload
+    def on(self, event: str, f: H) -> H: ...
+    def on(self, event: str, f: Callable[..., Any] | None = no_handler) -> Callable[..., Any]:
+        """Attach a handler; without one, be a decorator."""
+        return self.listens_to(event) if f is no_handler else self.add_listener(event, cast("Callable[..., Any]", f))
+
+    def once(self, event: str, f: Callable[..., Any] | None = no_handler) -> Callable[..., Any]:
         """Attach a handler for the next time only; without one, be a decorator.
 
         pyee would wrap the handler, and its `listeners` do not tell of that.
         """
-        if f is None:
+        if f is no_handler:
+            self._check_name(event)
             return partial(self.once, event)
-        self._once.add((event, f))
-        return self.add_listener(event, f)
+        handler = self.add_listener(event, cast("Callable[..., Any]", f))
+        self._once.add((event, handler))
+        return handler
 
     def remove_listener(self, event: str, f: Callable[..., Any]) -> None:
         """Take a handler off."""
@@ -185,6 +215,12 @@ class EventEmitter(pyee.EventEmitter):
                 await self.dispatch(self._error_event, error)
 
         self.in_turn(tell)
+
+    def _check_name(self, event: object) -> None:
+        if not isinstance(event, str) or not event:
+            raise refusal("event", _NAME, event)
+        if self._names is not None and event not in self._names:
+            raise ConfigurationError(f"event: {event!r} is none of {', '.join(sorted(self._names))}")
 
     def _look_up(self, event: str) -> None:
         handlers = cast("list[Callable[..., object]]", self.listeners(event))  # pyright: ignore[reportUnknownMemberType]

@@ -6,7 +6,11 @@ does not hammer a server that comes back, random so that they do not come back t
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Wait, refusal, required_constraint
 
 __all__ = ["ReconnectDelays", "Schedule", "default_delays"]
 
@@ -30,17 +34,22 @@ class Schedule:
     """Count failures in a row and give the wait before the next attempt.
 
     Args:
-        delays: gives the wait after the n-th failure in a row.
+        delays: gives the wait after the n-th failure in a row. It is the application's and may fail: then the default
+            wait holds.
+        report: hears of that.
     """
 
-    def __init__(self, delays: ReconnectDelays = default_delays) -> None:
+    def __init__(
+        self, delays: ReconnectDelays = default_delays, report: Callable[[ConfigurationError], None] | None = None
+    ) -> None:
         self._delays = delays
+        self._report = report
         self.failures = 0
 
     def after_failure(self, retry_after: float | None = None) -> float:
         """Count one failed attempt; `retry_after` (seconds) is a lower bound on the wait."""
         self.failures += 1
-        return max(self._delays(self.failures), retry_after or 0.0)
+        return max(self._delay(), retry_after or 0.0)
 
     def after_loss(self, lived: float) -> float:
         """Give the wait after a connection that had lived `lived` seconds: none at all if it was stable.
@@ -51,3 +60,25 @@ class Schedule:
             self.failures = 0
             return 0.0
         return self.after_failure()
+
+    def _delay(self) -> float:
+        try:
+            delay = self._delays(self.failures)
+        except Exception as exc:  # noqa: BLE001 - reported
+            error = ConfigurationError(f"reconnect_delays: it raised {type(exc).__name__}, so the default wait holds")
+            error.__cause__ = exc
+            return self._default(error)
+        if not _WAIT.admits(delay):
+            given: object = delay
+            if inspect.iscoroutine(given):  # nobody will wait for it
+                given.close()
+            return self._default(refusal("reconnect_delays", _WAIT, delay))
+        return delay
+
+    def _default(self, error: ConfigurationError) -> float:
+        if self._report is not None:
+            self._report(error)
+        return default_delays(self.failures)
+
+
+_WAIT = required_constraint(Wait)

@@ -113,7 +113,7 @@ class Supervisor:
         self._attempt_timeout = attempt_timeout
         self._monitor = partial(heartbeat, heartbeat_interval, heartbeat_timeout)
         self._close_timeout = close_timeout
-        self._schedule = Schedule(reconnect_delays)
+        self._schedule = Schedule(reconnect_delays, driver.complain)
         self._open_socket = open_socket
         self.log = log
         self.trace = trace

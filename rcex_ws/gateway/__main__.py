@@ -16,12 +16,13 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_type_hints
 
+from rcex_ws.errors import RcexError
 from rcex_ws.gateway.options import GatewayOptions
 
 _PROGRAM = "python -m rcex_ws.gateway"
-_SCALARS = {"float": float, "int": int, "str | None": str}
+_SCALARS = (float, int, str)
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ def main() -> None:
             if verbose:
                 gateway.watch(_say)
             stack.enter_context(gateway)
-        except (ModuleNotFoundError, OSError, OverflowError) as error:  # no extra; port in use; no such port
+        except (ModuleNotFoundError, RcexError) as error:  # no extra; a port in use, a value that cannot be
             sys.exit(f"{_PROGRAM}: {error}")
         print(f"RINGCENTRAL_SERVER_URL={gateway.server}")
         print(f"RINGCENTRAL_CLIENT_ID={gateway.client_id}")
@@ -63,12 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ws-port", type=int, default=0, help="port of the WebSocket (default: any free one)")
     parser.add_argument("--verbose", action="store_true", help="say on stderr what happens, a line for each event")
     described = _descriptions()
+    types = get_type_hints(GatewayOptions)  # without the constraints, which the gateway itself checks
     for knob in fields(GatewayOptions):
+        kind = types[knob.name]
+        scalar = next((one for one in _SCALARS if kind in (one, one | None)), None)
         flag = f"--{knob.name.replace('_', '-')}"
         text = f"{described[knob.name]} (default: %(default)s)"
-        if knob.type in _SCALARS:
-            parser.add_argument(flag, type=_SCALARS[knob.type], default=knob.default, help=text)
-        elif knob.type == "bool":
+        if scalar is not None:
+            parser.add_argument(flag, type=scalar, default=knob.default, help=text)
+        elif kind is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=knob.default, help=text)
     return parser
 

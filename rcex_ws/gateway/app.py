@@ -6,13 +6,12 @@ one event loop; the thread-safe face for users is `server.Gateway`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Literal
 
+from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway import api, api_control, api_messages, api_oauth, api_people, api_subscription
-from rcex_ws.gateway.checks import checked
 from rcex_ws.gateway.core import Core
 from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, Refusal
 from rcex_ws.gateway.front import Front
@@ -21,6 +20,7 @@ from rcex_ws.gateway.origin import host_name
 from rcex_ws.gateway.upgrade import WS_PATH
 from rcex_ws.gateway.websocket import Connection
 from rcex_ws.loop import loop_clock
+from rcex_ws.options import CloseCode, Count, EventFilter, Status, Wait, checked
 from rcex_ws.websocket.peer import PeerOptions
 from rcex_ws.websocket.server_peer import ServerPeer
 
@@ -48,6 +48,7 @@ class GatewayApp:
             the one by which they have come.
     """
 
+    @checked
     def __init__(self, options: GatewayOptions | None = None) -> None:
         self.core = Core(options or GatewayOptions(), loop_clock())
         self.ws_uri = self.core.options.public_ws_uri or f"ws://gateway.invalid{WS_PATH}"
@@ -76,23 +77,25 @@ class GatewayApp:
     # of a wrong type, too.
 
     @checked
-    def cut(self, code: int | None = None, reason: str = "") -> int:
+    def cut(self, code: CloseCode | None = None, reason: str = "") -> int:
         """Cut every WebSocket: by RST, or with a close frame when there is a code; return how many.
 
         Raises:
-            ValueError: If no close frame can bear the code or the reason.
+            ConfigurationError: If no close frame can bear the code or the reason.
         """
         if code is not None and code not in _CLOSE_CODES:
-            raise ValueError(f"code: a close frame has a code from 1000 to 4999, and some of these not: not {code}")
+            raise ConfigurationError(
+                f"code: a close frame has one from 1000 to 4999, and some of these not: not {code}"
+            )
         if len(reason.encode()) > _LONGEST_REASON:
-            raise ValueError(f"reason: a close frame has room for {_LONGEST_REASON} bytes")
+            raise ConfigurationError(f"reason: a close frame has room for {_LONGEST_REASON} bytes")
         live = self._live()
         for connection in live:
             connection.cut(code, reason)
         return len(live)
 
     @checked
-    def error(self, code: str = "WSG-902", message: str = "Idle timeout expired", status: int = 408) -> int:
+    def error(self, code: str = "WSG-902", message: str = "Idle timeout expired", status: Status = 408) -> int:
         """Send an Error frame to every WebSocket and close it; return how many."""
         live = self._live()
         for connection in live:
@@ -117,10 +120,10 @@ class GatewayApp:
     def refuse(
         self,
         where: str,
-        status: int | Literal["hang", "rst"] = 503,
+        status: Status | Literal["hang", "rst"] = 503,
         *,
-        retry_after: float | None = None,
-        times: int | None = 1,
+        retry_after: Wait | None = None,
+        times: Count | None = 1,
         error_code: str | None = None,
         message: str | None = None,
     ) -> None:
@@ -136,12 +139,8 @@ class GatewayApp:
             message: The text in the body.
 
         Raises:
-            ValueError: If nothing ever happens at such a place, or no answer can have the status.
+            ConfigurationError: If nothing ever happens at such a place, or an argument cannot be.
         """
-        if isinstance(status, int) and not 200 <= status <= 599:
-            raise ValueError(f'status: an answer has one from 200 to 599, or "hang" or "rst", not {status}')
-        if retry_after is not None and not 0 <= retry_after < math.inf:
-            raise ValueError(f"retry_after: seconds from now, not {retry_after}")
         self.core.faults.add(
             Refusal(
                 where=where, times=times, status=status, retry_after=retry_after, error_code=error_code, message=message
@@ -149,7 +148,7 @@ class GatewayApp:
         )
 
     @checked
-    def fail_recovery(self, code: str = "WSG-1003", times: int | None = 1) -> None:
+    def fail_recovery(self, code: str = "WSG-1003", times: Count | None = 1) -> None:
         """Answer the next recoveries with recoveryState Failed; "WSG-400" gives the Error frame of a bad wsc."""
         self.core.faults.add(RecoveryFault(where="recovery", times=times, code=code))
 
@@ -160,9 +159,9 @@ class GatewayApp:
         *,
         drop: bool = False,
         strip: Literal["headers", "body"] | None = None,
-        delay: float = 0.0,
+        delay: Wait = 0.0,
         notify: dict[str, Any] | None = None,
-        times: int | None = 1,
+        times: Count | None = 1,
     ) -> None:
         """Let the next requests at a place be carried out, but spoil their answers.
 
@@ -175,22 +174,21 @@ class GatewayApp:
             times: How often; None until `clear_faults`.
 
         Raises:
-            ValueError: If nothing is ever answered at such a place, or `notify` lacks a member.
+            ConfigurationError: If nothing is ever answered at such a place, or `notify` lacks a member.
         """
         if where == "details" and (drop or strip or notify):
-            raise ValueError('where="details" takes a delay only; `refuse` can keep ConnectionDetails back')
+            raise ConfigurationError('where="details" takes a delay only; `refuse` can keep ConnectionDetails back')
         if notify is not None and (not {"event", "body"} <= notify.keys() <= {"event", "body", "filter"}):
-            raise ValueError("notify: a notification has an event and a body, and perhaps a filter")
+            raise ConfigurationError("notify: a notification has an event and a body, and perhaps a filter")
         if notify is not None and not _is_notification(**notify):
-            raise ValueError("notify: the event and the filter are paths, the body is an object")
-        if not 0 <= delay < math.inf:
-            raise ValueError(f"delay: seconds, not {delay}")
+            raise ConfigurationError("notify: the event and the filter are paths, the body is an object")
         self.core.faults.add(AnswerFault(where=where, times=times, drop=drop, strip=strip, delay=delay, notify=notify))
 
     def clear_faults(self) -> None:
         """Forget every fault that was ordered and has not struck yet."""
         self.core.faults.clear()
 
+    @checked
     def send_raw(self, data: str | bytes | Sequence[str | bytes], *, binary: bool = False) -> int:
         """Send messages of any content to every WebSocket, several of them in one write; return to how many.
 
@@ -210,7 +208,7 @@ class GatewayApp:
         return len(live)
 
     @checked
-    def notify(self, event: str, body: dict[str, Any], filter: str | None = None) -> list[str]:
+    def notify(self, event: EventFilter, body: dict[str, Any], filter: EventFilter | None = None) -> list[str]:
         """Send a notification to every session whose filters match; return their uuids.
 
         When there is none, the log says so, and which filters there are.

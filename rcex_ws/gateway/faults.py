@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, TypeVar
 
+from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["AnswerFault", "Faults", "RecoveryFault", "Refusal"]
@@ -46,9 +47,11 @@ class _Order:
         self.where = _SHORT_NAMES.get(self.where, self.where)
         if self.where not in self.STEPS and not _REQUEST.fullmatch(self.where):
             choices = ", ".join(f'"{name}"' for name in (*self.STEPS, *_SHORT_NAMES))
-            raise ValueError(f'where must be one of {choices}, or "METHOD /path" without a query, not {self.where!r}')
+            raise ConfigurationError(
+                f'where must be one of {choices}, or "METHOD /path" without a query, not {self.where!r}'
+            )
         if self.times is not None and self.times < 1:
-            raise ValueError(f"times must be 1 or more, or None for no end, not {self.times}")
+            raise ConfigurationError(f"times must be 1 or more, or None for no end, not {self.times}")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The record of what happened at the gateway, in order, for tests in any language.
 
 Written by every other part; read through `Gateway.log()` and `GET /_gateway/log`, or watched as it is written. It
-never holds a token or a secret, not even one that a client put where none belongs, and it is bounded.
+never holds a token or a secret of our making, not even one that a client put where none belongs, and it is bounded.
 """
 
 from __future__ import annotations

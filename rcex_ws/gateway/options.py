@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rcex_ws.options import Count, Credential, HeaderValue, Number, Seconds, Wait, WebSocketUrl, check_fields
+
 __all__ = ["GatewayOptions"]
 
 
@@ -46,31 +48,37 @@ class GatewayOptions:
             none; otherwise the application must tell it.
         jwt: The credential that logs in as the first user; generated likewise.
         second_jwt: The credential that logs in as the second user; generated likewise.
+
+    Raises:
+        ConfigurationError: A knob has a value that cannot be; it is named.
     """
 
-    access_token_expires_in: float = 3600
-    refresh_token_expires_in: float = 604800
-    refresh_token_grace: float = 10
-    max_oauth_sessions: int = 5
-    wstoken_expires_in: float = 60
-    logout_grace: float = 5
+    access_token_expires_in: Wait = 3600
+    refresh_token_expires_in: Wait = 604800
+    refresh_token_grace: Wait = 10
+    max_oauth_sessions: Count = 5
+    wstoken_expires_in: Wait = 60
+    logout_grace: Wait = 5
     single_use_wstoken: bool = False
-    recovery_timeout: float = 180
-    recovery_buffer_size: int = 100
-    idle_timeout: float = 1800
-    absolute_timeout: float = 86400
-    max_active_requests: int = 10
-    max_connections_per_session: int = 50
-    max_subscriptions: int = 30
-    ping_interval: float = 30
-    pong_timeout: float = 10
-    rate_limits: Mapping[str, int] = field(default_factory=dict[str, int])
-    rate_window: float = 60
+    recovery_timeout: Wait = 180
+    recovery_buffer_size: Number = 100
+    idle_timeout: Seconds = 1800
+    absolute_timeout: Seconds = 86400
+    max_active_requests: Count = 10
+    max_connections_per_session: Count = 50
+    max_subscriptions: Count = 30
+    ping_interval: Seconds = 30
+    pong_timeout: Seconds = 10
+    rate_limits: Mapping[str, Number] = field(default_factory=dict[str, int])
+    rate_window: Seconds = 60
     coalesce: bool = True
-    wsc_every_n: int = 0
+    wsc_every_n: Number = 0
     disabled_filters: tuple[str, ...] = ()
-    public_ws_uri: str | None = None
-    client_id: str | None = None
-    client_secret: str | None = field(default=None, repr=False)
-    jwt: str | None = field(default=None, repr=False)
-    second_jwt: str | None = field(default=None, repr=False)
+    public_ws_uri: WebSocketUrl | None = None
+    client_id: Credential | None = None
+    client_secret: HeaderValue | None = field(default=None, repr=False)
+    jwt: Credential | None = field(default=None, repr=False)
+    second_jwt: Credential | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        check_fields(self)

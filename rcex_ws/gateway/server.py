@@ -6,6 +6,7 @@ public method passes its call into it and returns soon, from any thread and any 
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,11 +19,13 @@ import anyio
 from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.gateway.app import PEER_OPTIONS, GatewayApp
 from rcex_ws.gateway.http import serve_http
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.store import Extension
 from rcex_ws.gateway.upgrade import WS_PATH
+from rcex_ws.options import Name, Port, checked
 from rcex_ws.websocket.listen import bind, serve
 
 __all__ = ["Gateway"]
@@ -41,7 +44,7 @@ def _in_its_thread(method: Callable[Concatenate[GatewayApp, _P], _T]) -> Callabl
     def ask(self: Gateway, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return self._call(lambda gateway: method(gateway, *args, **kwargs))  # pyright: ignore[reportPrivateUsage]
 
-    return ask
+    return checked(ask)  # by the method's own types, and before anything is asked of a thread
 
 
 class Gateway:
@@ -55,7 +58,7 @@ class Gateway:
         options: The fields of `GatewayOptions`.
 
     Raises:
-        OSError: On entering, if a port is in use.
+        ConfigurationError: An argument cannot be; on entering, a port is in use, or the host is none of this machine's.
 
     Attributes:
         server: Base URL of the REST API.
@@ -73,7 +76,8 @@ class Gateway:
     jwt: str
     users: list[Extension]
 
-    def __init__(self, port: int = 0, *, ws_port: int = 0, host: str = "127.0.0.1", **options: Any) -> None:
+    @checked
+    def __init__(self, port: Port = 0, *, ws_port: Port = 0, host: Name = "127.0.0.1", **options: Any) -> None:
         self.options = GatewayOptions(**options)
         self._host = host
         self._port = port
@@ -87,10 +91,10 @@ class Gateway:
 
     def __enter__(self) -> Gateway:
         """Start listening."""
-        rest = bind(self._host, self._port)
+        rest = self._bind("port", self._port)
         try:
-            web_socket = bind(self._host, self._ws_port)
-        except (OSError, OverflowError):
+            web_socket = self._bind("ws_port", self._ws_port)
+        except ConfigurationError:
             rest.close()
             raise
         own_host = _OWN_HOSTS.get(self._host, self._host)
@@ -111,7 +115,7 @@ class Gateway:
     ) -> None:
         """Cut every connection and end the thread."""
         if self._portal is None or self._portal_context is None or self._stop is None or self._main is None:
-            raise RuntimeError("the gateway was not started")
+            raise NotConnected("the gateway was not started")
         self._portal.call(self._stop.set)
         try:
             self._main.result()
@@ -136,14 +140,15 @@ class Gateway:
     notify = _in_its_thread(GatewayApp.notify)
     clear_log = _in_its_thread(GatewayApp.clear_log)
 
+    @checked
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:
         """Have a function called, in the gateway's thread, with each entry of the log; to be said before it starts.
 
         Raises:
-            RuntimeError: If it has started.
+            ConfigurationError: If it has started.
         """
         if self._portal is not None:
-            raise RuntimeError("the gateway has started")
+            raise ConfigurationError("watcher: the gateway has started; say so before")
         self._watcher = watcher
 
     def log(self) -> list[dict[str, Any]]:
@@ -152,9 +157,18 @@ class Gateway:
             return self._gateway.log()  # its thread is over, so this is the only one
         return self._call(GatewayApp.log)
 
+    def _bind(self, argument: str, port: int) -> socket.socket:
+        try:
+            return bind(self._host, port)
+        except OSError as exc:
+            if exc.errno in (errno.EADDRINUSE, errno.EACCES):
+                why = "is in use" if exc.errno == errno.EADDRINUSE else "may not be used by this user"
+                raise ConfigurationError(f"{argument}: {port} {why}; 0 takes any free one") from exc
+            raise ConfigurationError(f"host: cannot listen on {self._host!r}: {exc}") from exc
+
     def _call(self, method: Callable[[GatewayApp], _T]) -> _T:
         if self._portal is None or self._gateway is None:
-            raise RuntimeError("the gateway is not running")
+            raise NotConnected("the gateway is not running; use it under `with`")
         return self._portal.call(method, self._gateway)
 
     async def _run(

@@ -20,6 +20,20 @@ from rcex_ws.address import check_server
 from rcex_ws.errors import ConfigurationError, NotConnected, WrongEventLoop
 from rcex_ws.home import Home
 from rcex_ws.loop import Signal
+from rcex_ws.options import (
+    Bytes,
+    Credential,
+    HeaderText,
+    Name,
+    NamesOfJavaScript,
+    Password,
+    Seconds,
+    ServerUrl,
+    checked,
+    refusal,
+    required_constraint,
+    trimmed,
+)
 from rcex_ws.rest import oauth
 from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.calls import Calls
@@ -30,9 +44,11 @@ from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Options, Params, Request, Response, Send
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import TokenStore
-from rcex_ws.rest.token import Token
-from rcex_ws.secret import hide
+from rcex_ws.rest.token import Token, TokenChoice, given_token
+from rcex_ws.rest.user_agent import as_product
+from rcex_ws.secret import hide, plain
 from rcex_ws.tasks import RootTask, to_the_end
+from rcex_ws.websocket.proxies import ProxyChoice
 
 __all__ = ["PRODUCTION", "SANDBOX", "RingCentral"]
 
@@ -45,7 +61,7 @@ PRODUCTION = "https://platform.ringcentral.com"
 SANDBOX = "https://platform.devtest.ringcentral.com"
 
 
-class RingCentral:
+class RingCentral(NamesOfJavaScript):
     """Call RingCentral's REST API, and carry extensions.
 
     Use it under `async with`, or end it with `aclose()`.
@@ -54,7 +70,7 @@ class RingCentral:
         server: the API's URL.
         client_id: of the application.
         client_secret: None for a public client (PKCE).
-        token: a session to begin with.
+        token: a session to begin with: a Token, or the answer of the OAuth endpoint as a dict, as other SDKs keep it.
         token_store: keeps the session over a restart of the process.
         app_name: begins the User-Agent.
         app_version: goes with it.
@@ -75,26 +91,28 @@ class RingCentral:
         gate: the rate gate, shared by all transports.
 
     Raises:
-        ConfigurationError: server is no http(s) URL.
+        ConfigurationError: an argument cannot work; it is named.
     """
 
+    @checked
     def __init__(
         self,
         *,
-        server: str = PRODUCTION,
-        client_id: str | None = None,
-        client_secret: str | None = None,
-        token: Token | None = None,
+        server: ServerUrl = PRODUCTION,
+        client_id: Credential | None = None,
+        client_secret: Credential | None = None,
+        token: TokenChoice = None,
         token_store: TokenStore | None = None,
-        app_name: str = "Unknown",
-        app_version: str = "0.0.1",
-        timeout: float = 60.0,
-        max_response_bytes: int = 256 * 2**20,
+        app_name: HeaderText = "Unknown",
+        app_version: HeaderText = "0.0.1",
+        timeout: Seconds = 60.0,
+        max_response_bytes: Bytes = 256 * 2**20,
         http: HTTPClient | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        proxy: str | bool | None = None,
+        proxy: ProxyChoice = None,
     ) -> None:
-        client_secret, proxy = hide(client_secret), hide(proxy)
+        client_id = plain(trimmed("client_id", client_id))
+        client_secret, proxy = hide(trimmed("client_secret", client_secret)), hide(proxy)
         self.server = check_server(server)
         self.client_id = client_id
         self.proxy = proxy
@@ -108,8 +126,8 @@ class RingCentral:
         )
         self._auth = Auth(
             client_id=client_id,
-            client_secret=client_secret,
-            token=token,
+            client_secret=trimmed("client_secret", client_secret),
+            token=given_token(token),
             keeper=TokenKeeper(token_store, server=self.server, client_id=client_id),
             timeout=timeout,
             send=self._send_as_application,
@@ -117,7 +135,7 @@ class RingCentral:
         self._extensions: list[Extension] = []
         self._calls = Calls(
             server=self.server,
-            user_agent=user_agent(app_name, app_version),
+            user_agent=user_agent(as_product(app_name), as_product(app_version)),
             auth=self._auth,
             gate=self.gate,
             https=self._https,
@@ -136,16 +154,17 @@ class RingCentral:
         """The OAuth session's token, None when nobody is logged in."""
         return self._auth.token
 
+    @checked
     async def authorize(
         self,
         *,
-        jwt: str | None = None,
-        code: str | None = None,
-        redirect_uri: str | None = None,
-        code_verifier: str | None = None,
-        username: str | None = None,
-        password: str | None = None,
-        extension: str | None = None,
+        jwt: Credential | None = None,
+        code: Credential | None = None,
+        redirect_uri: Name | None = None,
+        code_verifier: Credential | None = None,
+        username: Name | None = None,
+        password: Password | None = None,
+        extension: Name | None = None,
         force: bool = False,
     ) -> Token:
         """Continue the kept session if it is usable or can be refreshed, else log in.
@@ -174,23 +193,25 @@ class RingCentral:
         # Assigned anew: a traceback that shows local variables must not show these.
         jwt, code, code_verifier, password = hide(jwt), hide(code), hide(code_verifier), hide(password)
         self.home.check()
+        self._check_open()
         grant = oauth.login_grant(
-            jwt=jwt,
-            code=code,
+            jwt=trimmed("jwt", jwt),
+            code=trimmed("code", code),
             redirect_uri=redirect_uri,
-            code_verifier=code_verifier,
+            code_verifier=trimmed("code_verifier", code_verifier),
             username=username,
             password=password,
             extension=extension,
         )
         return await self._auth.authorize(grant, force=force)
 
+    @checked
     def authorize_uri(
         self,
         *,
-        redirect_uri: str,
+        redirect_uri: Name,
         state: str | None = None,
-        code_verifier: str | None = None,
+        code_verifier: Credential | None = None,
         params: Params | None = None,
     ) -> str:
         """Return the address of the login page, which sends the user back with a code.
@@ -209,7 +230,7 @@ class RingCentral:
             client_id=self.client_id,
             redirect_uri=redirect_uri,
             state=state,
-            code_verifier=code_verifier,
+            code_verifier=trimmed("code_verifier", code_verifier),
             params=params,
         )
 
@@ -222,6 +243,7 @@ class RingCentral:
             RcexError: the renewal failed and the token has ended; see `.retryable`.
         """
         self.home.check()
+        self._check_open()
         return await self._auth.ensure()
 
     async def refresh(self) -> Token:
@@ -233,6 +255,7 @@ class RingCentral:
             RcexError: the renewal failed; see `.retryable`.
         """
         self.home.check()
+        self._check_open()
         return await self._auth.refresh()
 
     async def revoke(self) -> None:
@@ -242,6 +265,7 @@ class RingCentral:
             RcexError: the server did not confirm; here it is forgotten all the same.
         """
         self.home.check()
+        self._check_open()
         await self._auth.revoke()
 
     # Calls
@@ -262,6 +286,10 @@ class RingCentral:
             TransportError: no answer came.
             ConfigurationError: nobody is logged in, or the path is no path.
         """
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance] - for each call
+            raise refusal("request", _REQUEST, request)
+        if transport is not None and not _TRANSPORT.admits(transport):
+            raise refusal("transport", _TRANSPORT, transport)
         self._check_open()
         request.check()
         return self._calls.send(request, transport)
@@ -317,12 +345,16 @@ class RingCentral:
         async with self._calls.stream(self._request(method, path, options)) as answer:
             yield answer
 
-    def restapi(self, version: str | None = "v1.0") -> PathBuilder:
+    def restapi(self, version: Name | None = "v1.0") -> PathBuilder:
         """Begin a path at /restapi and its version; None leaves the version out."""
+        if version is not None and (not isinstance(version, str) or not version):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("version", _NAME, version)
         return PathBuilder(self, "/restapi" if version is None else f"/restapi/{version}")
 
-    def path(self, path: str) -> PathBuilder:
+    def path(self, path: Name) -> PathBuilder:
         """Begin a path anywhere: `rc.path("/team-messaging/v1").chats(id).posts().get()`."""
+        if not isinstance(path, str) or not path:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("path", _NAME, path)
         return PathBuilder(self, path.rstrip("/"))
 
     # What belongs to the client
@@ -339,6 +371,7 @@ class RingCentral:
         """How many calls went by HTTPS so far; those of OAuth's own are not counted."""
         return self._calls.by_https
 
+    @checked
     async def install_extension(self, extension: Extension) -> None:
         """Install an extension; while there is one, a timer renews the token before it ends.
 
@@ -452,7 +485,9 @@ class RingCentral:
     def _request(self, method: str, path: str, options: Options) -> Request:
         self._check_open()
         options.setdefault("timeout", self._timeout)
-        headers = cast("object", options.get("headers") or {})
+        headers = cast("object", options.get("headers"))
+        if headers is None:
+            headers = {}
         if isinstance(headers, Mapping):  # else it is refused
             options["headers"] = dict(cast("Mapping[str, str]", headers))  # which a middleware may change
         return Request(method, path, **options)
@@ -460,6 +495,11 @@ class RingCentral:
     async def _send_as_application(self, request: Request) -> Response:
         self._check_open()
         return await self._calls.send_as_application(request)
+
+
+_NAME = required_constraint(Name)
+_REQUEST = required_constraint(Request)
+_TRANSPORT = required_constraint(Send | None)
 
 
 def _report_crash(exc: Exception) -> None:

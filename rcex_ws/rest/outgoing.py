@@ -18,7 +18,9 @@ from msgspec import UNSET
 from rcex_ws.address import encode_path
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.headers import check_headers, is_token
+from rcex_ws.options import LONGEST, Seconds, refusal, required_constraint
 from rcex_ws.readers import is_text
+from rcex_ws.secret import Secret, plain
 
 if TYPE_CHECKING:
     from rcex_ws.rest.message import Request
@@ -33,6 +35,15 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 #: Python writes no whole number of some thousand digits.
 _MOST_BITS = 4096
 
+
+def _enc_hook(value: object) -> object:
+    if isinstance(value, Secret):
+        return plain(value)
+    raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+
+
+_encode = msgspec.json.Encoder(enc_hook=_enc_hook).encode
+
 _FILES = "expected {name: file} or [(name, file)]"
 _QUERY = "text, numbers, True, False or None, or a list of these"
 
@@ -45,10 +56,10 @@ def check_request(request: Request) -> None:
     """
     # Once per call: what is as it nearly always is, is told by one comparison each.
     method, path, timeout = request.method, request.path, request.timeout
-    if method not in _METHODS and not is_token(method):
-        _refuse("method", "expected a method such as GET", method)
+    if type(method) is not str or method not in _METHODS:
+        _check_method(method)
     request.path = _checked_path(path) if type(path) is str else _check_path(path)
-    if type(timeout) is not float or not timeout > 0:
+    if type(timeout) is not float or not 0.0 < timeout <= LONGEST:
         _check_timeout(timeout)
     if request.headers != {}:
         check_headers(request.headers)
@@ -65,7 +76,7 @@ def encode_json(value: object) -> bytes:
         ConfigurationError: it has something in it that JSON does not have.
     """
     try:
-        return msgspec.json.encode(value)
+        return _encode(value)
     except (TypeError, ValueError, RecursionError, OverflowError, msgspec.MsgspecError) as exc:
         raise ConfigurationError(f"json: cannot be encoded as JSON: {exc}") from None
 
@@ -110,9 +121,17 @@ def _check_path(path: object) -> str:
     return _checked_path(str.__str__(path))  # of a subclass its text: not all ways take one
 
 
+def _check_method(method: object) -> None:
+    if not is_token(method):
+        _refuse("method", "expected a method such as GET", method)
+
+
 def _check_timeout(timeout: object) -> None:
-    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool) or not timeout > 0:
-        _refuse("timeout", f"expected seconds above 0, got {timeout!r}", timeout)
+    if not _SECONDS.admits(timeout):
+        raise refusal("timeout", _SECONDS, timeout)
+
+
+_SECONDS = required_constraint(Seconds)
 
 
 def check_params(argument: str, params: object) -> None:

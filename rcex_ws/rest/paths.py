@@ -6,9 +6,11 @@ verbs, which go the client's whole way.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
 
+from rcex_ws.errors import UnknownName
 from rcex_ws.rest.message import Options, Response
 from rcex_ws.rest.outgoing import check_segment
 
@@ -42,6 +44,9 @@ class PathBuilder:
     def __getattr__(self, name: str) -> PathBuilder:
         if name.startswith("_"):  # what copy, pickle and shells look for is no segment
             raise AttributeError(name)
+        if not name.islower() and name[0].islower():  # SCIM's names begin with a capital: Users, ServiceProviderConfig
+            ours = re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
+            raise UnknownName(f'{name}: this segment is called {ours} here; rc.path("/...") takes any path as it is')
         return PathBuilder(self._rc, f"{self._path}/{name.replace('_', '-')}")
 
     def __call__(self, id: str | int | None = None) -> PathBuilder:

@@ -7,7 +7,6 @@ session with WSG-1003. Called by `rcex_ws.rest.auth`; touches one file, in a thr
 from __future__ import annotations
 
 import logging
-from os import PathLike
 from pathlib import Path
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -15,6 +14,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from rcex_ws.files import OAUTH_TOKEN, FileThread, StateFile, Unreadable
+from rcex_ws.options import FilePath, checked
 from rcex_ws.rest.token import Token
 from rcex_ws.secret import SecretBytes
 
@@ -56,7 +56,8 @@ class FileTokenStore:
         path: the file; its folder is made when needed.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
+    @checked
+    def __init__(self, path: FilePath) -> None:
         self.path = Path(path)
         self._file = StateFile(self.path, what="token_store", kind=OAUTH_TOKEN)
         # Of all that use the file here: what a client has left behind must not undo what the next one writes.
@@ -71,6 +72,7 @@ class FileTokenStore:
         """
         return await self._thread.do(self._load)
 
+    @checked
     async def save(self, token: Token) -> None:
         """Write the token.
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 import msgspec
 
 from rcex_ws.bounds import REFRESH_LIFETIME, TOKEN_LIFETIME
+from rcex_ws.errors import ConfigurationError
 from rcex_ws.files import Moment, Seconds
 from rcex_ws.headers import is_header_text
+from rcex_ws.options import Credential, Rule, check_fields, checked, trimmed
 from rcex_ws.readers import read_number
-from rcex_ws.secret import SECRET, HiddenFields
+from rcex_ws.secret import SECRET, HiddenFields, plain
 
-__all__ = ["Token", "token_from_grant"]
+__all__ = ["Token", "TokenChoice", "given_token", "token_from_grant"]
 
 _MARGIN = 60.0
 _MARGIN_OF_LIFETIME = 0.1
+
+#: Seconds since the epoch reach it in the year 5138, milliseconds have done so in 1973.
+_AS_MILLISECONDS = 1e11
 
 
 class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,10 +41,13 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
         server: the API's URL it was made at; None, as for the next two, where that is not known.
         client_id: of the application it was made for.
         login: who logged in: the subject of the JWT or a hash of it, the user name, or "code"; not a secret.
+
+    Raises:
+        ConfigurationError: a field has a value that cannot be.
     """
 
-    access_token: Annotated[str, SECRET]
-    refresh_token: Annotated[str | None, SECRET] = None
+    access_token: Annotated[Credential, SECRET]
+    refresh_token: Annotated[Credential | None, SECRET] = None
     expires_at: Moment | None = None
     refresh_expires_at: Moment | None = None
     lifetime: Seconds = 3600.0
@@ -47,6 +58,40 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
     client_id: Annotated[str | None, SECRET] = None
     login: Annotated[str | None, SECRET] = None
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("access_token", "refresh_token", "server", "client_id", "login"):
+            text: str | None = getattr(self, name)
+            clean = plain(trimmed(name, text) if name.endswith("token") else text)
+            if clean is not text:
+                msgspec.structs.force_setattr(self, name, clean)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready dict, with the secrets in it; what has its default is left out."""
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+
+    @classmethod
+    @checked
+    def from_dict(cls, token: Annotated[Mapping[str, Any], Rule("a dict", secret=True)]) -> Self:
+        """Read the dict that `to_dict` gave, or the answer of the OAuth endpoint as other SDKs keep it.
+
+        Args:
+            token: with `expires_in`, seconds from now, or `expire_time`, a time since the epoch in seconds or
+                milliseconds, instead of `expires_at`.
+
+        Raises:
+            ConfigurationError: a field is missing or has the wrong type.
+        """
+        foreign = "expires_in" in token or "expire_time" in token
+        try:
+            read = _from_other_sdk(token) if foreign else msgspec.convert(dict(token), cls)
+        except msgspec.ValidationError as exc:  # its text holds no values
+            raise ConfigurationError(
+                f"token: {exc}; pass a Token, its to_dict(), or the OAuth endpoint's answer"
+            ) from exc
+        return cls(**msgspec.structs.asdict(read))
+
+    @checked
     def expired(self, now: float) -> bool:
         """Tell whether the access token has ended, if the wall clock is right: it may have been set."""
         return self.expires_at is not None and now >= self.expires_at
@@ -58,6 +103,7 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
             return None
         return self.expires_at - min(_MARGIN, self.lifetime * _MARGIN_OF_LIFETIME)
 
+    @checked
     def expires_soon(self, now: float) -> bool:
         """Tell whether it is time to renew."""
         return self.renew_at is not None and now >= self.renew_at
@@ -66,6 +112,22 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
     def refreshable(self) -> bool:
         """Whether there is a refresh token to try; how long it is good, only the server's clock tells."""
         return self.refresh_token is not None
+
+
+TokenChoice = Annotated[
+    Token | Mapping[str, Any] | None,
+    Rule("None, a Token, or the answer of the OAuth endpoint as a dict", secret=True),
+]
+"""A session to begin with."""
+
+
+def given_token(token: Token | Mapping[str, Any] | None) -> Token | None:
+    """Give what a caller has passed as a session to begin with as a token.
+
+    Raises:
+        ConfigurationError: a field is missing or has the wrong type.
+    """
+    return token if token is None or isinstance(token, Token) else Token.from_dict(token)
 
 
 class _Grant(HiddenFields, frozen=True):
@@ -98,7 +160,21 @@ def token_from_grant(answer: Any, *, now: float, previous: Token | None = None) 
     refresh_expires_at = None
     if grant.refresh_token_expires_in is not None:
         refresh_expires_at = now + read_number(grant.refresh_token_expires_in, REFRESH_LIFETIME)
-    token = Token(
+    try:
+        token = _first_token(grant, lifetime=lifetime, now=now, refresh_expires_at=refresh_expires_at)
+    except ConfigurationError as exc:  # here it is no caller's mistake
+        raise msgspec.ValidationError(str(exc)) from None
+    if previous is None:
+        return token
+    names = ("scope", "owner_id", "endpoint_id", "login")
+    kept = {name: getattr(previous, name) for name in names if not getattr(token, name)}
+    if token.refresh_token is None:
+        kept |= {"refresh_token": previous.refresh_token, "refresh_expires_at": previous.refresh_expires_at}
+    return msgspec.structs.replace(token, **kept)
+
+
+def _first_token(grant: _Grant, *, lifetime: float, now: float, refresh_expires_at: float | None) -> Token:
+    return Token(
         access_token=grant.access_token,
         refresh_token=grant.refresh_token,
         expires_at=now + lifetime,
@@ -108,10 +184,25 @@ def token_from_grant(answer: Any, *, now: float, previous: Token | None = None) 
         owner_id=None if grant.owner_id is None else str(grant.owner_id),
         endpoint_id=None if grant.endpoint_id is None else str(grant.endpoint_id),
     )
-    if previous is None:
-        return token
-    names = ("scope", "owner_id", "endpoint_id", "login")
-    kept = {name: getattr(previous, name) for name in names if not getattr(token, name)}
-    if token.refresh_token is None:
-        kept |= {"refresh_token": previous.refresh_token, "refresh_expires_at": previous.refresh_expires_at}
-    return msgspec.structs.replace(token, **kept)
+
+
+def _from_other_sdk(answer: Mapping[str, Any]) -> Token:
+    """Read what other SDKs keep of the endpoint's answer: when it ends is said in their own way.
+
+    Raises:
+        msgspec.ValidationError: it holds no token.
+    """
+    now = time.time()
+    clean = {name: trimmed(name, value) if isinstance(value, str) else value for name, value in answer.items()}
+    token = token_from_grant(clean, now=now)
+    ends = _moment(answer, "expire_time") or token.expires_at
+    refresh_ends = _moment(answer, "refresh_token_expire_time") or token.refresh_expires_at
+    return msgspec.structs.replace(token, expires_at=ends, refresh_expires_at=refresh_ends)
+
+
+def _moment(answer: Mapping[str, Any], name: str) -> float | None:
+    """Read seconds since the epoch; the JavaScript SDK writes milliseconds."""
+    moment = msgspec.convert(answer.get(name), float | None)
+    if moment is None or not math.isfinite(moment):
+        return None
+    return moment / 1000 if moment > _AS_MILLISECONDS else moment

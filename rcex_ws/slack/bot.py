@@ -29,6 +29,7 @@ from rcex_ws.callback import (
 )
 from rcex_ws.connection import call
 from rcex_ws.errors import ConfigurationError, RcexError
+from rcex_ws.options import Credential, Seconds, ServerUrl, checked
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.slack.bot_slack import BotSlack
 from rcex_ws.slack.directory import Directory, FillStore
@@ -131,25 +132,22 @@ class Bot(Generic[P]):
         ConfigurationError: an argument cannot work.
     """
 
+    @checked
     def __init__(
         self,
         handler: BotHandler[P],
         state: P,
-        token: str,
+        token: Credential,
         *,
         client: CallbackClients = WebSocketClient,
-        api_url: str = API_URL,
+        api_url: ServerUrl = API_URL,
         http: HTTPClient | None = None,
         data_store: DataStore | None = None,
         start_method: StartMethod = "rtm.connect",
         fill_store: FillStore = "lookup",
-        keepalive: float | None = 10.0,
+        keepalive: Seconds | None = 10.0,
         **options: Unpack[WebSocketOptions],
     ) -> None:
-        if start_method not in ("rtm.start", "rtm.connect"):
-            raise ConfigurationError(f"start_method: expected 'rtm.start' or 'rtm.connect', got {start_method!r}")
-        if fill_store not in ("lookup", "lists", "never"):
-            raise ConfigurationError(f"fill_store: expected 'lookup', 'lists' or 'never', got {fill_store!r}")
         if "next_url" in options:
             raise ConfigurationError("next_url: a bot asks Slack for its addresses")
         self._handler = handler
@@ -169,6 +167,7 @@ class Bot(Generic[P]):
         self._keepalive = keepalive
         self._options = options
 
+    @checked
     async def run(self, *, task_status: TaskStatus[CallbackClient] = TASK_STATUS_IGNORED) -> object:
         """Run until the end; may be called again after it.
 

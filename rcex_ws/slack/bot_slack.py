@@ -9,6 +9,7 @@ from typing import Any
 
 from rcex_ws.callback import CallbackClient, Text
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Name, checked, refusal, required_constraint
 from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.frames import encode
 from rcex_ws.slack.store import DataStore
@@ -47,7 +48,7 @@ class BotSlack:
         """The team, as Slack told at the start: "id", "name", "domain" ..."""
         return MappingProxyType(self.start.data["team"])
 
-    async def send_message(self, text: str, channel: str, thread_ts: str | None = None) -> None:
+    async def send_message(self, text: str, channel: Name, thread_ts: Name | None = None) -> None:
         """Send a message.
 
         Args:
@@ -61,25 +62,37 @@ class BotSlack:
             SlackApiError: Slack does not open the direct message, or does not give the list.
             RcexError: or could not be asked.
         """
+        # Not by `checked`: called for each message, so it costs no more than it must.
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("text", _TEXT, text)
+        if not isinstance(channel, str) or not channel:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("channel", _NAME, channel)
+        if thread_ts is not None and (not isinstance(thread_ts, str) or not thread_ts):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("thread_ts", _NAME, thread_ts)
         body = {"text": text, "channel": await self._resolve(channel)}
         if thread_ts is not None:
             body["thread_ts"] = thread_ts
         self._send("message", body)
 
-    def indicate_typing(self, channel: str) -> None:
+    def indicate_typing(self, channel: Name) -> None:
         """Say in a conversation, by id, that the bot is typing."""
+        if not isinstance(channel, str) or not channel:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("channel", _NAME, channel)
         self._send("typing", {"channel": channel})
 
     def send_ping(self, **fields: Any) -> None:
         """Send a ping of RTM; Slack's pong has the same fields and comes as an event."""
         self._send("ping", fields)
 
-    def subscribe_presence(self, ids: Collection[str] = ()) -> None:
+    @checked
+    def subscribe_presence(self, ids: Collection[Name] = ()) -> None:
         """Ask for the presence of these users, by id, and of no others; for one connection."""
         self._send("presence_sub", {"ids": list(ids)})
 
     def send_raw(self, text: str) -> None:
         """Send a text frame as it is."""
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("text", _TEXT, text)
         self.client.cast(Text(text))
 
     def _send(self, kind: str, body: Mapping[str, Any]) -> None:
@@ -106,3 +119,7 @@ class BotSlack:
         opened = str(answer["channel"]["id"])
         await self.store.upsert("dm", {"id": opened, "user": user_id, "is_im": True})
         return opened
+
+
+_TEXT = required_constraint(str)
+_NAME = required_constraint(Name)

@@ -22,10 +22,25 @@ from rcex_ws.connection import (
     State,
     Unsubscriber,
     default_delays,
+    no_handler,
     open_websocket,
 )
 from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.home import Home
+from rcex_ws.options import (
+    Bytes,
+    Count,
+    Credential,
+    Name,
+    NamesOfJavaScript,
+    Number,
+    Seconds,
+    ServerUrl,
+    check_handler,
+    checked,
+    refusal,
+    required_constraint,
+)
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.secret import hide
 from rcex_ws.slack.directory import FillStore
@@ -38,6 +53,7 @@ from rcex_ws.slack.settings import Monitor, Settings, SubtypeEvents, WhileDiscon
 from rcex_ws.slack.store import DataStore, MemoryDataStore
 from rcex_ws.slack.web import API_URL, StartMethod, WebApi
 from rcex_ws.trace import Trace
+from rcex_ws.websocket.proxies import ProxyChoice
 
 __all__ = ["RTMClient"]
 
@@ -51,7 +67,7 @@ class _Default:
 _DEFAULT = _Default()
 
 
-class RTMClient:
+class RTMClient(NamesOfJavaScript):
     """Keep a program connected to Slack's Real Time Messaging API. Times are seconds.
 
     Args:
@@ -101,11 +117,12 @@ class RTMClient:
 
     open_socket: Opener = staticmethod(open_websocket)
 
+    @checked
     def __init__(
         self,
-        token: str,
+        token: Credential,
         *,
-        api_url: str = API_URL,
+        api_url: ServerUrl = API_URL,
         start_method: StartMethod = "rtm.connect",
         data_store: DataStore | _Default | None = _DEFAULT,
         fill_store: FillStore = "lookup",
@@ -114,20 +131,20 @@ class RTMClient:
         while_disconnected: WhileDisconnected = "refuse",
         subtype_events: SubtypeEvents = "message",
         monitor: Monitor = "traffic",
-        ping_interval: float = 5.0,
-        pong_timeout: float = 20.0,
-        reply_timeout: float = 60.0,
-        replay_window: float = 5.0,
-        open_timeout: float = 30.0,
-        attempt_timeout: float = 10.0,
-        close_timeout: float = 5.0,
-        proxy: str | bool | None = None,
+        ping_interval: Seconds = 5.0,
+        pong_timeout: Seconds = 20.0,
+        reply_timeout: Seconds = 60.0,
+        replay_window: Seconds = 5.0,
+        open_timeout: Seconds = 30.0,
+        attempt_timeout: Seconds = 10.0,
+        close_timeout: Seconds = 5.0,
+        proxy: ProxyChoice = None,
         ssl_context: ssl.SSLContext | None = None,
         http: HTTPClient | None = None,
-        max_pending: int = 10_000,
-        max_pending_bytes: int = 64 * 2**20,
-        max_size: int = 16 * 2**20,
-        log_level: int | str | None = None,
+        max_pending: Count = 10_000,
+        max_pending_bytes: Bytes = 64 * 2**20,
+        max_size: Bytes = 16 * 2**20,
+        log_level: Number | Name | None = None,
         logger: Log | None = None,
         trace: Trace | None = None,
     ) -> None:
@@ -167,6 +184,7 @@ class RTMClient:
         self._emitter = EventEmitter(error_event=Events.CLIENT_ERROR, report=self._handler_failed, log=self._log)
         self._engine: Engine | None = None
         self._home = Home()
+        self._closed = False
 
     # -- what it is doing ------------------------------------------------------------------------------------------
 
@@ -202,8 +220,9 @@ class RTMClient:
     def on(self, event: str) -> Callable[[Handler], Handler]: ...
     @overload
     def on(self, event: str, handler: Callable[..., object]) -> Unsubscriber: ...
+    @checked
     def on(
-        self, event: str, handler: Callable[..., object] | None = None
+        self, event: Name, handler: Callable[..., object] = no_handler
     ) -> Unsubscriber | Callable[[Handler], Handler]:
         """Attach a handler, sync or async; without one, be a decorator.
 
@@ -214,12 +233,13 @@ class RTMClient:
         Returns:
             A function that takes the handler off again; for the decorator the handler.
         """
-        if handler is None:
+        if handler is no_handler:
             return self._emitter.listen(event)
         return self._emitter.listen(event, handler)
 
     # -- connecting ------------------------------------------------------------------------------------------------
 
+    @checked
     async def start(self, *, wait: bool = True, **options: Any) -> None:
         """Connect, and stay connected until `aclose`; do nothing when started already.
 
@@ -235,6 +255,7 @@ class RTMClient:
         When the call that starts it fails or is cancelled, nothing is left running.
         """
         self._home.check()
+        self._closed = False
         former = engine = self._engine
         begins = engine is None or engine.over
         if engine is None or engine.over:
@@ -272,6 +293,7 @@ class RTMClient:
         else:
             await engine.supervisor.attempt()
 
+    @checked
     async def aclose(self, reason: str = "closed by the application", code: object = None) -> None:
         """Close: `disconnect` is emitted first, what waits for an answer settles. Idempotent; `start` begins again.
 
@@ -280,6 +302,7 @@ class RTMClient:
             code: its second.
         """
         self._home.check()
+        self._closed = True
         if self._engine is not None:
             await self._close(self._engine, reason, code)
         else:
@@ -297,7 +320,13 @@ class RTMClient:
     # -- sending ---------------------------------------------------------------------------------------------------
 
     def send_message(
-        self, text: str, channel: str, *, callback: Callback | None = None, timeout: float | None = None, **fields: Any
+        self,
+        text: Name,
+        channel: Name,
+        *,
+        callback: Callback | None = None,
+        timeout: Seconds | None = None,
+        **fields: Any,
     ) -> Sent:
         """Send a message; await what this gives for the `Reply`, or pass a callback.
 
@@ -318,29 +347,26 @@ class RTMClient:
         _check_text("channel", channel)
         return self.send("message", {"text": text, "channel": channel, **fields}, callback=callback, timeout=timeout)
 
-    def send_typing(self, channel: str) -> Sent:
+    def send_typing(self, channel: Name) -> Sent:
         """Say that one is typing; Slack does not answer this."""
         _check_text("channel", channel)
         return self.send("typing", {"channel": channel})
 
-    def subscribe_presence(self, ids: Collection[str]) -> Sent:
+    @checked
+    def subscribe_presence(self, ids: Collection[Name]) -> Sent:
         """Ask for presence_change events of these users instead of earlier ones; asked anew after each reconnect."""
-        if isinstance(ids, str):
-            raise ConfigurationError("ids: expected a list of user ids, got a single text")
         body = {"ids": list(ids)}
-        for user_id in body["ids"]:
-            _check_text("ids", user_id)
         sent = self.send("presence_sub", body)
         self._running().common.presence = body
         return sent
 
     def send(
         self,
-        event_type: str,
+        event_type: Name,
         body: Mapping[str, Any] | None = None,
         *,
         callback: Callback | None = None,
-        timeout: float | None = None,
+        timeout: Seconds | None = None,
     ) -> Sent:
         """Send anything. Slack answers "message" and "ping"; all else counts as done when it is written.
 
@@ -354,21 +380,25 @@ class RTMClient:
             NotConnected: the client is not started, or has ended.
             ConfigurationError: an argument cannot be used; the body is not JSON-ready, say.
         """
+        _check_text("event_type", event_type)
+        if timeout is None:
+            timeout = self._settings.reply_timeout
+        elif not _SECONDS.admits(timeout):
+            raise refusal("timeout", _SECONDS, timeout)
+        if callback is not None:
+            check_handler(callback, "callback")
+        if not isinstance(body, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"body: expected None or a dict, got an object of the type {type(body).__name__}")
         engine = self._running()
         if engine.over:
             raise NotConnected("the client is closed; start() begins again")
-        timeout = self._settings.reply_timeout if timeout is None else timeout
-        _check_text("event_type", event_type)
-        if not isinstance(timeout, (int, float)) or not timeout > 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"timeout: expected seconds above 0, got {timeout!r}")
-        if callback is not None and not callable(callback):
-            raise ConfigurationError(f"callback: expected a function (error, reply), got {callback!r}")
         try:
             return engine.messages.send(event_type, body or {}, timeout=timeout, callback=callback)
         except (TypeError, ValueError, RecursionError) as exc:
             raise ConfigurationError(f"body: it is not JSON-ready: {exc}") from None
 
-    async def update_message(self, ts: str, channel: str, text: str, **fields: Any) -> dict[str, Any]:
+    @checked
+    async def update_message(self, ts: Name, channel: Name, text: str, **fields: Any) -> dict[str, Any]:
         """Change a message, by chat.update; works with and without a connection.
 
         Args:
@@ -384,8 +414,11 @@ class RTMClient:
             SlackApiError: Slack refused.
             RateLimited: Slack asks to wait longer than `attempt_timeout`.
             TransportError: no answer came.
+            NotConnected: the client is closed.
         """
         self._home.check()
+        if self._closed:
+            raise NotConnected("the client is closed; start() begins again")
         return await self._api.call("chat.update", **{**fields, "ts": ts, "channel": channel, "text": text})
 
     # -- inside ----------------------------------------------------------------------------------------------------
@@ -431,5 +464,10 @@ class RTMClient:
 
 
 def _check_text(name: str, value: object) -> None:
+    # Called for each message, so it asks nothing that a message does not need.
     if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{name}: expected a text that is not empty, got {value!r}")
+        raise refusal(name, _TEXT, value)
+
+
+_TEXT = required_constraint(Name)
+_SECONDS = required_constraint(Seconds)

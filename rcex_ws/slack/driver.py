@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rcex_ws.connection import Endpoint, Link, Loss
-from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
+from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexError
 from rcex_ws.loop import now
 from rcex_ws.slack.conversation import Common, SlackConversation
 from rcex_ws.slack.models import Events
@@ -93,6 +93,10 @@ class SlackDriver:
             return None
         self._common.feed.tell(Events.ATTEMPTING_RECONNECT)
         return delay
+
+    def complain(self, error: ConfigurationError) -> None:
+        """Tell the application of a mistake of its own that ends nothing."""
+        self._common.feed.error(error)
 
     def failed(self, error: Exception) -> None:
         """Say that nothing will be tried again."""

@@ -17,13 +17,15 @@ import anyio
 import msgspec
 
 from rcex_ws.address import check_server, told_address
-from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexError
+from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
+from rcex_ws.options import Credential, Name, Seconds, ServerUrl, Wait, checked, trimmed
 from rcex_ws.readers import read_retry_after
 from rcex_ws.rest.https import HTTPClient, HTTPEdge, bounded, user_agent
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.secret import Secret, hide
 from rcex_ws.slack.errors import BadFrame, SlackApiError, SlackHttpError
 from rcex_ws.slack.frames import decode
+from rcex_ws.websocket.proxies import ProxyChoice
 
 __all__ = ["API_URL", "StartData", "StartMethod", "WebApi"]
 
@@ -72,22 +74,19 @@ class WebApi:
         on_rate_limited: hears the seconds that Slack asks to wait, when `call` does so.
     """
 
+    @checked
     def __init__(
         self,
-        token: str,
+        token: Credential,
         *,
-        api_url: str = API_URL,
-        proxy: str | bool | None = None,
+        api_url: ServerUrl = API_URL,
+        proxy: ProxyChoice = None,
         ssl_context: ssl.SSLContext | None = None,
-        timeout: float = 30.0,
+        timeout: Seconds = 30.0,
         http: HTTPClient | None = None,
         on_rate_limited: Callable[[float], None] | None = None,
     ) -> None:
-        token, proxy = hide(token), hide(proxy)
-        if not token or not token.isascii() or not token.isprintable():
-            raise ConfigurationError(
-                "token: expected a Slack token (xoxb-... or xoxp-...), got none or an unreadable one"
-            )
+        token, proxy = hide(trimmed("token", token) or ""), hide(proxy)
         self._server = check_server(api_url, name="api_url")
         self._headers = {"Authorization": Secret(f"Bearer {token}"), "User-Agent": user_agent("rcex_ws.slack", "1")}
         self._api_url = self._server + "/"
@@ -101,6 +100,7 @@ class WebApi:
         self._on_rate_limited = on_rate_limited
         self._closed_until: dict[str, float] = {}  # by method: Slack's limits are each method's own
 
+    @checked
     async def connect(self, method: StartMethod = "rtm.connect", **options: Any) -> StartData:
         """Ask for a WebSocket address; does not wait out a rate limit.
 
@@ -126,7 +126,8 @@ class WebApi:
             case _:
                 raise SlackHttpError(method, _OK, "the answer lacks a WebSocket url, self.id or team.id")
 
-    async def call(self, method: str, **fields: Any) -> dict[str, Any]:
+    @checked
+    async def call(self, method: Name, **fields: Any) -> dict[str, Any]:
         """Call a method; a rate limit is waited out as far as the time-out allows.
 
         Args:
@@ -141,7 +142,8 @@ class WebApi:
         """
         return await self.call_within(self._timeout, method, fields)
 
-    async def call_within(self, patience: float, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    @checked
+    async def call_within(self, patience: Wait, method: Name, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Call a method, as `call` does.
 
         Args:

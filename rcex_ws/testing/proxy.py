@@ -18,6 +18,8 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from rcex_ws.errors import ConfigurationError, NotConnected
+from rcex_ws.options import Count, Name, Port, Url, Wait, checked
 from rcex_ws.testing.forwarding import Cut, Lane, Link
 
 __all__ = ["Direction", "FaultProxy"]
@@ -44,27 +46,31 @@ class FaultProxy:
     host = "127.0.0.1"
     port = 0
 
-    def __init__(self, target_host: str, target_port: int) -> None:
+    @checked
+    def __init__(self, target_host: Name, target_port: Port) -> None:
         self._target = (target_host, target_port)
         self._up = Lane()
         self._down = Lane()
         self._links: set[Link] = set()
         self._listener: socket.socket | None = None
         self._exit = ExitStack()
+        self._portal: BlockingPortal | None = None
 
     @classmethod
-    def to(cls, url: str) -> Self:
+    @checked
+    def to(cls, url: Url) -> Self:
         """Make a proxy for the host and port of a URL (http, https, ws or wss).
 
         Raises:
-            ValueError: the URL names no host.
+            ConfigurationError: the URL names no host.
         """
         return cls(*_address(url))
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._portal: BlockingPortal = stack.enter_context(start_blocking_portal("asyncio", name="fault-proxy"))
-            self._tasks = stack.enter_context(self._portal.wrap_async_context_manager(self._run()))
+            portal = self._portal = stack.enter_context(start_blocking_portal("asyncio", name="fault-proxy"))
+            stack.callback(setattr, self, "_portal", None)
+            self._tasks = stack.enter_context(portal.wrap_async_context_manager(self._run()))
             self.accept()
             self._exit = stack.pop_all()
         return self
@@ -72,11 +78,13 @@ class FaultProxy:
     def __exit__(self, *exc_info: object) -> None:
         self._exit.close()
 
-    def url(self, url: str) -> str:
+    @checked
+    def url(self, url: Url) -> str:
         """Return `url` with host and port replaced by the proxy's."""
         return urlsplit(url)._replace(netloc=f"{self.host}:{self.port}").geturl()
 
-    def retarget(self, url: str) -> None:
+    @checked
+    def retarget(self, url: Url) -> None:
         """Send connections made from now on to the host and port of another URL; see `to`."""
         self._target = _address(url)
 
@@ -100,13 +108,14 @@ class FaultProxy:
 
         What was frozen or delayed is lost. Both sides see an orderly end of the stream and nothing after it.
         """
-        return self._portal.call(self._end_all, False)
+        return self._running.call(self._end_all, False)
 
     def reset(self) -> int:
         """End every connection by a RST to both sides; return how many there were."""
-        return self._portal.call(self._end_all, True)
+        return self._running.call(self._end_all, True)
 
-    def cut_after(self, n_bytes: int, direction: Literal["up", "down"], *, rst: bool = False) -> None:
+    @checked
+    def cut_after(self, n_bytes: Count, direction: Literal["up", "down"], *, rst: bool = False) -> None:
         """End the first connection that forwards `n_bytes` more, exactly after them; later ones are spared.
 
         Args:
@@ -115,38 +124,45 @@ class FaultProxy:
             rst: end by RST instead of FIN; it may overtake bytes for which the receiver had no room yet.
 
         Raises:
-            ValueError: `n_bytes` is less than 1.
+            ConfigurationError: `n_bytes` is less than 1; cut() and reset() act at once.
         """
-        if n_bytes < 1:
-            raise ValueError("n_bytes must be at least 1; cut() and reset() act at once")
         (lane,) = self._lanes(direction)
-        self._portal.call(setattr, lane, "cut", Cut(n_bytes, rst))
+        self._running.call(setattr, lane, "cut", Cut(n_bytes, rst))
 
+    @checked
     def freeze(self, direction: Direction = "both") -> None:
         """Stop forwarding without closing anything, as a network that drops every packet does.
 
         Connections made meanwhile are frozen too. An end of stream is held back like data.
         """
         for lane in self._lanes(direction):
-            self._portal.call(lane.open.clear)
+            self._running.call(lane.open.clear)
 
+    @checked
     def thaw(self, direction: Direction = "both") -> None:
         """Forward again, first of all what was held back."""
         for lane in self._lanes(direction):
-            self._portal.call(lane.open.set)
+            self._running.call(lane.open.set)
 
-    def delay(self, seconds: float, direction: Direction = "both") -> None:
+    @checked
+    def delay(self, seconds: Wait, direction: Direction = "both") -> None:
         """Hold everything read from now on back for `seconds`, in order; 0 ends it."""
         for lane in self._lanes(direction):
-            self._portal.call(setattr, lane, "delay", seconds)
+            self._running.call(setattr, lane, "delay", seconds)
 
     def refuse(self) -> None:
         """Close the listening port: new connections are refused, open ones stay."""
-        self._portal.call(self._stop_listening)
+        self._running.call(self._stop_listening)
 
     def accept(self) -> None:
         """Listen on the same port again; do nothing when it is listening."""
-        self._portal.call(self._listen)
+        self._running.call(self._listen)
+
+    @property
+    def _running(self) -> BlockingPortal:
+        if self._portal is None:
+            raise NotConnected("the proxy is not running; use it under `with`")
+        return self._portal
 
     def _lanes(self, direction: Direction) -> tuple[Lane, ...]:
         return {"up": (self._up,), "down": (self._down,), "both": (self._up, self._down)}[direction]
@@ -195,5 +211,5 @@ class FaultProxy:
 def _address(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     if parts.hostname is None:
-        raise ValueError("the URL names no host")  # not shown: it may bear a token
+        raise ConfigurationError("url: it names no host")  # not shown: it may bear a token
     return parts.hostname, parts.port or (443 if parts.scheme in ("https", "wss") else 80)

@@ -16,7 +16,9 @@ from rcex_ws.callback import REMOTE, CloseFrame, Frame, WebSocketHandler, WebSoc
 from rcex_ws.callback.callbacks import CallbackLoop
 from rcex_ws.callback.mailbox import Disconnection
 from rcex_ws.callback.settings import WebSocketSettings, text_url
-from rcex_ws.errors import RcexError
+from rcex_ws.connection import call
+from rcex_ws.errors import NotConnected, RcexError
+from rcex_ws.options import Seconds, Wait, checked
 
 __all__ = ["WebSocketClientStub"]
 
@@ -56,19 +58,20 @@ class WebSocketClientStub:
 
     # -- the contract of the client --------------------------------------------------------------------------------
 
+    @checked
     async def run(
         self,
         url: str | bytes,
         handler: WebSocketHandler[S],
         state: S,
         *,
-        keepalive: float | None = None,
+        keepalive: Seconds | None = None,
         task_status: TaskStatus[WebSocketClientStub] = TASK_STATUS_IGNORED,
         **options: Unpack[WebSocketOptions],
     ) -> object:
         """Run a handler until it ends; see `WebSocketClient.run`."""
         if self._loop is not None:
-            raise RuntimeError("a stub runs once")
+            raise NotConnected("a stub runs once; make another")
         self.settings = settings = WebSocketSettings(url=text_url(url), keepalive=keepalive, **options)
         self._loop = CallbackLoop(
             self,
@@ -82,12 +85,13 @@ class WebSocketClientStub:
         task_status.started(self)
         return await self._loop.run()
 
+    @checked
     async def start(
         self,
         url: str | bytes,
         handler: WebSocketHandler[S],
         state: S,
-        keepalive: float | None = None,
+        keepalive: Seconds | None = None,
         *,
         task_group: TaskGroup,
         **options: Unpack[WebSocketOptions],
@@ -138,7 +142,7 @@ class WebSocketClientStub:
             self.url = settings.url
         else:
             try:
-                self.url = text_url(await settings.next_url())
+                self.url = text_url(await call(settings.next_url), "next_url")
             except RcexError as error:
                 await self.disconnect(error)
                 return
@@ -146,6 +150,7 @@ class WebSocketClientStub:
         loop.connected(next(self._refs))
         await loop.settle()
 
+    @checked
     async def receive(self, frame: Frame) -> None:
         """Let a frame come; a close frame ends the connection, as it does in a real one."""
         self._require(connected=True)
@@ -155,7 +160,8 @@ class WebSocketClientStub:
         else:
             await self._running.settle()
 
-    async def disconnect(self, reason: object = REMOTE, *, delay: float = 0.0) -> float | None:
+    @checked
+    async def disconnect(self, reason: object = REMOTE, *, delay: Wait = 0.0) -> float | None:
         """Let the connection end, or an attempt fail.
 
         Args:
@@ -179,12 +185,12 @@ class WebSocketClientStub:
     @property
     def _running(self) -> CallbackLoop[Any]:
         if self._loop is None:
-            raise RuntimeError("the stub is not running; call start or run first")
+            raise NotConnected("the stub is not running; call start or run first")
         return self._loop
 
     def _require(self, *, connected: bool) -> None:
         if self._wire.connected is not connected:
-            raise RuntimeError("the stub is connected" if self._wire.connected else "the stub is not connected")
+            raise NotConnected("the stub is connected" if self._wire.connected else "the stub is not connected")
 
 
 class _Wire:

@@ -17,9 +17,10 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Rule
 from rcex_ws.secret import SECRET, HiddenFields
 
-__all__ = ["Proxy", "check_proxy", "choose_proxy"]
+__all__ = ["Proxy", "ProxyChoice", "check_proxy", "choose_proxy"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _WEB_PORTS: Final = {"http": 80, "https": 443}
@@ -104,6 +105,20 @@ def check_proxy(proxy: object) -> None:
     """
     if proxy is not None and not isinstance(proxy, bool):
         _parse(proxy, "proxy")
+
+
+def _fault(proxy: str | bool | None) -> str | None:
+    try:
+        check_proxy(proxy)
+    except ConfigurationError as exc:
+        return (
+            str(exc).removeprefix("proxy ").replace(f"must be {_EXPECTED}; ", "").replace(f"must be {_EXPECTED}, ", "")
+        )
+    return None
+
+
+ProxyChoice = Annotated[str | bool | None, Rule(f"None, True, False or {_EXPECTED}", _fault, secret=True)]
+"""None or True for the environment's proxy, a URL for that one, False for none."""
 
 
 class _Rule(Struct, frozen=True):

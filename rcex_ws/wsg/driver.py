@@ -97,6 +97,10 @@ class WsgDriver:
             self._attempt_failed(ended)
         return delay
 
+    def complain(self, error: ConfigurationError) -> None:
+        """Tell the application of a mistake of its own that ends nothing."""
+        self._common.announcer.error(error)
+
     def failed(self, error: Exception) -> None:
         """End the subscription with the error: its iterator raises it after what is buffered."""
         self._common.subscriptions.end(SubscriptionState.FAILED, error)

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.loop import now
+from rcex_ws.readers import printable
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
 from rcex_ws.rest.binding import Owner, owner_of
 from rcex_ws.secret import redact
@@ -360,4 +361,6 @@ class Engine:
 
 def _show(direction: str, data: bytes) -> None:
     """Show a frame on stderr, whether logging is configured or not."""
-    print(f"rcex_ws {direction} {redact(data)}", file=sys.stderr, flush=True)  # noqa: T201 - debug_mode asks for it
+    text = redact(data)
+    text = printable(text, most=len(text))  # a frame may hold a line break, and colours
+    print(f"rcex_ws {direction} {text}", file=sys.stderr, flush=True)  # noqa: T201 - debug_mode asks for it

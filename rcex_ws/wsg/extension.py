@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Any, TypeVar, Unpack, overload
@@ -30,19 +30,22 @@ from rcex_ws.connection import (
     State,
     Unsubscriber,
     default_delays,
+    no_handler,
     open_websocket,
     utc_now,
 )
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost
 from rcex_ws.loop import Lock
+from rcex_ws.options import Bytes, Count, Credential, Label, NamesOfJavaScript, Seconds, checked, trimmed
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.secret import hide
 from rcex_ws.tasks import Child
 from rcex_ws.trace import Trace
 from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.engine import Engine
+from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.frames import Wsc
-from rcex_ws.wsg.models import ConnectionDetails, Events, Recovery, SubscriptionInfo
+from rcex_ws.wsg.models import ConnectionDetails, EventName, Events, Recovery, SubscriptionInfo
 from rcex_ws.wsg.rest_transport import eligible
 from rcex_ws.wsg.settings import Settings
 from rcex_ws.wsg.store import SessionStore
@@ -56,7 +59,7 @@ _numbers = count(1)
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
 
-class WebSocketExtension(Extension):
+class WebSocketExtension(NamesOfJavaScript, Extension):
     """Give a `RingCentral` client a WebSocket that survives everything.
 
     It subscribes, sends REST calls over the socket, recovers its session, and says what happened. Times are seconds.
@@ -64,7 +67,7 @@ class WebSocketExtension(Extension):
     Args:
         rest_over_websocket: send REST calls over the socket where the gateway can take them; can be switched later.
         auto_recover: reconnect by itself; else the application calls `recover()` after a loss.
-        wsc_token: recovery token of an earlier process, as `newWsc` gave it; a session_store goes first.
+        wsc_token: of an earlier process: the Wsc that `newWsc` gave, or its token; a session_store goes first.
         debug_mode: write all frames to stderr, tokens left out, whether logging is configured or not.
         session_store: keeps session and subscription over a restart.
         start_in_background: `install_extension` returns at once; `subscribe` then waits for the connection.
@@ -86,7 +89,6 @@ class WebSocketExtension(Extension):
 
     Attributes:
         event_emitter: emits the events of `Events`; handlers may be attached any time, also before install.
-        rest_over_websocket: as above.
         name: as given.
     """
 
@@ -94,35 +96,36 @@ class WebSocketExtension(Extension):
     #: Opens a WebSocket; `rcex_ws.testing` brings its own for tests in virtual time.
     open_socket: Opener = staticmethod(open_websocket)
 
+    @checked
     def __init__(
         self,
         *,
         rest_over_websocket: bool = False,
         auto_recover: bool = True,
-        wsc_token: str | None = None,
+        wsc_token: Credential | Wsc | None = None,
         debug_mode: bool = False,
         session_store: SessionStore | None = None,
         start_in_background: bool = False,
         repeat_lost: bool = True,
         on_gap: GapHook | None = None,
         # For the operator
-        name: str | None = None,
+        name: Label | None = None,
         trace: Trace | None = None,
         # Times
-        open_timeout: float = 30.0,
-        attempt_timeout: float = 10.0,
-        request_timeout: float = 60.0,
-        close_timeout: float = 5.0,
-        gap_timeout: float = 30.0,
-        heartbeat_interval: float = 30.0,
-        heartbeat_timeout: float = 10.0,
+        open_timeout: Seconds = 30.0,
+        attempt_timeout: Seconds = 10.0,
+        request_timeout: Seconds = 60.0,
+        close_timeout: Seconds = 5.0,
+        gap_timeout: Seconds = 30.0,
+        heartbeat_interval: Seconds = 30.0,
+        heartbeat_timeout: Seconds = 10.0,
         reconnect_delays: ReconnectDelays = default_delays,
         # Bounds
-        max_pending: int = 10_000,
-        max_pending_bytes: int = 64 * 2**20,
-        max_size: int = 16 * 2**20,
+        max_pending: Count = 10_000,
+        max_pending_bytes: Bytes = 64 * 2**20,
+        max_size: Bytes = 16 * 2**20,
     ) -> None:
-        self.rest_over_websocket = rest_over_websocket
+        self._rest_over_websocket = rest_over_websocket
         self._settings = Settings(
             auto_recover=auto_recover,
             debug_mode=debug_mode,
@@ -140,12 +143,11 @@ class WebSocketExtension(Extension):
             max_pending_bytes=max_pending_bytes,
             max_size=max_size,
         )
-        _check_store(session_store)
-        _check_name(name)
         self.name = name or f"extension {next(_numbers)}"
         self._watch = Watch(self.name, trace)
         self._made_at = utc_now()
-        self.event_emitter = EventEmitter(log=self._watch.log.of(logging.getLogger("rcex_ws.events")))
+        self.event_emitter = EventEmitter(events=Events, log=self._watch.log.of(logging.getLogger("rcex_ws.events")))
+        wsc_token = wsc_token.token if isinstance(wsc_token, Wsc) else trimmed("wsc_token", wsc_token)
         self._wsc_token = hide(wsc_token)
         self._store = session_store
         self._start_in_background = start_in_background
@@ -160,6 +162,16 @@ class WebSocketExtension(Extension):
         return f"<WebSocketExtension {self.name!r} {self.state}>"
 
     # -- what it is doing ------------------------------------------------------------------------------------------
+
+    @property
+    def rest_over_websocket(self) -> bool:
+        """Whether REST calls go over the socket; can be switched while it runs."""
+        return self._rest_over_websocket
+
+    @rest_over_websocket.setter
+    @checked
+    def rest_over_websocket(self, rest_over_websocket: bool) -> None:
+        self._rest_over_websocket = rest_over_websocket
 
     @property
     def state(self) -> State:
@@ -222,8 +234,9 @@ class WebSocketExtension(Extension):
     def on(self, event: str) -> Callable[[Handler], Handler]: ...
     @overload
     def on(self, event: str, handler: Callable[[Any], object]) -> Unsubscriber: ...
+    @checked
     def on(
-        self, event: str, handler: Callable[[Any], object] | None = None
+        self, event: EventName, handler: Callable[[Any], object] = no_handler
     ) -> Unsubscriber | Callable[[Handler], Handler]:
         """Attach a handler, sync or async; without one, be a decorator.
 
@@ -237,9 +250,7 @@ class WebSocketExtension(Extension):
         Raises:
             ConfigurationError: there is no such event.
         """
-        if event not in list(Events):
-            raise ConfigurationError(f"event: {event!r} is none of {', '.join(Events)}")
-        if handler is None:
+        if handler is no_handler:
             return self.event_emitter.listen(event)
         return self.event_emitter.listen(event, handler)
 
@@ -312,11 +323,12 @@ class WebSocketExtension(Extension):
 
     # -- subscribing and calling -----------------------------------------------------------------------------------
 
+    @checked
     async def subscribe(
         self,
-        event_filters: Collection[str],
+        event_filters: EventFilters,
         callback: Callback | None = None,
-        subscription_info: SubscriptionInfo | Mapping[str, Any] | None = None,
+        subscription_info: SubscriptionInfo | Subscription | Mapping[str, Any] | None = None,
     ) -> Subscription:
         """Subscribe; the subscription there was is replaced. Waits for the connection.
 
@@ -326,8 +338,8 @@ class WebSocketExtension(Extension):
         Args:
             event_filters: paths such as "/restapi/v1.0/account/~/extension/~/message-store".
             callback: sync or async, called with one `Notification` after the other; None to iterate.
-            subscription_info: of an earlier process, to continue it; if the server does not know it any more, a new
-                one is made and the gap reported.
+            subscription_info: of an earlier process, or its Subscription, to continue it; if the server does not know
+                it any more, a new one is made and the gap reported.
 
         Raises:
             ConfigurationError: an argument is wrong.
@@ -335,7 +347,10 @@ class WebSocketExtension(Extension):
             RestError: the server refused.
         """
         self._check_home()
-        return await self._running().subscriptions.subscribe(event_filters, callback, subscription_info)
+        info = subscription_info.info if isinstance(subscription_info, Subscription) else subscription_info
+        if info is None and subscription_info is not None:
+            raise ConfigurationError("subscription_info: the server has not answered this subscription yet")
+        return await self._running().subscriptions.subscribe(event_filters, callback, info)
 
     async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
         """Send a call over the socket; wait for the connection if need be, which `rc.request` never does.
@@ -350,10 +365,13 @@ class WebSocketExtension(Extension):
             RequestLost: the connection went, and the server may have seen a POST or PATCH.
             RcexError: as in `RingCentral.send`.
         """
+        options.setdefault("timeout", self._settings.request_timeout)
+        headers: object = options.get("headers")
+        if headers is None:
+            options.pop("headers", None)
+        request = Request(method, path, **options)
         self._check_home()
         rc, engine = self._installed(), self._running()
-        options.setdefault("timeout", self._settings.request_timeout)
-        request = Request(method, path, **options)
         if not eligible(request, rc.server):
             raise ConfigurationError(
                 f"{request!r} cannot go over the WebSocket; use rc.request, which sends it by HTTPS"
@@ -364,7 +382,7 @@ class WebSocketExtension(Extension):
         """Tell whether a call may go over the socket now."""
         engine = self._engine
         return (
-            self.rest_over_websocket
+            self._rest_over_websocket
             and engine is not None
             and engine.supervisor.is_ready
             and eligible(request, engine.rest.server)
@@ -464,14 +482,3 @@ class WebSocketExtension(Extension):
         if self._engine is None:
             raise NotConnected("the extension is not connected; use connect()")
         return self._engine
-
-
-def _check_store(store: object) -> None:
-    if store is not None and not isinstance(store, SessionStore):
-        raise ConfigurationError(f"session_store: expected a store such as FileSessionStore(path), got {store!r}")
-
-
-def _check_name(name: object) -> None:
-    if name is not None and not (isinstance(name, str) and name and name.isprintable()):
-        what = "an empty or unprintable one" if isinstance(name, str) else type(name).__name__
-        raise ConfigurationError(f"name: expected a text of one line, got {what}")

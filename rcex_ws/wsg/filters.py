@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Rule
 
-__all__ = ["FilterIndex", "check_filters", "same_filters"]
+__all__ = ["EventFilters", "FilterIndex", "same_filters"]
 
 
 class _Subject(NamedTuple):
@@ -221,16 +221,15 @@ class _Normal:
         return path, self._queries[query]
 
 
-def check_filters(event_filters: object) -> tuple[str, ...]:
-    """Give the filters as a tuple.
-
-    Raises:
-        ConfigurationError: not a non-empty list of paths.
-    """
-    if isinstance(event_filters, str) or not isinstance(event_filters, Collection) or not event_filters:
-        raise ConfigurationError(f"event_filters: expected a non-empty list of paths, got {event_filters!r}")
-    filters = tuple(str(item) for item in event_filters)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    for text in filters:
+def _faulty(event_filters: Collection[str]) -> str | None:
+    """Tell what is wrong with the first filter that cannot be; filters hold no secret."""
+    for text in event_filters:
         if not text.startswith("/"):
-            raise ConfigurationError(f'event_filters: {text!r} is not a path; it should begin with "/restapi/"')
-    return filters
+            return f'{text!r} is not a path; it should begin with "/restapi/"'
+        if text != text.strip() or not text.isprintable():
+            return f"{text!r} has white space around it, or a control character in it"
+    return None if event_filters else "it is empty"
+
+
+EventFilters = Annotated[Collection[str], Rule("a non-empty list of paths", _faulty)]
+"""What is subscribed to."""

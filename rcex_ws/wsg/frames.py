@@ -16,9 +16,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Raw, Struct
 
-from rcex_ws.errors import NotJSON, RcexError
+from rcex_ws.errors import ConfigurationError, NotJSON, RcexError
+from rcex_ws.options import Rule, checked
 from rcex_ws.readers import UNREADABLE, encodable, is_text, read_digits, read_json, read_struct
-from rcex_ws.secret import SECRET, HiddenFields
+from rcex_ws.secret import SECRET, HiddenFields, Secret, plain
 
 __all__ = [
     "BadFrame",
@@ -52,6 +53,27 @@ class Wsc(HiddenFields, frozen=True):
 
     token: Annotated[str, SECRET]
     sequence: int = 0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.token, Secret):  # msgspec encodes no subclass of str
+            msgspec.structs.force_setattr(self, "token", plain(self.token))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready dict, with the secret in it."""
+        return msgspec.structs.asdict(self)
+
+    @classmethod
+    @checked
+    def from_dict(cls, wsc: Annotated[Mapping[str, Any], Rule("a dict", secret=True)]) -> Wsc:
+        """Read the dict that `to_dict` gave.
+
+        Raises:
+            ConfigurationError: a field is missing or has the wrong type.
+        """
+        try:
+            return msgspec.convert(dict(wsc), Wsc)
+        except msgspec.ValidationError as exc:  # its text holds no values
+            raise ConfigurationError(f"wsc: {exc}; pass what Wsc.to_dict() gave") from exc
 
 
 class Meta(Struct, rename="camel", gc=False):

@@ -9,18 +9,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from rcex_ws import bounds
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Rule, check_fields, checked
 from rcex_ws.readers import printable, read_number
 from rcex_ws.wsg.frames import BadFrame, Envelope, decode_body
 
 __all__ = [
     "ConnectionDetails",
+    "EventName",
     "Events",
     "Gap",
     "Notification",
@@ -30,6 +32,7 @@ __all__ = [
     "SubscriptionState",
     "parse_time",
     "read_details",
+    "read_info",
 ]
 
 
@@ -45,6 +48,13 @@ class Events(StrEnum):
     DISCONNECTED = "disconnected"  #: (reason) the connection was lost
     NOTIFICATION_GAP = "notificationGap"  #: (gap) for this period notifications are or may be missing
     ERROR = "error"  #: (error) anything else that went wrong
+
+
+def _is_event(name: str) -> str | None:
+    return None if name in list(Events) else "there is no such event"
+
+
+EventName = Annotated[str, Rule(f"one of {', '.join(Events)}", _is_event)]
 
 
 class ConnectionDetails(Struct, rename="camel", frozen=True):
@@ -116,24 +126,37 @@ class SubscriptionInfo(Struct, rename="camel", frozen=True):
     expires_in: int | None = None
     delivery_mode: dict[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-ready dict with the names of the wire."""
         return msgspec.json.decode(msgspec.json.encode(self), type=dict[str, Any])
 
     @classmethod
-    def from_dict(cls, info: Mapping[str, Any]) -> Self:
+    @checked
+    def from_dict(cls, info: Mapping[str, Any]) -> SubscriptionInfo:
         """Read the dict that `to_dict` gave, or the server's answer.
 
         Raises:
             ConfigurationError: a field is missing or has the wrong type.
         """
-        try:
-            members = dict(info)
-            if isinstance(members.get("id"), int):  # ids come as strings and as numbers
-                members["id"] = str(members["id"])
-            return msgspec.convert(members, cls)
-        except msgspec.ValidationError as exc:
-            raise ConfigurationError(f"subscription_info: {exc}; pass what SubscriptionInfo.to_dict() gave") from exc
+        return read_info("info", info)
+
+
+def read_info(argument: str, info: Mapping[str, Any]) -> SubscriptionInfo:
+    """Read a subscription from a dict; `argument` is what a mistake is reported of.
+
+    Raises:
+        ConfigurationError: a field is missing or has the wrong type.
+    """
+    members = dict(info)
+    if isinstance(members.get("id"), int):  # ids come as strings and as numbers
+        members["id"] = str(members["id"])
+    try:
+        return msgspec.convert(members, SubscriptionInfo)
+    except msgspec.ValidationError as exc:
+        raise ConfigurationError(f"{argument}: {exc}; pass what SubscriptionInfo.to_dict() gave") from exc
 
 
 class SubscriptionState(StrEnum):

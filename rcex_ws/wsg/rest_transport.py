@@ -7,7 +7,6 @@ README of @rc-ex/ws; frames in the developer guide.
 from __future__ import annotations
 
 import re
-from collections.abc import Coroutine
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,24 +73,21 @@ class RestTransport:
         self._watch = watch or Watch()
         self.server = server
 
-    def send(self, request: Request) -> Coroutine[Any, Any, Response]:
+    async def send(self, request: Request, *, traced: bool = False) -> Response:
         """Send a call and wait for its answer, whatever its status.
+
+        Args:
+            request: the call.
+            traced: whether who listens hears of it already.
 
         Raises:
             NotConnected: there is no connection; nothing was sent.
             RequestLost: the connection went; `.sent` tells whether the server may have seen the call.
             RequestTimeout: no answer in time.
         """
-        trace = self._watch.trace_of_calls
-        return self._send(request) if trace is None else self._send_traced(request, trace)
-
-    async def _send_traced(self, request: Request, trace: Tracer) -> Response:
-        with trace.begin(Step.CALL, f"{request.method} {request.path.partition('?')[0]}") as span:
-            response = await self._send(request)
-            span.detail = f"{span.detail} {response.status_code}"
-        return response
-
-    async def _send(self, request: Request) -> Response:
+        watch = self._watch
+        if watch.trace_of_calls is not None and not traced:  # else a call would pay for a coroutine more
+            return await self._send_traced(request, watch.trace_of_calls)
         if not self._table.connected:
             raise NotConnected("the WebSocket is not connected")
         key = next_id("r")
@@ -103,13 +99,19 @@ class RestTransport:
             headers={plain(name): plain(value) for name, value in request.headers.items()},
             body=None if request.json is UNSET else encode_json(request.json),
         )
-        self._watch.calls += 1
+        watch.calls += 1
         pending = self._table.submit(key, frame, deadline=request.deadline)
         try:  # `table.call` spelled out: a coroutine less for every call
             answer = await pending.wait()
         finally:
             self._table.abandon(pending)
         return Response(answer.meta.status, answer.meta.headers or {}, bytes(answer.body), "websocket")
+
+    async def _send_traced(self, request: Request, trace: Tracer) -> Response:
+        with trace.begin(Step.CALL, f"{request.method} {request.path.partition('?')[0]}") as span:
+            response = await self.send(request, traced=True)
+            span.detail = f"{span.detail} {response.status_code}"
+        return response
 
     @staticmethod
     def lost(pending: Any) -> RequestLost:

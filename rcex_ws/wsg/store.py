@@ -5,7 +5,6 @@ A store is opened by one process at a time: two that share a recovery token woul
 
 from __future__ import annotations
 
-from os import PathLike
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +13,7 @@ import msgspec
 
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.files import WEBSOCKET_SESSION, FileThread, StateFile, Unreadable
+from rcex_ws.options import FilePath, Wait, checked
 from rcex_ws.secret import SecretBytes
 from rcex_ws.wsg.stored import StoredSession
 
@@ -73,7 +73,8 @@ class FileSessionStore:
         wait: seconds to wait for another process to leave it.
     """
 
-    def __init__(self, path: str | PathLike[str], *, wait: float = 0.0) -> None:
+    @checked
+    def __init__(self, path: FilePath, *, wait: Wait = 0.0) -> None:
         self.path = Path(path)
         self._wait = wait
         self._opened: _Opened | None = None
@@ -111,6 +112,7 @@ class FileSessionStore:
                 )
             await anyio.sleep(_RETRY_LOCK)  # a blocking lock could not be cancelled
 
+    @checked
     async def save(self, session: StoredSession) -> None:
         """Write the session.
 

@@ -10,6 +10,8 @@ from typing import Protocol
 from rcex_ws.connection import DeliveryQueue, being_cancelled
 from rcex_ws.errors import ConfigurationError, SubscriptionEnded
 from rcex_ws.loop import Signal
+from rcex_ws.options import NamesOfJavaScript, checked
+from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
 
 __all__ = ["Callback", "Subscription", "SubscriptionOwner"]
@@ -41,7 +43,7 @@ class SubscriptionOwner(Protocol):
         ...
 
 
-class Subscription:
+class Subscription(NamesOfJavaScript):
     """One subscription.
 
     Iterate it (`async for notification in subscription`) if it was made without a callback: one consumer, which ends
@@ -106,7 +108,8 @@ class Subscription:
         self._check_active()
         await self._owner.refresh(self)
 
-    async def update(self, event_filters: Collection[str]) -> None:
+    @checked
+    async def update(self, event_filters: EventFilters) -> None:
         """Change the filters; a refusal leaves it as it was.
 
         Raises:

@@ -14,7 +14,6 @@ from typing import Any, TypeGuard, TypeVar
 import anyio
 
 from rcex_ws.errors import (
-    ConfigurationError,
     ConnectFailed,
     NotConnected,
     RcexError,
@@ -25,10 +24,10 @@ from rcex_ws.loop import Lock
 from rcex_ws.rest import LoginRefused, RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
-from rcex_ws.wsg.filters import check_filters, same_filters
+from rcex_ws.wsg.filters import same_filters
 from rcex_ws.wsg.host import Host
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.models import Gap, Notification, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.models import Gap, Notification, SubscriptionInfo, SubscriptionState, read_info
 from rcex_ws.wsg.operation import Operation
 from rcex_ws.wsg.stored import StoredSubscription
 from rcex_ws.wsg.subscription import Callback, Subscription
@@ -99,9 +98,7 @@ class Subscriptions:
         subscription_info: SubscriptionInfo | Mapping[str, Any] | None,
     ) -> Subscription:
         """Subscribe, or replace the subscription there is; see `WebSocketExtension.subscribe`."""
-        filters = check_filters(event_filters)
-        if callback is not None and not callable(callback):
-            raise ConfigurationError(f"callback: expected a function that takes a notification, got {callback!r}")
+        filters = tuple(event_filters)
         earlier = _as_info(subscription_info)
 
         async def run(operation: Operation[Subscription]) -> Subscription:
@@ -118,7 +115,7 @@ class Subscriptions:
 
     async def update(self, subscription: Subscription, event_filters: Collection[str]) -> None:
         """Change the filters of the active subscription."""
-        filters = check_filters(event_filters)
+        filters = tuple(event_filters)
 
         async def run(operation: Operation[None]) -> None:
             async with self._one_at_a_time:
@@ -507,4 +504,4 @@ def _is_final(error: Exception) -> TypeGuard[RestError]:
 
 
 def _as_info(info: SubscriptionInfo | Mapping[str, Any] | None) -> SubscriptionInfo | None:
-    return info if info is None or isinstance(info, SubscriptionInfo) else SubscriptionInfo.from_dict(info)
+    return info if info is None or isinstance(info, SubscriptionInfo) else read_info("subscription_info", info)

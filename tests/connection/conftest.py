@@ -64,6 +64,7 @@ class Recorder:
         self.talks: list[Talk] = []
         self.failures: list[RcexError] = []
         self.fatal: list[Exception] = []
+        self.complaints: list[Exception] = []
         self.asked: list[float] = []
         self._talk = talk
 
@@ -83,6 +84,9 @@ class Recorder:
                 raise ended
             self.failures.append(ended)
         return delay
+
+    def complain(self, error: Exception) -> None:
+        self.complaints.append(error)
 
     def failed(self, error: Exception) -> None:
         self.fatal.append(error)

@@ -53,6 +53,9 @@ class Plan(Conversation):
         self.asked.append(ended)
         return delay
 
+    def complain(self, error: Exception) -> None:
+        raise error
+
     def failed(self, error: Exception) -> None:
         self.error = error
 

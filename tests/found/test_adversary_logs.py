@@ -63,3 +63,16 @@ async def test_nor_is_one_of_a_notification_that_nobody_wants(peer, told, caplog
         await until(lambda: ext.stats.dropped)
     (line,) = [text for record in caplog.records if "forged" in (text := record.getMessage())]
     assert line.isprintable()
+
+
+async def test_nor_one_of_debug_mode(peer, capfd):
+    async with client(peer) as rc:
+        await rc.authorize(jwt="jwt")
+        ext = extension(debug_mode=True)
+        await rc.install_extension(ext)
+        peer.send_raw('[{"type":"ServerNotification","messageId":"x"},\nforged \x1b[31m{"event":"a","uuid":"u"}]')
+        peer.send_raw('[{"type":"ServerNotification","messageId":"x"},{"event":"a","uuid":"u"}]')
+        await until(lambda: ext.stats.dropped)
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if "forged" in line]
+    assert line.startswith("rcex_ws <")
+    assert line.isprintable()

@@ -26,6 +26,7 @@ from rcex_ws.errors import (
     SlowConsumer,
     SubscriptionEnded,
     TransportError,
+    UnknownName,
     UpgradeRefused,
     WrongEventLoop,
 )
@@ -49,6 +50,7 @@ def answer(status: int = 429) -> Response:
 EXAMPLES = [
     RcexError("plain"),
     ConfigurationError("server: expected a URL"),
+    UnknownName("clientId: this argument is called client_id here"),
     TransportError("no route"),
     RequestTimeout("no answer within 3 s"),
     RateLimited("closed for 4 s", retry_after=4.0),

@@ -35,6 +35,7 @@ from rcex_ws import (
 )
 from rcex_ws.rest import Request
 from rcex_ws.secret import Secret
+from rcex_ws.slack import RTMClient
 from tests.found.peer import MESSAGES, Peer
 from tests.found.test_answers import GET, OAUTH, WSTOKEN, answer, http
 
@@ -91,7 +92,7 @@ class Evidence:
             if isinstance(one, types.CoroutineType) and one.cr_frame is not None:
                 if one.cr_code.co_filename.startswith(PACKAGE):
                     self.look(f"locals of {one.__qualname__}", lambda one=one: repr(one.cr_frame.f_locals), MARK)
-            elif kind.__module__.startswith("rcex_ws") and ".testing" not in kind.__module__:
+            elif str(kind.__module__).startswith("rcex_ws") and ".testing" not in kind.__module__:
                 where = f"{kind.__module__}.{kind.__qualname__}"
                 self.look(f"repr of {where}", lambda one=one: repr(one))
                 self.look(f"rich repr of {where}", lambda one=one: pretty_repr(one))
@@ -216,6 +217,17 @@ async def test_t9_nothing_shows_a_secret(peer, told, tmp_path, caplog, monkeypat
         evidence.look_at_all_objects()
         errors += told.of("autoRecoverError") + told.of("error")
 
+    # Constructors that refuse something else
+    await fails(lambda: RingCentral(client_id="id", client_secret=f"{MARK}-1", server="nonsense"))
+    await fails(lambda: RingCentral(client_id="id", client_secret=f"{MARK}\nx"))
+    await fails(lambda: RTMClient(f"{MARK}-1", api_url="nonsense"))
+    await fails(lambda: RTMClient(f"{MARK}\nx"))
+    await fails(lambda: WebSocketExtension(wsc_token=f"{MARK}", close_timeout=-1))
+    await fails(lambda: RingCentral(proxy=f"http://u:{MARK}@h:99999"))
+    await fails(lambda: Token(access_token=f"{MARK}\nx"))
+    await fails(lambda: Token.from_dict({"access_token": MARK, "expires_at": "x"}))
+    await fails(lambda: RingCentral(token={"access_token": f"{MARK}\nx"}))
+
     for exc in errors:
         evidence.look_at_error(exc)
     for record in caplog.records:
@@ -254,3 +266,21 @@ def test_t9_no_request_or_error_shows_one():
     request = Request("GET", f"/x?access_token={MARK}", headers={"Authorization": MARK}, json={"p": MARK})
     assert MARK not in repr(request) + str(request) + pretty_repr(request)
     assert issubclass(RcexError, Exception)
+
+
+async def test_t9_what_was_hidden_on_its_way_can_be_stored_and_sent(peer, tmp_path):
+    """A text that a repr hides is a str of its own kind, which msgspec does not encode: it must not get that far."""
+    rc = RingCentral(
+        server=peer.server, client_id=f"{MARK}-id", client_secret=MARK, token_store=FileTokenStore(tmp_path / "token")
+    )
+    async with rc:
+        await rc.authorize(username=MARK, password=MARK)
+        store = FileSessionStore(tmp_path / "session")
+        await rc.install_extension(ext := WebSocketExtension(session_store=store, wsc_token=MARK))
+        await ext.subscribe([MESSAGES])
+        assert (await rc.post(GET, json={"id": rc.client_id, "secret": Secret(MARK)})).is_success
+        for one in (rc.client_id, rc.server, rc.token.access_token, rc.token.client_id, rc.token.login, ext.wsc.token):
+            assert type(one) is str
+    for name in ("token", "session"):
+        assert f"{MARK}-id" in (tmp_path / name).read_text()
+    assert msgspec.json.encode(Wsc(Secret(MARK))) == b'{"token":"SECRET","sequence":0}'

@@ -10,6 +10,8 @@ import httpx
 import pytest
 import websockets
 
+from rcex_ws import NotConnected
+
 EXTENSION = "/restapi/v1.0/account/~/extension/~"
 STORE = f"{EXTENSION}/message-store"
 SUBSCRIPTION = "/restapi/v1.0/subscription"
@@ -386,7 +388,7 @@ def test_answers_that_do_not_exist_cannot_be_spoilt(start):
 def test_fault_that_never_strikes_is_an_error(start, times):
     gw = start()
     for order in (lambda: gw.refuse("upgrade", times=times), lambda: gw.fail_recovery(times=times)):
-        with pytest.raises(ValueError, match="times must be 1 or more"):
+        with pytest.raises(ValueError, match=r"^times: expected"):
             order()
 
 
@@ -454,7 +456,7 @@ async def test_record_can_be_read_after_the_end(start, log_in):
     from rcex_ws.gateway import Gateway
 
     gw = Gateway()
-    with pytest.raises(RuntimeError, match="not running"):
+    with pytest.raises(NotConnected, match="not running"):
         gw.log()
     with gw:
         socket, _ = await (await log_in(gw)).open()
@@ -462,7 +464,7 @@ async def test_record_can_be_read_after_the_end(start, log_in):
         before = gw.log()
     assert gw.log()[: len(before)] == before
     assert [entry["kind"] for entry in gw.log()[len(before) :]] == ["lost"]
-    with pytest.raises(RuntimeError, match="not running"):
+    with pytest.raises(NotConnected, match="not running"):
         gw.cut()
 
 

@@ -155,6 +155,9 @@ async def test_a_store_that_cannot_save_is_logged(make_client, grants, caplog):
         async def save(self, token):
             raise OSError("disk full")
 
+        async def clear(self):
+            raise NotImplementedError
+
     with caplog.at_level(logging.ERROR, "rcex_ws.rest"):
         token = await make_client(token_store=Full()).authorize(jwt="J")
     assert token.access_token == "ACCESS-1"
@@ -173,6 +176,9 @@ async def test_a_cancelled_login_still_saves_the_token_it_got(make_client, grant
             scope.cancel()
             await anyio.lowlevel.checkpoint()
             saved.append(token)
+
+        async def clear(self):
+            raise NotImplementedError
 
     rc = make_client(token_store=Slow())
     with anyio.CancelScope() as scope:

@@ -100,24 +100,13 @@ async def test_a_circle_of_causes_ends(rc, api):
         await rc.get(PATH)
 
 
-async def test_a_token_that_no_header_can_hold_does_not_leak(make_client, token):
-    """h11 quotes the header it refuses; only our words come out, in the traceback too."""
+def test_a_token_that_no_header_can_hold_does_not_leak(token):
+    """h11 would quote the header it refuses; only our words come out, in the traceback too."""
     import traceback
 
-    async def serve(stream):
-        async with stream:
-            pass
-
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port = listener.extra(anyio.abc.SocketAttribute.local_port)
-    async with anyio.create_task_group() as group:
-        group.start_soon(listener.serve, serve)
-        rc = make_client(server=f"http://127.0.0.1:{port}", token=type(token)(access_token="TOP\nSECRET"))
-        with pytest.raises(TransportError) as caught:
-            await rc.get(PATH)
-        assert "SECRET" not in "".join(traceback.format_exception(caught.value))
-        group.cancel_scope.cancel()
-    await listener.aclose()
+    with pytest.raises(ConfigurationError, match=r"^access_token: ") as caught:
+        type(token)(access_token="TOP\n" + "secret".upper())
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_timeout_bounds_the_whole_call(rc, api, ms):

@@ -105,7 +105,7 @@ async def test_each_request_has_the_proxy_of_its_own_server(sent, token, monkeyp
 @pytest.mark.parametrize("proxy", ["", "socks4://SECRET@proxy.example", "proxy.example:3128", 7, b"http://x"], ids=repr)
 def test_a_proxy_that_is_none_is_refused_at_once(token, proxy):
     for make in (lambda: RingCentral(token=token, proxy=proxy), lambda: RTMClient("xoxb-1", proxy=proxy)):
-        with pytest.raises(ConfigurationError, match="proxy must be a URL such as") as caught:
+        with pytest.raises(ConfigurationError, match=r"proxy: expected .*a URL such as") as caught:
             make()
         assert "SECRET" not in str(caught.value)
 

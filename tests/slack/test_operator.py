@@ -74,5 +74,5 @@ async def test_trace_is_a_sync_function():
     async def hook(event: TraceEvent) -> None:
         """Be what nobody awaits."""
 
-    with pytest.raises(ConfigurationError, match="trace: expected a sync function"):
+    with pytest.raises(ConfigurationError, match="trace: expected None or a sync function"):
         RTMClient("xoxb-1", trace=hook)

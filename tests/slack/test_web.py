@@ -31,8 +31,8 @@ async def test_update_message(client, slack):
         reply.ts, ROOM, "two", attachments=attachments, unfurls=None, as_user=True, parse="full"
     )
     assert (answer["ok"], answer["ts"], answer["text"]) == (True, reply.ts, "two")
-    call = slack.calls[-1]
-    assert (call.verb, call.method) == ("POST", "chat.update")
+    (call,) = (call for call in slack.calls if call.method == "chat.update")  # the store looks people up meanwhile
+    assert call.verb == "POST"
     assert call.fields == {
         "ts": reply.ts,
         "channel": ROOM,
@@ -269,7 +269,7 @@ async def test_no_secret_in_the_log_of_a_long_life(make_client, slack, told, no_
 
 
 async def test_a_bad_token_is_not_shown(slack, no_secrets):
-    for token in ("", "xoxb-\n", slack.token + "\u00e9", slack.token + " \x00"):
+    for token in ("", "xo\nxb-", slack.token + "\u00e9", slack.token + " \x00"):
         with pytest.raises(ConfigurationError) as caught:
             RTMClient(token, api_url=slack.api_url)
         no_secrets(caught.value)

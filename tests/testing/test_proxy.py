@@ -224,7 +224,7 @@ def test_cut_after_takes_one_connection_and_spares_the_next(
 
 
 def test_cut_after_refuses_less_than_one_byte(proxy: FaultProxy) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match=r"^n_bytes: expected a whole number above 0"):
         proxy.cut_after(0, "up")
 
 
@@ -298,7 +298,7 @@ def test_retarget_moves_new_connections_and_leaves_open_ones(
 
 
 def test_a_url_without_host_is_refused() -> None:
-    with pytest.raises(ValueError, match="no host"):
+    with pytest.raises(ValueError, match=r"^url: expected"):
         FaultProxy.to("/ws")
 
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from rcex_ws.callback import Close, CloseFrame, Frame, Ok, Reconnect, Reply, Text, WebSocketHandler
-from rcex_ws.errors import ConnectFailed, UpgradeRefused
+from rcex_ws.errors import ConnectFailed, NotConnected, UpgradeRefused
 from rcex_ws.testing import WebSocketClientStub
 
 
@@ -103,13 +103,13 @@ async def test_the_next_address() -> None:
 
 async def test_mistakes_of_the_test() -> None:
     stub = WebSocketClientStub()
-    with pytest.raises(RuntimeError, match="not running"):
+    with pytest.raises(NotConnected, match="not running"):
         stub.cast(Text("x"))
     async with running(Greeter()) as stub:
-        with pytest.raises(RuntimeError, match="not connected"):
+        with pytest.raises(NotConnected, match="not connected"):
             await stub.receive(Text("x"))
         await stub.connect()
-        with pytest.raises(RuntimeError, match="is connected"):
+        with pytest.raises(NotConnected, match="is connected"):
             await stub.connect()
-        with pytest.raises(RuntimeError, match="runs once"):
+        with pytest.raises(NotConnected, match="runs once"):
             await stub.run("ws://nowhere", Greeter(), 0)

@@ -106,6 +106,9 @@ class Driver:
         self.ended.set()
         return 60.0
 
+    def complain(self, error: Exception) -> None:
+        raise error
+
     def failed(self, error: Exception) -> None:
         self.how = error
         self.ended.set()

@@ -240,6 +240,6 @@ def test_socks_without_its_packages_says_what_to_install(
 
 def test_a_proxy_shows_no_password() -> None:
     proxy = choose("wss://example.com/", {}, proxy="https://user:SECRET@proxy.example:3128")
-    assert repr(proxy) == "<Proxy https://proxy.example:3128 with a login>"
+    assert repr(proxy) == "Proxy(scheme='https', host='proxy.example', port=3128, username='***', password='***')"
     assert "SECRET" not in f"{proxy}"
-    assert repr(Proxy("http", "::1", 1)) == "<Proxy http://[::1]:1>"
+    assert Proxy("http", "::1", 1).name == "[::1]:1"

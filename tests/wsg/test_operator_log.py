@@ -156,7 +156,7 @@ async def _refused(rc, ext, gateway, tmp_path):
         (_callback, {}, "the callback raised for <Notification"),
         (_handler, {}, "a handler of the event 'newWsc' raised"),
         (_hook, {"on_gap": _boom}, "on_gap raised"),
-        (_disk, {"session_store": True}, "the session was not stored"),
+        (_disk, {"session_store": True}, "the session is not stored; "),
         (_refused, {}, "the subscription was refused and is not renewed"),
     ],
     ids=["callback", "handler", "hook", "disk", "subscription"],

@@ -206,7 +206,7 @@ class _AsyncCallable:
 
 @pytest.mark.parametrize("hook", ["hook", 5, _async, _AsyncCallable()])
 def test_trace_what_cannot_be_a_hook_is_refused(hook):
-    with pytest.raises(ConfigurationError, match="trace: expected a sync function"):
+    with pytest.raises(ConfigurationError, match="trace: expected None or a sync function"):
         WebSocketExtension(trace=hook)
 
 

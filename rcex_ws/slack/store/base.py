@@ -5,21 +5,21 @@ The rules stand in `rules`; a subclass only says where the tables are.
 
 from __future__ import annotations
 
-import inspect
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Name, checked, refusal, required_constraint
 from rcex_ws.slack.store.change import Change
 from rcex_ws.slack.store.fields import Fields, copy_json
 from rcex_ws.slack.store.queries import Queries
 from rcex_ws.slack.store.rules import RULES, Rule, cache_start, rule_name
 from rcex_ws.slack.store.tables import Kind, Tables
 
-__all__ = ["TYPING_SECONDS", "DataStore", "checked_bound"]
+__all__ = ["TYPING_SECONDS", "DataStore", "check_work"]
 
 T = TypeVar("T")
 
@@ -37,6 +37,7 @@ class DataStore(Queries):
         clock: seconds that never go back; typing expires by it.
     """
 
+    @checked
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._rules: dict[str, Rule] = dict(RULES)
@@ -58,7 +59,8 @@ class DataStore(Queries):
     ) -> None:
         await self.aclose()
 
-    def register(self, event_type: str, rule: Rule) -> Rule | None:
+    @checked
+    def register(self, event_type: Name, rule: Rule) -> Rule | None:
         """Let this store follow an event type by a rule of yours, instead of the one it has.
 
         Args:
@@ -72,12 +74,11 @@ class DataStore(Queries):
         Raises:
             ConfigurationError: the rule is a coroutine function; a change must not wait.
         """
-        if inspect.iscoroutinefunction(rule):
-            raise ConfigurationError(f"rule for {event_type!r}: expected a plain function, got a coroutine function")
         former = self._rules.get(event_type)
         self._rules[event_type] = rule
         return former
 
+    @checked
     async def cache_start(self, answer: Mapping[str, Any]) -> None:
         """Take the answer of rtm.start or rtm.connect; see `rules.cache_start` for what it replaces.
 
@@ -103,6 +104,11 @@ class DataStore(Queries):
         Raises:
             DataStoreError: a field is missing or of a wrong type; the model is what it was.
         """
+        # Called for each event, so it does not go through `checked`.
+        if not isinstance(self_id, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("self_id", _ID, self_id)
+        if not isinstance(team_id, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("team_id", _ID, team_id)
         fields = Fields(event, "event")
         name = rule_name(fields)
         rule = None if name is None else self._rules.get(name)
@@ -120,7 +126,8 @@ class DataStore(Queries):
         for conversation, user in (await self.write(work)).typing:
             self._typing.setdefault(conversation, {})[user] = self._clock() + TYPING_SECONDS
 
-    async def typing_users(self, conversation_id: str) -> list[str]:
+    @checked
+    async def typing_users(self, conversation_id: Name) -> list[str]:
         """Give the ids of those who type in a conversation now, who began first coming first."""
         now = self._clock()
         typing = {user: until for user, until in self._typing.get(conversation_id, {}).items() if until > now}
@@ -130,6 +137,7 @@ class DataStore(Queries):
             self._typing.pop(conversation_id, None)
         return list(typing)
 
+    @checked
     async def set(self, kind: Kind, record: Mapping[str, Any]) -> None:
         """Keep a record instead of what was known under its id; a conversation begins its history anew.
 
@@ -138,6 +146,7 @@ class DataStore(Queries):
         """
         await self._change(f"set {kind}", lambda change, fields: change.set(kind, fields), record)
 
+    @checked
     async def upsert(self, kind: Kind, record: Mapping[str, Any]) -> None:
         """Merge a record into what is known under its id, property by property.
 
@@ -146,7 +155,8 @@ class DataStore(Queries):
         """
         await self._change(f"upsert {kind}", lambda change, fields: change.upsert(kind, fields), record)
 
-    async def upsert_all(self, records: Iterable[tuple[Kind, Mapping[str, Any]]]) -> None:
+    @checked
+    async def upsert_all(self, records: Collection[tuple[Kind, Mapping[str, Any]]]) -> None:
         """Merge many records, all of them or none; see `upsert`.
 
         Raises:
@@ -164,7 +174,8 @@ class DataStore(Queries):
 
         await self.write(work)
 
-    async def remove(self, kind: Kind, id_: str) -> None:
+    @checked
+    async def remove(self, kind: Kind, id_: Name) -> None:
         """Forget a record, and a conversation's messages with it; nothing when it is not known."""
         await self.write(lambda tables: Change(tables, self_id=None, team_id=None).remove(kind, id_))
 
@@ -178,15 +189,20 @@ class DataStore(Queries):
         await self.write(lambda tables: rule(Change(tables, self_id=None, team_id=None), fields))
 
 
-def checked_bound(max_history: int) -> int:
-    """Give the bound of a history back.
+_ID = required_constraint(str | None)
+_WORK = required_constraint(Callable[[Tables], bool])
+_WAITS_OR_YIELDS = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
+
+
+def check_work(work: Callable[[Tables], object]) -> None:
+    """Refuse what cannot run on tables: it must not wait. Called for each event, so a function is looked at closely.
 
     Raises:
-        ConfigurationError: nothing could be kept.
+        ConfigurationError: it is no function, or an async one.
     """
-    if max_history < 1:
-        raise ConfigurationError(f"max_history: expected 1 or more messages per conversation, got {max_history}")
-    return max_history
+    code = getattr(work, "__code__", None)
+    if (code is None or code.co_flags & _WAITS_OR_YIELDS) and not _WORK.admits(work):
+        raise refusal("work", _WORK, work)
 
 
 def _noted(tables: Tables, name: str, value: str | None) -> str | None:

@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from rcex_ws.slack.store.base import DataStore, checked_bound
+from rcex_ws.options import Count, checked
+from rcex_ws.slack.store.base import DataStore, check_work
 from rcex_ws.slack.store.tables import CONVERSATIONS, KINDS, Field, Kind, Tables, field_of, is_unread
 
 __all__ = ["MemoryDataStore", "MemoryTables"]
@@ -24,16 +25,19 @@ class MemoryDataStore(DataStore):
         clock: seconds that never go back; typing expires by it.
     """
 
-    def __init__(self, *, max_history: int = 1000, clock: Callable[[], float] = time.monotonic) -> None:
+    @checked
+    def __init__(self, *, max_history: Count = 1000, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock=clock)
-        self._tables = MemoryTables(checked_bound(max_history))
+        self._tables = MemoryTables(max_history)
 
     async def read(self, work: Callable[[Tables], T]) -> T:
         """Run the work now: nothing else runs until it is done."""
+        check_work(work)
         return work(self._tables)
 
     async def write(self, work: Callable[[Tables], T]) -> T:
         """Run the work now; undo its steps when it raises."""
+        check_work(work)
         try:
             return work(self._tables)
         except BaseException:

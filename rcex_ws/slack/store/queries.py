@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from rcex_ws.options import checked
 from rcex_ws.slack.store.models import Bot, Channel, Team, User
 from rcex_ws.slack.store.tables import CONVERSATIONS, NEVER, Field, Kind, Tables
 
@@ -21,18 +22,22 @@ class Queries(ABC):
     async def read(self, work: Callable[[Tables], T]) -> T:
         """Run work that only reads, on tables that do not change meanwhile; give its result."""
 
+    @checked
     async def user(self, id_: str) -> User | None:
         """Give a user."""
         return await self.read(lambda tables: _user(tables.get("user", id_)))
 
+    @checked
     async def user_by_name(self, name: str) -> User | None:
         """Give a user by the short name."""
         return await self.read(lambda tables: _user(tables.find("user", "name", name)))
 
+    @checked
     async def user_by_email(self, email: str) -> User | None:
         """Give a user by the address of the profile."""
         return await self.read(lambda tables: _user(tables.find("user", "email", email)))
 
+    @checked
     async def user_by_bot_id(self, bot_id: str) -> User | None:
         """Give the user of a bot."""
         return await self.read(lambda tables: _user(tables.find("user", "bot_id", bot_id)))
@@ -41,10 +46,12 @@ class Queries(ABC):
         """Give all users."""
         return await self.read(lambda tables: [User(record) for record in tables.all("user")])
 
+    @checked
     async def channel(self, id_: str) -> Channel | None:
         """Give a public channel."""
         return await self.read(lambda tables: _conversation(tables, "channel", tables.get("channel", id_)))
 
+    @checked
     async def channel_by_name(self, name: str) -> Channel | None:
         """Give a public channel by name, with or without #."""
         return await self.read(lambda tables: _found(tables, "channel", "name", name.removeprefix("#")))
@@ -53,10 +60,12 @@ class Queries(ABC):
         """Give all public channels."""
         return await self.read(lambda tables: _all(tables, "channel"))
 
+    @checked
     async def group(self, id_: str) -> Channel | None:
         """Give a private group, or a direct message of several."""
         return await self.read(lambda tables: _conversation(tables, "group", tables.get("group", id_)))
 
+    @checked
     async def group_by_name(self, name: str) -> Channel | None:
         """Give a private group by name."""
         return await self.read(lambda tables: _found(tables, "group", "name", name))
@@ -65,10 +74,12 @@ class Queries(ABC):
         """Give all private groups and direct messages of several."""
         return await self.read(lambda tables: _all(tables, "group"))
 
+    @checked
     async def dm(self, id_: str) -> Channel | None:
         """Give a direct message."""
         return await self.read(lambda tables: _conversation(tables, "dm", tables.get("dm", id_)))
 
+    @checked
     async def dm_by_name(self, name: str) -> Channel | None:
         """Give the direct message with the user of this name."""
 
@@ -78,6 +89,7 @@ class Queries(ABC):
 
         return await self.read(work)
 
+    @checked
     async def dm_by_user_id(self, user_id: str) -> Channel | None:
         """Give the direct message with a user."""
         return await self.read(lambda tables: _found(tables, "dm", "user", user_id))
@@ -86,6 +98,7 @@ class Queries(ABC):
         """Give all direct messages."""
         return await self.read(lambda tables: _all(tables, "dm"))
 
+    @checked
     async def conversation(self, id_: str) -> Channel | None:
         """Give a channel, group or direct message."""
 
@@ -95,6 +108,7 @@ class Queries(ABC):
 
         return await self.read(work)
 
+    @checked
     async def conversation_by_name(self, name: str) -> Channel | None:
         """Give a channel, or else a group, by name."""
 
@@ -104,14 +118,17 @@ class Queries(ABC):
 
         return await self.read(work)
 
+    @checked
     async def bot(self, id_: str) -> Bot | None:
         """Give a bot."""
         return await self.read(lambda tables: _bot(tables.get("bot", id_)))
 
+    @checked
     async def bot_by_name(self, name: str) -> Bot | None:
         """Give a bot by name."""
         return await self.read(lambda tables: _bot(tables.find("bot", "name", name)))
 
+    @checked
     async def bot_by_user_id(self, user_id: str) -> Bot | None:
         """Give the bot behind a bot user."""
 
@@ -125,6 +142,7 @@ class Queries(ABC):
         """Give all bots."""
         return await self.read(lambda tables: [Bot(record) for record in tables.all("bot")])
 
+    @checked
     async def team(self, id_: str) -> Team | None:
         """Give a team."""
 
@@ -138,10 +156,12 @@ class Queries(ABC):
         """Give all teams: the one we are connected to, as a rule."""
         return await self.read(lambda tables: [Team(record) for record in tables.all("team")])
 
+    @checked
     async def history(self, conversation_id: str) -> list[Mapping[str, Any]]:
         """Give the messages of a conversation, in the order in which they came; none when it is not known."""
         return await self.read(lambda tables: list[Mapping[str, Any]](tables.messages(conversation_id)))
 
+    @checked
     async def message(self, conversation_id: str, ts: str) -> Mapping[str, Any] | None:
         """Give one message."""
         return await self.read(lambda tables: tables.message(conversation_id, ts))

@@ -6,7 +6,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +14,8 @@ import anyio.to_thread
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.files import check_if_there
-from rcex_ws.slack.store.base import DataStore, checked_bound
+from rcex_ws.options import Count, FilePath, Wait, checked
+from rcex_ws.slack.store.base import DataStore, check_work
 from rcex_ws.slack.store.errors import DataStoreError
 from rcex_ws.slack.store.sqlite_tables import SQLiteTables, prepare
 from rcex_ws.slack.store.tables import Tables
@@ -44,17 +44,18 @@ class SQLiteDataStore(DataStore):
         clock: seconds that never go back; typing expires by it. Typing is not kept in the file.
     """
 
+    @checked
     def __init__(
         self,
-        path: str | PathLike[str],
+        path: FilePath,
         *,
-        max_history: int = 1000,
-        busy_timeout: float = 5.0,
+        max_history: Count = 1000,
+        busy_timeout: Wait = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(clock=clock)
         self.path = Path(path)
-        self._max_history = checked_bound(max_history)
+        self._max_history = max_history
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -66,6 +67,7 @@ class SQLiteDataStore(DataStore):
         Raises:
             DataStoreError: the store is closed, or the file cannot be used.
         """
+        check_work(work)
         return await self._in_worker(lambda: self._transact("BEGIN", work))
 
     async def write(self, work: Callable[[Tables], T]) -> T:
@@ -74,6 +76,7 @@ class SQLiteDataStore(DataStore):
         Raises:
             DataStoreError: the store is closed, or the file cannot be used.
         """
+        check_work(work)
         # To take the lock when the first write comes could fail in the middle, without waiting.
         return await self._in_worker(lambda: self._transact("BEGIN IMMEDIATE", work))
 

@@ -11,6 +11,8 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import BlockingPortal
 
+from rcex_ws.errors import NotConnected
+from rcex_ws.options import Count, Name, Seconds, checked
 from rcex_ws.testing.fake_slack.core import Core
 from rcex_ws.testing.fake_slack.records import Accepted, ClientClose, HttpCall, Received
 from rcex_ws.testing.fake_slack.workspace import as_thing
@@ -22,7 +24,7 @@ class Observations:
     """Show what was seen; still there after the end of the fake Slack. `wait_...` serve asyncio and trio."""
 
     _core: Core
-    _portal: BlockingPortal
+    _portal: BlockingPortal | None = None
 
     @property
     def calls(self) -> list[HttpCall]:
@@ -70,9 +72,16 @@ class Observations:
         speakers = list(self._core.speakers.values())
         return {speaker.number: speaker.presence_ids for speaker in speakers if speaker.presence_ids is not None}
 
+    @property
+    def _running(self) -> BlockingPortal:
+        if self._portal is None:
+            raise NotConnected("the fake Slack is not running; use it under `with` or `async with`")
+        return self._portal
+
     # Waiting
 
-    async def wait_for(self, condition: Callable[[], bool], what: str, *, timeout: float = 5.0) -> None:
+    @checked
+    async def wait_for(self, condition: Callable[[], bool], what: Name, *, timeout: Seconds = 5.0) -> None:
         """Wait until a condition on what was seen holds.
 
         Args:
@@ -93,17 +102,19 @@ class Observations:
             state = f"open: {list(core.speakers)}, calls: {core.calls}, frames: {core.frames}, closes: {core.closes}"
             raise TimeoutError(f"no {what} within {timeout} s; {state}")
 
-        waiting = self._portal.start_task_soon(wait)
+        waiting = self._running.start_task_soon(wait)
         try:
             await anyio.to_thread.run_sync(waiting.result, abandon_on_cancel=True)
         finally:
             waiting.cancel()  # when it was not, the caller was
 
-    async def wait_for_connection(self, number: int = 1, *, timeout: float = 5.0) -> None:
+    @checked
+    async def wait_for_connection(self, number: Count = 1, *, timeout: Seconds = 5.0) -> None:
         """Wait until the WebSocket with this number has been opened; the first is 1."""
         await self.wait_for(lambda: self._core.opened >= number, f"connection {number}", timeout=timeout)
 
-    async def wait_for_close(self, number: int = 1, *, timeout: float = 5.0) -> ClientClose:
+    @checked
+    async def wait_for_close(self, number: Count = 1, *, timeout: Seconds = 5.0) -> ClientClose:
         """Wait until the WebSocket with this number has ended; tell how."""
         found: list[ClientClose] = []
 
@@ -114,7 +125,8 @@ class Observations:
         await self.wait_for(ended, f"end of connection {number}", timeout=timeout)
         return found[0]
 
-    async def wait_for_message(self, text: str, *, timeout: float = 5.0) -> Accepted:
+    @checked
+    async def wait_for_message(self, text: str, *, timeout: Seconds = 5.0) -> Accepted:
         """Wait until a message with this text was taken."""
         found: list[Accepted] = []
 
@@ -125,7 +137,8 @@ class Observations:
         await self.wait_for(taken, f"message {text!r}", timeout=timeout)
         return found[0]
 
-    async def wait_for_frame(self, kind: str, *, connection: int | None = None, timeout: float = 5.0) -> Received:
+    @checked
+    async def wait_for_frame(self, kind: str, *, connection: Count | None = None, timeout: Seconds = 5.0) -> Received:
         """Wait until a client sent a frame of this type, on one connection or on any."""
         found: list[Received] = []
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rcex_ws.options import Number, Seconds, WebSocketUrl, check_fields
+
 __all__ = ["FakeSlackOptions"]
 
 
@@ -27,14 +29,13 @@ class FakeSlackOptions:
     """
 
     rtm_start: Literal["full", "connect", "refused"] = "connect"
-    per_minute: dict[str, int] = field(default_factory=dict[str, int])
-    minute: float = 60.0
-    url_lifetime: float = 30.0
+    per_minute: dict[str, Number] = field(default_factory=dict[str, int])
+    minute: Seconds = 60.0
+    url_lifetime: Seconds = 30.0
     hello_with_upgrade: bool = False
     replay_last_reply: bool = False
     echo_to_sender: bool = False
-    public_ws_url: str | None = None
+    public_ws_url: WebSocketUrl | None = None
 
     def __post_init__(self) -> None:
-        if self.rtm_start not in ("full", "connect", "refused"):
-            raise ValueError(f'rtm_start is "full", "connect" or "refused", not {self.rtm_start!r}')
+        check_fields(self)

@@ -16,9 +16,10 @@ from typing import Any, Literal, Self
 import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import start_blocking_portal
 
 from rcex_ws.gateway.http import serve_http
+from rcex_ws.options import CloseCode, Count, Name, Status, Wait, checked
 from rcex_ws.testing.fake_slack.core import Core
 from rcex_ws.testing.fake_slack.http import application
 from rcex_ws.testing.fake_slack.methods import API_PATH, WebApi
@@ -63,6 +64,7 @@ class FakeSlack(Observations):
     api_url: str
     ws_url: str
 
+    @checked
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None, **options: Any) -> None:
         self._ssl_context = ssl_context
         self.options = FakeSlackOptions(**options)
@@ -73,8 +75,9 @@ class FakeSlack(Observations):
     def __enter__(self) -> Self:
         """Start listening."""
         with ExitStack() as stack:
-            self._portal: BlockingPortal = stack.enter_context(start_blocking_portal("asyncio", name="fake-slack"))
-            self._tasks = stack.enter_context(self._portal.wrap_async_context_manager(self._run()))
+            portal = self._portal = stack.enter_context(start_blocking_portal("asyncio", name="fake-slack"))
+            stack.callback(setattr, self, "_portal", None)
+            self._tasks = stack.enter_context(portal.wrap_async_context_manager(self._run()))
             self._exit = stack.pop_all()
         return self
 
@@ -108,38 +111,46 @@ class FakeSlack(Observations):
 
     # Faults and events that strike at once
 
-    def push(self, *events: Thing | str | bytes, connection: int | None = None) -> int:
+    @checked
+    def push(self, *events: Thing | str | bytes, connection: Count | None = None) -> int:
         """Send events in one write; a dict goes as JSON, `str` as text and `bytes` as binary, whatever they hold."""
         messages = [json.dumps(event) if isinstance(event, dict) else event for event in events]
         return self._each(connection, lambda one: one.send(messages))
 
-    def push_bytes(self, data: bytes, *, connection: int | None = None) -> int:
+    @checked
+    def push_bytes(self, data: bytes, *, connection: Count | None = None) -> int:
         """Send bytes that need not be a frame of the WebSocket protocol."""
         return self._each(connection, lambda one: one.send_bytes(data))
 
-    def ping(self, *, connection: int | None = None) -> int:
+    @checked
+    def ping(self, *, connection: Count | None = None) -> int:
         """Send a ping of the WebSocket protocol; `pongs` notes the answers."""
         return self._each(connection, RtmConnection.ping)
 
-    def close(self, code: int = 1000, reason: str = "", *, connection: int | None = None) -> int:
+    @checked
+    def close(self, code: CloseCode = 1000, reason: str = "", *, connection: Count | None = None) -> int:
         """Close with a close frame."""
         return self._each(connection, lambda one: one.close(code, reason))
 
-    def cut(self, *, connection: int | None = None) -> int:
+    @checked
+    def cut(self, *, connection: Count | None = None) -> int:
         """End by RST."""
         return self._each(connection, RtmConnection.cut)
 
-    def silence(self, *, connection: int | None = None) -> int:
+    @checked
+    def silence(self, *, connection: Count | None = None) -> int:
         """Take nothing and answer nothing that open WebSockets send, no ping of either kind; events still go out."""
         return self._each(connection, RtmConnection.silence)
 
-    def migrate(self, *, connection: int | None = None) -> int:
+    @checked
+    def migrate(self, *, connection: Count | None = None) -> int:
         """Tell that the workspace moves to another server, then close (Slack's page on team_migration_started)."""
         count = self.push({"type": "team_migration_started"}, connection=connection)
         self.close(connection=connection)
         return count
 
-    def goodbye(self, close_after: float | None = None, *, connection: int | None = None) -> int:
+    @checked
+    def goodbye(self, close_after: Wait | None = None, *, connection: Count | None = None) -> int:
         """Tell that the server will close soon (Slack's page on goodbye); do so after some seconds, or not at all."""
 
         async def close_later(connections: list[RtmConnection], delay: float) -> None:
@@ -155,19 +166,20 @@ class FakeSlack(Observations):
                 self._tasks.start_soon(close_later, chosen, close_after)
             return len(chosen)
 
-        return self._portal.call(say_goodbye)
+        return self._running.call(say_goodbye)
 
     # Faults that strike the next few times: `times=None` means until `clear_faults`
 
+    @checked
     def fail(
         self,
-        method: str = "rtm.*",
+        method: Name = "rtm.*",
         error: str | None = None,
         *,
-        status: int | Literal["hang", "rst"] = 200,
+        status: Status | Literal["hang", "rst"] = 200,
         body: str | None = None,
-        retry_after: float | None = None,
-        times: int | None = 1,
+        retry_after: Wait | None = None,
+        times: Count | None = 1,
     ) -> None:
         """Let the next calls of a Web API method fail.
 
@@ -180,7 +192,7 @@ class FakeSlack(Observations):
             times: How often.
 
         Raises:
-            ValueError: If the status is neither one of HTTP's nor one of the two words.
+            ConfigurationError: If an argument cannot be; so for all that order a fault.
         """
         content = {"ok": False} if error is None else {"ok": False, "error": error}
         headers = {"Content-Type": "application/json; charset=utf-8" if body is None else "text/html"}
@@ -189,39 +201,43 @@ class FakeSlack(Observations):
             Failure(where=method, times=times, status=status, body=text.encode(), headers=headers | _wait(retry_after))
         )
 
+    @checked
     def refuse_upgrade(
         self,
-        status: int | Literal["hang", "rst"] = 503,
+        status: Status | Literal["hang", "rst"] = 503,
         body: str = "refused on command",
         *,
-        retry_after: float | None = None,
-        times: int | None = 1,
+        retry_after: Wait | None = None,
+        times: Count | None = 1,
     ) -> None:
         """Refuse the next upgrades with a status and a body, or by "hang" or "rst"; the URL is not used up."""
         self._order(
             Failure(where="upgrade", times=times, status=status, body=body.encode(), headers=_wait(retry_after))
         )
 
-    def withhold_hello(self, times: int | None = 1) -> None:
+    @checked
+    def withhold_hello(self, times: Count | None = 1) -> None:
         """Open the next WebSockets and say nothing; what they send is answered."""
         self._order(NoHello(times=times))
 
-    def reject_message(self, code: int = 2, msg: str = "message text is missing", *, times: int | None = 1) -> None:
+    @checked
+    def reject_message(self, code: int = 2, msg: str = "message text is missing", *, times: Count | None = 1) -> None:
         """Answer the next messages with `{"ok": false, ..., "error": {"code": ..., "msg": ...}}`."""
         self._order(Rejection(times=times, code=code, msg=msg))
 
-    def swallow_acks(self, times: int | None = 1) -> None:
+    @checked
+    def swallow_acks(self, times: Count | None = 1) -> None:
         """Take the next messages without answering them."""
         self._order(SwallowedAck(times=times))
 
     def clear_faults(self) -> None:
         """Forget every fault that was ordered and has not struck yet."""
-        self._portal.call(self._core.orders.clear)
+        self._running.call(self._core.orders.clear)
 
     # Everything below runs in the fake's own thread, or hands over to it.
 
     def _order(self, order: Failure | NoHello | Rejection | SwallowedAck) -> None:
-        self._portal.call(self._core.orders.add, order)
+        self._running.call(self._core.orders.add, order)
 
     def _each(self, connection: int | None, act: Callable[[RtmConnection], object]) -> int:
         def act_on_all() -> int:
@@ -230,7 +246,7 @@ class FakeSlack(Observations):
                 act(one)
             return len(chosen)
 
-        return self._portal.call(act_on_all)
+        return self._running.call(act_on_all)
 
     def _chosen(self, connection: int | None) -> list[RtmConnection]:
         live = [one for one in self._connections if one.number in self._core.speakers]

@@ -229,5 +229,5 @@ async def test_a_full_history_is_undone_too(new_store: Callable[..., DataStore],
 async def test_a_rule_must_not_wait(store: DataStore) -> None:
     async def waits(change: Change, event: Fields) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="coroutine"):
+    with pytest.raises(ConfigurationError, match="rule: expected a function that is not async"):
         store.register("x", waits)  # type: ignore[arg-type]

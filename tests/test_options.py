@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from rcex_ws.connection import check_options
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Count, Seconds, check_fields
 
 
 @dataclass
 class Options:
-    timeout: float = 1.0
-    keepalive: float | None = None
-    number: int = 1
+    timeout: Seconds = 1.0
+    keepalive: Seconds | None = None
+    number: Count = 1
     flag: bool = True
 
     def __post_init__(self) -> None:
-        check_options(self)
+        check_fields(self)
 
 
 @pytest.mark.parametrize("value", [None, 1, 0.5])

@@ -1,0 +1,164 @@
+"""Look at arguments and at fields of options by their declared types. Pure."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, Unpack, get_args, get_origin, get_type_hints
+
+from rcex_ws.errors import UnknownName
+from rcex_ws.options.constraints import Constraint, constraint_of
+from rcex_ws.options.functions import is_function
+from rcex_ws.options.names import our_name
+from rcex_ws.options.words import refusal
+from rcex_ws.secret import hide
+
+__all__ = ["check_fields", "check_handler", "checked", "trimmed"]
+
+logger = logging.getLogger("rcex_ws")
+
+F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S", bound=str)
+
+
+class _Plan:
+    """What a function takes: a constraint for each argument that has one."""
+
+    __slots__ = ("admits", "by_name", "by_place", "names", "rest", "secrets")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        hints = get_type_hints(function, include_extras=True)
+        self.by_name: dict[str, Constraint | None] = {}
+        self.by_place: list[tuple[str, Constraint | None]] = []
+        self.rest: tuple[str, Constraint] | None = None
+        self.names: frozenset[str] | None = None  # None where any name is taken
+        takes_all = False
+        for name, parameter in inspect.signature(function).parameters.items():
+            hint = hints.get(name, Any)
+            if parameter.kind is parameter.VAR_KEYWORD:
+                members = _members(hint)
+                takes_all = members is None
+                self.by_name |= {member: constraint_of(kind) for member, kind in (members or {}).items()}
+                continue
+            constraint = constraint_of(hint)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                self.rest = None if constraint is None else (name, constraint)
+            elif parameter.kind is not parameter.KEYWORD_ONLY:
+                self.by_place.append((name, constraint))
+            if parameter.kind is not parameter.VAR_POSITIONAL:
+                self.by_name[name] = constraint
+        self.names = None if takes_all else frozenset(self.by_name)
+        self.secrets = {name for name, one in self.by_name.items() if one is not None and one.secret}
+        # What is right is to cost little: the names are looked up only to refuse one.
+        self.admits = [None if constraint is None else constraint.admits for _, constraint in self.by_place]
+
+    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Refuse the first argument that cannot be.
+
+        Raises:
+            ConfigurationError: names it.
+            UnknownName: it has the name that it has in JavaScript.
+        """
+        for admits, value in zip(self.admits, args, strict=False):
+            if admits is not None and not admits(value):
+                for (name, constraint), given in zip(self.by_place, args, strict=False):
+                    if constraint is not None and not constraint.admits(given):
+                        raise refusal(name, constraint, given)
+        if self.rest is not None:
+            for value in args[len(self.by_place) :]:
+                if not self.rest[1].admits(value):
+                    raise refusal(*self.rest, value)
+        for name, value in kwargs.items() if kwargs else ():
+            constraint = self.by_name.get(name)
+            if constraint is not None and not constraint.admits(value):
+                raise refusal(name, constraint, value)
+            if constraint is None and self.names is not None and name not in self.names:
+                ours = our_name(name, self.names)
+                if ours is not None:
+                    raise UnknownName(f"{name}: this argument is called {ours} here")
+
+    def hide(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Let tracebacks that show local variables show no secret, from the outermost frame of ours on."""
+        places = [*(name for name, _ in self.by_place), *("" for _ in args)]
+        by_place = tuple(hide(one) if name in self.secrets else one for name, one in zip(places, args, strict=False))
+        return by_place, {name: hide(one) if name in self.secrets else one for name, one in kwargs.items()}
+
+
+def checked(function: F) -> F:
+    """Look at the arguments by their declared types before anything of the function runs; a decorator.
+
+    An async function is looked at when it is called, before there is a coroutine that somebody would have to await.
+
+    Raises:
+        ConfigurationError: from the function, for an argument that it cannot take.
+    """
+    plan: _Plan | None = None
+
+    @wraps(function)
+    def check_and_call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal plan
+        if plan is None:
+            plan = _Plan(function)
+        if plan.secrets:
+            args, kwargs = plan.hide(args, kwargs)
+        plan.check(args, kwargs)
+        return function(*args, **kwargs)
+
+    mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
+    if mark is not None and inspect.iscoroutinefunction(function):
+        mark(check_and_call)
+    return check_and_call  # type: ignore[return-value]
+
+
+def check_fields(options: object) -> None:
+    """Refuse a field that cannot be; called by the `__post_init__` of a Struct or a dataclass.
+
+    Raises:
+        ConfigurationError: names the field.
+    """
+    for name, constraint in _fields(type(options)):
+        value = hide(getattr(options, name)) if constraint.secret else getattr(options, name)
+        if not constraint.admits(value):
+            raise refusal(name, constraint, value)
+
+
+def check_handler(handler: object, argument: str) -> None:
+    """Refuse what cannot be a handler; as a type it is a `Callable`.
+
+    Raises:
+        ConfigurationError: it cannot be called, or is a generator function, which would never begin.
+    """
+    if not is_function(handler):
+        raise refusal(argument, _HANDLER, handler)
+
+
+def trimmed(name: str, text: S | None) -> S | None:
+    """Cut the white space around a credential, which a file or an environment variable brings along, with a warning."""
+    if text is None or text == text.strip():
+        return text
+    logger.warning("%s: white space around it was cut", name)
+    return type(text)(text.strip())
+
+
+def _members(hint: Any) -> dict[str, Any] | None:
+    """Give what `**options: Unpack[...]` may hold; None for any names."""
+    if get_origin(hint) is not Unpack:
+        return None
+    return get_type_hints(get_args(hint)[0], include_extras=True)
+
+
+def _fields(kind: type) -> list[tuple[str, Constraint]]:
+    known = _known.get(kind)
+    if known is None:
+        hints = get_type_hints(kind, include_extras=True)
+        constraints = ((name, constraint_of(hint)) for name, hint in hints.items() if get_origin(hint) is not ClassVar)
+        known = _known[kind] = [(name, one) for name, one in constraints if one is not None]
+    return known
+
+
+_known: dict[type, list[tuple[str, Constraint]]] = {}
+
+
+_HANDLER = Constraint("a function", is_function)
