@@ -82,7 +82,7 @@ def test_every_error_is_one_of_ours_and_says_whether_trying_again_can_help() -> 
         if module.__name__.startswith(("rcex_ws.gateway", "rcex_ws.testing.fake_slack")):
             continue  # a server: its problems become answers
         for name, item in vars(module).items():
-            ours = getattr(item, "__module__", "").startswith("rcex_ws")
+            ours = str(getattr(item, "__module__", "")).startswith("rcex_ws")
             if inspect.isclass(item) and issubclass(item, Exception) and ours and not name.startswith("_"):
                 assert issubclass(item, rcex_ws.RcexError), name
                 assert isinstance(item.retryable, bool), name

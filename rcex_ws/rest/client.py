@@ -46,7 +46,7 @@ from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token, TokenChoice, given_token
 from rcex_ws.rest.user_agent import as_product
-from rcex_ws.secret import hide, plain
+from rcex_ws.secret import plain
 from rcex_ws.tasks import RootTask, to_the_end
 from rcex_ws.websocket.proxies import ProxyChoice
 
@@ -112,7 +112,7 @@ class RingCentral(NamesOfJavaScript):
         proxy: ProxyChoice = None,
     ) -> None:
         client_id = plain(trimmed("client_id", client_id))
-        client_secret, proxy = hide(trimmed("client_secret", client_secret)), hide(proxy)
+        client_secret = trimmed("client_secret", client_secret)
         self.server = check_server(server)
         self.client_id = client_id
         self.proxy = proxy
@@ -126,7 +126,7 @@ class RingCentral(NamesOfJavaScript):
         )
         self._auth = Auth(
             client_id=client_id,
-            client_secret=trimmed("client_secret", client_secret),
+            client_secret=client_secret,
             token=given_token(token),
             keeper=TokenKeeper(token_store, server=self.server, client_id=client_id),
             timeout=timeout,
@@ -190,8 +190,6 @@ class RingCentral(NamesOfJavaScript):
             TransportError: no answer came.
             WrongEventLoop: the client lives in another event loop, thread or process; so for all that follows.
         """
-        # Assigned anew: a traceback that shows local variables must not show these.
-        jwt, code, code_verifier, password = hide(jwt), hide(code), hide(code_verifier), hide(password)
         self.home.check()
         self._check_open()
         grant = oauth.login_grant(

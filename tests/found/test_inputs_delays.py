@@ -33,23 +33,22 @@ class Waits:
         return 0.0
 
 
-@pytest.mark.parametrize(
-    "delays",
-    [
-        waits,
-        yields,
-        Waits(),
-        lambda: 1.0,
-        lambda a, b: 1.0,
-        functools.partial(waits),
-        Waits().__call__,
-        None,
-        5,
-        [1, 2],
-        "1",
-    ],
-    ids=repr,
-)
+NEVER: dict[str, Any] = {
+    "async": waits,
+    "generator": yields,
+    "async object": Waits(),
+    "no argument": lambda: 1.0,
+    "two arguments": lambda a, b: 1.0,
+    "async partial": functools.partial(waits),
+    "async method": Waits().__call__,
+    "None": None,
+    "number": 5,
+    "list": [1, 2],
+    "text": "1",
+}
+
+
+@pytest.mark.parametrize("delays", NEVER.values(), ids=NEVER)
 async def test_i7_delays_that_can_never_work_are_refused_at_once(delays: Any) -> None:
     for make in (
         lambda: WebSocketExtension(reconnect_delays=delays),
