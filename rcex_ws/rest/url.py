@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.rest.message import Params, Scalar
 
-__all__ = ["build_url", "path_of", "path_template", "plain"]
+__all__ = ["bare", "build_url", "path_of", "path_template"]
 
 #: What JSON and a query take as it is.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -57,7 +57,7 @@ def path_template(path: str) -> str:
     return "/".join("*" if _ID.fullmatch(segment) else segment for segment in path_of(path).split("/"))
 
 
-def plain(value: Any) -> Any:
+def bare(value: Any) -> Any:
     """Give a member of an enum, or of another subclass, as what it is made of: the ways of a call agree on that."""
     if type(value) in _PLAIN:
         return value
@@ -77,4 +77,4 @@ def _pairs(params: Params) -> Iterator[tuple[str, str]]:
 def _text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(plain(value))
+    return str(bare(value))

@@ -16,7 +16,7 @@ from rcex_ws.connection import RequestTable
 from rcex_ws.errors import NotConnected, RequestLost
 from rcex_ws.rest import UNSET, Request, Response
 from rcex_ws.rest.outgoing import encode_json
-from rcex_ws.rest.url import plain
+from rcex_ws.rest.url import bare
 from rcex_ws.trace import Step, Tracer
 from rcex_ws.wsg.frames import Frame, encode_request, next_id
 from rcex_ws.wsg.watch import Watch
@@ -96,7 +96,7 @@ class RestTransport:
             request.method,
             _local_path(request.path, self.server) or request.path,
             query=_query(request),
-            headers={plain(name): plain(value) for name, value in request.headers.items()},
+            headers={bare(name): bare(value) for name, value in request.headers.items()},
             body=None if request.json is UNSET else encode_json(request.json),
         )
         watch.calls += 1
@@ -145,8 +145,8 @@ def _query(request: Request) -> dict[str, Any] | None:
     query: dict[str, Any] = {}
     for name, value in request.params.items():
         if isinstance(value, (list, tuple)):
-            if many := [plain(one) for one in value if one is not None]:
-                query[plain(name)] = many
+            if many := [bare(one) for one in value if one is not None]:
+                query[bare(name)] = many
         elif value is not None:
-            query[plain(name)] = plain(value)
+            query[bare(name)] = bare(value)
     return query
