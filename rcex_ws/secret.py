@@ -17,9 +17,15 @@ __all__ = ["SECRET", "HiddenFields", "Secret", "SecretBytes", "SecretDict", "hid
 
 T = TypeVar("T")
 
-_NAME = rb"[\w-]*(?:token|secret|password|passwd|assertion|authorization|cookie|verifier|jwt|api[_-]?key)[\w-]*"
-#: A member of JSON with such a name; where a frame is cut, its text has no end.
-_MEMBER = re.compile(rb'("' + _NAME + rb'"\s*:\s*)"(?:[^"\\]|\\.)*("|\\?$)', re.IGNORECASE)
+_NAME = (
+    rb"[\w-]*(?:token|secret|password|passwd|assertion|authorization|credential|cookie|verifier|jwt|(?:api|access|auth)"
+    rb"[_-]?key)[\w-]*"
+)
+_VALUE = rb'(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|\[[^\]]*(?:\]|$)|\{[^}]*(?:\}|$)|-?\d[\d.eE+-]*)'
+#: A member of JSON with such a name; where a frame is cut, its value has no end.
+_MEMBER = re.compile(rb'("' + _NAME + rb'"\s*:\s*)' + _VALUE, re.IGNORECASE)
+#: The same in JSON that is a text of JSON.
+_INNER = re.compile(rb'(\\+"' + _NAME + rb'\\+"\s*:\s*\\+")[^"\\]*', re.IGNORECASE)
 #: The same in a query or form, also inside of a text, and the bearer of a header.
 _FIELD = re.compile(rb"((?:^|[?&\"'\s])(?:" + _NAME + rb"|wsc|code)=)[^&\"'\s]*", re.IGNORECASE)
 _BEARER = re.compile(rb"\b(Bearer|Basic)\s+[\w+/=.~-]+", re.IGNORECASE)
@@ -106,5 +112,5 @@ def _fields(kind: type) -> Mapping[str, bool]:
 
 def redact(data: bytes) -> str:
     """Show a message, whole or cut, without the credentials in it: by the names of members, fields and headers."""
-    data = _MEMBER.sub(rb'\1"***\2', data)
+    data = _INNER.sub(rb"\1***", _MEMBER.sub(rb'\1"***"', data))
     return _BEARER.sub(rb"\1 ***", _FIELD.sub(rb"\1***", data)).decode(errors="replace")

@@ -36,8 +36,8 @@ _CLOSE_TIMEOUT = 5.0
 _LONGEST_CHAIN = 20
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: What no other server may see of a call.
-_OF_ONE_ORIGIN = frozenset({"authorization", "cookie", "proxy-authorization"})
+#: What another server that a call is redirected to may see of it: what describes the answer, and nothing else.
+_FOR_ANYONE = frozenset({"accept", "accept-language", "range", "user-agent"})
 
 
 class HTTPResponse(Protocol):
@@ -250,8 +250,8 @@ class HTTPEdge:
             await stack.aclose()
             url, before = _redirected(url, location), url
             if not may_have_token(before, url):
-                headers = arguments["headers"]  # a caller's own names, in any case, among them
-                arguments["headers"] = {name: headers[name] for name in headers if name.lower() not in _OF_ONE_ORIGIN}
+                headers = arguments["headers"]
+                arguments = {"headers": {name: headers[name] for name in headers if name.lower() in _FOR_ANYONE}}
         raise TransportError(f"{request}: redirected more than {_MOST_REDIRECTS} times")
 
     async def aclose(self) -> None:

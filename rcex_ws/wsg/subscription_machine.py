@@ -26,6 +26,9 @@ __all__ = ["Call", "Change", "Flight", "SubscriptionMachine"]
 
 C = TypeVar("C")
 
+#: Ids of subscriptions to be deleted, while a server refuses to delete any.
+_MOST_ORPHANS = 100
+
 
 class Call(Struct, frozen=True, gc=False):
     """A call to /restapi/v1.0/subscription.
@@ -262,13 +265,19 @@ class SubscriptionMachine(Generic[C]):
 
     def came_late(self, info: SubscriptionInfo) -> None:
         """Hear of a subscription after the end of the connection that it was asked for over: it is to be deleted."""
-        if (self.info is None or self.info.id != info.id) and info.id not in self.orphans:
-            self.orphans.append(info.id)
+        if self.info is None or self.info.id != info.id:
+            self._leave_behind(info.id)
 
     def deleted(self, info: SubscriptionInfo) -> None:
         """Hear that a subscription need not be deleted any more; a later one may have taken its place meanwhile."""
         if self.info is info:
             self.info = None
+
+    def _leave_behind(self, id: str) -> None:
+        """Note a subscription that is to be deleted; of many, the server has forgotten the oldest by itself."""
+        if id not in self.orphans:
+            self.orphans.append(id)
+            del self.orphans[:-_MOST_ORPHANS]
 
     # -- what happens to the session -------------------------------------------------------------------------------
 
@@ -280,7 +289,7 @@ class SubscriptionMachine(Generic[C]):
     def session_ended(self) -> None:
         """Hear that the present session has no subscription: the old one is to be deleted."""
         if self.info is not None:
-            self.orphans.append(self.info.id)
+            self._leave_behind(self.info.id)
         self._has_nothing()
 
     def to_store(self) -> StoredSubscription:

@@ -16,6 +16,7 @@ from rcex_ws import (
     RcexError,
     RingCentral,
     State,
+    SubscriptionInfo,
     SubscriptionState,
     TransportError,
 )
@@ -23,6 +24,7 @@ from rcex_ws.bounds import WSTOKEN_LIFETIME
 from rcex_ws.readers import encodable
 from rcex_ws.rest import Request, Response
 from rcex_ws.slack import RTMClient
+from rcex_ws.wsg.subscription_machine import SubscriptionMachine
 from tests.found.lost import until
 from tests.found.peer import MESSAGES
 from tests.found.test_answers import GET, OAUTH, WSTOKEN, client, extension, http
@@ -238,3 +240,11 @@ async def test_a_proxy_that_does_not_speak_socks_is_an_error_of_ours(reply):
                 await rc._calls.send_as_application(Request("POST", "/x"))
         thread.join()
         gc.collect()  # here, not in another test
+
+
+def test_what_a_server_refuses_to_delete_is_not_kept_without_end():
+    machine: SubscriptionMachine[None] = SubscriptionMachine()
+    for number in range(1000):
+        machine.came_late(SubscriptionInfo(id=str(number)))
+    assert len(machine.orphans) == 100
+    assert machine.orphans[-1] == "999"

@@ -140,13 +140,18 @@ async def test_t5_nor_does_a_redirection_take_it_there(peer, other, how):
     async with logged_in(peer) as rc:
         peer.scripted[GET] = [http(302, b"", f"Location: {other.server}/there"), http(307, b"", "Location: /here")]
         for _ in range(2):
+            mine = {"X-Api-Key": "SECRET", "COOKIE": "SECRET", "Accept": "text/plain"}
             if how == "get":
-                assert (await rc.get(GET, headers={"X-Mine": "1"})).is_success
+                assert (await rc.get(GET, headers=mine, json={"body": "SECRET"})).is_success
             else:
-                async with rc.stream("GET", GET, headers={"X-Mine": "1"}) as streamed:
+                async with rc.stream("GET", GET, headers=mine, json={"body": "SECRET"}) as streamed:
                     assert streamed.status_code == 200
     assert bearers(other) == []
-    assert [head.split()[1] for head in other.seen] == ["/there"]
+    (there,) = other.seen
+    assert there.split()[1] == "/there"
+    assert "SECRET" not in there
+    assert "accept: text/plain" in there.lower()  # what only describes the answer goes along
+    assert "content-length" not in there.lower()
     assert len(bearers(peer)) == 3  # twice here, and within the origin it goes along
     assert peer.seen[-1].split()[1] == "/here"
 
@@ -279,6 +284,10 @@ SHOWN = [
     b'{"cookie":"a=SECRET","Set-Cookie":"a=SECRET"}',
     b"grant_type=password&password=SECRET&username=u",
     b'{"text":"he said: Basic SECRET="}',
+    b'{"access_token":["SECRET","SECRET"]}',
+    b'{"token":{"value":"SECRET"}}',
+    b'{"text":"{\\"access_token\\":\\"SECRET\\"}"}',
+    b'{"accessKey":"SECRET","X-Auth-Key":"SECRET","credentials":"SECRET"}',
 ]
 
 
