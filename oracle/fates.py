@@ -166,7 +166,7 @@ def _not_stored(history: History, at: float) -> bool:
     told = [record.at for record in of_life if isinstance(record, j.Told) and _FULL_DISK in record.detail]
     struck = history.struck_between(life.began_at, life.ended_at)
     failed = sorted([*told, *(one.at for one in struck if one.kind == "store-fails")])  # it may be told later
-    asked = {record.op: record.at for record in of_life if isinstance(record, j.Changing)}
+    asked = {record.op: _sent(history, record, of_life) for record in of_life if isinstance(record, j.Changing)}
     since: float | None = None
     for record in claims:
         if record.life == life.number and record.op:
@@ -177,6 +177,21 @@ def _not_stored(history: History, at: float) -> bool:
     if any(isinstance(record, j.Stored) and since <= record.at <= life.ended_at for record in history.server):
         return False
     return life.how == "kill" or (life.closing is not None and failed[-1] >= life.closing.at)
+
+
+def _sent(history: History, asked: j.Changing, of_life: list[j.Record]) -> float:
+    """Give from when on a store can have taken what a change asked for.
+
+    Where something was wanted before, that is from the call on: it is written before it is sent. A first wish is
+    written when it is granted; it may have waited long for that, behind others or for the server.
+    """
+    changes = [record for record in of_life if isinstance(record, j.Changed)]
+    answer = next((record for record in changes if record.op == asked.op), None)
+    before = [record for record in changes if answer is not None and record.at < answer.at]
+    if answer is None or not before or before[-1].claimed:
+        return asked.at
+    granted = [record.at for record in history.server if isinstance(record, j.InForce) and record.at <= answer.at]
+    return max(asked.at, granted[-1] - NEAR) if granted else asked.at
 
 
 def _unread(history: History, life: Life, n: int, at: float) -> bool:

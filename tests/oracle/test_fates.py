@@ -248,6 +248,23 @@ def test_what_a_store_has_failed_to_take_is_not_known_to_the_next_life(how: str,
     assert lost(run) == ([before, after] if stored else [before])
 
 
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_first_wish_is_not_stored_before_it_is_granted_however_long_it_waited(*, failed: bool) -> None:
+    run = begun()
+    if failed:  # else something is wanted all the time, and a change of it is stored before it is sent
+        run.client.append(j.Changed(at=15.0, life=1, op=0, how="seen"))
+    op = run.ask(20.0, [PRESENCE, FAX], consumer=4)
+    run.server.append(j.Stored(at=25.0))
+    run.answer(30.0, op, [PRESENCE, FAX])
+    run.client.append(j.Told(at=30.2, life=1, event="error", detail=FULL_DISK, state="ready"))
+    n = missed(run, 35.0)
+    run.end(40.0, "kill")
+    run.begin(110.0)
+    run.open(111.0)
+    run.subscribe(112.0, [PRESENCE], consumer=2)
+    assert lost(run) == ([] if failed else [n])
+
+
 @pytest.mark.parametrize(("session", "known"), [(1, False), (7, True)])
 def test_a_subscription_that_vanished_excuses_only_what_the_client_was_on(session: int, *, known: bool) -> None:
     run = begun()
