@@ -250,8 +250,7 @@ class HTTPEdge:
             await stack.aclose()
             url, before = _redirected(url, location), url
             if not may_have_token(before, url):
-                headers = arguments["headers"]
-                arguments = {"headers": {name: headers[name] for name in headers if name.lower() in _FOR_ANYONE}}
+                arguments = _for_anyone(arguments["headers"])
         raise TransportError(f"{request}: redirected more than {_MOST_REDIRECTS} times")
 
     async def aclose(self) -> None:
@@ -277,6 +276,11 @@ class HTTPEdge:
             client = httpx.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
             self._own = cast("_OwnClient", client)
         return self._own
+
+
+def _for_anyone(headers: Mapping[str, str]) -> dict[str, Any]:
+    """Give what goes along to another server, as httpx's keyword arguments: no body either."""
+    return {"headers": {name: value for name, value in headers.items() if name.lower() in _FOR_ANYONE}}
 
 
 async def _read(answer: HTTPResponse, most: int) -> bytes:
