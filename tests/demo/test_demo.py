@@ -233,5 +233,5 @@ def test_slack_bot_answers_each_message_once(run: Run) -> None:
 def test_slack_bot_says_what_is_wrong_with_a_token(run: Run) -> None:
     ended = run("slack_bot.py", SLACK_BOT_TOKEN="xoxb-\u00e9")
     assert ended.returncode == 1
-    assert "token: expected a Slack token" in ended.stdout
+    assert "token: expected a text of printable ASCII" in ended.stdout
     assert "xoxb" not in ended.stdout.replace("(xoxb-... or xoxp-...)", "") + ended.stderr
