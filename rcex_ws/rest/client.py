@@ -483,10 +483,10 @@ class RingCentral(NamesOfJavaScript):
     def _request(self, method: str, path: str, options: Options) -> Request:
         self._check_open()
         options.setdefault("timeout", self._timeout)
-        headers = cast("object", options.get("headers"))
+        headers: Any = options.get("headers")
         if headers is None:
-            headers = {}
-        if isinstance(headers, Mapping):  # else it is refused
+            options["headers"] = {}
+        elif isinstance(headers, Mapping):  # else it is refused
             options["headers"] = dict(cast("Mapping[str, str]", headers))  # which a middleware may change
         return Request(method, path, **options)
 

@@ -74,7 +74,7 @@ class Request:
     deadline: float = field(default=math.inf, init=False)
 
     def __post_init__(self) -> None:
-        self.check()
+        check_request(self)
         self.method = self.method.upper()
 
     def check(self) -> None:

@@ -61,8 +61,8 @@ def check_request(request: Request) -> None:
     request.path = _checked_path(path) if type(path) is str else _check_path(path)
     if type(timeout) is not float or not 0.0 < timeout <= LONGEST:
         _check_timeout(timeout)
-    if request.headers != {}:
-        check_headers(request.headers)
+    if (headers := request.headers) or type(headers) is not dict:
+        check_headers(headers)
     if request.params is not None:
         check_params("params", request.params)
     if request.data is not None or request.files is not None or request.content is not None:

@@ -96,7 +96,7 @@ class RestTransport:
             request.method,
             _local_path(request.path, self.server) or request.path,
             query=_query(request),
-            headers={bare(name): bare(value) for name, value in request.headers.items()},
+            headers=request.headers and {bare(name): bare(value) for name, value in request.headers.items()},
             body=None if request.json is UNSET else encode_json(request.json),
         )
         watch.calls += 1
