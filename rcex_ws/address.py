@@ -17,12 +17,13 @@ from rcex_ws.secret import SECRET, HiddenFields
 __all__ = [
     "Address",
     "check_server",
-    "check_websocket",
     "encode_path",
     "may_have_token",
     "parse_address",
     "same_origin",
+    "server_fault",
     "told_address",
+    "websocket_fault",
     "with_query",
 ]
 
@@ -74,7 +75,11 @@ class Address(HiddenFields, frozen=True):
 
 
 class _NoAddress(ValueError):
-    """Say why a text is no address, in words that quote nothing of it."""
+    """Say what was expected and why a text is not that, in words that quote nothing of it."""
+
+    def __init__(self, expected: str, why: str) -> None:
+        super().__init__(f"{expected}: {why}")
+        self.why = why
 
 
 def parse_address(url: str) -> Address:
@@ -112,20 +117,22 @@ def told_address(url: object, *, by: str, server: str) -> Address:
     return address
 
 
-def check_websocket(url: object, *, name: str) -> None:
-    """Refuse what is no WebSocket address of a caller's.
-
-    Args:
-        url: what was given.
-        name: of the argument.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
+def websocket_fault(url: str) -> str | None:
+    """Tell what is wrong with a caller's WebSocket address; None if nothing is."""
     try:
         _parse(url, _WEBSOCKET)
     except _NoAddress as exc:
-        raise ConfigurationError(f"{name}: {exc}") from None
+        return exc.why
+    return None
+
+
+def server_fault(url: object) -> str | None:
+    """Tell what is wrong with a caller's URL of a server; None if nothing is."""
+    try:
+        address = _parse(url, _HTTP)
+    except _NoAddress as exc:
+        return exc.why
+    return "it is one with a query" if "?" in address.resource else None
 
 
 def check_server(url: object, *, name: str = "server") -> str:
@@ -138,12 +145,9 @@ def check_server(url: object, *, name: str = "server") -> str:
     Raises:
         ConfigurationError: it is no http(s) URL of a server.
     """
-    try:
-        address = _parse(url, _HTTP)
-    except _NoAddress as exc:
-        raise ConfigurationError(f"{name}: {exc}, such as https://platform.ringcentral.com") from None
-    if "?" in address.resource:
-        raise ConfigurationError(f"{name}: expected the URL of a server, got one with a query")
+    fault = server_fault(url)
+    if fault is not None:
+        raise ConfigurationError(f"{name}: expected an http(s) URL such as https://platform.ringcentral.com: {fault}")
     return str(url).rstrip("/")
 
 
@@ -196,7 +200,7 @@ def _parse(url: object, schemes: frozenset[str]) -> Address:
     """
     expected = "not a valid ws:// or wss:// URI" if schemes == _WEBSOCKET else "expected an http(s) URL"
     if not isinstance(url, str):
-        raise _NoAddress(f"{expected}, but of type {type(url).__name__}")
+        raise _NoAddress(expected, f"it is of the type {type(url).__name__}")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -205,17 +209,17 @@ def _parse(url: object, schemes: frozenset[str]) -> Address:
             host = host.encode("idna").decode("ascii")
         resource = encode_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
     except ValueError:  # brackets, port, labels, half a character
-        raise _NoAddress(f"{expected}: its host or port cannot be read") from None
+        raise _NoAddress(expected, "its host or port cannot be read") from None
     if parts.scheme not in schemes:
-        raise _NoAddress(f"{expected}: it begins otherwise")
+        raise _NoAddress(expected, "it begins otherwise")
     if not host or port == 0:
-        raise _NoAddress(f"{expected}: it has no host, or the port 0")
+        raise _NoAddress(expected, "it has no host, or the port 0")
     if parts.fragment:
-        raise _NoAddress(f"{expected}: it has a fragment")
+        raise _NoAddress(expected, "it has a fragment")
     if "@" in parts.netloc:
-        raise _NoAddress(f"{expected}: it has a user name; a login goes into the headers")
+        raise _NoAddress(expected, "it has a user name; a login goes into the headers")
     if not _is_visible(host) or not _is_visible(resource) or not _FORBIDDEN.isdisjoint(url):
-        raise _NoAddress(f"{expected}: it has a space, a backslash or a control character")
+        raise _NoAddress(expected, "it has a space, a backslash or a control character")
     return Address(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port, resource)
 
 

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from rcex_ws.address import websocket_fault
 from rcex_ws.headers import is_header_text, is_token
 from rcex_ws.options.constraints import Rule
-from rcex_ws.options.urls import server_fault, url_fault, websocket_fault
+from rcex_ws.options.urls import server_fault, url_fault
 
 __all__ = [
     "LONGEST",
