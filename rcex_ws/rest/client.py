@@ -39,13 +39,13 @@ from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.calls import Calls
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
-from rcex_ws.rest.https import HTTPClient, HTTPEdge, StreamedResponse, user_agent
+from rcex_ws.rest.https import HTTPClient, HTTPEdge, StreamedResponse
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Options, Params, Request, Response, Send
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import Token, TokenChoice, given_token
-from rcex_ws.rest.user_agent import as_product
+from rcex_ws.rest.user_agent import user_agent
 from rcex_ws.secret import plain
 from rcex_ws.tasks import RootTask, to_the_end
 from rcex_ws.websocket.proxies import ProxyChoice
@@ -135,7 +135,7 @@ class RingCentral(NamesOfJavaScript):
         self._extensions: list[Extension] = []
         self._calls = Calls(
             server=self.server,
-            user_agent=user_agent(as_product(app_name), as_product(app_version)),
+            user_agent=user_agent(app_name, app_version),
             auth=self._auth,
             gate=self.gate,
             https=self._https,

@@ -7,7 +7,6 @@ Made and closed by `rcex_ws.rest.client`, called by `rcex_ws.rest.calls`. A read
 from __future__ import annotations
 
 import os
-import platform
 import ssl
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
@@ -27,10 +26,9 @@ from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.message import UNSET, Files, Request, Response
 from rcex_ws.rest.outgoing import encode_json
 from rcex_ws.secret import hide
-from rcex_ws.version import __version__
 from rcex_ws.websocket.proxies import check_proxy
 
-__all__ = ["HTTPClient", "HTTPEdge", "HTTPResponse", "StreamedResponse", "bounded", "user_agent"]
+__all__ = ["HTTPClient", "HTTPEdge", "HTTPResponse", "StreamedResponse", "bounded"]
 
 _CLOSE_TIMEOUT = 5.0
 _LONGEST_CHAIN = 20
@@ -72,11 +70,6 @@ class HTTPClient(Protocol):
 
 class _OwnClient(HTTPClient, Protocol):
     async def aclose(self) -> None: ...
-
-
-def user_agent(app_name: str, app_version: str) -> str:
-    """Return the value of User-Agent and X-User-Agent."""
-    return f"{app_name}/{app_version} rcex_ws/{__version__} python/{platform.python_version()}"
 
 
 @contextmanager

@@ -20,8 +20,9 @@ from rcex_ws.address import check_server, told_address
 from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
 from rcex_ws.options import Credential, Name, Seconds, ServerUrl, Wait, checked, trimmed
 from rcex_ws.readers import read_retry_after
-from rcex_ws.rest.https import HTTPClient, HTTPEdge, bounded, user_agent
+from rcex_ws.rest.https import HTTPClient, HTTPEdge, bounded
 from rcex_ws.rest.message import Request, Response
+from rcex_ws.rest.user_agent import user_agent
 from rcex_ws.secret import Secret, hide
 from rcex_ws.slack.errors import BadFrame, SlackApiError, SlackHttpError
 from rcex_ws.slack.frames import decode
