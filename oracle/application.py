@@ -216,7 +216,7 @@ class _Application:
         state = "" if subscription is None else str(subscription.state)
         claimed, disabled = self.claimed()
         self.journal.put(
-            j.Settled(self.life, str(self.ext.state), self.ext.state_reason or "", claimed, disabled, state)
+            j.Settled(self.life, str(self.ext.state), str(self.ext.state_reason), claimed, disabled, state)
         )
 
     @staticmethod

@@ -1,6 +1,6 @@
 """A WebSocket that survives everything, for RingCentral-style REST clients."""
 
-from rcex_ws.connection import Link, Loss, LossKind, State
+from rcex_ws.connection import Link, Loss, LossKind, Reason, State, StateReason
 from rcex_ws.errors import (
     ConfigurationError,
     ConnectFailed,
@@ -73,6 +73,7 @@ __all__ = [
     "Phase",
     "RateLimited",
     "RcexError",
+    "Reason",
     "Recovery",
     "Request",
     "RequestLost",
@@ -85,6 +86,7 @@ __all__ = [
     "SessionUnreadable",
     "SlowConsumer",
     "State",
+    "StateReason",
     "Stats",
     "Step",
     "Subscription",

@@ -40,7 +40,7 @@ class WebSocketClient:
         )
         silence = math.inf if settings.keepalive is None else settings.keepalive
         self._supervisor = Supervisor(
-            CallbackDriver(settings, wire, self._loop, replan=lambda delay: self._supervisor.replan(delay)),
+            CallbackDriver(settings, wire, self._loop, reschedule=lambda delay: self._supervisor.reschedule(delay)),
             attempt_timeout=settings.attempt_timeout,
             heartbeat_interval=silence,
             heartbeat_timeout=silence,
@@ -165,4 +165,4 @@ class WebSocketClient:
         try:
             await self._supervisor.run()
         except Exception as exc:  # noqa: BLE001 - reaches the owner by way of the loop
-            self._supervisor.crashed(exc)
+            self._supervisor.give_up(exc)

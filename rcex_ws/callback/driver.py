@@ -10,10 +10,10 @@ from rcex_ws.callback.callbacks import CallbackLoop
 from rcex_ws.callback.handler import KEEPALIVE_TIMEOUT, REMOTE
 from rcex_ws.callback.mailbox import Disconnection
 from rcex_ws.callback.settings import WebSocketSettings, text_url
-from rcex_ws.connection import Link, Loss, LossKind, call
+from rcex_ws.connection import Conversation, Driver, Link, Loss, LossKind, call
 from rcex_ws.errors import ConfigurationError, RcexError, TransportError
 from rcex_ws.websocket.endpoint import Endpoint
-from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
+from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Pong, Text
 
 __all__ = ["CallbackDriver", "LinkWire"]
 
@@ -49,14 +49,14 @@ class LinkWire:
         return self.send(CloseFrame()) or (self._link is not None and self._link.loss is None)
 
 
-class CallbackDriver:
+class CallbackDriver(Driver):
     """Say where to connect, and let the handler decide what follows.
 
     Args:
         settings: the options.
         wire: gets each connection.
         loop: runs the handler.
-        replan: changes the wait before the next attempt; see `Supervisor`.
+        reschedule: see `Supervisor.reschedule`.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class CallbackDriver:
         wire: LinkWire,
         loop: CallbackLoop[Any],
         *,
-        replan: Callable[[float], None],
+        reschedule: Callable[[float], None],
     ) -> None:
         self._settings = settings
         self._wire = wire
         self._loop = loop
-        self._replan = replan
+        self._reschedule = reschedule
         self._first = True
 
     async def endpoint(self) -> Endpoint:
@@ -82,13 +82,13 @@ class CallbackDriver:
         self._first = False
         return self._settings.endpoint(url)
 
-    def converse(self, link: Link) -> _Conversation:
+    def conversation(self, link: Link) -> _CallbackConversation:
         """Make the conversation; the handler hears of the connection before the first frame."""
         self._wire.connect(link)
         self._loop.connected(link.id)
-        return _Conversation(link, self._loop)
+        return _CallbackConversation(link, self._loop)
 
-    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
+    async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Have the handler decide; until the next attempt begins it may do so anew."""
         reason: object = ended
         if isinstance(ended, Loss):
@@ -99,26 +99,26 @@ class CallbackDriver:
         disconnection = Disconnection(reason, delay, at_least=at_least)
         self._loop.disconnected(disconnection)
         decision = await disconnection.decision()
-        disconnection.replan = self._replan
+        disconnection.reschedule = self._reschedule
         return decision
 
-    def complain(self, error: ConfigurationError) -> None:
+    def on_misconfigured(self, error: ConfigurationError) -> None:
         """Tell the handler of a mistake of the application's that ends nothing."""
         self._loop.mistaken(error)
 
-    def failed(self, error: Exception) -> None:
+    def on_failed(self, error: Exception) -> None:
         """Hand a bug, of `next_url` say, to the owner of the client."""
         self._loop.crash(error)
 
 
-class _Conversation:
+class _CallbackConversation(Conversation):
     """Put what comes over one connection into the mailbox."""
 
     def __init__(self, link: Link, loop: CallbackLoop[Any]) -> None:
         self._link = link
         self._loop = loop
 
-    def received(self, data: bytes, binary: bool) -> None:
+    def on_message(self, data: bytes, binary: bool) -> None:
         if binary:
             self._loop.came(Binary(data), len(data))
             return
@@ -129,26 +129,8 @@ class _Conversation:
         else:
             self._loop.came(frame, len(data))
 
-    def ponged(self, data: bytes) -> None:
+    def on_pong(self, data: bytes) -> None:
         self._loop.came(Pong(data), len(data))
-
-    def heartbeat(self) -> Ping:
-        return Ping()
-
-    def suspended(self, seconds: float) -> None:
-        """Do nothing: the engine sends a ping at once."""
-
-    def lost(self, loss: Loss) -> None:
-        """Do nothing: the driver tells the handler, and waits for its decision."""
-
-    async def handshake(self) -> None:
-        """Do nothing: a WebSocket is ready when it is open."""
-
-    async def prepare(self) -> None:
-        """Do nothing, as above."""
-
-    async def ready(self) -> None:
-        """Do nothing, as above."""
 
 
 def _reason(loss: Loss) -> object:

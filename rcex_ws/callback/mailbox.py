@@ -20,13 +20,12 @@ class Disconnection:
         at_least: seconds to wait whatever it gives.
 
     Attributes:
-        replan: hears of the wait in seconds when the handler has another mind, after `decision` has been taken; None
-            where nobody wants to know.
+        reschedule: called with the new delay in seconds when the handler changes its decision; None to ignore that.
     """
 
     def __init__(self, reason: object, delay: float = 0.0, *, at_least: float = 0.0) -> None:
         self.reason = reason
-        self.replan: Callable[[float], None] | None = None
+        self.reschedule: Callable[[float], None] | None = None
         self._delay: float | None = delay
         self._at_least = at_least
         self._since = 0.0  # when it was first decided
@@ -41,8 +40,8 @@ class Disconnection:
             self._since = now()
         if delay is not None:
             self._delay = max(delay, self._at_least - waited)
-            if self.replan is not None:
-                self.replan(self._delay)
+            if self.reschedule is not None:
+                self.reschedule(self._delay)
         self._decided.set()
 
     def end(self) -> None:

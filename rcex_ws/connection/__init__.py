@@ -1,26 +1,32 @@
 """ONE resilient WebSocket: open, keep alive, lose, back off, reopen. Knows no protocol.
 
-link.py        what belongs to one connection: reader, writer, heartbeat, how it ended
-supervisor.py  what happens next: schedule, attempts
-life.py        what belongs to one life of a client, from start to close
-driver.py      what a protocol brings, and the states
+The protocols above (wsg, slack, callback) derive a `Driver` and a `Conversation`, and run a `Supervisor` with them. It
+stands on websocket/ alone.
+
+driver.py      the seam: what a protocol brings
+supervisor.py  the life of a client: pause, attempt, stay connected, decide
+attempt.py     one attempt, and the connection that it makes
+link.py        what belongs to one connection: reader, writer, heartbeat, loss
+life.py        the tasks of one life of a client, from start to close
+status.py      states, and the reasons for them; loss.py: how a connection ended
 requests.py    requests that wait for an answer
-delivery.py    the bounded queue before the user's code
+delivery.py    the bounded queue in front of the application's code
 outbox.py      what waits to be written
 events.py      lifecycle events
-dedupe.py      pure: what came before
-schedule.py, heartbeat.py   pure: when to try again, whether a link is alive
+schedule.py, pause.py, heartbeat.py, dedupe.py   delays; the wait; whether a link is alive; duplicates
 """
 
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
-from rcex_ws.connection.driver import Driver, State
+from rcex_ws.connection.driver import Conversation, Driver
 from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call, no_handler
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
 from rcex_ws.connection.life import Life
-from rcex_ws.connection.link import Conversation, Link, Loss, LossKind, utc_now
+from rcex_ws.connection.link import Link
+from rcex_ws.connection.loss import Loss, LossKind, utc_now
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
+from rcex_ws.connection.status import Reason, State, StateReason
 from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
 
@@ -39,10 +45,12 @@ __all__ = [
     "Opener",
     "Overflow",
     "Pending",
+    "Reason",
     "ReconnectDelays",
     "RequestTable",
     "Seen",
     "State",
+    "StateReason",
     "Supervisor",
     "Unsubscriber",
     "being_cancelled",

@@ -1,8 +1,8 @@
-"""Whether a link is alive: pure, `now` is passed in.
+"""Whether a link is alive. Pure: `now` is passed in.
 
-`Heartbeat` decides when to ask the peer for a sign of life and when its silence means that the link is dead; any
-inbound frame is one. For `AnswerHeartbeat` only answers are, as the protocol tells them.
-`ClockWatch` compares the two clocks at each wake-up: the monotonic one stands still while the machine is suspended.
+`Heartbeat` decides when to send a heartbeat, and when the silence after it means that the link is dead. Any inbound
+frame counts as a sign of life; for `AnswerHeartbeat` only answers do, which the protocol reports. `ClockWatch` compares
+the monotonic clock, which stands still while the machine is suspended, with the wall clock.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ __all__ = ["AnswerHeartbeat", "Beat", "ClockWatch", "Heartbeat"]
 
 
 class Beat(Enum):
-    """What a heartbeat wants done now."""
+    """What is to be done now."""
 
     WAIT = auto()
-    SEND = auto()
-    LOST = auto()
+    SEND = auto()  # a heartbeat
+    LOST = auto()  # the connection is dead
 
 
 class Heartbeat:
-    """Watch the inbound frames of one link.
+    """Judge one link by its inbound frames.
 
     Args:
         interval: seconds without an inbound frame after which to send a heartbeat.
@@ -40,19 +40,25 @@ class Heartbeat:
         self.last_inbound = now
 
     def wake_at(self, now: float) -> float:
-        """Give the time at which `poll` should be called next; at the latest after one interval, for a late answer."""
+        """Return when to call `poll` next; at the latest after one interval, because an answer may come late."""
         return min(self._due, now + self._interval)
 
     def poll(self, now: float) -> Beat:
-        """Decide what to do at `now`. Any inbound frame since the question counts as its answer."""
+        """Decide what to do at `now`; any inbound frame since the last heartbeat counts as its answer."""
         if now < self._due:
             return Beat.WAIT
         return self.ask(now) if self._answered else Beat.LOST
 
     def ask(self, now: float) -> Beat:
-        """Send a heartbeat at once, whatever came before: the machine may have slept for hours."""
+        """Send a heartbeat at once, whatever came before: the machine may have been suspended for hours."""
         self._asked = now
         return Beat.SEND
+
+    def sent(self, now: float) -> None:
+        """Record that this side sent something; called by the protocol."""
+
+    def answered(self, now: float) -> None:
+        """Record that the peer answered something; called by the protocol."""
 
     @property
     def _answered(self) -> bool:
@@ -66,59 +72,63 @@ class Heartbeat:
 
 
 class AnswerHeartbeat(Heartbeat):
-    """Take only answers for signs of life, and ask `interval` seconds after this side last sent something.
+    """Judge by answers alone, and send a heartbeat `interval` seconds after this side last sent something.
 
-    As the keep-alive of `@slack/rtm-api` does: traffic from a server that hears nothing proves nothing.
+    As the keep-alive of `@slack/rtm-api` does: a server that receives nothing may still send.
 
     Args:
         interval: seconds after the last message sent.
         timeout: seconds to wait for an answer.
         now: the time the link was opened, in seconds.
-
-    Attributes:
-        last_sent: when this side last sent something; set by the protocol.
-        last_answer: when the peer last answered a heartbeat, or something sent after it; set by the protocol.
     """
 
     def __init__(self, interval: float, timeout: float, now: float) -> None:
         super().__init__(interval, timeout, now)
-        self.last_sent = self.last_answer = now
+        self._last_sent = self._last_answer = now
 
     def ask(self, now: float) -> Beat:
         """Send a heartbeat at once."""
-        self.last_sent = now
+        self._last_sent = now
         return super().ask(now)
+
+    def sent(self, now: float) -> None:
+        """Record that this side sent something."""
+        self._last_sent = now
+
+    def answered(self, now: float) -> None:
+        """Record that the peer answered the newest heartbeat, or something sent after it."""
+        self._last_answer = now
 
     @property
     def _answered(self) -> bool:
-        return self._asked is None or self.last_answer >= self._asked
+        return self._asked is None or self._last_answer >= self._asked
 
     @property
     def _due(self) -> float:
         if self._asked is None or self._answered:
-            return self.last_sent + self._interval
+            return self._last_sent + self._interval
         return self._asked + self.timeout
 
 
 class ClockWatch:
-    """Notice that the machine was suspended.
+    """Detect that the machine was suspended.
 
     Args:
         monotonic: the current monotonic time, in seconds.
         wall: the current wall-clock time, in seconds since the epoch.
 
     Attributes:
-        offset: what to add to a monotonic time to have the wall-clock time, by the last look.
+        offset: wall-clock time minus monotonic time, in seconds, when last compared.
     """
 
-    #: A smaller difference, in seconds, is a clock being set, not a night's sleep.
+    #: In seconds; a smaller difference is a clock being adjusted.
     THRESHOLD = 2.0
 
     def __init__(self, monotonic: float, wall: float) -> None:
         self.offset = wall - monotonic
 
     def jumped(self, monotonic: float, wall: float) -> float:
-        """Give the seconds by which the wall clock ran ahead since the last call, 0.0 below the threshold."""
+        """Return the seconds by which the wall clock ran ahead since the last call; 0 below the threshold."""
         offset = wall - monotonic
         ahead = offset - self.offset
         self.offset = offset

@@ -95,7 +95,7 @@ class Life:
             child = Child(name)
             child.end()
             return child
-        child = self._root.spawn(func, name=name, on_crash=self._supervisor.crashed, for_caller=for_caller)
+        child = self._root.spawn(func, name=name, on_crash=self._supervisor.give_up, for_caller=for_caller)
         self._children = {one: lasts for one, lasts in self._children.items() if not one.done} | {child: lasts}
         return child
 
@@ -109,7 +109,7 @@ class Life:
         with anyio.move_on_after(within):
             await self._supervisor.wait_ready()
             return
-        reason = self._supervisor.reason or "no answer"
+        reason = str(self._supervisor.status.reason) or "no answer"
         raise ConnectFailed(f"no connection within {within:g} s; trying again can help (last: {reason})")
 
     async def wait_closed(self) -> None:
@@ -188,7 +188,7 @@ class Life:
         for child in passing:
             child.cancel()
         if self._supervising is not None and not self._supervising.encloses_caller():
-            await self._supervisor.end_attempt()
+            await self._supervisor.cancel_attempt()
         await _end(passing)
 
     async def _close_link(self) -> None:

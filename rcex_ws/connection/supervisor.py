@@ -1,7 +1,8 @@
 """One supervisor per client decides what happens next to its connection; nothing else reconnects.
 
-It knows no protocol: a `Driver` says where to connect, makes a `Conversation` for each connection, and hears what
-happened.
+It knows no protocol: a `Driver` says where to connect, makes a `Conversation` for each connection, and has the last
+word on what follows its loss. The life of a client is `run`, from top to bottom: pause, attempt, stay connected,
+decide. Below that stands what other tasks may ask for.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import cast
 
 import anyio
 from anyio.abc import TaskGroup
-from msgspec.structs import replace
 
-from rcex_ws.connection.driver import Driver, State
+from rcex_ws.connection.attempt import Attempt
+from rcex_ws.connection.driver import Driver
 from rcex_ws.connection.heartbeat import Heartbeat
-from rcex_ws.connection.link import Link, Loss, LossKind, utc_now
+from rcex_ws.connection.link import Link
+from rcex_ws.connection.loss import Loss, LossKind
+from rcex_ws.connection.pause import Pause
 from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
-from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
-from rcex_ws.loop import Signal, loop_clock
+from rcex_ws.connection.status import Reason, State, StateReason, Status
+from rcex_ws.errors import NotConnected, RcexError
+from rcex_ws.loop import Signal
 from rcex_ws.named_log import Log
-from rcex_ws.trace import SILENT, Span, Step, Tracer
+from rcex_ws.trace import SILENT, Tracer
 from rcex_ws.websocket.endpoint import Opener, open_websocket
 from rcex_ws.websocket.frames import CloseFrame
 
@@ -33,31 +37,21 @@ __all__ = ["Supervisor"]
 logger = logging.getLogger("rcex_ws.connection")
 
 
-class _Attempt:
-    """The attempt under way, or else the next: whoever waits for its outcome."""
+class _Outcome:
+    """What callers of `attempt` wait for: how the attempt under way ends, or else the next one."""
 
     def __init__(self) -> None:
-        self.done = Signal()
-        self.error: Exception | None = None
+        self._settled = Signal()
+        self._error: Exception | None = None
 
     def settle(self, error: Exception | None = None) -> None:
-        self.error = error
-        self.done.set()
+        self._error = error
+        self._settled.set()
 
-
-class _Connection:
-    """One attempt and the connection it leads to; the next may be opened beside it, in a task of its own."""
-
-    def __init__(self, span: Span) -> None:
-        self.span = span  # of the attempt
-        self.scope = anyio.CancelScope()  # of the attempt; its deadline goes when the handshake is done
-        self.link: Link | None = None
-        self.ended: Loss | RcexError | None = None
-        self.gone = Signal()
-
-    @property
-    def lived(self) -> float:
-        return 0.0 if self.link is None else self.link.lived
+    async def wait(self) -> None:
+        await self._settled.wait()
+        if self._error is not None:
+            raise self._error
 
 
 class Supervisor:
@@ -69,20 +63,15 @@ class Supervisor:
         attempt_timeout: seconds for one attempt, from asking the driver for the endpoint to the end of the handshake.
         heartbeat_interval: seconds without an inbound frame after which a heartbeat is sent.
         heartbeat_timeout: seconds to wait for an inbound frame after that.
-        heartbeat: judges by other signs of life than any inbound frame.
+        heartbeat: the kind of heartbeat monitor, for other signs of life than any inbound frame.
         close_timeout: seconds for the closing handshake of a connection that was replaced.
-        reconnect_delays: gives the wait in seconds after the n-th failure in a row.
-        open_socket: opens a WebSocket; a test may bring its own.
-        log: where it says what it does.
-        trace: hears of each step.
+        reconnect_delays: returns the delay in seconds after the n-th failure in a row.
+        open_socket: opens a WebSocket; a test may pass its own.
+        log: gets what happens.
+        trace: gets each step.
 
     Attributes:
-        state: what it is doing.
-        since: since when.
-        reason: why, for people.
-        next_attempt_at: when the next attempt is due, by the wall clock; None while none is waited for.
-        failure: what made the state FAILED; it stays when the client is closed after that.
-        link: the connection; None while there is none.
+        status: the state of the client, with its reason and time.
         log: as given.
         trace: as given.
     """
@@ -102,352 +91,258 @@ class Supervisor:
         log: Log = logger,
         trace: Tracer = SILENT,
     ) -> None:
-        self.state = State.IDLE
-        self.since = utc_now()
-        self.reason = ""
-        self.next_attempt_at: datetime | None = None
-        self.failure: Exception | None = None
-        self.link: Link | None = None
-        self._driver = driver
-        self._auto_reconnect = auto_reconnect
-        self._attempt_timeout = attempt_timeout
-        self._monitor = partial(heartbeat, heartbeat_interval, heartbeat_timeout)
-        self._close_timeout = close_timeout
-        self._schedule = Schedule(reconnect_delays, driver.complain)
-        self._open_socket = open_socket
+        self.status = Status(log)
         self.log = log
         self.trace = trace
-        self._attempt = _Attempt()
-        self._current: _Connection | None = None  # the one that is ready
-        self._opening: _Connection | None = None  # the one that is on its way
-        self._followed: _Connection | None = None  # the one whose task goes on when it ends: no other replaces it
-        self._tasks: TaskGroup
-        self._wake = Signal()
-        self._replanned = 0.0  # seconds to wait on when woken
-        self._changed = Signal()
+        self._driver = driver
+        self._auto_reconnect = auto_reconnect
+        self._schedule = Schedule(reconnect_delays, driver.on_misconfigured)
+        self._pause = Pause(log)
+        self._new_attempt = partial(
+            Attempt,
+            driver,
+            attempt_timeout=attempt_timeout,
+            close_timeout=close_timeout,
+            new_heartbeat=partial(heartbeat, heartbeat_interval, heartbeat_timeout),
+            open_socket=open_socket,
+            on_ready=self._on_ready,
+            on_lost=self._on_lost,
+            check_wanted=self._check_wanted,
+            log=log,
+            trace=trace,
+        )
+        self._opening: Attempt | None = None  # the one under way
+        self._current: Attempt | None = None  # the one whose connection is ready
+        self._outcome = _Outcome()
         self._was_ready = False
+        self._tasks: TaskGroup
 
-    # -- for others ------------------------------------------------------------------------------------------------
+    # -- one connection after another ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, and reconnect for ever; return when the protocol ends it or trying again cannot help."""
+        async with anyio.create_task_group() as self._tasks:
+            await self._stay_connected(0.0)
+
+    async def _stay_connected(self, delay: float | None) -> None:
+        """Connect after `delay` seconds, and after each loss again.
+
+        To replace a connection before it is lost, `replace` runs this once more in a task of its own. That task is
+        responsible for all that follows; this one returns when its connection has ended.
+        """
+        while delay is not None:
+            await self._pause.wait(math.inf if self._only_on_request and not self.is_ready else delay)
+            if self.status.ended:
+                break
+            attempt = self._begin_attempt()
+            try:
+                ended = await attempt.run()
+            finally:
+                if self._opening is attempt:
+                    self._opening = None
+            if attempt.replaced:
+                return
+            delay = None if self.status.ended else await self._delay_after(attempt, ended)
+            if delay is None and self._current is not None:
+                self.log.warning("the connection cannot be replaced and stays: %s", ended)
+                self._current.replaced = False  # its own task is responsible again
+                return
+        if not self.status.ended:
+            self.status.enter(State.CLOSED, StateReason(Reason.ENDED, "ended by the protocol"))
+            self._outcome.settle(NotConnected("the client has ended"))
+        if self._current is None and self._opening is None:
+            self._tasks.cancel_scope.cancel()  # of a replaced connection, which may still be closing
+
+    def _begin_attempt(self) -> Attempt:
+        if not self.is_ready:  # else one beside the connection that it replaces
+            first = self.status.state is State.IDLE
+            self.status.enter(State.CONNECTING, StateReason(Reason.STARTED) if first else self.status.reason)
+        attempt = self._opening = self._new_attempt()
+        return attempt
+
+    def _start_beside(self, delay: float) -> None:
+        self._tasks.start_soon(self._stay_connected, delay)
+
+    def _on_ready(self, attempt: Attempt) -> None:
+        """Make its connection the current one; called by the attempt."""
+        former, self._current, self._opening = self._current, attempt, None
+        self._was_ready = True
+        if former is None:
+            self.log.info("connected")
+            reason = StateReason(Reason.CONNECTED, "connected")
+        else:
+            self.log.info("the connection is replaced")
+            reason = StateReason(Reason.REPLACED, "connected")
+            if former.link is not None:
+                former.link.begin_close(CloseFrame(1000))  # what the peer sends until its answer is still read
+        self.status.enter(State.READY, reason)
+        self._settle_outcome()
+
+    def _on_lost(self, attempt: Attempt, loss: Loss) -> None:
+        """Let the state follow a loss at once; called by the attempt."""
+        if self._current is not attempt:
+            return  # it was replaced, or never ready
+        self._current = None
+        if self.is_ready:
+            state = State.WAITING if self._opening is None else State.CONNECTING
+            self.status.enter(state, StateReason(Reason.LOST, f"lost: {loss}"))
+
+    async def _delay_after(self, attempt: Attempt, ended: Loss | RcexError) -> float | None:
+        """Ask schedule and driver for the delay before the next attempt; None for no further attempt."""
+        try:
+            if isinstance(ended, Loss):
+                level = logging.INFO if attempt.link is not None and attempt.link.closing else logging.WARNING
+                self.log.log(level, "connection lost after %.1f s: %s", attempt.lived, ended)
+                return await self._driver.next_delay(ended, self._schedule.after_loss(attempt.lived))
+            delay = await self._driver.next_delay(ended, self._schedule.after_failure(ended.retry_after))
+            self._attempt_failed(ended)
+        except RcexError as error:
+            if self._current is None:
+                self.give_up(error)
+            else:
+                self._attempt_failed(error)
+            return None
+        return delay
+
+    def _attempt_failed(self, error: RcexError) -> None:
+        self.log.info("an attempt failed: %s", error)
+        if not self.is_ready:  # else the connection that was to be replaced is still there
+            self.status.enter(State.WAITING, StateReason(Reason.ATTEMPT_FAILED, str(error)))
+        self._settle_outcome(error)
+
+    def _settle_outcome(self, error: Exception | None = None) -> None:
+        self._outcome.settle(error)
+        self._outcome = _Outcome()
+
+    def give_up(self, error: Exception) -> None:
+        """Make the state FAILED: after a fatal refusal, or after an exception that ended a task of the client."""
+        error = _innermost(error)
+        expected = isinstance(error, RcexError)
+        self.log.error("giving up: %s: %s", type(error).__name__, error, exc_info=None if expected else error)
+        if self.status.state is State.CLOSED:
+            return
+        self.status.failure = error
+        self.status.enter(State.FAILED, StateReason(Reason.REFUSED if expected else Reason.BUG, str(error)))
+        self._outcome.settle(error)
+        self._pause.cut_short()
+        if self._opening is not None:
+            self._opening.cancel()
+        if self.link is not None:
+            self.link.lose(Loss(LossKind.ABORTED, text=str(error)))
+        self._driver.on_failed(error)
+
+    # -- what other tasks ask for ----------------------------------------------------------------------------------
 
     @property
     def is_ready(self) -> bool:
-        """Tell whether the connection is ready."""
-        return self.state is State.READY
+        """Whether the state is READY."""
+        return self.status.state is State.READY
+
+    @property
+    def link(self) -> Link | None:
+        """The connection: the one that is ready, or else the one being opened; None while there is none."""
+        attempt = self._current or self._opening
+        return None if attempt is None else attempt.link
+
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """When the next attempt is due, by the wall clock; None while none is scheduled."""
+        return self._pause.ends_at
 
     async def wait_ready(self) -> None:
         """Wait, through failed attempts, until the connection is ready.
 
         Raises:
-            RcexError: what made the state FAILED.
-            NotConnected: the client was closed, or lost its connection and only `attempt` brings it back.
+            RcexError: the one that made the state FAILED.
+            NotConnected: the client is closed, or lost its connection and only `attempt` reconnects it.
         """
         while not self.is_ready:
-            self._raise_if_over()
-            self.check_connected()
-            await self._changed.wait()
+            self._raise_if_ended()
+            self.check_reconnecting()
+            await self.status.wait_changed()
 
-    async def wait_over(self) -> None:
+    async def wait_ended(self) -> None:
         """Wait until the state is CLOSED or FAILED."""
-        while not self._over:
-            await self._changed.wait()
+        while not self.status.ended:
+            await self.status.wait_changed()
 
-    def check_connected(self) -> None:
-        """Raise `NotConnected` when the connection is lost and only `attempt` brings it back."""
-        if self.state is State.WAITING and self._by_hand:
-            raise NotConnected(f"not connected ({self.reason}); call recover(), or switch auto_recover on")
+    def check_reconnecting(self) -> None:
+        """Raise `NotConnected` when the connection is lost and only `attempt` reconnects it."""
+        if self.status.state is State.WAITING and self._only_on_request:
+            raise NotConnected(f"not connected ({self.status.reason}); call recover(), or switch auto_recover on")
 
     async def attempt(self) -> None:
         """Make one attempt now, or join the one under way; do nothing when connected.
 
         Raises:
-            RcexError: what made the attempt fail.
+            RcexError: the attempt failed.
         """
         if self.is_ready:
             return
-        self._raise_if_over()
-        attempt = self._attempt
-        if self.state is not State.CONNECTING:  # else it would cut short the wait after this attempt
-            self._replanned = 0.0
-            self._wake.set()
-        await attempt.done.wait()
-        if attempt.error is not None:
-            raise attempt.error
+        self._raise_if_ended()
+        outcome = self._outcome
+        if self.status.state is not State.CONNECTING:  # else it would skip the pause after the attempt under way
+            self._pause.cut_short()
+        await outcome.wait()
 
-    def renew(self, *, at_once: bool = False) -> None:
-        """Open the next connection beside this one, which is closed when the next is ready.
+    def replace(self, *, at_once: bool = False) -> None:
+        """Open the next connection beside the current one, which is closed when the next is ready.
 
-        For a server that says when it is going to close. Does nothing while there is no connection.
+        For a server that announces the end of a connection. Does nothing while there is no connection.
 
         Args:
-            at_once: whether the application asks for it; else the schedule holds for a connection that lived shortly.
+            at_once: False to let the schedule delay it, as after a loss, where the connection is young.
         """
         current = self._current
-        if current is not None and current.link is not None:
-            if self._followed is current:
-                self._followed = None
-                delay = self._schedule.after_loss(current.lived)
-                current.link.do_soon(partial(self._replace, delay))
-            if at_once and self._opening is None:
-                self._wake.set()
+        if current is None or current.link is None:
+            return
+        if not current.replaced:
+            current.replaced = True
+            # The caller may be the reader, where no task can be started; the link does it.
+            current.link.do_soon(partial(self._start_beside, self._schedule.after_loss(current.lived)))
+        if at_once and self._opening is None:
+            self._pause.cut_short()
 
-    def replan(self, delay: float) -> None:
-        """Make the next attempt after so many seconds from now, and not when it was due; do nothing when none is."""
-        if self.state is State.WAITING and self._opening is None:
-            self._replanned = delay
-            self._wake.set()
+    def reschedule(self, delay: float) -> None:
+        """Make the next attempt `delay` seconds from now instead of when it was due; do nothing when none is."""
+        if self.status.state is State.WAITING and self._opening is None:
+            self._pause.change(delay)
 
     def close(self) -> None:
-        """Say that the application closes: the state is final, whoever waits is told, no other attempt begins.
+        """Make the state CLOSED, which is final, and let no further attempt begin.
 
-        A connection that is ready stays, for the farewell, until its link is closed or `run` cancelled.
+        A connection that is ready stays, for the protocol's farewell, until its link is closed or `run` cancelled.
         """
-        self._set(State.CLOSED, "closed by the application")
-        self._attempt.settle(NotConnected("the client was closed"))
-        self._end_loop()
+        self.status.enter(State.CLOSED, StateReason(Reason.CLOSED, "closed by the application"))
+        self._outcome.settle(NotConnected("the client was closed"))
+        self._pause.cut_short()
 
-    async def end_attempt(self) -> None:
-        """Cancel the attempt under way and wait until it is gone; not for what the attempt itself may call."""
-        if self._opening is not None:
-            self._opening.scope.cancel()
-            await self._opening.gone.wait()
-
-    # -- the loop --------------------------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Connect, and reconnect for ever; return when the driver ends it or trying again cannot help."""
-        async with anyio.create_task_group() as self._tasks:
-            await self._loop(0.0)
-
-    def _replace(self, delay: float) -> None:
-        self._tasks.start_soon(self._loop, delay)
-
-    async def _loop(self, delay: float | None) -> None:
-        """Connect, stay until the connection is lost, and reconnect; a task that replaces a connection takes over."""
-        while delay is not None:
-            await self._wait(delay)
-            if self._over:
-                break
-            connection = self._open()
-            await self._keep(connection)
-            if self._followed is not connection:
-                return
-            delay = None if self._over else await self._follow(connection)
-            if self._followed is not connection:
-                return
-        if not self._over:
-            self._set(State.CLOSED, "ended by the protocol")
-            self._attempt.settle(NotConnected("the client has ended"))
-        if self._current is None and self._opening is None:  # else it ends by itself, or with this task
-            self._tasks.cancel_scope.cancel()
-
-    async def _follow(self, connection: _Connection) -> float | None:
-        """Give the wait before what follows a connection that has ended, None for no next."""
-        delay: float | None = None
-        try:
-            delay = await self._decide(connection)
-        except RcexError as error:
-            if self._current is None:
-                self.crashed(error)
-            else:
-                self._finish_attempt(error)
-        if delay is None and self._current is not None:
-            self.log.warning("the connection cannot be replaced and stays: %s", connection.ended)
-            self._followed = self._current
-        return delay
-
-    def _open(self) -> _Connection:
-        connection = self._opening = self._followed = _Connection(self.trace.begin(Step.ATTEMPT))
-        if not self.is_ready:
-            self._set(State.CONNECTING, self.reason)
-        return connection
-
-    async def _decide(self, connection: _Connection) -> float | None:
-        """Ask schedule and driver for the wait before the next attempt."""
-        ended = connection.ended
-        if ended is None:
-            raise AssertionError("a connection ends only with a loss or an error")
-        if isinstance(ended, Loss):
-            level = logging.INFO if connection.link is not None and connection.link.closing else logging.WARNING
-            self.log.log(level, "connection lost after %.1f s: %s", connection.lived, ended)
-            return await self._driver.again(ended, self._schedule.after_loss(connection.lived))
-        delay = await self._driver.again(ended, self._schedule.after_failure(ended.retry_after))
-        self._finish_attempt(ended)
-        return delay
-
-    def crashed(self, error: Exception) -> None:
-        """Give up for good: a fatal refusal, or a bug of ours that reached the root."""
-        error = _innermost(error)
-        self.log.error(
-            "giving up: %s: %s", type(error).__name__, error, exc_info=None if isinstance(error, RcexError) else error
-        )
-        if self._closed:
-            return
-        self.failure = error
-        self._set(State.FAILED, str(error))
-        self._end_loop()
-        if self._opening is not None:
-            self._opening.scope.cancel()
-        self._attempt.settle(error)
-        if self.link is not None:
-            self.link.lose(Loss(LossKind.ABORTED, text=str(error)))
-        self._driver.failed(error)
-
-    async def _wait(self, delay: float) -> None:
-        """Wait before the next attempt; `attempt` cuts it short, `replan` changes it."""
-        if self._by_hand and not self.is_ready:
-            delay = math.inf
-        while delay > 0 and not self._over:
-            if delay == math.inf:
-                self.log.info("no attempt until it is asked for: auto_recover is off")
-            else:
-                self.log.info("next attempt in %.1f s", delay)
-                self.next_attempt_at = _in(delay)
-            self._replanned = 0.0
-            with anyio.move_on_after(delay):
-                await self._wake.wait()
-            self._wake, delay = Signal(), self._replanned
-            self.next_attempt_at = None
-        self._wake = Signal()
-
-    async def _keep(self, connection: _Connection) -> None:
-        """Make one attempt; once ready, stay until the connection is lost. Note how it ended."""
-        try:
-            await self._connect(connection)
-        except RcexError as error:
-            connection.span.failed(error)  # unless it was done
-            if connection.ended is None:  # else this is only how the loss showed
-                connection.ended = error
-        finally:
-            connection.span.failed()  # when it was cut short
-            if self._opening is connection:
-                self._opening = None
-            connection.gone.set()
-
-    async def _connect(self, connection: _Connection) -> None:
-        link: Link | None = None
-        became_ready = False
-        with connection.scope as scope:
-            scope.deadline = anyio.current_time() + self._attempt_timeout
-            with self.trace.begin(Step.TOKEN):
-                endpoint = await self._driver.endpoint()
-            self._check_not_over()  # what the driver called may have closed the client
-            async with self._open_socket(replace(endpoint, trace=self.trace)) as socket:
-                connection.link = link = Link(
-                    socket,
-                    clock=loop_clock(),
-                    monitor=self._monitor,
-                    on_lost=partial(self._note_loss, connection),
-                    close_timeout=self._close_timeout,
-                    log=self.log,
-                    trace=self.trace,
-                )
-                if self._current is None:
-                    self.link = link
-                conversation = self._driver.converse(link)
-
-                async def steps() -> None:
-                    nonlocal became_ready
-                    with self.trace.begin(Step.HANDSHAKE):
-                        await conversation.handshake()
-                    scope.deadline = math.inf
-                    await conversation.prepare()
-                    self._check_not_over()
-                    if link.loss is not None:  # in the same read: this task has not been cancelled yet
-                        return
-                    became_ready = True
-                    self._note_ready(connection)
-                    await conversation.ready()
-
-                try:
-                    await link.run(conversation, steps)
-                finally:
-                    if self.link is link:
-                        self.link = None
-        if scope.cancelled_caught:
-            self._check_not_over()
-            raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
-        if not became_ready:
-            loss = None if link is None else link.loss
-            raise ConnectFailed(f"the connection was lost before it was ready: {loss}", upgrade_sent=True)
+    async def cancel_attempt(self) -> None:
+        """Cancel the attempt under way and wait until it has ended; must not be called by the attempt itself."""
+        attempt = self._opening
+        if attempt is not None:
+            attempt.cancel()
+            await attempt.wait_ended()
 
     @property
-    def _closed(self) -> bool:
-        return self.state is State.CLOSED
-
-    @property
-    def _over(self) -> bool:
-        return self.state in (State.CLOSED, State.FAILED)
-
-    @property
-    def _by_hand(self) -> bool:
+    def _only_on_request(self) -> bool:
+        """Whether nothing but `attempt` reconnects."""
         return self._was_ready and not self._auto_reconnect
 
-    # -- states ----------------------------------------------------------------------------------------------------
-
-    def _note_ready(self, connection: _Connection) -> None:
-        replaced, self._current, self.link = self._current, connection, connection.link
-        if replaced is not None and replaced.link is not None:
-            replaced.link.begin_close(CloseFrame(1000))  # what the peer sent until its answer is still read
-        self._was_ready, self._opening = True, None
-        connection.span.done()
-        if self.is_ready:
-            self.log.info("the connection is replaced")
-        else:
-            self.log.info("connected")
-        self._set(State.READY, "connected")
-        self._attempt.settle()
-        self._attempt = _Attempt()
-
-    def _note_loss(self, connection: _Connection, loss: Loss) -> None:
-        """Let the state and the loop follow at once."""
-        if self._current is not connection:
-            return  # it was replaced, or not ready yet
-        self._current = None
-        connection.ended = loss
-        if self.is_ready:
-            self._set(State.CONNECTING if self._opening is not None else State.WAITING, f"lost: {loss}")
-
-    def _finish_attempt(self, error: RcexError) -> None:
-        self.log.info("an attempt failed: %s", error)
-        if not self.is_ready:  # else the connection that was to be replaced lives on
-            self._set(State.WAITING, f"{error}")
-        self._attempt.settle(error)
-        self._attempt = _Attempt()
-
-    def _set(self, state: State, reason: str) -> None:
-        if self._closed:
-            return
-        self.log.debug("%s -> %s (%s)", self.state, state, reason)
-        if self.state is not state:
-            self.since = utc_now()
-        self.state, self.reason = state, reason
-        self._changed.set()
-        self._changed = Signal()
-
-    def _end_loop(self) -> None:
-        self._wake.set()
-
-    def _check_not_over(self) -> None:
-        """Let an attempt end that nothing could cancel."""
-        if self._over:
+    def _check_wanted(self) -> None:
+        """End an attempt that could not be cancelled."""
+        if self.status.ended:
             raise NotConnected("the client was closed")
 
-    def _raise_if_over(self) -> None:
-        if self.state is State.FAILED and self.failure is not None:
-            raise self.failure
-        if self.state is State.CLOSED:
+    def _raise_if_ended(self) -> None:
+        if self.status.state is State.FAILED and self.status.failure is not None:
+            raise self.status.failure
+        if self.status.state is State.CLOSED:
             raise NotConnected("the client is closed")
 
 
-def _in(seconds: float) -> datetime:
-    try:
-        return utc_now() + timedelta(seconds=seconds)
-    except OverflowError:  # an application's schedule may say anything
-        return datetime.max.replace(tzinfo=UTC)
-
-
 def _innermost(error: Exception) -> Exception:
-    """Give the one exception that task groups have wrapped."""
+    """Return the one exception that task groups have wrapped."""
     members: Sequence[Exception] = (error,)
     while len(members) == 1:
         error = members[0]

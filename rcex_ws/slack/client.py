@@ -191,7 +191,7 @@ class RTMClient(NamesOfJavaScript):
     @property
     def state(self) -> State:
         """What it is doing: IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
-        return State.IDLE if self._engine is None else self._engine.supervisor.state
+        return State.IDLE if self._engine is None else self._engine.supervisor.status.state
 
     @property
     def connected(self) -> bool:
@@ -289,7 +289,7 @@ class RTMClient(NamesOfJavaScript):
         """
         engine = self._running()
         if engine.supervisor.is_ready:
-            engine.supervisor.renew(at_once=True)
+            engine.supervisor.replace(at_once=True)
         else:
             await engine.supervisor.attempt()
 

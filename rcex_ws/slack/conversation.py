@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from rcex_ws.connection import AnswerHeartbeat, Link, Loss, LossKind, Pending
+from rcex_ws.connection import Conversation, Link, Loss, LossKind, Pending
 from rcex_ws.loop import Signal, now
 from rcex_ws.readers import read_digits
 from rcex_ws.slack.errors import BadFrame
@@ -53,7 +53,7 @@ class Common:
     migration: Event | None = None
 
 
-class SlackConversation:
+class SlackConversation(Conversation):
     """Talk over one connection.
 
     Args:
@@ -79,7 +79,7 @@ class SlackConversation:
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
-    def received(self, data: bytes, binary: bool) -> None:
+    def on_message(self, data: bytes, binary: bool) -> None:
         """Take one frame."""
         try:
             event = decode(data)
@@ -101,18 +101,12 @@ class SlackConversation:
             if overlap.alone or overlap.is_new(self.number, data, event, now()):
                 self._common.feed.frame(data, event, public=True)
 
-    def ponged(self, data: bytes) -> None:
-        """Ignore what nobody asked for."""
-
     def heartbeat(self) -> bytes:
         """Make a ping of RTM: its answer shows that Slack itself lives, not only the proxy before it."""
         self._pinged = self._common.messages.next_id()
         return encode("ping", self._pinged, {})
 
-    def suspended(self, seconds: float) -> None:
-        """Do nothing: the engine sends a heartbeat, and nothing else expires."""
-
-    def lost(self, loss: Loss) -> None:
+    def on_lost(self, loss: Loss) -> None:
         """Let waiters live on: a reply may still find them over the next connection."""
         common = self._common
         greeted, replaced = self._greeted.is_set(), common.active is not self
@@ -136,10 +130,7 @@ class SlackConversation:
         """Wait for hello."""
         await self._greeted.wait()
 
-    async def prepare(self) -> None:
-        """Do nothing: Slack subscribes by itself."""
-
-    async def ready(self) -> None:
+    async def after_ready(self) -> None:
         """Let Slack speak of what was sent over a lost connection; what it does not mention then is lost."""
         self._older = None
         if self._of_earlier:
@@ -169,11 +160,10 @@ class SlackConversation:
     def _take_reply(self, data: bytes, event: Event, number: int) -> None:
         """Take an acknowledgement, a pong, or the last reply of the connection before."""
         common, kind = self._common, event.get("type")
-        monitor = self._link.monitor
-        if isinstance(monitor, AnswerHeartbeat) and number >= self._pinged:
-            monitor.last_answer = now()
+        if number >= self._pinged:
+            self._link.heartbeat.answered(now())
         if kind == "pong" and number == self._pinged:
-            self._link.answered()
+            self._link.heartbeat_answered()
             common.feed.frame(data, event, public=False)
             return
         message = common.messages.acknowledged(number, event)
@@ -192,9 +182,7 @@ class SlackConversation:
         self._common.messages.table.connect(self._transmit)
 
     def _transmit(self, pending: Pending[Reply]) -> None:
-        monitor = self._link.monitor
-        if isinstance(monitor, AnswerHeartbeat):
-            monitor.last_sent = now()
+        self._link.heartbeat.sent(now())
         self._common.messages.transmit(pending, self._link.send, over=self.number)
 
 

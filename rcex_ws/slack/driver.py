@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from rcex_ws.connection import Endpoint, Link, Loss
+from rcex_ws.connection import Driver, Endpoint, Link, Loss
 from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexError
 from rcex_ws.loop import now
 from rcex_ws.slack.conversation import Common, SlackConversation
@@ -20,7 +20,7 @@ _NO_RECONNECT = "auto-reconnect is disabled"
 _CLOSED_WITHOUT_RECONNECT = "websocket closed with auto-reconnect false on the RTM client"
 
 
-class SlackDriver:
+class SlackDriver(Driver):
     """Say where to connect.
 
     Args:
@@ -73,13 +73,13 @@ class SlackDriver:
         self._common.overlap.joins(self._number, now())
         return Endpoint(start.url, proxy=self._proxy, ssl_context=self._ssl_context, max_size=self._settings.max_size)
 
-    def converse(self, link: Link) -> SlackConversation:
+    def conversation(self, link: Link) -> SlackConversation:
         """Make the conversation for a new connection."""
         self._common.feed.tell(Events.WS_OPENED)
         self._conversation = SlackConversation(link, self._common, self._number)
         return self._conversation
 
-    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
+    async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
         if isinstance(ended, RcexError):
             self._tell_failure(ended)
@@ -94,11 +94,11 @@ class SlackDriver:
         self._common.feed.tell(Events.ATTEMPTING_RECONNECT)
         return delay
 
-    def complain(self, error: ConfigurationError) -> None:
+    def on_misconfigured(self, error: ConfigurationError) -> None:
         """Tell the application of a mistake of its own that ends nothing."""
         self._common.feed.error(error)
 
-    def failed(self, error: Exception) -> None:
+    def on_failed(self, error: Exception) -> None:
         """Say that nothing will be tried again."""
         if isinstance(error, RcexError) and error.retryable:
             reason = _CLOSED_WITHOUT_RECONNECT if self._authenticated else _NO_RECONNECT

@@ -71,7 +71,7 @@ class Engine:
         self.common = Common(
             feed=self.feed,
             messages=self.messages,
-            goodbye=lambda: self.supervisor.renew() if settings.auto_reconnect else None,
+            goodbye=lambda: self.supervisor.replace() if settings.auto_reconnect else None,
             closing=lambda: self.life.closing,
             replay_window=settings.replay_window,
         )
@@ -96,7 +96,7 @@ class Engine:
     @property
     def over(self) -> bool:
         """Whether it has ended, or is about to."""
-        return self.supervisor.state in (State.CLOSED, State.FAILED)
+        return self.supervisor.status.state in (State.CLOSED, State.FAILED)
 
     async def start(self) -> None:
         """Start the tasks."""
@@ -111,8 +111,9 @@ class Engine:
         await self.life.wait_ended()
         if self._delivering is not None:
             await self._delivering.wait()
-        if self.supervisor.failure is not None:  # though it may have been closed since, by a handler that heard of it
-            raise self.supervisor.failure
+        failure = self.supervisor.status.failure
+        if failure is not None:  # it may have been closed since, by a handler that was told
+            raise failure
 
     async def stop(self, reason: str, code: object) -> None:
         """Say so, close politely, settle what waits, deliver what is queued, as `Life.close` does.

@@ -12,7 +12,7 @@ from functools import partial
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from rcex_ws.connection import Link, Loss, LossKind, Pending, RequestTable
+from rcex_ws.connection import Conversation, Link, Loss, LossKind, Pending, RequestTable
 from rcex_ws.loop import Signal, loop_clock, now
 from rcex_ws.readers import printable
 from rcex_ws.wsg.announcer import Announcer
@@ -62,7 +62,7 @@ class Common(Struct, frozen=True, kw_only=True):
     watch: Watch = field(default_factory=Watch)
 
 
-class WsgConversation:
+class WsgConversation(Conversation):
     """Talk over one connection.
 
     Args:
@@ -90,7 +90,7 @@ class WsgConversation:
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
-    def received(self, data: bytes, binary: bool) -> None:
+    def on_message(self, data: bytes, binary: bool) -> None:
         """Take one frame."""
         common = self._common
         if common.show is not None:
@@ -108,7 +108,7 @@ class WsgConversation:
             kind = kind.lower()
         if kind in ("ServerNotification", "servernotification"):
             try:
-                if not common.inbox.take(frame, len(data), self._link.monitor.last_inbound):
+                if not common.inbox.take(frame, len(data), self._link.last_inbound):
                     self._ask_now_and_then()
             except BadFrame as exc:
                 self._unreadable(exc, certain=True)
@@ -118,13 +118,10 @@ class WsgConversation:
         else:
             self._take_answer(frame, kind)
             if kind == "heartbeat":
-                self._link.answered()
+                self._link.heartbeat_answered()
                 self._say_recovered()
         if meta.wsc is not None and common.session.offer_wsc(meta.wsc):
             common.announcer.new_wsc(meta.wsc)
-
-    def ponged(self, data: bytes) -> None:
-        """Ignore what nobody asked for."""
 
     def heartbeat(self) -> bytes:
         """Make a Heartbeat; protocol pings do not reset the server's idle timer, these do (ringcentral-python #68)."""
@@ -135,12 +132,12 @@ class WsgConversation:
             self._common.show(">", frame)
         return frame
 
-    def suspended(self, seconds: float) -> None:
+    def on_suspended(self, seconds: float) -> None:
         """Have the OAuth token checked: it may have expired meanwhile."""
         self._common.account.clock.suspended(seconds)
         self._common.suspended()
 
-    def lost(self, loss: Loss) -> None:
+    def on_lost(self, loss: Loss) -> None:
         """Fail what waits for an answer, and begin an outage."""
         common = self._common
         common.watch.remember(self._link)
@@ -150,8 +147,8 @@ class WsgConversation:
             common.session.begin_outage(Outage(lost_at=now(), loss=loss, replay_cut=common.account.replaying))
             if not common.closing():
                 common.watch.begin_recovery(str(loss))
-            common.account.lost(self._link.monitor.last_inbound)
-            common.announcer.then(partial(common.inbox.release, self._hold))  # `ready` may not get to it any more
+            common.account.lost(self._link.last_inbound)
+            common.announcer.then(partial(common.inbox.release, self._hold))  # `after_ready` may not get to it any more
         elif self._offered:
             common.session.recovery_died()
         if self._told_ready and not common.closing():
@@ -173,7 +170,7 @@ class WsgConversation:
             await common.subscriptions.restore(outage.why_lost)
             self._conclude(common.account.began_anew(self._clock()), subscribed=subscribed)
 
-    async def ready(self) -> None:
+    async def after_ready(self) -> None:
         """Tell the application, then let delivery go on; at last clear up behind lost sessions and replays."""
         common = self._common
         self._told_ready = True
@@ -185,7 +182,7 @@ class WsgConversation:
             common.watch.log.warning("delivery goes on though a lifecycle handler still runs")
         common.inbox.release(self._hold)
         if common.account.replaying:
-            self._link.ask(self.heartbeat())  # its answer shows that the replay is over
+            self._link.send_heartbeat(self.heartbeat())  # its answer shows that the replay is over
         self._say_recovered()
         common.subscriptions.settle_soon()
         await common.subscriptions.clear_up()
@@ -204,7 +201,7 @@ class WsgConversation:
     def _ask_now_and_then(self) -> None:
         """Ask a server that sends notifications without timestamps: they prove nothing, and keep heartbeats away."""
         if self._clock() - self._last_asked >= self._common.heartbeat_interval:
-            self._link.ask(self.heartbeat())
+            self._link.send_heartbeat(self.heartbeat())
 
     def _take_answer(self, frame: Frame, kind: str) -> None:
         key = frame.key
@@ -312,7 +309,7 @@ class WsgConversation:
         common = self._common
         common.announcer.error(error)
         if common.subscriptions.can_miss:
-            since = common.account.proven(self._link.monitor.last_inbound)
+            since = common.account.proven(self._link.last_inbound)
             common.announcer.gap(gap_between(since, self._moment().latest, certain=certain, reason=str(error)))
 
     def _moment(self) -> Moment:

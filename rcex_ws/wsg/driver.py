@@ -13,7 +13,7 @@ import anyio
 
 from rcex_ws.address import Address, told_address, with_query
 from rcex_ws.bounds import WSTOKEN_LIFETIME
-from rcex_ws.connection import Endpoint, Link, Loss
+from rcex_ws.connection import Driver, Endpoint, Link, Loss
 from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError, UpgradeRefused
 from rcex_ws.readers import is_text, read_number, read_struct
 from rcex_ws.rest import LoginRefused, Request, Response, RestError, RingCentral
@@ -50,7 +50,7 @@ class _WsToken(HiddenFields, frozen=True):
     expires_in: float
 
 
-class WsgDriver:
+class WsgDriver(Driver):
     """Say where to connect.
 
     Args:
@@ -84,12 +84,12 @@ class WsgDriver:
         context = self._rc.ssl_context if token.address.secure else None  # to make one takes time
         return Endpoint(url, proxy=self._rc.proxy, ssl_context=context, max_size=self._max_size)
 
-    def converse(self, link: Link) -> WsgConversation:
+    def conversation(self, link: Link) -> WsgConversation:
         """Make the conversation for a new connection."""
         self._token = None
         return WsgConversation(link, self._common, offered=self._offered, began_at=self._began_at, dated=self._dated)
 
-    async def again(self, ended: Loss | RcexError, delay: float) -> float:
+    async def next_delay(self, ended: Loss | RcexError, delay: float) -> float:
         """Follow the schedule, unless trying again cannot help: a refused login, or no permission for WebSockets."""
         if isinstance(ended, RcexError):
             if _is_fatal(ended):
@@ -97,11 +97,11 @@ class WsgDriver:
             self._attempt_failed(ended)
         return delay
 
-    def complain(self, error: ConfigurationError) -> None:
+    def on_misconfigured(self, error: ConfigurationError) -> None:
         """Tell the application of a mistake of its own that ends nothing."""
         self._common.announcer.error(error)
 
-    def failed(self, error: Exception) -> None:
+    def on_failed(self, error: Exception) -> None:
         """End the subscription with the error: its iterator raises it after what is buffered."""
         self._common.subscriptions.end(SubscriptionState.FAILED, error)
         self._common.inbox.release()

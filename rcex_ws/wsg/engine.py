@@ -173,7 +173,7 @@ class Engine:
     def heard_at(self) -> float:
         """The loop's time when the newest frame came; now if there is no connection."""
         link = self.supervisor.link
-        return now() if link is None else link.monitor.last_inbound
+        return now() if link is None else link.last_inbound
 
     def _whose(self) -> Owner:
         known = Owner() if self._rc.token is None else owner_of(self._rc.token)
@@ -187,9 +187,9 @@ class Engine:
         """Raise `WrongEventLoop` when the caller is not where the client lives."""
         self._rc.home.check()
 
-    def check_connected(self) -> None:
+    def check_reconnecting(self) -> None:
         """See `Supervisor.check_connected`."""
-        self.supervisor.check_connected()
+        self.supervisor.check_reconnecting()
 
     async def wait_ready(self) -> None:
         """Wait for the connection; see `Supervisor.wait_ready`."""
@@ -287,9 +287,9 @@ class Engine:
         Raises:
             Exception: what made the state FAILED.
         """
-        await self.supervisor.wait_over()
-        if self.supervisor.failure is not None:
-            raise self.supervisor.failure
+        await self.supervisor.wait_ended()
+        if self.supervisor.status.failure is not None:
+            raise self.supervisor.status.failure
         await self.life.wait_closed()
 
     async def stop(self, *, keep_session: bool, quiet: bool = False) -> None:

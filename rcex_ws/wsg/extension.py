@@ -26,8 +26,10 @@ from rcex_ws.connection import (
     EventEmitter,
     Link,
     Opener,
+    Reason,
     ReconnectDelays,
     State,
+    StateReason,
     Unsubscriber,
     default_delays,
     no_handler,
@@ -176,17 +178,17 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
     @property
     def state(self) -> State:
         """IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
-        return State.IDLE if self._engine is None else self._engine.supervisor.state
+        return State.IDLE if self._engine is None else self._engine.supervisor.status.state
 
     @property
-    def state_reason(self) -> str:
-        """Why it is in this state, for people."""
-        return "" if self._engine is None else self._engine.supervisor.reason
+    def state_reason(self) -> StateReason:
+        """Why it is in this state: `code` for programs; `text`, which is what `str` gives, for people."""
+        return StateReason(Reason.NOT_STARTED) if self._engine is None else self._engine.supervisor.status.reason
 
     @property
     def state_since(self) -> datetime:
         """Since when it is in this state, by the wall clock, aware."""
-        return self._made_at if self._engine is None else self._engine.supervisor.since
+        return self._made_at if self._engine is None else self._engine.supervisor.status.since
 
     @property
     def next_attempt_at(self) -> datetime | None:
@@ -316,7 +318,7 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
                 return
             await engine.life.wait_open(self._settings.open_timeout)
         except BaseException as exc:
-            if isinstance(exc, RcexError) and engine.supervisor.failure is None:  # else the log says it already
+            if isinstance(exc, RcexError) and engine.supervisor.status.failure is None:  # else the log says it already
                 self._watch.log.warning("not connected: %s", exc)
             await self._stop(engine, keep_session=True, quiet=True)
             raise

@@ -44,7 +44,7 @@ class Host(Protocol):
         """Raise `WrongEventLoop` when the caller is not where the client lives."""
         ...
 
-    def check_connected(self) -> None:
+    def check_reconnecting(self) -> None:
         """Raise `NotConnected` when the connection is lost and only `recover()` brings it back."""
         ...
 

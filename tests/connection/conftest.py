@@ -31,19 +31,19 @@ class Talk(Conversation):
         self.suspensions: list[float] = []
         self.losses: list[Loss] = []
 
-    def received(self, data: bytes, binary: bool) -> None:
+    def on_message(self, data: bytes, binary: bool) -> None:
         self.messages.append(data)
 
-    def ponged(self, data: bytes) -> None:
+    def on_pong(self, data: bytes) -> None:
         self.pongs.append(data)
 
     def heartbeat(self) -> bytes:
         return b"beat"
 
-    def suspended(self, seconds: float) -> None:
+    def on_suspended(self, seconds: float) -> None:
         self.suspensions.append(seconds)
 
-    def lost(self, loss: Loss) -> None:
+    def on_lost(self, loss: Loss) -> None:
         self.losses.append(loss)
 
     async def handshake(self) -> None:
@@ -52,7 +52,7 @@ class Talk(Conversation):
     async def prepare(self) -> None:
         pass
 
-    async def ready(self) -> None:
+    async def after_ready(self) -> None:
         pass
 
 
@@ -72,11 +72,11 @@ class Recorder:
         self.asked.append(anyio.current_time())
         return self.to
 
-    def converse(self, link: Link) -> Talk:
+    def conversation(self, link: Link) -> Talk:
         self.talks.append(self._talk(link))
         return self.talks[-1]
 
-    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
+    async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
         if isinstance(ended, RcexError):
             if isinstance(ended, UpgradeRefused) and ended.status in (401, 403):
                 raise ended
@@ -85,10 +85,10 @@ class Recorder:
             self.failures.append(ended)
         return delay
 
-    def complain(self, error: Exception) -> None:
+    def on_misconfigured(self, error: Exception) -> None:
         self.complaints.append(error)
 
-    def failed(self, error: Exception) -> None:
+    def on_failed(self, error: Exception) -> None:
         self.fatal.append(error)
 
 
@@ -128,7 +128,7 @@ def supervise() -> Callable[..., AbstractAsyncContextManager[Rig]]:
         supervisor = Supervisor(driver, **{"reconnect_delays": lambda _: 0.01, **options})
         root = RootTask("test")
         await root.start()
-        rig = Rig(supervisor, driver, root.spawn(supervisor.run, name="run", on_crash=supervisor.crashed), root)
+        rig = Rig(supervisor, driver, root.spawn(supervisor.run, name="run", on_crash=supervisor.give_up), root)
         try:
             yield rig
         finally:

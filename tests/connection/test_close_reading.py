@@ -19,8 +19,8 @@ async def test_a_server_that_wants_to_be_left_at_once_makes_no_hot_loop(
     peer: Any, supervise: Any, until: Any, talk_class: Any, ms: float
 ) -> None:
     class Leaving(talk_class):
-        async def ready(self) -> None:
-            rig.supervisor.renew()
+        async def after_ready(self) -> None:
+            rig.supervisor.replace()
 
     async with supervise(peer.url, talk=Leaving, reconnect_delays=lambda n: 400 * ms) as rig:
         await rig.supervisor.wait_ready()
@@ -32,7 +32,7 @@ async def test_a_server_that_wants_to_be_left_at_once_makes_no_hot_loop(
 async def test_the_application_replaces_a_connection_at_once(peer: Any, supervise: Any, until: Any) -> None:
     async with supervise(peer.url, reconnect_delays=lambda n: 60.0) as rig:
         await rig.supervisor.wait_ready()
-        rig.supervisor.renew(at_once=True)
+        rig.supervisor.replace(at_once=True)
         await until(lambda: len(rig.driver.talks) == 2, within=5)
         await until(lambda: rig.supervisor.link is rig.driver.talks[1].link)
 
@@ -41,9 +41,9 @@ async def test_a_renewal_that_waits_is_hurried_by_the_application(peer: Any, sup
     async with supervise(peer.url, reconnect_delays=lambda n: 60.0) as rig:
         await rig.supervisor.wait_ready()
         peer.refusals.append((503, {}))
-        rig.supervisor.renew(at_once=True)
+        rig.supervisor.replace(at_once=True)
         await until(lambda: rig.driver.failures)
-        rig.supervisor.renew(at_once=True)
+        rig.supervisor.replace(at_once=True)
         await until(lambda: rig.supervisor.link is not rig.driver.talks[0].link, within=5)
 
 
@@ -61,7 +61,7 @@ async def test_long_lived_connections_that_are_replaced_count_no_failures(
         await rig.supervisor.wait_ready()
         for number in range(1, 4):
             peer.refusals.append((503, {}))
-            rig.supervisor.renew()
+            rig.supervisor.replace()
             await until(lambda number=number: len(rig.driver.talks) == number + 1)
             await until(lambda: rig.supervisor.link is rig.driver.talks[-1].link)
     assert counted == [1, 1, 1]
@@ -76,14 +76,14 @@ async def test_a_link_lost_with_its_greeting_is_never_ready(
             self.greeted = anyio.Event()
             self.was_ready = False
 
-        def received(self, data: bytes, binary: bool) -> None:
+        def on_message(self, data: bytes, binary: bool) -> None:
             self.greeted.set()  # and in the same read, before the handshake can go on:
             self.link.abort()
 
         async def handshake(self) -> None:
             await self.greeted.wait()
 
-        async def ready(self) -> None:
+        async def after_ready(self) -> None:
             self.was_ready = True
 
     async with supervise(peer.url, talk=LostAtOnce) as rig:
@@ -99,22 +99,22 @@ async def test_a_fatal_refusal_of_the_next_leaves_the_last(peer: Any, supervise:
         await rig.supervisor.wait_ready()
         first = rig.link
         peer.refusals.append((403, {}))
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         await until(lambda: len(peer.upgrades) == 2)
         await until(lambda: not peer.refusals)
         await anyio.wait_all_tasks_blocked()
-        assert rig.supervisor.state is State.READY
+        assert rig.supervisor.status.state is State.READY
         assert first.loss is None
         peer.refusals.append((403, {}))
         first.abort()  # only now it is the end
-        await until(lambda: rig.supervisor.state is State.FAILED)
+        await until(lambda: rig.supervisor.status.state is State.FAILED)
         assert isinstance(rig.driver.fatal[0], UpgradeRefused)
 
 
 async def test_by_hand_a_connection_can_be_replaced_too(peer: Any, supervise: Any, until: Any) -> None:
     async with supervise(peer.url, auto_reconnect=False) as rig:
         await rig.supervisor.wait_ready()
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         await until(lambda: len(rig.driver.talks) == 2)
 
 

@@ -18,7 +18,7 @@ from rcex_ws.errors import ConnectFailed, NotConnected, UpgradeRefused
 async def test_attempt_cuts_the_wait_short(peer: Any, supervise: Any, until: Any) -> None:
     peer.refusals = [(503, {"Retry-After": "500"})]
     async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
-        await until(lambda: rig.supervisor.state is State.WAITING)
+        await until(lambda: rig.supervisor.status.state is State.WAITING)
         with anyio.fail_after(5):
             await rig.supervisor.attempt()
         assert rig.supervisor.is_ready
@@ -43,7 +43,7 @@ async def test_a_failed_attempt_raises_to_everybody_who_asked_and_is_one_attempt
     outcomes: list[int] = []
 
     async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
-        await until(lambda: rig.supervisor.state is State.WAITING)
+        await until(lambda: rig.supervisor.status.state is State.WAITING)
 
         async def ask() -> None:
             with pytest.raises(UpgradeRefused) as caught:
@@ -56,7 +56,7 @@ async def test_a_failed_attempt_raises_to_everybody_who_asked_and_is_one_attempt
                     group.start_soon(ask)
         assert outcomes == [502, 502, 502]
         await anyio.wait_all_tasks_blocked()
-        assert (len(peer.upgrades), rig.supervisor.state) == (2, State.WAITING)
+        assert (len(peer.upgrades), rig.supervisor.status.state) == (2, State.WAITING)
 
 
 async def test_joining_an_attempt_under_way_does_not_cause_another(
@@ -68,7 +68,7 @@ async def test_joining_an_attempt_under_way_does_not_cause_another(
         with pytest.raises(ConnectFailed):
             await rig.supervisor.attempt()
         await anyio.sleep(50 * ms)  # the wrong attempt would begin at once
-        assert (len(rig.driver.asked), rig.supervisor.state) == (1, State.WAITING)
+        assert (len(rig.driver.asked), rig.supervisor.status.state) == (1, State.WAITING)
 
 
 async def test_without_auto_reconnect_a_loss_waits_for_an_attempt(peer: Any, supervise: Any, until: Any) -> None:
@@ -76,7 +76,7 @@ async def test_without_auto_reconnect_a_loss_waits_for_an_attempt(peer: Any, sup
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
         await anyio.to_thread.run_sync(peer.end)
-        await until(lambda: rig.supervisor.state is State.WAITING)
+        await until(lambda: rig.supervisor.status.state is State.WAITING)
         with pytest.raises(NotConnected, match="dropped"):
             await rig.supervisor.wait_ready()
         assert len(rig.driver.asked) == 1
@@ -100,7 +100,7 @@ async def test_closing_is_quick_and_tells_whoever_waits(peer: Any, supervise: An
 
     async with anyio.create_task_group() as group:
         async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
-            await until(lambda: rig.supervisor.state is state and peer.upgrades)
+            await until(lambda: rig.supervisor.status.state is state and peer.upgrades)
 
             async def wait() -> None:
                 try:
@@ -114,7 +114,7 @@ async def test_closing_is_quick_and_tells_whoever_waits(peer: Any, supervise: An
             await rig.aclose()
             assert anyio.current_time() - started < 1.0
             assert rig.child.done
-            assert rig.supervisor.state is State.CLOSED
+            assert rig.supervisor.status.state is State.CLOSED
         group.cancel_scope.deadline = anyio.current_time() + 5
     assert len(outcomes) == (0 if state is State.READY else 1)
     with pytest.raises(NotConnected):
@@ -250,7 +250,7 @@ async def test_the_url_is_in_no_log_and_no_error(
         await until(lambda: len(rig.driver.talks) == 2 and rig.supervisor.is_ready)
         rig.driver.to = Endpoint(peer.url.replace("ws:", "http:"))
         rig.link.abort()
-        await until(lambda: rig.supervisor.state is State.FAILED)
+        await until(lambda: rig.supervisor.status.state is State.FAILED)
         errors = [*rig.driver.failures, *rig.driver.fatal]
     assert len(errors) == 4
     texts += [f"{error} {error!r} {error.args}" for error in errors]

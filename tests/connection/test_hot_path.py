@@ -49,8 +49,8 @@ def counting_talk(talk_class: Any) -> Any:
             super().__init__(link)
             self.heard_all = anyio.Event()
 
-        def received(self, data: bytes, binary: bool) -> None:
-            super().received(data, binary)
+        def on_message(self, data: bytes, binary: bool) -> None:
+            super().on_message(data, binary)
             if len(self.messages) == MESSAGES:
                 self.heard_all.set()
 

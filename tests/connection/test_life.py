@@ -45,33 +45,33 @@ class Plan(Conversation):
         await self._stage("endpoint")
         return Endpoint(self.url)
 
-    def converse(self, link: Link) -> Conversation:
+    def conversation(self, link: Link) -> Conversation:
         self.came_to.append("open")
         return self
 
-    async def again(self, ended: Loss | RcexError, delay: float) -> float | None:
+    async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
         self.asked.append(ended)
         return delay
 
-    def complain(self, error: Exception) -> None:
+    def on_misconfigured(self, error: Exception) -> None:
         raise error
 
-    def failed(self, error: Exception) -> None:
+    def on_failed(self, error: Exception) -> None:
         self.error = error
 
-    def received(self, data: bytes, binary: bool) -> None:
+    def on_message(self, data: bytes, binary: bool) -> None:
         pass
 
-    def ponged(self, data: bytes) -> None:
+    def on_pong(self, data: bytes) -> None:
         pass
 
     def heartbeat(self) -> bytes:
         return b"beat"
 
-    def suspended(self, seconds: float) -> None:
+    def on_suspended(self, seconds: float) -> None:
         pass
 
-    def lost(self, loss: Loss) -> None:
+    def on_lost(self, loss: Loss) -> None:
         self.losses.append(loss)
 
     async def handshake(self) -> None:
@@ -80,7 +80,7 @@ class Plan(Conversation):
     async def prepare(self) -> None:
         await self._stage("prepare")
 
-    async def ready(self) -> None:
+    async def after_ready(self) -> None:
         await self._stage("ready")
 
 
@@ -146,7 +146,7 @@ async def test_what_happens_in_which_order(living: Any, plan: Plan, peer: Any, u
     await until(lambda: len(told) == 2 and len(peer.open) == 1)
 
     async def farewell() -> None:
-        assert one.supervisor.state is State.CLOSED
+        assert one.supervisor.status.state is State.CLOSED
         assert one.supervisor.link.loss is None
         assert life.spawn(one.note("never"), "operation").done
         one.supervisor.link.send(b"good-bye")
@@ -234,7 +234,7 @@ async def test_a_crash_ends_the_attempt_under_way(living: Any, plan: Plan, peer:
     one.life.spawn(broken, "broken")
     with anyio.fail_after(5):
         await one.life.wait_ended()
-    assert one.supervisor.state is State.FAILED
+    assert one.supervisor.status.state is State.FAILED
     assert isinstance(plan.error, LookupError)
     with pytest.raises(LookupError):
         await one.life.wait_open(5)
@@ -341,7 +341,7 @@ async def test_what_a_driver_calls_to_know_where_to_connect_may_close(living: An
         await done.wait()
         await one.life.wait_ended()
     assert plan.came_to == ["endpoint"]
-    assert one.supervisor.state is State.CLOSED
+    assert one.supervisor.status.state is State.CLOSED
     assert peer.upgrades == []
 
 
@@ -483,7 +483,7 @@ async def test_a_connection_that_was_replaced_is_gone_before_the_rest_is_deliver
     one = await living(Plan(), close_timeout=500 * ms, open_socket=open_socket)
     await one.life.wait_open(5)
     replaced = one.supervisor.link
-    one.supervisor.renew(at_once=True)
+    one.supervisor.replace(at_once=True)
     with anyio.fail_after(5):
         while one.supervisor.link is replaced:
             await anyio.sleep(0.002)
@@ -573,7 +573,7 @@ def test_whatever_happens_it_is_closed_in_time_and_nothing_goes_on(
         with anyio.fail_after(200):
             while not all(child.done for child in children):
                 await anyio.sleep(0.01)
-        assert one.supervisor.state is State.CLOSED
+        assert one.supervisor.status.state is State.CLOSED
         assert max(closed) <= max(min(begun) + close_timeout, *begun) + 0.001
         assert [name for name in one.told if name in ("farewell", "drain", "last")] == ["farewell", "drain", "last"]
         opened_then, came_to = opened, list(plan.came_to)

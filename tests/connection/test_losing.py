@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws.connection import Endpoint, Loss, LossKind, State
+from rcex_ws.connection import Endpoint, Loss, LossKind, Reason, State
 from rcex_ws.errors import RequestLost
 
 
@@ -44,8 +44,8 @@ async def test_what_came_before_the_end_is_delivered_before_the_loss(
     peer: Any, supervise: Any, until: Any, lost_link: Any, talk_class: Any, how: str
 ) -> None:
     class CountsAtLoss(talk_class):
-        def lost(self, loss: Loss) -> None:
-            super().lost(loss)
+        def on_lost(self, loss: Loss) -> None:
+            super().on_lost(loss)
             self.before_loss = len(self.messages)
 
     async with supervise(peer.url, talk=CountsAtLoss) as rig:
@@ -154,11 +154,11 @@ async def test_the_outcome_of_a_long_connection_is_its_loss_whatever_ready_raise
             super().__init__(link)
             self.over = anyio.Event()
 
-        def lost(self, loss: Loss) -> None:
-            super().lost(loss)
+        def on_lost(self, loss: Loss) -> None:
+            super().on_lost(loss)
             self.over.set()
 
-        async def ready(self) -> None:
+        async def after_ready(self) -> None:
             await self.over.wait()
             raise RequestLost("the connection went", sent=True)
 
@@ -170,7 +170,7 @@ async def test_the_outcome_of_a_long_connection_is_its_loss_whatever_ready_raise
         assert rig.driver.failures == []
 
 
-@pytest.mark.parametrize("where", ["received", "heartbeat", "handshake", "prepare", "ready"])
+@pytest.mark.parametrize("where", ["on_message", "heartbeat", "handshake", "prepare", "after_ready"])
 async def test_a_bug_in_a_conversation_is_final_and_told(
     peer: Any, supervise: Any, until: Any, talk_class: Any, ms: float, where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -181,7 +181,7 @@ async def test_a_bug_in_a_conversation_is_final_and_told(
     async with supervise(peer.url, talk=buggy, heartbeat_interval=20 * ms) as rig:
         with anyio.fail_after(5):
             await rig.child.wait()
-        assert rig.supervisor.state is State.FAILED
+        assert rig.supervisor.status.state is State.FAILED
         assert rig.supervisor.link is None
         assert len(rig.driver.fatal) == 1
         assert rig.driver.talks[0].losses, "the conversation hears its end"
@@ -198,8 +198,9 @@ async def test_the_reason_of_a_bug_is_the_bug(peer: Any, supervise: Any, until: 
             raise KeyError("a bug")
 
     async with supervise(peer.url, talk=Buggy) as rig:
-        await until(lambda: rig.supervisor.state is State.FAILED)
-        assert "a bug" in rig.supervisor.reason
+        await until(lambda: rig.supervisor.status.state is State.FAILED)
+        assert "a bug" in rig.supervisor.status.reason.text
+        assert rig.supervisor.status.reason.code is Reason.BUG
         assert isinstance(rig.driver.fatal[0], KeyError)
 
 
@@ -207,8 +208,8 @@ async def test_a_bug_in_lost_does_not_leave_a_connection_that_is_neither_lost_no
     peer: Any, supervise: Any, until: Any, talk_class: Any
 ) -> None:
     class Buggy(talk_class):
-        def lost(self, loss: Loss) -> None:
-            super().lost(loss)
+        def on_lost(self, loss: Loss) -> None:
+            super().on_lost(loss)
             raise KeyError("a bug")
 
     async with supervise(peer.url, talk=Buggy) as rig:
@@ -220,7 +221,7 @@ async def test_a_bug_in_lost_does_not_leave_a_connection_that_is_neither_lost_no
 
 async def test_a_bug_while_closing_does_not_undo_the_closing(peer: Any, supervise: Any, talk_class: Any) -> None:
     class FailsAtTheEnd(talk_class):
-        async def ready(self) -> None:
+        async def after_ready(self) -> None:
             try:
                 await anyio.sleep_forever()
             finally:
@@ -230,7 +231,7 @@ async def test_a_bug_while_closing_does_not_undo_the_closing(peer: Any, supervis
         await rig.supervisor.wait_ready()
         await rig.aclose()
         assert rig.child.done
-        assert rig.supervisor.state is State.CLOSED
+        assert rig.supervisor.status.state is State.CLOSED
 
 
 async def test_a_bug_in_the_driver_is_final(peer: Any, supervise: Any) -> None:
@@ -238,5 +239,5 @@ async def test_a_bug_in_the_driver_is_final(peer: Any, supervise: Any) -> None:
         rig.driver.endpoint = None
         with anyio.fail_after(5):
             await rig.child.wait()
-        assert rig.supervisor.state is State.FAILED
+        assert rig.supervisor.status.state is State.FAILED
         assert isinstance(rig.driver.fatal[0], TypeError)

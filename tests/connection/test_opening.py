@@ -17,12 +17,12 @@ from rcex_ws.errors import ConnectFailed, UpgradeRefused
 async def test_it_connects_and_talks(peer: Any, supervise: Any, until: Any) -> None:
     async with supervise(peer.url) as rig:
         await rig.supervisor.wait_ready()
-        assert (rig.supervisor.state, rig.supervisor.is_ready) == (State.READY, True)
+        assert (rig.supervisor.status.state, rig.supervisor.is_ready) == (State.READY, True)
         rig.link.send("grüß dich".encode())
         await until(lambda: rig.talk.messages)
         assert peer.received == ["grüß dich"], "sent as a text frame"
         assert rig.talk.messages == ["grüß dich".encode()]
-    assert rig.supervisor.state is State.CLOSED
+    assert rig.supervisor.status.state is State.CLOSED
 
 
 async def test_headers_of_the_endpoint_are_sent(peer: Any, supervise: Any) -> None:
@@ -66,7 +66,7 @@ async def test_a_fatal_refusal_is_final(peer: Any, supervise: Any, status: int) 
             await rig.supervisor.wait_ready()
         with anyio.fail_after(5):
             await rig.child.wait()
-        assert rig.supervisor.state is State.FAILED
+        assert rig.supervisor.status.state is State.FAILED
         assert rig.driver.fatal == [caught.value]
         assert rig.driver.failures == []
         with pytest.raises(UpgradeRefused):
@@ -126,7 +126,7 @@ async def test_an_address_that_can_never_work_is_final(supervise: Any) -> None:
     async with supervise("https://localhost/") as rig:
         with pytest.raises(ConnectFailed, match="not a valid ws"):
             await rig.supervisor.wait_ready()
-        assert rig.supervisor.state is State.FAILED
+        assert rig.supervisor.status.state is State.FAILED
 
 
 async def test_an_upgrade_without_an_answer_times_out(peer: Any, supervise: Any, until: Any, ms: float) -> None:

@@ -45,7 +45,7 @@ async def test_the_next_is_open_before_the_last_is_closed(
     async with supervise(peer.url, talk=talk) as rig:
         await rig.supervisor.wait_ready()
         first = rig.link
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         await until(lambda: len(rig.driver.talks) == 2)
         await until(lambda: len(peer.open) == 2)
         assert rig.supervisor.link is first, "the last one serves until the next is ready"
@@ -54,7 +54,7 @@ async def test_the_next_is_open_before_the_last_is_closed(
         await until(lambda: all(talk.messages == [b"both"] for talk in rig.driver.talks))
         talk.gate.set()
         await until(lambda: rig.supervisor.link is not first)
-        assert rig.supervisor.state is State.READY
+        assert rig.supervisor.status.state is State.READY
         await until(lambda: rig.driver.talks[0].losses)
         assert rig.driver.talks[0].losses[0].kind is LossKind.CLOSED
         assert not rig.driver.talks[1].losses
@@ -77,7 +77,7 @@ async def test_what_the_last_sends_until_it_answers_the_close_is_read(
             for n in range(2000):
                 await connection.send(str(n))
 
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         with contextlib.suppress(Exception):  # the close may come in the midst of it
             await in_thread(lambda: peer.run(send_a_burst()))
         await until(lambda: rig.driver.talks[0].losses)
@@ -91,7 +91,7 @@ async def test_a_renewal_that_fails_keeps_the_last(peer: Any, supervise: Any, un
         await rig.supervisor.wait_ready()
         first = rig.link
         peer.refusals += [(503, {}), (503, {})]
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         await until(lambda: len(rig.driver.failures) == 2)
         assert rig.supervisor.is_ready
         assert first.loss is None
@@ -106,11 +106,11 @@ async def test_the_last_is_lost_while_the_next_is_opened(
     talk = gated(talk_class)
     async with supervise(peer.url, talk=talk) as rig:
         await rig.supervisor.wait_ready()
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         await until(lambda: len(rig.driver.talks) == 2)
         rig.driver.talks[0].link.abort()
         await until(lambda: not rig.supervisor.is_ready)
-        assert rig.supervisor.state is State.CONNECTING
+        assert rig.supervisor.status.state is State.CONNECTING
         talk.gate.set()
         await rig.supervisor.wait_ready()
         assert rig.link is rig.driver.talks[1].link
@@ -122,13 +122,13 @@ async def test_the_last_is_lost_and_the_renewal_fails(peer: Any, supervise: Any,
     async with supervise(peer_url, attempt_timeout=0.3) as rig:
         await rig.supervisor.wait_ready()
         peer.hang = True
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         await until(lambda: len(peer.upgrades) == 2)
         rig.link.abort()
         await until(lambda: rig.driver.failures)
         peer.hang = False
         await rig.supervisor.wait_ready()
-        assert rig.supervisor.state is State.READY
+        assert rig.supervisor.status.state is State.READY
 
 
 @pytest.mark.parametrize("state", ["connecting", "waiting"])
@@ -138,12 +138,12 @@ async def test_renew_does_nothing_while_not_connected(peer: Any, supervise: Any,
     else:
         peer.refusals.append((503, {}))
     async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
-        rig.supervisor.renew()
-        await until(lambda: rig.supervisor.state == state)
+        rig.supervisor.replace()
+        await until(lambda: rig.supervisor.status.state == state)
         await until(lambda: peer.upgrades)
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         await anyio.sleep(0.05)
-        assert rig.supervisor.state == state
+        assert rig.supervisor.status.state == state
         assert len(peer.upgrades) == 1
 
 
@@ -151,8 +151,8 @@ async def test_renew_again_and_again(peer: Any, supervise: Any, until: Any) -> N
     async with supervise(peer.url) as rig:
         for count in range(1, 6):
             await rig.supervisor.wait_ready()
-            rig.supervisor.renew()
-            rig.supervisor.renew()
+            rig.supervisor.replace()
+            rig.supervisor.replace()
             await until(lambda count=count: len(rig.driver.talks) == count + 1)
             await until(lambda count=count: rig.supervisor.link is rig.driver.talks[count].link)
         await until(lambda: len(peer.open) == 1)
@@ -162,10 +162,10 @@ async def test_renew_again_and_again(peer: Any, supervise: Any, until: Any) -> N
 async def test_close_during_a_renewal(peer: Any, supervise: Any, until: Any, talk_class: Any) -> None:
     async with supervise(peer.url, talk=gated(talk_class)) as rig:
         await rig.supervisor.wait_ready()
-        rig.supervisor.renew()
+        rig.supervisor.replace()
         await until(lambda: len(rig.driver.talks) == 2)
         await rig.aclose()
-        assert rig.supervisor.state is State.CLOSED
+        assert rig.supervisor.status.state is State.CLOSED
         await until(lambda: not peer.open)
         assert rig.child.done
 
@@ -180,14 +180,14 @@ async def test_none_ends_without_an_error(peer: Any, supervise: Any, until: Any,
         async def again(*_: Any) -> None:
             return None
 
-        rig.driver.again = again
+        rig.driver.next_delay = again
         if ended == "loss":
             await rig.supervisor.wait_ready()
             rig.link.abort()
         else:
             peer.refusals.append((503, {}))
         await until(lambda: rig.child.done)
-        assert rig.supervisor.state is State.CLOSED
+        assert rig.supervisor.status.state is State.CLOSED
         assert rig.driver.fatal == []
         with pytest.raises(NotConnected):
             await rig.supervisor.attempt()
@@ -203,14 +203,14 @@ async def test_raising_gives_up(peer: Any, supervise: Any, until: Any, ended: st
         async def again(*_: Any) -> None:
             raise error
 
-        rig.driver.again = again
+        rig.driver.next_delay = again
         if ended == "loss":
             await rig.supervisor.wait_ready()
             rig.link.abort()
         else:
             peer.refusals.append((503, {}))
         await until(lambda: rig.child.done)
-        assert rig.supervisor.state is State.FAILED
+        assert rig.supervisor.status.state is State.FAILED
         assert rig.driver.fatal == [error]
         with pytest.raises(ConfigurationError, match="enough"):
             await rig.supervisor.wait_ready()
@@ -224,7 +224,7 @@ async def test_the_drivers_delay_is_honoured(peer: Any, supervise: Any, until: A
             proposed.append(delay)
             return 150 * ms
 
-        rig.driver.again = again
+        rig.driver.next_delay = again
         await rig.supervisor.wait_ready()
         began = anyio.current_time()
         rig.link.abort()
@@ -241,7 +241,7 @@ async def test_a_driver_may_take_its_time(peer: Any, supervise: Any, until: Any)
             await go_on.wait()
             return 0.0
 
-        rig.driver.again = again
+        rig.driver.next_delay = again
         peer.refusals.append((503, {}))
         await until(lambda: peer.upgrades)
         failed: list[Exception] = []

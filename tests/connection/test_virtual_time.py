@@ -145,7 +145,7 @@ async def test_the_default_schedule_is_kept_while_the_server_refuses(world: Worl
         bands = [(1, 1), (2, 6), (10, 20), (20, 40), (40, 80)] + [(80, 120)] * (len(waits) - 5)
         assert len(waits) >= 8
         assert all(low - 0.01 <= wait <= high + 0.01 for wait, (low, high) in zip(waits, bands, strict=True))
-        assert rig.supervisor.state is State.WAITING
+        assert rig.supervisor.status.state is State.WAITING
 
 
 async def test_a_server_that_accepts_and_drops_is_not_hammered(world: World, supervise: Any) -> None:

@@ -98,35 +98,35 @@ class Driver:
     async def endpoint(self) -> Endpoint:
         return Endpoint(f"ws://127.0.0.1:{self.port}/", proxy=False)
 
-    def converse(self, link: Any) -> Any:
+    def conversation(self, link: Any) -> Any:
         return self
 
-    async def again(self, ended: Any, delay: float) -> float:
+    async def next_delay(self, ended: Any, delay: float) -> float:
         self.how = ended
         self.ended.set()
         return 60.0
 
-    def complain(self, error: Exception) -> None:
+    def on_misconfigured(self, error: Exception) -> None:
         raise error
 
-    def failed(self, error: Exception) -> None:
+    def on_failed(self, error: Exception) -> None:
         self.how = error
         self.ended.set()
 
-    def received(self, data: bytes, binary: bool) -> None:
+    def on_message(self, data: bytes, binary: bool) -> None:
         end = time.perf_counter() + self.slow
         while time.perf_counter() < end:
             pass
 
-    def ponged(self, data: bytes) -> None: ...
+    def on_pong(self, data: bytes) -> None: ...
     def heartbeat(self) -> Ping:
         return Ping()
 
-    def suspended(self, seconds: float) -> None: ...
-    def lost(self, loss: Any) -> None: ...
+    def on_suspended(self, seconds: float) -> None: ...
+    def on_lost(self, loss: Any) -> None: ...
     async def handshake(self) -> None: ...
     async def prepare(self) -> None: ...
-    async def ready(self) -> None: ...
+    async def after_ready(self) -> None: ...
 
 
 async def first_end(driver: Driver) -> Any:
@@ -137,7 +137,7 @@ async def first_end(driver: Driver) -> Any:
             try:
                 await supervisor.run()
             except Exception as exc:  # noqa: BLE001 - as the root task does
-                supervisor.crashed(exc)
+                supervisor.give_up(exc)
 
         group.start_soon(run)
         with anyio.fail_after(5):

@@ -197,9 +197,12 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
     inbox = Inbox(machine, account, announcer, max_messages=10, max_bytes=10_000)
     machine.current = Subscription(SimpleNamespace(), ("/x",), inbox.new_queue())
     losses = []
-    monitor = SimpleNamespace(last_inbound=0.0)
     link = SimpleNamespace(
-        lose=losses.append, send=lambda pending: None, ask=lambda beat: None, answered=lambda: None, monitor=monitor
+        lose=losses.append,
+        send=lambda pending: None,
+        send_heartbeat=lambda heartbeat: None,
+        heartbeat_answered=lambda: None,
+        last_inbound=0.0,
     )
     common = Common(
         session=Session(),
@@ -218,11 +221,13 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
     async def main():
         conversation = WsgConversation(link, common, offered=False, began_at=0.0)
         for frame in data:
-            conversation.received(frame, False)
+            conversation.on_message(frame, False)
 
     anyio.run(main)
     assert len(machine.current.queue) <= 10
 
 
 async def test_the_link_is_what_the_fuzz_test_stands_in_for(ext):
-    assert all(hasattr(ext.ws, name) for name in ("lose", "send", "ask", "answered"))
+    assert all(
+        hasattr(ext.ws, name) for name in ("lose", "send", "send_heartbeat", "heartbeat_answered", "last_inbound")
+    )

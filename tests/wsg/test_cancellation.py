@@ -11,6 +11,7 @@ import pytest
 
 from rcex_ws import RingCentral, State, WebSocketExtension
 from rcex_ws.connection import Supervisor
+from rcex_ws.connection.attempt import Attempt
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
 PRESENCE = ["/restapi/v1.0/account/~/extension/~/presence"]
@@ -111,21 +112,21 @@ async def test_connect_cancelled(gateway, new_client):
     assert await rounds(operation) >= 1
 
 
-@pytest.mark.parametrize(("task", "awaits"), [("run", 3), ("_keep", 5)])
-async def test_closed_at_every_await_of_the_supervisor(gateway, new_client, monkeypatch, task, awaits):
-    """Its loop and each connection are tasks of their own; closed at each of their awaits, a loss included."""
-    run = getattr(Supervisor, task)
+@pytest.mark.parametrize(("owner", "awaits"), [(Supervisor, 3), (Attempt, 5)])
+async def test_closed_at_every_await_of_the_supervisor(gateway, new_client, monkeypatch, owner, awaits):
+    """The loop of the supervisor and each attempt, closed at each of their awaits, a loss included."""
+    run = owner.run
 
     async def operation(n: int) -> bool:
         gateway.clear_log()
         reached = anyio.Event()
         attempts: list[AtAwait] = []
 
-        async def watched(self: Supervisor, *connection: object) -> None:
-            attempts.append(AtAwait(run(self, *connection), n, reached.set))
-            await attempts[-1]
+        async def watched(self: Any) -> Any:
+            attempts.append(AtAwait(run(self), n, reached.set))
+            return await attempts[-1]
 
-        monkeypatch.setattr(Supervisor, task, watched)
+        monkeypatch.setattr(owner, "run", watched)
         rc, ext = (
             new_client(),
             WebSocketExtension(start_in_background=True, reconnect_delays=lambda n: 0.01, close_timeout=2),

@@ -1,0 +1,143 @@
+"""One attempt to connect and, when it succeeds, the connection that it has made, until that is lost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+from msgspec.structs import replace
+
+from rcex_ws.connection.driver import Conversation, Driver
+from rcex_ws.connection.heartbeat import Heartbeat
+from rcex_ws.connection.link import Link
+from rcex_ws.connection.loss import Loss
+from rcex_ws.errors import ConnectFailed, RcexError
+from rcex_ws.loop import Signal, loop_clock
+from rcex_ws.named_log import Log
+from rcex_ws.trace import Step, Tracer
+from rcex_ws.websocket.endpoint import Opener
+from rcex_ws.websocket.socket import Socket
+
+__all__ = ["Attempt"]
+
+
+class Attempt:
+    """Connect once.
+
+    Args:
+        driver: the protocol.
+        attempt_timeout: seconds from asking the driver for the endpoint to the end of the handshake.
+        close_timeout: see `Link`.
+        new_heartbeat: makes the heartbeat monitor, given the loop's time.
+        open_socket: opens a WebSocket.
+        on_ready: called when the connection is ready.
+        on_lost: called when the connection is lost, whether it was ready or not, before the conversation learns of it.
+        check_wanted: raises `NotConnected` when the client has been closed meanwhile.
+        log, trace: see `Supervisor`.
+
+    Attributes:
+        link: the connection; None before the WebSocket is open.
+        replaced: whether another attempt has been made responsible for what follows this one.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        attempt_timeout: float,
+        close_timeout: float,
+        new_heartbeat: Callable[[float], Heartbeat],
+        open_socket: Opener,
+        on_ready: Callable[[Attempt], None],
+        on_lost: Callable[[Attempt, Loss], None],
+        check_wanted: Callable[[], None],
+        log: Log,
+        trace: Tracer,
+    ) -> None:
+        self.link: Link | None = None
+        self.replaced = False
+        self._driver = driver
+        self._attempt_timeout = attempt_timeout
+        self._close_timeout = close_timeout
+        self._new_heartbeat = new_heartbeat
+        self._open_socket = open_socket
+        self._on_ready = on_ready
+        self._on_lost = on_lost
+        self._check_wanted = check_wanted
+        self._log = log
+        self._trace = trace
+        self._span = trace.begin(Step.ATTEMPT)
+        self._scope = anyio.CancelScope()  # of all of `run`; without a deadline from when the handshake is done
+        self._ready = False
+        self._ended = Signal()
+
+    @property
+    def lived(self) -> float:
+        """Seconds since the WebSocket was opened; 0 if it never was."""
+        return 0.0 if self.link is None else self.link.lived
+
+    async def run(self) -> Loss | RcexError:
+        """Connect, and stay until the connection is lost; return its loss, or the error that the attempt ended with."""
+        try:
+            return await self._connect()
+        except RcexError as error:
+            if self._ready and self.link is not None and self.link.loss is not None:
+                return self.link.loss  # the error only followed from it
+            self._span.failed(error)
+            return error
+        finally:
+            self._span.failed()  # unless it is over: then `run` was cancelled
+            self._ended.set()
+
+    def cancel(self) -> None:
+        """Cancel it, whatever it has reached."""
+        self._scope.cancel()
+
+    async def wait_ended(self) -> None:
+        """Wait until `run` has returned."""
+        await self._ended.wait()
+
+    async def _connect(self) -> Loss:
+        with self._scope as scope:
+            scope.deadline = anyio.current_time() + self._attempt_timeout
+            with self._trace.begin(Step.TOKEN):
+                endpoint = await self._driver.endpoint()
+            self._check_wanted()  # the driver may have run code of the application
+            async with self._open_socket(replace(endpoint, trace=self._trace)) as socket:
+                link = self.link = self._new_link(socket)
+                conversation = self._driver.conversation(link)
+                await link.run(conversation, partial(self._become_ready, link, conversation))
+        if scope.cancelled_caught:
+            self._check_wanted()
+            raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
+        loss = None if self.link is None else self.link.loss
+        if loss is None or not self._ready:
+            raise ConnectFailed(f"the connection was lost before it was ready: {loss}", upgrade_sent=True)
+        return loss
+
+    async def _become_ready(self, link: Link, conversation: Conversation) -> None:
+        with self._trace.begin(Step.HANDSHAKE):
+            await conversation.handshake()
+        self._scope.deadline = math.inf
+        await conversation.prepare()
+        self._check_wanted()
+        if link.loss is not None:  # it came with the same read: this task has not been cancelled yet
+            return
+        self._ready = True
+        self._span.done()
+        self._on_ready(self)
+        await conversation.after_ready()
+
+    def _new_link(self, socket: Socket) -> Link:
+        clock = loop_clock()
+        return Link(
+            socket,
+            clock=clock,
+            heartbeat=self._new_heartbeat(clock()),
+            on_lost=partial(self._on_lost, self),
+            close_timeout=self._close_timeout,
+            log=self._log,
+            trace=self._trace,
+        )

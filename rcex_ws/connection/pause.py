@@ -1,0 +1,62 @@
+"""The pause before an attempt, which others may cut short or change."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import anyio
+
+from rcex_ws.connection.loss import utc_now
+from rcex_ws.loop import Signal
+from rcex_ws.named_log import Log
+
+__all__ = ["Pause"]
+
+
+class Pause:
+    """Wait before the next attempt.
+
+    Args:
+        log: gets the length of each pause.
+
+    Attributes:
+        ends_at: when the current pause ends, by the wall clock; None outside of one, and for one without an end.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self.ends_at: datetime | None = None
+        self._log = log
+        self._interrupted = Signal()
+        self._remaining = 0.0  # seconds to go on waiting after an interruption
+
+    async def wait(self, delay: float) -> None:
+        """Wait `delay` seconds, for ever if infinite; not at all if `cut_short` was called since the last pause."""
+        while delay > 0:
+            if delay == math.inf:
+                self._log.info("no attempt until it is asked for: auto_recover is off")
+            else:
+                self._log.info("next attempt in %.1f s", delay)
+                self.ends_at = _from_now(delay)
+            self._remaining = 0.0
+            with anyio.move_on_after(delay):
+                await self._interrupted.wait()
+            self._interrupted, delay = Signal(), self._remaining
+            self.ends_at = None
+        self._interrupted = Signal()
+
+    def cut_short(self) -> None:
+        """End the current pause now; outside of one, skip the next."""
+        self.change(0.0)
+
+    def change(self, delay: float) -> None:
+        """Let the current pause last `delay` seconds from now, whatever it was to last."""
+        self._remaining = delay
+        self._interrupted.set()
+
+
+def _from_now(seconds: float) -> datetime:
+    try:
+        return utc_now() + timedelta(seconds=seconds)
+    except OverflowError:  # the schedule is the application's, and may be of any length
+        return datetime.max.replace(tzinfo=UTC)
