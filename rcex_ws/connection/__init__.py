@@ -12,14 +12,15 @@ status.py      states, and the reasons for them; loss.py: how a connection ended
 requests.py    requests that wait for an answer
 delivery.py    the bounded queue in front of the application's code
 outbox.py      what waits to be written
-events.py      lifecycle events
+events.py      lifecycle events; handlers.py: how code of the application is called
 schedule.py, pause.py, heartbeat.py, dedupe.py   delays; the wait; whether a link is alive; duplicates
 """
 
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.driver import Conversation, Driver
-from rcex_ws.connection.events import EventEmitter, Unsubscriber, being_cancelled, call, no_handler
+from rcex_ws.connection.events import EventEmitter, Unsubscriber, no_handler
+from rcex_ws.connection.handlers import call, deliver
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
 from rcex_ws.connection.life import Life
 from rcex_ws.connection.link import Link
@@ -53,9 +54,9 @@ __all__ = [
     "StateReason",
     "Supervisor",
     "Unsubscriber",
-    "being_cancelled",
     "call",
     "default_delays",
+    "deliver",
     "no_handler",
     "open_websocket",
     "utc_now",

@@ -43,6 +43,7 @@ class DeliveryQueue(Generic[T]):
         on_take: called whenever the consumer has taken an item; None for nobody.
 
     Attributes:
+        in_hand: the item that `deliver` has passed to a handler which has not returned yet.
         delivered: items taken by the consumer.
         dropped: items dropped because the queue was full.
         discarded: items that were thrown away when it was closed, or came after that.
@@ -74,6 +75,7 @@ class DeliveryQueue(Generic[T]):
         self._failure: Exception | None = None
         self._turn: Turn | None = None  # of the consumer
         self._waiter: Waiter | None = None  # the consumer, while it waits
+        self.in_hand: T | None = None
         self.delivered = 0
         self.dropped = 0
         self.discarded = 0

@@ -7,7 +7,6 @@ have the delivery queue.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections import deque
@@ -20,13 +19,13 @@ from typing import Any, TypeVar, cast, overload
 import anyio.lowlevel
 import pyee
 
+from rcex_ws.connection.handlers import finish
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.loop import on_trio
 from rcex_ws.named_log import Log
 from rcex_ws.options import Name, check_handler, refusal, required_constraint
 from rcex_ws.turn import Turn
 
-__all__ = ["EventEmitter", "Unsubscriber", "being_cancelled", "call", "no_handler"]
+__all__ = ["EventEmitter", "Unsubscriber", "no_handler"]
 
 logger = logging.getLogger("rcex_ws.events")
 
@@ -38,31 +37,6 @@ Unsubscriber = Callable[[], None]
 
 def no_handler(*_: Any) -> None:
     """Stand for no handler, where None is a mistake: whoever passes none wants a decorator."""
-
-
-async def call(handler: Callable[..., object], *args: object, **kwargs: object) -> object:
-    """Call a handler that may be sync or async, wait for it, and give its result.
-
-    Raises:
-        RuntimeError: a task that the handler awaited was cancelled, which must not look as if this one was.
-    """
-    result = handler(*args, **kwargs)
-    return await _finish(result) if inspect.isawaitable(result) else result
-
-
-async def _finish(handler: Awaitable[object]) -> object:
-    try:
-        return await handler
-    except asyncio.CancelledError as exc:
-        if being_cancelled():
-            raise
-        raise RuntimeError("the handler awaited something that was cancelled") from exc
-
-
-def being_cancelled() -> bool:
-    """Tell whether a cancellation that came out of a handler is meant for this task."""
-    task = None if on_trio() else asyncio.current_task()
-    return task is None or task.cancelling() > 0
 
 
 class EventEmitter(pyee.EventEmitter):
@@ -270,7 +244,7 @@ class EventEmitter(pyee.EventEmitter):
             try:
                 result = handler(*args, **kwargs)
                 if result is not None and inspect.isawaitable(result):
-                    await _finish(result)
+                    await finish(result)
             except Exception as exc:  # noqa: BLE001 - logged and reported
                 self._log.exception("a handler of the event %r raised", str(event))
                 if event != self._error_event:

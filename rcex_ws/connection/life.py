@@ -1,16 +1,16 @@
 """One life of a client, from `start` to `close`: its tasks, its supervisor, and the one closing that all wait for.
 
-A protocol makes one for each life, gives `close` the steps that are its own, and throws it away whole::
+A protocol makes one for each life, passes its own steps to `close`, and throws it away whole::
 
-    life = Life(root, supervisor, close_timeout=5.0)
+    life = Life(supervisor, close_timeout=5.0)
     await life.start()
     life.spawn(deliver, "delivery", lasts=True)
     await life.wait_open(30.0)
     ...
     await life.close(farewell=delete_subscriptions, drain=deliver_the_rest, last=save_session)
 
-From the first moment of `close` the supervisor's state is final: `wait_ready` raises, no attempt begins, a lost link is
-not reopened; and what is spawned then is not run, unless it `lasts`. Only who tells the application needs `closing`.
+As soon as `close` is called the state is CLOSED, which is final: `wait_ready` raises, no attempt begins, a lost link is
+not reopened, and what is spawned from then on is not run, unless it `lasts`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 import anyio
 
+from rcex_ws.connection.requests import RequestTable
 from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.loop import Signal
@@ -33,44 +34,45 @@ __all__ = ["Life"]
 
 logger = logging.getLogger("rcex_ws.connection")
 
-#: The part of the time that a step has in any case: the machine may have slept through the deadlines.
+#: The part of `close_timeout` that a step has in any case: the machine may have been suspended beyond the deadlines.
 _AT_LEAST = 0.05
 
 _Step = Callable[[], Coroutine[Any, Any, None]]
 
-# The lives a step of whose closing called the current code.
+# The lives that the current code is closing: it was called by a step of their `close`.
 _being_closed: ContextVar[tuple[Life, ...]] = ContextVar("rcex_ws_being_closed", default=())
 
 
 async def _nothing() -> None:
-    """Be the step that a protocol does not have."""
+    """Stand for a step that the protocol does not have."""
 
 
 class Life:
     """Own the tasks of one life, and close it.
 
     Args:
-        root: runs the tasks; it may have others, and is not ended here.
-        supervisor: keeps the connection up; hears of a task that raised, which makes its state FAILED.
+        supervisor: keeps the connection up; an exception out of a task makes its state FAILED.
         close_timeout: seconds for all of `close`.
+        root: runs the tasks beside those of others, and is not ended by `close`; None for a root task of its own.
 
     Attributes:
-        closing: whether the application closes this life, or has closed it.
+        closing: whether `close` has been called.
     """
 
-    def __init__(self, root: RootTask, supervisor: Supervisor, *, close_timeout: float) -> None:
+    def __init__(self, supervisor: Supervisor, *, close_timeout: float, root: RootTask | None = None) -> None:
         self.closing = False
-        self._root = root
+        self._root = root or RootTask("rcex_ws client")
+        self._owns_root = root is None
         self._supervisor = supervisor
         self._close_timeout = close_timeout
         self._supervising: Child | None = None
-        self._children: dict[Child, bool] = {}  # in the order in which they began; whether they last
+        self._children: dict[Child, bool] = {}  # in the order in which they were started; whether they last
         self._all_ended = False
         self._started = Signal()
         self._closed = Signal()
 
     async def start(self) -> None:
-        """Start the supervisor, unless `close` was faster."""
+        """Start the supervisor, unless `close` has been called."""
         if not self.closing:
             await self._root.start()
         if not self.closing:
@@ -83,9 +85,9 @@ class Life:
         """Run a task that belongs to this life.
 
         Args:
-            func: called without arguments; not at all while closing, and the child that is given has ended then.
+            func: called without arguments; not at all while closing: the child that is returned has ended then.
             name: shown in task listings.
-            lasts: whether a step of closing needs it; all else is cancelled and joined before the farewell.
+            lasts: whether a step of closing needs it; all others are cancelled and joined before the farewell.
             for_caller: see `RootTask.spawn`.
 
         Raises:
@@ -99,11 +101,16 @@ class Life:
         self._children = {one: lasts for one, lasts in self._children.items() if not one.done} | {child: lasts}
         return child
 
+    def watch_deadlines(self, table: RequestTable[Any]) -> None:
+        """Let the requests of a table time out, also while closing; the `watch` of a `RequestTable`."""
+        if self._root.running:
+            self.spawn(table.watch_deadlines, "request deadlines", lasts=True)
+
     async def wait_open(self, within: float) -> None:
         """Wait until the connection is ready, through failed attempts.
 
         Raises:
-            ConnectFailed: it took longer than so many seconds.
+            ConnectFailed: it took longer than `within` seconds.
             RcexError: as `Supervisor.wait_ready`.
         """
         with anyio.move_on_after(within):
@@ -113,11 +120,11 @@ class Life:
         raise ConnectFailed(f"no connection within {within:g} s; trying again can help (last: {reason})")
 
     async def wait_closed(self) -> None:
-        """Wait until `close` is through; it may be called later."""
+        """Wait until `close` has returned, whoever calls it and whenever."""
         await self._closed.wait()
 
     async def wait_ended(self) -> None:
-        """Wait until the supervisor has ended, which was started or never will be: nothing connects any more."""
+        """Wait until the supervisor has ended, or `close` has come before `start`: nothing connects any more."""
         await self._started.wait()
         if self._supervising is not None:
             await self._supervising.wait()
@@ -125,28 +132,28 @@ class Life:
     async def close(
         self, *, farewell: _Step = _nothing, drain: _Step = _nothing, last: _Step = _nothing, quiet: bool = False
     ) -> None:
-        """Close, once, within `close_timeout`, whatever cancels the caller; a second caller waits for the first.
+        """Close, once, within `close_timeout`, even if the caller is cancelled; a second caller waits for the first.
 
-        A task of this life that calls this (a handler) is left to finish. A step that takes too long is cancelled, and
-        the next follows.
+        A task of this life that calls this, a handler say, is left to finish. A step that takes too long is cancelled,
+        and the next one follows.
 
         Args:
-            farewell: what the protocol says to its server. Nothing is on its way to connect then; a ready link is open.
+            farewell: sends what the protocol has to say to its server. No attempt is under way; a ready link is open.
             drain: delivers what has come; nothing more comes.
-            last: what remains when all tasks have ended: storing, say.
-            quiet: whether the log says nothing: what did not come to be is not closed.
+            last: does what remains when all tasks have ended: storing, say.
+            quiet: whether to log nothing, because `start` has failed.
 
         Raises:
-            Exception: the first that a step raised; the steps after it were taken.
+            Exception: the first one that a step raised; the other steps were taken all the same.
         """
         if self.closing:
-            if self not in _being_closed.get():  # else a step of it does this
+            if self not in _being_closed.get():  # else this is called by a step of the closing
                 with self._root.excuse_caller():
                     await to_the_end(self._closed.wait)
             return
         self.closing = True
         self._supervisor.close()
-        steps = (  # and the parts of the time after which they are over
+        steps = (  # and the part of `close_timeout` after which each has to be done
             (self._end_what_does_not_last, 0.2),
             (farewell, 0.4),
             (self._close_link, 0.5),
@@ -154,6 +161,7 @@ class Life:
             (drain, 0.8),
             (self._end_all, 0.9),
             (last, 1.0),
+            (self._end_root, 1.0),
         )
         try:
             with self._supervisor.trace.begin(Step.CLOSE):
@@ -201,6 +209,10 @@ class Life:
     async def _end_all(self) -> None:
         self._all_ended = True
         await _end(tuple(self._children))
+
+    async def _end_root(self) -> None:
+        if self._owns_root:
+            await self._root.aclose(within=0.1 * self._close_timeout)
 
 
 async def _end(children: Collection[Child]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from rcex_ws.connection import AnswerHeartbeat, EventEmitter, Heartbeat, Life, Opener, State, Supervisor
@@ -18,7 +17,7 @@ from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.store import DataStore
 from rcex_ws.slack.web import WebApi
-from rcex_ws.tasks import Child, RootTask
+from rcex_ws.tasks import Child
 from rcex_ws.trace import Tracer
 
 __all__ = ["Engine"]
@@ -51,9 +50,7 @@ class Engine:
         log: logging.Logger,
         open_socket: Opener,
     ) -> None:
-        self._close_timeout = settings.close_timeout
         self._log = log
-        self._root = RootTask("Slack RTM")
         self._delivering: Child | None = None
         directory = (
             None
@@ -65,7 +62,7 @@ class Engine:
             while_disconnected=settings.while_disconnected,
             call_back=self.feed.call_back,
             then=self.feed.then,
-            watch=self._watch_deadlines,
+            watch=lambda: self.life.watch_deadlines(self.messages.table),
             log=log,
         )
         self.common = Common(
@@ -91,7 +88,7 @@ class Engine:
             log=log,
             trace=Tracer(log.name, settings.trace, log),
         )
-        self.life = Life(self._root, self.supervisor, close_timeout=settings.close_timeout)
+        self.life = Life(self.supervisor, close_timeout=settings.close_timeout)
 
     @property
     def over(self) -> bool:
@@ -103,7 +100,7 @@ class Engine:
         await self.life.start()
         if self.life.closing:
             return
-        self._watch_deadlines()  # of what was sent before
+        self.life.watch_deadlines(self.messages.table)  # messages may have been queued before
         self._delivering = self.life.spawn(self.feed.run, "handlers", lasts=True)
 
     async def wait_ended(self) -> None:
@@ -122,7 +119,7 @@ class Engine:
         """
         if not self.over:
             self.feed.tell(Events.DISCONNECT, reason, code)
-        await self.life.close(drain=self._drain, last=partial(self._root.aclose, within=0.1 * self._close_timeout))
+        await self.life.close(drain=self._drain)
 
     async def _drain(self) -> None:
         """Settle what waits, and let the handlers have what is queued."""
@@ -142,7 +139,3 @@ class Engine:
                     events,
                     callbacks,
                 )
-
-    def _watch_deadlines(self) -> None:
-        if self._root.running:
-            self.life.spawn(self.messages.table.watch_deadlines, "reply deadlines")

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow
+from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow, deliver
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.files import Complaints
 from rcex_ws.slack.directory import Directory
@@ -102,7 +102,7 @@ class Feed:
 
     def then(self, step: Step) -> None:
         """Run a step after everything that was put before."""
-        self._queue.put(partial(self._guarded, step), 0, keep=True)
+        self._queue.put(step, 0, keep=True)
 
     def call_back(self, step: Step) -> None:
         """Run the callback of a message in its turn."""
@@ -163,18 +163,12 @@ class Feed:
     async def run(self) -> None:
         """Run handlers until the feed is closed and empty."""
         running_feed.set(self)
-        queue = self._queue
-        while True:
-            step = queue.take_ready()
-            if step is None:
-                if not await queue.wait():
-                    break
-            elif isinstance(step, _Frame):
-                await self._deliver(step)
-            else:
-                await step()
+        await deliver(self._queue, self._handle, lambda _, exc: self._raised(exc))
         while self._last:
             await self._last.popleft()()
+
+    def _handle(self, item: Step | _Frame) -> Awaitable[object]:
+        return self._deliver(item) if isinstance(item, _Frame) else item()
 
     async def _call_back(self, step: Step) -> None:
         self._callbacks -= 1
@@ -222,13 +216,6 @@ class Feed:
         if directory is not None and (missing := directory.missing(event)):
             await directory.look_up(missing)
         await store.apply(event, self_id=self._self_id, team_id=self._team_id)
-
-    async def _guarded(self, step: Step) -> None:
-        """Run what may raise: the next step follows all the same."""
-        try:
-            await step()
-        except Exception as exc:  # noqa: BLE001 - logged and reported
-            self._raised(exc)
 
     def _raised(self, error: Exception) -> None:
         if isinstance(error, DataStoreError) and error.event_type is None:  # not this event, but the file, for all

@@ -86,7 +86,7 @@ class Engine:
         self._announcer = Announcer(
             emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch, watch=watch
         )
-        self._table: RequestTable[Frame] = RequestTable(watch=self._watch_deadlines)
+        self._table: RequestTable[Frame] = RequestTable(watch=lambda: self.life.watch_deadlines(self._table))
         self.rest = RestTransport(self._table, rc.server, watch)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()
         self._inbox = Inbox(
@@ -127,7 +127,7 @@ class Engine:
             log=watch.log.of(logging.getLogger("rcex_ws.connection")),
             trace=watch.trace,
         )
-        self.life = Life(rc.tasks, self.supervisor, close_timeout=settings.close_timeout)
+        self.life = Life(self.supervisor, close_timeout=settings.close_timeout, root=rc.tasks)
         self._keeper = None if store is None else Keeper(store, common, lambda: self.heard_at, self._whose)
 
     # -- starting --------------------------------------------------------------------------------------------------
@@ -273,9 +273,6 @@ class Engine:
 
         self.life.spawn(check, "check after a suspend")
 
-    def _watch_deadlines(self) -> None:
-        self.life.spawn(self._table.watch_deadlines, "request deadlines", lasts=True)
-
     def _is_closing(self) -> bool:
         return self.life.closing
 
@@ -347,7 +344,7 @@ class Engine:
 
     def _end_delivery(self) -> None:
         waiting = [one for one, child in self._consumers if not child.done and not child.encloses_caller()]
-        interrupted = [one.in_hand for one in waiting if one.in_hand is not None]
+        interrupted = [one.queue.in_hand for one in waiting if one.queue.in_hand is not None]
         undelivered = [item for one, _ in self._consumers for item in one.queue.waiting()]
         for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more
             subscription.queue.close(discard=True)

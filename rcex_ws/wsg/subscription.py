@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Protocol
 
-from rcex_ws.connection import DeliveryQueue, being_cancelled
+from rcex_ws.connection import DeliveryQueue, deliver
 from rcex_ws.errors import ConfigurationError, SubscriptionEnded
 from rcex_ws.loop import Signal
 from rcex_ws.options import NamesOfJavaScript, checked
@@ -74,7 +72,6 @@ class Subscription(NamesOfJavaScript):
         self._queue = queue
         self._callback = callback
         self.claimed = claimed  # for the owner: the application has asked for it; else it is of an earlier process
-        self.in_hand: Notification | None = None  # for the owner: the callback has it now
         self._drained = Signal()
 
     def __repr__(self) -> str:
@@ -171,34 +168,12 @@ class Subscription(NamesOfJavaScript):
 
     async def deliver(self, after: Subscription | None) -> None:
         """Call the callback for one notification after the other, once `after` is through with its own."""
-        callback = self._callback
-        if callback is None:
+        if self._callback is None:
             raise AssertionError("a subscription without callback is iterated")
         try:
             if after is not None:
                 await after.drained()
-            queue = self._queue
-            while True:
-                notification = queue.take_ready()
-                if notification is None:
-                    if not await queue.wait():
-                        break
-                    continue
-                self.in_hand = notification
-                try:
-                    result = callback(notification)
-                    if result is not None and inspect.isawaitable(result):
-                        await result
-                except Exception as exc:  # noqa: BLE001 - logged and reported
-                    self._owner.callback_failed(notification, exc)
-                except asyncio.CancelledError as exc:
-                    if being_cancelled():
-                        raise
-                    error = RuntimeError("the callback awaited something that was cancelled")
-                    error.__cause__ = exc
-                    self._owner.callback_failed(notification, error)
-                finally:
-                    self.in_hand = None
+            await deliver(self._queue, self._callback, self._owner.callback_failed)
         finally:
             self._drained.set()
 

@@ -91,7 +91,7 @@ class Living:
         self.plan = plan
         self.root = RootTask("test")
         self.supervisor = Supervisor(plan, **{"reconnect_delays": lambda _: 0.01, **options})
-        self.life = Life(self.root, self.supervisor, close_timeout=close_timeout)
+        self.life = Life(self.supervisor, close_timeout=close_timeout, root=self.root)
         self.told: list[str] = []
 
     def note(self, what: str, then: Callable[[], Awaitable[object]] = nothing) -> Callable[[], Any]:

@@ -1,0 +1,76 @@
+"""How code of the application is called: handlers, callbacks and hooks, sync or async, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from rcex_ws.connection.delivery import DeliveryQueue
+from rcex_ws.loop import on_trio
+
+__all__ = ["call", "deliver", "finish"]
+
+T = TypeVar("T")
+
+
+async def deliver(
+    queue: DeliveryQueue[T], handler: Callable[[T], object], on_error: Callable[[T, Exception], object]
+) -> None:
+    """Call a handler with each item of a queue, in order, until the queue is closed and empty.
+
+    Args:
+        queue: its `in_hand` is the item that the handler works on.
+        handler: sync or async.
+        on_error: called with the item and what the handler raised for it; the next item follows.
+
+    Raises:
+        Exception: what the queue was closed with.
+    """
+    while True:
+        item = queue.take_ready()
+        if item is None:
+            if not await queue.wait():
+                return
+            continue
+        queue.in_hand = item
+        try:
+            result = handler(item)
+            if result is not None and inspect.isawaitable(result):
+                await finish(result)
+        except Exception as exc:  # noqa: BLE001 - the caller reports it
+            on_error(item, exc)
+        finally:
+            queue.in_hand = None
+
+
+async def call(handler: Callable[..., object], *args: object) -> object:
+    """Call a handler that may be sync or async, wait for it, and return its result.
+
+    Raises:
+        RuntimeError: something that the handler awaited was cancelled; see `finish`.
+    """
+    result = handler(*args)
+    return await finish(result) if inspect.isawaitable(result) else result
+
+
+async def finish(awaitable: Awaitable[object]) -> object:
+    """Await what a handler returned.
+
+    Raises:
+        RuntimeError: something that the handler awaited was cancelled, and not the task that runs the handler:
+            `asyncio.CancelledError` would end that task.
+    """
+    try:
+        return await awaitable
+    except asyncio.CancelledError as exc:
+        if _being_cancelled():
+            raise
+        raise RuntimeError("the handler awaited something that was cancelled") from exc
+
+
+def _being_cancelled() -> bool:
+    """Return whether the current task is being cancelled."""
+    task = None if on_trio() else asyncio.current_task()
+    return task is None or task.cancelling() > 0
