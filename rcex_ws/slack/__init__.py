@@ -1,11 +1,11 @@
-"""Slack's Real Time Messaging API, on the same engine as RingCentral's gateway."""
+"""Slack's Real Time Messaging API, on the same runtime as RingCentral's gateway."""
 
 from rcex_ws.slack.bot import Bot, BotHandler
 from rcex_ws.slack.bot_slack import BotSlack
 from rcex_ws.slack.client import RTMClient
 from rcex_ws.slack.errors import BadFrame, MessageRejected, SlackApiError, SlackHttpError
 from rcex_ws.slack.messages import Sent
-from rcex_ws.slack.models import Events, Outcome, Reply
+from rcex_ws.slack.models import Events, MessageOutcome, MessageReply
 from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore, SQLiteDataStore
 
 __all__ = [
@@ -17,10 +17,10 @@ __all__ = [
     "DataStoreError",
     "Events",
     "MemoryDataStore",
+    "MessageOutcome",
     "MessageRejected",
-    "Outcome",
+    "MessageReply",
     "RTMClient",
-    "Reply",
     "SQLiteDataStore",
     "Sent",
     "SlackApiError",

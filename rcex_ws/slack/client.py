@@ -1,6 +1,6 @@
-"""`RTMClient`: what the application holds. A thin front; each life behind it is an `Engine`.
+"""`RTMClient`: what the application holds. A thin front; each life behind it is an `SlackRuntime`.
 
-* engine.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
+* runtime.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
 * messages.py: what is sent and who waits for which answer; feed.py: what happened, in order, to the handlers
 * web.py: the HTTP step; store/: a model of the team; directory.py, lists.py: what fills it; bot.py: a callback form
 * frames.py, models.py, settings.py, errors.py, refusals.py: pure; logs.py: where the log goes
@@ -44,11 +44,11 @@ from rcex_ws.options import (
 from rcex_ws.rest.https import HTTPClient
 from rcex_ws.secret import hide
 from rcex_ws.slack.directory import FillStore
-from rcex_ws.slack.engine import Engine
 from rcex_ws.slack.feed import running_feed
 from rcex_ws.slack.logs import Log, make_logger
 from rcex_ws.slack.messages import Callback, Sent
 from rcex_ws.slack.models import Events
+from rcex_ws.slack.runtime import SlackRuntime
 from rcex_ws.slack.settings import Monitor, Settings, SubtypeEvents, WhileDisconnected
 from rcex_ws.slack.store import DataStore, MemoryDataStore
 from rcex_ws.slack.web import API_URL, StartMethod, WebApi
@@ -182,7 +182,7 @@ class RTMClient(NamesOfJavaScript):
             on_rate_limited=self._rate_limited,
         )
         self._emitter = EventEmitter(error_event=Events.CLIENT_ERROR, report=self._handler_failed, log=self._log)
-        self._engine: Engine | None = None
+        self._runtime: SlackRuntime | None = None
         self._home = Home()
         self._closed = False
 
@@ -191,29 +191,29 @@ class RTMClient(NamesOfJavaScript):
     @property
     def state(self) -> State:
         """What it is doing: IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
-        return State.IDLE if self._engine is None else self._engine.supervisor.status.state
+        return State.IDLE if self._runtime is None else self._runtime.supervisor.status.state
 
     @property
     def connected(self) -> bool:
         """Whether messages can be sent now: hello came, and the connection is not lost."""
-        return self._engine is not None and self._engine.common.active is not None
+        return self._runtime is not None and self._runtime.shared.active is not None
 
     @property
     def start_data(self) -> Mapping[str, Any] | None:
         """The answer of the last rtm.connect or rtm.start; None before the first. Its `url` is a secret."""
-        start = None if self._engine is None else self._engine.common.start
+        start = None if self._runtime is None else self._runtime.shared.start
         return None if start is None else start.data
 
     @property
     def active_user_id(self) -> str | None:
         """The id of the user whose token it is; None before the first connection."""
-        start = None if self._engine is None else self._engine.common.start
+        start = None if self._runtime is None else self._runtime.shared.start
         return None if start is None else start.self_id
 
     @property
     def active_team_id(self) -> str | None:
         """The id of the team; None before the first connection."""
-        start = None if self._engine is None else self._engine.common.start
+        start = None if self._runtime is None else self._runtime.shared.start
         return None if start is None else start.team_id
 
     @overload
@@ -256,20 +256,20 @@ class RTMClient(NamesOfJavaScript):
         """
         self._home.check()
         self._closed = False
-        former = engine = self._engine
-        begins = engine is None or engine.over
-        if engine is None or engine.over:
-            engine = self._engine = self._new_engine(options)
+        former = runtime = self._runtime
+        begins = runtime is None or runtime.over
+        if runtime is None or runtime.over:
+            runtime = self._runtime = self._new_runtime(options)
         try:
             if begins:
                 if former is not None:
                     await former.stop("started again", None)
-                await engine.start()
+                await runtime.start()
             if wait:
-                await engine.life.wait_open(self._settings.open_timeout)
+                await runtime.life.wait_open(self._settings.open_timeout)
         except BaseException as exc:
             if begins:
-                await self._close(engine, "start() has failed", exc)
+                await self._close(runtime, "start() has failed", exc)
             raise
 
     async def wait_closed(self) -> None:
@@ -287,11 +287,11 @@ class RTMClient(NamesOfJavaScript):
             NotConnected: the client is not started.
             RcexError: why the attempt failed, when there was no connection; more follow by schedule.
         """
-        engine = self._running()
-        if engine.supervisor.is_ready:
-            engine.supervisor.replace(at_once=True)
+        runtime = self._running()
+        if runtime.supervisor.is_ready:
+            runtime.supervisor.replace(at_once=True)
         else:
-            await engine.supervisor.attempt()
+            await runtime.supervisor.attempt()
 
     @checked
     async def aclose(self, reason: str = "closed by the application", code: object = None) -> None:
@@ -303,8 +303,8 @@ class RTMClient(NamesOfJavaScript):
         """
         self._home.check()
         self._closed = True
-        if self._engine is not None:
-            await self._close(self._engine, reason, code)
+        if self._runtime is not None:
+            await self._close(self._runtime, reason, code)
         else:
             await self._api.aclose()
 
@@ -328,7 +328,7 @@ class RTMClient(NamesOfJavaScript):
         timeout: Seconds | None = None,
         **fields: Any,
     ) -> Sent:
-        """Send a message; await what this gives for the `Reply`, or pass a callback.
+        """Send a message; await what this gives for the `MessageReply`, or pass a callback.
 
         It is sent in any case, in the order of the calls.
 
@@ -357,7 +357,7 @@ class RTMClient(NamesOfJavaScript):
         """Ask for presence_change events of these users instead of earlier ones; asked anew after each reconnect."""
         body = {"ids": list(ids)}
         sent = self.send("presence_sub", body)
-        self._running().common.presence = body
+        self._running().shared.presence = body
         return sent
 
     def send(
@@ -389,11 +389,11 @@ class RTMClient(NamesOfJavaScript):
             check_handler(callback, "callback")
         if not isinstance(body, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"body: expected None or a dict, got an object of the type {type(body).__name__}")
-        engine = self._running()
-        if engine.over:
+        runtime = self._running()
+        if runtime.over:
             raise NotConnected("the client is closed; start() begins again")
         try:
-            return engine.messages.send(event_type, body or {}, timeout=timeout, callback=callback)
+            return runtime.messages.send(event_type, body or {}, timeout=timeout, callback=callback)
         except (TypeError, ValueError, RecursionError) as exc:
             raise ConfigurationError(f"body: it is not JSON-ready: {exc}") from None
 
@@ -423,8 +423,8 @@ class RTMClient(NamesOfJavaScript):
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _new_engine(self, options: Mapping[str, Any]) -> Engine:
-        return Engine(
+    def _new_runtime(self, options: Mapping[str, Any]) -> SlackRuntime:
+        return SlackRuntime(
             self._api,
             self._emitter,
             self.data_store,
@@ -436,24 +436,24 @@ class RTMClient(NamesOfJavaScript):
             open_socket=self.open_socket,
         )
 
-    async def _close(self, engine: Engine, reason: str, code: object) -> None:
+    async def _close(self, runtime: SlackRuntime, reason: str, code: object) -> None:
         try:
-            await engine.stop(reason, code)
+            await runtime.stop(reason, code)
         finally:  # also when the caller is cancelled
-            if self._engine is engine:  # else it was started again meanwhile
+            if self._runtime is runtime:  # else it was started again meanwhile
                 with anyio.move_on_after(self._settings.close_timeout, shield=True):
                     await self._api.aclose()
 
-    def _running(self) -> Engine:
+    def _running(self) -> SlackRuntime:
         self._home.check()
-        if self._engine is None:
+        if self._runtime is None:
             raise NotConnected("the client is not started; call start() first")
-        return self._engine
+        return self._runtime
 
     def _rate_limited(self, seconds: float) -> None:
         """Hear of a call that belongs to no life; of an attempt to connect the driver tells."""
-        if self._engine is not None:
-            self._engine.feed.rate_limited(seconds)
+        if self._runtime is not None:
+            self._runtime.feed.rate_limited(seconds)
         else:
             self._log.warning("Slack asks to wait %g s", seconds)
 

@@ -15,19 +15,19 @@ from rcex_ws.slack.errors import BadFrame
 from rcex_ws.slack.feed import Feed
 from rcex_ws.slack.frames import Event, decode, encode
 from rcex_ws.slack.messages import Messages
-from rcex_ws.slack.models import Events, Reply
+from rcex_ws.slack.models import Events, MessageReply
 from rcex_ws.slack.overlap import Overlap
 from rcex_ws.slack.web import StartData
 
-__all__ = ["Common", "SlackConversation"]
+__all__ = ["SlackConversation", "SlackShared"]
 
 #: Between server and client: not emitted (`@slack/client` 3.x).
 _INTERNAL = frozenset({"hello", "pong", "team_migration_started"})
 
 
 @dataclass(slots=True, kw_only=True)
-class Common:
-    """What one connection has in common with the next.
+class SlackShared:
+    """What the connections of one life share.
 
     Attributes:
         feed, messages: see their classes.
@@ -58,7 +58,7 @@ class SlackConversation(Conversation):
 
     Args:
         link: the connection.
-        common: what outlives it.
+        shared: what outlives it.
         number: names it among those of this life; those that come later have higher ones.
 
     Attributes:
@@ -66,10 +66,10 @@ class SlackConversation(Conversation):
         told_close: whether its end was told as `ws_close`.
     """
 
-    def __init__(self, link: Link, common: Common, number: int) -> None:
+    def __init__(self, link: Link, shared: SlackShared, number: int) -> None:
         self.number = number
         self._link = link
-        self._common = common
+        self._shared = shared
         self._greeted = Signal()
         self._of_earlier = frozenset[str]()  # messages whose connection was lost before
         self._older: SlackConversation | None = None  # the one that this replaces, until this is ready
@@ -85,43 +85,43 @@ class SlackConversation(Conversation):
             event = decode(data)
             number = _reply_to(event)
         except BadFrame as exc:
-            self._common.feed.bad_frame(data, exc)
+            self._shared.feed.bad_frame(data, exc)
             return
         kind = event.get("type")
         if number is not None:
             self._take_reply(data, event, number)
         elif not isinstance(kind, str):
-            self._common.feed.bad_frame(data, BadFrame("a frame without type and reply_to"))
+            self._shared.feed.bad_frame(data, BadFrame("a frame without type and reply_to"))
         elif kind in _INTERNAL:
             self._take_internal(data, event)
         else:
-            if kind == "goodbye" and self._common.active is self:
-                self._common.goodbye()
-            overlap = self._common.overlap
+            if kind == "goodbye" and self._shared.active is self:
+                self._shared.goodbye()
+            overlap = self._shared.overlap
             if overlap.alone or overlap.is_new(self.number, data, event, now()):
-                self._common.feed.frame(data, event, public=True)
+                self._shared.feed.frame(data, event, public=True)
 
     def heartbeat(self) -> bytes:
         """Make a ping of RTM: its answer shows that Slack itself lives, not only the proxy before it."""
-        self._pinged = self._common.messages.next_id()
+        self._pinged = self._shared.messages.next_id()
         return encode("ping", self._pinged, {})
 
     def on_lost(self, loss: Loss) -> None:
         """Let waiters live on: a reply may still find them over the next connection."""
-        common = self._common
-        greeted, replaced = self._greeted.is_set(), common.active is not self
-        common.overlap.is_gone(self.number, now())
+        shared = self._shared
+        greeted, replaced = self._greeted.is_set(), shared.active is not self
+        shared.overlap.is_gone(self.number, now())
         self._gone = True
-        common.messages.lost(self.number)
+        shared.messages.lost(self.number)
         if not replaced:
-            common.active = None
-            common.messages.table.disconnect()
+            shared.active = None
+            shared.messages.table.disconnect()
             if self._older is not None and not self._older._gone:  # lost with its hello: the older one goes on
                 self._older._take_over()
         elif greeted:
             return  # this side closed it
-        if not common.closing() and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
-            common.feed.tell(Events.WS_CLOSE, loss.code or 1006, loss.text)
+        if not shared.closing() and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
+            shared.feed.tell(Events.WS_CLOSE, loss.code or 1006, loss.text)
             self.told_close = True
 
     # -- beside the reader -----------------------------------------------------------------------------------------
@@ -134,56 +134,56 @@ class SlackConversation(Conversation):
         """Let Slack speak of what was sent over a lost connection; what it does not mention then is lost."""
         self._older = None
         if self._of_earlier:
-            await anyio.sleep(self._common.replay_window)
-            self._common.messages.give_up(self._of_earlier)
+            await anyio.sleep(self._shared.replay_window)
+            self._shared.messages.give_up(self._of_earlier)
 
     # -- what frames mean ------------------------------------------------------------------------------------------
 
     def _take_internal(self, data: bytes, event: Event) -> None:
-        common = self._common
-        common.feed.frame(data, event, public=False)
+        shared = self._shared
+        shared.feed.frame(data, event, public=False)
         if event["type"] == "hello" and not self._greeted.is_set():
-            common.feed.greeted(anew=common.active is None)
-            self._of_earlier = common.messages.in_doubt()
-            self._older = common.active
+            shared.feed.greeted(anew=shared.active is None)
+            self._of_earlier = shared.messages.in_doubt()
+            self._older = shared.active
             if self._older is not None:  # what it has not written yet goes over this one
                 self._older._link.withdraw_requests()
-                common.messages.table.disconnect()
-            if common.presence is not None:
-                self._link.send(encode("presence_sub", common.messages.next_id(), common.presence))
+                shared.messages.table.disconnect()
+            if shared.presence is not None:
+                self._link.send(encode("presence_sub", shared.messages.next_id(), shared.presence))
             self._take_over()
             self._greeted.set()
         elif event["type"] == "team_migration_started":
-            common.migration = event
+            shared.migration = event
             self._link.lose(Loss(LossKind.REFUSED, text="the team moves to another server"))
 
     def _take_reply(self, data: bytes, event: Event, number: int) -> None:
         """Take an acknowledgement, a pong, or the last reply of the connection before."""
-        common, kind = self._common, event.get("type")
+        shared, kind = self._shared, event.get("type")
         if number >= self._pinged:
             self._link.heartbeat.answered(now())
         if kind == "pong" and number == self._pinged:
             self._link.heartbeat_answered()
-            common.feed.frame(data, event, public=False)
+            shared.feed.frame(data, event, public=False)
             return
-        message = common.messages.acknowledged(number, event)
+        message = shared.messages.acknowledged(number, event)
         if kind is None or kind == "pong":
-            common.feed.frame(data, event, public=False)
+            shared.feed.frame(data, event, public=False)
             if message is not None:
-                common.feed.message(message)
+                shared.feed.message(message)
         elif kind == "error":  # a refusal, and an event all the same
-            common.feed.frame(data, event, public=True)
+            shared.feed.frame(data, event, public=True)
         else:
-            common.messages.replayed(number)
-            common.feed.frame(data, event, public=True)
+            shared.messages.replayed(number)
+            shared.feed.frame(data, event, public=True)
 
     def _take_over(self) -> None:
-        self._common.active = self
-        self._common.messages.table.connect(self._transmit)
+        self._shared.active = self
+        self._shared.messages.table.connect(self._transmit)
 
-    def _transmit(self, pending: Pending[Reply]) -> None:
+    def _transmit(self, pending: Pending[MessageReply]) -> None:
         self._link.heartbeat.sent(now())
-        self._common.messages.transmit(pending, self._link.send, over=self.number)
+        self._shared.messages.transmit(pending, self._link.send, over=self.number)
 
 
 def _reply_to(event: Event) -> int | None:

@@ -1,4 +1,4 @@
-"""Slack's part of the engine: where to connect, and what follows a loss or a failed attempt."""
+"""Slack's part of the runtime: where to connect, and what follows a loss or a failed attempt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from rcex_ws.connection import Driver, Endpoint, Link, Loss
 from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexError
 from rcex_ws.loop import now
-from rcex_ws.slack.conversation import Common, SlackConversation
+from rcex_ws.slack.conversation import SlackConversation, SlackShared
 from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.web import WebApi
@@ -25,7 +25,7 @@ class SlackDriver(Driver):
 
     Args:
         api: the HTTP step.
-        common: what outlives a connection.
+        shared: what outlives a connection.
         settings: the options.
         start_options: Slack's options of rtm.connect or rtm.start, the same for every attempt.
         proxy: as for `RTMClient`.
@@ -35,7 +35,7 @@ class SlackDriver(Driver):
     def __init__(
         self,
         api: WebApi,
-        common: Common,
+        shared: SlackShared,
         settings: Settings,
         start_options: Mapping[str, Any],
         *,
@@ -43,7 +43,7 @@ class SlackDriver(Driver):
         ssl_context: ssl.SSLContext | None,
     ) -> None:
         self._api = api
-        self._common = common
+        self._shared = shared
         self._settings = settings
         self._start_options = start_options
         self._proxy = proxy
@@ -54,7 +54,7 @@ class SlackDriver(Driver):
 
     async def endpoint(self) -> Endpoint:
         """Ask Slack for a WebSocket address: each is good for one connection."""
-        feed = self._common.feed
+        feed = self._shared.feed
         self._authenticated, self._conversation = False, None
         self._number += 1
         feed.tell(Events.CONNECTING)
@@ -64,19 +64,19 @@ class SlackDriver(Driver):
         except RateLimited as exc:
             feed.rate_limited(exc.retry_after or 0.0)
             raise
-        self._common.start = start
-        self._common.messages.self_id = start.self_id
+        self._shared.start = start
+        self._shared.messages.self_id = start.self_id
         self._authenticated = True
         feed.started(start)
         feed.tell(Events.WS_OPENING)
         # From here on events may come over it, too: Slack knows of it before this side does.
-        self._common.overlap.joins(self._number, now())
+        self._shared.overlap.joins(self._number, now())
         return Endpoint(start.url, proxy=self._proxy, ssl_context=self._ssl_context, max_size=self._settings.max_size)
 
     def conversation(self, link: Link) -> SlackConversation:
         """Make the conversation for a new connection."""
-        self._common.feed.tell(Events.WS_OPENED)
-        self._conversation = SlackConversation(link, self._common, self._number)
+        self._shared.feed.tell(Events.WS_OPENED)
+        self._conversation = SlackConversation(link, self._shared, self._number)
         return self._conversation
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
@@ -84,19 +84,19 @@ class SlackDriver(Driver):
         if isinstance(ended, RcexError):
             self._tell_failure(ended)
             if self._conversation is None:
-                self._common.overlap.is_gone(self._number, now())
+                self._shared.overlap.is_gone(self._number, now())
             if not ended.retryable or not self._settings.auto_reconnect:
                 raise ended
         elif not self._settings.auto_reconnect:
             self._tell_migration()
             self._end(_CLOSED_WITHOUT_RECONNECT, ended.code)
             return None
-        self._common.feed.tell(Events.ATTEMPTING_RECONNECT)
+        self._shared.feed.tell(Events.ATTEMPTING_RECONNECT)
         return delay
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
         """Tell the application of a mistake of its own that ends nothing."""
-        self._common.feed.error(error)
+        self._shared.feed.error(error)
 
     def on_failed(self, error: Exception) -> None:
         """Say that nothing will be tried again."""
@@ -108,21 +108,21 @@ class SlackDriver(Driver):
 
     def _tell_failure(self, error: RcexError) -> None:
         if not self._authenticated:
-            self._common.feed.tell(Events.UNABLE_TO_RTM_START, error)
+            self._shared.feed.tell(Events.UNABLE_TO_RTM_START, error)
             return
         if self._conversation is not None and self._conversation.told_close:
             return  # it was open, and closed before hello
-        self._common.feed.tell(Events.WS_ERROR, error)
+        self._shared.feed.tell(Events.WS_ERROR, error)
         if isinstance(error, ConnectFailed):
-            self._common.feed.tell(Events.WS_CLOSE, 1006, "")
+            self._shared.feed.tell(Events.WS_CLOSE, 1006, "")
 
     def _tell_migration(self) -> None:
-        migration, self._common.migration = self._common.migration, None
+        migration, self._shared.migration = self._shared.migration, None
         if migration is not None:
-            self._common.feed.tell(Events.SLACK_EVENT, "team_migration_started", migration)
-            self._common.feed.tell("team_migration_started", migration)
+            self._shared.feed.tell(Events.SLACK_EVENT, "team_migration_started", migration)
+            self._shared.feed.tell("team_migration_started", migration)
 
     def _end(self, reason: str, detail: object) -> None:
-        self._common.feed.tell(Events.DISCONNECT, reason, detail)
-        self._common.messages.end()
-        self._common.feed.close()
+        self._shared.feed.tell(Events.DISCONNECT, reason, detail)
+        self._shared.messages.end()
+        self._shared.feed.close()

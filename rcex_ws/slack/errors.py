@@ -1,4 +1,4 @@
-"""What can go wrong with Slack, beside the errors of the engine."""
+"""What can go wrong with Slack, beside the errors of the runtime."""
 
 from __future__ import annotations
 

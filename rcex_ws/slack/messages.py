@@ -16,7 +16,7 @@ from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.loop import Signal, now
 from rcex_ws.slack.errors import MessageRejected
 from rcex_ws.slack.frames import Event, encode
-from rcex_ws.slack.models import Outcome, Reply
+from rcex_ws.slack.models import MessageOutcome, MessageReply
 from rcex_ws.slack.settings import WhileDisconnected
 
 __all__ = ["Callback", "Messages", "Sent"]
@@ -26,12 +26,12 @@ _ANSWERED = frozenset({"message", "ping"})
 
 _Step = Callable[[], Awaitable[object]]
 
-Callback = Callable[[Exception | None, Reply | None], object]
+Callback = Callable[[Exception | None, MessageReply | None], object]
 """Sync or async; gets an error or a reply, in turn with the events."""
 
 
 class Sent:
-    """A message that was given away; await it for its `Reply`, as often as you like, or leave it.
+    """A message that was given away; await it for its `MessageReply`, as often as you like, or leave it.
 
     Awaiting raises `MessageRejected` (Slack refused it), `RequestLost` (`.sent` says whether Slack may have it),
     `NotConnected` (there is no connection, and messages are not queued) or `RequestTimeout`. Once cancelled while it is
@@ -50,16 +50,16 @@ class Sent:
         self.over = 0  # the number of the connection that it was sent over last
         self.in_doubt = False  # it was written, and that connection is lost
         self.settled = Signal()
-        self.pending: Pending[Reply]
-        self.table: RequestTable[Reply]
+        self.pending: Pending[MessageReply]
+        self.table: RequestTable[MessageReply]
 
-    def __await__(self) -> Generator[Any, Any, Reply]:
+    def __await__(self) -> Generator[Any, Any, MessageReply]:
         return self._wait().__await__()
 
     def __repr__(self) -> str:
         return f"<Sent {self.event_type} {self.id}>"
 
-    async def _wait(self) -> Reply:
+    async def _wait(self) -> MessageReply:
         self.awaited = True
         try:
             await self.settled.wait()
@@ -90,7 +90,7 @@ class Messages:
         watch: Callable[[], object],
         log: logging.Logger,
     ) -> None:
-        self.table: RequestTable[Reply] = RequestTable(watch)
+        self.table: RequestTable[MessageReply] = RequestTable(watch)
         self.self_id = ""
         self._while_disconnected = while_disconnected
         self._call_back = call_back
@@ -139,7 +139,9 @@ class Messages:
         """Give the ids of what was sent over a connection that is lost, and has no answer."""
         return frozenset(pending.key for pending in self.table.waiting() if self._is_in_doubt(pending))
 
-    def transmit(self, pending: Pending[Reply], send: Callable[[Pending[Reply] | bytes], None], *, over: int) -> None:
+    def transmit(
+        self, pending: Pending[MessageReply], send: Callable[[Pending[MessageReply] | bytes], None], *, over: int
+    ) -> None:
         """Send over a connection, named by its number; what Slack does not answer is settled by that."""
         sent = self._sent.get(pending.key)
         if sent is not None:
@@ -149,7 +151,7 @@ class Messages:
         else:
             send(pending.frame)
             pending.sent = True
-            pending.answer(Reply(sent.id, Outcome.WRITTEN))
+            pending.answer(MessageReply(sent.id, MessageOutcome.WRITTEN))
 
     def acknowledged(self, number: int, event: Event) -> Mapping[str, Any] | None:
         """Take the answer to a message; give the message as the store should see it, if it is one."""
@@ -164,7 +166,7 @@ class Messages:
         message: Mapping[str, Any] = {name: value for name, value in event.items() if name != "reply_to"}
         if sent.event_type == "message" and "type" not in event:
             message = self._message(sent, **{name: event[name] for name in ("text", "ts") if name in event})
-        self.table.settle(str(number), Reply(number, Outcome.ACKNOWLEDGED, message))
+        self.table.settle(str(number), MessageReply(number, MessageOutcome.ACKNOWLEDGED, message))
         return message if sent.event_type == "message" else None
 
     def replayed(self, number: int) -> None:
@@ -180,7 +182,7 @@ class Messages:
             if sent.id > number:
                 self.table.fail(pending.key, RequestLost("not sent: the connection went before", sent=False))
             elif sent.id < number:
-                self.table.settle(pending.key, Reply(sent.id, Outcome.ASSUMED, self._message(sent)))
+                self.table.settle(pending.key, MessageReply(sent.id, MessageOutcome.ASSUMED, self._message(sent)))
 
     def give_up(self, in_doubt: frozenset[str]) -> None:
         """Hear that Slack has had its time to speak of these."""
@@ -192,14 +194,14 @@ class Messages:
         """Settle everything: there will be no connection any more."""
         self.table.disconnect(_lost)
 
-    def _is_in_doubt(self, pending: Pending[Reply]) -> bool:
+    def _is_in_doubt(self, pending: Pending[MessageReply]) -> bool:
         sent = self._sent.get(pending.key)
         return sent is not None and sent.in_doubt
 
     def _message(self, sent: Sent, **known: Any) -> Mapping[str, Any]:
         return {"type": sent.event_type, "user": self.self_id, **sent.body, **known}
 
-    def _settled(self, sent: Sent, pending: Pending[Reply]) -> None:
+    def _settled(self, sent: Sent, pending: Pending[MessageReply]) -> None:
         self._sent.pop(pending.key, None)
         sent.settled.set()
         reply, error = pending.result, pending.error
@@ -213,7 +215,7 @@ class Messages:
             self._log.warning("%r: %s", sent, error)
 
 
-def _lost(pending: Pending[Reply]) -> RcexError:
+def _lost(pending: Pending[MessageReply]) -> RcexError:
     if pending.sent:
         return RequestLost("the client was closed before the answer came", sent=True)
     return RequestLost("not sent: the client was closed", sent=False)

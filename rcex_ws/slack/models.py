@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Events", "Outcome", "Reply"]
+__all__ = ["Events", "MessageOutcome", "MessageReply"]
 
 
 class Events(StrEnum):
@@ -32,7 +32,7 @@ class Events(StrEnum):
     CLIENT_ERROR = "client_error"  #: (error): a handler or the store raised, a frame cannot be read, events are dropped
 
 
-class Outcome(StrEnum):
+class MessageOutcome(StrEnum):
     """What became of a message."""
 
     ACKNOWLEDGED = "acknowledged"  #: Slack said so
@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class MessageReply:
     """What a sent message turned into.
 
     Attributes:
@@ -52,7 +52,7 @@ class Reply:
     """
 
     id: int
-    outcome: Outcome
+    outcome: MessageOutcome
     message: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property

@@ -16,7 +16,7 @@ from rcex_ws.wsg.models import (
 from rcex_ws.wsg.store import FileSessionStore, SessionStore, SessionUnreadable
 from rcex_ws.wsg.stored import StoredSession
 from rcex_ws.wsg.subscription import Callback, Subscription
-from rcex_ws.wsg.watch import Stats
+from rcex_ws.wsg.telemetry import Stats
 
 __all__ = [
     "BadFrame",

@@ -18,7 +18,7 @@ from rcex_ws.errors import SlowConsumer
 from rcex_ws.wsg.frames import BadFrame, Wsc
 from rcex_ws.wsg.gaps import WaitingGap, WaitingGaps
 from rcex_ws.wsg.models import Events, Gap
-from rcex_ws.wsg.watch import Watch
+from rcex_ws.wsg.telemetry import Telemetry
 
 __all__ = ["Announcer", "GapHook"]
 
@@ -68,7 +68,7 @@ class Announcer:
         on_gap: the hook, or None.
         gap_timeout: seconds the hook may take.
         gap_told: hears that handlers and hook are through with a gap, for the store.
-        watch: counts the gaps, and has the log.
+        telemetry: counts the gaps, and has the log.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class Announcer:
         on_gap: GapHook | None,
         gap_timeout: float,
         gap_told: Callable[[], None],
-        watch: Watch | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._emitter = emitter
         self._on_gap = on_gap
         self._gap_timeout = gap_timeout
         self._gap_told = gap_told
-        self._watch = watch or Watch()
-        self._log = self._watch.log
+        self._telemetry = telemetry or Telemetry()
+        self._log = self._telemetry.log
         self._errors: dict[type[Exception], deque[_WaitingError]] = {}
         self._wscs: deque[Wsc] = deque()
         self._gaps = WaitingGaps()
@@ -135,7 +135,7 @@ class Announcer:
         self._log_gap(gap)
         waiting = WaitingGap(gap)
         self._untold.append(waiting)
-        self._watch.count_gap(gap)
+        self._telemetry.count_gap(gap)
         self._emitter.emit(Events.NOTIFICATION_GAP, gap)
         try:
             await self._run_hook(gap)
@@ -168,7 +168,7 @@ class Announcer:
             return
         if waiting.count > 1:
             self._log_gap(gap)
-        self._watch.count_gap(gap)
+        self._telemetry.count_gap(gap)
         await self._emitter.dispatch(Events.NOTIFICATION_GAP, gap)
 
     async def _run_hook_for(self, waiting: WaitingGap) -> None:

@@ -25,9 +25,9 @@ from msgspec.structs import replace
 
 from rcex_ws.wsg.models import Gap, parse_time
 from rcex_ws.wsg.server_clock import Moment, ServerClock
-from rcex_ws.wsg.stored import StoredLoss
+from rcex_ws.wsg.stored import StoredGap
 
-__all__ = ["MARGIN", "Completeness", "Loss", "Replayed", "gap_between"]
+__all__ = ["MARGIN", "Completeness", "OpenGap", "Replayed", "gap_between"]
 
 #: Seconds that a server takes at most from an event to the frame that tells of it.
 MARGIN = 5.0
@@ -36,7 +36,7 @@ MARGIN = 5.0
 _FAR = 253_370_764_800.0
 
 
-class Loss(Struct, frozen=True, gc=False):
+class OpenGap(Struct, frozen=True, gc=False):
     """What may be missing from some moment on, and is not over yet.
 
     Attributes:
@@ -59,14 +59,14 @@ class Loss(Struct, frozen=True, gc=False):
         since = self.since if self.since <= until else -math.inf
         return gap_between(since, until, certain=self.certain, reason=self.reason)
 
-    def including(self, other: Loss) -> Loss:
+    def including(self, other: OpenGap) -> OpenGap:
         """Make the one that stands for both."""
         return replace(self, since=min(self.since, other.since), certain=self.certain or other.certain)
 
-    def to_store(self) -> StoredLoss:
+    def to_store(self) -> StoredGap:
         """Write it down."""
         since = None if self.since == -math.inf else self.since
-        return StoredLoss(since=since, certain=self.certain, reason=self.reason)
+        return StoredGap(since=since, certain=self.certain, reason=self.reason)
 
     @classmethod
     def of(cls, gap: Gap) -> Self:
@@ -74,7 +74,7 @@ class Loss(Struct, frozen=True, gc=False):
         return cls(-math.inf if gap.since is None else gap.since.timestamp(), gap.certain, gap.reason)
 
     @classmethod
-    def from_store(cls, stored: StoredLoss) -> Self:
+    def from_store(cls, stored: StoredGap) -> Self:
         """Read it again."""
         return cls(-math.inf if stored.since is None else stored.since, stored.certain, stored.reason)
 
@@ -118,7 +118,7 @@ class _Left(Struct, gc=False):
     at: float  # the loop's time
     moment: Moment  # the server's, by the latest of its clocks so far
 
-    def reread(self, loss: Loss, clock: ServerClock) -> Loss:
+    def reread(self, loss: OpenGap, clock: ServerClock) -> OpenGap:
         """Correct what may be missing, if the clock was set back since."""
         present = clock.at(self.at)
         if present.latest < self.moment.earliest:
@@ -129,7 +129,7 @@ class _Left(Struct, gc=False):
         return replace(loss, set_back=0.0)
 
 
-class _Overflow(Struct, gc=False):
+class _OverflowEpisode(Struct, gc=False):
     """What one queue has dropped in one episode."""
 
     since: float
@@ -153,13 +153,13 @@ class Completeness:
         self.margin = margin
         self.floor = -math.inf
         self._stamp: str | None = None  # of the last live notification: read only when asked for
-        self._served = -math.inf  # when the subscription was last known to exist
+        self._confirmed = -math.inf  # when the subscription was last known to exist
         self._replay: _Replay | None = None
-        self._outage: Loss | None = None
+        self._open_gap: OpenGap | None = None
         self._left: _Left | None = None  # None in an outage that began in an earlier process
-        self._overflows: dict[object, _Overflow] = {}  # by queue
+        self._overflows: dict[object, _OverflowEpisode] = {}  # by queue
 
-    def connected(self, now: float) -> None:
+    def new_session(self, now: float) -> None:
         """Hear that a session begins empty: what comes was made after that."""
         self.floor = self.clock.at(now).earliest - self.margin
 
@@ -170,7 +170,7 @@ class Completeness:
         self._replay = None  # the server had written it
         self.floor = max(self.floor, self.clock.earliest(asked_at) - self.margin)
 
-    def took(self, timestamp: str | None) -> Replayed | None:
+    def received(self, timestamp: str | None) -> Replayed | None:
         """Hear of a notification as it comes, duplicates too; tell whether it was replayed.
 
         Runs for each notification: a timestamp is read only during a replay.
@@ -183,11 +183,11 @@ class Completeness:
 
     def served(self, moment: Moment) -> None:
         """Hear that a subscription call sent at that moment was answered: the subscription exists."""
-        self._served = moment.earliest
+        self._confirmed = moment.earliest
 
-    def last_served(self, heard_at: float) -> float:
+    def last_confirmed(self, heard_at: float) -> float:
         """Give the last moment at which the subscription is known to have existed; `heard_at` as for `proven`."""
-        return max(self._served, self._live_until(heard_at)) - self.margin
+        return max(self._confirmed, self._live_until(heard_at)) - self.margin
 
     def proven(self, heard_at: float) -> float:
         """Give the moment up to which everything is proven to have come.
@@ -195,23 +195,23 @@ class Completeness:
         Args:
             heard_at: the loop's time when the newest frame came: a later timestamp would be a mistake.
         """
-        if self._outage is not None:
-            return self._outage.since
+        if self._open_gap is not None:
+            return self._open_gap.since
         if self._replay is not None:
             return self._replay.since
         return max(self.floor, self._live_until(heard_at) - self.margin)
 
     # -- losses ----------------------------------------------------------------------------------------------------
 
-    def include(self, loss: Loss) -> None:
+    def include(self, loss: OpenGap) -> None:
         """Let the outage include what was in doubt before it began."""
-        if self._outage is not None:
-            self._outage = self._outage.including(loss)
+        if self._open_gap is not None:
+            self._open_gap = self._open_gap.including(loss)
 
     @property
-    def outage(self) -> Loss | None:
+    def open_gap(self) -> OpenGap | None:
         """The outage that is not concluded; None if there is none."""
-        return self._outage
+        return self._open_gap
 
     @property
     def replaying(self) -> bool:
@@ -220,18 +220,18 @@ class Completeness:
 
     def lost(self, heard_at: float) -> None:
         """Begin an outage, unless the last one goes on; `heard_at` as for `proven`."""
-        if self._outage is None:
-            self._outage, self._left = Loss(self.proven(heard_at)), _Left(heard_at, self.clock.at(heard_at))
+        if self._open_gap is None:
+            self._open_gap, self._left = OpenGap(self.proven(heard_at)), _Left(heard_at, self.clock.at(heard_at))
         elif self._left is not None:
-            self._outage = self._left.reread(self._outage, self.clock)  # before the clock is set again
-        self._served = max(self._served, self._live_until(heard_at))
+            self._open_gap = self._left.reread(self._open_gap, self.clock)  # before the clock is set again
+        self._confirmed = max(self._confirmed, self._live_until(heard_at))
         self._replay, self._stamp = None, None
 
-    def resume(self, loss: Loss) -> None:
+    def resume(self, loss: OpenGap) -> None:
         """Go on where an earlier process ended."""
-        self._outage, self.floor = loss, loss.since
+        self._open_gap, self.floor = loss, loss.since
 
-    def recovered(self, now: float, *, created: float | None, buffer_size: int) -> Loss:
+    def recovered(self, now: float, *, created: float | None, buffer_size: int) -> OpenGap:
         """End the outage at the first frame of a recovered session, and expect its replay.
 
         Any question that is answered shows that the server has written it.
@@ -241,20 +241,20 @@ class Completeness:
             created: when the server made the connection, in its own words; None if it did not say.
             buffer_size: most notifications that it replays.
         """
-        outage = self.began_anew(now)
+        outage = self.end_outage(now)
         until = self.clock.at(now).latest if created is None else created
         self._replay = _Replay(outage.since, until, buffer_size)
         self.floor = min(self.floor, outage.since)
-        self._served = outage.since if created is None else created
+        self._confirmed = outage.since if created is None else created
         return outage
 
-    def began_anew(self, now: float) -> Loss:
+    def end_outage(self, now: float) -> OpenGap:
         """End the outage; called directly with a subscription on a session that began empty."""
-        outage, self._outage = self._outage or Loss(self.clock.at(now).earliest), None
+        outage, self._open_gap = self._open_gap or OpenGap(self.clock.at(now).earliest), None
         left, self._left = self._left, None
         if left is not None:
             return left.reread(outage, self.clock)
-        # It is from an earlier process: as in `Loss.until`, and what follows must not be held for proven, either.
+        # It is from an earlier process: as in `OpenGap.until`, and what follows must not be held for proven, either.
         return outage if outage.since <= self.clock.at(now).latest else replace(outage, since=-math.inf)
 
     # -- what this side drops --------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class Completeness:
             made: the moment at which it was made, or after which, if it does not say.
             stamped: whether it says so.
         """
-        overflow = self._overflows.setdefault(queue, _Overflow(made, made))
+        overflow = self._overflows.setdefault(queue, _OverflowEpisode(made, made))
         overflow.since = min(overflow.since, made)
         overflow.until = max(overflow.until, made if stamped else math.inf)
 
@@ -277,7 +277,7 @@ class Completeness:
         until = min(overflow.until, self.clock.at(now).latest)
         return gap_between(overflow.since, until, certain=True, reason=reason)
 
-    def unfinished(self, heard_at: float, waiting: float = math.inf, *, gone: bool = False) -> Loss:
+    def unfinished(self, heard_at: float, waiting: float = math.inf, *, gone: bool = False) -> OpenGap:
         """Give what the next process should doubt if this one died now.
 
         Args:
@@ -286,8 +286,8 @@ class Completeness:
             gone: whether the session is known to be lost.
         """
         dropped = (overflow.since for overflow in self._overflows.values())
-        certain = gone or bool(self._overflows) or (self._outage is not None and self._outage.certain)
-        return Loss(min(self.proven(heard_at), waiting, *dropped), certain)
+        certain = gone or bool(self._overflows) or (self._open_gap is not None and self._open_gap.certain)
+        return OpenGap(min(self.proven(heard_at), waiting, *dropped), certain)
 
     # -- how -------------------------------------------------------------------------------------------------------
 

@@ -16,40 +16,39 @@ from rcex_ws.connection import Conversation, Link, Loss, LossKind, Pending, Requ
 from rcex_ws.loop import Signal, loop_clock, now
 from rcex_ws.readers import printable
 from rcex_ws.wsg.announcer import Announcer
-from rcex_ws.wsg.completeness import Completeness, gap_between
-from rcex_ws.wsg.completeness import Loss as Missing
-from rcex_ws.wsg.frames import BadFrame, Frame, decode, encode_heartbeat, is_own_id, next_id, read_error
+from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
+from rcex_ws.wsg.frames import BadFrame, WsgFrame, decode, encode_heartbeat, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Events, Outcome, Recovery, parse_time, read_details
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import Moment
 from rcex_ws.wsg.session import Doubt, Outage, Session, in_words
 from rcex_ws.wsg.subscriptions import Subscriptions
-from rcex_ws.wsg.watch import Watch
+from rcex_ws.wsg.telemetry import Telemetry
 
-__all__ = ["Common", "WsgConversation"]
+__all__ = ["WsgConversation", "WsgShared"]
 
 #: What `creationTime` is rounded to, in seconds: to milliseconds where it was seen, but nothing says so.
 _RESOLUTION = 1.0
 
 
-class Common(Struct, frozen=True, kw_only=True):
-    """What one connection has in common with the next.
+class WsgShared(Struct, frozen=True, kw_only=True):
+    """What the connections of one life share.
 
     Attributes:
-        session, account, table, inbox, subscriptions, announcer: see their classes.
+        session, completeness, table, inbox, subscriptions, announcer: see their classes.
         release_timeout: seconds after which delivery goes on though lifecycle handlers still run.
         heartbeat_interval: seconds within which a question is due to a server whose notifications prove nothing.
         closing: tells whether the application closes.
         on_frame: hears that something came, for the store; None without one.
         suspended: hears that the machine slept.
         show: shows a frame in debug mode; None otherwise.
-        watch: what the operator sees.
+        telemetry: what the operator sees.
     """
 
     session: Session
-    account: Completeness
-    table: RequestTable[Frame]
+    completeness: Completeness
+    table: RequestTable[WsgFrame]
     inbox: Inbox
     subscriptions: Subscriptions
     announcer: Announcer
@@ -59,7 +58,7 @@ class Common(Struct, frozen=True, kw_only=True):
     on_frame: Callable[[], None] | None
     suspended: Callable[[], None]
     show: Callable[[str, bytes], None] | None = None
-    watch: Watch = field(default_factory=Watch)
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
 
 class WsgConversation(Conversation):
@@ -67,15 +66,15 @@ class WsgConversation(Conversation):
 
     Args:
         link: the connection.
-        common: what outlives it.
+        shared: what outlives it.
         offered: whether a recovery token was offered for it.
         began_at: the loop's time when this side began to connect: the server made the connection after that.
         dated: whether the server has told its time a moment before that.
     """
 
-    def __init__(self, link: Link, common: Common, *, offered: bool, began_at: float, dated: bool = False) -> None:
+    def __init__(self, link: Link, shared: WsgShared, *, offered: bool, began_at: float, dated: bool = False) -> None:
         self._link = link
-        self._common = common
+        self._shared = shared
         self._offered = offered
         self._began_at = began_at
         self._dated = dated
@@ -92,23 +91,23 @@ class WsgConversation(Conversation):
 
     def on_message(self, data: bytes, binary: bool) -> None:
         """Take one frame."""
-        common = self._common
-        if common.show is not None:
-            common.show("<", data)
+        shared = self._shared
+        if shared.show is not None:
+            shared.show("<", data)
         try:
             frame = decode(data)
         except BadFrame as exc:
             self._unreadable(exc, certain=False)  # it may have been anything
             return
-        if common.on_frame is not None:
-            common.on_frame()
+        if shared.on_frame is not None:
+            shared.on_frame()
         meta = frame.meta
         kind = meta.type
         if kind != "ServerNotification":
             kind = kind.lower()
         if kind in ("ServerNotification", "servernotification"):
             try:
-                if not common.inbox.take(frame, len(data), self._link.last_inbound):
+                if not shared.inbox.receive(frame, len(data), self._link.last_inbound):
                     self._ask_now_and_then()
             except BadFrame as exc:
                 self._unreadable(exc, certain=True)
@@ -120,79 +119,79 @@ class WsgConversation(Conversation):
             if kind == "heartbeat":
                 self._link.heartbeat_answered()
                 self._say_recovered()
-        if meta.wsc is not None and common.session.offer_wsc(meta.wsc):
-            common.announcer.new_wsc(meta.wsc)
+        if meta.wsc is not None and shared.session.offer_wsc(meta.wsc):
+            shared.announcer.new_wsc(meta.wsc)
 
     def heartbeat(self) -> bytes:
         """Make a Heartbeat; protocol pings do not reset the server's idle timer, these do (ringcentral-python #68)."""
         key = next_id("h")
         frame = encode_heartbeat(key)
         self._note_question(key)
-        if self._common.show is not None:
-            self._common.show(">", frame)
+        if self._shared.show is not None:
+            self._shared.show(">", frame)
         return frame
 
     def on_suspended(self, seconds: float) -> None:
         """Have the OAuth token checked: it may have expired meanwhile."""
-        self._common.account.clock.suspended(seconds)
-        self._common.suspended()
+        self._shared.completeness.clock.suspended(seconds)
+        self._shared.suspended()
 
     def on_lost(self, loss: Loss) -> None:
         """Fail what waits for an answer, and begin an outage."""
-        common = self._common
-        common.watch.remember(self._link)
-        common.table.disconnect(RestTransport.lost)
-        common.subscriptions.connection_lost()
+        shared = self._shared
+        shared.telemetry.remember(self._link)
+        shared.table.disconnect(RestTransport.lost_error)
+        shared.subscriptions.connection_lost()
         if self._greeted.is_set():
-            common.session.begin_outage(Outage(lost_at=now(), loss=loss, replay_cut=common.account.replaying))
-            if not common.closing():
-                common.watch.begin_recovery(str(loss))
-            common.account.lost(self._link.last_inbound)
-            common.announcer.then(partial(common.inbox.release, self._hold))  # `after_ready` may not get to it any more
+            shared.session.begin_outage(Outage(lost_at=now(), loss=loss, replay_cut=shared.completeness.replaying))
+            if not shared.closing():
+                shared.telemetry.begin_recovery(str(loss))
+            shared.completeness.lost(self._link.last_inbound)
+            shared.announcer.then(partial(shared.inbox.release, self._hold))  # `after_ready` may not get to it any more
         elif self._offered:
-            common.session.recovery_died()
-        if self._told_ready and not common.closing():
-            common.announcer.emit(Events.DISCONNECTED, loss)
+            shared.session.recovery_died()
+        if self._told_ready and not shared.closing():
+            shared.announcer.emit(Events.DISCONNECTED, loss)
 
     # -- beside the reader -----------------------------------------------------------------------------------------
 
     async def handshake(self) -> None:
         """Wait for ConnectionDetails; nothing may be sent before it."""
-        self._common.announcer.emit(Events.NEW_WEBSOCKET_OBJECT, self._link)
+        self._shared.announcer.emit(Events.NEW_WEBSOCKET_OBJECT, self._link)
         await self._greeted.wait()
 
     async def prepare(self) -> None:
         """Subscribe anew if the session begins empty."""
-        common = self._common
-        outage = common.session.outage
+        shared = self._shared
+        outage = shared.session.outage
         if outage is not None:  # not recovered: that would have been concluded at the first frame
-            subscribed = common.subscriptions.is_known
-            await common.subscriptions.restore(outage.why_lost)
-            self._conclude(common.account.began_anew(self._clock()), subscribed=subscribed)
+            subscribed = shared.subscriptions.is_known
+            await shared.subscriptions.resubscribe(outage.why_lost)
+            self._conclude(shared.completeness.end_outage(self._clock()), subscribed=subscribed)
 
     async def after_ready(self) -> None:
         """Tell the application, then let delivery go on; at last clear up behind lost sessions and replays."""
-        common = self._common
+        shared = self._shared
         self._told_ready = True
-        common.announcer.emit(Events.CONNECTION_READY, self._link)
+        shared.announcer.emit(Events.CONNECTION_READY, self._link)
         told = Signal()
-        common.announcer.then(told.set)
-        await told.wait(until=self._clock() + common.release_timeout)
+        shared.announcer.then(told.set)
+        await told.wait(until=self._clock() + shared.release_timeout)
         if not told.is_set():
-            common.watch.log.warning("delivery goes on though a lifecycle handler still runs")
-        common.inbox.release(self._hold)
-        if common.account.replaying:
+            shared.telemetry.log.warning("delivery goes on though a lifecycle handler still runs")
+        shared.inbox.release(self._hold)
+        if shared.completeness.replaying:
             self._link.send_heartbeat(self.heartbeat())  # its answer shows that the replay is over
         self._say_recovered()
-        common.subscriptions.settle_soon()
-        await common.subscriptions.clear_up()
+        shared.subscriptions.sync_soon()
+        await shared.subscriptions.clear_up()
 
     # -- questions -------------------------------------------------------------------------------------------------
 
-    def _send(self, request: Pending[Frame]) -> None:
+    def _send(self, request: Pending[WsgFrame]) -> None:
         self._note_question(request.key)
-        if self._common.show is not None:
-            self._common.show(">", request.frame)
+        if self._shared.show is not None:
+            self._shared.show(">", request.frame)
         self._link.send(request)
 
     def _note_question(self, key: str) -> None:
@@ -200,19 +199,19 @@ class WsgConversation(Conversation):
 
     def _ask_now_and_then(self) -> None:
         """Ask a server that sends notifications without timestamps: they prove nothing, and keep heartbeats away."""
-        if self._clock() - self._last_asked >= self._common.heartbeat_interval:
+        if self._clock() - self._last_asked >= self._shared.heartbeat_interval:
             self._link.send_heartbeat(self.heartbeat())
 
-    def _take_answer(self, frame: Frame, kind: str) -> None:
+    def _take_answer(self, frame: WsgFrame, kind: str) -> None:
         key = frame.key
         if key in self._asked:
-            asked_at, account = self._forget_questions_until(key), self._common.account
+            asked_at, completeness = self._forget_questions_until(key), self._shared.completeness
             date = (frame.meta.headers or {}).get("Date")
             if date is not None and date != self._date:  # once a second at most
                 self._date = date
-                account.clock.read_date(date, asked_at=asked_at, got_at=self._clock())
-            account.answered(asked_at)
-        if not self._common.table.settle(key, frame) and kind == "error" and not is_own_id(key):
+                completeness.clock.read_date(date, asked_at=asked_at, got_at=self._clock())
+            completeness.answered(asked_at)
+        if not self._shared.table.settle(key, frame) and kind == "error" and not is_own_id(key):
             self._take_error(frame)  # else it is a late answer
 
     def _forget_questions_until(self, key: str) -> float:
@@ -225,18 +224,18 @@ class WsgConversation(Conversation):
 
     # -- what frames mean ------------------------------------------------------------------------------------------
 
-    def _take_details(self, frame: Frame) -> None:
+    def _take_details(self, frame: WsgFrame) -> None:
         """Take the server's first frame, and with it its word on the recovery."""
-        common, session = self._common, self._common.session
+        shared, session = self._shared, self._shared.session
         details = read_details(frame.body)
         if self._greeted.is_set():  # a later one only brings a new token (ringcentral-php merges them)
             if frame.meta.wsc is not None and session.offer_wsc(frame.meta.wsc):
-                common.announcer.new_wsc(frame.meta.wsc)
+                shared.announcer.new_wsc(frame.meta.wsc)
             return
-        account = common.account
+        completeness = shared.completeness
         created = _seconds(details.creation_time)
         if created is not None:
-            account.clock.read(
+            completeness.clock.read(
                 created,
                 asked_at=self._began_at,
                 got_at=self._clock(),
@@ -244,60 +243,60 @@ class WsgConversation(Conversation):
                 narrows=self._dated,
             )
         session.connected(details, frame.meta.wsc, offered=self._offered)
-        self._hold = common.inbox.hold()  # the replay may stand in the same TCP segment
+        self._hold = shared.inbox.hold()  # the replay may stand in the same TCP segment
         if frame.meta.wsc is not None:
-            common.announcer.new_wsc(frame.meta.wsc)
+            shared.announcer.new_wsc(frame.meta.wsc)
         if session.recovered:
-            loss = account.recovered(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
-            self._conclude(loss, subscribed=common.subscriptions.can_miss)
+            loss = completeness.recovered(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
+            self._conclude(loss, subscribed=shared.subscriptions.can_miss)
         else:
-            account.connected(self._clock())
-        common.table.connect(self._send, limit=details.max_active_requests)
-        common.watch.connected()
+            completeness.new_session(self._clock())
+        shared.table.connect(self._send, limit=details.max_active_requests)
+        shared.telemetry.connected()
         self._greeted.set()
 
-    def _take_error(self, frame: Frame) -> None:
+    def _take_error(self, frame: WsgFrame) -> None:
         """Take an Error frame: the server closes after it. Before ConnectionDetails it may be about the token."""
         error = read_error(frame.body)
         code = error.error_code or str(frame.meta.status)
         if not self._greeted.is_set() and self._offered:
             if code == "WSG-400":
-                self._common.session.decide(Outcome.UNREADABLE, code)
+                self._shared.session.decide(Outcome.UNREADABLE, code)
             elif code.startswith("WSG-10"):  # about the session; all else may pass, and the token is still good
-                self._common.session.decide(Outcome.REFUSED, printable(code))
+                self._shared.session.decide(Outcome.REFUSED, printable(code))
         self._link.lose(Loss(LossKind.REFUSED, code, error.message))
 
-    def _conclude(self, loss: Missing, *, subscribed: bool) -> None:
+    def _conclude(self, loss: OpenGap, *, subscribed: bool) -> None:
         """Say how the outage ended: the gap first, so that the hook can run before anything is delivered."""
-        common, moment = self._common, self._moment()
+        shared, moment = self._shared, self._moment()
         away = None if loss.since == -math.inf else max(0.0, moment.earliest - loss.since)
-        concluded = common.session.conclude(now(), away)
+        concluded = shared.session.conclude(now(), away)
         if concluded is None:
             return
         recovery, doubt = concluded
         if doubt is None and loss.certain:
             doubt = Doubt("the last process had lost notifications", certain=True)
-        common.inbox.reconnected(recovery)
-        common.watch.recovered(recovery)
+        shared.inbox.reconnected(recovery)
+        shared.telemetry.recovered(recovery)
         recovered = recovery.outcome is Outcome.RECOVERED
         if recovered:
             self._recovery = recovery
         elif not subscribed:  # else the gap says it
             why = in_words(recovery.outcome)
-            common.watch.log.info("a new session has begun: the last one was not recovered (%s)", why)
+            shared.telemetry.log.info("a new session has begun: the last one was not recovered (%s)", why)
         if subscribed and doubt is not None:
             told = replace(loss, certain=doubt.certain or loss.certain, reason=doubt.reason)
-            common.announcer.gap(told.until(moment))
+            shared.announcer.gap(told.until(moment))
         event = Events.AUTO_RECOVER_SUCCESS if recovered else Events.AUTO_RECOVER_FAILED
-        common.announcer.emit(event, self._link)
+        shared.announcer.emit(event, self._link)
 
     def _say_recovered(self) -> None:
         """Say it once, when all is there that the server had kept."""
         recovery = self._recovery
-        if recovery is None or self._common.account.replaying or not self._told_ready:
+        if recovery is None or self._shared.completeness.replaying or not self._told_ready:
             return
         self._recovery = None
-        self._common.watch.log.info(
+        self._shared.telemetry.log.info(
             "recovered%s: %d notifications replayed, %d of what came was known already",
             "" if recovery.outage is None else f" after {recovery.outage:.1f} s",
             recovery.replayed,
@@ -306,14 +305,14 @@ class WsgConversation(Conversation):
 
     def _unreadable(self, error: BadFrame, *, certain: bool) -> None:
         """Report what could not be read, which is or may have been a notification."""
-        common = self._common
-        common.announcer.error(error)
-        if common.subscriptions.can_miss:
-            since = common.account.proven(self._link.last_inbound)
-            common.announcer.gap(gap_between(since, self._moment().latest, certain=certain, reason=str(error)))
+        shared = self._shared
+        shared.announcer.error(error)
+        if shared.subscriptions.can_miss:
+            since = shared.completeness.proven(self._link.last_inbound)
+            shared.announcer.gap(gap_between(since, self._moment().latest, certain=certain, reason=str(error)))
 
     def _moment(self) -> Moment:
-        return self._common.account.clock.at(self._clock())
+        return self._shared.completeness.clock.at(self._clock())
 
 
 def _seconds(text: str) -> float | None:

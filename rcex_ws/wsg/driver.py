@@ -1,4 +1,4 @@
-"""RingCentral's part of the engine: where to connect, with which tokens, and what is fatal.
+"""RingCentral's part of the runtime: where to connect, with which tokens, and what is fatal.
 
 The supervisor calls it. Facts: the wstoken endpoint and the handshake as in the developer guide; a token is single use,
 but one whose attempt failed before the upgrade is still good (ringcentral-extensible#36: a reconnect loop must not run
@@ -18,7 +18,7 @@ from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError
 from rcex_ws.readers import is_text, read_number, read_struct
 from rcex_ws.rest import LoginRefused, Request, Response, RestError, RingCentral
 from rcex_ws.secret import SECRET, HiddenFields, Secret, hide
-from rcex_ws.wsg.conversation import Common, WsgConversation
+from rcex_ws.wsg.conversation import WsgConversation, WsgShared
 from rcex_ws.wsg.models import Events, Outcome, SubscriptionState
 
 __all__ = ["WsgDriver"]
@@ -55,14 +55,14 @@ class WsgDriver(Driver):
 
     Args:
         rc: the client, for the wstoken.
-        common: what outlives a connection.
+        shared: what outlives a connection.
         attempt_timeout: seconds for the wstoken call at most.
         max_size: the largest frame accepted, in bytes.
     """
 
-    def __init__(self, rc: RingCentral, common: Common, *, attempt_timeout: float, max_size: int) -> None:
+    def __init__(self, rc: RingCentral, shared: WsgShared, *, attempt_timeout: float, max_size: int) -> None:
         self._rc = rc
-        self._common = common
+        self._shared = shared
         self._attempt_timeout = attempt_timeout
         self._max_size = max_size
         self._token: _WsToken | None = None  # of the attempt under way
@@ -74,10 +74,10 @@ class WsgDriver(Driver):
     async def endpoint(self) -> Endpoint:
         """Get a wstoken and decide whether the session is to be recovered."""
         self._offered = self._dated = False
-        self._common.watch.attempts += 1
+        self._shared.telemetry.attempts += 1
         self._token = token = await self._get_token()
         self._began_at = anyio.current_time()
-        wsc = self._common.session.token_to_offer(self._began_at)
+        wsc = self._shared.session.token_to_offer(self._began_at)
         self._offered = wsc is not None
         secrets = {"access_token": Secret(token.ws_access_token)} | ({} if wsc is None else {"wsc": Secret(wsc)})
         url = Secret(with_query(token.address.url, secrets))
@@ -87,7 +87,7 @@ class WsgDriver(Driver):
     def conversation(self, link: Link) -> WsgConversation:
         """Make the conversation for a new connection."""
         self._token = None
-        return WsgConversation(link, self._common, offered=self._offered, began_at=self._began_at, dated=self._dated)
+        return WsgConversation(link, self._shared, offered=self._offered, began_at=self._began_at, dated=self._dated)
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float:
         """Follow the schedule, unless trying again cannot help: a refused login, or no permission for WebSockets."""
@@ -99,14 +99,14 @@ class WsgDriver(Driver):
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
         """Tell the application of a mistake of its own that ends nothing."""
-        self._common.announcer.error(error)
+        self._shared.announcer.error(error)
 
     def on_failed(self, error: Exception) -> None:
         """End the subscription with the error: its iterator raises it after what is buffered."""
-        self._common.subscriptions.end(SubscriptionState.FAILED, error)
-        self._common.inbox.release()
-        self._common.watch.end_recovery(f"gave up: {type(error).__name__}")
-        self._common.announcer.error(error, logged=True)  # by the supervisor
+        self._shared.subscriptions.end(SubscriptionState.FAILED, error)
+        self._shared.inbox.release()
+        self._shared.telemetry.end_recovery(f"gave up: {type(error).__name__}")
+        self._shared.announcer.error(error, logged=True)  # by the supervisor
 
     async def ask_the_time(self) -> None:
         """Read the server's clock anew, by HTTPS: this machine's may have stood still.
@@ -123,17 +123,17 @@ class WsgDriver(Driver):
 
     def _attempt_failed(self, error: RcexError) -> None:
         """Remember what the failure means for the tokens, and tell the application."""
-        self._common.session.attempt_over()
+        self._shared.session.attempt_over()
         if isinstance(error, UpgradeRefused):
             if error.status == 400 and self._offered:
-                self._common.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
+                self._shared.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
         elif isinstance(error, ConnectFailed):
             if not error.upgrade_sent:
                 self._unused = self._token
             elif self._offered:
-                self._common.session.recovery_died()
+                self._shared.session.recovery_died()
         self._token = None
-        self._common.announcer.emit(Events.AUTO_RECOVER_ERROR, error)
+        self._shared.announcer.emit(Events.AUTO_RECOVER_ERROR, error)
 
     async def _get_token(self) -> _WsToken:
         token, self._unused = self._unused, None
@@ -158,7 +158,7 @@ class WsgDriver(Driver):
 
     def _read_clock(self, response: Response, *, asked_at: float) -> None:
         """Learn what time it is at the server: its gateway and its REST API are taken to share a clock."""
-        clock, date = self._common.account.clock, response.headers.get("Date")
+        clock, date = self._shared.completeness.clock, response.headers.get("Date")
         self._dated = clock.read_date(date, asked_at=asked_at, got_at=anyio.current_time())
 
 

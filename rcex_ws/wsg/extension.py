@@ -1,13 +1,13 @@
-"""`WebSocketExtension`: what the application holds. A thin front; each life behind it is an `Engine`.
+"""`WebSocketExtension`: what the application holds. A thin front; each life behind it is an `WsgRuntime`.
 
-* engine.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
+* runtime.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
 * session.py: the recovery token, and why something may be missing (pure)
 * completeness.py, server_clock.py: since when, in the server's time (pure); gaps.py: gaps that wait to be told (pure)
 * subscription_machine.py: what is wanted, what the server has, how sure we are (pure); subscriptions.py: the calls of
   the application; subscription_calls.py, subscription_api.py: those to the server; subscription.py: what subscribe()
   gives; operation.py: a call that outlives its caller; host.py: what they need of the life
 * inbox.py: notifications on their way in; announcer.py: what is told, in order
-* watch.py: what an operator sees
+* telemetry.py: what an operator sees
 * rest_transport.py: REST over the WebSocket; store.py, file_lock.py, stored.py, keeper.py: surviving a restart
 * frames.py, filters.py, models.py: pure
 """
@@ -44,15 +44,15 @@ from rcex_ws.secret import hide
 from rcex_ws.tasks import Child
 from rcex_ws.trace import Trace
 from rcex_ws.wsg.announcer import GapHook
-from rcex_ws.wsg.engine import Engine
 from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, EventName, Events, Recovery, SubscriptionInfo
 from rcex_ws.wsg.rest_transport import eligible
+from rcex_ws.wsg.runtime import WsgRuntime
 from rcex_ws.wsg.settings import Settings
 from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Callback, Subscription
-from rcex_ws.wsg.watch import Stats, Watch
+from rcex_ws.wsg.telemetry import Stats, Telemetry
 
 __all__ = ["WebSocketExtension"]
 
@@ -146,16 +146,18 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
             max_size=max_size,
         )
         self.name = name or f"extension {next(_numbers)}"
-        self._watch = Watch(self.name, trace)
+        self._telemetry = Telemetry(self.name, trace)
         self._made_at = utc_now()
-        self.event_emitter = EventEmitter(events=Events, log=self._watch.log.of(logging.getLogger("rcex_ws.events")))
+        self.event_emitter = EventEmitter(
+            events=Events, log=self._telemetry.log.of(logging.getLogger("rcex_ws.events"))
+        )
         wsc_token = wsc_token.token if isinstance(wsc_token, Wsc) else trimmed("wsc_token", wsc_token)
         self._wsc_token = hide(wsc_token)
         self._store = session_store
         self._start_in_background = start_in_background
         self._repeat_lost = repeat_lost
         self._rc: RingCentral | None = None
-        self._engine: Engine | None = None
+        self._runtime: WsgRuntime | None = None
         self._emitting: Child | None = None
         self._closings = 0  # asked for so far: what was being opened before is not wanted any more
         self._one_opening_at_a_time = Lock()
@@ -178,57 +180,57 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
     @property
     def state(self) -> State:
         """IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
-        return State.IDLE if self._engine is None else self._engine.supervisor.status.state
+        return State.IDLE if self._runtime is None else self._runtime.supervisor.status.state
 
     @property
     def state_reason(self) -> StateReason:
         """Why it is in this state: `code` for programs; `text`, which is what `str` gives, for people."""
-        return StateReason(Reason.NOT_STARTED) if self._engine is None else self._engine.supervisor.status.reason
+        return StateReason(Reason.NOT_STARTED) if self._runtime is None else self._runtime.supervisor.status.reason
 
     @property
     def state_since(self) -> datetime:
         """Since when it is in this state, by the wall clock, aware."""
-        return self._made_at if self._engine is None else self._engine.supervisor.status.since
+        return self._made_at if self._runtime is None else self._runtime.supervisor.status.since
 
     @property
     def next_attempt_at(self) -> datetime | None:
         """When the next attempt to connect is due, by the wall clock, aware; None while none is waited for."""
-        return None if self._engine is None else self._engine.supervisor.next_attempt_at
+        return None if self._runtime is None else self._runtime.supervisor.next_attempt_at
 
     @property
     def stats(self) -> Stats:
         """What it has done so far; JSON-ready by `msgspec.to_builtins`. Any thread may ask."""
-        return self._watch.stats(
+        return self._telemetry.stats(
             state=self.state,
             since=self.state_since,
-            link=None if self._engine is None else self._engine.supervisor.link,
+            link=None if self._runtime is None else self._runtime.supervisor.link,
             https=0 if self._rc is None else self._rc.https_calls,
         )
 
     @property
     def ws(self) -> Link | None:
         """The connection: `id`, `opened_at`, `abort()`; None while it is lost."""
-        return None if self._engine is None or not self._engine.is_ready else self._engine.supervisor.link
+        return None if self._runtime is None or not self._runtime.is_ready else self._runtime.supervisor.link
 
     @property
     def wsc(self) -> Wsc | None:
         """The newest recovery token (`token`, `sequence`); a secret."""
-        return None if self._engine is None else self._engine.session.wsc
+        return None if self._runtime is None else self._runtime.session.wsc
 
     @property
     def connection_details(self) -> ConnectionDetails | None:
         """What the server said of the connection first; None before the first one."""
-        return None if self._engine is None else self._engine.session.details
+        return None if self._runtime is None else self._runtime.session.details
 
     @property
     def subscription(self) -> Subscription | None:
         """The active subscription."""
-        return None if self._engine is None else self._engine.subscriptions.current
+        return None if self._runtime is None else self._runtime.subscriptions.current
 
     @property
     def last_recovery(self) -> Recovery | None:
         """How the last outage ended."""
-        return None if self._engine is None else self._engine.session.last_recovery
+        return None if self._runtime is None else self._runtime.session.last_recovery
 
     # -- events ----------------------------------------------------------------------------------------------------
 
@@ -285,8 +287,8 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
         self._check_home()
         closings = self._closings
         async with self._one_opening_at_a_time:
-            if self._engine is not None:
-                await self._engine.stop(keep_session=False)
+            if self._runtime is not None:
+                await self._runtime.stop(keep_session=False)
             self._check_still_wanted(closings)
             await self._open(None, resume=False)
 
@@ -301,26 +303,26 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
             NotConnected: the extension is closed; use `connect()`.
         """
         self._check_home()
-        engine = self._running()
-        await engine.supervisor.attempt()
-        return engine.session.last_recovery
+        runtime = self._running()
+        await runtime.supervisor.attempt()
+        return runtime.session.last_recovery
 
     async def _open(self, wsc_token: str | None, *, resume: bool) -> None:
         rc = self._installed()
         self.event_emitter.start(self._run_handlers)
-        engine = Engine(
-            rc, self.event_emitter, self._settings, self._watch, store=self._store, open_socket=self.open_socket
+        runtime = WsgRuntime(
+            rc, self.event_emitter, self._settings, self._telemetry, store=self._store, open_socket=self.open_socket
         )
-        self._engine = engine
+        self._runtime = runtime
         try:
-            await engine.start(wsc_token=wsc_token, resume=resume)
+            await runtime.start(wsc_token=wsc_token, resume=resume)
             if self._start_in_background:
                 return
-            await engine.life.wait_open(self._settings.open_timeout)
+            await runtime.life.wait_open(self._settings.open_timeout)
         except BaseException as exc:
-            if isinstance(exc, RcexError) and engine.supervisor.status.failure is None:  # else the log says it already
-                self._watch.log.warning("not connected: %s", exc)
-            await self._stop(engine, keep_session=True, quiet=True)
+            if isinstance(exc, RcexError) and runtime.supervisor.status.failure is None:  # else the log says it already
+                self._telemetry.log.warning("not connected: %s", exc)
+            await self._stop(runtime, keep_session=True, quiet=True)
             raise
 
     # -- subscribing and calling -----------------------------------------------------------------------------------
@@ -373,21 +375,21 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
             options.pop("headers", None)
         request = Request(method, path, **options)
         self._check_home()
-        rc, engine = self._installed(), self._running()
+        rc, runtime = self._installed(), self._running()
         if not eligible(request, rc.server):
             raise ConfigurationError(
                 f"{request!r} cannot go over the WebSocket; use rc.request, which sends it by HTTPS"
             )
-        return await rc.send(request, transport=engine.send_when_ready)
+        return await rc.send(request, transport=runtime.send_when_ready)
 
     def takes(self, request: Request) -> bool:
         """Tell whether a call may go over the socket now."""
-        engine = self._engine
+        runtime = self._runtime
         return (
             self._rest_over_websocket
-            and engine is not None
-            and engine.supervisor.is_ready
-            and eligible(request, engine.rest.server)
+            and runtime is not None
+            and runtime.supervisor.is_ready
+            and eligible(request, runtime.rest.server)
         )
 
     async def transport(self, request: Request, call_next: Send) -> Response:
@@ -413,15 +415,15 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
 
     async def revoke(self) -> None:
         """Delete the subscription, close, forget the session; works offline. `connect()` begins a new one."""
-        await self._stop(self._engine, keep_session=False)
+        await self._stop(self._runtime, keep_session=False)
 
     async def detach(self) -> None:
         """Close, but leave the session to the next process: deliver what is buffered, save, close."""
-        await self._stop(self._engine, keep_session=True)
+        await self._stop(self._runtime, keep_session=True)
 
     async def aclose(self) -> None:
         """Detach when there is a session_store, else revoke; called by `rc.aclose()`."""
-        await self._stop(self._engine, keep_session=self._store is not None)
+        await self._stop(self._runtime, keep_session=self._store is not None)
 
     async def wait_closed(self) -> None:
         """Wait until it is closed; `connect()` goes on with a new life, which is waited for, too.
@@ -431,20 +433,20 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
             NotConnected: it is not installed.
         """
         self._check_home()
-        engine = None
-        while engine is not self._engine:
-            engine = self._running()
-            await engine.wait_closed()
+        runtime = None
+        while runtime is not self._runtime:
+            runtime = self._running()
+            await runtime.wait_closed()
             async with self._one_opening_at_a_time:  # else `connect` is about to make the next
                 pass
 
-    async def _stop(self, engine: Engine | None, *, keep_session: bool, quiet: bool = False) -> None:
+    async def _stop(self, runtime: WsgRuntime | None, *, keep_session: bool, quiet: bool = False) -> None:
         self._closings += 1
-        if engine is None:
+        if runtime is None:
             return
         self._check_home()
-        await engine.stop(keep_session=keep_session, quiet=quiet)
-        if engine is not self._engine:
+        await runtime.stop(keep_session=keep_session, quiet=quiet)
+        if runtime is not self._runtime:
             return  # connect() has begun a new life meanwhile
         last_turns = self._settings.close_timeout / 10
         self.event_emitter.stop(within=last_turns)
@@ -456,7 +458,7 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
             self.event_emitter.cut_short()
         with anyio.move_on_after(last_turns, shield=True):
             await self._emitting.wait()
-        if engine is self._engine:
+        if runtime is self._runtime:
             self._emitting.cancel()
 
     def _run_handlers(self, handlers: Callable[[], Awaitable[None]]) -> None:
@@ -465,7 +467,7 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
     def _emitter_crashed(self, exc: Exception) -> None:
         if isinstance(exc, NotConnected):
             return  # a handler ended the program; if the loop goes on, so do the events
-        self._watch.log.error("the task of lifecycle events crashed", exc_info=exc)
+        self._telemetry.log.error("the task of lifecycle events crashed", exc_info=exc)
 
     def _check_still_wanted(self, closings: int) -> None:
         if self._closings != closings or self._installed().closing:
@@ -479,8 +481,8 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
             raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
         return self._rc
 
-    def _running(self) -> Engine:
+    def _running(self) -> WsgRuntime:
         self._installed()
-        if self._engine is None:
+        if self._runtime is None:
             raise NotConnected("the extension is not connected; use connect()")
-        return self._engine
+        return self._runtime

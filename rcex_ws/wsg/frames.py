@@ -25,9 +25,9 @@ __all__ = [
     "BadFrame",
     "Envelope",
     "ErrorBody",
-    "Frame",
     "Meta",
     "Wsc",
+    "WsgFrame",
     "decode",
     "decode_body",
     "encode_heartbeat",
@@ -86,7 +86,7 @@ class Meta(Struct, rename="camel", gc=False):
     wsc: Wsc | None = None
 
 
-class Frame(HiddenFields, frozen=True, array_like=True):
+class WsgFrame(HiddenFields, frozen=True, array_like=True):
     """One inbound frame.
 
     Attributes:
@@ -121,7 +121,7 @@ class ErrorBody(Struct, rename="camel"):
     message: str = ""
 
 
-_frame_decoder = msgspec.json.Decoder(Frame)
+_frame_decoder = msgspec.json.Decoder(WsgFrame)
 _envelope_decoder = msgspec.json.Decoder(Envelope)
 _encode = msgspec.json.encode
 _counter = count(1)
@@ -172,7 +172,7 @@ def encode_request(
     return _encode([meta] if body is None else [meta, Raw(body)])
 
 
-def decode(data: bytes) -> Frame:
+def decode(data: bytes) -> WsgFrame:
     """Decode a frame.
 
     When msgspec refuses it (a lone surrogate, NaN, a meta field of another type) the standard json decides; a frame
@@ -195,7 +195,7 @@ def decode(data: bytes) -> Frame:
         return _multipart(text)
 
 
-def _lenient(frame: Any) -> Frame:
+def _lenient(frame: Any) -> WsgFrame:
     """Build a frame out of whatever the standard json read, dropping meta fields of a wrong type."""
     try:
         raw = msgspec.convert(frame[0], dict[str, Any])
@@ -212,10 +212,10 @@ def _lenient(frame: Any) -> Frame:
         meta.wsc = msgspec.convert(wsc, Wsc | None, strict=False)
     if meta.wsc is not None and not is_text(meta.wsc.token):
         meta.wsc = None  # it cannot be offered
-    return Frame(meta, Raw(json.dumps(frame[1]).encode()) if len(frame) > 1 else Raw())
+    return WsgFrame(meta, Raw(json.dumps(frame[1]).encode()) if len(frame) > 1 else Raw())
 
 
-def _multipart(text: str) -> Frame:
+def _multipart(text: str) -> WsgFrame:
     """Read `[meta,--Boundary...]`, the answer to a batch request: JSON, a comma, MIME text, a bracket."""
     start = text.find("{")
     if text[: max(start, 0)].strip() != "[":
@@ -227,7 +227,7 @@ def _multipart(text: str) -> Frame:
     mime = text[end:].lstrip()
     if not mime.startswith(",--") or not mime.rstrip().endswith("]"):
         raise BadFrame("a frame is neither JSON nor multipart")
-    return Frame(_lenient([meta]).meta, Raw(mime.rstrip()[1:-1].encode()))
+    return WsgFrame(_lenient([meta]).meta, Raw(mime.rstrip()[1:-1].encode()))
 
 
 def read_envelope(body: Raw) -> Envelope:

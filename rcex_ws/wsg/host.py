@@ -1,4 +1,4 @@
-"""What the subscription needs of the life that it is a part of; `Engine` is one."""
+"""What the subscription needs of the life that it is a part of; `WsgRuntime` is one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.server_clock import Moment
 from rcex_ws.wsg.subscription import Subscription
-from rcex_ws.wsg.watch import Watch
+from rcex_ws.wsg.telemetry import Telemetry
 
 __all__ = ["Host"]
 
@@ -32,7 +32,7 @@ class Host(Protocol):
         ...
 
     @property
-    def watch(self) -> Watch:
+    def telemetry(self) -> Telemetry:
         """What the operator sees."""
         ...
 

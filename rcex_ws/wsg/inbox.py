@@ -16,11 +16,11 @@ from rcex_ws.loop import now
 from rcex_ws.readers import printable
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness
-from rcex_ws.wsg.frames import Frame, read_envelope
+from rcex_ws.wsg.frames import WsgFrame, read_envelope
 from rcex_ws.wsg.models import Notification, Recovery
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
-from rcex_ws.wsg.watch import Watch
+from rcex_ws.wsg.telemetry import Telemetry
 
 __all__ = ["Inbox"]
 
@@ -33,12 +33,12 @@ class Inbox:
 
     Args:
         machine: knows the consumers.
-        account: hears what came.
+        completeness: hears what came.
         announcer: hears of gaps.
         on_take: called whenever a consumer has taken a notification, for the store; None without one.
         max_messages: most notifications that wait for one subscription's consumer.
         max_bytes: most bytes of them.
-        watch: counts what comes, and has the log.
+        telemetry: counts what comes, and has the log.
 
     Attributes:
         seen: the window in which duplicates are recognised.
@@ -47,21 +47,21 @@ class Inbox:
     def __init__(
         self,
         machine: SubscriptionMachine[Subscription],
-        account: Completeness,
+        completeness: Completeness,
         announcer: Announcer,
         *,
         on_take: Callable[[], None] | None = None,
         max_messages: int,
         max_bytes: int,
-        watch: Watch | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.seen = Seen(_SEEN)
         self._machine = machine
-        self._account = account
+        self._completeness = completeness
         self._announcer = announcer
         self._on_take = on_take
         self._bounds = (max_messages, max_bytes)
-        self._watch = watch or Watch()
+        self._telemetry = telemetry or Telemetry()
         self._queues: list[DeliveryQueue[Notification]] = []
         self._holding = False
         self._holds = 0  # so far: a late release must not end a newer hold
@@ -79,12 +79,12 @@ class Inbox:
             on_take=self._on_take,
         )
         self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
-        self._watch.add_queue(queue)
+        self._telemetry.add_queue(queue)
         if self._holding:
             queue.hold()
         return queue
 
-    def take(self, frame: Frame, size: int, heard_at: float) -> bool:
+    def receive(self, frame: WsgFrame, size: int, heard_at: float) -> bool:
         """Take one ServerNotification; tell whether it has a timestamp.
 
         Args:
@@ -96,24 +96,24 @@ class Inbox:
             BadFrame: its envelope cannot be read.
         """
         envelope = read_envelope(frame.body)
-        replayed = self._account.took(envelope.timestamp)
+        replayed = self._completeness.received(envelope.timestamp)
         machine, recovery = self._machine, self._recovery
         if replayed is not None and replayed.gap is not None and machine.wanted:
             self._announcer.gap(replayed.gap)
         uuid = frame.key if envelope.uuid is None else str(envelope.uuid)
         if uuid and not self.seen.add(uuid):
-            self._watch.duplicates += 1
+            self._telemetry.duplicates += 1
             if recovery is not None:
                 recovery.duplicates += 1
             return envelope.timestamp is not None
         if replayed is not None and replayed.earlier and recovery is not None:
             recovery.replayed += 1
-        target = self._target(envelope.event)
+        target = self._consumer_for(envelope.event)
         if target is None:
-            self._watch.unwanted += 1
-            self._watch.log.info("a notification without a subscription was dropped: %s", printable(envelope.event))
+            self._telemetry.unwanted += 1
+            self._telemetry.log.info("a notification without a subscription was dropped: %s", printable(envelope.event))
         else:
-            made_after = -math.inf if envelope.timestamp else self._account.proven(heard_at)
+            made_after = -math.inf if envelope.timestamp else self._completeness.proven(heard_at)
             target.queue.put(Notification(uuid, envelope.event, time(), envelope, frame.body, made_after), size)
         return envelope.timestamp is not None
 
@@ -148,7 +148,7 @@ class Inbox:
         """Give all that no consumer has taken."""
         return [notification for queue in self._queues for notification in queue.waiting()]
 
-    def _target(self, event: str) -> Subscription | None:
+    def _consumer_for(self, event: str) -> Subscription | None:
         current, change = self._machine.current, self._machine.change
         if change is None or change.consumer is current:
             return current
@@ -159,11 +159,11 @@ class Inbox:
         return current
 
     def _dropped(self, queue: object, notification: Notification) -> None:
-        self._account.dropped(queue, notification.made, stamped=notification.timestamp is not None)
+        self._completeness.dropped(queue, notification.made, stamped=notification.timestamp is not None)
 
     def _overflowed(self, queue: object, overflow: Overflow, over: bool) -> None:
         if not over:
             self._announcer.error(SlowConsumer("a consumer is too slow: the oldest notifications are being dropped"))
             return
         reason = f"{overflow.dropped} notifications dropped because the consumer was too slow"
-        self._announcer.gap(self._account.overflow_over(queue, now(), reason))
+        self._announcer.gap(self._completeness.overflow_over(queue, now(), reason))

@@ -15,8 +15,8 @@ from rcex_ws.files import Complaints
 from rcex_ws.loop import Signal
 from rcex_ws.rest.binding import Owner, difference
 from rcex_ws.trace import Step
-from rcex_ws.wsg.completeness import Loss
-from rcex_ws.wsg.conversation import Common
+from rcex_ws.wsg.completeness import OpenGap
+from rcex_ws.wsg.conversation import WsgShared
 from rcex_ws.wsg.models import ConnectionDetails, Gap
 from rcex_ws.wsg.session import Outage
 from rcex_ws.wsg.store import SessionStore, SessionUnreadable
@@ -48,23 +48,23 @@ class Keeper:
 
     Args:
         store: where to.
-        common: the session and what belongs to it.
+        shared: the session and what belongs to it.
         heard_at: gives the loop's time when the newest frame came.
         whose: says whose session it is now.
     """
 
     def __init__(
-        self, store: SessionStore, common: Common, heard_at: Callable[[], float], whose: Callable[[], Owner]
+        self, store: SessionStore, shared: WsgShared, heard_at: Callable[[], float], whose: Callable[[], Owner]
     ) -> None:
         self._store = store
-        self._common = common
+        self._shared = shared
         self._heard_at = heard_at
         self._whose = whose
         self._dirty = Signal()
         self._one_at_a_time = anyio.Lock()
         self._asked = self._written = 0  # how often a write was asked for, and how many of these are seen to
         self._failures = 0  # in a row
-        self._complaints = Complaints(common.watch.log)
+        self._complaints = Complaints(shared.telemetry.log)
         self._opened = False
         self._worth_keeping = False
 
@@ -82,22 +82,22 @@ class Keeper:
         except SessionUnreadable as exc:
             stored = None
             if resume:
-                self._common.announcer.error(exc)
-                self._common.subscriptions.resume_lost(-math.inf, str(exc))
+                self._shared.announcer.error(exc)
+                self._shared.subscriptions.resume_lost(-math.inf, str(exc))
         self._opened = True
         if stored is None or not resume or self._is_anothers(stored):
             return
         for uuid in stored.uuids:
-            self._common.inbox.seen.add(uuid)
+            self._shared.inbox.seen.add(uuid)
         if not stored.subscription.wanted:
             return  # without a subscription there is no session to recover (WSG-1005), and nothing to miss
-        session = self._common.session
+        session = self._shared.session
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
         session.begin_outage(Outage(lost_at=None, clean=stored.clean))
-        self._common.watch.begin_recovery("restart")
-        self._common.account.resume(Loss.from_store(stored.unfinished))
-        self._common.subscriptions.resume(stored.subscription, clean=stored.clean)
+        self._shared.telemetry.begin_recovery("restart")
+        self._shared.completeness.resume(OpenGap.from_store(stored.unfinished))
+        self._shared.subscriptions.resume(stored.subscription, clean=stored.clean)
         if stored.clean:
             await self.write()  # from here on the end of this process counts
 
@@ -110,9 +110,9 @@ class Keeper:
         if other is None:
             return False
         reason = f"the stored session is not continued, it was made for another {other}"
-        self._common.watch.log.warning("%s", reason)
+        self._shared.telemetry.log.warning("%s", reason)
         if stored.subscription.wanted:
-            self._common.subscriptions.resume_lost(Loss.from_store(stored.unfinished).since, reason)
+            self._shared.subscriptions.resume_lost(OpenGap.from_store(stored.unfinished).since, reason)
         return True
 
     def touch(self) -> None:
@@ -144,16 +144,16 @@ class Keeper:
             if stored is None:
                 return
             try:
-                with self._common.watch.trace.begin(Step.STORE):
+                with self._shared.telemetry.trace.begin(Step.STORE):
                     await self._store.save(stored)
             except Exception as exc:  # noqa: BLE001 - a store may raise anything
                 self._failures += 1
                 self.touch()
                 if self._complaints.repeat("the session is not stored; it would go on from an older one", exc):
-                    self._common.announcer.error(exc, logged=True)
+                    self._shared.announcer.error(exc, logged=True)
             else:
                 if self._failures:
-                    self._common.watch.log.info("the session is stored again")
+                    self._shared.telemetry.log.info("the session is stored again")
                 self._failures = 0
 
     async def write_in_time(self) -> None:
@@ -165,7 +165,7 @@ class Keeper:
         with anyio.move_on_after(_PATIENCE) as scope:
             await self.write()
         if scope.cancelled_caught:
-            self._common.watch.log.warning("the session is not stored yet: that takes longer than %g s", _PATIENCE)
+            self._shared.telemetry.log.warning("the session is not stored yet: that takes longer than %g s", _PATIENCE)
             self.touch()
 
     async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
@@ -174,7 +174,7 @@ class Keeper:
             return
         try:
             if keep_session:
-                await self.write(clean=all_delivered and self._common.session.is_clean and not self._untold)
+                await self.write(clean=all_delivered and self._shared.session.is_clean and not self._untold)
             else:
                 await self._forget()
         finally:
@@ -186,11 +186,11 @@ class Keeper:
             await self._store.clear()
         except Exception as exc:  # noqa: BLE001 - likewise
             self._complaints.say("the session is not forgotten, and the next process would try to go on with it", exc)
-            self._common.announcer.error(exc, logged=True)
+            self._shared.announcer.error(exc, logged=True)
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
-        common, session = self._common, self._common.session
-        subscription = common.subscriptions.to_store()
+        shared, session = self._shared, self._shared.session
+        subscription = shared.subscriptions.to_store()
         if subscription.wanted:
             self._worth_keeping = True
         if not self._worth_keeping:  # only a session with a subscription can be recovered
@@ -198,23 +198,23 @@ class Keeper:
         outage = session.outage
         gone = outage is not None and outage.outcome is not None  # the next session has no subscription yet
         # What no consumer has taken dies with the process: it must neither count as seen nor shorten the gap.
-        waiting = common.inbox.undelivered()
+        waiting = shared.inbox.undelivered()
         unseen = {notification.uuid for notification in waiting}
         oldest = min((notification.made for notification in waiting), default=math.inf)
-        unfinished = common.account.unfinished(self._heard_at(), oldest, gone=gone)
+        unfinished = shared.completeness.unfinished(self._heard_at(), oldest, gone=gone)
         for gap in self._untold:
-            unfinished = unfinished.including(Loss.of(gap))
+            unfinished = unfinished.including(OpenGap.of(gap))
         return StoredSession(
             wsc=None if gone else session.wsc,
             subscription=subscription,
             unfinished=unfinished.to_store(),
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
-            uuids=[uuid for uuid in common.inbox.seen.last(_UUIDS) if uuid not in unseen],
+            uuids=[uuid for uuid in shared.inbox.seen.last(_UUIDS) if uuid not in unseen],
             owner=self._whose(),
         )
 
     @property
     def _untold(self) -> list[Gap]:
         """What the application has not heard of to the end; when it closes, that may be cut short."""
-        return [*self._common.subscriptions.untold, *self._common.announcer.untold]
+        return [*self._shared.subscriptions.untold, *self._shared.announcer.untold]

@@ -18,8 +18,8 @@ from rcex_ws.rest import UNSET, Request, Response
 from rcex_ws.rest.outgoing import encode_json
 from rcex_ws.rest.url import bare
 from rcex_ws.trace import Step, Tracer
-from rcex_ws.wsg.frames import Frame, encode_request, next_id
-from rcex_ws.wsg.watch import Watch
+from rcex_ws.wsg.frames import WsgFrame, encode_request, next_id
+from rcex_ws.wsg.telemetry import Telemetry
 
 __all__ = ["RestTransport", "eligible"]
 
@@ -62,15 +62,15 @@ class RestTransport:
     Args:
         table: correlates answers.
         server: the client's server.
-        watch: counts the calls, and hears of each if anybody listens.
+        telemetry: counts the calls, and hears of each if anybody listens.
 
     Attributes:
         server: as given.
     """
 
-    def __init__(self, table: RequestTable[Frame], server: str, watch: Watch | None = None) -> None:
+    def __init__(self, table: RequestTable[WsgFrame], server: str, telemetry: Telemetry | None = None) -> None:
         self._table = table
-        self._watch = watch or Watch()
+        self._telemetry = telemetry or Telemetry()
         self.server = server
 
     async def send(self, request: Request, *, traced: bool = False) -> Response:
@@ -85,9 +85,9 @@ class RestTransport:
             RequestLost: the connection went; `.sent` tells whether the server may have seen the call.
             RequestTimeout: no answer in time.
         """
-        watch = self._watch
-        if watch.trace_of_calls is not None and not traced:  # else a call would pay for a coroutine more
-            return await self._send_traced(request, watch.trace_of_calls)
+        telemetry = self._telemetry
+        if telemetry.trace_of_calls is not None and not traced:  # else a call would pay for a coroutine more
+            return await self._send_traced(request, telemetry.trace_of_calls)
         if not self._table.connected:
             raise NotConnected("the WebSocket is not connected")
         key = next_id("r")
@@ -99,7 +99,7 @@ class RestTransport:
             headers=request.headers and {bare(name): bare(value) for name, value in request.headers.items()},
             body=None if request.json is UNSET else encode_json(request.json),
         )
-        watch.calls += 1
+        telemetry.calls += 1
         pending = self._table.submit(key, frame, deadline=request.deadline)
         try:  # `table.call` spelled out: a coroutine less for every call
             answer = await pending.wait()
@@ -114,7 +114,7 @@ class RestTransport:
         return response
 
     @staticmethod
-    def lost(pending: Any) -> RequestLost:
+    def lost_error(pending: Any) -> RequestLost:
         """Make the error of a request whose connection went."""
         return RequestLost("the connection was lost before the answer came", sent=pending.sent)
 

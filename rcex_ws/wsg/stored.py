@@ -11,7 +11,7 @@ from rcex_ws.rest.binding import Owner
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
 
-__all__ = ["Certainty", "StoredLoss", "StoredSession", "StoredSubscription"]
+__all__ = ["Certainty", "StoredGap", "StoredSession", "StoredSubscription"]
 
 
 class Certainty(StrEnum):
@@ -22,7 +22,7 @@ class Certainty(StrEnum):
     UNSURE = "unsure"  #: a call was not answered, or may not have been: it has the old filters or the new ones
 
 
-class StoredLoss(Struct, frozen=True, kw_only=True):
+class StoredGap(Struct, frozen=True, kw_only=True):
     """What may be missing from some moment on.
 
     Attributes:
@@ -50,7 +50,7 @@ class StoredSubscription(Struct, frozen=True, kw_only=True, rename="camel"):
     wanted: tuple[str, ...]
     info: SubscriptionInfo | None
     certainty: Certainty
-    doubt: StoredLoss | None = None
+    doubt: StoredGap | None = None
     orphans: tuple[str, ...] = ()
 
 
@@ -69,7 +69,7 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
 
     wsc: Wsc | None
     subscription: StoredSubscription
-    unfinished: StoredLoss
+    unfinished: StoredGap
     recovery_timeout: Seconds
     clean: bool
     uuids: list[str] = []

@@ -33,10 +33,10 @@ class SubscriptionCalls:
         host: the life.
         api: asks the server.
         machine: hears what became of a call.
-        account: knows what is complete.
+        completeness: knows what is complete.
         announcer: hears of gaps.
-        succeed: hands over to the consumer of a change that was granted: called with it, with the one before, and with
-            what tells the notifications that only the filters before can have caused.
+        replace_current: hands over to the consumer of a change that was granted; called with that consumer, the one
+            before, and a function that recognises the events that only the former filters can have caused.
 
     Attributes:
         found: gaps that answers have shown and nobody was told of yet.
@@ -47,18 +47,18 @@ class SubscriptionCalls:
         host: Host,
         api: SubscriptionApi,
         machine: SubscriptionMachine[Subscription],
-        account: Completeness,
+        completeness: Completeness,
         announcer: Announcer,
         *,
-        succeed: Callable[[Subscription, Subscription | None, Callable[[str], bool]], None],
+        replace_current: Callable[[Subscription, Subscription | None, Callable[[str], bool]], None],
     ) -> None:
         self.found: list[Gap] = []
         self._host = host
         self._api = api
         self._machine = machine
-        self._account = account
+        self._completeness = completeness
         self._announcer = announcer
-        self._succeed = succeed
+        self._replace_current = replace_current
 
     async def make(self, call: Call) -> None:
         """Make one call, and tell the machine what became of it.
@@ -80,7 +80,7 @@ class SubscriptionCalls:
             if exc.status_code == 404 and call.method == "PUT":
                 if not machine.flies(flight):
                     raise RequestLost("the connection was lost with the answer", sent=True) from exc
-                machine.gone(flight, self._account.last_served(self._host.heard_at))
+                machine.gone(flight, self._completeness.last_confirmed(self._host.heard_at))
                 return
             # A server's fault may have come after the change was made, and what is no refusal says nothing.
             (machine.not_made if 400 <= exc.status_code < 500 else machine.unanswered)(flight)
@@ -114,9 +114,9 @@ class SubscriptionCalls:
         """Commit what the server has granted: all of it in one go."""
         machine, before, change, now = self._machine, self._machine.current, self._machine.change, self._host.moment()
         if info is not None:
-            self._host.watch.log.info("subscribed to %s", _some(info.event_filters))
+            self._host.telemetry.log.info("subscribed to %s", _some(info.event_filters))
         doubt = machine.answered(flight, info)
-        self._account.served(asked)
+        self._completeness.served(asked)
         if doubt is not None:
             self.found.append(doubt.until(now))
         if info is not None and info.disabled_filters:
@@ -127,7 +127,7 @@ class SubscriptionCalls:
         if current is not None:
             current.activate(machine.info, machine.wanted)
             if current is not before and change is not None:
-                self._succeed(current, before, change.only_old)
+                self._replace_current(current, before, change.only_old)
         self._host.touch()
 
     async def delete_orphans(self) -> None:
@@ -138,7 +138,7 @@ class SubscriptionCalls:
             try:
                 await self._api.make(Call("DELETE", orphan))
             except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end more than this
-                self._host.watch.log.info("a subscription was not deleted: %s", exc or type(exc).__name__)
+                self._host.telemetry.log.info("a subscription was not deleted: %s", exc or type(exc).__name__)
                 if not isinstance(exc, RestError) or exc.retryable:
                     return
             if orphan in machine.orphans:

@@ -17,7 +17,7 @@ from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from rcex_ws.wsg.completeness import Loss
+from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.filters import FilterIndex
 from rcex_ws.wsg.models import SubscriptionInfo
 from rcex_ws.wsg.stored import Certainty, StoredSubscription
@@ -110,14 +110,14 @@ class SubscriptionMachine(Generic[C]):
         self.change: Change[C] | None = None
         self.info: SubscriptionInfo | None = None
         self.certainty = Certainty.NOTHING
-        self.doubt: Loss | None = None
+        self.doubt: OpenGap | None = None
         self.orphans: list[str] = []
         self._in_force: tuple[str, ...] = ()  # while KNOWN
         self._unconfirmed = False  # a refresh was not answered: perhaps by the word that the subscription is gone
         self._flight: Flight | None = None
 
     @property
-    def settled(self) -> bool:
+    def in_sync(self) -> bool:
         """Whether the server has what the application wants, for all that is known."""
         if not self.wanted:
             return self.certainty is Certainty.NOTHING
@@ -143,7 +143,7 @@ class SubscriptionMachine(Generic[C]):
         """Give the same notifications to another consumer."""
         self.current = consumer
 
-    def adopt(self, info: SubscriptionInfo, filters: tuple[str, ...], doubt: Loss) -> None:
+    def adopt(self, info: SubscriptionInfo, filters: tuple[str, ...], doubt: OpenGap) -> None:
         """Take the application's word for a subscription of an earlier process, for the next call to show.
 
         Args:
@@ -169,16 +169,16 @@ class SubscriptionMachine(Generic[C]):
 
     # -- what the server is asked ----------------------------------------------------------------------------------
 
-    def next_call(self, *, restoring: bool = False) -> Call | None:
+    def next_call(self, *, resubscribing: bool = False) -> Call | None:
         """Give the call that comes next; None when there is nothing to bring about.
 
         Args:
-            restoring: leave a change under way aside, and see to what the application has been granted.
+            resubscribing: leave a change under way aside, and see to what the application has been granted.
         """
         if self._flight is not None:
             raise AssertionError("a call is under way")
-        change = None if restoring else self.change
-        if change is None and self.settled:
+        change = None if resubscribing else self.change
+        if change is None and self.in_sync:
             return None
         filters = self.wanted if change is None else change.filters
         known = self.info if self.certainty is not Certainty.NOTHING else None
@@ -215,23 +215,23 @@ class SubscriptionMachine(Generic[C]):
         """Hear that no answer will come: the server may have made it."""
         if self._lands(flight):
             if flight.may_cost:
-                self._begin_doubt(Loss(flight.since, reason=_UNANSWERED))
+                self._begin_doubt(OpenGap(flight.since, reason=_UNANSWERED))
             self._unconfirmed = not flight.changes
             self._end_withdrawn()
 
-    def gone(self, flight: Flight, last_served: float) -> None:
+    def gone(self, flight: Flight, last_confirmed: float) -> None:
         """Hear that the server does not know the subscription any more.
 
         Args:
             flight: the call that it said so to.
-            last_served: the last moment at which the subscription is known to have existed.
+            last_confirmed: the last moment at which the subscription is known to have existed.
         """
         if self._lands(flight):
             self._has_nothing()
-            self._begin_doubt(Loss(last_served, certain=True, reason=_GONE))
+            self._begin_doubt(OpenGap(last_confirmed, certain=True, reason=_GONE))
             self._end_withdrawn()
 
-    def answered(self, flight: Flight, info: SubscriptionInfo | None) -> Loss | None:
+    def answered(self, flight: Flight, info: SubscriptionInfo | None) -> OpenGap | None:
         """Hear that the server has made what it was asked for. Commits a change that was not withdrawn.
 
         Args:
@@ -257,8 +257,8 @@ class SubscriptionMachine(Generic[C]):
             else:
                 self._give_up(change)
                 if flight.may_cost:
-                    self._begin_doubt(Loss(flight.since, reason=_WITHDRAWN))
-        if not self.settled:
+                    self._begin_doubt(OpenGap(flight.since, reason=_WITHDRAWN))
+        if not self.in_sync:
             return None
         doubt, self.doubt = self.doubt, None
         return doubt
@@ -296,8 +296,8 @@ class SubscriptionMachine(Generic[C]):
         """Write down what the next process must know."""
         doubt, flight = self.doubt, self._flight
         if doubt is None and self.wanted and flight is not None and flight.may_cost:
-            doubt = Loss(flight.since, reason=_UNANSWERED)
-        sure = self.certainty is not Certainty.KNOWN or self.settled
+            doubt = OpenGap(flight.since, reason=_UNANSWERED)
+        sure = self.certainty is not Certainty.KNOWN or self.in_sync
         return StoredSubscription(
             wanted=self.wanted,
             info=self.info,
@@ -320,7 +320,7 @@ class SubscriptionMachine(Generic[C]):
         if self.certainty is Certainty.KNOWN and not clean:
             self.certainty = Certainty.UNSURE
         if stored.doubt is not None:
-            self.doubt = Loss.from_store(stored.doubt)
+            self.doubt = OpenGap.from_store(stored.doubt)
 
     def resume_blind(self, consumer: C) -> None:
         """Go on with a session of which only the token is known."""
@@ -345,7 +345,7 @@ class SubscriptionMachine(Generic[C]):
         self.change = None
         self.on_given_up(change.consumer)
 
-    def _begin_doubt(self, loss: Loss) -> None:
+    def _begin_doubt(self, loss: OpenGap) -> None:
         """Doubt from here on, unless an older doubt runs; what is certain stays so."""
         if not self.wanted:
             return  # nothing can be missing
@@ -354,7 +354,9 @@ class SubscriptionMachine(Generic[C]):
             self.doubt = loss
         elif loss.certain or loss.since < running.since:
             certain = running.certain or loss.certain
-            self.doubt = Loss(min(running.since, loss.since), certain, loss.reason if loss.certain else running.reason)
+            self.doubt = OpenGap(
+                min(running.since, loss.since), certain, loss.reason if loss.certain else running.reason
+            )
 
 
 _UNANSWERED = "a change of the filters was not answered; the server may have made it for a while"

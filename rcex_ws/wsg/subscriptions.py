@@ -23,7 +23,7 @@ from rcex_ws.errors import (
 from rcex_ws.loop import Lock
 from rcex_ws.rest import LoginRefused, RestError
 from rcex_ws.wsg.announcer import Announcer
-from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
+from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
 from rcex_ws.wsg.filters import same_filters
 from rcex_ws.wsg.host import Host
 from rcex_ws.wsg.inbox import Inbox
@@ -48,7 +48,7 @@ class Subscriptions:
         api: asks the server.
         machine: knows what is to be asked.
         inbox: routes notifications.
-        account: knows what is complete.
+        completeness: knows what is complete.
         announcer: hears of gaps and errors.
     """
 
@@ -58,20 +58,22 @@ class Subscriptions:
         api: SubscriptionApi,
         machine: SubscriptionMachine[Subscription],
         inbox: Inbox,
-        account: Completeness,
+        completeness: Completeness,
         announcer: Announcer,
     ) -> None:
         self._host = host
         self._api = api
-        self._calls = SubscriptionCalls(host, api, machine, account, announcer, succeed=self._succeed)
+        self._calls = SubscriptionCalls(
+            host, api, machine, completeness, announcer, replace_current=self._replace_current
+        )
         self._machine = machine
         machine.on_given_up = self._give_back
         self._inbox = inbox
-        self._account = account
+        self._completeness = completeness
         self._announcer = announcer
         self._one_at_a_time = Lock()
         self._operations: list[Operation[Any]] = []
-        self._settling = False
+        self._syncing = False
 
     @property
     def current(self) -> Subscription | None:
@@ -149,7 +151,7 @@ class Subscriptions:
                             self._machine.deleted(info)  # there is no more to be done
                         raise
                     except RcexError as exc:
-                        self._host.watch.log.info("the subscription will be deleted later: %s", exc)
+                        self._host.telemetry.log.info("the subscription will be deleted later: %s", exc)
                     finally:
                         self._end_now(subscription)
                         await self._host.store()  # before anything else is asked for
@@ -163,7 +165,7 @@ class Subscriptions:
     def callback_failed(self, notification: Notification, error: Exception) -> None:
         """Report an exception of a callback."""
         text = "the callback raised for %r; the next notification follows"
-        self._host.watch.log.error(text, notification, exc_info=error)
+        self._host.telemetry.log.error(text, notification, exc_info=error)
         self._announcer.error(error, logged=True)
 
     # -- asked for by the connection -------------------------------------------------------------------------------
@@ -178,7 +180,7 @@ class Subscriptions:
 
     def resume_lost(self, since: float, reason: str) -> None:
         """Hear that there was a session, with which nothing can be done any more."""
-        self._machine.doubt = Loss(since, certain=True, reason=reason)
+        self._machine.doubt = OpenGap(since, certain=True, reason=reason)
 
     @property
     def untold(self) -> list[Gap]:
@@ -193,29 +195,29 @@ class Subscriptions:
         """Hear that the answers to all calls are lost."""
         self._machine.connection_lost()
 
-    async def restore(self, reason: str) -> None:
+    async def resubscribe(self, reason: str) -> None:
         """Subscribe anew on a session that begins empty.
 
         Args:
             reason: why it does, for people; empty if the old one had no subscription.
 
         Raises:
-            RcexError: it failed and may succeed later. A refusal for good fails the subscription instead.
+            RcexError: it failed and may replace_current later. A refusal for good fails the subscription instead.
         """
         machine = self._machine
         machine.session_ended()
         if machine.wanted and machine.doubt is not None:
-            self._account.include(machine.doubt)
+            self._completeness.include(machine.doubt)
             machine.doubt = None
         if not machine.wanted:
             blind, machine.current = machine.current, None
             if blind is not None:  # resumed by token alone: what it was for is not known, but it was for something
                 blind.end(SubscriptionState.FAILED, discard=True)
                 if reason:
-                    machine.doubt = Loss(-inf, certain=True, reason=reason)
+                    machine.doubt = OpenGap(-inf, certain=True, reason=reason)
             return
         try:
-            while (call := machine.next_call(restoring=True)) is not None:
+            while (call := machine.next_call(resubscribing=True)) is not None:
                 await self._calls.make(call)
         except RcexError as exc:
             if not _is_final(exc):
@@ -226,11 +228,11 @@ class Subscriptions:
         finally:
             self._calls.tell_in_turn()
 
-    def settle_soon(self) -> None:
+    def sync_soon(self) -> None:
         """Bring the server's filters and the wanted ones together, if they may differ; in the background."""
-        if self._host.is_ready and not self._machine.settled and not self._settling:
-            self._settling = True
-            self._start(Operation(self._settle, name="subscription check", log=self._host.watch.log))
+        if self._host.is_ready and not self._machine.in_sync and not self._syncing:
+            self._syncing = True
+            self._start(Operation(self._sync, name="subscription check", log=self._host.telemetry.log))
 
     async def clear_up(self) -> None:
         """Delete the subscriptions of lost sessions."""
@@ -268,7 +270,7 @@ class Subscriptions:
 
     def tell_missed(self, state: SubscriptionState) -> None:
         """Tell what an outage or a doubt leaves open: nothing will settle it."""
-        outage, doubt, moment = self._account.outage, self._machine.doubt, self._host.moment()
+        outage, doubt, moment = self._completeness.open_gap, self._machine.doubt, self._host.moment()
         if outage is not None and self.can_miss:
             reason = f"the subscription was {state} before its session was recovered"
             self._announcer.gap(gap_between(outage.since, moment.latest, certain=True, reason=reason))
@@ -297,7 +299,7 @@ class Subscriptions:
     # -- how: operations -------------------------------------------------------------------------------------------
 
     async def _carry_out(self, run: Callable[[Operation[T]], Awaitable[T]], name: str) -> T:
-        operation = Operation(run, name=name, log=self._host.watch.log)
+        operation = Operation(run, name=name, log=self._host.telemetry.log)
         self._start(operation)
         return await operation.result()
 
@@ -316,7 +318,7 @@ class Subscriptions:
         if self.current is not None:
             self._host.check_reconnecting()
         adopted = self._use(earlier, filters)
-        if machine.current is not None and machine.settled and same_filters(filters, machine.wanted):
+        if machine.current is not None and machine.in_sync and same_filters(filters, machine.wanted):
             return self._hand_over(machine.current, filters, callback)
         candidate = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
         candidate.queue.hold()
@@ -350,7 +352,7 @@ class Subscriptions:
         if machine.doubt is not None:  # the session is gone, and the subscription with it
             machine.orphans.append(earlier.id)
             return False
-        doubt = Loss(-inf, reason="the subscription was resumed on a new session")
+        doubt = OpenGap(-inf, reason="the subscription was resumed on a new session")
         machine.adopt(earlier, earlier.event_filters, doubt)
         return True
 
@@ -360,7 +362,7 @@ class Subscriptions:
             successor = Subscription(self, filters, self._inbox.new_queue(), callback=callback)
             successor.activate(current.info, filters)
             self._machine.hand_over(successor)
-            self._succeed(successor, current, lambda _: False)
+            self._replace_current(successor, current, lambda _: False)
             return successor
         current.claim(callback)
         if callback is not None:
@@ -401,7 +403,7 @@ class Subscriptions:
             raise
         finally:
             machine.withdraw(change)
-            self.settle_soon()
+            self.sync_soon()
 
     async def _ask_for(self, operation: Operation[Any], change: Change[Subscription], *, again: bool) -> None:
         machine = self._machine
@@ -416,11 +418,13 @@ class Subscriptions:
             except (NotConnected, RequestLost) as exc:
                 if not again:
                     raise
-                self._host.watch.log.info("asking again: %s", exc)
+                self._host.telemetry.log.info("asking again: %s", exc)
         if change.withdrawn:
             raise _Withdrawn
 
-    def _succeed(self, successor: Subscription, current: Subscription | None, of_old: Callable[[str], bool]) -> None:
+    def _replace_current(
+        self, successor: Subscription, current: Subscription | None, of_old: Callable[[str], bool]
+    ) -> None:
         if current is not None:
             if not current.claimed:  # nobody has seen these events, nor wants those of the old filters any more
                 current.queue.move_to(successor.queue, lambda item: not of_old(item.event))
@@ -430,19 +434,19 @@ class Subscriptions:
         if successor.has_callback:
             self._host.deliver(successor, current)
 
-    async def _settle(self, operation: Operation[None]) -> None:
+    async def _sync(self, operation: Operation[None]) -> None:
         try:
             for failures in count(1):
                 async with self._one_at_a_time:
                     with operation.uninterrupted():
-                        wait = await self._bring_together()
+                        wait = await self._sync_once()
                 if wait is None:
                     return
                 await anyio.sleep(max(wait, self._host.retry_delay(failures)))
         finally:
-            self._settling = False
+            self._syncing = False
 
-    async def _bring_together(self) -> float | None:
+    async def _sync_once(self) -> float | None:
         """Give the server the wanted filters.
 
         Returns:
@@ -462,7 +466,7 @@ class Subscriptions:
                 self._announcer.error(exc, logged=ready)
             if not ready:
                 return None
-            self._host.watch.log.warning(
+            self._host.telemetry.log.warning(
                 "the filters could not be asserted, which is tried again: %s", exc or type(exc).__name__
             )
             return (exc.retry_after if isinstance(exc, RcexError) else None) or 0.0
@@ -478,7 +482,7 @@ class Subscriptions:
         if machine.current is None:
             machine.forget()
             return
-        self._host.watch.log.error("the subscription was refused and is not renewed: %s", error)
+        self._host.telemetry.log.error("the subscription was refused and is not renewed: %s", error)
         self._end(SubscriptionState.FAILED, error)
         self._announcer.error(error, logged=True)
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from rcex_ws import FileSessionStore, FileTokenStore, SessionUnreadable, Token, Wsc
-from rcex_ws.wsg.stored import Certainty, StoredLoss, StoredSession, StoredSubscription
+from rcex_ws.wsg.stored import Certainty, StoredGap, StoredSession, StoredSubscription
 
 __all__ = ["KINDS", "Kind", "SessionKind", "TokenKind", "as_nobody", "bad", "fill", "in_own_mounts", "session", "token"]
 
@@ -29,7 +29,7 @@ def session(secret: str) -> StoredSession:
     return StoredSession(
         wsc=Wsc(secret),
         subscription=StoredSubscription(wanted=(), info=None, certainty=Certainty.NOTHING),
-        unfinished=StoredLoss(since=1.0),
+        unfinished=StoredGap(since=1.0),
         recovery_timeout=600.0,
         clean=True,
     )

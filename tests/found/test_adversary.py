@@ -404,7 +404,7 @@ async def test_an_install_that_waits_for_the_store_when_the_client_is_closed_doe
         second = extension(told, session_store=FileSessionStore(file, wait=5))
         async with anyio.create_task_group() as group:
             group.start_soon(_try, lambda: rc.install_extension(second))
-            await until(lambda: second.state is State.IDLE and second._engine is not None)
+            await until(lambda: second.state is State.IDLE and second._runtime is not None)
             await rc.aclose()
             await first.aclose()
         assert not rc.tasks.running

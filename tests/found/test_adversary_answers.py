@@ -117,8 +117,8 @@ async def test_a_middleware_that_raises_does_not_end_the_client_after_a_suspend(
         await rc.install_extension(Broken("GET"))
         ext = extension()
         await rc.install_extension(ext)
-        assert ext._engine is not None
-        ext._engine._suspended()
+        assert ext._runtime is not None
+        ext._runtime._suspended()
         await anyio.sleep(0.1)
         assert ext.state is State.READY
 

@@ -24,7 +24,7 @@ MODULES = [
     "rest.keeper",
     "rest.errors",
     "rest.gate",
-    "wsg.engine",
+    "wsg.runtime",
     "connection.link",
     "websocket.handshake",
 ]

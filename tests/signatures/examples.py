@@ -17,7 +17,7 @@ import rcex_ws.testing.fake_slack as fake_slack
 import rcex_ws.wsg as wsg
 from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.web import StartData, WebApi
-from rcex_ws.wsg.stored import Certainty, StoredLoss, StoredSubscription
+from rcex_ws.wsg.stored import Certainty, StoredGap, StoredSubscription
 
 __all__ = ["INSTANCES", "RIGHT", "TAKEN", "Made", "reason_to_skip"]
 
@@ -144,7 +144,7 @@ RIGHT: dict[str, Any] = {
     "session": wsg.StoredSession(
         wsc=None,
         subscription=StoredSubscription(wanted=(), info=None, certainty=Certainty.UNSURE),
-        unfinished=StoredLoss(since=None),
+        unfinished=StoredGap(since=None),
         recovery_timeout=180,
         clean=True,
     ),
@@ -205,7 +205,7 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.wsg.models.Notification": _MADE_HERE,
     "rcex_ws.wsg.models.Recovery": _MADE_HERE,
     "rcex_ws.wsg.stored.StoredSession": _MADE_HERE,
-    "rcex_ws.wsg.watch.Stats": _MADE_HERE,
+    "rcex_ws.wsg.telemetry.Stats": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.activate": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.claim": _MADE_HERE,

@@ -26,7 +26,7 @@ async def test_bad_frames_are_dropped_like_any_others(make_client: Any, slack: A
     slack.push(*["not json", "{}"] * 500)
     assert (await client.send_message("the last", "C0GENERAL")).ts  # the frames before its answer were read
     await client.send_message("read, too", "C0GENERAL")
-    feed = client._engine.feed
+    feed = client._runtime.feed
     events, callbacks = feed.left()
     assert callbacks == 0
     assert events < 20

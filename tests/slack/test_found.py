@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from rcex_ws.errors import NotConnected, RequestLost
-from rcex_ws.slack import Outcome
+from rcex_ws.slack import MessageOutcome
 from rcex_ws.testing import FakeSlack
 
 ROOM = "C0GENERAL"
@@ -32,7 +32,7 @@ async def test_l17_a_repeated_reply_says_nothing_of_what_went_over_another_conne
     await slack.wait_for_message("taken")
     assert not lost.pending.settled
     slack.cut()
-    assert (await taken).outcome is Outcome.ACKNOWLEDGED
+    assert (await taken).outcome is MessageOutcome.ACKNOWLEDGED
     assert not lost.pending.settled
     with pytest.raises(RequestLost, match="before Slack answered") as caught:
         await lost
@@ -54,7 +54,7 @@ async def test_l17_nor_does_a_reply_of_the_same_connection_that_looks_like_a_rep
     sent = client.send_message("two", ROOM)
     await slack.wait_for_message("two")
     slack.push({"type": "message", "reply_to": 2, "channel": ROOM, "text": "two", "ts": "1.2"})
-    assert (await sent).outcome is Outcome.ACKNOWLEDGED
+    assert (await sent).outcome is MessageOutcome.ACKNOWLEDGED
     assert not lost.pending.settled
     with pytest.raises(RequestLost, match="before Slack answered"):
         await lost

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rcex_ws.connection import State
 from rcex_ws.errors import NotConnected
-from rcex_ws.slack import Outcome, SlackApiError
+from rcex_ws.slack import MessageOutcome, SlackApiError
 from rcex_ws.slack.overlap import Overlap
 
 ROOM = "C0GENERAL"
@@ -83,7 +83,7 @@ async def test_messages_on_the_way_are_answered_over_the_last_connection(client,
     slack.push({"type": "hello"}, {"type": "message", "reply_to": 0, "text": "x"}, connection=2)
     slack.push({"ok": True, "reply_to": 1, "ts": "5.6", "text": "one"}, connection=1)
     reply = await sent
-    assert (reply.outcome, reply.ts) == (Outcome.ACKNOWLEDGED, "5.6")
+    assert (reply.outcome, reply.ts) == (MessageOutcome.ACKNOWLEDGED, "5.6")
 
 
 async def test_a_replay_does_not_condemn_what_the_last_connection_still_carries(client, slack, told):
@@ -115,7 +115,7 @@ async def test_what_was_lost_before_a_goodbye_is_still_replayed_after_it(client,
     await slack.wait_for_close(2)
     slack.push({"type": "message", "reply_to": 2, "channel": ROOM, "text": "two", "ts": "1.2"})
     with anyio.fail_after(2):
-        assert (await sent).outcome is Outcome.ASSUMED
+        assert (await sent).outcome is MessageOutcome.ASSUMED
 
 
 async def test_a_renewal_that_fails_is_tried_again_while_the_last_connection_works(make_client, slack, told, message):
@@ -351,4 +351,4 @@ async def test_after_a_goodbye_nothing_is_compared_for_ever(client, slack, told,
     await told.wait("open", 2)
     await push(message("after that", "1.3"), client=client)
     await push(message("and that", "1.4"), client=client)
-    assert client._engine.common.overlap.alone
+    assert client._runtime.shared.overlap.alone

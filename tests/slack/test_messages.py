@@ -7,7 +7,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost, RequestTimeout
-from rcex_ws.slack import MessageRejected, Outcome
+from rcex_ws.slack import MessageOutcome, MessageRejected
 
 ROOM = "C0GENERAL"
 
@@ -16,7 +16,7 @@ async def test_an_acknowledged_message(client, slack):
     sent = client.send_message("hello", ROOM, thread_ts="1.2")
     reply = await sent
     (accepted,) = slack.accepted
-    assert (reply.id, reply.outcome, reply.ts) == (accepted.id, Outcome.ACKNOWLEDGED, accepted.ts)
+    assert (reply.id, reply.outcome, reply.ts) == (accepted.id, MessageOutcome.ACKNOWLEDGED, accepted.ts)
     message = {"type": "message", "channel": ROOM, "user": slack.self_id, "text": "hello", "thread_ts": "1.2"}
     assert reply.message == {**message, "ts": accepted.ts}
     assert slack.frames[0].data == {
@@ -75,7 +75,7 @@ async def test_callbacks(client, slack, told, is_async):
     callback = on_reply_async if is_async else on_reply
     client.send_message("one", ROOM, callback=callback)
     error, reply = await told.wait("reply")
-    assert (error, reply.outcome) == (None, Outcome.ACKNOWLEDGED)
+    assert (error, reply.outcome) == (None, MessageOutcome.ACKNOWLEDGED)
     slack.reject_message()
     client.send_message("two", ROOM, callback=callback)
     error, reply = await told.wait("reply", 2)
@@ -83,7 +83,7 @@ async def test_callbacks(client, slack, told, is_async):
     assert reply is None
     client.send_typing(ROOM)
     client.send("typing", {"channel": ROOM}, callback=callback)
-    assert (await told.wait("reply", 3))[1].outcome is Outcome.WRITTEN
+    assert (await told.wait("reply", 3))[1].outcome is MessageOutcome.WRITTEN
     await client.aclose()
     assert len(told.of("reply")) == 3
 
@@ -192,13 +192,13 @@ async def test_the_replayed_reply_settles_what_waits(client, slack, interrupted,
     told.listen(client, "message")
     slack.cut()
     one, two, three = interrupted
-    assert (await two).outcome is Outcome.ACKNOWLEDGED
+    assert (await two).outcome is MessageOutcome.ACKNOWLEDGED
     assert (await two).ts == slack.accepted[1].ts
     with pytest.raises(RequestLost) as caught:
         await three
     assert (caught.value.sent, caught.value.retryable) == (False, True)
     assumed = await one
-    assert (assumed.outcome, assumed.ts, assumed.message["text"]) == (Outcome.ASSUMED, None, "one")
+    assert (assumed.outcome, assumed.ts, assumed.message["text"]) == (MessageOutcome.ASSUMED, None, "one")
     await push(client=client)
     assert told.of("message") == []
     assert (await client.send_message("four", ROOM)).id == 4
@@ -210,7 +210,7 @@ async def test_what_goes_over_the_new_connection_is_not_touched_by_the_replay(cl
     slack.cut()
     await told.wait("open", 2)
     fourth = client.send_message("four", ROOM)
-    assert (await fourth).outcome is Outcome.ACKNOWLEDGED
+    assert (await fourth).outcome is MessageOutcome.ACKNOWLEDGED
     slack.swallow_acks()
     fifth = client.send_message("five", ROOM)
     await slack.wait_for_message("five")
@@ -351,7 +351,7 @@ async def test_ids_count_on_over_reconnects(client, slack, told):
 
 async def test_presence_is_subscribed_anew(client, slack, told):
     reply = await client.subscribe_presence(["U000ALICE", "U0000BOBB"])
-    assert (reply.id, reply.outcome) == (1, Outcome.WRITTEN)
+    assert (reply.id, reply.outcome) == (1, MessageOutcome.WRITTEN)
     await slack.wait_for_frame("presence_sub")
     await client.subscribe_presence({"U000ALICE"})
     slack.close()
@@ -362,12 +362,12 @@ async def test_presence_is_subscribed_anew(client, slack, told):
 
 
 async def test_typing_on_the_wire(client, slack):
-    assert (await client.send_typing(ROOM)).outcome is Outcome.WRITTEN
+    assert (await client.send_typing(ROOM)).outcome is MessageOutcome.WRITTEN
     assert (await slack.wait_for_frame("typing")).data == {"type": "typing", "channel": ROOM, "id": 1}
 
 
 async def test_custom_types(client, slack):
-    assert (await client.send("wave", {"at": [1, None]})).outcome is Outcome.WRITTEN
+    assert (await client.send("wave", {"at": [1, None]})).outcome is MessageOutcome.WRITTEN
     assert (await slack.wait_for_frame("wave")).data == {"type": "wave", "at": [1, None], "id": 1}
     pong = await client.send("ping", {"time": 5})
     assert pong.message == {"type": "pong", "time": 5}

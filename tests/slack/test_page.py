@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rcex_ws import WebSocketExtension
 from rcex_ws.rest.client import RingCentral
-from rcex_ws.slack import Events, Outcome, RTMClient
+from rcex_ws.slack import Events, MessageOutcome, RTMClient
 from rcex_ws.slack.refusals import REFUSALS
 
 PAGE = (Path(__file__).parents[2] / "docs/slack.md").read_text()
@@ -53,8 +53,8 @@ def test_the_page_tells_of_every_refusal_whether_it_is_final():
 
 
 def test_every_outcome_is_told():
-    for outcome in Outcome:
-        assert f"Outcome.{outcome.name}" in section("What becomes of a message")
+    for outcome in MessageOutcome:
+        assert f"MessageOutcome.{outcome.name}" in section("What becomes of a message")
 
 
 def test_every_name_of_the_packages_has_one_here():

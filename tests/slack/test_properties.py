@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rcex_ws.errors import NotConnected, RequestLost, RequestTimeout
-from rcex_ws.slack import MessageRejected, Outcome
+from rcex_ws.slack import MessageOutcome, MessageRejected
 from rcex_ws.slack.messages import Messages
 
 TYPES = st.sampled_from(["message", "message", "message", "ping", "typing"])
@@ -121,7 +121,7 @@ class Conversations(RuleBasedStateMachine):
         self.do(self.messages.acknowledged, number, event)
         if known and not was:
             result = self.results[number]
-            assert isinstance(result, MessageRejected) if not ok else result.outcome is Outcome.ACKNOWLEDGED
+            assert isinstance(result, MessageRejected) if not ok else result.outcome is MessageOutcome.ACKNOWLEDGED
         elif was:
             assert self.settled[number] == was
 
@@ -142,7 +142,7 @@ class Conversations(RuleBasedStateMachine):
                 assert not result.sent
             else:
                 assert number < last
-                assert result.outcome is Outcome.ASSUMED
+                assert result.outcome is MessageOutcome.ASSUMED
 
     @precondition(lambda self: self.connected)
     @rule()

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from rcex_ws.wsg.completeness import MARGIN, Completeness, Loss
+from rcex_ws.wsg.completeness import MARGIN, Completeness, OpenGap
 from rcex_ws.wsg.server_clock import ServerClock
-from rcex_ws.wsg.stored import StoredLoss
+from rcex_ws.wsg.stored import StoredGap
 from tests.wsg.completeness_world import EPOCH, Connection, Question, World
 
 __all__ = ["QUEUE", "Life"]
@@ -27,10 +27,10 @@ ROUNDING = 0.02
 class Stored:
     """What survives a process."""
 
-    unfinished: StoredLoss
+    unfinished: StoredGap
     clean: bool
     uuids: list
-    gone: StoredLoss | None
+    gone: StoredGap | None
     refused: bool
     low: float  # the test's: `unfinished` should not be older
 
@@ -191,11 +191,11 @@ class Client:
             if self.gone is not None:
                 self.ask("POST")
         else:
-            self.account.connected(self.now)
+            self.account.new_session(self.now)
             if outage is not None:
                 outage.refused = outage.refused or state
                 if state == "gone":  # it may have been so before the outage, while questions were still answered
-                    self.gone = Loss(self.account.last_served(self.heard_at), certain=True)
+                    self.gone = OpenGap(self.account.last_confirmed(self.heard_at), certain=True)
                     self.gone_low = -math.inf
                 if self.gone is not None:
                     self.account.include(self.gone)
@@ -211,15 +211,15 @@ class Client:
         self.calling = self.calling and question.kind == "heartbeat"
         if question.kind == "PUT" and status == 404:
             if self.gone is None:
-                self.gone = Loss(self.account.last_served(self.heard_at), certain=True)
+                self.gone = OpenGap(self.account.last_confirmed(self.heard_at), certain=True)
                 self.gone_low = max(self.served, connection.live) - MARGIN - ROUNDING
                 assert self.gone.since >= self.gone_low
             self.ask("POST")
         elif question.kind != "heartbeat":
-            self.account.served(self.account.clock.at(question.asked_at))
+            self.account.confirm_subscription(self.account.clock.at(question.asked_at))
             self.served = proof
             if self.outage is not None:
-                self.conclude(self.account.began_anew(self.now), self.moment)
+                self.conclude(self.account.end_outage(self.now), self.moment)
             if self.gone is not None:
                 self.tell(self.gone.until(self.moment), "the subscription was gone", self.gone_low)
                 self.gone = None
@@ -227,7 +227,7 @@ class Client:
             self.store()
 
     def on_event(self, connection, event):
-        replayed = self.account.took(event.timestamp)
+        replayed = self.account.received(event.timestamp)
         if replayed is not None and replayed.gap is not None:
             self.tell(replayed.gap, "the buffer was full", self.low)
         after = connection.created + MARGIN if connection.recovered and not connection.replay_over else -math.inf
@@ -315,9 +315,9 @@ class Client:
 
     def resume(self, stored):
         self.stored = stored
-        self.account.resume(Loss.from_store(stored.unfinished))
+        self.account.resume(OpenGap.from_store(stored.unfinished))
         self.seen = list(stored.uuids)
-        self.gone = None if stored.gone is None else Loss.from_store(stored.gone)
+        self.gone = None if stored.gone is None else OpenGap.from_store(stored.gone)
         self.outage = Outage(announced=False, replay_cut=False, resumed=True, clean=stored.clean)
         if stored.refused:
             self.outage.refused = "Failed"

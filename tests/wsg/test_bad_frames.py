@@ -15,7 +15,7 @@ from rcex_ws import BadFrame, Events, LossKind, Outcome
 from rcex_ws.connection import EventEmitter, RequestTable
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness
-from rcex_ws.wsg.conversation import Common, WsgConversation
+from rcex_ws.wsg.conversation import WsgConversation, WsgShared
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.server_clock import ServerClock
 from rcex_ws.wsg.session import Session
@@ -204,7 +204,7 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
         heartbeat_answered=lambda: None,
         last_inbound=0.0,
     )
-    common = Common(
+    shared = WsgShared(
         session=Session(),
         account=account,
         table=RequestTable(),
@@ -219,7 +219,7 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
     )
 
     async def main():
-        conversation = WsgConversation(link, common, offered=False, began_at=0.0)
+        conversation = WsgConversation(link, shared, offered=False, began_at=0.0)
         for frame in data:
             conversation.on_message(frame, False)
 

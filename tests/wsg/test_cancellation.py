@@ -72,9 +72,9 @@ async def clean(gateway, rc: RingCentral, ext: WebSocketExtension) -> None:
     with anyio.fail_after(4):
         await rc.aclose()
     assert not rc.tasks.running
-    if ext._engine is not None:
-        assert len(ext._engine._table) == 0
-        assert all(child.done for child in ext._engine.life._children)
+    if ext._runtime is not None:
+        assert len(ext._runtime._table) == 0
+        assert all(child.done for child in ext._runtime.life._children)
     with anyio.move_on_after(4) as scope:
         while True:
             log = gateway.log()

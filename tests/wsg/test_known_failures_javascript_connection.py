@@ -339,7 +339,7 @@ async def test_j29_a_call_has_its_own_time_out_and_can_be_cancelled(rc, ext, gat
         await rc.get(INFO, timeout=0.2)
     assert scope.cancelled_caught
     with anyio.fail_after(2):
-        while len(ext._engine._table):  # the server may still be working on it until its own time-out
+        while len(ext._runtime._table):  # the server may still be working on it until its own time-out
             await anyio.sleep(0.01)
     assert (await rc.get(INFO)).via == "websocket"
 

@@ -203,7 +203,7 @@ async def test_a_cancelled_call_leaves_nothing_behind(rc, ext, gateway):
         await rc.get(INFO)
     assert (await rc.get(INFO)).via == "websocket"
     with anyio.fail_after(5):
-        while len(ext._engine._table):
+        while len(ext._runtime._table):
             await anyio.sleep(0.005)
 
 

@@ -66,7 +66,7 @@ async def test_a_killed_process_gets_everything_after_its_restart(
     # Kill it: nothing of its good-bye reaches the server or the file.
     gateway.cut()
     await told.wait(Events.DISCONNECTED)
-    await ext._engine.stop(keep_session=True)
+    await ext._runtime.stop(keep_session=True)
     await first.aclose()
     session_file.write_bytes(kept)
     send(*range(2, 12))

@@ -107,7 +107,7 @@ class Subscribing(RuleBasedStateMachine):
         self.machine = SubscriptionMachine()
         self.session = self.server.session  # that can be recovered
         self.ready = True
-        self.restoring = False  # on a session that begins empty
+        self.resubscribing = False  # on a session that begins empty
         self.outage = None  # since when
         self.air = None
         self.late = []  # calls that were made, with the subscription
@@ -130,12 +130,12 @@ class Subscribing(RuleBasedStateMachine):
         if self.wrong:
             doubt = machine.to_store().doubt
             since = math.inf if doubt is None else -math.inf if doubt.since is None else doubt.since
-            if self.outage is not None and (self.restoring or self.session != server.session):
+            if self.outage is not None and (self.resubscribing or self.session != server.session):
                 since = min(since, self.outage)  # its gap lasts until there is a subscription
             if self.revived:
                 since = -math.inf  # it is not known here, until a call is answered
             assert since <= min(self.wrong), "the server had other filters, and there is no doubt"
-        if machine.settled and self.air is None and not server.forgot:
+        if machine.in_sync and self.air is None and not server.forgot:
             if machine.wanted:
                 assert server.filters == machine.wanted, "it is settled, and the server has other filters"
             else:
@@ -158,7 +158,7 @@ class Subscribing(RuleBasedStateMachine):
     @precondition(lambda self: self.change is None)
     @rule(filters=FILTERS, again=st.booleans())
     def ask(self, filters, again):
-        if self.restoring and not self.machine.wanted:
+        if self.resubscribing and not self.machine.wanted:
             return
         self.consumers += 1
         self.change, self.again = self.machine.begin(self.consumers, filters), again
@@ -170,7 +170,7 @@ class Subscribing(RuleBasedStateMachine):
         if self.machine.change is not self.change:
             self.change = None
 
-    @precondition(lambda self: self.machine.current is not None and (self.air is None or self.restoring))
+    @precondition(lambda self: self.machine.current is not None and (self.air is None or self.resubscribing))
     @rule(made=st.booleans(), answer=st.sampled_from(["deleted", "final", "lost", "lost", "unasked"]))
     def revoke(self, made, answer):
         machine, info = self.machine, self.machine.info
@@ -213,16 +213,16 @@ class Subscribing(RuleBasedStateMachine):
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.air is None and (self.ready or self.restoring))
+    @precondition(lambda self: self.air is None and (self.ready or self.resubscribing))
     @rule(before=st.sampled_from(["", "", "", "", "withdraw", "store fails", "kill", "lost"]))
     def send(self, before):
         machine = self.machine
-        call = machine.next_call(restoring=self.restoring)
+        call = machine.next_call(resubscribing=self.resubscribing)
         if call is None:
-            assert self.restoring or self.change is None
-            assert machine.settled or (machine.info is None and not machine.wanted)
+            assert self.resubscribing or self.change is None
+            assert machine.in_sync or (machine.info is None and not machine.wanted)
             return
-        assert call.for_change == (self.change is not None and not self.restoring)
+        assert call.for_change == (self.change is not None and not self.resubscribing)
         flight = machine.sent(call, self.now)
         self.air = Air(flight, call)
         if machine.wanted and (flight.may_cost or machine.doubt is not None):
@@ -241,7 +241,7 @@ class Subscribing(RuleBasedStateMachine):
         if call.for_change and self.change.withdrawn:
             self.landed(machine.not_made)
 
-    @precondition(lambda self: self.air is None and (self.ready or self.restoring))
+    @precondition(lambda self: self.air is None and (self.ready or self.resubscribing))
     @rule(fate=FATES, made=st.booleans(), withdrawn=WITHDRAWN)
     def a_call(self, fate, made, withdrawn):
         """Make one from its beginning to its end, which chance alone would seldom do."""
@@ -321,14 +321,14 @@ class Subscribing(RuleBasedStateMachine):
         self.served = air.flight.since
         if air.call.for_change and not withdrawn:
             assert (machine.wanted, machine.current) == (change.filters, change.consumer)
-            assert machine.settled
+            assert machine.in_sync
             assert machine.info is air.info
             assert self.server.forgot or self.server.filters == change.filters
             self.wrong = {at for at in self.wrong if at < air.flight.since}  # this is what was asked for
         else:
             assert machine.wanted == before
         if doubt is not None:
-            assert machine.settled
+            assert machine.in_sync
             assert machine.doubt is None
             self.told(doubt.since)
         if air.call.for_change:
@@ -336,7 +336,7 @@ class Subscribing(RuleBasedStateMachine):
             machine.withdraw(change)  # too late
             self.change = None
             assert withdrawn or machine.wanted == change.filters
-        if self.restoring:
+        if self.resubscribing:
             self.go_on_restoring()
         if killed:
             self.die(clean=False)
@@ -365,7 +365,7 @@ class Subscribing(RuleBasedStateMachine):
                 self.excused |= self.server.ids
             else:
                 self.end()
-        if self.restoring:
+        if self.resubscribing:
             if final:
                 self.restored()
             else:
@@ -409,7 +409,7 @@ class Subscribing(RuleBasedStateMachine):
     def a_notification_comes(self):
         self.served = self.now
 
-    @precondition(lambda self: self.ready or self.restoring)
+    @precondition(lambda self: self.ready or self.resubscribing)
     @rule()
     def lose(self):
         air, machine = self.air, self.machine
@@ -440,7 +440,7 @@ class Subscribing(RuleBasedStateMachine):
     @rule(ended=st.sampled_from([False, False, True]))
     def connect(self, ended):
         server, machine = self.server, self.machine
-        if not ended and not self.restoring and self.session == server.session and server.id is not None:
+        if not ended and not self.resubscribing and self.session == server.session and server.id is not None:
             self.ready, self.outage = True, None
             self.served = self.now
             return
@@ -449,7 +449,7 @@ class Subscribing(RuleBasedStateMachine):
         machine.session_ended()
         assert machine.info is None
         assert machine.certainty is Certainty.NOTHING
-        self.restoring = True
+        self.resubscribing = True
         self.silent.clear()
         if machine.wanted and machine.doubt is not None:
             self.outage = min(self.outage, machine.doubt.since)
@@ -459,19 +459,19 @@ class Subscribing(RuleBasedStateMachine):
             self.restored()
 
     def go_on_restoring(self):
-        if self.machine.next_call(restoring=True) is None:
+        if self.machine.next_call(resubscribing=True) is None:
             self.restored()
 
     def restored(self):
         self.told(-math.inf if self.revived else self.outage)
-        self.restoring, self.ready, self.outage, self.revived = False, True, None, False
+        self.resubscribing, self.ready, self.outage, self.revived = False, True, None, False
 
     # -- the process ---------------------------------------------------------------------------------------------
 
     @rule()
     def store(self):
         unfinished = self.now if self.outage is None else self.outage
-        session = None if self.restoring else self.session
+        session = None if self.resubscribing else self.session
         self.saved = Snapshot(self.now, self.machine.to_store(), unfinished, session, self.known)
 
     @rule(really=st.sampled_from([False, False, False, True]))
@@ -526,7 +526,7 @@ class Subscribing(RuleBasedStateMachine):
             self.answer()
             self.step()
         assert machine.next_call() is None
-        assert machine.settled or (not machine.wanted and machine.info is None)
+        assert machine.in_sync or (not machine.wanted and machine.info is None)
         if not self.server.forgot:
             assert self.server.filters == machine.wanted or (
                 not machine.wanted and (self.server.id in self.excused or self.server.id in machine.orphans)
@@ -576,5 +576,5 @@ def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_e
     else:
         machine = SubscriptionMachine()
         machine.resume(stored, "consumer", clean=True)
-    assert (machine.settled, machine.doubt, machine.change) == (True, None, None)
+    assert (machine.in_sync, machine.doubt, machine.change) == (True, None, None)
     assert (stored.certainty, stored.doubt) == (Certainty.KNOWN, None)

@@ -4,18 +4,17 @@ Used by the Slack client; knows nothing of connections. The rules of which event
 """
 
 from rcex_ws.slack.store.base import DataStore
-from rcex_ws.slack.store.change import Change
+from rcex_ws.slack.store.change import StoreChange
 from rcex_ws.slack.store.errors import DataStoreError
 from rcex_ws.slack.store.fields import Fields
 from rcex_ws.slack.store.memory import MemoryDataStore
-from rcex_ws.slack.store.models import Bot, Channel, Record, Team, User
+from rcex_ws.slack.store.models import BotInfo, Channel, Record, Team, User
 from rcex_ws.slack.store.rules import Rule
 from rcex_ws.slack.store.sqlite import SQLiteDataStore
 from rcex_ws.slack.store.tables import Kind, Tables
 
 __all__ = [
-    "Bot",
-    "Change",
+    "BotInfo",
     "Channel",
     "DataStore",
     "DataStoreError",
@@ -25,6 +24,7 @@ __all__ = [
     "Record",
     "Rule",
     "SQLiteDataStore",
+    "StoreChange",
     "Tables",
     "Team",
     "User",

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from rcex_ws.options import Name, checked, refusal, required_constraint
-from rcex_ws.slack.store.change import Change
+from rcex_ws.slack.store.change import StoreChange
 from rcex_ws.slack.store.fields import Fields, copy_json
 from rcex_ws.slack.store.queries import Queries
 from rcex_ws.slack.store.rules import RULES, Rule, cache_start, rule_name
@@ -65,8 +65,8 @@ class DataStore(Queries):
 
         Args:
             event_type: the type, or "message::subtype"; "message" is for messages whose subtype has no rule.
-            rule: called with the `Change` and the event's `Fields`, in a worker thread if the store uses one. What it
-                raises is raised by `apply`, and the change is undone.
+            rule: called with the `StoreChange` and the event's `Fields`, in a worker thread if the store uses one. An
+                exception is raised by `apply`, and the change is undone.
 
         Returns:
             The former rule, which yours may call; None if there was none.
@@ -88,7 +88,7 @@ class DataStore(Queries):
         name = "rtm.start" if "users" in answer else "rtm.connect"
 
         def work(tables: Tables) -> None:
-            cache_start(Change(tables, self_id=None, team_id=None), Fields(copy_json(answer, name), name))
+            cache_start(StoreChange(tables, self_id=None, team_id=None), Fields(copy_json(answer, name), name))
 
         await self.write(work)
         self._typing.clear()
@@ -118,8 +118,10 @@ class DataStore(Queries):
             return
         fields = Fields(copy_json(event, name), name)
 
-        def work(tables: Tables) -> Change:
-            change = Change(tables, self_id=_noted(tables, "self", self_id), team_id=_noted(tables, "team", team_id))
+        def work(tables: Tables) -> StoreChange:
+            change = StoreChange(
+                tables, self_id=_noted(tables, "self", self_id), team_id=_noted(tables, "team", team_id)
+            )
             rule(change, fields)
             return change
 
@@ -168,7 +170,7 @@ class DataStore(Queries):
             merged.append((kind, Fields(copy_json(record, name), name)))
 
         def work(tables: Tables) -> None:
-            change = Change(tables, self_id=None, team_id=None)
+            change = StoreChange(tables, self_id=None, team_id=None)
             for kind, fields in merged:
                 change.upsert(kind, fields)
 
@@ -177,7 +179,7 @@ class DataStore(Queries):
     @checked
     async def remove(self, kind: Kind, id_: Name) -> None:
         """Forget a record, and a conversation's messages with it; nothing when it is not known."""
-        await self.write(lambda tables: Change(tables, self_id=None, team_id=None).remove(kind, id_))
+        await self.write(lambda tables: StoreChange(tables, self_id=None, team_id=None).remove(kind, id_))
 
     async def clear(self) -> None:
         """Forget everything."""
@@ -186,7 +188,7 @@ class DataStore(Queries):
 
     async def _change(self, name: str, rule: Rule, record: Mapping[str, Any]) -> None:
         fields = Fields(copy_json(record, name), name)
-        await self.write(lambda tables: rule(Change(tables, self_id=None, team_id=None), fields))
+        await self.write(lambda tables: rule(StoreChange(tables, self_id=None, team_id=None), fields))
 
 
 _ID = required_constraint(str | None)

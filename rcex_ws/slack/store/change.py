@@ -10,10 +10,10 @@ from typing import Any
 from rcex_ws.slack.store.fields import Fields
 from rcex_ws.slack.store.tables import CONVERSATIONS, Kind, Tables
 
-__all__ = ["Change"]
+__all__ = ["StoreChange"]
 
 
-class Change:
+class StoreChange:
     """Change the model; all of it happens, or nothing.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from rcex_ws.readers import read_digits
-from rcex_ws.slack.store.change import Change, check_message
+from rcex_ws.slack.store.change import StoreChange, check_message
 from rcex_ws.slack.store.fields import Fields
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 _Reaction = dict[str, Any]
 
 
-def add_message(change: Change, event: Fields) -> None:
+def add_message(change: StoreChange, event: Fields) -> None:
     """Append a message, an answer in a thread too."""
     # Slack's page of message_replied: as it is dispatched it lacks its subtype.
     if event.data.get("hidden") and "subtype" not in event.data and "message" in event.data:
@@ -39,7 +39,7 @@ def add_message(change: Change, event: Fields) -> None:
         change.add_message(event.key("channel"), event)
 
 
-def count_reply(change: Change, event: Fields) -> None:
+def count_reply(change: StoreChange, event: Fields) -> None:
     """Note the number of replies at the message that they answer, append the event."""
     message = event.optional_nested("message")
     if message is not None:
@@ -47,10 +47,10 @@ def count_reply(change: Change, event: Fields) -> None:
     change.add_message(event.key("channel"), event)
 
 
-def describe_by_message(what: Literal["topic", "purpose"]) -> Callable[[Change, Fields], None]:
+def describe_by_message(what: Literal["topic", "purpose"]) -> Callable[[StoreChange, Fields], None]:
     """Make a rule that sets the topic or the purpose, and appends the message."""
 
-    def rule(change: Change, event: Fields) -> None:
+    def rule(change: StoreChange, event: Fields) -> None:
         check_message(event)
         text = event.optional_text(what)
         if text is not None:
@@ -62,7 +62,7 @@ def describe_by_message(what: Literal["topic", "purpose"]) -> Callable[[Change, 
     return rule
 
 
-def rename_by_message(change: Change, event: Fields) -> None:
+def rename_by_message(change: StoreChange, event: Fields) -> None:
     """Set the name, append the message."""
     check_message(event)
     name = event.optional_text("name")
@@ -71,10 +71,10 @@ def rename_by_message(change: Change, event: Fields) -> None:
     add_message(change, event)
 
 
-def archive_by_message(*, is_archived: bool) -> Callable[[Change, Fields], None]:
+def archive_by_message(*, is_archived: bool) -> Callable[[StoreChange, Fields], None]:
     """Make a rule that archives, or takes that back, and appends the message."""
 
-    def rule(change: Change, event: Fields) -> None:
+    def rule(change: StoreChange, event: Fields) -> None:
         check_message(event)
         change.update_conversation(event.key("channel"), is_archived=is_archived)
         add_message(change, event)
@@ -82,43 +82,43 @@ def archive_by_message(*, is_archived: bool) -> Callable[[Change, Fields], None]
     return rule
 
 
-def join_by_message(change: Change, event: Fields) -> None:
+def join_by_message(change: StoreChange, event: Fields) -> None:
     """Add a member, append the message."""
     check_message(event)
     change.add_member(event.key("channel"), event.key("user"))
     add_message(change, event)
 
 
-def leave_by_message(change: Change, event: Fields) -> None:
+def leave_by_message(change: StoreChange, event: Fields) -> None:
     """Remove a member, append the message."""
     check_message(event)
     change.remove_member(event.key("channel"), event.key("user"))
     add_message(change, event)
 
 
-def change_message(change: Change, event: Fields) -> None:
+def change_message(change: StoreChange, event: Fields) -> None:
     """Replace the message that was edited, append the event."""
     change.replace_message(event.key("channel"), event.nested("message"))
     add_message(change, event)
 
 
-def delete_message(change: Change, event: Fields) -> None:
+def delete_message(change: StoreChange, event: Fields) -> None:
     """Remove the message that was deleted, append the event."""
     change.tables.remove(event.key("channel"), event.key("deleted_ts"))
     add_message(change, event)
 
 
-def reaction_added(change: Change, event: Fields) -> None:
+def reaction_added(change: StoreChange, event: Fields) -> None:
     """Count one more of a reaction, unless this user has it already."""
     _react(change, event, _with_user)
 
 
-def reaction_removed(change: Change, event: Fields) -> None:
+def reaction_removed(change: StoreChange, event: Fields) -> None:
     """Count one less of a reaction; at 0 it goes. What is not there cannot be removed."""
     _react(change, event, _without_user)
 
 
-def _react(change: Change, event: Fields, count: Callable[[_Reaction, str], _Reaction]) -> None:
+def _react(change: StoreChange, event: Fields, count: Callable[[_Reaction, str], _Reaction]) -> None:
     item = event.nested("item")
     if item.text("type") != "message":  # the model holds no files
         return

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from rcex_ws.slack.store.tables import NEVER, Kind, field_of, is_unread
 
-__all__ = ["Bot", "Channel", "Record", "Team", "User"]
+__all__ = ["BotInfo", "Channel", "Record", "Team", "User"]
 
 
 class Record(Mapping[str, Any]):
@@ -106,7 +106,7 @@ class User(Record):
         return self._object("prefs")
 
 
-class Bot(Record):
+class BotInfo(Record):
     """An integration that posts."""
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from rcex_ws.options import checked
-from rcex_ws.slack.store.models import Bot, Channel, Team, User
+from rcex_ws.slack.store.models import BotInfo, Channel, Team, User
 from rcex_ws.slack.store.tables import CONVERSATIONS, NEVER, Field, Kind, Tables
 
 __all__ = ["Queries"]
@@ -119,28 +119,28 @@ class Queries(ABC):
         return await self.read(work)
 
     @checked
-    async def bot(self, id_: str) -> Bot | None:
+    async def bot(self, id_: str) -> BotInfo | None:
         """Give a bot."""
         return await self.read(lambda tables: _bot(tables.get("bot", id_)))
 
     @checked
-    async def bot_by_name(self, name: str) -> Bot | None:
+    async def bot_by_name(self, name: str) -> BotInfo | None:
         """Give a bot by name."""
         return await self.read(lambda tables: _bot(tables.find("bot", "name", name)))
 
     @checked
-    async def bot_by_user_id(self, user_id: str) -> Bot | None:
+    async def bot_by_user_id(self, user_id: str) -> BotInfo | None:
         """Give the bot behind a bot user."""
 
-        def work(tables: Tables) -> Bot | None:
+        def work(tables: Tables) -> BotInfo | None:
             user = _user(tables.get("user", user_id))
             return None if user is None or user.bot_id is None else _bot(tables.get("bot", user.bot_id))
 
         return await self.read(work)
 
-    async def bots(self) -> list[Bot]:
+    async def bots(self) -> list[BotInfo]:
         """Give all bots."""
-        return await self.read(lambda tables: [Bot(record) for record in tables.all("bot")])
+        return await self.read(lambda tables: [BotInfo(record) for record in tables.all("bot")])
 
     @checked
     async def team(self, id_: str) -> Team | None:
@@ -184,8 +184,8 @@ def _user(record: Mapping[str, Any] | None) -> User | None:
     return None if record is None else User(record)
 
 
-def _bot(record: Mapping[str, Any] | None) -> Bot | None:
-    return None if record is None else Bot(record)
+def _bot(record: Mapping[str, Any] | None) -> BotInfo | None:
+    return None if record is None else BotInfo(record)
 
 
 def _conversation(tables: Tables, kind: Kind, record: Mapping[str, Any] | None) -> Channel | None:

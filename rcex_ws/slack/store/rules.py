@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from rcex_ws.slack.store.change import Change
+from rcex_ws.slack.store.change import StoreChange
 from rcex_ws.slack.store.fields import Fields
 from rcex_ws.slack.store.message_rules import (
     add_message,
@@ -29,7 +29,7 @@ from rcex_ws.slack.store.tables import Kind
 __all__ = ["RULES", "Rule", "cache_start", "rule_name"]
 
 #: Changes the model by one event.
-Rule = Callable[[Change, Fields], None]
+Rule = Callable[[StoreChange, Fields], None]
 
 #: Lists of an rtm.start answer; multi-person dms are groups.
 _LISTS: Mapping[str, Kind] = {
@@ -42,7 +42,7 @@ _LISTS: Mapping[str, Kind] = {
 }
 
 
-def cache_start(change: Change, answer: Fields) -> None:
+def cache_start(change: StoreChange, answer: Fields) -> None:
     """Take the answer of rtm.start or rtm.connect.
 
     What the answer lists replaces what was known, history included. rtm.connect lists nothing: what is known of the
@@ -89,7 +89,7 @@ def _upsert(kind: Kind, name: str) -> Rule:
 def _joined(kind: Kind, *, anew: bool) -> Rule:
     """Make a rule for where we have come to be a member: the object that comes with it need not say so."""
 
-    def rule(change: Change, event: Fields) -> None:
+    def rule(change: StoreChange, event: Fields) -> None:
         channel = event.nested("channel")
         if anew:
             change.set(kind, channel)
@@ -103,29 +103,29 @@ def _joined(kind: Kind, *, anew: bool) -> Rule:
 
 
 def _flag(name: str, value: bool) -> Rule:
-    def rule(change: Change, event: Fields) -> None:
+    def rule(change: StoreChange, event: Fields) -> None:
         change.update_conversation(event.key("channel"), **{name: value})
 
     return rule
 
 
-def _deleted(change: Change, event: Fields) -> None:
+def _deleted(change: StoreChange, event: Fields) -> None:
     id_ = event.key("channel")
     change.remove(change.tables.kind_of(id_) or "channel", id_)
 
 
-def _rename(change: Change, event: Fields) -> None:
+def _rename(change: StoreChange, event: Fields) -> None:
     channel = event.nested("channel")
     id_ = channel.key("id")
     by_letter: dict[str, Kind] = {"G": "group", "D": "dm"}
     change.upsert(change.tables.kind_of(id_) or by_letter.get(id_[0], "channel"), channel)
 
 
-def _channel_left(change: Change, event: Fields) -> None:
+def _channel_left(change: StoreChange, event: Fields) -> None:
     change.remove_member(event.key("channel"), change.self_id)
 
 
-def _group_left(change: Change, event: Fields) -> None:
+def _group_left(change: StoreChange, event: Fields) -> None:
     id_ = event.key("channel")
     change.remove_member(id_, change.self_id)
     known = change.conversation(id_)
@@ -133,49 +133,49 @@ def _group_left(change: Change, event: Fields) -> None:
         change.update(known[0], id_, is_archived=True)
 
 
-def _marked(change: Change, event: Fields) -> None:
+def _marked(change: StoreChange, event: Fields) -> None:
     # What is unread follows from `last_read` and the history, so there is nothing to recalculate.
     change.update_conversation(event.key("channel"), last_read=event.key("ts"))
 
 
-def _member_joined(change: Change, event: Fields) -> None:
+def _member_joined(change: StoreChange, event: Fields) -> None:
     change.add_member(event.key("channel"), event.key("user"))
 
 
-def _member_left(change: Change, event: Fields) -> None:
+def _member_left(change: StoreChange, event: Fields) -> None:
     change.remove_member(event.key("channel"), event.key("user"))
 
 
-def _typing(change: Change, event: Fields) -> None:
+def _typing(change: StoreChange, event: Fields) -> None:
     channel, user = event.key("channel"), event.key("user")
     if change.tables.kind_of(channel) is not None and change.tables.get("user", user) is not None:
         change.typing.append((channel, user))
 
 
-def _presence(change: Change, event: Fields) -> None:
+def _presence(change: StoreChange, event: Fields) -> None:
     presence = event.text("presence")
     # With batch_presence_aware one event tells of many users.
     for user in event.keys("users") if event.data.get("users") is not None else [event.key("user")]:
         change.update("user", user, presence=presence)
 
 
-def _own_presence(change: Change, event: Fields) -> None:
+def _own_presence(change: StoreChange, event: Fields) -> None:
     change.update("user", change.self_id, presence=event.text("presence"))
 
 
-def _own_pref(change: Change, event: Fields) -> None:
+def _own_pref(change: StoreChange, event: Fields) -> None:
     change.set_pref("user", change.self_id, event.text("name"), event.present("value"))
 
 
-def _team_rename(change: Change, event: Fields) -> None:
+def _team_rename(change: StoreChange, event: Fields) -> None:
     change.update("team", change.team_id, name=event.text("name"))
 
 
-def _team_domain(change: Change, event: Fields) -> None:
+def _team_domain(change: StoreChange, event: Fields) -> None:
     change.update("team", change.team_id, domain=event.text("domain"), url=event.text("url"))
 
 
-def _team_pref(change: Change, event: Fields) -> None:
+def _team_pref(change: StoreChange, event: Fields) -> None:
     change.set_pref("team", change.team_id, event.text("name"), event.present("value"))
 
 

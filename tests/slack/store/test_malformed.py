@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rcex_ws import ConfigurationError, RcexError
-from rcex_ws.slack.store import Change, DataStore, DataStoreError, Fields, MemoryDataStore
+from rcex_ws.slack.store import DataStore, DataStoreError, Fields, MemoryDataStore, StoreChange
 
 ME, BOB = "U1", "U2"
 
@@ -135,7 +135,7 @@ async def test_odd_json_comes_back_as_it_was(store: DataStore) -> None:
 
 
 async def test_a_rule_of_mine_is_followed_by_this_store_only(store: DataStore, start: dict[str, Any]) -> None:
-    def pinned(change: Change, event: Fields) -> None:
+    def pinned(change: StoreChange, event: Fields) -> None:
         known = change.conversation(event.key("channel"))
         assert known is not None
         kind, record = known
@@ -155,7 +155,7 @@ async def test_a_rule_of_mine_is_followed_by_this_store_only(store: DataStore, s
 async def test_a_rule_can_call_the_one_it_replaces(store: DataStore) -> None:
     seen: list[str] = []
 
-    def counted(change: Change, event: Fields) -> None:
+    def counted(change: StoreChange, event: Fields) -> None:
         seen.append(event.key("ts"))
         former(change, event)
 
@@ -176,7 +176,7 @@ async def test_a_subtype_can_get_a_rule(store: DataStore) -> None:
 
 
 async def test_what_a_rule_raises_is_raised_and_its_change_undone(store: DataStore, model: Callable[..., Any]) -> None:
-    def breaks(change: Change, event: Fields) -> None:
+    def breaks(change: StoreChange, event: Fields) -> None:
         tables = change.tables
         change.set("channel", Fields({"id": "C9", "name": "nine"}, "x"))
         change.add_message("C1", Fields({"ts": "400.1", "user": BOB}, "x"))
@@ -208,7 +208,7 @@ async def test_what_a_rule_raises_is_raised_and_its_change_undone(store: DataSto
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 async def test_a_full_history_is_undone_too(new_store: Callable[..., DataStore], start: Any, kind: str) -> None:
-    def breaks(change: Change, event: Fields) -> None:
+    def breaks(change: StoreChange, event: Fields) -> None:
         for number in range(7):
             change.add_message("C1", Fields({"ts": f"400.{number}", "user": BOB}, "x"))
         raise LookupError
@@ -227,7 +227,7 @@ async def test_a_full_history_is_undone_too(new_store: Callable[..., DataStore],
 
 
 async def test_a_rule_must_not_wait(store: DataStore) -> None:
-    async def waits(change: Change, event: Fields) -> None: ...
+    async def waits(change: StoreChange, event: Fields) -> None: ...
 
     with pytest.raises(ConfigurationError, match="rule: expected a function that is not async"):
         store.register("x", waits)  # type: ignore[arg-type]

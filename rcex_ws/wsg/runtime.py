@@ -24,10 +24,10 @@ from rcex_ws.rest.binding import Owner, owner_of
 from rcex_ws.secret import redact
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import Announcer
-from rcex_ws.wsg.completeness import Completeness, Loss, gap_between
-from rcex_ws.wsg.conversation import Common
+from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
+from rcex_ws.wsg.conversation import WsgShared
 from rcex_ws.wsg.driver import WsgDriver
-from rcex_ws.wsg.frames import Frame, Wsc
+from rcex_ws.wsg.frames import Wsc, WsgFrame
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
 from rcex_ws.wsg.models import SubscriptionState
@@ -40,24 +40,24 @@ from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
 from rcex_ws.wsg.subscriptions import Subscriptions
-from rcex_ws.wsg.watch import Watch
+from rcex_ws.wsg.telemetry import Telemetry
 
-__all__ = ["Engine"]
+__all__ = ["WsgRuntime"]
 
 
-class Engine:
+class WsgRuntime:
     """Run one life.
 
     Args:
         rc: the client.
         emitter: runs the handlers of lifecycle events; outlives this.
         settings: the options.
-        watch: what the operator sees; outlives this.
+        telemetry: what the operator sees; outlives this.
         store: where the session is kept, or None.
         open_socket: opens a WebSocket.
 
     Attributes:
-        watch: as given.
+        telemetry: as given.
         rest: REST over the socket.
         session: the recovery token, and what is known of an outage.
         subscriptions: the one subscription.
@@ -70,39 +70,39 @@ class Engine:
         rc: RingCentral,
         emitter: EventEmitter,
         settings: Settings,
-        watch: Watch,
+        telemetry: Telemetry,
         *,
         store: SessionStore | None,
         open_socket: Opener,
     ) -> None:
         self._rc = rc
         self._settings = settings
-        self.watch = watch
-        watch.begin_life()
+        self.telemetry = telemetry
+        telemetry.begin_life()
         self._consumers: list[tuple[Subscription, Child]] = []  # those with a callback
         self._all_delivered = False  # as far as closing has found
         self.session = Session()
-        self._account = Completeness(ServerClock(time.time(), now()))
+        self._completeness = Completeness(ServerClock(time.time(), now()))
         self._announcer = Announcer(
-            emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch, watch=watch
+            emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch, telemetry=telemetry
         )
-        self._table: RequestTable[Frame] = RequestTable(watch=lambda: self.life.watch_deadlines(self._table))
-        self.rest = RestTransport(self._table, rc.server, watch)
+        self._table: RequestTable[WsgFrame] = RequestTable(watch=lambda: self.life.watch_deadlines(self._table))
+        self.rest = RestTransport(self._table, rc.server, telemetry)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()
         self._inbox = Inbox(
             machine,
-            self._account,
+            self._completeness,
             self._announcer,
             on_take=None if store is None else self.touch,
             max_messages=settings.max_pending,
             max_bytes=settings.max_pending_bytes,
-            watch=watch,
+            telemetry=telemetry,
         )
-        api = SubscriptionApi(self._call, watch.trace)
-        self.subscriptions = Subscriptions(self, api, machine, self._inbox, self._account, self._announcer)
-        common = Common(
+        api = SubscriptionApi(self._call, telemetry.trace)
+        self.subscriptions = Subscriptions(self, api, machine, self._inbox, self._completeness, self._announcer)
+        shared = WsgShared(
             session=self.session,
-            account=self._account,
+            completeness=self._completeness,
             table=self._table,
             inbox=self._inbox,
             subscriptions=self.subscriptions,
@@ -113,9 +113,9 @@ class Engine:
             on_frame=None if store is None else self.touch,
             suspended=self._suspended,
             show=_show if settings.debug_mode else None,
-            watch=watch,
+            telemetry=telemetry,
         )
-        self._driver = WsgDriver(rc, common, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size)
+        self._driver = WsgDriver(rc, shared, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size)
         self.supervisor = Supervisor(
             self._driver,
             auto_reconnect=settings.auto_recover,
@@ -124,11 +124,11 @@ class Engine:
             heartbeat_timeout=settings.heartbeat_timeout,
             reconnect_delays=settings.reconnect_delays,
             open_socket=open_socket,
-            log=watch.log.of(logging.getLogger("rcex_ws.connection")),
-            trace=watch.trace,
+            log=telemetry.log.of(logging.getLogger("rcex_ws.connection")),
+            trace=telemetry.trace,
         )
         self.life = Life(self.supervisor, close_timeout=settings.close_timeout, root=rc.tasks)
-        self._keeper = None if store is None else Keeper(store, common, lambda: self.heard_at, self._whose)
+        self._keeper = None if store is None else Keeper(store, shared, lambda: self.heard_at, self._whose)
 
     # -- starting --------------------------------------------------------------------------------------------------
 
@@ -150,8 +150,8 @@ class Engine:
         if wsc_token is not None and self.session.outage is None:
             self.session.wsc = Wsc(wsc_token)
             self.session.begin_outage(Outage(lost_at=None, clean=None))
-            self.watch.begin_recovery("restart")
-            self._account.resume(Loss(-math.inf))
+            self.telemetry.begin_recovery("restart")
+            self._completeness.resume(OpenGap(-math.inf))
             self.subscriptions.resume_blind()
         await self.life.start()
         if self._keeper is not None:
@@ -181,7 +181,7 @@ class Engine:
 
     def moment(self) -> Moment:
         """Give the server's time."""
-        return self._account.clock.at(now())
+        return self._completeness.clock.at(now())
 
     def check_home(self) -> None:
         """Raise `WrongEventLoop` when the caller is not where the client lives."""
@@ -269,7 +269,7 @@ class Engine:
                 await self._driver.ask_the_time()
             except Exception as exc:  # noqa: BLE001 - of a middleware, say; the next call will meet it again
                 text = exc if isinstance(exc, RcexError) else type(exc).__name__
-                self.watch.log.warning("the server was not reached after a suspend: %s", text)
+                self.telemetry.log.warning("the server was not reached after a suspend: %s", text)
 
         self.life.spawn(check, "check after a suspend")
 
@@ -311,7 +311,7 @@ class Engine:
                 if self._keeper is not None:
                     await self._keeper.close(keep_session=keep_session, all_delivered=self._all_delivered)
             finally:
-                self.watch.end_recovery("closed")
+                self.telemetry.end_recovery("closed")
                 self.subscriptions.close(state)
 
         await self.life.close(farewell=farewell, drain=self._drain, last=last, quiet=quiet)
@@ -325,10 +325,10 @@ class Engine:
                 try:
                     await self._rc.send(request, transport=way)
                 except RestError as exc:
-                    self.watch.log.info("a subscription was not deleted: %s", exc)
+                    self.telemetry.log.info("a subscription was not deleted: %s", exc)
                 except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not stop closing
                     text = exc if isinstance(exc, RcexError) else type(exc).__name__
-                    self.watch.log.info("a subscription was not deleted that way: %s", text)
+                    self.telemetry.log.info("a subscription was not deleted that way: %s", text)
                     continue
                 break
 

@@ -13,7 +13,7 @@ from rcex_ws.named_log import NamedLog
 from rcex_ws.trace import Span, Step, Trace, Tracer
 from rcex_ws.wsg.models import Gap, Outcome, Recovery
 
-__all__ = ["Stats", "Watch"]
+__all__ = ["Stats", "Telemetry"]
 
 
 class Stats(Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     heartbeat_round_trip: float | None
 
 
-class Watch:
+class Telemetry:
     """Count, trace and log for one extension. What the queues count is read there, not counted twice.
 
     Args:

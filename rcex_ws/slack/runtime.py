@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rcex_ws.connection import AnswerHeartbeat, EventEmitter, Heartbeat, Life, Opener, State, Supervisor
-from rcex_ws.slack.conversation import Common
+from rcex_ws.slack.conversation import SlackShared
 from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.driver import SlackDriver
 from rcex_ws.slack.feed import Feed
@@ -20,10 +20,10 @@ from rcex_ws.slack.web import WebApi
 from rcex_ws.tasks import Child
 from rcex_ws.trace import Tracer
 
-__all__ = ["Engine"]
+__all__ = ["SlackRuntime"]
 
 
-class Engine:
+class SlackRuntime:
     """Run one life.
 
     Args:
@@ -65,14 +65,14 @@ class Engine:
             watch=lambda: self.life.watch_deadlines(self.messages.table),
             log=log,
         )
-        self.common = Common(
+        self.shared = SlackShared(
             feed=self.feed,
             messages=self.messages,
             goodbye=lambda: self.supervisor.replace() if settings.auto_reconnect else None,
             closing=lambda: self.life.closing,
             replay_window=settings.replay_window,
         )
-        driver = SlackDriver(api, self.common, settings, start_options, proxy=proxy, ssl_context=ssl_context)
+        driver = SlackDriver(api, self.shared, settings, start_options, proxy=proxy, ssl_context=ssl_context)
         by_replies = settings.monitor == "replies"
         # By traffic the time-out counts from the last sign of life; the ping goes out one interval after that.
         timeout = settings.pong_timeout if by_replies else settings.pong_timeout - settings.ping_interval
