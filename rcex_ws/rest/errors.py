@@ -8,13 +8,11 @@ token can leak through an error.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rcex_ws.errors import NotJSON, RcexError
 from rcex_ws.readers import printable, read_retry_after
-
-if TYPE_CHECKING:
-    from rcex_ws.rest.message import Response
+from rcex_ws.rest.message import Response
 
 __all__ = ["LoginRefused", "RestError"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import Any, NoReturn, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -17,20 +17,27 @@ from msgspec import UNSET
 
 from rcex_ws.address import encode_path
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.headers import check_headers, is_token
-from rcex_ws.options import LONGEST, Seconds, refusal, required_constraint
+from rcex_ws.headers import is_token
+from rcex_ws.options import Seconds, refusal, required_constraint
 from rcex_ws.readers import is_text
 from rcex_ws.secret import Secret, plain
 
-if TYPE_CHECKING:
-    from rcex_ws.rest.message import Request
-
-__all__ = ["check_params", "check_request", "check_segment", "encode_json"]
+__all__ = [
+    "METHODS",
+    "check_body",
+    "check_method",
+    "check_params",
+    "check_segment",
+    "check_timeout",
+    "encode_json",
+    "encoded_path",
+    "path_text",
+]
 
 #: A space or a control character, for which URLs have no place; a `#` begins what is never sent.
 _NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\#]")
 
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 #: Python writes no whole number of some thousand digits.
 _MOST_BITS = 4096
@@ -46,27 +53,6 @@ _encode = msgspec.json.Encoder(enc_hook=_enc_hook).encode
 
 _FILES = "expected {name: file} or [(name, file)]"
 _QUERY = "text, numbers, True, False or None, or a list of these"
-
-
-def check_request(request: Request) -> None:
-    """Refuse what cannot be sent, and encode the path.
-
-    Raises:
-        ConfigurationError: names the argument, and quotes nothing that may be a secret.
-    """
-    # Once per call: what is as it nearly always is, is told by one comparison each.
-    method, path, timeout = request.method, request.path, request.timeout
-    if type(method) is not str or method not in _METHODS:
-        _check_method(method)
-    request.path = _checked_path(path) if type(path) is str else _check_path(path)
-    if type(timeout) is not float or not 0.0 < timeout <= LONGEST:
-        _check_timeout(timeout)
-    if (headers := request.headers) or type(headers) is not dict:
-        check_headers(headers)
-    if request.params is not None:
-        check_params("params", request.params)
-    if request.data is not None or request.files is not None or request.content is not None:
-        _check_body(request)
 
 
 def encode_json(value: object) -> bytes:
@@ -96,7 +82,12 @@ def check_segment(id: object) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _checked_path(path: str) -> str:
+def encoded_path(path: str) -> str:
+    """Return the path of a call as it is sent: in ASCII.
+
+    Raises:
+        ConfigurationError: it is neither a path nor an http(s) URL, or would lead elsewhere than it says.
+    """
     if not path.startswith(("/", "https://", "http://")):
         raise ConfigurationError("path: expected one that begins with a slash, or an absolute http(s) URL")
     if _NOT_IN_PATHS.search(path) or not is_text(path):
@@ -115,18 +106,33 @@ def _checked_path(path: str) -> str:
     return encode_path(path)
 
 
-def _check_path(path: object) -> str:
+def path_text(path: object) -> str:
+    """Return the text of what was passed as a path; a member of an enum is one.
+
+    Raises:
+        ConfigurationError: it is no text.
+    """
     if not isinstance(path, str):
         _refuse("path", "expected a path such as /restapi/v1.0/account/~", path)
-    return _checked_path(str.__str__(path))  # of a subclass its text: not all ways take one
+    return str.__str__(path)  # of a subclass its text: not all ways take one
 
 
-def _check_method(method: object) -> None:
+def check_method(method: object) -> None:
+    """Refuse what is no HTTP method.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
     if not is_token(method):
         _refuse("method", "expected a method such as GET", method)
 
 
-def _check_timeout(timeout: object) -> None:
+def check_timeout(timeout: object) -> None:
+    """Refuse what is no number of seconds.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
     if not _SECONDS.admits(timeout):
         raise refusal("timeout", _SECONDS, timeout)
 
@@ -160,18 +166,28 @@ def check_params(argument: str, params: object) -> None:
                 raise ConfigurationError(f"{argument}: {name}: has too many digits")
 
 
-def _check_body(request: Request) -> None:
-    if request.files is not None:
-        _check_files(request.files)
-    content = cast("object", request.content)
+def check_body(*, json: object, data: object, files: object, content: object) -> None:
+    """Refuse a body that cannot be sent, or more than one.
+
+    Args:
+        json: UNSET for none.
+        data: a form; with `files` its fields are parts.
+        files: the parts of a multipart body.
+        content: a ready body.
+
+    Raises:
+        ConfigurationError: names the argument.
+    """
+    if files is not None:
+        _check_files(files)
     if content is not None and not isinstance(content, (str, bytes)):
         _refuse("content", "expected bytes or text", content)
-    if request.data is not None:
-        _check_data(request.data)
-    given = [name for name in ("json", "data", "content") if getattr(request, name) not in (UNSET, None)]
-    if request.json is None:
+    if data is not None:
+        _check_data(data)
+    given = [name for name, value in (("data", data), ("content", content)) if value is not None]
+    if json is not UNSET:
         given.append("json")
-    if request.content is not None and request.files is not None:
+    if content is not None and files is not None:
         given.append("files")
     if len(given) > 1:
         raise ConfigurationError(f"{' and '.join(sorted(given))}: a call has one body; pass one of them")
