@@ -9,7 +9,8 @@ from rcex_ws.rest.errors import LoginRefused, RestError
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.headers import Headers
-from rcex_ws.rest.https import HTTPClient, HTTPResponse, StreamedResponse
+from rcex_ws.rest.http_library import HTTPClient, HTTPResponse
+from rcex_ws.rest.https import StreamedResponse
 from rcex_ws.rest.message import UNSET, Files, Options, Params, Request, Response, Send
 from rcex_ws.rest.oauth import generate_code_verifier
 from rcex_ws.rest.paths import PathBuilder

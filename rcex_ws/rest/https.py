@@ -6,66 +6,33 @@ Made and closed by `rcex_ws.rest.client`, called by `rcex_ws.rest.calls`. A read
 
 from __future__ import annotations
 
-import os
 import ssl
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 from weakref import WeakSet
 
-import anyio.to_thread
+import anyio
 
 from rcex_ws.address import check_server, encode_path, may_have_token
 from rcex_ws.errors import RequestTimeout, ResponseTooLarge, TransportError
 from rcex_ws.home import close_in_children
 from rcex_ws.rest.headers import Headers
-from rcex_ws.rest.message import UNSET, Files, Request, Response
-from rcex_ws.rest.outgoing import encode_json
+from rcex_ws.rest.http_body import keyword_arguments
+from rcex_ws.rest.http_library import HTTPClient, HTTPResponse, failure_of
+from rcex_ws.rest.message import Request, Response
 from rcex_ws.secret import hide
 from rcex_ws.websocket.proxies import check_proxy
 
-__all__ = ["HTTPClient", "HTTPEdge", "HTTPResponse", "StreamedResponse", "bounded"]
+__all__ = ["HTTPEdge", "StreamedResponse", "bounded"]
 
 _CLOSE_TIMEOUT = 5.0
-_LONGEST_CHAIN = 20
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: What another server that a call is redirected to may see of it: what describes the answer, and nothing else.
 _FOR_ANYONE = frozenset({"accept", "accept-language", "range", "user-agent"})
-
-
-class HTTPResponse(Protocol):
-    """What is used of an `httpx.Response`."""
-
-    @property
-    def status_code(self) -> int:
-        """The HTTP status."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers."""
-        ...
-
-    def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, decompressed."""
-        ...
-
-    async def aclose(self) -> None:
-        """Read no further, and close the connection."""
-        ...
-
-
-class HTTPClient(Protocol):
-    """What is used of an `httpx.AsyncClient`."""
-
-    def stream(self, *args: Any, **kwargs: Any) -> AbstractAsyncContextManager[HTTPResponse]:
-        """Send a request and give the answer before its body."""
-        ...
 
 
 class _OwnClient(HTTPClient, Protocol):
@@ -190,7 +157,7 @@ class HTTPEdge:
                 answer = await self._open(stack, client, request, url, headers, timeout=None)
                 content = await _read(answer, self._max_response_bytes)
             except Exception as exc:
-                if failure := _failure(client, request, url, exc):
+                if failure := failure_of(exc, client, request, url):
                     raise failure from None
                 raise
         return Response(answer.status_code, dict(answer.headers), content)
@@ -212,10 +179,10 @@ class HTTPEdge:
                 with bounded(request):
                     answer = await self._open(stack, client, request, url, headers, timeout=request.timeout)
             except Exception as exc:
-                if failure := _failure(client, request, url, exc):
+                if failure := failure_of(exc, client, request, url):
                     raise failure from None
                 raise
-            yield StreamedResponse(answer, lambda exc: _failure(client, request, url, exc), self._max_response_bytes)
+            yield StreamedResponse(answer, lambda exc: failure_of(exc, client, request, url), self._max_response_bytes)
 
     async def _open(
         self,
@@ -228,7 +195,7 @@ class HTTPEdge:
         timeout: float | None,
     ) -> HTTPResponse:
         """Send a request, and follow where a GET is redirected; the stack closes the answer."""
-        arguments = await _arguments(request, headers)
+        arguments = await keyword_arguments(request, headers)
         for _ in range(_MOST_REDIRECTS + 1):
             target = _parsed(url) if client is self._own else url
             answer = await stack.enter_async_context(
@@ -313,88 +280,3 @@ def _parsed(url: str) -> object:
     import httpx
 
     return httpx.URL(url)
-
-
-async def _arguments(request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return the body and headers as httpx's keyword arguments."""
-    arguments: dict[str, Any] = {"headers": dict(headers)}
-    if request.files is not None:
-        files = await anyio.to_thread.run_sync(_read_files, request.files)
-        if request.json is not UNSET:
-            # RingCentral's fax and MMS want the parameters as the first part.
-            files.insert(0, ("json", ("request.json", encode_json(request.json), "application/json")))
-        arguments |= {"files": files, "data": request.data}
-    elif request.json is not UNSET:
-        arguments["content"] = encode_json(request.json)
-        if request.header("Content-Type") is None:
-            arguments["headers"]["Content-Type"] = "application/json"
-    elif request.content is not None:
-        arguments["content"] = request.content
-    elif request.data is not None:
-        arguments["data"] = request.data
-    return arguments
-
-
-def _read_files(files: Files) -> list[tuple[str, object]]:
-    """Read open files whole, from their start: httpx would read them in the event loop, and only once."""
-    parts: Iterable[tuple[str, Any]] = files.items() if isinstance(files, Mapping) else files
-    return [(name, _read_file(part)) for name, part in parts]
-
-
-def _read_file(part: object) -> object:
-    if isinstance(part, tuple):
-        name, file, *rest = cast("tuple[object, ...]", part)
-        return (name, _read_content(file), *rest)
-    if hasattr(part, "read"):
-        return (Path(str(getattr(part, "name", "upload"))).name, _read_content(part))
-    return part
-
-
-def _read_content(file: Any) -> object:
-    if not hasattr(file, "read"):
-        return file
-    if hasattr(file, "seekable") and file.seekable():
-        file.seek(0)
-    return file.read()
-
-
-def _failure(client: HTTPClient, request: Request, url: str, exc: Exception) -> TransportError | None:
-    """Return our error for one of the HTTP library's, None for anything else.
-
-    The library's text is left out: it may quote a header (h11 does, with the bearer) or the URL.
-    """
-    # A UnicodeError is that of a host, also of a redirection's that is not followed: httpx looks at it all the same.
-    if isinstance(exc, TransportError) or not isinstance(exc, (OSError, UnicodeError, *_library_errors(client))):
-        return None
-    reason = _reason(exc) or type(exc).__name__
-    if (sentence := getattr(exc, "sentence", None)) is None:
-        sentence = f"no answer from {urlsplit(url).hostname}: {reason}"
-    elif getattr(exc, "unreachable", False):  # a proxy's failure has words of its own, which name it
-        sentence += f": {reason}"
-    text = f"{request}: {sentence}"
-    # ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout: the names are the same in httpx and httpx2.
-    return RequestTimeout(text) if type(exc).__name__.endswith("Timeout") else TransportError(text)
-
-
-def _library_errors(client: HTTPClient) -> list[type[Exception]]:
-    """Return the bases of the errors of the library that made the client; it need not be httpx."""
-    packages = {cls.__module__.partition(".")[0] for cls in type(client).__mro__}
-    names = ("RequestError", "InvalidURL")
-    errors: list[Any] = [getattr(sys.modules.get(package), name, None) for package in packages for name in names]
-    return [error for error in errors if isinstance(error, type) and issubclass(error, Exception)]
-
-
-def _reason(exc: BaseException | None) -> str | None:
-    """Return OpenSSL's or the operating system's words for the failure, which hold no secret."""
-    for _ in range(_LONGEST_CHAIN):  # bounded: `raise ... from` can close a circle
-        if exc is None:
-            break
-        if isinstance(exc, ssl.SSLError):  # its errno is OpenSSL's, not the system's
-            return f"TLS: {getattr(exc, 'verify_message', None) or exc.reason or type(exc).__name__}"
-        if isinstance(exc, OSError) and exc.errno:
-            return os.strerror(exc.errno) if exc.errno > 0 else exc.strerror  # negative: of the name service
-        if isinstance(exc, BaseExceptionGroup):  # trio's, one for each address it tried
-            exc = cast("BaseExceptionGroup[BaseException]", exc).exceptions[0]
-        else:
-            exc = exc.__cause__ or exc.__context__
-    return None

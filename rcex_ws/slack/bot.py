@@ -30,7 +30,7 @@ from rcex_ws.callback import (
 from rcex_ws.connection import call
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.options import Credential, Seconds, ServerUrl, checked
-from rcex_ws.rest.https import HTTPClient
+from rcex_ws.rest.http_library import HTTPClient
 from rcex_ws.slack.bot_slack import BotSlack
 from rcex_ws.slack.directory import Directory, FillStore
 from rcex_ws.slack.errors import BadFrame

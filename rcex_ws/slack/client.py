@@ -41,7 +41,7 @@ from rcex_ws.options import (
     refusal,
     required_constraint,
 )
-from rcex_ws.rest.https import HTTPClient
+from rcex_ws.rest.http_library import HTTPClient
 from rcex_ws.secret import hide
 from rcex_ws.slack.directory import FillStore
 from rcex_ws.slack.feed import running_feed

@@ -20,7 +20,8 @@ from rcex_ws.address import check_server, told_address
 from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
 from rcex_ws.options import Credential, Name, Seconds, ServerUrl, Wait, checked, trimmed
 from rcex_ws.readers import read_retry_after
-from rcex_ws.rest.https import HTTPClient, HTTPEdge, bounded
+from rcex_ws.rest.http_library import HTTPClient
+from rcex_ws.rest.https import HTTPEdge, bounded
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.user_agent import user_agent
 from rcex_ws.secret import Secret, hide
