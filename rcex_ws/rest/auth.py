@@ -28,7 +28,6 @@ logger = logging.getLogger("rcex_ws.rest")
 
 # The old refresh token works for about 10 s after its use, so one lost answer must be noticed early.
 _GRANT_TIMEOUT = 15.0
-_RETRY_FIRST, _RETRY_LONGEST = 2.0, 300.0
 
 _IN_BETWEEN = "; something in between may have answered, such as a captive portal or a proxy: check `server`"
 
@@ -43,6 +42,10 @@ class Auth:
         keeper: keeps the session where it survives the process.
         timeout: seconds for one call, at most.
         send: sends a call of the application, without bearer; returns any answer.
+
+    Attributes:
+        token: the session's, None when nobody is logged in.
+        changed: set when the token is replaced; then there is a new one.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Auth:
         self._login: str | None = None  # who logged in, None = not known
         self._granted_at: float | None = None  # by the loop's clock; None for a token that was not granted here
         self._lock = anyio.Lock()  # one login, refresh or revoke at a time
-        self._changed = Signal()
+        self.changed = Signal()
         self._failures = 0  # renewals that failed
         self._failure: RcexError | None = None  # why the last one did; LoginRefused stays until the token changes
 
@@ -160,28 +163,6 @@ class Auth:
                 await self._call(oauth.REVOKE_PATH, {"token": hide(token.access_token)})
             finally:
                 await self._keeper.clear()
-
-    async def keep_fresh(self) -> None:
-        """Renew each token before it ends, for ever; sleep in between."""
-        failures, retry_after = 0, 0.0
-        while True:
-            token, changed = self.token, self._changed
-            if token is None or token.renew_at is None or not self.renewable(token):
-                await changed.wait()
-                continue
-            with anyio.move_on_after(max(token.renew_at - time.time(), _pause(failures), retry_after)):
-                await changed.wait()
-                failures, retry_after = 0, 0.0
-                continue
-            try:
-                await self.renew(token)
-            except RcexError as exc:
-                if exc.retryable:
-                    failures, retry_after = failures + 1, exc.retry_after or 0.0
-                    logger.warning("renewing the token failed %s times, it will be tried again: %s", failures, exc)
-                else:
-                    logger.error("the session has ended and cannot be renewed, log in anew: %s", exc)  # noqa: TRY400
-                    await changed.wait()
 
     async def refresh(self) -> Token:
         """Renew the token now.
@@ -293,11 +274,5 @@ class Auth:
 
     def _take(self, token: Token | None, *, granted_at: float | None = None) -> None:
         self.token, self._failure, self._granted_at = token, None, granted_at
-        self._changed.set()
-        self._changed = Signal()
-
-
-def _pause(failures: int) -> float:
-    """Return the least seconds between two tries of the timer."""
-    doublings = min(failures - 1, 10)  # after some days the number would not fit a float
-    return min(_RETRY_FIRST * 2**doublings, _RETRY_LONGEST) if failures else 0.0
+        self.changed.set()
+        self.changed = Signal()

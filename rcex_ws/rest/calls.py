@@ -5,7 +5,7 @@ Made and called by `rcex_ws.rest.client`. It decides which calls are RingCentral
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from rcex_ws.rest.errors import RestError
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.https import HTTPEdge, StreamedResponse, bounded
+from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Request, Response, Send
 from rcex_ws.rest.token import Token
 from rcex_ws.rest.url import build_url
@@ -35,7 +36,7 @@ class Calls:
         auth: gives and renews the token.
         gate: holds calls back.
         https: the transport at the end of the chain.
-        extensions: the client's, in order of installation; the list may change between calls.
+        lifecycle: knows the extensions; they may change between calls.
         home: refuses calls from elsewhere.
 
     Attributes:
@@ -50,7 +51,7 @@ class Calls:
         auth: Auth,
         gate: RateGate,
         https: HTTPEdge,
-        extensions: Sequence[Extension],
+        lifecycle: Lifecycle,
         home: Home,
     ) -> None:
         self._server = server
@@ -58,22 +59,18 @@ class Calls:
         self._auth = auth
         self._gate = gate
         self._https = https
-        self._extensions = extensions
+        self._lifecycle = lifecycle
         self._home = home
         self._clock: Callable[[], float] | None = None  # of the one loop that `home` allows
-        self._middlewares: Sequence[Extension] = ()
         self.by_https = 0
-
-    def find_middlewares(self) -> None:
-        """Look anew which extensions are middlewares; called when their list has changed."""
-        self._middlewares = [one for one in self._extensions if type(one).handle is not Extension.handle]
 
     def send(self, request: Request, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
         """Send a call the whole way; see `RingCentral.send`."""
         final = self._send_by_first if transport is None else partial(_send_by, transport)
-        if not self._middlewares:
+        middlewares = self._lifecycle.middlewares
+        if not middlewares:
             return self._perform(final, request)
-        return self._send_through(self._middlewares, partial(self._perform_checked, final), request)
+        return self._send_through(middlewares, partial(self._perform_checked, final), request)
 
     async def _send_through(self, middlewares: Iterable[Extension], call_next: Send, request: Request) -> Response:
         self._home.check()
@@ -142,7 +139,7 @@ class Calls:
 
     def _send_by_first(self, request: Request, *, start: int = 0) -> Awaitable[Response]:
         """Send by the first extension from `start` on that takes the call, else by HTTPS."""
-        extensions = self._extensions
+        extensions = self._lifecycle.extensions
         for index in range(start, len(extensions)):
             extension = extensions[index]
             if extension.enabled and extension.takes(request):

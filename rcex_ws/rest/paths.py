@@ -7,15 +7,13 @@ verbs, which go the client's whole way.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 from urllib.parse import quote
 
 from rcex_ws.errors import UnknownName
+from rcex_ws.rest.core import CoreClient
 from rcex_ws.rest.message import Options, Response
 from rcex_ws.rest.outgoing import check_segment
-
-if TYPE_CHECKING:
-    from rcex_ws.rest.client import RingCentral
 
 __all__ = ["PathBuilder"]
 
@@ -37,7 +35,7 @@ class PathBuilder:
 
     __slots__ = ("_path", "_rc")
 
-    def __init__(self, rc: RingCentral, path: str) -> None:
+    def __init__(self, rc: CoreClient, path: str) -> None:
         self._rc = rc
         self._path = path
 

@@ -21,6 +21,7 @@ DAY = 86400.0
 JUMPS = [30 * DAY, 3600.0, -3600.0, -30 * DAY]
 MODULES = [
     "rest.auth",
+    "rest.renewal",
     "rest.keeper",
     "rest.errors",
     "rest.gate",

@@ -242,7 +242,7 @@ async def test_without_extension_there_is_no_timer(make_client, token):
 
 
 async def test_the_timer_tries_again_with_growing_delays(make_client, api, ended, monkeypatch, caplog):
-    monkeypatch.setattr("rcex_ws.rest.auth._RETRY_FIRST", 0.01)
+    monkeypatch.setattr("rcex_ws.rest.renewal._RETRY_FIRST", 0.01)
     done = anyio.Event()
     times = []
 
@@ -264,7 +264,7 @@ async def test_the_timer_tries_again_with_growing_delays(make_client, api, ended
 
 
 async def test_the_timer_waits_as_long_as_the_server_asks(make_client, api, ended, monkeypatch):
-    monkeypatch.setattr("rcex_ws.rest.auth._RETRY_FIRST", 0.001)
+    monkeypatch.setattr("rcex_ws.rest.renewal._RETRY_FIRST", 0.001)
     done = anyio.Event()
     times = []
 

@@ -1,0 +1,141 @@
+"""The life of one client: extensions are installed into it, then it is closed, once, with all that belongs to it.
+
+Made by `rcex_ws.rest.client`; `rcex_ws.rest.calls` reads which extensions are installed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import anyio
+
+from rcex_ws.errors import ConfigurationError, NotConnected
+from rcex_ws.loop import Signal
+from rcex_ws.rest.extension import Extension
+from rcex_ws.rest.https import HTTPEdge
+from rcex_ws.tasks import RootTask, to_the_end
+
+if TYPE_CHECKING:
+    from rcex_ws.rest.client import RingCentral
+
+__all__ = ["Lifecycle"]
+
+#: Seconds that whoever closes once more waits for the handler that has closed first to finish.
+_COURTESY = 1.0
+
+_CLOSED = "the client is closed; make a new one"
+
+logger = logging.getLogger("rcex_ws.rest")
+
+
+class Lifecycle:
+    """Install extensions, and close the client.
+
+    Args:
+        tasks: the client's background tasks; they run while something is installed.
+        https: the client's; closed last.
+
+    Attributes:
+        extensions: those installed, in order of installation.
+        middlewares: those of them that are middlewares; a new list each time.
+        closing: whether the client is being closed, or is closed.
+        closed: whether all extensions have been closed.
+    """
+
+    def __init__(self, tasks: RootTask, https: HTTPEdge) -> None:
+        self.extensions: list[Extension] = []
+        self.middlewares: Sequence[Extension] = ()
+        self.closing = False
+        self.closed = False
+        self._tasks = tasks
+        self._https = https
+        self._installing: list[Extension] = []
+        self._all_closed = Signal()
+
+    def check_open(self) -> None:
+        """Refuse what a closed client cannot do.
+
+        Raises:
+            NotConnected: it is closed.
+        """
+        if self.closed:
+            raise NotConnected(_CLOSED)
+
+    async def install(self, extension: Extension, rc: RingCentral) -> None:
+        """Install an extension; see `RingCentral.install_extension`."""
+        self.check_open()
+        if extension.client is not None:
+            where = "already" if extension.client is rc else "in another client; make one for each"
+            raise ConfigurationError(f"this extension is installed {where}")
+        extension.client = rc
+        self._installing.append(extension)
+        try:
+            await self._tasks.start()
+            self._check_not_closing()  # in the meantime
+            await extension.install(rc)
+        except BaseException:
+            extension.client = None
+            if not self.extensions and self._installing == [extension]:
+                with anyio.CancelScope(shield=True):
+                    await self._tasks.aclose()
+            raise
+        finally:
+            if extension in self._installing:  # else the client was closed in the meantime
+                self._installing.remove(extension)
+        if self.closed:  # in the meantime
+            if extension.client is rc:
+                await _close(extension)
+            self.check_open()
+        self.extensions.append(extension)
+        self._find_middlewares()
+
+    async def aclose(self) -> None:
+        """Close the extensions, then everything else; see `RingCentral.aclose`."""
+        if not self.closing:
+            self.closing = True
+            await to_the_end(self._close_all)
+        else:
+            with self._tasks.excuse_caller():
+                await self._all_closed.wait()
+            await self._tasks.aclose(within=_COURTESY)  # what a handler that closed still does
+
+    async def _close_all(self) -> None:
+        try:
+            while self._installing:
+                await _close_logged(self._installing.pop())
+            while self.extensions:  # one that closes still passes the middlewares that were there before it
+                extension = self.extensions.pop()
+                self._find_middlewares()
+                await _close_logged(extension)
+        finally:
+            self.closed = True
+            try:
+                await self._tasks.aclose()
+            finally:
+                try:
+                    await self._https.aclose()
+                finally:
+                    self._all_closed.set()
+
+    def _check_not_closing(self) -> None:
+        if self.closing:
+            raise NotConnected(_CLOSED)
+
+    def _find_middlewares(self) -> None:
+        self.middlewares = [one for one in self.extensions if type(one).handle is not Extension.handle]
+
+
+async def _close_logged(extension: Extension) -> None:
+    try:
+        await _close(extension)
+    except Exception:  # the others must close too
+        logger.exception("closing %s failed", type(extension).__name__)
+
+
+async def _close(extension: Extension) -> None:
+    try:
+        await extension.aclose()
+    finally:
+        extension.client = None

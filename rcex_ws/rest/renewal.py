@@ -1,0 +1,54 @@
+"""The timer that renews tokens before they end, while an extension is installed.
+
+Started by `rcex_ws.rest.client`; renews by `rcex_ws.rest.auth`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import anyio
+
+from rcex_ws.errors import RcexError
+from rcex_ws.rest.auth import Auth
+
+__all__ = ["keep_fresh", "report_crash"]
+
+_RETRY_FIRST, _RETRY_LONGEST = 2.0, 300.0
+
+logger = logging.getLogger("rcex_ws.rest")
+
+
+async def keep_fresh(auth: Auth) -> None:
+    """Renew each token before it ends, for ever; sleep in between."""
+    failures, retry_after = 0, 0.0
+    while True:
+        token, changed = auth.token, auth.changed
+        if token is None or token.renew_at is None or not auth.renewable(token):
+            await changed.wait()
+            continue
+        with anyio.move_on_after(max(token.renew_at - time.time(), _pause(failures), retry_after)):
+            await changed.wait()
+            failures, retry_after = 0, 0.0
+            continue
+        try:
+            await auth.renew(token)
+        except RcexError as exc:
+            if exc.retryable:
+                failures, retry_after = failures + 1, exc.retry_after or 0.0
+                logger.warning("renewing the token failed %s times, it will be tried again: %s", failures, exc)
+            else:
+                logger.error("the session has ended and cannot be renewed, log in anew: %s", exc)  # noqa: TRY400
+                await changed.wait()
+
+
+def report_crash(exc: Exception) -> None:
+    """Log that the timer has crashed."""
+    logger.error("the renewal of the token has crashed, tokens are renewed on demand only", exc_info=exc)
+
+
+def _pause(failures: int) -> float:
+    """Return the least seconds between two tries of the timer."""
+    doublings = min(failures - 1, 10)  # after some days the number would not fit a float
+    return min(_RETRY_FIRST * 2**doublings, _RETRY_LONGEST) if failures else 0.0
