@@ -42,7 +42,7 @@ DOORS = {
 }
 #: Whose input is not a server's.
 OWN = {
-    "rest/binding.py": "the JWT of the caller",
+    "rest/owner.py": "the JWT of the caller",
     "rest/outgoing.py": "paths of the caller, to look for dots in them",
     "rest/paths.py": "ids of the caller, on their way out",
     "rest/user_agent.py": "the name of the application, on its way out",

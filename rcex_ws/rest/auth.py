@@ -19,7 +19,7 @@ from rcex_ws.rest import oauth
 from rcex_ws.rest.errors import LoginRefused, RestError
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Request, Response
-from rcex_ws.rest.token import Token, token_from_grant
+from rcex_ws.rest.token import Token, token_from_answer
 from rcex_ws.secret import hide
 
 __all__ = ["Auth"]
@@ -29,7 +29,7 @@ logger = logging.getLogger("rcex_ws.rest")
 # The old refresh token works for about 10 s after its use, so one lost answer must be noticed early.
 _GRANT_TIMEOUT = 15.0
 
-_IN_BETWEEN = "; something in between may have answered, such as a captive portal or a proxy: check `server`"
+_PROXY_HINT = "; something in between may have answered, such as a captive portal or a proxy: check `server`"
 
 
 class Auth:
@@ -45,7 +45,7 @@ class Auth:
 
     Attributes:
         token: the session's, None when nobody is logged in.
-        changed: set when the token is replaced; then there is a new one.
+        token_changed: set when the token is replaced; then there is a new one.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Auth:
         self._login: str | None = None  # who logged in, None = not known
         self._granted_at: float | None = None  # by the loop's clock; None for a token that was not granted here
         self._lock = anyio.Lock()  # one login, refresh or revoke at a time
-        self.changed = Signal()
+        self.token_changed = Signal()
         self._failures = 0  # renewals that failed
         self._failure: RcexError | None = None  # why the last one did; LoginRefused stays until the token changes
 
@@ -83,22 +83,22 @@ class Auth:
             # A code is good once and some seconds old: who has one means to be that user.
             anew = force or (grant is not None and "code" in grant)
             if anew:
-                await self._keeper.check()
-            token = None if anew else await self._kept(grant)
+                await self._keeper.check_store()
+            token = None if anew else await self._find_session(grant)
             if token is not None:
                 if not token.expires_soon(time.time()):
                     return token
                 try:
-                    return await self._continue(token)
+                    return await self._refresh_or_adopt(token)
                 except (LoginRefused, ConfigurationError) as exc:
                     if grant is None:
                         raise
                     logger.info("the kept session cannot be continued, logging in anew: %s", exc)
             if grant is None:
                 raise ConfigurationError("authorize() needs jwt, code or username: there is no session to continue")
-            return await self._grant(grant, previous=None)
+            return await self._request_token(grant, previous=None)
 
-    async def ensure(self) -> Token:
+    async def ensure_token(self) -> Token:
         """Return a token that is good for a call now, renewed when it is about to end.
 
         Raises:
@@ -106,18 +106,18 @@ class Auth:
             LoginRefused: the session has ended and cannot be renewed.
             RcexError: it has surely ended, and the renewal failed.
         """
-        token = self._required()
-        if not token.expires_soon(time.time()) or not self.renewable(token):
+        token = self._require_token()
+        if not token.expires_soon(time.time()) or not self.can_renew(token):
             return token
         try:
             return await self.renew(token)
         except RcexError as exc:
-            if (not exc.retryable and token.expired(time.time())) or self._has_ended(token):
+            if (not exc.retryable and token.expired(time.time())) or self._surely_expired(token):
                 raise
             logger.info("renewing the token failed, it may still be good for now: %s", exc)
             return token
 
-    def renewable(self, token: Token) -> bool:
+    def can_renew(self, token: Token) -> bool:
         """Tell whether there is a way to replace the token without the user."""
         return self._jwt is not None or token.refreshable
 
@@ -133,7 +133,7 @@ class Auth:
         """
         failures = self._failures
         async with self._lock:
-            token = self._required()
+            token = self._require_token()
             if token is not stale:
                 return token
             failure = self._failure
@@ -141,7 +141,7 @@ class Auth:
                 raise failure
             try:
                 if isinstance(failure, LoginRefused):  # not asked again; only somebody else can have mended it
-                    return await self._follow(token, failure)
+                    return await self._adopt_stored(token, failure)
                 return await self._renew(token)
             except RcexError as exc:
                 self._failures += 1
@@ -158,52 +158,52 @@ class Auth:
             token, self._jwt, self._login = self.token, None, None
             if token is None:
                 return
-            self._take(None)
+            self._set_token(None)
             try:
-                await self._call(oauth.REVOKE_PATH, {"token": hide(token.access_token)})
+                await self._post(oauth.REVOKE_PATH, {"token": hide(token.access_token)})
             finally:
                 await self._keeper.clear()
 
-    async def refresh(self) -> Token:
+    async def renew_now(self) -> Token:
         """Renew the token now.
 
         Raises:
             ConfigurationError: nobody logged in.
             RcexError: as in `renew`.
         """
-        return await self.renew(self._required())
+        return await self.renew(self._require_token())
 
-    def _required(self) -> Token:
+    def _require_token(self) -> Token:
         if self.token is None:
             raise ConfigurationError("nobody is logged in: call authorize() first")
         return self.token
 
-    async def _kept(self, grant: oauth.Grant | None) -> Token | None:
+    async def _find_session(self, grant: oauth.Grant | None) -> Token | None:
         """Return the session to continue, from memory or the store; None if there is none of this caller."""
         token = self.token or await self._keeper.load()
         login = None if grant is None else self._keeper.login_of(grant)
-        if token is None or self._keeper.refuses(token, login):
+        if token is None or self._keeper.warn_if_foreign(token, login):
             return None
         if grant is not None:  # a password may belong to another user than the JWT of before
             self._jwt, self._login = grant.get("assertion"), login
         if token is self.token:
             return token
-        bound = self._keeper.bind(token, self._login)
-        self._take(bound)
-        if bound != token and not bound.expires_soon(time.time()):  # a file from before; a refresh would write it, too
-            await self._keeper.save(bound)
-        return bound
+        owned = self._keeper.with_owner(token, self._login)
+        self._set_token(owned)
+        if owned != token and not owned.expires_soon(time.time()):  # a file from before; a refresh would write it, too
+            await self._keeper.save(owned)
+        return owned
 
     async def _renew(self, token: Token) -> Token:
         try:
-            return await self._continue(token)
+            return await self._refresh_or_adopt(token)
         except (LoginRefused, ConfigurationError) as exc:
             if self._jwt is None:
                 raise
             logger.info("the session has ended, logging in anew: %s", exc)
-            return await self._grant(oauth.jwt_grant(self._jwt), previous=None)
+            return await self._request_token(oauth.jwt_grant(self._jwt), previous=None)
 
-    async def _continue(self, token: Token) -> Token:
+    async def _refresh_or_adopt(self, token: Token) -> Token:
         """Refresh the session, or go on with what somebody else has made of it.
 
         Raises:
@@ -212,67 +212,67 @@ class Auth:
         """
         if not token.refreshable:
             why = "the session has ended and has no refresh token: call authorize() with jwt, code or username"
-            return await self._follow(token, ConfigurationError(why))
+            return await self._adopt_stored(token, ConfigurationError(why))
         try:
             return await self._refresh(token)
         except LoginRefused as exc:
-            return await self._follow(token, exc)
+            return await self._adopt_stored(token, exc)
 
-    async def _follow(self, token: Token, refusal: RcexError) -> Token:
+    async def _adopt_stored(self, token: Token, refusal: RcexError) -> Token:
         """Go on with the token that somebody else has put into the store.
 
         Raises:
             RcexError: the refusal, if there is none; or theirs has ended and cannot be refreshed.
         """
-        stored = await self._keeper.load_other(token)
+        stored = await self._keeper.load_replacement(token)
         if stored is None:
             raise refusal
         logger.info("somebody else has renewed the stored token, going on with theirs")
-        stored = self._keeper.bind(stored, self._login)
-        self._take(stored)
+        stored = self._keeper.with_owner(stored, self._login)
+        self._set_token(stored)
         return await self._refresh(stored) if stored.expires_soon(time.time()) and stored.refreshable else stored
 
     async def _refresh(self, token: Token) -> Token:
         form = oauth.refresh_grant(token.refresh_token or "")
         try:
-            return await self._grant(form, previous=token)
+            return await self._request_token(form, previous=token)
         except TransportError:
             # The server may have answered. It gives the same pair again for about 10 s (developer guide).
-            return await self._grant(form, previous=token)
+            return await self._request_token(form, previous=token)
 
-    async def _grant(self, form: oauth.Grant, *, previous: Token | None) -> Token:
-        answer = await self._call(oauth.TOKEN_PATH, form)
+    async def _request_token(self, form: oauth.Grant, *, previous: Token | None) -> Token:
+        answer = await self._post(oauth.TOKEN_PATH, form)
         try:
-            token = token_from_grant(answer.json(), now=time.time(), previous=previous)
+            token = token_from_answer(answer.json(), now=time.time(), previous=previous)
         except (NotJSON, msgspec.ValidationError):  # its text may be anything
             raise TransportError(
-                f"the token endpoint answered {answer.describe()} without a token{_IN_BETWEEN}"
+                f"the token endpoint answered {answer.describe()} without a token{_PROXY_HINT}"
             ) from None
         if previous is None:
             self._jwt, self._login = form.get("assertion"), self._keeper.login_of(form)
-        token = self._keeper.bind(token, self._login)
-        self._take(token, granted_at=now())
+        token = self._keeper.with_owner(token, self._login)
+        self._set_token(token, granted_at=now())
         await self._keeper.save(token)
         return token
 
-    async def _call(self, path: str, form: oauth.Grant) -> Response:
-        request = oauth.client_request(
+    async def _post(self, path: str, form: dict[str, str]) -> Response:
+        request = oauth.application_request(
             path, form, client_id=self._client_id, client_secret=self._client_secret, timeout=self._timeout
         )
         response = await self._send(request)
         if response.is_success:
             return response
         if 300 <= response.status_code < 400:
-            raise TransportError(f"POST {path} was redirected with HTTP {response.status_code}{_IN_BETWEEN}")
+            raise TransportError(f"POST {path} was redirected with HTTP {response.status_code}{_PROXY_HINT}")
         kind = LoginRefused if response.status_code in {400, 401, 403} else RestError
         raise kind(response, method=request.method, path=path)
 
-    def _has_ended(self, token: Token) -> bool:
+    def _surely_expired(self, token: Token) -> bool:
         """Tell whether a token has ended by the clock that nobody can set; the wall clock alone decides nothing."""
         granted_at = self._granted_at if token is self.token else None
         return granted_at is not None and now() >= granted_at + token.lifetime
 
-    def _take(self, token: Token | None, *, granted_at: float | None = None) -> None:
+    def _set_token(self, token: Token | None, *, granted_at: float | None = None) -> None:
         self.token, self._failure, self._granted_at = token, None, granted_at
-        self.changed.set()
-        self.changed = Signal()
+        self.token_changed.set()
+        self.token_changed = Signal()

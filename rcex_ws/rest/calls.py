@@ -17,7 +17,7 @@ from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.errors import RestError
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
-from rcex_ws.rest.https import HTTPEdge, StreamedResponse, bounded
+from rcex_ws.rest.https import HTTPEdge, StreamedResponse, within_deadline
 from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Request, Response, Send
 from rcex_ws.rest.token import Token
@@ -40,7 +40,7 @@ class Calls:
         home: refuses calls from elsewhere.
 
     Attributes:
-        by_https: how many calls went by HTTPS; a repeated one counts again.
+        https_calls: how many calls went by HTTPS; a repeated one counts again.
     """
 
     def __init__(
@@ -62,17 +62,19 @@ class Calls:
         self._lifecycle = lifecycle
         self._home = home
         self._clock: Callable[[], float] | None = None  # of the one loop that `home` allows
-        self.by_https = 0
+        self.https_calls = 0
 
     def send(self, request: Request, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
         """Send a call the whole way; see `RingCentral.send`."""
-        final = self._send_by_first if transport is None else partial(_send_by, transport)
+        final = self._send_by_transports if transport is None else partial(_send_in_time, transport)
         middlewares = self._lifecycle.middlewares
         if not middlewares:
             return self._perform(final, request)
-        return self._send_through(middlewares, partial(self._perform_checked, final), request)
+        return self._send_through_middlewares(middlewares, partial(self._perform_checked, final), request)
 
-    async def _send_through(self, middlewares: Iterable[Extension], call_next: Send, request: Request) -> Response:
+    async def _send_through_middlewares(
+        self, middlewares: Iterable[Extension], call_next: Send, request: Request
+    ) -> Response:
         self._home.check()
         for middleware in middlewares:
             if middleware.enabled:
@@ -86,8 +88,8 @@ class Calls:
             return await self._https.send(request, build_url(self._server, request.path), self._agent | request.headers)
 
         request.start_clock()
-        with bounded(request):
-            return await self._pass_gate(request, transport)
+        with within_deadline(request):
+            return await self._send_through_gate(request, transport)
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[StreamedResponse]:
@@ -96,20 +98,20 @@ class Calls:
         url = build_url(self._server, request.path, request.params)
         for last in (False, True):
             request.start_clock()
-            with bounded(request):
+            with within_deadline(request):
                 await self._wait_at_gate(request)
                 headers = await self._headers(request)
             used = self._auth.token
-            self.by_https += 1
+            self.https_calls += 1
             async with self._https.stream(request, url, headers) as answer:
                 self._note(request, answer.status_code, answer.headers)
                 if 200 <= answer.status_code < 300:
                     yield answer
                     return
                 request.start_clock()
-                with bounded(request):
-                    response = Response(answer.status_code, answer.headers, await answer.read_refusal())
-            if last or response.status_code != 401 or used is None or not self._may_repeat(request, used):
+                with within_deadline(request):
+                    response = Response(answer.status_code, answer.headers, await answer.read_error_body())
+            if last or response.status_code != 401 or used is None or not self._can_repeat(request, used):
                 raise RestError(response, method=request.method, path=request.path)
             await self._auth.renew(used)
 
@@ -124,76 +126,76 @@ class Calls:
             clock = self._clock = loop_clock()
         request.deadline = clock() + request.timeout
         used = self._auth.token
-        # `_pass_gate` spelled out: a coroutine less for every call, and the gate is hardly ever closed.
+        # `_send_through_gate` spelled out: a coroutine less for every call, and the gate is hardly ever closed.
         if self._gate.may_be_closed:
             await self._wait_at_gate(request)
         response = await transport(request)
         self._note(request, response.status_code, response.headers, clock)
-        if response.status_code == 401 and used is not None and self._may_repeat(request, used):
-            with bounded(request):
+        if response.status_code == 401 and used is not None and self._can_repeat(request, used):
+            with within_deadline(request):
                 await self._auth.renew(used)
-            response = await self._pass_gate(request, transport)
+            response = await self._send_through_gate(request, transport)
         if response.is_success:
             return response
         raise RestError(response, method=request.method, path=request.path)
 
-    def _send_by_first(self, request: Request, *, start: int = 0) -> Awaitable[Response]:
+    def _send_by_transports(self, request: Request, *, start: int = 0) -> Awaitable[Response]:
         """Send by the first extension from `start` on that takes the call, else by HTTPS."""
         extensions = self._lifecycle.extensions
         for index in range(start, len(extensions)):
             extension = extensions[index]
             if extension.enabled and extension.takes(request):
-                call_next = partial(self._send_by_first, start=index + 1)
+                call_next = partial(self._send_by_transports, start=index + 1)
                 if extension.keeps_deadline:
                     return extension.transport(request, call_next)
-                return _send_by(partial(extension.transport, call_next=call_next), request)
-        return _send_by(self._send_by_https, request)
+                return _send_in_time(partial(extension.transport, call_next=call_next), request)
+        return _send_in_time(self._send_by_https, request)
 
-    async def _pass_gate(self, request: Request, transport: Send) -> Response:
+    async def _send_through_gate(self, request: Request, transport: Send) -> Response:
         await self._wait_at_gate(request)
         response = await transport(request)
         self._note(request, response.status_code, response.headers)
         return response
 
     async def _wait_at_gate(self, request: Request) -> None:
-        if self._is_ours(request):
+        if self._goes_to_server(request):
             await self._gate.wait(request.method, request.path, deadline=request.deadline)
 
     def _note(
         self, request: Request, status: int, headers: Mapping[str, str], clock: Callable[[], float] | None = None
     ) -> None:
-        if self._is_ours(request):
+        if self._goes_to_server(request):
             now = (clock or loop_clock())()
             self._gate.note(request.method, request.path, status, headers, now=now)
 
     async def _send_by_https(self, request: Request) -> Response:
         url = build_url(self._server, request.path, request.params)
-        self.by_https += 1
+        self.https_calls += 1
         return await self._https.send(request, url, await self._headers(request))
 
     async def _headers(self, request: Request) -> dict[str, str]:
         headers = self._agent | request.headers
         if self._bears_token(request):
-            token = await self._auth.ensure()
+            token = await self._auth.ensure_token()
             headers["Authorization"] = Secret(f"Bearer {token.access_token}")
         return headers
 
-    def _is_ours(self, request: Request) -> bool:
+    def _goes_to_server(self, request: Request) -> bool:
         """Tell whether the call goes to RingCentral, whose limits and whose token it is under."""
         return request.path.startswith("/") or may_have_token(self._server, request.path)
 
     def _bears_token(self, request: Request) -> bool:
-        return request.header("Authorization") is None and self._is_ours(request)
+        return request.header("Authorization") is None and self._goes_to_server(request)
 
-    def _may_repeat(self, request: Request, used: Token) -> bool:
+    def _can_repeat(self, request: Request, used: Token) -> bool:
         """Tell whether a new token can help a call that was answered 401."""
-        return self._bears_token(request) and self._auth.renewable(used)
+        return self._bears_token(request) and self._auth.can_renew(used)
 
 
 async def _handle(middleware: Extension, call_next: Send, request: Request) -> Response:
     return await middleware.handle(request, call_next)
 
 
-async def _send_by(transport: Send, request: Request) -> Response:
-    with bounded(request):
+async def _send_in_time(transport: Send, request: Request) -> Response:
+    with within_deadline(request):
         return await transport(request)

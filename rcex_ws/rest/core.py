@@ -154,7 +154,7 @@ class CoreClient:
         """
         self.home.check()
         self._lifecycle.check_open()
-        return await self._auth.ensure()
+        return await self._auth.ensure_token()
 
     async def refresh(self) -> Token:
         """Renew the token now; callers at the same time share one renewal.
@@ -166,7 +166,7 @@ class CoreClient:
         """
         self.home.check()
         self._lifecycle.check_open()
-        return await self._auth.refresh()
+        return await self._auth.renew_now()
 
     async def revoke(self) -> None:
         """End the session at the server and forget it, in the store too; do nothing when nobody is logged in.
@@ -258,7 +258,7 @@ class CoreClient:
     @property
     def https_calls(self) -> int:
         """How many calls went by HTTPS so far; those of OAuth's own are not counted."""
-        return self._calls.by_https
+        return self._calls.https_calls
 
     def _request(self, method: str, path: str, options: Options) -> Request:
         self._lifecycle.check_open()

@@ -23,8 +23,8 @@ from rcex_ws.rest.url import path_template
 
 __all__ = ["RateGate"]
 
-_KNOWN_PATHS = 1024
-_KNOWN_GROUPS = 256
+_MAX_PATHS = 1024
+_MAX_GROUPS = 256
 
 
 class _Group(Struct, gc=False):
@@ -40,7 +40,7 @@ class RateGate:
 
     def __init__(self) -> None:
         # Method and path template -> name of its group, the least recently used first.
-        self._names: OrderedDict[str, str] = OrderedDict()
+        self._group_names: OrderedDict[str, str] = OrderedDict()
         # By name of the group, and by method and path template where a 429 named none; the least recently used first.
         self._groups: OrderedDict[str, _Group] = OrderedDict()
         self._closed_until = -math.inf  # the latest of all groups
@@ -59,7 +59,7 @@ class RateGate:
             now: monotonic seconds, the same clock as in `note`.
         """
         key = _key(method, path)
-        groups = (self._groups.get(key), self._groups.get(self._names.get(key, key)))
+        groups = (self._groups.get(key), self._groups.get(self._group_names.get(key, key)))
         return max([0.0, *(group.closed_until - now for group in groups if group)])
 
     def note(self, method: str, path: str, status: int, headers: Mapping[str, str], *, now: float) -> None:
@@ -78,14 +78,14 @@ class RateGate:
         key = _key(method, path)
         if name:
             name = f"group {name}"
-            if self._names.get(key) != name or len(self._names) >= _KNOWN_PATHS:
-                self._learn(key, name)
-        group = self._group(self._names.get(key, key))
+            if self._group_names.get(key) != name or len(self._group_names) >= _MAX_PATHS:
+                self._remember_group(key, name)
+        group = self._group(self._group_names.get(key, key))
         empty = (headers.get("X-Rate-Limit-Remaining") or "").strip() == "0"
         if status != 429 and not empty and now < group.window_ends:
             return  # as nearly always
-        told = headers.get("X-Rate-Limit-Window")
-        length = read_number(told, RATE_WINDOW)
+        window = headers.get("X-Rate-Limit-Window")
+        length = read_number(window, RATE_WINDOW)
         if now >= group.window_started + length:
             group.window_started = now
         group.window_ends = group.window_started + length
@@ -93,10 +93,10 @@ class RateGate:
             # The date form of Retry-After is compared with the wall clock, whatever clock `now` is of.
             penalty = read_retry_after(headers.get("Retry-After"), now=time.time())
             if penalty is None:
-                penalty = read_number(told, PENALTY)
-            self._close(group, now + penalty)
+                penalty = read_number(window, PENALTY)
+            self._close_group(group, now + penalty)
         elif empty:
-            self._close(group, group.window_started + length)
+            self._close_group(group, group.window_started + length)
 
     async def wait(self, method: str, path: str, *, deadline: float) -> None:
         """Wait until a call may leave.
@@ -117,7 +117,7 @@ class RateGate:
                 )
             await anyio.sleep(delay)
 
-    def _close(self, group: _Group, until: float) -> None:
+    def _close_group(self, group: _Group, until: float) -> None:
         group.closed_until = max(group.closed_until, until)
         self._closed_until = max(self._closed_until, until)
 
@@ -125,16 +125,16 @@ class RateGate:
         group = self._groups.get(name)
         if group is None:
             group = self._groups[name] = _Group()
-            if len(self._groups) > _KNOWN_GROUPS:
+            if len(self._groups) > _MAX_GROUPS:
                 self._groups.popitem(last=False)
         self._groups.move_to_end(name)
         return group
 
-    def _learn(self, key: str, name: str) -> None:
-        self._names[key] = name
-        self._names.move_to_end(key)
-        if len(self._names) > _KNOWN_PATHS:
-            self._names.popitem(last=False)
+    def _remember_group(self, key: str, name: str) -> None:
+        self._group_names[key] = name
+        self._group_names.move_to_end(key)
+        if len(self._group_names) > _MAX_PATHS:
+            self._group_names.popitem(last=False)
 
 
 def _key(method: str, path: str) -> str:

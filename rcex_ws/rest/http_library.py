@@ -18,7 +18,7 @@ from rcex_ws.rest.message import Request
 
 __all__ = ["HTTPClient", "HTTPResponse", "failure_of"]
 
-_LONGEST_CHAIN = 20
+_MAX_CHAIN = 20
 
 
 class HTTPResponse(Protocol):
@@ -79,7 +79,7 @@ def _library_errors(client: HTTPClient) -> list[type[Exception]]:
 
 def _reason(exc: BaseException | None) -> str | None:
     """Return OpenSSL's or the operating system's words for the failure, which hold no secret."""
-    for _ in range(_LONGEST_CHAIN):  # bounded: `raise ... from` can close a circle
+    for _ in range(_MAX_CHAIN):  # bounded: `raise ... from` can close a circle
         if exc is None:
             break
         if isinstance(exc, ssl.SSLError):  # its errno is OpenSSL's, not the system's

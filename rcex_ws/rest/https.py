@@ -26,13 +26,13 @@ from rcex_ws.rest.message import Request, Response
 from rcex_ws.secret import hide
 from rcex_ws.websocket.proxies import check_proxy
 
-__all__ = ["HTTPEdge", "StreamedResponse", "bounded"]
+__all__ = ["HTTPEdge", "StreamedResponse", "within_deadline"]
 
 _CLOSE_TIMEOUT = 5.0
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: What another server that a call is redirected to may see of it: what describes the answer, and nothing else.
-_FOR_ANYONE = frozenset({"accept", "accept-language", "range", "user-agent"})
+_CROSS_ORIGIN_HEADERS = frozenset({"accept", "accept-language", "range", "user-agent"})
 
 
 class _OwnClient(HTTPClient, Protocol):
@@ -40,7 +40,7 @@ class _OwnClient(HTTPClient, Protocol):
 
 
 @contextmanager
-def bounded(request: Request) -> Generator[None]:
+def within_deadline(request: Request) -> Generator[None]:
     """Bound everything in the block by the request's deadline.
 
     Raises:
@@ -55,10 +55,12 @@ def bounded(request: Request) -> Generator[None]:
 class StreamedResponse:
     """Give an answer whose body is still on its way."""
 
-    def __init__(self, answer: HTTPResponse, failure: Callable[[Exception], TransportError | None], most: int) -> None:
+    def __init__(
+        self, answer: HTTPResponse, failure: Callable[[Exception], TransportError | None], max_bytes: int
+    ) -> None:
         self._answer = answer
         self._failure = failure
-        self._most = most
+        self._max_bytes = max_bytes
         self.status_code = answer.status_code
         self.headers = Headers(dict(answer.headers))
 
@@ -84,7 +86,7 @@ class StreamedResponse:
         """
         return b"".join([chunk async for chunk in self.aiter_bytes()])
 
-    async def read_refusal(self) -> bytes:
+    async def read_error_body(self) -> bytes:
         """Read the whole body of an answer that nobody asked to be streamed: bounded, as by `HTTPEdge.send`.
 
         Raises:
@@ -92,7 +94,7 @@ class StreamedResponse:
             ResponseTooLarge: it is larger than `max_response_bytes`.
         """
         try:
-            return await _read(self._answer, self._most)
+            return await _read_body(self._answer, self._max_bytes)
         except Exception as exc:
             if failure := self._failure(exc):
                 raise failure from None
@@ -155,7 +157,7 @@ class HTTPEdge:
         async with AsyncExitStack() as stack:
             try:
                 answer = await self._open(stack, client, request, url, headers, timeout=None)
-                content = await _read(answer, self._max_response_bytes)
+                content = await _read_body(answer, self._max_response_bytes)
             except Exception as exc:
                 if failure := failure_of(exc, client, request, url):
                     raise failure from None
@@ -176,7 +178,7 @@ class HTTPEdge:
         async with AsyncExitStack() as stack:
             try:
                 request.start_clock()
-                with bounded(request):
+                with within_deadline(request):
                     answer = await self._open(stack, client, request, url, headers, timeout=request.timeout)
             except Exception as exc:
                 if failure := failure_of(exc, client, request, url):
@@ -196,8 +198,8 @@ class HTTPEdge:
     ) -> HTTPResponse:
         """Send a request, and follow where a GET is redirected; the stack closes the answer."""
         arguments = await keyword_arguments(request, headers)
-        for _ in range(_MOST_REDIRECTS + 1):
-            target = _parsed(url) if client is self._own else url
+        for _ in range(_MAX_REDIRECTS + 1):
+            target = _parsed_url(url) if client is self._own else url
             answer = await stack.enter_async_context(
                 client.stream(request.method, target, timeout=timeout, follow_redirects=False, **arguments)
             )
@@ -208,10 +210,10 @@ class HTTPEdge:
             if answer.status_code not in _REDIRECTS or location is None or request.method not in {"GET", "HEAD"}:
                 return answer
             await stack.aclose()
-            url, before = _redirected(url, location), url
-            if not may_have_token(before, url):
-                arguments = _for_anyone(arguments["headers"])
-        raise TransportError(f"{request}: redirected more than {_MOST_REDIRECTS} times")
+            url, previous_url = _redirect_target(url, location), url
+            if not may_have_token(previous_url, url):
+                arguments = _cross_origin_arguments(arguments["headers"])
+        raise TransportError(f"{request}: redirected more than {_MAX_REDIRECTS} times")
 
     async def aclose(self) -> None:
         """Close the client made here; bounded, and also done when the caller is cancelled."""
@@ -228,7 +230,7 @@ class HTTPEdge:
 
             import httpx
 
-            from rcex_ws.rest.transport import RoutedTransport
+            from rcex_ws.rest.http_transport import RoutedTransport
 
             transport = RoutedTransport(self._proxy, self._ssl_context())
             # No jar: a cookie of one login would go on with the next.
@@ -238,32 +240,33 @@ class HTTPEdge:
         return self._own
 
 
-def _for_anyone(headers: Mapping[str, str]) -> dict[str, Any]:
+def _cross_origin_arguments(headers: Mapping[str, str]) -> dict[str, Any]:
     """Give what goes along to another server, as httpx's keyword arguments: no body either."""
-    return {"headers": {name: value for name, value in headers.items() if name.lower() in _FOR_ANYONE}}
+    return {"headers": {name: value for name, value in headers.items() if name.lower() in _CROSS_ORIGIN_HEADERS}}
 
 
-async def _read(answer: HTTPResponse, most: int) -> bytes:
+async def _read_body(answer: HTTPResponse, max_bytes: int) -> bytes:
     """Read a body, bounded while it is decompressed."""
     chunks: list[bytes] = []
+    left = max_bytes
     try:
         async for chunk in answer.aiter_bytes():
-            most -= len(chunk)
-            if most >= 0:
+            left -= len(chunk)
+            if left >= 0:
                 chunks.append(chunk)
             else:
                 # Reading from what is closed ends the library's generators in order; one that is left is collected
                 # later, which trio complains about.
                 await answer.aclose()
     except Exception:
-        if most >= 0:
+        if left >= 0:
             raise
-    if most < 0:
+    if left < 0:
         raise ResponseTooLarge("the answer is larger than max_response_bytes; rc.stream() takes it piece by piece")
     return b"".join(chunks)
 
 
-def _redirected(url: str, location: str) -> str:
+def _redirect_target(url: str, location: str) -> str:
     """Give where an answer redirects to."""
     try:
         # In ASCII, for the libraries do not agree which host one that is not stands for.
@@ -275,7 +278,7 @@ def _redirected(url: str, location: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _parsed(url: str) -> object:
+def _parsed_url(url: str) -> object:
     """Give httpx's URL: most calls are to a few, and to read one takes a sixth of a call."""
     import httpx
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Lifecycle"]
 
 #: Seconds that whoever closes once more waits for the handler that has closed first to finish.
-_COURTESY = 1.0
+_SECOND_CLOSE_TIMEOUT = 1.0
 
 _CLOSED = "the client is closed; make a new one"
 
@@ -99,7 +99,7 @@ class Lifecycle:
         else:
             with self._tasks.excuse_caller():
                 await self._all_closed.wait()
-            await self._tasks.aclose(within=_COURTESY)  # what a handler that closed still does
+            await self._tasks.aclose(within=_SECOND_CLOSE_TIMEOUT)  # what a handler that closed still does
 
     async def _close_all(self) -> None:
         try:

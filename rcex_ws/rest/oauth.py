@@ -17,8 +17,8 @@ from rcex_ws.secret import Secret, hide
 
 __all__ = [
     "Grant",
+    "application_request",
     "authorize_uri",
-    "client_request",
     "generate_code_verifier",
     "jwt_grant",
     "login_grant",
@@ -55,12 +55,12 @@ def login_grant(
         return jwt_grant(jwt)
     if code is not None:
         fields = {"grant_type": "authorization_code", "code": hide(code)}
-        return fields | _present(redirect_uri=redirect_uri, code_verifier=hide(code_verifier))
+        return fields | _without_none(redirect_uri=redirect_uri, code_verifier=hide(code_verifier))
     if username is not None:
         if password is None:
             raise ConfigurationError("authorize(username=...) needs password")
         fields = {"grant_type": "password", "username": username, "password": hide(password)}
-        return fields | _present(extension=extension)
+        return fields | _without_none(extension=extension)
     return None
 
 
@@ -74,8 +74,8 @@ def refresh_grant(refresh_token: str) -> Grant:
     return {"grant_type": "refresh_token", "refresh_token": hide(refresh_token)}
 
 
-def client_request(
-    path: str, form: Grant, *, client_id: str | None, client_secret: str | None, timeout: float
+def application_request(
+    path: str, form: dict[str, str], *, client_id: str | None, client_secret: str | None, timeout: float
 ) -> Request:
     """Return a call of the application itself: HTTP Basic when it has a secret, else its id in the form.
 
@@ -137,5 +137,5 @@ def _challenge(code_verifier: str) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def _present(**fields: str | None) -> Grant:
+def _without_none(**fields: str | None) -> Grant:
     return {name: value for name, value in fields.items() if value is not None}

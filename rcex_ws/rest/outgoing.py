@@ -40,7 +40,7 @@ _NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\#]")
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 #: Python writes no whole number of some thousand digits.
-_MOST_BITS = 4096
+_MAX_BITS = 4096
 
 
 def _enc_hook(value: object) -> object:
@@ -51,8 +51,8 @@ def _enc_hook(value: object) -> object:
 
 _encode = msgspec.json.Encoder(enc_hook=_enc_hook).encode
 
-_FILES = "expected {name: file} or [(name, file)]"
-_QUERY = "text, numbers, True, False or None, or a list of these"
+_FILES_SHAPE = "expected {name: file} or [(name, file)]"
+_QUERY_VALUES = "text, numbers, True, False or None, or a list of these"
 
 
 def encode_json(value: object) -> bytes:
@@ -96,10 +96,10 @@ def encoded_path(path: str) -> str:
     if not path.startswith("/"):
         try:
             parts = urlsplit(path)
-            plain = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+            well_formed = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
         except ValueError:
-            plain = False
-        if not plain:  # readers disagree on the host of such URLs
+            well_formed = False
+        if not well_formed:  # readers disagree on the host of such URLs
             raise ConfigurationError("path: is an URL with user info or without a plain host name and port")
     if not {".", ".."}.isdisjoint(unquote(segment) for segment in local.split("/")):
         raise ConfigurationError("path: has `.` or `..` as a segment, which would lead elsewhere")
@@ -159,10 +159,10 @@ def check_params(argument: str, params: object) -> None:
         for one in many:
             if not isinstance(one, (str, int, float)) and one is not None:
                 hint = "; write a time as text, with .isoformat()" if hasattr(one, "isoformat") else ""
-                _refuse(argument, f"{name}: expected {_QUERY}{hint}", one)
+                _refuse(argument, f"{name}: expected {_QUERY_VALUES}{hint}", one)
             if (isinstance(one, float) and one - one != 0) or (isinstance(one, str) and not is_text(one)):
                 raise ConfigurationError(f"{argument}: {name}: is no number, or has half a character in it")
-            if isinstance(one, int) and one.bit_length() > _MOST_BITS:
+            if isinstance(one, int) and one.bit_length() > _MAX_BITS:
                 raise ConfigurationError(f"{argument}: {name}: has too many digits")
 
 
@@ -204,10 +204,10 @@ def _check_files(files: object) -> None:
     if isinstance(files, Mapping):
         files = list(cast("Mapping[object, object]", files).items())
     if not isinstance(files, (list, tuple)):
-        _refuse("files", _FILES, files)
+        _refuse("files", _FILES_SHAPE, files)
     for pair in cast("Sequence[Any]", files):
         if not _is_tuple(pair, 2) or not isinstance(pair[0], str):
-            _refuse("files", _FILES, pair)
+            _refuse("files", _FILES_SHAPE, pair)
         name, file = pair
         if _is_tuple(file, 2, 3, 4):  # (filename, file, type, headers), as httpx takes it
             file = file[1]

@@ -43,8 +43,10 @@ class PathBuilder:
         if name.startswith("_"):  # what copy, pickle and shells look for is no segment
             raise AttributeError(name)
         if not name.islower() and name[0].islower():  # SCIM's names begin with a capital: Users, ServiceProviderConfig
-            ours = re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
-            raise UnknownName(f'{name}: this segment is called {ours} here; rc.path("/...") takes any path as it is')
+            snake_case = re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
+            raise UnknownName(
+                f'{name}: this segment is called {snake_case} here; rc.path("/...") takes any path as it is'
+            )
         return PathBuilder(self._rc, f"{self._path}/{name.replace('_', '-')}")
 
     def __call__(self, id: str | int | None = None) -> PathBuilder:
@@ -70,26 +72,26 @@ class PathBuilder:
 
     async def get(self, **options: Unpack[Options]) -> Any:
         """Read; options and errors as in `RingCentral.request`, the result as above."""
-        return _result(await self._rc.request("GET", self._path, **options))
+        return _decoded(await self._rc.request("GET", self._path, **options))
 
     async def post(self, **options: Unpack[Options]) -> Any:
         """Create; options and errors as in `RingCentral.request`, the result as above."""
-        return _result(await self._rc.request("POST", self._path, **options))
+        return _decoded(await self._rc.request("POST", self._path, **options))
 
     async def put(self, **options: Unpack[Options]) -> Any:
         """Replace; options and errors as in `RingCentral.request`, the result as above."""
-        return _result(await self._rc.request("PUT", self._path, **options))
+        return _decoded(await self._rc.request("PUT", self._path, **options))
 
     async def patch(self, **options: Unpack[Options]) -> Any:
         """Change in part; options and errors as in `RingCentral.request`, the result as above."""
-        return _result(await self._rc.request("PATCH", self._path, **options))
+        return _decoded(await self._rc.request("PATCH", self._path, **options))
 
     async def delete(self, **options: Unpack[Options]) -> Any:
         """Delete; options and errors as in `RingCentral.request`, the result as above."""
-        return _result(await self._rc.request("DELETE", self._path, **options))
+        return _decoded(await self._rc.request("DELETE", self._path, **options))
 
 
-def _result(response: Response) -> Any:
+def _decoded(response: Response) -> Any:
     if not response.content:
         return None
     kind = response.content_type

@@ -15,7 +15,7 @@ from rcex_ws.rest.auth import Auth
 
 __all__ = ["keep_fresh", "report_crash"]
 
-_RETRY_FIRST, _RETRY_LONGEST = 2.0, 300.0
+_RETRY_FIRST, _RETRY_MAX = 2.0, 300.0
 
 logger = logging.getLogger("rcex_ws.rest")
 
@@ -24,11 +24,11 @@ async def keep_fresh(auth: Auth) -> None:
     """Renew each token before it ends, for ever; sleep in between."""
     failures, retry_after = 0, 0.0
     while True:
-        token, changed = auth.token, auth.changed
-        if token is None or token.renew_at is None or not auth.renewable(token):
+        token, changed = auth.token, auth.token_changed
+        if token is None or token.renew_at is None or not auth.can_renew(token):
             await changed.wait()
             continue
-        with anyio.move_on_after(max(token.renew_at - time.time(), _pause(failures), retry_after)):
+        with anyio.move_on_after(max(token.renew_at - time.time(), _retry_delay(failures), retry_after)):
             await changed.wait()
             failures, retry_after = 0, 0.0
             continue
@@ -48,7 +48,7 @@ def report_crash(exc: Exception) -> None:
     logger.error("the renewal of the token has crashed, tokens are renewed on demand only", exc_info=exc)
 
 
-def _pause(failures: int) -> float:
+def _retry_delay(failures: int) -> float:
     """Return the least seconds between two tries of the timer."""
     doublings = min(failures - 1, 10)  # after some days the number would not fit a float
-    return min(_RETRY_FIRST * 2**doublings, _RETRY_LONGEST) if failures else 0.0
+    return min(_RETRY_FIRST * 2**doublings, _RETRY_MAX) if failures else 0.0

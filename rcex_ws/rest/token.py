@@ -17,13 +17,13 @@ from rcex_ws.options import Credential, Rule, check_fields, checked, trimmed
 from rcex_ws.readers import read_number
 from rcex_ws.secret import SECRET, HiddenFields, plain
 
-__all__ = ["Token", "TokenChoice", "given_token", "token_from_grant"]
+__all__ = ["Token", "TokenChoice", "given_token", "token_from_answer"]
 
 _MARGIN = 60.0
 _MARGIN_OF_LIFETIME = 0.1
 
 #: Seconds since the epoch reach it in the year 5138, milliseconds have done so in 1973.
-_AS_MILLISECONDS = 1e11
+_LEAST_MILLISECONDS = 1e11
 
 
 class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
@@ -130,7 +130,7 @@ def given_token(token: Token | Mapping[str, Any] | None) -> Token | None:
     return token if token is None or isinstance(token, Token) else Token.from_dict(token)
 
 
-class _Grant(HiddenFields, frozen=True):
+class _TokenAnswer(HiddenFields, frozen=True):
     """The answer of /restapi/oauth/token (RFC 6749, 5.1, with RingCentral's additions)."""
 
     access_token: Annotated[str, SECRET]
@@ -142,7 +142,7 @@ class _Grant(HiddenFields, frozen=True):
     endpoint_id: str | int | None = None
 
 
-def token_from_grant(answer: Any, *, now: float, previous: Token | None = None) -> Token:
+def token_from_answer(answer: Any, *, now: float, previous: Token | None = None) -> Token:
     """Make a token of the token endpoint's answer.
 
     Args:
@@ -153,15 +153,15 @@ def token_from_grant(answer: Any, *, now: float, previous: Token | None = None) 
     Raises:
         msgspec.ValidationError: the answer holds no token, or one that no header can have.
     """
-    grant = msgspec.convert(answer, _Grant, strict=False)
-    if not grant.access_token or not is_header_text(grant.access_token):
+    parsed = msgspec.convert(answer, _TokenAnswer, strict=False)
+    if not parsed.access_token or not is_header_text(parsed.access_token):
         raise msgspec.ValidationError("access_token: empty, or of characters that no header can have")
-    lifetime = read_number(grant.expires_in, TOKEN_LIFETIME)
+    lifetime = read_number(parsed.expires_in, TOKEN_LIFETIME)
     refresh_expires_at = None
-    if grant.refresh_token_expires_in is not None:
-        refresh_expires_at = now + read_number(grant.refresh_token_expires_in, REFRESH_LIFETIME)
+    if parsed.refresh_token_expires_in is not None:
+        refresh_expires_at = now + read_number(parsed.refresh_token_expires_in, REFRESH_LIFETIME)
     try:
-        token = _first_token(grant, lifetime=lifetime, now=now, refresh_expires_at=refresh_expires_at)
+        token = _new_token(parsed, lifetime=lifetime, now=now, refresh_expires_at=refresh_expires_at)
     except ConfigurationError as exc:  # here it is no caller's mistake
         raise msgspec.ValidationError(str(exc)) from None
     if previous is None:
@@ -173,16 +173,16 @@ def token_from_grant(answer: Any, *, now: float, previous: Token | None = None) 
     return msgspec.structs.replace(token, **kept)
 
 
-def _first_token(grant: _Grant, *, lifetime: float, now: float, refresh_expires_at: float | None) -> Token:
+def _new_token(parsed: _TokenAnswer, *, lifetime: float, now: float, refresh_expires_at: float | None) -> Token:
     return Token(
-        access_token=grant.access_token,
-        refresh_token=grant.refresh_token,
+        access_token=parsed.access_token,
+        refresh_token=parsed.refresh_token,
         expires_at=now + lifetime,
         refresh_expires_at=refresh_expires_at,
         lifetime=lifetime,
-        scope=grant.scope or "",
-        owner_id=None if grant.owner_id is None else str(grant.owner_id),
-        endpoint_id=None if grant.endpoint_id is None else str(grant.endpoint_id),
+        scope=parsed.scope or "",
+        owner_id=None if parsed.owner_id is None else str(parsed.owner_id),
+        endpoint_id=None if parsed.endpoint_id is None else str(parsed.endpoint_id),
     )
 
 
@@ -194,15 +194,15 @@ def _from_other_sdk(answer: Mapping[str, Any]) -> Token:
     """
     now = time.time()
     clean = {name: trimmed(name, value) if isinstance(value, str) else value for name, value in answer.items()}
-    token = token_from_grant(clean, now=now)
-    ends = _moment(answer, "expire_time") or token.expires_at
-    refresh_ends = _moment(answer, "refresh_token_expire_time") or token.refresh_expires_at
+    token = token_from_answer(clean, now=now)
+    ends = _read_moment(answer, "expire_time") or token.expires_at
+    refresh_ends = _read_moment(answer, "refresh_token_expire_time") or token.refresh_expires_at
     return msgspec.structs.replace(token, expires_at=ends, refresh_expires_at=refresh_ends)
 
 
-def _moment(answer: Mapping[str, Any], name: str) -> float | None:
+def _read_moment(answer: Mapping[str, Any], name: str) -> float | None:
     """Read seconds since the epoch; the JavaScript SDK writes milliseconds."""
     moment = msgspec.convert(answer.get(name), float | None)
     if moment is None or not math.isfinite(moment):
         return None
-    return moment / 1000 if moment > _AS_MILLISECONDS else moment
+    return moment / 1000 if moment > _LEAST_MILLISECONDS else moment

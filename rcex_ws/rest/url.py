@@ -14,13 +14,13 @@ from urllib.parse import quote, urlencode, urlsplit
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.rest.message import Params, Scalar
 
-__all__ = ["bare", "build_url", "path_of", "path_template"]
+__all__ = ["as_builtin", "build_url", "path_of", "path_template"]
 
 #: What JSON and a query take as it is.
-_PLAIN = frozenset({str, int, float, bool, type(None)})
+_BUILTIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
 #: httpx sends no longer URL, and hardly any server takes one.
-_LONGEST = 2**16
+_MAX_LENGTH = 2**16
 
 # An id has digits in number or in front, or is `~`; "v1.0" and "a2p-sms" are words.
 _ID = re.compile(r"~|\d.*|(?:\D*\d){4}.*|.{32,}")
@@ -41,8 +41,8 @@ def build_url(server: str, path: str, params: Params | None = None) -> str:
     query = urlencode(list(_pairs(params or {})), quote_via=quote)
     if query:
         url = f"{url}{'&' if '?' in url else '?'}{query}"
-    if len(url) > _LONGEST:
-        raise ConfigurationError(f"path and params: are longer than {_LONGEST:,} characters; a body may be")
+    if len(url) > _MAX_LENGTH:
+        raise ConfigurationError(f"path and params: are longer than {_MAX_LENGTH:,} characters; a body may be")
     return url
 
 
@@ -57,9 +57,9 @@ def path_template(path: str) -> str:
     return "/".join("*" if _ID.fullmatch(segment) else segment for segment in path_of(path).split("/"))
 
 
-def bare(value: Any) -> Any:
+def as_builtin(value: Any) -> Any:
     """Give a member of an enum, or of another subclass, as what it is made of: the ways of a call agree on that."""
-    if type(value) in _PLAIN:
+    if type(value) in _BUILTIN_TYPES:
         return value
     if isinstance(value, str):
         return str.__str__(value)
@@ -77,4 +77,4 @@ def _pairs(params: Params) -> Iterator[tuple[str, str]]:
 def _text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(bare(value))
+    return str(as_builtin(value))

@@ -10,10 +10,10 @@ from rcex_ws.version import __version__
 __all__ = ["user_agent"]
 
 # All of printable ASCII: what is not can stand in no header.
-_PLAIN = "".join(map(chr, range(0x20, 0x7F)))
+_PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
 
 
 def user_agent(app_name: str, app_version: str) -> str:
     """Return the value of both headers; what is not ASCII is encoded as in a URL: "Büro" becomes "B%C3%BCro"."""
-    product = quote(f"{app_name}/{app_version}", safe=_PLAIN)
+    product = quote(f"{app_name}/{app_version}", safe=_PRINTABLE_ASCII)
     return f"{product} rcex_ws/{__version__} python/{platform.python_version()}"

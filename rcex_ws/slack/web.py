@@ -21,7 +21,7 @@ from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
 from rcex_ws.options import Credential, Name, Seconds, ServerUrl, Wait, checked, trimmed
 from rcex_ws.readers import read_retry_after
 from rcex_ws.rest.http_library import HTTPClient
-from rcex_ws.rest.https import HTTPEdge, bounded
+from rcex_ws.rest.https import HTTPEdge, within_deadline
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.user_agent import user_agent
 from rcex_ws.secret import Secret, hide
@@ -184,7 +184,7 @@ class WebApi:
         form = {name: _form_value(value) for name, value in fields.items() if value is not None}
         request = Request("POST", f"/{method}", data=form, timeout=self._timeout)
         request.start_clock()
-        with bounded(request):
+        with within_deadline(request):
             response = await self._edge.send(request, self._api_url + method, self._headers)
         if response.status_code != _OK:
             raise _http_error(method, response)

@@ -13,7 +13,7 @@ import anyio
 
 from rcex_ws.files import Complaints
 from rcex_ws.loop import Signal
-from rcex_ws.rest.binding import Owner, difference
+from rcex_ws.rest.owner import Owner, mismatch
 from rcex_ws.trace import Step
 from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.conversation import WsgShared
@@ -106,7 +106,7 @@ class Keeper:
 
         Its token and its subscription say nothing to them, and are not theirs to know.
         """
-        other = None if stored.owner is None else difference(stored.owner, self._whose())
+        other = None if stored.owner is None else mismatch(stored.owner, self._whose())
         if other is None:
             return False
         reason = f"the stored session is not continued, it was made for another {other}"

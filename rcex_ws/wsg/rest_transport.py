@@ -16,7 +16,7 @@ from rcex_ws.connection import RequestTable
 from rcex_ws.errors import NotConnected, RequestLost
 from rcex_ws.rest import UNSET, Request, Response
 from rcex_ws.rest.outgoing import encode_json
-from rcex_ws.rest.url import bare
+from rcex_ws.rest.url import as_builtin
 from rcex_ws.trace import Step, Tracer
 from rcex_ws.wsg.frames import WsgFrame, encode_request, next_id
 from rcex_ws.wsg.telemetry import Telemetry
@@ -96,7 +96,8 @@ class RestTransport:
             request.method,
             _local_path(request.path, self.server) or request.path,
             query=_query(request),
-            headers=request.headers and {bare(name): bare(value) for name, value in request.headers.items()},
+            headers=request.headers
+            and {as_builtin(name): as_builtin(value) for name, value in request.headers.items()},
             body=None if request.json is UNSET else encode_json(request.json),
         )
         telemetry.calls += 1
@@ -145,8 +146,8 @@ def _query(request: Request) -> dict[str, Any] | None:
     query: dict[str, Any] = {}
     for name, value in request.params.items():
         if isinstance(value, (list, tuple)):
-            if many := [bare(one) for one in value if one is not None]:
-                query[bare(name)] = many
+            if many := [as_builtin(one) for one in value if one is not None]:
+                query[as_builtin(name)] = many
         elif value is not None:
-            query[bare(name)] = bare(value)
+            query[as_builtin(name)] = as_builtin(value)
     return query

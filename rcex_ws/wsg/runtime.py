@@ -20,7 +20,7 @@ from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.loop import now
 from rcex_ws.readers import printable
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
-from rcex_ws.rest.binding import Owner, owner_of
+from rcex_ws.rest.owner import Owner, owner_of
 from rcex_ws.secret import redact
 from rcex_ws.tasks import Child
 from rcex_ws.wsg.announcer import Announcer

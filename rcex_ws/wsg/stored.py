@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rcex_ws.files import Moment, Seconds
-from rcex_ws.rest.binding import Owner
+from rcex_ws.rest.owner import Owner
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
 

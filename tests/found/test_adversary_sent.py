@@ -12,7 +12,7 @@ from rcex_ws import (
 )
 from rcex_ws.address import may_have_token
 from rcex_ws.rest import Request
-from rcex_ws.rest.https import _redirected
+from rcex_ws.rest.https import _redirect_target
 from rcex_ws.rest.url import build_url
 from rcex_ws.wsg.rest_transport import _query
 from tests.found.peer import Peer
@@ -43,7 +43,7 @@ async def test_a_redirection_elsewhere_takes_no_credentials_of_the_caller(peer, 
 
 async def test_a_redirection_to_a_host_that_libraries_read_differently_bears_no_token(peer):
     """`straße` is `strasse` to one (IDNA 2003) and a name of its own to the other (IDNA 2008)."""
-    target = _redirected("https://strasse.example/a", "https://straße.example/b")
+    target = _redirect_target("https://strasse.example/a", "https://straße.example/b")
     assert not may_have_token("https://strasse.example", target)
 
 

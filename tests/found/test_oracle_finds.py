@@ -567,7 +567,7 @@ async def test_closing_again_waits_a_moment_for_a_handler_that_closed_and_goes_o
             await closed.wait()
         assert _root_tasks()
         if not patient:
-            monkeypatch.setattr("rcex_ws.rest.lifecycle._COURTESY", 0.1)
+            monkeypatch.setattr("rcex_ws.rest.lifecycle._SECOND_CLOSE_TIMEOUT", 0.1)
         begun = anyio.current_time()
         await rc.aclose()
         assert anyio.current_time() - begun < 1

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from rcex_ws.rest import Token
-from rcex_ws.rest.token import token_from_grant
+from rcex_ws.rest.token import token_from_answer
 
 
 def test_from_grant():
@@ -18,7 +18,7 @@ def test_from_grant():
         "owner_id": 7,
         "scope": "a b",
     }
-    token = token_from_grant(answer, now=1000.0)
+    token = token_from_answer(answer, now=1000.0)
     assert token == Token(
         access_token="A",
         refresh_token="R",
@@ -32,17 +32,17 @@ def test_from_grant():
 
 def test_a_refresh_keeps_what_the_answer_leaves_out():
     old = Token(access_token="A", refresh_token="R", refresh_expires_at=9.0, scope="s", owner_id="7", endpoint_id="e")
-    new = token_from_grant({"access_token": "B", "expires_in": 60}, now=0.0, previous=old)
+    new = token_from_answer({"access_token": "B", "expires_in": 60}, now=0.0, previous=old)
     assert (new.access_token, new.refresh_token, new.refresh_expires_at) == ("B", "R", 9.0)
     assert (new.scope, new.owner_id, new.endpoint_id) == ("s", "7", "e")
-    newer = token_from_grant({"access_token": "C", "refresh_token": "Q"}, now=0.0, previous=old)
+    newer = token_from_answer({"access_token": "C", "refresh_token": "Q"}, now=0.0, previous=old)
     assert (newer.refresh_token, newer.refresh_expires_at) == ("Q", None)
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"access_token": 1}, {"access_token": ""}, {"access_token": "A\nB"}])
 def test_no_token(answer):
     with pytest.raises(msgspec.ValidationError):
-        token_from_grant(answer, now=0.0)
+        token_from_answer(answer, now=0.0)
 
 
 @pytest.mark.parametrize(("lifetime", "margin"), [(3600.0, 60.0), (600.0, 60.0), (100.0, 10.0), (1.0, 0.1)])

@@ -18,7 +18,7 @@ from rcex_ws.websocket.proxies import Proxy, choose_proxy
 __all__ = ["RoutedTransport"]
 
 #: Servers whose way is remembered.
-_MOST_SERVERS = 100
+_MAX_SERVERS = 100
 
 
 class _ProxyFailed(httpx.ProxyError):
@@ -35,7 +35,7 @@ class _ProxyFailed(httpx.ProxyError):
         self.unreachable = unreachable
 
 
-class _Body(httpx.AsyncByteStream):
+class _WholeBody(httpx.AsyncByteStream):
     """Give a body whole, once.
 
     That of httpx is an async generator; one that a failed or cancelled write leaves unfinished makes trio warn.
@@ -66,7 +66,7 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         self._proxy = hide(proxy)
         self._ssl_context = ssl_context
         self._chosen: dict[tuple[str, bytes, int | None], Proxy | None] = {}
-        self._ways: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
+        self._transports: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request.
@@ -77,14 +77,14 @@ class RoutedTransport(httpx.AsyncBaseTransport):
             httpx.RequestError: no answer came for another reason.
         """
         if isinstance(request.stream, httpx.ByteStream):
-            request.stream = _Body(request.content)
-        proxy = self._choose(request.url)
+            request.stream = _WholeBody(request.content)
+        proxy = self._choose_proxy(request.url)
         if proxy is None:
-            return await self._way(None).handle_async_request(request)
+            return await self._transport_for(None).handle_async_request(request)
         try:
-            return await self._way(proxy).handle_async_request(request)
+            return await self._transport_for(proxy).handle_async_request(request)
         except httpx.ProxyError as exc:
-            raise _ProxyFailed(_refusal(proxy, str(exc)), request=request) from exc
+            raise _ProxyFailed(_failure_text(proxy, str(exc)), request=request) from exc
         except httpx.ConnectError as exc:
             if _is_tls(exc):  # whose it was, nobody tells
                 raise
@@ -97,35 +97,35 @@ class RoutedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        ways, self._ways = self._ways, {}
-        for way in ways.values():
-            await way.aclose()
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
+            await transport.aclose()
 
-    def _choose(self, url: httpx.URL) -> Proxy | None:
+    def _choose_proxy(self, url: httpx.URL) -> Proxy | None:
         server = (url.scheme, url.raw_host, url.port)
         if server not in self._chosen:
-            if len(self._chosen) >= _MOST_SERVERS:
+            if len(self._chosen) >= _MAX_SERVERS:
                 self._chosen.clear()
             port = url.port or (443 if url.scheme == "https" else 80)
             self._chosen[server] = choose_proxy(url.scheme, url.raw_host.decode("ascii").lower(), port, self._proxy)
         return self._chosen[server]
 
-    def _way(self, proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
-        if proxy not in self._ways:
-            self._ways[proxy] = httpx.AsyncHTTPTransport(
-                verify=self._ssl_context, trust_env=False, proxy=None if proxy is None else _as_httpx(proxy)
+    def _transport_for(self, proxy: Proxy | None) -> httpx.AsyncHTTPTransport:
+        if proxy not in self._transports:
+            self._transports[proxy] = httpx.AsyncHTTPTransport(
+                verify=self._ssl_context, trust_env=False, proxy=None if proxy is None else _httpx_proxy(proxy)
             )
-        return self._ways[proxy]
+        return self._transports[proxy]
 
 
-def _as_httpx(proxy: Proxy) -> httpx.Proxy:
+def _httpx_proxy(proxy: Proxy) -> httpx.Proxy:
     """Describe a proxy to httpx; to an https one it is what the system trusts that counts, as for WebSockets."""
     login = None if proxy.username is None else (proxy.username, proxy.password or "")
     context = ssl.create_default_context() if proxy.scheme == "https" else None
     return httpx.Proxy(f"{proxy.scheme}://{proxy.name}", auth=login, ssl_context=context)
 
 
-def _refusal(proxy: Proxy, text: str) -> str:
+def _failure_text(proxy: Proxy, text: str) -> str:
     """Say why a proxy did not connect; the text is httpcore's: a status with what the proxy says of it, or of SOCKS."""
     if proxy.is_socks:
         return f"the proxy {proxy.name} did not connect: {text.rstrip('.')}"

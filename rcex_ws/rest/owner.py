@@ -14,7 +14,7 @@ import msgspec
 from rcex_ws.rest.oauth import Grant
 from rcex_ws.rest.token import Token
 
-__all__ = ["Owner", "difference", "login_of", "owner_of"]
+__all__ = ["Owner", "login_of", "mismatch", "owner_of"]
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -62,7 +62,7 @@ def owner_of(token: Token) -> Owner:
     return Owner(server=token.server, client_id=token.client_id, login=token.login, owner_id=token.owner_id)
 
 
-def difference(stored: Owner, present: Owner) -> str | None:
+def mismatch(stored: Owner, present: Owner) -> str | None:
     """Name what a session was stored for that is another now; None if nothing is. What is not known, matches."""
     compared = (
         ("server", stored.server, present.server),
