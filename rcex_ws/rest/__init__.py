@@ -1,6 +1,23 @@
-"""The REST client that extensions wrap: requests, OAuth, paths, the extension base class.
+"""The REST client that extensions wrap: OAuth, calls, paths, and the base class of extensions.
 
-Knows nothing of WebSockets; `rcex_ws.wsg` installs itself as an `Extension`. Importing it does not import httpx.
+For users and for `rcex_ws.wsg`, which installs itself as an `Extension`; `rcex_ws.slack` uses the HTTPS edge. Depends
+on the shared modules and `rcex_ws.websocket.proxies`, never on `rcex_ws.connection`; importing it leaves httpx out.
+
+client.py      RingCentral: builds the parts below, installs extensions
+core.py        what users call: log in, send calls
+paths.py       fluent paths: rc.restapi().account().get()
+extension.py   base class of extensions
+lifecycle.py   installed extensions, and closing
+calls.py       the path of one call: middlewares, rate gate, transport, 401
+auth.py        the OAuth session: log in, renew, revoke
+renewal.py     the timer that renews tokens
+keeper.py, store.py   access to the token store; the store in a file
+https.py       sends requests by HTTPS
+http_library.py, http_body.py, http_transport.py   its errors and protocols, arguments, proxies
+gate.py        rate limits
+message.py, headers.py, errors.py   requests, answers, errors with an answer
+outgoing.py, url.py, user_agent.py   pure: checks of arguments, full URLs, User-Agent
+token.py, oauth.py, owner.py   pure: tokens, OAuth's requests, whose session it is
 """
 
 from rcex_ws.errors import NotJSON

@@ -1,7 +1,7 @@
-"""The OAuth session of one client: log in, renew one at a time, keep fresh, revoke.
+"""The OAuth session of one client: log in, renew the token (one attempt at a time), revoke.
 
-Called by `rcex_ws.rest.client` only. Touches the token endpoint, and by `keeper` the token store; what to send is in
-`oauth`, when to renew in `token`.
+Used by `core`, `calls` and `renewal`. Talks to the token endpoint and, through `keeper`, to the token store; the
+requests are defined in `oauth`, the time to renew in `token`.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ __all__ = ["Auth"]
 
 logger = logging.getLogger("rcex_ws.rest")
 
-# The old refresh token works for about 10 s after its use, so one lost answer must be noticed early.
+# A used refresh token stays valid for about 10 s, so a lost answer must be noticed within that time.
 _GRANT_TIMEOUT = 15.0
 
 _PROXY_HINT = "; something in between may have answered, such as a captive portal or a proxy: check `server`"
 
 
 class Auth:
-    """Own the token.
+    """OAuth session of one client; owns the token.
 
     Args:
-        client_id: of the application.
-        client_secret: None for a public client.
-        token: a session to begin with.
-        keeper: keeps the session where it survives the process.
-        timeout: seconds for one call, at most.
-        send: sends a call of the application, without bearer; returns any answer.
+        client_id: id of the application.
+        client_secret: secret of the application; None for a public client.
+        token: token of an existing session to start with.
+        keeper: stores the session across restarts.
+        timeout: upper limit in seconds for one call.
+        send: sends a call as the application, without bearer token; returns any answer.
 
     Attributes:
-        token: the session's, None when nobody is logged in.
-        token_changed: set when the token is replaced; then there is a new one.
+        token: token of the session; None when nobody is logged in.
+        token_changed: signal that is set when the token is replaced; a new signal takes its place.
     """
 
     def __init__(
@@ -65,22 +65,22 @@ class Auth:
         self._timeout = min(timeout, _GRANT_TIMEOUT)
         self._send = send
         self._jwt: str | None = None
-        self._login: str | None = None  # who logged in, None = not known
-        self._granted_at: float | None = None  # by the loop's clock; None for a token that was not granted here
+        self._login: str | None = None  # who logged in; None if unknown
+        self._granted_at: float | None = None  # on the loop's clock; None if the token was not granted here
         self._lock = anyio.Lock()  # one login, refresh or revoke at a time
         self.token_changed = Signal()
-        self._failures = 0  # renewals that failed
-        self._failure: RcexError | None = None  # why the last one did; LoginRefused stays until the token changes
+        self._failures = 0  # failed renewals so far
+        self._failure: RcexError | None = None  # of the last renewal; LoginRefused stays until the token changes
 
     async def authorize(self, grant: oauth.Grant | None, *, force: bool) -> Token:
-        """Continue the session that is there if it is of the same server, application and user, or log in.
+        """Continue the existing session if it has the same server, application and user; else log in.
 
         Raises:
-            ConfigurationError: there is no session to continue and no credential.
-            LoginRefused: OAuth said no.
+            ConfigurationError: there is neither a session to continue nor a credential.
+            LoginRefused: the server refused the credential.
         """
         async with self._lock:
-            # A code is good once and some seconds old: who has one means to be that user.
+            # A code is fresh and works once: whoever passes one wants to log in as that user.
             anew = force or (grant is not None and "code" in grant)
             if anew:
                 await self._keeper.check_store()
@@ -93,18 +93,18 @@ class Auth:
                 except (LoginRefused, ConfigurationError) as exc:
                     if grant is None:
                         raise
-                    logger.info("the kept session cannot be continued, logging in anew: %s", exc)
+                    logger.info("the existing session cannot be continued, logging in again: %s", exc)
             if grant is None:
                 raise ConfigurationError("authorize() needs jwt, code or username: there is no session to continue")
             return await self._request_token(grant, previous=None)
 
     async def ensure_token(self) -> Token:
-        """Return a token that is good for a call now, renewed when it is about to end.
+        """Return a token that is valid for a call now; renew it first if it is about to expire.
 
         Raises:
-            ConfigurationError: nobody logged in.
+            ConfigurationError: nobody is logged in.
             LoginRefused: the session has ended and cannot be renewed.
-            RcexError: it has surely ended, and the renewal failed.
+            RcexError: the token has certainly expired, and its renewal failed.
         """
         token = self._require_token()
         if not token.expires_soon(time.time()) or not self.can_renew(token):
@@ -114,21 +114,21 @@ class Auth:
         except RcexError as exc:
             if (not exc.retryable and token.expired(time.time())) or self._surely_expired(token):
                 raise
-            logger.info("renewing the token failed, it may still be good for now: %s", exc)
+            logger.info("renewing the token failed, the old one may still be valid: %s", exc)
             return token
 
     def can_renew(self, token: Token) -> bool:
-        """Tell whether there is a way to replace the token without the user."""
+        """Return whether the token can be replaced without the user."""
         return self._jwt is not None or token.refreshable
 
     async def renew(self, stale: Token) -> Token:
-        """Replace a token; callers at the same time share one attempt and its outcome.
+        """Replace a token; concurrent callers share one attempt and its outcome.
 
         Args:
-            stale: the token the caller was about to use, or used in vain.
+            stale: the token that the caller was about to use, or that the server has rejected.
 
         Raises:
-            LoginRefused: the grant is dead and no JWT is at hand.
+            LoginRefused: the session has ended and there is no JWT to log in with.
             RcexError: the attempt failed; see `.retryable`.
         """
         failures = self._failures
@@ -140,7 +140,7 @@ class Auth:
             if failure is not None and self._failures != failures:
                 raise failure
             try:
-                if isinstance(failure, LoginRefused):  # not asked again; only somebody else can have mended it
+                if isinstance(failure, LoginRefused):  # final: only another process can have renewed
                     return await self._adopt_stored(token, failure)
                 return await self._renew(token)
             except RcexError as exc:
@@ -149,10 +149,10 @@ class Auth:
                 raise
 
     async def revoke(self) -> None:
-        """End the session at the server and forget it here, also when the server cannot be reached.
+        """End the session at the server and forget it locally, even when the server cannot be reached.
 
         Raises:
-            RcexError: the server did not confirm; here everything is forgotten.
+            RcexError: the server did not confirm; locally the session is forgotten.
         """
         async with self._lock:
             token, self._jwt, self._login = self.token, None, None
@@ -165,10 +165,10 @@ class Auth:
                 await self._keeper.clear()
 
     async def renew_now(self) -> Token:
-        """Renew the token now.
+        """Renew the token now, however long it is still valid.
 
         Raises:
-            ConfigurationError: nobody logged in.
+            ConfigurationError: nobody is logged in.
             RcexError: as in `renew`.
         """
         return await self.renew(self._require_token())
@@ -179,18 +179,18 @@ class Auth:
         return self.token
 
     async def _find_session(self, grant: oauth.Grant | None) -> Token | None:
-        """Return the session to continue, from memory or the store; None if there is none of this caller."""
+        """Return the token of the session to continue, from memory or the store; None if this caller has none."""
         token = self.token or await self._keeper.load()
         login = None if grant is None else self._keeper.login_of(grant)
         if token is None or self._keeper.warn_if_foreign(token, login):
             return None
-        if grant is not None:  # a password may belong to another user than the JWT of before
+        if grant is not None:  # a JWT kept from before may be another user's
             self._jwt, self._login = grant.get("assertion"), login
         if token is self.token:
             return token
         owned = self._keeper.with_owner(token, self._login)
         self._set_token(owned)
-        if owned != token and not owned.expires_soon(time.time()):  # a file from before; a refresh would write it, too
+        if owned != token and not owned.expires_soon(time.time()):  # written without owner; a refresh saves anyway
             await self._keeper.save(owned)
         return owned
 
@@ -200,15 +200,15 @@ class Auth:
         except (LoginRefused, ConfigurationError) as exc:
             if self._jwt is None:
                 raise
-            logger.info("the session has ended, logging in anew: %s", exc)
+            logger.info("the session has ended, logging in again: %s", exc)
             return await self._request_token(oauth.jwt_grant(self._jwt), previous=None)
 
     async def _refresh_or_adopt(self, token: Token) -> Token:
-        """Refresh the session, or go on with what somebody else has made of it.
+        """Refresh the session, or adopt the token that another process has stored.
 
         Raises:
-            LoginRefused: the refresh token is no longer good.
-            ConfigurationError: there is none.
+            LoginRefused: the refresh token is no longer valid.
+            ConfigurationError: there is no refresh token.
         """
         if not token.refreshable:
             why = "the session has ended and has no refresh token: call authorize() with jwt, code or username"
@@ -219,15 +219,15 @@ class Auth:
             return await self._adopt_stored(token, exc)
 
     async def _adopt_stored(self, token: Token, refusal: RcexError) -> Token:
-        """Go on with the token that somebody else has put into the store.
+        """Adopt the token that another process has stored.
 
         Raises:
-            RcexError: the refusal, if there is none; or theirs has ended and cannot be refreshed.
+            RcexError: the given refusal, if there is no such token; or that token has expired and its refresh failed.
         """
         stored = await self._keeper.load_replacement(token)
         if stored is None:
             raise refusal
-        logger.info("somebody else has renewed the stored token, going on with theirs")
+        logger.info("the stored token was renewed elsewhere, using that one")
         stored = self._keeper.with_owner(stored, self._login)
         self._set_token(stored)
         return await self._refresh(stored) if stored.expires_soon(time.time()) and stored.refreshable else stored
@@ -237,14 +237,14 @@ class Auth:
         try:
             return await self._request_token(form, previous=token)
         except TransportError:
-            # The server may have answered. It gives the same pair again for about 10 s (developer guide).
+            # The answer may have been lost. For about 10 s the server returns the same pair again (developer guide).
             return await self._request_token(form, previous=token)
 
     async def _request_token(self, form: oauth.Grant, *, previous: Token | None) -> Token:
         answer = await self._post(oauth.TOKEN_PATH, form)
         try:
             token = token_from_answer(answer.json(), now=time.time(), previous=previous)
-        except (NotJSON, msgspec.ValidationError):  # its text may be anything
+        except (NotJSON, msgspec.ValidationError):  # the error may quote the answer
             raise TransportError(
                 f"the token endpoint answered {answer.describe()} without a token{_PROXY_HINT}"
             ) from None
@@ -268,7 +268,7 @@ class Auth:
         raise kind(response, method=request.method, path=path)
 
     def _surely_expired(self, token: Token) -> bool:
-        """Tell whether a token has ended by the clock that nobody can set; the wall clock alone decides nothing."""
+        """Return whether a token has expired by the monotonic clock; the wall clock may be set and proves nothing."""
         granted_at = self._granted_at if token is self.token else None
         return granted_at is not None and now() >= granted_at + token.lifetime
 

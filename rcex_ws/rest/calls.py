@@ -1,6 +1,6 @@
-"""The way of one call: middlewares, rate gate, transport, and once more after a 401.
+"""The path of one call: middlewares, rate gate, transport, and a second attempt after a 401.
 
-Made and called by `rcex_ws.rest.client`. It decides which calls are RingCentral's, and so which bear the token.
+Made by `rcex_ws.rest.client`, called by `rcex_ws.rest.core`. Decides which calls carry the token: those to RingCentral.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ __all__ = ["Calls"]
 
 
 class Calls:
-    """Send calls.
+    """Sender of calls.
 
     Args:
-        server: the API's URL without trailing slash.
-        user_agent: for User-Agent and X-User-Agent.
-        auth: gives and renews the token.
-        gate: holds calls back.
-        https: the transport at the end of the chain.
-        lifecycle: knows the extensions; they may change between calls.
-        home: refuses calls from elsewhere.
+        server: URL of the API without trailing slash.
+        user_agent: value of User-Agent and X-User-Agent.
+        auth: provides and renews the token.
+        gate: holds calls back at a rate limit.
+        https: the last transport of the chain.
+        lifecycle: has the installed extensions, which may change between calls.
+        home: refuses calls from another event loop, thread or process.
 
     Attributes:
-        https_calls: how many calls went by HTTPS; a repeated one counts again.
+        https_calls: number of calls sent by HTTPS; a repeated call counts again.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Calls:
         self._https = https
         self._lifecycle = lifecycle
         self._home = home
-        self._clock: Callable[[], float] | None = None  # of the one loop that `home` allows
+        self._clock: Callable[[], float] | None = None  # of the one event loop that `home` allows
         self.https_calls = 0
 
     def send(self, request: Request, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
-        """Send a call the whole way; see `RingCentral.send`."""
+        """Send a call through middlewares, gate and transports; see `CoreClient.send`."""
         final = self._send_by_transports if transport is None else partial(_send_in_time, transport)
         middlewares = self._lifecycle.middlewares
         if not middlewares:
@@ -82,7 +82,7 @@ class Calls:
         return await call_next(request)
 
     async def send_as_application(self, request: Request) -> Response:
-        """Send an OAuth call: past the extensions, which need not see credentials, and without bearer."""
+        """Send an OAuth call, without bearer token and around the extensions, which need not see credentials."""
 
         async def transport(request: Request) -> Response:
             return await self._https.send(request, build_url(self._server, request.path), self._agent | request.headers)
@@ -93,7 +93,7 @@ class Calls:
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[StreamedResponse]:
-        """Send a call by HTTPS and give the answer before its body; see `RingCentral.stream`."""
+        """Send a call by HTTPS and yield the answer before its body is read; see `CoreClient.stream`."""
         self._home.check()
         url = build_url(self._server, request.path, request.params)
         for last in (False, True):
@@ -126,7 +126,7 @@ class Calls:
             clock = self._clock = loop_clock()
         request.deadline = clock() + request.timeout
         used = self._auth.token
-        # `_send_through_gate` spelled out: a coroutine less for every call, and the gate is hardly ever closed.
+        # `_send_through_gate` inlined: the gate is hardly ever closed, and every call is spared a coroutine.
         if self._gate.may_be_closed:
             await self._wait_at_gate(request)
         response = await transport(request)
@@ -140,7 +140,7 @@ class Calls:
         raise RestError(response, method=request.method, path=request.path)
 
     def _send_by_transports(self, request: Request, *, start: int = 0) -> Awaitable[Response]:
-        """Send by the first extension from `start` on that takes the call, else by HTTPS."""
+        """Send by the first extension from index `start` on that takes the call, else by HTTPS."""
         extensions = self._lifecycle.extensions
         for index in range(start, len(extensions)):
             extension = extensions[index]
@@ -181,14 +181,14 @@ class Calls:
         return headers
 
     def _goes_to_server(self, request: Request) -> bool:
-        """Tell whether the call goes to RingCentral, whose limits and whose token it is under."""
+        """Return whether the call goes to RingCentral, so that its rate limits and its token apply."""
         return request.path.startswith("/") or may_have_token(self._server, request.path)
 
     def _bears_token(self, request: Request) -> bool:
         return request.header("Authorization") is None and self._goes_to_server(request)
 
     def _can_repeat(self, request: Request, used: Token) -> bool:
-        """Tell whether a new token can help a call that was answered 401."""
+        """Return whether a new token can help a call that was answered with a 401."""
         return self._bears_token(request) and self._auth.can_renew(used)
 
 

@@ -1,8 +1,8 @@
-"""`RingCentral`, the REST client: what users hold.
+"""`RingCentral`, the REST client that users create.
 
-Users make it; extensions get it in `install`. It makes the parts that do the work, and ties them together: `core` (what
-users call), `calls` (the way of a call), `auth` (the OAuth session), `gate` (rate limits), `https` (the wire),
-`lifecycle` (extensions, and the end).
+Extensions receive it in `install`. It builds and connects the parts that do the work: `calls` (the path of a call),
+`auth` (the OAuth session), `gate` (rate limits), `https` (the network), `lifecycle` (extensions and closing); the
+methods to log in and to send calls are inherited from `core`.
 """
 
 from __future__ import annotations
@@ -55,33 +55,33 @@ SANDBOX = "https://platform.devtest.ringcentral.com"
 
 
 class RingCentral(CoreClient, NamesOfJavaScript):
-    """Call RingCentral's REST API, and carry extensions.
+    """Client of RingCentral's REST API that extensions can be installed into.
 
-    Use it under `async with`, or end it with `aclose()`.
+    Use it with `async with`, or close it with `aclose()`.
 
     Args:
-        server: the API's URL.
-        client_id: of the application.
-        client_secret: None for a public client (PKCE).
-        token: a session to begin with: a Token, or the answer of the OAuth endpoint as a dict, as other SDKs keep it.
-        token_store: keeps the session over a restart of the process.
-        app_name: begins the User-Agent.
-        app_version: goes with it.
-        timeout: seconds for one call, unless the call says otherwise.
-        max_response_bytes: the largest body taken by HTTPS, counted when it is decompressed; `stream` has no such
-            bound, and frames have `max_size`.
-        http: a ready `httpx.AsyncClient` or one with the same methods; never closed here.
-        ssl_context: for HTTPS and WebSocket; None trusts what the operating system trusts.
-        proxy: for both: None or True = the environment's, an URL (http, https, socks5, socks5h) = that one, False =
-            none.
+        server: URL of the API.
+        client_id: id of the application.
+        client_secret: secret of the application; None for a public client (PKCE).
+        token: an existing session: a Token, or the answer of the OAuth endpoint as a dict, as other SDKs keep it.
+        token_store: keeps the session across restarts of the process.
+        app_name: name of the application, for User-Agent.
+        app_version: version of the application, for User-Agent.
+        timeout: seconds for one call, unless the call has its own.
+        max_response_bytes: largest body accepted by HTTPS, in bytes after decompression; `stream` has no such limit,
+            and WebSocket frames have `max_size`.
+        http: an existing `httpx.AsyncClient`, or an object with the same methods; it is never closed here.
+        ssl_context: TLS context for HTTPS and WebSocket; None trusts what the operating system trusts.
+        proxy: proxy for HTTPS and WebSocket: None or True reads the environment, a URL (http, https, socks5, socks5h)
+            names one, False uses none.
 
     Attributes:
-        proxy: as given.
-        tasks: owns the background tasks of the client and its extensions.
+        proxy: the argument of that name.
+        tasks: owner of the background tasks of the client and its extensions.
         gate: the rate gate, shared by all transports.
 
     Raises:
-        ConfigurationError: an argument cannot work; it is named.
+        ConfigurationError: an argument is invalid; the message names it.
     """
 
     @checked
@@ -135,20 +135,20 @@ class RingCentral(CoreClient, NamesOfJavaScript):
         )
 
     def restapi(self, version: Name | None = "v1.0") -> PathBuilder:
-        """Begin a path at /restapi and its version; None leaves the version out."""
+        """Start a path with /restapi and the version; None leaves the version out."""
         if version is not None and (not isinstance(version, str) or not version):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refusal("version", _NAME, version)
         return PathBuilder(self, "/restapi" if version is None else f"/restapi/{version}")
 
     def path(self, path: Name) -> PathBuilder:
-        """Begin a path anywhere: `rc.path("/team-messaging/v1").chats(id).posts().get()`."""
+        """Start a path with any prefix: `rc.path("/team-messaging/v1").chats(id).posts().get()`."""
         if not isinstance(path, str) or not path:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refusal("path", _NAME, path)
         return PathBuilder(self, path.rstrip("/"))
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """The one TLS context of HTTPS and WebSocket, made when first needed."""
+        """The TLS context shared by HTTPS and WebSocket; created on first use."""
         if self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
         return self._ssl_context
@@ -160,11 +160,11 @@ class RingCentral(CoreClient, NamesOfJavaScript):
 
     @checked
     async def install_extension(self, extension: Extension) -> None:
-        """Install an extension; while there is one, a timer renews the token before it ends.
+        """Install an extension; while one is installed, a timer renews the token before it expires.
 
         Raises:
-            ConfigurationError: it is installed already, here or in another client.
-            Exception: whatever its `install` raises; then it is not installed.
+            ConfigurationError: the extension is already installed, here or in another client.
+            Exception: whatever its `install` raises; it is not installed then.
         """
         self.home.check()
         await self._lifecycle.install(extension, self)
@@ -172,10 +172,10 @@ class RingCentral(CoreClient, NamesOfJavaScript):
             self.tasks.spawn(partial(keep_fresh, self._auth), name="token renewal", on_crash=report_crash)
 
     async def aclose(self) -> None:
-        """Close the extensions, the last installed first, then everything else; everybody waits for the one closing.
+        """Close the extensions, last installed first, then everything else; concurrent callers share one closing.
 
-        An extension that fails to close is logged and does not keep the others from closing. A handler that calls this
-        is left to finish.
+        An extension that fails to close is logged, and the others are closed all the same. A handler that calls this
+        is allowed to finish.
         """
         self.home.check()
         await self._lifecycle.aclose()
@@ -189,7 +189,7 @@ class RingCentral(CoreClient, NamesOfJavaScript):
         try:
             await self.aclose()
         except WrongEventLoop:
-            if exc is None:  # else a forked child, say, is on its way out
+            if exc is None:  # else the exception that ended the block, in a forked child say, counts
                 raise
 
     def __del__(self) -> None:

@@ -1,6 +1,7 @@
-"""What users call: log in, and send calls. The parts that do it are given.
+"""The methods that users call: log in and send calls, delegated to `auth` and `calls`.
 
-The base of `rcex_ws.rest.client`, which makes the parts; called by users, by `rcex_ws.rest.paths` and by extensions.
+Base class of `RingCentral` in `rcex_ws.rest.client`, which builds these parts; also called by `rcex_ws.rest.paths` and
+by extensions.
 """
 
 from __future__ import annotations
@@ -23,21 +24,21 @@ __all__ = ["CoreClient"]
 
 
 class CoreClient:
-    """Log in, and send calls.
+    """Client of an OAuth-protected REST API, assembled from its parts.
 
     Args:
-        server: the API's URL without trailing slash.
-        client_id: of the application.
-        home: refuses calls from elsewhere.
-        auth: has the OAuth session.
-        calls: sends calls.
+        server: URL of the API without trailing slash.
+        client_id: id of the application.
+        home: refuses calls from another event loop, thread or process.
+        auth: the OAuth session.
+        calls: sender of calls.
         lifecycle: knows whether the client is closed.
-        timeout: seconds for one call, unless the call says otherwise.
+        timeout: seconds for one call, unless the call has its own.
 
     Attributes:
-        server: the API's URL without trailing slash.
-        client_id: as given.
-        home: the event loop that the client lives in: the first that uses it.
+        server: URL of the API without trailing slash.
+        client_id: the argument of that name.
+        home: the event loop that the client belongs to: the first that uses it.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class CoreClient:
 
     @property
     def token(self) -> Token | None:
-        """The OAuth session's token, None when nobody is logged in."""
+        """The token of the OAuth session; None when nobody is logged in."""
         return self._auth.token
 
     @checked
@@ -79,28 +80,28 @@ class CoreClient:
         extension: Name | None = None,
         force: bool = False,
     ) -> Token:
-        """Continue the kept session if it is usable or can be refreshed, else log in.
+        """Continue the existing session if it is valid or can be refreshed, else log in.
 
-        A new login would make every stored WebSocket session useless (WSG-1003). A kept session that was made for
-        another server, client_id or user than now is not continued, with a warning; without a credential any user's is.
+        A new login would invalidate every stored WebSocket session (WSG-1003). A stored session of another server,
+        client_id or user is not continued, and a warning is logged; without a credential any user's is.
 
         Args:
-            jwt: a JWT credential; kept in memory to log in anew when the session ends.
-            code: from the login page, with the same redirect_uri and code_verifier as in `authorize_uri`; always logs
-                in, whatever session is kept.
-            redirect_uri: with code.
-            code_verifier: with code, for PKCE.
-            username: a phone number, with password (legacy).
-            password: with username.
-            extension: an extension number, with username.
-            force: log in anew in any case.
+            jwt: a JWT credential; kept in memory to log in again when the session ends.
+            code: a code from the login page, with the redirect_uri and code_verifier given to `authorize_uri`; it
+                always logs in, even if there is a session to continue.
+            redirect_uri: needed with `code`.
+            code_verifier: PKCE verifier, with `code`.
+            username: a phone number, with `password` (legacy).
+            password: needed with `username`.
+            extension: an extension number, with `username`.
+            force: always log in.
 
         Raises:
-            ConfigurationError: no way to log in, or more than one; or no session to continue and no credential.
-            LoginRefused: OAuth said no; trying again cannot help.
+            ConfigurationError: the arguments are not one way to log in, or there is no session and no credential.
+            LoginRefused: the server refused the login; trying again cannot help.
             RestError: another answer than 2xx.
             TransportError: no answer came.
-            WrongEventLoop: the client lives in another event loop, thread or process; so for all that follows.
+            WrongEventLoop: the client belongs to another event loop, thread or process; every method may raise it.
         """
         self.home.check()
         self._lifecycle.check_open()
@@ -124,13 +125,13 @@ class CoreClient:
         code_verifier: Credential | None = None,
         params: Params | None = None,
     ) -> str:
-        """Return the address of the login page, which sends the user back with a code.
+        """Return the URL of the login page, which sends the user back with a code.
 
         Args:
-            redirect_uri: where to, as registered for the application.
-            state: comes back with the code; compare it.
-            code_verifier: of `generate_code_verifier()`, for PKCE; keep it for `authorize`.
-            params: more of the page's parameters, such as prompt or brandId.
+            redirect_uri: URL to send the user back to, as registered for the application.
+            state: returned with the code, to be compared.
+            code_verifier: PKCE verifier from `generate_code_verifier()`; keep it for `authorize`.
+            params: further parameters of the page, such as prompt or brandId.
 
         Raises:
             ConfigurationError: the client has no client_id.
@@ -145,19 +146,19 @@ class CoreClient:
         )
 
     async def ensure_token(self) -> Token:
-        """Return a token good for a call now; renew it when it is about to end, by the wall clock at this moment.
+        """Return a token that is valid for a call now; renew it first if it is about to expire by the wall clock.
 
         Raises:
             ConfigurationError: nobody is logged in.
             LoginRefused: the session has ended and cannot be renewed.
-            RcexError: the renewal failed and the token has ended; see `.retryable`.
+            RcexError: the renewal failed and the token has expired; see `.retryable`.
         """
         self.home.check()
         self._lifecycle.check_open()
         return await self._auth.ensure_token()
 
     async def refresh(self) -> Token:
-        """Renew the token now; callers at the same time share one renewal.
+        """Renew the token now; concurrent callers share one renewal.
 
         Raises:
             ConfigurationError: nobody is logged in.
@@ -169,10 +170,10 @@ class CoreClient:
         return await self._auth.renew_now()
 
     async def revoke(self) -> None:
-        """End the session at the server and forget it, in the store too; do nothing when nobody is logged in.
+        """End the session at the server and forget it, also in the store; do nothing when nobody is logged in.
 
         Raises:
-            RcexError: the server did not confirm; here it is forgotten all the same.
+            RcexError: the server did not confirm; the session is forgotten all the same.
         """
         self.home.check()
         self._lifecycle.check_open()
@@ -181,22 +182,22 @@ class CoreClient:
     # Calls
 
     def send(self, request: Request, *, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
-        """Send a call the whole way: middlewares, rate gate, transport; a 401 refreshes the token and repeats once.
+        """Send a call through middlewares, rate gate and a transport; after a 401 renew the token and repeat it once.
 
-        The time-out bounds what is inside of the middlewares: one that repeats a call gives it a new one.
+        The time-out applies inside the middlewares: it starts again each time a middleware passes the call on.
 
         Args:
             request: the call.
-            transport: instead of the extensions' transports and HTTPS.
+            transport: replaces the transports of the extensions and HTTPS.
 
         Raises:
             RestError: an answer other than 2xx.
             RequestTimeout: no answer within `request.timeout`.
-            RateLimited: the rate limit closes the call for longer than that; it was not sent.
+            RateLimited: the rate limit holds the call back for longer than that; it was not sent.
             TransportError: no answer came.
-            ConfigurationError: nobody is logged in, or the path is no path.
+            ConfigurationError: nobody is logged in, or the call cannot be sent as it is.
         """
-        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance] - for each call
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance] - cheaper than @checked
             raise refusal("request", _REQUEST, request)
         if transport is not None and not _TRANSPORT.admits(transport):
             raise refusal("transport", _TRANSPORT, transport)
@@ -209,11 +210,11 @@ class CoreClient:
 
         Args:
             method: GET, POST, ...
-            path: "/restapi/..." or an absolute http(s) URL; hosts other than RingCentral's never get the token.
-            **options: params, json, data, files, content, headers, timeout: see `Request`.
+            path: "/restapi/..." or an absolute http(s) URL; other hosts than RingCentral's never receive the token.
+            **options: params, json, data, files, content, headers, timeout; see `Request`.
 
         Raises:
-            ConfigurationError: an argument cannot be sent; it is named.
+            ConfigurationError: an argument cannot be sent; the message names it.
             RcexError: as in `send`.
         """
         return self._calls.send(self._request(method, path, options))
@@ -240,9 +241,9 @@ class CoreClient:
 
     @asynccontextmanager
     async def stream(self, method: str, path: str, **options: Unpack[Options]) -> AsyncGenerator[StreamedResponse]:
-        """Send a call by HTTPS, past the extensions, and give the answer before its body; use under `async with`.
+        """Send a call by HTTPS, around the extensions, and yield the answer before its body; use with `async with`.
 
-        The time-out bounds the way to the headers, then each read of the body.
+        The time-out applies until the headers have come, then to each read of the body.
 
         Args:
             method: GET, POST, ...
@@ -257,7 +258,7 @@ class CoreClient:
 
     @property
     def https_calls(self) -> int:
-        """How many calls went by HTTPS so far; those of OAuth's own are not counted."""
+        """Number of calls sent by HTTPS so far, OAuth's own not counted."""
         return self._calls.https_calls
 
     def _request(self, method: str, path: str, options: Options) -> Request:
@@ -266,8 +267,8 @@ class CoreClient:
         headers: Any = options.get("headers")
         if headers is None:
             options["headers"] = {}
-        elif isinstance(headers, Mapping):  # else it is refused
-            options["headers"] = dict(cast("Mapping[str, str]", headers))  # which a middleware may change
+        elif isinstance(headers, Mapping):  # anything else `Request` refuses
+            options["headers"] = dict(cast("Mapping[str, str]", headers))  # a copy, for middlewares may change it
         return Request(method, path, **options)
 
 

@@ -1,8 +1,8 @@
-"""The errors that carry an answer, and what is read out of RingCentral's error bodies.
+"""Errors that carry an answer, with code and message read from RingCentral's error body.
 
-Raised by `rcex_ws.rest.calls` and `rcex_ws.rest.auth`; read by users and by `rcex_ws.wsg`, which decides by
-`.retryable` and `.retry_after` whether to go on. Nothing of the request but its method and path is kept, so that no
-token can leak through an error.
+Raised by `rcex_ws.rest.calls` and `rcex_ws.rest.auth`; handled by users and by `rcex_ws.wsg`, which looks at
+`.retryable` and `.retry_after` before it tries again. Only method and path of the request are kept, so no token can
+leak through an error.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ __all__ = ["LoginRefused", "RestError"]
 
 
 class RestError(RcexError):
-    """Report an answer with a status other than 2xx.
+    """Answer with a status other than 2xx.
 
     Args:
         response: the answer.
-        method: the request's method.
-        path: the request's path or URL; its query is left out of the message.
+        method: method of the request.
+        path: path or URL of the request; its query is left out of the message.
 
     Attributes:
         response: the answer.
         error_code: `errors[0].errorCode`, else `errorCode`, else OAuth's `error`, else None.
-        message: the server's text in one line, else None.
+        message: text from the server in one line, or None.
         retryable: True for 408, 429 and 5xx.
         retry_after: seconds from the Retry-After header, or None.
     """
@@ -48,7 +48,7 @@ class RestError(RcexError):
 
 
 class LoginRefused(RestError):
-    """Report that OAuth said no in a way that trying again cannot mend: credentials, grant or permission."""
+    """Refusal of credentials, grant or permission by OAuth; trying again cannot help."""
 
     def __init__(self, response: Response, *, method: str, path: str) -> None:
         super().__init__(response, method=method, path=path)
@@ -56,7 +56,7 @@ class LoginRefused(RestError):
 
 
 def _read_error_body(response: Response) -> tuple[str | None, str | None]:
-    """Return code and text; the top-level pair is sometimes a legacy word, so the first of `errors` goes first."""
+    """Return code and text; `errors[0]` comes first, for the top level sometimes has a legacy code."""
     try:
         top = _object(response.json())
     except NotJSON:

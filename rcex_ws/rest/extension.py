@@ -1,4 +1,8 @@
-"""The base class of everything that is installed into a `RingCentral`."""
+"""The base class of extensions, which are installed into a `RingCentral`.
+
+Subclassed by users and by `rcex_ws.wsg`; `rcex_ws.rest.lifecycle` installs and closes them, `rcex_ws.rest.calls` sends
+each call through them.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,16 @@ __all__ = ["Extension"]
 
 
 class Extension:
-    """Add to a client as a middleware, as a transport, or as both.
+    """Base class of extensions: middleware, transport, or both.
 
     Middlewares wrap the transports whatever the order of installation; among middlewares the last installed is
-    outermost, among transports the first installed is asked first. A call may pass several times (a middleware may
-    repeat it), also at the same time as others.
+    outermost, among transports the first installed is asked first. Calls run concurrently, and a middleware may send
+    the same call several times.
 
     Attributes:
-        client: the one it is installed in; set by the client.
-        enabled: while False, calls go around both roles.
-        keeps_deadline: whether `transport` itself ends at `request.deadline`; else it is cancelled then.
+        client: the client it is installed in, or None; set by the client.
+        enabled: whether calls use it; while False they skip both roles.
+        keeps_deadline: whether `transport` itself ends at `request.deadline`; otherwise it is cancelled then.
     """
 
     client: RingCentral | None = None
@@ -30,27 +34,27 @@ class Extension:
     keeps_deadline: bool = False
 
     async def install(self, rc: RingCentral) -> None:
-        """Get ready; an exception is raised by `RingCentral.install_extension` and leaves nothing installed."""
+        """Start the extension; if this raises, so does `RingCentral.install_extension`, and nothing is installed."""
 
     async def handle(self, request: Request, call_next: Send) -> Response:
         """Handle one call as a middleware.
 
         Args:
-            request: may be changed.
-            call_next: the rest of the way; raises `RestError` for an answer other than 2xx.
+            request: the call; may be modified.
+            call_next: passes the call on; raises `RestError` for an answer other than 2xx.
         """
         return await call_next(request)
 
     def takes(self, request: Request) -> bool:
-        """Tell whether `transport` is to be asked. Runs for every call, so it should be cheap."""
+        """Return whether `transport` should get this call. Runs for every call, so it should be cheap."""
         return type(self).transport is not Extension.transport
 
     async def transport(self, request: Request, call_next: Send) -> Response:
-        """Take one call or pass it on.
+        """Send one call or pass it on.
 
         Args:
-            request: not to be changed: it may be sent again.
-            call_next: the next transport, at last HTTPS; returns any answer, whatever its status.
+            request: the call; must not be modified, for it may be sent again.
+            call_next: the next transport, HTTPS being the last; returns any answer, whatever its status.
         """
         return await call_next(request)
 

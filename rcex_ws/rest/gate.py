@@ -1,9 +1,9 @@
-"""The rate gate: after a 429 no call of the same group leaves before the server said it may.
+"""The rate gate: after a 429 no call of the same group is sent before the server allows it.
 
-RingCentral counts calls per user and app in groups (light, medium, heavy, auth); each call sent in the penalty
-restarts it (developer guide, "Rate limits"). Groups and limits differ per app, so they are learned from the headers
-X-Rate-Limit-* of the answers, HTTPS and WebSocket alike. `RateGate` is pure but for `wait`; a client and its extensions
-share one.
+RingCentral counts calls per user and app in groups (light, medium, heavy, auth); a call sent during a penalty restarts
+it (developer guide, "Rate limits"). Groups and limits differ per app, so they are learned from the X-Rate-Limit-*
+headers of all answers, by HTTPS and WebSocket. `RateGate` is pure except for `wait`; a client and its extensions share
+one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_GROUPS = 256
 
 
 class _Group(Struct, gc=False):
-    """What is known of one group; times are those of the caller's monotonic clock."""
+    """State of one group; times are on the caller's monotonic clock."""
 
     window_started: float = -math.inf
     window_ends: float = -math.inf
@@ -36,41 +36,41 @@ class _Group(Struct, gc=False):
 
 
 class RateGate:
-    """Know per group until when no call may leave."""
+    """Rate limits of one client: until when each group is closed."""
 
     def __init__(self) -> None:
-        # Method and path template -> name of its group, the least recently used first.
+        # Method and path template -> name of the group, least recently used first.
         self._group_names: OrderedDict[str, str] = OrderedDict()
-        # By name of the group, and by method and path template where a 429 named none; the least recently used first.
+        # Keyed by group name, or by method and path template if a 429 named no group; least recently used first.
         self._groups: OrderedDict[str, _Group] = OrderedDict()
-        self._closed_until = -math.inf  # the latest of all groups
+        self._closed_until = -math.inf  # the latest time of all groups
 
     @property
     def may_be_closed(self) -> bool:
-        """Whether any group was ever closed; most clients never meet a limit."""
+        """Whether any group was ever closed; most clients never reach a limit."""
         return self._closed_until > -math.inf
 
     def delay(self, method: str, path: str, *, now: float) -> float:
-        """Return the seconds until a call may leave; 0 when it may leave now.
+        """Return the seconds until a call may be sent; 0 if it may be sent now.
 
         Args:
-            method: the call's method.
-            path: its path or URL.
-            now: monotonic seconds, the same clock as in `note`.
+            method: method of the call.
+            path: path or URL of the call.
+            now: monotonic seconds, on the same clock as in `note`.
         """
         key = _key(method, path)
         groups = (self._groups.get(key), self._groups.get(self._group_names.get(key, key)))
         return max([0.0, *(group.closed_until - now for group in groups if group)])
 
     def note(self, method: str, path: str, status: int, headers: Mapping[str, str], *, now: float) -> None:
-        """Learn from an answer.
+        """Record the limits that an answer reports.
 
         Args:
-            method: the call's method.
-            path: its path or URL.
-            status: the HTTP status of the answer.
-            headers: its headers, looked up without regard to case.
-            now: monotonic seconds, the same clock as in `delay`.
+            method: method of the call.
+            path: path or URL of the call.
+            status: HTTP status of the answer.
+            headers: headers of the answer, with case-insensitive lookup.
+            now: monotonic seconds, on the same clock as in `delay`.
         """
         name = (headers.get("X-Rate-Limit-Group") or "").lower()
         if not name and status != 429:
@@ -83,14 +83,14 @@ class RateGate:
         group = self._group(self._group_names.get(key, key))
         empty = (headers.get("X-Rate-Limit-Remaining") or "").strip() == "0"
         if status != 429 and not empty and now < group.window_ends:
-            return  # as nearly always
+            return  # nearly always
         window = headers.get("X-Rate-Limit-Window")
         length = read_number(window, RATE_WINDOW)
         if now >= group.window_started + length:
             group.window_started = now
         group.window_ends = group.window_started + length
         if status == 429:
-            # The date form of Retry-After is compared with the wall clock, whatever clock `now` is of.
+            # A date in Retry-After is compared with the wall clock; `now` is monotonic.
             penalty = read_retry_after(headers.get("Retry-After"), now=time.time())
             if penalty is None:
                 penalty = read_number(window, PENALTY)
@@ -99,15 +99,15 @@ class RateGate:
             self._close_group(group, group.window_started + length)
 
     async def wait(self, method: str, path: str, *, deadline: float) -> None:
-        """Wait until a call may leave.
+        """Wait until a call may be sent.
 
         Args:
-            method: the call's method.
-            path: its path or URL.
-            deadline: `anyio.current_time()` at which the call's time-out ends.
+            method: method of the call.
+            path: path or URL of the call.
+            deadline: time at which the call times out, on the clock of `anyio.current_time()`.
 
         Raises:
-            RateLimited: the gate stays closed for longer than that; nothing was sent.
+            RateLimited: the gate stays closed beyond the deadline; nothing was sent.
         """
         while (delay := self.delay(method, path, now=anyio.current_time())) > 0:
             if anyio.current_time() + delay >= deadline:

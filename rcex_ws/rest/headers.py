@@ -1,7 +1,7 @@
-"""Response headers, whichever way they came.
+"""Headers of an answer, by HTTPS or WebSocket. Pure.
 
-Pure; used by every other module of `rcex_ws.rest`. HTTPS gives lower-case names, the WebSocket gateway HTTP case
-(`X-Rate-Limit-Window`), so lookups must not depend on it.
+Used by `message` and `https`. HTTPS has lower-case names, the WebSocket gateway mixed case (`X-Rate-Limit-Window`), so
+lookups ignore case.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ T = TypeVar("T")
 
 
 class Headers(Mapping[str, str]):
-    """Look headers up without regard to case.
+    """Headers with case-insensitive lookup.
 
     Args:
-        raw: names as they came; kept, not copied.
+        raw: headers as received; not copied.
     """
 
     __slots__ = ("_index", "_raw")
 
     def __init__(self, raw: Mapping[str, str]) -> None:
         self._raw = raw
-        self._index: dict[str, str] | None = None  # built when first needed: most answers are never asked
+        self._index: dict[str, str] | None = None  # built on first use: most answers never need it
 
     def __getitem__(self, name: str) -> str:
-        if name in self._raw:  # most often it is written as we do
+        if name in self._raw:  # most names have the case we ask for
             return str(self._raw[name])
         if self._index is None:
             self._index = {key.lower(): str(value) for key, value in self._raw.items()}
@@ -39,7 +39,7 @@ class Headers(Mapping[str, str]):
     @overload
     def get(self, key: str, /, default: str | T) -> str | T: ...
     def get(self, key: str, /, default: object = None) -> object:
-        """Return a header, or the default: every answer is asked for some that it may lack."""
+        """Return a header, or the default; overridden for speed, for every answer is asked for missing headers."""
         value = self._raw.get(key)
         if value is not None:
             return str(value)
@@ -54,7 +54,7 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._raw)
 
-    def __reduce__(self) -> tuple[Any, ...]:  # slots alone are copied by the newer protocols of pickle only
+    def __reduce__(self) -> tuple[Any, ...]:  # older pickle protocols do not copy slots
         return Headers, (dict(self),)
 
     def __repr__(self) -> str:

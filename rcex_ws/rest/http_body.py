@@ -1,4 +1,4 @@
-"""The headers and body of a call as httpx's keyword arguments; open files are read for it.
+"""Headers and body of a call as keyword arguments of httpx; reads open files in a worker thread.
 
 Used by `rcex_ws.rest.https`.
 """
@@ -18,12 +18,12 @@ __all__ = ["keyword_arguments"]
 
 
 async def keyword_arguments(request: Request, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return the body and headers as httpx's keyword arguments."""
+    """Return headers and body of a call as keyword arguments of httpx's methods."""
     arguments: dict[str, Any] = {"headers": dict(headers)}
     if request.files is not None:
         files = await anyio.to_thread.run_sync(_read_files, request.files)
         if request.json is not UNSET:
-            # RingCentral's fax and MMS want the parameters as the first part.
+            # RingCentral's fax and MMS expect the parameters as the first part.
             files.insert(0, ("json", ("request.json", encode_json(request.json), "application/json")))
         arguments |= {"files": files, "data": request.data}
     elif request.json is not UNSET:
@@ -38,7 +38,7 @@ async def keyword_arguments(request: Request, headers: Mapping[str, str]) -> dic
 
 
 def _read_files(files: Files) -> list[tuple[str, object]]:
-    """Read open files whole, from their start: httpx would read them in the event loop, and only once."""
+    """Read open files whole, from the start: httpx would read them in the event loop, and only once."""
     parts: Iterable[tuple[str, Any]] = files.items() if isinstance(files, Mapping) else files
     return [(name, _read_file(part)) for name, part in parts]
 

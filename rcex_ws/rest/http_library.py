@@ -1,6 +1,6 @@
-"""What is relied on of an HTTP library: the protocols that its client and answer fill, and its errors as ours.
+"""The interface to an HTTP library: protocols for its client and its answers, and its errors turned into ours.
 
-The library is httpx, or what the user's own client is of (httpx2). Used by `rcex_ws.rest.https`.
+The library is httpx, or that of a client passed in by the user (httpx2). Used by `rcex_ws.rest.https`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _MAX_CHAIN = 20
 
 
 class HTTPResponse(Protocol):
-    """What is used of an `httpx.Response`."""
+    """The part of `httpx.Response` that is used here."""
 
     @property
     def status_code(self) -> int:
-        """The HTTP status."""
+        """The HTTP status code."""
         ...
 
     @property
@@ -35,34 +35,34 @@ class HTTPResponse(Protocol):
         ...
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, decompressed."""
+        """Yield the body as it arrives, decompressed."""
         ...
 
     async def aclose(self) -> None:
-        """Read no further, and close the connection."""
+        """Stop reading and close the connection."""
         ...
 
 
 class HTTPClient(Protocol):
-    """What is used of an `httpx.AsyncClient`."""
+    """The part of `httpx.AsyncClient` that is used here."""
 
     def stream(self, *args: Any, **kwargs: Any) -> AbstractAsyncContextManager[HTTPResponse]:
-        """Send a request and give the answer before its body."""
+        """Send a request and yield the answer before its body."""
         ...
 
 
 def failure_of(exc: Exception, client: HTTPClient, request: Request, url: str) -> TransportError | None:
-    """Return our error for one of the HTTP library's, None for anything else.
+    """Return our error for an error of the HTTP library; None for any other exception.
 
-    The library's text is left out: it may quote a header (h11 does, with the bearer) or the URL.
+    The library's own text is left out: it may quote the URL or a header (h11 quotes the bearer token).
     """
-    # A UnicodeError is that of a host, also of a redirection's that is not followed: httpx looks at it all the same.
+    # UnicodeError: a host name that cannot be encoded, even one in a redirect that is not followed; httpx parses it.
     if isinstance(exc, TransportError) or not isinstance(exc, (OSError, UnicodeError, *_library_errors(client))):
         return None
     reason = _reason(exc) or type(exc).__name__
     if (sentence := getattr(exc, "sentence", None)) is None:
         sentence = f"no answer from {urlsplit(url).hostname}: {reason}"
-    elif getattr(exc, "unreachable", False):  # a proxy's failure has words of its own, which name it
+    elif getattr(exc, "unreachable", False):  # the text of a proxy failure names the proxy
         sentence += f": {reason}"
     text = f"{request}: {sentence}"
     # ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout: the names are the same in httpx and httpx2.
@@ -70,7 +70,7 @@ def failure_of(exc: Exception, client: HTTPClient, request: Request, url: str) -
 
 
 def _library_errors(client: HTTPClient) -> list[type[Exception]]:
-    """Return the bases of the errors of the library that made the client; it need not be httpx."""
+    """Return the base classes of the errors of the client's library, which need not be httpx."""
     packages = {cls.__module__.partition(".")[0] for cls in type(client).__mro__}
     names = ("RequestError", "InvalidURL")
     errors: list[Any] = [getattr(sys.modules.get(package), name, None) for package in packages for name in names]
@@ -78,15 +78,15 @@ def _library_errors(client: HTTPClient) -> list[type[Exception]]:
 
 
 def _reason(exc: BaseException | None) -> str | None:
-    """Return OpenSSL's or the operating system's words for the failure, which hold no secret."""
-    for _ in range(_MAX_CHAIN):  # bounded: `raise ... from` can close a circle
+    """Return the reason given by OpenSSL or the operating system, which holds no secret; None if there is none."""
+    for _ in range(_MAX_CHAIN):  # bounded: `raise ... from` can create a cycle
         if exc is None:
             break
         if isinstance(exc, ssl.SSLError):  # its errno is OpenSSL's, not the system's
             return f"TLS: {getattr(exc, 'verify_message', None) or exc.reason or type(exc).__name__}"
         if isinstance(exc, OSError) and exc.errno:
-            return os.strerror(exc.errno) if exc.errno > 0 else exc.strerror  # negative: of the name service
-        if isinstance(exc, BaseExceptionGroup):  # trio's, one for each address it tried
+            return os.strerror(exc.errno) if exc.errno > 0 else exc.strerror  # negative: from the resolver
+        if isinstance(exc, BaseExceptionGroup):  # from trio, one for each address tried
             exc = cast("BaseExceptionGroup[BaseException]", exc).exceptions[0]
         else:
             exc = exc.__cause__ or exc.__context__

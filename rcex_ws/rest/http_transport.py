@@ -1,7 +1,7 @@
-"""The transport of the client that `https.py` makes: each request goes by the proxy that the WebSocket would take, too.
+"""The transport of the httpx client that `https` creates: requests use the same proxy as the WebSocket.
 
-It is loaded when the first call needs it, as it brings in httpx. httpx itself would choose the same proxy; but it
-refuses variables that it does not need, and no error of its names the proxy.
+Imported when the first call needs it, since it imports httpx. httpx can read proxies from the environment, too; but it
+rejects invalid variables that do not matter to the request, and its errors do not name the proxy.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from rcex_ws.websocket.proxies import Proxy, choose_proxy
 
 __all__ = ["RoutedTransport"]
 
-#: Servers whose way is remembered.
+#: Servers whose proxy is remembered.
 _MAX_SERVERS = 100
 
 
 class _ProxyFailed(httpx.ProxyError):
-    """Report that a proxy did not do its part.
+    """Failure of a proxy.
 
     Attributes:
-        sentence: what it did, with its name; holds no secret.
-        unreachable: whether there is no connection to it, for a reason that the cause tells.
+        sentence: description with the name of the proxy; holds no secret.
+        unreachable: whether no connection could be made to the proxy; the cause has the reason.
     """
 
     def __init__(self, sentence: str, *, request: httpx.Request, unreachable: bool = False) -> None:
@@ -36,9 +36,9 @@ class _ProxyFailed(httpx.ProxyError):
 
 
 class _WholeBody(httpx.AsyncByteStream):
-    """Give a body whole, once.
+    """Request body that is yielded whole, once.
 
-    That of httpx is an async generator; one that a failed or cancelled write leaves unfinished makes trio warn.
+    httpx has an async generator instead, and trio warns about one that a failed or cancelled write leaves unfinished.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -55,11 +55,11 @@ class _WholeBody(httpx.AsyncByteStream):
 
 
 class RoutedTransport(httpx.AsyncBaseTransport):
-    """Send each request by the proxy that leads to its server.
+    """Transport that sends each request through the proxy for its server.
 
     Args:
-        proxy: None or True = the environment's, a URL = that one, False = none.
-        ssl_context: for TLS to the servers.
+        proxy: None or True reads the environment, a URL names a proxy, False uses none.
+        ssl_context: TLS context for connections to servers.
     """
 
     def __init__(self, proxy: str | bool | None, ssl_context: ssl.SSLContext) -> None:
@@ -72,9 +72,9 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         """Send a request.
 
         Raises:
-            ConfigurationError: the proxy of the environment is none.
-            _ProxyFailed: the proxy cannot be reached, or did not connect.
-            httpx.RequestError: no answer came for another reason.
+            ConfigurationError: the environment names an invalid proxy.
+            _ProxyFailed: the proxy could not be reached, or did not connect to the server.
+            httpx.RequestError: no answer came, for another reason.
         """
         if isinstance(request.stream, httpx.ByteStream):
             request.stream = _WholeBody(request.content)
@@ -86,12 +86,12 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         except httpx.ProxyError as exc:
             raise _ProxyFailed(_failure_text(proxy, str(exc)), request=request) from exc
         except httpx.ConnectError as exc:
-            if _is_tls(exc):  # whose it was, nobody tells
+            if _is_tls(exc):  # of the proxy or the server, which cannot be told apart
                 raise
             text = f"no connection to the proxy {proxy.name}"
             raise _ProxyFailed(text, request=request, unreachable=True) from exc
         except Exception as exc:
-            if not type(exc).__module__.startswith("socksio"):  # which httpcore lets through
+            if not type(exc).__module__.startswith("socksio"):  # httpcore lets SOCKS errors through
                 raise
             raise _ProxyFailed(f"the proxy {proxy.name} does not speak SOCKS", request=request) from exc
 
@@ -119,14 +119,14 @@ class RoutedTransport(httpx.AsyncBaseTransport):
 
 
 def _httpx_proxy(proxy: Proxy) -> httpx.Proxy:
-    """Describe a proxy to httpx; to an https one it is what the system trusts that counts, as for WebSockets."""
+    """Return httpx's form of a proxy; TLS to a proxy trusts what the system trusts, as for WebSockets."""
     login = None if proxy.username is None else (proxy.username, proxy.password or "")
     context = ssl.create_default_context() if proxy.scheme == "https" else None
     return httpx.Proxy(f"{proxy.scheme}://{proxy.name}", auth=login, ssl_context=context)
 
 
 def _failure_text(proxy: Proxy, text: str) -> str:
-    """Say why a proxy did not connect; the text is httpcore's: a status with what the proxy says of it, or of SOCKS."""
+    """Return why a proxy did not connect, from httpcore's text: a status with the proxy's reason, or a SOCKS error."""
     if proxy.is_socks:
         return f"the proxy {proxy.name} did not connect: {text.rstrip('.')}"
     status = read_digits(text.partition(" ")[0])

@@ -1,7 +1,8 @@
-"""The HTTPS edge: with `transport.py` all that talks to httpx, which is imported when the first call needs it.
+"""The HTTPS edge: sends requests through an HTTP library, follows redirects, reads bodies within limits.
 
-Made and closed by `rcex_ws.rest.client`, called by `rcex_ws.rest.calls`. A ready client of the user's may be an
-`httpx.AsyncClient` or anything with the same method (httpx2), so only the protocols below are relied on.
+Made by `rcex_ws.rest.client`, called by `rcex_ws.rest.calls`, also used by `rcex_ws.slack`. The user may pass in an
+`httpx.AsyncClient` or another client with the same method (httpx2), so only the protocols of `http_library` are relied
+on; httpx itself is imported when the first call needs it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ __all__ = ["HTTPEdge", "StreamedResponse", "within_deadline"]
 _CLOSE_TIMEOUT = 5.0
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: What another server that a call is redirected to may see of it: what describes the answer, and nothing else.
+#: Headers that a redirect takes along to another server: those that describe the wanted answer.
 _CROSS_ORIGIN_HEADERS = frozenset({"accept", "accept-language", "range", "user-agent"})
 
 
@@ -41,10 +42,10 @@ class _OwnClient(HTTPClient, Protocol):
 
 @contextmanager
 def within_deadline(request: Request) -> Generator[None]:
-    """Bound everything in the block by the request's deadline.
+    """Cancel the block at the deadline of the request.
 
     Raises:
-        RequestTimeout: the time is over.
+        RequestTimeout: the deadline has passed.
     """
     with anyio.CancelScope(deadline=request.deadline) as scope:
         yield
@@ -53,7 +54,7 @@ def within_deadline(request: Request) -> Generator[None]:
 
 
 class StreamedResponse:
-    """Give an answer whose body is still on its way."""
+    """Answer whose body has not been read yet."""
 
     def __init__(
         self, answer: HTTPResponse, failure: Callable[[Exception], TransportError | None], max_bytes: int
@@ -65,10 +66,10 @@ class StreamedResponse:
         self.headers = Headers(dict(answer.headers))
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes, decompressed.
+        """Yield the body as it arrives, decompressed.
 
         Raises:
-            TransportError: the connection was lost, or nothing came for the call's time-out.
+            TransportError: the connection was lost, or nothing came within the time-out of the call.
         """
         try:
             async for chunk in self._answer.aiter_bytes():
@@ -82,16 +83,16 @@ class StreamedResponse:
         """Read the whole body.
 
         Raises:
-            TransportError: the connection was lost, or nothing came for the call's time-out.
+            TransportError: as in `aiter_bytes`.
         """
         return b"".join([chunk async for chunk in self.aiter_bytes()])
 
     async def read_error_body(self) -> bytes:
-        """Read the whole body of an answer that nobody asked to be streamed: bounded, as by `HTTPEdge.send`.
+        """Read the whole body of an error answer, with the size limit of `HTTPEdge.send`.
 
         Raises:
-            TransportError: as above.
-            ResponseTooLarge: it is larger than `max_response_bytes`.
+            TransportError: as in `aiter_bytes`.
+            ResponseTooLarge: the body is larger than `max_response_bytes`.
         """
         try:
             return await _read_body(self._answer, self._max_bytes)
@@ -102,16 +103,16 @@ class StreamedResponse:
 
 
 class HTTPEdge:
-    """Send requests by HTTP.
+    """Sender of requests by HTTP.
 
     Args:
-        given: the user's client, never closed here; None makes one when first needed.
-        proxy: None or True = the environment's, an URL = that one, False = none.
-        ssl_context: asked once, for the client made here.
-        max_response_bytes: the largest body that `send` takes, decompressed.
+        given: the user's HTTP client, never closed here; None creates one on first use.
+        proxy: None or True reads the environment, a URL names a proxy, False uses none.
+        ssl_context: called once, for the client created here.
+        max_response_bytes: largest body that `send` accepts, in bytes after decompression.
 
     Raises:
-        ConfigurationError: `proxy` is no proxy's URL.
+        ConfigurationError: `proxy` is not the URL of a proxy.
     """
 
     def __init__(
@@ -128,30 +129,30 @@ class HTTPEdge:
         self._ssl_context = ssl_context
         self._max_response_bytes = max_response_bytes
         self._own: _OwnClient | None = None
-        self._streams: WeakSet[Any] = WeakSet()  # of httpcore: the connections of our own client
+        self._streams: WeakSet[Any] = WeakSet()  # httpcore's, for the connections of our own client
         close_in_children(self)
 
     def descriptors(self) -> Iterable[int]:
-        """Give the descriptors of the connections that our own client keeps."""
+        """Return the file descriptors of the connections of our own client."""
         sockets = [stream.get_extra_info("socket") for stream in self._streams]
         return [socket.fileno() for socket in sockets if socket is not None and socket.fileno() >= 0]
 
     @property
     def is_open(self) -> bool:
-        """Whether a client made here waits to be closed."""
+        """Whether a client created here has to be closed."""
         return self._own is not None
 
     async def send(self, request: Request, url: str, headers: Mapping[str, str]) -> Response:
-        """Send a request and read the whole answer; the caller bounds it in time.
+        """Send a request and read the whole answer; the time-out is up to the caller.
 
         Args:
-            request: method and body.
+            request: provides method and body.
             url: the full URL.
-            headers: all headers, the bearer included.
+            headers: all headers, including Authorization.
 
         Raises:
             TransportError: no answer came.
-            ResponseTooLarge: its body is larger than `max_response_bytes`.
+            ResponseTooLarge: the body is larger than `max_response_bytes`.
         """
         client = self._client()
         async with AsyncExitStack() as stack:
@@ -166,9 +167,9 @@ class HTTPEdge:
 
     @asynccontextmanager
     async def stream(self, request: Request, url: str, headers: Mapping[str, str]) -> AsyncGenerator[StreamedResponse]:
-        """Send a request and give the answer as soon as its headers are there.
+        """Send a request and yield the answer as soon as its headers have come.
 
-        `request.timeout` bounds the way to the headers, and then each read of the body.
+        `request.timeout` applies until then, and after that to each read of the body.
 
         Raises:
             RequestTimeout: the headers did not come in time.
@@ -196,7 +197,7 @@ class HTTPEdge:
         *,
         timeout: float | None,
     ) -> HTTPResponse:
-        """Send a request, and follow where a GET is redirected; the stack closes the answer."""
+        """Send a request and follow the redirects of a GET or HEAD; the stack closes the answer."""
         arguments = await keyword_arguments(request, headers)
         for _ in range(_MAX_REDIRECTS + 1):
             target = _parsed_url(url) if client is self._own else url
@@ -206,7 +207,7 @@ class HTTPEdge:
             if client is self._own and (stream := cast("Any", answer).extensions.get("network_stream")) is not None:
                 self._streams.add(stream)
             location = answer.headers.get("Location")
-            # A redirected POST would carry its body to another host.
+            # A redirected POST would send its body to another host.
             if answer.status_code not in _REDIRECTS or location is None or request.method not in {"GET", "HEAD"}:
                 return answer
             await stack.aclose()
@@ -216,7 +217,7 @@ class HTTPEdge:
         raise TransportError(f"{request}: redirected more than {_MAX_REDIRECTS} times")
 
     async def aclose(self) -> None:
-        """Close the client made here; bounded, and also done when the caller is cancelled."""
+        """Close the client created here, within a time limit, even if the caller is cancelled."""
         own, self._own = self._own, None
         if own is not None:
             with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
@@ -233,7 +234,7 @@ class HTTPEdge:
             from rcex_ws.rest.http_transport import RoutedTransport
 
             transport = RoutedTransport(self._proxy, self._ssl_context())
-            # No jar: a cookie of one login would go on with the next.
+            # No cookies: those of one login would be sent with the next.
             no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
             client = httpx.AsyncClient(transport=transport, trust_env=False, cookies=no_cookies)
             self._own = cast("_OwnClient", client)
@@ -241,12 +242,12 @@ class HTTPEdge:
 
 
 def _cross_origin_arguments(headers: Mapping[str, str]) -> dict[str, Any]:
-    """Give what goes along to another server, as httpx's keyword arguments: no body either."""
+    """Return the keyword arguments for a redirect to another server: few headers, no body."""
     return {"headers": {name: value for name, value in headers.items() if name.lower() in _CROSS_ORIGIN_HEADERS}}
 
 
 async def _read_body(answer: HTTPResponse, max_bytes: int) -> bytes:
-    """Read a body, bounded while it is decompressed."""
+    """Read a body; stop at `max_bytes` while decompressing."""
     chunks: list[bytes] = []
     left = max_bytes
     try:
@@ -255,31 +256,31 @@ async def _read_body(answer: HTTPResponse, max_bytes: int) -> bytes:
             if left >= 0:
                 chunks.append(chunk)
             else:
-                # Reading from what is closed ends the library's generators in order; one that is left is collected
-                # later, which trio complains about.
+                # Reading on after the close ends the library's generators in order; trio warns about a generator that
+                # is left to the garbage collector.
                 await answer.aclose()
     except Exception:
         if left >= 0:
             raise
     if left < 0:
-        raise ResponseTooLarge("the answer is larger than max_response_bytes; rc.stream() takes it piece by piece")
+        raise ResponseTooLarge("the answer is larger than max_response_bytes; rc.stream() reads it in chunks")
     return b"".join(chunks)
 
 
 def _redirect_target(url: str, location: str) -> str:
-    """Give where an answer redirects to."""
+    """Return the URL that an answer redirects to."""
     try:
-        # In ASCII, for the libraries do not agree which host one that is not stands for.
+        # In ASCII, since libraries disagree on which host a non-ASCII name means.
         target = encode_path(urljoin(url, location))
         check_server(target.partition("?")[0].partition("#")[0])
-    except ValueError:  # of urljoin; a `ConfigurationError` is one, too
-        raise TransportError("the server redirected to something that is no http(s) URL") from None
+    except ValueError:  # from urljoin; a ConfigurationError is one, too
+        raise TransportError("the server redirected to something that is not an http(s) URL") from None
     return target.partition("#")[0]
 
 
 @lru_cache(maxsize=64)
 def _parsed_url(url: str) -> object:
-    """Give httpx's URL: most calls are to a few, and to read one takes a sixth of a call."""
+    """Return httpx's URL; cached, since parsing takes a sixth of a call and most calls share a few URLs."""
     import httpx
 
     return httpx.URL(url)

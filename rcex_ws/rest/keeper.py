@@ -1,6 +1,6 @@
-"""Between one client and the store of its token: whose session a stored token is, and what somebody else has stored.
+"""Access of one client to its token store: checks the owner of a stored token, finds tokens of other processes.
 
-Called by `rcex_ws.rest.auth` only, for one client, never concurrently. The store belongs to the user and may fail.
+Used by `rcex_ws.rest.auth` only, never concurrently. The store is the user's and may raise anything.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ __all__ = ["TokenKeeper"]
 
 logger = logging.getLogger("rcex_ws.rest")
 
-#: Seconds for a store when its caller is cancelled.
+#: Seconds that a call to the store may take once its caller is cancelled.
 _CANCELLED_TIMEOUT = 1.0
 
 
 class TokenKeeper:
-    """Bring tokens to the store and back.
+    """Token store of one client, with the owner recorded in each token.
 
     Args:
-        store: None keeps nothing.
-        server: the API's URL; a stored session of another one is not continued.
-        client_id: of the application; likewise.
+        store: the user's store; None keeps nothing.
+        server: URL of the API; a stored session of another server is not continued.
+        client_id: id of the application; likewise.
     """
 
     def __init__(self, store: TokenStore | None, *, server: str, client_id: str | None) -> None:
@@ -42,53 +42,53 @@ class TokenKeeper:
         self._complaints = Complaints(logger)
 
     def login_of(self, grant: Grant) -> str:
-        """Name who logs in by a grant."""
+        """Return a name for the user whom a grant logs in; see `rcex_ws.rest.owner`."""
         return login_of(grant, server=self._server, client_id=self._client_id)
 
     def with_owner(self, token: Token, login: str | None) -> Token:
-        """Record in a token whose session it is, and who logged in if it does not say."""
+        """Return the token with server and application recorded, and `login` if it names nobody yet."""
         client_id = self._client_id or token.client_id
         return msgspec.structs.replace(token, server=self._server, client_id=client_id, login=token.login or login)
 
     def warn_if_foreign(self, token: Token, login: str | None) -> bool:
-        """Tell, also in the log, that a token was made for another server, application or user.
+        """Return whether a token belongs to another server, application or user; log it if so.
 
         Args:
-            token: in memory or stored.
-            login: who wants to continue it, None = whoever it is.
+            token: from memory or from the store.
+            login: who wants to continue the session; None accepts any user.
         """
         other = mismatch(owner_of(token), Owner(server=self._server, client_id=self._client_id, login=login))
         if other is not None:
-            logger.warning("the kept session is not continued, it was made for another %s", other)
+            logger.warning("the existing session is not continued, it belongs to another %s", other)
         return other is not None
 
     async def load(self) -> Token | None:
-        """Return what is stored."""
+        """Return the stored token, or None."""
         return None if self._store is None else await self._store.load()
 
     async def check_store(self) -> None:
-        """See that the store can be used, before a login is spent that could not be kept.
+        """Check that the store is usable, before logging in for a token that could not be kept.
 
         Raises:
-            ConfigurationError: it cannot.
+            ConfigurationError: it is not usable.
         """
         try:
             await self.load()
         except ConfigurationError:
             raise
-        except Exception as exc:  # noqa: BLE001 - a store may raise anything, and what it holds is not asked for
+        except Exception as exc:  # noqa: BLE001 - a store may raise anything, and its content does not matter here
             self._complaints.say("the token store could not be read", exc)
 
     async def load_replacement(self, token: Token) -> Token | None:
-        """Return what somebody else has stored in place of a token; None if it is another session, or of no use.
+        """Return the token that another process has stored in place of this one, if it has the same owner; else None.
 
-        A refresh token is good only once, so who shares a store finds here what another made of it.
+        A refresh token works only once, so clients that share a store pick up each other's renewed tokens here.
         """
-        if self._store is None or token.server is None:  # given by the user: it never was in the store
+        if self._store is None or token.server is None:  # passed in by the user, never stored
             return None
         try:
             stored = await self._store.load()
-        except Exception as exc:  # noqa: BLE001 - the caller has a refusal to tell, which says more
+        except Exception as exc:  # noqa: BLE001 - the caller raises the server's refusal, which says more
             self._complaints.say("the token store could not be read again", exc)
             return None
         if stored is None or stored.access_token == token.access_token:
@@ -97,7 +97,7 @@ class TokenKeeper:
         return stored if mismatch(owner_of(stored), ours) is None else None
 
     async def save(self, token: Token) -> None:
-        """Store a token; that it cannot be stored is logged."""
+        """Store a token; log a failure."""
         if self._store is None:
             return
         store = self._store
@@ -105,13 +105,13 @@ class TokenKeeper:
         async def save() -> None:
             try:
                 await store.save(token)
-            except Exception as exc:  # noqa: BLE001 - the session goes on without its copy, so the call is not failed
+            except Exception as exc:  # noqa: BLE001 - the session works without a stored copy, so the call succeeds
                 self._complaints.repeat("the token could not be saved; after a restart a new login is needed", exc)
 
         await _finish_call(save)
 
     async def clear(self) -> None:
-        """Forget what is stored; that it cannot be is logged."""
+        """Delete the stored token; log a failure."""
         if self._store is None:
             return
         store = self._store
@@ -119,14 +119,14 @@ class TokenKeeper:
         async def clear() -> None:
             try:
                 await store.clear()
-            except Exception as exc:  # noqa: BLE001 - a store may raise anything, and here everything is forgotten
-                self._complaints.say("the stored token could not be deleted; delete it by hand", exc)
+            except Exception as exc:  # noqa: BLE001 - a store may raise anything; memory is already cleared
+                self._complaints.say("the stored token could not be deleted; delete it manually", exc)
 
         await _finish_call(clear)
 
 
 async def _finish_call(call: Callable[[], Awaitable[None]]) -> None:
-    """Call a store; when cancelled, once more, but not for long: no spent refresh token should stay in it."""
+    """Call the store; when cancelled, repeat the call for a moment, so that no used refresh token stays in it."""
     try:
         await call()
     except anyio.get_cancelled_exc_class():

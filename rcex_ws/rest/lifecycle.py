@@ -1,6 +1,6 @@
-"""The life of one client: extensions are installed into it, then it is closed, once, with all that belongs to it.
+"""The lifecycle of one client: open, closing, closed; and the extensions installed in between.
 
-Made by `rcex_ws.rest.client`; `rcex_ws.rest.calls` reads which extensions are installed.
+Driven by `rcex_ws.rest.client`; `rcex_ws.rest.calls` reads which extensions are installed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lifecycle"]
 
-#: Seconds that whoever closes once more waits for the handler that has closed first to finish.
+#: Seconds that a repeated `aclose` waits for handlers that are still running after the first.
 _SECOND_CLOSE_TIMEOUT = 1.0
 
 _CLOSED = "the client is closed; make a new one"
@@ -31,15 +31,15 @@ logger = logging.getLogger("rcex_ws.rest")
 
 
 class Lifecycle:
-    """Install extensions, and close the client.
+    """State of one client and its installed extensions.
 
     Args:
-        tasks: the client's background tasks; they run while something is installed.
-        https: the client's; closed last.
+        tasks: background tasks of the client, started with the first extension.
+        https: HTTPS edge of the client, closed last.
 
     Attributes:
-        extensions: those installed, in order of installation.
-        middlewares: those of them that are middlewares; a new list each time.
+        extensions: the installed extensions, in order of installation.
+        middlewares: those extensions that override `handle`; replaced, never modified.
         closing: whether the client is being closed, or is closed.
         closed: whether all extensions have been closed.
     """
@@ -55,10 +55,10 @@ class Lifecycle:
         self._all_closed = Signal()
 
     def check_open(self) -> None:
-        """Refuse what a closed client cannot do.
+        """Raise if the client is closed.
 
         Raises:
-            NotConnected: it is closed.
+            NotConnected: the client is closed.
         """
         if self.closed:
             raise NotConnected(_CLOSED)
@@ -73,7 +73,7 @@ class Lifecycle:
         self._installing.append(extension)
         try:
             await self._tasks.start()
-            self._check_not_closing()  # in the meantime
+            self._check_not_closing()  # it may have been closed in the meantime
             await extension.install(rc)
         except BaseException:
             extension.client = None
@@ -82,9 +82,9 @@ class Lifecycle:
                     await self._tasks.aclose()
             raise
         finally:
-            if extension in self._installing:  # else the client was closed in the meantime
+            if extension in self._installing:  # closing the client removes it, too
                 self._installing.remove(extension)
-        if self.closed:  # in the meantime
+        if self.closed:  # while it was being installed
             if extension.client is rc:
                 await _close(extension)
             self.check_open()
@@ -99,13 +99,13 @@ class Lifecycle:
         else:
             with self._tasks.excuse_caller():
                 await self._all_closed.wait()
-            await self._tasks.aclose(within=_SECOND_CLOSE_TIMEOUT)  # what a handler that closed still does
+            await self._tasks.aclose(within=_SECOND_CLOSE_TIMEOUT)  # for the handler that closed first
 
     async def _close_all(self) -> None:
         try:
             while self._installing:
                 await _close_logged(self._installing.pop())
-            while self.extensions:  # one that closes still passes the middlewares that were there before it
+            while self.extensions:  # calls made while closing still pass the earlier middlewares
                 extension = self.extensions.pop()
                 self._find_middlewares()
                 await _close_logged(extension)
@@ -130,7 +130,7 @@ class Lifecycle:
 async def _close_logged(extension: Extension) -> None:
     try:
         await _close(extension)
-    except Exception:  # the others must close too
+    except Exception:  # the others must be closed, too
         logger.exception("closing %s failed", type(extension).__name__)
 
 

@@ -1,7 +1,7 @@
-"""Request and Response: what travels along the chain of middlewares and transports.
+"""Request and Response, which middlewares and transports pass along.
 
-Both are plain objects of ours, so that an answer over the WebSocket and one over HTTPS look the same. The wsg transport
-builds one Response per answer: it is small and decodes nothing until asked.
+Our own plain objects, so that answers by WebSocket and by HTTPS look the same; used all over `rcex_ws.rest` and
+`rcex_ws.wsg`. One Response is made per answer, so it is small and decodes nothing until asked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["UNSET", "Files", "Options", "Params", "Request", "Response", "Send",
 
 Scalar: TypeAlias = str | int | float | bool | None
 Params: TypeAlias = Mapping[str, Scalar | Sequence[Scalar]]
-# httpx's shapes: {name: file} or [(name, file)]; a file is bytes, str, an open file or a tuple (filename, file, type).
+# As in httpx: {name: file} or [(name, file)]; a file is bytes, str, an open file or a tuple (filename, file, type).
 Files: TypeAlias = Mapping[str, Any] | Sequence[tuple[str, Any]]
 Via: TypeAlias = Literal["https", "websocket"]
 
@@ -41,7 +41,7 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
 class Options(TypedDict, total=False):
-    """The options of one call, the same for every verb; see `Request` for what they mean."""
+    """Keyword options of one call, the same for every method; see `Request` for their meaning."""
 
     params: Params | None
     json: Any
@@ -54,22 +54,22 @@ class Options(TypedDict, total=False):
 
 @dataclass(slots=True, repr=False, eq=False)
 class Request:
-    """Describe one call; a middleware may change it before passing it on.
+    """One call; a middleware may modify it before passing it on.
 
     Raises:
-        ConfigurationError: an argument cannot be sent; it is named.
+        ConfigurationError: an argument cannot be sent; the message names it.
 
     Attributes:
-        method: upper case.
+        method: HTTP method in upper case.
         path: "/restapi/..." on the client's server, or an absolute http(s) URL.
-        params: the query; None values are skipped, sequences repeat the name.
-        json: the JSON body, UNSET for none (None is JSON's null); with `files` it becomes the first part.
+        params: query parameters; None values are skipped, sequences repeat the name.
+        json: JSON body; UNSET for none (None is JSON's null); with `files` it becomes the first part.
         data: form fields.
         files: parts of a multipart/form-data body.
-        content: a ready body.
-        headers: sent in addition to the client's own.
-        timeout: seconds for the whole call, waiting for the rate gate included; `math.inf` for no bound.
-        deadline: when that is over, on the event loop's clock; set each time the call leaves the middlewares.
+        content: body as bytes or text.
+        headers: headers in addition to the client's own.
+        timeout: seconds for the whole call, including the wait at the rate gate; `math.inf` for no limit.
+        deadline: end of the time-out on the event loop's clock; set each time the call leaves the middlewares.
     """
 
     method: str
@@ -88,12 +88,12 @@ class Request:
         self.method = self.method.upper()
 
     def check(self) -> None:
-        """Refuse what cannot be sent, the same for all ways; encode what is not ASCII in the path.
+        """Raise if the call cannot be sent, by whichever transport; encode a path that is not ASCII.
 
         Raises:
-            ConfigurationError: names the argument, and quotes nothing that may be a secret.
+            ConfigurationError: an argument is invalid; the message names it and quotes nothing that may be secret.
         """
-        # Done once or twice per call: a plain argument costs one comparison, and no function.
+        # Runs once or twice per call, so a usual argument costs one comparison and no function call.
         method, path, timeout = self.method, self.path, self.timeout
         if type(method) is not str or method not in METHODS:
             check_method(method)
@@ -108,22 +108,22 @@ class Request:
             check_body(json=self.json, data=self.data, files=self.files, content=self.content)
 
     def start_clock(self) -> None:
-        """Begin to count the time-out."""
+        """Start the time-out."""
         self.deadline = now() + self.timeout
 
     def header(self, name: str) -> str | None:
-        """Return the header of that name, without regard to case."""
+        """Return the header of that name, ignoring case; None if there is none."""
         name = name.lower()
         return next((value for key, value in self.headers.items() if key.lower() == name), None)
 
     @property
     def accept(self) -> str:
-        """The media types the caller asks for; "*/*" when it does not say."""
+        """The media types that the caller accepts; "*/*" by default."""
         return self.header("Accept") or "*/*"
 
     @property
     def idempotent(self) -> bool:
-        """Whether sending it twice does the same as sending it once."""
+        """Whether sending the call twice has the same effect as sending it once."""
         return self.method in _IDEMPOTENT
 
     def __str__(self) -> str:
@@ -134,13 +134,13 @@ class Request:
 
 
 class Response:
-    """Hold one answer, with httpx's names.
+    """One answer, with the attribute names of httpx.
 
     Args:
-        status_code: the HTTP status.
-        headers: as they came; looked up without regard to case.
-        content: the body.
-        via: the way it came.
+        status_code: HTTP status code.
+        headers: headers as received; lookups ignore case.
+        content: body.
+        via: transport that brought the answer.
     """
 
     __slots__ = ("content", "headers", "status_code", "via")
@@ -158,26 +158,26 @@ class Response:
 
     @property
     def content_type(self) -> str:
-        """The media type in lower case, without parameters; "" when the answer does not say."""
+        """The media type in lower case, without parameters; "" if the answer has none."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
     def text(self) -> str:
-        """The body as text, in the charset it names, else UTF-8."""
-        from email.message import Message  # brings in all of `email`
+        """The body as text, in the charset of the answer, else UTF-8."""
+        from email.message import Message  # here, for it imports all of `email`
 
         parsed = Message()
         parsed["Content-Type"] = self.headers.get("Content-Type", "")
         try:
             return self.content.decode(parsed.get_content_charset("utf-8"), errors="replace")
-        except (LookupError, ValueError):  # a charset Python does not know, or cannot replace in, such as idna
+        except (LookupError, ValueError):  # an unknown charset, or one that supports no replacement, such as idna
             return self.content.decode(errors="replace")
 
     def json(self) -> Any:
         """Decode the body.
 
         Raises:
-            NotJSON: the body is empty or no JSON.
+            NotJSON: the body is empty or not JSON.
         """
         try:
             return read_json(self.content)
@@ -185,11 +185,11 @@ class Response:
             raise NotJSON(f"the answer {self.describe()} is no JSON") from None
 
     def describe(self) -> str:
-        """Say what came, without quoting it: "200 (5120 bytes, text/html)"."""
+        """Return a description that quotes nothing of the body: "200 (5120 bytes, text/html)"."""
         content_type = printable(self.content_type) or "no content type"
         return f"{self.status_code} ({len(self.content)} bytes, {content_type})"
 
-    def __reduce__(self) -> tuple[Any, ...]:  # slots alone are copied by the newer protocols of pickle only
+    def __reduce__(self) -> tuple[Any, ...]:  # older pickle protocols do not copy slots
         return Response, (self.status_code, dict(self.headers), self.content, self.via)
 
     def __repr__(self) -> str:

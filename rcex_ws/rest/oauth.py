@@ -1,7 +1,7 @@
-"""OAuth's requests, as plain data: grants, the login page's address, PKCE. Pure.
+"""The requests of OAuth as plain data: grants, URL of the login page, PKCE. Pure.
 
-Used by `rcex_ws.rest.auth`, which sends them. None of them carries the bearer. Facts: RingCentral developer guide,
-"Authentication"; RFC 6749; RFC 7636.
+Used by `rcex_ws.rest.auth`, which sends them, and by `rcex_ws.rest.core`. None of them carries the bearer token.
+Sources: RingCentral developer guide, "Authentication"; RFC 6749; RFC 7636.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def login_grant(
     password: str | None,
     extension: str | None,
 ) -> Grant | None:
-    """Return the form of a login; None when no credential is given.
+    """Return the form fields of a login; None if no credential is given.
 
     Raises:
-        ConfigurationError: the arguments do not describe exactly one way to log in.
+        ConfigurationError: the arguments are not exactly one way to log in.
     """
     given = [name for name, value in (("jwt", jwt), ("code", code), ("username", username)) if value is not None]
     if len(given) > 1:
@@ -65,22 +65,22 @@ def login_grant(
 
 
 def jwt_grant(jwt: str) -> Grant:
-    """Return the form of a login by JWT."""
+    """Return the form fields of a login by JWT."""
     return {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": hide(jwt)}
 
 
 def refresh_grant(refresh_token: str) -> Grant:
-    """Return the form of a refresh."""
+    """Return the form fields of a refresh."""
     return {"grant_type": "refresh_token", "refresh_token": hide(refresh_token)}
 
 
 def application_request(
     path: str, form: dict[str, str], *, client_id: str | None, client_secret: str | None, timeout: float
 ) -> Request:
-    """Return a call of the application itself: HTTP Basic when it has a secret, else its id in the form.
+    """Return a call in the name of the application: HTTP Basic if it has a secret, else its id as a form field.
 
     Raises:
-        ConfigurationError: no client_id.
+        ConfigurationError: there is no client_id.
     """
     if client_id is None:
         raise ConfigurationError("client_id is needed to log in, to refresh and to revoke")
@@ -102,10 +102,10 @@ def authorize_uri(
     code_verifier: str | None,
     params: Params | None,
 ) -> str:
-    """Return the address of the login page.
+    """Return the URL of the login page.
 
     Raises:
-        ConfigurationError: no client_id.
+        ConfigurationError: there is no client_id.
     """
     if client_id is None:
         raise ConfigurationError("client_id is needed for authorize_uri()")
@@ -124,14 +124,14 @@ def authorize_uri(
 
 
 def generate_code_verifier() -> str:
-    """Return a fresh secret for PKCE (RFC 7636, 4.1): 32 random bytes, 43 characters."""
-    import secrets  # brings in hashes and more
+    """Return a new PKCE verifier (RFC 7636, 4.1): 32 random bytes, 43 characters."""
+    import secrets  # here, for it imports hashes and more
 
     return secrets.token_urlsafe(32)
 
 
 def _challenge(code_verifier: str) -> str:
-    import hashlib  # brings in OpenSSL's
+    import hashlib  # here, for it loads OpenSSL
 
     digest = hashlib.sha256(code_verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,7 +1,7 @@
-"""The one door out: what a call must be before anything of it is sent, whichever way it goes. Pure.
+"""Checks of the arguments of a call before anything is sent, by whichever transport. Pure.
 
-`Request` asks when it is made, and again when middlewares have had it. What HTTPS would encode, drop or refuse in its
-own way, the socket would send: so that both do the same, it is decided here.
+`Request` runs them when it is made and again after the middlewares. HTTPS would encode, drop or refuse some values in
+its own way, and the WebSocket would send them; they are checked here so that both behave the same.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = [
     "path_text",
 ]
 
-#: A space or a control character, for which URLs have no place; a `#` begins what is never sent.
+#: Spaces and control characters are not allowed in URLs; a `#` starts a fragment, which is never sent.
 _NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\#]")
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
-#: Python writes no whole number of some thousand digits.
+#: Python refuses to print integers of some thousand digits.
 _MAX_BITS = 4096
 
 
@@ -56,10 +56,10 @@ _QUERY_VALUES = "text, numbers, True, False or None, or a list of these"
 
 
 def encode_json(value: object) -> bytes:
-    """Encode the body of a call.
+    """Encode the JSON body of a call.
 
     Raises:
-        ConfigurationError: it has something in it that JSON does not have.
+        ConfigurationError: the value cannot be represented in JSON.
     """
     try:
         return _encode(value)
@@ -68,13 +68,13 @@ def encode_json(value: object) -> bytes:
 
 
 def check_segment(id: object) -> str:
-    """Give an id as text, unless it can be none: `.` and `..` would lead to another path.
+    """Return an id as text for a path; `.` and `..` would lead to another path.
 
     Raises:
-        ConfigurationError: it is neither text nor a whole number, empty, `.` or `..`, or has half a character in it.
+        ConfigurationError: it is neither text nor an integer, or it is empty, `.`, `..`, or has a lone surrogate.
     """
     if not isinstance(id, (str, int)) or isinstance(id, bool):
-        _refuse("id", "expected a text or a whole number", id)
+        _refuse("id", "expected text or a whole number", id)
     text = str(id)
     if text in {"", ".", ".."} or not is_text(text):
         raise ConfigurationError(f"id: {text!r} cannot be a segment of a path")
@@ -83,15 +83,15 @@ def check_segment(id: object) -> str:
 
 @lru_cache(maxsize=1024)
 def encoded_path(path: str) -> str:
-    """Return the path of a call as it is sent: in ASCII.
+    """Return the path of a call as it is sent, in ASCII.
 
     Raises:
-        ConfigurationError: it is neither a path nor an http(s) URL, or would lead elsewhere than it says.
+        ConfigurationError: it is neither a path nor an http(s) URL, or would lead to another place than it shows.
     """
     if not path.startswith(("/", "https://", "http://")):
         raise ConfigurationError("path: expected one that begins with a slash, or an absolute http(s) URL")
     if _NOT_IN_PATHS.search(path) or not is_text(path):
-        raise ConfigurationError("path: has a space, `#`, backslash, control or half character; encode it as %20, say")
+        raise ConfigurationError("path: has a space, `#`, backslash, control or half character; encode it, as in %20")
     local = path.partition("?")[0]
     if not path.startswith("/"):
         try:
@@ -99,39 +99,39 @@ def encoded_path(path: str) -> str:
             well_formed = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
         except ValueError:
             well_formed = False
-        if not well_formed:  # readers disagree on the host of such URLs
-            raise ConfigurationError("path: is an URL with user info or without a plain host name and port")
+        if not well_formed:  # parsers disagree on the host of such URLs
+            raise ConfigurationError("path: is a URL with user info or without a plain host name and port")
     if not {".", ".."}.isdisjoint(unquote(segment) for segment in local.split("/")):
         raise ConfigurationError("path: has `.` or `..` as a segment, which would lead elsewhere")
     return encode_path(path)
 
 
 def path_text(path: object) -> str:
-    """Return the text of what was passed as a path; a member of an enum is one.
+    """Return a path as plain `str`; it may be a subclass, such as a member of an enum.
 
     Raises:
-        ConfigurationError: it is no text.
+        ConfigurationError: it is not text.
     """
     if not isinstance(path, str):
         _refuse("path", "expected a path such as /restapi/v1.0/account/~", path)
-    return str.__str__(path)  # of a subclass its text: not all ways take one
+    return str.__str__(path)  # not every transport accepts a subclass
 
 
 def check_method(method: object) -> None:
-    """Refuse what is no HTTP method.
+    """Raise if the value is not an HTTP method.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not one.
     """
     if not is_token(method):
         _refuse("method", "expected a method such as GET", method)
 
 
 def check_timeout(timeout: object) -> None:
-    """Refuse what is no number of seconds.
+    """Raise if the value is not a positive number of seconds.
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it is not one.
     """
     if not _SECONDS.admits(timeout):
         raise refusal("timeout", _SECONDS, timeout)
@@ -141,42 +141,42 @@ _SECONDS = required_constraint(Seconds)
 
 
 def check_params(argument: str, params: object) -> None:
-    """Refuse what is no query, and no form.
+    """Raise if the value cannot be sent as a query or as form fields.
 
     Args:
-        argument: its name.
-        params: what was given.
+        argument: name of the argument, for the message.
+        params: value of the argument.
 
     Raises:
-        ConfigurationError: names the argument and the member.
+        ConfigurationError: a member is invalid; the message names it.
     """
     if not isinstance(params, Mapping):
         _refuse(argument, "expected a dict of names and values", params)
     for name, value in cast("Mapping[object, object]", params).items():
         if not isinstance(name, str) or not is_text(name):
-            _refuse(argument, "a name must be a text", name)
+            _refuse(argument, "a name must be text", name)
         many = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else (value,)
         for one in many:
             if not isinstance(one, (str, int, float)) and one is not None:
                 hint = "; write a time as text, with .isoformat()" if hasattr(one, "isoformat") else ""
                 _refuse(argument, f"{name}: expected {_QUERY_VALUES}{hint}", one)
             if (isinstance(one, float) and one - one != 0) or (isinstance(one, str) and not is_text(one)):
-                raise ConfigurationError(f"{argument}: {name}: is no number, or has half a character in it")
+                raise ConfigurationError(f"{argument}: {name}: is not a number, or has half a character in it")
             if isinstance(one, int) and one.bit_length() > _MAX_BITS:
                 raise ConfigurationError(f"{argument}: {name}: has too many digits")
 
 
 def check_body(*, json: object, data: object, files: object, content: object) -> None:
-    """Refuse a body that cannot be sent, or more than one.
+    """Raise if the body cannot be sent, or if there is more than one.
 
     Args:
-        json: UNSET for none.
-        data: a form; with `files` its fields are parts.
-        files: the parts of a multipart body.
-        content: a ready body.
+        json: JSON body; UNSET for none.
+        data: form fields; with `files` they are parts.
+        files: parts of a multipart body.
+        content: body as bytes or text.
 
     Raises:
-        ConfigurationError: names the argument.
+        ConfigurationError: an argument is invalid; the message names it.
     """
     if files is not None:
         _check_files(files)
@@ -209,7 +209,7 @@ def _check_files(files: object) -> None:
         if not _is_tuple(pair, 2) or not isinstance(pair[0], str):
             _refuse("files", _FILES_SHAPE, pair)
         name, file = pair
-        if _is_tuple(file, 2, 3, 4):  # (filename, file, type, headers), as httpx takes it
+        if _is_tuple(file, 2, 3, 4):  # (filename, file, type, headers), as in httpx
             file = file[1]
         if not isinstance(file, (str, bytes)) and not hasattr(file, "read"):
             _refuse("files", f"{name}: expected bytes, text, an open file, or (filename, file, type)", file)

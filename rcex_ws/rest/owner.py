@@ -1,8 +1,8 @@
-"""Whose session is stored: which server and application it is for, and who logged in. Pure.
+"""The owner of a stored session: the server, the application, and who logged in. Pure.
 
-Used by `rcex_ws.rest.keeper`, and by `rcex_ws.wsg` for what an extension stores. The record is part of the token, so
-whatever stores a token whole stores it too. Without it a changed credential would go on as the old user, and a changed
-server would get the old bearer.
+Used by `rcex_ws.rest.keeper`, and by `rcex_ws.wsg` for the session that an extension stores. The owner is recorded in
+the token itself, so every token store keeps it. Without it a changed credential would continue as the old user, and a
+changed server would receive the old bearer token.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["Owner", "login_of", "mismatch", "owner_of"]
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Say whose a session is, without any secret. What is not known is None.
+    """Owner of a session; holds no secret. Unknown fields are None.
 
     Attributes:
-        server: the API's URL.
-        client_id: of the application.
-        login: who logged in, see `login_of`.
-        owner_id: who that was, in the server's words.
+        server: URL of the API.
+        client_id: id of the application.
+        login: who logged in; see `login_of`.
+        owner_id: the server's id of who logged in.
     """
 
     server: str | None = None
@@ -38,43 +38,43 @@ class _Claims(msgspec.Struct):
 
 
 def login_of(grant: Grant, *, server: str, client_id: str | None) -> str:
-    """Name who logs in by a grant, without any secret of it.
+    """Return a name for the user whom a grant logs in; it reveals no secret.
 
-    A renewed JWT of the same user gives the same name if its `sub` can be read, and no other JWT does. One that cannot
-    be read is told by a hash, salted so that another application's record of it differs.
+    JWTs with the same readable `sub` have the same name, so a new JWT of the same user matches. Any other JWT is named
+    by a hash, salted with server and application so that records of different applications cannot be linked.
     """
     if "assertion" in grant:
         jwt = grant["assertion"]
         subject = _subject(jwt)
         if subject is not None:
             return f"sub:{subject}"
-        import hashlib  # brings in OpenSSL's
+        import hashlib  # here, for it loads OpenSSL
 
         salted = "\n".join((server, client_id or "", jwt))
         return f"jwt:{hashlib.sha256(salted.encode(errors='surrogatepass')).hexdigest()}"
     if "username" in grant:
         return ":".join(("user", grant["username"], *([grant["extension"]] if "extension" in grant else [])))
-    return "code"  # who that is, only the browser knows
+    return "code"  # only the browser knows the user
 
 
 def owner_of(token: Token) -> Owner:
-    """Say whose session a token is."""
+    """Return the owner recorded in a token."""
     return Owner(server=token.server, client_id=token.client_id, login=token.login, owner_id=token.owner_id)
 
 
 def mismatch(stored: Owner, present: Owner) -> str | None:
-    """Name what a session was stored for that is another now; None if nothing is. What is not known, matches."""
+    """Return the name of the first field that differs between two owners, else None. Unknown fields match."""
     compared = (
         ("server", stored.server, present.server),
         ("client_id", stored.client_id, present.client_id),
         ("user", stored.login, present.login),
-        ("user", stored.owner_id, present.owner_id),  # who has logged in by a code is known by that alone
+        ("user", stored.owner_id, present.owner_id),  # the only mark of a user who logged in with a code
     )
     return next((name for name, made_for, now in compared if None not in (made_for, now) and made_for != now), None)
 
 
 def _subject(jwt: str) -> str | None:
-    """Read the `sub` of a JWT (RFC 7519, 4.1.2); nobody verifies it, the server will."""
+    """Return the `sub` of a JWT (RFC 7519, 4.1.2), or None; the signature is left to the server."""
     parts = jwt.split(".")
     if len(parts) != 3:
         return None

@@ -1,7 +1,7 @@
 """The path builder: `rc.restapi().account().extension().get()`.
 
-One generic class serves every path of the API; made by `RingCentral.restapi` and `RingCentral.path`. Pure but for the
-verbs, which go the client's whole way.
+One generic class serves every path of the API; made by `RingCentral.restapi` and `RingCentral.path`. Its HTTP methods
+send calls through the client; the rest is pure.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from rcex_ws.rest.outgoing import check_segment
 
 __all__ = ["PathBuilder"]
 
-# Called without an id these mean the one that is logged in (RingCentral API reference).
+# Called without an id, these mean those of the user who is logged in (RingCentral API reference).
 _CURRENT = frozenset({"account", "extension"})
 
 
 class PathBuilder:
-    """Build one path, a segment per attribute, and call it.
+    """Builder of a path, one segment per attribute, with a method for each HTTP method.
 
     `builder.message_store(id)` appends "/message-store/id"; `account()` and `extension()` without an id append "~".
-    The verbs return decoded JSON, the bytes of any other content, or None where there is no content; take `rc.get` and
-    its sisters for status and headers.
+    The HTTP methods return decoded JSON, the bytes of any other content, or None if there is no content; `rc.get` and
+    the like return status and headers, too.
 
     Args:
-        rc: sends the calls.
+        rc: client that sends the calls.
         path: the path so far.
     """
 
@@ -40,9 +40,9 @@ class PathBuilder:
         self._path = path
 
     def __getattr__(self, name: str) -> PathBuilder:
-        if name.startswith("_"):  # what copy, pickle and shells look for is no segment
+        if name.startswith("_"):  # looked up by copy, pickle and shells
             raise AttributeError(name)
-        if not name.islower() and name[0].islower():  # SCIM's names begin with a capital: Users, ServiceProviderConfig
+        if not name.islower() and name[0].islower():  # SCIM has capitalized names: Users, ServiceProviderConfig
             snake_case = re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
             raise UnknownName(
                 f'{name}: this segment is called {snake_case} here; rc.path("/...") takes any path as it is'
@@ -53,10 +53,10 @@ class PathBuilder:
         """Append an id.
 
         Args:
-            id: quoted where needed; None appends "~" after account and extension, else nothing.
+            id: text or integer, quoted where needed; None appends "~" after account and extension, else nothing.
 
         Raises:
-            ConfigurationError: it is no id: neither text nor a whole number, empty, `.` or `..`.
+            ConfigurationError: the id is neither text nor an integer, or it is empty, `.` or `..`.
         """
         if id is None:
             if self._path.rpartition("/")[2] not in _CURRENT:
@@ -71,23 +71,23 @@ class PathBuilder:
         return f"<PathBuilder {self._path}>"
 
     async def get(self, **options: Unpack[Options]) -> Any:
-        """Read; options and errors as in `RingCentral.request`, the result as above."""
+        """Send a GET; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("GET", self._path, **options))
 
     async def post(self, **options: Unpack[Options]) -> Any:
-        """Create; options and errors as in `RingCentral.request`, the result as above."""
+        """Send a POST; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("POST", self._path, **options))
 
     async def put(self, **options: Unpack[Options]) -> Any:
-        """Replace; options and errors as in `RingCentral.request`, the result as above."""
+        """Send a PUT; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("PUT", self._path, **options))
 
     async def patch(self, **options: Unpack[Options]) -> Any:
-        """Change in part; options and errors as in `RingCentral.request`, the result as above."""
+        """Send a PATCH; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("PATCH", self._path, **options))
 
     async def delete(self, **options: Unpack[Options]) -> Any:
-        """Delete; options and errors as in `RingCentral.request`, the result as above."""
+        """Send a DELETE; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("DELETE", self._path, **options))
 
 
@@ -95,7 +95,7 @@ def _decoded(response: Response) -> Any:
     if not response.content:
         return None
     kind = response.content_type
-    # Answers over the WebSocket may come without headers, and then are JSON.
+    # Answers by WebSocket may lack headers; they are JSON.
     if not kind or kind == "application/json" or kind.endswith("+json"):
         return response.json()
     return response.content

@@ -1,6 +1,6 @@
-"""The timer that renews tokens before they end, while an extension is installed.
+"""The timer that renews tokens before they expire, while an extension is installed.
 
-Started by `rcex_ws.rest.client`; renews by `rcex_ws.rest.auth`.
+Started by `rcex_ws.rest.client`; renews through `rcex_ws.rest.auth`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger("rcex_ws.rest")
 
 
 async def keep_fresh(auth: Auth) -> None:
-    """Renew each token before it ends, for ever; sleep in between."""
+    """Renew each token before it expires, and sleep in between; run until cancelled."""
     failures, retry_after = 0, 0.0
     while True:
         token, changed = auth.token, auth.token_changed
@@ -37,18 +37,18 @@ async def keep_fresh(auth: Auth) -> None:
         except RcexError as exc:
             if exc.retryable:
                 failures, retry_after = failures + 1, exc.retry_after or 0.0
-                logger.warning("renewing the token failed %s times, it will be tried again: %s", failures, exc)
+                logger.warning("renewing the token failed %s times in a row, it will be tried again: %s", failures, exc)
             else:
-                logger.error("the session has ended and cannot be renewed, log in anew: %s", exc)  # noqa: TRY400
+                logger.error("the session has ended and cannot be renewed, log in again: %s", exc)  # noqa: TRY400
                 await changed.wait()
 
 
 def report_crash(exc: Exception) -> None:
-    """Log that the timer has crashed."""
-    logger.error("the renewal of the token has crashed, tokens are renewed on demand only", exc_info=exc)
+    """Log that the timer crashed."""
+    logger.error("the timer that renews the token crashed; tokens are renewed on demand only", exc_info=exc)
 
 
 def _retry_delay(failures: int) -> float:
-    """Return the least seconds between two tries of the timer."""
-    doublings = min(failures - 1, 10)  # after some days the number would not fit a float
+    """Return the minimum delay in seconds after a number of consecutive failures."""
+    doublings = min(failures - 1, 10)  # after some days the power would overflow a float
     return min(_RETRY_FIRST * 2**doublings, _RETRY_MAX) if failures else 0.0

@@ -1,7 +1,7 @@
-"""Where a token survives the process, so that the next one continues the same OAuth session.
+"""Token stores, which keep the OAuth session across restarts of the process.
 
-Without that no WebSocket session can be recovered after a restart: the gateway answers a session token of another OAuth
-session with WSG-1003. Called by `rcex_ws.rest.auth`; touches one file, in a thread of its own.
+Without one, no WebSocket session can be recovered after a restart: the gateway refuses the token of a WebSocket session
+that belongs to another OAuth session (WSG-1003). Used by `rcex_ws.rest.keeper`; accesses one file, in its own thread.
 """
 
 from __future__ import annotations
@@ -26,49 +26,49 @@ _threads: WeakValueDictionary[Path, FileThread] = WeakValueDictionary()
 
 
 class TokenStore(Protocol):
-    """Keep one token; the methods are never called concurrently by one client.
+    """Store of one token; a client never calls its methods concurrently.
 
-    Keep it whole: it records whose session it is, and without that a changed credential continues the old session.
-    A store can be shared: it is read again when the server refuses to refresh what was read before. A method that is
-    cancelled is called once more, and has a second to end.
+    It must keep all fields: they record the owner of the session, without which a changed credential would continue
+    the old session. A store may be shared by several clients: it is read again when the server refuses to refresh the
+    token. A `save` or `clear` that is cancelled is called once more and given a second to finish.
     """
 
     async def load(self) -> Token | None:
-        """Return the kept token, or None."""
+        """Return the stored token, or None."""
         ...
 
     async def save(self, token: Token) -> None:
-        """Keep this token instead of the old one."""
+        """Replace the stored token."""
         ...
 
     async def clear(self) -> None:
-        """Forget the token."""
+        """Delete the stored token."""
         ...
 
 
 class FileTokenStore:
-    """Keep the token in a file that only its owner can read (mode 0600), replaced atomically where that can be.
+    """Token store in a file that only its owner can read (mode 0600), replaced atomically where possible.
 
-    No method waits for a slow disk when it is cancelled; what was asked for is done in its order all the same. A link
-    is followed. What a killed process was writing is swept up by the next.
+    A cancelled method returns without waiting for a slow disk, and its work is still done in order. Symbolic links are
+    followed. What a killed process leaves half-written is removed by the next.
 
     Args:
-        path: the file; its folder is made when needed.
+        path: path of the file; its folder is created if needed.
     """
 
     @checked
     def __init__(self, path: FilePath) -> None:
         self.path = Path(path)
         self._file = StateFile(self.path, what="token_store", kind=OAUTH_TOKEN)
-        # Of all that use the file here: what a client has left behind must not undo what the next one writes.
+        # Shared by all stores of this file, so that pending work of an old client cannot undo a write of the next.
         self._thread = _threads.setdefault(self.path, FileThread(f"token store {self.path}"))
 
     async def load(self) -> Token | None:
-        """Return the kept token; None when there is no file, or an unreadable one, which is set aside as `.bad`.
+        """Return the stored token; None if there is no file, or an unreadable one, which is set aside as `.bad`.
 
         Raises:
-            ConfigurationError: the file cannot be used: it is somebody else's, or of another store, or cannot be read
-                or written, or is no file.
+            ConfigurationError: the file cannot be used: it belongs to another user or another kind of store, cannot
+                be read or written, or is not a regular file.
         """
         return await self._thread.do(self._load)
 
@@ -77,14 +77,14 @@ class FileTokenStore:
         """Write the token.
 
         Raises:
-            ConfigurationError: as for `load`.
-            OSError: it cannot be written.
+            ConfigurationError: as in `load`.
+            OSError: the file cannot be written.
         """
         data = SecretBytes(msgspec.json.encode(token))
         await self._thread.write(lambda: self._save(data))
 
     async def clear(self) -> None:
-        """Delete the file; raises as `save`."""
+        """Delete the file; errors as in `save`."""
         await self._thread.write(self._clear)
 
     def _load(self) -> Token | None:
@@ -100,7 +100,7 @@ class FileTokenStore:
         return None
 
     def _save(self, data: bytes) -> None:
-        self._file.open()  # each time: nobody says when it is used for the first time, and others may use it, too
+        self._file.open()  # each time: there is no first use to hook into, and others may use the file, too
         self._file.save(data)
 
     def _clear(self) -> None:

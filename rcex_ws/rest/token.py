@@ -1,4 +1,7 @@
-"""The OAuth token and when it must be renewed. Pure: the caller passes `now`."""
+"""The OAuth token, and when to renew it. Pure, except that `Token.from_dict` reads the clock.
+
+Used all over `rcex_ws.rest`, and by users, who may keep tokens themselves.
+"""
 
 from __future__ import annotations
 
@@ -22,28 +25,28 @@ __all__ = ["Token", "TokenChoice", "given_token", "token_from_answer"]
 _MARGIN = 60.0
 _MARGIN_OF_LIFETIME = 0.1
 
-#: Seconds since the epoch reach it in the year 5138, milliseconds have done so in 1973.
+#: A time since the epoch beyond this is in milliseconds: in seconds it would be the year 5138.
 _LEAST_MILLISECONDS = 1e11
 
 
 class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
-    """Hold one OAuth session's tokens. Its repr shows no secret.
+    """The tokens of one OAuth session. The repr shows no secret.
 
     Attributes:
-        access_token: the bearer.
-        refresh_token: None when the session cannot be refreshed.
-        expires_at: wall-clock seconds since the epoch when the access token ends; None = unknown.
-        refresh_expires_at: the same for the refresh token.
-        lifetime: seconds the access token was given for (RingCentral: 3600).
+        access_token: bearer token.
+        refresh_token: token to refresh the session with; None if it cannot be refreshed.
+        expires_at: expiry of the access token in seconds since the epoch; None if unknown.
+        refresh_expires_at: expiry of the refresh token; likewise.
+        lifetime: lifetime of the access token in seconds (RingCentral: 3600).
         scope: permissions, separated by spaces.
         owner_id: id of the extension that logged in.
         endpoint_id: id of this OAuth endpoint.
-        server: the API's URL it was made at; None, as for the next two, where that is not known.
-        client_id: of the application it was made for.
-        login: who logged in: the subject of the JWT or a hash of it, the user name, or "code"; not a secret.
+        server: URL of the API that issued the token; like the next two, None if unknown.
+        client_id: id of the application that the token was issued to.
+        login: who logged in: subject of the JWT or a hash of the JWT, user name, or "code"; not a secret.
 
     Raises:
-        ConfigurationError: a field has a value that cannot be.
+        ConfigurationError: a field has an invalid value.
     """
 
     access_token: Annotated[Credential, SECRET]
@@ -67,17 +70,17 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
                 msgspec.structs.force_setattr(self, name, clean)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict, with the secrets in it; what has its default is left out."""
+        """Return a JSON-ready dict, secrets included; fields that are None are left out."""
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
     @classmethod
     @checked
     def from_dict(cls, token: Annotated[Mapping[str, Any], Rule("a dict", secret=True)]) -> Self:
-        """Read the dict that `to_dict` gave, or the answer of the OAuth endpoint as other SDKs keep it.
+        """Return the token of a dict: one from `to_dict`, or the answer of the OAuth endpoint as other SDKs keep it.
 
         Args:
-            token: with `expires_in`, seconds from now, or `expire_time`, a time since the epoch in seconds or
-                milliseconds, instead of `expires_at`.
+            token: the dict; instead of `expires_at` it may have `expires_in`, in seconds from now, or `expire_time`,
+                in seconds or milliseconds since the epoch.
 
         Raises:
             ConfigurationError: a field is missing or has the wrong type.
@@ -85,7 +88,7 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
         foreign = "expires_in" in token or "expire_time" in token
         try:
             read = _from_other_sdk(token) if foreign else msgspec.convert(dict(token), cls)
-        except msgspec.ValidationError as exc:  # its text holds no values
+        except msgspec.ValidationError as exc:  # the text quotes no values
             raise ConfigurationError(
                 f"token: {exc}; pass a Token, its to_dict(), or the OAuth endpoint's answer"
             ) from exc
@@ -93,24 +96,24 @@ class Token(HiddenFields, frozen=True, kw_only=True, omit_defaults=True):
 
     @checked
     def expired(self, now: float) -> bool:
-        """Tell whether the access token has ended, if the wall clock is right: it may have been set."""
+        """Return whether the access token has expired by the wall clock, which may be wrong."""
         return self.expires_at is not None and now >= self.expires_at
 
     @property
     def renew_at(self) -> float | None:
-        """When to renew: 60 s before the end, or 10 % of a short lifetime; None = unknown."""
+        """Time to renew the token: 60 s before expiry, or 10 % of a short lifetime; None if unknown."""
         if self.expires_at is None:
             return None
         return self.expires_at - min(_MARGIN, self.lifetime * _MARGIN_OF_LIFETIME)
 
     @checked
     def expires_soon(self, now: float) -> bool:
-        """Tell whether it is time to renew."""
+        """Return whether it is time to renew the token."""
         return self.renew_at is not None and now >= self.renew_at
 
     @property
     def refreshable(self) -> bool:
-        """Whether there is a refresh token to try; how long it is good, only the server's clock tells."""
+        """Whether there is a refresh token to try; only the server knows whether it is still valid."""
         return self.refresh_token is not None
 
 
@@ -118,11 +121,11 @@ TokenChoice = Annotated[
     Token | Mapping[str, Any] | None,
     Rule("None, a Token, or the answer of the OAuth endpoint as a dict", secret=True),
 ]
-"""A session to begin with."""
+"""An existing session, as `RingCentral` accepts it."""
 
 
 def given_token(token: Token | Mapping[str, Any] | None) -> Token | None:
-    """Give what a caller has passed as a session to begin with as a token.
+    """Return the token for an existing session that a caller has passed in.
 
     Raises:
         ConfigurationError: a field is missing or has the wrong type.
@@ -131,7 +134,7 @@ def given_token(token: Token | Mapping[str, Any] | None) -> Token | None:
 
 
 class _TokenAnswer(HiddenFields, frozen=True):
-    """The answer of /restapi/oauth/token (RFC 6749, 5.1, with RingCentral's additions)."""
+    """Answer of /restapi/oauth/token (RFC 6749, 5.1, with RingCentral's additions)."""
 
     access_token: Annotated[str, SECRET]
     refresh_token: Annotated[str | None, SECRET] = None
@@ -143,26 +146,26 @@ class _TokenAnswer(HiddenFields, frozen=True):
 
 
 def token_from_answer(answer: Any, *, now: float, previous: Token | None = None) -> Token:
-    """Make a token of the token endpoint's answer.
+    """Return the token of an answer of the token endpoint.
 
     Args:
         answer: the decoded JSON.
         now: wall-clock seconds since the epoch at which the answer came.
-        previous: the token that was refreshed; what the answer leaves out stays (RFC 6749, 6).
+        previous: the token that was refreshed; it supplies what the answer leaves out (RFC 6749, 6).
 
     Raises:
-        msgspec.ValidationError: the answer holds no token, or one that no header can have.
+        msgspec.ValidationError: the answer has no token, or one that cannot be sent in a header.
     """
     parsed = msgspec.convert(answer, _TokenAnswer, strict=False)
     if not parsed.access_token or not is_header_text(parsed.access_token):
-        raise msgspec.ValidationError("access_token: empty, or of characters that no header can have")
+        raise msgspec.ValidationError("access_token: empty, or has characters that cannot be sent in a header")
     lifetime = read_number(parsed.expires_in, TOKEN_LIFETIME)
     refresh_expires_at = None
     if parsed.refresh_token_expires_in is not None:
         refresh_expires_at = now + read_number(parsed.refresh_token_expires_in, REFRESH_LIFETIME)
     try:
         token = _new_token(parsed, lifetime=lifetime, now=now, refresh_expires_at=refresh_expires_at)
-    except ConfigurationError as exc:  # here it is no caller's mistake
+    except ConfigurationError as exc:  # the server's mistake here, not a caller's
         raise msgspec.ValidationError(str(exc)) from None
     if previous is None:
         return token
@@ -187,10 +190,10 @@ def _new_token(parsed: _TokenAnswer, *, lifetime: float, now: float, refresh_exp
 
 
 def _from_other_sdk(answer: Mapping[str, Any]) -> Token:
-    """Read what other SDKs keep of the endpoint's answer: when it ends is said in their own way.
+    """Return the token of an answer as other SDKs keep it, with their own fields for expiry.
 
     Raises:
-        msgspec.ValidationError: it holds no token.
+        msgspec.ValidationError: there is no token in it.
     """
     now = time.time()
     clean = {name: trimmed(name, value) if isinstance(value, str) else value for name, value in answer.items()}
@@ -201,7 +204,7 @@ def _from_other_sdk(answer: Mapping[str, Any]) -> Token:
 
 
 def _read_moment(answer: Mapping[str, Any], name: str) -> float | None:
-    """Read seconds since the epoch; the JavaScript SDK writes milliseconds."""
+    """Return a time in seconds since the epoch, or None; the JavaScript SDK writes milliseconds."""
     moment = msgspec.convert(answer.get(name), float | None)
     if moment is None or not math.isfinite(moment):
         return None

@@ -1,6 +1,6 @@
-"""Full URLs with encoded queries, and which calls count as the same path.
+"""Full URLs with encoded queries, and path templates that tell kinds of calls apart. Pure.
 
-Pure; used by the way of a call, the rate gate and OAuth.
+Used by `calls`, `gate`, `oauth` and `rcex_ws.wsg`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from rcex_ws.rest.message import Params, Scalar
 
 __all__ = ["as_builtin", "build_url", "path_of", "path_template"]
 
-#: What JSON and a query take as it is.
+#: Types that JSON and a query accept as they are.
 _BUILTIN_TYPES = frozenset({str, int, float, bool, type(None)})
 
-#: httpx sends no longer URL, and hardly any server takes one.
+#: httpx refuses longer URLs, and hardly any server accepts one.
 _MAX_LENGTH = 2**16
 
-# An id has digits in number or in front, or is `~`; "v1.0" and "a2p-sms" are words.
+# An id starts with a digit, has at least four, is very long, or is `~`; "v1.0" and "a2p-sms" are words.
 _ID = re.compile(r"~|\d.*|(?:\D*\d){4}.*|.{32,}")
 
 
@@ -30,24 +30,24 @@ def build_url(server: str, path: str, params: Params | None = None) -> str:
     """Return the full URL of a call.
 
     Args:
-        server: as `check_server` returned it.
-        path: "/..." on the server, or an absolute http(s) URL; checked before.
-        params: the query, added to the one that `path` may have.
+        server: URL of the server, as returned by `check_server`.
+        path: "/..." on the server, or an absolute http(s) URL; already checked.
+        params: query parameters, added to those that `path` may have.
 
     Raises:
-        ConfigurationError: it is too long.
+        ConfigurationError: the URL is too long.
     """
     url = server + path if path.startswith("/") else path
     query = urlencode(list(_pairs(params or {})), quote_via=quote)
     if query:
         url = f"{url}{'&' if '?' in url else '?'}{query}"
     if len(url) > _MAX_LENGTH:
-        raise ConfigurationError(f"path and params: are longer than {_MAX_LENGTH:,} characters; a body may be")
+        raise ConfigurationError(f"path and params: are longer than {_MAX_LENGTH:,} characters; only a body may be")
     return url
 
 
 def path_of(url: str) -> str:
-    """Return the path of an URL or path, without query: what may stand in messages."""
+    """Return the path of a URL or path without its query, so that it can be shown in messages."""
     return urlsplit(url).path
 
 
@@ -58,7 +58,7 @@ def path_template(path: str) -> str:
 
 
 def as_builtin(value: Any) -> Any:
-    """Give a member of an enum, or of another subclass, as what it is made of: the ways of a call agree on that."""
+    """Return a value of a subclass, such as an enum, as plain `str`, `int` or `float`, which all transports accept."""
     if type(value) in _BUILTIN_TYPES:
         return value
     if isinstance(value, str):

@@ -303,6 +303,6 @@ async def test_the_timer_gives_up_aloud_and_begins_again_after_a_login(make_clie
         await rc.install_extension(Extension())
         await asked.wait()
         await anyio.wait_all_tasks_blocked()
-        assert "log in anew" in caplog.text
+        assert "log in again" in caplog.text
         await rc.authorize(code="C", force=True)
         await renewed.wait()
