@@ -81,10 +81,10 @@ class Auth:
         """
         async with self._lock:
             # A code is fresh and works once: whoever passes one wants to log in as that user.
-            anew = force or (grant is not None and "code" in grant)
-            if anew:
+            log_in = force or (grant is not None and "code" in grant)
+            if log_in:
                 await self._keeper.check_store()
-            token = None if anew else await self._find_session(grant)
+            token = None if log_in else await self._find_session(grant)
             if token is not None:
                 if not token.expires_soon(time.time()):
                     return token

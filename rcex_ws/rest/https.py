@@ -106,7 +106,7 @@ class HTTPEdge:
     """Sender of requests by HTTP.
 
     Args:
-        given: the user's HTTP client, never closed here; None creates one on first use.
+        http: the user's HTTP client, never closed here; None creates one on first use.
         proxy: None or True reads the environment, a URL names a proxy, False uses none.
         ssl_context: called once, for the client created here.
         max_response_bytes: largest body that `send` accepts, in bytes after decompression.
@@ -117,14 +117,14 @@ class HTTPEdge:
 
     def __init__(
         self,
-        given: HTTPClient | None,
+        http: HTTPClient | None,
         *,
         proxy: str | bool | None,
         ssl_context: Callable[[], ssl.SSLContext],
         max_response_bytes: int,
     ) -> None:
         check_proxy(proxy)
-        self._given = given
+        self._users_client = http
         self._proxy = hide(proxy)
         self._ssl_context = ssl_context
         self._max_response_bytes = max_response_bytes
@@ -224,8 +224,8 @@ class HTTPEdge:
                 await own.aclose()
 
     def _client(self) -> HTTPClient:
-        if self._given is not None:
-            return self._given
+        if self._users_client is not None:
+            return self._users_client
         if self._own is None:
             from http.cookiejar import CookieJar, DefaultCookiePolicy
 
