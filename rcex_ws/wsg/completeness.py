@@ -181,7 +181,7 @@ class Completeness:
             return None
         return self._count(self._replay, timestamp)
 
-    def served(self, moment: Moment) -> None:
+    def confirm_subscription(self, moment: Moment) -> None:
         """Hear that a subscription call sent at that moment was answered: the subscription exists."""
         self._confirmed = moment.earliest
 

@@ -116,7 +116,7 @@ class SubscriptionCalls:
         if info is not None:
             self._host.telemetry.log.info("subscribed to %s", _some(info.event_filters))
         doubt = machine.answered(flight, info)
-        self._completeness.served(asked)
+        self._completeness.confirm_subscription(asked)
         if doubt is not None:
             self.found.append(doubt.until(now))
         if info is not None and info.disabled_filters:

@@ -181,7 +181,7 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.slack.bot.BotHandler.": _WRITTEN_BY_USERS,
     "rcex_ws.slack.bot_slack.BotSlack": _MADE_HERE,
     "rcex_ws.slack.messages.Sent": _MADE_HERE,
-    "rcex_ws.slack.models.Reply": _MADE_HERE,
+    "rcex_ws.slack.models.MessageReply": _MADE_HERE,
     "rcex_ws.slack.store.change.Change": _PER_EVENT,
     "rcex_ws.slack.store.change.Change.": _PER_EVENT,
     "rcex_ws.slack.store.fields.Fields": _PER_EVENT,

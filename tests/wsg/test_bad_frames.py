@@ -206,7 +206,7 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
     )
     shared = WsgShared(
         session=Session(),
-        account=account,
+        completeness=account,
         table=RequestTable(),
         inbox=inbox,
         subscriptions=SimpleNamespace(can_miss=True, is_known=True),

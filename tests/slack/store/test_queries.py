@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rcex_ws import ConfigurationError
-from rcex_ws.slack.store import Bot, Channel, DataStore, Team, User
+from rcex_ws.slack.store import BotInfo, Channel, DataStore, Team, User
 
 ME, BOB, TEAM = "U1", "U2", "T1"
 
@@ -30,9 +30,9 @@ FOUND = [
     ("conversation", "D1", Channel, "D1"),
     ("conversation_by_name", "#general", Channel, "C1"),
     ("conversation_by_name", "secret", Channel, "G1"),
-    ("bot", "B1", Bot, "B1"),
-    ("bot_by_name", "helper", Bot, "B1"),
-    ("bot_by_user_id", "U3", Bot, "B1"),
+    ("bot", "B1", BotInfo, "B1"),
+    ("bot_by_name", "helper", BotInfo, "B1"),
+    ("bot_by_user_id", "U3", BotInfo, "B1"),
     ("team", TEAM, Team, TEAM),
 ]
 
