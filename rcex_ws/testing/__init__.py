@@ -1,14 +1,18 @@
-"""What users need to test their own code: a local RingCentral and a local Slack, a network that fails, virtual time.
+"""What users need to test their own code: a local RingCentral and Slack, a failing network, virtual time.
 
-`FaultProxy` stands between any client and any TCP server; `proxied_gateway` runs the local gateway behind one.
-`MemoryGateway` runs it over in-memory streams, so that hours pass in milliseconds under trio's MockClock.
-`WebSocketClientStub` runs a handler of the callback client without a socket. The pytest fixtures come with the package
-and need no import. Names are imported when first used: pytest loads this package in every run, and only some tests need
-a web framework or trio.
+Used by test suites only. It may use every other folder; it imports each name when it is first used, since pytest loads
+this package in every run (for the fixtures of `pytest_plugin.py`) and few tests need a web framework or trio.
+
+* `fake_slack/`: a local Slack (`FakeSlack`).
+* `proxy.py`, `forwarding.py`: a TCP proxy that fails on command (`FaultProxy`).
+* `proxied.py`: the local gateway behind such a proxy (`proxied_gateway`).
+* `memory.py`: the local gateway over in-memory streams, for hours of virtual time under trio (`MemoryGateway`).
+* `websocket_client_stub.py`: a callback client without a socket, to test its handlers (`WebSocketClientStub`).
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rcex_ws.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .fake_slack import FakeSlack
@@ -16,19 +20,16 @@ if TYPE_CHECKING:
     from .proxied import proxied_gateway
     from .proxy import FaultProxy
     from .websocket_client_stub import WebSocketClientStub
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "FakeSlack": ".fake_slack",
+            "FaultProxy": ".proxy",
+            "MemoryGateway": ".memory",
+            "WebSocketClientStub": ".websocket_client_stub",
+            "proxied_gateway": ".proxied",
+        },
+    )
 
 __all__ = ["FakeSlack", "FaultProxy", "MemoryGateway", "WebSocketClientStub", "proxied_gateway"]
-
-_HOMES = {
-    "FakeSlack": ".fake_slack",
-    "FaultProxy": ".proxy",
-    "MemoryGateway": ".memory",
-    "WebSocketClientStub": ".websocket_client_stub",
-    "proxied_gateway": ".proxied",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
