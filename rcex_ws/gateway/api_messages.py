@@ -18,12 +18,12 @@ from starlette.routing import Route
 from rcex_ws.gateway.api_people import EXTENSION, own_extension_of
 from rcex_ws.gateway.call import json_body, server_of, socket_of
 from rcex_ws.gateway.clock import iso
-from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.filters import EventFilter
 from rcex_ws.gateway.multipart import Part, boundary_of, read_parts
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_array, as_object, decode
-from rcex_ws.gateway.store import ACCOUNT_ID, Extension, Message
+from rcex_ws.gateway.store import ACCOUNT_ID, ExtensionRecord, Message
 
 __all__ = ["routes"]
 
@@ -32,7 +32,7 @@ _PER_PAGE = 100
 _MOST_DIGITS = 18
 
 
-def routes(core: Core) -> list[Route]:
+def routes(core: GatewayCore) -> list[Route]:
     """Return the routes."""
 
     async def send_pager(request: Request) -> Response:
@@ -124,7 +124,7 @@ def routes(core: Core) -> list[Route]:
     ]
 
 
-def _pager(core: Core, sender: Extension, recipients: list[Extension], text: str) -> Message:
+def _pager(core: GatewayCore, sender: ExtensionRecord, recipients: list[ExtensionRecord], text: str) -> Message:
     """Put a copy into every store concerned, one per extension, and tell each owner."""
     facts = {
         "from": {"extensionNumber": sender.number, "extensionId": sender.id, "name": sender.name},
@@ -146,7 +146,7 @@ def _inbound(message: Message) -> Callable[[EventFilter, str], dict[str, Any]]:
     return lambda _, server: message.body(server) | {"direction": "Inbound"}
 
 
-def _announce(core: Core, message: Message, *more_directions: str, is_new: bool = True) -> None:
+def _announce(core: GatewayCore, message: Message, *more_directions: str, is_new: bool = True) -> None:
     """Tell the owner of a message that it came, or that it was changed or deleted (RingCentral names no id then)."""
     kind = message.facts["type"]
     counts = {"newCount": 1, "updatedCount": 0, "newMessageIds": [message.id]}
@@ -161,9 +161,9 @@ def _announce(core: Core, message: Message, *more_directions: str, is_new: bool 
     core.publish(f"{_STORE_EVENT}?{query}", body, message.owner)
 
 
-def _people(core: Core, to: object) -> list[Extension]:
+def _people(core: GatewayCore, to: object) -> list[ExtensionRecord]:
     """Return the extensions that `[{extensionId | extensionNumber}, ...]` names."""
-    found: list[Extension] = []
+    found: list[ExtensionRecord] = []
     for item in as_array(to) or ():
         one = as_object(item) or {}
         extension = core.store.by_id(str(one.get("extensionId") or one.get("extensionNumber")))
@@ -209,7 +209,7 @@ def _text(part: Part) -> str:
         raise Problem(400, "MSG-349", "A field of the fax is no UTF-8") from error
 
 
-def _message(core: Core, owner: Extension, message_id: str) -> Message:
+def _message(core: GatewayCore, owner: ExtensionRecord, message_id: str) -> Message:
     number = _decimal(message_id)
     message = None if number is None else core.store.messages.get((owner.id, number))
     if message is None:
@@ -217,7 +217,7 @@ def _message(core: Core, owner: Extension, message_id: str) -> Message:
     return message
 
 
-def _batch(core: Core, owner: Extension, ids: list[str], server: str) -> Response:
+def _batch(core: GatewayCore, owner: ExtensionRecord, ids: list[str], server: str) -> Response:
     """Answer several ids at once: 207, a part with all the statuses, then one part per id."""
     statuses: list[dict[str, Any]] = []
     bodies: list[dict[str, Any]] = []

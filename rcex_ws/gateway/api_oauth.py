@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from rcex_ws.gateway.call import login_of, server_of
-from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.store import Extension
+from rcex_ws.gateway.store import ExtensionRecord
 
 __all__ = ["routes"]
 
@@ -29,7 +29,7 @@ _NO_TARGETS = ("", "javascript", "data", "vbscript", "file")
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-def routes(core: Core, ws_uri: Callable[[str], str], on_login_ended: Callable[[], None]) -> list[Route]:
+def routes(core: GatewayCore, ws_uri: Callable[[str], str], on_login_ended: Callable[[], None]) -> list[Route]:
     """Return the routes.
 
     Args:
@@ -46,10 +46,10 @@ def routes(core: Core, ws_uri: Callable[[str], str], on_login_ended: Callable[[]
             login = core.oauth.refresh(form.get("refresh_token", ""))
             core.journal.add("refresh", login=login.id)
         else:
-            login = core.oauth.log_in(_who(core, grant, form), server_of(request))
+            login = core.oauth.log_in(_owner_of(core, grant, form), server_of(request))
             core.journal.add("token", login=login.id, grant=grant, owner=login.owner.id)
         on_login_ended()
-        return JSONResponse(_pair(core, login))
+        return JSONResponse(_token_pair(core, login))
 
     async def authorize(request: Request) -> Response:
         query = request.query_params
@@ -107,7 +107,7 @@ def _target(redirect_uri: str) -> SplitResult:
     return target
 
 
-def _check_client(core: Core, request: Request, form: dict[str, str]) -> None:
+def _check_client(core: GatewayCore, request: Request, form: dict[str, str]) -> None:
     """Check the application: HTTP Basic, or `client_id` (and perhaps `client_secret`) in the body."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -120,8 +120,8 @@ def _check_client(core: Core, request: Request, form: dict[str, str]) -> None:
     core.oauth.check_client(client_id, secret)
 
 
-def _who(core: Core, grant: str | None, form: dict[str, str]) -> Extension:
-    owner: Extension | None = None
+def _owner_of(core: GatewayCore, grant: str | None, form: dict[str, str]) -> ExtensionRecord:
+    owner: ExtensionRecord | None = None
     if grant == _JWT_GRANT:
         owner = core.store.by_jwt(form.get("assertion", ""))
     elif grant == "password":
@@ -135,7 +135,7 @@ def _who(core: Core, grant: str | None, form: dict[str, str]) -> Extension:
     return owner
 
 
-def _pair(core: Core, login: OAuthSession) -> dict[str, Any]:
+def _token_pair(core: GatewayCore, login: OAuthSession) -> dict[str, Any]:
     now = core.clock.now()
     return {
         "access_token": login.access_token,

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rcex_ws.gateway.call import json_body, login_of, server_of
-from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.filters import EventFilter
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.store import ACCOUNT_ID, Extension
+from rcex_ws.gateway.store import ACCOUNT_ID, ExtensionRecord
 
 __all__ = ["EXTENSION", "extension_of", "own_extension_of", "routes"]
 
@@ -42,7 +42,7 @@ _SETTABLE: dict[str, set[str] | set[bool]] = {
 _LONGEST_MESSAGE = 1000
 
 
-def extension_of(core: Core, request: Request) -> Extension:
+def extension_of(core: GatewayCore, request: Request) -> ExtensionRecord:
     """Return the extension that a path names; `~` is the caller's.
 
     Raises:
@@ -57,7 +57,7 @@ def extension_of(core: Core, request: Request) -> Extension:
     return found
 
 
-def own_extension_of(core: Core, request: Request) -> Extension:
+def own_extension_of(core: GatewayCore, request: Request) -> ExtensionRecord:
     """Return the extension that a path names, which must be the caller's: nobody here is an administrator.
 
     Raises:
@@ -69,7 +69,7 @@ def own_extension_of(core: Core, request: Request) -> Extension:
     return found
 
 
-def routes(core: Core) -> list[Route]:
+def routes(core: GatewayCore) -> list[Route]:
     """Return the routes."""
 
     async def versions(request: Request) -> Response:
@@ -136,12 +136,12 @@ def _may_be(name: str, value: object) -> bool:
     return isinstance(value, str | bool) and value in _SETTABLE.get(name, set())
 
 
-def _presence(core: Core, one: Extension, server: str) -> dict[str, Any]:
+def _presence(core: GatewayCore, one: ExtensionRecord, server: str) -> dict[str, Any]:
     owner = {"uri": f"{server}{one.uri}", "id": int(one.id), "extensionNumber": one.number}
     return {"uri": f"{server}{one.uri}/presence", "extension": owner, **core.store.presence(one)}
 
 
-def _announce(core: Core, one: Extension) -> None:
+def _announce(core: GatewayCore, one: ExtensionRecord) -> None:
     sequence = core.store.next_presence_sequence()
 
     def body(chosen: EventFilter, _: str) -> Mapping[str, Any]:

@@ -11,34 +11,34 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rcex_ws.gateway.call import Socket, json_body, login_of, server_of, socket_of
-from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.call import CallSocket, json_body, login_of, server_of, socket_of
+from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_object
-from rcex_ws.gateway.subscriptions import Subscription
+from rcex_ws.gateway.subscriptions import ServerSubscription
 
 __all__ = ["routes"]
 
 _PATH = "/restapi/v1.0/subscription"
 
 
-def routes(core: Core) -> list[Route]:
+def routes(core: GatewayCore) -> list[Route]:
     """Return the routes."""
-    held = core.subscriptions
+    subscriptions = core.subscriptions
 
-    def wanted(request: Request) -> Subscription:
-        return held.get(login_of(request).owner, request.path_params["subscription_id"])
+    def subscription_of(request: Request) -> ServerSubscription:
+        return subscriptions.get(login_of(request).owner, request.path_params["subscription_id"])
 
-    def told(request: Request, one: Subscription) -> dict[str, Any]:
+    def body_of(request: Request, one: ServerSubscription) -> dict[str, Any]:
         """Over a WebSocket its URI is the path alone (recorded), over HTTP it is absolute."""
-        return held.body(one, "" if socket_of(request) else server_of(request))
+        return subscriptions.body(one, "" if socket_of(request) else server_of(request))
 
-    def tie(socket: Socket, one: Subscription, kind: str) -> Response:
+    def bind(socket: CallSocket, one: ServerSubscription, kind: str) -> Response:
         """Let a subscription be served by this WebSocket from now on."""
         core.sessions.bind(socket.session, one)
         filters = [item.text for item in one.filters]
         core.journal.add(kind, connection=socket.id, subscription=one.id, filters=filters)
-        return JSONResponse(held.body(one, ""))
+        return JSONResponse(subscriptions.body(one, ""))
 
     async def create(request: Request) -> Response:
         socket = socket_of(request)
@@ -47,28 +47,28 @@ def routes(core: Core) -> list[Route]:
         if socket is None or mode.get("transportType") != "WebSocket":
             # Over HTTP RingCentral offers webhooks only, which nothing here would receive.
             raise Problem(400, "CMN-101", "Parameter [deliveryMode.transportType] value is invalid")
-        one = held.create(login_of(request).owner, body.get("eventFilters"), socket.session.subscription_id)
-        return tie(socket, one, "subscribe")
+        one = subscriptions.create(login_of(request).owner, body.get("eventFilters"), socket.session.subscription_id)
+        return bind(socket, one, "subscribe")
 
     async def change(request: Request) -> Response:
         socket = socket_of(request)
         if socket is None:
             raise Problem(405, "SUB-511", "WebSocket subscriptions cannot be updated via HTTP")
-        one = wanted(request)
-        held.change(one, (await json_body(request)).get("eventFilters"))
-        return tie(socket, one, "resubscribe")
+        one = subscription_of(request)
+        subscriptions.change(one, (await json_body(request)).get("eventFilters"))
+        return bind(socket, one, "resubscribe")
 
     async def read(request: Request) -> Response:
-        return JSONResponse(told(request, wanted(request)))
+        return JSONResponse(body_of(request, subscription_of(request)))
 
     async def read_all(request: Request) -> Response:
         uri = _PATH if socket_of(request) else f"{server_of(request)}{_PATH}"
-        records = [told(request, one) for one in held.of(login_of(request).owner)]
+        records = [body_of(request, one) for one in subscriptions.of(login_of(request).owner)]
         return JSONResponse({"uri": uri, "records": records})
 
     async def delete(request: Request) -> Response:
-        one = wanted(request)
-        held.delete(one)
+        one = subscription_of(request)
+        subscriptions.delete(one)
         core.journal.add("unsubscribe", subscription=one.id)
         return Response(status_code=204)
 

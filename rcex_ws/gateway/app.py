@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway import api, api_control, api_messages, api_oauth, api_people, api_subscription
-from rcex_ws.gateway.core import Core
-from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, Refusal
+from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, RefusalFault
 from rcex_ws.gateway.front import Front
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.origin import host_name
 from rcex_ws.gateway.upgrade import WS_PATH
-from rcex_ws.gateway.websocket import Connection
+from rcex_ws.gateway.websocket import GatewayConnection
 from rcex_ws.loop import loop_clock
 from rcex_ws.options import CloseCode, Count, EventFilter, Status, Wait, checked
 from rcex_ws.websocket.peer import PeerOptions
@@ -50,13 +50,13 @@ class GatewayApp:
 
     @checked
     def __init__(self, options: GatewayOptions | None = None) -> None:
-        self.core = Core(options or GatewayOptions(), loop_clock())
+        self.core = GatewayCore(options or GatewayOptions(), loop_clock())
         self.ws_uri = self.core.options.public_ws_uri or f"ws://gateway.invalid{WS_PATH}"
         self.open_ws_port: int | None = None
         self._numbers = count(1)
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, GatewayConnection] = {}
         routes = [
-            *api_oauth.routes(self.core, self._told_ws_uri, self._look_at_logins),
+            *api_oauth.routes(self.core, self._ws_uri_for, self._recheck_logins),
             *api_subscription.routes(self.core),
             *api_people.routes(self.core),
             *api_messages.routes(self.core),
@@ -66,7 +66,7 @@ class GatewayApp:
 
     async def serve(self, peer: ServerPeer) -> None:
         """Serve one WebSocket from its request to its end; a handler for `rcex_ws.websocket.listen.serve`."""
-        connection = Connection(next(self._numbers), peer, self.core, self.app.answer)
+        connection = GatewayConnection(next(self._numbers), peer, self.core, self.app.answer)
         self._connections[connection.id] = connection
         try:
             await connection.serve()
@@ -142,7 +142,7 @@ class GatewayApp:
             ConfigurationError: If nothing ever happens at such a place, or an argument cannot be.
         """
         self.core.faults.add(
-            Refusal(
+            RefusalFault(
                 where=where, times=times, status=status, retry_after=retry_after, error_code=error_code, message=message
             )
         )
@@ -220,7 +220,7 @@ class GatewayApp:
                 it: with a query, for a whole account. The notification names the event, then. Without it the event
                 finds its filters by itself, and the notification names the filter, as it mostly does at RingCentral.
         """
-        return self.core.order(event, body, filter)
+        return self.core.publish_on_command(event, body, filter)
 
     def log(self) -> list[dict[str, Any]]:
         """Return what happened, oldest first."""
@@ -246,14 +246,14 @@ class GatewayApp:
             self.clear_log,
         ]
 
-    def _live(self) -> list[Connection]:
+    def _live(self) -> list[GatewayConnection]:
         return [connection for connection in self._connections.values() if connection.is_live]
 
-    def _look_at_logins(self) -> None:
+    def _recheck_logins(self) -> None:
         for connection in self._live():
-            connection.look_at_login()
+            connection.recheck_login()
 
-    def _told_ws_uri(self, server: str) -> str:
+    def _ws_uri_for(self, server: str) -> str:
         """Give the address of the WebSocket to a client that came to the REST API by this one."""
         if self.open_ws_port is None:
             return self.ws_uri

@@ -15,15 +15,25 @@ from starlette.requests import Request
 
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.sessions import Session
+from rcex_ws.gateway.sessions import ServerSession
 from rcex_ws.gateway.shapes import as_object, decode
 
-__all__ = ["Answer", "Call", "Caller", "Socket", "json_body", "login_of", "refusal_of", "server_of", "socket_of"]
+__all__ = [
+    "CallSocket",
+    "Caller",
+    "RestAnswer",
+    "RestCall",
+    "error_answer",
+    "json_body",
+    "login_of",
+    "server_of",
+    "socket_of",
+]
 
 _LONGEST_JSON = 2**24
 
 
-class Socket(Protocol):
+class CallSocket(Protocol):
     """The WebSocket that a request came over, as far as answering it needs."""
 
     @property
@@ -32,13 +42,13 @@ class Socket(Protocol):
         ...
 
     @property
-    def session(self) -> Session:
+    def session(self) -> ServerSession:
         """The session of the connection."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RestCall:
     """Hold one request.
 
     Args:
@@ -57,7 +67,7 @@ class Call:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     server: str = ""
-    socket: Socket | None = None
+    socket: CallSocket | None = None
 
     @property
     def via(self) -> str:
@@ -65,7 +75,7 @@ class Call:
         return "https" if self.socket is None else "websocket"
 
     @classmethod
-    def from_frame(cls, meta: Mapping[str, Any], body: Sequence[Any], socket: Socket) -> Call:
+    def from_frame(cls, meta: Mapping[str, Any], body: Sequence[Any], socket: CallSocket) -> RestCall:
         """Read a ClientRequest.
 
         Args:
@@ -92,7 +102,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RestAnswer:
     """Hold one answer: status, headers in lower case, raw body."""
 
     status: int
@@ -100,10 +110,12 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-def refusal_of(problem: Problem) -> Answer:
+def error_answer(problem: Problem) -> RestAnswer:
     """Return the answer that tells a problem."""
     headers = {name.lower(): value for name, value in problem.headers().items()}
-    return Answer(problem.status, {"content-type": "application/json"} | headers, json.dumps(problem.body()).encode())
+    return RestAnswer(
+        problem.status, {"content-type": "application/json"} | headers, json.dumps(problem.body()).encode()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +123,7 @@ class Caller:
     """Tell who calls: the login, the WebSocket if the call came over one, and by which address of the server."""
 
     login: OAuthSession | None
-    socket: Socket | None
+    socket: CallSocket | None
     server: str
 
 
@@ -130,7 +142,7 @@ def login_of(request: Request) -> OAuthSession:
     return login
 
 
-def socket_of(request: Request) -> Socket | None:
+def socket_of(request: Request) -> CallSocket | None:
     """Return the WebSocket that a request came over."""
     return _caller_of(request).socket
 

@@ -18,11 +18,11 @@ from rcex_ws.gateway.journal import Journal
 from rcex_ws.gateway.limits import RateLimits
 from rcex_ws.gateway.oauth import OAuth
 from rcex_ws.gateway.options import GatewayOptions
-from rcex_ws.gateway.sessions import Frame, Session, Sessions
-from rcex_ws.gateway.store import ACCOUNT_ID, Extension, Store
-from rcex_ws.gateway.subscriptions import Subscription, Subscriptions
+from rcex_ws.gateway.sessions import ServerFrame, ServerSession, ServerSessions
+from rcex_ws.gateway.store import ACCOUNT_ID, ExtensionRecord, Store
+from rcex_ws.gateway.subscriptions import ServerSubscription, ServerSubscriptions
 
-__all__ = ["Body", "Core"]
+__all__ = ["Body", "GatewayCore"]
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ Body = Mapping[str, Any] | Callable[[EventFilter, str], Mapping[str, Any]]
 UNKNOWN_SERVER = "http://gateway.invalid"
 
 
-class Core:
+class GatewayCore:
     """Hold the state of one gateway.
 
     Args:
@@ -52,12 +52,12 @@ class Core:
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock)
-        self.subscriptions = Subscriptions(options, self.clock, self.store.by_id)
-        self.sessions = Sessions(options, self.clock, self.subscriptions)
+        self.subscriptions = ServerSubscriptions(options, self.clock, self.store.by_id)
+        self.sessions = ServerSessions(options, self.clock, self.subscriptions)
         self._last_uuid = int(self.clock.wall().timestamp() * 1000) << 20
 
     def publish(
-        self, event: str, body: Body, owner: Extension | None = None, *, wanted: str | None = None
+        self, event: str, body: Body, owner: ExtensionRecord | None = None, *, wanted: str | None = None
     ) -> list[str]:
         """Send a notification to every session whose filters match; a lost session gets it in its buffer.
 
@@ -87,7 +87,7 @@ class Core:
                 uuids.append(frame.meta["messageId"])
         return uuids
 
-    def order(self, event: str, body: Mapping[str, Any], wanted: str | None = None) -> list[str]:
+    def publish_on_command(self, event: str, body: Mapping[str, Any], wanted: str | None = None) -> list[str]:
         """Publish what somebody asked for, who has to know when it goes to nobody; see `publish`."""
         uuids = self.publish(event, body, wanted=wanted)
         if not uuids:
@@ -98,7 +98,7 @@ class Core:
             _logger.warning("no subscription has a filter for %s; there are these: %s", looked_for, known)
         return uuids
 
-    def _notification(self, subscription: Subscription, event: str, inner: Mapping[str, Any]) -> Frame:
+    def _notification(self, subscription: ServerSubscription, event: str, inner: Mapping[str, Any]) -> ServerFrame:
         self._last_uuid += 1
         number = str(self._last_uuid)
         meta: dict[str, Any] = {
@@ -115,20 +115,20 @@ class Core:
             "ownerId": subscription.owner.id,
             "body": inner,
         }
-        return Frame(meta, body)
+        return ServerFrame(meta, body)
 
-    def _deliver(self, session: Session | None, frame: Frame) -> None:
+    def _deliver(self, session: ServerSession | None, frame: ServerFrame) -> None:
         if session is None or not self.sessions.can_recover(session):
             self.note(frame, "dropped")
-        elif session.link is not None:
-            session.link.deliver(frame)
-            self.note(frame, "sent", connection=session.link.id)
+        elif session.connection is not None:
+            session.connection.deliver(frame)
+            self.note(frame, "sent", connection=session.connection.id)
         else:
             self.note(frame, "buffered")
             pushed_out = self.sessions.keep(session, frame)
             if pushed_out is not None:
                 self.note(pushed_out, "dropped")
 
-    def note(self, frame: Frame, state: str, **facts: Any) -> None:
+    def note(self, frame: ServerFrame, state: str, **facts: Any) -> None:
         """Record what became of a notification: "sent", "buffered" or "dropped"."""
         self.journal.add("notification", uuid=frame.body["uuid"], event=frame.body["event"], state=state, **facts)

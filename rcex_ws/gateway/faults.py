@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["AnswerFault", "Faults", "RecoveryFault", "Refusal"]
+__all__ = ["AnswerFault", "Faults", "RecoveryFault", "RefusalFault"]
 
 _SHORT_NAMES = {
     "token": "POST /restapi/oauth/token",
@@ -36,9 +36,9 @@ _TEXTS = {
 
 
 @dataclass(slots=True, kw_only=True)
-class _Order:
+class _OrderedFault:
     STEPS: ClassVar[tuple[str, ...]]
-    """The places besides those of requests at which such an order can strike."""
+    """The places besides those of requests at which such a fault can strike."""
 
     where: str
     times: int | None
@@ -55,7 +55,7 @@ class _Order:
 
 
 @dataclass(slots=True, kw_only=True)
-class Refusal(_Order):
+class RefusalFault(_OrderedFault):
     """Refuse what matches `where`, `times` times (None: until cleared)."""
 
     STEPS = ("upgrade", "details")
@@ -74,7 +74,7 @@ class Refusal(_Order):
 
 
 @dataclass(slots=True, kw_only=True)
-class AnswerFault(_Order):
+class AnswerFault(_OrderedFault):
     """Drop, delay or strip an answer, or write a notification before it."""
 
     STEPS = ("details",)
@@ -86,7 +86,7 @@ class AnswerFault(_Order):
 
 
 @dataclass(slots=True, kw_only=True)
-class RecoveryFault(_Order):
+class RecoveryFault(_OrderedFault):
     """Fail a recovery with this code."""
 
     STEPS = ("recovery",)
@@ -94,38 +94,38 @@ class RecoveryFault(_Order):
     code: str
 
 
-_O = TypeVar("_O", bound=_Order)
+_F = TypeVar("_F", bound=_OrderedFault)
 
 
 class Faults:
     """Hold what was ordered until it is used up."""
 
     def __init__(self) -> None:
-        self._orders: list[_Order] = []
+        self._faults: list[_OrderedFault] = []
 
-    def add(self, order: _Order) -> None:
-        """Take an order."""
-        self._orders.append(order)
+    def add(self, fault: _OrderedFault) -> None:
+        """Add a fault."""
+        self._faults.append(fault)
 
-    def take(self, kind: type[_O], place: str) -> _O | None:
-        """Use up one order of a kind for a place, the oldest first.
+    def take(self, kind: type[_F], place: str) -> _F | None:
+        """Use up one fault of a kind for a place, the oldest first.
 
         Args:
-            kind: The class of order.
+            kind: The class of fault.
             place: "upgrade", "details", "recovery", or the method and path of a request.
 
         Returns:
-            The order, or None when nothing was ordered for this place.
+            The fault, or None when nothing was ordered for this place.
         """
-        for order in self._orders:
-            if isinstance(order, kind) and fnmatchcase(place, order.where):
-                if order.times is not None:
-                    order.times -= 1
-                    if order.times <= 0:
-                        self._orders.remove(order)
-                return order
+        for fault in self._faults:
+            if isinstance(fault, kind) and fnmatchcase(place, fault.where):
+                if fault.times is not None:
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self._faults.remove(fault)
+                return fault
         return None
 
     def clear(self) -> None:
-        """Forget every order."""
-        self._orders.clear()
+        """Forget every fault."""
+        self._faults.clear()

@@ -10,20 +10,20 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from rcex_ws.gateway.call import Answer
+from rcex_ws.gateway.call import RestAnswer
 from rcex_ws.gateway.options import GatewayOptions
-from rcex_ws.gateway.sessions import Frame, Opening
+from rcex_ws.gateway.sessions import Opening, ServerFrame
 from rcex_ws.gateway.shapes import as_array, as_object, decode
 
 __all__ = ["answer_frame", "connection_details", "error_frame", "parse", "text_of"]
 
 
-def text_of(frame: Frame) -> str:
+def text_of(frame: ServerFrame) -> str:
     """Write a frame."""
     return _dump([frame.meta] if frame.body is None else [frame.meta, frame.body])
 
 
-def connection_details(opening: Opening, options: GatewayOptions, now: datetime) -> Frame:
+def connection_details(opening: Opening, options: GatewayOptions, now: datetime) -> ServerFrame:
     """Return the first frame of every connection."""
     message_id = str(uuid.uuid1())
     meta = {
@@ -42,17 +42,17 @@ def connection_details(opening: Opening, options: GatewayOptions, now: datetime)
         "absoluteTimeout": options.absolute_timeout,
         "maxActiveRequests": options.max_active_requests,
     }
-    return Frame(meta, body | opening.recovery)
+    return ServerFrame(meta, body | opening.recovery)
 
 
-def error_frame(code: str, message: str, status: int, message_id: object = None) -> Frame:
+def error_frame(code: str, message: str, status: int, message_id: object = None) -> ServerFrame:
     """Return an Error frame, which is tied to no request unless its message id is given."""
     number = str(uuid.uuid4()) if message_id is None else message_id
     meta: dict[str, Any] = {"type": "Error", "messageId": number, "status": status, "headers": {}}
-    return Frame(meta, {"errorCode": code, "message": message})
+    return ServerFrame(meta, {"errorCode": code, "message": message})
 
 
-def answer_frame(meta: dict[str, Any], answer: Answer) -> str:
+def answer_frame(meta: dict[str, Any], answer: RestAnswer) -> str:
     """Write the answer to a ClientRequest.
 
     A multipart body stands in the frame as it is, so that such a frame is no JSON as a whole (seen in RingCentral's

@@ -14,12 +14,12 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rcex_ws.gateway import origin
-from rcex_ws.gateway.call import Answer, Call, Caller, refusal_of
-from rcex_ws.gateway.core import Core
-from rcex_ws.gateway.faults import AnswerFault, Refusal
+from rcex_ws.gateway.call import Caller, RestAnswer, RestCall, error_answer
+from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.faults import AnswerFault, RefusalFault
 from rcex_ws.gateway.limits import group_of
 from rcex_ws.gateway.oauth import OAuthSession
-from rcex_ws.gateway.origin import complaint
+from rcex_ws.gateway.origin import refusal_reason
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["Front"]
@@ -41,7 +41,7 @@ class Front:
         core: The rules and the state.
     """
 
-    def __init__(self, application: ASGIApp, core: Core) -> None:
+    def __init__(self, application: ASGIApp, core: GatewayCore) -> None:
         self._application = application
         self._core = core
 
@@ -56,16 +56,16 @@ class Front:
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if scope["path"].startswith(_CONTROL):
-            why = complaint(headers, self._own_names())
+            why = refusal_reason(headers, self._own_names())
             if why is None:
                 await self._application(scope, receive, send)
             else:
-                await _send(refusal_of(Problem(403, "CMN-401", why)), send)
+                await _send(error_answer(Problem(403, "CMN-401", why)), send)
             return
         path = scope["path"].rstrip("/") or "/"
         server = origin.server_of(headers.get("host", "")) or self._core.server
         query = scope["query_string"].decode("latin-1")
-        call = Call(scope["method"], path, query, headers, await _read(receive), server)
+        call = RestCall(scope["method"], path, query, headers, await _read(receive), server)
         answer = await self.answer(call)
         if answer is None:
             while (await receive())["type"] != "http.disconnect":
@@ -73,7 +73,7 @@ class Front:
             return
         await _send(answer, send)
 
-    async def answer(self, call: Call) -> Answer | None:
+    async def answer(self, call: RestCall) -> RestAnswer | None:
         """Answer one request, however it came.
 
         Returns:
@@ -83,7 +83,7 @@ class Front:
             ConnectionResetError: If a fault wants the connection cut instead.
         """
         place = f"{call.method} {call.path}"
-        refusal = self._core.faults.take(Refusal, place)
+        refusal = self._core.faults.take(RefusalFault, place)
         if refusal is None:
             answer = await self._perform(call)
         elif refusal.status == "rst":
@@ -93,7 +93,7 @@ class Front:
             self._note(call, "hang")
             return None
         else:
-            answer = refusal_of(refusal.problem())
+            answer = error_answer(refusal.problem())
         fault = self._core.faults.take(AnswerFault, place)
         self._note(call, answer.status)
         return answer if fault is None else await self._spoil(answer, fault)
@@ -103,19 +103,19 @@ class Front:
         uri = self._core.options.public_ws_uri or ""
         return {origin.host_name(address.partition("://")[2]) for address in (uri, self._core.server)} - {""}
 
-    async def _spoil(self, answer: Answer, fault: AnswerFault) -> Answer | None:
+    async def _spoil(self, answer: RestAnswer, fault: AnswerFault) -> RestAnswer | None:
         if fault.notify is not None:
-            self._core.order(fault.notify["event"], fault.notify["body"], fault.notify.get("filter"))
+            self._core.publish_on_command(fault.notify["event"], fault.notify["body"], fault.notify.get("filter"))
         await anyio.sleep(fault.delay)
         if fault.drop:
             return None
-        return Answer(
+        return RestAnswer(
             answer.status,
             {} if fault.strip == "headers" else answer.headers,
             b"" if fault.strip == "body" else answer.body,
         )
 
-    async def _perform(self, call: Call) -> Answer:
+    async def _perform(self, call: RestCall) -> RestAnswer:
         headers: dict[str, str] = {}
         try:
             login = self._log_in(call)
@@ -125,11 +125,11 @@ class Front:
             verdict.enforce()
             answer = await self._run(call, Caller(login, call.socket, call.server or self._core.server))
         except Problem as problem:
-            answer = refusal_of(problem)
+            answer = error_answer(problem)
         request_id = {"rcrequestid": str(uuid.uuid4())}
-        return Answer(answer.status, answer.headers | headers | request_id, answer.body)
+        return RestAnswer(answer.status, answer.headers | headers | request_id, answer.body)
 
-    def _log_in(self, call: Call) -> OAuthSession | None:
+    def _log_in(self, call: RestCall) -> OAuthSession | None:
         if call.socket is not None:
             if call.path.startswith("/restapi/oauth/"):
                 # RingCentral's SDK documents that these calls are not possible here; the wording is ours.
@@ -143,7 +143,7 @@ class Front:
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
         return self._core.oauth.bearer(token if scheme.lower() == "bearer" else None)
 
-    async def _run(self, call: Call, caller: Caller) -> Answer:
+    async def _run(self, call: RestCall, caller: Caller) -> RestAnswer:
         scope: Scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -176,16 +176,16 @@ class Front:
         except Exception:  # the application has answered 500; a bug in one handler must not end the whole gateway
             _logger.exception("%s %s failed", call.method, call.path)
         headers.pop("content-length", None)  # what is sent is measured when it is sent
-        return Answer(status, headers, b"".join(chunks))
+        return RestAnswer(status, headers, b"".join(chunks))
 
-    def _note(self, call: Call, status: int | str) -> None:
+    def _note(self, call: RestCall, status: int | str) -> None:
         facts: dict[str, Any] = {} if call.socket is None else {"connection": call.socket.id}
         if not call.path.startswith("/restapi/oauth/"):  # a token may stand in that query
             facts["query"] = call.query
         self._core.journal.add("request", via=call.via, method=call.method, path=call.path, status=status, **facts)
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def _send(answer: RestAnswer, send: Send) -> None:
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     if answer.status != 204:
         raw.append((b"content-length", str(len(answer.body)).encode()))

@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 _READ_SIZE = 2**16
 _LONGEST_BODY = 50 * 2**20
 """Bytes; that much RingCentral takes for the documents of a fax."""
-_MOST_BEHIND = 2**20
+_MOST_PIPELINED = 2**20
 """Bytes that may come behind a request before it is answered."""
 _LINGER = 5.0
 """Seconds in which a client may send what nobody wants, so that it reads the answer instead of a reset."""
@@ -63,7 +63,7 @@ async def serve_http(
         except OSError:
             return  # no TLS, or the client has left
         try:
-            await _Connection(reader, writer, client, application).serve()
+            await _HTTPConnection(reader, writer, client, application).serve()
         except (OSError, EOFError):
             pass  # the ordinary ways for a connection to end
         except Exception:  # a bug in what serves one client must not end the others
@@ -91,12 +91,12 @@ class _TooLarge(h11.RemoteProtocolError):
         super().__init__("the body is too large", error_status_hint=413)
 
 
-def _announced(request: h11.Request) -> int:
+def _content_length(request: h11.Request) -> int:
     """Return the length of a body that is said before it comes; h11 has checked that it is a number."""
     return int(next((value for name, value in request.headers if name == b"content-length"), b"0"))
 
 
-class _Connection:
+class _HTTPConnection:
     """Serve one connection."""
 
     def __init__(
@@ -141,7 +141,7 @@ class _Connection:
                 self._http.receive_data(data)
             elif isinstance(event, h11.Request):
                 request = event
-                if _announced(event) > _LONGEST_BODY:
+                if _content_length(event) > _LONGEST_BODY:
                     raise _TooLarge
             elif isinstance(event, h11.Data):
                 body += event.data
@@ -159,10 +159,10 @@ class _Connection:
 
         async def receive() -> Message:
             if not pending:
-                behind = 0
-                while behind <= _MOST_BEHIND and (data := await self._reader.read(_READ_SIZE)):
+                pipelined = 0
+                while pipelined <= _MOST_PIPELINED and (data := await self._reader.read(_READ_SIZE)):
                     self._http.receive_data(data)  # the next request, before this one is answered
-                    behind += len(data)
+                    pipelined += len(data)
                 pending.append({"type": "http.disconnect"})
             return pending[0] if pending[0]["type"] == "http.disconnect" else pending.pop()
 

@@ -20,7 +20,7 @@ _MOST_CHARACTERS = 2**26
 """A gateway may run for days in a shell; the oldest entries go first."""
 _MOST_ITEMS = 100
 _LONGEST = 500
-_LOOKED_AT = 1000
+_MOST_SCANNED = 1000
 
 _NAMED = re.compile(
     r"(?i)(?<![\w-])((?:(?:ws_)?access_|refresh_|id_)?token|client_secret|password|assertion|jwt|code_verifier|code|wsc)"
@@ -45,7 +45,7 @@ class Journal:
     def add(self, kind: str, **facts: Any) -> None:
         """Append one entry."""
         entry = {"time": round(self._clock.now() - self._started, 6), "kind": kind}
-        entry |= {name: _shown(value) for name, value in facts.items()}
+        entry |= {name: _redacted(value) for name, value in facts.items()}
         self._entries.append(entry)
         self._characters += _size(entry)
         while len(self._entries) > _MOST_ENTRIES or self._characters > _MOST_CHARACTERS:
@@ -72,14 +72,14 @@ def _size(entry: dict[str, Any]) -> int:
     return 100 + sum(len(value) if isinstance(value, str) else len(str(value)) for value in entry.values())
 
 
-def _shown(value: Any) -> Any:
+def _redacted(value: Any) -> Any:
     """Return a fact without what looks like a credential, and without what takes too much space."""
     if isinstance(value, str):
         size = len(value)
-        if size > _LOOKED_AT:  # without the word that was cut: it may be one half of a credential
-            value = _LAST_WORD.sub("", value[:_LOOKED_AT])
+        if size > _MOST_SCANNED:  # without the word that was cut: it may be one half of a credential
+            value = _LAST_WORD.sub("", value[:_MOST_SCANNED])
         value = _CREDENTIAL.sub("***", _NAMED.sub(r"\1=***", value))
         return value if size <= _LONGEST else f"{value[:_LONGEST]}... ({size} characters)"
     if isinstance(value, list | tuple):
-        return [_shown(item) for item in value[:_MOST_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
+        return [_redacted(item) for item in value[:_MOST_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
     return value

@@ -17,7 +17,7 @@ from typing import TypeVar
 from rcex_ws.gateway.clock import Clock
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.store import Extension
+from rcex_ws.gateway.store import ExtensionRecord
 
 __all__ = ["OAuth", "OAuthSession"]
 
@@ -33,7 +33,7 @@ class OAuthSession:
     """
 
     id: int
-    owner: Extension
+    owner: ExtensionRecord
     server: str
     access_token: str = field(repr=False)
     access_expires_at: float
@@ -59,22 +59,22 @@ _MOST_WSTOKENS = 1000
 
 
 @dataclass(slots=True)
-class _WsToken:
+class _IssuedWsToken:
     session: OAuthSession
     expires_at: float
     used: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Code:
-    owner: Extension
+class _IssuedCode:
+    owner: ExtensionRecord
     redirect_uri: str
     challenge: str | None
     challenge_method: str | None
     expires_at: float
 
 
-_Passing = TypeVar("_Passing", _WsToken, _Code)
+_Issued = TypeVar("_Issued", _IssuedWsToken, _IssuedCode)
 
 
 class OAuth:
@@ -93,8 +93,8 @@ class OAuth:
         self.client_secret = secrets.token_urlsafe(32) if secret is None else secret
         self._ids = count(1)
         self._sessions: list[OAuthSession] = []
-        self._codes: dict[str, _Code] = {}
-        self._wstokens: dict[str, _WsToken] = {}
+        self._codes: dict[str, _IssuedCode] = {}
+        self._wstokens: dict[str, _IssuedWsToken] = {}
 
     def check_client_id(self, client_id: str | None) -> None:
         """Accept the application where it cannot prove who it is: in a browser.
@@ -115,7 +115,7 @@ class OAuth:
         if not secrets.compare_digest((client_secret or "").encode(), self.client_secret.encode()):
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
 
-    def log_in(self, owner: Extension, server: str = "") -> OAuthSession:
+    def log_in(self, owner: ExtensionRecord, server: str = "") -> OAuthSession:
         """Start an OAuth session; the oldest of the user ends when there are too many.
 
         Args:
@@ -150,16 +150,16 @@ class OAuth:
         raise Problem(400, "OAU-210", "Token is invalid or expired", oauth_error="invalid_grant")
 
     def issue_code(
-        self, owner: Extension, redirect_uri: str, challenge: str | None, challenge_method: str | None
+        self, owner: ExtensionRecord, redirect_uri: str, challenge: str | None, challenge_method: str | None
     ) -> str:
         """Return an authorization code, good once."""
         code = secrets.token_urlsafe(24)
         expires_at = self._clock.now() + _CODE_LIFE
-        self._codes[code] = _Code(owner, redirect_uri, challenge, challenge_method, expires_at)
+        self._codes[code] = _IssuedCode(owner, redirect_uri, challenge, challenge_method, expires_at)
         self._drop_old()
         return code
 
-    def redeem_code(self, code: str, redirect_uri: str, verifier: str | None) -> Extension:
+    def redeem_code(self, code: str, redirect_uri: str, verifier: str | None) -> ExtensionRecord:
         """Return whom a code logs in.
 
         Raises:
@@ -200,7 +200,7 @@ class OAuth:
     def issue_wstoken(self, session: OAuthSession) -> str:
         """Return a token that opens a WebSocket for this session."""
         token = secrets.token_urlsafe(96)
-        self._wstokens[token] = _WsToken(session, self._clock.now() + self._options.wstoken_expires_in)
+        self._wstokens[token] = _IssuedWsToken(session, self._clock.now() + self._options.wstoken_expires_in)
         self._drop_old()
         return token
 
@@ -237,7 +237,7 @@ class OAuth:
         session.refresh_expires_at = now + self._options.refresh_token_expires_in
 
 
-def _prune(held: dict[str, _Passing], most: int, now: float) -> None:
+def _prune(held: dict[str, _Issued], most: int, now: float) -> None:
     """Forget what is over; the oldest, too, when there are too many."""
     for key in [key for key, one in held.items() if now >= one.expires_at]:
         del held[key]
@@ -245,7 +245,7 @@ def _prune(held: dict[str, _Passing], most: int, now: float) -> None:
         del held[key]
 
 
-def _proves(issued: _Code, verifier: str | None) -> bool:
+def _proves(issued: _IssuedCode, verifier: str | None) -> bool:
     """Check a PKCE verifier against the challenge of the code (RFC 7636)."""
     if issued.challenge is None:
         return True

@@ -12,7 +12,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping
 
-__all__ = ["complaint", "host_name", "server_of"]
+__all__ = ["host_name", "refusal_reason", "server_of"]
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
@@ -28,7 +28,7 @@ def host_name(host: str) -> str:
     return found[1].lower() if found else ""
 
 
-def complaint(headers: Mapping[str, str], own_names: Collection[str]) -> str | None:
+def refusal_reason(headers: Mapping[str, str], own_names: Collection[str]) -> str | None:
     """Say why a request may not order faults, None when it may.
 
     Args:

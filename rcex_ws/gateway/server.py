@@ -23,7 +23,7 @@ from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.gateway.app import PEER_OPTIONS, GatewayApp
 from rcex_ws.gateway.http import serve_http
 from rcex_ws.gateway.options import GatewayOptions
-from rcex_ws.gateway.store import Extension
+from rcex_ws.gateway.store import ExtensionRecord
 from rcex_ws.gateway.upgrade import WS_PATH
 from rcex_ws.options import Name, Port, checked
 from rcex_ws.websocket.listen import bind, serve
@@ -74,7 +74,7 @@ class Gateway:
     client_id: str
     client_secret: str
     jwt: str
-    users: list[Extension]
+    users: list[ExtensionRecord]
 
     @checked
     def __init__(self, port: Port = 0, *, ws_port: Port = 0, host: Name = "127.0.0.1", **options: Any) -> None:

@@ -1,7 +1,7 @@
 """WebSocket sessions: what `wsc` names, the ring buffer of a lost one, and which recoveries work. Pure, no I/O.
 
 Driven by `websocket.py` (a connection opened or lost) and `core.py` (a notification to deliver). A session outlives its
-connection; the connection itself is known here only as a `Link`.
+connection; the connection itself is known here only as a `SessionConnection`.
 
 Outcomes of a recovery (experiments published by the author of RingCentral's SDK): the same OAuth session, also after a
 refresh, "Successful"; another OAuth session, Failed with WSG-1003; never subscribed, Failed with WSG-1005; garbage, an
@@ -24,9 +24,9 @@ from typing import Any, Protocol
 from rcex_ws.gateway.clock import Clock
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.options import GatewayOptions
-from rcex_ws.gateway.subscriptions import LIFE, Subscription, Subscriptions
+from rcex_ws.gateway.subscriptions import LIFE, ServerSubscription, ServerSubscriptions
 
-__all__ = ["Frame", "Link", "MalformedWsc", "Opening", "Session", "Sessions"]
+__all__ = ["MalformedWsc", "Opening", "ServerFrame", "ServerSession", "ServerSessions", "SessionConnection"]
 
 MALFORMED = "WSG-400"
 NO_CONTEXT = "WSG-1005"
@@ -34,7 +34,7 @@ FOREIGN_SESSION = "WSG-1003"
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class ServerFrame:
     """Hold one server frame before it is written: `[meta, body]`."""
 
     meta: dict[str, Any] = field(repr=False)
@@ -45,7 +45,7 @@ class MalformedWsc(Exception):
     """Say that a wsc is none of ours."""
 
 
-class Link(Protocol):
+class SessionConnection(Protocol):
     """What a session needs of its connection."""
 
     @property
@@ -53,7 +53,7 @@ class Link(Protocol):
         """The number of the connection."""
         ...
 
-    def deliver(self, frame: Frame) -> None:
+    def deliver(self, frame: ServerFrame) -> None:
         """Queue a frame."""
         ...
 
@@ -63,13 +63,13 @@ class Link(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class ServerSession:
     """Hold what outlives a connection."""
 
     id: str
     oauth: OAuthSession
-    link: Link | None
-    buffer: deque[Frame]
+    connection: SessionConnection | None
+    buffer: deque[ServerFrame]
     token: str = field(default="", repr=False)
     sequence: int = 0
     subscription_id: str | None = None
@@ -93,13 +93,13 @@ class Opening:
         given_up: Frames that were buffered for sessions that cannot be recovered, or not any more.
     """
 
-    session: Session
+    session: ServerSession
     recovery: dict[str, str]
-    replay: list[Frame] = field(default_factory=list[Frame])
-    given_up: list[Frame] = field(default_factory=list[Frame])
+    replay: list[ServerFrame] = field(default_factory=list[ServerFrame])
+    given_up: list[ServerFrame] = field(default_factory=list[ServerFrame])
 
 
-class Sessions:
+class ServerSessions:
     """Hold the sessions that are connected or can be recovered.
 
     A wsc says itself that it is one of ours, and of which session, so nothing has to be kept for the day on which it
@@ -111,20 +111,22 @@ class Sessions:
         subscriptions: Where the subscription of a session is looked up and kept alive.
     """
 
-    def __init__(self, options: GatewayOptions, clock: Clock, subscriptions: Subscriptions) -> None:
+    def __init__(self, options: GatewayOptions, clock: Clock, subscriptions: ServerSubscriptions) -> None:
         self._options = options
         self._clock = clock
         self._subscriptions = subscriptions
         self._key = secrets.token_bytes(32)
-        self._lost: deque[tuple[float, Session]] = deque()
-        self._by_id: dict[str, Session] = {}
+        self._lost: deque[tuple[float, ServerSession]] = deque()
+        self._by_id: dict[str, ServerSession] = {}
 
-    def open(self, oauth: OAuthSession, link: Link, wsc: str | None = None, fail_with: str | None = None) -> Opening:
+    def open(
+        self, oauth: OAuthSession, connection: SessionConnection, wsc: str | None = None, fail_with: str | None = None
+    ) -> Opening:
         """Give a new connection its session: a recovered one or a new one.
 
         Args:
             oauth: Whose connection it is.
-            link: The connection.
+            connection: The connection.
             wsc: The token the client wants to recover with.
             fail_with: A code to fail the recovery with, as ordered by a fault.
 
@@ -136,22 +138,22 @@ class Sessions:
             raise MalformedWsc
         given_up = self._forget()
         if session_id is None:
-            return Opening(self._new(oauth, link), {}, given_up=given_up)
+            return Opening(self._new(oauth, connection), {}, given_up=given_up)
         session = self._by_id.get(session_id)
         code = fail_with or self._obstacle(session, oauth)
         if session is None or code is not None:
             if session is not None and session.oauth is oauth:
                 given_up += self._forfeit(session)
             recovery = {"recoveryState": "Failed", "recoveryErrorCode": code or NO_CONTEXT}
-            return Opening(self._new(oauth, link), recovery, given_up=given_up)
-        return Opening(session, {"recoveryState": "Successful"}, self._recover(session, link), given_up)
+            return Opening(self._new(oauth, connection), recovery, given_up=given_up)
+        return Opening(session, {"recoveryState": "Successful"}, self._recover(session, connection), given_up)
 
-    def lose(self, link: Link) -> bool:
+    def lose(self, connection: SessionConnection) -> bool:
         """Note that a connection is gone; return False when its session was already lost or taken over."""
-        session = next((one for one in self._by_id.values() if one.link is link), None)
+        session = next((one for one in self._by_id.values() if one.connection is connection), None)
         if session is None:
             return False
-        session.link = None
+        session.connection = None
         session.lost_at = self._clock.now()
         self._lost.append((session.lost_at, session))
         subscription = self._subscriptions.find(session.subscription_id)
@@ -159,15 +161,15 @@ class Sessions:
             subscription.expires_at = session.lost_at + LIFE
         return True
 
-    def get(self, session_id: str | None) -> Session | None:
+    def get(self, session_id: str | None) -> ServerSession | None:
         """Return a session by its id."""
         return self._by_id.get(session_id) if session_id else None
 
-    def connected(self, oauth: OAuthSession) -> list[Session]:
+    def connected(self, oauth: OAuthSession) -> list[ServerSession]:
         """Return the sessions of a login that have a connection."""
-        return [one for one in self._by_id.values() if one.oauth is oauth and one.link is not None]
+        return [one for one in self._by_id.values() if one.oauth is oauth and one.connection is not None]
 
-    def bind(self, session: Session, subscription: Subscription) -> None:
+    def bind(self, session: ServerSession, subscription: ServerSubscription) -> None:
         """Tie a subscription to a session; the one it had before is cancelled (one subscription per connection)."""
         previous = self._subscriptions.find(session.subscription_id)
         if previous is not None and previous is not subscription:
@@ -179,13 +181,13 @@ class Sessions:
         subscription.session_id = session.id
         subscription.expires_at = None
 
-    def can_recover(self, session: Session) -> bool:
+    def can_recover(self, session: ServerSession) -> bool:
         """Tell whether a session is connected, or lost within its recovery window."""
         if session.lost_at is None:
             return True
         return not session.forfeited and self._clock.now() < session.lost_at + self._options.recovery_timeout
 
-    def keep(self, session: Session, frame: Frame) -> Frame | None:
+    def keep(self, session: ServerSession, frame: ServerFrame) -> ServerFrame | None:
         """Buffer a frame for a lost session; return the oldest one if it had to go."""
         if not session.buffer.maxlen:
             return frame
@@ -193,7 +195,7 @@ class Sessions:
         session.buffer.append(frame)
         return pushed_out
 
-    def renew_wsc(self, session: Session) -> None:
+    def renew_wsc(self, session: ServerSession) -> None:
         """Give a session its next wsc; the earlier ones keep naming it."""
         session.sequence += 1
         text = f"{session.id}|{session.sequence}|{secrets.token_urlsafe(64)}"
@@ -220,9 +222,9 @@ class Sessions:
             raise MalformedWsc
         return text.partition("|")[0]
 
-    def _forget(self) -> list[Frame]:
+    def _forget(self) -> list[ServerFrame]:
         """Forget the sessions whose window is over; a wsc of theirs is too late. Return what waited for them."""
-        given_up: list[Frame] = []
+        given_up: list[ServerFrame] = []
         while self._lost and self._clock.now() >= self._lost[0][0] + self._options.recovery_timeout:
             lost_at, session = self._lost.popleft()
             if session.lost_at == lost_at:
@@ -231,14 +233,14 @@ class Sessions:
                 session.buffer.clear()
         return given_up
 
-    def _new(self, oauth: OAuthSession, link: Link) -> Session:
-        buffer: deque[Frame] = deque(maxlen=self._options.recovery_buffer_size)
-        session = Session(str(uuid.uuid4()), oauth, link, buffer)
+    def _new(self, oauth: OAuthSession, connection: SessionConnection) -> ServerSession:
+        buffer: deque[ServerFrame] = deque(maxlen=self._options.recovery_buffer_size)
+        session = ServerSession(str(uuid.uuid4()), oauth, connection, buffer)
         self._by_id[session.id] = session
         self.renew_wsc(session)
         return session
 
-    def _obstacle(self, session: Session | None, oauth: OAuthSession) -> str | None:
+    def _obstacle(self, session: ServerSession | None, oauth: OAuthSession) -> str | None:
         if session is None:
             return NO_CONTEXT
         if session.oauth is not oauth:
@@ -247,18 +249,18 @@ class Sessions:
             return NO_CONTEXT
         return None
 
-    def _forfeit(self, session: Session) -> list[Frame]:
+    def _forfeit(self, session: ServerSession) -> list[ServerFrame]:
         """Give up what a failed recovery asked for: "context and missed notifications are lost" (documentation)."""
         given_up = list(session.buffer)
         session.buffer.clear()
         session.forfeited = True
         return given_up
 
-    def _recover(self, session: Session, link: Link) -> list[Frame]:
-        if session.link is not None:
+    def _recover(self, session: ServerSession, connection: SessionConnection) -> list[ServerFrame]:
+        if session.connection is not None:
             # RingCentral does not say what happens to the older socket; the newest connection wins here.
-            session.link.supersede()
-        session.link, session.lost_at, session.sequence = link, None, 0
+            session.connection.supersede()
+        session.connection, session.lost_at, session.sequence = connection, None, 0
         self.renew_wsc(session)
         subscription = self._subscriptions.find(session.subscription_id)
         if subscription is not None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rcex_ws.gateway.clock import Clock, iso
 
-__all__ = ["ACCOUNT_ID", "Attachment", "Extension", "Message", "Store"]
+__all__ = ["ACCOUNT_ID", "Attachment", "ExtensionRecord", "Message", "Store"]
 
 ACCOUNT_ID = "37439510"
 
@@ -27,7 +27,7 @@ _MOST_BYTES = 2**28
 
 
 @dataclass(frozen=True, slots=True)
-class Extension:
+class ExtensionRecord:
     """Describe one user, with the credentials that log in as them."""
 
     id: str
@@ -58,7 +58,7 @@ class Message:
     """Hold one message in one extension's store, as its JSON members plus its files."""
 
     id: int
-    owner: Extension
+    owner: ExtensionRecord
     facts: dict[str, Any]
     attachments: list[Attachment] = field(default_factory=list[Attachment])
     size: int = 0
@@ -100,19 +100,19 @@ class Store:
         self._presence: dict[str, dict[str, Any]] = {}
         self._presence_sequence = count(1)
 
-    def by_id(self, text: str) -> Extension | None:
+    def by_id(self, text: str) -> ExtensionRecord | None:
         """Find an extension by its id or its number."""
         return next((one for one in self.extensions if text in (one.id, one.number)), None)
 
-    def by_jwt(self, jwt: str) -> Extension | None:
+    def by_jwt(self, jwt: str) -> ExtensionRecord | None:
         """Find the extension whose JWT credential this is."""
         return next((one for one in self.extensions if secrets.compare_digest(one.jwt.encode(), jwt.encode())), None)
 
-    def by_password(self, username: str, password: str) -> Extension | None:
+    def by_password(self, username: str, password: str) -> ExtensionRecord | None:
         """Find the extension of a user name and its password."""
         return next((one for one in self.extensions if (one.username, one.password) == (username, password)), None)
 
-    def presence(self, owner: Extension) -> dict[str, Any]:
+    def presence(self, owner: ExtensionRecord) -> dict[str, Any]:
         """Return the presence of an extension, the members that notifications share with the REST answer."""
         return self._presence.setdefault(
             owner.id,
@@ -134,7 +134,7 @@ class Store:
 
     def add_message(
         self,
-        owner: Extension,
+        owner: ExtensionRecord,
         kind: str,
         direction: str,
         *,
@@ -179,14 +179,14 @@ class Store:
         del self.messages[message.owner.id, message.id]
         self._bytes -= message.size
 
-    def messages_of(self, owner: Extension) -> Iterator[Message]:
+    def messages_of(self, owner: ExtensionRecord) -> Iterator[Message]:
         """Yield the messages of an extension, newest first."""
         return (message for message in reversed(self.messages.values()) if message.owner is owner)
 
 
-def _extension(extension_id: str, number: str, name: str, jwt: str | None) -> Extension:
+def _extension(extension_id: str, number: str, name: str, jwt: str | None) -> ExtensionRecord:
     username = f"{name.split()[0].lower()}@gateway.invalid"
-    return Extension(extension_id, number, name, username, secrets.token_urlsafe(12), jwt or _jwt(extension_id))
+    return ExtensionRecord(extension_id, number, name, username, secrets.token_urlsafe(12), jwt or _jwt(extension_id))
 
 
 def _jwt(subject: str) -> str:

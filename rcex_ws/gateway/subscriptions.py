@@ -17,9 +17,9 @@ from rcex_ws.gateway.filters import EventFilter, resolve
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_array
-from rcex_ws.gateway.store import ACCOUNT_ID, Extension
+from rcex_ws.gateway.store import ACCOUNT_ID, ExtensionRecord
 
-__all__ = ["LIFE", "Subscription", "Subscriptions"]
+__all__ = ["LIFE", "ServerSubscription", "ServerSubscriptions"]
 
 LIFE = 86399
 """Seconds that a WebSocket subscription lives on after its connection is gone (recorded 2021 and 2025)."""
@@ -33,11 +33,11 @@ _PRIVATE = ("message-store", "voicemail", "fax")
 
 
 @dataclass(slots=True, eq=False)
-class Subscription:
+class ServerSubscription:
     """Hold one subscription of one user; `session_id` names the WebSocket session it is tied to."""
 
     id: str
-    owner: Extension
+    owner: ExtensionRecord
     created: str
     session_id: str | None = None
     filters: list[EventFilter] = field(default_factory=list[EventFilter])
@@ -50,7 +50,7 @@ class Subscription:
         return f"/restapi/v1.0/subscription/{self.id}"
 
 
-class Subscriptions:
+class ServerSubscriptions:
     """Hold the subscriptions of all users.
 
     Args:
@@ -59,13 +59,13 @@ class Subscriptions:
         by_id: Finds an extension by its id or its number.
     """
 
-    def __init__(self, options: GatewayOptions, clock: Clock, by_id: Callable[[str], Extension | None]) -> None:
+    def __init__(self, options: GatewayOptions, clock: Clock, by_id: Callable[[str], ExtensionRecord | None]) -> None:
         self._options = options
         self._clock = clock
         self._by_id = by_id
-        self._all: dict[str, Subscription] = {}
+        self._all: dict[str, ServerSubscription] = {}
 
-    def create(self, owner: Extension, filters: object, replaces: str | None = None) -> Subscription:
+    def create(self, owner: ExtensionRecord, filters: object, replaces: str | None = None) -> ServerSubscription:
         """Make a subscription, tied to no session yet.
 
         Args:
@@ -80,11 +80,11 @@ class Subscriptions:
         granted, disabled = self._granted(owner, filters)
         if len([one for one in self.of(owner) if one.id != replaces]) >= self._options.max_subscriptions:
             raise Problem(403, "SUB-505", "Subscriptions limit exceeded")
-        one = Subscription(str(uuid.uuid4()), owner, iso(self._clock.wall()), filters=granted, disabled=disabled)
+        one = ServerSubscription(str(uuid.uuid4()), owner, iso(self._clock.wall()), filters=granted, disabled=disabled)
         self._all[one.id] = one
         return one
 
-    def change(self, one: Subscription, filters: object) -> None:
+    def change(self, one: ServerSubscription, filters: object) -> None:
         """Give a subscription other filters; None renews it as it is.
 
         Raises:
@@ -93,7 +93,7 @@ class Subscriptions:
         if filters is not None:
             one.filters, one.disabled = self._granted(one.owner, filters)
 
-    def get(self, owner: Extension, subscription_id: str) -> Subscription:
+    def get(self, owner: ExtensionRecord, subscription_id: str) -> ServerSubscription:
         """Return a subscription of this user.
 
         Raises:
@@ -104,25 +104,25 @@ class Subscriptions:
             raise Problem(404, "CMN-102", "Resource for parameter [subscriptionId] is not found")
         return one
 
-    def find(self, subscription_id: str | None) -> Subscription | None:
+    def find(self, subscription_id: str | None) -> ServerSubscription | None:
         """Return a live subscription by id alone."""
         one = self._all.get(subscription_id) if subscription_id else None
         return None if one is None or self._expired(one) else one
 
-    def of(self, owner: Extension) -> list[Subscription]:
+    def of(self, owner: ExtensionRecord) -> list[ServerSubscription]:
         """Return the live subscriptions of a user, oldest first."""
         return [one for one in self.live() if one.owner is owner]
 
-    def live(self) -> Sequence[Subscription]:
+    def live(self) -> Sequence[ServerSubscription]:
         """Return all live subscriptions, and forget the expired ones."""
         self._all = {key: one for key, one in self._all.items() if not self._expired(one)}
         return list(self._all.values())
 
-    def delete(self, one: Subscription) -> None:
+    def delete(self, one: ServerSubscription) -> None:
         """Remove a subscription."""
         self._all.pop(one.id, None)
 
-    def body(self, one: Subscription, server: str) -> dict[str, Any]:
+    def body(self, one: ServerSubscription, server: str) -> dict[str, Any]:
         """Return the subscription as RingCentral answers it, with a URI at this server."""
         remaining = LIFE if one.expires_at is None else max(0, int(one.expires_at - self._clock.now()))
         body: dict[str, Any] = {
@@ -142,10 +142,10 @@ class Subscriptions:
             ]
         return body
 
-    def _expired(self, one: Subscription) -> bool:
+    def _expired(self, one: ServerSubscription) -> bool:
         return one.expires_at is not None and self._clock.now() >= one.expires_at
 
-    def _granted(self, owner: Extension, filters: object) -> tuple[list[EventFilter], list[EventFilter]]:
+    def _granted(self, owner: ExtensionRecord, filters: object) -> tuple[list[EventFilter], list[EventFilter]]:
         texts = as_array(filters)
         if not texts:
             raise Problem(400, "SUB-508", "Event filters are not specified or malformed")
@@ -161,7 +161,7 @@ class Subscriptions:
         granted = [one for one in resolved if one.text not in unwanted]
         return granted, [one for one in resolved if one.text in unwanted]
 
-    def _allowed(self, owner: Extension, wanted: EventFilter) -> EventFilter:
+    def _allowed(self, owner: ExtensionRecord, wanted: EventFilter) -> EventFilter:
         """Return a filter with the id of its extension, which may be given by its number.
 
         Raises:

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from rcex_ws.gateway.core import Core
-from rcex_ws.gateway.faults import Refusal
+from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.faults import RefusalFault
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.websocket.server_peer import ServerPeer
@@ -32,7 +32,7 @@ class Admission:
     wsc: str | None = field(repr=False)
 
 
-async def admit(number: int, peer: ServerPeer, core: Core) -> Admission | None:
+async def admit(number: int, peer: ServerPeer, core: GatewayCore) -> Admission | None:
     """Answer an upgrade request.
 
     Args:
@@ -46,7 +46,7 @@ async def admit(number: int, peer: ServerPeer, core: Core) -> Admission | None:
     path, _, text = peer.request.path.partition("?")
     query = dict(parse_qsl(text))
     wstoken = query.get("access_token") or peer.request.headers.get("authorization", "").removeprefix("Bearer ")
-    refusal = core.faults.take(Refusal, "upgrade")
+    refusal = core.faults.take(RefusalFault, "upgrade")
     if refusal is not None and refusal.status in ("hang", "rst"):
         core.journal.add("upgrade_refused", connection=number, status=refusal.status)
         if refusal.status == "rst":
@@ -75,7 +75,7 @@ def _is_ours(path: str) -> bool:
     return path.rstrip("/") == WS_PATH
 
 
-def _owner(core: Core, path: str, wstoken: str) -> OAuthSession:
+def _owner(core: GatewayCore, path: str, wstoken: str) -> OAuthSession:
     if not _is_ours(path):
         raise Problem(404, "CMN-102", "Resource is not found")
     login = core.oauth.redeem_wstoken(wstoken)

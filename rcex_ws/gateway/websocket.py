@@ -13,21 +13,21 @@ from typing import Any
 
 import anyio
 
-from rcex_ws.gateway.call import Answer, Call, refusal_of
-from rcex_ws.gateway.core import Core
-from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, Refusal
+from rcex_ws.gateway.call import RestAnswer, RestCall, error_answer
+from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, RefusalFault
 from rcex_ws.gateway.frames import answer_frame, connection_details, error_frame, parse, text_of
 from rcex_ws.gateway.lifetime import Due, Lifetime
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.sessions import Frame, MalformedWsc, Opening, Session
+from rcex_ws.gateway.sessions import MalformedWsc, Opening, ServerFrame, ServerSession
 from rcex_ws.gateway.upgrade import Admission, admit
 from rcex_ws.loop import Errands, Signal
 from rcex_ws.loop import now as loop_now
 from rcex_ws.websocket.frames import Binary
 from rcex_ws.websocket.server_peer import ServerPeer
 
-__all__ = ["Connection"]
+__all__ = ["GatewayConnection"]
 
 Start = Callable[[dict[str, Any], list[Any]], None]
 """Begins to answer a request, by its meta and its body if it has one."""
@@ -37,7 +37,7 @@ _FRAME_GAP = 0.005
 _END_CODES = {Due.IDLE: ("WSG-902", "Idle timeout expired"), Due.TOO_OLD: ("WSG-903", "Absolute timeout expired")}
 
 
-class Connection:
+class GatewayConnection:
     """Serve one connection from its request to its end.
 
     Args:
@@ -48,21 +48,25 @@ class Connection:
     """
 
     def __init__(
-        self, number: int, peer: ServerPeer, core: Core, answer: Callable[[Call], Awaitable[Answer | None]]
+        self,
+        number: int,
+        peer: ServerPeer,
+        core: GatewayCore,
+        answer: Callable[[RestCall], Awaitable[RestAnswer | None]],
     ) -> None:
         self.id = number
         self._peer = peer
         self._core = core
         self._answer = answer
-        self._session: Session | None = None
+        self._session: ServerSession | None = None
         self._lifetime = Lifetime(core.options, core.clock.now())
-        self._hurry = Signal()
+        self._recheck = Signal()
         self._active = 0
         self._frames_sent = 0
         self._ended = False
 
     @property
-    def session(self) -> Session:
+    def session(self) -> ServerSession:
         """The session of the connection, from its ConnectionDetails on."""
         if self._session is None:
             raise RuntimeError("the connection has no session yet")
@@ -84,7 +88,7 @@ class Connection:
 
     # What the rules and the faults ask of a connection. None of it waits.
 
-    def deliver(self, frame: Frame) -> None:
+    def deliver(self, frame: ServerFrame) -> None:
         """Queue a frame."""
         self._send(self._text(frame))
 
@@ -110,9 +114,9 @@ class Connection:
         self._end(code)
         self._peer.close(1000)
 
-    def look_at_login(self) -> None:
+    def recheck_login(self) -> None:
         """Have the deadlines computed anew: the login may have ended, or may live longer."""
-        self._hurry.set()
+        self._recheck.set()
 
     def freeze(self) -> None:
         """Stop reading and writing; the socket stays open."""
@@ -157,7 +161,7 @@ class Connection:
         delay = self._core.faults.take(AnswerFault, "details")
         if delay is not None:
             await anyio.sleep(delay.delay)
-        refusal = self._core.faults.take(Refusal, "details")
+        refusal = self._core.faults.take(RefusalFault, "details")
         if refusal is not None:
             self._core.journal.add("details_refused", connection=self.id, status=refusal.status)
             if refusal.status == "rst":
@@ -176,7 +180,7 @@ class Connection:
         self._begin(opening, recovering=wsc is not None)
         return True
 
-    def _turn_away(self, frame: Frame) -> None:
+    def _turn_away(self, frame: ServerFrame) -> None:
         self._send(text_of(frame))
         self._peer.close(1000)
 
@@ -212,7 +216,7 @@ class Connection:
         kind = str(meta.get("type"))
         self._core.journal.add("frame", connection=self.id, type=kind)
         if kind == "Heartbeat":
-            self.deliver(Frame({"type": "Heartbeat", "messageId": meta.get("messageId")}, None))
+            self.deliver(ServerFrame({"type": "Heartbeat", "messageId": meta.get("messageId")}, None))
         elif kind == "ClientRequest" and body[:1] == [None]:
             self.deliver(error_frame("WSG-808", "The body of a request is not null", 400, meta.get("messageId")))
         elif kind == "ClientRequest":
@@ -224,14 +228,14 @@ class Connection:
             # What RingCentral does with one request too many is not documented.
             self._core.journal.add("overflow", connection=self.id, active=self._active)
             problem = Problem(429, "CMN-301", f"More than maxActiveRequests ({limit}) requests in flight")
-            self._send_answer(meta, refusal_of(problem))
+            self._send_answer(meta, error_answer(problem))
             return
         self._active += 1
         start(meta, body)
 
     async def _handle(self, meta: dict[str, Any], body: list[Any]) -> None:
         try:
-            answer = await self._answer(Call.from_frame(meta, body, self))
+            answer = await self._answer(RestCall.from_frame(meta, body, self))
         except ConnectionResetError:
             self.cut(None, "")
             return
@@ -240,7 +244,7 @@ class Connection:
         if answer is not None:
             self._send_answer(meta, answer)
 
-    def _send_answer(self, request: dict[str, Any], answer: Answer) -> None:
+    def _send_answer(self, request: dict[str, Any], answer: RestAnswer) -> None:
         meta = {"type": "ClientRequest", "messageId": request.get("messageId")}
         self._send(answer_frame(self._stamped(meta), answer))
 
@@ -253,8 +257,8 @@ class Connection:
         self._core.sessions.renew_wsc(self.session)
         return meta | {"wsc": self.session.wsc}
 
-    def _text(self, frame: Frame) -> str:
-        return text_of(Frame(self._stamped(frame.meta), frame.body))
+    def _text(self, frame: ServerFrame) -> str:
+        return text_of(ServerFrame(self._stamped(frame.meta), frame.body))
 
     def _send(self, *texts: str) -> None:
         self._lifetime.on_message(self._core.clock.now())
@@ -263,9 +267,9 @@ class Connection:
     async def _watch(self) -> None:
         """Act on each deadline: ping, WSG-902, WSG-903, the missing pong, the login that is over."""
         while not self._ended:
-            self._hurry = Signal()
+            self._recheck = Signal()
             wake_at = min(self._lifetime.next_deadline(), self._logged_out_at())
-            await self._hurry.wait(until=loop_now() + wake_at - self._core.clock.now())
+            await self._recheck.wait(until=loop_now() + wake_at - self._core.clock.now())
             now = self._core.clock.now()
             if not self._ended and now >= self._logged_out_at():
                 self._core.journal.add("logged_out", connection=self.id)

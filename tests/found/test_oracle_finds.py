@@ -15,7 +15,7 @@ import pytest
 from rcex_ws import Events, Extension, Gap, Notification, RcexError, RequestTimeout, State, SubscriptionState
 from rcex_ws.gateway import Gateway
 from rcex_ws.gateway.frames import connection_details
-from rcex_ws.gateway.sessions import Frame
+from rcex_ws.gateway.sessions import ServerFrame
 from tests.found.lost import covering, delete, extension, installed, logged_in, until, utc_now
 from tests.found.peer import MESSAGES, PRESENCE, Peer
 from tests.told import Told
@@ -479,9 +479,9 @@ async def test_what_came_for_a_subscribe_that_was_cancelled_comes_before_what_ca
 async def test_a_creation_time_that_cannot_be_does_no_harm(
     gateway: Gateway, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
-    def say(*args: Any) -> Frame:
+    def say(*args: Any) -> ServerFrame:
         frame = connection_details(*args)
-        return Frame(frame.meta, {**(frame.body or {}), "creationTime": said})
+        return ServerFrame(frame.meta, {**(frame.body or {}), "creationTime": said})
 
     monkeypatch.setattr("rcex_ws.gateway.websocket.connection_details", say)
     async with installed(gateway, tmp_path, told) as ext:

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rcex_ws.gateway.core import Core
-from rcex_ws.gateway.faults import Faults, Refusal
+from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.faults import Faults, RefusalFault
 from rcex_ws.gateway.filters import EventFilter, best_match, resolve
 from rcex_ws.gateway.lifetime import Due, Lifetime
 from rcex_ws.gateway.limits import RateLimits, group_of
@@ -50,7 +50,7 @@ def time():
 
 @pytest.fixture
 def core(time):
-    return Core(GatewayOptions(recovery_buffer_size=3), time)
+    return GatewayCore(GatewayOptions(recovery_buffer_size=3), time)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_every_wsc_ever_given_names_its_session(core, login):
 
 
 def test_no_buffer_drops_at_once(time):
-    core = Core(GatewayOptions(recovery_buffer_size=0), time)
+    core = GatewayCore(GatewayOptions(recovery_buffer_size=0), time)
     session, link = subscribed(core, core.oauth.log_in(core.store.extensions[0]))
     core.sessions.lose(link)
     core.publish(STORE, {})
@@ -228,11 +228,13 @@ def test_rate_groups(method, path, group):
 def test_faults_are_used_up_in_order():
     faults = Faults()
     for status in (503, 429):
-        faults.add(Refusal(where="wstoken", times=1, status=status, retry_after=None, error_code=None, message=None))
+        faults.add(
+            RefusalFault(where="wstoken", times=1, status=status, retry_after=None, error_code=None, message=None)
+        )
     place = "POST /restapi/oauth/wstoken"
-    assert faults.take(Refusal, "POST /restapi/oauth/token") is None
-    assert [faults.take(Refusal, place).status for _ in range(2)] == [503, 429]
-    assert faults.take(Refusal, place) is None
+    assert faults.take(RefusalFault, "POST /restapi/oauth/token") is None
+    assert [faults.take(RefusalFault, place).status for _ in range(2)] == [503, 429]
+    assert faults.take(RefusalFault, place) is None
 
 
 class NothingLost(RuleBasedStateMachine):
@@ -241,7 +243,7 @@ class NothingLost(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.time = Time()
-        self.core = Core(GatewayOptions(recovery_buffer_size=3, recovery_timeout=60), self.time)
+        self.core = GatewayCore(GatewayOptions(recovery_buffer_size=3, recovery_timeout=60), self.time)
         self.login = self.core.oauth.log_in(self.core.store.extensions[0])
         self.session, self.link = subscribed(self.core, self.login)
         self.connected = True

@@ -10,7 +10,7 @@ import anyio
 import httpx
 import pytest
 
-from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.multipart import read_parts
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import MalformedWsc
@@ -23,7 +23,7 @@ MIB = 2**20
 
 def test_g7_ended_logins_are_forgotten():
     time = Time()
-    core = Core(GatewayOptions(), time)
+    core = GatewayCore(GatewayOptions(), time)
     owner = core.store.extensions[0]
     for _ in range(800):
         login = core.oauth.log_in(owner)
@@ -44,7 +44,7 @@ def test_g7_ended_logins_are_forgotten():
 
 def test_g7_lost_sessions_are_forgotten_but_their_wsc_is_known():
     time = Time()
-    core = Core(GatewayOptions(), time)
+    core = GatewayCore(GatewayOptions(), time)
     login = core.oauth.log_in(core.store.extensions[0])
     first, link = subscribed(core, login)
     core.sessions.lose(link)
@@ -61,7 +61,7 @@ def test_g7_lost_sessions_are_forgotten_but_their_wsc_is_known():
 
 
 def test_g7_messages_are_bounded():
-    core = Core(GatewayOptions(), Time())
+    core = GatewayCore(GatewayOptions(), Time())
     owner = core.store.extensions[0]
     for _ in range(40):
         core.store.add_message(owner, "Fax", "Outbound", facts={}, files=[("A", "a/b", bytes(10 * MIB))])
@@ -72,7 +72,7 @@ def test_g7_messages_are_bounded():
 
 
 def test_g7_the_journal_is_bounded_in_width_too():
-    core = Core(GatewayOptions(), Time())
+    core = GatewayCore(GatewayOptions(), Time())
     core.journal.add("request", path="/" + "x " * MIB, filters=["y " * MIB] * 10_000)
     assert len(json.dumps(core.journal.entries())) < 60_000
     for _ in range(2000):

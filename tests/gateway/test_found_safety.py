@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from rcex_ws.gateway.core import Core
+from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
 from tests.gateway.conftest import EXTENSION, JWT_GRANT
@@ -94,7 +94,7 @@ async def test_g7_no_wstoken_and_no_wsc_in_the_journal(start, log_in):
 
 
 def test_g7_no_login_ends_before_there_are_too_many():
-    core = Core(GatewayOptions(), Time())
+    core = GatewayCore(GatewayOptions(), Time())
     logins = [core.oauth.log_in(core.store.extensions[0]) for _ in range(5)]
     assert [login.ended_at for login in logins] == [None] * 5
     core.oauth.log_in(core.store.extensions[0])
@@ -123,7 +123,7 @@ def test_g7_a_public_client_has_none(start):
 
 def test_g7_a_code_is_good_for_its_redirect_and_for_a_while():
     time = Time()
-    core = Core(GatewayOptions(), time)
+    core = GatewayCore(GatewayOptions(), time)
     owner = core.store.extensions[0]
 
     def code():

@@ -69,7 +69,7 @@ async def test_connection_details_and_replay_are_one_write():
     login = core.oauth.log_in(core.store.extensions[0])
     session = core.sessions.open(login, SilentLink()).session
     core.sessions.bind(session, core.subscriptions.create(login.owner, [STORE]))
-    core.sessions.lose(session.link)
+    core.sessions.lose(session.connection)
     for n in range(20):
         gateway.notify(STORE, {"n": n})
     uri = parse_uri(f"{gateway.ws_uri}?access_token={core.oauth.issue_wstoken(login)}&wsc={session.token}")
