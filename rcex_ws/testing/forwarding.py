@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-__all__ = ["Cut", "Lane", "Link"]
+__all__ = ["Cut", "ForwardedConnection", "Lane"]
 
 _CHUNK = 65536
 _QUEUED_CHUNKS = 64  # bounds what a delayed direction holds: 4 MiB
@@ -42,7 +42,7 @@ class Lane:
         self.forwarded = 0
 
 
-class Link:
+class ForwardedConnection:
     """Be one proxied connection.
 
     Args:
@@ -50,7 +50,7 @@ class Link:
         on_end: called once, when both sides were told of the end.
     """
 
-    def __init__(self, client: socket.socket, on_end: Callable[[Link], None]) -> None:
+    def __init__(self, client: socket.socket, on_end: Callable[[ForwardedConnection], None]) -> None:
         self.ended = anyio.Event()
         self._client = client
         self._upstream = socket.socket(client.family)

@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.options import Count, Name, Port, Url, Wait, checked
-from rcex_ws.testing.forwarding import Cut, Lane, Link
+from rcex_ws.testing.forwarding import Cut, ForwardedConnection, Lane
 
 __all__ = ["Direction", "FaultProxy"]
 
@@ -51,7 +51,7 @@ class FaultProxy:
         self._target = (target_host, target_port)
         self._up = Lane()
         self._down = Lane()
-        self._links: set[Link] = set()
+        self._connections: set[ForwardedConnection] = set()
         self._listener: socket.socket | None = None
         self._exit = ExitStack()
         self._portal: BlockingPortal | None = None
@@ -91,7 +91,7 @@ class FaultProxy:
     @property
     def connections(self) -> int:
         """Tell how many connections are open through the proxy."""
-        return len(self._links)
+        return len(self._connections)
 
     @property
     def bytes_up(self) -> int:
@@ -195,17 +195,17 @@ class FaultProxy:
         except OSError:
             return  # it was there and has gone again before we looked
         client.setblocking(False)
-        link = Link(client, self._links.discard)
-        self._links.add(link)
-        self._tasks.start_soon(link.serve, self._target, self._up, self._down)
+        connection = ForwardedConnection(client, self._connections.discard)
+        self._connections.add(connection)
+        self._tasks.start_soon(connection.serve, self._target, self._up, self._down)
 
     async def _end_all(self, rst: bool) -> int:
-        links = tuple(self._links)
-        for link in links:
-            link.end(rst=rst)
-        for link in links:
-            await link.ended.wait()
-        return len(links)
+        connections = tuple(self._connections)
+        for connection in connections:
+            connection.end(rst=rst)
+        for connection in connections:
+            await connection.ended.wait()
+        return len(connections)
 
 
 def _address(url: str) -> tuple[str, int]:

@@ -53,7 +53,7 @@ class WebSocketClientStub:
         self.sent: list[Frame] = []
         self.dropped: list[Frame] = []
         self._refs = count(1)
-        self._wire = _Wire(self)
+        self._wire = _StubWire(self)
         self._loop: CallbackLoop[Any] | None = None
 
     # -- the contract of the client --------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ class WebSocketClientStub:
             raise NotConnected("the stub is connected" if self._wire.connected else "the stub is not connected")
 
 
-class _Wire:
+class _StubWire:
     """Note what would be sent."""
 
     def __init__(self, stub: WebSocketClientStub) -> None:

@@ -6,14 +6,14 @@ import base64
 import binascii
 from typing import Any
 
-from rcex_ws.testing.fake_slack.workspace import Thing
+from rcex_ws.testing.fake_slack.workspace import JSONObject
 
-__all__ = ["Refused", "flag", "page"]
+__all__ = ["MethodError", "flag", "page"]
 
 _MOST = 1000
 
 
-class Refused(Exception):
+class MethodError(Exception):
     """Carry Slack's error code."""
 
 
@@ -22,7 +22,7 @@ def flag(value: object) -> bool:
     return str(value).lower() in ("1", "true")
 
 
-def page(items: list[Any], fields: Thing, name: str, *, default: int | None) -> Thing:
+def page(items: list[Any], fields: JSONObject, name: str, *, default: int | None) -> JSONObject:
     """Give a page of a list, and where the next begins (Slack's page on pagination).
 
     Args:
@@ -36,7 +36,7 @@ def page(items: list[Any], fields: Thing, name: str, *, default: int | None) -> 
     """
     limit = str(fields.get("limit") or default or len(items) or 1)
     if not (limit.isdecimal() and 0 < int(limit) <= max(_MOST, len(items))):
-        raise Refused("invalid_limit")
+        raise MethodError("invalid_limit")
     begin = _position(str(fields.get("cursor") or ""))
     end = begin + int(limit)
     return {name: items[begin:end], "response_metadata": {"next_cursor": _cursor(end) if end < len(items) else ""}}
@@ -52,7 +52,7 @@ def _position(cursor: str) -> int:
     try:
         name, _, position = base64.b64decode(cursor, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        raise Refused("invalid_cursor") from None
+        raise MethodError("invalid_cursor") from None
     if name != "next" or not position.isdecimal():
-        raise Refused("invalid_cursor")
+        raise MethodError("invalid_cursor")
     return int(position)

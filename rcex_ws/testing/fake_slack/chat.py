@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rcex_ws.gateway.shapes import decode
-from rcex_ws.testing.fake_slack.answers import Refused, flag, page
-from rcex_ws.testing.fake_slack.core import Core
-from rcex_ws.testing.fake_slack.workspace import Thing, as_list
+from rcex_ws.testing.fake_slack.answers import MethodError, flag, page
+from rcex_ws.testing.fake_slack.core import FakeSlackCore
+from rcex_ws.testing.fake_slack.workspace import JSONObject, as_array
 
 __all__ = ["Chat"]
 
@@ -22,23 +22,23 @@ class Chat:
         core: The rules and the state.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: FakeSlackCore) -> None:
         self._core = core
         self._workspace = core.workspace
 
-    def post_message(self, user_id: str, fields: Thing) -> Thing:
+    def post_message(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Post a message; text, blocks or attachments will do."""
         channel = self._room_of(fields)
         text, parts = str(fields.get("text") or ""), _parts_of(fields)
         if not text and not parts:
-            raise Refused("no_text")
+            raise MethodError("no_text")
         if fields.get("thread_ts"):
             parts["thread_ts"] = str(fields["thread_ts"])
         event = self._workspace.add_message(channel, user_id, text, **parts)
         self._core.publish(event)
         return {"channel": channel, "ts": event["ts"], "message": event}
 
-    def update(self, user_id: str, fields: Thing) -> Thing:
+    def update(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Change a message; everybody hears of it by the subtype message_changed."""
         message = self._message_of(user_id, fields, "cant_update_message")
         changed_at = self._workspace.next_ts()
@@ -47,7 +47,7 @@ class Chat:
         self._tell(message["channel"], "message_changed", changed_at, message=_without_channel(message))
         return {"channel": message["channel"], "ts": message["ts"], "text": message["text"]}
 
-    def delete(self, user_id: str, fields: Thing) -> Thing:
+    def delete(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Delete a message; everybody hears of it by the subtype message_deleted."""
         message = self._message_of(user_id, fields, "cant_delete_message")
         self._workspace.messages.remove(message)
@@ -56,22 +56,22 @@ class Chat:
         self._tell(channel, "message_deleted", self._workspace.next_ts(), deleted_ts=ts, previous_message=before)
         return {"channel": channel, "ts": ts}
 
-    def add_reaction(self, user_id: str, fields: Thing) -> Thing:
+    def add_reaction(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Add a reaction to a message; everybody hears of it."""
         channel, ts, name = self._room_of(fields), str(fields.get("timestamp", "")), str(fields.get("name", ""))
         if not ts:
-            raise Refused("no_item_specified")
+            raise MethodError("no_item_specified")
         if not name:
-            raise Refused("invalid_name")
+            raise MethodError("invalid_name")
         message = self._workspace.message(channel, ts)
         if message is None:
-            raise Refused("message_not_found")
-        reactions: list[Thing] = message.setdefault("reactions", [])
+            raise MethodError("message_not_found")
+        reactions: list[JSONObject] = message.setdefault("reactions", [])
         reaction = next((one for one in reactions if one["name"] == name), None)
         if reaction is None:
-            reactions.append(reaction := Thing(name=name, users=[], count=0))
+            reactions.append(reaction := JSONObject(name=name, users=[], count=0))
         if user_id in reaction["users"]:
-            raise Refused("already_reacted")
+            raise MethodError("already_reacted")
         reaction["users"].append(user_id)
         reaction["count"] += 1
         item = {"type": "message", "channel": channel, "ts": ts}
@@ -79,13 +79,13 @@ class Chat:
         self._core.publish(event | {"item": item, "event_ts": self._workspace.next_ts()})
         return {}
 
-    def history(self, user_id: str, fields: Thing) -> Thing:
+    def history(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Give the messages of a conversation, the newest first, within two time stamps; no replies of threads."""
         channel = self._room_of(fields)
         oldest, latest = str(fields.get("oldest") or "0"), str(fields.get("latest") or "9999999999.999999")
         inclusive = flag(fields.get("inclusive"))
 
-        def wanted(message: Thing) -> bool:
+        def wanted(message: JSONObject) -> bool:
             ts = str(message["ts"])
             if message["channel"] != channel or message.get("thread_ts", ts) != ts:
                 return False
@@ -95,17 +95,17 @@ class Chat:
         answer = page(messages, fields, "messages", default=100)
         return answer | {"has_more": bool(answer["response_metadata"]["next_cursor"])}
 
-    def _room_of(self, fields: Thing) -> str:
+    def _room_of(self, fields: JSONObject) -> str:
         if not self._workspace.has_room(fields.get("channel")):
-            raise Refused("channel_not_found")
+            raise MethodError("channel_not_found")
         return str(fields["channel"])
 
-    def _message_of(self, user_id: str, fields: Thing, not_mine: str) -> Thing:
+    def _message_of(self, user_id: str, fields: JSONObject, not_mine: str) -> JSONObject:
         message = self._workspace.message(self._room_of(fields), str(fields.get("ts", "")))
         if message is None:
-            raise Refused("message_not_found")
+            raise MethodError("message_not_found")
         if message["user"] != user_id:
-            raise Refused(not_mine)
+            raise MethodError(not_mine)
         return message
 
     def _tell(self, channel: str, subtype: str, ts: str, **facts: Any) -> None:
@@ -113,20 +113,20 @@ class Chat:
         self._core.publish(event | facts)
 
 
-def _parts_of(fields: Thing) -> Thing:
+def _parts_of(fields: JSONObject) -> JSONObject:
     """Give blocks and attachments; in a form they are JSON."""
-    parts: Thing = {}
+    parts: JSONObject = {}
     for name in _PARTS:
         value = fields.get(name)
         if isinstance(value, str) and value:
             try:
                 value = decode(value.encode())
             except ValueError:
-                raise Refused("invalid_blocks" if name == "blocks" else "invalid_attachments") from None
-        if as_list(value):
-            parts[name] = as_list(value)
+                raise MethodError("invalid_blocks" if name == "blocks" else "invalid_attachments") from None
+        if as_array(value):
+            parts[name] = as_array(value)
     return parts
 
 
-def _without_channel(message: Thing) -> Thing:
+def _without_channel(message: JSONObject) -> JSONObject:
     return {key: value for key, value in message.items() if key != "channel"}

@@ -14,18 +14,18 @@ from urllib.parse import urlsplit
 
 from rcex_ws.gateway.shapes import decode
 from rcex_ws.loop import Signal, loop_clock
+from rcex_ws.testing.fake_slack.faults import NoHello, Rejection, SlackFaults, SwallowedAck
 from rcex_ws.testing.fake_slack.options import FakeSlackOptions
-from rcex_ws.testing.fake_slack.orders import NoHello, Orders, Rejection, SwallowedAck
 from rcex_ws.testing.fake_slack.records import Accepted, ClientClose, HttpCall, Received
-from rcex_ws.testing.fake_slack.workspace import Thing, Workspace, as_list, as_thing
+from rcex_ws.testing.fake_slack.workspace import JSONObject, Workspace, as_array, as_object
 
-__all__ = ["WS_PATH", "Core", "Speaker"]
+__all__ = ["WS_PATH", "FakeSlackCore", "RtmSocket"]
 
 WS_PATH = "/websocket/"
 """Where the single-use URLs begin."""
 
 
-class Speaker(Protocol):
+class RtmSocket(Protocol):
     """What the rules know of one WebSocket.
 
     Attributes:
@@ -45,7 +45,7 @@ class Speaker(Protocol):
         ...
 
 
-class Core:
+class FakeSlackCore:
     """Hold the state. Everything but the records belongs to the event loop that runs it.
 
     Args:
@@ -55,8 +55,8 @@ class Core:
     Attributes:
         options: The knobs.
         workspace: Who is there, and what was said.
-        orders: The faults ordered in advance.
-        speakers: the WebSockets that have been greeted, by number.
+        faults: The faults ordered in advance.
+        sockets: the WebSockets that have been greeted, by number.
         opened: how many WebSockets there have been.
         changed: set, and replaced, after each change, for those who wait for one.
     """
@@ -64,8 +64,8 @@ class Core:
     def __init__(self, options: FakeSlackOptions, workspace: Workspace, ws_url: str) -> None:
         self.options = options
         self.workspace = workspace
-        self.orders = Orders()
-        self.speakers: dict[int, Speaker] = {}
+        self.faults = SlackFaults()
+        self.sockets: dict[int, RtmSocket] = {}
         self.opened = 0
         self.calls: list[HttpCall] = []
         self.frames: list[Received] = []
@@ -114,9 +114,9 @@ class Core:
         After a reconnect Slack may repeat its last reply, as a message with `reply_to` (Slack's page: "the last message
         sent before the connection was dropped"; `@slack/client` 3.16.0 settles its pending messages by it).
         """
-        if self.orders.take(NoHello) is not None:
+        if self.faults.take(NoHello) is not None:
             return []
-        frames: list[Thing] = [{"type": "hello"}]
+        frames: list[JSONObject] = [{"type": "hello"}]
         last = self._last_accepted.get(token)
         if self.options.replay_last_reply and last is not None:
             user = self.workspace.tokens[token]
@@ -126,50 +126,50 @@ class Core:
 
     # Frames
 
-    def publish(self, event: Thing, *, besides: Speaker | None = None) -> None:
+    def publish(self, event: JSONObject, *, besides: RtmSocket | None = None) -> None:
         """Send an event to every WebSocket but one."""
         text = json.dumps(event)
-        for speaker in list(self.speakers.values()):
-            if speaker is not besides:
-                speaker.send([text])
+        for socket in list(self.sockets.values()):
+            if socket is not besides:
+                socket.send([text])
 
-    def on_frame(self, speaker: Speaker, raw: bytes) -> None:
+    def on_frame(self, socket: RtmSocket, raw: bytes) -> None:
         """Take a frame from a client: note it, answer it, tell the others."""
         try:
             data: Any = decode(raw)
         except ValueError:
             data = raw
-        self.frames.append(Received(self.now(), speaker.number, data))
-        frame = as_thing(data)
+        self.frames.append(Received(self.now(), socket.number, data))
+        frame = as_object(data)
         if frame is None:
-            self._violated(speaker, "a frame that is no JSON object")
+            self._violated(socket, "a frame that is no JSON object")
         else:
-            self._check_id(speaker, frame)
-            if not speaker.silent:
-                self._act(speaker, frame)
+            self._check_id(socket, frame)
+            if not socket.silent:
+                self._act(socket, frame)
         self.touch()
 
-    def on_pong(self, speaker: Speaker) -> None:
+    def on_pong(self, socket: RtmSocket) -> None:
         """Note the answer to a ping of the WebSocket protocol."""
-        self.pongs.append(speaker.number)
+        self.pongs.append(socket.number)
         self.touch()
 
-    def _act(self, speaker: Speaker, frame: Thing) -> None:
+    def _act(self, socket: RtmSocket, frame: JSONObject) -> None:
         kind = frame.get("type")
         if kind == "message":
-            self._on_message(speaker, frame)
+            self._on_message(socket, frame)
         elif kind == "ping":
             # Slack's page: all fields of the ping come back, the id as reply_to.
             pong = {key: value for key, value in frame.items() if key not in ("id", "type")}
-            self._send(speaker, {**pong, "type": "pong", "reply_to": frame.get("id")})
+            self._send(socket, {**pong, "type": "pong", "reply_to": frame.get("id")})
         elif kind == "typing":
-            user = self.workspace.tokens[speaker.token]
-            self.publish({"type": "user_typing", "channel": frame.get("channel"), "user": user}, besides=speaker)
+            user = self.workspace.tokens[socket.token]
+            self.publish({"type": "user_typing", "channel": frame.get("channel"), "user": user}, besides=socket)
         elif kind == "presence_sub":
-            speaker.presence_ids = [str(user) for user in as_list(frame.get("ids"))]
+            socket.presence_ids = [str(user) for user in as_array(frame.get("ids"))]
 
-    def _on_message(self, speaker: Speaker, frame: Thing) -> None:
-        rejection = self.orders.take(Rejection)
+    def _on_message(self, socket: RtmSocket, frame: JSONObject) -> None:
+        rejection = self.faults.take(Rejection)
         if rejection is None and not (frame.get("text") and isinstance(frame["text"], str)):
             rejection = Rejection(times=1, code=2, msg="message text is missing")  # the example of Slack's page
         elif rejection is None and not self.workspace.has_room(frame.get("channel")):
@@ -177,31 +177,31 @@ class Core:
         number: Any = frame.get("id")
         if rejection is not None:
             error = {"code": rejection.code, "msg": rejection.msg}
-            self._send(speaker, {"ok": False, "reply_to": number, "error": error})
+            self._send(socket, {"ok": False, "reply_to": number, "error": error})
             return
-        user = self.workspace.tokens[speaker.token]
+        user = self.workspace.tokens[socket.token]
         thread = {"thread_ts": frame["thread_ts"]} if isinstance(frame.get("thread_ts"), str) else {}
         event = self.workspace.add_message(frame["channel"], user, frame["text"], **thread)
-        taken = Accepted(speaker.number, number, event["channel"], event["text"], event["ts"])
+        taken = Accepted(socket.number, number, event["channel"], event["text"], event["ts"])
         self.accepted.append(taken)
-        self._last_accepted[speaker.token] = taken
-        if self.orders.take(SwallowedAck) is None:
+        self._last_accepted[socket.token] = taken
+        if self.faults.take(SwallowedAck) is None:
             # This one has no `type`: clients tell it from an event by that.
-            self._send(speaker, {"ok": True, "reply_to": number, "ts": event["ts"], "text": event["text"]})
-        self.publish(event, besides=None if self.options.echo_to_sender else speaker)
+            self._send(socket, {"ok": True, "reply_to": number, "ts": event["ts"], "text": event["text"]})
+        self.publish(event, besides=None if self.options.echo_to_sender else socket)
 
-    def _check_id(self, speaker: Speaker, frame: Thing) -> None:
+    def _check_id(self, socket: RtmSocket, frame: JSONObject) -> None:
         """Slack's page: every frame has a positive integer id, unique on its connection."""
         number = frame.get("id")
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            self._violated(speaker, f"the id {number!r}")
-        elif number in self._ids.setdefault(speaker.number, set()):
-            self._violated(speaker, f"the id {number} again")
+            self._violated(socket, f"the id {number!r}")
+        elif number in self._ids.setdefault(socket.number, set()):
+            self._violated(socket, f"the id {number} again")
         else:
-            self._ids[speaker.number].add(number)
+            self._ids[socket.number].add(number)
 
-    def _violated(self, speaker: Speaker, what: str) -> None:
-        self.violations.append(f"connection {speaker.number} sent {what}")
+    def _violated(self, socket: RtmSocket, what: str) -> None:
+        self.violations.append(f"connection {socket.number} sent {what}")
 
-    def _send(self, speaker: Speaker, frame: Thing) -> None:
-        speaker.send([json.dumps(frame)])
+    def _send(self, socket: RtmSocket, frame: JSONObject) -> None:
+        socket.send([json.dumps(frame)])

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from rcex_ws.gateway.http import Application, Receive, Scope, Send
 
-__all__ = ["Answer", "Request", "application"]
+__all__ = ["HTTPAnswer", "HTTPRequest", "application"]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HTTPRequest:
     """One request, its header names in lower case."""
 
     verb: str
@@ -21,7 +21,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HTTPAnswer:
     """One answer; "hang" and "rst" instead of a status send none."""
 
     status: int | str
@@ -29,14 +29,14 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def application(answer: Callable[[Request], Answer]) -> Application:
+def application(answer: Callable[[HTTPRequest], HTTPAnswer]) -> Application:
     """Give what answers requests the form of an ASGI application, for `rcex_ws.gateway.http.serve_http`."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
         target = f"{scope['path']}?{query}"
-        result = answer(Request(scope["method"], target, headers, (await receive())["body"]))
+        result = answer(HTTPRequest(scope["method"], target, headers, (await receive())["body"]))
         if result.status == "rst":
             raise ConnectionResetError
         if result.status == "hang":

@@ -13,17 +13,17 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from rcex_ws.gateway.shapes import decode
-from rcex_ws.testing.fake_slack.answers import Refused
+from rcex_ws.testing.fake_slack.answers import MethodError
 from rcex_ws.testing.fake_slack.chat import Chat
-from rcex_ws.testing.fake_slack.core import Core
-from rcex_ws.testing.fake_slack.http import Answer, Request
-from rcex_ws.testing.fake_slack.orders import Failure
+from rcex_ws.testing.fake_slack.core import FakeSlackCore
+from rcex_ws.testing.fake_slack.faults import Failure
+from rcex_ws.testing.fake_slack.http import HTTPAnswer, HTTPRequest
 from rcex_ws.testing.fake_slack.people import People
 from rcex_ws.testing.fake_slack.rates import Rates
 from rcex_ws.testing.fake_slack.records import HttpCall
-from rcex_ws.testing.fake_slack.workspace import Thing, as_thing
+from rcex_ws.testing.fake_slack.workspace import JSONObject, as_object
 
-__all__ = ["API_PATH", "WebApi"]
+__all__ = ["API_PATH", "FakeWebApi"]
 
 API_PATH = "/api/"
 
@@ -36,18 +36,18 @@ _HEADERS = {
 _RATE_LIMITED = json.dumps({"ok": False, "error": "ratelimited"}).encode()
 
 
-class WebApi:
+class FakeWebApi:
     """Answer the Web API.
 
     Args:
         core: The rules and the state.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: FakeSlackCore) -> None:
         self._core = core
         self._rates = Rates(core.options)
         chat, people = Chat(core), People(core)
-        self._methods: dict[str, Callable[[str, Thing], Thing]] = {
+        self._methods: dict[str, Callable[[str, JSONObject], JSONObject]] = {
             "auth.test": self._auth_test,
             "chat.delete": chat.delete,
             "chat.postMessage": chat.post_message,
@@ -65,24 +65,24 @@ class WebApi:
             "users.list": people.users_list,
         }
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: HTTPRequest) -> HTTPAnswer:
         """Answer one request and note it."""
         parts = urlsplit(request.target)
         method = parts.path.removeprefix(API_PATH)
         fields = dict(parse_qsl(parts.query)) | _fields_of(request)
-        failure = self._core.orders.take(Failure, method)
+        failure = self._core.faults.take(Failure, method)
         if failure is not None:
-            answer = Answer(failure.status, failure.body, failure.headers)
+            answer = HTTPAnswer(failure.status, failure.body, failure.headers)
         elif (seconds := self._rates.wait(method, self._core.now())) is not None:
-            answer = Answer(429, _RATE_LIMITED, _HEADERS | {"Retry-After": f"{seconds:g}"})
+            answer = HTTPAnswer(429, _RATE_LIMITED, _HEADERS | {"Retry-After": f"{seconds:g}"})
         else:
-            answer = Answer(200, json.dumps(self._perform(request, method, fields)).encode(), dict(_HEADERS))
+            answer = HTTPAnswer(200, json.dumps(self._perform(request, method, fields)).encode(), dict(_HEADERS))
         call = HttpCall(self._core.now(), request.verb, method, fields, request.headers, answer.status)
         self._core.calls.append(call)
         self._core.touch()
         return answer
 
-    def _perform(self, request: Request, method: str, fields: Thing) -> Thing:
+    def _perform(self, request: HTTPRequest, method: str, fields: JSONObject) -> JSONObject:
         if method not in self._methods:
             return {"ok": False, "error": "unknown_method", "req_method": method}
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
@@ -94,24 +94,24 @@ class WebApi:
             return {"ok": False, "error": "invalid_auth"}
         try:
             return {"ok": True, **self._methods[method](user, fields | {"token": token})}
-        except Refused as refused:
-            return {"ok": False, "error": str(refused)}
+        except MethodError as error:
+            return {"ok": False, "error": str(error)}
 
-    def _start(self, answered_as: Literal["rtm.connect", "rtm.start"], fields: Thing) -> Thing:
+    def _start(self, answered_as: Literal["rtm.connect", "rtm.start"], fields: JSONObject) -> JSONObject:
         token = fields["token"]
         workspace = self._core.workspace
         return workspace.start_answer(workspace.tokens[token], self._core.issue_url(token), answered_as)
 
-    def _rtm_start(self, user_id: str, fields: Thing) -> Thing:
+    def _rtm_start(self, user_id: str, fields: JSONObject) -> JSONObject:
         match self._core.options.rtm_start:
             case "full":
                 return self._start("rtm.start", fields)
             case "connect":
                 return self._start("rtm.connect", fields) | {"warning": "method_deprecated"}
             case "refused":
-                raise Refused("rtm_connect_required")
+                raise MethodError("rtm_connect_required")
 
-    def _auth_test(self, user_id: str, fields: Thing) -> Thing:
+    def _auth_test(self, user_id: str, fields: JSONObject) -> JSONObject:
         team, user = self._core.workspace.team, self._core.workspace.user(user_id) or {"name": "", "profile": {}}
         bot = {"bot_id": user["profile"]["bot_id"]} if "bot_id" in user["profile"] else {}
         url = f"https://{team['domain']}.slack.com/"
@@ -125,7 +125,7 @@ class WebApi:
         }
 
 
-def _fields_of(request: Request) -> dict[str, Any]:
+def _fields_of(request: HTTPRequest) -> dict[str, Any]:
     text = request.body.decode("utf-8", "replace")
     if "json" not in request.headers.get("content-type", ""):
         return dict(parse_qsl(text, keep_blank_values=True))
@@ -133,4 +133,4 @@ def _fields_of(request: Request) -> dict[str, Any]:
         fields: Any = decode((text or "{}").encode())
     except ValueError:
         return {}  # Slack takes it for a call without arguments: it answers what is missing
-    return as_thing(fields) or {}
+    return as_object(fields) or {}

@@ -13,9 +13,9 @@ from anyio.from_thread import BlockingPortal
 
 from rcex_ws.errors import NotConnected
 from rcex_ws.options import Count, Name, Seconds, checked
-from rcex_ws.testing.fake_slack.core import Core
+from rcex_ws.testing.fake_slack.core import FakeSlackCore
 from rcex_ws.testing.fake_slack.records import Accepted, ClientClose, HttpCall, Received
-from rcex_ws.testing.fake_slack.workspace import as_thing
+from rcex_ws.testing.fake_slack.workspace import as_object
 
 __all__ = ["Observations"]
 
@@ -23,7 +23,7 @@ __all__ = ["Observations"]
 class Observations:
     """Show what was seen; still there after the end of the fake Slack. `wait_...` serve asyncio and trio."""
 
-    _core: Core
+    _core: FakeSlackCore
     _portal: BlockingPortal | None = None
 
     @property
@@ -59,7 +59,7 @@ class Observations:
     @property
     def connections(self) -> list[int]:
         """The numbers of the WebSockets that are open."""
-        return list(self._core.speakers)
+        return list(self._core.sockets)
 
     @property
     def connections_total(self) -> int:
@@ -69,8 +69,8 @@ class Observations:
     @property
     def presence_subscriptions(self) -> dict[int, list[str]]:
         """The user ids of the last presence_sub of each open WebSocket that sent one."""
-        speakers = list(self._core.speakers.values())
-        return {speaker.number: speaker.presence_ids for speaker in speakers if speaker.presence_ids is not None}
+        sockets = list(self._core.sockets.values())
+        return {socket.number: socket.presence_ids for socket in sockets if socket.presence_ids is not None}
 
     @property
     def _running(self) -> BlockingPortal:
@@ -99,7 +99,7 @@ class Observations:
                     await self._core.changed.wait()
                 return
             core = self._core
-            state = f"open: {list(core.speakers)}, calls: {core.calls}, frames: {core.frames}, closes: {core.closes}"
+            state = f"open: {list(core.sockets)}, calls: {core.calls}, frames: {core.frames}, closes: {core.closes}"
             raise TimeoutError(f"no {what} within {timeout} s; {state}")
 
         waiting = self._running.start_task_soon(wait)
@@ -143,7 +143,7 @@ class Observations:
         found: list[Received] = []
 
         def is_it(frame: Received) -> bool:
-            return (as_thing(frame.data) or {}).get("type") == kind and connection in (None, frame.connection)
+            return (as_object(frame.data) or {}).get("type") == kind and connection in (None, frame.connection)
 
         def received() -> bool:
             found.extend(frame for frame in self._core.frames if is_it(frame))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rcex_ws.testing.fake_slack.answers import Refused, flag, page
-from rcex_ws.testing.fake_slack.core import Core
-from rcex_ws.testing.fake_slack.workspace import Thing, as_list
+from rcex_ws.testing.fake_slack.answers import MethodError, flag, page
+from rcex_ws.testing.fake_slack.core import FakeSlackCore
+from rcex_ws.testing.fake_slack.workspace import JSONObject, as_array
 
 __all__ = ["People"]
 
@@ -18,26 +18,26 @@ class People:
         core: The rules and the state.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: FakeSlackCore) -> None:
         self._core = core
         self._workspace = core.workspace
 
-    def users_list(self, user_id: str, fields: Thing) -> Thing:
+    def users_list(self, user_id: str, fields: JSONObject) -> JSONObject:
         """List everybody."""
         return page(self._workspace.users, fields, "members", default=None)
 
-    def users_info(self, user_id: str, fields: Thing) -> Thing:
+    def users_info(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Tell of one user."""
         user = self._workspace.user(str(fields.get("user", "")))
         if user is None:
-            raise Refused("user_not_found")
+            raise MethodError("user_not_found")
         return {"user": user}
 
-    def conversations_list(self, user_id: str, fields: Thing) -> Thing:
+    def conversations_list(self, user_id: str, fields: JSONObject) -> JSONObject:
         """List conversations by type, public channels if none is given."""
         types = str(fields.get("types") or _TYPES[0]).replace(" ", "").split(",")
         if not set(types) <= set(_TYPES):
-            raise Refused("invalid_types")
+            raise MethodError("invalid_types")
         workspace = self._workspace
         kinds = zip(_TYPES, (workspace.channels, workspace.groups, workspace.mpims, workspace.ims), strict=True)
         rooms = [room for kind, rooms in kinds if kind in types for room in rooms]
@@ -45,30 +45,30 @@ class People:
             rooms = [room for room in rooms if not room.get("is_archived")]
         return page([_conversation(room) for room in rooms], fields, "channels", default=100)
 
-    def conversations_info(self, user_id: str, fields: Thing) -> Thing:
+    def conversations_info(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Tell of one conversation."""
         room = self._workspace.room(fields.get("channel"))
         if room is None:
-            raise Refused("channel_not_found")
+            raise MethodError("channel_not_found")
         return {"channel": _conversation(room)}
 
-    def conversations_open(self, user_id: str, fields: Thing) -> Thing:
+    def conversations_open(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Open a direct message with some users."""
         return self._open(user_id, str(fields.get("users", "")))
 
-    def im_open(self, user_id: str, fields: Thing) -> Thing:
+    def im_open(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Open a direct message with a user."""
         return self._open(user_id, str(fields.get("user", "")))
 
-    def team_info(self, user_id: str, fields: Thing) -> Thing:
+    def team_info(self, user_id: str, fields: JSONObject) -> JSONObject:
         """Tell of the team."""
         return {"team": dict(self._workspace.team)}
 
-    def _open(self, user_id: str, wanted: str) -> Thing:
+    def _open(self, user_id: str, wanted: str) -> JSONObject:
         """Open a direct message; a new one is told to everybody."""
         members = [member for member in wanted.split(",") if member and member != user_id]
         if not members or any(self._workspace.user(member) is None for member in members):
-            raise Refused("user_not_found")
+            raise MethodError("user_not_found")
         everybody = members if len(members) == 1 else [user_id, *members]
         room, known = self._workspace.open_room(everybody)
         if known:
@@ -78,11 +78,11 @@ class People:
         return {"channel": {"id": room["id"]}}
 
 
-def _conversation(room: Thing) -> Thing:
+def _conversation(room: JSONObject) -> JSONObject:
     """Give a room in the shape of conversations.*: every flag, a number of members and no list of them."""
     shown = {key: value for key, value in room.items() if key != "members"}
     flags = {f"is_{kind}": bool(room.get(f"is_{kind}")) for kind in ("channel", "group", "im", "mpim")}
     flags["is_private"] = not flags["is_channel"]
     if flags["is_im"]:
         return shown | flags
-    return shown | flags | {"num_members": len(as_list(room.get("members")))}
+    return shown | flags | {"num_members": len(as_array(room.get("members")))}

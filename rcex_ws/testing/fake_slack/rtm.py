@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from rcex_ws.testing.fake_slack.core import Core
-from rcex_ws.testing.fake_slack.orders import Failure
+from rcex_ws.testing.fake_slack.core import FakeSlackCore
+from rcex_ws.testing.fake_slack.faults import Failure
 from rcex_ws.testing.fake_slack.records import ClientClose
 from rcex_ws.websocket.frames import Binary
 from rcex_ws.websocket.server_peer import ServerPeer
@@ -43,7 +43,7 @@ class RtmConnection:
     silent = False
     presence_ids: list[str] | None = None
 
-    def __init__(self, peer: ServerPeer, core: Core) -> None:
+    def __init__(self, peer: ServerPeer, core: FakeSlackCore) -> None:
         self._peer = peer
         self._core = core
 
@@ -88,7 +88,7 @@ class RtmConnection:
 
     async def _refuse(self) -> bool:
         """Answer an upgrade that was ordered to fail; return whether this was one."""
-        failure = self._core.orders.take(Failure, "upgrade")
+        failure = self._core.faults.take(Failure, "upgrade")
         if failure is None:
             return False
         if failure.status == "rst":
@@ -104,7 +104,7 @@ class RtmConnection:
         self.token = token
         self._core.opened += 1
         self.number = self._core.opened
-        self._core.speakers[self.number] = self  # before the client can know that it is open, and asks in its thread
+        self._core.sockets[self.number] = self  # before the client can know that it is open, and asks in its thread
         ending = _LOST
         try:
             greeting = self._core.greeting(token)
@@ -127,5 +127,5 @@ class RtmConnection:
             self._core.closes.append(ClientClose(self.number, 1006, "", answered=False))
         else:
             self._core.closes.append(ClientClose(self.number, code, ending.reason, ending.answered))
-        del self._core.speakers[self.number]
+        del self._core.sockets[self.number]
         self._core.touch()

@@ -20,14 +20,14 @@ from anyio.from_thread import start_blocking_portal
 
 from rcex_ws.gateway.http import serve_http
 from rcex_ws.options import CloseCode, Count, Name, Status, Wait, checked
-from rcex_ws.testing.fake_slack.core import Core
+from rcex_ws.testing.fake_slack.core import FakeSlackCore
+from rcex_ws.testing.fake_slack.faults import Failure, NoHello, Rejection, SwallowedAck
 from rcex_ws.testing.fake_slack.http import application
-from rcex_ws.testing.fake_slack.methods import API_PATH, WebApi
+from rcex_ws.testing.fake_slack.methods import API_PATH, FakeWebApi
 from rcex_ws.testing.fake_slack.observations import Observations
 from rcex_ws.testing.fake_slack.options import FakeSlackOptions
-from rcex_ws.testing.fake_slack.orders import Failure, NoHello, Rejection, SwallowedAck
 from rcex_ws.testing.fake_slack.rtm import RtmConnection
-from rcex_ws.testing.fake_slack.workspace import Thing, Workspace
+from rcex_ws.testing.fake_slack.workspace import JSONObject, Workspace
 from rcex_ws.websocket.listen import bind, serve
 from rcex_ws.websocket.peer import PeerOptions
 from rcex_ws.websocket.server_peer import ServerPeer
@@ -112,7 +112,7 @@ class FakeSlack(Observations):
     # Faults and events that strike at once
 
     @checked
-    def push(self, *events: Thing | str | bytes, connection: Count | None = None) -> int:
+    def push(self, *events: JSONObject | str | bytes, connection: Count | None = None) -> int:
         """Send events in one write; a dict goes as JSON, `str` as text and `bytes` as binary, whatever they hold."""
         messages = [json.dumps(event) if isinstance(event, dict) else event for event in events]
         return self._each(connection, lambda one: one.send(messages))
@@ -197,7 +197,7 @@ class FakeSlack(Observations):
         content = {"ok": False} if error is None else {"ok": False, "error": error}
         headers = {"Content-Type": "application/json; charset=utf-8" if body is None else "text/html"}
         text = json.dumps(content) if body is None else body
-        self._order(
+        self._add_fault(
             Failure(where=method, times=times, status=status, body=text.encode(), headers=headers | _wait(retry_after))
         )
 
@@ -211,33 +211,33 @@ class FakeSlack(Observations):
         times: Count | None = 1,
     ) -> None:
         """Refuse the next upgrades with a status and a body, or by "hang" or "rst"; the URL is not used up."""
-        self._order(
+        self._add_fault(
             Failure(where="upgrade", times=times, status=status, body=body.encode(), headers=_wait(retry_after))
         )
 
     @checked
     def withhold_hello(self, times: Count | None = 1) -> None:
         """Open the next WebSockets and say nothing; what they send is answered."""
-        self._order(NoHello(times=times))
+        self._add_fault(NoHello(times=times))
 
     @checked
     def reject_message(self, code: int = 2, msg: str = "message text is missing", *, times: Count | None = 1) -> None:
         """Answer the next messages with `{"ok": false, ..., "error": {"code": ..., "msg": ...}}`."""
-        self._order(Rejection(times=times, code=code, msg=msg))
+        self._add_fault(Rejection(times=times, code=code, msg=msg))
 
     @checked
     def swallow_acks(self, times: Count | None = 1) -> None:
         """Take the next messages without answering them."""
-        self._order(SwallowedAck(times=times))
+        self._add_fault(SwallowedAck(times=times))
 
     def clear_faults(self) -> None:
         """Forget every fault that was ordered and has not struck yet."""
-        self._running.call(self._core.orders.clear)
+        self._running.call(self._core.faults.clear)
 
     # Everything below runs in the fake's own thread, or hands over to it.
 
-    def _order(self, order: Failure | NoHello | Rejection | SwallowedAck) -> None:
-        self._running.call(self._core.orders.add, order)
+    def _add_fault(self, fault: Failure | NoHello | Rejection | SwallowedAck) -> None:
+        self._running.call(self._core.faults.add, fault)
 
     def _each(self, connection: int | None, act: Callable[[RtmConnection], object]) -> int:
         def act_on_all() -> int:
@@ -249,21 +249,23 @@ class FakeSlack(Observations):
         return self._running.call(act_on_all)
 
     def _chosen(self, connection: int | None) -> list[RtmConnection]:
-        live = [one for one in self._connections if one.number in self._core.speakers]
+        live = [one for one in self._connections if one.number in self._core.sockets]
         return [one for one in live if connection in (None, one.number)]
 
     @asynccontextmanager
     async def _run(self) -> AsyncGenerator[TaskGroup]:
-        web, sockets = bind(), bind()
-        with web, sockets:
+        web_listener, rtm_listener = bind(), bind()
+        with web_listener, rtm_listener:
             secure = "" if self._ssl_context is None else "s"
-            self.api_url = f"http{secure}://127.0.0.1:{web.getsockname()[1]}{API_PATH}"
-            self.ws_url = f"ws{secure}://127.0.0.1:{sockets.getsockname()[1]}"
-            self._core = Core(self.options, self.workspace, self.ws_url)
+            self.api_url = f"http{secure}://127.0.0.1:{web_listener.getsockname()[1]}{API_PATH}"
+            self.ws_url = f"ws{secure}://127.0.0.1:{rtm_listener.getsockname()[1]}"
+            self._core = FakeSlackCore(self.options, self.workspace, self.ws_url)
             async with anyio.create_task_group() as tasks:
                 tls = self._ssl_context
-                tasks.start_soon(partial(serve_http, web, application(WebApi(self._core).answer), ssl_context=tls))
-                tasks.start_soon(partial(serve, sockets, self._serve, ssl_context=tls, options=_PEER_OPTIONS))
+                tasks.start_soon(
+                    partial(serve_http, web_listener, application(FakeWebApi(self._core).answer), ssl_context=tls)
+                )
+                tasks.start_soon(partial(serve, rtm_listener, self._serve, ssl_context=tls, options=_PEER_OPTIONS))
                 yield tasks
                 tasks.cancel_scope.cancel()
 

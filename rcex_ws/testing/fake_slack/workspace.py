@@ -10,26 +10,26 @@ import time
 from collections.abc import Iterable
 from typing import Any, Literal, cast
 
-__all__ = ["Thing", "Workspace", "as_list", "as_thing"]
+__all__ = ["JSONObject", "Workspace", "as_array", "as_object"]
 
-Thing = dict[str, Any]
+JSONObject = dict[str, Any]
 """A user, channel, message ... as it stands in an answer."""
 
 _CREATED = 1_500_000_000
 _NEVER_READ = "0000000000.000000"
 
 
-def as_thing(data: object) -> Thing | None:
+def as_object(data: object) -> JSONObject | None:
     """Return decoded JSON if it is an object."""
-    return cast("Thing", data) if isinstance(data, dict) else None
+    return cast("JSONObject", data) if isinstance(data, dict) else None
 
 
-def as_list(data: object) -> list[Any]:
+def as_array(data: object) -> list[Any]:
     """Return decoded JSON if it is a list, else an empty one."""
     return list(cast("Iterable[Any]", data)) if isinstance(data, list) else []
 
 
-def _user(user_id: str, name: str, *, is_bot: bool = False, **more: Any) -> Thing:
+def _user(user_id: str, name: str, *, is_bot: bool = False, **more: Any) -> JSONObject:
     profile = {"real_name": name.title(), "email": f"{name}@fake-slack.test"}
     if is_bot:
         profile = {"real_name": name.title(), "bot_id": "B0000ROBO"}
@@ -46,7 +46,7 @@ def _user(user_id: str, name: str, *, is_bot: bool = False, **more: Any) -> Thin
     }
 
 
-def _room(room_id: str, kind: str, **more: Any) -> Thing:
+def _room(room_id: str, kind: str, **more: Any) -> JSONObject:
     return {
         "id": room_id,
         f"is_{kind}": True,
@@ -75,7 +75,7 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        self.team: Thing = {"id": "T0000FAKE", "name": "Fake Slack", "domain": "fake-slack"}
+        self.team: JSONObject = {"id": "T0000FAKE", "name": "Fake Slack", "domain": "fake-slack"}
         self.self_id = "U0000ROBO"
         self.tokens = {"xoxb-fake-slack-robot": self.self_id, "xoxp-fake-slack-alice": "U000ALICE"}
         self.users = [
@@ -95,7 +95,7 @@ class Workspace:
         self.mpims = [_room("G0000MPIM", "mpim", is_group=True, name=name, is_open=True, members=everybody)]
         icons = {"image_48": "https://fake-slack.test/robot_48.png"}
         self.bots = [{"id": "B0000ROBO", "deleted": False, "name": "robot", "user_id": self.self_id, "icons": icons}]
-        self.messages: list[Thing] = []
+        self.messages: list[JSONObject] = []
         self._last_ts = 0
 
     def next_ts(self) -> str:
@@ -103,11 +103,11 @@ class Workspace:
         self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
-    def user(self, user_id: str) -> Thing | None:
+    def user(self, user_id: str) -> JSONObject | None:
         """Return the user with this id."""
         return next((user for user in self.users if user["id"] == user_id), None)
 
-    def room(self, room_id: object) -> Thing | None:
+    def room(self, room_id: object) -> JSONObject | None:
         """Return the channel, group or direct message with this id."""
         rooms = (*self.channels, *self.groups, *self.ims, *self.mpims)
         return next((room for room in rooms if room["id"] == room_id), None)
@@ -116,14 +116,14 @@ class Workspace:
         """Tell whether a channel, group or direct message has this id."""
         return self.room(room_id) is not None
 
-    def message(self, room_id: str, ts: str) -> Thing | None:
+    def message(self, room_id: str, ts: str) -> JSONObject | None:
         """Return the message with this time stamp."""
         return next((one for one in self.messages if (one["channel"], one["ts"]) == (room_id, ts)), None)
 
-    def add_message(self, room_id: str, user_id: str, text: str, **more: Any) -> Thing:
+    def add_message(self, room_id: str, user_id: str, text: str, **more: Any) -> JSONObject:
         """Append a message; return it as the event that others get. One of a bot bears its bot id."""
         message = {"type": "message", "channel": room_id, "user": user_id, "text": text, "ts": self.next_ts(), **more}
-        bot_id = (as_thing((self.user(user_id) or {}).get("profile")) or {}).get("bot_id")
+        bot_id = (as_object((self.user(user_id) or {}).get("profile")) or {}).get("bot_id")
         if bot_id is not None:
             message["bot_id"] = bot_id
         parent = self.message(room_id, str(more.get("thread_ts", "")))
@@ -132,7 +132,7 @@ class Workspace:
         self.messages.append(message)
         return dict(message)
 
-    def open_room(self, members: list[str]) -> tuple[Thing, bool]:
+    def open_room(self, members: list[str]) -> tuple[JSONObject, bool]:
         """Return the direct message with these users, and whether it was there before."""
         for room in self.ims if len(members) == 1 else self.mpims:
             if sorted(members) == sorted(room.get("members", [room.get("user")])):
@@ -146,7 +146,7 @@ class Workspace:
             self.mpims.append(room)
         return room, False
 
-    def start_answer(self, user_id: str, url: str, method: Literal["rtm.connect", "rtm.start"]) -> Thing:
+    def start_answer(self, user_id: str, url: str, method: Literal["rtm.connect", "rtm.start"]) -> JSONObject:
         """Return the answer to rtm.connect, or the full one to rtm.start."""
         user = self.user(user_id)
         me = {"id": user_id, "name": "" if user is None else user["name"]}

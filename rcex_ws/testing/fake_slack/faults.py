@@ -8,11 +8,11 @@ from typing import Literal, TypeVar
 
 from rcex_ws.errors import ConfigurationError
 
-__all__ = ["Failure", "NoHello", "Orders", "Rejection", "SwallowedAck"]
+__all__ = ["Failure", "NoHello", "Rejection", "SlackFaults", "SwallowedAck"]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Order:
+class _SlackFault:
     times: int | None
     where: str = "*"
 
@@ -22,7 +22,7 @@ class _Order:
 
 
 @dataclass(slots=True, kw_only=True)
-class Failure(_Order):
+class Failure(_SlackFault):
     """Answer a Web API method, or the upgrade, with something else than it wants."""
 
     status: int | Literal["hang", "rst"]
@@ -31,7 +31,7 @@ class Failure(_Order):
 
 
 @dataclass(slots=True, kw_only=True)
-class Rejection(_Order):
+class Rejection(_SlackFault):
     """Refuse a message."""
 
     code: int
@@ -39,39 +39,39 @@ class Rejection(_Order):
 
 
 @dataclass(slots=True, kw_only=True)
-class SwallowedAck(_Order):
+class SwallowedAck(_SlackFault):
     """Take a message without saying so."""
 
 
 @dataclass(slots=True, kw_only=True)
-class NoHello(_Order):
+class NoHello(_SlackFault):
     """Open a WebSocket and say nothing."""
 
 
-_O = TypeVar("_O", bound=_Order)
+_F = TypeVar("_F", bound=_SlackFault)
 
 
-class Orders:
+class SlackFaults:
     """Hold what was ordered until it is used up."""
 
     def __init__(self) -> None:
-        self._orders: list[_Order] = []
+        self._faults: list[_SlackFault] = []
 
-    def add(self, order: _Order) -> None:
-        """Take an order."""
-        self._orders.append(order)
+    def add(self, fault: _SlackFault) -> None:
+        """Add a fault."""
+        self._faults.append(fault)
 
-    def take(self, kind: type[_O], place: str = "") -> _O | None:
-        """Use up one order of a kind for a place, the oldest first; None when there is none."""
-        for order in self._orders:
-            if isinstance(order, kind) and fnmatchcase(place, order.where):
-                if order.times is not None:
-                    order.times -= 1
-                    if not order.times:
-                        self._orders.remove(order)
-                return order
+    def take(self, kind: type[_F], place: str = "") -> _F | None:
+        """Use up one fault of a kind for a place, the oldest first; None when there is none."""
+        for fault in self._faults:
+            if isinstance(fault, kind) and fnmatchcase(place, fault.where):
+                if fault.times is not None:
+                    fault.times -= 1
+                    if not fault.times:
+                        self._faults.remove(fault)
+                return fault
         return None
 
     def clear(self) -> None:
-        """Forget every order."""
-        self._orders.clear()
+        """Forget every fault."""
+        self._faults.clear()
