@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rcex_ws.gateway.shapes import decode
+from rcex_ws.gateway.shapes import as_array, decode
 from rcex_ws.testing.fake_slack.answers import MethodError, flag, page
 from rcex_ws.testing.fake_slack.core import FakeSlackCore
-from rcex_ws.testing.fake_slack.workspace import JSONObject, as_array
+from rcex_ws.testing.fake_slack.workspace import JSONObject
 
 __all__ = ["Chat"]
 
@@ -123,8 +123,8 @@ def _parts_of(fields: JSONObject) -> JSONObject:
                 value = decode(value.encode())
             except ValueError:
                 raise MethodError("invalid_blocks" if name == "blocks" else "invalid_attachments") from None
-        if as_array(value):
-            parts[name] = as_array(value)
+        if items := as_array(value):
+            parts[name] = items
     return parts
 
 

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from rcex_ws.gateway.shapes import decode
+from rcex_ws.gateway.shapes import as_array, as_object, decode
 from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.testing.fake_slack.faults import NoHello, Rejection, SlackFaults, SwallowedAck
 from rcex_ws.testing.fake_slack.options import FakeSlackOptions
 from rcex_ws.testing.fake_slack.records import Accepted, ClientClose, HttpCall, Received
-from rcex_ws.testing.fake_slack.workspace import JSONObject, Workspace, as_array, as_object
+from rcex_ws.testing.fake_slack.workspace import JSONObject, Workspace
 
 __all__ = ["WS_PATH", "FakeSlackCore", "RtmSocket"]
 
@@ -166,7 +166,7 @@ class FakeSlackCore:
             user = self.workspace.tokens[socket.token]
             self.publish({"type": "user_typing", "channel": frame.get("channel"), "user": user}, besides=socket)
         elif kind == "presence_sub":
-            socket.presence_ids = [str(user) for user in as_array(frame.get("ids"))]
+            socket.presence_ids = [str(user) for user in as_array(frame.get("ids")) or ()]
 
     def _on_message(self, socket: RtmSocket, frame: JSONObject) -> None:
         rejection = self.faults.take(Rejection)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from rcex_ws.gateway.shapes import decode
+from rcex_ws.gateway.shapes import as_object, decode
 from rcex_ws.testing.fake_slack.answers import MethodError
 from rcex_ws.testing.fake_slack.chat import Chat
 from rcex_ws.testing.fake_slack.core import FakeSlackCore
@@ -21,7 +21,7 @@ from rcex_ws.testing.fake_slack.http import HTTPAnswer, HTTPRequest
 from rcex_ws.testing.fake_slack.people import People
 from rcex_ws.testing.fake_slack.rates import Rates
 from rcex_ws.testing.fake_slack.records import HttpCall
-from rcex_ws.testing.fake_slack.workspace import JSONObject, as_object
+from rcex_ws.testing.fake_slack.workspace import JSONObject
 
 __all__ = ["API_PATH", "FakeWebApi"]
 

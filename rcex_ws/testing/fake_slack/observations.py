@@ -12,10 +12,10 @@ import anyio.to_thread
 from anyio.from_thread import BlockingPortal
 
 from rcex_ws.errors import NotConnected
+from rcex_ws.gateway.shapes import as_object
 from rcex_ws.options import Count, Name, Seconds, checked
 from rcex_ws.testing.fake_slack.core import FakeSlackCore
 from rcex_ws.testing.fake_slack.records import Accepted, ClientClose, HttpCall, Received
-from rcex_ws.testing.fake_slack.workspace import as_object
 
 __all__ = ["Observations"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rcex_ws.gateway.shapes import as_array
 from rcex_ws.testing.fake_slack.answers import MethodError, flag, page
 from rcex_ws.testing.fake_slack.core import FakeSlackCore
-from rcex_ws.testing.fake_slack.workspace import JSONObject, as_array
+from rcex_ws.testing.fake_slack.workspace import JSONObject
 
 __all__ = ["People"]
 
@@ -85,4 +86,4 @@ def _conversation(room: JSONObject) -> JSONObject:
     flags["is_private"] = not flags["is_channel"]
     if flags["is_im"]:
         return shown | flags
-    return shown | flags | {"num_members": len(as_array(room.get("members")))}
+    return shown | flags | {"num_members": len(as_array(room.get("members")) or ())}

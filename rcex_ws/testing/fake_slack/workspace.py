@@ -7,26 +7,17 @@ input (`test/fixtures/rtm.start.json`, `rtm.connect.json`).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-__all__ = ["JSONObject", "Workspace", "as_array", "as_object"]
+from rcex_ws.gateway.shapes import as_object
+
+__all__ = ["JSONObject", "Workspace"]
 
 JSONObject = dict[str, Any]
 """A user, channel, message ... as it stands in an answer."""
 
 _CREATED = 1_500_000_000
 _NEVER_READ = "0000000000.000000"
-
-
-def as_object(data: object) -> JSONObject | None:
-    """Return decoded JSON if it is an object."""
-    return cast("JSONObject", data) if isinstance(data, dict) else None
-
-
-def as_array(data: object) -> list[Any]:
-    """Return decoded JSON if it is a list, else an empty one."""
-    return list(cast("Iterable[Any]", data)) if isinstance(data, list) else []
 
 
 def _user(user_id: str, name: str, *, is_bot: bool = False, **more: Any) -> JSONObject:
