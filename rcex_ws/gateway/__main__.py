@@ -1,9 +1,9 @@
 """Run the local RingCentral from the shell: `python -m rcex_ws.gateway --port 8080`.
 
-Every scalar field of `GatewayOptions` is a flag, described by that class's docstring. It prints credentials that work
-at once, in the form of a `.env` file: four lines for one bot, then the credential of a second user; with `--verbose` it
-says on stderr what happens, without secrets. It ends on SIGINT or SIGTERM. What keeps it from starting
-is told in one line, and its exit status is 1 then.
+Every scalar field of `GatewayOptions` is a flag, described by that class's docstring. Prints working credentials in the
+form of a `.env` file: four lines for one bot, then the credential of a second user; with `--verbose` it also logs
+events to stderr, without secrets. Stops on SIGINT or SIGTERM. If it cannot start, it prints the reason in one line and
+exits with status 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SCALARS = (float, int, str)
 
 
 def main() -> None:
-    """Parse the command line and run until a signal comes."""
+    """Parse the command line and run until a signal arrives."""
     arguments = vars(_parser().parse_args())
     verbose = arguments.pop("verbose")
     ended = threading.Event()
@@ -40,7 +40,7 @@ def main() -> None:
             if verbose:
                 gateway.watch(_say)
             stack.enter_context(gateway)
-        except (ModuleNotFoundError, RcexError) as error:  # no extra; a port in use, a value that cannot be
+        except (ModuleNotFoundError, RcexError) as error:  # no extra; a port in use, an invalid value
             sys.exit(f"{_PROGRAM}: {error}")
         print(f"RINGCENTRAL_SERVER_URL={gateway.server}")
         print(f"RINGCENTRAL_CLIENT_ID={gateway.client_id}")
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _say(entry: dict[str, Any]) -> None:
-    """Write one entry of the log; what stands in it is text and numbers without secrets."""
+    """Print one log entry; its values are text and numbers without secrets."""
     facts = " ".join(f"{name}={value}" for name, value in entry.items() if name not in ("time", "kind"))
     line = f"{entry['time']:9.3f} {entry['kind']} {facts}".rstrip()
     print("".join(letter if letter.isprintable() else "?" for letter in line), file=sys.stderr, flush=True)
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ws-port", type=int, default=0, help="port of the WebSocket (default: any free one)")
     parser.add_argument("--verbose", action="store_true", help="say on stderr what happens, a line for each event")
     described = _descriptions()
-    types = get_type_hints(GatewayOptions)  # without the constraints, which the gateway itself checks
+    types = get_type_hints(GatewayOptions)  # without the constraints; the gateway itself checks them
     for knob in fields(GatewayOptions):
         kind = types[knob.name]
         scalar = next((one for one in _SCALARS if kind in (one, one | None)), None)
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _descriptions() -> dict[str, str]:
-    """Return what the docstring of `GatewayOptions` says about each field."""
+    """Return the description of each field from the docstring of `GatewayOptions`."""
     entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", inspect.getdoc(GatewayOptions) or "", re.MULTILINE)
     return {name: " ".join(text.split()).replace("%", "%%") for name, text in entries}
 

@@ -1,6 +1,6 @@
-"""The REST application: every route of the local RingCentral, and its errors in RingCentral's shape.
+"""The REST application: all routes of the local RingCentral, and the conversion of errors into RingCentral's format.
 
-Built once per gateway by `app.py` and run behind `front.py`.
+Built once per gateway by `app.py`, which runs it behind `front.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["build"]
 
 
 def build(routes: Sequence[BaseRoute]) -> Starlette:
-    """Return the application for these routes."""
+    """Return an application with these routes."""
     return Starlette(routes=routes, exception_handlers={Problem: _problem, HTTPException: _no_route})
 
 

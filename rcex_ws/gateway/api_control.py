@@ -1,8 +1,8 @@
-"""The faults over HTTP, so that a test in any language can use them: `POST /_gateway/<name>`, `GET /_gateway/log`.
+"""Fault control over HTTP, for tests in any language: `POST /_gateway/<name>`, `GET /_gateway/log`.
 
-Routes of the REST application, outside of RingCentral's paths, made by `app.py` from its own methods; the body is the
-JSON of a method's keyword arguments, an empty one takes the defaults. `GET /` and `GET /_gateway` say what this server
-is, and list the faults with their members.
+Routes of the REST application, outside RingCentral's paths, which `app.py` makes from its own methods. The body is a
+JSON object with the keyword arguments of the method; an empty body means the defaults. `GET /` and `GET /_gateway`
+describe this server and list the faults with their arguments.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
     """Return the routes.
 
     Args:
-        log: Gives the record of what happened.
-        controls: What can be ordered, each under its own name.
+        log: returns the entries of the log.
+        controls: the methods to expose, each under its own name.
     """
     about = {
         "server": "rcex_ws.gateway, a local RingCentral for tests",
@@ -68,16 +68,16 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
 
 
 def _description(control: Callable[..., Any]) -> dict[str, Any]:
-    """Say what a fault does and what its body may hold."""
+    """Return what a fault does and which members its body accepts."""
     summary, _, _ = (inspect.getdoc(control) or "").partition("\n")
     return {"does": summary, "members": list(inspect.signature(control).parameters)}
 
 
 def _check_members(control: Callable[..., Any], arguments: dict[str, Any]) -> None:
-    """Compare the members of a body with what the fault takes.
+    """Check the members of a body against the parameters of the fault.
 
     Raises:
-        Problem: 400 CMN-101 for one that is missing or not known.
+        Problem: 400 CMN-101 for a missing or unknown member.
     """
     members = inspect.signature(control).parameters
     missing = [name for name, member in members.items() if member.default is member.empty and name not in arguments]

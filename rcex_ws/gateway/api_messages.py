@@ -1,6 +1,6 @@
 """Messages: company-pager, fax, and the message store (list, get, batch get, content, mark, delete).
 
-Routes of the REST application. A new or changed message causes the notifications that RingCentral would send.
+Routes of the REST application. A new or changed message triggers the notifications that RingCentral would send.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def routes(core: GatewayCore) -> list[Route]:
 
     async def delete(request: Request) -> Response:
         owner = own_extension_of(core, request)
-        # RingCentral keeps what was deleted without `purge` for a while; here it is gone at once.
+        # Without `purge` RingCentral keeps a deleted message for a while; here it is gone at once.
         named = [_message(core, owner, one) for one in request.path_params["message_id"].split(",")]
         for message in {one.id: one for one in named}.values():
             core.store.delete_message(message)
@@ -108,7 +108,7 @@ def routes(core: GatewayCore) -> list[Route]:
         if file is None:
             raise Problem(404, "CMN-102", "Resource for parameter [attachmentId] is not found")
         if socket_of(request) is not None:
-            # RingCentral's SDK documents that binary downloads are not possible here; the wording is ours.
+            # RingCentral's SDK documents that binary downloads do not work over a WebSocket; the wording is ours.
             raise Problem(415, "CMN-115", "Binary content is not available over a WebSocket")
         return Response(file.content, media_type=file.content_type)
 
@@ -125,7 +125,7 @@ def routes(core: GatewayCore) -> list[Route]:
 
 
 def _pager(core: GatewayCore, sender: ExtensionRecord, recipients: list[ExtensionRecord], text: str) -> Message:
-    """Put a copy into every store concerned, one per extension, and tell each owner."""
+    """Store one copy per extension involved, and notify each owner."""
     facts = {
         "from": {"extensionNumber": sender.number, "extensionId": sender.id, "name": sender.name},
         "to": [{"extensionNumber": one.number, "extensionId": one.id, "name": one.name} for one in recipients],
@@ -147,7 +147,7 @@ def _inbound(message: Message) -> Callable[[EventFilter, str], dict[str, Any]]:
 
 
 def _announce(core: GatewayCore, message: Message, *more_directions: str, is_new: bool = True) -> None:
-    """Tell the owner of a message that it came, or that it was changed or deleted (RingCentral names no id then)."""
+    """Notify the owner of a new message, or of a changed or deleted one (for which RingCentral sends no id)."""
     kind = message.facts["type"]
     counts = {"newCount": 1, "updatedCount": 0, "newMessageIds": [message.id]}
     change = {"type": kind, **(counts if is_new else {"newCount": 0, "updatedCount": 1})}
@@ -162,7 +162,7 @@ def _announce(core: GatewayCore, message: Message, *more_directions: str, is_new
 
 
 def _people(core: GatewayCore, to: object) -> list[ExtensionRecord]:
-    """Return the extensions that `[{extensionId | extensionNumber}, ...]` names."""
+    """Return the extensions named by `[{extensionId | extensionNumber}, ...]`."""
     found: list[ExtensionRecord] = []
     for item in as_array(to) or ():
         one = as_object(item) or {}
@@ -177,7 +177,7 @@ def _people(core: GatewayCore, to: object) -> list[ExtensionRecord]:
 
 
 def _fax_parts(parts: Iterable[Part]) -> tuple[dict[str, Any], list[Part]]:
-    """Split a fax into what is asked and its documents: the request is a JSON part, or one form field per member."""
+    """Split a fax into the request, which is a JSON part or one form field per member, and the documents."""
     wanted: dict[str, Any] = {}
     files: list[Part] = []
     for part in parts:
@@ -218,7 +218,7 @@ def _message(core: GatewayCore, owner: ExtensionRecord, message_id: str) -> Mess
 
 
 def _batch(core: GatewayCore, owner: ExtensionRecord, ids: list[str], server: str) -> Response:
-    """Answer several ids at once: 207, a part with all the statuses, then one part per id."""
+    """Return the answer for several ids: 207, one part with all statuses, then one part per id."""
     statuses: list[dict[str, Any]] = []
     bodies: list[dict[str, Any]] = []
     for one in ids:
@@ -243,5 +243,5 @@ def _number(request: Request, name: str, default: int) -> int:
 
 
 def _decimal(text: str) -> int | None:
-    """Read a whole number of a sensible length."""
+    """Parse a whole number of reasonable length."""
     return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None

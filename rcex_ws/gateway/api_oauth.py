@@ -1,6 +1,6 @@
 """The OAuth endpoints: token (JWT, refresh, code with PKCE, password), authorize, revoke, wstoken.
 
-Routes of the REST application; the rules behind them are in `oauth.py`.
+Routes of the REST application; the rules are in `oauth.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["routes"]
 
 _LONGEST_FORM = 2**16
 _NO_TARGETS = ("", "javascript", "data", "vbscript", "file")
-"""Schemes that a browser would run or read itself."""
+"""Schemes that a browser would execute or open itself."""
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -33,9 +33,9 @@ def routes(core: GatewayCore, ws_uri: Callable[[str], str], on_login_ended: Call
     """Return the routes.
 
     Args:
-        core: The rules and the state.
-        ws_uri: Gives the address of the WebSocket, by the address of the REST API that the client has used.
-        on_login_ended: Called when logins may have ended, or have been renewed, for the sake of their WebSockets.
+        core: the rules and the state.
+        ws_uri: returns the address of the WebSocket for the REST address that the client has used.
+        on_login_ended: called when logins may have ended or been renewed, so that their WebSockets can be rechecked.
     """
 
     async def token(request: Request) -> Response:
@@ -92,10 +92,10 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def _target(redirect_uri: str) -> SplitResult:
-    """Return where a code may be sent to: a web address, or one of an app's own scheme.
+    """Return the parsed redirect URI: a web address, or one with an app's own scheme.
 
     Raises:
-        Problem: 400 OAU-109 for anything else; it must not reach a browser.
+        Problem: 400 OAU-109 for anything else, which must not reach a browser.
     """
     try:
         target = urlsplit(redirect_uri)
@@ -108,14 +108,14 @@ def _target(redirect_uri: str) -> SplitResult:
 
 
 def _check_client(core: GatewayCore, request: Request, form: dict[str, str]) -> None:
-    """Check the application: HTTP Basic, or `client_id` (and perhaps `client_secret`) in the body."""
+    """Authenticate the application: by HTTP Basic, or `client_id` (and optionally `client_secret`) in the body."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         core.oauth.check_client(form.get("client_id"), form.get("client_secret"))
         return
     try:
         client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except ValueError as error:  # no base64, no UTF-8, not even ASCII
+    except ValueError as error:  # not base64, not UTF-8, not even ASCII
         raise Problem(401, "OAU-153", "Malformed Basic authorization", oauth_error="invalid_client") from error
     core.oauth.check_client(client_id, secret)
 
@@ -150,6 +150,6 @@ def _token_pair(core: GatewayCore, login: OAuthSession) -> dict[str, Any]:
 
 
 def _seconds(left: float) -> float:
-    """Write a life in whole seconds as RingCentral does, unless it was scaled down for a test."""
+    """Return a lifetime in whole seconds, as RingCentral does, unless it is scaled down for a test."""
     left = max(0.0, round(left, 3))
     return math.ceil(left) if left >= 60 else left

@@ -1,6 +1,6 @@
-"""Extension info, presence, and the two endpoints that tell the API's versions and health.
+"""Extension info, presence, and the endpoints for the API's versions and status.
 
-Routes of the REST application. A changed presence causes the notification that RingCentral would send.
+Routes of the REST application. A changed presence triggers the notification that RingCentral would send.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _SETTABLE: dict[str, set[str] | set[bool]] = {
     "ringOnMonitoredCall": {True, False},
     "pickUpCallsOnHold": {True, False},
 }
-"""What PUT may change, and to what; `message` besides, to any text (RingCentral's API reference)."""
+"""The members that PUT may change, with their values; also `message`, to any text (RingCentral's API reference)."""
 _LONGEST_MESSAGE = 1000
 
 
 def extension_of(core: GatewayCore, request: Request) -> ExtensionRecord:
-    """Return the extension that a path names; `~` is the caller's.
+    """Return the extension named in the path; `~` means the caller's.
 
     Raises:
         Problem: 404 CMN-102 for another account or an unknown extension.
@@ -58,10 +58,10 @@ def extension_of(core: GatewayCore, request: Request) -> ExtensionRecord:
 
 
 def own_extension_of(core: GatewayCore, request: Request) -> ExtensionRecord:
-    """Return the extension that a path names, which must be the caller's: nobody here is an administrator.
+    """Return the extension named in the path, which must be the caller's: there are no administrators here.
 
     Raises:
-        Problem: 404 CMN-102 as `extension_of`, 403 CMN-404 for that of somebody else.
+        Problem: 404 CMN-102 as in `extension_of`, 403 CMN-404 for the extension of another user.
     """
     found = extension_of(core, request)
     if found is not login_of(request).owner:
@@ -130,7 +130,7 @@ def _version(request: Request) -> dict[str, Any]:
 
 
 def _may_be(name: str, value: object) -> bool:
-    """Tell whether a member of a presence can have this value."""
+    """Return whether a member of a presence may have this value."""
     if name == "message":
         return isinstance(value, str) and len(value) <= _LONGEST_MESSAGE
     return isinstance(value, str | bool) and value in _SETTABLE.get(name, set())

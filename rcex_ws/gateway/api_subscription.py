@@ -1,6 +1,6 @@
 """The subscription endpoints, over HTTP and over a WebSocket.
 
-Routes of the REST application; the rules behind them are in `subscriptions.py` and `sessions.py`.
+Routes of the REST application; the rules are in `subscriptions.py` and `sessions.py`.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def routes(core: GatewayCore) -> list[Route]:
         return subscriptions.get(login_of(request).owner, request.path_params["subscription_id"])
 
     def body_of(request: Request, one: ServerSubscription) -> dict[str, Any]:
-        """Over a WebSocket its URI is the path alone (recorded), over HTTP it is absolute."""
+        """Return a subscription; its URI is a path over a WebSocket (as recorded), and absolute over HTTP."""
         return subscriptions.body(one, "" if socket_of(request) else server_of(request))
 
     def bind(socket: CallSocket, one: ServerSubscription, kind: str) -> Response:
-        """Let a subscription be served by this WebSocket from now on."""
+        """Send the notifications of a subscription to this WebSocket from now on."""
         core.sessions.bind(socket.session, one)
         filters = [item.text for item in one.filters]
         core.journal.add(kind, connection=socket.id, subscription=one.id, filters=filters)
@@ -45,7 +45,7 @@ def routes(core: GatewayCore) -> list[Route]:
         body = await json_body(request)
         mode = as_object(body.get("deliveryMode")) or {}
         if socket is None or mode.get("transportType") != "WebSocket":
-            # Over HTTP RingCentral offers webhooks only, which nothing here would receive.
+            # Over HTTP RingCentral offers only webhooks, which this gateway does not send.
             raise Problem(400, "CMN-101", "Parameter [deliveryMode.transportType] value is invalid")
         one = subscriptions.create(login_of(request).owner, body.get("eventFilters"), socket.session.subscription_id)
         return bind(socket, one, "subscribe")
@@ -79,5 +79,5 @@ def routes(core: GatewayCore) -> list[Route]:
         Route(one_path, read, methods=["GET"]),
         Route(one_path, change, methods=["PUT"]),
         Route(one_path, delete, methods=["DELETE"]),
-        Route(f"{one_path}/renew", read, methods=["POST"]),  # one on a WebSocket lives as long as that anyway
+        Route(f"{one_path}/renew", read, methods=["POST"]),  # a subscription lives as long as its WebSocket anyway
     ]

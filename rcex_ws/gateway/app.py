@@ -1,7 +1,7 @@
-"""One gateway without its sockets: the REST application, the WebSocket handler, and the faults that strike at once.
+"""One gateway without sockets: the REST application, the WebSocket handler, and the faults that act immediately.
 
-`server.py` puts it on TCP ports; `rcex_ws.testing` puts it on memory streams in virtual time. Everything here runs in
-one event loop; the thread-safe face for users is `server.Gateway`.
+`server.py` runs it on TCP ports; `rcex_ws.testing` runs it on memory streams in virtual time. Everything here runs in
+one event loop; the thread-safe interface for users is `server.Gateway`.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from rcex_ws.websocket.server_peer import ServerPeer
 
 __all__ = ["PEER_OPTIONS", "GatewayApp"]
 
-# A frozen connection keeps all it is sent, as a half-open one would seem to; RingCentral's own limits are not known.
+# A frozen connection buffers all it is sent, so that it looks half-open; RingCentral's own limits are not known.
 PEER_OPTIONS = PeerOptions(max_size=2**24, max_buffer=2**26, compress=False)
 
 _CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1012), *range(3000, 5000)})
-"""What a close frame can bear (RFC 6455, section 7.4)."""
+"""The codes allowed in a close frame (RFC 6455, section 7.4)."""
 _LONGEST_REASON = 123
 
 
 class GatewayApp:
-    """Hold one gateway. Make it inside the event loop that runs it.
+    """A gateway without sockets; to be created inside the event loop that runs it.
 
     Args:
-        options: Its knobs.
+        options: the options, all defaults if None.
 
     Attributes:
-        app: The ASGI application; it raises `ConnectionResetError` for a connection that is to be cut by RST.
-        core: The rules and the state.
-        ws_uri: The address that wstoken answers give out.
-        open_ws_port: The port of the WebSocket where it listens on all addresses of the machine: then clients are told
-            the one by which they have come.
+        app: the ASGI application; it raises `ConnectionResetError` to have the connection reset.
+        core: the rules and the state.
+        ws_uri: the WebSocket address in wstoken answers.
+        open_ws_port: the port of the WebSocket if it listens on all addresses of the machine; wstoken answers then
+            use the host name by which the client reached the REST API.
     """
 
     @checked
@@ -65,7 +65,7 @@ class GatewayApp:
         self.app = Front(api.build(routes), self.core)
 
     async def serve(self, peer: ServerPeer) -> None:
-        """Serve one WebSocket from its request to its end; a handler for `rcex_ws.websocket.listen.serve`."""
+        """Serve one WebSocket from its upgrade request to its end; a handler for `rcex_ws.websocket.listen.serve`."""
         connection = GatewayConnection(next(self._numbers), peer, self.core, self.app.answer)
         self._connections[connection.id] = connection
         try:
@@ -73,15 +73,15 @@ class GatewayApp:
         finally:
             del self._connections[connection.id]
 
-    # Faults. The names are those of `Gateway` and of `POST /_gateway/<name>`. Wrong arguments are a `ValueError`, those
-    # of a wrong type, too.
+    # Faults. The names are those of `Gateway` and of `POST /_gateway/<name>`. Wrong arguments raise `ValueError`, even
+    # those of a wrong type.
 
     @checked
     def cut(self, code: CloseCode | None = None, reason: str = "") -> int:
-        """Cut every WebSocket: by RST, or with a close frame when there is a code; return how many.
+        """Cut every WebSocket, by a RST or, with a code, by a close frame; return how many.
 
         Raises:
-            ConfigurationError: If no close frame can bear the code or the reason.
+            ConfigurationError: the code or the reason does not fit a close frame.
         """
         if code is not None and code not in _CLOSE_CODES:
             raise ConfigurationError(
@@ -103,7 +103,7 @@ class GatewayApp:
         return len(live)
 
     def freeze(self) -> int:
-        """Make every open WebSocket half-open: nothing is read or written; new ones work. Return how many."""
+        """Make every open WebSocket half-open: nothing is read or written; new ones work; return how many."""
         live = self._live()
         for connection in live:
             connection.freeze()
@@ -111,7 +111,7 @@ class GatewayApp:
         return len(live)
 
     def thaw(self) -> None:
-        """End every freeze; what was held back is written."""
+        """Unfreeze every WebSocket, and write what was held back."""
         for connection in self._connections.values():
             connection.thaw()
         self.core.journal.add("thaw")
@@ -127,19 +127,19 @@ class GatewayApp:
         error_code: str | None = None,
         message: str | None = None,
     ) -> None:
-        """Refuse what comes next at a place.
+        """Refuse the next requests of one kind.
 
         Args:
             where: "upgrade", "details" (101, but no ConnectionDetails), "wstoken", "token", "subscription", or any
                 "METHOD /path", with `*` for any text.
-            status: The HTTP status of the refusal, "hang" for no answer at all, "rst" to cut the connection.
-            retry_after: Seconds for a Retry-After header.
-            times: How often; None until `clear_faults`.
+            status: the HTTP status of the refusal, "hang" for no answer at all, "rst" to reset the connection.
+            retry_after: seconds for a Retry-After header.
+            times: how often; None until `clear_faults`.
             error_code: RingCentral's error code in the body.
-            message: The text in the body.
+            message: the text in the body.
 
         Raises:
-            ConfigurationError: If nothing ever happens at such a place, or an argument cannot be.
+            ConfigurationError: `where` can never match, or an argument is invalid.
         """
         self.core.faults.add(
             RefusalFault(
@@ -149,7 +149,7 @@ class GatewayApp:
 
     @checked
     def fail_recovery(self, code: str = "WSG-1003", times: Count | None = 1) -> None:
-        """Answer the next recoveries with recoveryState Failed; "WSG-400" gives the Error frame of a bad wsc."""
+        """Answer the next recoveries with recoveryState Failed; "WSG-400" sends the Error frame for a malformed wsc."""
         self.core.faults.add(RecoveryFault(where="recovery", times=times, code=code))
 
     @checked
@@ -163,18 +163,18 @@ class GatewayApp:
         notify: dict[str, Any] | None = None,
         times: Count | None = 1,
     ) -> None:
-        """Let the next requests at a place be carried out, but spoil their answers.
+        """Process the next requests of one kind, but tamper with their answers.
 
         Args:
-            where: As for `refuse`; "details" can be delayed.
-            drop: Never send the answer.
-            strip: Send it without its "headers" or without its "body".
-            delay: Seconds to wait before it.
-            notify: `{"event": ..., "body": ...}`, a notification written before the answer; a `filter` as for `notify`.
-            times: How often; None until `clear_faults`.
+            where: as for `refuse`; "details" can be delayed.
+            drop: never send the answer.
+            strip: send it without its "headers" or without its "body".
+            delay: seconds to wait before sending it.
+            notify: `{"event": ..., "body": ...}`, a notification sent before the answer; a `filter` as for `notify`.
+            times: how often; None until `clear_faults`.
 
         Raises:
-            ConfigurationError: If nothing is ever answered at such a place, or `notify` lacks a member.
+            ConfigurationError: `where` can never match, or `notify` lacks a member.
         """
         if where == "details" and (drop or strip or notify):
             raise ConfigurationError('where="details" takes a delay only; `refuse` can keep ConnectionDetails back')
@@ -185,19 +185,19 @@ class GatewayApp:
         self.core.faults.add(AnswerFault(where=where, times=times, drop=drop, strip=strip, delay=delay, notify=notify))
 
     def clear_faults(self) -> None:
-        """Forget every fault that was ordered and has not struck yet."""
+        """Cancel every fault that is still pending."""
         self.core.faults.clear()
 
     @checked
     def send_raw(self, data: str | bytes | Sequence[str | bytes], *, binary: bool = False) -> int:
-        """Send messages of any content to every WebSocket, several of them in one write; return to how many.
+        """Send arbitrary messages to every WebSocket, in one write each; return to how many.
 
         Args:
-            data: One message or several; `str` goes as text, `bytes` as binary.
-            binary: Send `str` as binary too.
+            data: one message or several; `str` is sent as text, `bytes` as binary.
+            binary: send `str` as binary too.
 
         Raises:
-            ValueError: If it is neither text nor bytes.
+            ValueError: a message is neither text nor bytes.
         """
         frames = [data] if isinstance(data, str | bytes) else data
         if not isinstance(frames, Sequence) or not all(isinstance(frame, str | bytes) for frame in frames):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -209,29 +209,29 @@ class GatewayApp:
 
     @checked
     def notify(self, event: EventFilter, body: dict[str, Any], filter: EventFilter | None = None) -> list[str]:
-        """Send a notification to every session whose filters match; return their uuids.
+        """Send a notification to every session whose filters match; return the uuids of the notifications.
 
-        When there is none, the log says so, and which filters there are.
+        If none matches, the log records that, with the filters that exist.
 
         Args:
-            event: Path and query of the event; `~` stands for the first user.
-            body: The inner body.
-            filter: The filter that gets it, where RingCentral names an event otherwise than the filter that asked for
-                it: with a query, for a whole account. The notification names the event, then. Without it the event
-                finds its filters by itself, and the notification names the filter, as it mostly does at RingCentral.
+            event: path and query of the event; `~` stands for the first user.
+            body: the inner body.
+            filter: the filter to deliver it to, for events whose name at RingCentral differs from the filter (filters
+                with a query, or for a whole account); the `event` member is then the event itself. Without it the
+                event is matched against all filters, and `event` is the matching filter, as mostly at RingCentral.
         """
         return self.core.publish_on_command(event, body, filter)
 
     def log(self) -> list[dict[str, Any]]:
-        """Return what happened, oldest first."""
+        """Return the entries of the log, oldest first."""
         return self.core.journal.entries()
 
     def clear_log(self) -> None:
-        """Forget what happened."""
+        """Clear the log."""
         self.core.journal.clear()
 
     def _controls(self) -> list[Callable[..., Any]]:
-        """What `POST /_gateway/<name>` offers."""
+        """Return the methods that `POST /_gateway/<name>` offers."""
         return [
             self.cut,
             self.error,
@@ -254,12 +254,12 @@ class GatewayApp:
             connection.recheck_login()
 
     def _ws_uri_for(self, server: str) -> str:
-        """Give the address of the WebSocket to a client that came to the REST API by this one."""
+        """Return the address of the WebSocket for a client that has used this address of the REST API."""
         if self.open_ws_port is None:
             return self.ws_uri
         return f"ws://{host_name(server.partition('://')[2])}:{self.open_ws_port}{WS_PATH}"
 
 
 def _is_notification(event: object, body: object, filter: object = None) -> bool:
-    """Tell whether these can be sent."""
+    """Return whether these arguments of `notify` have the right types."""
     return isinstance(event, str) and isinstance(body, dict) and (filter is None or isinstance(filter, str))

@@ -1,6 +1,6 @@
-"""One request and its answer, whichever way they travel: over HTTP or in frames over a WebSocket.
+"""One REST call and its answer, whether over HTTP or in frames over a WebSocket.
 
-Built by `front.py` (HTTP) and `websocket.py` (frames), answered by `front.py`, read by the REST handlers.
+Made by `front.py` (HTTP) and `websocket.py` (frames), answered by `front.py`, read by the REST handlers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LONGEST_JSON = 2**24
 
 
 class CallSocket(Protocol):
-    """The WebSocket that a request came over, as far as answering it needs."""
+    """The WebSocket that a call came over, as far as the handlers need it."""
 
     @property
     def id(self) -> int:
@@ -49,16 +49,16 @@ class CallSocket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RestCall:
-    """Hold one request.
+    """A request to the REST application.
 
     Args:
-        method: In capitals.
-        path: Percent-decoded, without a trailing slash and without query.
-        query: The encoded query.
-        headers: Names in lower case.
-        body: The raw body, empty for none.
-        server: The address by which the client came, empty when that is not known.
-        socket: The WebSocket it came over, None over HTTP.
+        method: the HTTP method in capitals.
+        path: the path, percent-decoded, without a trailing slash and without the query.
+        query: the encoded query.
+        headers: the headers, names in lower case.
+        body: the raw body, empty for none.
+        server: the base URL that the client has used, empty if unknown.
+        socket: the WebSocket it came over, None over HTTP.
     """
 
     method: str
@@ -71,19 +71,19 @@ class RestCall:
 
     @property
     def via(self) -> str:
-        """The way it came: "websocket" or "https" (named like the client's way, although it is plain HTTP here)."""
+        """The transport: "websocket" or "https" (the client's name for it, although it is plain HTTP here)."""
         return "https" if self.socket is None else "websocket"
 
     @classmethod
     def from_frame(cls, meta: Mapping[str, Any], body: Sequence[Any], socket: CallSocket) -> RestCall:
-        """Read a ClientRequest.
+        """Return the call in a ClientRequest frame.
 
         Args:
-            meta: The first element of the frame.
-            body: The second element, if there is one.
-            socket: The WebSocket it came over.
+            meta: the first element of the frame.
+            body: the elements after it, at most one of which is read.
+            socket: the WebSocket it came over.
         """
-        # Not urlsplit: a path of a client may be anything, and that one takes "//[" for a broken host name.
+        # Not urlsplit: a client may send any path, and urlsplit rejects "//[" as a broken host name.
         path, _, own_query = str(meta.get("path", "")).partition("?")
         query = "&".join(filter(None, (own_query, urlencode(as_object(meta.get("query")) or {}, doseq=True))))
         headers = {name.lower(): str(value) for name, value in (as_object(meta.get("headers")) or {}).items()}
@@ -103,7 +103,7 @@ class RestCall:
 
 @dataclass(frozen=True, slots=True)
 class RestAnswer:
-    """Hold one answer: status, headers in lower case, raw body."""
+    """An answer of the REST application: status, headers in lower case, raw body."""
 
     status: int
     headers: dict[str, str]
@@ -111,7 +111,7 @@ class RestAnswer:
 
 
 def error_answer(problem: Problem) -> RestAnswer:
-    """Return the answer that tells a problem."""
+    """Return the answer for a problem."""
     headers = {name.lower(): value for name, value in problem.headers().items()}
     return RestAnswer(
         problem.status, {"content-type": "application/json"} | headers, json.dumps(problem.body()).encode()
@@ -120,7 +120,7 @@ def error_answer(problem: Problem) -> RestAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Tell who calls: the login, the WebSocket if the call came over one, and by which address of the server."""
+    """Who made a call: the login, the WebSocket if it came over one, and the base URL that the client has used."""
 
     login: OAuthSession | None
     socket: CallSocket | None
@@ -135,7 +135,7 @@ def _caller_of(request: Request) -> Caller:
 
 
 def login_of(request: Request) -> OAuthSession:
-    """Return the login of a request; the front lets none without one reach a handler that asks."""
+    """Return the login of a request; `Front` lets no request without one reach a handler that needs it."""
     login = _caller_of(request).login
     if login is None:
         raise Problem(401, "OAU-213", "Token not found or expired")
@@ -148,15 +148,15 @@ def socket_of(request: Request) -> CallSocket | None:
 
 
 def server_of(request: Request) -> str:
-    """Return the address by which the client came, for the URIs in the answer."""
+    """Return the base URL that the client has used, for the URIs in the answer."""
     return _caller_of(request).server
 
 
 async def json_body(request: Request) -> dict[str, Any]:
-    """Return the JSON object in the body, empty for no body.
+    """Return the JSON object in the body, empty if there is no body.
 
     Raises:
-        Problem: 400 CMN-100 when it is something else, 413 when it is larger than a frame can be.
+        Problem: 400 CMN-100 if it is not a JSON object, 413 if it is larger than a frame can be.
     """
     content = await request.body()
     if not content:

@@ -1,7 +1,7 @@
-"""One clock for the whole gateway, injected, so that the same rules run in real and in virtual time.
+"""The one clock of a gateway, injected so that the same rules run in real and in virtual time.
 
-Used by every part that keeps a deadline or writes a date. Intervals are measured on the monotonic side; the dates in
-bodies follow it, so they too pass quickly under trio's MockClock.
+Used by every part that keeps a deadline or writes a date. Intervals are measured in monotonic time; the dates in bodies
+are derived from it, so they too advance under trio's MockClock.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ __all__ = ["Clock", "iso"]
 
 
 class Clock:
-    """Tell monotonic and wall time from one source.
+    """Monotonic and wall time from one source.
 
     Args:
-        now: A monotonic time in seconds, such as `anyio.current_time`.
+        now: returns monotonic seconds, such as `anyio.current_time`.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -25,10 +25,10 @@ class Clock:
         self._started_wall = datetime.now(UTC)
 
     def wall(self) -> datetime:
-        """Return the aware UTC time that belongs to `now()`."""
+        """Return the aware UTC time that corresponds to `now()`."""
         return self._started_wall + timedelta(seconds=self.now() - self._started)
 
 
 def iso(moment: datetime) -> str:
-    """Write a time as RingCentral does in bodies: milliseconds and `Z`."""
+    """Format a time as RingCentral does in bodies: with milliseconds and `Z`."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

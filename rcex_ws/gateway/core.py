@@ -1,7 +1,7 @@
-"""The rules of the gateway in one object, with an injected clock and without any I/O.
+"""The rules and the state of the gateway in one object, with an injected clock and without I/O.
 
-`app.py` builds one per gateway; REST handlers and WebSocket connections share it. It owns the parts and does the one
-thing that needs several of them: to publish an event to every session whose filters match.
+`app.py` makes one per gateway; REST handlers and WebSocket connections share it. It owns the parts and does what needs
+several of them: publishing an event to every session whose filters match.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ __all__ = ["Body", "GatewayCore"]
 _logger = logging.getLogger(__name__)
 
 Body = Mapping[str, Any] | Callable[[EventFilter, str], Mapping[str, Any]]
-"""A notification's inner body, or how to make it for the filter that gets it, with URIs at this server."""
+"""The inner body of a notification, or a function from the matching filter and the server's base URL to that body."""
 
 UNKNOWN_SERVER = "http://gateway.invalid"
 
 
 class GatewayCore:
-    """Hold the state of one gateway.
+    """The state of one gateway.
 
     Args:
-        options: Its knobs.
-        now: A monotonic time in seconds.
+        options: the options.
+        now: returns monotonic seconds.
 
     Attributes:
-        server: The address of the REST API, for the URIs in answers where the client does not tell by which it came.
+        server: the base URL of the REST API, for URIs in answers when the one that the client has used is unknown.
     """
 
     def __init__(self, options: GatewayOptions, now: Callable[[], float]) -> None:
@@ -59,14 +59,14 @@ class GatewayCore:
     def publish(
         self, event: str, body: Body, owner: ExtensionRecord | None = None, *, wanted: str | None = None
     ) -> list[str]:
-        """Send a notification to every session whose filters match; a lost session gets it in its buffer.
+        """Send a notification to every session whose filters match; buffer it for a lost session.
 
         Args:
-            event: Path and query of the event; `~` stands for `owner`.
-            body: The inner body.
-            owner: Whose event it is, the first extension unless told.
-            wanted: The filter that gets it, where the event does not tell; the notification then names the event as it
-                is, otherwise the filter.
+            event: path and query of the event; `~` stands for `owner`.
+            body: the inner body.
+            owner: the extension that the event belongs to, by default the first.
+            wanted: the filter to deliver it to instead of those that match the event; the `event` member of the
+                notification is then the event itself, otherwise the filter.
 
         Returns:
             The uuids of the notifications, one per matching subscription.
@@ -88,7 +88,7 @@ class GatewayCore:
         return uuids
 
     def publish_on_command(self, event: str, body: Mapping[str, Any], wanted: str | None = None) -> list[str]:
-        """Publish what somebody asked for, who has to know when it goes to nobody; see `publish`."""
+        """Publish what a test asked for, and report it if no filter matches; see `publish`."""
         uuids = self.publish(event, body, wanted=wanted)
         if not uuids:
             looked_for = resolve(wanted or event, ACCOUNT_ID, self.store.extensions[0].id).text
@@ -130,5 +130,5 @@ class GatewayCore:
                 self.note(pushed_out, "dropped")
 
     def note(self, frame: ServerFrame, state: str, **facts: Any) -> None:
-        """Record what became of a notification: "sent", "buffered" or "dropped"."""
+        """Log the state of a notification: "sent", "buffered" or "dropped"."""
         self.journal.add("notification", uuid=frame.body["uuid"], event=frame.body["event"], state=state, **facts)

@@ -1,7 +1,7 @@
-"""The faults ordered in advance: refusals, failed recoveries, dropped or delayed answers. Pure bookkeeping.
+"""Faults scheduled in advance: refusals, failed recoveries, dropped or delayed answers. Pure bookkeeping.
 
-Orders come from `Gateway` and `/_gateway/...`; the REST application and the WebSocket take them when their
-moment comes. Faults that strike at once (cut, freeze, error, raw frames) need no bookkeeping and live in `app.py`.
+Scheduled through `Gateway` and `/_gateway/...`; taken by the REST application and the WebSockets when a request
+matches. Faults that act immediately (cut, freeze, error, raw frames) need no bookkeeping and live in `app.py`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _SHORT_NAMES = {
     "wstoken": "POST /restapi/oauth/wstoken",
     "subscription": "* /restapi/v1.0/subscription*",
 }
-"""Short names of the requests that are refused most often."""
+"""Short names for the requests that are refused most often."""
 
 _REQUEST = re.compile(r"(\*|[A-Z]+) (\*|/|/[^?\s]*[^?\s/])")
-"""A method and a path without query and trailing slash, as `Front` names the place of a request."""
+"""A method and a path without query and trailing slash, as `Front` names a request."""
 
 _TEXTS = {
     401: ("OAU-213", "Token not found"),
@@ -38,7 +38,7 @@ _TEXTS = {
 @dataclass(slots=True, kw_only=True)
 class _OrderedFault:
     STEPS: ClassVar[tuple[str, ...]]
-    """The places besides those of requests at which such a fault can strike."""
+    """The places, besides requests, where such a fault can act."""
 
     where: str
     times: int | None
@@ -56,7 +56,7 @@ class _OrderedFault:
 
 @dataclass(slots=True, kw_only=True)
 class RefusalFault(_OrderedFault):
-    """Refuse what matches `where`, `times` times (None: until cleared)."""
+    """Refuse what matches `where`, `times` times (None means until cleared)."""
 
     STEPS = ("upgrade", "details")
 
@@ -66,7 +66,7 @@ class RefusalFault(_OrderedFault):
     message: str | None
 
     def problem(self) -> Problem:
-        """Return the error to answer with, for a refusal that answers."""
+        """Return the error to answer with, for a refusal by an HTTP status."""
         if not isinstance(self.status, int):
             raise TypeError(f"a refusal by {self.status} has no answer")
         code, message = _TEXTS.get(self.status, ("CMN-000", "Refused on command"))
@@ -75,7 +75,7 @@ class RefusalFault(_OrderedFault):
 
 @dataclass(slots=True, kw_only=True)
 class AnswerFault(_OrderedFault):
-    """Drop, delay or strip an answer, or write a notification before it."""
+    """Drop, delay or strip an answer, or send a notification before it."""
 
     STEPS = ("details",)
 
@@ -98,7 +98,7 @@ _F = TypeVar("_F", bound=_OrderedFault)
 
 
 class Faults:
-    """Hold what was ordered until it is used up."""
+    """The pending faults."""
 
     def __init__(self) -> None:
         self._faults: list[_OrderedFault] = []
@@ -111,11 +111,11 @@ class Faults:
         """Use up one fault of a kind for a place, the oldest first.
 
         Args:
-            kind: The class of fault.
+            kind: the class of fault.
             place: "upgrade", "details", "recovery", or the method and path of a request.
 
         Returns:
-            The fault, or None when nothing was ordered for this place.
+            The fault, or None if there is none for this place.
         """
         for fault in self._faults:
             if isinstance(fault, kind) and fnmatchcase(place, fault.where):
@@ -127,5 +127,5 @@ class Faults:
         return None
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Cancel all faults."""
         self._faults.clear()

@@ -1,7 +1,7 @@
-"""Event filters: resolving `~`, and which filter of a subscription takes an event. Pure functions.
+"""Event filters: resolving `~`, and choosing the filter of a subscription that matches an event. Pure functions.
 
 Used by `subscriptions.py` and, for each event, by `core.py`. RingCentral matches by parsed path and by a subset of the
-query, not by string equality; some parameters only ask for a richer body and take no part in the match.
+query, not by string equality; some parameters only request a richer body and do not affect matching.
 """
 
 from __future__ import annotations
@@ -14,62 +14,62 @@ from urllib.parse import parse_qs, quote, unquote
 __all__ = ["EventFilter", "best_match", "resolve"]
 
 _BODY_PARAMETERS = frozenset({"detailedTelephonyState", "sipData", "withRecordings"})
-"""Parameters that shape the notification instead of selecting it."""
+"""Parameters that affect the body of a notification, not the matching."""
 
 _KNOWN_PATHS = ("/restapi/v1.0/", "/restapi/v2/", "/team-messaging/v1/", "/ai/", "/webinar/", "/rcvideo/")
 
 _OF_ACCOUNT = re.compile(r"(/restapi/v1\.0/account/[^/]+)/(presence|telephony/sessions)")
 _OF_EXTENSION = re.compile(r"(/restapi/v1\.0/account/[^/]+)/extension/[^/]+/(presence|telephony/sessions)")
-"""What a filter can ask for of a whole account; each event of it is named after its extension."""
+"""The data that a filter can select for a whole account; each event is still named after its extension."""
 _OWNER = re.compile(r"/restapi/v1\.0/account/([^/]+)(?:/extension/([^/]+)(?:/([^/]+))?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Hold one event filter, parsed once.
+    """An event filter, or the path and query of an event.
 
     Args:
-        text: The filter with its ids resolved, as answered to the client.
+        text: the filter with its ids resolved, as returned to the client.
     """
 
     text: str
 
     @property
     def path(self) -> str:
-        """The path alone."""
+        """The path without the query."""
         return self.text.partition("?")[0].rstrip("/")
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """The query, each parameter with all its values."""
+        """The query parameters, each with all its values."""
         return parse_qs(self.text.partition("?")[2])
 
     @property
     def is_valid(self) -> bool:
-        """Whether it names something that RingCentral could have events for."""
+        """Whether RingCentral could have events under this path."""
         return self.path.startswith(_KNOWN_PATHS)
 
     @property
     def owner(self) -> tuple[str, str, str]:
-        """The account, the extension and the part of its data that it is about; empty where it says nothing of it."""
+        """The account, the extension and the part of its data in the path; empty where it has none."""
         found = _OWNER.match(self.path)
         return (found[1], found[2] or "", found[3] or "") if found else ("", "", "")
 
     def is_wider(self, event: EventFilter) -> bool:
-        """Tell whether it asks for what an event is, of all extensions of the account."""
+        """Return whether this filter selects events of this kind for all extensions of the account."""
         own = _OF_ACCOUNT.fullmatch(self.path)
         theirs = _OF_EXTENSION.fullmatch(event.path)
         return own is not None and theirs is not None and own.groups() == theirs.groups()
 
     def names(self, event: EventFilter) -> str:
-        """Return what a notification that it gets is named: the filter itself, unless that is wider than the event."""
+        """Return the `event` member of a notification for this filter: its text unless it is wider than the event."""
         if not self.is_wider(event):
             return self.text
         query = self.text.partition("?")[2]
         return f"{event.path}?{query}" if query else event.path
 
     def takes(self, event: EventFilter) -> bool:
-        """Tell whether a notification of this event goes to this filter."""
+        """Return whether this filter matches an event."""
         if self.path != event.path and not self.is_wider(event):
             return False
         offered = event.query
@@ -81,7 +81,7 @@ class EventFilter:
 
 
 def resolve(text: str, account_id: str, extension_id: str) -> EventFilter:
-    """Replace `~`, however it is encoded, by the ids of the user it stands for; drop a trailing slash of the path."""
+    """Replace `~`, even percent-encoded, by the ids of the user, and drop a trailing slash of the path."""
     path, _, query = text.partition("?")
     path = quote(unquote(path.rstrip("/")), safe="/~!$&'()*+,;=:@")
     path = re.sub(r"/account/~(?=/|$)", f"/account/{account_id}", path)
@@ -90,9 +90,9 @@ def resolve(text: str, account_id: str, extension_id: str) -> EventFilter:
 
 
 def best_match(filters: Iterable[EventFilter], event: EventFilter) -> EventFilter | None:
-    """Return the filter that gets the event: the most specific one, for a subscription gets each event once.
+    """Return the most specific filter that matches an event: a subscription gets each event once.
 
-    Plain and detailed presence both subscribed yield only the detailed one (RingCentral's documentation).
+    With filters for both plain and detailed presence only the detailed one is sent (RingCentral's documentation).
     """
     matching = [item for item in filters if item.takes(event)]
     return max(matching, key=lambda item: len(item.query), default=None)

@@ -1,6 +1,6 @@
-"""The text of frames: `[meta]`, `[meta, body]`, and the odd frame of a multipart answer. Pure functions.
+"""Encoding and decoding of frames: `[meta]`, `[meta, body]`, and the special frame of a multipart answer. Pure.
 
-Used by `websocket.py` only.
+Used only by `websocket.py`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["answer_frame", "connection_details", "error_frame", "parse", "text_o
 
 
 def text_of(frame: ServerFrame) -> str:
-    """Write a frame."""
+    """Return the JSON text of a frame."""
     return _dump([frame.meta] if frame.body is None else [frame.meta, frame.body])
 
 
 def connection_details(opening: Opening, options: GatewayOptions, now: datetime) -> ServerFrame:
-    """Return the first frame of every connection."""
+    """Return ConnectionDetails, the first frame of every connection."""
     message_id = str(uuid.uuid1())
     meta = {
         "type": "ConnectionDetails",
@@ -46,21 +46,21 @@ def connection_details(opening: Opening, options: GatewayOptions, now: datetime)
 
 
 def error_frame(code: str, message: str, status: int, message_id: object = None) -> ServerFrame:
-    """Return an Error frame, which is tied to no request unless its message id is given."""
+    """Return an Error frame; it belongs to no request unless the request's message id is passed."""
     number = str(uuid.uuid4()) if message_id is None else message_id
     meta: dict[str, Any] = {"type": "Error", "messageId": number, "status": status, "headers": {}}
     return ServerFrame(meta, {"errorCode": code, "message": message})
 
 
 def answer_frame(meta: dict[str, Any], answer: RestAnswer) -> str:
-    """Write the answer to a ClientRequest.
+    """Return the text of the answer to a ClientRequest.
 
-    A multipart body stands in the frame as it is, so that such a frame is no JSON as a whole (seen in RingCentral's
-    SDKs, which split it at its boundary).
+    A multipart body is embedded verbatim, so the frame as a whole is not JSON (seen in RingCentral's SDKs, which split
+    it at its boundary).
 
     Args:
-        meta: Type, messageId and what else the frame bears.
-        answer: Status, headers and body.
+        meta: type, messageId and other members of the frame's meta.
+        answer: status, headers and body.
     """
     meta = {**meta, "status": answer.status}
     if answer.headers:
@@ -72,10 +72,10 @@ def answer_frame(meta: dict[str, Any], answer: RestAnswer) -> str:
 
 
 def parse(message: bytes) -> tuple[dict[str, Any], list[Any]]:
-    """Split a client frame into its meta and what follows.
+    """Split a client frame into its meta and the elements after it.
 
     Raises:
-        ValueError: If it is not a JSON array that begins with an object.
+        ValueError: the message is not a JSON array that begins with an object.
     """
     frame = as_array(decode(message))
     meta = as_object(frame[0]) if frame else None
@@ -89,5 +89,5 @@ def _dump(value: Any) -> str:
 
 
 def _http_case(name: str) -> str:
-    """Write a header name as the gateway does in frames: `X-Rate-Limit-Window`, not lower-cased."""
+    """Return a header name as RingCentral writes it in frames: `X-Rate-Limit-Window`, not in lower case."""
     return "RCRequestId" if name == "rcrequestid" else "-".join(part.capitalize() for part in name.split("-"))

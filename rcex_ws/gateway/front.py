@@ -1,7 +1,7 @@
-"""The one door to the REST application: the same for a request over HTTP and for one over a WebSocket.
+"""The single entry to the REST application, for requests over HTTP and over a WebSocket.
 
 `http.py` calls it as an ASGI application, `websocket.py` calls `answer`. It does what every request needs before and
-after its handler: ordered faults, the login, the rate gate, the record.
+after its handler: scheduled faults, authentication, rate limits, the log.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ __all__ = ["Front"]
 _logger = logging.getLogger(__name__)
 
 _CONTROL = "/_gateway"
-"""Where the gateway's own paths begin; so does "/" alone. Faults, login, rate gate and record do not concern them."""
+"""Prefix of the gateway's own paths. To them, and to "/", faults, authentication, rate limits and log do not apply."""
 
 _OPEN_PATHS = ("/restapi", "/restapi/v1.0", "/restapi/v1.0/status")
-"""What RingCentral answers without a login, besides /restapi/oauth/token, revoke and authorize."""
+"""Paths that need no login, besides /restapi/oauth/token, revoke and authorize."""
 
 
 class Front:
-    """Answer every request.
+    """The handler of every request.
 
     Args:
-        application: The REST handlers.
-        core: The rules and the state.
+        application: the REST handlers.
+        core: the rules and the state.
     """
 
     def __init__(self, application: ASGIApp, core: GatewayCore) -> None:
@@ -49,7 +49,7 @@ class Front:
         """Answer one HTTP request (ASGI).
 
         Raises:
-            ConnectionResetError: If a fault wants the connection cut instead.
+            ConnectionResetError: a fault requires the connection to be reset instead.
         """
         if scope["type"] != "http" or scope["path"] == "/":
             await self._application(scope, receive, send)
@@ -74,13 +74,13 @@ class Front:
         await _send(answer, send)
 
     async def answer(self, call: RestCall) -> RestAnswer | None:
-        """Answer one request, however it came.
+        """Answer one request, over HTTP or over a WebSocket.
 
         Returns:
-            The answer, or None when a fault keeps it back for ever.
+            The answer, or None if a fault suppresses it.
 
         Raises:
-            ConnectionResetError: If a fault wants the connection cut instead.
+            ConnectionResetError: a fault requires the connection to be reset instead.
         """
         place = f"{call.method} {call.path}"
         refusal = self._core.faults.take(RefusalFault, place)
@@ -99,7 +99,7 @@ class Front:
         return answer if fault is None else await self._spoil(answer, fault)
 
     def _own_names(self) -> set[str]:
-        """Return what the gateway was told that it is called."""
+        """Return the host names of the gateway's own configured addresses."""
         uri = self._core.options.public_ws_uri or ""
         return {origin.host_name(address.partition("://")[2]) for address in (uri, self._core.server)} - {""}
 
@@ -132,7 +132,7 @@ class Front:
     def _log_in(self, call: RestCall) -> OAuthSession | None:
         if call.socket is not None:
             if call.path.startswith("/restapi/oauth/"):
-                # RingCentral's SDK documents that these calls are not possible here; the wording is ours.
+                # RingCentral's SDK documents that these calls do not work over a WebSocket; the wording is ours.
                 raise Problem(403, "CMN-408", "This resource is not available over a WebSocket")
             login = call.socket.session.oauth
             if not login.alive(self._core.clock.now()):
@@ -173,14 +173,14 @@ class Front:
 
         try:
             await self._application(scope, receive, send)
-        except Exception:  # the application has answered 500; a bug in one handler must not end the whole gateway
+        except Exception:  # the application has answered 500; a bug in one handler must not stop the gateway
             _logger.exception("%s %s failed", call.method, call.path)
-        headers.pop("content-length", None)  # what is sent is measured when it is sent
+        headers.pop("content-length", None)  # computed again when the answer is sent
         return RestAnswer(status, headers, b"".join(chunks))
 
     def _note(self, call: RestCall, status: int | str) -> None:
         facts: dict[str, Any] = {} if call.socket is None else {"connection": call.socket.id}
-        if not call.path.startswith("/restapi/oauth/"):  # a token may stand in that query
+        if not call.path.startswith("/restapi/oauth/"):  # that query may contain a token
             facts["query"] = call.query
         self._core.journal.add("request", via=call.via, method=call.method, path=call.path, status=status, **facts)
 

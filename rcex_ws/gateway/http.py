@@ -1,10 +1,10 @@
-"""A small HTTP server for ASGI applications, which can cut a connection by RST and ends at once. On asyncio.
+"""A small HTTP server for ASGI applications that can reset a connection and stops at once. On asyncio.
 
-The REST API runs on it, and that of the fake Slack. Servers for production have no documented way to reset the
-connection of a request, and take their time to stop, which every test would pay. An application that raises
-`ConnectionResetError` gets the reset; one that waits for "http.disconnect" instead of answering hangs.
+Serves the REST API of the gateway and of the fake Slack. Production servers have no documented way to reset the
+connection of a request, and are slow to stop, which would slow down every test. To reset the connection an application
+raises `ConnectionResetError`; to send no answer it waits for "http.disconnect".
 
-One request after the other on a kept-alive connection; bodies are collected, in both directions, up to a bound.
+Requests on a kept-alive connection are served one after the other; bodies are buffered in both directions.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _logger = logging.getLogger(__name__)
 
 _READ_SIZE = 2**16
 _LONGEST_BODY = 50 * 2**20
-"""Bytes; that much RingCentral takes for the documents of a fax."""
+"""Bytes; RingCentral's limit for the documents of a fax."""
 _MOST_PIPELINED = 2**20
-"""Bytes that may come behind a request before it is answered."""
+"""Bytes that may be pipelined after a request before it is answered."""
 _LINGER = 5.0
-"""Seconds in which a client may send what nobody wants, so that it reads the answer instead of a reset."""
+"""Seconds for which the rest of a rejected request is discarded, so that the client reads the answer, not a reset."""
 _BODILESS = (204, 304)  # RFC 9110, section 6.4.1
 
 Scope = MutableMapping[str, Any]
@@ -47,26 +47,26 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 async def serve_http(
     listener: socket.socket, application: Application, *, ssl_context: ssl.SSLContext | None = None
 ) -> None:
-    """Serve until cancelled; the connections that are open then are aborted.
+    """Serve until cancelled, then abort the open connections.
 
     Args:
         listener: a listening socket, see `rcex_ws.websocket.listen.bind`; it stays open.
         application: called for each request (ASGI).
-        ssl_context: for TLS.
+        ssl_context: the server's TLS context, None for plain HTTP.
     """
 
     async def serve_one(sock: socket.socket) -> None:
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else some answers wait 40 ms
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # otherwise some answers are delayed by 40 ms
             client = sock.getpeername()
             reader, writer = await _streams(sock, ssl_context)
         except OSError:
-            return  # no TLS, or the client has left
+            return  # the TLS handshake failed, or the client has disconnected
         try:
             await _HTTPConnection(reader, writer, client, application).serve()
         except (OSError, EOFError):
-            pass  # the ordinary ways for a connection to end
-        except Exception:  # a bug in what serves one client must not end the others
+            pass  # the normal ways for a connection to end
+        except Exception:  # a bug in serving one client must not affect the others
             _logger.exception("serving a connection failed")
         finally:
             writer.transport.abort()
@@ -85,19 +85,19 @@ async def _streams(
 
 
 class _TooLarge(h11.RemoteProtocolError):
-    """Report a body that nobody keeps."""
+    """A request body exceeds the limit."""
 
     def __init__(self) -> None:
         super().__init__("the body is too large", error_status_hint=413)
 
 
 def _content_length(request: h11.Request) -> int:
-    """Return the length of a body that is said before it comes; h11 has checked that it is a number."""
+    """Return the Content-Length of a request, 0 without one; h11 has checked that it is a number."""
     return int(next((value for name, value in request.headers if name == b"content-length"), b"0"))
 
 
 class _HTTPConnection:
-    """Serve one connection."""
+    """One client connection."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: Any, application: Application
@@ -107,10 +107,10 @@ class _HTTPConnection:
         self._client = client
         self._application = application
         self._http = h11.Connection(h11.SERVER)
-        writer.transport.set_write_buffer_limits(0)  # what is drained has left us
+        writer.transport.set_write_buffer_limits(0)  # so that `drain` waits until everything is sent
 
     async def serve(self) -> None:
-        """Answer requests until the client or one of the answers ends it."""
+        """Answer requests until the client or an answer ends the connection."""
         try:
             while await self._answer(*await self._read_request()) and self._http.our_state is h11.DONE:
                 self._http.start_next_cycle()
@@ -119,7 +119,7 @@ class _HTTPConnection:
                 await self._turn_away(exc.error_status_hint)
 
     async def _turn_away(self, status: int) -> None:
-        """Answer what is not read to its end, and wait until the client has heard it."""
+        """Answer a request that was not read completely, and wait until the client has read the answer."""
         await self._write(status, [(b"connection", b"close")], b"")
         if self._writer.can_write_eof():
             self._writer.write_eof()
@@ -129,7 +129,7 @@ class _HTTPConnection:
 
     async def _read_request(self) -> tuple[h11.Request, bytes]:
         request: h11.Request | None = None
-        body = bytearray()  # not a list of pieces: they may be of two bytes each
+        body = bytearray()  # not a list of pieces, which may be two bytes each
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -153,7 +153,7 @@ class _HTTPConnection:
                 raise EOFError
 
     async def _answer(self, request: h11.Request, body: bytes) -> bool:
-        """Let the application answer; tell whether the connection goes on."""
+        """Have the application answer a request; return whether the connection can be reused."""
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         status, headers, parts = 500, list[tuple[bytes, bytes]](), list[bytes]()
 
@@ -161,7 +161,7 @@ class _HTTPConnection:
             if not pending:
                 pipelined = 0
                 while pipelined <= _MOST_PIPELINED and (data := await self._reader.read(_READ_SIZE)):
-                    self._http.receive_data(data)  # the next request, before this one is answered
+                    self._http.receive_data(data)  # a pipelined request
                     pipelined += len(data)
                 pending.append({"type": "http.disconnect"})
             return pending[0] if pending[0]["type"] == "http.disconnect" else pending.pop()
@@ -178,7 +178,7 @@ class _HTTPConnection:
         except ConnectionResetError:
             reset(self._writer.transport)
             return False
-        except Exception:  # a bug in the application must not end the others
+        except Exception:  # a bug in the application must not affect other connections
             _logger.exception("an application failed")
             status, headers, parts = 500, [], [b"Internal Server Error"]
         if pending and pending[0]["type"] == "http.disconnect":
@@ -210,7 +210,7 @@ class _HTTPConnection:
     async def _write(
         self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, bodiless: bool = False
     ) -> None:
-        """Write an answer, in one piece."""
+        """Write an answer in one piece."""
         named = {name.lower() for name, _ in headers}
         fields = list(headers)
         if b"date" not in named:

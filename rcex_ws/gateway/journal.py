@@ -1,7 +1,7 @@
-"""The record of what happened at the gateway, in order, for tests in any language.
+"""The log of everything that happened at the gateway, in order, for tests in any language.
 
-Written by every other part; read through `Gateway.log()` and `GET /_gateway/log`, or watched as it is written. It
-never holds a token or a secret of our making, not even one that a client put where none belongs, and it is bounded.
+Written by every other part; read through `Gateway.log()` and `GET /_gateway/log`, or by a watcher as it is written. It
+never contains a token or secret issued by the gateway, even if a client misplaced one, and its size is bounded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Journal"]
 
 _MOST_ENTRIES = 100_000
 _MOST_CHARACTERS = 2**26
-"""A gateway may run for days in a shell; the oldest entries go first."""
+"""A gateway may run for days in a shell; the oldest entries are dropped first."""
 _MOST_ITEMS = 100
 _LONGEST = 500
 _MOST_SCANNED = 1000
@@ -26,14 +26,14 @@ _NAMED = re.compile(
     r"(?i)(?<![\w-])((?:(?:ws_)?access_|refresh_|id_)?token|client_secret|password|assertion|jwt|code_verifier|code|wsc)"
     r"=[^&\s]+"
 )
-"""A parameter of a query that holds a credential."""
+"""A query parameter that contains a credential."""
 _CREDENTIAL = re.compile(r"[\w-]{40,}(?:\.[\w-]+)*")
-"""What looks like one: longer than a UUID, letters of base64url. Ours have 64 and more, a JWT has dots between."""
+"""What looks like a credential: base64url, longer than a UUID. Ours have 64 letters or more, a JWT also has dots."""
 _LAST_WORD = re.compile(r"[\w.=-]+\Z")
 
 
 class Journal:
-    """Keep entries `{"time": seconds since the start, "kind": ..., ...}`."""
+    """The log; its entries are `{"time": seconds since the start, "kind": ..., ...}`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -54,7 +54,7 @@ class Journal:
             self._watcher(entry)
 
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:
-        """Have a function called with each entry from now on, in the gateway's thread."""
+        """Call a function with each new entry, in the gateway's thread."""
         self._watcher = watcher
 
     def entries(self) -> list[dict[str, Any]]:
@@ -62,21 +62,21 @@ class Journal:
         return [dict(entry) for entry in self._entries]
 
     def clear(self) -> None:
-        """Forget all entries."""
+        """Delete all entries."""
         self._entries.clear()
         self._characters = 0
 
 
 def _size(entry: dict[str, Any]) -> int:
-    """Count the characters of what varies; the rest of an entry is about a hundred."""
+    """Return the approximate characters in an entry: those of its values, and a hundred for the rest."""
     return 100 + sum(len(value) if isinstance(value, str) else len(str(value)) for value in entry.values())
 
 
 def _redacted(value: Any) -> Any:
-    """Return a fact without what looks like a credential, and without what takes too much space."""
+    """Return a value with everything that looks like a credential masked, and truncated if too long."""
     if isinstance(value, str):
         size = len(value)
-        if size > _MOST_SCANNED:  # without the word that was cut: it may be one half of a credential
+        if size > _MOST_SCANNED:  # without the last word, which may be half a credential
             value = _LAST_WORD.sub("", value[:_MOST_SCANNED])
         value = _CREDENTIAL.sub("***", _NAMED.sub(r"\1=***", value))
         return value if size <= _LONGEST else f"{value[:_LONGEST]}... ({size} characters)"

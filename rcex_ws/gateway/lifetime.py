@@ -1,6 +1,6 @@
-"""The deadlines of one WebSocket: idle, absolute age, ping and pong. Pure: `now` is passed in, a verdict comes out.
+"""The deadlines of one WebSocket: idle time, absolute age, ping and pong. Pure: `now` is passed in.
 
-Asked by `websocket.py` each time a deadline may have passed. Only messages count against idleness; protocol pings and
+Used by `websocket.py` each time a deadline may have passed. Only messages reset the idle timer; protocol pings and
 pongs do not (WSG-902, found by users of RingCentral's Python SDK).
 """
 
@@ -14,7 +14,7 @@ __all__ = ["Due", "Lifetime"]
 
 
 class Due(Enum):
-    """What a deadline asks for."""
+    """What is due at a given time."""
 
     NOTHING = auto()
     PING = auto()
@@ -24,11 +24,11 @@ class Due(Enum):
 
 
 class Lifetime:
-    """Keep the deadlines of one connection.
+    """The deadlines of one connection.
 
     Args:
-        options: The intervals.
-        now: When the connection opened.
+        options: the intervals and timeouts.
+        now: the time when the connection opened.
     """
 
     def __init__(self, options: GatewayOptions, now: float) -> None:
@@ -39,20 +39,20 @@ class Lifetime:
         self._idle_at = now + options.idle_timeout
 
     def on_message(self, now: float) -> None:
-        """Note a message in either direction."""
+        """Record a message in either direction."""
         self._idle_at = now + self._options.idle_timeout
 
     def on_pong(self) -> None:
-        """Note that the client answered a ping."""
+        """Record that the client answered a ping."""
         self._pong_by = None
 
     def next_deadline(self) -> float:
-        """Return when to ask again, on the same clock as `now`."""
+        """Return when to call `due` again, on the clock of `now`."""
         waiting = self._ping_at if self._pong_by is None else min(self._ping_at, self._pong_by)
         return min(self._too_old_at, self._idle_at, waiting)
 
     def due(self, now: float) -> Due:
-        """Tell what is due; a due ping counts as sent."""
+        """Return what is due; a ping counts as sent once it is returned."""
         if self._pong_by is not None and now >= self._pong_by:
             return Due.NO_PONG
         if now >= self._too_old_at:

@@ -1,6 +1,6 @@
-"""Rate groups with a sliding window and a penalty that every request in it restarts. Pure: `now` is passed in.
+"""Rate limits by group: a sliding window, and a penalty that each request during it restarts. Pure: `now` is passed in.
 
-Asked by `front.py` before each request. Source: RingCentral's developer guide, "Rate limits".
+Used by `front.py` before each request. Source: RingCentral's developer guide, "Rate limits".
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from rcex_ws.gateway.problem import Problem
 __all__ = ["RateLimits", "Verdict", "group_of"]
 
 _GENEROUS = 10_000
-"""The limit of a group that nobody set: its headers are seen, but it never strikes."""
+"""The default limit of a group: high enough never to apply, but the headers are sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Tell what the rate gate said.
+    """The result of a rate limit check.
 
     Args:
-        group: Name of the rate group.
-        limit: Requests allowed in one window.
-        remaining: Requests left in it.
-        window: Length of the window in seconds.
-        retry_after: Seconds until the penalty ends, None when the request may pass.
+        group: name of the rate group.
+        limit: requests allowed in one window.
+        remaining: requests left in the window.
+        window: length of the window in seconds.
+        retry_after: seconds until the penalty ends, None if the request is allowed.
     """
 
     group: str
@@ -36,16 +36,16 @@ class Verdict:
     retry_after: float | None
 
     def enforce(self) -> None:
-        """Let the request pass, or not.
+        """Do nothing if the request is allowed.
 
         Raises:
-            Problem: 429 CMN-301 with Retry-After.
+            Problem: 429 CMN-301 with Retry-After, if it is not.
         """
         if self.retry_after is not None:
             raise Problem(429, "CMN-301", "Request rate exceeded", retry_after=self.retry_after)
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that every answer bears."""
+        """Return the rate limit headers, which are in every answer."""
         return {
             "X-Rate-Limit-Group": self.group,
             "X-Rate-Limit-Limit": str(self.limit),
@@ -61,11 +61,11 @@ class _Bucket:
 
 
 class RateLimits:
-    """Count the requests per group, user and app.
+    """Counts requests per group and user.
 
     Args:
-        limits: Requests per window by group; a group left out is practically unlimited.
-        window: Length of window and penalty in seconds.
+        limits: requests per window, by group; a group that is missing is practically unlimited.
+        window: length of the window and of the penalty in seconds.
     """
 
     def __init__(self, limits: Mapping[str, int], window: float) -> None:
@@ -74,7 +74,7 @@ class RateLimits:
         self._buckets: defaultdict[tuple[str, str], _Bucket] = defaultdict(_Bucket)
 
     def check(self, group: str, who: str, now: float) -> Verdict:
-        """Count one request of `who` and tell whether it may pass."""
+        """Count one request of `who` and return whether it is allowed."""
         bucket = self._buckets[group, who]
         while bucket.passed and bucket.passed[0] <= now - self._window:
             bucket.passed.popleft()

@@ -1,7 +1,7 @@
-"""Reading multipart bodies (fax uploads): multipart/form-data and multipart/mixed, for RingCentral takes both. Pure.
+"""A parser for multipart bodies (fax uploads): multipart/form-data and multipart/mixed; RingCentral accepts both. Pure.
 
-Used by `api_messages.py`. The standard library's parser reads the heads of the parts only: given a whole body it takes
-a second and a hundred megabytes for a few megabytes of line ends.
+Used by `api_messages.py`. The standard library's parser is used only for the headers of the parts: for a whole body it
+would take a second and a hundred megabytes for a few megabytes of line ends.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _MOST_PARTS = 1000
 _REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?=\r?\n|\Z)")
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RecursionError, MessageError)
-"""What the standard library's parser is known to raise for headers that are none."""
+"""What the standard library's parser is known to raise for malformed headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Hold one part: its form name and file name if it has any, its type, its bytes."""
+    """One part: its form name and file name, None if missing, its content type, its bytes."""
 
     name: str | None
     filename: str | None
@@ -39,7 +39,7 @@ class Part:
 
 
 def boundary_of(content_type: str) -> str | None:
-    """Return the boundary that a Content-Type names, None when it is not multipart."""
+    """Return the boundary in a Content-Type, None if it is not multipart."""
     message: Message = Message()
     message["Content-Type"] = content_type
     try:
@@ -49,10 +49,10 @@ def boundary_of(content_type: str) -> str | None:
 
 
 def read_parts(body: bytes, boundary: str) -> list[Part]:
-    """Return the parts of a multipart body; one that is multipart itself is a part like any other.
+    """Return the parts of a multipart body; a nested multipart is not split.
 
     Raises:
-        Problem: 400 MSG-349 for one that cannot be read.
+        Problem: 400 MSG-349 if the body cannot be parsed.
     """
     try:
         return [_part(head, content) for head, content in _split(body, boundary.encode())]
@@ -69,12 +69,12 @@ def _split(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
         if last:
             return
         begin = end
-    if begin is not None:  # what was cut off is a part, too
+    if begin is not None:  # a truncated part counts, too
         yield _cut(body, begin, len(body))
 
 
 def _delimiters(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
-    """Yield of each line that is a delimiter: where the line end before it begins, where it ends, if it is the last."""
+    """Yield for each delimiter line: the start of the line end before it, its end, whether it is the closing one."""
     at = 0 if body.startswith(delimiter) else body.find(b"\n" + delimiter)
     for _ in range(_MOST_PARTS):
         if at < 0:
@@ -88,7 +88,7 @@ def _delimiters(body: bytes, delimiter: bytes) -> Iterator[tuple[int, int, bool]
 
 
 def _cut(body: bytes, begin: int, end: int) -> tuple[bytes, bytes]:
-    """Divide a part, which begins with the end of its delimiter's line, at its first empty line."""
+    """Split a part, which starts with the line end of its delimiter, at the first empty line."""
     gap = _EMPTY_LINE.search(body, begin, min(end, begin + _LONGEST_HEAD))
     if gap is None:
         raise ValueError("a part without an end of its head")

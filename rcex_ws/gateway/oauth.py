@@ -1,8 +1,8 @@
 """OAuth sessions, their tokens, and the wstokens that open WebSockets. Pure: the clock is injected, no I/O.
 
-Driven by `api_oauth.py` (logins), `front.py` (bearer tokens) and the WebSocket handshake (wstokens). Sources:
-RingCentral's developer guide ("Refresh token flow", tokens.md) for the life of a token pair: a refresh kills the old
-access token at once, and the old refresh token still returns the same new pair for a short while.
+Used by `api_oauth.py` (logins), `front.py` (bearer tokens) and `upgrade.py` (wstokens). Source: RingCentral's developer
+guide ("Refresh token flow", tokens.md): a refresh invalidates the old access token at once, while the old refresh token
+returns the same new pair for a short time.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["OAuth", "OAuthSession"]
 
 @dataclass(slots=True, eq=False)
 class OAuthSession:
-    """Hold one login: it lives through its refreshes and ends with revoke, expiry or too many logins.
+    """One login: it survives refreshes and ends by revocation, by expiry or after too many newer logins.
 
     Args:
-        id: Names it in the record.
-        owner: Whose it is.
-        server: The address by which the client came, for the URIs in what it is told where no address is known.
+        id: identifies it in the log.
+        owner: the user.
+        server: the base URL that the client has used, for URIs in frames.
     """
 
     id: int
@@ -44,11 +44,11 @@ class OAuthSession:
     ended_at: float | None = None
 
     def alive(self, now: float) -> bool:
-        """Tell whether the access token is still good."""
+        """Return whether the access token is valid."""
         return self.ended_at is None and now < self.access_expires_at
 
     def sockets_end_at(self, grace: float) -> float:
-        """Return when its WebSockets are closed: a while after its end, so that a client can finish."""
+        """Return when its WebSockets are closed: a grace period after its end, so that a client can finish."""
         return self.access_expires_at if self.ended_at is None else min(self.access_expires_at, self.ended_at + grace)
 
 
@@ -78,11 +78,11 @@ _Issued = TypeVar("_Issued", _IssuedWsToken, _IssuedCode)
 
 
 class OAuth:
-    """Hold the one application of the gateway and its logins.
+    """The one application of the gateway, with its logins.
 
     Args:
-        options: Lives and limits of tokens.
-        clock: Source of time.
+        options: lifetimes and limits of tokens.
+        clock: the source of time.
     """
 
     def __init__(self, options: GatewayOptions, clock: Clock) -> None:
@@ -97,7 +97,7 @@ class OAuth:
         self._wstokens: dict[str, _IssuedWsToken] = {}
 
     def check_client_id(self, client_id: str | None) -> None:
-        """Accept the application where it cannot prove who it is: in a browser.
+        """Check the client id alone, for requests from a browser, which have no secret.
 
         Raises:
             Problem: 401 for an unknown id.
@@ -106,7 +106,7 @@ class OAuth:
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
 
     def check_client(self, client_id: str | None, client_secret: str | None) -> None:
-        """Accept the application; one that has a secret must tell it.
+        """Authenticate the application; the secret is required unless it is empty.
 
         Raises:
             Problem: 401 for an unknown id, or a wrong or missing secret.
@@ -116,11 +116,11 @@ class OAuth:
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
 
     def log_in(self, owner: ExtensionRecord, server: str = "") -> OAuthSession:
-        """Start an OAuth session; the oldest of the user ends when there are too many.
+        """Start an OAuth session, and end the oldest ones of the user if there are too many.
 
         Args:
-            owner: Whose it is.
-            server: The address by which the client came.
+            owner: the user.
+            server: the base URL that the client has used.
         """
         now = self._clock.now()
         self._sessions = [one for one in self._sessions if now < max(one.refresh_expires_at, one.access_expires_at)]
@@ -133,7 +133,7 @@ class OAuth:
         return session
 
     def refresh(self, refresh_token: str) -> OAuthSession:
-        """Exchange a refresh token, or return the pair it was exchanged for a moment ago.
+        """Exchange a refresh token; within the grace period a spent one returns the session with its new pair.
 
         Raises:
             Problem: 400 invalid_grant for an unknown, spent or expired token.
@@ -152,7 +152,7 @@ class OAuth:
     def issue_code(
         self, owner: ExtensionRecord, redirect_uri: str, challenge: str | None, challenge_method: str | None
     ) -> str:
-        """Return an authorization code, good once."""
+        """Return a single-use authorization code."""
         code = secrets.token_urlsafe(24)
         expires_at = self._clock.now() + _CODE_LIFE
         self._codes[code] = _IssuedCode(owner, redirect_uri, challenge, challenge_method, expires_at)
@@ -160,7 +160,7 @@ class OAuth:
         return code
 
     def redeem_code(self, code: str, redirect_uri: str, verifier: str | None) -> ExtensionRecord:
-        """Return whom a code logs in.
+        """Return the user that an authorization code was issued for.
 
         Raises:
             Problem: 400 invalid_grant for a wrong code, redirect URI or PKCE verifier.
@@ -175,7 +175,7 @@ class OAuth:
         """Return the session of an access token.
 
         Raises:
-            Problem: 401 when it is missing, unknown, replaced or expired.
+            Problem: 401 if the token is missing, unknown, replaced or expired.
         """
         now = self._clock.now()
         for session in self._sessions:
@@ -192,7 +192,7 @@ class OAuth:
         return None
 
     def end(self, session: OAuthSession) -> None:
-        """End a session: none of its tokens works any more."""
+        """End a session and invalidate its tokens."""
         session.ended_at = self._clock.now()
         self._sessions.remove(session)
         self._wstokens = {token: held for token, held in self._wstokens.items() if held.session is not session}
@@ -205,10 +205,10 @@ class OAuth:
         return token
 
     def redeem_wstoken(self, token: str | None) -> OAuthSession:
-        """Return the session that a wstoken opens a WebSocket for.
+        """Return the session that a wstoken was issued for.
 
         Raises:
-            Problem: 401 when it is missing, unknown, expired or already used.
+            Problem: 401 if the wstoken is missing, unknown, expired or already used.
         """
         held = self._wstokens.get(token) if token else None
         now = self._clock.now()
@@ -220,7 +220,7 @@ class OAuth:
         return held.session
 
     def held(self) -> dict[str, int]:
-        """Count what is kept: it stays bounded however long the gateway runs."""
+        """Return how many logins, wstokens and codes are kept; tests check that this is bounded."""
         self._drop_old()
         return {"logins": len(self._sessions), "wstokens": len(self._wstokens), "codes": len(self._codes)}
 
@@ -238,7 +238,7 @@ class OAuth:
 
 
 def _prune(held: dict[str, _Issued], most: int, now: float) -> None:
-    """Forget what is over; the oldest, too, when there are too many."""
+    """Drop what has expired, and the oldest if there are still more than `most`."""
     for key in [key for key, one in held.items() if now >= one.expires_at]:
         del held[key]
     for key in list(held)[: max(0, len(held) - most)]:
@@ -246,7 +246,7 @@ def _prune(held: dict[str, _Issued], most: int, now: float) -> None:
 
 
 def _proves(issued: _IssuedCode, verifier: str | None) -> bool:
-    """Check a PKCE verifier against the challenge of the code (RFC 7636)."""
+    """Return whether a PKCE verifier matches the challenge of the code (RFC 7636)."""
     if issued.challenge is None:
         return True
     if verifier is None:

@@ -1,7 +1,7 @@
-"""The knobs of the local gateway: every time, size and switch of its rules, in one place.
+"""The options of the local gateway: every interval, limit and switch of its rules.
 
-Read by every other module of the gateway; written by whoever starts one (`Gateway(...)`, tests). The defaults are what
-RingCentral itself shows in recorded frames and in its developer guide.
+Read by every other module of the gateway; set by whoever starts one (`Gateway(...)`, tests). The defaults are
+RingCentral's own, from recorded frames and its developer guide.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ __all__ = ["GatewayOptions"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayOptions:
-    """Set what the gateway does. All times are in seconds.
+    """Options of the local gateway. All times are in seconds.
 
     Args:
-        access_token_expires_in: Life of an access token; a WebSocket is closed when its token dies unrefreshed.
-        refresh_token_expires_in: Life of a refresh token.
-        refresh_token_grace: How long a used refresh token still returns the pair it was exchanged for.
-        max_oauth_sessions: Parallel logins per user and app; one more ends the oldest, with its WebSockets.
-        wstoken_expires_in: Life of a wstoken, the token that opens a WebSocket.
-        logout_grace: How long the WebSockets of a login that was revoked, or pushed out by a newer one, stay open;
-            what is asked over them meanwhile is answered with 401.
-        single_use_wstoken: Whether a wstoken opens only one WebSocket. The documentation says so, yet the official
+        access_token_expires_in: lifetime of an access token; a WebSocket is closed when its token expires.
+        refresh_token_expires_in: lifetime of a refresh token.
+        refresh_token_grace: how long a used refresh token still returns the pair it was exchanged for.
+        max_oauth_sessions: concurrent logins per user and app; one more ends the oldest, with its WebSockets.
+        wstoken_expires_in: lifetime of a wstoken, the token that opens a WebSocket.
+        logout_grace: how long the WebSockets of a login stay open after it was revoked or superseded; requests over
+            them are answered with 401 meanwhile.
+        single_use_wstoken: whether a wstoken opens only one WebSocket. The documentation says so, yet the official
             JavaScript client reuses its token for every reconnect and works, hence the default.
-        recovery_timeout: How long after its loss a session can be recovered.
-        recovery_buffer_size: Notifications kept for a lost session; the oldest go first.
-        idle_timeout: Without a message for so long, the WebSocket gets WSG-902 and is closed.
-        absolute_timeout: At this age the WebSocket gets WSG-903 and is closed.
-        max_active_requests: Requests in flight on one WebSocket; one more is answered with 429.
+        recovery_timeout: how long a session can be recovered after its connection was lost.
+        recovery_buffer_size: notifications buffered for a lost session; the oldest are dropped first.
+        idle_timeout: after so long without a message a WebSocket gets WSG-902 and is closed.
+        absolute_timeout: at this age a WebSocket gets WSG-903 and is closed.
+        max_active_requests: requests in flight on one WebSocket; one more is answered with 429.
         max_connections_per_session: WebSockets of one OAuth session; one more is refused with 403.
-        max_subscriptions: Subscriptions of one user and app; one more is refused with SUB-505.
-        ping_interval: How often the server pings each WebSocket.
-        pong_timeout: Without a pong for so long, the server takes the WebSocket for lost.
-        rate_limits: Requests per window and user for the groups "light", "medium", "heavy" and "auth".
-        rate_window: Length of the sliding window, and of the penalty that each request in it restarts.
-        coalesce: Write what is ready at once in one segment; otherwise each frame alone, a few milliseconds apart.
-        wsc_every_n: Every n-th frame after ConnectionDetails bears a newer wsc; 0 for none.
-        disabled_filters: Event filters that a subscription is silently not granted (`disabledFilters`).
-        public_ws_uri: The WebSocket address told to clients, when a proxy stands before the real one.
-        client_id: Of the one application; generated at each start unless given.
-        client_secret: Of the one application; generated likewise. An empty one makes it a public client, which has
-            none; otherwise the application must tell it.
-        jwt: The credential that logs in as the first user; generated likewise.
-        second_jwt: The credential that logs in as the second user; generated likewise.
+        max_subscriptions: subscriptions of one user and app; one more is refused with SUB-505.
+        ping_interval: how often the server pings each WebSocket.
+        pong_timeout: how long the server waits for a pong before it considers the WebSocket lost.
+        rate_limits: requests per window and user for the groups "light", "medium", "heavy" and "auth".
+        rate_window: length of the sliding window, and of the penalty that each request during it restarts.
+        coalesce: write frames that are ready together in one segment; otherwise each alone, a few milliseconds apart.
+        wsc_every_n: put a newer wsc into every n-th frame after ConnectionDetails; 0 for none.
+        disabled_filters: event filters that subscriptions are silently not granted (`disabledFilters`).
+        public_ws_uri: the WebSocket address given to clients, if there is a proxy in front of the real one.
+        client_id: client id of the one application; generated at each start unless set.
+        client_secret: its client secret; generated likewise. If empty, it is a public client without a secret;
+            otherwise the application must send it.
+        jwt: JWT credential of the first user; generated likewise.
+        second_jwt: JWT credential of the second user; generated likewise.
 
     Raises:
-        ConfigurationError: A knob has a value that cannot be; it is named.
+        ConfigurationError: an option has an invalid value; the message names it.
     """
 
     access_token_expires_in: Wait = 3600

@@ -1,9 +1,8 @@
-"""By which address a client came, and who may order faults: no web page may. Pure functions.
+"""The address that a client has used, and protection of the fault control against web pages. Pure functions.
 
-A page on any site can make a browser send a POST to a port of the developer's machine. It then says where it comes
-from (Origin, Sec-Fetch-Site); and if its own name was bound to this machine's address meanwhile, it says that name
-(Host). Names that nobody on the internet can have are taken: addresses, localhost, and names without a dot, which
-containers and machines of a local network have.
+A page on any site can make a browser send a POST to a port of the developer's machine. The browser then sends the
+page's origin (Origin, Sec-Fetch-Site) or, after DNS rebinding, the site's name (Host). Accepted are only hosts that
+cannot be names on the internet: IP addresses, localhost, and names without a dot, as in containers and local networks.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
 def server_of(host: str) -> str | None:
-    """Return the address of the REST API that a Host header names, None for one that is none."""
+    """Return the base URL of the REST API for a Host header, None if the header is malformed."""
     return f"http://{host}" if _HOST.fullmatch(host) else None
 
 
 def host_name(host: str) -> str:
-    """Return the name or the address in a Host header, or in an address without its scheme; empty for none."""
+    """Return the host in a Host header or in a URL without its scheme; empty if there is none."""
     found = _HOST.match(host)
     return found[1].lower() if found else ""
 
 
 def refusal_reason(headers: Mapping[str, str], own_names: Collection[str]) -> str | None:
-    """Say why a request may not order faults, None when it may.
+    """Return why a request may not control faults, None if it may.
 
     Args:
-        headers: Of the request, names in lower case.
-        own_names: What else the gateway is called.
+        headers: the headers of the request, names in lower case.
+        own_names: host names of the gateway that are accepted as well.
     """
     host = headers.get("host", "")
     name = host_name(host) if _HOST.fullmatch(host) else ""

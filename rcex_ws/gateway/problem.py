@@ -1,6 +1,6 @@
-"""The error answers of the gateway, in RingCentral's shape.
+"""The error answers of the gateway, in RingCentral's format.
 
-Raised anywhere below the REST application, which turns them into bodies; nothing else of the gateway knows that shape.
+Raised anywhere below the REST application, which turns them into bodies; nothing else in the gateway knows the format.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ __all__ = ["Problem"]
 
 
 class Problem(Exception):
-    """Answer a request with an error.
+    """A request is answered with an error.
 
     Args:
         status: HTTP status of the answer.
         code: RingCentral's error code, such as "CMN-102".
-        message: What to tell the client.
-        oauth_error: The `error` word that the OAuth endpoints add.
-        retry_after: Seconds for the Retry-After header.
-        details: More members of the single entry of `errors`, such as `permissionName`.
+        message: the error message for the client.
+        oauth_error: the `error` member that the OAuth endpoints add.
+        retry_after: seconds for the Retry-After header.
+        details: more members of the single entry of `errors`, such as `permissionName`.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Problem(Exception):
         self.details = details
 
     def body(self) -> dict[str, Any]:
-        """Return the JSON body: the top-level pair duplicates the first entry of `errors`."""
+        """Return the JSON body; the top-level members repeat the only entry of `errors`."""
         entry = {"errorCode": self.code, "message": self.message, **self.details}
         body: dict[str, Any] = {**entry, "errors": [entry]}
         if self.oauth_error is not None:
@@ -49,5 +49,5 @@ class Problem(Exception):
         return body
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that the answer needs besides its type."""
+        """Return the headers of the answer besides Content-Type."""
         return {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}

@@ -1,7 +1,7 @@
-"""The gateway on real sockets, in a thread of its own: what tests, demos and the shell use.
+"""The gateway on real sockets, in its own thread: what tests, demos and the command line use.
 
 REST and the WebSocket have a port each, as they have a host each at RingCentral. Both share one event loop; every
-public method passes its call into it and returns soon, from any thread and any loop.
+public method can be called from any thread and any loop, runs in that loop, and returns soon.
 """
 
 from __future__ import annotations
@@ -31,42 +31,42 @@ from rcex_ws.websocket.listen import bind, serve
 __all__ = ["Gateway"]
 
 _OWN_HOSTS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
-"""What listens everywhere, and where this machine itself finds it."""
+"""Wildcard addresses, and the address that reaches them from this machine."""
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
 
 
 def _in_its_thread(method: Callable[Concatenate[GatewayApp, _P], _T]) -> Callable[Concatenate[Gateway, _P], _T]:
-    """Offer a method of `GatewayApp` to every thread and every loop."""
+    """Return a method of `Gateway` that runs a method of `GatewayApp` in the gateway's thread."""
 
     @wraps(method)
     def ask(self: Gateway, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return self._call(lambda gateway: method(gateway, *args, **kwargs))  # pyright: ignore[reportPrivateUsage]
 
-    return checked(ask)  # by the method's own types, and before anything is asked of a thread
+    return checked(ask)  # by the types of `method`, and before the call reaches the thread
 
 
 class Gateway:
-    """Run a local RingCentral.
+    """A local RingCentral, which runs while this context manager is entered.
 
     Args:
-        port: Port of the REST API; 0 takes any free one.
-        ws_port: Port of the WebSocket; 0 takes any free one.
-        host: Address to listen on; "0.0.0.0" or "::" listens on all of the machine, for a container. Clients are then
-            told the address by which they have come, unless there is a `public_ws_uri`.
-        options: The fields of `GatewayOptions`.
+        port: port of the REST API; 0 for any free one.
+        ws_port: port of the WebSocket; 0 for any free one.
+        host: address to listen on; "0.0.0.0" or "::" listens on all of the machine, for a container. Clients are then
+            given the host name that they have used for the REST API, unless there is a `public_ws_uri`.
+        options: the fields of `GatewayOptions`.
 
     Raises:
-        ConfigurationError: An argument cannot be; on entering, a port is in use, or the host is none of this machine's.
+        ConfigurationError: an argument is invalid; on entering, a port is in use, or the host is not this machine's.
 
     Attributes:
-        server: Base URL of the REST API.
-        ws_uri: Address of the WebSocket.
-        client_id: Credentials of the one application.
-        client_secret: Its secret.
-        jwt: A credential of the first user.
-        users: Every user with the credentials that log in as them.
+        server: base URL of the REST API.
+        ws_uri: address of the WebSocket.
+        client_id: client id of the one application.
+        client_secret: its client secret.
+        jwt: JWT credential of the first user.
+        users: all users, with their credentials.
     """
 
     server: str
@@ -113,7 +113,7 @@ class Gateway:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cut every connection and end the thread."""
+        """Abort every connection and stop the thread."""
         if self._portal is None or self._portal_context is None or self._stop is None or self._main is None:
             raise NotConnected("the gateway was not started")
         self._portal.call(self._stop.set)
@@ -142,19 +142,19 @@ class Gateway:
 
     @checked
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:
-        """Have a function called, in the gateway's thread, with each entry of the log; to be said before it starts.
+        """Call a function with each entry of the log, in the gateway's thread; to be set before the gateway starts.
 
         Raises:
-            ConfigurationError: If it has started.
+            ConfigurationError: the gateway has started.
         """
         if self._portal is not None:
             raise ConfigurationError("watcher: the gateway has started; say so before")
         self._watcher = watcher
 
     def log(self) -> list[dict[str, Any]]:
-        """Return what happened, oldest first; after the end of the gateway, all that had happened."""
+        """Return the entries of the log, oldest first; also after the gateway has stopped."""
         if self._portal is None and self._gateway is not None:
-            return self._gateway.log()  # its thread is over, so this is the only one
+            return self._gateway.log()  # its thread has ended, so no other one uses it
         return self._call(GatewayApp.log)
 
     def _bind(self, argument: str, port: int) -> socket.socket:

@@ -1,12 +1,12 @@
-"""WebSocket sessions: what `wsc` names, the ring buffer of a lost one, and which recoveries work. Pure, no I/O.
+"""WebSocket sessions: the `wsc` that identifies one, its recovery, and the ring buffer while it is lost. Pure, no I/O.
 
-Driven by `websocket.py` (a connection opened or lost) and `core.py` (a notification to deliver). A session outlives its
+Used by `websocket.py` (a connection opened or lost) and `core.py` (a notification to deliver). A session outlives its
 connection; the connection itself is known here only as a `SessionConnection`.
 
-Outcomes of a recovery (experiments published by the author of RingCentral's SDK): the same OAuth session, also after a
-refresh, "Successful"; another OAuth session, Failed with WSG-1003; never subscribed, Failed with WSG-1005; garbage, an
-Error frame WSG-400 and the end. Too late has no published code: it is Failed with WSG-1005 here, for by then nothing is
-tied to the session any more.
+Outcomes of a recovery (experiments published by the author of RingCentral's SDK): with the same OAuth session, even
+after a refresh, "Successful"; with another OAuth session, Failed with WSG-1003; without a subscription, Failed with
+WSG-1005; with a malformed wsc, an Error frame WSG-400 and the end. For one that is too late there is no published code;
+here it is Failed with WSG-1005, as the session no longer exists then.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ FOREIGN_SESSION = "WSG-1003"
 
 @dataclass(frozen=True, slots=True)
 class ServerFrame:
-    """Hold one server frame before it is written: `[meta, body]`."""
+    """A frame from the server before it is encoded: `[meta, body]`."""
 
     meta: dict[str, Any] = field(repr=False)
     body: Any
 
 
 class MalformedWsc(Exception):
-    """Say that a wsc is none of ours."""
+    """The client sent a wsc that this gateway has not issued."""
 
 
 class SessionConnection(Protocol):
@@ -58,13 +58,13 @@ class SessionConnection(Protocol):
         ...
 
     def supersede(self) -> None:
-        """End, because a newer connection has taken the session."""
+        """End the connection, because a newer one has taken over the session."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class ServerSession:
-    """Hold what outlives a connection."""
+    """The state that outlives a connection."""
 
     id: str
     oauth: OAuthSession
@@ -78,19 +78,19 @@ class ServerSession:
 
     @property
     def wsc(self) -> dict[str, Any]:
-        """The session context as it stands in a frame."""
+        """The session context as it is in a frame."""
         return {"token": self.token, "sequence": self.sequence}
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Tell how a connection begins.
+    """The result of `ServerSessions.open`.
 
     Args:
-        session: The session it got.
-        recovery: Members for the body of ConnectionDetails, empty when no wsc was given.
-        replay: Frames missed while the session was lost.
-        given_up: Frames that were buffered for sessions that cannot be recovered, or not any more.
+        session: the session of the connection.
+        recovery: members for the body of ConnectionDetails, empty if no wsc was sent.
+        replay: frames buffered while the session was lost.
+        given_up: frames that were buffered for sessions that can no longer be recovered.
     """
 
     session: ServerSession
@@ -100,15 +100,15 @@ class Opening:
 
 
 class ServerSessions:
-    """Hold the sessions that are connected or can be recovered.
+    """The sessions that are connected or can be recovered.
 
-    A wsc says itself that it is one of ours, and of which session, so nothing has to be kept for the day on which it
-    comes back; one of a session that is forgotten is too late.
+    A wsc contains its session id and is signed, so nothing has to be stored to recognise it later; if its session has
+    been dropped, the recovery is too late.
 
     Args:
-        options: Recovery window and size of the buffer.
-        clock: Source of time.
-        subscriptions: Where the subscription of a session is looked up and kept alive.
+        options: the recovery window and the size of the buffer.
+        clock: the source of time.
+        subscriptions: the subscriptions, of which those of the sessions are looked up and kept alive.
     """
 
     def __init__(self, options: GatewayOptions, clock: Clock, subscriptions: ServerSubscriptions) -> None:
@@ -122,16 +122,16 @@ class ServerSessions:
     def open(
         self, oauth: OAuthSession, connection: SessionConnection, wsc: str | None = None, fail_with: str | None = None
     ) -> Opening:
-        """Give a new connection its session: a recovered one or a new one.
+        """Recover the session for a new connection, or make a new one.
 
         Args:
-            oauth: Whose connection it is.
-            connection: The connection.
-            wsc: The token the client wants to recover with.
-            fail_with: A code to fail the recovery with, as ordered by a fault.
+            oauth: the login of the connection.
+            connection: the connection.
+            wsc: the token of the session to recover, None for a new session.
+            fail_with: an error code to fail the recovery with, for a fault.
 
         Raises:
-            MalformedWsc: If the wsc is garbage.
+            MalformedWsc: this gateway has not issued the wsc.
         """
         session_id = None if wsc is None else self._session_id(wsc)
         if fail_with == MALFORMED:
@@ -149,7 +149,7 @@ class ServerSessions:
         return Opening(session, {"recoveryState": "Successful"}, self._recover(session, connection), given_up)
 
     def lose(self, connection: SessionConnection) -> bool:
-        """Note that a connection is gone; return False when its session was already lost or taken over."""
+        """Record the loss of a connection; return False if its session was already lost or taken over."""
         session = next((one for one in self._by_id.values() if one.connection is connection), None)
         if session is None:
             return False
@@ -162,7 +162,7 @@ class ServerSessions:
         return True
 
     def get(self, session_id: str | None) -> ServerSession | None:
-        """Return a session by its id."""
+        """Return the session with this id."""
         return self._by_id.get(session_id) if session_id else None
 
     def connected(self, oauth: OAuthSession) -> list[ServerSession]:
@@ -170,7 +170,7 @@ class ServerSessions:
         return [one for one in self._by_id.values() if one.oauth is oauth and one.connection is not None]
 
     def bind(self, session: ServerSession, subscription: ServerSubscription) -> None:
-        """Tie a subscription to a session; the one it had before is cancelled (one subscription per connection)."""
+        """Bind a subscription to a session, and delete its previous one (one subscription per connection)."""
         previous = self._subscriptions.find(session.subscription_id)
         if previous is not None and previous is not subscription:
             self._subscriptions.delete(previous)
@@ -182,13 +182,13 @@ class ServerSessions:
         subscription.expires_at = None
 
     def can_recover(self, session: ServerSession) -> bool:
-        """Tell whether a session is connected, or lost within its recovery window."""
+        """Return whether a session is connected, or was lost within the recovery window."""
         if session.lost_at is None:
             return True
         return not session.forfeited and self._clock.now() < session.lost_at + self._options.recovery_timeout
 
     def keep(self, session: ServerSession, frame: ServerFrame) -> ServerFrame | None:
-        """Buffer a frame for a lost session; return the oldest one if it had to go."""
+        """Buffer a frame for a lost session; return the frame that was dropped for lack of room, if any."""
         if not session.buffer.maxlen:
             return frame
         pushed_out = session.buffer[0] if len(session.buffer) == session.buffer.maxlen else None
@@ -196,7 +196,7 @@ class ServerSessions:
         return pushed_out
 
     def renew_wsc(self, session: ServerSession) -> None:
-        """Give a session its next wsc; the earlier ones keep naming it."""
+        """Issue a new wsc for a session; earlier ones stay valid."""
         session.sequence += 1
         text = f"{session.id}|{session.sequence}|{secrets.token_urlsafe(64)}"
         session.token = base64.urlsafe_b64encode(f"{text}|{self._seal(text)}".encode()).decode().rstrip("=")
@@ -208,10 +208,10 @@ class ServerSessions:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
     def _session_id(self, wsc: str) -> str:
-        """Return the id of the session that a wsc names.
+        """Return the session id in a wsc.
 
         Raises:
-            MalformedWsc: If it is none that we have given.
+            MalformedWsc: this gateway has not issued the wsc.
         """
         try:
             whole = base64.b64decode(wsc + "=" * (-len(wsc) % 4), altchars=b"-_", validate=True).decode()
@@ -223,7 +223,7 @@ class ServerSessions:
         return text.partition("|")[0]
 
     def _forget(self) -> list[ServerFrame]:
-        """Forget the sessions whose window is over; a wsc of theirs is too late. Return what waited for them."""
+        """Drop the sessions whose recovery window has passed, and return the frames buffered for them."""
         given_up: list[ServerFrame] = []
         while self._lost and self._clock.now() >= self._lost[0][0] + self._options.recovery_timeout:
             lost_at, session = self._lost.popleft()
@@ -250,7 +250,7 @@ class ServerSessions:
         return None
 
     def _forfeit(self, session: ServerSession) -> list[ServerFrame]:
-        """Give up what a failed recovery asked for: "context and missed notifications are lost" (documentation)."""
+        """Discard a session after a failed recovery: "context and missed notifications are lost" (documentation)."""
         given_up = list(session.buffer)
         session.buffer.clear()
         session.forfeited = True
@@ -258,7 +258,7 @@ class ServerSessions:
 
     def _recover(self, session: ServerSession, connection: SessionConnection) -> list[ServerFrame]:
         if session.connection is not None:
-            # RingCentral does not say what happens to the older socket; the newest connection wins here.
+            # RingCentral does not document what happens to the older connection; here the newest one wins.
             session.connection.supersede()
         session.connection, session.lost_at, session.sequence = connection, None, 0
         self.renew_wsc(session)

@@ -1,6 +1,6 @@
-"""Reading what a client says is JSON, and telling its shapes apart: typed answers instead of casts. Pure functions.
+"""Decoding JSON from clients, and typed access to it instead of casts. Pure functions.
 
-The one door for JSON from outside: bodies over HTTP, frames over a WebSocket, the JSON part of a fax.
+Used for all JSON from outside: bodies over HTTP, frames over a WebSocket, the JSON part of a fax.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, cast
 __all__ = ["as_array", "as_object", "decode"]
 
 _DEEPEST = 100
-"""Levels of nesting. Nothing in RingCentral's API has a tenth of it, and Python's own limit differs from version to
-version, and from reading to writing."""
+"""Levels of nesting. Nothing in RingCentral's API comes near it, and Python's own limit differs between versions, and
+between decoding and encoding."""
 _MOST_VALUES = 1_000_000
 """Commas and brackets. A list of empty lists takes thirty times the space of its text."""
 
 
 def decode(content: bytes) -> Any:
-    """Read JSON that can be kept, and written again as JSON.
+    """Return the value of a JSON text that can be encoded as JSON again.
 
     Raises:
-        ValueError: If it is no JSON in UTF-8, or nested too deeply, or has too many members, or holds what no other
-            reader would take: NaN, infinity, half of a surrogate pair, a number of thousands of digits.
+        ValueError: the content is not JSON in UTF-8, is nested too deeply, has too many members, or contains what other
+            decoders reject: NaN, infinity, half a surrogate pair, a number of thousands of digits.
     """
-    text = content.decode()  # strictly, which `json.loads` is not with bytes
+    text = content.decode()  # strict, unlike `json.loads` for bytes
     nested = text.count("[") + text.count("{")
     if nested + text.count(",") > _MOST_VALUES:
         raise ValueError("too many values")

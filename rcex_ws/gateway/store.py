@@ -1,6 +1,6 @@
-"""The people of the local gateway and what they own: extensions, presence, messages, attachments. No I/O.
+"""The users of the local gateway and their data: extensions, presence, messages, attachments. No I/O.
 
-Read and changed by the REST application only; logins come from here too.
+Read and changed only by the REST application, for logins too.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _API = "/restapi/v1.0"
 
 _MOST_MESSAGES = 10_000
 _MOST_BYTES = 2**28
-"""Of all texts and files together. A gateway may run for days in a shell; the oldest messages go first."""
+"""Of all texts and files together. A gateway may run for days in a shell; the oldest messages are dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExtensionRecord:
-    """Describe one user, with the credentials that log in as them."""
+    """One extension, that is one user, with their credentials."""
 
     id: str
     number: str
@@ -45,7 +45,7 @@ class ExtensionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Hold one stored file."""
+    """One stored file."""
 
     id: str
     type: str
@@ -55,7 +55,7 @@ class Attachment:
 
 @dataclass(slots=True)
 class Message:
-    """Hold one message in one extension's store, as its JSON members plus its files."""
+    """One message in the store of one extension: its JSON members and its files."""
 
     id: int
     owner: ExtensionRecord
@@ -64,7 +64,7 @@ class Message:
     size: int = 0
 
     def body(self, server: str) -> dict[str, Any]:
-        """Return the message as the message store answers it, with URIs at this server."""
+        """Return the JSON form of the message, with URIs below this base URL."""
         uri = f"{server}{self.owner.uri}/message-store/{self.id}"
         files = [
             {
@@ -80,12 +80,12 @@ class Message:
 
 
 class Store:
-    """Hold one account with its extensions and their data.
+    """The one account, with its extensions and their data.
 
     Args:
-        clock: Source of the dates in messages.
-        jwt: The credential of the first extension; None makes one.
-        second_jwt: That of the second extension, likewise.
+        clock: the source of the dates in messages.
+        jwt: the JWT credential of the first extension; None generates one.
+        second_jwt: that of the second extension, likewise.
     """
 
     def __init__(self, clock: Clock, jwt: str | None = None, second_jwt: str | None = None) -> None:
@@ -101,19 +101,19 @@ class Store:
         self._presence_sequence = count(1)
 
     def by_id(self, text: str) -> ExtensionRecord | None:
-        """Find an extension by its id or its number."""
+        """Return the extension with this id or extension number."""
         return next((one for one in self.extensions if text in (one.id, one.number)), None)
 
     def by_jwt(self, jwt: str) -> ExtensionRecord | None:
-        """Find the extension whose JWT credential this is."""
+        """Return the extension with this JWT credential."""
         return next((one for one in self.extensions if secrets.compare_digest(one.jwt.encode(), jwt.encode())), None)
 
     def by_password(self, username: str, password: str) -> ExtensionRecord | None:
-        """Find the extension of a user name and its password."""
+        """Return the extension with this user name and password."""
         return next((one for one in self.extensions if (one.username, one.password) == (username, password)), None)
 
     def presence(self, owner: ExtensionRecord) -> dict[str, Any]:
-        """Return the presence of an extension, the members that notifications share with the REST answer."""
+        """Return the presence of an extension: the members that are both in REST answers and in notifications."""
         return self._presence.setdefault(
             owner.id,
             {
@@ -129,7 +129,7 @@ class Store:
         )
 
     def next_presence_sequence(self) -> int:
-        """Return the number that orders presence notifications."""
+        """Return the next sequence number for presence notifications."""
         return next(self._presence_sequence)
 
     def add_message(
@@ -144,11 +144,11 @@ class Store:
         """Store a message.
 
         Args:
-            owner: The extension whose store it enters.
+            owner: the extension in whose store to put it.
             kind: "Pager", "Fax" or another message type.
             direction: "Inbound" or "Outbound".
-            facts: More members of its JSON form.
-            files: Attachments as (attachment type, content type, bytes).
+            facts: more members of its JSON form.
+            files: attachments as (attachment type, content type, bytes).
         """
         moment = iso(self._clock.wall())
         common = {
@@ -171,11 +171,11 @@ class Store:
         return message
 
     def mark_message(self, message: Message, read_status: str) -> None:
-        """Set a message "Read" or "Unread"."""
+        """Mark a message as "Read" or "Unread"."""
         message.facts |= {"readStatus": read_status, "lastModifiedTime": iso(self._clock.wall())}
 
     def delete_message(self, message: Message) -> None:
-        """Forget a message with its attachments."""
+        """Delete a message with its attachments."""
         del self.messages[message.owner.id, message.id]
         self._bytes -= message.size
 
@@ -190,7 +190,7 @@ def _extension(extension_id: str, number: str, name: str, jwt: str | None) -> Ex
 
 
 def _jwt(subject: str) -> str:
-    """Make a credential that looks like RingCentral's; the gateway compares it as a whole, nobody verifies it."""
+    """Return a credential that looks like RingCentral's; it is only compared as a whole, its signature is random."""
     parts = (
         json.dumps({"alg": "RS256", "typ": "JWT"}).encode(),
         json.dumps({"sub": subject, "jti": secrets.token_hex(8)}).encode(),

@@ -1,7 +1,7 @@
-"""Subscriptions: created, changed, listed and deleted, each tied to at most one WebSocket session. Pure, no I/O.
+"""Subscriptions: created, changed, listed and deleted, each bound to at most one WebSocket session. Pure, no I/O.
 
-Driven by `api_subscription.py` (the client's calls) and `sessions.py` (a session lost, recovered or given up).
-Sources: RingCentral's API reference of /restapi/v1.0/subscription and the recorded answers.
+Used by `api_subscription.py` (the client's calls) and `sessions.py` (a session lost, recovered or discarded).
+Sources: RingCentral's API reference of /restapi/v1.0/subscription and recorded answers.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from rcex_ws.gateway.store import ACCOUNT_ID, ExtensionRecord
 __all__ = ["LIFE", "ServerSubscription", "ServerSubscriptions"]
 
 LIFE = 86399
-"""Seconds that a WebSocket subscription lives on after its connection is gone (recorded 2021 and 2025)."""
+"""Seconds for which a WebSocket subscription outlives its connection (recorded 2021 and 2025)."""
 
 
 _MOST_CHARACTERS = 2**21
-"""Of all filters of a subscription. RingCentral's own bound is not known; what is kept must have one."""
+"""In all filters of a subscription. RingCentral's own limit is not known, but stored data must be bounded."""
 
 _PRIVATE = ("message-store", "voicemail", "fax")
-"""The parts of an extension's data that nobody else gets events of (RingCentral's error codes, SUB-405)."""
+"""The parts of an extension's data whose events only its owner gets (RingCentral's error codes, SUB-405)."""
 
 
 @dataclass(slots=True, eq=False)
 class ServerSubscription:
-    """Hold one subscription of one user; `session_id` names the WebSocket session it is tied to."""
+    """One subscription of one user; `session_id` is that of the WebSocket session it is bound to."""
 
     id: str
     owner: ExtensionRecord
@@ -51,12 +51,12 @@ class ServerSubscription:
 
 
 class ServerSubscriptions:
-    """Hold the subscriptions of all users.
+    """The subscriptions of all users.
 
     Args:
-        options: The limit per user, and the filters not granted.
-        clock: Source of time.
-        by_id: Finds an extension by its id or its number.
+        options: the limit per user, and the filters that are not granted.
+        clock: the source of time.
+        by_id: returns the extension with an id or extension number.
     """
 
     def __init__(self, options: GatewayOptions, clock: Clock, by_id: Callable[[str], ExtensionRecord | None]) -> None:
@@ -66,16 +66,16 @@ class ServerSubscriptions:
         self._all: dict[str, ServerSubscription] = {}
 
     def create(self, owner: ExtensionRecord, filters: object, replaces: str | None = None) -> ServerSubscription:
-        """Make a subscription, tied to no session yet.
+        """Create a subscription, not yet bound to a session.
 
         Args:
-            owner: Whose it is.
-            filters: The event filters as the client sent them.
-            replaces: Id of the one that it will take the place of, which does not count against the limit.
+            owner: the user.
+            filters: the event filters as the client sent them.
+            replaces: id of the subscription that it will replace, which does not count against the limit.
 
         Raises:
-            Problem: 400 SUB-508 for bad filters, 403 SUB-405 and others for what is not the user's, 403 SUB-505 when
-                the user has too many.
+            Problem: 400 SUB-508 for invalid filters, 403 SUB-405 and others for data of other users, 403 SUB-505 if
+                the user has too many subscriptions.
         """
         granted, disabled = self._granted(owner, filters)
         if len([one for one in self.of(owner) if one.id != replaces]) >= self._options.max_subscriptions:
@@ -85,10 +85,10 @@ class ServerSubscriptions:
         return one
 
     def change(self, one: ServerSubscription, filters: object) -> None:
-        """Give a subscription other filters; None renews it as it is.
+        """Replace the filters of a subscription; None leaves them as they are.
 
         Raises:
-            Problem: 400 SUB-508 for bad filters, 403 SUB-405 and others for what is not the user's.
+            Problem: 400 SUB-508 for invalid filters, 403 SUB-405 and others for data of other users.
         """
         if filters is not None:
             one.filters, one.disabled = self._granted(one.owner, filters)
@@ -97,7 +97,7 @@ class ServerSubscriptions:
         """Return a subscription of this user.
 
         Raises:
-            Problem: 404 CMN-102 when there is none of this id.
+            Problem: 404 CMN-102 if the user has none with this id.
         """
         one = self._all.get(subscription_id)
         if one is None or one.owner is not owner or self._expired(one):
@@ -105,7 +105,7 @@ class ServerSubscriptions:
         return one
 
     def find(self, subscription_id: str | None) -> ServerSubscription | None:
-        """Return a live subscription by id alone."""
+        """Return the live subscription with this id, of any user."""
         one = self._all.get(subscription_id) if subscription_id else None
         return None if one is None or self._expired(one) else one
 
@@ -114,16 +114,16 @@ class ServerSubscriptions:
         return [one for one in self.live() if one.owner is owner]
 
     def live(self) -> Sequence[ServerSubscription]:
-        """Return all live subscriptions, and forget the expired ones."""
+        """Return all live subscriptions, and drop the expired ones."""
         self._all = {key: one for key, one in self._all.items() if not self._expired(one)}
         return list(self._all.values())
 
     def delete(self, one: ServerSubscription) -> None:
-        """Remove a subscription."""
+        """Delete a subscription."""
         self._all.pop(one.id, None)
 
     def body(self, one: ServerSubscription, server: str) -> dict[str, Any]:
-        """Return the subscription as RingCentral answers it, with a URI at this server."""
+        """Return the JSON form of a subscription, with a URI below this base URL."""
         remaining = LIFE if one.expires_at is None else max(0, int(one.expires_at - self._clock.now()))
         body: dict[str, Any] = {
             "uri": f"{server}{one.uri}",
@@ -162,10 +162,10 @@ class ServerSubscriptions:
         return granted, [one for one in resolved if one.text in unwanted]
 
     def _allowed(self, owner: ExtensionRecord, wanted: EventFilter) -> EventFilter:
-        """Return a filter with the id of its extension, which may be given by its number.
+        """Return a filter with an extension number replaced by the extension's id.
 
         Raises:
-            Problem: 403 if the extension does not exist or the user may not have its events.
+            Problem: 403 if the extension does not exist, or its events are not allowed for the user.
         """
         account, number, part = wanted.owner
         if account and account != ACCOUNT_ID:

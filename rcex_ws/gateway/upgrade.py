@@ -1,7 +1,7 @@
-"""The door of the WebSocket: the HTTP upgrade, admitted or refused.
+"""The HTTP upgrade of a WebSocket: accepted or refused.
 
-Called by `websocket.py` once per connection, before there is a WebSocket. Who may enter is decided by the wstoken
-(`oauth.py`) and by the refusals ordered in advance (`faults.py`).
+Called by `websocket.py` once per connection. The decision depends on the wstoken (`oauth.py`) and on pending faults
+(`faults.py`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["WS_PATH", "Admission", "admit"]
 WS_PATH = "/ws"
 
 _NO_TOKEN = 4400
-"""How RingCentral closes a WebSocket that was asked for without a wstoken; it accepts it first (seen 2026)."""
+"""The code with which RingCentral closes a WebSocket opened without a wstoken, after accepting it (seen 2026)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Tell who has entered, and with which session context to recover if any."""
+    """An accepted upgrade: the login, and the wsc of the session to recover, if any."""
 
     login: OAuthSession
     wsc: str | None = field(repr=False)
@@ -36,12 +36,12 @@ async def admit(number: int, peer: ServerPeer, core: GatewayCore) -> Admission |
     """Answer an upgrade request.
 
     Args:
-        number: Names the connection in the record.
-        peer: Who asks; the wstoken is the query parameter `access_token` or the bearer token of the request.
-        core: The rules and the state.
+        number: identifies the connection in the log.
+        peer: the client; the wstoken is the query parameter `access_token` or the bearer token of its request.
+        core: the rules and the state.
 
     Returns:
-        Whom the WebSocket belongs to, None when there is none.
+        The login that the WebSocket belongs to, None if it was refused.
     """
     path, _, text = peer.request.path.partition("?")
     query = dict(parse_qsl(text))
@@ -80,6 +80,6 @@ def _owner(core: GatewayCore, path: str, wstoken: str) -> OAuthSession:
         raise Problem(404, "CMN-102", "Resource is not found")
     login = core.oauth.redeem_wstoken(wstoken)
     if len(core.sessions.connected(login)) >= core.options.max_connections_per_session:
-        # What RingCentral does with one connection too many is not documented.
+        # RingCentral's answer to one connection too many is not documented.
         raise Problem(403, "WSG-403", "Too many WebSocket connections of this OAuth session")
     return login

@@ -1,9 +1,9 @@
-"""One WebSocket of the gateway: greeted, its requests answered, its deadlines kept, its loss noted.
+"""One WebSocket of the gateway: ConnectionDetails, requests, deadlines, and the loss of the connection.
 
-Started by `app.py`, one object per connection. The messages are those of a `ServerPeer`, over TCP or over memory in
-virtual time; the admission is `upgrade.py`'s, the answers are `front.py`'s, the rules are in `sessions.py` and
-`lifetime.py`. Messages are taken where the loop calls us, at once, so that the loss of a connection is noted at once,
-too; what needs a task is an errand.
+Started by `app.py`, one object per connection. Messages go through a `ServerPeer`, over TCP or over memory in virtual
+time; `upgrade.py` accepts the upgrade, `front.py` answers requests, the rules are in `sessions.py` and `lifetime.py`.
+Messages are handled directly in the event loop's callbacks, so that a loss is recorded without delay; what needs a task
+is queued as an errand.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from rcex_ws.websocket.server_peer import ServerPeer
 __all__ = ["GatewayConnection"]
 
 Start = Callable[[dict[str, Any], list[Any]], None]
-"""Begins to answer a request, by its meta and its body if it has one."""
+"""Starts answering a request, given its meta and its body if it has one."""
 
 _FRAME_GAP = 0.005
-"""Seconds between two writes when frames are not to share a segment."""
+"""Seconds between two writes if frames must not share a segment."""
 _END_CODES = {Due.IDLE: ("WSG-902", "Idle timeout expired"), Due.TOO_OLD: ("WSG-903", "Absolute timeout expired")}
 
 
 class GatewayConnection:
-    """Serve one connection from its request to its end.
+    """One connection, from its upgrade request to its end.
 
     Args:
-        number: Names it in the record.
-        peer: The client.
-        core: The rules and the state.
-        answer: Answers a request (`Front.answer`).
+        number: identifies it in the log.
+        peer: the client.
+        core: the rules and the state.
+        answer: answers a request (`Front.answer`).
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class GatewayConnection:
 
     @property
     def session(self) -> ServerSession:
-        """The session of the connection, from its ConnectionDetails on."""
+        """The session of the connection; there is one once ConnectionDetails is sent."""
         if self._session is None:
             raise RuntimeError("the connection has no session yet")
         return self._session
@@ -86,20 +86,20 @@ class GatewayConnection:
         finally:
             self._end("connection closed")
 
-    # What the rules and the faults ask of a connection. None of it waits.
+    # Called by the rules and the faults. None of these waits.
 
     def deliver(self, frame: ServerFrame) -> None:
         """Queue a frame."""
         self._send(self._text(frame))
 
     def supersede(self) -> None:
-        """End without a word: a newer connection has the session."""
+        """Abort the connection, because a newer one has taken over the session."""
         self._core.journal.add("superseded", connection=self.id)
         self._ended = True
         self._peer.abort()
 
     def cut(self, code: int | None, reason: str) -> None:
-        """End by RST, or with a close frame when there is a code."""
+        """End the connection, by a RST or, with a code, by a close frame."""
         self._core.journal.add("cut", connection=self.id, code=code)
         self._end("cut")
         if code is None:
@@ -115,7 +115,7 @@ class GatewayConnection:
         self._peer.close(1000)
 
     def recheck_login(self) -> None:
-        """Have the deadlines computed anew: the login may have ended, or may live longer."""
+        """Recompute the deadlines, because the login may have ended or been renewed."""
         self._recheck.set()
 
     def freeze(self) -> None:
@@ -123,13 +123,13 @@ class GatewayConnection:
         self._peer.freeze()
 
     def thaw(self) -> None:
-        """Go on after a freeze; what was given up meanwhile ends now."""
+        """Resume reading and writing; abort the connection if it was considered lost meanwhile."""
         self._peer.thaw()
         if self._ended and self._peer.is_open:
             self._peer.abort()
 
     def send_raw(self, messages: list[str | bytes], *, binary: bool) -> None:
-        """Queue messages of any content, to be written together."""
+        """Queue arbitrary messages, to be written together."""
         encoded = [message.encode() if isinstance(message, str) else message for message in messages]
         as_binary = [binary or isinstance(message, bytes) for message in messages]
         self._peer.send([Binary(data) if flag else data for data, flag in zip(encoded, as_binary, strict=True)])
@@ -153,11 +153,11 @@ class GatewayConnection:
                 lambda _: self._lifetime.on_pong(),
                 lambda: self._end("connection closed"),
             )
-            await self._peer.wait_gone()  # meanwhile what was asked for before the close frame is done
+            await self._peer.wait_gone()  # requests from before the close frame are still processed
             group.cancel_scope.cancel()
 
     async def _greet(self, login: OAuthSession, wsc: str | None) -> bool:
-        """Send ConnectionDetails and what was missed; return False when there is no session to go on with."""
+        """Send ConnectionDetails and the buffered notifications; return False if the connection got no session."""
         delay = self._core.faults.take(AnswerFault, "details")
         if delay is not None:
             await anyio.sleep(delay.delay)
@@ -210,7 +210,7 @@ class GatewayConnection:
         try:
             meta, body = parse(message)
         except ValueError:
-            # What RingCentral does with such a frame is not documented.
+            # RingCentral's reaction to such a frame is not documented.
             self.error("WSG-400", "Malformed message")
             return
         kind = str(meta.get("type"))
@@ -225,7 +225,7 @@ class GatewayConnection:
     def _on_request(self, meta: dict[str, Any], body: list[Any], start: Start) -> None:
         limit = self._core.options.max_active_requests
         if self._active >= limit:
-            # What RingCentral does with one request too many is not documented.
+            # RingCentral's reaction to one request too many is not documented.
             self._core.journal.add("overflow", connection=self.id, active=self._active)
             problem = Problem(429, "CMN-301", f"More than maxActiveRequests ({limit}) requests in flight")
             self._send_answer(meta, error_answer(problem))
@@ -265,7 +265,7 @@ class GatewayConnection:
         self._peer.send([text.encode() for text in texts])
 
     async def _watch(self) -> None:
-        """Act on each deadline: ping, WSG-902, WSG-903, the missing pong, the login that is over."""
+        """Act on each deadline: ping, WSG-902, WSG-903, a missing pong, the end of the login."""
         while not self._ended:
             self._recheck = Signal()
             wake_at = min(self._lifetime.next_deadline(), self._logged_out_at())
@@ -292,7 +292,7 @@ class GatewayConnection:
             self.error(*_END_CODES[due], status=408)
 
     def _end(self, reason: str) -> None:
-        """Note the loss, once; from here on notifications go to the buffer of the session."""
+        """Record the loss, once; from then on notifications go to the buffer of the session."""
         if self._ended:
             return
         self._ended = True

@@ -129,7 +129,7 @@ def test_help_describes_every_flag():
         if field.name not in ("rate_limits", "disabled_filters"):  # not scalar
             assert f"--{field.name.replace('_', '-')} " in text
             assert f"(default: {field.default})" in text
-    assert "Without a message for so long, the WebSocket gets WSG-902 and is closed. (default: 1800)" in text
+    assert "after so long without a message a WebSocket gets WSG-902 and is closed. (default: 1800)" in text
 
 
 def test_unknown_name_of_the_package():

@@ -19,7 +19,7 @@ class Chat:
     """Answer chat.*, reactions.add and conversations.history.
 
     Args:
-        core: The rules and the state.
+        core: the rules and the state.
     """
 
     def __init__(self, core: FakeSlackCore) -> None:

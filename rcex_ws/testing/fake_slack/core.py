@@ -49,13 +49,13 @@ class FakeSlackCore:
     """Hold the state. Everything but the records belongs to the event loop that runs it.
 
     Args:
-        options: The knobs.
-        ws_url: Scheme, host and port of the WebSockets.
+        options: the knobs.
+        ws_url: scheme, host and port of the WebSockets.
 
     Attributes:
-        options: The knobs.
-        workspace: Who is there, and what was said.
-        faults: The faults ordered in advance.
+        options: the knobs.
+        workspace: who is there, and what was said.
+        faults: the faults ordered in advance.
         sockets: the WebSockets that have been greeted, by number.
         opened: how many WebSockets there have been.
         changed: set, and replaced, after each change, for those who wait for one.

@@ -40,7 +40,7 @@ class FakeWebApi:
     """Answer the Web API.
 
     Args:
-        core: The rules and the state.
+        core: the rules and the state.
     """
 
     def __init__(self, core: FakeSlackCore) -> None:

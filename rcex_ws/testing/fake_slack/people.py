@@ -16,7 +16,7 @@ class People:
     """Answer users.*, conversations.* but its history, im.open and team.info.
 
     Args:
-        core: The rules and the state.
+        core: the rules and the state.
     """
 
     def __init__(self, core: FakeSlackCore) -> None:

@@ -14,7 +14,7 @@ class Rates:
     """Count calls.
 
     Args:
-        options: The knobs; they say how many calls are taken.
+        options: the knobs; they say how many calls are taken.
     """
 
     def __init__(self, options: FakeSlackOptions) -> None:

@@ -28,8 +28,8 @@ class RtmConnection:
     """Serve one connection.
 
     Args:
-        peer: The client.
-        core: The rules and the state.
+        peer: the client.
+        core: the rules and the state.
 
     Attributes:
         number: names it, once it is open; the first is 1.

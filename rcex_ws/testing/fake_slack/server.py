@@ -52,10 +52,10 @@ class FakeSlack(Observations):
 
     Args:
         ssl_context: with a certificate for 127.0.0.1: the Web API is https then, the WebSockets wss.
-        options: The fields of `FakeSlackOptions`.
+        options: the fields of `FakeSlackOptions`.
 
     Attributes:
-        options: The knobs, which may be changed while it runs.
+        options: the knobs, which may be changed while it runs.
         api_url: where the Web API is, with a slash at the end.
         ws_url: scheme, host and port of the WebSockets.
         workspace: the tokens, users, channels and messages; change them before a client starts.
@@ -184,15 +184,15 @@ class FakeSlack(Observations):
         """Let the next calls of a Web API method fail.
 
         Args:
-            method: The method, with `*` for any text.
+            method: the method, with `*` for any text.
             error: Slack's error code, for an answer `{"ok": false, "error": ...}`.
-            status: The HTTP status, "hang" for no answer at all, "rst" to cut the connection.
-            body: The body instead of one with an error code; it need not be JSON.
-            retry_after: Seconds for a Retry-After header; Slack sends it with the status 429.
-            times: How often.
+            status: the HTTP status, "hang" for no answer at all, "rst" to cut the connection.
+            body: the body instead of one with an error code; it need not be JSON.
+            retry_after: seconds for a Retry-After header; Slack sends it with the status 429.
+            times: how often.
 
         Raises:
-            ConfigurationError: If an argument cannot be; so for all that order a fault.
+            ConfigurationError: an argument cannot be; so for all that order a fault.
         """
         content = {"ok": False} if error is None else {"ok": False, "error": error}
         headers = {"Content-Type": "application/json; charset=utf-8" if body is None else "text/html"}
