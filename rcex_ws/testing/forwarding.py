@@ -1,7 +1,7 @@
-"""One connection through the fault proxy: its two sockets, the bytes between them, and the way it ends.
+"""One connection through the fault proxy: its two sockets, the bytes between them, and its end.
 
-Made by `proxy.py`, which holds the faults in two `Lane` objects and runs everything here in its own thread and event
-loop. Sockets are used raw: a stream API would send a FIN before the RST that a test asked for.
+Used by `proxy.py`, which keeps the faults in two `Lane` objects and runs everything here in its own thread and event
+loop. Sockets are used directly: a stream API would send a FIN before the RST that a test requires.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 __all__ = ["Cut", "ForwardedConnection", "Lane"]
 
 _CHUNK = 65536
-_QUEUED_CHUNKS = 64  # bounds what a delayed direction holds: 4 MiB
-_LINGER_0 = struct.pack("ii", 1, 0)  # close() then drops what is unsent and sends a RST
+_QUEUED_CHUNKS = 64  # limits the backlog of a delayed direction to 4 MiB
+_LINGER_0 = struct.pack("ii", 1, 0)  # makes close() discard unsent data and send a RST
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Be one order to end the connection that forwards `n_bytes` more."""
+    """A pending fault: end the first connection that forwards `n_bytes` more."""
 
     n_bytes: int
     rst: bool
 
 
 class Lane:
-    """Hold the faults and the counter of one direction, for all connections."""
+    """The faults and the byte counter of one direction, shared by all connections."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -43,11 +43,11 @@ class Lane:
 
 
 class ForwardedConnection:
-    """Be one proxied connection.
+    """One proxied connection.
 
     Args:
         client: the accepted socket, non-blocking.
-        on_end: called once, when both sides were told of the end.
+        on_end: called once, when a FIN or RST has been sent to both sides.
     """
 
     def __init__(self, client: socket.socket, on_end: Callable[[ForwardedConnection], None]) -> None:
@@ -60,18 +60,18 @@ class ForwardedConnection:
         self._rst = False
 
     def end(self, *, rst: bool) -> None:
-        """Stop forwarding and end both sides; `ended` is set when that is done."""
+        """Stop forwarding and end both sides; `ended` is set once that is done."""
         self._rst = rst
         self._scope.cancel()
 
     async def serve(self, target: tuple[str, int], up: Lane, down: Lane) -> None:
-        """Connect to the target and forward until one side or `end` puts an end to it."""
+        """Connect to the target and forward until both sides have finished, one fails, or `end` is called."""
         try:
             try:
                 with self._scope:
                     await self._forward(target, up, down)
             except* OSError:
-                self._rst = True  # one side was reset or cannot be reached: the other learns it in the same way
+                self._rst = True  # one side was reset or cannot be reached: reset the other, too
             finally:
                 self._hang_up()
             if not self._rst:
@@ -106,7 +106,7 @@ class ForwardedConnection:
         self, lane: Lane, source: socket.socket, chunks: MemoryObjectSendStream[tuple[float, bytes]]
     ) -> None:
         loop = asyncio.get_running_loop()
-        # When the writer has ended, what it raised says why.
+        # The exception of the writer explains why it has ended.
         with chunks, suppress(anyio.BrokenResourceError):
             while True:
                 await lane.open.wait()
@@ -139,7 +139,7 @@ class ForwardedConnection:
                     self.end(rst=cut.rst)
 
     async def _drain(self) -> None:
-        """Read and drop what still comes: closing with unread data would turn the FIN into a RST."""
+        """Discard further incoming data: closing a socket with unread data would send a RST after the FIN."""
         loop = asyncio.get_running_loop()
 
         async def drain(sock: socket.socket) -> None:
@@ -147,7 +147,7 @@ class ForwardedConnection:
                 while await loop.sock_recv(sock, _CHUNK):
                     pass
             except OSError:
-                return  # that side has reset the connection, which ends it just as well
+                return  # reset by that side, so the connection has ended as well
 
         async with anyio.create_task_group() as sides:
             for sock in (self._client, self._upstream):
@@ -158,4 +158,4 @@ def _send_fin(sock: socket.socket) -> None:
     try:
         sock.shutdown(socket.SHUT_WR)
     except OSError:
-        return  # never connected, or that side is gone already
+        return  # never connected, or already closed by that side

@@ -1,8 +1,8 @@
-"""The local gateway over in-memory streams, on trio, so that tests can run hours of its rules in virtual time.
+"""The local gateway over in-memory streams, on trio, so that tests can run hours of virtual time.
 
-Used by tests under `trio.testing.MockClock`. Real sockets know nothing of a virtual clock; here REST goes through ASGI
-in process and each WebSocket over a pair of memory streams, whose client end goes to
-`websockets.trio.client.connect(uri, stream=...)`. Every timer of the gateway reads the clock of the event loop.
+Used by tests under `trio.testing.MockClock`, which does not work with real sockets. REST goes through ASGI in process,
+and each WebSocket over a pair of memory streams, whose client end is passed to
+`websockets.trio.client.connect(uri, stream=...)`. All timers of the gateway use the clock of the event loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["MemoryGateway"]
 
 
 class MemoryGateway:
-    """Run a gateway without sockets; an async context manager, on trio only.
+    """A gateway without sockets; an async context manager, on trio only.
 
     ::
 
@@ -34,14 +34,14 @@ class MemoryGateway:
             async with connect(uri, stream=memory.open_stream()) as ws: ...
 
     Args:
-        options: those of `rcex_ws.gateway.GatewayOptions`.
+        options: the fields of `rcex_ws.gateway.GatewayOptions`.
 
     Attributes:
-        server: the base URL of REST, which only `http` can reach.
-        ws_uri: the WebSocket address that clients are told; it stands for `open_stream`.
-        client_id: credentials of the one application.
-        client_secret: its secret.
-        jwt: a credential of the first user.
+        server: the base URL of the REST API, which only `http` can reach.
+        ws_uri: the WebSocket address given to clients, who use `open_stream` instead.
+        client_id: client id of the one application.
+        client_secret: its client secret.
+        jwt: JWT credential of the first user.
         gateway: the gateway, with its faults and its log.
         http: an HTTP client whose requests the gateway answers in process.
     """
@@ -68,11 +68,11 @@ class MemoryGateway:
         return await self._exit.__aexit__(*exc_info)
 
     def open_stream(self) -> trio.abc.HalfCloseableStream:
-        """Return the client end of a new connection, whose other end the gateway serves."""
+        """Return the client end of a new connection to the gateway."""
         client_end, server_end = memory_stream_pair()
         self._tasks.start_soon(serve_stream, server_end, self.gateway.serve, PEER_OPTIONS)
         return client_end
 
     def open_websocket(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Socket]:
-        """Open a WebSocket of our own client over a new connection; an `rcex_ws.connection.Opener`."""
+        """Open a WebSocket of this library over a new connection; an `rcex_ws.connection.Opener`."""
         return open_websocket(endpoint, stream=self.open_stream())

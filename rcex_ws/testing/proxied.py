@@ -1,7 +1,7 @@
-"""A local gateway and a fault proxy before its WebSocket, wired to each other.
+"""A local gateway with a fault proxy in front of its WebSocket.
 
 Used by the fixture `proxied_gateway` and by tests that start a gateway themselves. Each of the two must know the
-other's port, which is why this is more than two `with` statements.
+other's port, so two `with` statements are not enough.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["proxied_gateway"]
 
 @contextmanager
 def proxied_gateway(**options: Any) -> Generator[tuple[Gateway, FaultProxy]]:
-    """Run a gateway that tells its clients to open their WebSockets through a `FaultProxy`.
+    """Run a gateway whose clients open their WebSockets through a `FaultProxy`.
 
-    REST goes to the gateway directly, so that a test can tell the two apart.
+    REST requests go to the gateway directly, so that faults affect only WebSockets.
 
     Args:
-        options: those of `Gateway`.
+        options: the options of `Gateway`.
 
     Yields:
         The gateway and the proxy, both running.

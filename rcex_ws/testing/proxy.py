@@ -1,8 +1,8 @@
-"""A TCP proxy that makes a network fail on command, for tests of anything that speaks TCP.
+"""A TCP proxy that simulates network failures on command, for tests of anything that uses TCP.
 
-Called by tests, through the `fault_proxy` fixture or directly; knows no protocol above TCP and nothing else of this
-package. It runs in a thread of its own, so that its methods can be called from sync tests, from asyncio and from trio;
-each of them returns when the fault is in place. What happens to one connection stands in `forwarding.py`.
+Used by tests, through the `fault_proxy` fixture or directly; knows no protocol above TCP. It runs in its own thread, so
+that its methods can be called from sync tests, from asyncio and from trio; each of them returns once the fault is in
+effect. `forwarding.py` handles a single connection.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Direction = Literal["up", "down", "both"]
 
 
 class FaultProxy:
-    """Stand between a client and a TCP server, and fail on command.
+    """A proxy between a client and a TCP server that fails on command.
 
     A context manager; it listens on a free port of 127.0.0.1 while it is entered. Every method may be called from any
     thread and any event loop.
 
     Args:
-        target_host: where to connect to; resolved for each connection.
+        target_host: the host to connect to; resolved for each connection.
         target_port: its port.
 
     Attributes:
-        host: where the proxy listens.
+        host: the address the proxy listens on.
         port: its port, the same after `refuse` and `accept`.
     """
 
@@ -59,10 +59,10 @@ class FaultProxy:
     @classmethod
     @checked
     def to(cls, url: Url) -> Self:
-        """Make a proxy for the host and port of a URL (http, https, ws or wss).
+        """Return a proxy for the host and port of a URL (http, https, ws or wss).
 
         Raises:
-            ConfigurationError: the URL names no host.
+            ConfigurationError: the URL has no host.
         """
         return cls(*_address(url))
 
@@ -85,28 +85,28 @@ class FaultProxy:
 
     @checked
     def retarget(self, url: Url) -> None:
-        """Send connections made from now on to the host and port of another URL; see `to`."""
+        """Forward new connections to the host and port of another URL; see `to`."""
         self._target = _address(url)
 
     @property
     def connections(self) -> int:
-        """Tell how many connections are open through the proxy."""
+        """The number of open connections through the proxy."""
         return len(self._connections)
 
     @property
     def bytes_up(self) -> int:
-        """Tell how many bytes were forwarded from clients to the target, over all connections."""
+        """The number of bytes forwarded from clients to the target, over all connections."""
         return self._up.forwarded
 
     @property
     def bytes_down(self) -> int:
-        """Tell how many bytes were forwarded from the target to clients, over all connections."""
+        """The number of bytes forwarded from the target to clients, over all connections."""
         return self._down.forwarded
 
     def cut(self) -> int:
         """End every connection by a FIN to both sides; return how many there were.
 
-        What was frozen or delayed is lost. Both sides see an orderly end of the stream and nothing after it.
+        Frozen and delayed data is lost. Both sides see an orderly end of the stream and nothing after it.
         """
         return self._running.call(self._end_all, False)
 
@@ -116,12 +116,12 @@ class FaultProxy:
 
     @checked
     def cut_after(self, n_bytes: Count, direction: Literal["up", "down"], *, rst: bool = False) -> None:
-        """End the first connection that forwards `n_bytes` more, exactly after them; later ones are spared.
+        """End the first connection that forwards `n_bytes` more, exactly after them; later ones are not affected.
 
         Args:
-            n_bytes: how many, counted from now for each connection, also for those not open yet; at least 1.
-            direction: which bytes count.
-            rst: end by RST instead of FIN; it may overtake bytes for which the receiver had no room yet.
+            n_bytes: how many, counted from now, per connection, including those not open yet; at least 1.
+            direction: the direction in which to count.
+            rst: end by a RST instead of a FIN; it may overtake bytes for which the receiver had no room yet.
 
         Raises:
             ConfigurationError: `n_bytes` is less than 1; cut() and reset() act at once.
@@ -131,31 +131,31 @@ class FaultProxy:
 
     @checked
     def freeze(self, direction: Direction = "both") -> None:
-        """Stop forwarding without closing anything, as a network that drops every packet does.
+        """Stop forwarding without closing anything, like a network that drops every packet.
 
-        Connections made meanwhile are frozen too. An end of stream is held back like data.
+        New connections are frozen too. An end of stream is held back like data.
         """
         for lane in self._lanes(direction):
             self._running.call(lane.open.clear)
 
     @checked
     def thaw(self, direction: Direction = "both") -> None:
-        """Forward again, first of all what was held back."""
+        """Resume forwarding, starting with what was held back."""
         for lane in self._lanes(direction):
             self._running.call(lane.open.set)
 
     @checked
     def delay(self, seconds: Wait, direction: Direction = "both") -> None:
-        """Hold everything read from now on back for `seconds`, in order; 0 ends it."""
+        """Delay everything read from now on by `seconds`, in order; 0 ends the delay."""
         for lane in self._lanes(direction):
             self._running.call(setattr, lane, "delay", seconds)
 
     def refuse(self) -> None:
-        """Close the listening port: new connections are refused, open ones stay."""
+        """Close the listening port: new connections are refused, open ones stay open."""
         self._running.call(self._stop_listening)
 
     def accept(self) -> None:
-        """Listen on the same port again; do nothing when it is listening."""
+        """Listen on the same port again; do nothing if it is listening."""
         self._running.call(self._listen)
 
     @property
@@ -193,7 +193,7 @@ class FaultProxy:
         try:
             client, _ = listener.accept()
         except OSError:
-            return  # it was there and has gone again before we looked
+            return  # the client disconnected before it was accepted
         client.setblocking(False)
         connection = ForwardedConnection(client, self._connections.discard)
         self._connections.add(connection)
@@ -211,5 +211,5 @@ class FaultProxy:
 def _address(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     if parts.hostname is None:
-        raise ConfigurationError("url: it names no host")  # not shown: it may bear a token
+        raise ConfigurationError("url: it names no host")  # not shown: it may contain a token
     return parts.hostname, parts.port or (443 if parts.scheme in ("https", "wss") else 80)

@@ -1,7 +1,7 @@
-"""The pytest fixtures that come with the package; pytest loads this file by the entry point `rcex_ws`.
+"""The pytest fixtures of the package; pytest loads this module through the entry point `rcex_ws`.
 
-It is imported by every pytest run of every environment that has the package, so it imports nothing but pytest: the
-gateway, its web framework and the network code are imported by the fixtures that need them.
+Every pytest run in an environment with this package imports it, so it imports nothing but pytest: the gateway, its web
+framework and the network code are imported by the fixtures that need them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def gateway_options() -> dict[str, Any]:
-    """Return the options of the `gateway` fixture; override it where a test needs others than the defaults."""
+    """Return the options of the `gateway` fixture; override it in tests that need other than the defaults."""
     return {}
 
 
 @pytest.fixture
 def gateway(gateway_options: dict[str, Any]) -> Iterator[Gateway]:
-    """Run a local RingCentral for one test, in a thread of its own; serves sync and async tests alike."""
+    """Run a local RingCentral for one test, in its own thread; for sync and async tests."""
     from rcex_ws.gateway import Gateway
 
     with Gateway(**gateway_options) as gateway:
@@ -34,7 +34,7 @@ def gateway(gateway_options: dict[str, Any]) -> Iterator[Gateway]:
 
 @pytest.fixture
 def proxied_gateway(gateway_options: dict[str, Any]) -> Iterator[tuple[Gateway, FaultProxy]]:
-    """Run a local RingCentral whose WebSocket is reached through a `FaultProxy`; gives both."""
+    """Run a local RingCentral whose WebSocket is reached through a `FaultProxy`; yield both."""
     from rcex_ws.testing import proxied_gateway
 
     with proxied_gateway(**gateway_options) as both:
@@ -43,7 +43,7 @@ def proxied_gateway(gateway_options: dict[str, Any]) -> Iterator[tuple[Gateway, 
 
 @pytest.fixture
 def fault_proxy() -> Iterator[Callable[[str], FaultProxy]]:
-    """Return a function that starts a `FaultProxy` for a URL's host and port; all end with the test."""
+    """Yield a function that starts a `FaultProxy` for a URL's host and port; all stop with the test."""
     from rcex_ws.testing import FaultProxy
 
     with ExitStack() as stack:
@@ -52,7 +52,7 @@ def fault_proxy() -> Iterator[Callable[[str], FaultProxy]]:
 
 @pytest.fixture
 def fake_slack() -> Iterator[FakeSlack]:
-    """Run a local Slack for one test, in a thread of its own; serves sync and async tests alike."""
+    """Run a local Slack for one test, in its own thread; for sync and async tests."""
     from rcex_ws.testing import FakeSlack
 
     with FakeSlack() as slack:

@@ -1,6 +1,6 @@
-"""A `WebSocketClient` without a socket, to test a handler with: the test plays the server.
+"""A stand-in for `WebSocketClient` without a socket, for tests of a handler: the test plays the server.
 
-It runs the same loop as the real client, so results mean the same. Takes its place wherever a client can be passed in.
+Used wherever a client can be passed in. It runs the callback loop of the real client, so results mean the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ S = TypeVar("S")
 
 
 class WebSocketClientStub:
-    """Run one handler once.
+    """A `WebSocketClient` without a socket, which runs one handler once.
 
     ::
 
@@ -36,14 +36,14 @@ class WebSocketClientStub:
             await stub.connect()
             await stub.receive(Text("hello"))
             assert stub.sent == [Text("hello yourself")]
-            assert await stub.disconnect() is None  # and not a number of seconds: the handler has ended the client
+            assert await stub.disconnect() is None  # not a number of seconds: the handler has ended the client
 
-    What plays the server returns when the callbacks that it leads to are done.
+    The methods that play the server return once the callbacks that they cause are done.
 
     Attributes:
         url: the address of the last attempt.
-        settings: the options it was started with, checked as the real client does.
-        sent: the frames that a server would have seen, the close frame after a `Close` included.
+        settings: the options it was started with, validated like those of the real client.
+        sent: the frames that a server would have received, including the close frame after a `Close`.
         dropped: the frames that were cast while not connected.
     """
 
@@ -56,7 +56,7 @@ class WebSocketClientStub:
         self._wire = _StubWire(self)
         self._loop: CallbackLoop[Any] | None = None
 
-    # -- the contract of the client --------------------------------------------------------------------------------
+    # -- the interface of the client -------------------------------------------------------------------------------
 
     @checked
     async def run(
@@ -101,40 +101,40 @@ class WebSocketClientStub:
         return self
 
     def cast(self, frame: Frame) -> None:
-        """Note a frame as sent, or as dropped."""
+        """Record a frame as sent, or as dropped."""
         self._running.cast(frame)
 
     def info(self, message: object) -> None:
-        """Have `websocket_info` called, in its turn."""
+        """Queue a message for `websocket_info`."""
         self._running.info(message)
 
     async def stop(self) -> None:
-        """End as the real client does."""
+        """Stop as the real client does."""
         await self._running.stop()
 
-    # -- what a test looks at, and does ----------------------------------------------------------------------------
+    # -- the interface for tests -----------------------------------------------------------------------------------
 
     @property
     def state(self) -> Any:
-        """The state that the last callback gave."""
+        """The state that the last callback returned."""
         return self._running.state
 
     @property
     def connected(self) -> bool:
-        """Tell whether the connection is open, as the server sees it."""
+        """Whether the connection is open, as the server sees it."""
         return self._wire.connected
 
     @property
     def ended(self) -> bool:
-        """Tell whether nothing will be called any more."""
+        """Whether the handler has ended, so that no callback will be called any more."""
         return self._running.ended.is_set()
 
     async def settle(self) -> None:
-        """Wait until all that happened so far is handled: a message given to `info`, say."""
+        """Wait until everything so far is handled, for instance a message passed to `info`."""
         await self._running.settle()
 
     async def connect(self) -> None:
-        """Let an attempt succeed; after the first, `next_url` is asked as the real client does."""
+        """Make an attempt succeed; from the second on, `next_url` is called as in the real client."""
         self._require(connected=False)
         settings, loop = self.settings, self._running
         assert settings is not None  # noqa: S101 - set together with the loop
@@ -152,7 +152,7 @@ class WebSocketClientStub:
 
     @checked
     async def receive(self, frame: Frame) -> None:
-        """Let a frame come; a close frame ends the connection, as it does in a real one."""
+        """Deliver a frame from the server; a close frame ends the connection, as it does with the real client."""
         self._require(connected=True)
         self._running.came(frame, 0)
         if isinstance(frame, CloseFrame):
@@ -162,14 +162,14 @@ class WebSocketClientStub:
 
     @checked
     async def disconnect(self, reason: object = REMOTE, *, delay: Wait = 0.0) -> float | None:
-        """Let the connection end, or an attempt fail.
+        """End the connection, or make an attempt fail.
 
         Args:
-            reason: for `ondisconnect`.
-            delay: the wait in seconds that the schedule would propose.
+            reason: the reason passed to `ondisconnect`.
+            delay: the delay in seconds that the schedule would propose.
 
         Returns:
-            The seconds until the next attempt, for which the test calls `connect`; None when the client has ended.
+            The seconds until the next attempt, which the test makes by `connect`; None if the client has ended.
         """
         self._wire.connected = False
         at_least = reason.retry_after or 0.0 if isinstance(reason, RcexError) else 0.0
@@ -179,7 +179,7 @@ class WebSocketClientStub:
         return disconnection.decided
 
     def hang_up(self) -> None:
-        """End the connection after a close frame of this side's: the peer answers it at once."""
+        """End the connection after a close frame from this side, as if the peer had answered it at once."""
         self._running.disconnected(Disconnection(REMOTE))
 
     @property
@@ -194,7 +194,7 @@ class WebSocketClientStub:
 
 
 class _StubWire:
-    """Note what would be sent."""
+    """The connection of the stub; it records what would be sent."""
 
     def __init__(self, stub: WebSocketClientStub) -> None:
         self.connected = False

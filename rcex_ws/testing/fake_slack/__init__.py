@@ -1,7 +1,7 @@
-"""A local Slack that speaks the RTM API, with faults on command; for tests of anything that is an RTM client.
+"""A local Slack server with the RTM API and the Web API methods that bots call, and with faults on command.
 
-It needs no extra: its HTTP is h11, which httpx brings along, and its WebSocket is the gateway's wire. It imports
-nothing of the client, so that a mistake in one is not hidden by the same mistake in the other.
+Used by tests of any RTM client; needs no extra. It may use the HTTP server of `rcex_ws.gateway` and the WebSocket
+layer, but no client: a bug in a client must not be hidden by the same bug in its server.
 """
 
 from rcex_ws.testing.fake_slack.options import FakeSlackOptions

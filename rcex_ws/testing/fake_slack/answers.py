@@ -1,4 +1,4 @@
-"""What the methods of the fake Slack share: how they refuse, and how they give a list in pages."""
+"""What the methods of the fake Slack share: their errors, boolean arguments, and pagination."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _MOST = 1000
 
 
 class MethodError(Exception):
-    """Carry Slack's error code."""
+    """A method fails with Slack's error code, which is the message."""
 
 
 def flag(value: object) -> bool:
-    """Read a boolean argument, which a form gives as a text."""
+    """Return the value of a boolean argument, which is text in a form."""
     return str(value).lower() in ("1", "true")
 
 
 def page(items: list[Any], fields: JSONObject, name: str, *, default: int | None) -> JSONObject:
-    """Give a page of a list, and where the next begins (Slack's page on pagination).
+    """Return one page of a list, with the cursor of the next (Slack's documentation of pagination).
 
     Args:
         items: the whole list.
-        fields: the arguments of the call: limit, cursor.
-        name: under which the items stand in the answer.
-        default: how many without a limit; None for all.
+        fields: the arguments of the call, among them limit and cursor.
+        name: the member of the answer that contains the items.
+        default: the limit if the call has none; None for all items.
 
     Raises:
-        Refused: a limit or cursor that cannot be.
+        Refused: the limit or the cursor is invalid.
     """
     limit = str(fields.get("limit") or default or len(items) or 1)
     if not (limit.isdecimal() and 0 < int(limit) <= max(_MOST, len(items))):

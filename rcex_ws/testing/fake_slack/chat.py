@@ -1,4 +1,4 @@
-"""Methods of the fake Slack about messages; called by `methods.py`."""
+"""The Web API methods of the fake Slack for messages; called by `methods.py`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rcex_ws.testing.fake_slack.workspace import JSONObject
 
 __all__ = ["Chat"]
 
-#: What a message consists of, besides its text.
+#: The parts of a message besides its text.
 _PARTS = ("blocks", "attachments")
 
 
 class Chat:
-    """Answer chat.*, reactions.add and conversations.history.
+    """The methods chat.*, reactions.add and conversations.history.
 
     Args:
         core: the rules and the state.
@@ -27,7 +27,7 @@ class Chat:
         self._workspace = core.workspace
 
     def post_message(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """Post a message; text, blocks or attachments will do."""
+        """Post a message with text, blocks or attachments."""
         channel = self._room_of(fields)
         text, parts = str(fields.get("text") or ""), _parts_of(fields)
         if not text and not parts:
@@ -39,7 +39,7 @@ class Chat:
         return {"channel": channel, "ts": event["ts"], "message": event}
 
     def update(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """Change a message; everybody hears of it by the subtype message_changed."""
+        """Change a message, and publish an event of subtype message_changed."""
         message = self._message_of(user_id, fields, "cant_update_message")
         changed_at = self._workspace.next_ts()
         message |= {"text": fields.get("text", message["text"]), "edited": {"user": user_id, "ts": changed_at}}
@@ -48,7 +48,7 @@ class Chat:
         return {"channel": message["channel"], "ts": message["ts"], "text": message["text"]}
 
     def delete(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """Delete a message; everybody hears of it by the subtype message_deleted."""
+        """Delete a message, and publish an event of subtype message_deleted."""
         message = self._message_of(user_id, fields, "cant_delete_message")
         self._workspace.messages.remove(message)
         channel, ts = message["channel"], message["ts"]
@@ -57,7 +57,7 @@ class Chat:
         return {"channel": channel, "ts": ts}
 
     def add_reaction(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """Add a reaction to a message; everybody hears of it."""
+        """Add a reaction to a message, and publish the event."""
         channel, ts, name = self._room_of(fields), str(fields.get("timestamp", "")), str(fields.get("name", ""))
         if not ts:
             raise MethodError("no_item_specified")
@@ -80,7 +80,7 @@ class Chat:
         return {}
 
     def history(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """Give the messages of a conversation, the newest first, within two time stamps; no replies of threads."""
+        """Return the messages of a conversation between two time stamps, newest first, without replies in threads."""
         channel = self._room_of(fields)
         oldest, latest = str(fields.get("oldest") or "0"), str(fields.get("latest") or "9999999999.999999")
         inclusive = flag(fields.get("inclusive"))
@@ -114,7 +114,7 @@ class Chat:
 
 
 def _parts_of(fields: JSONObject) -> JSONObject:
-    """Give blocks and attachments; in a form they are JSON."""
+    """Return blocks and attachments; in a form they are JSON."""
     parts: JSONObject = {}
     for name in _PARTS:
         value = fields.get(name)

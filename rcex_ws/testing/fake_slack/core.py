@@ -1,8 +1,8 @@
-"""The rules of the fake Slack: which URL opens which WebSocket, what a frame leads to, what everybody hears.
+"""The rules and the state of the fake Slack: single-use URLs, the handling of frames, publishing events.
 
-No I/O: `rtm.py` moves the frames, `methods.py` answers the Web API, `server.py` owns everything. What the wire looks
-like is documented on Slack's page of the RTM API (api.slack.com/rtm); it was compared with what the npm packages
-`@slack/client` 3.16.0 and `@slack/rtm-api` 6.2.1 send and understand.
+No I/O: `rtm.py` sends and receives the frames, `methods.py` answers the Web API, `server.py` owns everything. The
+protocol is documented on Slack's page on the RTM API (api.slack.com/rtm); it was compared with what the npm packages
+`@slack/client` 3.16.0 and `@slack/rtm-api` 6.2.1 send and accept.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from rcex_ws.testing.fake_slack.workspace import JSONObject, Workspace
 __all__ = ["WS_PATH", "FakeSlackCore", "RtmSocket"]
 
 WS_PATH = "/websocket/"
-"""Where the single-use URLs begin."""
+"""Path prefix of the single-use URLs."""
 
 
 class RtmSocket(Protocol):
-    """What the rules know of one WebSocket.
+    """One WebSocket, as far as the rules need it.
 
     Attributes:
-        number: names it; the first is 1.
-        token: whose it is.
+        number: its number; the first is 1.
+        token: the token that it was opened with.
         silent: whether it answers nothing any more.
-        presence_ids: the users whose presence the client wants to hear of.
+        presence_ids: the users whose presence the client has subscribed to.
     """
 
     number: int
@@ -46,19 +46,20 @@ class RtmSocket(Protocol):
 
 
 class FakeSlackCore:
-    """Hold the state. Everything but the records belongs to the event loop that runs it.
+    """The state of one fake Slack. Only the records may be read from outside its event loop.
 
     Args:
-        options: the knobs.
+        options: the options.
+        workspace: the users, rooms and messages.
         ws_url: scheme, host and port of the WebSockets.
 
     Attributes:
-        options: the knobs.
-        workspace: who is there, and what was said.
-        faults: the faults ordered in advance.
-        sockets: the WebSockets that have been greeted, by number.
-        opened: how many WebSockets there have been.
-        changed: set, and replaced, after each change, for those who wait for one.
+        options: the options.
+        workspace: the users, rooms and messages.
+        faults: the pending faults.
+        sockets: the open WebSockets, by number.
+        opened: how many WebSockets have been opened so far.
+        changed: set, and replaced, after each change, for tasks that wait for one.
     """
 
     def __init__(self, options: FakeSlackOptions, workspace: Workspace, ws_url: str) -> None:
@@ -83,33 +84,33 @@ class FakeSlackCore:
         self._ids: dict[int, set[int]] = {}
 
     def now(self) -> float:
-        """Return the seconds since the start."""
+        """Return the seconds since the fake Slack was started."""
         return self._clock() - self._started
 
     def touch(self) -> None:
-        """Wake those who wait for a change."""
+        """Wake the tasks that wait for a change."""
         self.changed.set()
         self.changed = Signal()
 
-    # The way in
+    # Opening a WebSocket
 
     def issue_url(self, token: str) -> str:
-        """Return a URL that opens one WebSocket, within its lifetime."""
+        """Return a URL that opens one WebSocket before it expires."""
         self._issued += 1
         ticket = f"ticket-{self._issued}"
         self._tickets[ticket] = (token, self.now() + self.options.url_lifetime)
         return f"{self.options.public_ws_url or self._ws_url}{WS_PATH}{ticket}"
 
     def redeem(self, target: str) -> str | None:
-        """Return the token behind the path of an upgrade; None when it was used before, is too old or was never given.
+        """Return the token for the path of an upgrade; None if the path was used before, is too old or was not issued.
 
-        A client may add a query or a lone `?` to the path.
+        A client may append a query or a bare `?` to the path.
         """
         token, good_until = self._tickets.pop(urlsplit(target).path.removeprefix(WS_PATH), ("", 0.0))
         return token if token and self.now() <= good_until else None
 
     def greeting(self, token: str) -> list[str]:
-        """Return what a new WebSocket is told at once: hello, and what may come with it; or nothing.
+        """Return the first frames of a new WebSocket: hello and perhaps the last reply, or none.
 
         After a reconnect Slack may repeat its last reply, as a message with `reply_to` (Slack's page: "the last message
         sent before the connection was dropped"; `@slack/client` 3.16.0 settles its pending messages by it).
@@ -127,14 +128,14 @@ class FakeSlackCore:
     # Frames
 
     def publish(self, event: JSONObject, *, besides: RtmSocket | None = None) -> None:
-        """Send an event to every WebSocket but one."""
+        """Send an event to every WebSocket, except one if given."""
         text = json.dumps(event)
         for socket in list(self.sockets.values()):
             if socket is not besides:
                 socket.send([text])
 
     def on_frame(self, socket: RtmSocket, raw: bytes) -> None:
-        """Take a frame from a client: note it, answer it, tell the others."""
+        """Handle a frame from a client: record it, answer it, and publish its event."""
         try:
             data: Any = decode(raw)
         except ValueError:
@@ -150,7 +151,7 @@ class FakeSlackCore:
         self.touch()
 
     def on_pong(self, socket: RtmSocket) -> None:
-        """Note the answer to a ping of the WebSocket protocol."""
+        """Record the answer to a ping of the WebSocket protocol."""
         self.pongs.append(socket.number)
         self.touch()
 
@@ -159,7 +160,7 @@ class FakeSlackCore:
         if kind == "message":
             self._on_message(socket, frame)
         elif kind == "ping":
-            # Slack's page: all fields of the ping come back, the id as reply_to.
+            # Slack's page: all fields of the ping are returned, the id as reply_to.
             pong = {key: value for key, value in frame.items() if key not in ("id", "type")}
             self._send(socket, {**pong, "type": "pong", "reply_to": frame.get("id")})
         elif kind == "typing":
@@ -186,12 +187,12 @@ class FakeSlackCore:
         self.accepted.append(taken)
         self._last_accepted[socket.token] = taken
         if self.faults.take(SwallowedAck) is None:
-            # This one has no `type`: clients tell it from an event by that.
+            # A reply has no `type`, by which clients distinguish it from an event.
             self._send(socket, {"ok": True, "reply_to": number, "ts": event["ts"], "text": event["text"]})
         self.publish(event, besides=None if self.options.echo_to_sender else socket)
 
     def _check_id(self, socket: RtmSocket, frame: JSONObject) -> None:
-        """Slack's page: every frame has a positive integer id, unique on its connection."""
+        """Record a violation unless the id is a positive integer, unique on its connection (Slack's page)."""
         number = frame.get("id")
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             self._violated(socket, f"the id {number!r}")

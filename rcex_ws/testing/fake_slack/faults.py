@@ -1,4 +1,4 @@
-"""The faults ordered in advance for the fake Slack: what goes wrong the next few times. Pure bookkeeping."""
+"""The faults of the fake Slack that are scheduled in advance, for the next few times or for all. Pure bookkeeping."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _SlackFault:
 
 @dataclass(slots=True, kw_only=True)
 class Failure(_SlackFault):
-    """Answer a Web API method, or the upgrade, with something else than it wants."""
+    """Answer a Web API method or an upgrade with an error, or not at all."""
 
     status: int | Literal["hang", "rst"]
     body: bytes
@@ -32,7 +32,7 @@ class Failure(_SlackFault):
 
 @dataclass(slots=True, kw_only=True)
 class Rejection(_SlackFault):
-    """Refuse a message."""
+    """Reject a message."""
 
     code: int
     msg: str
@@ -40,19 +40,19 @@ class Rejection(_SlackFault):
 
 @dataclass(slots=True, kw_only=True)
 class SwallowedAck(_SlackFault):
-    """Take a message without saying so."""
+    """Accept a message without answering it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class NoHello(_SlackFault):
-    """Open a WebSocket and say nothing."""
+    """Open a WebSocket without sending hello."""
 
 
 _F = TypeVar("_F", bound=_SlackFault)
 
 
 class SlackFaults:
-    """Hold what was ordered until it is used up."""
+    """The pending faults."""
 
     def __init__(self) -> None:
         self._faults: list[_SlackFault] = []
@@ -62,7 +62,7 @@ class SlackFaults:
         self._faults.append(fault)
 
     def take(self, kind: type[_F], place: str = "") -> _F | None:
-        """Use up one fault of a kind for a place, the oldest first; None when there is none."""
+        """Use up one fault of a kind for a place, the oldest first, and return it; None if there is none."""
         for fault in self._faults:
             if isinstance(fault, kind) and fnmatchcase(place, fault.where):
                 if fault.times is not None:
@@ -73,5 +73,5 @@ class SlackFaults:
         return None
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Cancel all faults."""
         self._faults.clear()

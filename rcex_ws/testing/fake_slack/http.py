@@ -1,4 +1,4 @@
-"""Requests and answers of the Web API, between the gateway's HTTP server and `methods.py`."""
+"""HTTP requests and answers of the Web API; the adapter between the gateway's HTTP server and `methods.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["HTTPAnswer", "HTTPRequest", "application"]
 
 @dataclass(frozen=True, slots=True)
 class HTTPRequest:
-    """One request, its header names in lower case."""
+    """An HTTP request, its header names in lower case."""
 
     verb: str
     target: str
@@ -22,7 +22,7 @@ class HTTPRequest:
 
 @dataclass(frozen=True, slots=True)
 class HTTPAnswer:
-    """One answer; "hang" and "rst" instead of a status send none."""
+    """An HTTP answer; with "hang" or "rst" instead of a status none is sent."""
 
     status: int | str
     body: bytes = b""
@@ -30,7 +30,7 @@ class HTTPAnswer:
 
 
 def application(answer: Callable[[HTTPRequest], HTTPAnswer]) -> Application:
-    """Give what answers requests the form of an ASGI application, for `rcex_ws.gateway.http.serve_http`."""
+    """Return an ASGI application for `rcex_ws.gateway.http.serve_http` that answers requests by this function."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -40,7 +40,7 @@ def application(answer: Callable[[HTTPRequest], HTTPAnswer]) -> Application:
         if result.status == "rst":
             raise ConnectionResetError
         if result.status == "hang":
-            await receive()  # until the client gives up
+            await receive()  # until the client disconnects
             return
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in result.headers.items()]
         await send({"type": "http.response.start", "status": result.status, "headers": raw})

@@ -1,7 +1,7 @@
-"""The Web API of the fake Slack: who calls which method, and the failures ordered for it.
+"""The Web API of the fake Slack: authentication, rate limits, pending faults, and the dispatch to methods.
 
-Called by `server.py` for each HTTP request. Arguments come as Slack takes them: query, form or JSON body, the token
-among them or as a bearer token; POST or GET. Error codes are those of Slack's method pages
+Used by `server.py` for each HTTP request. Accepts arguments like Slack: as query, form or JSON body, the token among
+them or as a bearer token; by POST or GET. Error codes are those of Slack's method pages
 (docs.slack.dev/reference/methods).
 """
 
@@ -37,7 +37,7 @@ _RATE_LIMITED = json.dumps({"ok": False, "error": "ratelimited"}).encode()
 
 
 class FakeWebApi:
-    """Answer the Web API.
+    """The Web API.
 
     Args:
         core: the rules and the state.
@@ -66,7 +66,7 @@ class FakeWebApi:
         }
 
     def answer(self, request: HTTPRequest) -> HTTPAnswer:
-        """Answer one request and note it."""
+        """Answer one request and record it."""
         parts = urlsplit(request.target)
         method = parts.path.removeprefix(API_PATH)
         fields = dict(parse_qsl(parts.query)) | _fields_of(request)
@@ -132,5 +132,5 @@ def _fields_of(request: HTTPRequest) -> dict[str, Any]:
     try:
         fields: Any = decode((text or "{}").encode())
     except ValueError:
-        return {}  # Slack takes it for a call without arguments: it answers what is missing
+        return {}  # Slack treats it as a call without arguments, and answers what is missing
     return as_object(fields) or {}

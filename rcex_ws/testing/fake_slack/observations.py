@@ -1,6 +1,6 @@
-"""What can be seen of the clients of the fake Slack, at once or by waiting for it.
+"""The records of what clients of the fake Slack have done, and waiting for more.
 
-The face of the records in `core.py`, which the fake's own thread writes; `FakeSlack` is one of these.
+The base class of `FakeSlack`; reads the records in `core.py`, which the thread of the fake writes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Observations"]
 
 
 class Observations:
-    """Show what was seen; still there after the end of the fake Slack. `wait_...` serve asyncio and trio."""
+    """The records, also available after the fake Slack has stopped. `wait_...` work on asyncio and trio."""
 
     _core: FakeSlackCore
     _portal: BlockingPortal | None = None
@@ -33,42 +33,42 @@ class Observations:
 
     @property
     def frames(self) -> list[Received]:
-        """The frames from clients, the refused ones too."""
+        """The frames from clients, including rejected ones."""
         return list(self._core.frames)
 
     @property
     def accepted(self) -> list[Accepted]:
-        """The messages that came over WebSockets and were taken."""
+        """The messages that were received over WebSockets and accepted."""
         return list(self._core.accepted)
 
     @property
     def closes(self) -> list[ClientClose]:
-        """The WebSockets that have ended, and how the client's side of it looked."""
+        """The ended WebSockets, with the client's side of the close."""
         return list(self._core.closes)
 
     @property
     def pongs(self) -> list[int]:
-        """The numbers of the connections that answered a ping of the WebSocket protocol, once for each answer."""
+        """The connection numbers of all pongs of the WebSocket protocol, one per pong."""
         return list(self._core.pongs)
 
     @property
     def violations(self) -> list[str]:
-        """What clients sent against the rules: an id twice, a frame that is no JSON object."""
+        """Violations of the protocol by clients: a duplicate id, a frame that is not a JSON object."""
         return list(self._core.violations)
 
     @property
     def connections(self) -> list[int]:
-        """The numbers of the WebSockets that are open."""
+        """The numbers of the open WebSockets."""
         return list(self._core.sockets)
 
     @property
     def connections_total(self) -> int:
-        """How many WebSockets there have been."""
+        """The number of WebSockets opened so far."""
         return self._core.opened
 
     @property
     def presence_subscriptions(self) -> dict[int, list[str]]:
-        """The user ids of the last presence_sub of each open WebSocket that sent one."""
+        """The user ids in the last presence_sub of each open WebSocket that has sent one."""
         sockets = list(self._core.sockets.values())
         return {socket.number: socket.presence_ids for socket in sockets if socket.presence_ids is not None}
 
@@ -82,15 +82,15 @@ class Observations:
 
     @checked
     async def wait_for(self, condition: Callable[[], bool], what: Name, *, timeout: Seconds = 5.0) -> None:
-        """Wait until a condition on what was seen holds.
+        """Wait until a condition on the records is true.
 
         Args:
-            condition: asked after each change, in the thread of the fake Slack.
-            what: what it waits for, for the error.
-            timeout: seconds.
+            condition: called after each change, in the thread of the fake Slack.
+            what: a name for the condition, used in the error message.
+            timeout: the longest time to wait, in seconds.
 
         Raises:
-            TimeoutError: it did not come about.
+            TimeoutError: the condition did not become true in time.
         """
 
         async def wait() -> None:
@@ -106,7 +106,7 @@ class Observations:
         try:
             await anyio.to_thread.run_sync(waiting.result, abandon_on_cancel=True)
         finally:
-            waiting.cancel()  # when it was not, the caller was
+            waiting.cancel()  # unfinished only if the caller was cancelled
 
     @checked
     async def wait_for_connection(self, number: Count = 1, *, timeout: Seconds = 5.0) -> None:
@@ -115,7 +115,7 @@ class Observations:
 
     @checked
     async def wait_for_close(self, number: Count = 1, *, timeout: Seconds = 5.0) -> ClientClose:
-        """Wait until the WebSocket with this number has ended; tell how."""
+        """Wait until the WebSocket with this number has ended; return how."""
         found: list[ClientClose] = []
 
         def ended() -> bool:
@@ -127,7 +127,7 @@ class Observations:
 
     @checked
     async def wait_for_message(self, text: str, *, timeout: Seconds = 5.0) -> Accepted:
-        """Wait until a message with this text was taken."""
+        """Wait until a message with this text was accepted."""
         found: list[Accepted] = []
 
         def taken() -> bool:
@@ -139,7 +139,7 @@ class Observations:
 
     @checked
     async def wait_for_frame(self, kind: str, *, connection: Count | None = None, timeout: Seconds = 5.0) -> Received:
-        """Wait until a client sent a frame of this type, on one connection or on any."""
+        """Wait until a client has sent a frame of this type, on one connection or on any."""
         found: list[Received] = []
 
         def is_it(frame: Received) -> bool:

@@ -1,4 +1,4 @@
-"""The knobs of the fake Slack."""
+"""The options of the fake Slack."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["FakeSlackOptions"]
 
 @dataclass(slots=True, kw_only=True)
 class FakeSlackOptions:
-    """Be the knobs; each may be changed while the fake Slack runs.
+    """Options of `FakeSlack`; each may be changed while it runs.
 
     Attributes:
-        rtm_start: what rtm.start answers: "connect" as rtm.connect does, which Slack does since September 2022; "full"
-            with users, channels and so on, as before; "refused" with the error for apps made since December 2021.
-        per_minute: how many calls of each method are taken within a minute, by the name of the method with `*` for any
-            text, such as {"rtm.*": 1} for Slack's Tier 1; one more is answered by 429 and Retry-After.
-        minute: seconds of that minute.
-        url_lifetime: seconds for which a URL of rtm.connect is good; Slack gives 30.
-        hello_with_upgrade: send hello in the TCP segment of the 101, so that the client gets both from one read.
-        replay_last_reply: after the hello of a reconnect, send the reply to the last accepted message of the same
-            token once more, as `{"reply_to": N, "type": "message", ...}`.
-        echo_to_sender: send the event of a message to the connection it came from, too.
-        public_ws_url: what URLs of rtm.connect begin with instead of `ws_url`; for a proxy before the WebSockets.
+        rtm_start: the answer to rtm.start: "connect" for that of rtm.connect, as at Slack since September 2022; "full"
+            for the older one, with users, channels and so on; "refused" for the error for apps since December 2021.
+        per_minute: calls of each method accepted within a minute, by method name with `*` for any text, such as
+            {"rtm.*": 1} for Slack's Tier 1; one more is answered by 429 and Retry-After.
+        minute: length of that minute in seconds.
+        url_lifetime: seconds for which a URL from rtm.connect is valid; at Slack 30.
+        hello_with_upgrade: send hello in the same TCP segment as the 101, so that the client gets both in one read.
+        replay_last_reply: after the hello of a reconnect, repeat the reply to the last accepted message of the same
+            token, as `{"reply_to": N, "type": "message", ...}`.
+        echo_to_sender: send the event of a message also to the connection that the message came from.
+        public_ws_url: prefix of the URLs from rtm.connect instead of `ws_url`; for a proxy in front of the WebSockets.
     """
 
     rtm_start: Literal["full", "connect", "refused"] = "connect"

@@ -1,4 +1,4 @@
-"""Methods of the fake Slack about users, conversations and the team; called by `methods.py`."""
+"""The Web API methods of the fake Slack for users, conversations and the team; called by `methods.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TYPES = ("public_channel", "private_channel", "mpim", "im")
 
 
 class People:
-    """Answer users.*, conversations.* but its history, im.open and team.info.
+    """The methods users.*, conversations.* except conversations.history, im.open and team.info.
 
     Args:
         core: the rules and the state.
@@ -24,18 +24,18 @@ class People:
         self._workspace = core.workspace
 
     def users_list(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """List everybody."""
+        """Return all users."""
         return page(self._workspace.users, fields, "members", default=None)
 
     def users_info(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """Tell of one user."""
+        """Return one user."""
         user = self._workspace.user(str(fields.get("user", "")))
         if user is None:
             raise MethodError("user_not_found")
         return {"user": user}
 
     def conversations_list(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """List conversations by type, public channels if none is given."""
+        """Return the conversations of some types, by default public channels."""
         types = str(fields.get("types") or _TYPES[0]).replace(" ", "").split(",")
         if not set(types) <= set(_TYPES):
             raise MethodError("invalid_types")
@@ -47,7 +47,7 @@ class People:
         return page([_conversation(room) for room in rooms], fields, "channels", default=100)
 
     def conversations_info(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """Tell of one conversation."""
+        """Return one conversation."""
         room = self._workspace.room(fields.get("channel"))
         if room is None:
             raise MethodError("channel_not_found")
@@ -62,11 +62,11 @@ class People:
         return self._open(user_id, str(fields.get("user", "")))
 
     def team_info(self, user_id: str, fields: JSONObject) -> JSONObject:
-        """Tell of the team."""
+        """Return the team."""
         return {"team": dict(self._workspace.team)}
 
     def _open(self, user_id: str, wanted: str) -> JSONObject:
-        """Open a direct message; a new one is told to everybody."""
+        """Open a direct message, and publish an event if it is new."""
         members = [member for member in wanted.split(",") if member and member != user_id]
         if not members or any(self._workspace.user(member) is None for member in members):
             raise MethodError("user_not_found")
@@ -80,7 +80,7 @@ class People:
 
 
 def _conversation(room: JSONObject) -> JSONObject:
-    """Give a room in the shape of conversations.*: every flag, a number of members and no list of them."""
+    """Return a room in the format of conversations.*: with all flags, and with num_members instead of members."""
     shown = {key: value for key, value in room.items() if key != "members"}
     flags = {f"is_{kind}": bool(room.get(f"is_{kind}")) for kind in ("channel", "group", "im", "mpim")}
     flags["is_private"] = not flags["is_channel"]

@@ -1,4 +1,4 @@
-"""How often a method may be called: Slack's tiers, as far as a test orders them. Pure: `now` is passed in."""
+"""Rate limits per method, like Slack's tiers, as set by a test. Pure: `now` is passed in."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["Rates"]
 
 
 class Rates:
-    """Count calls.
+    """Counts calls per method.
 
     Args:
-        options: the knobs; they say how many calls are taken.
+        options: the options, of which `per_minute` and `minute` are used.
     """
 
     def __init__(self, options: FakeSlackOptions) -> None:
@@ -22,11 +22,11 @@ class Rates:
         self._taken: dict[str, deque[float]] = {}
 
     def wait(self, method: str, now: float) -> float | None:
-        """Count a call; return the seconds to wait if it is one too many, which then does not count.
+        """Count a call; if it exceeds the limit, do not count it but return the seconds to wait.
 
         Args:
-            method: as in "rtm.connect"; each is counted by itself.
-            now: seconds on a steady clock.
+            method: the method, such as "rtm.connect"; each is counted separately.
+            now: seconds on a monotonic clock.
         """
         limits = [most for pattern, most in self._options.per_minute.items() if fnmatchcase(method, pattern)]
         taken = self._taken.setdefault(method, deque())

@@ -1,4 +1,4 @@
-"""What the fake Slack notes of its clients, for tests to look at."""
+"""Records of what clients of the fake Slack have done, for tests to inspect."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class HttpCall:
         time: seconds since the fake Slack was started.
         verb: GET or POST.
         method: the API method, such as "rtm.connect".
-        fields: its arguments: query, form and JSON body together, the token among them if it stood there.
-        headers: header fields, their names in lower case.
+        fields: its arguments: query, form and JSON body combined, with the token if it was sent there.
+        headers: the header fields, their names in lower case.
         status: the HTTP status of the answer, or "hang" or "rst".
     """
 
@@ -36,7 +36,7 @@ class Received:
     Attributes:
         time: seconds since the fake Slack was started.
         connection: the number of its connection, the first being 1.
-        data: the decoded JSON; the bytes when they were none.
+        data: the decoded JSON, or the bytes if they are not JSON.
     """
 
     time: float
@@ -46,14 +46,14 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One message that came over a WebSocket and was taken.
+    """One message that was received over a WebSocket and accepted.
 
     Attributes:
         connection: the number of its connection.
-        id: the client's id.
-        channel: where it went.
+        id: the id that the client has sent.
+        channel: the id of its channel.
         text: its text.
-        ts: the time stamp that names it in Slack.
+        ts: its time stamp, which identifies it in Slack.
     """
 
     connection: int
@@ -65,13 +65,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class ClientClose:
-    """How a client ended a connection.
+    """The end of a connection on the client's side.
 
     Attributes:
-        connection: its number.
-        code: the code of the client's close frame; 1005 for one without code, 1006 when there was no close frame.
-        reason: its reason.
-        answered: whether it was the answer to our close frame.
+        connection: the number of the connection.
+        code: the code of the client's close frame; 1005 for one without a code, 1006 if there was no close frame.
+        reason: the reason in the close frame.
+        answered: whether it was the answer to a close frame of the server.
     """
 
     connection: int

@@ -1,7 +1,7 @@
 """One WebSocket of the fake Slack, from the upgrade to the end.
 
-Started by `server.py`, one object per connection. The rules are those of `core.py`. Frames are taken where the loop
-calls us, so nothing of anyio's is used for them.
+Started by `server.py`, one object per connection; the rules are in `core.py`. Frames are handled directly in the event
+loop's callbacks, so without anyio.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from rcex_ws.websocket.socket import Ending
 
 __all__ = ["RtmConnection"]
 
-# Seen at Slack as an event of type error; the code and the text are Slack's.
+# Sent by Slack as an event of type error; the code and the text are Slack's.
 _EXPIRED = {"type": "error", "error": {"code": 1, "msg": "Socket URL has expired"}}
 
 _LOST = Ending(None, "", by_peer=False)
 
 
 class RtmConnection:
-    """Serve one connection.
+    """One connection.
 
     Args:
         peer: the client.
         core: the rules and the state.
 
     Attributes:
-        number: names it, once it is open; the first is 1.
-        token: whose it is.
+        number: its number, once it is open; the first is 1.
+        token: the token that it was opened with.
         silent: whether it answers nothing any more.
-        presence_ids: the users whose presence the client wants to hear of; None before it said so.
+        presence_ids: the users whose presence the client has subscribed to; None before its first presence_sub.
     """
 
     number = 0
@@ -62,11 +62,11 @@ class RtmConnection:
     # None of these waits.
 
     def send(self, messages: Iterable[str | bytes]) -> None:
-        """Send messages in one write; `bytes` go as binary."""
+        """Send messages in one write; `bytes` are sent as binary."""
         self._peer.send([one.encode() if isinstance(one, str) else Binary(one) for one in messages])
 
     def send_bytes(self, data: bytes) -> None:
-        """Send bytes that need not be a frame."""
+        """Send raw bytes, which need not be a frame."""
         self._peer.send_bytes(data)
 
     def ping(self) -> None:
@@ -74,7 +74,7 @@ class RtmConnection:
         self._peer.ping()
 
     def silence(self) -> None:
-        """Answer nothing any more, pings of the WebSocket protocol included."""
+        """Stop answering, even pings of the WebSocket protocol."""
         self.silent = True
         self._peer.answer_no_pings()
 
@@ -83,11 +83,11 @@ class RtmConnection:
         self._peer.close(code, reason)
 
     def cut(self) -> None:
-        """End by RST."""
+        """End by a RST."""
         self._peer.abort()
 
     async def _refuse(self) -> bool:
-        """Answer an upgrade that was ordered to fail; return whether this was one."""
+        """Refuse the upgrade if a fault is pending for it; return whether one was."""
         failure = self._core.faults.take(Failure, "upgrade")
         if failure is None:
             return False
@@ -104,12 +104,12 @@ class RtmConnection:
         self.token = token
         self._core.opened += 1
         self.number = self._core.opened
-        self._core.sockets[self.number] = self  # before the client can know that it is open, and asks in its thread
+        self._core.sockets[self.number] = self  # before the client, in another thread, can see that it is open
         ending = _LOST
         try:
             greeting = self._core.greeting(token)
             if self._core.options.hello_with_upgrade:
-                # Nothing can take the 101 and the first frame apart, so the client gets both from one read.
+                # In one segment nothing can separate them, so the client gets the 101 and the frames in one read.
                 await self._peer.accept(messages=[text.encode() for text in greeting])
             else:
                 await self._peer.accept()

@@ -1,7 +1,7 @@
-"""The fake Slack on real sockets, in a thread of its own: what tests use.
+"""The fake Slack on real sockets, in its own thread: what tests use.
 
-The Web API and the WebSockets have ports of their own, as they have hosts of their own at Slack. Every method passes
-its call into the thread's event loop, so that it serves sync tests, asyncio and trio alike.
+The Web API and the WebSockets have a port each, as they have a host each at Slack. Every method runs in the event loop
+of that thread, so that it can be called from sync tests, from asyncio and from trio.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _PEER_OPTIONS = PeerOptions(max_size=2**24, max_buffer=2**26, compress=False)
 
 
 class FakeSlack(Observations):
-    """Run a local Slack that speaks the RTM API: rtm.connect, rtm.start, a few more methods, and the WebSocket.
+    """A local Slack with the RTM API: rtm.connect, rtm.start, a few more methods, and the WebSocket.
 
-    A context manager, by `with` or by `async with`. Every method may be called from any thread and any event loop.
-    Those that take a `connection` act on the WebSocket with that number, or on all, and return on how many.
+    A context manager, with `with` or `async with`. Every method may be called from any thread and any event loop.
+    Those with a parameter `connection` act on the WebSocket with that number, or on all, and return on how many.
 
     ::
 
@@ -51,14 +51,14 @@ class FakeSlack(Observations):
             slack.push({"type": "message", "channel": "C0GENERAL", "user": "U000ALICE", "text": "hi", "ts": "1.2"})
 
     Args:
-        ssl_context: with a certificate for 127.0.0.1: the Web API is https then, the WebSockets wss.
+        ssl_context: a TLS context with a certificate for 127.0.0.1; the Web API is then https, the WebSockets wss.
         options: the fields of `FakeSlackOptions`.
 
     Attributes:
-        options: the knobs, which may be changed while it runs.
-        api_url: where the Web API is, with a slash at the end.
+        options: the options, which may be changed while it runs.
+        api_url: the base URL of the Web API, with a trailing slash.
         ws_url: scheme, host and port of the WebSockets.
-        workspace: the tokens, users, channels and messages; change them before a client starts.
+        workspace: the tokens, users, channels and messages, to be changed before a client starts.
     """
 
     api_url: str
@@ -96,7 +96,7 @@ class FakeSlack(Observations):
 
     @property
     def token(self) -> str:
-        """The bot's token; `workspace.tokens` has that of a user too."""
+        """The token of the bot; `workspace.tokens` also has that of a user."""
         return next(iter(self.workspace.tokens))
 
     @property
@@ -109,22 +109,22 @@ class FakeSlack(Observations):
         """The id of the workspace."""
         return str(self.workspace.team["id"])
 
-    # Faults and events that strike at once
+    # Faults and events that act immediately
 
     @checked
     def push(self, *events: JSONObject | str | bytes, connection: Count | None = None) -> int:
-        """Send events in one write; a dict goes as JSON, `str` as text and `bytes` as binary, whatever they hold."""
+        """Send events in one write: a dict as JSON, `str` as text, `bytes` as binary, whatever they contain."""
         messages = [json.dumps(event) if isinstance(event, dict) else event for event in events]
         return self._each(connection, lambda one: one.send(messages))
 
     @checked
     def push_bytes(self, data: bytes, *, connection: Count | None = None) -> int:
-        """Send bytes that need not be a frame of the WebSocket protocol."""
+        """Send raw bytes, which need not be a frame of the WebSocket protocol."""
         return self._each(connection, lambda one: one.send_bytes(data))
 
     @checked
     def ping(self, *, connection: Count | None = None) -> int:
-        """Send a ping of the WebSocket protocol; `pongs` notes the answers."""
+        """Send a ping of the WebSocket protocol; `pongs` records the answers."""
         return self._each(connection, RtmConnection.ping)
 
     @checked
@@ -134,24 +134,24 @@ class FakeSlack(Observations):
 
     @checked
     def cut(self, *, connection: Count | None = None) -> int:
-        """End by RST."""
+        """End by a RST."""
         return self._each(connection, RtmConnection.cut)
 
     @checked
     def silence(self, *, connection: Count | None = None) -> int:
-        """Take nothing and answer nothing that open WebSockets send, no ping of either kind; events still go out."""
+        """Ignore everything that open WebSockets send, even pings of either kind; events are still sent."""
         return self._each(connection, RtmConnection.silence)
 
     @checked
     def migrate(self, *, connection: Count | None = None) -> int:
-        """Tell that the workspace moves to another server, then close (Slack's page on team_migration_started)."""
+        """Announce that the workspace moves to another server, then close (Slack's page on team_migration_started)."""
         count = self.push({"type": "team_migration_started"}, connection=connection)
         self.close(connection=connection)
         return count
 
     @checked
     def goodbye(self, close_after: Wait | None = None, *, connection: Count | None = None) -> int:
-        """Tell that the server will close soon (Slack's page on goodbye); do so after some seconds, or not at all."""
+        """Announce that the server will close soon (Slack's page on goodbye), and close after a delay, if given."""
 
         async def close_later(connections: list[RtmConnection], delay: float) -> None:
             await anyio.sleep(delay)
@@ -168,7 +168,7 @@ class FakeSlack(Observations):
 
         return self._running.call(say_goodbye)
 
-    # Faults that strike the next few times: `times=None` means until `clear_faults`
+    # Faults for the next few times; `times=None` means until `clear_faults`
 
     @checked
     def fail(
@@ -181,18 +181,18 @@ class FakeSlack(Observations):
         retry_after: Wait | None = None,
         times: Count | None = 1,
     ) -> None:
-        """Let the next calls of a Web API method fail.
+        """Make the next calls of a Web API method fail.
 
         Args:
             method: the method, with `*` for any text.
             error: Slack's error code, for an answer `{"ok": false, "error": ...}`.
-            status: the HTTP status, "hang" for no answer at all, "rst" to cut the connection.
-            body: the body instead of one with an error code; it need not be JSON.
+            status: the HTTP status, "hang" for no answer at all, "rst" to reset the connection.
+            body: a body to send instead of one with an error code; it need not be JSON.
             retry_after: seconds for a Retry-After header; Slack sends it with the status 429.
             times: how often.
 
         Raises:
-            ConfigurationError: an argument cannot be; so for all that order a fault.
+            ConfigurationError: an argument is invalid; the same holds for all methods that schedule a fault.
         """
         content = {"ok": False} if error is None else {"ok": False, "error": error}
         headers = {"Content-Type": "application/json; charset=utf-8" if body is None else "text/html"}
@@ -210,31 +210,31 @@ class FakeSlack(Observations):
         retry_after: Wait | None = None,
         times: Count | None = 1,
     ) -> None:
-        """Refuse the next upgrades with a status and a body, or by "hang" or "rst"; the URL is not used up."""
+        """Refuse the next upgrades with a status and a body, or by "hang" or "rst"; the URL stays valid."""
         self._add_fault(
             Failure(where="upgrade", times=times, status=status, body=body.encode(), headers=_wait(retry_after))
         )
 
     @checked
     def withhold_hello(self, times: Count | None = 1) -> None:
-        """Open the next WebSockets and say nothing; what they send is answered."""
+        """Send no hello to the next WebSockets; what they send is answered."""
         self._add_fault(NoHello(times=times))
 
     @checked
     def reject_message(self, code: int = 2, msg: str = "message text is missing", *, times: Count | None = 1) -> None:
-        """Answer the next messages with `{"ok": false, ..., "error": {"code": ..., "msg": ...}}`."""
+        """Reject the next messages with `{"ok": false, ..., "error": {"code": ..., "msg": ...}}`."""
         self._add_fault(Rejection(times=times, code=code, msg=msg))
 
     @checked
     def swallow_acks(self, times: Count | None = 1) -> None:
-        """Take the next messages without answering them."""
+        """Accept the next messages without answering them."""
         self._add_fault(SwallowedAck(times=times))
 
     def clear_faults(self) -> None:
-        """Forget every fault that was ordered and has not struck yet."""
+        """Cancel every fault that is still pending."""
         self._running.call(self._core.faults.clear)
 
-    # Everything below runs in the fake's own thread, or hands over to it.
+    # Everything below runs in the thread of the fake, or passes calls to it.
 
     def _add_fault(self, fault: Failure | NoHello | Rejection | SwallowedAck) -> None:
         self._running.call(self._core.faults.add, fault)

@@ -1,7 +1,7 @@
-"""The people, channels and messages of the fake Slack: plain data in the shapes of Slack's API, no I/O.
+"""The users, channels and messages of the fake Slack: plain data in the format of Slack's API, no I/O.
 
-Owned by `core.py`. The shapes are those of the answers that the npm package `@slack/client` 3.16.0 carries as test
-input (`test/fixtures/rtm.start.json`, `rtm.connect.json`).
+Made by `server.py`, used by the methods and by `core.py`. The format is that of the answers that the npm package
+`@slack/client` 3.16.0 contains as test input (`test/fixtures/rtm.start.json`, `rtm.connect.json`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rcex_ws.gateway.shapes import as_object
 __all__ = ["JSONObject", "Workspace"]
 
 JSONObject = dict[str, Any]
-"""A user, channel, message ... as it stands in an answer."""
+"""A user, channel, message and so on, as in Slack's answers."""
 
 _CREATED = 1_500_000_000
 _NEVER_READ = "0000000000.000000"
@@ -50,17 +50,17 @@ def _room(room_id: str, kind: str, **more: Any) -> JSONObject:
 
 
 class Workspace:
-    """Hold one workspace. Every list is the caller's to change.
+    """One workspace. Users may change all its lists.
 
     Attributes:
-        team: id, name and domain.
-        self_id: the user id of the bot to which the first token belongs.
-        tokens: the user id of each token that is accepted.
-        users: the users, the bot's own among them.
+        team: its id, name and domain.
+        self_id: the user id of the bot, which the first token belongs to.
+        tokens: the user id for each valid token.
+        users: the users, including the bot's own.
         channels: public channels.
         groups: private channels.
         ims: direct messages between the bot and one user.
-        mpims: direct messages among several.
+        mpims: direct messages among several users.
         bots: the bots, by their bot ids.
         messages: every message, oldest first.
     """
@@ -90,7 +90,7 @@ class Workspace:
         self._last_ts = 0
 
     def next_ts(self) -> str:
-        """Return a time stamp as Slack names messages by: seconds and microseconds, later than any before."""
+        """Return a new time stamp to identify a message, as at Slack: seconds and microseconds, always increasing."""
         self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
@@ -104,7 +104,7 @@ class Workspace:
         return next((room for room in rooms if room["id"] == room_id), None)
 
     def has_room(self, room_id: object) -> bool:
-        """Tell whether a channel, group or direct message has this id."""
+        """Return whether a channel, group or direct message has this id."""
         return self.room(room_id) is not None
 
     def message(self, room_id: str, ts: str) -> JSONObject | None:
@@ -112,7 +112,7 @@ class Workspace:
         return next((one for one in self.messages if (one["channel"], one["ts"]) == (room_id, ts)), None)
 
     def add_message(self, room_id: str, user_id: str, text: str, **more: Any) -> JSONObject:
-        """Append a message; return it as the event that others get. One of a bot bears its bot id."""
+        """Append a message, with the bot id if the user is a bot; return the event to publish."""
         message = {"type": "message", "channel": room_id, "user": user_id, "text": text, "ts": self.next_ts(), **more}
         bot_id = (as_object((self.user(user_id) or {}).get("profile")) or {}).get("bot_id")
         if bot_id is not None:
@@ -124,7 +124,7 @@ class Workspace:
         return dict(message)
 
     def open_room(self, members: list[str]) -> tuple[JSONObject, bool]:
-        """Return the direct message with these users, and whether it was there before."""
+        """Return the direct message with these users, and whether it existed before."""
         for room in self.ims if len(members) == 1 else self.mpims:
             if sorted(members) == sorted(room.get("members", [room.get("user")])):
                 return room, True
