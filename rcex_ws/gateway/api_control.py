@@ -22,7 +22,7 @@ __all__ = ["routes"]
 
 _HOME = "/_gateway"
 _LOG = f"{_HOME}/log"
-_UNMATCHED = "no subscription has a filter for it; the log lists the filters there are"
+_UNMATCHED = "no subscription has a filter for it; the log lists the existing filters"
 
 
 def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[..., Any]]) -> list[Route]:

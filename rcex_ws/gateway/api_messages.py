@@ -206,7 +206,7 @@ def _text(part: Part) -> str:
     try:
         return part.content.decode()
     except UnicodeDecodeError as error:
-        raise Problem(400, "MSG-349", "A field of the fax is no UTF-8") from error
+        raise Problem(400, "MSG-349", "A field of the fax is not UTF-8") from error
 
 
 def _message(core: GatewayCore, owner: ExtensionRecord, message_id: str) -> Message:

@@ -84,9 +84,7 @@ class GatewayApp:
             ConfigurationError: the code or the reason does not fit a close frame.
         """
         if code is not None and code not in _CLOSE_CODES:
-            raise ConfigurationError(
-                f"code: a close frame has one from 1000 to 4999, and some of these not: not {code}"
-            )
+            raise ConfigurationError(f"code: not allowed in a close frame: {code}")
         if len(reason.encode()) > _LONGEST_REASON:
             raise ConfigurationError(f"reason: a close frame has room for {_LONGEST_REASON} bytes")
         live = self._live()
@@ -177,7 +175,7 @@ class GatewayApp:
             ConfigurationError: `where` can never match, or `notify` lacks a member.
         """
         if where == "details" and (drop or strip or notify):
-            raise ConfigurationError('where="details" takes a delay only; `refuse` can keep ConnectionDetails back')
+            raise ConfigurationError('where="details" accepts a delay only; use `refuse` to withhold ConnectionDetails')
         if notify is not None and (not {"event", "body"} <= notify.keys() <= {"event", "body", "filter"}):
             raise ConfigurationError("notify: a notification has an event and a body, and perhaps a filter")
         if notify is not None and not _is_notification(**notify):

@@ -130,7 +130,7 @@ class Caller:
 def _caller_of(request: Request) -> Caller:
     caller = request.state.caller
     if not isinstance(caller, Caller):
-        raise TypeError("the front sets the caller of every request")
+        raise TypeError("the request did not pass through Front, which sets its caller")
     return caller
 
 

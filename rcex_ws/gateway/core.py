@@ -95,7 +95,7 @@ class GatewayCore:
             filters = sorted({one.text for subscription in self.subscriptions.live() for one in subscription.filters})
             self.journal.add("unmatched", event=looked_for, filters=filters)
             known = ", ".join(filters) or "none"
-            _logger.warning("no subscription has a filter for %s; there are these: %s", looked_for, known)
+            _logger.warning("no subscription has a filter for %s; the existing filters are: %s", looked_for, known)
         return uuids
 
     def _notification(self, subscription: ServerSubscription, event: str, inner: Mapping[str, Any]) -> ServerFrame:

@@ -186,7 +186,7 @@ class _HTTPConnection:
         try:
             await self._write(status, headers, b"".join(parts), bodiless=request.method == b"HEAD")
         except h11.LocalProtocolError:
-            _logger.exception("an application gave an answer that cannot be sent")
+            _logger.exception("an application returned an invalid response")
             return False
         return True
 

@@ -91,7 +91,7 @@ def _cut(body: bytes, begin: int, end: int) -> tuple[bytes, bytes]:
     """Split a part, which starts with the line end of its delimiter, at the first empty line."""
     gap = _EMPTY_LINE.search(body, begin, min(end, begin + _LONGEST_HEAD))
     if gap is None:
-        raise ValueError("a part without an end of its head")
+        raise ValueError("a part whose headers do not end")
     return body[begin : gap.start()].lstrip(), body[gap.end() : end]
 
 

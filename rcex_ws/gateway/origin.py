@@ -37,7 +37,7 @@ def refusal_reason(headers: Mapping[str, str], own_names: Collection[str]) -> st
     host = headers.get("host", "")
     name = host_name(host) if _HOST.fullmatch(host) else ""
     if not _is_local(name) and name not in own_names:
-        return "The Host of the request is no name of a local machine"
+        return "The Host of the request does not name a local machine"
     origin = headers.get("origin")
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         return "A web page of another origin may not do this"

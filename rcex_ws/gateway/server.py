@@ -148,7 +148,7 @@ class Gateway:
             ConfigurationError: the gateway has started.
         """
         if self._portal is not None:
-            raise ConfigurationError("watcher: the gateway has started; say so before")
+            raise ConfigurationError("watcher: the gateway has already started; set it before")
         self._watcher = watcher
 
     def log(self) -> list[dict[str, Any]]:
