@@ -65,15 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="say on stderr what happens, a line for each event")
     described = _descriptions()
     types = get_type_hints(GatewayOptions)  # without the constraints; the gateway itself checks them
-    for knob in fields(GatewayOptions):
-        kind = types[knob.name]
+    for option in fields(GatewayOptions):
+        kind = types[option.name]
         scalar = next((one for one in _SCALARS if kind in (one, one | None)), None)
-        flag = f"--{knob.name.replace('_', '-')}"
-        text = f"{described[knob.name]} (default: %(default)s)"
+        flag = f"--{option.name.replace('_', '-')}"
+        text = f"{described[option.name]} (default: %(default)s)"
         if scalar is not None:
-            parser.add_argument(flag, type=scalar, default=knob.default, help=text)
+            parser.add_argument(flag, type=scalar, default=option.default, help=text)
         elif kind is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=knob.default, help=text)
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=option.default, help=text)
     return parser
 
 

@@ -81,7 +81,7 @@ class GatewayCore:
                 session = self.sessions.get(subscription.session_id)
                 server = (session and session.oauth.server) or self.server
                 inner = body(chosen, server) if callable(body) else body
-                name = chosen.names(resolved) if wanted is None else resolved.text
+                name = chosen.event_name(resolved) if wanted is None else resolved.text
                 frame = self._notification(subscription, name, inner)
                 self._deliver(session, frame)
                 uuids.append(frame.meta["messageId"])

@@ -61,14 +61,14 @@ class EventFilter:
         theirs = _OF_EXTENSION.fullmatch(event.path)
         return own is not None and theirs is not None and own.groups() == theirs.groups()
 
-    def names(self, event: EventFilter) -> str:
+    def event_name(self, event: EventFilter) -> str:
         """Return the `event` member of a notification for this filter: its text unless it is wider than the event."""
         if not self.is_wider(event):
             return self.text
         query = self.text.partition("?")[2]
         return f"{event.path}?{query}" if query else event.path
 
-    def takes(self, event: EventFilter) -> bool:
+    def matches(self, event: EventFilter) -> bool:
         """Return whether this filter matches an event."""
         if self.path != event.path and not self.is_wider(event):
             return False
@@ -94,5 +94,5 @@ def best_match(filters: Iterable[EventFilter], event: EventFilter) -> EventFilte
 
     With filters for both plain and detailed presence only the detailed one is sent (RingCentral's documentation).
     """
-    matching = [item for item in filters if item.takes(event)]
+    matching = [item for item in filters if item.matches(event)]
     return max(matching, key=lambda item: len(item.query), default=None)
