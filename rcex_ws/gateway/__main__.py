@@ -38,7 +38,7 @@ def main() -> None:
 
             gateway = Gateway(**arguments)
             if verbose:
-                gateway.watch(_say)
+                gateway.watch(_print_entry)
             stack.enter_context(gateway)
         except (ModuleNotFoundError, RcexError) as error:  # no extra; a port in use, an invalid value
             sys.exit(f"{_PROGRAM}: {error}")
@@ -50,7 +50,7 @@ def main() -> None:
         ended.wait()
 
 
-def _say(entry: dict[str, Any]) -> None:
+def _print_entry(entry: dict[str, Any]) -> None:
     """Print one log entry; its values are text and numbers without secrets."""
     facts = " ".join(f"{name}={value}" for name, value in entry.items() if name not in ("time", "kind"))
     line = f"{entry['time']:9.3f} {entry['kind']} {facts}".rstrip()

@@ -39,7 +39,7 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
         "faults": {f"{_HOME}/{control.__name__}": _description(control) for control in controls},
     }
 
-    async def introduce(request: Request) -> Response:
+    async def describe(request: Request) -> Response:
         return JSONResponse(about)
 
     async def read_log(request: Request) -> Response:
@@ -60,8 +60,8 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
         return Route(f"{_HOME}/{control.__name__}", call, methods=["POST"])
 
     return [
-        Route("/", introduce, methods=["GET"]),
-        Route(_HOME, introduce, methods=["GET"]),
+        Route("/", describe, methods=["GET"]),
+        Route(_HOME, describe, methods=["GET"]),
         Route(_LOG, read_log, methods=["GET"]),
         *(route(control) for control in controls),
     ]

@@ -41,7 +41,7 @@ def routes(core: GatewayCore) -> list[Route]:
         text = body.get("text")
         if not isinstance(text, str) or not text:
             raise Problem(400, "CMN-101", "Parameter [text] value is invalid")
-        recipients = _people(core, body.get("to"))
+        recipients = _recipients(core, body.get("to"))
         return JSONResponse(_pager(core, sender, recipients, text).body(server_of(request)))
 
     async def send_fax(request: Request) -> Response:
@@ -56,7 +56,7 @@ def routes(core: GatewayCore) -> list[Route]:
         stored = [("RenderedDocument", part.content_type, part.content) for part in files]
         facts = {"to": to, "faxResolution": wanted.get("faxResolution", "High"), "faxPageCount": len(files)}
         message = core.store.add_message(sender, "Fax", "Outbound", files=stored, facts=facts)
-        _announce(core, message)
+        _notify_owner(core, message)
         return JSONResponse(message.body(server_of(request)))
 
     async def read_all(request: Request) -> Response:
@@ -89,7 +89,7 @@ def routes(core: GatewayCore) -> list[Route]:
         if wanted not in ("Read", "Unread"):
             raise Problem(400, "CMN-101", "Parameter [readStatus] value is invalid")
         core.store.mark_message(message, wanted)
-        _announce(core, message, is_new=False)
+        _notify_owner(core, message, is_new=False)
         return JSONResponse(message.body(server_of(request)))
 
     async def delete(request: Request) -> Response:
@@ -98,7 +98,7 @@ def routes(core: GatewayCore) -> list[Route]:
         named = [_message(core, owner, one) for one in request.path_params["message_id"].split(",")]
         for message in {one.id: one for one in named}.values():
             core.store.delete_message(message)
-            _announce(core, message, is_new=False)
+            _notify_owner(core, message, is_new=False)
         return Response(status_code=204)
 
     async def content(request: Request) -> Response:
@@ -133,11 +133,11 @@ def _pager(core: GatewayCore, sender: ExtensionRecord, recipients: list[Extensio
         "conversation": {"id": str(uuid.uuid4())},
     }
     sent = core.store.add_message(sender, "Pager", "Outbound", facts=facts)
-    _announce(core, sent, *(["Inbound"] if sender in recipients else []))
+    _notify_owner(core, sent, *(["Inbound"] if sender in recipients else []))
     for one in recipients:
         received = sent if one is sender else core.store.add_message(one, "Pager", "Inbound", facts=facts)
         if one is not sender:
-            _announce(core, received)
+            _notify_owner(core, received)
         core.publish(f"{_STORE_EVENT}/instant?type=Pager", _inbound(received), one)
     return sent
 
@@ -146,7 +146,7 @@ def _inbound(message: Message) -> Callable[[EventFilter, str], dict[str, Any]]:
     return lambda _, server: message.body(server) | {"direction": "Inbound"}
 
 
-def _announce(core: GatewayCore, message: Message, *more_directions: str, is_new: bool = True) -> None:
+def _notify_owner(core: GatewayCore, message: Message, *more_directions: str, is_new: bool = True) -> None:
     """Notify the owner of a new message, or of a changed or deleted one (for which RingCentral sends no id)."""
     kind = message.facts["type"]
     counts = {"newCount": 1, "updatedCount": 0, "newMessageIds": [message.id]}
@@ -161,7 +161,7 @@ def _announce(core: GatewayCore, message: Message, *more_directions: str, is_new
     core.publish(f"{_STORE_EVENT}?{query}", body, message.owner)
 
 
-def _people(core: GatewayCore, to: object) -> list[ExtensionRecord]:
+def _recipients(core: GatewayCore, to: object) -> list[ExtensionRecord]:
     """Return the extensions named by `[{extensionId | extensionNumber}, ...]`."""
     found: list[ExtensionRecord] = []
     for item in as_array(to) or ():

@@ -106,13 +106,13 @@ def routes(core: GatewayCore) -> list[Route]:
         one = own_extension_of(core, request)
         wanted = await json_body(request)
         for name, value in wanted.items():
-            if not _may_be(name, value):
+            if not _is_settable(name, value):
                 raise Problem(400, "CMN-101", f"Parameter [{name}] value is invalid")
         presence = core.store.presence(one)
         presence |= wanted
         if "userStatus" in wanted:
             presence["presenceStatus"] = wanted["userStatus"]
-        _announce(core, one)
+        _notify(core, one)
         return JSONResponse(_presence(core, one, server_of(request)))
 
     return [
@@ -129,7 +129,7 @@ def _version(request: Request) -> dict[str, Any]:
     return {"uri": f"{server_of(request)}/restapi/v1.0", "versionString": "1.0.0", "uriString": "v1.0"}
 
 
-def _may_be(name: str, value: object) -> bool:
+def _is_settable(name: str, value: object) -> bool:
     """Return whether a member of a presence may have this value."""
     if name == "message":
         return isinstance(value, str) and len(value) <= _LONGEST_MESSAGE
@@ -141,7 +141,7 @@ def _presence(core: GatewayCore, one: ExtensionRecord, server: str) -> dict[str,
     return {"uri": f"{server}{one.uri}/presence", "extension": owner, **core.store.presence(one)}
 
 
-def _announce(core: GatewayCore, one: ExtensionRecord) -> None:
+def _notify(core: GatewayCore, one: ExtensionRecord) -> None:
     sequence = core.store.next_presence_sequence()
 
     def body(chosen: EventFilter, _: str) -> Mapping[str, Any]:

@@ -119,16 +119,16 @@ class GatewayCore:
 
     def _deliver(self, session: ServerSession | None, frame: ServerFrame) -> None:
         if session is None or not self.sessions.can_recover(session):
-            self.note(frame, "dropped")
+            self.log_notification(frame, "dropped")
         elif session.connection is not None:
             session.connection.deliver(frame)
-            self.note(frame, "sent", connection=session.connection.id)
+            self.log_notification(frame, "sent", connection=session.connection.id)
         else:
-            self.note(frame, "buffered")
+            self.log_notification(frame, "buffered")
             pushed_out = self.sessions.keep(session, frame)
             if pushed_out is not None:
-                self.note(pushed_out, "dropped")
+                self.log_notification(pushed_out, "dropped")
 
-    def note(self, frame: ServerFrame, state: str, **facts: Any) -> None:
+    def log_notification(self, frame: ServerFrame, state: str, **facts: Any) -> None:
         """Log the state of a notification: "sent", "buffered" or "dropped"."""
         self.journal.add("notification", uuid=frame.body["uuid"], event=frame.body["event"], state=state, **facts)

@@ -87,23 +87,23 @@ class Front:
         if refusal is None:
             answer = await self._perform(call)
         elif refusal.status == "rst":
-            self._note(call, "rst")
+            self._log(call, "rst")
             raise ConnectionResetError("reset on command")
         elif refusal.status == "hang":
-            self._note(call, "hang")
+            self._log(call, "hang")
             return None
         else:
             answer = error_answer(refusal.problem())
         fault = self._core.faults.take(AnswerFault, place)
-        self._note(call, answer.status)
-        return answer if fault is None else await self._spoil(answer, fault)
+        self._log(call, answer.status)
+        return answer if fault is None else await self._tamper_with(answer, fault)
 
     def _own_names(self) -> set[str]:
         """Return the host names of the gateway's own configured addresses."""
         uri = self._core.options.public_ws_uri or ""
         return {origin.host_name(address.partition("://")[2]) for address in (uri, self._core.server)} - {""}
 
-    async def _spoil(self, answer: RestAnswer, fault: AnswerFault) -> RestAnswer | None:
+    async def _tamper_with(self, answer: RestAnswer, fault: AnswerFault) -> RestAnswer | None:
         if fault.notify is not None:
             self._core.publish_on_command(fault.notify["event"], fault.notify["body"], fault.notify.get("filter"))
         await anyio.sleep(fault.delay)
@@ -178,7 +178,7 @@ class Front:
         headers.pop("content-length", None)  # computed again when the answer is sent
         return RestAnswer(status, headers, b"".join(chunks))
 
-    def _note(self, call: RestCall, status: int | str) -> None:
+    def _log(self, call: RestCall, status: int | str) -> None:
         facts: dict[str, Any] = {} if call.socket is None else {"connection": call.socket.id}
         if not call.path.startswith("/restapi/oauth/"):  # that query may contain a token
             facts["query"] = call.query

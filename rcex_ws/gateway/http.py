@@ -116,9 +116,9 @@ class _HTTPConnection:
                 self._http.start_next_cycle()
         except h11.RemoteProtocolError as exc:
             if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                await self._turn_away(exc.error_status_hint)
+                await self._reject(exc.error_status_hint)
 
-    async def _turn_away(self, status: int) -> None:
+    async def _reject(self, status: int) -> None:
         """Answer a request that was not read completely, and wait until the client has read the answer."""
         await self._write(status, [(b"connection", b"close")], b"")
         if self._writer.can_write_eof():

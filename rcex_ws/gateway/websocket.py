@@ -82,7 +82,7 @@ class GatewayConnection:
         try:
             admission = await admit(self.id, self._peer, self._core)
             if admission is not None:
-                await self._converse(admission)
+                await self._run(admission)
         finally:
             self._end("connection closed")
 
@@ -136,7 +136,7 @@ class GatewayConnection:
 
     # Opening
 
-    async def _converse(self, admission: Admission) -> None:
+    async def _run(self, admission: Admission) -> None:
         if not self._core.options.coalesce:
             self._peer.pace(_FRAME_GAP)
         errands = Errands()
@@ -145,8 +145,8 @@ class GatewayConnection:
             errands.put(lambda: group.start_soon(self._handle, meta, body))
 
         async with anyio.create_task_group() as group:
-            if await self._greet(admission.login, admission.wsc):
-                group.start_soon(self._watch)
+            if await self._open_session(admission.login, admission.wsc):
+                group.start_soon(self._keep_deadlines)
             group.start_soon(errands.run)
             await self._peer.read(
                 lambda data, _: self._on_message(data, start),
@@ -156,7 +156,7 @@ class GatewayConnection:
             await self._peer.wait_gone()  # requests from before the close frame are still processed
             group.cancel_scope.cancel()
 
-    async def _greet(self, login: OAuthSession, wsc: str | None) -> bool:
+    async def _open_session(self, login: OAuthSession, wsc: str | None) -> bool:
         """Send ConnectionDetails and the buffered notifications; return False if the connection got no session."""
         delay = self._core.faults.take(AnswerFault, "details")
         if delay is not None:
@@ -168,19 +168,19 @@ class GatewayConnection:
                 self._peer.abort()
             elif refusal.status != "hang":
                 problem = refusal.problem()
-                self._turn_away(error_frame(problem.code, problem.message, problem.status))
+                self._reject(error_frame(problem.code, problem.message, problem.status))
             return False
         failure = self._core.faults.take(RecoveryFault, "recovery") if wsc is not None else None
         try:
             opening = self._core.sessions.open(login, self, wsc, failure.code if failure else None)
         except MalformedWsc:
             self._core.journal.add("recovery_failed", connection=self.id, code="WSG-400")
-            self._turn_away(error_frame("WSG-400", "Malformed WebSocket session context token", 400))
+            self._reject(error_frame("WSG-400", "Malformed WebSocket session context token", 400))
             return False
         self._begin(opening, recovering=wsc is not None)
         return True
 
-    def _turn_away(self, frame: ServerFrame) -> None:
+    def _reject(self, frame: ServerFrame) -> None:
         self._send(text_of(frame))
         self._peer.close(1000)
 
@@ -195,11 +195,11 @@ class GatewayConnection:
         elif recovering:
             journal.add("recovered", connection=self.id, replayed=len(opening.replay))
         for frame in opening.given_up:
-            self._core.note(frame, "dropped")
+            self._core.log_notification(frame, "dropped")
         details = text_of(connection_details(opening, self._core.options, self._core.clock.wall()))
         self._send(details, *map(self._text, opening.replay))
         for frame in opening.replay:
-            self._core.note(frame, "sent", connection=self.id, replay=True)
+            self._core.log_notification(frame, "sent", connection=self.id, replay=True)
 
     # While open
 
@@ -264,7 +264,7 @@ class GatewayConnection:
         self._lifetime.on_message(self._core.clock.now())
         self._peer.send([text.encode() for text in texts])
 
-    async def _watch(self) -> None:
+    async def _keep_deadlines(self) -> None:
         """Act on each deadline: ping, WSG-902, WSG-903, a missing pong, the end of the login."""
         while not self._ended:
             self._recheck = Signal()

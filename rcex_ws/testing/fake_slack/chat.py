@@ -44,7 +44,7 @@ class Chat:
         changed_at = self._workspace.next_ts()
         message |= {"text": fields.get("text", message["text"]), "edited": {"user": user_id, "ts": changed_at}}
         message |= _parts_of(fields)
-        self._tell(message["channel"], "message_changed", changed_at, message=_without_channel(message))
+        self._publish(message["channel"], "message_changed", changed_at, message=_without_channel(message))
         return {"channel": message["channel"], "ts": message["ts"], "text": message["text"]}
 
     def delete(self, user_id: str, fields: JSONObject) -> JSONObject:
@@ -53,7 +53,7 @@ class Chat:
         self._workspace.messages.remove(message)
         channel, ts = message["channel"], message["ts"]
         before = _without_channel(message)
-        self._tell(channel, "message_deleted", self._workspace.next_ts(), deleted_ts=ts, previous_message=before)
+        self._publish(channel, "message_deleted", self._workspace.next_ts(), deleted_ts=ts, previous_message=before)
         return {"channel": channel, "ts": ts}
 
     def add_reaction(self, user_id: str, fields: JSONObject) -> JSONObject:
@@ -108,7 +108,7 @@ class Chat:
             raise MethodError(not_mine)
         return message
 
-    def _tell(self, channel: str, subtype: str, ts: str, **facts: Any) -> None:
+    def _publish(self, channel: str, subtype: str, ts: str, **facts: Any) -> None:
         event = {"type": "message", "subtype": subtype, "hidden": True, "channel": channel, "ts": ts, "event_ts": ts}
         self._core.publish(event | facts)
 

@@ -109,7 +109,7 @@ class FakeSlackCore:
         token, good_until = self._tickets.pop(urlsplit(target).path.removeprefix(WS_PATH), ("", 0.0))
         return token if token and self.now() <= good_until else None
 
-    def greeting(self, token: str) -> list[str]:
+    def first_frames(self, token: str) -> list[str]:
         """Return the first frames of a new WebSocket: hello and perhaps the last reply, or none.
 
         After a reconnect Slack may repeat its last reply, as a message with `reply_to` (Slack's page: "the last message
@@ -143,7 +143,7 @@ class FakeSlackCore:
         self.frames.append(Received(self.now(), socket.number, data))
         frame = as_object(data)
         if frame is None:
-            self._violated(socket, "a frame that is no JSON object")
+            self._record_violation(socket, "a frame that is no JSON object")
         else:
             self._check_id(socket, frame)
             if not socket.silent:
@@ -195,13 +195,13 @@ class FakeSlackCore:
         """Record a violation unless the id is a positive integer, unique on its connection (Slack's page)."""
         number = frame.get("id")
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            self._violated(socket, f"the id {number!r}")
+            self._record_violation(socket, f"the id {number!r}")
         elif number in self._ids.setdefault(socket.number, set()):
-            self._violated(socket, f"the id {number} again")
+            self._record_violation(socket, f"the id {number} again")
         else:
             self._ids[socket.number].add(number)
 
-    def _violated(self, socket: RtmSocket, what: str) -> None:
+    def _record_violation(self, socket: RtmSocket, what: str) -> None:
         self.violations.append(f"connection {socket.number} sent {what}")
 
     def _send(self, socket: RtmSocket, frame: JSONObject) -> None:

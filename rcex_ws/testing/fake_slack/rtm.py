@@ -57,7 +57,7 @@ class RtmConnection:
             self._peer.close(1000)
             await self._peer.read(lambda data, binary: None)
         else:
-            await self._converse(token)
+            await self._run(token)
 
     # None of these waits.
 
@@ -100,28 +100,28 @@ class RtmConnection:
             await self._peer.refuse(int(failure.status), headers, failure.body)
         return True
 
-    async def _converse(self, token: str) -> None:
+    async def _run(self, token: str) -> None:
         self.token = token
         self._core.opened += 1
         self.number = self._core.opened
         self._core.sockets[self.number] = self  # before the client, in another thread, can see that it is open
         ending = _LOST
         try:
-            greeting = self._core.greeting(token)
+            first_frames = self._core.first_frames(token)
             if self._core.options.hello_with_upgrade:
                 # In one segment nothing can separate them, so the client gets the 101 and the frames in one read.
-                await self._peer.accept(messages=[text.encode() for text in greeting])
+                await self._peer.accept(messages=[text.encode() for text in first_frames])
             else:
                 await self._peer.accept()
-                self.send(greeting)
+                self.send(first_frames)
             self._core.touch()
             ending = await self._peer.read(
                 lambda data, binary: self._core.on_frame(self, data), lambda data: self._core.on_pong(self)
             )
         finally:
-            self._note_end(ending)
+            self._record_end(ending)
 
-    def _note_end(self, ending: Ending) -> None:
+    def _record_end(self, ending: Ending) -> None:
         code = ending.code if ending.by_peer else None
         if code is None:
             self._core.closes.append(ClientClose(self.number, 1006, "", answered=False))

@@ -198,7 +198,13 @@ class FakeSlack(Observations):
         headers = {"Content-Type": "application/json; charset=utf-8" if body is None else "text/html"}
         text = json.dumps(content) if body is None else body
         self._add_fault(
-            Failure(where=method, times=times, status=status, body=text.encode(), headers=headers | _wait(retry_after))
+            Failure(
+                where=method,
+                times=times,
+                status=status,
+                body=text.encode(),
+                headers=headers | _retry_header(retry_after),
+            )
         )
 
     @checked
@@ -212,7 +218,7 @@ class FakeSlack(Observations):
     ) -> None:
         """Refuse the next upgrades with a status and a body, or by "hang" or "rst"; the URL stays valid."""
         self._add_fault(
-            Failure(where="upgrade", times=times, status=status, body=body.encode(), headers=_wait(retry_after))
+            Failure(where="upgrade", times=times, status=status, body=body.encode(), headers=_retry_header(retry_after))
         )
 
     @checked
@@ -278,5 +284,5 @@ class FakeSlack(Observations):
             self._connections.discard(connection)
 
 
-def _wait(seconds: float | None) -> dict[str, str]:
+def _retry_header(seconds: float | None) -> dict[str, str]:
     return {} if seconds is None else {"Retry-After": f"{seconds:g}"}
