@@ -1,4 +1,4 @@
-"""A running gateway and a bare client of it: raw `websockets` and httpx, nothing of this library's own client."""
+"""A running gateway and a minimal client for it: raw `websockets` and httpx, nothing of this library's own client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IDLE_LIMIT = 5.0
 
 
 class Socket:
-    """A raw WebSocket that speaks in `[meta, body]` frames."""
+    """A raw WebSocket that sends and receives `[meta, body]` frames."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -46,7 +46,7 @@ class Socket:
         return message_id
 
     async def request(self, method: str, path: str, *body: Any, **meta: Any) -> tuple[dict[str, Any], Any]:
-        """Ask, and return the very next frame, which must be the answer."""
+        """Send a request, and return the next frame, which must be the answer."""
         message_id = await self.ask(method, path, *body, **meta)
         frame = await self.recv()
         assert frame[0]["messageId"] == message_id
@@ -66,7 +66,7 @@ class Socket:
         await (connection.aclose() if hasattr(connection, "aclose") else connection.close())
 
     async def closed(self) -> websockets.exceptions.ConnectionClosed:
-        """Wait for the end, whatever comes before it."""
+        """Wait for the end, and discard messages before it."""
         while True:
             try:
                 await self.raw()
@@ -125,7 +125,7 @@ class User:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Gateway]]:
-    """Start gateways with options of the test's choice."""
+    """Return a function that starts a gateway with some options."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(Gateway(**options))
 
@@ -138,7 +138,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 @pytest.fixture
 def log_in(stack: AsyncExitStack, anyio_backend_name: str) -> Callable[..., Any]:
-    """Log a new user client in at a gateway."""
+    """Return a function that logs a new client in at a gateway."""
 
     async def log_in(gw: Gateway, **form: str) -> User:
         user = User(gw, stack, anyio_backend_name)
@@ -151,17 +151,17 @@ def log_in(stack: AsyncExitStack, anyio_backend_name: str) -> Callable[..., Any]
 
 @pytest.fixture
 def kinds() -> Callable[[Gateway], list[str]]:
-    """List the kinds in the record of a gateway."""
+    """Return the kinds of all entries in the log of a gateway."""
     return lambda gw: [entry["kind"] for entry in gw.log()]
 
 
 @pytest.fixture
 def until() -> Callable[..., Any]:
-    """Wait for a condition that the gateway's thread will make true."""
+    """Wait until the gateway's thread has made a condition true."""
 
     async def until(condition: Callable[[], bool]) -> None:
         with anyio.fail_after(IDLE_LIMIT):
-            while not condition():  # the other side is a thread, it sets no event of ours
+            while not condition():  # the other side is a thread, which sets no event here
                 await anyio.sleep(0.005)
 
     return until
@@ -169,7 +169,7 @@ def until() -> Callable[..., Any]:
 
 @pytest.fixture(autouse=True)
 def no_error_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test during which the gateway or the event loop logged an error."""
+    """Fail a test if the gateway or the event loop has logged an error during it."""
     yield
     records = [*caplog.get_records("setup"), *caplog.get_records("call")]
     assert [record.getMessage() for record in records if record.levelno >= logging.ERROR] == []

@@ -1,10 +1,10 @@
-"""Throw random requests and frames at a running gateway, which has to answer or refuse each of them, and to live.
+"""Send random requests and frames to a running gateway, which must answer or refuse each of them, and not crash.
 
     python -m tests.gateway.random_inputs --count 5000 --seed 1
 
-The gateway is a process of its own, as a developer has it, so that its death is seen and its memory measured. Every
-input is one of five kinds: bytes at the REST port, a request of HTTP, an order of a fault, bytes at the WebSocket's
-port, a frame over an open WebSocket. Nothing of the library's own client is used.
+The gateway is a separate process, as developers run it, so that a crash is noticed and its memory can be measured. An
+input is of one of five kinds: bytes to the REST port, an HTTP request, a fault request, bytes to the port of the
+WebSocket, a frame over an open WebSocket. Nothing of the library's own client is used.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from tests.gateway.random_wire import BINARY, LIMIT, TEXT, WebSocket, exchange, 
 
 PER_LOGIN = 50
 MOST_GROWTH = 64 * 2**20
-"""Bytes; what is kept of 5,000 small inputs is a few MiB."""
+"""Bytes; what the gateway keeps of 5,000 small inputs is a few MiB."""
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 
 class Gateway:
-    """The process, with what it has printed."""
+    """The process of a gateway, with its output."""
 
     def __init__(self) -> None:
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
@@ -52,7 +52,7 @@ class Gateway:
         self.memory = psutil.Process(self.process.pid)
 
     def log_in(self) -> dict[str, Any]:
-        """Log in as a user would, which has to work at any time; give the tokens, and the address of a WebSocket."""
+        """Log in, which must work at any time; return the tokens and a WebSocket address."""
         self.clear()
         form = {"grant_type": JWT_GRANT, "assertion": self.jwt}
         tokens = self.http.post("/restapi/oauth/token", data=form, auth=self.client).raise_for_status().json()
@@ -60,12 +60,12 @@ class Gateway:
         return tokens | self.http.post("/restapi/oauth/wstoken", headers=bearer).raise_for_status().json()
 
     def clear(self) -> None:
-        """Take back every fault."""
+        """Cancel every fault."""
         self.http.post("/_gateway/clear_faults").raise_for_status()
         self.http.post("/_gateway/thaw").raise_for_status()
 
     def end(self) -> str:
-        """End it in order; give what it has complained of."""
+        """Stop the gateway gracefully, and return its stderr."""
         self.process.terminate()
         self.http.close()
         with self.complaints, self.process:
@@ -77,14 +77,14 @@ class Gateway:
 
 
 class Inputs:
-    """Throw inputs, and count what became of them.
+    """Sends random inputs, and counts the outcomes.
 
     Args:
-        gateway: What they are thrown at.
-        rng: Decides all that is random.
+        gateway: the gateway to send them to.
+        rng: the source of randomness.
 
     Attributes:
-        outcomes: How often a kind of input had which outcome.
+        outcomes: how often each kind of input had each outcome.
     """
 
     def __init__(self, gateway: Gateway, rng: random.Random) -> None:
@@ -105,7 +105,7 @@ class Inputs:
             self.outcomes[kind.__name__, outcome] += 1
         self.close()
 
-    # Each gives its outcome: a status, "closed", or the type of the frame that answered.
+    # Each returns its outcome: a status, "closed", or the type of the frame that was the answer.
 
     def rest_bytes(self) -> str:
         good = b"POST /restapi/v1.0/status HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
@@ -146,7 +146,7 @@ class Inputs:
         if self._websocket is None or self._websocket.is_over:
             self._websocket = WebSocket(self._gateway.log_in() if self._websocket else self._login)
         socket_ = self._websocket
-        if rng.random() < 0.1:  # frames that are none
+        if rng.random() < 0.1:  # malformed frames
             data = values.bent(rng, WebSocket.encode(values.json_bytes(rng)))
             socket_.send_bytes(data)
             return socket_.end()
@@ -155,10 +155,10 @@ class Inputs:
         socket_.send_bytes(WebSocket.encode(content, opcode))
         return socket_.answer(message_id)
 
-    # What they are made of.
+    # Contents of inputs.
 
     def _message(self) -> tuple[bytes, str | None]:
-        """Give a message, and the id that its answer must bear if it is a request."""
+        """Return a message, and the id of the expected answer if it is a request."""
         rng = self._rng
         if rng.random() < 0.4:
             return values.json_bytes(rng), None
@@ -173,7 +173,7 @@ class Inputs:
         return json.dumps([meta, body]).encode(), message_id
 
     def _arguments(self, name: str) -> bytes:
-        """Give arguments that fit the fault now and then."""
+        """Return arguments that are valid for the fault now and then."""
         rng = self._rng
         if rng.random() < 0.3:
             return values.json_bytes(rng)
@@ -213,7 +213,7 @@ class Inputs:
         kind = self._rng.choice(["", "text/plain", "multipart/mixed", "\xff"])
         return self._rng.randbytes(self._rng.randrange(5000)), kind
 
-    # How it went.
+    # Outcomes.
 
     def _at_rest(self, data: bytes) -> str:
         return self._status(exchange(urlsplit(self._gateway.server).port, data))
@@ -229,11 +229,11 @@ class Inputs:
 
 
 def run(count: int, seed: int) -> tuple[Counter[tuple[str, str]], float, float]:
-    """Throw so many inputs; give the outcomes, and the memory of the gateway after a fifth and at the end, in MiB.
+    """Send inputs; return the outcomes, and the memory of the gateway after a fifth and at the end, in MiB.
 
     Raises:
-        AssertionError: If it died, answered 500, logged an error, has grown, or does not work any more.
-        TimeoutError: If it hung.
+        AssertionError: the gateway crashed, answered 500, logged an error, grew too much, or no longer works.
+        TimeoutError: the gateway hung.
     """
     gateway = Gateway()
     inputs = Inputs(gateway, random.Random(seed))

@@ -1,4 +1,4 @@
-"""What random inputs are made of: values, texts and bytes that a careful program would not send. Pure, and seeded."""
+"""The contents of random inputs: values, texts and bytes that a careful program would not send. Pure, and seeded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FITTING = {
     "PUT": [9, 12, 16],
     "DELETE": [9, 16],
 }
-"""Which paths, by their place above, have which method."""
+"""The paths that have each method, by their index above."""
 CONTROLS = ["cut", "error", "freeze", "refuse", "fail_recovery", "answer_fault", "send_raw", "notify", "clear_log"]
 GOOD = {
     "code": [None, 1000, 4000, "WSG-1003", "WSG-400"],
@@ -67,7 +67,7 @@ GOOD = {
     "userStatus": ["Busy", "Available"],
     "dndStatus": ["TakeAllCalls"],
 }
-"""What a member may be, so that inputs come through to the rules behind the first check."""
+"""Valid values of members, so that inputs get past the first check to the rules."""
 BODIES = [["to", "text"], ["readStatus"], ["userStatus", "message"], ["eventFilters", "deliveryMode"], ["dndStatus"]]
 NAMES = [
     *GOOD,
@@ -119,7 +119,7 @@ def word(rng: random.Random) -> str:
 
 
 def value(rng: random.Random, depth: int = 0) -> Any:
-    """Give a value of JSON, with the names that the gateway knows."""
+    """Return a JSON value, with names that the gateway knows."""
     kind = rng.randrange(9 if depth < 4 else 6)
     if kind < 2:
         return word(rng)
@@ -133,17 +133,17 @@ def value(rng: random.Random, depth: int = 0) -> Any:
 
 
 def member(rng: random.Random, name: str) -> Any:
-    """Give a value for a member, mostly one that fits."""
+    """Return a value for a member, mostly a valid one."""
     return rng.choice(GOOD[name]) if name in GOOD and rng.random() < 0.8 else value(rng, 2)
 
 
 def body(rng: random.Random) -> dict[str, Any]:
-    """Give a body that some path takes."""
+    """Return a body that some path accepts."""
     return {name: member(rng, name) for name in rng.choice(BODIES)}
 
 
 def json_bytes(rng: random.Random) -> bytes:
-    """Give the text of a value, or what is none."""
+    """Return the JSON text of a value, or something that is not JSON."""
     if rng.random() < 0.25:
         return rng.choice(ODD_JSON).encode()
     chosen = body(rng) if rng.random() < 0.5 else value(rng)
@@ -152,7 +152,7 @@ def json_bytes(rng: random.Random) -> bytes:
 
 
 def bent(rng: random.Random, content: bytes) -> bytes:
-    """Change a few bytes of something: flip, drop, double, insert."""
+    """Flip, drop, double or insert a few bytes."""
     data = bytearray(content)
     for _ in range(rng.randrange(1, 6)):
         at = rng.randrange(len(data) + 1)
@@ -169,7 +169,7 @@ def bent(rng: random.Random, content: bytes) -> bytes:
 
 
 def call(rng: random.Random) -> tuple[str, str]:
-    """Give a method and a path with its query, as they stand in a request; most of them go together."""
+    """Return a method and a path with a query for a request; most of them match."""
     if rng.random() < 0.7:
         method = rng.choice(list(FITTING))
         chosen = PATHS[rng.choice(FITTING[method])]

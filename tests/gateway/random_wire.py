@@ -1,4 +1,4 @@
-"""Sockets that can send what is no request and no frame, for the random inputs."""
+"""Sockets that can send malformed requests and frames, for the random inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRAME_STATUS = re.compile(rb'"status": ?(\d+)')
 
 
 class WebSocket:
-    """A WebSocket made by hand; it can send what is none."""
+    """A minimal WebSocket client that can send malformed frames."""
 
     def __init__(self, login: dict[str, Any]) -> None:
         address = urlsplit(login["uri"])
@@ -52,7 +52,7 @@ class WebSocket:
             self._sock.sendall(data)
 
     def answer(self, message_id: str | None) -> str:
-        """Wait for the answer of a request, and for that of a heartbeat behind it; or for the end."""
+        """Wait for the answer to a request and to a heartbeat after it, or for the end."""
         beat = f"beat{time.monotonic_ns()}"
         self.send_bytes(self.encode(json.dumps([{"type": "Heartbeat", "messageId": beat}]).encode()))
         missing = {beat.encode()} | ({message_id.encode()} if message_id else set())
@@ -66,7 +66,7 @@ class WebSocket:
         return str(good(max(statuses))) if statuses else "ignored"
 
     def end(self) -> str:
-        """Say that nothing more comes, and wait for the end."""
+        """Send a FIN, and wait for the end."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
         while self._received():
@@ -79,7 +79,7 @@ class WebSocket:
         self._sock.close()
 
     def _message(self) -> bytes:
-        """Give the next message; nothing when the server has closed, which is answered."""
+        """Return the next message, empty if the server has closed; its close frame is answered."""
         while True:
             opcode, content = self._frame()
             if opcode == PING:
@@ -115,13 +115,13 @@ class WebSocket:
 
 
 def good(status: int) -> int:
-    """Let a status pass that is no failure of the gateway."""
-    assert status < 500 or status == 505, f"it answered {status}"  # 505: that is no version of HTTP
+    """Return a status, after checking that it is not a failure of the gateway."""
+    assert status < 500 or status == 505, f"it answered {status}"  # 505: not a version of HTTP
     return status
 
 
 def exchange(port: int | None, data: bytes) -> bytes:
-    """Send bytes and the end of them; give all that comes back until the end."""
+    """Send bytes and a FIN; return everything received until the end."""
     with socket.create_connection(("127.0.0.1", port), LIMIT) as sock:
         answer = b""
         with suppress(ConnectionError):

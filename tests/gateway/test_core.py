@@ -1,4 +1,4 @@
-"""The rules alone: no socket, no event loop, a clock that the test moves."""
+"""The rules of the gateway without sockets and event loop, on a clock that the test advances."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Time:
 
 
 class Link:
-    """A connection that keeps what it is given."""
+    """A connection that records the frames sent to it."""
 
     def __init__(self, number=1):
         self.id = number
@@ -207,7 +207,7 @@ def test_sliding_window():
     assert limits.check("light", "you", 30).retry_after is None
     assert limits.check("light", "me", 60).retry_after is None  # the first one has left the window
     assert limits.check("light", "me", 61).retry_after == 60
-    assert limits.check("light", "me", 120).retry_after == 60  # in the penalty, which begins anew
+    assert limits.check("light", "me", 120).retry_after == 60  # in the penalty, which starts again
     assert limits.check("light", "me", 180).retry_after is None
 
 

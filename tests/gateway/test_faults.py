@@ -1,4 +1,4 @@
-"""Every fault on command, in Python and over HTTP, over real sockets."""
+"""Every fault, ordered from Python and over HTTP, on real sockets."""
 
 from __future__ import annotations
 
@@ -411,9 +411,9 @@ def test_root_says_what_this_server_is(start, path):
     assert "rcex_ws.gateway" in about["server"]
     assert "python -m rcex_ws.gateway" in about["credentials"]
     assert not [secret for secret in (gw.client_id, gw.client_secret, gw.jwt) if secret in answer.text]
-    assert httpx.get(f"{gw.server}{about['log']}").json() == []  # nor does asking leave a trace
+    assert httpx.get(f"{gw.server}{about['log']}").json() == []  # these requests are not logged either
     for fault in about["faults"]:
-        assert httpx.get(f"{gw.server}{fault}").status_code == 405  # it is there, and wants a POST
+        assert httpx.get(f"{gw.server}{fault}").status_code == 405  # it exists, but needs a POST
     assert about["faults"]["/_gateway/cut"]["members"] == ["code", "reason"]
     assert about["faults"]["/_gateway/cut"]["does"].startswith("Cut every WebSocket")
 
@@ -431,7 +431,7 @@ async def test_no_log_shows_a_token(start, log_in, caplog):
     with pytest.raises(websockets.InvalidStatus):
         await user.open_raw(wsc=wsc)
     await user.refresh()
-    # what the client's own websockets logs in this very process is not the gateway's
+    # websockets in the client logs in this process as well
     ours = [record for record in caplog.records if record.name != "websockets.client"]
     text = "\n".join(record.getMessage() for record in ours)
     secrets = [gw.client_secret, gw.jwt, wsc, user.tokens["access_token"], user.tokens["refresh_token"]]

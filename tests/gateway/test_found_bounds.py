@@ -1,4 +1,4 @@
-"""Failures found in what a gateway keeps, and in what it reads: all of it has a bound."""
+"""Failures found in the limits of a gateway: what it stores and what it reads must be bounded."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_g7_the_journal_is_bounded_in_width_too():
 
 
 def _post(server: str, head: str, chunks: int, chunk: bytes) -> bytes:
-    """Send a body as long as the server takes it; give what it answers."""
+    """Send a body for as long as the server reads it, and return the answer."""
     host, port = server.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), 10) as sock:
         sock.sendall(head.encode())
@@ -91,7 +91,7 @@ def _post(server: str, head: str, chunks: int, chunk: bytes) -> bytes:
                 for _ in range(chunks):
                     sock.sendall(chunk)
             except OSError:
-                pass  # it has heard enough
+                pass  # the server has stopped reading
 
         sending = threading.Thread(target=send)
         sending.start()
@@ -124,7 +124,7 @@ def test_g7_what_comes_behind_a_request_that_hangs_is_bounded(start):
     gw = start()
     gw.refuse("GET /restapi", "hang")
     behind = _post(gw.server, "GET /restapi HTTP/1.1\r\nHost: x\r\n\r\n", 64, bytes(MIB))
-    assert behind == b""  # it was dropped, long before all had come
+    assert behind == b""  # it was dropped, long before everything was sent
     assert httpx.get(f"{gw.server}/restapi").status_code == 200
 
 
@@ -206,7 +206,7 @@ async def test_g7_credentials_of_any_letters_are_refused(start, log_in):
 
 
 async def test_g7_a_fax_takes_the_space_of_its_documents(start, log_in):
-    """Lines and delimiters are no reason to take a hundred times the space, or all the time."""
+    """Many lines or delimiters must not take a hundred times the memory, nor very long."""
     user = await log_in(start())
     for content in (b"\n" * 20 * MIB, b"--b\r\n" * MIB, b"--b\r\n\r\n" * MIB):
         body = b"--b\r\nContent-Type: text/plain\r\n\r\n" + content + b"\r\n--b--\r\n"

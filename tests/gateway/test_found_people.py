@@ -1,4 +1,4 @@
-"""Failures found in what one user may do, see and be told."""
+"""Failures found in what a user may do and see, and which notifications they get."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ async def test_g6_another_user_neither_reads_nor_writes_messages(start, log_in):
     ]
     assert {(answer.status_code, answer.json()["errorCode"]) for answer in tries} == {(403, "CMN-404")}
     assert (await ada.http.get(one)).status_code == 200
-    # What a colleague may see: who there is, and whether they are there.
+    # A colleague may see extension info and presence.
     assert (await bob.http.get(own)).status_code == 200
     assert (await bob.http.get(f"{own}/presence")).status_code == 200
 
@@ -184,7 +184,7 @@ async def test_g6_filters_for_what_is_not_the_users_are_refused(start, log_in, w
     one = await socket.subscribe(STORE)
     meta, refusal = await socket.request("PUT", one["uri"], {"eventFilters": [wanted]})
     assert (meta["status"], refusal["errorCode"]) == (403, code)
-    assert len(gw.notify(STORE, {})) == 1  # the first filters hold
+    assert len(gw.notify(STORE, {})) == 1  # the first filters are still in effect
 
 
 async def test_g6_the_presence_of_a_colleague_may_be_watched(start, log_in):

@@ -1,4 +1,4 @@
-"""Failures found in what anybody can do to a gateway that runs on a developer's machine."""
+"""Failures found in the security of a gateway that runs on a developer's machine."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ async def test_g7_orders_that_cannot_be_carried_out_are_400(start, log_in, name,
     answer = await user.http.post(f"/_gateway/{name}", json=order)
     assert answer.status_code == 400, answer.text
     assert answer.json()["message"].startswith(f"{name}: ")
-    assert (await socket.request("GET", EXTENSION))[0]["status"] == 200  # nothing has happened
+    assert (await socket.request("GET", EXTENSION))[0]["status"] == 200  # the fault was not executed
     assert (await user.http.get("/restapi")).status_code == 200
     with pytest.raises((ValueError, TypeError)):
         getattr(gw, name)(**order)

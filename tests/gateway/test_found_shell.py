@@ -1,4 +1,4 @@
-"""Failures found by running the gateway from a shell: for two users, in a container, and watching what it does."""
+"""Failures found by running the gateway from a shell: with two users, in a container, and with `--verbose`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DOCS = Path(__file__).parents[2] / "docs/gateway.md"
 
 
 class Shell:
-    """A gateway in a process, and what it has printed."""
+    """A gateway in its own process, with its output."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.printed = dict(process.stdout.readline().strip().split("=", 1) for _ in range(5))
 
     def end(self) -> str:
-        """End it in order; give what it said on stderr."""
+        """Stop it gracefully, and return its stderr."""
         self.process.terminate()
         _, said = self.process.communicate(timeout=10)
         assert self.process.returncode == 0, said
@@ -79,7 +79,7 @@ def test_g8_a_restart_may_keep_the_second_jwt() -> None:
 
 
 def a_name_of_this_machine() -> str:
-    """Give an address of this machine besides 127.0.0.1, as a container has one."""
+    """Return an address of this machine other than 127.0.0.1, like that of a container."""
     return "127.0.0.2" if sys.platform == "linux" else socket.gethostbyname(socket.gethostname())
 
 
@@ -91,7 +91,7 @@ def test_g10_clients_are_told_the_address_by_which_they_came(host: str) -> None:
         port = int(gateway.server.rpartition(":")[2])
         ws_port = int(re.search(r":(\d+)/", gateway.ws_uri)[1])
         assert host not in gateway.server.replace("[::1]", "")
-        assert httpx.get(f"{gateway.server}/restapi").status_code == 200  # what it prints can be reached
+        assert httpx.get(f"{gateway.server}/restapi").status_code == 200  # the printed address is reachable
         own = a_name_of_this_machine() if host == "0.0.0.0" else "[::1]"
         server = f"http://{own}:{port}"
         auth = (gateway.client_id, gateway.client_secret)
@@ -142,7 +142,7 @@ def test_g10_verbose_says_on_stderr_what_happens_and_no_secret() -> None:
 
 
 def test_g10_the_recipe_for_a_container_works_without_one() -> None:
-    """Run what the recipe's last line runs: its flags are real ones, and what it prints can be used."""
+    """The command in the last line of the recipe works: its flags exist, and the printed credentials are valid."""
     (line,) = re.findall(r"^CMD (\[.+\])$", DOCS.read_text(), re.MULTILINE)
     program, *arguments = re.findall(r'"([^"]*)"', line)
     assert (program, arguments[:2]) == ("python", ["-m", "rcex_ws.gateway"])

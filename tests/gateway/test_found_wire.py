@@ -1,4 +1,4 @@
-"""Failures found on the wire: what the gateway said, and RingCentral does not."""
+"""Failures found on the wire: where the gateway differed from RingCentral."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_g4_null_for_a_body_is_wsg_808(start, log_in):
     meta, body = await socket.recv()
     assert (meta["type"], meta["messageId"], meta["status"]) == ("Error", message_id, 400)
     assert body["errorCode"] == "WSG-808"
-    # It was tied to that request: the connection goes on.
+    # The error belongs to that request: the connection stays open.
     assert (await socket.request("GET", EXTENSION))[0]["status"] == 200
     assert (await socket.request("GET", EXTENSION, ""))[0]["status"] == 200  # as RingCentral.Net sends no body
 
@@ -114,13 +114,13 @@ async def test_g9_uris_have_the_address_by_which_the_client_came(start, log_in):
     user.keep(tokens.json())
     assert (await user.http.get(EXTENSION, headers=named)).json()["uri"].startswith(f"http://gateway.test:{port}/rest")
     assert (await user.http.get(EXTENSION)).json()["uri"].startswith(f"{gw.server}/rest")
-    # Over a socket there is no Host: that of the login counts, also in notifications.
+    # Over a WebSocket there is no Host: that of the login is used, also in notifications.
     socket, _ = await user.open()
     assert (await socket.request("GET", EXTENSION))[1]["uri"].startswith(f"http://gateway.test:{port}/rest")
     subscription = await socket.subscribe(f"{STORE}/instant?type=Pager")
     await user.pager("hi")
     assert (await socket.recv())[1]["body"]["uri"].startswith(f"http://gateway.test:{port}/rest")
-    # Recorded at RingCentral: a subscription's own is a path over the socket; over HTTP it is absolute.
+    # Recorded at RingCentral: the URI of a subscription is a path over a WebSocket, and absolute over HTTP.
     assert subscription["uri"].startswith("/restapi/")
     assert (await user.http.get(subscription["uri"])).json()["uri"] == gw.server + subscription["uri"]
 

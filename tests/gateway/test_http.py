@@ -1,4 +1,4 @@
-"""The small HTTP server, spoken to byte by byte."""
+"""The small HTTP server, tested with raw bytes."""
 
 from __future__ import annotations
 

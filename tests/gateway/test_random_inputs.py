@@ -1,4 +1,4 @@
-"""Random requests and frames at a running gateway; `make check` throws 5,000 of them."""
+"""Random requests and frames to a running gateway; `make check` sends 5,000 of them."""
 
 from __future__ import annotations
 

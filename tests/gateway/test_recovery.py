@@ -1,4 +1,4 @@
-"""Recovery of a session over real sockets: what works, what fails and how, and that the replay is one write."""
+"""Recovery of a session over real sockets: what succeeds, what fails and how, and that the replay is one write."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_same_login_recovers_with_all_that_was_missed(start, log_in, lose,
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_connection_details_and_replay_are_one_write():
-    # In memory one write arrives by one read.
+    # Over memory streams one write arrives in one read.
     gateway = GatewayApp()
     core = gateway.core
     login = core.oauth.log_in(core.store.extensions[0])
@@ -203,7 +203,7 @@ async def test_fail_recovery_with_wsg_400(start, log_in, lose):
 
 @asynccontextmanager
 async def dumb_client(user, wsc=""):
-    """Open a WebSocket that answers nothing, not even pings."""
+    """Open a WebSocket that never answers, not even pings."""
     issued = await user.wstoken()
     uri = parse_uri(f"{issued['uri']}?access_token={issued['ws_access_token']}&wsc={wsc}")
     protocol = ClientProtocol(uri)
@@ -228,7 +228,7 @@ async def test_g1_nothing_is_sent_after_the_clients_close_frame(start, log_in, l
     wsc = await lose(gw, user)
     async with dumb_client(user, wsc) as stream:
         await until(lambda: "recovered" in kinds(gw))
-        await stream.send(b"\x88\x82\0\0\0\0\x03\xe8")  # 1000; the connection stays, and nobody reads
+        await stream.send(b"\x88\x82\0\0\0\0\x03\xe8")  # 1000; the connection stays open, but nothing is read
         await until(lambda: kinds(gw).count("lost") == 2)
         uuids = [gw.notify(STORE, {"n": n})[0] for n in range(40)]
         assert [states(gw, uuid) for uuid in uuids] == [["buffered"]] * 40

@@ -1,4 +1,4 @@
-"""The REST API over HTTP: logins, tokens, people, messages, errors, rate groups."""
+"""The REST API over HTTP: logins, tokens, extensions, messages, errors, rate limits."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ async def test_message_store_pages_newest_first(start, log_in):
 
 @pytest.fixture
 async def mailbox(start, log_in):
-    """A user with three messages, and a WebSocket that hears of every change."""
+    """A user with three messages, and a WebSocket subscribed to all changes."""
     user = await log_in(start())
     ids = [(await user.pager(text, to="102"))["id"] for text in ("one", "two", "three")]
     socket, _ = await user.open()

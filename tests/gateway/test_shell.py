@@ -1,4 +1,4 @@
-"""The gateway from the shell, and what importing the package costs."""
+"""The gateway run from the shell, and what importing the package loads."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_restart_may_keep_its_credentials():
 
 
 async def test_a_running_bot_survives_a_restart_of_the_gateway():
-    """What the README says of it: new sessions, the same credentials, the same port."""
+    """As the README says: new sessions, but the same credentials and the same port."""
     from rcex_ws import Events, RingCentral, WebSocketExtension
     from rcex_ws.gateway import Gateway
 
@@ -90,7 +90,7 @@ def test_secrets_of_the_options_are_not_shown():
 
 
 def run(*arguments):
-    """Run the command to its end; return its exit status, and the lines of its output and of its complaints."""
+    """Run a command to its end; return its exit status, and the lines of its stdout and stderr."""
     ended = subprocess.run([sys.executable, *arguments], check=False, capture_output=True, text=True, timeout=20)
     return ended.returncode, ended.stdout.splitlines(), ended.stderr.splitlines()
 

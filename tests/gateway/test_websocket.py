@@ -1,4 +1,4 @@
-"""The WebSocket over real sockets: every rule of the protocol that has no fault in it."""
+"""The WebSocket over real sockets: the rules of the protocol, without faults."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ async def test_too_many_subscriptions_are_sub_505(start, log_in):
     user = await log_in(start(max_subscriptions=1))
     one, _ = await user.open()
     await one.subscribe(STORE)
-    await one.subscribe(STORE)  # a replacement is not one more
+    await one.subscribe(STORE)  # a replacement does not count
     two, _ = await user.open()
     body = {"eventFilters": [STORE], "deliveryMode": {"transportType": "WebSocket"}}
     meta, answer = await two.request("POST", SUBSCRIPTION, body)

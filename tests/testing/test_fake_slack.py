@@ -1,4 +1,4 @@
-"""The fake Slack does on the wire what Slack's pages and the published clients say, and what its faults are named."""
+"""The fake Slack behaves on the wire as Slack's pages and the published clients require, and its faults as named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def call(slack: FakeSlack, method: str, token: str | None = None, **fields: str)
 
 
 class Client:
-    """One plain RTM connection."""
+    """A plain RTM connection."""
 
     def __init__(self, slack: FakeSlack, token: str | None = None) -> None:
         self._exit = ExitStack()
@@ -124,7 +124,7 @@ def test_a_message_is_acknowledged_and_the_others_hear_of_it(slack: FakeSlack, c
         client.send(7, **HI)
         ack, event = client.receive(), alice.receive()
         alice.send(7, **{**HI, "text": "hi back"})
-        assert client.receive()["text"] == "hi back"  # so nothing else came to the sender of the first
+        assert client.receive()["text"] == "hi back"  # so the sender of the first got nothing else
     ts = slack.accepted[0].ts
     assert ack == {"ok": True, "reply_to": 7, "ts": ts, "text": "hi"}
     assert event == {**HI, "user": slack.self_id, "bot_id": "B0000ROBO", "ts": ts}
@@ -184,7 +184,7 @@ def test_what_breaks_the_rules_is_noted_and_survived(slack: FakeSlack, client: C
 
 def test_a_url_is_good_once_and_for_its_lifetime(slack: FakeSlack) -> None:
     url, late = call(slack, "rtm.connect")["url"], call(slack, "rtm.connect")["url"]
-    slack.options.url_lifetime = -1  # of the next
+    slack.options.url_lifetime = -1  # of the next URL
     expired = call(slack, "rtm.connect")["url"]
     with connect(url + "?", proxy=None) as ws:
         assert json.loads(ws.recv(5)) == {"type": "hello"}
@@ -461,7 +461,7 @@ async def test_async_with_and_its_end() -> None:
         async with httpx.AsyncClient() as http:
             answer = await http.post(slack.api_url + "auth.test", data={"token": slack.token})
         assert answer.json()["ok"] is True
-    assert [one.method for one in slack.calls] == ["auth.test"]  # what was noted stays
+    assert [one.method for one in slack.calls] == ["auth.test"]  # the records stay
     assert not any(thread.name == "fake-slack" for thread in threading.enumerate())
     with pytest.raises(OSError, match="connection"):
         await anyio.connect_tcp("127.0.0.1", httpx.URL(slack.api_url).port or 0)

@@ -1,4 +1,4 @@
-"""The fake Slack reads JSON as the gateway does: what nobody can keep, or write again, is none."""
+"""The fake Slack decodes JSON as the gateway does: it rejects what is too large or cannot be encoded again."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_k6_silence_withholds_the_pongs_of_the_protocol_too(fake_slack: FakeSlac
         fake_slack.silence()
         waiting = ws.ping()
         ws.send(json.dumps({"type": "ping", "id": 1}))
-        fake_slack.push({"type": "after"})  # it leaves after whatever the ping would have got
+        fake_slack.push({"type": "after"})  # sent after any answer to the ping
         with listening(fake_slack, fake_slack.token) as other:
             assert other.ping().wait(5), "it concerns open connections only"
         fake_slack.push({"type": "last"})
@@ -190,7 +190,7 @@ def test_k6_history_reactions_and_deletion(fake_slack: FakeSlack) -> None:
 def test_k6_a_method_may_be_called_so_often_in_a_minute() -> None:
     with FakeSlack(per_minute={"rtm.*": 1}, minute=30) as slack:
         call(slack, "rtm.connect")
-        call(slack, "rtm.start")  # each method counts by itself
+        call(slack, "rtm.start")  # each method is counted separately
         answer = httpx.post(slack.api_url + "rtm.connect", data={"token": slack.token})
         assert (answer.status_code, answer.json()) == (429, {"ok": False, "error": "ratelimited"})
         assert 25 < float(answer.headers["Retry-After"]) <= 30

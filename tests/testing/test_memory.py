@@ -1,4 +1,4 @@
-"""The gateway over in-memory streams: its long times pass in an instant, under trio's MockClock."""
+"""The gateway over in-memory streams: long intervals pass instantly under trio's MockClock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILTER = "/restapi/v1.0/account/~/extension/~/message-store"
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """Only trio has a clock that tests can turn."""
+    """Only trio has a clock that tests can advance."""
     return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
@@ -46,7 +46,7 @@ async def address(memory: MemoryGateway) -> str:
 
 
 async def dial(memory: MemoryGateway, wsc: str | None = None) -> connect:
-    """Return what opens one more WebSocket to the gateway; its own pings and time-outs are off."""
+    """Return a context manager that opens a WebSocket to the gateway, with the client's own timers off."""
     uri = await address(memory) + (f"&wsc={wsc}" if wsc else "")
     return connect(uri, stream=memory.open_stream(), ping_interval=None, open_timeout=None)
 

@@ -32,7 +32,7 @@ def proxy(server: socket.socket) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def connect(server: socket.socket, proxy: FaultProxy) -> Iterator[Callable[[], tuple[socket.socket, socket.socket]]]:
-    """Open one more connection through the proxy; gives its two ends."""
+    """Open another connection through the proxy, and return its two ends."""
     sockets: list[socket.socket] = []
 
     def connect() -> tuple[socket.socket, socket.socket]:
@@ -61,7 +61,7 @@ def receive(sock: socket.socket, size: int) -> bytes:
 
 
 def silent(sock: socket.socket) -> bool:
-    """Tell whether nothing arrives for as long as a chunk takes here, many times over."""
+    """Return whether nothing arrives for many times as long as a chunk takes here."""
     sock.settimeout(0.1)
     try:
         sock.recv(1)
@@ -102,7 +102,7 @@ def test_cut_ends_both_sides_by_fin(proxy: FaultProxy, pair: tuple[socket.socket
     client, peer = pair
     assert proxy.cut() == 1
     assert proxy.connections == 0
-    # Neither what one side still sends nor its slow close turns the end of stream into a reset.
+    # Neither more data from one side nor its slow close turns the end of stream into a reset.
     client.sendall(b"late")
     assert client.recv(1) == b""
     assert peer.recv(1) == b""
@@ -186,7 +186,7 @@ def test_delay_holds_back_in_order_and_does_not_add_up(
     started = time.monotonic()
     for n in range(10):
         client.sendall(bytes([n]))
-        proxy.thaw()  # a turn of the proxy's loop, so that the bytes do not become one chunk
+        proxy.thaw()  # one iteration of the proxy's loop, so that the bytes do not become one chunk
     assert receive(peer, 10) == bytes(range(10))
     assert 0.3 <= time.monotonic() - started < 3 * 0.3
     peer.sendall(b"fast")
@@ -250,7 +250,7 @@ def test_refuse_turns_new_connections_away_and_keeps_open_ones(
 
 def test_a_target_that_refuses_resets_the_client(proxy: FaultProxy, server: socket.socket) -> None:
     server.close()
-    # The reset may come before connect() returns, hence both stand inside.
+    # The reset may arrive before connect() returns, so both are inside.
     with (
         pytest.raises(ConnectionResetError),
         socket.create_connection((proxy.host, proxy.port), timeout=TIMEOUT) as client,

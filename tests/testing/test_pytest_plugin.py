@@ -1,4 +1,4 @@
-"""The fixtures as a user's project sees them, and what they cost a project that does not use them."""
+"""The fixtures as a user's project sees them, and what they import in a project that does not use them."""
 
 from __future__ import annotations
 

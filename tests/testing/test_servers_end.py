@@ -1,4 +1,4 @@
-"""Every server of ours that runs a loop in a thread ends its tasks before its loop, whatever it is doing."""
+"""Every server that runs a loop in a thread ends its tasks before it closes the loop, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UPGRADE = (
 
 @pytest.fixture
 def loops(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.AbstractEventLoop]:
-    """Note each loop that is made."""
+    """Record each event loop that is created."""
     made: list[asyncio.AbstractEventLoop] = []
     make = asyncio.new_event_loop
 
@@ -44,7 +44,7 @@ def addresses(server: Any) -> list[str]:
 
 @contextlib.contextmanager
 def proxy_to_nobody() -> Any:
-    """A proxy before a server that takes connections and says nothing."""
+    """A proxy in front of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as nobody, FaultProxy(*nobody.getsockname()) as proxy:
         yield proxy
 
@@ -53,7 +53,7 @@ def proxy_to_nobody() -> Any:
 def test_e9_a_server_that_is_ended_leaves_no_pending_task(
     loops: list[asyncio.AbstractEventLoop], server: Callable[[], Any]
 ) -> None:
-    """Ended with connections that say nothing, half a request, a whole one, and some that were made just now."""
+    """Stop with connections that have sent nothing, half a request or a whole one, and some that are just opened."""
     with contextlib.ExitStack() as clients, server() as running:
         for address in addresses(running):
             path = urlsplit(address).path or "/"

@@ -1,4 +1,4 @@
-"""What only the stub has; that it keeps the contract of the real client is shown in tests/callback."""
+"""What only the stub has; tests/callback checks that it behaves like the real client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rcex_ws.testing import WebSocketClientStub
 
 
 class Greeter(WebSocketHandler[int]):
-    """A user's handler: greets, counts, and comes back after a loss, later each time."""
+    """A user's handler: greets, counts, and reconnects after a loss with a growing delay."""
 
     def onconnect(self, ref: int, state: int) -> Reply[int]:
         return Reply(Text("hello"), state)
