@@ -104,6 +104,7 @@ class Front:
         return {origin.host_name(address.partition("://")[2]) for address in (uri, self._core.server)} - {""}
 
     async def _tamper_with(self, answer: RestAnswer, fault: AnswerFault) -> RestAnswer | None:
+        """Apply a fault to an answer; return None to send no answer."""
         if fault.notify is not None:
             self._core.publish_on_command(fault.notify["event"], fault.notify["body"], fault.notify.get("filter"))
         await anyio.sleep(fault.delay)
@@ -116,9 +117,10 @@ class Front:
         )
 
     async def _perform(self, call: RestCall) -> RestAnswer:
+        """Check the login and the rate limit of a request, and answer it."""
         headers: dict[str, str] = {}
         try:
-            login = self._log_in(call)
+            login = self._authenticate(call)
             who = "" if login is None else login.owner.id
             verdict = self._core.limits.check(group_of(call.method, call.path), who, self._core.clock.now())
             headers = {name.lower(): value for name, value in verdict.headers().items()}
@@ -129,7 +131,8 @@ class Front:
         request_id = {"rcrequestid": str(uuid.uuid4())}
         return RestAnswer(answer.status, answer.headers | headers | request_id, answer.body)
 
-    def _log_in(self, call: RestCall) -> OAuthSession | None:
+    def _authenticate(self, call: RestCall) -> OAuthSession | None:
+        """Return the login of a request, None if it needs none."""
         if call.socket is not None:
             if call.path.startswith("/restapi/oauth/"):
                 # RingCentral's SDK documents that these calls do not work over a WebSocket; the wording is ours.
@@ -144,6 +147,7 @@ class Front:
         return self._core.oauth.bearer(token if scheme.lower() == "bearer" else None)
 
     async def _run(self, call: RestCall, caller: Caller) -> RestAnswer:
+        """Run the handler of a request and collect its response."""
         scope: Scope = {
             "type": "http",
             "asgi": {"version": "3.0"},

@@ -137,6 +137,7 @@ class GatewayConnection:
     # Opening
 
     async def _run(self, admission: Admission) -> None:
+        """Open the session, then serve messages until the connection ends."""
         if not self._core.options.coalesce:
             self._peer.pace(_FRAME_GAP)
         errands = Errands()
@@ -204,6 +205,7 @@ class GatewayConnection:
     # While open
 
     def _on_message(self, message: bytes, start: Start) -> None:
+        """Handle one message, in a callback of the event loop."""
         if not self.is_live:
             return
         self._lifetime.on_message(self._core.clock.now())
@@ -234,6 +236,7 @@ class GatewayConnection:
         start(meta, body)
 
     async def _handle(self, meta: dict[str, Any], body: list[Any]) -> None:
+        """Answer one request, in its own task."""
         try:
             answer = await self._answer(RestCall.from_frame(meta, body, self))
         except ConnectionResetError:

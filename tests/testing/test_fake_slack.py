@@ -174,8 +174,8 @@ def test_what_breaks_the_rules_is_noted_and_survived(slack: FakeSlack, client: C
     client.send(5, type="ping")
     assert client.receive()["type"] == "pong"
     assert slack.violations == [
-        "connection 1 sent a frame that is no JSON object",
-        "connection 1 sent a frame that is no JSON object",
+        "connection 1 sent a frame that is not a JSON object",
+        "connection 1 sent a frame that is not a JSON object",
         "connection 1 sent the id 0",
         "connection 1 sent the id 5 again",
     ]

@@ -143,7 +143,7 @@ class FakeSlackCore:
         self.frames.append(Received(self.now(), socket.number, data))
         frame = as_object(data)
         if frame is None:
-            self._record_violation(socket, "a frame that is no JSON object")
+            self._record_violation(socket, "a frame that is not a JSON object")
         else:
             self._check_id(socket, frame)
             if not socket.silent:
