@@ -56,7 +56,7 @@ class _OrderedFault:
 
 @dataclass(slots=True, kw_only=True)
 class RefusalFault(_OrderedFault):
-    """Refuse what matches `where`, `times` times (None means until cleared)."""
+    """A refusal of what matches `where`, `times` times (None means until cleared)."""
 
     STEPS = ("upgrade", "details")
 
@@ -75,7 +75,7 @@ class RefusalFault(_OrderedFault):
 
 @dataclass(slots=True, kw_only=True)
 class AnswerFault(_OrderedFault):
-    """Drop, delay or strip an answer, or send a notification before it."""
+    """An answer that is dropped, delayed or stripped, or preceded by a notification."""
 
     STEPS = ("details",)
 
@@ -87,7 +87,7 @@ class AnswerFault(_OrderedFault):
 
 @dataclass(slots=True, kw_only=True)
 class RecoveryFault(_OrderedFault):
-    """Fail a recovery with this code."""
+    """A recovery that fails with this code."""
 
     STEPS = ("recovery",)
 

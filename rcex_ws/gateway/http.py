@@ -85,7 +85,7 @@ async def _streams(
 
 
 class _TooLarge(h11.RemoteProtocolError):
-    """A request body exceeds the limit."""
+    """A request body that exceeds the limit."""
 
     def __init__(self) -> None:
         super().__init__("the body is too large", error_status_hint=413)

@@ -61,7 +61,7 @@ class _Bucket:
 
 
 class RateLimits:
-    """Counts requests per group and user.
+    """The rate limits, with the requests of each group and user in the window.
 
     Args:
         limits: requests per window, by group; a group that is missing is practically unlimited.

@@ -11,7 +11,7 @@ __all__ = ["Problem"]
 
 
 class Problem(Exception):
-    """A request is answered with an error.
+    """An error to answer a request with.
 
     Args:
         status: HTTP status of the answer.

@@ -42,7 +42,7 @@ class ServerFrame:
 
 
 class MalformedWsc(Exception):
-    """The client sent a wsc that this gateway has not issued."""
+    """A wsc that this gateway has not issued."""
 
 
 class SessionConnection(Protocol):

@@ -14,7 +14,7 @@ _MOST = 1000
 
 
 class MethodError(Exception):
-    """A method fails with Slack's error code, which is the message."""
+    """The failure of a Web API method; its message is Slack's error code."""
 
 
 def flag(value: object) -> bool:

@@ -23,7 +23,7 @@ class _SlackFault:
 
 @dataclass(slots=True, kw_only=True)
 class Failure(_SlackFault):
-    """Answer a Web API method or an upgrade with an error, or not at all."""
+    """A Web API method or an upgrade that fails, or is not answered."""
 
     status: int | Literal["hang", "rst"]
     body: bytes
@@ -32,7 +32,7 @@ class Failure(_SlackFault):
 
 @dataclass(slots=True, kw_only=True)
 class Rejection(_SlackFault):
-    """Reject a message."""
+    """A message that is rejected."""
 
     code: int
     msg: str
@@ -40,12 +40,12 @@ class Rejection(_SlackFault):
 
 @dataclass(slots=True, kw_only=True)
 class SwallowedAck(_SlackFault):
-    """Accept a message without answering it."""
+    """A message that is accepted but not answered."""
 
 
 @dataclass(slots=True, kw_only=True)
 class NoHello(_SlackFault):
-    """Open a WebSocket without sending hello."""
+    """A WebSocket that gets no hello."""
 
 
 _F = TypeVar("_F", bound=_SlackFault)

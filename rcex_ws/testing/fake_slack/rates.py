@@ -11,7 +11,7 @@ __all__ = ["Rates"]
 
 
 class Rates:
-    """Counts calls per method.
+    """The rate limits, with the recent calls of each method.
 
     Args:
         options: the options, of which `per_minute` and `minute` are used.
