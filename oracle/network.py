@@ -17,7 +17,8 @@ from httpcore import SOCKET_OPTION
 
 from oracle import journal as j
 from oracle.wire import MemoryStream, memory_pair
-from rcex_ws.websocket.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.opener import open_websocket
 
 __all__ = ["Line"]
 

@@ -10,7 +10,8 @@ from typing import TypedDict
 from rcex_ws.connection import ReconnectDelays, default_delays
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.options import Bytes, Count, HeaderName, HeaderValue, Seconds, WebSocketUrl, check_fields
-from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.opener import Opener, open_websocket
 from rcex_ws.websocket.proxies import ProxyChoice
 
 __all__ = ["NextUrl", "WebSocketOptions", "WebSocketSettings", "text_url"]

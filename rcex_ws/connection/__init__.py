@@ -29,7 +29,8 @@ from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.schedule import ReconnectDelays, default_delays
 from rcex_ws.connection.status import Reason, State, StateReason
 from rcex_ws.connection.supervisor import Supervisor
-from rcex_ws.websocket.endpoint import Endpoint, Opener, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.opener import Opener, open_websocket
 
 __all__ = [
     "AnswerHeartbeat",

@@ -17,7 +17,7 @@ from rcex_ws.errors import ConnectFailed, RcexError
 from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.named_log import Log
 from rcex_ws.trace import Step, Tracer
-from rcex_ws.websocket.endpoint import Opener
+from rcex_ws.websocket.opener import Opener
 from rcex_ws.websocket.socket import Socket
 
 __all__ = ["Attempt"]

@@ -29,8 +29,8 @@ from rcex_ws.errors import NotConnected, RcexError
 from rcex_ws.loop import Signal
 from rcex_ws.named_log import Log
 from rcex_ws.trace import SILENT, Tracer
-from rcex_ws.websocket.endpoint import Opener, open_websocket
 from rcex_ws.websocket.frames import CloseFrame
+from rcex_ws.websocket.opener import Opener, open_websocket
 
 __all__ = ["Supervisor"]
 

@@ -6,7 +6,8 @@ Both sides
     loop_connection.py  one WebSocket on a transport of asyncio or uvloop, where the loop calls us
 
 The client
-    endpoint.py, address.py  where to connect, and what stands in an address
+    opener.py                the entrance: loads client.py when the first WebSocket is opened
+    endpoint.py              where to connect
     client.py                opens one WebSocket, on any loop
     socket.py                what an open one can do, whichever loop it lives on
     loop_socket.py           one on asyncio or uvloop

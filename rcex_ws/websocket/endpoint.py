@@ -1,22 +1,17 @@
-"""Where to connect, and the way to: `websockets` is loaded when the first connection is opened."""
+"""Where one attempt connects, and by which way."""
 
 from __future__ import annotations
 
 import ssl as ssl_module
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import Annotated
 
 from msgspec import field
 
 from rcex_ws.secret import SECRET, HiddenFields
 from rcex_ws.trace import SILENT, Tracer
-from rcex_ws.websocket.socket import Socket
 
-if TYPE_CHECKING:
-    import trio
-
-__all__ = ["Endpoint", "Opener", "open_websocket"]
+__all__ = ["Endpoint"]
 
 
 class Endpoint(HiddenFields, frozen=True):
@@ -37,27 +32,3 @@ class Endpoint(HiddenFields, frozen=True):
     ssl_context: ssl_module.SSLContext | None = None
     max_size: int = 16 * 2**20
     trace: Tracer = SILENT
-
-
-class Opener(Protocol):
-    """The seam of `open_websocket`, so that a test can connect over a stream of its own."""
-
-    def __call__(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Socket]:
-        """Open one WebSocket; raise `ConnectFailed` when that fails."""
-        ...
-
-
-def open_websocket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = None) -> AbstractAsyncContextManager[Socket]:
-    """Open one WebSocket; see `rcex_ws.websocket.client.open_socket`.
-
-    Args:
-        endpoint: where to connect.
-        stream: on trio, a connected stream to use instead of a new TCP connection.
-
-    Raises:
-        UpgradeRefused: the server answered with an HTTP status other than 101.
-        ConnectFailed: anything else, from name resolution to TLS.
-    """
-    from rcex_ws.websocket.client import open_socket
-
-    return open_socket(endpoint, stream=stream)

@@ -27,7 +27,8 @@ from rcex_ws import (
 from rcex_ws.rest import Request
 from rcex_ws.secret import redact
 from rcex_ws.slack import RTMClient, SlackHttpError
-from rcex_ws.websocket.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.opener import open_websocket
 from tests.found.lost import until
 from tests.found.peer import Peer
 from tests.found.test_answers import GET, http

@@ -22,7 +22,8 @@ from anyio.abc import SocketAttribute, SocketStream
 
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.websocket import listen
-from rcex_ws.websocket.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.opener import open_websocket
 from rcex_ws.websocket.peer import Peer, PeerOptions
 from rcex_ws.websocket.socket import Ending, Receivers
 from tests.reading import read

@@ -12,8 +12,9 @@ import pytest
 from anyio.abc import SocketStream
 
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
-from rcex_ws.websocket.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Text
+from rcex_ws.websocket.opener import open_websocket
 from rcex_ws.websocket.socket import Receivers
 from tests.reading import read
 

@@ -18,8 +18,9 @@ import pytest
 from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.errors import ConnectFailed, UpgradeRefused
 from rcex_ws.websocket.asgi_peer import serve_asgi
-from rcex_ws.websocket.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Binary, Ping
+from rcex_ws.websocket.opener import open_websocket
 from rcex_ws.websocket.socket import Ending, Receivers
 from tests.websocket.serving import CLOSE, Raw, masked, serving
 

@@ -17,8 +17,9 @@ import pytest
 import websockets
 from websockets.sync.client import connect
 
-from rcex_ws.websocket.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Binary, Text
+from rcex_ws.websocket.opener import open_websocket
 from rcex_ws.websocket.peer import broadcast
 from rcex_ws.websocket.server_peer import ServerPeer
 from rcex_ws.websocket.socket import Ending, Receivers

@@ -9,8 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair
 
-from rcex_ws.websocket.endpoint import Endpoint, open_websocket
+from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.listen_trio import serve_stream
+from rcex_ws.websocket.opener import open_websocket
 from rcex_ws.websocket.peer import Peer, PeerOptions
 from rcex_ws.websocket.server_peer import ServerPeer
 from rcex_ws.websocket.socket import Receivers
