@@ -105,7 +105,7 @@ def tell(what: str, value: str) -> None:
     print(what, value, flush=True)
 
 
-class Child:
+class BackgroundTask:
     """Be the parent's view of a child.
 
     Attributes:
@@ -140,13 +140,13 @@ class Child:
 
 
 @asynccontextmanager
-async def start_child(place: Place, folder: Path, report: Report, *, manual: bool) -> AsyncGenerator[Child]:
+async def start_child(place: Place, folder: Path, report: Report, *, manual: bool) -> AsyncGenerator[BackgroundTask]:
     """Start a child; kill it at the end, if it still runs."""
     command = [sys.executable, __file__, "--child", "--folder", str(folder), *(["--manual"] if manual else [])]
     process = await anyio.open_process(command, env=place.environment(), stderr=None)
     try:
         report.say(f"child {process.pid} started")
-        yield Child(process, report)
+        yield BackgroundTask(process, report)
     finally:
         if process.returncode is None:
             process.kill()

@@ -17,7 +17,7 @@ from weakref import WeakSet
 from rcex_ws.errors import WrongEventLoop
 from rcex_ws.loop import on_trio
 
-__all__ = ["Home", "close_in_children"]
+__all__ = ["Home", "close_in_forks"]
 
 _generation = 0  # of forks, so that no call has to ask for the number of its process
 
@@ -94,7 +94,7 @@ class _Holder(Protocol):
 _holders: WeakSet[_Holder] = WeakSet()
 
 
-def close_in_children(holder: _Holder) -> None:
+def close_in_forks(holder: _Holder) -> None:
     """Close what `holder` has open in every child process that is forked from now on."""
     _holders.add(holder)
 

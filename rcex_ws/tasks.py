@@ -24,18 +24,18 @@ from anyio.abc import TaskGroup
 from rcex_ws.errors import NotConnected
 from rcex_ws.loop import Errands, Signal, on_trio
 
-__all__ = ["Child", "RootTask", "in_child", "reason_to_exit", "to_the_end"]
+__all__ = ["BackgroundTask", "RootTask", "in_background_task", "reason_to_exit", "run_to_completion"]
 
 # The children inside which the current code runs: user code called by one may close what owns it.
-_inside: contextvars.ContextVar[tuple[Child, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
+_inside: contextvars.ContextVar[tuple[BackgroundTask, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
 
 
-def in_child() -> bool:
+def in_background_task() -> bool:
     """Tell whether the caller was called by a background task of a client: from a handler, say."""
     return any(not child.done for child in _inside.get())
 
 
-async def to_the_end(step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def run_to_completion(step: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Take a step whatever cancels the caller; the cancellation follows.
 
     No shield keeps asyncio's own cancellation off a task, so there the step has one of its own, in the same context.
@@ -56,46 +56,46 @@ async def to_the_end(step: Callable[[], Coroutine[Any, Any, None]]) -> None:
             raise cancelled
 
 
-class Child:
+class BackgroundTask:
     """Handle one background task of a `RootTask`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._scope: anyio.CancelScope | None = None  # while it runs
         self._cancelled = False
-        self._excuses = 0
+        self._let_finish_depth = 0
         self._done = Signal()
-        self._let_go = Signal()  # done, or excused
+        self._released = Signal()  # done, or excused
 
     @property
     def done(self) -> bool:
         """Tell whether the task has ended."""
         return self._done.is_set()
 
-    def encloses_caller(self) -> bool:
+    def runs_caller(self) -> bool:
         """Tell whether the calling code was itself called by this task (a handler, or a task it started)."""
         return self in _inside.get()
 
     @property
-    def excused(self) -> bool:
+    def left_to_finish(self) -> bool:
         """Tell whether it is left to finish by itself: nobody cancels it, or waits for it."""
-        return self._excuses > 0 or self.encloses_caller()
+        return self._let_finish_depth > 0 or self.runs_caller()
 
     @contextmanager
-    def excuse(self) -> Generator[None]:
+    def let_finish(self) -> Generator[None]:
         """Leave it to finish by itself for a while: it waits for what would wait for it."""
-        self._excuses += 1
-        self._let_go.set()
+        self._let_finish_depth += 1
+        self._released.set()
         try:
             yield
         finally:
-            self._excuses -= 1
-            if self._excuses == 0 and not self.done:
-                self._let_go = Signal()
+            self._let_finish_depth -= 1
+            if self._let_finish_depth == 0 and not self.done:
+                self._released = Signal()
 
     def cancel(self) -> None:
         """Cancel the task; from inside it do nothing, so that a handler that closes its owner can finish."""
-        if self.excused:
+        if self.left_to_finish:
             return
         self._cancelled = True
         if self._scope is not None:
@@ -103,23 +103,23 @@ class Child:
 
     async def wait(self) -> None:
         """Wait until the task has ended; from inside it, and when it is excused, return at once."""
-        if not self.excused:
-            await self._let_go.wait()
+        if not self.left_to_finish:
+            await self._released.wait()
 
     async def run(
-        self, func: Callable[[], Awaitable[None]], on_crash: Callable[[Exception], None], *, for_caller: bool
+        self, func: Callable[[], Awaitable[None]], on_crash: Callable[[Exception], None], *, caller_waits: bool
     ) -> None:
         """Run `func`; called once, by the root.
 
         Args:
             func: called without arguments.
             on_crash: hears what it raised.
-            for_caller: whether the one who asked for it waits for it: what that is called by, this is called by, too.
+            caller_waits: whether the one who asked for it waits for it: what that is called by, this is called by, too.
 
         Raises:
             BaseException: what ends the program, alone or in a group.
         """
-        _inside.set((*_inside.get(), self) if for_caller else (self,))
+        _inside.set((*_inside.get(), self) if caller_waits else (self,))
         try:
             with anyio.CancelScope() as self._scope:
                 if self._cancelled:
@@ -134,7 +134,7 @@ class Child:
         """Take note that it has ended, or will never begin."""
         self._scope = None
         self._done.set()
-        self._let_go.set()
+        self._released.set()
 
 
 class RootTask:
@@ -146,29 +146,29 @@ class RootTask:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._life: _Life | None = None
-        self._last_life: _Life | None = None  # while what it left to finish may still run
+        self._current: _RootRun | None = None
+        self._previous: _RootRun | None = None  # while what it left to finish may still run
         self._exit: BaseException | None = None
 
     @property
     def running(self) -> bool:
         """Tell whether the root task is up."""
-        return self._life is not None and self._life.started.is_set()
+        return self._current is not None and self._current.started.is_set()
 
     async def start(self) -> None:
         """Start the root task; do nothing when it is up."""
-        if self._life is None:
-            self._life = _Life(self._name, self._end_program)
-            self._life.begin()
-        await self._life.started.wait()
+        if self._current is None:
+            self._current = _RootRun(self._name, self._end_program)
+            self._current.begin()
+        await self._current.started.wait()
 
     @contextmanager
-    def excuse_caller(self) -> Generator[None]:
+    def let_caller_finish(self) -> Generator[None]:
         """Leave the children that the calling code was called by to finish, while it waits for the end of this."""
-        with ExitStack() as excuses:
-            for child in () if self._life is None else self._life.children:
-                if child.encloses_caller():
-                    excuses.enter_context(child.excuse())
+        with ExitStack() as stack:
+            for child in () if self._current is None else self._current.children:
+                if child.runs_caller():
+                    stack.enter_context(child.let_finish())
             yield
 
     def spawn(
@@ -177,8 +177,8 @@ class RootTask:
         *,
         name: str,
         on_crash: Callable[[Exception], None],
-        for_caller: bool = False,
-    ) -> Child:
+        caller_waits: bool = False,
+    ) -> BackgroundTask:
         """Run `func` in the background until it returns or the child is cancelled.
 
         It runs with the caller's context variables, but belongs to nobody but this root.
@@ -188,15 +188,15 @@ class RootTask:
             name: shown in task listings.
             on_crash: called with the exception when `func` raises one; with `NotConnected` for KeyboardInterrupt and
                 SystemExit, which end the program besides, or a part of it: the loop of a notebook goes on.
-            for_caller: whether the caller is going to wait for it. If the caller was called by a child (a handler,
+            caller_waits: whether the caller is going to wait for it. If the caller was called by a child (a handler,
                 say), then so was this: that child must not be waited for from inside this one.
 
         Raises:
             RuntimeError: the root task is not running.
         """
-        if self._life is None or not self._life.started.is_set():
+        if self._current is None or not self._current.started.is_set():
             raise RuntimeError(f"{self._name} is not running")
-        return self._life.spawn(func, name, on_crash, for_caller=for_caller)
+        return self._current.spawn(func, name, on_crash, caller_waits=caller_waits)
 
     async def aclose(self, *, within: float = 5.0) -> None:
         """Cancel all children and end the root task; a child that called this is left to finish.
@@ -209,13 +209,13 @@ class RootTask:
         Raises:
             SystemExit: a child raised it; on trio this is where it reaches the program.
         """
-        life, self._life = self._life, None
-        if life is not None:
-            self._last_life = life
-            await life.end(within)
-        elif self._last_life is not None:
-            await self._last_life.wait_ended(within)
-        if self._exit is not None and not in_child():
+        run, self._current = self._current, None
+        if run is not None:
+            self._previous = run
+            await run.end(within)
+        elif self._previous is not None:
+            await self._previous.wait_ended(within)
+        if self._exit is not None and not in_background_task():
             exit_, self._exit = self._exit, None
             raise exit_
 
@@ -234,7 +234,7 @@ class RootTask:
             sys.modules["trio"].lowlevel.enable_ki_protection(_interrupt)()
 
 
-class _Life:
+class _RootRun:
     """One root task, from `start` to `aclose`."""
 
     def __init__(self, name: str, end_program: Callable[[BaseException], None]) -> None:
@@ -242,7 +242,7 @@ class _Life:
         self._name = name
         self._end_program = end_program
         self._errands = Errands()
-        self._children: dict[Child, None] = {}  # in the order in which they began, which is that of their end
+        self._children: dict[BackgroundTask, None] = {}  # in start order, which is also the order of cancellation
         self._stop = anyio.CancelScope()
         self._ended = Signal()
         self._task: asyncio.Task[None] | None = None  # asyncio keeps only weak references to tasks
@@ -259,9 +259,14 @@ class _Life:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=self._name, context=context)
 
     def spawn(
-        self, func: Callable[[], Awaitable[None]], name: str, on_crash: Callable[[Exception], None], *, for_caller: bool
-    ) -> Child:
-        child = Child(name)
+        self,
+        func: Callable[[], Awaitable[None]],
+        name: str,
+        on_crash: Callable[[Exception], None],
+        *,
+        caller_waits: bool,
+    ) -> BackgroundTask:
+        child = BackgroundTask(name)
         if self._ended.is_set():  # the loop itself is ending
             child.end()
             return child
@@ -269,7 +274,7 @@ class _Life:
 
         async def run() -> None:
             try:
-                await child.run(func, on_crash, for_caller=for_caller)
+                await child.run(func, on_crash, caller_waits=caller_waits)
             except BaseException as exc:
                 if (reason := reason_to_exit(exc)) is None:
                     raise
@@ -283,7 +288,7 @@ class _Life:
         return child
 
     @property
-    def children(self) -> tuple[Child, ...]:
+    def children(self) -> tuple[BackgroundTask, ...]:
         return tuple(self._children)
 
     async def end(self, within: float) -> None:
@@ -297,7 +302,7 @@ class _Life:
             await self.wait_ended(within)
 
     async def wait_ended(self, within: float) -> None:
-        if not any(child.excused for child in self._children):
+        if not any(child.left_to_finish for child in self._children):
             with anyio.move_on_after(within, shield=True):
                 await self._ended.wait()
 

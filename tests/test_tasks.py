@@ -13,7 +13,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from rcex_ws.loop import Errands, now, on_trio
-from rcex_ws.tasks import Child, RootTask, in_child
+from rcex_ws.tasks import BackgroundTask, RootTask, in_background_task
 
 
 class Crashes(list[Exception]):
@@ -148,7 +148,7 @@ async def test_closing_from_inside_lets_the_child_finish_and_ends_the_others(cra
     log: list[str] = []
 
     async def closer() -> None:
-        assert in_child()
+        assert in_background_task()
         await root.aclose()
         log.append("closed")
         await checkpoint()
@@ -165,7 +165,7 @@ async def test_closing_from_inside_lets_the_child_finish_and_ends_the_others(cra
 
 async def test_a_child_neither_cancels_itself_nor_waits_for_itself(root: RootTask, crashes: Crashes) -> None:
     log: list[str] = []
-    children: list[Child] = []
+    children: list[BackgroundTask] = []
 
     async def work() -> None:
         children[0].cancel()
@@ -184,7 +184,7 @@ async def test_a_root_started_inside_a_handler_is_no_part_of_it(root: RootTask, 
     seen: list[bool] = []
 
     async def look() -> None:
-        seen.append(handler.encloses_caller())
+        seen.append(handler.runs_caller())
 
     async def open_another() -> None:
         await second.start()
@@ -195,7 +195,7 @@ async def test_a_root_started_inside_a_handler_is_no_part_of_it(root: RootTask, 
         await second.spawn(look, name="look", on_crash=crashes).wait()
         await second.aclose()
     assert seen == [False]
-    assert not in_child()
+    assert not in_background_task()
 
 
 async def test_aclose_waits_no_longer_than_it_was_told(crashes: Crashes, ms: float) -> None:
@@ -306,7 +306,7 @@ async def test_a_child_runs_with_the_context_of_who_spawned_it(root: RootTask, c
     seen: list[tuple[str, bool]] = []
 
     async def note() -> None:
-        seen.append((variable.get(), in_child()))
+        seen.append((variable.get(), in_background_task()))
 
     variable.set("the caller's")
     with anyio.fail_after(5):
@@ -317,11 +317,11 @@ async def test_a_child_runs_with_the_context_of_who_spawned_it(root: RootTask, c
 async def test_a_child_belongs_to_the_root_and_not_to_the_child_that_spawned_it(
     root: RootTask, crashes: Crashes
 ) -> None:
-    inner: list[Child] = []
+    inner: list[BackgroundTask] = []
     enclosed: list[bool] = []
 
     async def note() -> None:
-        enclosed.append(outer.encloses_caller())
+        enclosed.append(outer.runs_caller())
 
     async def spawn() -> None:
         inner.append(root.spawn(note, name="inner", on_crash=crashes))

@@ -27,7 +27,7 @@ from rcex_ws.connection.requests import RequestTable
 from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.loop import Signal
-from rcex_ws.tasks import Child, RootTask, to_the_end
+from rcex_ws.tasks import BackgroundTask, RootTask, run_to_completion
 from rcex_ws.trace import Step
 
 __all__ = ["Life"]
@@ -65,8 +65,8 @@ class Life:
         self._owns_root = root is None
         self._supervisor = supervisor
         self._close_timeout = close_timeout
-        self._supervising: Child | None = None
-        self._children: dict[Child, bool] = {}  # in the order in which they were started; whether they last
+        self._supervising: BackgroundTask | None = None
+        self._children: dict[BackgroundTask, bool] = {}  # in the order in which they were started; whether they last
         self._all_ended = False
         self._started = Signal()
         self._closed = Signal()
@@ -80,24 +80,24 @@ class Life:
             self._started.set()
 
     def spawn(
-        self, func: Callable[[], Awaitable[None]], name: str, *, lasts: bool = False, for_caller: bool = False
-    ) -> Child:
+        self, func: Callable[[], Awaitable[None]], name: str, *, lasts: bool = False, caller_waits: bool = False
+    ) -> BackgroundTask:
         """Run a task that belongs to this life.
 
         Args:
             func: called without arguments; not at all while closing: the child that is returned has ended then.
             name: shown in task listings.
             lasts: whether a step of closing needs it; all others are cancelled and joined before the farewell.
-            for_caller: see `RootTask.spawn`.
+            caller_waits: see `RootTask.spawn`.
 
         Raises:
             RuntimeError: the root task is not running.
         """
         if self._all_ended or (self.closing and not lasts):
-            child = Child(name)
+            child = BackgroundTask(name)
             child.end()
             return child
-        child = self._root.spawn(func, name=name, on_crash=self._supervisor.give_up, for_caller=for_caller)
+        child = self._root.spawn(func, name=name, on_crash=self._supervisor.give_up, caller_waits=caller_waits)
         self._children = {one: lasts for one, lasts in self._children.items() if not one.done} | {child: lasts}
         return child
 
@@ -148,8 +148,8 @@ class Life:
         """
         if self.closing:
             if self not in _being_closed.get():  # else this is called by a step of the closing
-                with self._root.excuse_caller():
-                    await to_the_end(self._closed.wait)
+                with self._root.let_caller_finish():
+                    await run_to_completion(self._closed.wait)
             return
         self.closing = True
         self._supervisor.close()
@@ -165,7 +165,7 @@ class Life:
         )
         try:
             with self._supervisor.trace.begin(Step.CLOSE):
-                await to_the_end(partial(self._take, steps))
+                await run_to_completion(partial(self._take, steps))
         finally:
             if not quiet:
                 self._supervisor.log.info("closed")
@@ -195,7 +195,7 @@ class Life:
         passing = [child for child, lasts in self._children.items() if not lasts]
         for child in passing:
             child.cancel()
-        if self._supervising is not None and not self._supervising.encloses_caller():
+        if self._supervising is not None and not self._supervising.runs_caller():
             await self._supervisor.cancel_attempt()
         await _end(passing)
 
@@ -215,7 +215,7 @@ class Life:
             await self._root.aclose(within=0.1 * self._close_timeout)
 
 
-async def _end(children: Collection[Child]) -> None:
+async def _end(children: Collection[BackgroundTask]) -> None:
     for child in children:
         child.cancel()
     for child in children:

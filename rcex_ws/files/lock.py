@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.files.checks import SAFELY, check_lock, give_to_owner_of
-from rcex_ws.home import close_in_children
+from rcex_ws.home import close_in_forks
 
 __all__ = ["FileLock", "lock_descriptor"]
 
@@ -23,7 +23,7 @@ class FileLock:
 
     def __init__(self) -> None:
         self._descriptor: int | None = None
-        close_in_children(self)
+        close_in_forks(self)
 
     def descriptors(self) -> Iterable[int]:
         """Give what is open now."""

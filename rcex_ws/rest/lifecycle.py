@@ -15,7 +15,7 @@ from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.loop import Signal
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.https import HTTPEdge
-from rcex_ws.tasks import RootTask, to_the_end
+from rcex_ws.tasks import RootTask, run_to_completion
 
 if TYPE_CHECKING:
     from rcex_ws.rest.client import RingCentral
@@ -95,9 +95,9 @@ class Lifecycle:
         """Close the extensions, then everything else; see `RingCentral.aclose`."""
         if not self.closing:
             self.closing = True
-            await to_the_end(self._close_all)
+            await run_to_completion(self._close_all)
         else:
-            with self._tasks.excuse_caller():
+            with self._tasks.let_caller_finish():
                 await self._all_closed.wait()
             await self._tasks.aclose(within=_SECOND_CLOSE_TIMEOUT)  # for the handler that closed first
 

@@ -17,7 +17,7 @@ from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import Settings
 from rcex_ws.slack.store import DataStore
 from rcex_ws.slack.web import WebApi
-from rcex_ws.tasks import Child
+from rcex_ws.tasks import BackgroundTask
 from rcex_ws.trace import Tracer
 
 __all__ = ["SlackRuntime"]
@@ -51,7 +51,7 @@ class SlackRuntime:
         open_socket: Opener,
     ) -> None:
         self._log = log
-        self._delivering: Child | None = None
+        self._delivering: BackgroundTask | None = None
         directory = (
             None
             if store is None
@@ -132,7 +132,7 @@ class SlackRuntime:
         finally:
             events, callbacks = self.feed.left()
             cut_short = delivering is not None and not delivering.done
-            a_handler_closes = delivering is not None and delivering.excused  # what is queued still follows it
+            a_handler_closes = delivering is not None and delivering.left_to_finish  # what is queued still follows it
             if (cut_short or events or callbacks) and not a_handler_closes:
                 self._log.warning(
                     "closed before all handlers had run: %d events and %d callbacks of messages were dropped",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from rcex_ws.errors import ConnectFailed
-from rcex_ws.tasks import to_the_end
+from rcex_ws.tasks import run_to_completion
 from rcex_ws.trace import Step, Tracer
 from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
 from rcex_ws.websocket.endpoint import Endpoint
@@ -141,7 +141,7 @@ class _Line:
         try:
             # It waits for nobody. Cancelled, uvloop 0.21 would close the descriptor and the socket once more, when the
             # number may be another file's.
-            await to_the_end(make)
+            await run_to_completion(make)
         except BaseException:
             for line in lines:
                 line.transport.abort()

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, cast
 
-from rcex_ws.home import close_in_children
+from rcex_ws.home import close_in_forks
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.codec import Codec
 from rcex_ws.websocket.socket import Receivers
@@ -66,7 +66,7 @@ class LoopConnection(asyncio.Protocol):
         self._behind = False  # there is more to read than fits in a turn of the loop
         self._held = 0  # bytes that came when there was no receiver yet
         self._failure: Exception | None = None
-        close_in_children(self)
+        close_in_forks(self)
 
     def descriptors(self) -> Iterable[int]:
         """Give the descriptor of the connection, if it has one and is open."""

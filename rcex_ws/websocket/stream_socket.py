@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from rcex_ws.home import close_in_children
+from rcex_ws.home import close_in_forks
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.codec import Codec
 from rcex_ws.websocket.frames import Sendable
@@ -43,7 +43,7 @@ class StreamSocket:
         self._ended = Signal()
         self._reading: trio.CancelScope | None = None
         self._replying = False
-        close_in_children(self)
+        close_in_forks(self)
 
     def descriptors(self) -> Iterable[int]:
         """Give the descriptor of the connection, if it has one and is open."""

@@ -41,7 +41,7 @@ from rcex_ws.loop import Lock
 from rcex_ws.options import Bytes, Count, Credential, Label, NamesOfJavaScript, Seconds, checked, trimmed
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.secret import hide
-from rcex_ws.tasks import Child
+from rcex_ws.tasks import BackgroundTask
 from rcex_ws.trace import Trace
 from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.filters import EventFilters
@@ -158,7 +158,7 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
         self._repeat_lost = repeat_lost
         self._rc: RingCentral | None = None
         self._runtime: WsgRuntime | None = None
-        self._emitting: Child | None = None
+        self._emitting: BackgroundTask | None = None
         self._closings = 0  # asked for so far: what was being opened before is not wanted any more
         self._one_opening_at_a_time = Lock()
 
@@ -454,7 +454,7 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
             return
         with anyio.move_on_after(last_turns, shield=True):
             await self._emitting.wait()
-        if not self._emitting.excused:
+        if not self._emitting.left_to_finish:
             self.event_emitter.cut_short()
         with anyio.move_on_after(last_turns, shield=True):
             await self._emitting.wait()

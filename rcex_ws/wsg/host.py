@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from rcex_ws.tasks import Child
+from rcex_ws.tasks import BackgroundTask
 from rcex_ws.wsg.server_clock import Moment
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.telemetry import Telemetry
@@ -52,7 +52,7 @@ class Host(Protocol):
         """Wait for a connection; raise `NotConnected` when it is not to be waited for."""
         ...
 
-    def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
+    def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> BackgroundTask:
         """Run a call in the background; the caller waits for it, whatever it is itself a part of."""
         ...
 

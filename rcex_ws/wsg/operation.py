@@ -13,7 +13,7 @@ from typing import Generic, TypeVar, cast
 from rcex_ws.errors import NotConnected
 from rcex_ws.loop import Signal
 from rcex_ws.named_log import Log
-from rcex_ws.tasks import Child
+from rcex_ws.tasks import BackgroundTask
 
 __all__ = ["Operation"]
 
@@ -39,7 +39,7 @@ class Operation(Generic[T]):
         self.withdrawn = False
         self.on_withdrawn: Callable[[], object] | None = None
         self._func = func
-        self._child: Child | None = None
+        self._child: BackgroundTask | None = None
         self._busy = False
         self._done = Signal()
         self._error: Exception | None = NotConnected("the extension was closed")  # unless it comes to an end
@@ -50,7 +50,7 @@ class Operation(Generic[T]):
         """Tell whether it has ended."""
         return self._done.is_set()
 
-    def start(self, spawn: Callable[[Callable[[], Awaitable[None]], str], Child]) -> None:
+    def start(self, spawn: Callable[[Callable[[], Awaitable[None]], str], BackgroundTask]) -> None:
         """Begin."""
         self._child = spawn(self._run, self.name)
 

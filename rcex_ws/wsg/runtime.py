@@ -22,7 +22,7 @@ from rcex_ws.readers import printable
 from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
 from rcex_ws.rest.owner import Owner, owner_of
 from rcex_ws.secret import redact
-from rcex_ws.tasks import Child
+from rcex_ws.tasks import BackgroundTask
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
 from rcex_ws.wsg.conversation import WsgShared
@@ -79,7 +79,7 @@ class WsgRuntime:
         self._settings = settings
         self.telemetry = telemetry
         telemetry.begin_life()
-        self._consumers: list[tuple[Subscription, Child]] = []  # those with a callback
+        self._consumers: list[tuple[Subscription, BackgroundTask]] = []  # those with a callback
         self._all_delivered = False  # as far as closing has found
         self.session = Session()
         self._completeness = Completeness(ServerClock(time.time(), now()))
@@ -199,7 +199,7 @@ class WsgRuntime:
         """Give the wait in seconds after so many failures in a row."""
         return self._settings.reconnect_delays(failures)
 
-    def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> Child:
+    def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> BackgroundTask:
         """Run a call in the background; the caller waits for it, whatever it is itself a part of.
 
         Raises:
@@ -207,7 +207,7 @@ class WsgRuntime:
         """
         if self.life.closing:
             raise NotConnected("the client is closed")
-        return self.life.spawn(func, name, lasts=True, for_caller=True)
+        return self.life.spawn(func, name, lasts=True, caller_waits=True)
 
     async def send_when_ready(self, request: Request) -> Response:
         """Send a call over the socket as soon as there is one; what may be repeated is, after a loss.
@@ -343,7 +343,7 @@ class WsgRuntime:
             self._end_delivery()
 
     def _end_delivery(self) -> None:
-        waiting = [one for one, child in self._consumers if not child.done and not child.encloses_caller()]
+        waiting = [one for one, child in self._consumers if not child.done and not child.runs_caller()]
         interrupted = [one.queue.in_hand for one in waiting if one.queue.in_hand is not None]
         undelivered = [item for one, _ in self._consumers for item in one.queue.waiting()]
         for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more

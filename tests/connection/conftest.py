@@ -11,7 +11,7 @@ import pytest
 
 from rcex_ws.connection import Conversation, Endpoint, Link, Loss, Supervisor
 from rcex_ws.errors import ConnectFailed, RcexError, UpgradeRefused
-from rcex_ws.tasks import Child, RootTask
+from rcex_ws.tasks import BackgroundTask, RootTask
 from tests.websocket_peer import Peer
 
 
@@ -95,7 +95,7 @@ class Recorder:
 class Rig:
     """A supervisor in its root task, and the driver that heard it all."""
 
-    def __init__(self, supervisor: Supervisor, driver: Recorder, child: Child, root: RootTask) -> None:
+    def __init__(self, supervisor: Supervisor, driver: Recorder, child: BackgroundTask, root: RootTask) -> None:
         self.supervisor, self.driver, self.child, self._root = supervisor, driver, child, root
 
     @property

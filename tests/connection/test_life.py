@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from rcex_ws.connection import Conversation, Endpoint, Life, Link, Loss, State, Supervisor
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
-from rcex_ws.tasks import Child, RootTask
+from rcex_ws.tasks import BackgroundTask, RootTask
 from rcex_ws.websocket.socket import Ending as Closed
 
 STAGES = ["endpoint", "upgrade", "handshake", "prepare", "ready"]
@@ -550,7 +550,7 @@ def test_whatever_happens_it_is_closed_in_time_and_nothing_goes_on(
         plan.do = {name: taking(seconds) for name, seconds in stages.items() if name != "upgrade"}
         one = Living(plan, close_timeout=close_timeout, open_socket=open_socket, attempt_timeout=1.0)
         await one.life.start()
-        children: list[Child] = []
+        children: list[BackgroundTask] = []
         for seconds, lasts in tasks:
             children.append(one.life.spawn(one.note("task", taking(seconds)), "task", lasts=lasts))
         closed: list[float] = []
