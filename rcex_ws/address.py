@@ -16,13 +16,13 @@ from rcex_ws.secret import SECRET, HiddenFields
 
 __all__ = [
     "Address",
+    "address_from_server",
     "check_server",
     "encode_path",
     "may_have_token",
     "parse_address",
     "same_origin",
     "server_fault",
-    "told_address",
     "websocket_fault",
     "with_query",
 ]
@@ -74,7 +74,7 @@ class Address(HiddenFields, frozen=True):
         return f"{self.scheme}://{host}:{self.port}{self.resource}"
 
 
-class _NoAddress(ValueError):
+class _InvalidAddress(ValueError):
     """Say what was expected and why a text is not that, in words that quote nothing of it."""
 
     def __init__(self, expected: str, why: str) -> None:
@@ -93,11 +93,11 @@ def parse_address(url: str) -> Address:
     """
     try:
         return _parse(url, _WEBSOCKET)
-    except _NoAddress as exc:
+    except _InvalidAddress as exc:
         raise ConnectFailed(f"the WebSocket address is {exc}", retryable=False) from None
 
 
-def told_address(url: object, *, by: str, server: str) -> Address:
+def address_from_server(url: object, *, by: str, server: str) -> Address:
     """Take apart a WebSocket address that a server told; the next time it may tell another.
 
     Args:
@@ -110,7 +110,7 @@ def told_address(url: object, *, by: str, server: str) -> Address:
     """
     try:
         address = _parse(url, _WEBSOCKET)
-    except _NoAddress as exc:
+    except _InvalidAddress as exc:
         raise ConnectFailed(f"the WebSocket address told by {by} is {exc}") from None
     if urlsplit(server).scheme == "https" and not address.secure:
         raise ConnectFailed(f"the WebSocket address told by {by} is ws://, and a server with https must tell wss://")
@@ -121,7 +121,7 @@ def websocket_fault(url: str) -> str | None:
     """Tell what is wrong with a caller's WebSocket address; None if nothing is."""
     try:
         _parse(url, _WEBSOCKET)
-    except _NoAddress as exc:
+    except _InvalidAddress as exc:
         return exc.why
     return None
 
@@ -130,7 +130,7 @@ def server_fault(url: object) -> str | None:
     """Tell what is wrong with a caller's URL of a server; None if nothing is."""
     try:
         address = _parse(url, _HTTP)
-    except _NoAddress as exc:
+    except _InvalidAddress as exc:
         return exc.why
     return "it is one with a query" if "?" in address.resource else None
 
@@ -188,7 +188,7 @@ def _origin(url: str) -> tuple[bool, str, int] | None:
     try:
         parts = urlsplit(url)
         return _parse(f"{parts.scheme}://{parts.netloc}", _HTTP | _WEBSOCKET).origin
-    except ValueError:  # `_NoAddress` is one, too
+    except ValueError:  # `_InvalidAddress` is one, too
         return None
 
 
@@ -196,11 +196,11 @@ def _parse(url: object, schemes: frozenset[str]) -> Address:
     """Take an address apart.
 
     Raises:
-        _NoAddress: it is none.
+        _InvalidAddress: it is none.
     """
     expected = "not a valid ws:// or wss:// URI" if schemes == _WEBSOCKET else "expected an http(s) URL"
     if not isinstance(url, str):
-        raise _NoAddress(expected, f"it is of the type {type(url).__name__}")
+        raise _InvalidAddress(expected, f"it is of the type {type(url).__name__}")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -209,17 +209,17 @@ def _parse(url: object, schemes: frozenset[str]) -> Address:
             host = host.encode("idna").decode("ascii")
         resource = encode_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
     except ValueError:  # brackets, port, labels, half a character
-        raise _NoAddress(expected, "its host or port cannot be read") from None
+        raise _InvalidAddress(expected, "its host or port cannot be read") from None
     if parts.scheme not in schemes:
-        raise _NoAddress(expected, "it begins otherwise")
+        raise _InvalidAddress(expected, "it begins otherwise")
     if not host or port == 0:
-        raise _NoAddress(expected, "it has no host, or the port 0")
+        raise _InvalidAddress(expected, "it has no host, or the port 0")
     if parts.fragment:
-        raise _NoAddress(expected, "it has a fragment")
+        raise _InvalidAddress(expected, "it has a fragment")
     if "@" in parts.netloc:
-        raise _NoAddress(expected, "it has a user name; a login goes into the headers")
+        raise _InvalidAddress(expected, "it has a user name; a login goes into the headers")
     if not _is_visible(host) or not _is_visible(resource) or not _FORBIDDEN.isdisjoint(url):
-        raise _NoAddress(expected, "it has a space, a backslash or a control character")
+        raise _InvalidAddress(expected, "it has a space, a backslash or a control character")
     return Address(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port, resource)
 
 

@@ -35,21 +35,21 @@ class Bound(Struct, frozen=True):
     Attributes:
         least: below that it counts as that.
         most: above that it counts as that.
-        usual: stands for what is no number.
+        default: stands for what is no number.
         why: the reason of both bounds.
     """
 
     least: float
     most: float
-    usual: float
+    default: float
     why: str
 
     def clamp(self, value: object) -> float:
         """Give the number within its bounds."""
         if not isinstance(value, (int, float)) or isinstance(value, bool):
-            return self.usual
+            return self.default
         if isinstance(value, float) and not math.isfinite(value):
-            return self.usual
+            return self.default
         return min(max(value, self.least), self.most)
 
 

@@ -44,7 +44,7 @@ class Home:
             WrongEventLoop: another loop runs here, or none, or this is a child of the client's process.
         """
         if self._running is None:
-            self._move_in()
+            self._bind()
             return
         if self._generation != _generation:
             raise WrongEventLoop(
@@ -56,20 +56,20 @@ class Home:
             loop = None
         if loop is not self._loop:
             raise (
-                self._homeless()
+                self._no_loop_here()
                 if _none_runs()
                 else WrongEventLoop(f"{self._what} belongs to another event loop; make one per loop")
             )
 
-    def _move_in(self) -> None:
+    def _bind(self) -> None:
         if _none_runs():
-            raise self._homeless()
+            raise self._no_loop_here()
         running: Callable[[], object] = asyncio.get_running_loop
         if on_trio():
             running = sys.modules["trio"].lowlevel.current_trio_token
         self._running, self._loop, self._generation = running, running(), _generation
 
-    def _homeless(self) -> WrongEventLoop:
+    def _no_loop_here(self) -> WrongEventLoop:
         return WrongEventLoop(
             f"{self._what} belongs to an event loop, and none runs here; from another thread call async methods by "
             f"anyio.from_thread.run or asyncio.run_coroutine_threadsafe, plain ones by anyio.from_thread.run_sync "

@@ -162,16 +162,16 @@ class Lock:
 class Errands:
     """What code outside of any task wants done, until a task of ours does it."""
 
-    __slots__ = ("_asked", "_ended", "_more")
+    __slots__ = ("_ended", "_more", "_pending")
 
     def __init__(self) -> None:
-        self._asked: list[Callable[[], object]] = []  # a few at most, and a deque takes 0.7 KiB
+        self._pending: list[Callable[[], object]] = []  # a few at most, and a deque takes 0.7 KiB
         self._more = Signal()
         self._ended = False
 
     def put(self, errand: Callable[[], object]) -> None:
         """Ask for something that does not wait; callable from anywhere in the thread of the loop."""
-        self._asked.append(errand)
+        self._pending.append(errand)
         self._more.set()
 
     def end(self) -> None:
@@ -185,12 +185,12 @@ class Errands:
         It waits for one turn of the loop at least, also when the time is past.
         """
         while True:
-            while self._asked:
-                self._asked.pop(0)()
+            while self._pending:
+                self._pending.pop(0)()
             if self._ended:
                 return
             if self._more.is_set():
                 self._more = Signal()
             await self._more.wait(until=until)
-            if not self._asked and now() >= until:
+            if not self._pending and now() >= until:
                 return

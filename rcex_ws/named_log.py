@@ -16,15 +16,15 @@ class NamedLog:
         name: whose they are.
     """
 
-    __slots__ = ("_logger", "_whose")
+    __slots__ = ("_logger", "_name")
 
     def __init__(self, logger: logging.Logger, name: str) -> None:
         self._logger = logger
-        self._whose = name
+        self._name = name
 
     def of(self, logger: logging.Logger) -> NamedLog:
         """Give the log that writes under the same name by another logger."""
-        return NamedLog(logger, self._whose)
+        return NamedLog(logger, self._name)
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is that of `logging`
         """Tell whether a line of this level is written."""
@@ -56,7 +56,7 @@ class NamedLog:
 
     def _write(self, level: int, msg: str, args: tuple[object, ...], kwargs: dict[str, Any]) -> None:
         # The line is that of whoever called the method that called this.
-        self._logger.log(level, f"%s: {msg}", self._whose, *args, stacklevel=3, **kwargs)
+        self._logger.log(level, f"%s: {msg}", self._name, *args, stacklevel=3, **kwargs)
 
 
 Log = logging.Logger | NamedLog

@@ -88,7 +88,7 @@ def read_number(text: object, bound: Bound) -> float:
         try:
             return bound.clamp(float(text))
         except ValueError:
-            return bound.usual
+            return bound.default
     return bound.clamp(text)
 
 

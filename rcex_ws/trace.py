@@ -108,7 +108,7 @@ class Span:
     def _end(self, phase: Phase, error: Exception | None) -> None:
         tracer, self._tracer = self._tracer, None
         if tracer is not None:
-            tracer.tell(self.step, phase, seconds=now() - self._started_at, detail=self.detail, error=error)
+            tracer.emit(self.step, phase, seconds=now() - self._started_at, detail=self.detail, error=error)
 
     def __enter__(self) -> Self:
         return self
@@ -140,18 +140,18 @@ class Tracer:
         self._complained = False
 
     @property
-    def heard(self) -> bool:
+    def enabled(self) -> bool:
         """Whether anybody listens now; the level of a log may change."""
         return self._hook is not None or (self._log is not None and self._log.isEnabledFor(logging.DEBUG))
 
     def begin(self, step: Step, detail: str = "") -> Span:
         """Tell that a step starts, and give what hears of its end."""
-        if not self.heard:
+        if not self.enabled:
             return Span(None, step, detail)
-        self.tell(step, Phase.STARTED, detail=detail)
+        self.emit(step, Phase.STARTED, detail=detail)
         return Span(self, step, detail)
 
-    def tell(
+    def emit(
         self,
         step: Step,
         phase: Phase,
@@ -161,7 +161,7 @@ class Tracer:
         error: Exception | None = None,
     ) -> None:
         """Tell of one phase of a step."""
-        if self.heard:
+        if self.enabled:
             event = TraceEvent(self._source, step, phase, seconds, detail, error)
             if self._log is not None:
                 _write(self._log, event)

@@ -91,7 +91,7 @@ table = {name: value for name, value in vars(bounds).items() if isinstance(value
 def test_every_bound_has_a_reason_and_holds_its_usual_value() -> None:
     assert set(table) == set(bounds.__all__) - {"Bound"}
     for bound in table.values():
-        assert bound.least <= bound.usual <= bound.most < math.inf
+        assert bound.least <= bound.default <= bound.most < math.inf
         assert len(bound.why) > 20
 
 

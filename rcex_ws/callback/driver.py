@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rcex_ws.address import told_address
+from rcex_ws.address import address_from_server
 from rcex_ws.callback.callbacks import CallbackLoop
 from rcex_ws.callback.handler import KEEPALIVE_TIMEOUT, REMOTE
 from rcex_ws.callback.mailbox import Disconnection
@@ -78,7 +78,7 @@ class CallbackDriver(Driver):
         url, next_url = self._settings.url, self._settings.next_url
         if next_url is not None and not self._first:
             # Mostly a server tells it, so a bad one may be better the next time.
-            url = told_address(text_url(await call(next_url), "next_url"), by="next_url", server="").url
+            url = address_from_server(text_url(await call(next_url), "next_url"), by="next_url", server="").url
         self._first = False
         return self._settings.endpoint(url)
 

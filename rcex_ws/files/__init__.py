@@ -5,7 +5,7 @@ locks, full disks, what a killed process has left, and what is no state of this 
 does it in a `FileThread`. `Complaints` are for who goes on without its file.
 """
 
-from rcex_ws.files.checks import check_if_there
+from rcex_ws.files.checks import check_if_exists
 from rcex_ws.files.complaints import Complaints
 from rcex_ws.files.state import OAUTH_TOKEN, WEBSOCKET_SESSION, Kind, Moment, Seconds, StateFile, Unreadable
 from rcex_ws.files.thread import FileThread
@@ -20,5 +20,5 @@ __all__ = [
     "Seconds",
     "StateFile",
     "Unreadable",
-    "check_if_there",
+    "check_if_exists",
 ]

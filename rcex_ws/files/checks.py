@@ -18,9 +18,9 @@ from rcex_ws.errors import ConfigurationError
 __all__ = [
     "SAFELY",
     "check_file",
-    "check_if_there",
+    "check_if_exists",
     "check_lock",
-    "give_to_owner_of",
+    "chown_like",
     "is_mount_point",
     "status_of",
     "why_not_writable",
@@ -68,7 +68,7 @@ def check_file(path: Path, status: os.stat_result, what: str) -> None:
     we = os.geteuid()
     if status.st_uid != we and we != 0:
         raise ConfigurationError(
-            f"{what}: {path} belongs to {_name(status.st_uid)}, not to {_name(we)} who runs this; "
+            f"{what}: {path} belongs to {_user(status.st_uid)}, not to {_user(we)} who runs this; "
             f"give it to the one (chown) or run as the other, or use another file"
         )
     if status.st_mode & stat.S_IWOTH:
@@ -78,7 +78,7 @@ def check_file(path: Path, status: os.stat_result, what: str) -> None:
         )
 
 
-def check_if_there(path: Path, what: str) -> None:
+def check_if_exists(path: Path, what: str) -> None:
     """Refuse what is no file of ours where a path leads to, if something is there; raises as `check_file`."""
     status = status_of(Path(os.path.realpath(path)))
     if status is not None:
@@ -105,7 +105,7 @@ def _check_kind(path: Path, status: os.stat_result, what: str) -> None:
         raise ConfigurationError(f"{what}: {path} is a {kind}, expected a file")
 
 
-def _name(uid: int) -> str:
+def _user(uid: int) -> str:
     if sys.platform == "win32":
         return str(uid)
     import pwd
@@ -115,7 +115,7 @@ def _name(uid: int) -> str:
     return f"user id {uid}"
 
 
-def give_to_owner_of(path: Path, descriptor: int) -> None:
+def chown_like(path: Path, descriptor: int) -> None:
     """Let what root has made belong to whom it looks after, who could not read it else."""
     if sys.platform == "win32" or os.geteuid() != 0:
         return

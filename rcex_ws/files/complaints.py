@@ -24,15 +24,15 @@ class Complaints:
         self._logger = logger
         self._repeated_at = -math.inf
 
-    def say(self, what: str, error: Exception) -> None:
+    def report(self, what: str, error: Exception) -> None:
         """Say it."""
         expected = isinstance(error, OSError | RcexError)
         self._logger.error("%s: %s", what, error, exc_info=None if expected else error)
 
-    def repeat(self, what: str, error: Exception) -> bool:
+    def report_repeated(self, what: str, error: Exception) -> bool:
         """Say it unless that was less than a minute ago; tell which."""
         if now() < self._repeated_at + _PAUSE:
             return False
         self._repeated_at = now()
-        self.say(what, error)
+        self.report(what, error)
         return True

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.files.checks import SAFELY, check_lock, give_to_owner_of
+from rcex_ws.files.checks import SAFELY, check_lock, chown_like
 from rcex_ws.home import close_in_forks
 
 __all__ = ["FileLock", "lock_descriptor"]
@@ -43,7 +43,7 @@ class FileLock:
         """
         check_lock(path, what)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | SAFELY, 0o600)
-        give_to_owner_of(owner_of, self._descriptor)
+        chown_like(owner_of, self._descriptor)
         try:
             taken = lock_descriptor(self._descriptor)
         except OSError as exc:

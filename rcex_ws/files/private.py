@@ -21,7 +21,7 @@ from rcex_ws.errors import ConfigurationError
 from rcex_ws.files.checks import (
     SAFELY,
     check_file,
-    give_to_owner_of,
+    chown_like,
     is_mount_point,
     status_of,
     why_not_writable,
@@ -104,7 +104,7 @@ class PrivateFile:
         try:
             content = None if status_of(self.target) is None else SecretBytes(b"".join(self._pieces()))
         except OSError as exc:
-            self._name(exc)
+            self._name_file_in(exc)
             raise
         return None if self.in_place and not content else content
 
@@ -119,7 +119,7 @@ class PrivateFile:
             if self.in_place or not self._replaced(lambda: self._replace(self.target, (data,))):
                 self._overwrite(data)
         except OSError as exc:
-            self._name(exc)
+            self._name_file_in(exc)
             raise
 
     def delete(self) -> None:
@@ -132,7 +132,7 @@ class PrivateFile:
             if self.in_place or not self._replaced(lambda: self.target.unlink(missing_ok=True)):
                 self._overwrite(b"")
         except OSError as exc:
-            self._name(exc)
+            self._name_file_in(exc)
             raise
 
     def copy_aside(self) -> Path:
@@ -181,7 +181,7 @@ class PrivateFile:
             with open(descriptor, "wb") as file:
                 file.writelines(pieces)
                 file.flush()
-                give_to_owner_of(self.target, file.fileno())
+                chown_like(self.target, file.fileno())
                 os.fsync(file.fileno())
                 if sys.platform == "win32":
                     file.close()  # there nothing that is open can be renamed; elsewhere it is locked till then
@@ -252,7 +252,7 @@ class PrivateFile:
         finally:
             os.close(descriptor)
 
-    def _name(self, exc: OSError) -> None:
+    def _name_file_in(self, exc: OSError) -> None:
         """Let an error name the file as the user knows it."""
         if exc.errno is not None:
             exc.filename, exc.filename2 = str(self.path), None

@@ -85,7 +85,7 @@ class StateFile:
         Raises:
             ConfigurationError: it cannot be used; the message names it and says why.
         """
-        with self._said():
+        with self._as_configuration_error():
             self._file.open()
 
     def lock(self) -> bool:
@@ -99,7 +99,7 @@ class StateFile:
         """
         file = self._file
         path = file.target if file.in_place else file.target.with_name(file.target.name + ".lock")
-        with self._said():
+        with self._as_configuration_error():
             return self._lock.take(path, what=file.what, owner_of=file.target)
 
     def free(self) -> None:
@@ -117,7 +117,7 @@ class StateFile:
             ConfigurationError: the file cannot be read, or holds another kind.
         """
         for last in (False, True):
-            with self._said():
+            with self._as_configuration_error():
                 if self._file.size() > _LARGEST:
                     break
                 data = self._file.read()
@@ -179,7 +179,7 @@ class StateFile:
         )
 
     @contextmanager
-    def _said(self) -> Generator[None]:
+    def _as_configuration_error(self) -> Generator[None]:
         try:
             yield
         except OSError as exc:

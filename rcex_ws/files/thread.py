@@ -40,10 +40,10 @@ class FileThread:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self.begin()
+        self.reset()
         _all.add(self)
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Have no work and no thread: in the beginning, and in a forked child, which has no thread but its first."""
         self._guard = threading.Lock()  # of the two below; never held while something works
         self._busy = False
@@ -51,14 +51,14 @@ class FileThread:
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do something and give what it gives, or raise what it raises; who is cancelled returns at once."""
-        return await _heard(self._ask(work, is_write=False))
+        return await _outcome_of(self._submit(work, is_write=False))
 
     async def write(self, work: Callable[[], None]) -> None:
         """Do something that makes the write before it needless, which is skipped if it has not begun.
 
         Who waits for one that is skipped gets the outcome of this one.
         """
-        await _heard(self._ask(work, is_write=True))
+        await _outcome_of(self._submit(work, is_write=True))
 
     def when_done(self, last: Callable[[], object]) -> None:
         """Do something when all that was asked for is done: now and here if it is, else later in the thread."""
@@ -68,24 +68,24 @@ class FileThread:
                 return
         last()
 
-    def _ask(self, work: Callable[[], T], *, is_write: bool) -> Future[T]:
-        job, asker = _Job(work, is_write=is_write), Future[T]()
+    def _submit(self, work: Callable[[], T], *, is_write: bool) -> Future[T]:
+        job, future = _Job(work, is_write=is_write), Future[T]()
         with self._guard:
             if is_write and self._waiting and self._waiting[-1].is_write:
-                job.askers = self._waiting.pop().askers
-            job.askers.append(asker)
+                job.futures = self._waiting.pop().futures
+            job.futures.append(future)
             if not self._busy:
                 threading.Thread(target=self._run, name=self._name, daemon=True).start()  # it waits for the guard
                 self._busy = True
             self._waiting.append(job)
-        return asker
+        return future
 
     def _run(self) -> None:
         job = self._next()
         while job is not None:
             job.run()
             following = self._next()  # before the news: who hears it may find the thread at rest
-            job.tell(self._name)
+            job.settle(self._name)
             job = following
 
     def _next(self) -> _Job | None:
@@ -97,11 +97,11 @@ class FileThread:
 class _Job:
     """Something to do, and who waits for it."""
 
-    __slots__ = ("_error", "_result", "_work", "askers", "is_write")
+    __slots__ = ("_error", "_result", "_work", "futures", "is_write")
 
     def __init__(self, work: Callable[[], object], *, is_write: bool) -> None:
         self.is_write = is_write
-        self.askers: list[Future[Any]] = []
+        self.futures: list[Future[Any]] = []
         self._work = work
         self._result: object = None
         self._error: BaseException | None = None
@@ -112,14 +112,14 @@ class _Job:
         except BaseException as exc:  # noqa: BLE001 - it belongs to who asked
             self._error = exc
 
-    def tell(self, name: str) -> None:
-        listening = [asker for asker in self.askers if asker.set_running_or_notify_cancel()]
-        for asker in listening:
+    def settle(self, name: str) -> None:
+        waiting = [future for future in self.futures if future.set_running_or_notify_cancel()]
+        for future in waiting:
             if self._error is None:
-                asker.set_result(self._result)
+                future.set_result(self._result)
             else:
-                asker.set_exception(self._error)
-        if self._error is not None and not listening:
+                future.set_exception(self._error)
+        if self._error is not None and not waiting:
             bug = None if isinstance(self._error, (OSError, RcexError)) else self._error
             logger.error("%s: it failed after nobody waited for it any more: %s", name, self._error, exc_info=bug)
 
@@ -129,21 +129,21 @@ _all: WeakSet[FileThread] = WeakSet()
 
 def _forked() -> None:
     for thread in tuple(_all):
-        thread.begin()
+        thread.reset()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-async def _heard(asker: Future[T]) -> T:
+async def _outcome_of(future: Future[T]) -> T:
     waiter = waiter_factory()()
-    asker.add_done_callback(_waker(waiter))
+    future.add_done_callback(_waker(waiter))
     try:
         await waiter
     finally:
-        asker.cancel()  # nothing if it is done
-    return asker.result()
+        future.cancel()  # nothing if it is done
+    return future.result()
 
 
 def _waker(waiter: Waiter) -> Callable[[object], None]:

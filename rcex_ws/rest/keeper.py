@@ -77,7 +77,7 @@ class TokenKeeper:
         except ConfigurationError:
             raise
         except Exception as exc:  # noqa: BLE001 - a store may raise anything, and its content does not matter here
-            self._complaints.say("the token store could not be read", exc)
+            self._complaints.report("the token store could not be read", exc)
 
     async def load_replacement(self, token: Token) -> Token | None:
         """Return the token that another process has stored in place of this one, if it has the same owner; else None.
@@ -89,7 +89,7 @@ class TokenKeeper:
         try:
             stored = await self._store.load()
         except Exception as exc:  # noqa: BLE001 - the caller raises the server's refusal, which says more
-            self._complaints.say("the token store could not be read again", exc)
+            self._complaints.report("the token store could not be read again", exc)
             return None
         if stored is None or stored.access_token == token.access_token:
             return None
@@ -106,7 +106,9 @@ class TokenKeeper:
             try:
                 await store.save(token)
             except Exception as exc:  # noqa: BLE001 - the session works without a stored copy, so the call succeeds
-                self._complaints.repeat("the token could not be saved; after a restart a new login is needed", exc)
+                self._complaints.report_repeated(
+                    "the token could not be saved; after a restart a new login is needed", exc
+                )
 
         await _finish_call(save)
 
@@ -120,7 +122,7 @@ class TokenKeeper:
             try:
                 await store.clear()
             except Exception as exc:  # noqa: BLE001 - a store may raise anything; memory is already cleared
-                self._complaints.say("the stored token could not be deleted; delete it manually", exc)
+                self._complaints.report("the stored token could not be deleted; delete it manually", exc)
 
         await _finish_call(clear)
 

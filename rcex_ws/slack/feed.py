@@ -219,7 +219,7 @@ class Feed:
 
     def _raised(self, error: Exception) -> None:
         if isinstance(error, DataStoreError) and error.event_type is None:  # not this event, but the file, for all
-            if self._complaints.repeat("the data store cannot be used, and misses what happens", error):
+            if self._complaints.report_repeated("the data store cannot be used, and misses what happens", error):
                 self.error(error)
             return
         self._log.error("a step of the feed raised; the next one follows", exc_info=error)

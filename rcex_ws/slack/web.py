@@ -16,7 +16,7 @@ from typing import Any, Literal
 import anyio
 import msgspec
 
-from rcex_ws.address import check_server, told_address
+from rcex_ws.address import address_from_server, check_server
 from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
 from rcex_ws.options import Credential, Name, Seconds, ServerUrl, Wait, checked, trimmed
 from rcex_ws.readers import read_retry_after
@@ -121,7 +121,7 @@ class WebApi:
             case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}}:
                 # What Slack tells wrong may be right the next time, where a bad address of the caller's is final.
                 try:
-                    told_address(hide(url), by=method, server=self._server)
+                    address_from_server(hide(url), by=method, server=self._server)
                 except ConnectFailed as exc:
                     raise SlackHttpError(method, _OK, str(exc)) from None
                 return StartData(Secret(url), self_id, team_id, data)

@@ -16,7 +16,7 @@ import anyio
 from rcex_ws.loop import Signal, now
 from rcex_ws.websocket.frames import Binary, Sendable, Text
 from rcex_ws.websocket.peer import INTERNAL_ERROR, NORMAL, Peer, PeerOptions, Shared
-from rcex_ws.websocket.server_handshake import Request
+from rcex_ws.websocket.server_handshake import UpgradeRequest
 from rcex_ws.websocket.socket import Ending, ignore
 
 __all__ = ["AsgiPeer", "serve_asgi"]
@@ -75,17 +75,17 @@ class AsgiPeer:
         self._waiting: deque[tuple[_Message, int]] = deque()
         self._size = 0
         self._closing: _Message | None = None
-        self._accepted = self._left = self._done = False
+        self._accepted = self._sending_stopped = self._done = False
         self._more = Signal()  # set when there is something to write, or a reason to end
         self._drained = Signal()
-        self._leaving, self._written, self._ended = Signal(), Signal(), Signal()
+        self._stopping, self._written, self._ended = Signal(), Signal(), Signal()
         self._on_closing: Callable[[], None] = ignore
         self._reading: anyio.CancelScope | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        return self._accepted and not self._left
+        return self._accepted and not self._sending_stopped
 
     async def accept(
         self,
@@ -102,7 +102,7 @@ class AsgiPeer:
     async def refuse(self, status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> None:
         """Answer by an HTTP status; by 403 if the server can nothing else."""
         self._done = True
-        self._leave()
+        self._stop_sending()
         if not self._can_refuse:
             await self._send({"type": "websocket.close", "code": NORMAL})
             return
@@ -120,7 +120,7 @@ class AsgiPeer:
     ) -> Ending:
         """Hand over what comes until the WebSocket ends; see `Peer.read`. Pongs are the server's own."""
         self._on_closing = on_closing
-        if self._left:
+        if self._sending_stopped:
             on_closing()
         ending = _LOST
         with anyio.CancelScope() as self._reading:
@@ -157,7 +157,7 @@ class AsgiPeer:
 
     async def drain(self) -> None:
         """Wait until the server has taken what was sent, or the WebSocket has ended."""
-        if self._size and not self._left:
+        if self._size and not self._sending_stopped:
             if self._drained.is_set():
                 self._drained = Signal()
             await self._drained.wait()
@@ -169,7 +169,7 @@ class AsgiPeer:
         """Begin the closing handshake; see `Peer.close`."""
         if self.is_open:
             self._closing = {"type": "websocket.close", "code": code, "reason": reason}
-            self._leave()
+            self._stop_sending()
 
     def abort(self) -> None:
         """End at once, as far as the server lets us."""
@@ -178,16 +178,16 @@ class AsgiPeer:
     def end(self, code: int) -> None:
         """Hear that the handler is through; the task that writes ends soon."""
         self._ended.set()
-        if not self._accepted and not self._left:
+        if not self._accepted and not self._sending_stopped:
             self._closing = {"type": "websocket.close", "code": code}
         self.close(code)
-        self._leave()
+        self._stop_sending()
 
     async def write_all(self) -> None:
         """Write until the end, which is bounded once the WebSocket closes."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._write)
-            await self._leaving.wait()
+            await self._stopping.wait()
             deadline = now() + self._options.close_timeout
             await self._written.wait(until=deadline)
             await self._ended.wait(until=deadline)
@@ -204,7 +204,7 @@ class AsgiPeer:
                     await self._send(message)
                     self._size -= min(size, self._size)  # it may have been given up meanwhile
                 self._drained.set()
-                if self._left:
+                if self._sending_stopped:
                     break
                 self._more = Signal()
                 await self._more.wait()
@@ -238,19 +238,19 @@ class AsgiPeer:
         self._done = True
         self._written.set()
         self._ended.set()
-        self._leave()
+        self._stop_sending()
 
-    def _leave(self) -> None:
+    def _stop_sending(self) -> None:
         """Tell the owner, once, that messages can be sent no more."""
-        if not self._left:
-            self._left = True
+        if not self._sending_stopped:
+            self._sending_stopped = True
             self._drained.set()
             self._more.set()
-            self._leaving.set()
+            self._stopping.set()
             self._on_closing()
 
 
-def _request(scope: MutableMapping[str, Any]) -> Request:
+def _request(scope: MutableMapping[str, Any]) -> UpgradeRequest:
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     query = scope.get("query_string", b"")
     headers: dict[str, str] = {}
@@ -258,4 +258,4 @@ def _request(scope: MutableMapping[str, Any]) -> Request:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     target = path + b"?" + query if query else path
-    return Request(target.decode("ascii"), headers, tuple(scope.get("subprotocols", ())))
+    return UpgradeRequest(target.decode("ascii"), headers, tuple(scope.get("subprotocols", ())))

@@ -70,7 +70,7 @@ class Codec:
         self._protocol = protocol
         self._max_size = max_size
         self._buffer: bytes | bytearray = b""
-        self._heard_of = 0  # bytes in it that have counted as a sign of life
+        self._reported = 0  # bytes in it that have counted as a sign of life
         self._is_client = self._fast = isinstance(protocol, ClientProtocol)
         self._is_hopeless = False  # the parser has got the beginning of a frame that it will refuse
         self._closing = False  # this side has sent a close frame first
@@ -190,9 +190,9 @@ class Codec:
             return False
         if position:
             self._buffer = buffer[position:]
-            self._heard_of = 0
-        elif size - self._heard_of >= _PROGRESS:
-            self._heard_of = size
+            self._reported = 0
+        elif size - self._reported >= _PROGRESS:
+            self._reported = size
             receivers.heard()
         return more
 
@@ -252,7 +252,7 @@ class Codec:
         protocol.receive_data(data)
         for frame in protocol.events_received():
             if isinstance(frame, WireFrame):
-                self._take(frame, receivers)
+                self._handle(frame, receivers)
             if self.deaf or self._fragment_count > MAX_FRAGMENTS:
                 break
         self._replies += filter(self._is_wanted, protocol.data_to_send())
@@ -265,7 +265,7 @@ class Codec:
         """Tell whether what the library answers is written; it gives each frame by itself."""
         return bool(reply) and (self.answers_pings or reply[0] & 0x0F != Opcode.PONG)
 
-    def _take(self, frame: WireFrame, receivers: Receivers) -> None:
+    def _handle(self, frame: WireFrame, receivers: Receivers) -> None:
         """Take one frame; its order and its limits were checked by the parser."""
         opcode, data = frame.opcode, bytes(frame.data)
         if opcode is Opcode.PONG:
@@ -282,9 +282,9 @@ class Codec:
                     self._fragments, self._fast = None, self._is_client and not self._closing
                 receivers.message(data, self._binary)
             else:
-                self._keep(data)
+                self._append_fragment(data)
 
-    def _keep(self, fragment: bytes) -> None:
+    def _append_fragment(self, fragment: bytes) -> None:
         """Keep a fragment until the message is whole."""
         if self._fragments is None:
             self._fragments, self._fragment_count, self._fast = bytearray(), 0, False

@@ -19,7 +19,7 @@ from rcex_ws.websocket.proxies import Proxy, choose_proxy
 if TYPE_CHECKING:
     from rcex_ws.websocket.endpoint import Endpoint
 
-__all__ = ["Route", "failure", "plan", "proxy_tls", "refuse_early"]
+__all__ = ["Route", "plan_route", "proxy_tls", "refuse_early_bytes", "step_failed"]
 
 _LONGEST_CHAIN: Final = 10
 
@@ -49,7 +49,7 @@ class Route(Struct, frozen=True):
         return self.server if self.proxy is None else f"the proxy {self.proxy.name}"
 
 
-def plan(endpoint: Endpoint) -> Route:
+def plan_route(endpoint: Endpoint) -> Route:
     """Find out how to get to an endpoint.
 
     Raises:
@@ -72,7 +72,7 @@ def proxy_tls(proxy: Proxy) -> ssl.SSLContext | None:
     return ssl.create_default_context() if proxy.scheme == "https" else None
 
 
-def refuse_early(route: Route, early: bytes) -> None:
+def refuse_early_bytes(route: Route, early: bytes) -> None:
     """Refuse what came out of a tunnel before TLS has begun in it: in TLS the client speaks first.
 
     Raises:
@@ -82,7 +82,7 @@ def refuse_early(route: Route, early: bytes) -> None:
         raise ConnectFailed(f"the proxy {route.proxy.name} sent {len(early)} bytes before TLS with {route.server}")
 
 
-def failure(step: str, exc: BaseException) -> ConnectFailed:
+def step_failed(step: str, exc: BaseException) -> ConnectFailed:
     """Make the error of a step that failed; the server has not been asked for anything, so it can be tried again.
 
     Args:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.tasks import run_to_completion
 from rcex_ws.trace import Step, Tracer
-from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
+from rcex_ws.websocket.dial import Route, plan_route, proxy_tls, refuse_early_bytes, step_failed
 from rcex_ws.websocket.endpoint import Endpoint
-from rcex_ws.websocket.eyeballs import Info, connect_first, resolve
+from rcex_ws.websocket.eyeballs import AddressInfo, connect_first, resolve
 from rcex_ws.websocket.proxies import Proxy
 
 if TYPE_CHECKING:
@@ -42,24 +42,24 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
         as well, and of the end.
 
     Raises:
-        ConnectFailed: it did not work; the error says at whom, and why.
+        ConnectFailed: it did not work; the error says at peer, and why.
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
-    route, trace = plan(endpoint), endpoint.trace
+    route, trace = plan_route(endpoint), endpoint.trace
     with trace.begin(Step.TCP, route.next_stop):
-        line = await _Line.of(await _connect(route))
+        pending = await _PendingConnection.from_socket(await _connect(route))
     try:
         if route.proxy is not None and not route.proxy.is_socks:
-            await _tunnel(line, route.proxy, route, trace)
+            await _tunnel(pending, route.proxy, route, trace)
         if route.tls is not None:
             with trace.begin(Step.TLS, route.server):
-                await line.enter_tls(route.tls, route.address.host, route.server)
+                await pending.start_tls(route.tls, route.address.host, route.server)
         protocol = protocol_factory()
-        line.give_to(protocol)
+        pending.switch_protocol(protocol)
     except BaseException:
-        line.transport.abort()  # its `close` would wait for the other side of TLS
+        pending.transport.abort()  # its `close` would wait for the other side of TLS
         raise
-    return line.transport, protocol
+    return pending.transport, protocol
 
 
 async def _connect(route: Route) -> socket.socket:
@@ -79,10 +79,10 @@ async def _connect(route: Route) -> socket.socket:
     try:
         return await connect_first(await resolve(to.host, to.port), _connect_to)
     except OSError as exc:
-        raise failure(f"no connection to {route.next_stop}", exc) from None
+        raise step_failed(f"no connection to {route.next_stop}", exc) from None
 
 
-async def _connect_to(info: Info) -> socket.socket:
+async def _connect_to(info: AddressInfo) -> socket.socket:
     family, kind, proto, _, address = info
     sock = socket.socket(family, kind, proto)
     try:
@@ -96,7 +96,7 @@ async def _connect_to(info: Info) -> socket.socket:
     return sock
 
 
-async def _tunnel(line: _Line, proxy: Proxy, route: Route, trace: Tracer) -> None:
+async def _tunnel(pending: _PendingConnection, proxy: Proxy, route: Route, trace: Tracer) -> None:
     """Let an HTTP proxy connect to the server; with TLS to the proxy if it is an https one.
 
     Raises:
@@ -107,17 +107,17 @@ async def _tunnel(line: _Line, proxy: Proxy, route: Route, trace: Tracer) -> Non
     context = proxy_tls(proxy)
     if context is not None:
         with trace.begin(Step.TLS, route.next_stop):
-            await line.enter_tls(context, proxy.host, route.next_stop)
+            await pending.start_tls(context, proxy.host, route.next_stop)
     with trace.begin(Step.PROXY, route.next_stop):
-        asking = _Asking(Tunnel(proxy, route.address), proxy)
-        line.give_to(asking)
-        await asking.answered.wait()
-        if asking.failure is not None:
-            raise asking.failure
-        refuse_early(route, asking.early)
+        opening = _TunnelProtocol(Tunnel(proxy, route.address), proxy)
+        pending.switch_protocol(opening)
+        await opening.answered.wait()
+        if opening.failure is not None:
+            raise opening.failure
+        refuse_early_bytes(route, opening.early)
 
 
-class _Line:
+class _PendingConnection:
     """One connection on its way to its protocol.
 
     Attributes:
@@ -129,48 +129,48 @@ class _Line:
         self._placeholder = placeholder
 
     @classmethod
-    async def of(cls, sock: socket.socket) -> _Line:
+    async def from_socket(cls, sock: socket.socket) -> _PendingConnection:
         """Make a connection of a socket, which is closed when that is cancelled."""
         placeholder = _Placeholder()
-        lines: list[_Line] = []
+        made: list[_PendingConnection] = []
 
         async def make() -> None:
             transport, _ = await asyncio.get_running_loop().create_connection(lambda: placeholder, sock=sock)
-            lines.append(cls(transport, placeholder))
+            made.append(cls(transport, placeholder))
 
         try:
             # It waits for nobody. Cancelled, uvloop 0.21 would close the descriptor and the socket once more, when the
             # number may be another file's.
             await run_to_completion(make)
         except BaseException:
-            for line in lines:
-                line.transport.abort()
+            for pending in made:
+                pending.transport.abort()
             raise
-        return lines[0]
+        return made[0]
 
-    async def enter_tls(self, tls: ssl.SSLContext, host: str, whom: str) -> None:
+    async def start_tls(self, tls: ssl.SSLContext, host: str, peer: str) -> None:
         """Do the handshake of one more layer.
 
         Raises:
             ConnectFailed: the handshake failed.
         """
         if self._placeholder.early:
-            raise ConnectFailed(f"no TLS with {whom}: it speaks first, which is not TLS")
+            raise ConnectFailed(f"no TLS with {peer}: it speaks first, which is not TLS")
         if self.transport.is_closing():  # start_tls would not hear of the end
-            raise ConnectFailed(f"no TLS with {whom}: the connection was lost")
+            raise ConnectFailed(f"no TLS with {peer}: the connection was lost")
         # start_tls calls no connection_made, and what comes right behind the handshake may be here before it returns.
         placeholder = _Placeholder()
         try:
             secured = await asyncio.get_running_loop().start_tls(self.transport, placeholder, tls, server_hostname=host)
         except (OSError, ValueError) as exc:  # ValueError: a host that cannot be a name in TLS
-            raise failure(f"no TLS with {whom}", exc) from None
+            raise step_failed(f"no TLS with {peer}", exc) from None
         except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
-            raise failure(f"no TLS with {whom}", exc.__context__ or exc) from None
+            raise step_failed(f"no TLS with {peer}", exc.__context__ or exc) from None
         if secured is None:
-            raise ConnectFailed(f"no TLS with {whom}: the connection was lost")
+            raise ConnectFailed(f"no TLS with {peer}: the connection was lost")
         self.transport, self._placeholder = secured, placeholder
 
-    def give_to(self, protocol: asyncio.Protocol) -> None:
+    def switch_protocol(self, protocol: asyncio.Protocol) -> None:
         """Bring in a protocol, and tell it what has happened."""
         before = self._placeholder
         self.transport.set_protocol(protocol)
@@ -199,7 +199,7 @@ class _Placeholder(asyncio.Protocol):
         self.end = (exc,)
 
 
-class _Asking(_Placeholder):
+class _TunnelProtocol(_Placeholder):
     """Ask a proxy for a tunnel, and stand at its entrance then.
 
     Attributes:
@@ -235,5 +235,7 @@ class _Asking(_Placeholder):
         """Take the end for the answer, if none has come."""
         super().connection_lost(exc)
         if not self.answered.is_set():
-            self.failure = self._tunnel.ended() if exc is None else failure(f"lost the proxy {self._proxy.name}", exc)
+            self.failure = (
+                self._tunnel.ended() if exc is None else step_failed(f"lost the proxy {self._proxy.name}", exc)
+            )
             self.answered.set()

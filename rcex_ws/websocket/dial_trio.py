@@ -9,7 +9,7 @@ from contextlib import suppress
 import trio
 
 from rcex_ws.trace import Step, Tracer
-from rcex_ws.websocket.dial import Route, failure, plan, proxy_tls, refuse_early
+from rcex_ws.websocket.dial import Route, plan_route, proxy_tls, refuse_early_bytes, step_failed
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.proxies import Proxy
 
@@ -30,10 +30,10 @@ async def dial_trio(endpoint: Endpoint) -> trio.abc.Stream:
         The stream; with TLS the handshake is done.
 
     Raises:
-        ConnectFailed: it did not work; the error says at whom, and why.
+        ConnectFailed: it did not work; the error says at peer, and why.
         ConfigurationError: the proxy of the endpoint or the environment is none.
     """
-    route, trace = plan(endpoint), endpoint.trace
+    route, trace = plan_route(endpoint), endpoint.trace
     proxy = route.proxy
     with trace.begin(Step.TCP, route.next_stop):
         stream = await _connect_to(route)
@@ -42,7 +42,7 @@ async def dial_trio(endpoint: Endpoint) -> trio.abc.Stream:
     if route.tls is None:
         return stream
     with trace.begin(Step.TLS, route.server):
-        return await _enter_tls(stream, route.tls, route.address.host, route.server)
+        return await _start_tls(stream, route.tls, route.address.host, route.server)
 
 
 async def _connect_to(route: Route) -> trio.abc.Stream:
@@ -62,7 +62,7 @@ async def _connect_to(route: Route) -> trio.abc.Stream:
     return await _connect(to.host, to.port, route.next_stop)
 
 
-async def _connect(host: str, port: int, whom: str) -> trio.abc.Stream:
+async def _connect(host: str, port: int, peer: str) -> trio.abc.Stream:
     """Connect to the first address of a host that answers.
 
     Raises:
@@ -71,13 +71,13 @@ async def _connect(host: str, port: int, whom: str) -> trio.abc.Stream:
     try:
         stream = await trio.open_tcp_stream(host, port)
     except OSError as exc:
-        raise failure(f"no connection to {whom}", exc) from None
+        raise step_failed(f"no connection to {peer}", exc) from None
     with suppress(OSError):  # it has ended: whoever uses it will see
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 
 
-async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext, host: str, whom: str) -> trio.abc.Stream:
+async def _start_tls(stream: trio.abc.Stream, tls: ssl.SSLContext, host: str, peer: str) -> trio.abc.Stream:
     """Do the handshake of TLS; close the stream on failure.
 
     Raises:
@@ -90,7 +90,7 @@ async def _enter_tls(stream: trio.abc.Stream, tls: ssl.SSLContext, host: str, wh
     except BaseException as exc:
         await trio.aclose_forcefully(stream)
         if isinstance(exc, (trio.BrokenResourceError, OSError, ValueError)):
-            raise failure(f"no TLS with {whom}", exc) from None
+            raise step_failed(f"no TLS with {peer}", exc) from None
         raise
     return secured
 
@@ -102,23 +102,23 @@ async def _tunnel(stream: trio.abc.Stream, proxy: Proxy, route: Route, trace: Tr
     context = proxy_tls(proxy)
     if context is not None:
         with trace.begin(Step.TLS, route.next_stop):
-            stream = await _enter_tls(stream, context, proxy.host, route.next_stop)
+            stream = await _start_tls(stream, context, proxy.host, route.next_stop)
     tunnel = Tunnel(proxy, route.address)
     try:
         with trace.begin(Step.PROXY, route.next_stop):
             await stream.send_all(tunnel.request)
             while not tunnel.receive(bytes(await stream.receive_some(_READ_SIZE))):
                 pass
-            refuse_early(route, tunnel.early)
+            refuse_early_bytes(route, tunnel.early)
     except BaseException as exc:
         await trio.aclose_forcefully(stream)
         if isinstance(exc, trio.BrokenResourceError):
-            raise failure(f"lost the proxy {proxy.name}", exc) from None
+            raise step_failed(f"lost the proxy {proxy.name}", exc) from None
         raise
-    return _Early(stream, tunnel.early) if tunnel.early else stream
+    return _PrefixedStream(stream, tunnel.early) if tunnel.early else stream
 
 
-class _Early(trio.abc.Stream):
+class _PrefixedStream(trio.abc.Stream):
     """Give what came behind a proxy's answer before what comes next.
 
     Args:

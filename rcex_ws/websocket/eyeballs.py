@@ -15,41 +15,43 @@ import anyio
 
 from rcex_ws.errors import ConnectFailed
 
-__all__ = ["Info", "connect_first", "interleave", "resolve"]
+__all__ = ["AddressInfo", "connect_first", "interleave", "resolve"]
 
 #: Seconds that one address has before the next one is tried, too.
 _DELAY: Final = 0.25
 
 #: What getaddrinfo gives: family, type, protocol, canonical name, address.
-Info = tuple[int, int, int, str, tuple[Any, ...]]
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 
-class _Socket(Protocol):
+class _Closable(Protocol):
     def close(self) -> None: ...
 
 
-S = TypeVar("S", bound=_Socket)
+S = TypeVar("S", bound=_Closable)
 
 
-async def resolve(host: str, port: int) -> Sequence[Info]:
+async def resolve(host: str, port: int) -> Sequence[AddressInfo]:
     """Look a host up.
 
     Raises:
         OSError: it has no address.
     """
     with suppress(socket.gaierror):  # an IP address needs no thread
-        return cast("list[Info]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
-    return list(interleave(cast("list[Info]", await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))))
+        return cast(
+            "list[AddressInfo]", socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        )
+    return list(interleave(cast("list[AddressInfo]", await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))))
 
 
-def interleave(infos: Sequence[Info]) -> Iterator[Info]:
+def interleave(infos: Sequence[AddressInfo]) -> Iterator[AddressInfo]:
     """Let the families take turns, beginning with the one that the system prefers."""
     preferred = [info for info in infos if info[0] == infos[0][0]]
     others = [info for info in infos if info[0] != infos[0][0]]
     return (info for info in chain.from_iterable(zip_longest(preferred, others)) if info is not None)
 
 
-async def connect_first(infos: Sequence[Info], connect: Callable[[Info], Awaitable[S]]) -> S:
+async def connect_first(infos: Sequence[AddressInfo], connect: Callable[[AddressInfo], Awaitable[S]]) -> S:
     """Connect to the first address that answers; no other attempt is left when this returns or raises.
 
     Args:
@@ -66,7 +68,7 @@ async def connect_first(infos: Sequence[Info], connect: Callable[[Info], Awaitab
     refusals: list[ConnectFailed] = []
     winners: list[S] = []
 
-    async def attempt(info: Info, failed: anyio.Event) -> None:
+    async def attempt(info: AddressInfo, failed: anyio.Event) -> None:
         try:
             connected = await connect(info)
         except ConnectFailed as exc:

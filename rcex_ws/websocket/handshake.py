@@ -35,7 +35,7 @@ USER_AGENT = f"rcex_ws/{__version__} python/{platform.python_version()}"
 _MAX_HEAD = 2**16
 
 _END_OF_HEAD = b"\r\n\r\n"
-_ABOUT_THE_BODY = (b"content-length:", b"transfer-encoding:", b"content-encoding:")
+_BODY_HEADERS = (b"content-length:", b"transfer-encoding:", b"content-encoding:")
 _SWITCHING = 101
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
@@ -47,7 +47,7 @@ DEFLATE: dict[str, Any] = {
     "compress_settings": {"memLevel": 5},
 }
 #: What the library's errors say; their own texts quote the answer.
-_WORDS = {
+_EXPLANATIONS = {
     "InvalidMessage": "the answer is no HTTP, or its head is too large",
     "InvalidUpgrade": "the answer does not agree to a WebSocket; a proxy in between may have dropped the headers",
     "InvalidHeader": "the answer has a header that cannot be read, or lacks one",
@@ -109,7 +109,7 @@ class ClientHandshake:
             return False
         if head.split(b" ", 2)[1:2] != [b"%d" % _SWITCHING]:
             # Nobody needs the body of a refusal, which may be late, cut short or huge.
-            lines = (line for line in head.split(b"\r\n") if not line.lower().startswith(_ABOUT_THE_BODY))
+            lines = (line for line in head.split(b"\r\n") if not line.lower().startswith(_BODY_HEADERS))
             self._protocol.receive_data(b"\r\n".join(lines) + end)
             self.feed_eof()
         self._protocol.receive_data(head + end)
@@ -143,7 +143,7 @@ class ClientHandshake:
             retry_after = read_retry_after(wait, now=time.time())
             raise UpgradeRefused(response.status_code, retry_after=retry_after)
         if protocol.handshake_exc is not None:
-            raise _failed(_WORDS.get(type(protocol.handshake_exc).__name__, "the answer is no valid handshake"))
+            raise _failed(_EXPLANATIONS.get(type(protocol.handshake_exc).__name__, "the answer is no valid handshake"))
 
 
 def _failed(why: str) -> ConnectFailed:

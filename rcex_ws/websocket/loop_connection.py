@@ -23,7 +23,7 @@ __all__ = ["WRITE_BUFFER", "LoopConnection", "Scheduler"]
 WRITE_BUFFER = 2**15
 
 #: Bytes that are read while nobody takes them; then the network has to wait.
-_MAX_HELD = 2**16
+_MAX_UNCLAIMED = 2**16
 
 
 class Timer(Protocol):
@@ -62,9 +62,9 @@ class LoopConnection(asyncio.Protocol):
         self._writable.set()
         self._ended = Signal()
         self._gone = Signal()
-        self._stream_over = False
-        self._behind = False  # there is more to read than fits in a turn of the loop
-        self._held = 0  # bytes that came when there was no receiver yet
+        self._got_eof = False
+        self._has_backlog = False  # there is more to read than fits in a turn of the loop
+        self._unclaimed = 0  # bytes that came when there was no receiver yet
         self._failure: Exception | None = None
         close_in_forks(self)
 
@@ -76,14 +76,14 @@ class LoopConnection(asyncio.Protocol):
     # -- what each side does in its own way ------------------------------------------------------------------------
 
     @abstractmethod
-    def _shake_hands(self, data: bytes) -> None:
+    def _feed_handshake(self, data: bytes) -> None:
         """Take bytes that came before there was a codec."""
 
     @abstractmethod
-    def _shake_hands_no_more(self) -> None:
+    def _handshake_eof(self) -> None:
         """Hear that the stream ended before there was a codec."""
 
-    def _over(self) -> None:
+    def _on_ended(self) -> None:
         """Hear that the WebSocket has ended."""
         self._ended.set()
 
@@ -99,12 +99,12 @@ class LoopConnection(asyncio.Protocol):
         """Take what has come."""
         try:
             if self._codec is None:
-                self._shake_hands(data)
+                self._feed_handshake(data)
                 return
             self._codec.feed(data)
             if self._receivers is None:
-                self._hold(data)
-            elif not self._behind:
+                self._limit_unclaimed(data)
+            elif not self._has_backlog:
                 self._process(self._codec, self._receivers)
         except Exception as exc:  # noqa: BLE001 - raised again by the task that waits
             self._fail(exc)
@@ -123,34 +123,34 @@ class LoopConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Hear that the peer sends nothing more; let the loop close the transport."""
-        self._end_of_stream()
+        self._on_eof()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the transport is gone; what has come before is still handed over."""
         self._writable.set()
         self._gone.set()
-        self._end_of_stream()
+        self._on_eof()
 
-    def _end_of_stream(self) -> None:
-        self._stream_over = True
+    def _on_eof(self) -> None:
+        self._got_eof = True
         try:
             if self._codec is None:
-                self._shake_hands_no_more()
-            if not self._behind:
-                self._over()
+                self._handshake_eof()
+            if not self._has_backlog:
+                self._on_ended()
         except Exception as failure:  # noqa: BLE001 - as above
             self._fail(failure)
 
-    def _go_on(self) -> None:
+    def _process_rest(self) -> None:
         """Process what did not fit in the turn before."""
         try:
-            self._behind = False
+            self._has_backlog = False
             if self._codec is not None and self._receivers is not None:
                 self._process(self._codec, self._receivers)
-            if not self._behind:
-                if self._stream_over:
-                    self._over()
+            if not self._has_backlog:
+                if self._got_eof:
+                    self._on_ended()
                 elif not self._transport.is_closing():
                     self._transport.resume_reading()
         except Exception as exc:  # noqa: BLE001 - as above
@@ -162,17 +162,17 @@ class LoopConnection(asyncio.Protocol):
         more = codec.process(receivers)
         self._write_replies()
         if codec.ending is not None:
-            self._over()
+            self._on_ended()
         elif more:
-            self._behind = True
+            self._has_backlog = True
             if not self._transport.is_closing():
                 self._transport.pause_reading()
-            self._loop.call_soon(self._go_on)
+            self._loop.call_soon(self._process_rest)
 
-    def _hold(self, data: bytes) -> None:
+    def _limit_unclaimed(self, data: bytes) -> None:
         """Let the network wait when too much has come for which there is no receiver yet."""
-        self._held += len(data)
-        if self._held > _MAX_HELD and not self._transport.is_closing():
+        self._unclaimed += len(data)
+        if self._unclaimed > _MAX_UNCLAIMED and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _write_replies(self) -> None:

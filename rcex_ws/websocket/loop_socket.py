@@ -37,7 +37,7 @@ class LoopSocket(LoopConnection):
 
     # -- called by the loop ----------------------------------------------------------------------------------------
 
-    def _shake_hands(self, data: bytes) -> None:
+    def _feed_handshake(self, data: bytes) -> None:
         if self._answered.is_set():  # the body of a refusal
             return
         if self._handshake.feed(data):
@@ -45,16 +45,16 @@ class LoopSocket(LoopConnection):
             del self._handshake  # with the whole answer
             self._answered.set()
 
-    def _shake_hands_no_more(self) -> None:
+    def _handshake_eof(self) -> None:
         if not self._answered.is_set():
             self._handshake.feed_eof()
 
-    def _over(self) -> None:
-        super()._over()
+    def _on_ended(self) -> None:
+        super()._on_ended()
         if self._receivers is not None:
-            self._loop.call_soon(self._tell_the_end)  # tasks that wait for what came before it are woken first
+            self._loop.call_soon(self._deliver_ending)  # tasks that wait for what came before it are woken first
 
-    def _tell_the_end(self) -> None:
+    def _deliver_ending(self) -> None:
         receivers, self._receivers = self._receivers or NOBODY, NOBODY
         try:
             receivers.ended(self._opened().finish())
@@ -87,8 +87,8 @@ class LoopSocket(LoopConnection):
         self._raise_failure()
         if self._opened().deaf:
             return
-        self._receivers, self._behind = receivers, True
-        self._loop.call_soon(self._go_on)  # what came before this
+        self._receivers, self._has_backlog = receivers, True
+        self._loop.call_soon(self._process_rest)  # what came before this
 
     async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""

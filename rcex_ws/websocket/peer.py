@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rcex_ws.websocket.frames import Sendable
-from rcex_ws.websocket.server_handshake import Request
+from rcex_ws.websocket.server_handshake import UpgradeRequest
 from rcex_ws.websocket.socket import Ending
 
 __all__ = ["INTERNAL_ERROR", "NORMAL", "Peer", "PeerOptions", "Shared", "broadcast"]
@@ -66,7 +66,7 @@ class Peer(Protocol):
     """One client's WebSocket."""
 
     @property
-    def request(self) -> Request:
+    def request(self) -> UpgradeRequest:
         """What the client asks for."""
         ...
 

@@ -28,12 +28,12 @@ class PeerWriter:
         outgoing: what waits.
         frozen: whether nothing is written.
         finishing: whether nothing more is written but what waits.
-        stream_over: whether the peer has ended its side of the stream.
+        got_eof: whether the peer has ended its side of the stream.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: Scheduler, failed: Callable[[Exception], None]) -> None:
         self.outgoing = Outgoing()
-        self.frozen = self.finishing = self.stream_over = False
+        self.frozen = self.finishing = self.got_eof = False
         self._transport = transport
         self._loop = loop
         self._failed = failed
@@ -70,7 +70,7 @@ class PeerWriter:
         while outgoing.size and not (self._blocked or self.frozen or self._next or self._transport.is_closing()):
             self._transport.write(outgoing.take())
             if self._gap is not None:
-                self._next = self._loop.call_later(self._gap, self._go_on)
+                self._next = self._loop.call_later(self._gap, self._write_next)
         if not (outgoing.size or self._blocked):
             self._drained.set()
         if self.finishing and not (outgoing.size or self.frozen):
@@ -86,7 +86,7 @@ class PeerWriter:
         if self._next is not None:
             self._next.cancel()
         self._failed = ignore  # else this and the peer would keep each other, and what they hold, for the collector
-        self.give_up()
+        self.release_waiters()
 
     async def drain(self) -> None:
         """Wait until nothing waits, or it is given up."""
@@ -95,11 +95,11 @@ class PeerWriter:
                 self._drained = Signal()
             await self._drained.wait()
 
-    def give_up(self) -> None:
+    def release_waiters(self) -> None:
         """Let nobody wait any longer."""
         self._drained.set()
 
-    def _go_on(self) -> None:
+    def _write_next(self) -> None:
         self._next = None
         try:
             self.flush()
@@ -114,7 +114,7 @@ class PeerWriter:
         transport = self._transport
         if transport.is_closing():
             return
-        if self.stream_over or not transport.can_write_eof():
+        if self.got_eof or not transport.can_write_eof():
             self._loop.call_soon(transport.close)  # asyncio would tell of the end twice, within `resume_writing`
             return
         try:

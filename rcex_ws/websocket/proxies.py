@@ -121,7 +121,7 @@ ProxyChoice = Annotated[str | bool | None, Rule(f"None, True, False or {_EXPECTE
 """None or True for the environment's proxy, a URL for that one, False for none."""
 
 
-class _Rule(Struct, frozen=True):
+class _ProxyRule(Struct, frozen=True):
     """One line of what the environment says: which proxy's value, if any, serves which servers."""
 
     scheme: str  # "" for all
@@ -146,17 +146,17 @@ class _Rule(Struct, frozen=True):
         return self.host in ("", host)
 
 
-def _rules(environment: Mapping[str, str]) -> list[_Rule]:
+def _rules(environment: Mapping[str, str]) -> list[_ProxyRule]:
     """Read the environment; the first rule that serves a server is the one that counts.
 
     Raises:
         ConfigurationError: an entry of `NO_PROXY` is no host, which httpx refuses, too.
     """
-    rules: dict[str, _Rule] = {}
+    rules: dict[str, _ProxyRule] = {}
     for name in ("http", "https", "all"):
         if value := environment.get(name):
             scheme = "" if name == "all" else name
-            rules[f"{name}://"] = _Rule(scheme, "", None, value, f"{name.upper()}_PROXY")
+            rules[f"{name}://"] = _ProxyRule(scheme, "", None, value, f"{name.upper()}_PROXY")
     for entry in filter(None, map(str.strip, environment.get("no", "").split(","))):
         if entry == "*":
             return []
@@ -180,19 +180,19 @@ def _is_exact(entry: str) -> bool:
         return False
 
 
-def _read_pattern(pattern: str) -> _Rule:
+def _read_pattern(pattern: str) -> _ProxyRule:
     scheme, _, rest = pattern.partition("://")
     scheme = scheme.lower()
     bare = rest.partition("/")[0]  # a path or the length of a network is not looked at
     if ":" in bare and _is_exact(bare) and not bare.startswith("["):
-        return _Rule("" if scheme == "all" else scheme, bare.lower(), None)
+        return _ProxyRule("" if scheme == "all" else scheme, bare.lower(), None)
     host, port = _split(bare.rpartition("@")[2])
     stars, name = ("*", host[1:]) if host.startswith("*") else ("", host)
     if not name.isascii():
         dot = "." * name.startswith(".")
         name = dot + name.removeprefix(".").encode("idna").decode("ascii")
     host = "" if host == "*" else f"{stars}{name}".lower()
-    return _Rule("" if scheme == "all" else scheme, host, None if port == _WEB_PORTS.get(scheme) else port)
+    return _ProxyRule("" if scheme == "all" else scheme, host, None if port == _WEB_PORTS.get(scheme) else port)
 
 
 def _split(authority: str) -> tuple[str, int | None]:

@@ -40,28 +40,28 @@ class ServerConnection(LoopConnection):
         super().__init__(loop)
         self._options = options
         self._handshake = ServerHandshake(max_size=options.max_size, compress=options.compress)
-        self._asked = Signal()
+        self._requested = Signal()
         self._on_closing: Callable[[], None] = ignore
-        self._left = False  # messages can be sent no more
+        self._sending_stopped = False  # messages can be sent no more
         self._deadline: Timer | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether messages can be sent."""
-        return not self._left and self._is_open()
+        return not self._sending_stopped and self._is_open()
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Begin the closing handshake; see `Peer.close`."""
         if self.is_open:
             self._writer.put(self._opened().close(code, reason))
-            self._end_within_bound()
-            self._leave()
+            self._start_close_timer()
+            self._stop_sending()
 
     def abort(self) -> None:
         """Drop the connection at once: by RST on TCP, by an end of the stream elsewhere."""
         if not self._gone.is_set():
             reset(self._transport)
-        self._leave()
+        self._stop_sending()
 
     # -- called by the loop ----------------------------------------------------------------------------------------
 
@@ -99,89 +99,89 @@ class ServerConnection(LoopConnection):
         self._writer.stop()
         if self._writer.frozen:
             self._writer.frozen = False
-            if self._behind:
-                self._loop.call_soon(self._go_on)
+            if self._has_backlog:
+                self._loop.call_soon(self._process_rest)
         super().connection_lost(exc)
 
-    def _shake_hands(self, data: bytes) -> None:
+    def _feed_handshake(self, data: bytes) -> None:
         if self._writer.finishing:
             return  # it was refused
         if self._handshake.feed(data):
             if self._handshake.refusal:
-                self._end_with(self._handshake.refusal)
-            self._asked.set()
+                self._respond(self._handshake.refusal)
+            self._requested.set()
         if self._handshake.request is not None:
-            self._hold(data)
+            self._limit_unclaimed(data)
 
-    def _shake_hands_no_more(self) -> None:
-        self._asked.set()
+    def _handshake_eof(self) -> None:
+        self._requested.set()
 
-    def _end_of_stream(self) -> None:
-        self._writer.stream_over = True
-        super()._end_of_stream()
+    def _on_eof(self) -> None:
+        self._writer.got_eof = True
+        super()._on_eof()
 
-    def _go_on(self) -> None:
+    def _process_rest(self) -> None:
         if not self._writer.frozen:
-            super()._go_on()
+            super()._process_rest()
 
-    def _over(self) -> None:
-        self._reply()
-        super()._over()
-        self._leave()
+    def _on_ended(self) -> None:
+        self._queue_replies()
+        super()._on_ended()
+        self._stop_sending()
         self._finish()
 
     def _fail(self, exc: Exception) -> None:
         super()._fail(exc)
         if self._receivers is not None:
             self._receivers = NOBODY  # a message that could not be handled is not handed over again
-        self._asked.set()
+        self._requested.set()
         with suppress(Exception):  # what has failed may be what this needs
             self.close(INTERNAL_ERROR)
-        self._leave()
+        self._stop_sending()
 
     def _write_replies(self) -> None:
         if self._writable.is_set():
-            self._reply()
+            self._queue_replies()
 
     # -- how -------------------------------------------------------------------------------------------------------
 
-    async def _is_asked(self) -> bool:
+    async def _wait_for_request(self) -> bool:
         """Wait for the request; tell whether it is one for a WebSocket. Any other has been answered."""
-        await self._asked.wait(until=now() + self._options.open_timeout)
+        await self._requested.wait(until=now() + self._options.open_timeout)
         self._raise_failure()
-        if not self._asked.is_set():
-            self._end_with(answer(408, body="The request took too long.\n"))
+        if not self._requested.is_set():
+            self._respond(answer(408, body="The request took too long.\n"))
         return self._handshake.request is not None and not self._writer.finishing
 
-    def _end_with(self, response: bytes) -> None:
+    def _respond(self, response: bytes) -> None:
         """Answer instead of becoming a WebSocket."""
         if not self._transport.is_closing():
             self._writer.put(response)
         self._finish()
 
-    def _reply(self) -> None:
+    def _queue_replies(self) -> None:
         """Write the answers to pings and to a close frame, behind what waits."""
         if self._codec is not None and self._codec.has_replies and not self._transport.is_closing():
             self._writer.put(self._codec.replies())
 
-    def _leave(self) -> None:
+    def _stop_sending(self) -> None:
         """Tell the owner, once, that messages can be sent no more."""
-        if not self._left:
-            self._left = True
-            self._writer.give_up()
+        if not self._sending_stopped:
+            self._sending_stopped = True
+            self._writer.release_waiters()
             self._on_closing()
 
     def _finish(self) -> None:
         """Write what waits, then an end of the stream; what still comes is not read."""
         if not self._writer.finishing:
-            self._end_within_bound()
+            self._start_close_timer()
             self._writer.finish()
 
-    def _end_within_bound(self) -> None:
+    def _start_close_timer(self) -> None:
         if self._deadline is None and not self._gone.is_set():
             self._deadline = self._loop.call_later(self._options.close_timeout, self._transport.abort)
 
-    async def _see_out(self, code: int) -> None:
+    async def _shut_down(self, code: int) -> None:
         """See the connection to its end, which is not far; it is aborted if the caller is cancelled."""
         try:
             self.close(code)

@@ -22,7 +22,7 @@ from websockets.server import ServerProtocol
 from rcex_ws.websocket.codec import Codec
 from rcex_ws.websocket.handshake import DEFLATE, silent_logger
 
-__all__ = ["Request", "ServerHandshake", "answer"]
+__all__ = ["ServerHandshake", "UpgradeRequest", "answer"]
 
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -40,7 +40,7 @@ _DEFLATE = ServerPerMessageDeflateFactory(**DEFLATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class UpgradeRequest:
     """Tell what a client asks for.
 
     Attributes:
@@ -54,7 +54,7 @@ class Request:
     subprotocols: tuple[str, ...] = ()
 
 
-class _Refused(Exception):
+class _BadUpgradeRequest(Exception):
     """Report a request that cannot become a WebSocket: the status, the body and the headers of its answer."""
 
     def __init__(self, status: int, why: str, headers: Mapping[str, str] | None = None) -> None:
@@ -76,7 +76,7 @@ class ServerHandshake:
     """
 
     def __init__(self, *, max_size: int, compress: bool = True) -> None:
-        self.request: Request | None = None
+        self.request: UpgradeRequest | None = None
         self.refusal = b""
         self.deflates = False
         self._max_size = max_size
@@ -95,7 +95,7 @@ class ServerHandshake:
             return False
         try:
             self.request = self._read(data)
-        except _Refused as refused:
+        except _BadUpgradeRequest as refused:
             self.refusal = refused.answer
             self._data.clear()
             return True
@@ -130,20 +130,20 @@ class ServerHandshake:
             self._data.clear()
         return b"".join(self._protocol.data_to_send()), codec
 
-    def _read(self, data: bytes) -> Request | None:
+    def _read(self, data: bytes) -> UpgradeRequest | None:
         """Look for the end of the head, within the limits.
 
         Raises:
-            _Refused: it is too large, or nothing good.
+            _BadUpgradeRequest: it is too large, or nothing good.
         """
         begin = max(0, len(self._data) - len(_END_OF_HEAD) + 1)
         self._data += data
         end = self._data.find(_END_OF_HEAD, begin)
         size = len(self._data) if end < 0 else end
         if size > _MAX_LINE and self._data.find(b"\r\n", 0, _MAX_LINE) < 0:
-            raise _Refused(414, "The request line is too long.")
+            raise _BadUpgradeRequest(414, "The request line is too long.")
         if size > _MAX_HEAD:
-            raise _Refused(431, "The head of the request is too large.")
+            raise _BadUpgradeRequest(431, "The head of the request is too large.")
         if end < 0:
             return None
         end += len(_END_OF_HEAD)
@@ -152,27 +152,27 @@ class ServerHandshake:
         _check(head)
         return self._parse(head)
 
-    def _parse(self, head: bytes) -> Request:
+    def _parse(self, head: bytes) -> UpgradeRequest:
         """Let the library read the request, and say whether it asks for a WebSocket."""
         protocol = self._protocol
         protocol.receive_data(head)
         request = next((event for event in protocol.events_received() if isinstance(event, WireRequest)), None)
         if request is None:
-            raise _Refused(400, "This is no request for a WebSocket.")
+            raise _BadUpgradeRequest(400, "This is no request for a WebSocket.")
         try:
             self._response = response = protocol.accept(request)
         except UnicodeEncodeError:  # websockets 15 wants to say what it does not like, and cannot
-            raise _Refused(400, "A header is not ASCII.") from None
+            raise _BadUpgradeRequest(400, "A header is not ASCII.") from None
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             upgrade = {"Upgrade": "websocket"} if response.status_code == HTTPStatus.UPGRADE_REQUIRED else {}
-            raise _Refused(response.status_code, bytes(response.body).decode().strip(), upgrade)
+            raise _BadUpgradeRequest(response.status_code, bytes(response.body).decode().strip(), upgrade)
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
         headers: dict[str, str] = {}
         for name, value in request.headers.raw_items():
             name = name.lower()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         spoken = headers.get("sec-websocket-protocol", "").split(",")
-        return Request(request.path, headers, tuple(filter(None, (one.strip() for one in spoken))))
+        return UpgradeRequest(request.path, headers, tuple(filter(None, (one.strip() for one in spoken))))
 
 
 def answer(status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> bytes:
@@ -204,19 +204,19 @@ def _check(head: bytes) -> None:
     """Look at the first line and at the sizes, so that every version of the library gets what it can read.
 
     Raises:
-        _Refused: something is wrong with them.
+        _BadUpgradeRequest: something is wrong with them.
     """
     first, *lines = head[: -len(_END_OF_HEAD)].split(b"\r\n")
     if len(lines) > _MAX_LINES or any(len(line) > _MAX_LINE for line in lines):
-        raise _Refused(431, "The head of the request is too large.")
+        raise _BadUpgradeRequest(431, "The head of the request is too large.")
     method, _, rest = first.partition(b" ")
     target, _, version = rest.partition(b" ")
     if not _TOKEN.fullmatch(method) or not _TARGET.fullmatch(target) or not _VERSION.fullmatch(version):
-        raise _Refused(400, "This is no request of HTTP.")
+        raise _BadUpgradeRequest(400, "This is no request of HTTP.")
     if version != b"HTTP/1.1":
-        raise _Refused(505, "A WebSocket needs HTTP/1.1.")
+        raise _BadUpgradeRequest(505, "A WebSocket needs HTTP/1.1.")
     if method != b"GET":
-        raise _Refused(405, "A WebSocket is asked for by GET.", {"Allow": "GET"})
+        raise _BadUpgradeRequest(405, "A WebSocket is asked for by GET.", {"Allow": "GET"})
 
 
 def _put(headers: Headers, more: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from rcex_ws.websocket.frames import Ping, Sendable
 from rcex_ws.websocket.peer import INTERNAL_ERROR, NORMAL, Shared
 from rcex_ws.websocket.server_connection import ServerConnection
-from rcex_ws.websocket.server_handshake import Request, answer
+from rcex_ws.websocket.server_handshake import UpgradeRequest, answer
 from rcex_ws.websocket.socket import NOBODY, Ending, Receivers, ignore
 
 __all__ = ["Handler", "ServerPeer"]
@@ -23,16 +23,16 @@ class ServerPeer(ServerConnection):
         """Serve the connection from its first byte to its end; what the handler raises is logged."""
         code = INTERNAL_ERROR
         try:
-            if await self._is_asked():
+            if await self._wait_for_request():
                 await handler(self)
             code = NORMAL
         except Exception:  # a bug in what serves one peer must not end the others
             _logger.exception("serving a WebSocket failed")
         finally:
-            await self._see_out(code)
+            await self._shut_down(code)
 
     @property
-    def request(self) -> Request:
+    def request(self) -> UpgradeRequest:
         """What the client asks for."""
         if self._handshake.request is None:
             raise AssertionError("the client has not asked yet")
@@ -56,7 +56,7 @@ class ServerPeer(ServerConnection):
         """
         data, codec = self._handshake.accept(subprotocol, headers)
         self._codec = codec
-        if not self._stream_over and not self._transport.is_closing():
+        if not self._got_eof and not self._transport.is_closing():
             self._writer.put(data + codec.encode(messages))
 
     async def refuse(self, status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> None:
@@ -65,7 +65,7 @@ class ServerPeer(ServerConnection):
         Raises:
             ValueError: a header or the status cannot be sent.
         """
-        self._end_with(answer(status, headers, body))
+        self._respond(answer(status, headers, body))
 
     async def read(
         self,
@@ -75,11 +75,11 @@ class ServerPeer(ServerConnection):
     ) -> Ending:
         """Hand over what comes until the WebSocket ends; see `Peer.read`."""
         self._on_closing = on_closing
-        if self._left:
+        if self._sending_stopped:
             on_closing()
         codec = self._opened()
-        self._receivers, self._behind = Receivers(on_message, on_pong), True
-        self._go_on()  # what came before this
+        self._receivers, self._has_backlog = Receivers(on_message, on_pong), True
+        self._process_rest()  # what came before this
         try:
             await self._ended.wait()
         finally:
@@ -93,27 +93,27 @@ class ServerPeer(ServerConnection):
             return False
         codec = self._opened()
         if not self._writer.outgoing.apart:
-            return self._writer.put(codec.encode(messages)) or self._bounded()
+            return self._writer.put(codec.encode(messages)) or self._check_overflow()
         for message in messages:
             self._writer.put(codec.encode((message,)))
-        return self._bounded()
+        return self._check_overflow()
 
     def send_shared(self, shared: Shared) -> bool:
         """Send what is sent to others, too, in the same frames unless they are compressed; see `Peer.send_shared`."""
         if self._handshake.deflates:
             return self.send(shared.messages)
         # `is_open` spelled out, but for what has come and is not handled: this leaves before the answer to that.
-        if self._left or self._codec is None or self._transport.is_closing():
+        if self._sending_stopped or self._codec is None or self._transport.is_closing():
             return False
         if not shared.frames:
             if not self.is_open:
                 return False
             shared.frames = self._opened().encode(shared.messages)
-        return self._writer.put(shared.frames) or self._bounded()
+        return self._writer.put(shared.frames) or self._check_overflow()
 
     async def drain(self) -> None:
         """Wait until the network has taken what was sent, or the WebSocket has ended."""
-        if not self._left:
+        if not self._sending_stopped:
             await self._writer.drain()
 
     def ping(self, data: bytes = b"") -> None:
@@ -137,7 +137,7 @@ class ServerPeer(ServerConnection):
         """Go on after a freeze."""
         if self._writer.frozen:
             self._writer.frozen = False
-            self._go_on()
+            self._process_rest()
             self._writer.flush()
 
     def pace(self, gap: float, piece: int = 0) -> None:
@@ -149,7 +149,7 @@ class ServerPeer(ServerConnection):
         """
         self._writer.pace(gap, piece)
 
-    def answer_no_pings(self) -> None:
+    def ignore_pings(self) -> None:
         """Leave the pings of the client unanswered from now on; all else goes on."""
         self._opened().answers_pings = False
 
@@ -162,7 +162,7 @@ class ServerPeer(ServerConnection):
         """Wait until the connection is gone; before `accept`, that is to leave the client without an answer."""
         await self._gone.wait()
 
-    def _bounded(self) -> bool:
+    def _check_overflow(self) -> bool:
         """Drop the peer if more waits for it than may; tell whether it is open."""
         outgoing, code = self._writer.outgoing, self._options.overflow_code
         if outgoing.size <= self._options.max_buffer or code is None:

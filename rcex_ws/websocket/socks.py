@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol, TypeVar
 from python_socks import ProxyConnectionError, ProxyError, ProxyType
 
 from rcex_ws.errors import ConnectFailed
-from rcex_ws.websocket.dial import Route, failure
-from rcex_ws.websocket.eyeballs import Info, connect_first, resolve
+from rcex_ws.websocket.dial import Route, step_failed
+from rcex_ws.websocket.eyeballs import AddressInfo, connect_first, resolve
 from rcex_ws.websocket.proxies import Proxy
 
 __all__ = ["ProxyClass", "connect_through"]
@@ -19,13 +19,13 @@ __all__ = ["ProxyClass", "connect_through"]
 _NO_TIMEOUT: Final = 86400.0
 
 
-class _Socket(Protocol):
+class _TcpSocket(Protocol):
     def close(self) -> None: ...
 
     def setsockopt(self, level: int, optname: int, value: int, /) -> None: ...
 
 
-S = TypeVar("S", bound=_Socket, covariant=True)
+S = TypeVar("S", bound=_TcpSocket, covariant=True)
 
 
 class _Connector(Protocol[S]):
@@ -49,7 +49,7 @@ async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy
         ConnectFailed: the proxy cannot be reached, or did not connect.
     """
 
-    async def connect(info: Info) -> S:
+    async def connect(info: AddressInfo) -> S:
         connector = proxy_class.create(
             proxy_type=ProxyType.SOCKS5,
             host=info[4][0],
@@ -65,9 +65,9 @@ async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy
         except ProxyError as exc:  # its text is one of python-socks' own
             raise ConnectFailed(f"the proxy {proxy.name} did not connect to {route.server}: {exc}") from None
         except socket.gaierror as exc:  # of socks5, which looks the server up here
-            raise failure(f"no connection to {route.server}", exc) from None
+            raise step_failed(f"no connection to {route.server}", exc) from None
         except OSError as exc:
-            raise failure(f"lost the proxy {proxy.name}", exc) from None
+            raise step_failed(f"lost the proxy {proxy.name}", exc) from None
         except ValueError:  # its text may quote the password
             raise ConnectFailed(
                 f"the login at the proxy {proxy.name}, or the server's name, cannot be sent by SOCKS", retryable=False
@@ -76,7 +76,7 @@ async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy
     try:
         connected = await connect_first(await resolve(proxy.host, proxy.port), connect)
     except OSError as exc:
-        raise failure(f"no connection to the proxy {proxy.name}", exc) from None
+        raise step_failed(f"no connection to the proxy {proxy.name}", exc) from None
     with suppress(OSError):  # it has ended: whoever uses it will see
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected

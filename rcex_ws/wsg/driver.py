@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import anyio
 
-from rcex_ws.address import Address, told_address, with_query
+from rcex_ws.address import Address, address_from_server, with_query
 from rcex_ws.bounds import WSTOKEN_LIFETIME
 from rcex_ws.connection import Driver, Endpoint, Link, Loss
 from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError, UpgradeRefused
@@ -153,7 +153,7 @@ class WsgDriver(Driver):
             raise ConnectFailed(f"{_PATH} answered {response.describe()}, which cannot be read: {exc}") from None
         if not answer.ws_access_token or not is_text(answer.ws_access_token):
             raise ConnectFailed(f"{_PATH} answered {response.describe()} without a token that can be used")
-        address = told_address(hide(answer.uri), by=_PATH, server=self._rc.server)
+        address = address_from_server(hide(answer.uri), by=_PATH, server=self._rc.server)
         return _WsToken(answer.ws_access_token, address, now, read_number(answer.expires_in, WSTOKEN_LIFETIME))
 
     def _read_clock(self, response: Response, *, asked_at: float) -> None:

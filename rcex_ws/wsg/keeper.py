@@ -149,7 +149,7 @@ class Keeper:
             except Exception as exc:  # noqa: BLE001 - a store may raise anything
                 self._failures += 1
                 self.touch()
-                if self._complaints.repeat("the session is not stored; it would go on from an older one", exc):
+                if self._complaints.report_repeated("the session is not stored; it would go on from an older one", exc):
                     self._shared.announcer.error(exc, logged=True)
             else:
                 if self._failures:
@@ -185,7 +185,9 @@ class Keeper:
         try:
             await self._store.clear()
         except Exception as exc:  # noqa: BLE001 - likewise
-            self._complaints.say("the session is not forgotten, and the next process would try to go on with it", exc)
+            self._complaints.report(
+                "the session is not forgotten, and the next process would try to go on with it", exc
+            )
             self._shared.announcer.error(exc, logged=True)
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:

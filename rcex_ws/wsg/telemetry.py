@@ -126,7 +126,7 @@ class Telemetry:
     def connected(self) -> None:
         """Count a connection, and look who listens from here on."""
         self.connections += 1
-        self.trace_of_calls = self.trace if self.trace.heard else None
+        self.trace_of_calls = self.trace if self.trace.enabled else None
 
     def remember(self, link: Link) -> None:
         """Keep what is known of a connection, which may be lost."""

@@ -26,7 +26,7 @@ from rcex_ws.websocket import dial_asyncio as dial_asyncio_module
 from rcex_ws.websocket.dial_asyncio import dial_asyncio
 from rcex_ws.websocket.dial_trio import dial_trio
 from rcex_ws.websocket.endpoint import Endpoint
-from rcex_ws.websocket.eyeballs import Info
+from rcex_ws.websocket.eyeballs import AddressInfo
 
 KINDS = ["http", "https", "socks5", "socks5h"]
 
@@ -657,7 +657,7 @@ async def test_a_cancellation_of_asyncios_own_waits_until_the_socket_has_an_owne
         pytest.skip("trio has no other cancellation than anyio's")
     connect_to = dial_asyncio_module._connect_to
 
-    async def connect_and_cancel(info: Info) -> socket.socket:
+    async def connect_and_cancel(info: AddressInfo) -> socket.socket:
         sock = await connect_to(info)
         dialing.cancel()
         return sock
@@ -671,7 +671,7 @@ async def test_a_cancellation_of_asyncios_own_waits_until_the_socket_has_an_owne
         await all_ended(target)
 
 
-async def resolve_one(host: str, port: int) -> list[Info]:
+async def resolve_one(host: str, port: int) -> list[AddressInfo]:
     """Look nothing up: with one address only there is no task group, whose cancellation is anyio's."""
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
@@ -680,10 +680,10 @@ async def test_tls_on_a_connection_that_is_lost_already_does_not_hang(server: Se
     if on_trio():
         pytest.skip("a stream of trio's tells it by itself")
     (info,) = await resolve_one("localhost", server.port)
-    line = await dial_asyncio_module._Line.of(await dial_asyncio_module._connect_to(info))
+    line = await dial_asyncio_module._PendingConnection.from_socket(await dial_asyncio_module._connect_to(info))
     line.transport.abort()
     with anyio.fail_after(5), pytest.raises(ConnectFailed, match="no TLS with whom: the connection was lost"):
-        await line.enter_tls(trusting, "localhost", "whom")
+        await line.start_tls(trusting, "localhost", "whom")
     await anyio.sleep(0.01)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rcex_ws.errors import ConnectFailed
 from rcex_ws.loop import on_trio
-from rcex_ws.websocket.eyeballs import Info, connect_first, interleave, resolve
+from rcex_ws.websocket.eyeballs import AddressInfo, connect_first, interleave, resolve
 
 
 @pytest.fixture(
@@ -21,7 +21,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def info(name: str, family: int = socket.AF_INET) -> Info:
+def info(name: str, family: int = socket.AF_INET) -> AddressInfo:
     return (family, socket.SOCK_STREAM, 6, "", (name, 80))
 
 
@@ -50,7 +50,7 @@ class Network:
         self.made: list[Fake] = []
         self.running = 0
 
-    async def connect(self, info: Info) -> Fake:
+    async def connect(self, info: AddressInfo) -> Fake:
         name = info[4][0]
         seconds, error = self.hosts[name]
         self.tried.append(name)
@@ -119,7 +119,7 @@ async def test_two_that_connect_in_the_same_moment() -> None:
     both = anyio.Event()
     made: list[Fake] = []
 
-    async def connect(info: Info) -> Fake:
+    async def connect(info: AddressInfo) -> Fake:
         if info[4][0] == "a":
             await both.wait()
         else:
@@ -173,7 +173,7 @@ async def test_a_cancellation_in_the_moment_of_winning_leaves_nothing() -> None:
         pytest.skip("trio has no other cancellation than anyio's, which comes a moment later then")
     made: list[Fake] = []
 
-    async def connect(info: Info) -> Fake:
+    async def connect(info: AddressInfo) -> Fake:
         await anyio.sleep(0.01)
         connecting.cancel()
         made.append(Fake(info[4][0]))

@@ -98,7 +98,7 @@ class Subscribing(RuleBasedStateMachine):
         self.wrong = set()  # moments at which the server had other filters than those granted, not told of yet
         self.silent = set()  # the same, where the server forgot without a word
         self.gone_at, self.were_silent = 0, set()
-        self.left_to_finish = set()  # ids that nobody can know, or that the server refuses to delete
+        self.excused = set()  # ids that nobody can know, or that the server refuses to delete
         self.consumers = 0
         self.start()
 
@@ -139,8 +139,8 @@ class Subscribing(RuleBasedStateMachine):
             if machine.wanted:
                 assert server.filters == machine.wanted, "it is settled, and the server has other filters"
             else:
-                assert server.id is None or server.id in machine.orphans or server.id in self.left_to_finish
-        assert server.ids <= self.known | self.left_to_finish, "a subscription is left behind"
+                assert server.id is None or server.id in machine.orphans or server.id in self.excused
+        assert server.ids <= self.known | self.excused, "a subscription is left behind"
         self.now += 1
 
     @property
@@ -178,7 +178,7 @@ class Subscribing(RuleBasedStateMachine):
             if answer == "deleted" or (answer == "lost" and made):
                 self.server.make(Call("DELETE", info.id))
             if answer == "final":
-                self.left_to_finish.add(info.id)
+                self.excused.add(info.id)
             if answer != "lost":
                 machine.deleted(info)
         self.end()
@@ -288,7 +288,7 @@ class Subscribing(RuleBasedStateMachine):
         air = self.air
         air.made, air.info = True, self.server.make(air.call)
         if air.call.method == "POST":
-            self.left_to_finish.add(air.info.id)  # until it is answered
+            self.excused.add(air.info.id)  # until it is answered
             self.silent.clear()
 
     @precondition(lambda self: self.air is not None and self.air.made)
@@ -317,7 +317,7 @@ class Subscribing(RuleBasedStateMachine):
         withdrawn = change is not None and change.withdrawn
         doubt = machine.answered(air.flight, air.info)
         if air.info is not None:
-            self.left_to_finish.discard(air.info.id)
+            self.excused.discard(air.info.id)
         self.served = air.flight.since
         if air.call.for_change and not withdrawn:
             assert (machine.wanted, machine.current) == (change.filters, change.consumer)
@@ -362,7 +362,7 @@ class Subscribing(RuleBasedStateMachine):
         if final:
             if machine.current is None:
                 machine.forget()
-                self.left_to_finish |= self.server.ids
+                self.excused |= self.server.ids
             else:
                 self.end()
         if self.resubscribing:
@@ -392,7 +392,7 @@ class Subscribing(RuleBasedStateMachine):
         if answer == "deleted" or (answer == "lost" and made):
             self.server.make(Call("DELETE", orphan))
         if answer == "final":
-            self.left_to_finish.add(orphan)
+            self.excused.add(orphan)
         if answer != "lost":
             machine.orphans.remove(orphan)
 
@@ -434,7 +434,7 @@ class Subscribing(RuleBasedStateMachine):
         assert self.machine.answered(air.flight, air.info) is None
         if air.info is not None:
             self.machine.came_late(air.info)
-            self.left_to_finish.discard(air.info.id)
+            self.excused.discard(air.info.id)
 
     @precondition(lambda self: not self.ready and self.air is None)
     @rule(ended=st.sampled_from([False, False, True]))
@@ -507,7 +507,7 @@ class Subscribing(RuleBasedStateMachine):
             self.wrong -= unheard
             if not self.server.filters:
                 self.server.forgot, self.silent = True, self.silent | unheard
-        self.left_to_finish |= self.server.ids - self.known
+        self.excused |= self.server.ids - self.known
 
     # -- in the end ----------------------------------------------------------------------------------------------
 
@@ -529,7 +529,7 @@ class Subscribing(RuleBasedStateMachine):
         assert machine.in_sync or (not machine.wanted and machine.info is None)
         if not self.server.forgot:
             assert self.server.filters == machine.wanted or (
-                not machine.wanted and (self.server.id in self.left_to_finish or self.server.id in machine.orphans)
+                not machine.wanted and (self.server.id in self.excused or self.server.id in machine.orphans)
             )
 
 

@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.files import check_if_there
+from rcex_ws.files import check_if_exists
 from rcex_ws.options import Count, FilePath, Wait, checked
 from rcex_ws.slack.store.base import DataStore, check_work
 from rcex_ws.slack.store.errors import DataStoreError
@@ -106,7 +106,7 @@ class SQLiteDataStore(DataStore):
         if self._connection is not None:
             return self._connection
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        check_if_there(self.path, "data store")
+        check_if_exists(self.path, "data store")
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         # The limiter gives the connection to one thread at a time, not always the same one.
         connection = sqlite3.connect(

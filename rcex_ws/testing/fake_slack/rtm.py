@@ -76,7 +76,7 @@ class RtmConnection:
     def silence(self) -> None:
         """Stop answering, even pings of the WebSocket protocol."""
         self.silent = True
-        self._peer.answer_no_pings()
+        self._peer.ignore_pings()
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with a close frame."""
