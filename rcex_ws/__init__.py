@@ -2,6 +2,7 @@
 
 from rcex_ws.connection import Link, Loss, LossKind, Reason, State, StateReason
 from rcex_ws.errors import (
+    BadFrame,
     ConfigurationError,
     ConnectFailed,
     NotConnected,
@@ -32,7 +33,6 @@ from rcex_ws.rest import (
 )
 from rcex_ws.trace import Phase, Step, TraceEvent
 from rcex_ws.wsg import (
-    BadFrame,
     ConnectionDetails,
     Events,
     FileSessionStore,

@@ -6,7 +6,7 @@
     ├── ConfigurationError          a wrong argument: names the field and says what to do
     │   └── UnknownName             an argument or attribute of the JavaScript original, called otherwise here
     ├── NotJSON                     the body of an answer is no JSON
-    ├── BadFrame                    a frame cannot be read             (rcex_ws.wsg, .slack)
+    ├── BadFrame                    a frame from the server cannot be read
     ├── WrongEventLoop              a call from another event loop, thread or process than the client's
     ├── TransportError              no answer came: network, TLS, proxy, time-out      (retryable)
     │   └── RequestTimeout          the answer did not come in time
@@ -57,6 +57,13 @@ class ConfigurationError(RcexError, ValueError):
 
 class NotJSON(RcexError, ValueError):
     """Report that the body of an answer is no JSON, or none of the expected shape."""
+
+
+class BadFrame(RcexError):
+    """A frame from the server that cannot be read, or whose body cannot be.
+
+    The connection survives it: a client reports it by an event (`error`, Slack's `client_error`) and reads on.
+    """
 
 
 class UnknownName(ConfigurationError, TypeError, AttributeError):

@@ -278,7 +278,7 @@ def test_error_table_is_complete() -> None:
     public = (getattr(rcex_ws, name) for name in rcex_ws.__all__)
     errors = {item.__name__ for item in public if inspect.isclass(item) and issubclass(item, RcexError)}
     listed = {name for row in table("error") for name in row[0].split(", ")}
-    assert listed | {"RcexError", "BadFrame"} == errors
+    assert listed | {"RcexError"} == errors
 
 
 def test_fault_table_is_complete(gateway: Gateway) -> None:

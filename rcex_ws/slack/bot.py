@@ -28,12 +28,11 @@ from rcex_ws.callback import (
     WebSocketOptions,
 )
 from rcex_ws.connection import call
-from rcex_ws.errors import ConfigurationError, RcexError
+from rcex_ws.errors import BadFrame, ConfigurationError, RcexError
 from rcex_ws.options import Credential, Seconds, ServerUrl, checked
 from rcex_ws.rest.http_library import HTTPClient
 from rcex_ws.slack.bot_slack import BotSlack
 from rcex_ws.slack.directory import Directory, FillStore
-from rcex_ws.slack.errors import BadFrame
 from rcex_ws.slack.frames import Event, decode
 from rcex_ws.slack.store import DataStore, DataStoreError, MemoryDataStore
 from rcex_ws.slack.web import API_URL, StartData, StartMethod, WebApi

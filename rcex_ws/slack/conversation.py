@@ -9,9 +9,9 @@ from typing import Any
 import anyio
 
 from rcex_ws.connection import Conversation, Link, Loss, LossKind, Pending
+from rcex_ws.errors import BadFrame
 from rcex_ws.loop import Signal, now
 from rcex_ws.readers import read_digits
-from rcex_ws.slack.errors import BadFrame
 from rcex_ws.slack.feed import Feed
 from rcex_ws.slack.frames import Event, decode, encode
 from rcex_ws.slack.messages import Messages

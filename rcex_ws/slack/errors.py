@@ -9,7 +9,7 @@ from rcex_ws.errors import RcexError
 from rcex_ws.readers import printable
 from rcex_ws.slack.refusals import REFUSALS, passes
 
-__all__ = ["BadFrame", "MessageRejected", "SlackApiError", "SlackHttpError"]
+__all__ = ["MessageRejected", "SlackApiError", "SlackHttpError"]
 
 #: Characters of what Slack says that are shown in a message.
 _SHOWN = 200
@@ -83,10 +83,6 @@ class MessageRejected(RcexError):
         self.code = code
         self.frame = frame
         self.retryable = code == _SLOW_DOWN
-
-
-class BadFrame(RcexError):
-    """Report a frame that is no JSON object; the connection survives it."""
 
 
 def _words(value: object) -> str | None:

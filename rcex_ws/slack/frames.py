@@ -10,9 +10,8 @@ from typing import Any, cast
 
 import msgspec
 
-from rcex_ws.errors import NotJSON
+from rcex_ws.errors import BadFrame, NotJSON
 from rcex_ws.readers import UNREADABLE, read_json
-from rcex_ws.slack.errors import BadFrame
 
 __all__ = ["Event", "decode", "encode"]
 

@@ -17,7 +17,7 @@ import anyio
 import msgspec
 
 from rcex_ws.address import address_from_server, check_server
-from rcex_ws.errors import ConnectFailed, RateLimited, RcexError
+from rcex_ws.errors import BadFrame, ConnectFailed, RateLimited, RcexError
 from rcex_ws.options import Credential, Name, Seconds, ServerUrl, Wait, checked, trimmed
 from rcex_ws.readers import read_retry_after
 from rcex_ws.rest.http_library import HTTPClient
@@ -25,7 +25,7 @@ from rcex_ws.rest.https import HTTPEdge, within_deadline
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.user_agent import user_agent
 from rcex_ws.secret import Secret, hide
-from rcex_ws.slack.errors import BadFrame, SlackApiError, SlackHttpError
+from rcex_ws.slack.errors import SlackApiError, SlackHttpError
 from rcex_ws.slack.frames import decode
 from rcex_ws.websocket.proxies import ProxyChoice
 

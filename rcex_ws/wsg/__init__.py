@@ -1,8 +1,9 @@
 """RingCentral's WebSocket gateway: one session, one subscription, REST over the socket, recovery. See extension.py."""
 
+from rcex_ws.errors import BadFrame
 from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.extension import WebSocketExtension
-from rcex_ws.wsg.frames import BadFrame, Wsc
+from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import (
     ConnectionDetails,
     Events,

@@ -14,8 +14,8 @@ from functools import partial
 import anyio
 
 from rcex_ws.connection import EventEmitter, call
-from rcex_ws.errors import SlowConsumer
-from rcex_ws.wsg.frames import BadFrame, Wsc
+from rcex_ws.errors import BadFrame, SlowConsumer
+from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.gaps import WaitingGap, WaitingGaps
 from rcex_ws.wsg.models import Events, Gap
 from rcex_ws.wsg.telemetry import Telemetry

@@ -13,11 +13,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from rcex_ws.connection import Conversation, Link, Loss, LossKind, Pending, RequestTable
+from rcex_ws.errors import BadFrame
 from rcex_ws.loop import Signal, loop_clock, now
 from rcex_ws.readers import printable
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
-from rcex_ws.wsg.frames import BadFrame, WsgFrame, decode, encode_heartbeat, is_own_id, next_id, read_error
+from rcex_ws.wsg.frames import WsgFrame, decode, encode_heartbeat, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Events, Outcome, Recovery, parse_time, read_details
 from rcex_ws.wsg.rest_transport import RestTransport

@@ -16,13 +16,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Raw, Struct
 
-from rcex_ws.errors import ConfigurationError, NotJSON, RcexError
+from rcex_ws.errors import BadFrame, ConfigurationError, NotJSON
 from rcex_ws.options import Rule, checked
 from rcex_ws.readers import UNREADABLE, encodable, is_text, read_digits, read_json, read_struct
 from rcex_ws.secret import SECRET, HiddenFields, Secret, plain
 
 __all__ = [
-    "BadFrame",
     "Envelope",
     "ErrorBody",
     "Meta",
@@ -37,10 +36,6 @@ __all__ = [
     "read_envelope",
     "read_error",
 ]
-
-
-class BadFrame(RcexError):
-    """Report a frame that cannot be read; the connection survives it."""
 
 
 class Wsc(HiddenFields, frozen=True):

@@ -15,10 +15,10 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from rcex_ws import bounds
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.errors import BadFrame, ConfigurationError
 from rcex_ws.options import Rule, check_fields, checked
 from rcex_ws.readers import printable, read_number
-from rcex_ws.wsg.frames import BadFrame, Envelope, decode_body
+from rcex_ws.wsg.frames import Envelope, decode_body
 
 __all__ = [
     "ConnectionDetails",

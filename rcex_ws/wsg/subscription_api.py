@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from rcex_ws.errors import BadFrame
 from rcex_ws.readers import encodable, is_id
 from rcex_ws.rest import Response, RestError
 from rcex_ws.trace import SILENT, Step, Tracer
-from rcex_ws.wsg.frames import BadFrame
 from rcex_ws.wsg.models import SubscriptionInfo
 from rcex_ws.wsg.subscription_machine import Call
 

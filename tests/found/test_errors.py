@@ -15,6 +15,7 @@ import pytest
 
 import rcex_ws
 from rcex_ws.errors import (
+    BadFrame,
     ConfigurationError,
     ConnectFailed,
     NotConnected,
@@ -35,7 +36,6 @@ from rcex_ws.rest import LoginRefused, NotJSON, Response, RestError
 from rcex_ws.rest.headers import Headers
 from rcex_ws.slack import errors as slack
 from rcex_ws.slack.store.errors import DataStoreError
-from rcex_ws.wsg.frames import BadFrame
 from rcex_ws.wsg.store import SessionUnreadable
 
 BODY = b'{"errorCode":"CMN-301","message":"Too fast"}'
@@ -68,7 +68,6 @@ EXAMPLES = [
     RestError(answer(), method="GET", path="/restapi/v1.0/x?secret=1"),
     LoginRefused(answer(401), method="POST", path="/restapi/oauth/token"),
     BadFrame("an empty frame"),
-    slack.BadFrame("no object"),
     slack.SlackApiError("rtm.connect", "invalid_auth", {"ok": False, "error": "invalid_auth", "a": [1]}),
     slack.SlackHttpError("rtm.connect", 503, "HTTP 503", retry_after=30.0),
     slack.MessageRejected(2, "message text is missing", {"ok": False, "error": {"code": 2}}),

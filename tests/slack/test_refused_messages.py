@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import rcex_ws
 from rcex_ws import slack as slack_package
 from rcex_ws.slack import MessageRejected
 from rcex_ws.testing import FakeSlack
@@ -70,4 +71,5 @@ async def test_k5_such_an_error_is_an_event_too_and_says_nothing_of_other_messag
 
 def test_k5_what_a_client_error_may_be_is_exported() -> None:
     assert {"BadFrame", "MessageRejected", "SlackApiError", "SlackHttpError"} <= set(slack_package.__all__)
+    assert slack_package.BadFrame is rcex_ws.BadFrame
     assert slack_package.BadFrame("x").retryable is False

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rcex_ws.errors import BadFrame
 from rcex_ws.secret import redact
 from rcex_ws.wsg.frames import (
-    BadFrame,
     Wsc,
     decode,
     decode_body,

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from rcex_ws import Events, Extension, Outcome, RateLimited, RestError, State, SubscriptionState
+from rcex_ws import BadFrame, Events, Extension, Outcome, RateLimited, RestError, State, SubscriptionState
 from rcex_ws.wsg import frames
 
 STORE = "/restapi/v1.0/account/~/extension/~/message-store"
@@ -192,7 +192,7 @@ async def test_j07_frames_that_cannot_be_read_are_reported_and_survived(ext, tol
     await told.wait("notification", 6)
     await told.until(lambda: any(gap.certain for gap in told.of(Events.NOTIFICATION_GAP)))
     assert told.numbers == [1, 2, 3, 4, 5, 6]
-    assert all(isinstance(error, frames.BadFrame) for error in told.of("error"))
+    assert all(isinstance(error, BadFrame) for error in told.of("error"))
     gaps = told.of(Events.NOTIFICATION_GAP)  # those that touch are merged
     assert [gap.certain for gap in gaps][-2:] == [False, True]
     assert ext.ws is link
