@@ -1,29 +1,32 @@
-"""ONE WebSocket over one byte stream: knows no reconnecting and no protocol above RFC 6455.
+"""ONE WebSocket over one byte stream, client and server side. Knows no reconnecting and no protocol above RFC 6455.
+
+Used by `connection` and the protocol folders as a client, by `gateway` and `testing` as a server, and by `rest` for its
+choice of proxy. May use `options` and the modules at the top of the package, but no other folder.
 
 Both sides
-    frames.py           what is written on a WebSocket, as an application sees it
-    codec.py            bytes in, messages out, and the other way; pure, as is head.py, where a frame ends
-    loop_connection.py  one WebSocket on a transport of asyncio or uvloop, where the loop calls us
+    frames.py           the frames that an application sends and receives
+    codec.py            bytes to messages and back; pure, as is head.py, which finds the end of a frame
+    loop_connection.py  what both sides do on an asyncio or uvloop transport, in the loop's callbacks
 
-The client
+Client
     opener.py                the entrance: loads client.py when the first WebSocket is opened
     endpoint.py              where to connect
-    client.py                opens one WebSocket, on any loop
-    socket.py                what an open one can do, whichever loop it lives on
-    loop_socket.py           one on asyncio or uvloop
-    stream_socket.py         one on a byte stream of trio
+    client.py                opens one WebSocket, on any event loop
+    socket.py                the interface of an open WebSocket
+    loop_socket.py           its implementation for asyncio and uvloop
+    stream_socket.py         its implementation for trio streams
     handshake.py             the opening handshake; pure
-    dial.py                  the way to a server; dial_asyncio.py and dial_trio.py go it: TCP, proxy, TLS
-    eyeballs.py              the first of a host's addresses that answers
-    proxies.py               which proxy leads to a server, for REST as well; pure
-    tunnel.py, socks.py      HTTP CONNECT, without I/O; SOCKS, by python-socks
+    dial.py                  the route to a server; dial_asyncio.py and dial_trio.py connect: TCP, proxy, TLS
+    eyeballs.py              happy eyeballs: connects to the first address of a host that answers
+    proxies.py               chooses the proxy for a server, also for REST; pure
+    tunnel.py, socks.py      HTTP CONNECT, without I/O; SOCKS, using python-socks
 
-The server
-    listen.py             who waits for clients, TCP or TLS; listen_trio.py on trio, also on a stream in memory
-    peer.py               a client's WebSocket as what serves it sees it, and how to send to many
-    server_peer.py        one on a transport; server_connection.py how it begins and ends
-    server_handshake.py   the opening handshake within its limits; pure
-    peer_writer.py        what is written to one client; outgoing.py what waits for that, pure
-    stream_transport.py   a stream of trio that looks like a transport
-    asgi_peer.py          a WebSocket that another server, of ASGI, has opened
+Server
+    listen.py             accepts clients, TCP or TLS; listen_trio.py does on trio, also over in-memory streams
+    peer.py               the interface of a client's WebSocket, and broadcasting
+    server_peer.py        its implementation on a transport; server_connection.py opens and closes it
+    server_handshake.py   the opening handshake and its limits; pure
+    peer_writer.py        writes to one client; outgoing.py is its buffer, pure
+    stream_transport.py   a trio stream with the interface of an asyncio transport
+    asgi_peer.py          a WebSocket that an ASGI server has accepted
 """

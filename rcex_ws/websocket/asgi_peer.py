@@ -1,7 +1,7 @@
-"""A `Peer` over a WebSocket that a web framework's server has opened: for what is mounted into Starlette and the like.
+"""A `Peer` over a WebSocket of an ASGI server, for applications mounted into Starlette and similar frameworks.
 
-ASGI says nothing of pings, resets or the segment of the answer; there the server has its own ways. What waits is done
-in the handler's task and in one that writes.
+ASGI gives no control over pings, resets, or what shares a TCP segment with the response; the server decides those.
+Blocking work is done in the handler's task and in one task that writes.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ async def serve_asgi(
     send: _Send,
     options: PeerOptions | None = None,
 ) -> None:
-    """Serve one WebSocket of an ASGI server; the body of an application for the scope "websocket".
+    """Serve one WebSocket of an ASGI server; call this from an application for the scope type "websocket".
 
     Args:
-        handler: as for `rcex_ws.websocket.listen.serve`; what it raises closes the WebSocket, and is raised.
-        scope: that of the application.
-        receive: that of the application.
-        send: that of the application.
-        options: the limits of the buffer and of closing; the others are the server's own.
+        handler: as for `rcex_ws.websocket.listen.serve`, but what it raises is raised again after closing.
+        scope: the application's.
+        receive: the application's.
+        send: the application's.
+        options: only the limits for buffering and closing apply; the server has its own for the rest.
     """
     if (await receive())["type"] != "websocket.connect":
         return
@@ -55,7 +55,7 @@ async def serve_asgi(
         try:
             await handler(peer)
             code = NORMAL
-        except Exception as exc:  # noqa: BLE001 - kept out of the group, which would cancel what is still to be written
+        except Exception as exc:  # noqa: BLE001 - kept out of the group, which would cancel pending writes
             failure = exc
         finally:
             peer.end(code)
@@ -64,7 +64,7 @@ async def serve_asgi(
 
 
 class AsgiPeer:
-    """Serve one WebSocket of an ASGI server; see `Peer` for what it offers to the handler."""
+    """One WebSocket of an ASGI server; see `Peer` for its interface."""
 
     def __init__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send, options: PeerOptions) -> None:
         self.request = _request(scope)
@@ -76,7 +76,7 @@ class AsgiPeer:
         self._size = 0
         self._closing: _Message | None = None
         self._accepted = self._sending_stopped = self._done = False
-        self._more = Signal()  # set when there is something to write, or a reason to end
+        self._more = Signal()  # set when there is data to write, or a reason to stop
         self._drained = Signal()
         self._stopping, self._written, self._ended = Signal(), Signal(), Signal()
         self._on_closing: Callable[[], None] = ignore
@@ -93,14 +93,14 @@ class AsgiPeer:
         headers: Mapping[str, str] | None = None,
         messages: Iterable[bytes | Sendable] = (),
     ) -> None:
-        """Agree; the messages follow."""
+        """Accept the WebSocket, then send the messages."""
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": raw})
         self._accepted = True
         self.send(messages)
 
     async def refuse(self, status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> None:
-        """Answer by an HTTP status; by 403 if the server can nothing else."""
+        """Respond with an HTTP status; with 403 if the server supports no other."""
         self._done = True
         self._stop_sending()
         if not self._can_refuse:
@@ -118,7 +118,7 @@ class AsgiPeer:
         on_pong: Callable[[bytes], None] = ignore,
         on_closing: Callable[[], None] = ignore,
     ) -> Ending:
-        """Hand over what comes until the WebSocket ends; see `Peer.read`. Pongs are the server's own."""
+        """Deliver messages until the WebSocket ends; see `Peer.read`. Pongs stay with the server."""
         self._on_closing = on_closing
         if self._sending_stopped:
             on_closing()
@@ -152,31 +152,31 @@ class AsgiPeer:
         return self.is_open
 
     def send_shared(self, shared: Shared) -> bool:
-        """Send what is sent to others, too; the server frames it anew for each."""
+        """Send messages that other peers get as well; the server encodes them for each peer."""
         return self.send(shared.messages)
 
     async def drain(self) -> None:
-        """Wait until the server has taken what was sent, or the WebSocket has ended."""
+        """Wait until the server has accepted all that was sent, or the WebSocket has ended."""
         if self._size and not self._sending_stopped:
             if self._drained.is_set():
                 self._drained = Signal()
             await self._drained.wait()
 
     def ping(self, data: bytes = b"") -> None:
-        """Leave it at the pings of the server."""
+        """Do nothing: the server sends its own pings."""
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Begin the closing handshake; see `Peer.close`."""
+        """Start the closing handshake; see `Peer.close`."""
         if self.is_open:
             self._closing = {"type": "websocket.close", "code": code, "reason": reason}
             self._stop_sending()
 
     def abort(self) -> None:
-        """End at once, as far as the server lets us."""
+        """Stop at once, as far as ASGI allows."""
         self._end()
 
     def end(self, code: int) -> None:
-        """Hear that the handler is through; the task that writes ends soon."""
+        """Close after the handler has returned; the writing task then ends within the close time-out."""
         self._ended.set()
         if not self._accepted and not self._sending_stopped:
             self._closing = {"type": "websocket.close", "code": code}
@@ -184,7 +184,7 @@ class AsgiPeer:
         self._stop_sending()
 
     async def write_all(self) -> None:
-        """Write until the end, which is bounded once the WebSocket closes."""
+        """Write messages until the WebSocket has closed, within the close time-out once closing starts."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._write)
             await self._stopping.wait()
@@ -202,7 +202,7 @@ class AsgiPeer:
                 while self._waiting and not self._done:
                     message, size = self._waiting.popleft()
                     await self._send(message)
-                    self._size -= min(size, self._size)  # it may have been given up meanwhile
+                    self._size -= min(size, self._size)  # the buffer may have been cleared meanwhile
                 self._drained.set()
                 if self._sending_stopped:
                     break
@@ -234,14 +234,14 @@ class AsgiPeer:
                 on_message(data, True)
 
     def _end(self) -> None:
-        """End what waits, whoever began it."""
+        """Release every waiter, whichever side ended the WebSocket."""
         self._done = True
         self._written.set()
         self._ended.set()
         self._stop_sending()
 
     def _stop_sending(self) -> None:
-        """Tell the owner, once, that messages can be sent no more."""
+        """Notify the owner, once, that no more messages can be sent."""
         if not self._sending_stopped:
             self._sending_stopped = True
             self._drained.set()

@@ -1,6 +1,6 @@
 """Open one WebSocket, on asyncio or on trio, behind one async context manager.
 
-Called by the supervisor, once per attempt. No error and no log line from here down shows the URL: in it stands a token.
+The supervisor calls it once per attempt. No error and no log line from here down shows the URL, which holds a token.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["open_socket"]
 
-#: Redirections that are followed.
+#: Redirects followed.
 _MOST_REDIRECTS = 5
 
 
 @asynccontextmanager
 async def open_socket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = None) -> AsyncGenerator[Socket, None]:
-    """Open one WebSocket; on leaving, whatever is left of it is aborted.
+    """Open one WebSocket; abort it on exit unless it is closed by then.
 
     There is no time-out here: the caller's covers the whole attempt.
 
@@ -77,7 +77,7 @@ async def _connect(endpoint: Endpoint, handshake: ClientHandshake, stream: trio.
 
 
 def _redirect(endpoint: Endpoint, location: str) -> Endpoint:
-    """Follow a redirection within the origin; elsewhere the token in the URL must not go."""
+    """Follow a redirect within the origin; the token in the URL must not go anywhere else."""
     ours = parse_address(endpoint.url)
     try:
         url = urljoin(endpoint.url, location)

@@ -1,8 +1,8 @@
-"""Bytes in, messages out, and the other way: one side of an open WebSocket. Pure.
+"""One side of an open WebSocket: bytes to messages and back. Pure.
 
-The rules of RFC 6455 are those of `websockets`, whose sans-I/O protocol stands behind all of this. What comes is cut
-into frames here: on the client a whole plain data frame (unmasked, uncompressed, unfragmented) goes straight to its
-receiver, which is what makes it fast; everything else goes through the library, frame by frame.
+The sans-I/O protocol of `websockets` implements RFC 6455. Inbound data is split into frames here: on the client a
+complete plain data frame (unmasked, uncompressed, unfragmented) goes straight to its receiver, which is the fast path;
+everything else goes through the library, frame by frame.
 """
 
 from __future__ import annotations
@@ -22,45 +22,44 @@ from rcex_ws.websocket.socket import Ending, Receivers
 
 __all__ = ["MAX_FRAGMENTS", "Codec"]
 
-#: Most fragments of one message; nobody who means well sends that many.
+#: Maximum number of fragments in one message; no well-behaved peer sends that many.
 MAX_FRAGMENTS = 2**16
 
-#: Most answers to pings that wait to be written: RFC 6455, section 5.5.3, asks for that to the newest ping alone.
+#: Maximum number of pongs waiting to be written: RFC 6455, section 5.5.3, only requires one for the latest ping.
 _MAX_REPLIES = 64
 
-#: Of the count of plain frames: only when none of these bits is set is the clock looked at, which costs a tenth of one.
+#: The clock is read only after each 16th plain frame: reading it costs a tenth of handling one.
 _LOOK = 0b1111
 
-#: Bytes, and number, of the frames that are given to the library together; inflated they may be a thousand times as
-#: much.
+#: Maximum bytes and number of frames passed to the library at once; they may inflate to a thousand times that size.
 _MAX_RUN = 2**12
 _MOST_FRAMES = 16
 
-#: A plain frame of more bytes is worth a look at once.
+#: The clock is also read after each plain frame larger than this, in bytes.
 _LARGE = 2**16
 
-#: Bytes of a frame on its way that count as a sign of life: a large one may take minutes, but the head of one that
-#: never ends must not make a sign of life of all that follows it.
+#: Bytes of an incomplete frame that count as a sign of life: a large frame may take minutes, but a peer that trickles
+#: bytes of a frame that never ends must not look alive.
 _PROGRESS = 2**14
 
 _OPCODES = frozenset(Opcode)
 
 # Close codes.
 _TOO_BIG = 1009
-_NO_STATUS = 1005  # how a close frame without a code shows (RFC 6455, section 7.4.1)
+_NO_STATUS = 1005  # stands for a close frame without a code (RFC 6455, section 7.4.1)
 
 
 class Codec:
-    """Translate between bytes and messages.
+    """Converts between bytes and messages.
 
     Args:
-        protocol: an open protocol of `websockets`, which has read nothing but the opening handshake.
+        protocol: an open `websockets` protocol that has read only the opening handshake.
         max_size: the largest message accepted, in bytes, decompressed.
 
     Attributes:
-        ending: how it ended; None while it lives.
-        deaf: whether nothing more is to be handed over.
-        answers_pings: whether pings get their pongs; a server that plays dead leaves them.
+        ending: how the WebSocket ended; None while it has not.
+        deaf: whether inbound messages are discarded.
+        answers_pings: whether pings are answered; False lets a test server play dead.
     """
 
     def __init__(self, protocol: ClientProtocol | ServerProtocol, *, max_size: int) -> None:
@@ -70,9 +69,9 @@ class Codec:
         self._protocol = protocol
         self._max_size = max_size
         self._buffer: bytes | bytearray = b""
-        self._reported = 0  # bytes in it that have counted as a sign of life
+        self._reported = 0  # bytes of the buffer already reported as a sign of life
         self._is_client = self._fast = isinstance(protocol, ClientProtocol)
-        self._is_hopeless = False  # the parser has got the beginning of a frame that it will refuse
+        self._is_hopeless = False  # the parser has the start of a frame that it will reject
         self._closing = False  # this side has sent a close frame first
         self._fragments: bytearray | None = None
         self._fragment_count = 0
@@ -87,7 +86,7 @@ class Codec:
     # -- outbound --------------------------------------------------------------------------------------------------
 
     def encode(self, messages: Iterable[bytes | Sendable]) -> bytes:
-        """Give the bytes of some messages; only while it is open. Bytes are a text message, encoded."""
+        """Encode messages, only while the WebSocket is open. `bytes` stand for an encoded text message."""
         protocol = self._protocol
         for message in messages:
             if isinstance(message, bytes):
@@ -105,7 +104,7 @@ class Codec:
         return b"".join(protocol.data_to_send())
 
     def close(self, code: int | None, reason: str) -> bytes:
-        """Give the bytes that begin the closing handshake; none if that has begun."""
+        """Return the bytes that start the closing handshake; none if it has started."""
         if not self.is_open:
             return b""
         self._closing, self._fast = True, False
@@ -114,11 +113,11 @@ class Codec:
 
     @property
     def has_replies(self) -> bool:
-        """Whether there are answers to pings, or to a close frame, that are not written yet."""
+        """Whether pongs or a close frame wait to be written."""
         return bool(self._replies)
 
     def replies(self) -> bytes:
-        """Give those answers."""
+        """Return and forget those pongs and close frames, encoded."""
         if not self._replies:
             return b""
         replies = b"".join(self._replies)
@@ -128,7 +127,7 @@ class Codec:
     # -- inbound ---------------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Take what has come, for `process`."""
+        """Buffer received data for `process`."""
         if self.ending is not None:
             return
         if not self._buffer:
@@ -139,10 +138,10 @@ class Codec:
             self._buffer = bytearray(self._buffer) + data
 
     def process(self, receivers: Receivers) -> bool:
-        """Hand over what is whole, as long as one turn of the loop may take.
+        """Deliver complete messages, for at most one turn of the loop.
 
         Returns:
-            Whether there is more for the next turn.
+            Whether complete messages may be left for the next turn.
         """
         buffer, size, position = self._buffer, len(self._buffer), 0
         message, max_size, fast = receivers.message, self._max_size, self._fast
@@ -163,7 +162,7 @@ class Codec:
                     break
                 if whole is None:
                     receivers.heard()
-                    whole = bytes(buffer)  # a bytearray's parts would be copied twice each
+                    whole = bytes(buffer)  # slices of a bytearray would be copied twice
                 message(whole[start:end], first == BINARY)
                 position = end
                 frames += 1
@@ -197,11 +196,11 @@ class Codec:
         return more
 
     def finish(self) -> Ending:
-        """Hear that nothing more will come; tell how it ended."""
+        """Handle the end of the stream and return how the WebSocket ended."""
         if self.ending is None:
             protocol, rest = self._protocol, self._buffer
             self._buffer = b""
-            if rest:  # no whole frame, but perhaps one that could not have been read
+            if rest:  # an incomplete frame, which may be invalid already
                 protocol.receive_data(rest)
                 self._replies += protocol.data_to_send()
             failed = not self._closing and protocol.state is not State.OPEN
@@ -212,10 +211,10 @@ class Codec:
     # -- how -------------------------------------------------------------------------------------------------------
 
     def _end_of_run(self, buffer: bytes | bytearray, position: int) -> int:
-        """Find where some frames end that the library has to read; 0 if not even the first is whole.
+        """Return the end of a run of frames for the library to parse; 0 if the first frame is incomplete.
 
-        To give it several at once costs less, but what they inflate to is all there at once, too. A ping or a close
-        frame goes by itself: before the library reads it, what came before it can still be answered.
+        Parsing several at once is cheaper, but all of them are then inflated at once, too. A ping or a close frame is
+        parsed alone, so that messages before it are handled before it is answered.
         """
         if self._is_hopeless:
             return len(buffer)
@@ -234,9 +233,9 @@ class Codec:
         return end
 
     def _will_be_refused(self, buffer: bytes | bytearray, position: int) -> bool:
-        """Tell whether the parser will refuse a frame, as soon as it sees enough of it.
+        """Return whether the parser will reject a frame once it has seen enough of it.
 
-        How much that is, only the parser knows; so the frame need not become whole, and it gets all that comes.
+        Only the parser knows how much that takes, so from then on it gets all data at once, complete frames or not.
         """
         first, second = buffer[position], buffer[position + 1]
         start, length = read_head(buffer, position)
@@ -247,7 +246,7 @@ class Codec:
         return is_long or is_masked is self._is_client or first & 0x0F not in _OPCODES
 
     def _parse(self, data: bytes, receivers: Receivers) -> None:
-        """Let the library read some frames."""
+        """Parse some frames with the library."""
         protocol = self._protocol
         protocol.receive_data(data)
         for frame in protocol.events_received():
@@ -262,11 +261,11 @@ class Codec:
             self.ending = self._failure()
 
     def _is_wanted(self, reply: bytes) -> bool:
-        """Tell whether what the library answers is written; it gives each frame by itself."""
+        """Return whether a reply of the library is to be written; each reply is one frame."""
         return bool(reply) and (self.answers_pings or reply[0] & 0x0F != Opcode.PONG)
 
     def _handle(self, frame: WireFrame, receivers: Receivers) -> None:
-        """Take one frame; its order and its limits were checked by the parser."""
+        """Handle one frame, whose order and size the parser has checked."""
         opcode, data = frame.opcode, bytes(frame.data)
         if opcode is Opcode.PONG:
             receivers.pong(data)
@@ -285,7 +284,7 @@ class Codec:
                 self._append_fragment(data)
 
     def _append_fragment(self, fragment: bytes) -> None:
-        """Keep a fragment until the message is whole."""
+        """Store a fragment until the message is complete."""
         if self._fragments is None:
             self._fragments, self._fragment_count, self._fast = bytearray(), 0, False
         self._fragments += fragment
@@ -294,9 +293,9 @@ class Codec:
             self._protocol.fail(_TOO_BIG, f"a message of more than {MAX_FRAGMENTS} fragments")
 
     def _failure(self) -> Ending:
-        """Say how it ended, when the parser has refused what came."""
+        """Return how the WebSocket ended after the parser has rejected a frame."""
         end = self._protocol.close_exc
-        if end.rcvd is not None:  # a close frame within a message
+        if end.rcvd is not None:  # a close frame between the fragments of a message
             return Ending(end.rcvd.code, end.rcvd.reason, by_peer=True)
         if end.sent is None:
             return Ending(None, "", by_peer=False)

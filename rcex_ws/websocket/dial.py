@@ -1,7 +1,7 @@
-"""The way to a WebSocket server, as far as both event loops share it: what leads there, and what a failure is called.
+"""What connecting to a WebSocket server has in common on both event loops: the route, and the errors of its steps.
 
-`dial_asyncio.py` and `dial_trio.py` go that way: TCP with happy eyeballs, a proxy, TLS. They are loaded when the first
-connection is opened. What they open is the caller's; whatever fails or is cancelled on the way leaves no socket open.
+`dial_asyncio.py` and `dial_trio.py` take that route: TCP with happy eyeballs, a proxy, TLS. They are loaded when the
+first connection is opened. The caller owns what they return; a failure or a cancellation leaves no socket open.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _LONGEST_CHAIN: Final = 10
 
 
 class Route(Struct, frozen=True):
-    """Say how to get to a server.
+    """How to reach a server.
 
     Attributes:
         address: the server.
-        proxy: what leads there; None for nothing.
-        tls: the context of the server's TLS; None without TLS.
+        proxy: the proxy in between, or None.
+        tls: the context for TLS with the server; None without TLS.
     """
 
     address: Address
@@ -39,63 +39,63 @@ class Route(Struct, frozen=True):
 
     @property
     def server(self) -> str:
-        """Return the server, for messages."""
+        """The server, as messages call it."""
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
         return f"the server {host}:{self.address.port}"
 
     @property
     def next_stop(self) -> str:
-        """Return whom TCP connects to, for messages."""
+        """The host that TCP connects to, as messages call it."""
         return self.server if self.proxy is None else f"the proxy {self.proxy.name}"
 
 
 def plan_route(endpoint: Endpoint) -> Route:
-    """Find out how to get to an endpoint.
+    """Return the route to an endpoint.
 
     Raises:
-        ConnectFailed: the endpoint's URL is no WebSocket address.
-        ConfigurationError: the proxy of the endpoint or the environment is none.
+        ConnectFailed: the endpoint's URL is not a WebSocket address.
+        ConfigurationError: the proxy of the endpoint or the environment is invalid.
     """
     address = parse_address(endpoint.url)
     proxy = choose_proxy(address.scheme, address.host, address.port, endpoint.proxy)
-    # By the scheme as it was parsed: a pinned context counts for `WSS://` as well.
+    # By the parsed scheme, so that a pinned context also applies to `WSS://`.
     tls = (endpoint.ssl_context or ssl.create_default_context()) if address.secure else None
     return Route(address, proxy, tls)
 
 
 def proxy_tls(proxy: Proxy) -> ssl.SSLContext | None:
-    """Make the context of the TLS to a proxy; None without TLS.
+    """Return the context for TLS with a proxy; None without TLS.
 
-    It trusts what the system trusts. As in httpx, an endpoint's own context is for the server alone: it may pin a
+    It trusts the system's certificates. As in httpx, an endpoint's own context is for the server alone: it may pin a
     certificate that the proxy does not have.
     """
     return ssl.create_default_context() if proxy.scheme == "https" else None
 
 
 def refuse_early_bytes(route: Route, early: bytes) -> None:
-    """Refuse what came out of a tunnel before TLS has begun in it: in TLS the client speaks first.
+    """Refuse data that a tunnel delivers before TLS has started in it: in TLS the client speaks first.
 
     Raises:
-        ConnectFailed: something came.
+        ConnectFailed: there is such data.
     """
     if early and route.tls is not None and route.proxy is not None:
         raise ConnectFailed(f"the proxy {route.proxy.name} sent {len(early)} bytes before TLS with {route.server}")
 
 
 def step_failed(step: str, exc: BaseException) -> ConnectFailed:
-    """Make the error of a step that failed; the server has not been asked for anything, so it can be tried again.
+    """Return the error for a failed step; the server has received no request yet, so a retry is safe.
 
     Args:
-        step: what failed, and at whom: "no connection to the proxy 127.0.0.1:3128".
-        exc: why.
+        step: what failed and where, as in "no connection to the proxy 127.0.0.1:3128".
+        exc: the reason.
     """
     return ConnectFailed(f"{step}: {_reason(exc)}")
 
 
 def _reason(exc: BaseException) -> str:
-    """Return OpenSSL's or the operating system's words for a failure; of several addresses, each that differs."""
+    """Describe a failure in the words of OpenSSL or the operating system; for several addresses, each distinct one."""
     cause: BaseException | None = exc
-    for _ in range(_LONGEST_CHAIN):  # bounded: `raise ... from` can close a circle
+    for _ in range(_LONGEST_CHAIN):  # bounded: `raise ... from` can form a cycle
         if isinstance(cause, BaseExceptionGroup):
             group = cast("BaseExceptionGroup[BaseException]", cause)
             return "; ".join(dict.fromkeys(map(_reason, group.exceptions)))

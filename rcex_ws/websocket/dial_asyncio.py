@@ -1,7 +1,7 @@
-"""The way to a WebSocket server on asyncio and uvloop: a transport whose protocol is the caller's.
+"""Connect to a WebSocket server on asyncio and uvloop: a transport with the caller's protocol.
 
-A connection is a plain TCP transport first, and becomes the caller's layer by layer: TLS to a proxy, its tunnel, TLS to
-the server. What is a protocol here is called by the loop itself, where nothing of anyio's works.
+A connection starts as a plain TCP transport and gains layer after layer: TLS to a proxy, its tunnel, TLS to the server.
+The protocols here are called by the loop itself, where nothing of anyio's works.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
 
     Args:
         endpoint: where to connect.
-        protocol_factory: makes the protocol; called once, when everything stands.
+        protocol_factory: makes the protocol; called once, when every layer is connected.
 
     Returns:
-        The transport, whose protocol has been told of the connection, and that protocol. It may have been told of data
-        as well, and of the end.
+        The transport and its protocol. `connection_made` has been called, and maybe `data_received` and
+        `connection_lost` as well.
 
     Raises:
-        ConnectFailed: it did not work; the error says at peer, and why.
-        ConfigurationError: the proxy of the endpoint or the environment is none.
+        ConnectFailed: a step failed; the error says which one, and why.
+        ConfigurationError: the proxy of the endpoint or the environment is invalid.
     """
     route, trace = plan_route(endpoint), endpoint.trace
     with trace.begin(Step.TCP, route.next_stop):
@@ -57,16 +57,16 @@ async def dial_asyncio(endpoint: Endpoint, protocol_factory: Callable[[], P]) ->
         protocol = protocol_factory()
         pending.switch_protocol(protocol)
     except BaseException:
-        pending.transport.abort()  # its `close` would wait for the other side of TLS
+        pending.transport.abort()  # `close` would wait for the TLS peer
         raise
     return pending.transport, protocol
 
 
 async def _connect(route: Route) -> socket.socket:
-    """Connect to the server or to what leads there.
+    """Connect to the server, or to the proxy in between; through it if it is a SOCKS proxy.
 
     Raises:
-        ConnectFailed: nobody answers, or a SOCKS proxy has refused.
+        ConnectFailed: no address answers, or a SOCKS proxy refused.
     """
     proxy = route.proxy
     if proxy is not None and proxy.is_socks:
@@ -87,7 +87,7 @@ async def _connect_to(info: AddressInfo) -> socket.socket:
     sock = socket.socket(family, kind, proto)
     try:
         sock.setblocking(False)
-        # asyncio sets it only on sockets that were made with a protocol number.
+        # asyncio sets it only on sockets created with a protocol number.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
@@ -97,12 +97,12 @@ async def _connect_to(info: AddressInfo) -> socket.socket:
 
 
 async def _tunnel(pending: _PendingConnection, proxy: Proxy, route: Route, trace: Tracer) -> None:
-    """Let an HTTP proxy connect to the server; with TLS to the proxy if it is an https one.
+    """Open a tunnel to the server through an HTTP proxy, over TLS if it is an https proxy.
 
     Raises:
-        ConnectFailed: there is no TLS with the proxy, or it refused.
+        ConnectFailed: TLS with the proxy failed, or it refused.
     """
-    from rcex_ws.websocket.tunnel import Tunnel  # brings in h11
+    from rcex_ws.websocket.tunnel import Tunnel  # imports h11
 
     context = proxy_tls(proxy)
     if context is not None:
@@ -118,10 +118,10 @@ async def _tunnel(pending: _PendingConnection, proxy: Proxy, route: Route, trace
 
 
 class _PendingConnection:
-    """One connection on its way to its protocol.
+    """A connection whose layers are being built, before it gets the caller's protocol.
 
     Attributes:
-        transport: the innermost layer that stands.
+        transport: the innermost layer so far.
     """
 
     def __init__(self, transport: asyncio.Transport, placeholder: _Placeholder) -> None:
@@ -130,7 +130,7 @@ class _PendingConnection:
 
     @classmethod
     async def from_socket(cls, sock: socket.socket) -> _PendingConnection:
-        """Make a connection of a socket, which is closed when that is cancelled."""
+        """Wrap a connected socket, which is closed if this is cancelled."""
         placeholder = _Placeholder()
         made: list[_PendingConnection] = []
 
@@ -139,8 +139,8 @@ class _PendingConnection:
             made.append(cls(transport, placeholder))
 
         try:
-            # It waits for nobody. Cancelled, uvloop 0.21 would close the descriptor and the socket once more, when the
-            # number may be another file's.
+            # It does not block. If it were cancelled, uvloop 0.21 would close both the descriptor and the socket, when
+            # the number may belong to another file already.
             await run_to_completion(make)
         except BaseException:
             for pending in made:
@@ -149,29 +149,29 @@ class _PendingConnection:
         return made[0]
 
     async def start_tls(self, tls: ssl.SSLContext, host: str, peer: str) -> None:
-        """Do the handshake of one more layer.
+        """Add a TLS layer.
 
         Raises:
             ConnectFailed: the handshake failed.
         """
         if self._placeholder.early:
             raise ConnectFailed(f"no TLS with {peer}: it speaks first, which is not TLS")
-        if self.transport.is_closing():  # start_tls would not hear of the end
+        if self.transport.is_closing():  # start_tls would not notice
             raise ConnectFailed(f"no TLS with {peer}: the connection was lost")
-        # start_tls calls no connection_made, and what comes right behind the handshake may be here before it returns.
+        # start_tls does not call connection_made, and data right behind the handshake may arrive before it returns.
         placeholder = _Placeholder()
         try:
             secured = await asyncio.get_running_loop().start_tls(self.transport, placeholder, tls, server_hostname=host)
-        except (OSError, ValueError) as exc:  # ValueError: a host that cannot be a name in TLS
+        except (OSError, ValueError) as exc:  # ValueError: the host cannot be a TLS server name
             raise step_failed(f"no TLS with {peer}", exc) from None
-        except TypeError as exc:  # a fault of Python before 3.11.8 and 3.12.2, in TLS within TLS (cpython#113214)
+        except TypeError as exc:  # a bug of Python before 3.11.8 and 3.12.2 in TLS within TLS (cpython#113214)
             raise step_failed(f"no TLS with {peer}", exc.__context__ or exc) from None
         if secured is None:
             raise ConnectFailed(f"no TLS with {peer}: the connection was lost")
         self.transport, self._placeholder = secured, placeholder
 
     def switch_protocol(self, protocol: asyncio.Protocol) -> None:
-        """Bring in a protocol, and tell it what has happened."""
+        """Install a protocol, and replay to it what has happened so far."""
         before = self._placeholder
         self.transport.set_protocol(protocol)
         if isinstance(protocol, _Placeholder):
@@ -184,26 +184,26 @@ class _PendingConnection:
 
 
 class _Placeholder(asyncio.Protocol):
-    """Stand where another protocol will stand, and keep for it what comes before it is there."""
+    """Buffers the events of a transport until its real protocol is installed."""
 
     def __init__(self) -> None:
         self.early = b""
         self.end: tuple[Exception | None] | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Keep what comes."""
+        """Buffer the data."""
         self.early += data
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Keep the reason."""
+        """Record the reason."""
         self.end = (exc,)
 
 
 class _TunnelProtocol(_Placeholder):
-    """Ask a proxy for a tunnel, and stand at its entrance then.
+    """Requests a tunnel from a proxy, then buffers what comes out of it.
 
     Attributes:
-        answered: the tunnel is open, or `failure` says why not.
+        answered: set when the tunnel is open, or `failure` says why it is not.
     """
 
     def __init__(self, tunnel: Tunnel, proxy: Proxy) -> None:
@@ -214,12 +214,12 @@ class _TunnelProtocol(_Placeholder):
         self._proxy = proxy
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
+        """Send the request."""
         if not transport.is_closing():
             cast("asyncio.Transport", transport).write(self._tunnel.request)
 
     def data_received(self, data: bytes) -> None:
-        """Read the answer; what comes behind it is not the proxy's."""
+        """Parse the response; buffer what follows, which comes from the server."""
         if self.answered.is_set():
             super().data_received(data)
             return
@@ -232,7 +232,7 @@ class _TunnelProtocol(_Placeholder):
             self.answered.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take the end for the answer, if none has come."""
+        """Fail unless the proxy has responded."""
         super().connection_lost(exc)
         if not self.answered.is_set():
             self.failure = (

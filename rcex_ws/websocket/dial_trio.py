@@ -1,4 +1,4 @@
-"""The way to a WebSocket server on trio: a stream."""
+"""Connect to a WebSocket server on trio: a byte stream."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ async def dial_trio(endpoint: Endpoint) -> trio.abc.Stream:
         endpoint: where to connect.
 
     Returns:
-        The stream; with TLS the handshake is done.
+        The stream; any TLS handshake is done.
 
     Raises:
-        ConnectFailed: it did not work; the error says at peer, and why.
-        ConfigurationError: the proxy of the endpoint or the environment is none.
+        ConnectFailed: a step failed; the error says which one, and why.
+        ConfigurationError: the proxy of the endpoint or the environment is invalid.
     """
     route, trace = plan_route(endpoint), endpoint.trace
     proxy = route.proxy
@@ -46,10 +46,10 @@ async def dial_trio(endpoint: Endpoint) -> trio.abc.Stream:
 
 
 async def _connect_to(route: Route) -> trio.abc.Stream:
-    """Connect to the server or to what leads there.
+    """Connect to the server, or to the proxy in between; through it if it is a SOCKS proxy.
 
     Raises:
-        ConnectFailed: nobody answers, or a SOCKS proxy has refused.
+        ConnectFailed: no address answers, or a SOCKS proxy refused.
     """
     proxy = route.proxy
     if proxy is not None and proxy.is_socks:
@@ -66,25 +66,25 @@ async def _connect(host: str, port: int, peer: str) -> trio.abc.Stream:
     """Connect to the first address of a host that answers.
 
     Raises:
-        ConnectFailed: none did.
+        ConnectFailed: none does.
     """
     try:
         stream = await trio.open_tcp_stream(host, port)
     except OSError as exc:
         raise step_failed(f"no connection to {peer}", exc) from None
-    with suppress(OSError):  # it has ended: whoever uses it will see
+    with suppress(OSError):  # it has ended, which the first use will report
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 
 
 async def _start_tls(stream: trio.abc.Stream, tls: ssl.SSLContext, host: str, peer: str) -> trio.abc.Stream:
-    """Do the handshake of TLS; close the stream on failure.
+    """Do the TLS handshake; close the stream on failure.
 
     Raises:
         ConnectFailed: the handshake failed.
     """
     try:
-        # Who ends a WebSocket says so in a frame; many do not say it once more in TLS.
+        # A WebSocket ends with a close frame; many peers then skip TLS's own closing alert.
         secured = trio.SSLStream(stream, tls, server_hostname=host, https_compatible=True)
         await secured.do_handshake()
     except BaseException as exc:
@@ -96,8 +96,8 @@ async def _start_tls(stream: trio.abc.Stream, tls: ssl.SSLContext, host: str, pe
 
 
 async def _tunnel(stream: trio.abc.Stream, proxy: Proxy, route: Route, trace: Tracer) -> trio.abc.Stream:
-    """Let an HTTP proxy connect to the server, with TLS to the proxy if it is an https one."""
-    from rcex_ws.websocket.tunnel import Tunnel  # brings in h11
+    """Open a tunnel to the server through an HTTP proxy, over TLS if it is an https proxy."""
+    from rcex_ws.websocket.tunnel import Tunnel  # imports h11
 
     context = proxy_tls(proxy)
     if context is not None:
@@ -119,11 +119,11 @@ async def _tunnel(stream: trio.abc.Stream, proxy: Proxy, route: Route, trace: Tr
 
 
 class _PrefixedStream(trio.abc.Stream):
-    """Give what came behind a proxy's answer before what comes next.
+    """A stream that first returns the bytes that followed a proxy's response.
 
     Args:
-        transport_stream: where the rest comes from; named as in `trio.SSLStream`.
-        early: what comes first.
+        transport_stream: the stream for the rest; named as in `trio.SSLStream`.
+        early: the bytes to return first.
     """
 
     def __init__(self, transport_stream: trio.abc.Stream, early: bytes) -> None:
@@ -131,7 +131,7 @@ class _PrefixedStream(trio.abc.Stream):
         self._early = early
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Receive, the early bytes first."""
+        """Receive data, the early bytes first."""
         if not self._early:
             return await self.transport_stream.receive_some(max_bytes)
         await trio.lowlevel.checkpoint()
@@ -140,7 +140,7 @@ class _PrefixedStream(trio.abc.Stream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send."""
+        """Send data."""
         await self.transport_stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -148,5 +148,5 @@ class _PrefixedStream(trio.abc.Stream):
         await self.transport_stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """Close."""
+        """Close the stream."""
         await self.transport_stream.aclose()

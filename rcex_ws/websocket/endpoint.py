@@ -1,4 +1,4 @@
-"""Where one attempt connects, and by which way."""
+"""Where and how one attempt connects."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["Endpoint"]
 
 
 class Endpoint(HiddenFields, frozen=True):
-    """Say where to connect.
+    """The target of one attempt to connect, and its options.
 
     Attributes:
-        url: the ws:// or wss:// address; may hold secrets, so it is never shown.
+        url: the ws:// or wss:// address; may contain secrets, so it is never shown.
         headers: extra headers of the upgrade request.
         proxy: None for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for none.
         ssl_context: for wss:// only; None for the system's trust store.
         max_size: the largest message accepted, in bytes.
-        trace: hears of the steps on the way.
+        trace: receives the steps of connecting.
     """
 
     url: Annotated[str, SECRET]

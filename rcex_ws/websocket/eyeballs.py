@@ -1,6 +1,6 @@
-"""Happy eyeballs (RFC 8305): try the addresses of a host one after the other, each a little later; the first wins.
+"""Happy eyeballs (RFC 8305): try the addresses of a host in staggered order; the first to connect wins.
 
-On trio `trio.open_tcp_stream` does it; here is what asyncio and uvloop need, and SOCKS on all loops.
+On trio `trio.open_tcp_stream` does it; this is for asyncio and uvloop, and for SOCKS on all loops.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from rcex_ws.errors import ConnectFailed
 
 __all__ = ["AddressInfo", "connect_first", "interleave", "resolve"]
 
-#: Seconds that one address has before the next one is tried, too.
+#: Seconds before the next address is tried alongside.
 _DELAY: Final = 0.25
 
-#: What getaddrinfo gives: family, type, protocol, canonical name, address.
+#: A result of getaddrinfo: family, type, protocol, canonical name, address.
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 
@@ -32,10 +32,10 @@ S = TypeVar("S", bound=_Closable)
 
 
 async def resolve(host: str, port: int) -> Sequence[AddressInfo]:
-    """Look a host up.
+    """Resolve a host name.
 
     Raises:
-        OSError: it has no address.
+        OSError: the host has no address.
     """
     with suppress(socket.gaierror):  # an IP address needs no thread
         return cast(
@@ -45,22 +45,22 @@ async def resolve(host: str, port: int) -> Sequence[AddressInfo]:
 
 
 def interleave(infos: Sequence[AddressInfo]) -> Iterator[AddressInfo]:
-    """Let the families take turns, beginning with the one that the system prefers."""
+    """Alternate between the address families, starting with the one that the system prefers."""
     preferred = [info for info in infos if info[0] == infos[0][0]]
     others = [info for info in infos if info[0] != infos[0][0]]
     return (info for info in chain.from_iterable(zip_longest(preferred, others)) if info is not None)
 
 
 async def connect_first(infos: Sequence[AddressInfo], connect: Callable[[AddressInfo], Awaitable[S]]) -> S:
-    """Connect to the first address that answers; no other attempt is left when this returns or raises.
+    """Connect to the first address that answers; no other attempt is left running.
 
     Args:
         infos: the addresses, in order.
-        connect: connects to one; what it has opened when it is cancelled or fails, it closes.
+        connect: connects to one address; must clean up when it fails or is cancelled.
 
     Raises:
-        ConnectFailed: of `connect`, at one of the addresses.
-        OSError: of `connect`; if there were several, its cause is the group of them.
+        ConnectFailed: from `connect`, for one of the addresses.
+        OSError: from `connect`; for several addresses, its cause is the group of their errors.
     """
     if len(infos) == 1:
         return await connect(infos[0])
@@ -93,7 +93,7 @@ async def connect_first(infos: Sequence[AddressInfo], connect: Callable[[Address
             winner.close()
         raise
     if winners:
-        for loser in winners[1:]:  # connected in the same turn of the loop
+        for loser in winners[1:]:  # connected in the same iteration of the loop
             loser.close()
         return winners[0]
     if refusals:

@@ -1,4 +1,4 @@
-"""The frames of RFC 6455, as an application sees them. One that could not be sent cannot be made."""
+"""The frames of RFC 6455 as an application sees them. Constructing one that could not be sent raises."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CODE_SIZE = 2
 
 
 class Text(Struct, frozen=True, gc=False):
-    """Carry text.
+    """A text message.
 
     Raises:
-        ConfigurationError: `data` has a lone surrogate, so that it has no UTF-8.
+        ConfigurationError: `data` has a lone surrogate, which UTF-8 cannot encode.
     """
 
     data: str
@@ -26,13 +26,13 @@ class Text(Struct, frozen=True, gc=False):
 
 
 class Binary(Struct, frozen=True, gc=False):
-    """Carry bytes."""
+    """A binary message."""
 
     data: bytes
 
 
 class Ping(Struct, frozen=True, gc=False):
-    """Ask for a pong with the same data.
+    """A ping, which the peer answers by a pong with the same data.
 
     Raises:
         ConfigurationError: `data` is longer than 125 bytes.
@@ -45,7 +45,7 @@ class Ping(Struct, frozen=True, gc=False):
 
 
 class Pong(Struct, frozen=True, gc=False):
-    """Answer a ping, or give a sign of life unasked.
+    """A pong, in response to a ping or unsolicited.
 
     Raises:
         ConfigurationError: `data` is longer than 125 bytes.
@@ -58,14 +58,14 @@ class Pong(Struct, frozen=True, gc=False):
 
 
 class CloseFrame(Struct, frozen=True, gc=False):
-    """Begin or answer the closing handshake.
+    """A close frame, which starts or completes the closing handshake.
 
     Args:
-        code: 1000 to 4999. One that came without a code is given as 1000.
+        code: 1000 to 4999; 1000 if a received frame has none.
         reason: at most 123 bytes of UTF-8.
 
     Raises:
-        ConfigurationError: code or reason cannot be sent.
+        ConfigurationError: the code or the reason cannot be sent.
     """
 
     code: int = 1000
@@ -77,7 +77,7 @@ class CloseFrame(Struct, frozen=True, gc=False):
         _check_size("CloseFrame.reason", len(_encode("CloseFrame.reason", self.reason)), _CONTROL_LIMIT - _CODE_SIZE)
 
 
-#: What leaves the WebSocket open; a close frame is sent by closing.
+#: All but the close frame, which is sent by closing the WebSocket.
 Sendable = Text | Binary | Ping | Pong
 
 Frame = Sendable | CloseFrame

@@ -1,7 +1,7 @@
-"""The client's side of the opening handshake: a request out, an answer in, an open `Codec`. Pure.
+"""The client's side of the opening handshake: sends a request, parses the response, makes an open `Codec`. Pure.
 
-Where the answer ends is found here and not by the parser of `websockets`, so that what comes behind it (a frame in the
-segment of the 101) goes the way of all frames.
+The end of the response is found here and not by the parser of `websockets`, so that what follows it (a frame in the
+TCP segment of the 101) is handled like any other frame.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from rcex_ws.websocket.codec import Codec
 
 __all__ = ["DEFLATE", "ClientHandshake", "silent_logger"]
 
-# websockets logs the request line, and with it the token, at DEBUG level. This logger stands in no hierarchy, so that
-# no configuration can let it speak.
+# websockets logs the request line, which holds the token, at DEBUG level. This logger is outside the hierarchy, so that
+# no configuration can enable it.
 silent_logger = logging.Logger("rcex_ws.websockets", logging.CRITICAL + 1)
 
 USER_AGENT = f"rcex_ws/{__version__} python/{platform.python_version()}"
 
-#: Most bytes of the answer before its body.
+#: Maximum size of the response head, in bytes.
 _MAX_HEAD = 2**16
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -39,14 +39,14 @@ _BODY_HEADERS = (b"content-length:", b"transfer-encoding:", b"content-encoding:"
 _SWITCHING = 101
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
-#: As much as pays for small messages: 12 bits of window keep a connection's memory small (docs of websockets,
+#: Enough for small messages: a 12-bit window keeps a connection's memory small (documentation of websockets,
 #: "Compression").
 DEFLATE: dict[str, Any] = {
     "server_max_window_bits": 12,
     "client_max_window_bits": 12,
     "compress_settings": {"memLevel": 5},
 }
-#: What the library's errors say; their own texts quote the answer.
+#: Messages for the library's errors, whose own texts quote the response.
 _EXPLANATIONS = {
     "InvalidMessage": "the answer is no HTTP, or its head is too large",
     "InvalidUpgrade": "the answer does not agree to a WebSocket; a proxy in between may have dropped the headers",
@@ -59,23 +59,23 @@ _DEFLATE = ClientPerMessageDeflateFactory(**DEFLATE)
 
 
 class ClientHandshake:
-    """Ask for a WebSocket.
+    """The opening handshake of one WebSocket.
 
     Args:
         url: the ws:// or wss:// address.
-        headers: extra headers of the request; they go before ours of the same name.
+        headers: extra headers of the request; they replace ours of the same name.
         max_size: the largest message accepted later, in bytes.
 
     Raises:
-        ConnectFailed: not a WebSocket address.
+        ConnectFailed: `url` is not a WebSocket address.
 
     Attributes:
-        codec: reads and writes the WebSocket; None until the server has agreed.
-        location: where the server wants the upgrade instead, if it has said so; may be relative, and hold secrets.
+        codec: reads and writes the WebSocket; None until the server has accepted.
+        location: the target of a redirect, or None; may be relative, and contain secrets.
     """
 
     def __init__(self, url: str, *, headers: Mapping[str, str], max_size: int) -> None:
-        uri = parse_uri(parse_address(url).url)  # parse_uri would encode once more what is encoded beside what is not
+        uri = parse_uri(parse_address(url).url)  # parse_uri would re-encode a partly encoded URL
         self.codec: Codec | None = None
         self.location: str | None = None
         self._max_size = max_size
@@ -84,7 +84,7 @@ class ClientHandshake:
         self._head = b""
 
     def request(self) -> bytes:
-        """Give the bytes of the request."""
+        """Return the request, encoded."""
         request = self._protocol.connect()
         request.headers["User-Agent"] = USER_AGENT
         for name, value in self._headers.items():
@@ -95,11 +95,11 @@ class ClientHandshake:
         return b"".join(self._protocol.data_to_send())
 
     def feed(self, data: bytes) -> bool:
-        """Take what has come; tell whether there is a `codec` now.
+        """Parse received data; return whether there is a `codec` now.
 
         Raises:
-            UpgradeRefused: the server answered with an HTTP status other than 101; perhaps there is a `location` now.
-            ConnectFailed: it answered with something else.
+            UpgradeRefused: the server answered with an HTTP status other than 101; `location` may be set now.
+            ConnectFailed: the response is not a valid one.
         """
         self._head += data
         head, end, data = self._head.partition(_END_OF_HEAD)
@@ -108,23 +108,23 @@ class ClientHandshake:
         if not end:
             return False
         if head.split(b" ", 2)[1:2] != [b"%d" % _SWITCHING]:
-            # Nobody needs the body of a refusal, which may be late, cut short or huge.
+            # Nothing needs the body of a refusal, which may be late, truncated or huge.
             lines = (line for line in head.split(b"\r\n") if not line.lower().startswith(_BODY_HEADERS))
             self._protocol.receive_data(b"\r\n".join(lines) + end)
             self.feed_eof()
         self._protocol.receive_data(head + end)
         self._check_answer()
         self.codec = Codec(self._protocol, max_size=self._max_size)
-        self._head = b""  # with what came behind it, which is the codec's
+        self._head = b""  # what followed it is passed to the codec
         self.codec.feed(data)
         return True
 
     def feed_eof(self) -> None:
-        """Hear that nothing more will come.
+        """Handle the end of the stream.
 
         Raises:
-            UpgradeRefused: what has come is a refusal.
-            ConnectFailed: it is none, or not whole.
+            UpgradeRefused: the response is a refusal.
+            ConnectFailed: there is no response, or an incomplete or invalid one.
         """
         if not self._head:
             raise _failed("the connection was closed without an answer")
@@ -133,11 +133,11 @@ class ClientHandshake:
         raise _failed("the connection was closed")
 
     def _check_answer(self) -> None:
-        """Raise what is wrong with the answer, if there is one."""
+        """Raise an error unless the response is valid, or there is none yet."""
         protocol = self._protocol
         response = next((event for event in protocol.events_received() if isinstance(event, Response)), None)
         if response is not None and response.status_code != _SWITCHING:
-            # `get` raises where a header comes twice.
+            # `get` raises if a header appears twice.
             location, wait = (next(iter(response.headers.get_all(name)), None) for name in ("Location", "Retry-After"))
             self.location = location if response.status_code in _REDIRECTS else None
             retry_after = read_retry_after(wait, now=time.time())

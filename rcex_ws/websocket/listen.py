@@ -1,6 +1,6 @@
 """Listen for WebSockets, TCP or TLS, on asyncio, uvloop and trio: one task for each connection, owned by `serve`.
 
-The loop's own servers are not used: asyncio's starts tasks that nobody owns, and they outlive their server.
+asyncio's own server is not used: it starts tasks that nobody owns and that outlive it.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ __all__ = ["accept_all", "bind", "serve"]
 
 _logger = logging.getLogger(__name__)
 
-#: Connections that are accepted in one turn of the loop.
+#: Connections accepted per iteration of the loop.
 _AT_ONCE = 64
 
-#: Seconds until the next try, when there is no room for a connection.
+#: Seconds before the next try when the system is out of resources for a connection.
 _RETRY = 0.1
 _NO_ROOM = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 def bind(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
-    """Give a listening socket, for `serve`; port 0 takes any free one.
+    """Return a listening socket for `serve`; port 0 stands for any free port.
 
     Raises:
-        OSError: the port is in use, or the address none of this machine's.
-        OverflowError: there is no such port.
+        OSError: the port is in use, or the address is not one of this machine.
+        OverflowError: the port is out of range.
     """
     sock = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
     sock.setblocking(False)
@@ -49,11 +49,11 @@ async def serve(
     ssl_context: ssl_module.SSLContext | None = None,
     options: PeerOptions | None = None,
 ) -> None:
-    """Serve WebSockets until cancelled; those that are open then are aborted.
+    """Serve WebSockets until cancelled, which aborts those still open.
 
     Args:
-        listener: a listening socket, see `bind`; it stays open.
-        handler: called for each client that has asked for a WebSocket; what it raises is logged, and closes that one.
+        listener: a listening socket, see `bind`; it is not closed.
+        handler: called for each WebSocket request; an exception is logged and closes that WebSocket.
         ssl_context: for TLS.
         options: the limits of each peer.
     """
@@ -66,8 +66,8 @@ async def serve(
 
 
 async def accept_all(listener: socket.socket, serve_one: Callable[[socket.socket], Awaitable[None]]) -> None:
-    """Accept TCP connections until cancelled; each is served by a task of its own, and closed then."""
-    fresh: set[socket.socket] = set()  # whose tasks have not begun: one that is cancelled then never does
+    """Accept TCP connections until cancelled; serve each in its own task, then close it."""
+    fresh: set[socket.socket] = set()  # their tasks have not started; cancelled now, they never will
 
     async def serve_and_close(sock: socket.socket) -> None:
         fresh.discard(sock)
@@ -87,7 +87,7 @@ async def accept_all(listener: socket.socket, serve_one: Callable[[socket.socket
                 except BlockingIOError:
                     pass
                 except OSError as exc:
-                    # Else it was a client that has left before it was accepted.
+                    # Otherwise a client disconnected before it was accepted.
                     if exc.errno in _NO_ROOM:
                         _logger.warning("no room for another connection: %s", exc)
                         await anyio.sleep(_RETRY)
@@ -100,7 +100,7 @@ async def _serve_socket(
     sock: socket.socket, handler: Handler, ssl_context: ssl_module.SSLContext | None, options: PeerOptions
 ) -> None:
     loop = asyncio.get_running_loop()
-    peer = ServerPeer(options, loop)  # what uvloop gives for TLS is another protocol
+    peer = ServerPeer(options, loop)  # the protocol that uvloop returns for TLS is another one
     try:
         await loop.connect_accepted_socket(
             lambda: peer,
@@ -109,5 +109,5 @@ async def _serve_socket(
             ssl_handshake_timeout=options.open_timeout if ssl_context else None,
         )
     except OSError:
-        return  # no TLS, or the client has left
+        return  # the TLS handshake failed, or the client disconnected
     await peer.serve(handler)

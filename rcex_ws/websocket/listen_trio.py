@@ -1,4 +1,4 @@
-"""Serve one WebSocket on trio, over TCP, TLS, or any other byte stream: memory under a virtual clock, say."""
+"""Serve one WebSocket on trio, over TCP, TLS, or any other byte stream, such as one in memory for tests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["serve_socket", "serve_stream"]
 
 
 async def serve_stream(stream: trio.abc.Stream, handler: Handler, options: PeerOptions | None = None) -> None:
-    """Serve one WebSocket from the request to its end, and close the stream.
+    """Serve one WebSocket from the upgrade request to the end, then close the stream.
 
     Args:
-        stream: connected.
-        handler: called if a WebSocket was asked for; what it raises is logged.
+        stream: a connected stream.
+        handler: called if the client requests a WebSocket; an exception is logged.
         options: the limits of the peer.
     """
     async with trio.open_nursery() as nursery:
@@ -27,13 +27,13 @@ async def serve_stream(stream: trio.abc.Stream, handler: Handler, options: PeerO
         peer = ServerPeer(options or PeerOptions(), transport)
         await nursery.start(transport.run, peer)
         await peer.serve(handler)
-        nursery.cancel_scope.cancel()  # whatever timers are left
+        nursery.cancel_scope.cancel()  # any timers left
 
 
 async def serve_socket(
     sock: socket.socket, handler: Handler, ssl_context: ssl_module.SSLContext | None, options: PeerOptions
 ) -> None:
-    """Serve one accepted connection."""
+    """Serve one accepted TCP connection."""
     stream: trio.abc.Stream
     stream = tcp = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
     if ssl_context is not None:

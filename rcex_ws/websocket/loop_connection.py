@@ -1,8 +1,8 @@
-"""What both sides of a WebSocket do on a transport of asyncio or uvloop: frames are read where the loop calls us.
+"""What both sides of a WebSocket do on an asyncio or uvloop transport: frames are read in the loop's callbacks.
 
-No task stands between the network and the receivers. What runs here is called by the loop itself, where no task is
-current: so nothing of anyio's is made or called in the callbacks, and each catches what it raises, for the task that
-reads or opens to raise it again.
+No task stands between the network and the receivers. The loop itself calls the methods here, while no task is current:
+so the callbacks create and call nothing of anyio's, and each of them stores its exception for the task that reads or
+opens to raise.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from rcex_ws.websocket.socket import Receivers
 
 __all__ = ["WRITE_BUFFER", "LoopConnection", "Scheduler"]
 
-#: Bytes that wait in a transport before writers have to wait, too.
+#: Bytes buffered by a transport before writers have to wait.
 WRITE_BUFFER = 2**15
 
-#: Bytes that are read while nobody takes them; then the network has to wait.
+#: Bytes buffered before there is a receiver; beyond that, reading from the network pauses.
 _MAX_UNCLAIMED = 2**16
 
 
 class Timer(Protocol):
-    """What `call_later` gives."""
+    """What `call_later` returns."""
 
     def cancel(self) -> None:
-        """Call nothing any more."""
+        """Cancel the call."""
         ...
 
 
 class Scheduler(Protocol):
-    """The part of a loop of asyncio that a connection needs; streams of trio have one, too."""
+    """The part of an asyncio loop that a connection needs; `StreamTransport` has it as well, for trio."""
 
     def call_soon(self, callback: Callable[[], Any], /) -> object:
-        """Call in the next turn of the loop."""
+        """Call in the next iteration of the loop."""
         ...
 
     def call_later(self, delay: float, callback: Callable[[], Any], /) -> Timer:
-        """Call after some seconds."""
+        """Call after `delay` seconds."""
         ...
 
 
 class LoopConnection(asyncio.Protocol):
-    """Read one WebSocket; made by the loop for a new transport.
+    """The protocol of one transport: reads one WebSocket.
 
     Args:
-        loop: the running one.
+        loop: the running loop.
     """
 
     def __init__(self, loop: Scheduler) -> None:
@@ -58,45 +58,45 @@ class LoopConnection(asyncio.Protocol):
         self._receivers: Receivers | None = None
         self._transport: asyncio.Transport
         self._loop = loop
-        self._writable = Signal()  # set while the transport takes more
+        self._writable = Signal()  # set while the transport's buffer has room
         self._writable.set()
         self._ended = Signal()
         self._gone = Signal()
         self._got_eof = False
-        self._has_backlog = False  # there is more to read than fits in a turn of the loop
-        self._unclaimed = 0  # bytes that came when there was no receiver yet
+        self._has_backlog = False  # more is buffered than one turn of the loop may process
+        self._unclaimed = 0  # bytes received before there was a receiver
         self._failure: Exception | None = None
         close_in_forks(self)
 
     def descriptors(self) -> Iterable[int]:
-        """Give the descriptor of the connection, if it has one and is open."""
+        """Return the file descriptor of the connection, if it has one and is open."""
         socket = self._transport.get_extra_info("socket")
         return () if socket is None or socket.fileno() < 0 else (socket.fileno(),)
 
-    # -- what each side does in its own way ------------------------------------------------------------------------
+    # -- implemented by each side -----------------------------------------------------------------------------------
 
     @abstractmethod
     def _feed_handshake(self, data: bytes) -> None:
-        """Take bytes that came before there was a codec."""
+        """Handle data received before there is a codec."""
 
     @abstractmethod
     def _handshake_eof(self) -> None:
-        """Hear that the stream ended before there was a codec."""
+        """Handle the end of the stream before there is a codec."""
 
     def _on_ended(self) -> None:
-        """Hear that the WebSocket has ended."""
+        """Wake the tasks that wait for the end of the WebSocket."""
         self._ended.set()
 
     # -- called by the loop ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
-        self._transport = cast("asyncio.Transport", transport)  # which uvloop's are, but for the name
-        if not transport.is_closing():  # uvloop's raises once it is closed, as its `write` does
+        """Store the transport and limit its buffer."""
+        self._transport = cast("asyncio.Transport", transport)  # as good as: uvloop's has no common base class
+        if not transport.is_closing():  # on a closed transport of uvloop it raises, as `write` does
             self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Feed data to the handshake or to the codec."""
         try:
             if self._codec is None:
                 self._feed_handshake(data)
@@ -110,11 +110,11 @@ class LoopConnection(asyncio.Protocol):
             self._fail(exc)
 
     def pause_writing(self) -> None:
-        """Hear that the network is slow."""
+        """Make writers wait: the transport's buffer is full."""
         self._writable = Signal()
 
     def resume_writing(self) -> None:
-        """Hear that the network takes more."""
+        """Let writers continue, and write the replies that had to wait."""
         try:
             self._writable.set()
             self._write_replies()
@@ -122,12 +122,12 @@ class LoopConnection(asyncio.Protocol):
             self._fail(exc)
 
     def eof_received(self) -> bool:
-        """Hear that the peer sends nothing more; let the loop close the transport."""
+        """Handle the end of the stream, and let the loop close the transport."""
         self._on_eof()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hear that the transport is gone; what has come before is still handed over."""
+        """Handle the loss of the transport; data received before is still delivered."""
         self._writable.set()
         self._gone.set()
         self._on_eof()
@@ -143,7 +143,7 @@ class LoopConnection(asyncio.Protocol):
             self._fail(failure)
 
     def _process_rest(self) -> None:
-        """Process what did not fit in the turn before."""
+        """Process the data that the previous turn left."""
         try:
             self._has_backlog = False
             if self._codec is not None and self._receivers is not None:
@@ -170,13 +170,13 @@ class LoopConnection(asyncio.Protocol):
             self._loop.call_soon(self._process_rest)
 
     def _limit_unclaimed(self, data: bytes) -> None:
-        """Let the network wait when too much has come for which there is no receiver yet."""
+        """Pause reading when too much has arrived before there is a receiver."""
         self._unclaimed += len(data)
         if self._unclaimed > _MAX_UNCLAIMED and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _write_replies(self) -> None:
-        """Answer pings and a close frame; while the network is slow the newest answers wait."""
+        """Write pongs and close frames, unless the transport's buffer is full; they then wait in the codec."""
         if self._codec is None or not self._writable.is_set() or self._transport.is_closing():
             return
         if replies := self._codec.replies():
@@ -203,4 +203,4 @@ class LoopConnection(asyncio.Protocol):
             if failure is not None:
                 raise failure
         finally:
-            del failure  # else it, its traceback and this would keep each other until the collector comes
+            del failure  # otherwise it, its traceback and this frame would form a reference cycle

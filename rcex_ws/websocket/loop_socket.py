@@ -1,6 +1,6 @@
-"""The client's side of one WebSocket on a transport of asyncio or uvloop.
+"""The client's side of one WebSocket on an asyncio or uvloop transport.
 
-What is sent goes out in the same turn of the loop.
+Messages are written to the network in the same iteration of the loop.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["LoopSocket"]
 
 
 class LoopSocket(LoopConnection):
-    """Read and write one WebSocket; made by the loop for a new transport.
+    """A `Socket` on asyncio or uvloop; also the protocol of its transport.
 
     Args:
-        handshake: the client's side of it.
-        loop: the running one.
+        handshake: the client's side of the opening handshake.
+        loop: the running loop.
     """
 
     def __init__(self, handshake: ClientHandshake, loop: Scheduler) -> None:
@@ -42,7 +42,7 @@ class LoopSocket(LoopConnection):
             return
         if self._handshake.feed(data):
             self._codec = self._handshake.codec
-            del self._handshake  # with the whole answer
+            del self._handshake  # it holds the whole response
             self._answered.set()
 
     def _handshake_eof(self) -> None:
@@ -52,13 +52,13 @@ class LoopSocket(LoopConnection):
     def _on_ended(self) -> None:
         super()._on_ended()
         if self._receivers is not None:
-            self._loop.call_soon(self._deliver_ending)  # tasks that wait for what came before it are woken first
+            self._loop.call_soon(self._deliver_ending)  # after the tasks that wait for earlier messages have been woken
 
     def _deliver_ending(self) -> None:
         receivers, self._receivers = self._receivers or NOBODY, NOBODY
         try:
             receivers.ended(self._opened().finish())
-        except Exception as exc:  # noqa: BLE001 - for a task of the owner's to raise
+        except Exception as exc:  # noqa: BLE001 - a task of the owner raises it
             receivers.failed(exc)
 
     def _fail(self, exc: Exception) -> None:
@@ -75,23 +75,23 @@ class LoopSocket(LoopConnection):
 
         Raises:
             UpgradeRefused: the server answered with an HTTP status other than 101.
-            ConnectFailed: there was no answer, or another one.
+            ConnectFailed: there was no response, or an invalid one.
         """
-        if not self._transport.is_closing():  # else `_answered` says why, or is about to
+        if not self._transport.is_closing():  # otherwise `_answered` is set, or about to be
             self._transport.write(self._handshake.request())
         await self._answered.wait()
         self._raise_failure()
 
     def start_reading(self, receivers: Receivers, group: TaskGroup) -> None:
-        """Hand over what comes until the WebSocket ends, from the caller's next checkpoint on."""
+        """Deliver messages from the caller's next checkpoint on, until the WebSocket ends."""
         self._raise_failure()
         if self._opened().deaf:
             return
         self._receivers, self._has_backlog = receivers, True
-        self._loop.call_soon(self._process_rest)  # what came before this
+        self._loop.call_soon(self._process_rest)  # data received before this call
 
     async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
-        """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
+        """Write complete messages; return whether the WebSocket was open. `bytes` stand for an encoded text message."""
         await self._writable.wait()
         if not self._is_open():
             return False
@@ -99,23 +99,23 @@ class LoopSocket(LoopConnection):
         return True
 
     def stop_reading(self) -> None:
-        """Hand over nothing more, from this moment on, and do not tell how it ends."""
+        """Deliver nothing more from now on, not even how the WebSocket ends."""
         self._opened().deaf = True
         self._receivers = NOBODY
 
     def can_write(self) -> bool:
-        """Tell whether `write` is possible: while the WebSocket is open and the network not behind."""
+        """Return whether `write` is possible: the WebSocket is open and the transport's buffer has room."""
         return self._writable.is_set() and self._is_open()
 
     def write(self, messages: Iterable[bytes | Sendable]) -> bool:
-        """Write messages without waiting, in one system call; take none and return False unless `can_write`."""
+        """Write messages without waiting, in one system call; write none and return False unless `can_write`."""
         if not self.can_write():
             return False
         self._transport.write(self._opened().encode(messages))
         return True
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
-        """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""
+        """Do the closing handshake within `within` seconds, then abort the connection."""
         try:
             if self._is_open():
                 self._transport.write(self._opened().close(code, reason))

@@ -15,7 +15,7 @@ __all__ = ["Opener", "open_websocket"]
 
 
 class Opener(Protocol):
-    """The seam of `open_websocket`, so that a test can connect over a stream of its own."""
+    """The signature of `open_websocket`, which a test replaces to connect over its own stream."""
 
     def __call__(self, endpoint: Endpoint) -> AbstractAsyncContextManager[Socket]:
         """Open one WebSocket; raise `ConnectFailed` when that fails."""

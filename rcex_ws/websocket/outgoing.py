@@ -1,4 +1,4 @@
-"""What waits to be written to one peer, frame after frame: counted, joined to few writes, or cut into many. Pure."""
+"""The outbound buffer of one peer: counts frames waiting to be written, joins them, or splits them. Pure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections import deque
 
 __all__ = ["Outgoing"]
 
-#: Bytes that are joined to one write.
+#: Bytes joined into one write.
 _AT_ONCE = 2**16
 
 
 class Outgoing:
-    """Keep whole frames until the network takes them.
+    """A buffer of complete frames.
 
     Attributes:
-        size: how many bytes wait.
-        apart: whether each frame is a write of its own.
-        piece: the largest write, so that frames are cut; 0 for no such limit.
+        size: bytes waiting.
+        apart: whether each frame is written separately.
+        piece: bytes of the largest write, so that larger frames are split; 0 for no limit.
     """
 
     __slots__ = ("_frames", "_rest", "apart", "piece", "size")
@@ -26,16 +26,16 @@ class Outgoing:
         self.apart = False
         self.piece = 0
         self._frames: deque[bytes] = deque()
-        self._rest = b""  # of a frame that has been begun
+        self._rest = b""  # of a frame that is partly written
 
     def put(self, frames: bytes) -> None:
-        """Add a frame, or several that belong together."""
+        """Add a frame, or several to be written together."""
         if frames:
             self._frames.append(frames)
             self.size += len(frames)
 
     def take(self) -> bytes:
-        """Give the next write; nothing if nothing waits."""
+        """Remove and return the data of the next write; empty if nothing waits."""
         data = self._rest or self._next()
         self._rest = b""
         if self.piece and len(data) > self.piece:
@@ -44,7 +44,7 @@ class Outgoing:
         return data
 
     def clear(self) -> None:
-        """Forget what waits, but for the rest of a frame that has been begun."""
+        """Drop all frames but the rest of one that is partly written."""
         self._frames.clear()
         self.size = len(self._rest)
 

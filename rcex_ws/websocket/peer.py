@@ -1,13 +1,13 @@
-"""The seam between a server's WebSockets and what serves them: messages, not frames.
+"""The interface between a server's WebSockets and the handlers that serve them: messages, not frames.
 
-`ServerPeer` is one over a connection of ours; `AsgiPeer` one that a web framework's server has opened. What serves is a
-coroutine that gets a peer which has asked for a WebSocket::
+`ServerPeer` implements it over our own connection, `AsgiPeer` over one of an ASGI server. A handler is a coroutine
+function that is called with a peer which has requested a WebSocket::
 
     async def echo(peer: Peer) -> None:
         await peer.accept()
         await peer.read(lambda data, binary: peer.send([Binary(data) if binary else data]))
 
-Its end is the end of the WebSocket. `send`, `close` and `abort` never wait, and may be called from a receiver.
+When it returns, the WebSocket is closed. `send`, `close` and `abort` never wait, and may be called from a receiver.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from rcex_ws.websocket.socket import Ending
 
 __all__ = ["INTERNAL_ERROR", "NORMAL", "Peer", "PeerOptions", "Shared", "broadcast"]
 
-# How a handler ends: RFC 6455, section 7.4.1, and its erratum 3227.
+# Close codes for a handler that returns or raises: RFC 6455, section 7.4.1, and erratum 3227.
 NORMAL, INTERNAL_ERROR = 1000, 1011
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerOptions:
-    """Set the limits of each peer.
+    """The limits of each peer.
 
     Attributes:
         max_size: the largest message accepted, in bytes.
         compress: whether messages may be compressed (permessage-deflate).
-        max_buffer: bytes that may wait to be written to a peer whose network is slow.
-        overflow_code: the close code for a peer for which more would have to wait; None keeps it: then whoever sends
-            much has to `drain`.
-        open_timeout: seconds for the request, TLS included.
-        close_timeout: seconds for the end of a WebSocket; then the connection is aborted.
+        max_buffer: bytes that may wait to be written to a slow peer.
+        overflow_code: the close code for a peer that exceeds `max_buffer`; None keeps it connected, so that senders of
+            much data must call `drain`.
+        open_timeout: seconds until the request is complete, TLS included.
+        close_timeout: seconds for closing; then the connection is aborted.
     """
 
     max_size: int = 2**20
@@ -49,7 +49,7 @@ class PeerOptions:
 
 
 class Shared:
-    """Hold messages for many peers; they are framed once for all that do not compress.
+    """Messages for many peers, encoded once for all peers that do not compress.
 
     Args:
         messages: as for `Peer.send`.
@@ -67,12 +67,12 @@ class Peer(Protocol):
 
     @property
     def request(self) -> UpgradeRequest:
-        """What the client asks for."""
+        """The client's upgrade request."""
         ...
 
     @property
     def is_open(self) -> bool:
-        """Whether messages can be sent: from `accept` until either side begins to close, or the network fails."""
+        """Whether messages can be sent: from `accept` until either side starts to close, or the network fails."""
         ...
 
     async def accept(
@@ -81,17 +81,17 @@ class Peer(Protocol):
         headers: Mapping[str, str] | None = None,
         messages: Iterable[bytes | Sendable] = (),
     ) -> None:
-        """Agree.
+        """Accept the WebSocket.
 
         Args:
             subprotocol: one of `request.subprotocols`.
-            headers: more headers of the answer.
-            messages: what to send at once, in the segment of the answer if that is in our hands.
+            headers: additional headers of the response.
+            messages: sent at once, if possible in the same TCP segment as the response.
         """
         ...
 
     async def refuse(self, status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> None:
-        """Answer the request by any HTTP status from 200 on; the connection is closed then."""
+        """Respond with an HTTP status, 200 or above, and close the connection."""
         ...
 
     async def read(
@@ -100,45 +100,46 @@ class Peer(Protocol):
         on_pong: Callable[[bytes], None] = ...,
         on_closing: Callable[[], None] = ...,
     ) -> Ending:
-        """Hand over what comes until the WebSocket ends; tell how it ended. Pings are answered by themselves.
+        """Deliver messages until the WebSocket ends; return how it ended. Pings are answered automatically.
 
         Args:
-            on_message: takes every message, fragments joined, and whether it was binary.
-            on_pong: takes the data of every pong.
-            on_closing: called once, at once when messages can be sent no more, whoever began it: what is sent from
-                then on is lost.
+            on_message: called with each complete message and whether it is binary.
+            on_pong: called with the data of each pong.
+            on_closing: called once, as soon as messages can no longer be sent, whichever side closes: what is sent
+                after that is lost.
         """
         ...
 
     def send(self, messages: Iterable[bytes | Sendable]) -> bool:
-        """Send messages together, without waiting; tell whether it is still open. Bytes are a text message, encoded.
+        """Send messages together without waiting; return whether the WebSocket is still open.
 
-        A peer for which more than `max_buffer` would have to wait is dropped, see `PeerOptions.overflow_code`.
+        `bytes` stand for an encoded text message. A peer that exceeds `max_buffer` is closed, see
+        `PeerOptions.overflow_code`.
         """
         ...
 
     def send_shared(self, shared: Shared) -> bool:
-        """Send what is sent to others, too, without waiting; tell whether it is still open."""
+        """Send messages that other peers get as well, like `send`."""
         ...
 
     async def drain(self) -> None:
-        """Wait until the network has taken what was sent, or the WebSocket has ended."""
+        """Wait until the network has accepted all that was sent, or the WebSocket has ended."""
         ...
 
     def ping(self, data: bytes = b"") -> None:
-        """Ask for a pong. A peer whose server has pings of its own leaves it at them."""
+        """Send a ping; does nothing if the server sends its own."""
         ...
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Begin the closing handshake; it is over, or the connection aborted, after `close_timeout`."""
+        """Start the closing handshake; after `close_timeout` the connection is aborted."""
         ...
 
     def abort(self) -> None:
-        """Drop the connection at once, by RST where it is in our hands."""
+        """Drop the connection at once, by RST where possible."""
         ...
 
 
 def broadcast(peers: Iterable[Peer], messages: Iterable[bytes | Sendable]) -> int:
-    """Send the same messages to many peers without waiting; return to how many."""
+    """Send the same messages to many peers without waiting; return the number of peers that are still open."""
     shared = Shared(messages)
-    return sum([peer.send_shared(shared) for peer in tuple(peers)])  # one that is dropped may leave `peers`
+    return sum([peer.send_shared(shared) for peer in tuple(peers)])  # a dropped peer may remove itself from `peers`

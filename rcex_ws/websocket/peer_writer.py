@@ -1,6 +1,6 @@
-"""What is written to one peer: at once if the network takes it, else later, counted; held back while it is frozen.
+"""Write to one peer: at once if the network accepts it, otherwise later from a bounded buffer.
 
-Owned by one `ServerPeer`. Nothing here waits but `drain`.
+Owned by one `ServerPeer`. Only `drain` waits.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ __all__ = ["PeerWriter"]
 
 
 class PeerWriter:
-    """Write to a transport.
+    """A buffered writer on a transport.
 
     Args:
-        transport: connected.
-        loop: the running one, or what does its part.
-        failed: takes what goes wrong in a timer.
+        transport: a connected transport.
+        loop: the running loop, or its stand-in.
+        failed: called with an exception raised in a timer.
 
     Attributes:
-        outgoing: what waits.
-        frozen: whether nothing is written.
-        finishing: whether nothing more is written but what waits.
+        outgoing: the buffer.
+        frozen: whether writing is suspended.
+        finishing: whether the stream ends as soon as the buffer is empty.
         got_eof: whether the peer has ended its side of the stream.
     """
 
@@ -43,7 +43,7 @@ class PeerWriter:
         self._drained = Signal()
 
     def put(self, data: bytes) -> bool:
-        """Write, or let it wait if something waits already; tell whether nothing has to."""
+        """Write data, or buffer it if it cannot be written now; return whether it was written at once."""
         if self.outgoing.size or self._blocked or self.frozen or self._gap is not None:
             self.outgoing.put(data)
             self.flush()
@@ -52,20 +52,20 @@ class PeerWriter:
         return True
 
     def block(self) -> None:
-        """Hear that the network is slow."""
+        """Stop writing: the transport's buffer is full."""
         self._blocked = True
 
     def unblock(self) -> None:
-        """Hear that the network takes more."""
+        """Continue writing: the transport's buffer has room."""
         self._blocked = False
         self.flush()
 
     def pace(self, gap: float, piece: int) -> None:
-        """Write each frame by itself, or in pieces, some seconds apart."""
+        """Write single frames, or pieces of them, `gap` seconds apart."""
         self._gap, self.outgoing.apart, self.outgoing.piece = gap, True, piece
 
     def flush(self) -> None:
-        """Write what waits, as far as the network takes it."""
+        """Write the buffer, as far as the network accepts it."""
         outgoing = self.outgoing
         while outgoing.size and not (self._blocked or self.frozen or self._next or self._transport.is_closing()):
             self._transport.write(outgoing.take())
@@ -77,45 +77,45 @@ class PeerWriter:
             self._end()
 
     def finish(self) -> None:
-        """Write what waits, then an end of the stream."""
+        """Write the buffer, then end our side of the stream."""
         self.finishing = True
         self.flush()
 
     def stop(self) -> None:
-        """Hear that the transport is gone."""
+        """Stop for good: the transport is gone."""
         if self._next is not None:
             self._next.cancel()
-        self._failed = ignore  # else this and the peer would keep each other, and what they hold, for the collector
+        self._failed = ignore  # otherwise this and the peer would form a reference cycle
         self.release_waiters()
 
     async def drain(self) -> None:
-        """Wait until nothing waits, or it is given up."""
+        """Wait until the buffer is empty, or until `release_waiters`."""
         if self.outgoing.size or self._blocked:
             if self._drained.is_set():
                 self._drained = Signal()
             await self._drained.wait()
 
     def release_waiters(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake the tasks in `drain`."""
         self._drained.set()
 
     def _write_next(self) -> None:
         self._next = None
         try:
             self.flush()
-        except Exception as exc:  # noqa: BLE001 - for the task that reads
+        except Exception as exc:  # noqa: BLE001 - the reading task raises it
             self._failed(exc)
 
     def _end(self) -> None:
         """End our side of the stream.
 
-        Closed at once it would be reset if the peer has sent more than we have read, and what we wrote last be lost.
+        Closing at once would reset the connection if the peer has sent more than we have read, and lose our last data.
         """
         transport = self._transport
         if transport.is_closing():
             return
         if self.got_eof or not transport.can_write_eof():
-            self._loop.call_soon(transport.close)  # asyncio would tell of the end twice, within `resume_writing`
+            self._loop.call_soon(transport.close)  # asyncio would report the end twice within `resume_writing`
             return
         try:
             transport.write_eof()

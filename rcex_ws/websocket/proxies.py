@@ -1,10 +1,10 @@
-"""Which proxy leads to a server: one choice for REST and WebSocket alike, by the rules of httpx.
+"""Choose the proxy for a server, for REST and WebSocket alike, by the rules of httpx.
 
-Pure, except that the environment is asked for when none is given. The rules, which are those of httpx 0.28: a proxy of
-the environment is that of the scheme, else ALL_PROXY; what has no scheme is an http proxy; `NO_PROXY` names hosts
-(`example.com` with its subdomains, `.example.com` without itself, `localhost` and IP addresses as they are), each with
-a port if it likes, and knows neither networks nor wildcards but `*` alone. A proxy of the `proxy` argument serves all
-hosts. A ws:// server has the proxy of http://, a wss:// server that of https://.
+Pure, except that the environment is read when none is passed. The rules are those of httpx 0.28: the environment's
+proxy is the one for the scheme, otherwise ALL_PROXY; a value without a scheme is an http proxy; `NO_PROXY` lists hosts
+(`example.com` includes its subdomains, `.example.com` is only those, `localhost` and IP addresses match exactly), each
+with an optional port, but no networks and no wildcard other than a lone `*`. A proxy passed as `proxy` serves all
+hosts. A ws:// server uses the proxy for http://, a wss:// server that for https://.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _EXPECTED: Final = "a URL such as http://proxy.example:3128 (http, https, socks5
 
 
 class Proxy(HiddenFields, frozen=True):
-    """Say where a proxy is, and how to log in there.
+    """The address of a proxy, and the login for it.
 
     Attributes:
-        scheme: "http", "https" (TLS to the proxy), "socks5" (names are resolved here) or "socks5h" (there).
+        scheme: "http", "https" (TLS to the proxy), "socks5" (names are resolved here) or "socks5h" (by the proxy).
         host: in lower case; an IPv6 address has no brackets.
-        port: also when the URL names none.
+        port: the default of the scheme unless the URL names one.
         username: None without a login.
-        password: "" when the URL has a user name only.
+        password: "" if the URL has only a user name.
     """
 
     scheme: str
@@ -48,16 +48,16 @@ class Proxy(HiddenFields, frozen=True):
 
     @property
     def name(self) -> str:
-        """Return what may stand in messages: host and port."""
+        """Host and port, which may appear in messages."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_socks(self) -> bool:
-        """Tell whether it speaks SOCKS, not HTTP."""
+        """Whether the proxy speaks SOCKS rather than HTTP."""
         return self.scheme.startswith("socks")
 
     def refusal(self, status: int) -> str:
-        """Say that it answered CONNECT with a status other than 2xx."""
+        """Return the message for a response to CONNECT other than 2xx."""
         if status == 407:
             login = "a login" if self.username is None else "another login"
             return f"the proxy {self.name} wants {login} (HTTP 407): user and password stand in its URL"
@@ -67,26 +67,26 @@ class Proxy(HiddenFields, frozen=True):
 def choose_proxy(
     scheme: str, host: str, port: int, proxy: object = None, environment: Mapping[str, str] | None = None
 ) -> Proxy | None:
-    """Choose the proxy that leads to a server.
+    """Return the proxy for a server, or None.
 
     Args:
-        scheme: of the server: http, https, ws or wss.
-        host: of the server, in lower case and without brackets.
-        port: of the server.
-        proxy: None or True = the environment's, a URL = that one, False = none.
-        environment: what `urllib.request.getproxies` gives, which is asked without it: the values of HTTP_PROXY,
-            HTTPS_PROXY, ALL_PROXY and NO_PROXY by "http", "https", "all" and "no". Lower-case names win; macOS and
-            Windows have settings of the system besides.
+        scheme: the server's: http, https, ws or wss.
+        host: the server's, in lower case and without brackets.
+        port: the server's.
+        proxy: None or True for the environment's proxy, a URL for that one, False for none.
+        environment: a mapping like that of `urllib.request.getproxies`, the default: the values of HTTP_PROXY,
+            HTTPS_PROXY, ALL_PROXY and NO_PROXY by "http", "https", "all" and "no". Lower-case variables take
+            precedence; macOS and Windows also have system settings.
 
     Raises:
-        ConfigurationError: `proxy` or the variable that was chosen is no proxy's URL, or SOCKS is not installed.
+        ConfigurationError: `proxy` or the chosen variable is not a proxy URL, or SOCKS support is not installed.
     """
     if proxy is False:
         return None
     if proxy is not None and proxy is not True:
         return _parse(proxy, "proxy")
     if environment is None:
-        from urllib.request import getproxies  # here: it costs more than all the rest of this layer
+        from urllib.request import getproxies  # imported here: it costs more than the rest of this folder
 
         environment = getproxies()
     scheme = _LIKE_HTTP.get(scheme, scheme)
@@ -98,10 +98,10 @@ def choose_proxy(
 
 
 def check_proxy(proxy: object) -> None:
-    """Refuse a `proxy` argument that can never work; what stands in the environment is checked when it is used.
+    """Refuse a `proxy` argument that can never work; the environment is checked when it is used.
 
     Raises:
-        ConfigurationError: it is neither None, a bool nor a proxy's URL, or SOCKS is not installed.
+        ConfigurationError: it is neither None, a bool nor a proxy URL, or SOCKS support is not installed.
     """
     if proxy is not None and not isinstance(proxy, bool):
         _parse(proxy, "proxy")
@@ -122,21 +122,21 @@ ProxyChoice = Annotated[str | bool | None, Rule(f"None, True, False or {_EXPECTE
 
 
 class _ProxyRule(Struct, frozen=True):
-    """One line of what the environment says: which proxy's value, if any, serves which servers."""
+    """One rule from the environment: the proxy, if any, for some servers."""
 
     scheme: str  # "" for all
-    host: str  # "" for all, "*.example.com" for what is below it, "*example.com" for itself, too
+    host: str  # "" for all, "*.example.com" for its subdomains, "*example.com" for itself as well
     port: int | None
     value: str | None = None
     variable: str = "NO_PROXY"
 
     @property
     def rank(self) -> tuple[bool, int, int]:
-        """Sort what names a port first, then the longer host, then the longer scheme."""
+        """Sort key: rules with a port first, then the longer host, then the longer scheme."""
         return (self.port is None, -len(self.host), -len(self.scheme))
 
     def serves(self, scheme: str, host: str, port: int | None) -> bool:
-        """Tell whether it speaks of a server; a default port is None."""
+        """Return whether the rule applies to a server; a default port is None."""
         if self.scheme not in ("", scheme) or self.port not in (None, port):
             return False
         if self.host.startswith("*."):
@@ -147,10 +147,10 @@ class _ProxyRule(Struct, frozen=True):
 
 
 def _rules(environment: Mapping[str, str]) -> list[_ProxyRule]:
-    """Read the environment; the first rule that serves a server is the one that counts.
+    """Parse the environment; the first rule that serves a server applies.
 
     Raises:
-        ConfigurationError: an entry of `NO_PROXY` is no host, which httpx refuses, too.
+        ConfigurationError: an entry of `NO_PROXY` is not a host, which httpx refuses as well.
     """
     rules: dict[str, _ProxyRule] = {}
     for name in ("http", "https", "all"):
@@ -171,7 +171,7 @@ def _rules(environment: Mapping[str, str]) -> list[_ProxyRule]:
 
 
 def _is_exact(entry: str) -> bool:
-    """Tell whether an entry of `NO_PROXY` does not stand for its subdomains, too."""
+    """Return whether an entry of `NO_PROXY` matches one host only, not its subdomains."""
     if entry.lower() == "localhost" or entry.startswith("["):
         return True
     try:
@@ -183,7 +183,7 @@ def _is_exact(entry: str) -> bool:
 def _read_pattern(pattern: str) -> _ProxyRule:
     scheme, _, rest = pattern.partition("://")
     scheme = scheme.lower()
-    bare = rest.partition("/")[0]  # a path or the length of a network is not looked at
+    bare = rest.partition("/")[0]  # a path or a network prefix is ignored
     if ":" in bare and _is_exact(bare) and not bare.startswith("["):
         return _ProxyRule("" if scheme == "all" else scheme, bare.lower(), None)
     host, port = _split(bare.rpartition("@")[2])
@@ -196,7 +196,7 @@ def _read_pattern(pattern: str) -> _ProxyRule:
 
 
 def _split(authority: str) -> tuple[str, int | None]:
-    """Split host and port; an IPv6 address loses its brackets."""
+    """Split host and port; remove the brackets of an IPv6 address."""
     if authority.startswith("["):
         host, bracket, port = authority[1:].partition("]")
         ipaddress.IPv6Address(host if bracket else "")
@@ -207,7 +207,7 @@ def _split(authority: str) -> tuple[str, int | None]:
 
 
 def _parse(url: object, source: str) -> Proxy:
-    """Take a proxy's URL apart; `source` is the argument or variable that a mistake is reported of."""
+    """Parse a proxy URL; errors name `source`, the argument or variable that it comes from."""
     if not isinstance(url, str) or not url.strip():
         raise ConfigurationError(
             f"{source} must be {_EXPECTED}, not {'empty' if isinstance(url, str) else type(url).__name__}"
@@ -217,12 +217,12 @@ def _parse(url: object, source: str) -> Proxy:
         host, port = parts.hostname, parts.port
         if host and ":" not in host:
             host = host.encode("idna").decode("ascii")
-    except ValueError:  # its text may quote the password, where that holds a slash or a `#`
+    except ValueError:  # its text may quote a password with a slash or a `#`
         raise ConfigurationError(
             f"{source} has no valid host and port: it must be {_EXPECTED}; encode special characters of a password"
         ) from None
     if parts.scheme not in _DEFAULT_PORTS:
-        # Only a scheme that is known is quoted: in `user:password@host` the user stands in its place.
+        # Only a known scheme is quoted: in `user:password@host` the user name takes its place.
         known = parts.scheme if parts.scheme in {"socks", "socks4", "socks4a"} else "this"
         raise ConfigurationError(f"{source} must be {_EXPECTED}; {known} is no scheme that is supported")
     if not host or port == 0 or not all("!" <= char <= "~" for char in host):
@@ -236,7 +236,7 @@ def _parse(url: object, source: str) -> Proxy:
 
 
 def _knows_socks() -> bool:
-    """Tell whether the packages of the extra `socks` are installed: those for WebSocket and for REST."""
+    """Return whether the packages of the extra `socks` are installed, for WebSocket and for REST."""
     from importlib.util import find_spec
 
     return all(map(find_spec, ("python_socks", "socksio")))

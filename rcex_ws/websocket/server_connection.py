@@ -1,7 +1,7 @@
-"""How the server's side of a WebSocket begins and ends, where the loop calls us: asyncio, uvloop, or over a stream.
+"""Open and close the server's side of a WebSocket, in callbacks of the loop: asyncio, uvloop, or a stand-in on trio.
 
-The request within its limits, the closing handshake within its time, an end of the stream that loses nothing, and who
-is told of it. What is served in between is `server_peer.py`'s.
+The request and its limits, the closing handshake and its time-out, an end of the stream that loses no data, and the
+notification of the owner. `server_peer.py` does what comes in between.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _IP = (socket.AF_INET, socket.AF_INET6)
 
 
 class ServerConnection(LoopConnection):
-    """Begin and end one WebSocket.
+    """The opening and closing of one WebSocket.
 
     Args:
         options: the limits.
-        loop: the running one, or what does its part.
+        loop: the running loop, or its stand-in.
     """
 
     _writer: PeerWriter
@@ -42,7 +42,7 @@ class ServerConnection(LoopConnection):
         self._handshake = ServerHandshake(max_size=options.max_size, compress=options.compress)
         self._requested = Signal()
         self._on_closing: Callable[[], None] = ignore
-        self._sending_stopped = False  # messages can be sent no more
+        self._sending_stopped = False
         self._deadline: Timer | None = None
 
     @property
@@ -51,14 +51,14 @@ class ServerConnection(LoopConnection):
         return not self._sending_stopped and self._is_open()
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Begin the closing handshake; see `Peer.close`."""
+        """Start the closing handshake; see `Peer.close`."""
         if self.is_open:
             self._writer.put(self._opened().close(code, reason))
             self._start_close_timer()
             self._stop_sending()
 
     def abort(self) -> None:
-        """Drop the connection at once: by RST on TCP, by an end of the stream elsewhere."""
+        """Drop the connection at once: by RST on TCP, otherwise by ending the stream."""
         if not self._gone.is_set():
             reset(self._transport)
         self._stop_sending()
@@ -66,34 +66,34 @@ class ServerConnection(LoopConnection):
     # -- called by the loop ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
+        """Store the transport, and disable Nagle's algorithm on TCP."""
         super().connection_made(transport)
         self._writer = PeerWriter(self._transport, self._loop, self._fail)
         sock = self._transport.get_extra_info("socket")
         if sock is not None and sock.family in _IP:
-            # asyncio sets it only on sockets whose protocol number is set, which those of a listener have not.
+            # asyncio sets it only on sockets with a protocol number, which accepted ones lack.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def pause_writing(self) -> None:
-        """Hear that the network is slow."""
+        """Stop writing: the transport's buffer is full."""
         super().pause_writing()
         self._writer.block()
 
     def resume_writing(self) -> None:
-        """Hear that the network takes more."""
+        """Continue writing: the transport's buffer has room."""
         try:
             self._writer.unblock()
-        except Exception as exc:  # noqa: BLE001 - raised again by the task that reads
+        except Exception as exc:  # noqa: BLE001 - the reading task raises it
             self._fail(exc)
         super().resume_writing()
 
     def eof_received(self) -> bool:
-        """Hear that the peer sends nothing more; what waits for it is still written."""
+        """Handle the end of the peer's stream; keep the transport open while a final write is pending."""
         super().eof_received()
         return self._writer.finishing and self._writer.outgoing.size > 0 and self._transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hear that the transport is gone; a frozen peer goes on to its end."""
+        """Handle the loss of the transport; a frozen peer thaws to process its end."""
         if self._deadline is not None:
             self._deadline.cancel()
         self._writer.stop()
@@ -105,7 +105,7 @@ class ServerConnection(LoopConnection):
 
     def _feed_handshake(self, data: bytes) -> None:
         if self._writer.finishing:
-            return  # it was refused
+            return  # the request was refused
         if self._handshake.feed(data):
             if self._handshake.refusal:
                 self._respond(self._handshake.refusal)
@@ -133,9 +133,9 @@ class ServerConnection(LoopConnection):
     def _fail(self, exc: Exception) -> None:
         super()._fail(exc)
         if self._receivers is not None:
-            self._receivers = NOBODY  # a message that could not be handled is not handed over again
+            self._receivers = NOBODY  # a message that could not be handled is not delivered again
         self._requested.set()
-        with suppress(Exception):  # what has failed may be what this needs
+        with suppress(Exception):  # this may need what has just failed
             self.close(INTERNAL_ERROR)
         self._stop_sending()
 
@@ -146,7 +146,7 @@ class ServerConnection(LoopConnection):
     # -- how -------------------------------------------------------------------------------------------------------
 
     async def _wait_for_request(self) -> bool:
-        """Wait for the request; tell whether it is one for a WebSocket. Any other has been answered."""
+        """Wait for the request; return whether it is a valid upgrade. Any other has been answered."""
         await self._requested.wait(until=now() + self._options.open_timeout)
         self._raise_failure()
         if not self._requested.is_set():
@@ -154,25 +154,25 @@ class ServerConnection(LoopConnection):
         return self._handshake.request is not None and not self._writer.finishing
 
     def _respond(self, response: bytes) -> None:
-        """Answer instead of becoming a WebSocket."""
+        """Write an HTTP response instead of upgrading, and close the connection."""
         if not self._transport.is_closing():
             self._writer.put(response)
         self._finish()
 
     def _queue_replies(self) -> None:
-        """Write the answers to pings and to a close frame, behind what waits."""
+        """Write pongs and close frames, after what is already buffered."""
         if self._codec is not None and self._codec.has_replies and not self._transport.is_closing():
             self._writer.put(self._codec.replies())
 
     def _stop_sending(self) -> None:
-        """Tell the owner, once, that messages can be sent no more."""
+        """Notify the owner, once, that no more messages can be sent."""
         if not self._sending_stopped:
             self._sending_stopped = True
             self._writer.release_waiters()
             self._on_closing()
 
     def _finish(self) -> None:
-        """Write what waits, then an end of the stream; what still comes is not read."""
+        """Write the buffer, then end our side of the stream; further data is not read."""
         if not self._writer.finishing:
             self._start_close_timer()
             self._writer.finish()
@@ -182,7 +182,7 @@ class ServerConnection(LoopConnection):
             self._deadline = self._loop.call_later(self._options.close_timeout, self._transport.abort)
 
     async def _shut_down(self, code: int) -> None:
-        """See the connection to its end, which is not far; it is aborted if the caller is cancelled."""
+        """Close the connection and wait until it is gone; abort it if the caller is cancelled."""
         try:
             self.close(code)
             self._finish()
@@ -195,7 +195,7 @@ class ServerConnection(LoopConnection):
 
 
 def reset(transport: asyncio.WriteTransport) -> None:
-    """Drop a connection by RST on TCP; `transport.abort()` alone sends an orderly end."""
+    """Drop a connection, by RST on TCP: `transport.abort()` alone ends the stream in order."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.fileno() >= 0 and sock.family in _IP:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

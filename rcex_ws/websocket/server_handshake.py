@@ -1,8 +1,8 @@
-"""The server's side of the opening handshake: a request in, an answer out, an open `Codec`. Pure.
+"""The server's side of the opening handshake: parses a request, sends a response, makes an open `Codec`. Pure.
 
-The parser of `websockets` gets the head of the request and nothing behind it: it would read frames that came before the
-server has agreed, and answer them. What it says of a bad request, if it says anything, differs from version to version;
-so the limits and the first line are checked here.
+The parser of `websockets` gets only the head of the request: it would parse and answer frames that arrive before the
+server has accepted. Its reaction to a bad request differs between versions, so the limits and the request line are
+checked here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["ServerHandshake", "UpgradeRequest", "answer"]
 
 _END_OF_HEAD = b"\r\n\r\n"
 
-# Limits of a request, in bytes; the lines are a little shorter than those that `websockets` takes.
+# Limits of a request, in bytes and lines; slightly below those of `websockets`.
 _MAX_HEAD = 2**16
 _MAX_LINE = 8000
 _MAX_LINES = 100
@@ -41,12 +41,12 @@ _DEFLATE = ServerPerMessageDeflateFactory(**DEFLATE)
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRequest:
-    """Tell what a client asks for.
+    """A client's request for a WebSocket.
 
     Attributes:
-        path: the path with its query, as it came; may hold secrets, so it is never shown.
-        headers: names in lower case; those that came twice are joined by a comma.
-        subprotocols: those the client speaks, in its order.
+        path: the path with its query, as received; may contain secrets, so it is never shown.
+        headers: names in lower case; repeated headers are joined by a comma.
+        subprotocols: those that the client supports, in its order.
     """
 
     path: str = field(repr=False)
@@ -55,7 +55,7 @@ class UpgradeRequest:
 
 
 class _BadUpgradeRequest(Exception):
-    """Report a request that cannot become a WebSocket: the status, the body and the headers of its answer."""
+    """A request that cannot become a WebSocket; has the response to it."""
 
     def __init__(self, status: int, why: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, why)
@@ -63,16 +63,16 @@ class _BadUpgradeRequest(Exception):
 
 
 class ServerHandshake:
-    """Be asked for a WebSocket.
+    """The opening handshake of one WebSocket.
 
     Args:
         max_size: the largest message accepted later, in bytes.
         compress: whether messages may be compressed (permessage-deflate).
 
     Attributes:
-        request: what the client asks for; None until it has come.
-        refusal: the answer to one that is none for a WebSocket, or too large; it ends the connection.
-        deflates: whether both sides have agreed to compress.
+        request: the client's request; None until it is complete.
+        refusal: the response to an invalid or oversized request, which ends the connection.
+        deflates: whether compression was negotiated.
     """
 
     def __init__(self, *, max_size: int, compress: bool = True) -> None:
@@ -84,10 +84,10 @@ class ServerHandshake:
             extensions=[_DEFLATE] if compress else None, max_size=max_size, logger=silent_logger
         )
         self._response: Response | None = None
-        self._data = bytearray()  # the head as far as it has come, later what came behind it
+        self._data = bytearray()  # the head received so far, later the data that followed it
 
     def feed(self, data: bytes) -> bool:
-        """Take what has come; tell whether there is a `request` or a `refusal` now, for the first time."""
+        """Parse received data; return whether `request` or `refusal` has just been set."""
         if self.refusal:
             return False
         if self.request is not None:
@@ -102,17 +102,17 @@ class ServerHandshake:
         return self.request is not None
 
     def accept(self, subprotocol: str | None = None, headers: Mapping[str, str] | None = None) -> tuple[bytes, Codec]:
-        """Agree, once there is a `request`.
+        """Accept the `request`.
 
         Args:
-            subprotocol: one of those the client speaks.
-            headers: more headers of the answer.
+            subprotocol: one that the client supports.
+            headers: additional headers of the response.
 
         Returns:
-            The answer, and what reads and writes the WebSocket from then on.
+            The response, and the codec that reads and writes the WebSocket from then on.
 
         Raises:
-            ValueError: the client does not speak the subprotocol, or a header cannot be sent.
+            ValueError: the client does not support the subprotocol, or a header cannot be sent.
         """
         request, response = self.request, self._response
         if request is None or response is None:
@@ -131,10 +131,10 @@ class ServerHandshake:
         return b"".join(self._protocol.data_to_send()), codec
 
     def _read(self, data: bytes) -> UpgradeRequest | None:
-        """Look for the end of the head, within the limits.
+        """Buffer data until the head is complete, then parse it; None until then.
 
         Raises:
-            _BadUpgradeRequest: it is too large, or nothing good.
+            _BadUpgradeRequest: the request is too large or invalid.
         """
         begin = max(0, len(self._data) - len(_END_OF_HEAD) + 1)
         self._data += data
@@ -153,7 +153,7 @@ class ServerHandshake:
         return self._parse(head)
 
     def _parse(self, head: bytes) -> UpgradeRequest:
-        """Let the library read the request, and say whether it asks for a WebSocket."""
+        """Parse the request with the library, and have it checked."""
         protocol = self._protocol
         protocol.receive_data(head)
         request = next((event for event in protocol.events_received() if isinstance(event, WireRequest)), None)
@@ -161,7 +161,7 @@ class ServerHandshake:
             raise _BadUpgradeRequest(400, "This is no request for a WebSocket.")
         try:
             self._response = response = protocol.accept(request)
-        except UnicodeEncodeError:  # websockets 15 wants to say what it does not like, and cannot
+        except UnicodeEncodeError:  # websockets 15 fails to encode its own error message
             raise _BadUpgradeRequest(400, "A header is not ASCII.") from None
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             upgrade = {"Upgrade": "websocket"} if response.status_code == HTTPStatus.UPGRADE_REQUIRED else {}
@@ -176,12 +176,12 @@ class ServerHandshake:
 
 
 def answer(status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> bytes:
-    """Write an answer that is no WebSocket, and the last one of its connection.
+    """Return an HTTP response that is no upgrade and closes the connection.
 
     Args:
-        status: any of three digits.
-        headers: instead of ours of the same name.
-        body: text goes as UTF-8.
+        status: 200 to 999.
+        headers: they replace ours of the same name.
+        body: text is encoded as UTF-8.
 
     Raises:
         ValueError: a header or the status cannot be sent.
@@ -201,10 +201,10 @@ def answer(status: int, headers: Mapping[str, str] | None = None, body: bytes | 
 
 
 def _check(head: bytes) -> None:
-    """Look at the first line and at the sizes, so that every version of the library gets what it can read.
+    """Check the request line and the sizes, so that every version of the library can parse the request.
 
     Raises:
-        _BadUpgradeRequest: something is wrong with them.
+        _BadUpgradeRequest: one of them is invalid.
     """
     first, *lines = head[: -len(_END_OF_HEAD)].split(b"\r\n")
     if len(lines) > _MAX_LINES or any(len(line) > _MAX_LINE for line in lines):

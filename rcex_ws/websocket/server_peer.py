@@ -1,4 +1,4 @@
-"""The server's side of one WebSocket: what it offers to the handler that serves it, and to test servers besides."""
+"""The server's side of one WebSocket: the `Peer` interface for handlers, and more for test servers."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ _logger = logging.getLogger(__name__)
 
 
 class ServerPeer(ServerConnection):
-    """Serve one WebSocket; a `Peer` for the handler that gets it."""
+    """A `Peer` on a transport of our own."""
 
     async def serve(self, handler: Handler) -> None:
-        """Serve the connection from its first byte to its end; what the handler raises is logged."""
+        """Serve the connection from its first byte to its end; log what the handler raises."""
         code = INTERNAL_ERROR
         try:
             if await self._wait_for_request():
                 await handler(self)
             code = NORMAL
-        except Exception:  # a bug in what serves one peer must not end the others
+        except Exception:  # a bug in one handler must not end the other connections
             _logger.exception("serving a WebSocket failed")
         finally:
             await self._shut_down(code)
 
     @property
     def request(self) -> UpgradeRequest:
-        """What the client asks for."""
+        """The client's upgrade request."""
         if self._handshake.request is None:
             raise AssertionError("the client has not asked yet")
         return self._handshake.request
 
     @property
     def waiting(self) -> int:
-        """How many bytes wait because the network is slow."""
+        """Bytes waiting to be written."""
         return self._writer.outgoing.size
 
     async def accept(
@@ -49,10 +49,10 @@ class ServerPeer(ServerConnection):
         headers: Mapping[str, str] | None = None,
         messages: Iterable[bytes | Sendable] = (),
     ) -> None:
-        """Agree; the messages leave in the segment of the answer.
+        """Accept the WebSocket; the messages are written together with the response.
 
         Raises:
-            ValueError: the client does not speak the subprotocol, or a header cannot be sent.
+            ValueError: the client does not support the subprotocol, or a header cannot be sent.
         """
         data, codec = self._handshake.accept(subprotocol, headers)
         self._codec = codec
@@ -60,7 +60,7 @@ class ServerPeer(ServerConnection):
             self._writer.put(data + codec.encode(messages))
 
     async def refuse(self, status: int, headers: Mapping[str, str] | None = None, body: bytes | str = b"") -> None:
-        """Answer the request by any HTTP status from 200 on; the connection is closed then.
+        """Respond with an HTTP status, 200 or above, and close the connection.
 
         Raises:
             ValueError: a header or the status cannot be sent.
@@ -73,13 +73,13 @@ class ServerPeer(ServerConnection):
         on_pong: Callable[[bytes], None] = ignore,
         on_closing: Callable[[], None] = ignore,
     ) -> Ending:
-        """Hand over what comes until the WebSocket ends; see `Peer.read`."""
+        """Deliver messages until the WebSocket ends; see `Peer.read`."""
         self._on_closing = on_closing
         if self._sending_stopped:
             on_closing()
         codec = self._opened()
         self._receivers, self._has_backlog = Receivers(on_message, on_pong), True
-        self._process_rest()  # what came before this
+        self._process_rest()  # data received before this call
         try:
             await self._ended.wait()
         finally:
@@ -88,7 +88,7 @@ class ServerPeer(ServerConnection):
         return codec.finish()
 
     def send(self, messages: Iterable[bytes | Sendable]) -> bool:
-        """Send messages together, without waiting; see `Peer.send`."""
+        """Send messages together without waiting; see `Peer.send`."""
         if not self.is_open:
             return False
         codec = self._opened()
@@ -99,10 +99,10 @@ class ServerPeer(ServerConnection):
         return self._check_overflow()
 
     def send_shared(self, shared: Shared) -> bool:
-        """Send what is sent to others, too, in the same frames unless they are compressed; see `Peer.send_shared`."""
+        """Send messages that other peers get as well, in the same frames unless this peer compresses."""
         if self._handshake.deflates:
             return self.send(shared.messages)
-        # `is_open` spelled out, but for what has come and is not handled: this leaves before the answer to that.
+        # `is_open` but for the codec's state: until a received close frame is answered, data may still be written.
         if self._sending_stopped or self._codec is None or self._transport.is_closing():
             return False
         if not shared.frames:
@@ -112,58 +112,58 @@ class ServerPeer(ServerConnection):
         return self._writer.put(shared.frames) or self._check_overflow()
 
     async def drain(self) -> None:
-        """Wait until the network has taken what was sent, or the WebSocket has ended."""
+        """Wait until the network has accepted all that was sent, or the WebSocket has ended."""
         if not self._sending_stopped:
             await self._writer.drain()
 
     def ping(self, data: bytes = b"") -> None:
-        """Ask for a pong."""
+        """Send a ping."""
         self.send((Ping(data),))
 
-    # -- what test servers need besides ----------------------------------------------------------------------------
+    # -- for test servers -------------------------------------------------------------------------------------------
 
     @property
     def is_frozen(self) -> bool:
-        """Whether nothing is read or written."""
+        """Whether reading and writing are suspended."""
         return self._writer.frozen
 
     def freeze(self) -> None:
-        """Read nothing and write nothing, and do not notice that the peer leaves; the connection stays."""
+        """Suspend reading and writing, and do not notice a disconnect; the connection stays open."""
         if not self._writer.frozen and not self._transport.is_closing():
             self._writer.frozen = True
             self._transport.pause_reading()
 
     def thaw(self) -> None:
-        """Go on after a freeze."""
+        """Resume after `freeze`."""
         if self._writer.frozen:
             self._writer.frozen = False
             self._process_rest()
             self._writer.flush()
 
     def pace(self, gap: float, piece: int = 0) -> None:
-        """Write each frame from now on by itself.
+        """Write each frame separately from now on.
 
         Args:
             gap: seconds between two writes.
-            piece: bytes of the largest write, so that frames are cut; 0 leaves them whole.
+            piece: bytes of the largest write, so that larger frames are split; 0 leaves them whole.
         """
         self._writer.pace(gap, piece)
 
     def ignore_pings(self) -> None:
-        """Leave the pings of the client unanswered from now on; all else goes on."""
+        """Leave pings unanswered from now on."""
         self._opened().answers_pings = False
 
     def send_bytes(self, data: bytes) -> None:
-        """Write bytes that need not be a frame, whatever the state of the WebSocket."""
+        """Write raw bytes, which need not be a frame, in any state of the WebSocket."""
         if not self._transport.is_closing():
             self._writer.put(data)
 
     async def wait_gone(self) -> None:
-        """Wait until the connection is gone; before `accept`, that is to leave the client without an answer."""
+        """Wait until the connection is gone; before `accept`, this leaves the client without a response."""
         await self._gone.wait()
 
     def _check_overflow(self) -> bool:
-        """Drop the peer if more waits for it than may; tell whether it is open."""
+        """Close the peer if its buffer exceeds the limit; return whether it is still open."""
         outgoing, code = self._writer.outgoing, self._options.overflow_code
         if outgoing.size <= self._options.max_buffer or code is None:
             return True
@@ -172,5 +172,5 @@ class ServerPeer(ServerConnection):
         return False
 
 
-#: What serves; one that is written for every `Peer` will do.
+#: Serves one WebSocket; may also be declared to take any `Peer`.
 Handler = Callable[[ServerPeer], Awaitable[None]]

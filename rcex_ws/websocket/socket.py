@@ -1,4 +1,4 @@
-"""One open WebSocket, as all above sees it. Loads nothing of `websockets`, which comes with the first connection."""
+"""The interface of an open WebSocket. Does not import `websockets`, which is loaded with the first connection."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["NOBODY", "Ending", "Receivers", "Socket", "ignore"]
 
 
 class Ending(Struct, frozen=True, gc=False):
-    """Say how a WebSocket ended.
+    """How a WebSocket ended.
 
     Attributes:
-        code: the close code the peer sent, or that of our own protocol error; None without a close frame.
-        reason: the text beside the code.
-        by_peer: whether the peer sent a close frame: without one, frames may have been lost on the way.
-        unreadable: whether this side ended it, because of what the peer sent: a frame over `max_size`, say.
+        code: the close code from the peer, or of our own protocol error; None without a close frame.
+        reason: the text sent with the code.
+        by_peer: whether the peer sent a close frame; without one, frames may have been lost in transit.
+        unreadable: whether this side ended it because of an invalid frame, for example one over `max_size`.
         answered: whether the peer's close frame answers ours.
     """
 
@@ -34,19 +34,19 @@ class Ending(Struct, frozen=True, gc=False):
 
 
 def ignore(*_: object) -> None:
-    """Take what nobody asked for."""
+    """Do nothing: the callback for what nobody needs."""
 
 
 class Receivers(Struct, frozen=True):
-    """Take what comes, in order, without waiting.
+    """The callbacks of a reader, called in the order of arrival; none may block.
 
     Attributes:
-        message: takes every message, fragments joined, and whether it is binary.
-        pong: takes the data of every pong.
-        heard: hears that something came, once for all that is handed over in one turn, before it is; also of a large
-            frame on its way.
-        ended: hears how the WebSocket ended; nothing comes after that.
-        failed: hears what one of these raised, where no task of the caller's can; nothing comes after that either.
+        message: called with each complete message and whether it is binary.
+        pong: called with the data of each pong.
+        heard: called when data has arrived, once per batch and before it is delivered; also for a part of a large
+            frame.
+        ended: called with how the WebSocket ended; nothing follows.
+        failed: called with an exception of another callback if no task of the caller can raise it; nothing follows.
     """
 
     message: Callable[[bytes, bool], None]
@@ -60,10 +60,10 @@ NOBODY = Receivers(ignore, ignore)
 
 
 class Socket(Protocol):
-    """One open WebSocket: reads all frames, writes some, closes politely or aborts."""
+    """One WebSocket of a client: reads, writes, closes with a handshake, or aborts."""
 
     def descriptors(self) -> Iterable[int]:
-        """Give the descriptor of the connection, if it has one and is open."""
+        """Return the file descriptor of the connection, if it has one and is open."""
         ...
 
     async def open(self) -> None:
@@ -71,34 +71,34 @@ class Socket(Protocol):
         ...
 
     def start_reading(self, receivers: Receivers, group: TaskGroup) -> None:
-        """Hand over what comes until the WebSocket ends, from the caller's next checkpoint on.
+        """Deliver messages from the caller's next checkpoint on, until the WebSocket ends.
 
-        Pings are answered by themselves.
+        Pings are answered automatically.
 
         Args:
-            receivers: take it.
-            group: where reading needs a task.
+            receivers: the callbacks.
+            group: runs the reading task, if there is one.
         """
         ...
 
     def stop_reading(self) -> None:
-        """Hand over nothing more, from this moment on, and do not tell how it ends."""
+        """Deliver nothing more from now on, not even how the WebSocket ends."""
         ...
 
     def can_write(self) -> bool:
-        """Tell whether `write` is possible: on asyncio, while the WebSocket is open and the network not behind."""
+        """Return whether `write` is possible: on asyncio, while the WebSocket is open and its buffer has room."""
         ...
 
     def write(self, messages: Iterable[bytes | Sendable]) -> bool:
-        """Write messages without waiting, in one system call; take none and return False unless `can_write`."""
+        """Write messages without waiting, in one system call; write none and return False unless `can_write`."""
         ...
 
     async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
-        """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
+        """Write complete messages; return whether the WebSocket was open. `bytes` stand for an encoded text message."""
         ...
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
-        """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""
+        """Do the closing handshake within `within` seconds, then abort the connection."""
         ...
 
     async def abort(self) -> None:

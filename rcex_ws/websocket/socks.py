@@ -1,4 +1,4 @@
-"""Through a SOCKS5 proxy, by python-socks, on all event loops. It is loaded when such a proxy is first used."""
+"""Connect through a SOCKS5 proxy with python-socks, on all event loops. Loaded when such a proxy is first used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rcex_ws.websocket.proxies import Proxy
 
 __all__ = ["ProxyClass", "connect_through"]
 
-#: Seconds, a day: python-socks has a time-out of its own, which would cut the caller's short.
+#: Seconds, a day: the default time-out of python-socks would preempt the caller's.
 _NO_TIMEOUT: Final = 86400.0
 
 
@@ -33,20 +33,20 @@ class _Connector(Protocol[S]):
 
 
 class ProxyClass(Protocol[S]):
-    """What is used of python-socks' `Proxy`, which is another class for each event loop."""
+    """The part of python-socks' `Proxy` in use; each event loop has its own class."""
 
     def create(self, *args: Any, **kwargs: Any) -> _Connector[S]:
-        """Describe a proxy."""
+        """Return a connector for one proxy."""
         ...
 
 
 async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy) -> S:
-    """Connect to the server through a proxy; give the socket.
+    """Connect to the server through a proxy; return the socket.
 
-    python-socks would try one address of the proxy only, so it gets one after the other from here.
+    python-socks would try only one address of the proxy, so it is called for each of them.
 
     Raises:
-        ConnectFailed: the proxy cannot be reached, or did not connect.
+        ConnectFailed: the proxy cannot be reached, or it did not connect.
     """
 
     async def connect(info: AddressInfo) -> S:
@@ -62,9 +62,9 @@ async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy
             return await connector.connect(route.address.host, route.address.port, timeout=_NO_TIMEOUT)
         except ProxyConnectionError:
             raise  # an OSError: the next address may answer
-        except ProxyError as exc:  # its text is one of python-socks' own
+        except ProxyError as exc:  # its text comes from python-socks, not from the proxy
             raise ConnectFailed(f"the proxy {proxy.name} did not connect to {route.server}: {exc}") from None
-        except socket.gaierror as exc:  # of socks5, which looks the server up here
+        except socket.gaierror as exc:  # socks5 resolves the server's name here
             raise step_failed(f"no connection to {route.server}", exc) from None
         except OSError as exc:
             raise step_failed(f"lost the proxy {proxy.name}", exc) from None
@@ -77,6 +77,6 @@ async def connect_through(proxy_class: ProxyClass[S], route: Route, proxy: Proxy
         connected = await connect_first(await resolve(proxy.host, proxy.port), connect)
     except OSError as exc:
         raise step_failed(f"no connection to the proxy {proxy.name}", exc) from None
-    with suppress(OSError):  # it has ended: whoever uses it will see
+    with suppress(OSError):  # it has ended, which the first use will report
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected

@@ -1,6 +1,6 @@
-"""One WebSocket over a byte stream of trio: a TCP or TLS connection, or memory under a virtual clock.
+"""One WebSocket over a trio byte stream: a TCP or TLS connection, or memory under a virtual clock.
 
-One wake-up per read, not per frame.
+The reading task wakes up once per read, not once per frame.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamSocket"]
 
-#: Seconds for what the peer is still owed when nothing more can come: the answer to its close frame.
+#: Seconds to write the reply to the peer's close frame after reading has ended.
 _LAST_WRITE = 1.0
 
 
 class StreamSocket:
-    """Read and write one WebSocket.
+    """A `Socket` on trio.
 
     Args:
-        stream: connected.
-        handshake: the client's side of it.
+        stream: a connected stream.
+        handshake: the client's side of the opening handshake.
     """
 
     def __init__(self, stream: trio.abc.Stream, handshake: ClientHandshake) -> None:
@@ -39,18 +39,18 @@ class StreamSocket:
         self._handshake = handshake
         self._codec: Codec | None = None
         self._one_at_a_time = trio.Lock()
-        self._cut = False  # in the middle of a frame, so that nothing can follow
+        self._cut = False  # a write is incomplete, so nothing may follow
         self._ended = Signal()
         self._reading: trio.CancelScope | None = None
         self._replying = False
         close_in_forks(self)
 
     def descriptors(self) -> Iterable[int]:
-        """Give the descriptor of the connection, if it has one and is open."""
+        """Return the file descriptor of the connection, if it has one and is open."""
         stream: Any = self._stream
-        while (below := getattr(stream, "transport_stream", None)) is not None:  # TLS, and what a proxy needs
+        while (below := getattr(stream, "transport_stream", None)) is not None:  # TLS, or `_PrefixedStream`
             stream = below
-        socket = getattr(stream, "socket", None)  # memory has none
+        socket = getattr(stream, "socket", None)  # a stream in memory has none
         return () if socket is None or socket.fileno() < 0 else (socket.fileno(),)
 
     async def open(self) -> None:
@@ -58,7 +58,7 @@ class StreamSocket:
 
         Raises:
             UpgradeRefused: the server answered with an HTTP status other than 101.
-            ConnectFailed: there was no answer, or another one.
+            ConnectFailed: there was no response, or an invalid one.
         """
         handshake = self._handshake
         try:
@@ -66,14 +66,14 @@ class StreamSocket:
             while data := await self._stream.receive_some():
                 if handshake.feed(bytes(data)):
                     self._codec = handshake.codec
-                    del self._handshake  # with the whole answer
+                    del self._handshake  # it holds the whole response
                     return
         except trio.BrokenResourceError:
             pass  # the end of the stream
         handshake.feed_eof()
 
     def start_reading(self, receivers: Receivers, group: TaskGroup) -> None:
-        """Hand over what comes until the WebSocket ends, in a task of the group."""
+        """Deliver messages until the WebSocket ends, in a task of the group."""
         group.start_soon(self._read_all, receivers)
 
     async def _read_all(self, receivers: Receivers) -> None:
@@ -112,13 +112,13 @@ class StreamSocket:
             codec.feed(bytes(data))
 
     async def _reply(self, codec: Codec) -> None:
-        """Write the answers to pings and close frames, in a task: the reader never waits for the network."""
+        """Write pongs and close frames in a separate task, so that the reader never waits for the network."""
         async with self._one_at_a_time:
             self._replying = False
             await self._write_alone(codec.replies())
 
     async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
-        """Write messages, whole; tell whether the WebSocket was still open. Bytes are a text message, encoded."""
+        """Write complete messages; return whether the WebSocket was open. `bytes` stand for an encoded text message."""
         async with self._one_at_a_time:
             codec = self._opened()
             if not codec.is_open or self._cut:
@@ -126,21 +126,21 @@ class StreamSocket:
             return await self._write_alone(codec.encode(messages))
 
     def stop_reading(self) -> None:
-        """Hand over nothing more, from this moment on, and do not tell how it ends."""
+        """Deliver nothing more from now on, not even how the WebSocket ends."""
         self._opened().deaf = True
         if self._reading is not None:
             self._reading.cancel()
 
     def can_write(self) -> bool:
-        """Tell that writing may wait, and needs a task."""
+        """Return False: a stream cannot write without waiting."""
         return False
 
     def write(self, messages: Iterable[bytes | Sendable]) -> bool:
-        """Take nothing: streams cannot write without waiting."""
+        """Write nothing and return False, as `can_write` says."""
         return False
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
-        """Do the closing handshake, for at most `within` seconds; then the connection is aborted."""
+        """Do the closing handshake within `within` seconds, then abort the connection."""
         try:
             with trio.move_on_after(within):
                 if await self._write(self._opened().close(code, reason)):
@@ -158,7 +158,7 @@ class StreamSocket:
             return await self._write_alone(data)
 
     async def _write_alone(self, data: bytes) -> bool:
-        """Write, with the lock held; tell whether the stream took it. Who is cancelled leaves half a frame behind."""
+        """Write with the lock held; return whether it succeeded. A cancellation leaves an incomplete frame."""
         if self._cut:
             return False
         if not data:

@@ -1,7 +1,6 @@
-"""A byte stream of trio with the interface of a transport of asyncio, so that both loops have one server.
+"""A trio byte stream with the interface of an asyncio transport, so that both loops share one server.
 
-Two tasks stand between the stream and the protocol: one reads, one writes. Everything else is called from them, or by
-whoever serves.
+Two tasks stand between the stream and the protocol: one reads, one writes. They call the protocol, as does the handler.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _ENDINGS = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class StreamTransport(asyncio.Transport):
-    """Move bytes between a stream and a protocol; does the part of the loop for it, too.
+    """Moves bytes between a stream and a protocol; also stands in for the loop, as a `Scheduler`.
 
     Args:
-        stream: connected; closed at the end of `run`.
-        nursery: runs what is to be called later, beyond the end of `run` if need be.
+        stream: a connected stream; closed at the end of `run`.
+        nursery: runs delayed calls, which may outlast `run`.
     """
 
     def __init__(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> None:
@@ -34,7 +33,7 @@ class StreamTransport(asyncio.Transport):
         self._stream = stream
         self._later = nursery
         self._outgoing = Outgoing()
-        self._more = Signal()  # set when there is something to write, or a reason to end
+        self._more = Signal()  # set when there is data to write, or a reason to stop
         self._readable = Signal()
         self._readable.set()
         self._closing = False
@@ -47,7 +46,7 @@ class StreamTransport(asyncio.Transport):
     async def run(
         self, protocol: asyncio.Protocol, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
-        """Serve a protocol until the stream ends or the transport is closed, and close the stream."""
+        """Run a protocol until the stream ends or the transport is closed, then close the stream."""
         self._protocol = protocol
         try:
             async with trio.open_nursery() as self._nursery:
@@ -59,7 +58,7 @@ class StreamTransport(asyncio.Transport):
             self._closing = True
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(self._stream)
-            self._protocol = asyncio.Protocol()  # else both would keep each other
+            self._protocol = asyncio.Protocol()  # otherwise the two would form a reference cycle
             protocol.connection_lost(None)
 
     async def _read(self) -> None:
@@ -103,10 +102,10 @@ class StreamTransport(asyncio.Transport):
             except _ENDINGS:
                 self.abort()
 
-    # -- the transport; none of these waits ------------------------------------------------------------------------
+    # -- the transport's interface; none of this waits ---------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write soon."""
+        """Queue data for the writing task."""
         if self._closing:
             return
         self._outgoing.put(bytes(data))
@@ -116,40 +115,40 @@ class StreamTransport(asyncio.Transport):
         self._more.set()
 
     def can_write_eof(self) -> bool:
-        """Tell whether our side of the stream can end before the other one."""
+        """Return whether our side of the stream can end before the peer's."""
         return isinstance(self._stream, trio.abc.HalfCloseableStream)
 
     def write_eof(self) -> None:
-        """End our side of the stream when all is written."""
+        """End our side of the stream once all data is written."""
         self._eof = True
         self._more.set()
 
     def pause_reading(self) -> None:
-        """Give the protocol nothing more."""
+        """Stop delivering data to the protocol."""
         if self._readable.is_set():
             self._readable = Signal()
 
     def resume_reading(self) -> None:
-        """Give the protocol what comes."""
+        """Deliver data to the protocol again."""
         self._readable.set()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set how many bytes may wait before the protocol hears of it."""
+        """Set how many bytes may wait before the protocol is paused; `low` is ignored."""
         self._high = high or 0
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Give the socket, if there is one."""
+        """Return the socket, if asked for and available."""
         stream: trio.abc.Stream = self._stream
         while isinstance(stream, trio.SSLStream):
             stream = cast("trio.SSLStream[trio.abc.Stream]", stream).transport_stream
         return stream.socket if name == "socket" and isinstance(stream, trio.SocketStream) else default
 
     def is_closing(self) -> bool:
-        """Tell whether nothing more is written."""
+        """Return whether the transport is closing or closed."""
         return self._closing
 
     def close(self) -> None:
-        """Close when all is written."""
+        """Close once all data is written."""
         self._closing = True
         self._more.set()
         self._readable.set()
@@ -159,14 +158,14 @@ class StreamTransport(asyncio.Transport):
         self._closing = True
         self._nursery.cancel_scope.cancel()
 
-    # -- the loop's part -------------------------------------------------------------------------------------------
+    # -- the loop's interface ---------------------------------------------------------------------------------------
 
     def call_soon(self, callback: Callable[[], Any]) -> object:
-        """Call when it is this task's turn again."""
+        """Call in the next iteration of the loop, in a task."""
         return self.call_later(-math.inf, callback)
 
     def call_later(self, delay: float, callback: Callable[[], Any]) -> trio.CancelScope:
-        """Call after some seconds."""
+        """Call after `delay` seconds, in a task."""
         scope = trio.CancelScope()
         self._later.start_soon(_call, delay, callback, scope)
         return scope

@@ -1,6 +1,6 @@
-"""HTTP CONNECT, without I/O: ask a proxy for a tunnel to the server, and read its answer.
+"""HTTP CONNECT, without I/O: request a tunnel to the server from a proxy, and parse the response.
 
-The answer may come in any pieces. What comes behind its head belongs to the tunnel already, and is kept.
+The response may arrive in any pieces. Data after its head comes out of the tunnel, and is kept.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from rcex_ws.websocket.proxies import Proxy
 
 __all__ = ["Tunnel"]
 
-#: Bytes that the proxy may send before the tunnel is open: h11 bounds each head, this how many there are.
+#: Bytes that the proxy may send before the tunnel is open. h11 limits each head; this also limits their number.
 _LONGEST_ANSWER: Final = 2**16
 
 
 class Tunnel:
-    """Ask one proxy for one tunnel.
+    """The request for one tunnel.
 
     Args:
         proxy: an HTTP proxy, for its name and login.
-        address: where the tunnel is to lead.
+        address: the server at the other end.
 
     Attributes:
         request: the bytes to send to the proxy.
-        early: what came behind the answer's head, once the tunnel is open.
+        early: data received after the head of the response; set when the tunnel is open.
     """
 
     def __init__(self, proxy: Proxy, address: Address) -> None:
@@ -48,13 +48,13 @@ class Tunnel:
         self.early = b""
 
     def receive(self, data: bytes) -> bool:
-        """Take what the proxy sent; tell whether the tunnel is open.
+        """Parse data from the proxy; return whether the tunnel is open. Not to be called once it is.
 
         Args:
-            data: any piece of the answer; b"" when the proxy has ended the connection. Nothing once it is open.
+            data: any piece of the response; b"" if the proxy has closed the connection.
 
         Raises:
-            ConnectFailed: the proxy refused, or its answer is no HTTP.
+            ConnectFailed: the proxy refused, or its response is not HTTP.
         """
         if not data:
             raise self.ended()
@@ -70,7 +70,7 @@ class Tunnel:
                         raise self._failure("sent too long an answer to CONNECT")
                     return False
         except h11.RemoteProtocolError as exc:
-            # h11's own text may quote what came, and that is the proxy's.
+            # h11's own text may quote the response.
             what = "too long an answer" if exc.error_status_hint == 431 else "an answer that is not HTTP"
             raise self._failure(f"sent {what} to CONNECT") from None
         if not 200 <= event.status_code < 300:
@@ -79,9 +79,9 @@ class Tunnel:
         return True
 
     def ended(self) -> ConnectFailed:
-        """Make the error for a proxy that ends the connection instead of opening the tunnel."""
+        """Return the error for a proxy that closes the connection instead of opening the tunnel."""
         return self._failure("closed the connection without an answer to CONNECT")
 
     def _failure(self, what: str) -> ConnectFailed:
-        """Make an error that names the proxy; it has not passed anything on to the server."""
+        """Return an error that names the proxy; nothing has reached the server."""
         return ConnectFailed(f"the proxy {self._proxy.name} {what}")
