@@ -1,7 +1,7 @@
-"""What stands in an address, whoever gave it, and where a token may go. Pure.
+"""Parse addresses, whatever their source, and decide where a token may be sent. Pure.
 
-An address may hold a token or a password, so no part of one is ever in an error. Who gave it decides what a bad one is:
-the caller's is a `ConfigurationError`, a server's a `ConnectFailed` that may pass.
+An address may contain a token or a password, so errors quote no part of one. The source decides which error a bad one
+is: the caller's is a `ConfigurationError`, a server's a `ConnectFailed`, which may be retried.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ _SECURE: Final = frozenset({"wss", "https"})
 _WEBSOCKET: Final = frozenset({"ws", "wss"})
 _HTTP: Final = frozenset({"http", "https"})
 
-#: What may stand in a path or query as it is: the delimiters of RFC 3986, and what is encoded already.
+#: Characters of a path or query that are not encoded: the delimiters of RFC 3986, and `%`.
 _SAFE: Final = ":/?#[]@!$&'()*+,;=%"
 
-#: What readers of URLs disagree on: some drop it, some take it for a slash.
+#: Characters that URL parsers disagree on: some drop them, some read them as a slash.
 _FORBIDDEN: Final = frozenset(map(chr, range(33))) | {"\\", "\x7f"}
 
-#: RingCentral's own hosts (API reference: platform, media, ...): its bearer is good at all of them.
+#: RingCentral's own hosts (API reference: platform, media, ...): its bearer token is valid for all of them.
 _RINGCENTRAL: Final = ".ringcentral.com"
 
 
 class Address(HiddenFields, frozen=True):
-    """Say where a server is.
+    """The parts of a server's address.
 
     Attributes:
         scheme: "ws", "wss", "http" or "https".
         host: in lower case and ASCII; an IPv6 address has no brackets.
-        port: also when the address names none.
-        resource: path and query, as they stand in the request line.
+        port: the default of the scheme unless the address names one.
+        resource: path and query, as in the request line.
     """
 
     scheme: str
@@ -59,12 +59,12 @@ class Address(HiddenFields, frozen=True):
 
     @property
     def secure(self) -> bool:
-        """Tell whether it is TLS."""
+        """Whether the connection uses TLS."""
         return self.scheme in _SECURE
 
     @property
     def origin(self) -> tuple[bool, str, int]:
-        """What is one server: a WebSocket and an HTTP address of one host and port have the same."""
+        """Identifies the server: equal for the WebSocket and HTTP addresses of one host and port."""
         return self.secure, self.host, self.port
 
     @property
@@ -75,7 +75,7 @@ class Address(HiddenFields, frozen=True):
 
 
 class _InvalidAddress(ValueError):
-    """Say what was expected and why a text is not that, in words that quote nothing of it."""
+    """An invalid address: what was expected, and what is wrong, without quoting it."""
 
     def __init__(self, expected: str, why: str) -> None:
         super().__init__(f"{expected}: {why}")
@@ -83,13 +83,13 @@ class _InvalidAddress(ValueError):
 
 
 def parse_address(url: str) -> Address:
-    """Take a WebSocket address apart.
+    """Parse a WebSocket address.
 
     Args:
-        url: a ws:// or wss:// address, in any case; a host or path that is not ASCII is encoded.
+        url: a ws:// or wss:// address, in upper or lower case; a non-ASCII host or path is encoded.
 
     Raises:
-        ConnectFailed: it is none, which trying again does not change.
+        ConnectFailed: the address is invalid; not retryable.
     """
     try:
         return _parse(url, _WEBSOCKET)
@@ -98,15 +98,15 @@ def parse_address(url: str) -> Address:
 
 
 def address_from_server(url: object, *, by: str, server: str) -> Address:
-    """Take apart a WebSocket address that a server told; the next time it may tell another.
+    """Parse a WebSocket address received from a server.
 
     Args:
-        url: what it told.
-        by: what told it, for the error.
-        server: the URL of that server. What answers by TLS gets nothing in clear: the address bears a token.
+        url: the received value.
+        by: the source of the value, for the error.
+        server: the URL of that server. If it uses TLS, so must the address, which carries a token.
 
     Raises:
-        ConnectFailed: it is none, or not as secure as the server.
+        ConnectFailed: the address is invalid or less secure than the server; retryable, as the next may be another.
     """
     try:
         address = _parse(url, _WEBSOCKET)
@@ -118,7 +118,7 @@ def address_from_server(url: object, *, by: str, server: str) -> Address:
 
 
 def websocket_fault(url: str) -> str | None:
-    """Tell what is wrong with a caller's WebSocket address; None if nothing is."""
+    """Return what is wrong with a caller's WebSocket address, or None."""
     try:
         _parse(url, _WEBSOCKET)
     except _InvalidAddress as exc:
@@ -127,7 +127,7 @@ def websocket_fault(url: str) -> str | None:
 
 
 def server_fault(url: object) -> str | None:
-    """Tell what is wrong with a caller's URL of a server; None if nothing is."""
+    """Return what is wrong with a caller's URL of a server, or None."""
     try:
         address = _parse(url, _HTTP)
     except _InvalidAddress as exc:
@@ -139,11 +139,11 @@ def check_server(url: object, *, name: str = "server") -> str:
     """Return a server's URL without trailing slash.
 
     Args:
-        url: what was given.
-        name: of the argument.
+        url: the caller's value.
+        name: the argument's name, for the error.
 
     Raises:
-        ConfigurationError: it is no http(s) URL of a server.
+        ConfigurationError: it is not the http(s) URL of a server.
     """
     fault = server_fault(url)
     if fault is not None:
@@ -152,11 +152,11 @@ def check_server(url: object, *, name: str = "server") -> str:
 
 
 def may_have_token(server: str, url: str) -> bool:
-    """Tell whether the token of a server may go to an URL: to its own origin, and from RingCentral to RingCentral.
+    """Return whether a server's token may be sent to a URL: only within its origin, or among RingCentral's hosts.
 
     Args:
-        server: the URL of the server, as `check_server` returned it.
-        url: where to, an http(s) or ws(s) URL.
+        server: the URL of the server, as returned by `check_server`.
+        url: the destination, an http(s) or ws(s) URL.
     """
     mine, other = _origin(server), _origin(url)
     if mine is None or other is None:
@@ -167,18 +167,18 @@ def may_have_token(server: str, url: str) -> bool:
 
 
 def encode_path(path: str) -> str:
-    """Encode what is not ASCII in a path or URL, and leave all else as it is."""
+    """Encode the non-ASCII characters of a path or URL, and nothing else."""
     return path if path.isascii() else quote(path, safe=_SAFE)
 
 
 def same_origin(server: str, url: str) -> bool:
-    """Tell whether two URLs are of one server: scheme, host and port."""
+    """Return whether two URLs have the same scheme, host and port."""
     mine = _origin(server)
     return mine is not None and mine == _origin(url)
 
 
 def with_query(url: str, values: Mapping[str, str]) -> str:
-    """Give an URL with more in its query, encoded whole: a token may have any character."""
+    """Add parameters to the query of a URL, with every special character encoded: a token may have any."""
     more = "&".join(f"{name}={quote(value, safe='')}" for name, value in values.items())
     return f"{url}{'&' if '?' in url else '?'}{more}"
 
@@ -188,15 +188,15 @@ def _origin(url: str) -> tuple[bool, str, int] | None:
     try:
         parts = urlsplit(url)
         return _parse(f"{parts.scheme}://{parts.netloc}", _HTTP | _WEBSOCKET).origin
-    except ValueError:  # `_InvalidAddress` is one, too
+    except ValueError:  # `_InvalidAddress` is one as well
         return None
 
 
 def _parse(url: object, schemes: frozenset[str]) -> Address:
-    """Take an address apart.
+    """Parse an address.
 
     Raises:
-        _InvalidAddress: it is none.
+        _InvalidAddress: it is not one with such a scheme.
     """
     expected = "not a valid ws:// or wss:// URI" if schemes == _WEBSOCKET else "expected an http(s) URL"
     if not isinstance(url, str):
@@ -205,10 +205,10 @@ def _parse(url: object, schemes: frozenset[str]) -> Address:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
         if host and ":" not in host:
-            # For ASCII this checks the lengths of the labels, which the resolver would raise something else for.
+            # For ASCII this checks the length of each label, for which the resolver would raise another error.
             host = host.encode("idna").decode("ascii")
         resource = encode_path((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-    except ValueError:  # brackets, port, labels, half a character
+    except ValueError:  # brackets, port, labels, a lone surrogate
         raise _InvalidAddress(expected, "its host or port cannot be read") from None
     if parts.scheme not in schemes:
         raise _InvalidAddress(expected, "it begins otherwise")
@@ -224,5 +224,5 @@ def _parse(url: object, schemes: frozenset[str]) -> Address:
 
 
 def _is_visible(text: str) -> bool:
-    """Tell whether it can stand in a line of HTTP."""
+    """Return whether a text consists of visible ASCII, as a request line requires."""
     return all("!" <= char <= "~" for char in text)

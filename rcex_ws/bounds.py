@@ -1,7 +1,7 @@
-"""How far a server's numbers are believed: the one table of clamps, with the reason of each. Pure.
+"""The bounds for numbers from a server: one table of clamps, with the reason for each. Pure.
 
-A server can be wrong, and what stands between may say anything. A number beyond its bounds counts as the bound; what is
-no number at all counts as what the documentation says. `rcex_ws.readers` reads them.
+A server can be wrong, and a middlebox may send anything. A number outside its bounds counts as the nearer bound, and
+anything else as the documented default. `rcex_ws.readers` applies them.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _HOUR, _DAY = 3600.0, 86400.0
 
 
 class Bound(Struct, frozen=True):
-    """Say what is believed of one number.
+    """The bounds of one number.
 
     Attributes:
-        least: below that it counts as that.
-        most: above that it counts as that.
-        default: stands for what is no number.
-        why: the reason of both bounds.
+        least: the minimum.
+        most: the maximum.
+        default: replaces anything that is not a number.
+        why: the reason for the bounds.
     """
 
     least: float
@@ -45,7 +45,7 @@ class Bound(Struct, frozen=True):
     why: str
 
     def clamp(self, value: object) -> float:
-        """Give the number within its bounds."""
+        """Return the number clamped to the bounds, or the default."""
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return self.default
         if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""What may stand in a header that is sent, by HTTP and in the upgrade of a WebSocket. Pure."""
+"""Validate outbound headers, for HTTP and for the WebSocket upgrade. Pure."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from rcex_ws.errors import ConfigurationError
 
 __all__ = ["check_headers", "is_header_text", "is_token"]
 
-#: RFC 9110, 5.6.2: what the names of methods and headers consist of.
+#: RFC 9110, 5.6.2: the name of a method or header.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-#: RFC 9110, 5.5, without what is not ASCII: how that is read, nobody can tell. Space around it is no part of it.
+#: RFC 9110, 5.5: the value of a header, ASCII only, since the meaning of other bytes is undefined; no outer space.
 _VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 
 def is_token(text: object) -> bool:
-    """Tell whether something can be the name of a method or header."""
+    """Return whether something can be the name of a method or header."""
     return isinstance(text, str) and _TOKEN.fullmatch(text) is not None
 
 
 def is_header_text(text: str) -> bool:
-    """Tell whether a text can be the value of a header: visible ASCII, and spaces between."""
+    """Return whether a text can be the value of a header: visible ASCII, with spaces only in between."""
     return _VALUE.fullmatch(text) is not None
 
 
 def check_headers(headers: object, *, name: str = "headers") -> None:
-    """Refuse what cannot be sent as headers, and quote nothing of it: it may be a secret.
+    """Refuse headers that cannot be sent. Errors quote no value, which may be a secret.
 
     Args:
-        headers: what was given.
-        name: of the argument.
+        headers: the caller's value.
+        name: the argument's name, for the error.
 
     Raises:
-        ConfigurationError: names the argument and the header.
+        ConfigurationError: a header is invalid; the message names the argument and the header.
     """
     if not isinstance(headers, Mapping):
         raise ConfigurationError(f"{name}: expected a dict of names and texts, got {type(headers).__name__}")

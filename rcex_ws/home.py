@@ -1,8 +1,8 @@
-"""Where a client lives: one event loop, in one thread of one process. Used by every public front.
+"""The home of a client: one event loop, in one thread of one process. Used by every public entry point.
 
-What waits in one loop can be woken only there. A call from elsewhere would hang, or break what the loop holds; so it is
-refused at once. And what a child process inherits by `fork` is the parent's: it gets no use out of it, and must not
-keep it open.
+A task that waits in one loop can only be woken there. A call from elsewhere would hang or corrupt state, so it is
+refused at once. And what a forked process inherits belongs to the parent: the fork cannot use it, and must not keep it
+open.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from rcex_ws.loop import on_trio
 
 __all__ = ["Home", "close_in_forks"]
 
-_generation = 0  # of forks, so that no call has to ask for the number of its process
+_generation = 0  # incremented by each fork, so that no call has to query the process id
 
 
 class Home:
-    """Remember the event loop that first used a client, and refuse others.
+    """The event loop that first used a client; refuses calls from elsewhere.
 
     Args:
-        what: what to call the client in an error.
+        what: what an error calls the client.
     """
 
     __slots__ = ("_generation", "_loop", "_running", "_what")
@@ -34,14 +34,14 @@ class Home:
     def __init__(self, what: str = "this client") -> None:
         self._what = what
         self._generation = 0
-        self._running: Callable[[], object] | None = None  # gives the running loop; None until the first use
+        self._running: Callable[[], object] | None = None  # returns the running loop; None until the first use
         self._loop: object = None
 
     def check(self) -> None:
-        """Raise when the caller is elsewhere.
+        """Check that the caller runs in the client's event loop.
 
         Raises:
-            WrongEventLoop: another loop runs here, or none, or this is a child of the client's process.
+            WrongEventLoop: another loop runs here, or none, or this process was forked from the client's.
         """
         if self._running is None:
             self._bind()
@@ -87,7 +87,7 @@ def _none_runs() -> bool:
 
 class _Holder(Protocol):
     def descriptors(self) -> Iterable[int]:
-        """Give the descriptors that are open now."""
+        """Return the file descriptors that are open now."""
         ...
 
 
@@ -95,7 +95,7 @@ _holders: WeakSet[_Holder] = WeakSet()
 
 
 def close_in_forks(holder: _Holder) -> None:
-    """Close what `holder` has open in every child process that is forked from now on."""
+    """Close the file descriptors of `holder` in every process forked from now on."""
     _holders.add(holder)
 
 
@@ -105,7 +105,7 @@ def _forked() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for holder in tuple(_holders):
         for descriptor in holder.descriptors():
-            os.dup2(nothing, descriptor)  # not closed: the number belongs to an object, which will close it
+            os.dup2(nothing, descriptor)  # not closed: an object owns the number and will close it
     os.close(nothing)
 
 

@@ -1,8 +1,8 @@
-"""What a client needs of the event loop it runs in, on asyncio and on trio: its clock, waiters, errands.
+"""The parts of the running event loop that a client needs, on asyncio and on trio: clock, waiters, errands.
 
-Nothing of anyio's is made or called where no task runs. asyncio calls `data_received` and the like from the loop
-itself, where anyio cannot tell which loop it is in (it asks sniffio, which asks for the current task). What is here
-works there; what else code there wants done is an errand, for a task of ours.
+Nothing of anyio's may be created or called while no task runs: asyncio calls `data_received` and the like from the loop
+itself, where anyio cannot detect the loop (it asks sniffio, which asks for the current task). Everything here works
+there, too; for anything else, code in such callbacks leaves an errand for a task of ours.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ["Errands", "Lock", "Signal", "Waiter", "loop_clock", "now", "on_trio"
 
 
 def on_trio() -> bool:
-    """Tell whether the caller runs on trio; without it, on asyncio."""
+    """Return whether the caller runs on trio rather than on asyncio."""
     trio = sys.modules.get("trio")
-    # Without `lowlevel` it is just being imported, by another thread; then nobody runs on it.
+    # Without `lowlevel`, another thread is still importing it, so nothing runs on it.
     return trio is not None and hasattr(trio, "lowlevel") and bool(trio.lowlevel.in_trio_run())
 
 
 def loop_clock() -> Callable[[], float]:
-    """Give the running loop's own clock, in seconds: `anyio.current_time` without its dispatch."""
+    """Return the running loop's own clock, in seconds: `anyio.current_time` without its dispatch."""
     if on_trio():
         clock: Callable[[], float] = sys.modules["trio"].current_time
         return clock
@@ -37,15 +37,15 @@ def loop_clock() -> Callable[[], float]:
 
 
 def now() -> float:
-    """Give the event loop's time, for what runs per message and has no clock at hand."""
+    """Return the event loop's time, for code without a clock at hand."""
     return loop_clock()()
 
 
 class Waiter(Protocol):
-    """What one task waits for, once: the part of `asyncio.Future` that trio can do, too."""
+    """Wakes one task, once: the part of `asyncio.Future` that also exists for trio."""
 
     def done(self) -> bool:
-        """Tell whether it was woken, or its task cancelled."""
+        """Return whether the task was woken or cancelled."""
         ...
 
     def set_result(self, result: None, /) -> None:
@@ -72,7 +72,7 @@ class _TrioWaiter:
 
 
 def waiter_factory() -> Callable[[], Waiter]:
-    """Give what makes waiters of the running loop: `anyio.Event` without its dispatch, for what is made per message."""
+    """Return a factory for waiters of the running loop: `anyio.Event` without its dispatch, for per-message use."""
     return _TrioWaiter if on_trio() else asyncio.get_running_loop().create_future
 
 
@@ -82,7 +82,7 @@ def _wake(waiter: Waiter) -> None:
 
 
 class Signal:
-    """Do what `anyio.Event` does in a tenth of the space: a connection has a dozen, and most are never waited for."""
+    """An `anyio.Event` in a tenth of the space: a connection has a dozen, and most are never waited for."""
 
     __slots__ = ("_set", "_waiters")
 
@@ -91,18 +91,18 @@ class Signal:
         self._waiters: tuple[Waiter, ...] = ()
 
     def is_set(self) -> bool:
-        """Tell whether it has happened."""
+        """Return whether the signal is set."""
         return self._set
 
     def set(self) -> None:
-        """Let everybody go on."""
+        """Set the signal and wake all waiters."""
         self._set = True
         waiters, self._waiters = self._waiters, ()
         for waiter in waiters:
             _wake(waiter)
 
     async def wait(self, *, until: float = math.inf) -> None:
-        """Wait until it has happened, or until a time of the loop's clock; what costs less than a cancel scope."""
+        """Wait until the signal is set, or until a time of the loop's clock, which is cheaper than a cancel scope."""
         if self._set:
             await anyio.lowlevel.checkpoint()
             return
@@ -125,7 +125,7 @@ class Signal:
 
 
 class Lock:
-    """Do what `anyio.Lock` does in a tenth of the space: who comes first has it first."""
+    """An `anyio.Lock` in a tenth of the space; first come, first served."""
 
     __slots__ = ("_taken", "_waiting")
 
@@ -160,29 +160,29 @@ class Lock:
 
 
 class Errands:
-    """What code outside of any task wants done, until a task of ours does it."""
+    """A queue of callbacks from code outside any task, which a task of ours runs."""
 
     __slots__ = ("_ended", "_more", "_pending")
 
     def __init__(self) -> None:
-        self._pending: list[Callable[[], object]] = []  # a few at most, and a deque takes 0.7 KiB
+        self._pending: list[Callable[[], object]] = []  # a few at most; a deque would take 0.7 KiB
         self._more = Signal()
         self._ended = False
 
     def put(self, errand: Callable[[], object]) -> None:
-        """Ask for something that does not wait; callable from anywhere in the thread of the loop."""
+        """Queue a callback that does not wait; callable from anywhere in the loop's thread."""
         self._pending.append(errand)
         self._more.set()
 
     def end(self) -> None:
-        """Let `run` return as soon as all is done that is asked for."""
+        """Make `run` return once the queue is empty."""
         self._ended = True
         self._more.set()
 
     async def run(self, *, until: float = math.inf) -> None:
-        """Do what is asked for, until `end` or a time of the loop's clock; another task may take over at any time.
+        """Run callbacks until `end` or a time of the loop's clock; another task may continue later.
 
-        It waits for one turn of the loop at least, also when the time is past.
+        Waits for at least one iteration of the loop, even if that time has passed.
         """
         while True:
             while self._pending:

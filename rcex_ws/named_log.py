@@ -1,4 +1,4 @@
-"""A log whose lines say whose they are: several clients of one process share the package's loggers."""
+"""A log whose lines start with a client's name: the clients of one process share the package's loggers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["Log", "NamedLog"]
 
 
 class NamedLog:
-    """Put a name before each line: a `logging.LoggerAdapter` in a sixth of the space, and an extension has four.
+    """Prefixes each line with a name: a `logging.LoggerAdapter` in a sixth of the space; an extension has four.
 
     Args:
         logger: writes the lines.
-        name: whose they are.
+        name: the prefix.
     """
 
     __slots__ = ("_logger", "_name")
@@ -23,11 +23,11 @@ class NamedLog:
         self._name = name
 
     def of(self, logger: logging.Logger) -> NamedLog:
-        """Give the log that writes under the same name by another logger."""
+        """Return a log with the same name on another logger."""
         return NamedLog(logger, self._name)
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is that of `logging`
-        """Tell whether a line of this level is written."""
+        """Return whether lines of this level are written."""
         return self._logger.isEnabledFor(level)
 
     def log(self, level: int, msg: str, *args: object, **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ class NamedLog:
         self._write(logging.ERROR, msg, args, {"exc_info": True})
 
     def _write(self, level: int, msg: str, args: tuple[object, ...], kwargs: dict[str, Any]) -> None:
-        # The line is that of whoever called the method that called this.
+        # stacklevel: the caller of the public method that called this.
         self._logger.log(level, f"%s: {msg}", self._name, *args, stacklevel=3, **kwargs)
 
 

@@ -1,7 +1,7 @@
-"""The one door in: JSON, numbers and waits that came from a server or anything that stands for it. Pure.
+"""The only readers of untrusted input: JSON, numbers and waits from a server, or from whatever answers for it. Pure.
 
-Every reader gives a value within the bounds of `rcex_ws.bounds`, or an error of the tree. Addresses have a door of
-their own, `rcex_ws.address`; the frames of a protocol are read in its folder, by these readers.
+Every reader returns a value within the bounds of `rcex_ws.bounds`, or raises one of the package's errors. Addresses are
+parsed by `rcex_ws.address`, the frames of a protocol in its folder, by means of these readers.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ __all__ = [
 
 T = TypeVar("T")
 
-#: What an id of RingCentral's can consist of, generously: it stands in paths.
+#: The characters of RingCentral's ids, with some tolerance: they are used in paths.
 _ID = re.compile(r"[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]*")
 
 _TOO_DEEP = "JSON that is nested too deep"
 
 logger = logging.getLogger("rcex_ws")
 
-#: What decoding raises, by msgspec and by the standard library, whatever the input: no JSON or another type, no UTF-8,
-#: a whole number of thousands of digits, nested too deep.
+#: All that msgspec and the standard library raise when decoding: not JSON, another type, not UTF-8, an integer of
+#: thousands of digits, nested too deep.
 UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 
-#: Digits of the longest id or status: int() refuses thousands, and nobody counts so far.
+#: Maximum digits of an id or status; int() refuses thousands of digits.
 _MOST_DIGITS = 18
 
 
 def read_json(data: bytes | msgspec.Raw) -> Any:
-    """Decode JSON. msgspec is stricter (lone surrogates, NaN); what the standard library reads is good enough.
+    """Decode JSON; fall back to the standard library where msgspec is stricter (lone surrogates, NaN).
 
     Raises:
-        NotJSON: it is none, or none that can be read. The message quotes nothing of it.
+        NotJSON: neither can decode it. The message quotes no content.
     """
     try:
         return msgspec.json.decode(data)
@@ -64,10 +64,10 @@ def read_json(data: bytes | msgspec.Raw) -> Any:
 
 
 def read_struct(data: bytes | msgspec.Raw, kind: type[T]) -> T:
-    """Decode a JSON object into a Struct, whose types are taken leniently: "30" is a number.
+    """Decode a JSON object into a Struct, converting types leniently: "30" is a number.
 
     Raises:
-        NotJSON: it is none, or a field is missing or has another type. The message quotes nothing of it.
+        NotJSON: it is not JSON, or a field is missing or has another type. The message quotes no content.
     """
     try:
         return msgspec.json.decode(data, type=kind, strict=False)
@@ -83,7 +83,7 @@ def read_struct(data: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 
 def read_number(text: object, bound: Bound) -> float:
-    """Read a number within its bounds: a JSON value or a header's text; what is none counts as the usual."""
+    """Read a number, from a JSON value or a header, and clamp it; anything else becomes the bound's default."""
     if isinstance(text, str):
         try:
             return bound.clamp(float(text))
@@ -93,7 +93,7 @@ def read_number(text: object, bound: Bound) -> float:
 
 
 def read_digits(text: object) -> int | None:
-    """Read a whole number that is not negative: an int, or ASCII digits; None if it is none, or absurdly long."""
+    """Read a non-negative integer: an int, or ASCII digits; None for anything else, and for absurdly long ones."""
     if isinstance(text, int) and not isinstance(text, bool):
         return text if 0 <= text < 10**_MOST_DIGITS else None
     if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
@@ -102,7 +102,7 @@ def read_digits(text: object) -> int | None:
 
 
 def read_retry_after(text: str | None, *, now: float) -> float | None:
-    """Read a Retry-After header: the seconds to wait, an hour at most; None when it says nothing usable.
+    """Read a Retry-After header: the seconds to wait, an hour at most; None if it is missing or invalid.
 
     Args:
         text: seconds or a date (RFC 9110, 10.2.3).
@@ -125,8 +125,8 @@ def read_retry_after(text: str | None, *, now: float) -> float | None:
 
 
 def read_date(text: str | None) -> float | None:
-    """Read a date as HTTP writes it (RFC 9110, 5.6.7), in seconds since the epoch; None if it is none."""
-    from email.utils import parsedate_to_datetime  # brings in all of `email`
+    """Read an HTTP date (RFC 9110, 5.6.7) as seconds since the epoch; None if it is invalid."""
+    from email.utils import parsedate_to_datetime  # imports all of `email`
 
     try:
         return parsedate_to_datetime(text or "").timestamp()
@@ -135,7 +135,7 @@ def read_date(text: str | None) -> float | None:
 
 
 def is_text(text: str) -> bool:
-    """Tell whether a text can be sent: JSON can hold halves of characters (lone surrogates) that have no bytes."""
+    """Return whether a text can be encoded as UTF-8: JSON may contain lone surrogates, which cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -144,23 +144,23 @@ def is_text(text: str) -> bool:
 
 
 def printable(text: object, *, most: int = 500) -> str:
-    """Give a server's words for an error or a log: one line, bounded, without what would look like another line."""
+    """Make a server's text safe for an error or a log: one line, truncated, with unprintable characters escaped."""
     cut = str(text)[:most]
     return cut if cut.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
 
 
 def is_id(text: str) -> bool:
-    """Tell whether a text can be an id, which is made a segment of a path."""
+    """Return whether a text can be an id, which becomes a segment of a path."""
     return _ID.fullmatch(text) is not None
 
 
 def encodable(value: object) -> Any:
-    """Give what JSON held with the halves of characters in it spelled out, so that it can be stored and sent.
+    """Escape the lone surrogates in decoded JSON, so that it can be stored and sent.
 
     Different texts stay different.
 
     Raises:
-        NotJSON: it is nested so deep that decoding it just worked, and nothing else would.
+        NotJSON: it is nested too deep for recursion, although it could be decoded.
     """
     try:
         return _encodable(value)

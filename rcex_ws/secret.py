@@ -1,7 +1,7 @@
-"""What must not be shown: credentials in passing, and fields that hold them. Pure.
+"""Hide credentials: values that do not show in a repr, and the redaction of messages. Pure.
 
-Nothing here encrypts. It keeps tokens out of what people print and send on: a repr, a rich repr, and tracebacks that
-show local variables. Whatever serialises (JSON, pickle, a header, an f-string) gives the true value.
+Nothing here encrypts. It keeps tokens out of what people print and forward: a repr, a rich repr, and tracebacks with
+local variables. Serialising (JSON, pickle, a header, an f-string) yields the real value.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _NAME = (
     rb"[_-]?key)[\w-]*"
 )
 _VALUE = rb'(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|\[[^\]]*(?:\]|$)|\{[^}]*(?:\}|$)|-?\d[\d.eE+-]*)'
-#: A member of JSON with such a name; where a frame is cut, its value has no end.
+#: A JSON member with such a name; in a truncated frame its value may be incomplete.
 _MEMBER = re.compile(rb'("' + _NAME + rb'"\s*:\s*)' + _VALUE, re.IGNORECASE)
-#: The same in JSON that is a text of JSON.
+#: The same in JSON embedded in a JSON string.
 _INNER = re.compile(rb'(\\+"' + _NAME + rb'\\+"\s*:\s*\\+")[^"\\]*', re.IGNORECASE)
-#: The same in a query or form, also inside of a text, and the bearer of a header.
+#: The same in a query or form, also inside a text, and credentials of an Authorization header.
 _FIELD = re.compile(rb"((?:^|[?&\"'\s])(?:" + _NAME + rb"|wsc|code)=)[^&\"'\s]*", re.IGNORECASE)
 _BEARER = re.compile(rb"\b(Bearer|Basic)\s+[\w+/=.~-]+", re.IGNORECASE)
 
@@ -35,7 +35,7 @@ SECRET = Meta(extra={"secret": True})
 
 
 class Secret(str):
-    """Be a text that its repr does not show, nor that of a part of it; else it is a str like any other."""
+    """A str whose repr, and that of its slices, is hidden."""
 
     __slots__ = ()
 
@@ -43,14 +43,14 @@ class Secret(str):
         return "'***'"
 
     def __getitem__(self, key: SupportsIndex | slice) -> Secret:
-        return Secret(super().__getitem__(key))  # rich cuts long texts before it shows them
+        return Secret(super().__getitem__(key))  # rich truncates long texts before showing them
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Secret, (str(self),)
 
 
 class SecretBytes(bytes):
-    """Be bytes that their repr does not show, likewise."""
+    """Bytes whose repr, and that of their slices, is hidden."""
 
     __slots__ = ()
 
@@ -69,7 +69,7 @@ class SecretBytes(bytes):
 
 
 class SecretDict(dict[str, Any]):
-    """Be a dict that its repr does not show; else it is a dict like any other."""
+    """A dict whose repr is hidden."""
 
     __slots__ = ()
 
@@ -78,21 +78,21 @@ class SecretDict(dict[str, Any]):
 
 
 def hide(value: T) -> T:
-    """Give a text or a dict as one that its repr does not show; anything else as it is."""
+    """Convert a str or a dict to one whose repr is hidden; return anything else unchanged."""
     if isinstance(value, str):
         return cast("T", Secret(value))
     return cast("T", SecretDict(cast("dict[str, Any]", value))) if type(value) is dict else value
 
 
 def plain(text: T) -> T:
-    """Give a `Secret` as the plain text that is stored and encoded; anything else as it is."""
+    """Convert a `Secret` to a plain str, for storing and encoding; return anything else unchanged."""
     return cast("T", str(text)) if isinstance(text, Secret) else text
 
 
 class HiddenFields(Struct, frozen=True):
-    """Be a Struct whose repr does not show the fields that are marked with `SECRET`.
+    """A Struct whose repr hides the fields marked with `SECRET`.
 
-    The fields themselves stay plain: msgspec encodes no subclass of str. A dataclass has `field(repr=False)`.
+    The fields keep plain values, as msgspec encodes no subclass of str. Dataclasses use `field(repr=False)` instead.
     """
 
     def __repr__(self) -> str:
@@ -105,12 +105,12 @@ class HiddenFields(Struct, frozen=True):
 
 @cache
 def _fields(kind: type) -> Mapping[str, bool]:
-    """Tell for each field whether it is a secret."""
+    """Return whether each field is a secret, by name."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: SECRET in getattr(hint, "__metadata__", ()) for name, hint in hints.items() if name[0] != "_"}
 
 
 def redact(data: bytes) -> str:
-    """Show a message, whole or cut, without the credentials in it: by the names of members, fields and headers."""
+    """Decode a message, complete or truncated, with the credentials in it replaced: found by their names."""
     data = _INNER.sub(rb"\1***", _MEMBER.sub(rb'\1"***"', data))
     return _BEARER.sub(rb"\1 ***", _FIELD.sub(rb"\1***", data)).decode(errors="replace")

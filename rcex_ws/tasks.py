@@ -1,8 +1,8 @@
 """One root task per client owns every background task, on asyncio and on trio, with or without `async with`.
 
-A task group must be left in the task that entered it, yet a client may be opened in one task and closed in another. So
-the group lives in a root task of its own; everybody else only asks it to start something or to stop. Nothing escapes:
-an exception out of a child is handed to that child's `on_crash`, never to the event loop.
+A task group must be exited in the task that entered it, yet a client may be opened in one task and closed in another.
+So the group lives in a root task of its own, which starts children and stops on request. Nothing escapes: an exception
+in a child is passed to that child's `on_crash`, never to the event loop.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from rcex_ws.loop import Errands, Signal, on_trio
 
 __all__ = ["BackgroundTask", "RootTask", "in_background_task", "reason_to_exit", "run_to_completion"]
 
-# The children inside which the current code runs: user code called by one may close what owns it.
+# The children that the current code was called by: a handler may close the client whose child calls it.
 _inside: contextvars.ContextVar[tuple[BackgroundTask, ...]] = contextvars.ContextVar("rcex_ws_inside", default=())
 
 
 def in_background_task() -> bool:
-    """Tell whether the caller was called by a background task of a client: from a handler, say."""
+    """Return whether a background task of a client called the current code, for example a handler."""
     return any(not child.done for child in _inside.get())
 
 
 async def run_to_completion(step: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Take a step whatever cancels the caller; the cancellation follows.
+    """Run a step to its end even if the caller is cancelled, then let the cancellation through.
 
-    No shield keeps asyncio's own cancellation off a task, so there the step has one of its own, in the same context.
+    A shielded scope does not stop asyncio's native cancellation, so there the step runs in a task of its own.
     """
     with anyio.CancelScope(shield=True):
         if on_trio():
@@ -57,7 +57,7 @@ async def run_to_completion(step: Callable[[], Coroutine[Any, Any, None]]) -> No
 
 
 class BackgroundTask:
-    """Handle one background task of a `RootTask`."""
+    """A handle on one background task of a `RootTask`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -65,25 +65,25 @@ class BackgroundTask:
         self._cancelled = False
         self._let_finish_depth = 0
         self._done = Signal()
-        self._released = Signal()  # done, or excused
+        self._released = Signal()  # done, or left to finish
 
     @property
     def done(self) -> bool:
-        """Tell whether the task has ended."""
+        """Whether the task has ended."""
         return self._done.is_set()
 
     def runs_caller(self) -> bool:
-        """Tell whether the calling code was itself called by this task (a handler, or a task it started)."""
+        """Return whether this task called the current code, directly or through a task that it started."""
         return self in _inside.get()
 
     @property
     def left_to_finish(self) -> bool:
-        """Tell whether it is left to finish by itself: nobody cancels it, or waits for it."""
+        """Whether the task finishes by itself: `cancel` and `wait` then do nothing."""
         return self._let_finish_depth > 0 or self.runs_caller()
 
     @contextmanager
     def let_finish(self) -> Generator[None]:
-        """Leave it to finish by itself for a while: it waits for what would wait for it."""
+        """Leave the task to finish by itself within the block, since it waits for what would wait for it."""
         self._let_finish_depth += 1
         self._released.set()
         try:
@@ -94,7 +94,7 @@ class BackgroundTask:
                 self._released = Signal()
 
     def cancel(self) -> None:
-        """Cancel the task; from inside it do nothing, so that a handler that closes its owner can finish."""
+        """Cancel the task, unless it is left to finish, as a handler is that closes its own client."""
         if self.left_to_finish:
             return
         self._cancelled = True
@@ -102,7 +102,7 @@ class BackgroundTask:
             self._scope.cancel()
 
     async def wait(self) -> None:
-        """Wait until the task has ended; from inside it, and when it is excused, return at once."""
+        """Wait until the task has ended, or is left to finish."""
         if not self.left_to_finish:
             await self._released.wait()
 
@@ -113,11 +113,11 @@ class BackgroundTask:
 
         Args:
             func: called without arguments.
-            on_crash: hears what it raised.
-            caller_waits: whether the one who asked for it waits for it: what that is called by, this is called by, too.
+            on_crash: called with the exception that it raises.
+            caller_waits: as for `RootTask.spawn`.
 
         Raises:
-            BaseException: what ends the program, alone or in a group.
+            BaseException: one that ends the program, alone or in a group.
         """
         _inside.set((*_inside.get(), self) if caller_waits else (self,))
         try:
@@ -125,20 +125,20 @@ class BackgroundTask:
                 if self._cancelled:
                     self._scope.cancel()
                 await func()
-        except Exception as exc:  # noqa: BLE001 - the owner decides; nothing may escape into the root
+        except Exception as exc:  # noqa: BLE001 - left to the owner; nothing may escape into the root
             on_crash(exc)
         finally:
             self.end()
 
     def end(self) -> None:
-        """Take note that it has ended, or will never begin."""
+        """Record that the task has ended, or will never start."""
         self._scope = None
         self._done.set()
         self._released.set()
 
 
 class RootTask:
-    """Own the background tasks of one client.
+    """The owner of the background tasks of one client.
 
     Args:
         name: shown in task listings.
@@ -147,16 +147,16 @@ class RootTask:
     def __init__(self, name: str) -> None:
         self._name = name
         self._current: _RootRun | None = None
-        self._previous: _RootRun | None = None  # while what it left to finish may still run
+        self._previous: _RootRun | None = None  # whose children may still be finishing
         self._exit: BaseException | None = None
 
     @property
     def running(self) -> bool:
-        """Tell whether the root task is up."""
+        """Whether the root task is running."""
         return self._current is not None and self._current.started.is_set()
 
     async def start(self) -> None:
-        """Start the root task; do nothing when it is up."""
+        """Start the root task unless it is running."""
         if self._current is None:
             self._current = _RootRun(self._name, self._end_program)
             self._current.begin()
@@ -164,7 +164,7 @@ class RootTask:
 
     @contextmanager
     def let_caller_finish(self) -> Generator[None]:
-        """Leave the children that the calling code was called by to finish, while it waits for the end of this."""
+        """Leave the children that called the current code to finish while it waits for this root to end."""
         with ExitStack() as stack:
             for child in () if self._current is None else self._current.children:
                 if child.runs_caller():
@@ -181,15 +181,15 @@ class RootTask:
     ) -> BackgroundTask:
         """Run `func` in the background until it returns or the child is cancelled.
 
-        It runs with the caller's context variables, but belongs to nobody but this root.
+        It has the caller's context variables, but only this root owns it.
 
         Args:
             func: called without arguments.
             name: shown in task listings.
-            on_crash: called with the exception when `func` raises one; with `NotConnected` for KeyboardInterrupt and
-                SystemExit, which end the program besides, or a part of it: the loop of a notebook goes on.
-            caller_waits: whether the caller is going to wait for it. If the caller was called by a child (a handler,
-                say), then so was this: that child must not be waited for from inside this one.
+            on_crash: called with the exception if `func` raises one; with `NotConnected` for KeyboardInterrupt and
+                SystemExit, which also end the program, or whatever ran the loop: a notebook keeps running.
+            caller_waits: whether the caller will wait for it. The children that called the caller then count as callers
+                of this one as well, which must not wait for them.
 
         Raises:
             RuntimeError: the root task is not running.
@@ -201,13 +201,13 @@ class RootTask:
     async def aclose(self, *, within: float = 5.0) -> None:
         """Cancel all children and end the root task; a child that called this is left to finish.
 
-        Who calls it again waits for that one, too.
+        A second call waits for that child as well.
 
         Args:
-            within: seconds to wait for children that are slow to end.
+            within: seconds to wait for slow children.
 
         Raises:
-            SystemExit: a child raised it; on trio this is where it reaches the program.
+            SystemExit: a child raised it; on trio it reaches the program here.
         """
         run, self._current = self._current, None
         if run is not None:
@@ -220,22 +220,22 @@ class RootTask:
             raise exit_
 
     def _end_program(self, exc: BaseException) -> None:
-        """Let KeyboardInterrupt or SystemExit out of a child end the program.
+        """End the program with a KeyboardInterrupt or SystemExit that a child raised.
 
-        On asyncio the loop raises it, as it does for any task. On trio it would be an internal error of trio's, for a
-        root task has nobody to raise to; so the main task is interrupted as by Ctrl-C, and `aclose` raises the rest.
+        On asyncio the loop raises it, as it does for any task. On trio a system task that raises is an internal error,
+        so the main task is interrupted as by Ctrl-C instead, and `aclose` raises SystemExit.
         """
         if not on_trio():
             asyncio.get_running_loop().call_soon(_raise, exc)
         elif threading.current_thread() is not threading.main_thread() or not callable(signal.getsignal(signal.SIGINT)):
-            raise exc  # trio's internal error: nothing else would end the program
+            raise exc  # as trio's internal error: nothing else would end the program
         else:
             self._exit = None if isinstance(exc, KeyboardInterrupt) else exc
             sys.modules["trio"].lowlevel.enable_ki_protection(_interrupt)()
 
 
 class _RootRun:
-    """One root task, from `start` to `aclose`."""
+    """One run of the root task, from `start` to `aclose`."""
 
     def __init__(self, name: str, end_program: Callable[[BaseException], None]) -> None:
         self.started = Signal()
@@ -248,7 +248,7 @@ class _RootRun:
         self._task: asyncio.Task[None] | None = None  # asyncio keeps only weak references to tasks
 
     def begin(self) -> None:
-        # The root outlives the code that asked for it, and must not look like a part of a running handler.
+        # The root outlives the code that starts it, and must not count as called by a running handler.
         context = contextvars.copy_context()
         context.run(_inside.set, ())
         if on_trio():
@@ -310,8 +310,8 @@ class _RootRun:
         try:
             await self._errands.run()
         except _EndOfProgram as end:
-            # Not in the child: there it would stop asyncio's loop beside tasks that were made and have not begun. Nor
-            # does this task make any before the loop has stopped; some loops go on later, a notebook's for one.
+            # Not in the child, where it would stop asyncio's loop while tasks wait to start. Nor does this task start
+            # any before the loop has stopped, as some loops run again later, a notebook's for one.
             self._end_program(end.reason)
             await anyio.lowlevel.checkpoint()
 
@@ -324,7 +324,7 @@ class _RootRun:
                     while True:
                         await self._do_errands()
         finally:
-            for child in tuple(self._children):  # not begun: the loop itself is ending
+            for child in tuple(self._children):  # not started: the loop itself is ending
                 child.end()
             self._ended.set()
 
@@ -335,7 +335,7 @@ class _EndOfProgram(Exception):
 
 
 def reason_to_exit(exc: BaseException) -> BaseException | None:
-    """Find what is to end the program, also where task groups have wrapped it; None if nothing is."""
+    """Return the KeyboardInterrupt or SystemExit in an exception, also in nested groups, or None."""
     if isinstance(exc, BaseExceptionGroup):
         reasons = map(reason_to_exit, cast("BaseExceptionGroup[BaseException]", exc).exceptions)
         return next((reason for reason in reasons if reason is not None), None)

@@ -1,7 +1,7 @@
-"""What a client does, step by step, for those who watch it: one hook, from which logs, metrics and traces come.
+"""Trace the steps of a client through one hook, for logs, metrics and distributed tracing.
 
-A step is told of when it starts, and when it is done or has failed. The package's own debug log is one listener, the
-application's hook another; where nobody listens, nothing is made. Notifications are no steps: `stats` counts them.
+Each step is reported when it starts, and when it is done or has failed. The listeners are the package's own debug log
+and the application's hook; without one, no event is created. Notifications are not steps; `stats` counts them.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ __all__ = ["SILENT", "Phase", "Span", "Step", "Trace", "TraceEvent", "Tracer"]
 
 
 class Step(StrEnum):
-    """The steps of a client."""
+    """A step of a client."""
 
     ATTEMPT = "attempt"  #: one attempt to connect, from the token until the connection is ready
-    #: asking where to connect: RingCentral's wstoken, Slack's rtm.connect
+    #: the call that returns the address to connect to: RingCentral's wstoken, Slack's rtm.connect
     TOKEN = "token"  # noqa: S105 - the name of a step
     TCP = "tcp"  #: name resolution and TCP, to the server or its proxy
-    PROXY = "proxy"  #: a tunnel through a proxy; of SOCKS with the TCP connection to it
+    PROXY = "proxy"  #: a tunnel through an HTTP proxy; SOCKS is part of the step TCP
     TLS = "tls"  #: with the server or its proxy
     UPGRADE = "upgrade"  #: the WebSocket upgrade
-    HANDSHAKE = "handshake"  #: the protocol's first word: ConnectionDetails, hello
-    RECOVER = "recover"  #: from the loss until the session is recovered, or known to be gone
+    HANDSHAKE = "handshake"  #: the first message of the protocol: ConnectionDetails, hello
+    RECOVER = "recover"  #: from the loss until the session is recovered, or known to be lost
     SUBSCRIBE = "subscribe"  #: one call to the server about a subscription
-    CALL = "call"  #: one call over the WebSocket; HTTPS is the HTTP client's to trace
+    CALL = "call"  #: one call over the WebSocket; the HTTP client can trace those by HTTPS
     HEARTBEAT = "heartbeat"  #: a heartbeat and its answer
     STORE = "store"  #: one write of the session store
-    CLOSE = "close"  #: closing, until nothing runs any more
+    CLOSE = "close"  #: closing, until no task is left
 
 
 class Phase(StrEnum):
-    """What is told of a step."""
+    """A phase of a step."""
 
     STARTED = "started"
     DONE = "done"
@@ -51,15 +51,15 @@ class Phase(StrEnum):
 
 
 class TraceEvent(Struct, frozen=True):
-    """Tell of one phase of one step. No token or secret stands in it.
+    """One phase of one step. Contains no token or secret.
 
     Attributes:
         source: the name of the client or extension.
-        step: what is being done.
-        phase: started, done or failed; whatever started ends in one of the other two.
-        seconds: how long it took; None when it started.
-        detail: at whom, which one, with what outcome; for people. Its values are many: no label for metrics.
-        error: why it failed; None if it was cancelled, or the detail says why.
+        step: the step.
+        phase: started, done or failed; each step that starts ends in one of the other two.
+        seconds: the duration; None when the step starts.
+        detail: the host, the call or the outcome, for people; has too many values for a metrics label.
+        error: the cause of a failure; None if the step was cancelled, or the detail has the cause.
     """
 
     source: str
@@ -76,17 +76,17 @@ def _is_async(hook: object) -> str | None:
 
 
 Trace = Annotated[Callable[[TraceEvent], object], Rule("a sync function that takes a TraceEvent", _is_async)]
-"""Hear of each phase of each step: called by the event loop's thread, often in the reader, so it must not wait.
+"""Called with each phase of each step, in the event loop's thread and often by the reader, so it must not block.
 
-What it raises is logged once and changes nothing.
+The first exception that it raises is logged; none has another effect.
 """
 
 
 class Span:
-    """One step that has started; ends once, by the first word. As a context manager it ends with its block.
+    """A step in progress; only the first call that ends it counts. As a context manager it ends with its block.
 
     Attributes:
-        detail: told at the end; may be changed until then.
+        detail: reported at the end; may be changed until then.
     """
 
     __slots__ = ("_started_at", "_tracer", "detail", "step")
@@ -98,11 +98,11 @@ class Span:
         self._started_at = 0.0 if tracer is None else now()
 
     def done(self) -> None:
-        """Tell that it is done."""
+        """Report that the step is done."""
         self._end(Phase.DONE, None)
 
     def failed(self, error: BaseException | None = None) -> None:
-        """Tell that it has failed, or was cut short."""
+        """Report that the step has failed or was cancelled."""
         self._end(Phase.FAILED, error if isinstance(error, Exception) else None)
 
     def _end(self, phase: Phase, error: Exception | None) -> None:
@@ -123,12 +123,12 @@ class Span:
 
 
 class Tracer:
-    """Tell the listeners of one client.
+    """Reports the steps of one client to its listeners.
 
     Args:
-        source: its name.
-        hook: the application's, or None.
-        log: where the debug log goes; None for nowhere.
+        source: the name of the client.
+        hook: the application's hook, or None.
+        log: receives the debug log, or None.
     """
 
     __slots__ = ("_complained", "_hook", "_log", "_source")
@@ -141,11 +141,11 @@ class Tracer:
 
     @property
     def enabled(self) -> bool:
-        """Whether anybody listens now; the level of a log may change."""
+        """Whether there is a listener now; the level of the log may change."""
         return self._hook is not None or (self._log is not None and self._log.isEnabledFor(logging.DEBUG))
 
     def begin(self, step: Step, detail: str = "") -> Span:
-        """Tell that a step starts, and give what hears of its end."""
+        """Report the start of a step; return the span that reports its end."""
         if not self.enabled:
             return Span(None, step, detail)
         self.emit(step, Phase.STARTED, detail=detail)
@@ -160,7 +160,7 @@ class Tracer:
         detail: str = "",
         error: Exception | None = None,
     ) -> None:
-        """Tell of one phase of a step."""
+        """Report one phase of a step."""
         if self.enabled:
             event = TraceEvent(self._source, step, phase, seconds, detail, error)
             if self._log is not None:
@@ -186,10 +186,10 @@ def _write(log: Log, event: TraceEvent) -> None:
     error = event.error
     if error is None:
         log.debug("%s %s%s%s", event.step, event.phase, took, detail)
-    else:  # the text of a foreign error may hold anything
+    else:  # the text of a foreign error may contain anything
         text = f"{type(error).__name__}: {error}" if isinstance(error, RcexError) else type(error).__name__
         log.debug("%s %s%s%s: %s", event.step, event.phase, took, detail, text)
 
 
 SILENT: Final = Tracer()
-"""Tells nobody."""
+"""A tracer without listeners."""

@@ -1,4 +1,4 @@
-"""How long one task may go on when nothing makes it wait: what runs user code from a queue, or reads frames."""
+"""Time slices for tasks that never block: those that run handlers from a queue, or parse frames."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ __all__ = ["Turn"]
 
 
 class Turn:
-    """Tell what never waits by itself when other tasks should get a turn.
+    """A time slice, after which a task that never blocks should let others run.
 
-    By time and not by number: a cheap handler may empty the queue, a dear one must not delay a heartbeat.
+    Limited by time, not by items: cheap handlers may empty the queue, an expensive one must not delay a heartbeat.
     """
 
-    #: Seconds.
+    #: Length of a slice in seconds.
     LENGTH = 0.005
 
     def __init__(self) -> None:
         self._ends = monotonic() + self.LENGTH
 
     def over(self) -> bool:
-        """Tell, between two items, whether it is time for `anyio.lowlevel.checkpoint()`."""
+        """Return whether the slice is used up, and start the next one; call this between two items."""
         now = monotonic()
         if now < self._ends:
             return False

@@ -1,4 +1,4 @@
-"""The version, once: the build reads it here, and so does the User-Agent, without opening a file."""
+"""The version, in one place for the build and for the User-Agent."""
 
 __all__ = ["__version__"]
 
