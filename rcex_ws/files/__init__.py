@@ -1,8 +1,13 @@
-"""Where private state survives the process: the one home of all that the library reads from and writes to small files.
+"""Small private files in which state survives the process. All that the library reads from and writes to them is here.
 
-A store knows what it keeps and how its argument is called; `StateFile` knows files: links, owners, modes, mount points,
-locks, full disks, what a killed process has left, and what is no state of this kind. All of that blocks, so a store
-does it in a `FileThread`. `Complaints` are for who goes on without its file.
+Used by the stores of `rest`, `wsg` and `slack`. May use the modules at the top of the package, but no other folder.
+
+    state.py       `StateFile`: one value as JSON; tells files of different stores apart
+    private.py     one file that only its owner can read: links, mount points, atomic replacement, full disks
+    checks.py      the type, owner and mode of a file
+    lock.py        keeps other processes away
+    thread.py      `FileThread`: runs the blocking work of a store, in order
+    complaints.py  logs the failures of a store without flooding the log
 """
 
 from rcex_ws.files.checks import check_if_exists

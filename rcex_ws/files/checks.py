@@ -1,7 +1,7 @@
-"""What a file of ours may be, whose, and who else may write it: before it is opened, since a pipe would hang.
+"""Check the type, owner and mode of a file before it is opened, since opening a pipe would hang.
 
-Whoever can write the file of a token decides as whom this program acts; whoever owns it can read it. Root can read and
-write everything anyway, and often looks after the files of others.
+Whoever can write a token file decides on whose behalf this program acts; whoever owns it can read it. Root can read and
+write everything anyway, and often maintains the files of other users.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
     "why_not_writable",
 ]
 
-#: For `os.open`, besides: a link or a pipe that has come there a moment ago does not mislead us, nor hang.
+#: Additional flags for `os.open`: a link or a pipe that has just been put there does no harm.
 SAFELY: int = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 _KINDS = (
@@ -40,10 +40,10 @@ _KINDS = (
 
 
 def status_of(path: Path) -> os.stat_result | None:
-    """Look at a path without following a link; None if nothing is there.
+    """Return the status of a path, without following a link; None if it does not exist.
 
     Raises:
-        OSError: the path cannot be.
+        OSError: the path is invalid or not accessible.
     """
     try:
         return os.lstat(path)
@@ -52,15 +52,15 @@ def status_of(path: Path) -> os.stat_result | None:
 
 
 def check_file(path: Path, status: os.stat_result, what: str) -> None:
-    """Refuse what is no file of ours.
+    """Refuse anything but a regular file of the current user.
 
     Args:
-        path: how to call it.
-        status: of the file.
-        what: begins the message of an error.
+        path: the path to show in an error.
+        status: the status of the file.
+        what: the start of an error message.
 
     Raises:
-        ConfigurationError: it is no file, it is somebody else's, or everybody may write it.
+        ConfigurationError: it is not a regular file, belongs to another user, or is writable by everybody.
     """
     _check_kind(path, status, what)
     if sys.platform == "win32":
@@ -79,17 +79,17 @@ def check_file(path: Path, status: os.stat_result, what: str) -> None:
 
 
 def check_if_exists(path: Path, what: str) -> None:
-    """Refuse what is no file of ours where a path leads to, if something is there; raises as `check_file`."""
+    """Like `check_file`, for the target of a path, if it exists."""
     status = status_of(Path(os.path.realpath(path)))
     if status is not None:
         check_file(path, status, what)
 
 
 def check_lock(path: Path, what: str) -> None:
-    """Refuse a lock that is something else.
+    """Refuse anything but a regular file as a lock file.
 
     Raises:
-        ConfigurationError: a link, a pipe or another thing that is no file lies there.
+        ConfigurationError: there is a link, a pipe or the like.
     """
     status = status_of(path)
     if status is None:
@@ -116,23 +116,23 @@ def _user(uid: int) -> str:
 
 
 def chown_like(path: Path, descriptor: int) -> None:
-    """Let what root has made belong to whom it looks after, who could not read it else."""
+    """Give a file created by root to the owner of `path`, who could not read it otherwise."""
     if sys.platform == "win32" or os.geteuid() != 0:
         return
     status = status_of(path)
     if status is not None and status.st_uid != 0:
-        with suppress(OSError):  # a file system without owners
+        with suppress(OSError):  # the file system has no owners
             os.fchown(descriptor, status.st_uid, status.st_gid)
 
 
 def is_mount_point(path: Path) -> bool:
-    """Tell whether a file is mounted by itself, as containers like to do: then it can be written, but not replaced.
+    """Return whether a file is itself a mount point, as in containers: it can then be written, but not replaced.
 
-    That its device differs from its folder's says nothing: on an overlay it does so anyway.
+    Comparing its device with its folder's does not help: on an overlay they always differ.
     """
     try:
         mounts = Path("/proc/self/mountinfo").read_bytes()
-    except OSError:  # not Linux, or a jail: the first attempt to replace it will tell
+    except OSError:  # not Linux, or a jail: the first attempt to replace it will show
         return False
     wanted = os.fsencode(path)
     points = (line.split(b" ", 5)[4] for line in mounts.splitlines() if line.count(b" ") > 5)
@@ -144,7 +144,7 @@ def _character(octal: re.Match[bytes]) -> bytes:
 
 
 def why_not_writable(path: Path) -> str | None:
-    """Say why a folder or file cannot be written; None if it can."""
+    """Return the reason why a folder or file cannot be written, or None."""
     effective = os.access in os.supports_effective_ids
     rights = os.W_OK | os.X_OK if path.is_dir() else os.W_OK
     if os.access(path, rights, effective_ids=effective):

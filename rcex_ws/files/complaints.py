@@ -1,4 +1,4 @@
-"""How it is said that a store fails while its client goes on without it, and how often: people shall read on, too."""
+"""Log the failures of a store that its client can do without, without flooding the log."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _PAUSE = 60.0
 
 
 class Complaints:
-    """Say what one store fails to do; what fails again and again once a minute.
+    """Logs the failures of one store; repeated ones once a minute.
 
     Args:
-        logger: gets it, with a traceback only if the store has a bug: what the system or we refuse says why.
+        logger: receives them, with a traceback only for a bug: errors of the system and our own explain themselves.
     """
 
     def __init__(self, logger: Log) -> None:
@@ -25,12 +25,12 @@ class Complaints:
         self._repeated_at = -math.inf
 
     def report(self, what: str, error: Exception) -> None:
-        """Say it."""
+        """Log a failure."""
         expected = isinstance(error, OSError | RcexError)
         self._logger.error("%s: %s", what, error, exc_info=None if expected else error)
 
     def report_repeated(self, what: str, error: Exception) -> bool:
-        """Say it unless that was less than a minute ago; tell which."""
+        """Log a failure unless the last was less than a minute ago; return whether it was logged."""
         if now() < self._repeated_at + _PAUSE:
             return False
         self._repeated_at = now()

@@ -1,4 +1,4 @@
-"""Keep other processes, and other files open here, away from a file."""
+"""Lock a file against other processes, and against other users of it in this process."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from rcex_ws.home import close_in_forks
 
 __all__ = ["FileLock", "lock_descriptor"]
 
-#: What the systems say when somebody else has the lock; anything else means that there are no locks.
+#: Error numbers for a lock that is already held; any other means that locking is not supported.
 _TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 
 
 class FileLock:
-    """Hold a lock. The system frees it when the process dies; a forked child does not inherit it."""
+    """A lock. The system frees it when the process dies; a forked process does not inherit it."""
 
     def __init__(self) -> None:
         self._descriptor: int | None = None
         close_in_forks(self)
 
     def descriptors(self) -> Iterable[int]:
-        """Give what is open now."""
+        """Return the file descriptor if it is open."""
         return () if self._descriptor is None else (self._descriptor,)
 
     def take(self, path: Path, *, what: str, owner_of: Path) -> bool:
-        """Lock a file unless somebody else has it; tell whether it is locked. It never waits for them.
+        """Try to lock a file without waiting; return whether it is locked now.
 
         Args:
-            path: what to lock; it is made when needed, and stays.
-            what: begins the message of an error.
-            owner_of: the file whose owner may lock it, too, when root has made it.
+            path: the file to lock; created if needed, and left in place.
+            what: the start of an error message.
+            owner_of: the file whose owner gets the lock file if root creates it.
 
         Raises:
-            ConfigurationError: it is something that nobody should lock, or its file system has no locks.
+            ConfigurationError: it is not a regular file, or its file system does not support locks.
             OSError: it cannot be opened.
         """
         check_lock(path, what)
@@ -57,9 +57,9 @@ class FileLock:
         return taken
 
     def free(self) -> None:
-        """Leave the file to others, if it is locked."""
+        """Unlock the file if it is locked."""
         if self._descriptor is not None:
-            _unlock(self._descriptor)  # a child that is forked at this moment has it open, too
+            _unlock(self._descriptor)  # a process forked at this moment has it open as well
             self._close()
 
     def _close(self) -> None:
@@ -69,10 +69,10 @@ class FileLock:
 
 
 def lock_descriptor(descriptor: int) -> bool:
-    """Lock what is open, until it is closed; tell whether that went, or somebody else has it.
+    """Try to lock an open file until it is closed; return whether it is locked now.
 
     Raises:
-        OSError: its file system has no locks, or no more of them.
+        OSError: the file system does not support locks, or has no more of them.
     """
     try:
         _lock(descriptor)
@@ -90,7 +90,7 @@ if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
     def _unlock(descriptor: int) -> None:
-        """Leave it to closing: no process is forked here."""
+        """Do nothing: closing unlocks, and processes are not forked on Windows."""
 
 else:
     import fcntl

@@ -1,7 +1,7 @@
-"""One small file that only its owner can read. A reader sees the old content or the new one, never a half.
+"""One small file that only its owner can read. Readers see the old content or the new, never a part of it.
 
-Where the file can be replaced it is. Where it cannot, since it is mounted by itself or lies in a folder that we may not
-write, it is written in place; who is killed in that moment leaves something that cannot be read.
+The file is replaced where possible. Where it is not, because the file is a mount point or its folder is not writable,
+it is written in place; a process killed at that moment leaves an unreadable file.
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ __all__ = ["PrivateFile"]
 
 logger = logging.getLogger("rcex_ws.files")
 
-#: What says that a file cannot be replaced, though perhaps written: a mount point, or a folder that is closed to us.
+#: Error numbers for a file that cannot be replaced, but maybe written: a mount point, or a folder without access.
 _NOT_REPLACEABLE = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS}
 
-#: Seconds after which what is being written counts as left behind, where nothing can be locked.
+#: Seconds after which a temporary file counts as abandoned where locks are not supported.
 _SURELY_LEFT = 3600.0
 
-#: Bytes that are copied at once.
+#: Bytes copied at a time.
 _PIECE = 2**20
 
 
 class PrivateFile:
-    """Read and write one file. All methods block.
+    """One private file. All methods block.
 
     Args:
-        path: as it was given; `open` follows links.
-        what: the argument that it was given as; begins each message.
+        path: the caller's path; `open` follows links.
+        what: the argument's name, which starts each message.
 
     Attributes:
-        path, what: as given.
-        target: the file itself.
-        in_place: whether it can only be written in place.
+        path, what: the arguments.
+        target: the file that the path leads to.
+        in_place: whether the file can only be written in place.
     """
 
     def __init__(self, path: Path, *, what: str) -> None:
@@ -64,11 +64,11 @@ class PrivateFile:
         self._warned: set[str] = set()
 
     def open(self) -> None:
-        """Find the file where links lead to, make its folder, see that it is ours, and sweep up.
+        """Resolve links, create the folder, check the file, and remove abandoned temporary files.
 
         Raises:
-            ConfigurationError: it is no file of ours, or could not be written.
-            OSError: the system refuses something.
+            ConfigurationError: `check_file` refuses the file, or it cannot be written.
+            OSError: a system call fails.
         """
         self.target = Path(os.path.realpath(self.path))
         _make_folder(self.target.parent)
@@ -86,19 +86,19 @@ class PrivateFile:
             self._sweep()
 
     def size(self) -> int:
-        """Give the size in bytes; 0 if there is no file.
+        """Return the size in bytes; 0 if there is no file.
 
         Raises:
-            OSError: the path cannot be.
+            OSError: the path is invalid or not accessible.
         """
         status = status_of(self.target)
         return 0 if status is None else status.st_size
 
     def read(self) -> bytes | None:
-        """Give the content; None if there is no file, or an empty one that stands for none.
+        """Return the content; None if there is no file, or an empty one that stands for none.
 
         Raises:
-            ConfigurationError: it has become something that is no file of ours.
+            ConfigurationError: `check_file` refuses the file.
             OSError: it cannot be read.
         """
         try:
@@ -109,11 +109,11 @@ class PrivateFile:
         return None if self.in_place and not content else content
 
     def write(self, data: bytes) -> None:
-        """Keep this instead of the old content; after a crash the file holds the old or the new, unless `in_place`.
+        """Replace the content; after a crash the file has the old or the new content, unless `in_place`.
 
         Raises:
-            ConfigurationError: it has become something that is no file of ours.
-            OSError: it cannot be written; the old content is still there.
+            ConfigurationError: `check_file` refuses the file.
+            OSError: it cannot be written; the old content is intact.
         """
         try:
             if self.in_place or not self._replaced(lambda: self._replace(self.target, (data,))):
@@ -123,10 +123,10 @@ class PrivateFile:
             raise
 
     def delete(self) -> None:
-        """Forget the content; a file that can only be written in place becomes empty.
+        """Delete the file; one that can only be written in place is emptied instead.
 
         Raises:
-            OSError: it cannot be.
+            OSError: it cannot be deleted.
         """
         try:
             if self.in_place or not self._replaced(lambda: self.target.unlink(missing_ok=True)):
@@ -136,7 +136,7 @@ class PrivateFile:
             raise
 
     def copy_aside(self) -> Path:
-        """Copy the content to `<name>.bad`, for a human to look at, and give the path of the copy.
+        """Copy the content to `<name>.bad` for inspection; return that path.
 
         Raises:
             OSError: it cannot be written.
@@ -146,10 +146,10 @@ class PrivateFile:
         return bad
 
     def set_aside(self) -> Path:
-        """Rename the file to `<name>.bad`, or copy it there and forget it, and give that path.
+        """Move the file to `<name>.bad` for inspection, or copy and delete it; return that path.
 
         Raises:
-            OSError: it cannot be.
+            OSError: it cannot be moved or copied.
         """
         bad = self.target.with_name(self.target.name + ".bad")
         if self.in_place or not self._replaced(lambda: os.replace(self.target, bad)):
@@ -166,7 +166,7 @@ class PrivateFile:
                 yield piece
 
     def _replaced(self, action: Callable[[], None]) -> bool:
-        """Do what needs the folder; tell whether that went, or the file is one to be written in place."""
+        """Run an action on the folder; return whether it succeeded, or else the file must be written in place."""
         try:
             action()
         except OSError as exc:
@@ -184,7 +184,7 @@ class PrivateFile:
                 chown_like(self.target, file.fileno())
                 os.fsync(file.fileno())
                 if sys.platform == "win32":
-                    file.close()  # there nothing that is open can be renamed; elsewhere it is locked till then
+                    file.close()  # Windows cannot rename open files; elsewhere it stays locked until then
                 os.replace(temporary, target)
         except BaseException:
             with suppress(OSError):
@@ -192,7 +192,7 @@ class PrivateFile:
             raise
 
     def _temporary(self) -> tuple[int, Path]:
-        """Make a file beside the target, locked as long as it is open: who sweeps can tell that it is being written."""
+        """Create a file beside the target, locked while it is open to show that it is being written."""
         while True:
             temporary = self.target.with_name(f".{self.target.name}.{os.urandom(4).hex()}.tmp")
             try:
@@ -201,10 +201,10 @@ class PrivateFile:
                 continue
             if sys.platform == "win32" or (_locked(descriptor) and os.path.lexists(temporary)):
                 return descriptor, temporary
-            os.close(descriptor)  # it was swept in the moment before it was locked
+            os.close(descriptor)  # another process removed it before it was locked
 
     def _sweep(self) -> None:
-        """Remove what killed processes have left of their writes: it holds secrets, too."""
+        """Remove temporary files of killed processes, which contain secrets."""
         theirs = re.compile(rf"\.{re.escape(self.target.name)}\.[0-9a-f]{{8}}\.tmp")
         with suppress(OSError), os.scandir(self.target.parent) as entries:
             for name in [entry.name for entry in entries if theirs.fullmatch(entry.name)]:
@@ -212,7 +212,7 @@ class PrivateFile:
                     self._remove_if_left(self.target.with_name(name))
 
     def _remove_if_left(self, temporary: Path) -> None:
-        if sys.platform != "win32":  # there nothing that is open can be removed
+        if sys.platform != "win32":  # Windows cannot remove open files
             descriptor = os.open(temporary, os.O_RDWR | SAFELY)
             try:
                 status = os.fstat(descriptor)
@@ -227,7 +227,7 @@ class PrivateFile:
         logger.info("%s: removed %s, which a process that was killed has left", self.what, temporary)
 
     def _overwrite(self, data: bytes) -> None:
-        """Write in place. The space is taken first, as white space, so that a full disk leaves the old content."""
+        """Write in place. White space reserves the room first, so that a full disk leaves the old content intact."""
         descriptor = os.open(self.target, os.O_RDWR | SAFELY)
         try:
             status = os.fstat(descriptor)
@@ -253,7 +253,7 @@ class PrivateFile:
             os.close(descriptor)
 
     def _name_file_in(self, exc: OSError) -> None:
-        """Let an error name the file as the user knows it."""
+        """Put the caller's path into an error."""
         if exc.errno is not None:
             exc.filename, exc.filename2 = str(self.path), None
 
@@ -271,7 +271,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _locked(descriptor: int, *, otherwise: bool = True) -> bool:
-    """Lock what is open; tell whether that went, or `otherwise` where nothing can be locked."""
+    """Try to lock an open file; return whether it is locked, or `otherwise` where locks are not supported."""
     try:
         return lock_descriptor(descriptor)
     except OSError:

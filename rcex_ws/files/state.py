@@ -1,7 +1,7 @@
-"""One value that survives the process, as JSON in a private file: what a store stands on.
+"""One value that survives the process, as JSON in a private file: the basis of every store.
 
-What comes back may be anything: a half, nonsense that is JSON, what the other store has written. It is taken only if it
-is all that it should be, and nothing is moved or overwritten that is known to be something else.
+The file may contain anything when it is read: a part, nonsense that is JSON, the data of another store. Its content is
+accepted only if it is entirely valid, and a file known to belong to something else is neither moved nor overwritten.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ __all__ = ["OAUTH_TOKEN", "WEBSOCKET_SESSION", "Kind", "Moment", "Seconds", "Sta
 
 T = TypeVar("T")
 
-# What we have stored ourselves is in order, or else is no state of ours: a number beyond these is refused, not clamped.
+# What this library has stored is valid, so a number outside these bounds is refused, not clamped.
 
-#: A moment, in seconds since the epoch, until 2200; whether it is past, no clock of this machine can tell.
+#: A moment in seconds since the epoch, until 2200; it may be in the future, as no local clock is trusted.
 Moment = Annotated[float, Meta(ge=0, le=7_258_118_400)]
 
-#: A span: at most a century, since no server means more, and timers overflow at some point.
+#: A duration: at most a century, as no server means more, and timers overflow eventually.
 Seconds = Annotated[float, Meta(ge=0, le=3_200_000_000)]
 
-#: Bytes of the largest file that is read: ours have some ten thousand.
+#: Bytes of the largest file that is read; ours have some ten thousand.
 _LARGEST = 16 * 2**20
 
-#: Seconds after which a write in place that was under way is through.
+#: Seconds within which a write in place completes.
 _MOMENT = 0.2
 
-#: Levels of brackets: ours have six, and a few more are what a server may have given us to keep.
+#: Maximum levels of brackets; ours have six, and values from a server may add a few.
 _DEEPEST = 64
 
 
 class Kind(Struct, frozen=True):
-    """Tell files of one kind from others.
+    """The kind of value in a file.
 
     Attributes:
-        what: it holds, for people.
-        member: that only these have.
+        what: its name in messages.
+        member: a JSON member that no other kind has.
     """
 
     what: str
@@ -60,18 +60,18 @@ WEBSOCKET_SESSION = Kind("a WebSocket session", "unfinished")
 
 
 class Unreadable(RcexError):
-    """Report that a file holds something, which cannot be what it should be. The message quotes nothing of it."""
+    """A file has content that is not valid. The message quotes none of it."""
 
 
 class StateFile:
-    """Keep one value in a file. All methods block, so they are called in a `FileThread`.
+    """A file with one value. All methods block, so they are called in a `FileThread`.
 
-    What the file holds is a `SecretBytes` everywhere: tracebacks may show local variables.
+    Its content is a `SecretBytes` everywhere, as tracebacks may show local variables.
 
     Args:
-        path: as it was given.
-        what: the argument that it was given as; begins each message.
-        kind: what it holds.
+        path: the caller's path.
+        what: the argument's name, which starts each message.
+        kind: the kind of value.
     """
 
     def __init__(self, path: Path, *, what: str, kind: Kind) -> None:
@@ -80,22 +80,22 @@ class StateFile:
         self._kind = kind
 
     def open(self) -> None:
-        """Find the file, see that it is ours and could be written, and sweep up what a killed process has left.
+        """Resolve links, check that the file can be used, and remove abandoned temporary files.
 
         Raises:
-            ConfigurationError: it cannot be used; the message names it and says why.
+            ConfigurationError: the file cannot be used; the message names it and says why.
         """
         with self._as_configuration_error():
             self._file.open()
 
     def lock(self) -> bool:
-        """Keep others away, until `free`; tell whether that went, or somebody has done so before.
+        """Try to lock the file until `free`; return whether it is locked now.
 
-        The lock lies beside the file; if that is mounted by itself, then its folder is not what others see, so the
-        file is locked.
+        The lock file is beside the file. If that is a mount point, other containers may not see its folder, so the file
+        itself is locked.
 
         Raises:
-            ConfigurationError: nothing can be locked there.
+            ConfigurationError: locks are not supported there.
         """
         file = self._file
         path = file.target if file.in_place else file.target.with_name(file.target.name + ".lock")
@@ -103,18 +103,18 @@ class StateFile:
             return self._lock.take(path, what=file.what, owner_of=file.target)
 
     def free(self) -> None:
-        """Leave the file to others."""
+        """Unlock the file."""
         self._lock.free()
 
     def load(self, kept: type[T]) -> T | None:
-        """Give what is kept; None if nothing is.
+        """Return the stored value; None if there is none.
 
         Args:
-            kept: what it is; its types say within which bounds.
+            kept: its type, whose annotations include the bounds.
 
         Raises:
-            Unreadable: something is kept, and not that.
-            ConfigurationError: the file cannot be read, or holds another kind.
+            Unreadable: the content is not a valid value of that type.
+            ConfigurationError: the file cannot be read, or contains another kind of value.
         """
         for last in (False, True):
             with self._as_configuration_error():
@@ -134,22 +134,22 @@ class StateFile:
         raise self._unreadable()
 
     def save(self, data: bytes) -> None:
-        """Keep this instead.
+        """Replace the stored value.
 
         Raises:
-            ConfigurationError: the file has become something else, which stays.
-            OSError: it cannot be written; it names the file.
+            ConfigurationError: the file now contains another kind of value, and is left alone.
+            OSError: it cannot be written; the error names the file.
         """
         self._check_kind()
         self._file.write(data)
 
     def clear(self) -> None:
-        """Forget what is kept; raises as `save`."""
+        """Delete the stored value; raises like `save`."""
         self._check_kind()
         self._file.delete()
 
     def set_aside(self) -> str:
-        """Move what cannot be read to where a human can look at it; give the name of that file.
+        """Move unreadable content to another file for inspection; return that file's name.
 
         Raises:
             OSError: it cannot be moved.
@@ -157,7 +157,7 @@ class StateFile:
         return self._file.set_aside().name
 
     def copy_aside(self) -> str:
-        """Copy it, likewise.
+        """Copy unreadable content likewise.
 
         Raises:
             OSError: it cannot be copied.
@@ -189,7 +189,7 @@ class StateFile:
 
 
 def _other_kind(data: bytes, kind: Kind) -> str | None:
-    """Say what a file holds if that is known to be another kind; None if it is not."""
+    """Return the name of the kind of content if it is known to be another one, or None."""
     if data.startswith(b"SQLite format 3\0"):
         return "an SQLite database"
     try:
@@ -202,7 +202,7 @@ def _other_kind(data: bytes, kind: Kind) -> str | None:
 
 
 def _decoded(data: bytes, kept: type[T]) -> T | None:
-    """Read a value; None if it is none, without the error, whose text could quote a secret."""
+    """Decode a value; None if it is invalid: the error is dropped, as its text could quote a secret."""
     try:
         return None if _depth(data) > _DEEPEST else msgspec.json.decode(data, type=kept)
     except UNREADABLE:
@@ -210,7 +210,7 @@ def _decoded(data: bytes, kept: type[T]) -> T | None:
 
 
 def _depth(data: bytes) -> int:
-    """Give the most levels of brackets outside of strings."""
+    """Return the maximum nesting of brackets outside strings."""
     deepest = depth = 0
     for bracket in re.findall(rb'"(?:[^"\\]|\\.)*"|[][{}]', data):
         if bracket in b"[{":

@@ -1,7 +1,7 @@
-"""Do the blocking work on one file in a thread, one after the other, in the order in which it was asked for.
+"""Run the blocking work on one file in a thread, one job after the other, in order.
 
-A disk takes as long as it likes, and a thread cannot be interrupted. So who waits may stop at any time, and what was
-asked for is done all the same, before anything that was asked for later: no old write ever undoes a newer one.
+A disk may take any time, and a thread cannot be interrupted. So a caller may be cancelled at any time, but its job runs
+all the same, before every later one: no old write ever undoes a newer one.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ T = TypeVar("T")
 
 
 class FileThread:
-    """Work on one file.
+    """Runs the jobs for one file.
 
-    There is a thread only while there is work. It is a daemon: a disk that hangs must not keep the program from ending.
-    A write that the end of the program cuts off leaves the old content.
+    There is a thread only while there are jobs. It is a daemon thread, as a hanging disk must not keep the program from
+    ending. A write interrupted by the end of the program leaves the old content.
 
     Args:
-        name: of the thread; shown in listings and in the log.
+        name: the thread's name, shown in listings and in the log.
     """
 
     def __init__(self, name: str) -> None:
@@ -44,24 +44,24 @@ class FileThread:
         _all.add(self)
 
     def reset(self) -> None:
-        """Have no work and no thread: in the beginning, and in a forked child, which has no thread but its first."""
-        self._guard = threading.Lock()  # of the two below; never held while something works
+        """Start without jobs or a thread: initially, and in a forked process, which has only its main thread."""
+        self._guard = threading.Lock()  # of the two below; never held while a job runs
         self._busy = False
         self._waiting: deque[_Job] = deque()
 
     async def do(self, work: Callable[[], T]) -> T:
-        """Do something and give what it gives, or raise what it raises; who is cancelled returns at once."""
+        """Run a job and return its result or raise its exception; a cancellation takes effect at once."""
         return await _outcome_of(self._submit(work, is_write=False))
 
     async def write(self, work: Callable[[], None]) -> None:
-        """Do something that makes the write before it needless, which is skipped if it has not begun.
+        """Run a job that supersedes the write queued before it, which is skipped unless it has started.
 
-        Who waits for one that is skipped gets the outcome of this one.
+        The callers of a skipped write get the outcome of this one.
         """
         await _outcome_of(self._submit(work, is_write=True))
 
     def when_done(self, last: Callable[[], object]) -> None:
-        """Do something when all that was asked for is done: now and here if it is, else later in the thread."""
+        """Call `last` after all queued jobs: at once if there are none, otherwise in the thread."""
         with self._guard:
             if self._busy:
                 self._waiting.append(_Job(last, is_write=False))
@@ -75,7 +75,7 @@ class FileThread:
                 job.futures = self._waiting.pop().futures
             job.futures.append(future)
             if not self._busy:
-                threading.Thread(target=self._run, name=self._name, daemon=True).start()  # it waits for the guard
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()  # it first waits for the guard
                 self._busy = True
             self._waiting.append(job)
         return future
@@ -84,7 +84,7 @@ class FileThread:
         job = self._next()
         while job is not None:
             job.run()
-            following = self._next()  # before the news: who hears it may find the thread at rest
+            following = self._next()  # before settling: the callers may then find the thread idle
             job.settle(self._name)
             job = following
 
@@ -95,7 +95,7 @@ class FileThread:
 
 
 class _Job:
-    """Something to do, and who waits for it."""
+    """A job, and the futures of its callers."""
 
     __slots__ = ("_error", "_result", "_work", "futures", "is_write")
 
@@ -109,7 +109,7 @@ class _Job:
     def run(self) -> None:
         try:
             self._result = self._work()
-        except BaseException as exc:  # noqa: BLE001 - it belongs to who asked
+        except BaseException as exc:  # noqa: BLE001 - passed to the callers
             self._error = exc
 
     def settle(self, name: str) -> None:
@@ -142,19 +142,19 @@ async def _outcome_of(future: Future[T]) -> T:
     try:
         await waiter
     finally:
-        future.cancel()  # nothing if it is done
+        future.cancel()  # no effect if it is done
     return future.result()
 
 
 def _waker(waiter: Waiter) -> Callable[[object], None]:
-    """Give what wakes a task of this loop from any thread."""
+    """Return a callback that wakes a task of this loop from any thread."""
     if on_trio():
         call_soon: Callable[..., object] = sys.modules["trio"].lowlevel.current_trio_token().run_sync_soon
     else:
         call_soon = asyncio.get_running_loop().call_soon_threadsafe
 
     def wake(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the task
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the task with it
             call_soon(_wake, waiter)
 
     return wake
