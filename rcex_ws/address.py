@@ -111,9 +111,9 @@ def address_from_server(url: object, *, by: str, server: str) -> Address:
     try:
         address = _parse(url, _WEBSOCKET)
     except _InvalidAddress as exc:
-        raise ConnectFailed(f"the WebSocket address told by {by} is {exc}") from None
+        raise ConnectFailed(f"the WebSocket address from {by} is {exc}") from None
     if urlsplit(server).scheme == "https" and not address.secure:
-        raise ConnectFailed(f"the WebSocket address told by {by} is ws://, and a server with https must tell wss://")
+        raise ConnectFailed(f"the WebSocket address from {by} is ws://, but a server with https must send wss://")
     return address
 
 
@@ -132,7 +132,7 @@ def server_fault(url: object) -> str | None:
         address = _parse(url, _HTTP)
     except _InvalidAddress as exc:
         return exc.why
-    return "it is one with a query" if "?" in address.resource else None
+    return "it has a query" if "?" in address.resource else None
 
 
 def check_server(url: object, *, name: str = "server") -> str:
@@ -211,7 +211,7 @@ def _parse(url: object, schemes: frozenset[str]) -> Address:
     except ValueError:  # brackets, port, labels, a lone surrogate
         raise _InvalidAddress(expected, "its host or port cannot be read") from None
     if parts.scheme not in schemes:
-        raise _InvalidAddress(expected, "it begins otherwise")
+        raise _InvalidAddress(expected, "its scheme is missing or wrong")
     if not host or port == 0:
         raise _InvalidAddress(expected, "it has no host, or the port 0")
     if parts.fragment:

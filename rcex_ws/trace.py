@@ -173,7 +173,7 @@ class Tracer:
             result = hook(event)
             if inspect.iscoroutine(result):
                 result.close()
-                raise TypeError("it gave a coroutine, which nobody awaits: use a sync function")  # noqa: TRY301
+                raise TypeError("it returned a coroutine, which nobody awaits: use a sync function")  # noqa: TRY301
         except Exception:  # noqa: BLE001 - logged, once
             if not self._complained and self._log is not None:
                 self._complained = True

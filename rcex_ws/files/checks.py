@@ -101,7 +101,7 @@ def check_lock(path: Path, what: str) -> None:
 
 def _check_kind(path: Path, status: os.stat_result, what: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "thing of its own")
+        kind = next((name for is_kind, name in _KINDS if is_kind(status.st_mode)), "special file")
         raise ConfigurationError(f"{what}: {path} is a {kind}, expected a file")
 
 

@@ -77,7 +77,7 @@ class PrivateFile:
         if status is not None:
             check_file(self.path, status, self.what)
             if sys.platform != "win32" and status.st_mode & stat.S_IWGRP:
-                self._warn("can be written by its group, any of whom may decide as whom this program acts")
+                self._warn("can be written by its group, any of whom can then decide on whose behalf this program acts")
             self.in_place = closed is not None or is_mount_point(self.target)
             closed = why_not_writable(self.target) if self.in_place else None
         if closed is not None:
@@ -224,7 +224,7 @@ class PrivateFile:
                 os.close(descriptor)
         else:
             os.unlink(temporary)
-        logger.info("%s: removed %s, which a process that was killed has left", self.what, temporary)
+        logger.info("%s: removed %s, which a killed process left behind", self.what, temporary)
 
     def _overwrite(self, data: bytes) -> None:
         """Write in place. White space reserves the room first, so that a full disk leaves the old content intact."""
@@ -236,8 +236,8 @@ class PrivateFile:
                 with suppress(OSError):  # a file system without owners
                     os.fchmod(descriptor, 0o600)
             self._warn(
-                "cannot be replaced, as it is mounted by itself or its folder is closed to us, so it is written "
-                "in place: who is killed in that moment leaves it unreadable"
+                "cannot be replaced, as it is a mount point or its folder is not writable, so it is written "
+                "in place: a process killed at that moment leaves it unreadable"
             )
             if len(data) > status.st_size:
                 try:

@@ -121,7 +121,7 @@ class _Job:
                 future.set_exception(self._error)
         if self._error is not None and not waiting:
             bug = None if isinstance(self._error, (OSError, RcexError)) else self._error
-            logger.error("%s: it failed after nobody waited for it any more: %s", name, self._error, exc_info=bug)
+            logger.error("%s: a job failed after its caller had stopped waiting: %s", name, self._error, exc_info=bug)
 
 
 _all: WeakSet[FileThread] = WeakSet()

@@ -48,7 +48,7 @@ DEFLATE: dict[str, Any] = {
 }
 #: Messages for the library's errors, whose own texts quote the response.
 _EXPLANATIONS = {
-    "InvalidMessage": "the answer is no HTTP, or its head is too large",
+    "InvalidMessage": "the answer is not HTTP, or its head is too large",
     "InvalidUpgrade": "the answer does not agree to a WebSocket; a proxy in between may have dropped the headers",
     "InvalidHeader": "the answer has a header that cannot be read, or lacks one",
     "InvalidHeaderValue": "the answer accepts another request than ours",

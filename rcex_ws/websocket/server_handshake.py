@@ -158,7 +158,7 @@ class ServerHandshake:
         protocol.receive_data(head)
         request = next((event for event in protocol.events_received() if isinstance(event, WireRequest)), None)
         if request is None:
-            raise _BadUpgradeRequest(400, "This is no request for a WebSocket.")
+            raise _BadUpgradeRequest(400, "This is not a request for a WebSocket.")
         try:
             self._response = response = protocol.accept(request)
         except UnicodeEncodeError:  # websockets 15 fails to encode its own error message
@@ -212,11 +212,11 @@ def _check(head: bytes) -> None:
     method, _, rest = first.partition(b" ")
     target, _, version = rest.partition(b" ")
     if not _TOKEN.fullmatch(method) or not _TARGET.fullmatch(target) or not _VERSION.fullmatch(version):
-        raise _BadUpgradeRequest(400, "This is no request of HTTP.")
+        raise _BadUpgradeRequest(400, "This is not an HTTP request.")
     if version != b"HTTP/1.1":
         raise _BadUpgradeRequest(505, "A WebSocket needs HTTP/1.1.")
     if method != b"GET":
-        raise _BadUpgradeRequest(405, "A WebSocket is asked for by GET.", {"Allow": "GET"})
+        raise _BadUpgradeRequest(405, "A WebSocket is requested with GET.", {"Allow": "GET"})
 
 
 def _put(headers: Headers, more: Mapping[str, str]) -> None:

@@ -337,7 +337,7 @@ async def test_a10_the_error_says_what_came_and_from_where(peer, raw, words):
     [
         (http(200, b"<html>", kind="text/html"), "HTTP 200"),
         (http(302, b"", "Location: http://portal.example/"), "was redirected to no WebSocket"),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "is no HTTP, or"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "is not HTTP, or"),
         (b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: " + b"y" * 9000 + b"\r\n\r\n", "or its head is too large"),
         (b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 500 + b"\r\n", "or its head is too large"),
         (None, "closed without an answer"),

@@ -89,7 +89,7 @@ async def test_t1_what_an_https_server_tells_in_clear_gets_no_token(secure, othe
             error = await told.wait(Events.AUTO_RECOVER_ERROR)
             assert isinstance(error, ConnectFailed)
             assert error.retryable
-            assert "must tell wss://" in str(error)
+            assert "must send wss://" in str(error)
             secure.told_uri = secure.ws_uri
         assert ext.state is State.READY
     assert other.seen == []
@@ -100,7 +100,7 @@ async def test_t1_nor_does_what_slack_tells():
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=start))
     async with httpx.AsyncClient(transport=transport) as client:
         slack = RTMClient("xoxb-1", api_url="https://slack.example/api/", http=client, auto_reconnect=False)
-        with pytest.raises(SlackHttpError, match="must tell wss://") as caught:
+        with pytest.raises(SlackHttpError, match="must send wss://") as caught:
             await slack.start()
         assert caught.value.retryable
 

@@ -50,7 +50,7 @@ async def test_what_only_the_standard_json_reads(answering: Any) -> None:
 
 
 async def test_an_address_with_a_lone_surrogate(answering: Any) -> None:
-    with pytest.raises(SlackHttpError, match=r"told by rtm\.connect is not a valid ws://"):
+    with pytest.raises(SlackHttpError, match=r"from rtm\.connect is not a valid ws://"):
         await answering(START % rb"ws://nowhere/\ud83d").start()
 
 
