@@ -157,7 +157,7 @@ class PrivateFile:
             self.delete()
         return bad
 
-    # -- how -------------------------------------------------------------------------------------------------------
+    # -- helpers -------------------------------------------------------------------------------------------------------
 
     def _pieces(self) -> Iterator[bytes]:
         with open(os.open(self.target, os.O_RDONLY | SAFELY), "rb") as file:

@@ -33,7 +33,7 @@ Moment = Annotated[float, Meta(ge=0, le=7_258_118_400)]
 #: A duration: at most a century, as no server means more, and timers overflow eventually.
 Seconds = Annotated[float, Meta(ge=0, le=3_200_000_000)]
 
-#: Bytes of the largest file that is read; ours have some ten thousand.
+#: Bytes of the largest file that is read; ours have about ten thousand.
 _LARGEST = 16 * 2**20
 
 #: Seconds within which a write in place completes.

@@ -22,7 +22,7 @@ Client
     tunnel.py, socks.py      HTTP CONNECT, without I/O; SOCKS, using python-socks
 
 Server
-    listen.py             accepts clients, TCP or TLS; listen_trio.py does on trio, also over in-memory streams
+    listen.py             accepts clients, TCP or TLS; listen_trio.py for trio, also over in-memory streams
     peer.py               the interface of a client's WebSocket, and broadcasting
     server_peer.py        its implementation on a transport; server_connection.py opens and closes it
     server_handshake.py   the opening handshake and its limits; pure

@@ -1,7 +1,7 @@
 """A `Peer` over a WebSocket of an ASGI server, for applications mounted into Starlette and similar frameworks.
 
 ASGI gives no control over pings, resets, or what shares a TCP segment with the response; the server decides those.
-Blocking work is done in the handler's task and in one task that writes.
+All waiting is done in the handler's task and in one task that writes.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ class AsgiPeer:
             if self._closing is not None and not self._done:
                 await self._send(self._closing)
             self._written.set()
-        except OSError:  # ASGI 2.4: the client has left
+        except OSError:  # ASGI 2.4: the client has disconnected
             self._end()
 
     def _put(self, kind: str, content: str | bytes) -> None:

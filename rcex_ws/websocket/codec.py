@@ -83,7 +83,7 @@ class Codec:
         """Whether messages can be sent."""
         return self.ending is None and self._protocol.state is State.OPEN
 
-    # -- outbound --------------------------------------------------------------------------------------------------
+    # -- outbound ------------------------------------------------------------------------------------------------------
 
     def encode(self, messages: Iterable[bytes | Sendable]) -> bytes:
         """Encode messages, only while the WebSocket is open. `bytes` stand for an encoded text message."""
@@ -124,7 +124,7 @@ class Codec:
         self._replies.clear()
         return replies
 
-    # -- inbound ---------------------------------------------------------------------------------------------------
+    # -- inbound -------------------------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
         """Buffer received data for `process`."""
@@ -208,7 +208,7 @@ class Codec:
             self.ending = self._failure() if failed else Ending(None, "", by_peer=False)
         return self.ending
 
-    # -- how -------------------------------------------------------------------------------------------------------
+    # -- helpers -------------------------------------------------------------------------------------------------------
 
     def _end_of_run(self, buffer: bytes | bytearray, position: int) -> int:
         """Return the end of a run of frames for the library to parse; 0 if the first frame is incomplete.

@@ -73,7 +73,7 @@ class LoopConnection(asyncio.Protocol):
         socket = self._transport.get_extra_info("socket")
         return () if socket is None or socket.fileno() < 0 else (socket.fileno(),)
 
-    # -- implemented by each side -----------------------------------------------------------------------------------
+    # -- implemented by each side --------------------------------------------------------------------------------------
 
     @abstractmethod
     def _feed_handshake(self, data: bytes) -> None:
@@ -87,7 +87,7 @@ class LoopConnection(asyncio.Protocol):
         """Wake the tasks that wait for the end of the WebSocket."""
         self._ended.set()
 
-    # -- called by the loop ----------------------------------------------------------------------------------------
+    # -- called by the loop --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Store the transport and limit its buffer."""
@@ -156,7 +156,7 @@ class LoopConnection(asyncio.Protocol):
         except Exception as exc:  # noqa: BLE001 - as above
             self._fail(exc)
 
-    # -- how -------------------------------------------------------------------------------------------------------
+    # -- helpers -------------------------------------------------------------------------------------------------------
 
     def _process(self, codec: Codec, receivers: Receivers) -> None:
         more = codec.process(receivers)
@@ -187,7 +187,7 @@ class LoopConnection(asyncio.Protocol):
             self._failure = exc
         self._ended.set()
 
-    # -- called by tasks -------------------------------------------------------------------------------------------
+    # -- called by tasks -----------------------------------------------------------------------------------------------
 
     def _is_open(self) -> bool:
         return self._codec is not None and self._codec.is_open and not self._transport.is_closing()

@@ -35,7 +35,7 @@ class LoopSocket(LoopConnection):
         self._handshake = handshake
         self._answered = Signal()
 
-    # -- called by the loop ----------------------------------------------------------------------------------------
+    # -- called by the loop --------------------------------------------------------------------------------------------
 
     def _feed_handshake(self, data: bytes) -> None:
         if self._answered.is_set():  # the body of a refusal
@@ -68,7 +68,7 @@ class LoopSocket(LoopConnection):
             self._receivers, self._failure = NOBODY, None
             receivers.failed(exc)
 
-    # -- called by tasks -------------------------------------------------------------------------------------------
+    # -- called by tasks -----------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Do the opening handshake.

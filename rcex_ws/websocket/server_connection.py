@@ -63,7 +63,7 @@ class ServerConnection(LoopConnection):
             reset(self._transport)
         self._stop_sending()
 
-    # -- called by the loop ----------------------------------------------------------------------------------------
+    # -- called by the loop --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Store the transport, and disable Nagle's algorithm on TCP."""
@@ -143,7 +143,7 @@ class ServerConnection(LoopConnection):
         if self._writable.is_set():
             self._queue_replies()
 
-    # -- how -------------------------------------------------------------------------------------------------------
+    # -- helpers -------------------------------------------------------------------------------------------------------
 
     async def _wait_for_request(self) -> bool:
         """Wait for the request; return whether it is a valid upgrade. Any other has been answered."""

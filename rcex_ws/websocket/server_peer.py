@@ -120,7 +120,7 @@ class ServerPeer(ServerConnection):
         """Send a ping."""
         self.send((Ping(data),))
 
-    # -- for test servers -------------------------------------------------------------------------------------------
+    # -- for test servers ----------------------------------------------------------------------------------------------
 
     @property
     def is_frozen(self) -> bool:

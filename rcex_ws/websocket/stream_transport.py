@@ -1,6 +1,6 @@
 """A trio byte stream with the interface of an asyncio transport, so that both loops share one server.
 
-Two tasks stand between the stream and the protocol: one reads, one writes. They call the protocol, as does the handler.
+Two tasks stand between the stream and the protocol: one reads, one writes. The rest runs in them or in the handler's.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class StreamTransport(asyncio.Transport):
             except _ENDINGS:
                 self.abort()
 
-    # -- the transport's interface; none of this waits ---------------------------------------------------------------
+    # -- the transport's interface; none of this waits -----------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Queue data for the writing task."""
@@ -158,7 +158,7 @@ class StreamTransport(asyncio.Transport):
         self._closing = True
         self._nursery.cancel_scope.cancel()
 
-    # -- the loop's interface ---------------------------------------------------------------------------------------
+    # -- the loop's interface ------------------------------------------------------------------------------------------
 
     def call_soon(self, callback: Callable[[], Any]) -> object:
         """Call in the next iteration of the loop, in a task."""
