@@ -1,4 +1,4 @@
-"""Taking WebSocket addresses apart: what is one, what is none, and that no error shows any of it."""
+"""Parsing WebSocket addresses: valid and invalid ones, and that no error quotes any part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rcex_ws.websocket.handshake import ClientHandshake
 
 
 def asked_for(url: str) -> str:
-    """Give what a client asks for at an address."""
+    """Return the request target of a client for an address."""
     line, _, _ = ClientHandshake(url, headers={}, max_size=1).request().partition(b"\r\n")
     return line.removeprefix(b"GET ").removesuffix(b" HTTP/1.1").decode()
 

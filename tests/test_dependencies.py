@@ -1,4 +1,4 @@
-"""What the project depends on: no floor admits a version with a published vulnerability, and peers are locked."""
+"""The dependencies: no floor admits a version with a published vulnerability, and peers are locked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 
-#: The first version that is free of what was published about earlier ones, and where that is said.
+#: The first version without known vulnerabilities, and the advisories about earlier ones.
 SAFE = {
     "h11": ("0.16", "CVE-2025-43859: chunked bodies were read leniently"),
     "idna": ("3.15", "CVE-2026-45409: long names took quadratic time"),

@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """What the names of its tests begin with."""
+        """The prefix of the names of its tests."""
         number = self.name[1:] if self.name in FOUND else f"{int(self.name[1:]):02}"
         return f"test_{self.name[0].lower()}{number}_"
 
@@ -46,7 +46,7 @@ def table() -> list[Row]:
 
 
 def row_tests() -> set[str]:
-    """The names of all tests that are named after a row."""
+    """Return the names of all tests named after a row."""
     found: set[str] = set()
     for path in (*(ROOT / "tests").glob("test_*.py"), *(ROOT / "tests").glob("*/test_*.py")):
         nodes = ast.walk(ast.parse(path.read_text()))

@@ -1,4 +1,4 @@
-"""The two doors: what is foreign is read in few modules only, within bounds that stand in one table."""
+"""The two doors: untrusted input is read in few modules, within the bounds of one table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from rcex_ws.rest import Request
 
 PACKAGE = Path(rcex_ws.__path__[0])
 
-#: Who decodes or converts, and what; everybody else asks these.
+#: The modules that decode or convert untrusted input; all others call these.
 DOORS = {
     "address.py": "addresses",
     "readers.py": "JSON, numbers, waits",
@@ -40,7 +40,7 @@ DOORS = {
     "slack/frames.py": "frames of Slack",
     "rest/message.py": "bodies of answers",
 }
-#: Whose input is not a server's.
+#: Modules whose input does not come from a server.
 OWN = {
     "rest/owner.py": "the JWT of the caller",
     "rest/outgoing.py": "paths of the caller, to look for dots in them",
@@ -76,12 +76,12 @@ def test_only_the_doors_decode_what_is_foreign() -> None:
     used: dict[str, list[str]] = {}
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).as_posix()
-        if name.startswith(("gateway/", "testing/")):  # servers: what they read is read in their own way
+        if name.startswith(("gateway/", "testing/")):  # servers, which read their input in their own way
             continue
         found = list(conversions(ast.parse(path.read_text())))
         if found:
             used[name] = found
-    stored = {name for name in used if "store" in name or "file" in name}  # state of our own, with a door of its own
+    stored = {name for name in used if "store" in name or "file" in name}  # stored state, which has its own door
     assert set(used) - set(DOORS) - set(OWN) - stored == set()
 
 

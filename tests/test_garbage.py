@@ -1,4 +1,4 @@
-"""The suite itself: what a collector finds is charged to the test that left it, not to the next one."""
+"""The suite itself: garbage is attributed to the test that left it, not to the next one."""
 
 from __future__ import annotations
 

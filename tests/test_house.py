@@ -1,4 +1,4 @@
-"""The house as a whole: what an import costs, what is public, and that all of it is documented."""
+"""The package as a whole: the cost of its import, its public names, and their documentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import rcex_ws
 
-#: What only the gateway, the tests, trio's users and other protocols need.
+#: Modules that only the gateway, tests, trio users and other protocols need.
 OPTIONAL = (
     "trio",
     "starlette",
@@ -80,7 +80,7 @@ def test_every_public_class_and_function_is_documented() -> None:
 def test_every_error_is_one_of_ours_and_says_whether_trying_again_can_help() -> None:
     for module in modules():
         if module.__name__.startswith(("rcex_ws.gateway", "rcex_ws.testing.fake_slack")):
-            continue  # a server: its problems become answers
+            continue  # a server: its errors become responses
         for name, item in vars(module).items():
             ours = str(getattr(item, "__module__", "")).startswith("rcex_ws")
             if inspect.isclass(item) and issubclass(item, Exception) and ours and not name.startswith("_"):

@@ -1,4 +1,4 @@
-"""The lock of a client: one at a time, in the order in which they came, whoever is cancelled."""
+"""The `Lock`: one task at a time, first come, first served, whichever task is cancelled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rcex_ws.loop import Lock
 
 
 class Queue:
-    """Tasks that take a lock one after the other, and note it."""
+    """Tasks that take a lock one after the other, and record it."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -49,7 +49,7 @@ async def test_one_that_is_cancelled_lets_the_others_pass(cancelled: int, had_it
             if not had_its_turn:
                 queue.scopes[cancelled].cancel()
                 await anyio.wait_all_tasks_blocked()
-        queue.scopes[cancelled].cancel()  # perhaps when it has been woken, and has not run yet
+        queue.scopes[cancelled].cancel()  # maybe after it was woken and before it runs
     assert set(queue.had) >= {0, 1, 2} - {cancelled}
     with anyio.fail_after(1):
         async with queue.lock:

@@ -1,4 +1,4 @@
-"""A log whose lines say whose they are, and where they were written."""
+"""A log whose lines carry a client's name and the caller's position."""
 
 from __future__ import annotations
 

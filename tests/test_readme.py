@@ -1,4 +1,4 @@
-"""What the README says is run: every program on both event loops, every command; its tables match the code."""
+"""Every program in the README runs on both event loops, every command runs, and its tables match the code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 TIME_LIMIT = 50.0
 
-# What each program prints, by the heading it stands under.
+# The output of each program, by its heading.
 PRINTS = {
     "The first program": r"'newMessageIds': \[\d+\]",
     "Events": r"ready: .*\nlost: dropped by abort\(\)[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED",
@@ -69,8 +69,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(tmp_path: Path, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command until it ends by itself, in an empty folder."""
-    for name in ("MAKEFLAGS", "MAKELEVEL"):  # `make test` runs these tests inside of make
+    """Run a command in an empty folder until it exits."""
+    for name in ("MAKEFLAGS", "MAKELEVEL"):  # `make test` runs these tests under make
         monkeypatch.delenv(name, raising=False)
 
     def run(*command: str, account: bool = True) -> subprocess.CompletedProcess[str]:
@@ -108,7 +108,7 @@ def test_program_runs(run: Run, program: Snippet, backend: str) -> None:
     assert re.search(PRINTS[program.heading], ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
 
 
-# anyio.run makes the loop known to anyio, also where no task runs; these do not.
+# anyio.run makes the loop known to anyio even while no task runs; these do not.
 STARTS = {
     "asyncio.run": ((), "import asyncio\nasyncio.run(main())\n"),
     "asyncio.run in debug mode": (("-X", "dev"), "import asyncio\nasyncio.run(main())\n"),
@@ -135,7 +135,7 @@ def test_e1_program_runs_in_a_loop_that_anyio_did_not_start(
     ended = run(sys.executable, "-W", "error", *options, "-c", code)
     assert ended.returncode == 0, ended.stderr
     assert re.search(PRINTS[program.heading], ended.stdout, re.MULTILINE), ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stderr  # of what was only logged
+    assert "Traceback" not in ended.stderr  # also not one that was only logged
     assert "Warning" not in ended.stderr
 
 
@@ -169,7 +169,7 @@ def test_users_tests_pass_on_both_event_loops(run: Run, tmp_path: Path) -> None:
 
 
 class TestCommands:
-    """The commands, in a folder that looks like a fresh clone after its installation."""
+    """The commands, in a folder like a fresh clone after its installation."""
 
     @pytest.fixture
     def clone(self, tmp_path: Path) -> Path:
@@ -191,7 +191,7 @@ class TestCommands:
 
     @pytest.fixture
     def shell_gateway(self, clone: Path, port: int) -> Iterator[None]:
-        """Run the gateway as the README says, on a port that is free here."""
+        """Run the gateway as the README says, on a free port."""
         (command,) = (command for command in COMMANDS if "rcex_ws.gateway" in command)
         command = command.removesuffix(" &").replace("8080", str(port))
         with subprocess.Popen(["sh", "-c", f"exec {command}"], cwd=clone) as process:
@@ -249,11 +249,11 @@ class TestCommands:
     def test_demo_reads_the_credentials_from_the_env_file(self, run: Run, clone: Path, port: int) -> None:
         ended = run("sh", "-c", ".venv/bin/python demo/rest_toggle.py", account=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert "upload" not in ended.stdout  # that is for the demo's own gateway, or a fax number in the file
+        assert "upload" not in ended.stdout  # only with the demo's own gateway, or a fax number in the file
 
 
 def table(first_column: str) -> list[list[str]]:
-    """Give the rows of the table with this heading over its first column, without backticks."""
+    """Return the rows of the table with this heading in its first column, without backticks."""
     rows = re.search(rf"^\| {first_column} \|.*\n\|[- |]+\|\n((?:\|.*\|\n)+)", README, re.MULTILINE)
     assert rows
     return [[cell.strip().replace("`", "") for cell in row.strip("|").split(" | ")] for row in rows[1].splitlines()]
@@ -285,5 +285,5 @@ def test_fault_table_is_complete(gateway: Gateway) -> None:
     listed = {name: [] if members == "none" else members.split(", ") for name, members, _ in table("fault")}
     told = httpx.get(gateway.server).json()["faults"]
     assert listed == {path.removeprefix("/_gateway/"): fault["members"] for path, fault in told.items()}
-    for name, members in listed.items():  # in Python they have the same names
+    for name, members in listed.items():  # the names are the same in Python
         assert list(inspect.signature(getattr(gateway, name)).parameters) == members

@@ -1,4 +1,4 @@
-"""The root task: it owns its children, nothing escapes it, and it may be closed from anywhere, also from inside."""
+"""The root task: it owns its children, nothing escapes it, and it may be closed from anywhere, even from inside."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rcex_ws.tasks import BackgroundTask, RootTask, in_background_task
 
 
 class Crashes(list[Exception]):
-    """What `on_crash` was called with."""
+    """The arguments of the calls to `on_crash`."""
 
     def __call__(self, error: Exception) -> None:
         self.append(error)
@@ -269,7 +269,7 @@ class TestErrands:
             group.cancel_scope.cancel()
 
     async def test_another_task_takes_over(self) -> None:
-        """The first may not even have begun when it is cancelled."""
+        """The first task may be cancelled before it has even started."""
         errands, done = Errands(), anyio.Event()
         with anyio.fail_after(5):
             async with anyio.create_task_group() as group:

@@ -1,4 +1,4 @@
-"""One private file: replaced whole, on disk before its name changes, and nothing left of what failed."""
+"""One private file: replaced atomically, synced before it is renamed, and without remains of a failure."""
 
 from __future__ import annotations
 

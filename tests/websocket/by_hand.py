@@ -1,4 +1,4 @@
-"""A loop and a transport that a test turns by hand, to call what a loop calls where no task is current."""
+"""A loop and a transport under the control of a test, to call a loop's callbacks while no task is current."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Timer:
 
 
 class Loop:
-    """The scheduler of a peer, turned by hand."""
+    """A scheduler whose iterations a test runs one by one."""
 
     def __init__(self) -> None:
         self.soon: list[Callable[[], Any]] = []
@@ -40,7 +40,7 @@ class Transport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.writes: list[bytes] = []
-        self.kept: list[bytes] = []  # the objects themselves
+        self.kept: list[bytes] = []  # the objects passed, not copies
         self.closing = self.aborted = self.eof = self.paused = False
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
@@ -74,7 +74,7 @@ class Transport(asyncio.Transport):
 
 
 async def outside(callback: Callable[..., Any], *args: Any) -> Any:
-    """Call from the loop, where no task is current."""
+    """Call a function from the loop, while no task is current."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -82,7 +82,7 @@ async def outside(callback: Callable[..., Any], *args: Any) -> Any:
         assert asyncio.current_task() is None
         try:
             future.set_result(callback(*args))
-        except Exception as exc:  # noqa: BLE001 - for the caller
+        except Exception as exc:  # noqa: BLE001 - passed to the caller
             future.set_exception(exc)
 
     loop.call_soon(call)

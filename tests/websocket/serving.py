@@ -1,4 +1,4 @@
-"""A server for one test, and clients that show bytes instead of messages."""
+"""A server for one test, and clients that exchange bytes instead of messages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ UPGRADE = (
     b"GET /path?token=1 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-# RFC 6455, section 1.3: the answer to that key.
+# RFC 6455, section 1.3: the response to that key.
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"  # masked with zeros, code 1000
 
 
 def masked(first: int, data: bytes) -> bytes:
-    """Give a client's frame."""
+    """Return a client's frame."""
     assert len(data) < 126
     return bytes((first, 0x80 | len(data))) + b"\0\0\0\0" + data
 
@@ -36,7 +36,7 @@ async def echo(peer: Peer) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(handler: Callable[[Any], Any] = echo, *, tls: Any = None, **options: Any) -> AsyncIterator[int]:
-    """Serve; gives the port."""
+    """Run a server; yields its port."""
     with bind() as listener:
         async with anyio.create_task_group() as group:
             group.start_soon(lambda: serve(listener, handler, ssl_context=tls, options=PeerOptions(**options)))
@@ -45,7 +45,7 @@ async def serving(handler: Callable[[Any], Any] = echo, *, tls: Any = None, **op
 
 
 class Raw:
-    """A client that sends and receives bytes; it works in threads, so that it serves both loops."""
+    """A client that sends and receives bytes; runs in threads, so that it works with both loops."""
 
     def __init__(self, port: int, *, small: bool = False) -> None:
         self.sock = socket.socket()
@@ -75,7 +75,7 @@ class Raw:
         return data
 
     async def open(self, more: bytes = b"") -> bytes:
-        """Do the upgrade; give what came behind its answer."""
+        """Do the upgrade; return the bytes that follow the response."""
         await self.send(UPGRADE + more)
         head, _, rest = (await self.until(b"\r\n\r\n")).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 ")

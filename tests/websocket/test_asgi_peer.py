@@ -34,7 +34,7 @@ def mounted(handler: Any) -> Starlette:
 
 @contextlib.contextmanager
 def running(handler: Any) -> Iterator[str]:
-    """Run uvicorn in a thread; gives the address."""
+    """Run uvicorn in a thread; yields the address."""
     config = uvicorn.Config(mounted(handler), ws="websockets-sansio", log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     with bind() as listener:
@@ -109,7 +109,7 @@ class TestUvicorn:
 
 
 class Server:
-    """An ASGI server for one WebSocket, turned by hand."""
+    """An ASGI server for one WebSocket, under the control of a test."""
 
     def __init__(self, *, extensions: tuple[str, ...] = ()) -> None:
         self.scope = {"type": "websocket", "path": "/p\u00e9", "query_string": b"", "headers": []}

@@ -1,6 +1,6 @@
-"""Whatever bytes the other side sends, ours ends with a word, soon, and holds no more than it must.
+"""Whatever bytes the peer sends, our side ends soon, with a proper outcome, and within its memory bounds.
 
-Random streams are drawn from seeds; RCEX_BAD_STREAMS says how many (`make check` takes more).
+Random streams are generated from seeds; RCEX_BAD_STREAMS sets their number (`make check` uses more).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def accepted(request: bytes, more: bytes = b"") -> bytes:
 
 
 class Stream:
-    """What a server sends, and how."""
+    """The bytes that a server sends, and how it splits them."""
 
     def __init__(self, number: int) -> None:
         self.random = random.Random(number)
@@ -70,7 +70,7 @@ class Stream:
         return b"".join(self.part() for _ in range(self.random.randrange(12)))
 
     def part(self) -> bytes:
-        """Make a frame, a good one or not, or what is none."""
+        """Return a frame, valid or not, or random bytes."""
         draw = self.random
         if draw.random() < 0.2:
             return draw.randbytes(draw.randrange(40))
@@ -88,7 +88,7 @@ class Stream:
 
 
 class Made:
-    """A stream made by hand: an upgrade, and then one beginning of a frame."""
+    """A prepared stream: an upgrade, then the start of a frame."""
 
     def __init__(self, first: int, second: int) -> None:
         self.random = random.Random(first)
@@ -102,7 +102,7 @@ class Made:
 
 
 async def outcomes(streams: list[Stream] | list[Made]) -> list[Ending | type[ConnectFailed]]:
-    """Have a client meet each stream, and tell how each of its connections ended."""
+    """Run a client against each stream; return how each connection ended."""
     waiting, ended = list(enumerate(streams)), dict[int, Ending | type[ConnectFailed]]()
     by_path: dict[str, Stream | Made] = {f"/{number}": stream for number, stream in waiting}
 
@@ -122,7 +122,7 @@ async def outcomes(streams: list[Stream] | list[Made]) -> list[Ending | type[Con
                 while True:
                     await connection.receive()
             except (anyio.EndOfStream, anyio.BrokenResourceError, OSError):
-                pass  # the client has had enough
+                pass  # the client has closed
 
     def message(data: bytes, binary: bool) -> None:
         assert len(data) <= MAX_SIZE
@@ -136,7 +136,7 @@ async def outcomes(streams: list[Stream] | list[Made]) -> list[Ending | type[Con
                     async with open_websocket(endpoint) as websocket:
                         ended[number] = await read(websocket, Receivers(message, lambda _: None))
             except ConnectFailed as exc:
-                ended[number] = type(exc)  # an error holds all that stood on its way
+                ended[number] = type(exc)  # the error itself would keep its frames alive
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     async with listener, anyio.create_task_group() as group:
@@ -150,7 +150,7 @@ async def outcomes(streams: list[Stream] | list[Made]) -> list[Ending | type[Con
 
 @pytest.fixture
 def little_memory() -> Iterator[None]:
-    """Allow so many bytes at a time, where the collector runs as it does in a program: websockets leaves cycles."""
+    """Limit the peak of allocated memory, with the collector running as in a program: websockets leaves cycles."""
     ours = gc.get_threshold()
     gc.set_threshold(700, 10, 10)
     tracemalloc.start()
@@ -168,7 +168,7 @@ REQUEST = (
 
 
 class Asked(Stream):
-    """What a client sends: its frames are masked, most of them."""
+    """The bytes that a client sends; most of its frames are masked."""
 
     def head(self, request: bytes) -> bytes:
         draw = self.random
@@ -197,14 +197,14 @@ class Asked(Stream):
 
 
 class MadeByClient(Made):
-    """One beginning of a frame, after a good request."""
+    """The start of a frame, after a valid request."""
 
     def head(self, request: bytes) -> bytes:
         return REQUEST
 
 
 async def endings(streams: list[Asked] | list[MadeByClient]) -> list[Ending]:
-    """Have a server meet each stream; give the endings of those that became WebSockets."""
+    """Run a server against each stream; return the endings of those that became WebSockets."""
     waiting, ended = list(streams), list[Ending]()
     limits = PeerOptions(max_size=MAX_SIZE, open_timeout=2.0, close_timeout=0.5)
 
@@ -230,13 +230,13 @@ async def endings(streams: list[Asked] | list[MadeByClient]) -> list[Ending]:
                         for part in (data[:cut], data[cut:]):
                             if part:
                                 await connection.send(part)
-                        with anyio.move_on_after(0.2):  # it may wait for the rest of the request
+                        with anyio.move_on_after(0.2):  # it may be waiting for the rest of the request
                             await connection.receive()
                         await connection.send_eof()
                         while True:
                             await connection.receive()
                     except (anyio.EndOfStream, anyio.BrokenResourceError, OSError):
-                        pass  # the server has had enough
+                        pass  # the server has closed
 
     with listen.bind() as listener:
         async with anyio.create_task_group() as group:
@@ -246,7 +246,7 @@ async def endings(streams: list[Asked] | list[MadeByClient]) -> list[Ending]:
                     clients.start_soon(meet, listener.getsockname()[1])
             quiet = 0
             with anyio.fail_after(20):
-                while (quiet := 0 if serving else quiet + 1) < 20:  # the last ones have left before they were served
+                while (quiet := 0 if serving else quiet + 1) < 20:  # some clients disconnect before they are served
                     await anyio.sleep(0.01)
             group.cancel_scope.cancel()
     return ended

@@ -1,4 +1,4 @@
-"""The opening handshake over real sockets: what is asked, what is taken for an answer, where a redirection may lead."""
+"""The opening handshake over real sockets: the request, valid and invalid responses, and redirects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRET = "SECRET"
 
 
 class Server:
-    """Answer each upgrade as the next of the answers says, which is made of the request; keep the requests."""
+    """Answers each upgrade with the next of the answers, called with the request; records the requests."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -46,7 +46,7 @@ class Server:
                 while True:
                     await stream.receive()
             except (anyio.EndOfStream, anyio.BrokenResourceError):
-                pass  # the client has left
+                pass  # the client has disconnected
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def server() -> AsyncIterator[Server]:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     async with listener, anyio.create_task_group() as group:
         server = Server(listener.extra(anyio.abc.SocketAttribute.local_port))
-        group.start_soon(listener.serve, lambda stream: server.serve(stream))  # which a test may replace
+        group.start_soon(listener.serve, lambda stream: server.serve(stream))  # late binding: a test may replace it
         yield server
         group.cancel_scope.cancel()
 
@@ -70,7 +70,7 @@ def accepted(request: bytes) -> bytes:
 
 
 def accept(*more: bytes) -> Callable[[bytes], list[bytes]]:
-    """Agree, and send this in the same segment."""
+    """Accept, and send these bytes in the same segment."""
     return lambda request: [accepted(request) + b"".join(more)]
 
 
@@ -79,7 +79,7 @@ def answer(head: str, body: bytes = b"") -> Callable[[bytes], list[bytes]]:
 
 
 async def messages(server: Server, url: str | None = None, **options: object) -> list[bytes]:
-    """Connect, and give what comes until the server closes."""
+    """Connect, and return the messages received until the server closes."""
     heard: list[bytes] = []
     with anyio.fail_after(5):
         async with open_websocket(Endpoint(url or server.url(), **options)) as websocket:  # type: ignore[arg-type]

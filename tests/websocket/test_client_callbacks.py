@@ -1,4 +1,4 @@
-"""What the loop calls of a client's WebSocket, called where no task is current: each step, and what is written."""
+"""The callbacks of a client's WebSocket, called while no task is current: each step, and what is written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def frame(first: int, data: bytes = b"") -> bytes:
 
 
 class Case:
-    """A WebSocket on its way; everything is done to it by the loop."""
+    """A WebSocket of a client, driven by calls from the loop."""
 
     def __init__(self) -> None:
         self.loop, self.transport = Loop(), Transport()
@@ -39,7 +39,7 @@ class Case:
         self.errors: list[Exception] = []
 
     async def open(self, behind: bytes = b"") -> None:
-        """Open it; some bytes stand in the segment of the answer."""
+        """Open the WebSocket, with more bytes in the segment of the response."""
         await outside(self.socket.connection_made, self.transport)
         found = re.search(rb"Sec-WebSocket-Key: (\S+)", self.handshake.request())
         assert found
@@ -164,7 +164,7 @@ async def test_what_the_one_who_hears_of_the_end_raises_is_handed_to_the_owner()
 
 
 class Broken(list[Ending]):
-    """Hear of the end badly."""
+    """Fail in the callback for the end."""
 
     def append(self, ending: Ending) -> None:
         raise ZeroDivisionError

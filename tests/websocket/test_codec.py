@@ -1,4 +1,4 @@
-"""The codec says the same as the library's own parser, however the bytes come, and bounds what it does. Pure."""
+"""The codec agrees with the library's own parser however the bytes are split, and its work is bounded. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NORMAL = b"\x88\x02\x03\xe8"
 
 
 def client(*, deflate: bool = False) -> ClientProtocol:
-    """Make the library's protocol for a client, with the handshake done."""
+    """Return the library's client protocol, with the handshake done."""
     extensions = [ClientPerMessageDeflateFactory(server_max_window_bits=12, client_max_window_bits=12)]
     protocol = ClientProtocol(parse_uri("ws://example/"), extensions=extensions if deflate else None, max_size=MAX_SIZE)
     server = ServerProtocol(extensions=None)
@@ -51,7 +51,7 @@ def client(*, deflate: bool = False) -> ClientProtocol:
 
 @dataclass
 class Heard:
-    """What receivers were given, and what was written back."""
+    """Records what receivers get and what is written back."""
 
     items: list[tuple[str, bytes]] = field(default_factory=list)
     written: list[tuple[Opcode, bytes]] = field(default_factory=list)
@@ -66,14 +66,14 @@ class Heard:
 
 
 def unmasked(data: bytes) -> list[tuple[Opcode, bytes]]:
-    """Read what a client wrote."""
+    """Decode what a client wrote."""
     server = ServerProtocol(state=State.OPEN)
     server.receive_data(data)
     return [(event.opcode, bytes(event.data)) for event in server.events_received() if isinstance(event, Frame)]
 
 
 def by_the_library(protocol: ClientProtocol, data: bytes) -> Heard:
-    """Have the library read it all."""
+    """Parse all data with the library."""
     heard, parts, binary = Heard(), [], False
     protocol.receive_data(data)
     for frame in protocol.events_received():
@@ -101,7 +101,7 @@ def by_the_library(protocol: ClientProtocol, data: bytes) -> Heard:
 
 
 def by_us(codec: Codec, data: bytes, cuts: list[int]) -> Heard:
-    """Have the codec read it in parts."""
+    """Parse the data with the codec, in parts."""
     heard = Heard()
     receivers = Receivers(heard.message, heard.pong)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
@@ -119,7 +119,7 @@ def by_us(codec: Codec, data: bytes, cuts: list[int]) -> Heard:
 
 
 def frame(first: int, data: bytes, *, mask: bool = False, wide: int = 0) -> bytes:
-    """Write a frame, a good one or not; `wide` are bytes for its length, if not as few as possible."""
+    """Encode a frame, valid or not; `wide` is the number of bytes for its length if not the minimum."""
     size = len(data)
     wide = max(wide, 0 if size < 126 else 2 if size < 2**16 else 8)
     bit = 0x80 if mask else 0
@@ -172,7 +172,7 @@ def codec() -> Codec:
 
 
 def read(codec: Codec, heard: Heard, data: bytes) -> int:
-    """Have the codec read; give the turns that it took."""
+    """Process all data with the codec; return the number of turns."""
     codec.feed(data)
     turns = 1
     while codec.process(Receivers(heard.message, heard.pong)):
@@ -188,7 +188,7 @@ def test_a9_a_flood_of_small_frames_leaves_others_their_turn(codec, heard, monke
 
     def monotonic() -> float:
         nonlocal now
-        now += 0.001  # as if a look at the clock came after so long
+        now += 0.001  # pretend that this long has passed between two readings of the clock
         return now
 
     monkeypatch.setattr("rcex_ws.turn.monotonic", monotonic)

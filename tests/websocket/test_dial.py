@@ -1,4 +1,4 @@
-"""The way to a server on every loop: TCP, TLS, each kind of proxy, each way to fail, and a cancellation anywhere."""
+"""Connecting to a server on every loop: TCP, TLS, each kind of proxy, each failure, and a cancellation anywhere."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 
 class Server:
-    """Send back in capitals what comes; or, without an echo, nothing at all.
+    """Echoes data in capitals; or, without an echo, sends nothing at all.
 
     Attributes:
-        greeting: what every client is sent first.
-        came: how many connections have come.
-        open: how many of them are not over.
+        greeting: sent to every client first.
+        came: number of connections so far.
+        open: number of connections still open.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None, *, echo: bool = True) -> None:
@@ -125,7 +125,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def system_trusts(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Let the system's trust store be one that trusts the servers here."""
+    """Replace the system's trust store by one that trusts the test servers."""
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
 
@@ -156,7 +156,7 @@ def tls_proxy(server_tls: ssl.SSLContext, proxy: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def proxy_of(request: pytest.FixtureRequest) -> Callable[[str], tuple[Any, str]]:
-    """Give a proxy of a kind, and its URL."""
+    """Return a proxy of one kind, and its URL."""
 
     def proxy_of(kind: str) -> tuple[Any, str]:
         proxy = request.getfixturevalue("tls_proxy" if kind == "https" else "proxy")
@@ -166,7 +166,7 @@ def proxy_of(request: pytest.FixtureRequest) -> Callable[[str], tuple[Any, str]]
 
 
 class Keeper(asyncio.Protocol):
-    """A protocol that keeps what happens to it."""
+    """A protocol that records its callbacks."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
@@ -228,7 +228,7 @@ class TrioLine:
 
 @asynccontextmanager
 async def dialed(endpoint: Endpoint) -> AsyncIterator[AsyncioLine | TrioLine]:
-    """Dial, and end it all."""
+    """Dial, and close everything on exit."""
     with anyio.fail_after(10):
         line = TrioLine(await dial_trio(endpoint)) if on_trio() else AsyncioLine(*await dial_asyncio(endpoint, Keeper))
         try:
@@ -246,7 +246,7 @@ async def echo(endpoint: Endpoint) -> bytes:
 
 
 async def failure(endpoint: Endpoint) -> str:
-    """Dial what cannot be reached, and give the error's text."""
+    """Dial an unreachable endpoint, and return the error's text."""
     with pytest.raises(ConnectFailed) as caught:
         async with dialed(endpoint):
             pass
@@ -276,12 +276,12 @@ async def test_a_server_that_is_not_there_is_named() -> None:
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Let each name have these addresses; without any, let nobody answer."""
+    """Make each name resolve to these addresses; without any, make resolution hang."""
 
     async def look_up(port: int) -> Any:
         if not addresses:
             await anyio.sleep_forever()
-        # Without a protocol number, as some systems do: asyncio sets no TCP_NODELAY then.
+        # Without a protocol number, as on some systems: asyncio then does not set TCP_NODELAY.
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port)) for address in addresses]
 
     if on_trio():
@@ -307,7 +307,7 @@ async def test_tcp_without_delay_also_if_the_protocol_has_no_number(
 
 
 async def test_the_reasons_of_all_addresses_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    resolve_to(monkeypatch, "127.0.0.1", "255.255.255.255")  # nobody may connect to the latter
+    resolve_to(monkeypatch, "127.0.0.1", "255.255.255.255")  # connecting to the latter is forbidden
     text = await failure(Endpoint(f"ws://two.example:{(port := unused_port())}/"))
     reasons = text.removeprefix(f"no connection to the server two.example:{port}: ").split("; ")
     assert reasons[0] == "Connection refused"
@@ -316,7 +316,7 @@ async def test_the_reasons_of_all_addresses_are_kept(monkeypatch: pytest.MonkeyP
 
 @contextmanager
 def deaf(address: str, port: int = 0) -> Iterator[int]:
-    """Let nobody connect: the system does not answer a SYN when the backlog is full."""
+    """Make connecting hang: the system does not answer a SYN while the backlog is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind((address, port))
@@ -435,7 +435,7 @@ async def test_through_a_proxy(
     target = tls_server if secure else server
     proxy, url = proxy_of(kind)
     assert await echo(Endpoint(target.url, proxy=url, ssl_context=trusting)) == b"HELLO"
-    host = "127.0.0.1" if kind == "socks5" else "localhost"  # socks5 looks the name up here
+    host = "127.0.0.1" if kind == "socks5" else "localhost"  # socks5 resolves the name here
     assert proxy.targets == [f"{kind[:5].rstrip('5s') if kind == 'https' else kind.rstrip('5h')} {host}:{target.port}"]
     async with dialed(Endpoint(target.url, proxy=url, ssl_context=trusting)) as line:
         assert line.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -551,7 +551,7 @@ async def test_a_login_that_socks_cannot_send(server: Server, proxy: Any) -> Non
 async def test_the_certificate_of_a_proxy_is_not_the_endpoints_matter(
     server: Server, tls_proxy: Any, trusting: ssl.SSLContext
 ) -> None:
-    """As in httpx: to the proxy counts what the system trusts."""
+    """As in httpx, the system's trust store applies to the proxy."""
     url = f"https://localhost:{tls_proxy.port}"
     text = await failure(Endpoint(server.url, proxy=url, ssl_context=trusting))
     assert text.startswith(f"no TLS with the proxy localhost:{tls_proxy.port}: TLS: certificate verify failed")
@@ -571,7 +571,7 @@ async def test_a_certificate_behind_a_proxy_is_the_servers(tls_server: Server, p
     strict = ssl.create_default_context(cadata=trustme.CA().cert_pem.bytes().decode())
     faulty = sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (3, 12, 2)
     if faulty and kind == "https" and not on_trio():
-        # A fault of these (cpython#113214), which the loop complains of; what we say of it is right all the same.
+        # A bug of these versions (cpython#113214), which the loop logs; our error is right all the same.
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     text = await failure(Endpoint(tls_server.url, proxy=proxy_of(kind)[1], ssl_context=strict))
     assert text.startswith(f"no TLS with the server localhost:{tls_server.port}: TLS: certificate verify failed: ")
@@ -581,7 +581,7 @@ async def test_a_certificate_behind_a_proxy_is_the_servers(tls_server: Server, p
 
 
 async def all_ended(server: Server) -> None:
-    """Wait until a server sees the end of all its connections."""
+    """Wait until a server has seen the end of all its connections."""
     with anyio.fail_after(5):
         while server.open:
             await anyio.sleep(0.002)
@@ -629,7 +629,7 @@ async def test_a_cancellation_while_tcp_hangs_leaves_nothing(
 async def test_a_cancellation_at_any_moment_leaves_nothing(
     tls_server: Server, proxy_of: Any, trusting: ssl.SSLContext, kind: str
 ) -> None:
-    """Cancel after 0, 1, 2 ... turns of the loop, until it is through before."""
+    """Cancel after 0, 1, 2 ... iterations of the loop, until it completes first."""
     endpoint = Endpoint(tls_server.url, proxy=proxy_of(kind)[1] if kind else False, ssl_context=trusting)
     through = False
 
@@ -647,7 +647,7 @@ async def test_a_cancellation_at_any_moment_leaves_nothing(
             group.cancel_scope.cancel()
         turns += 1 + turns // 5
     assert turns > 5
-    await all_ended(tls_server)  # that no socket was left here, the collector tells: a ResourceWarning is an error
+    await all_ended(tls_server)  # the collector would report a socket left here: a ResourceWarning is an error
 
 
 async def test_a_cancellation_of_asyncios_own_waits_until_the_socket_has_an_owner(
@@ -672,7 +672,7 @@ async def test_a_cancellation_of_asyncios_own_waits_until_the_socket_has_an_owne
 
 
 async def resolve_one(host: str, port: int) -> list[AddressInfo]:
-    """Look nothing up: with one address only there is no task group, whose cancellation is anyio's."""
+    """Skip resolution: with a single address there is no task group, whose cancellation is anyio's."""
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
 
@@ -704,7 +704,7 @@ async def test_a_factory_that_raises_leaves_nothing(server: Server, proxy: Any) 
 def test_it_works_where_anyio_does_not_know_the_loop(
     run: Any, tls_server: Server, tls_proxy: Any, trusting: ssl.SSLContext, system_trusts: None
 ) -> None:
-    """anyio's plugin for pytest tells it which loop it is in, also outside of any task; `asyncio.run` does not."""
+    """anyio's pytest plugin makes the loop known to anyio even outside any task; `asyncio.run` does not."""
     endpoint = Endpoint(tls_server.url, proxy=f"https://localhost:{tls_proxy.port}", ssl_context=trusting)
     assert run(echo(endpoint)) == b"HELLO"
     assert run(echo(Endpoint(tls_server.url, ssl_context=trusting))) == b"HELLO"

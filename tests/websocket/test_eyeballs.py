@@ -1,4 +1,4 @@
-"""Happy eyeballs: who is tried when, who wins, and that nobody is left."""
+"""Happy eyeballs: which address is tried when, which wins, and that no attempt is left."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def info(name: str, family: int = socket.AF_INET) -> AddressInfo:
 
 
 class Fake:
-    """A socket that notes whether it was closed."""
+    """A socket that records whether it was closed."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -37,10 +37,10 @@ class Fake:
 
 
 class Network:
-    """Connect after a while, or fail; keep a log.
+    """Connects or fails after a delay; keeps a log.
 
     Args:
-        hosts: of each the seconds it takes, and how it ends: None for well.
+        hosts: for each, the delay in seconds and the exception, or None for success.
     """
 
     def __init__(self, **hosts: tuple[float, Exception | None]) -> None:
@@ -115,7 +115,7 @@ async def test_the_later_one_wins_if_it_is_faster() -> None:
 
 
 async def test_two_that_connect_in_the_same_moment() -> None:
-    """The cancellation of the second one comes too late then: it has connected, and is closed."""
+    """The second has connected before its cancellation, so it is closed."""
     both = anyio.Event()
     made: list[Fake] = []
 

@@ -1,4 +1,4 @@
-"""Faults of the WebSocket layer that someone found who had not written it; peers are raw sockets in threads."""
+"""Faults of the WebSocket layer found by a reviewer; peers are raw sockets in threads."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def reset(conn: socket.socket) -> None:
 
 @pytest.fixture
 def listen() -> Iterator[Callable[[Callable[[socket.socket], object]], int]]:
-    """Serve raw connections, each in a thread."""
+    """Serve raw connections, each in its own thread; return the port."""
     listeners: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
@@ -90,7 +90,7 @@ def listen() -> Iterator[Callable[[Callable[[socket.socket], object]], int]]:
 
 
 class Driver:
-    """A driver, and its own conversation, that does nothing."""
+    """A driver that does nothing, and is its own conversation."""
 
     def __init__(self, port: int, slow: float = 0.0) -> None:
         self.port, self.slow, self.ended = port, slow, anyio.Event()
@@ -197,7 +197,7 @@ async def test_a_bad_frame_behind_a_message_that_is_answered_is_no_bug_of_the_ha
         await peer.accept()
         try:
             endings.append(await peer.read(lambda data, binary: peer.send([data])))
-        except Exception as exc:  # noqa: BLE001 - that is what is looked for
+        except Exception as exc:  # noqa: BLE001 - the point of the test
             endings.append(exc)
 
     async with serving(handler) as port:
@@ -316,7 +316,7 @@ async def test_nothing_comes_when_reading_was_stopped_before_it_began(listen: An
         await anyio.sleep(0.1)
         async with anyio.create_task_group() as group:
             receivers = Receivers(lambda data, _: heard.append(data), heard.append, ended=heard.append)
-            opened.stop_reading()  # `Link.lose`, when the first step of `Link.run` has not begun
+            opened.stop_reading()  # as `Link.lose` does before the first step of `Link.run`
             opened.start_reading(receivers, group)
             await anyio.sleep(0.1)
             group.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""What is used of `websockets` is its documented API, name by name; and nothing private of any dependency."""
+"""Only the documented API of `websockets` is used, name by name, and nothing private of any dependency."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IMPORTED = {
     "websockets.uri.parse_uri",
 }
 
-#: The methods and attributes of a protocol that the reference names.
+#: The documented methods and attributes of a protocol.
 OF_A_PROTOCOL = {
     "accept",
     "close_code",
@@ -77,7 +77,7 @@ def test_what_is_used_of_a_protocol_is_documented() -> None:
     found: set[str] = set()
     for where, tree in trees():
         if Path(where).name not in ("codec.py", "handshake.py", "server_handshake.py"):
-            continue  # there a protocol is one of asyncio's
+            continue  # there, `protocol` is one of asyncio
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 owner = node.value
@@ -90,7 +90,7 @@ def test_what_is_used_of_a_protocol_is_documented() -> None:
 
 @pytest.fixture(scope="module")
 def own_names() -> set[str]:
-    """Every private name that this library gives to something."""
+    """All private names that this library defines."""
     names: set[str] = set()
     for _, tree in trees():
         for node in ast.walk(tree):
@@ -113,6 +113,6 @@ def test_no_private_attribute_of_a_dependency_is_used(own_names: set[str]) -> No
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.endswith("__")
-        and node.attr not in own_names | {"_replace"}  # which is public in named tuples
+        and node.attr not in own_names | {"_replace"}  # public in named tuples
     }
     assert used == set()

@@ -1,4 +1,4 @@
-"""What waits to be written: nothing is lost, doubled or out of order, however it is taken."""
+"""The outbound buffer: nothing is lost, duplicated or reordered, however it is drained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which proxy leads where: as httpx chooses it, told apart from it by behaviour; and mistakes, told by their name."""
+"""The choice of a proxy: the same as httpx makes, compared by behaviour; errors name the argument or variable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rcex_ws.websocket.proxies import Proxy, check_proxy, choose_proxy
 
 
 def choose(url: str, environment: Mapping[str, str] | None = None, *, proxy: Any = None) -> Proxy | None:
-    """Choose for a URL as httpx reads it, with an environment as `getproxies` gives it."""
+    """Choose a proxy for a URL as httpx parses it, with an environment as returned by `getproxies`."""
     parts = httpx.URL(url)
     port = parts.port or {"http": 80, "https": 443, "ws": 80, "wss": 443}[parts.scheme]
     return choose_proxy(parts.scheme, parts.raw_host.decode().strip("[]"), port, proxy, environment)
@@ -28,7 +28,7 @@ def choose(url: str, environment: Mapping[str, str] | None = None, *, proxy: Any
 
 
 def chosen_by_httpx(url: str, **options: Any) -> Any:
-    """Let a client of httpx send a request, and give the proxy of the transport that it takes for it."""
+    """Send a request with an httpx client; return the proxy of the transport that it chooses."""
     made: list[Any] = []
 
     def init(self: Any, *_: Any, proxy: httpx.Proxy | None = None, **__: Any) -> None:
@@ -119,7 +119,7 @@ def test_an_explicit_proxy_is_read_as_by_httpx(proxy: str, host: str) -> None:
 
 
 def test_a_cgi_script_ignores_http_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There it is the request's header `Proxy` (CVE-2016-1000110)."""
+    """In CGI it is the request's `Proxy` header (CVE-2016-1000110)."""
     monkeypatch.setenv("REQUEST_METHOD", "GET")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example")
     assert choose("ws://example.com/") is chosen_by_httpx("http://example.com/") is None
@@ -130,7 +130,7 @@ def test_a_cgi_script_ignores_http_proxy(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("entry", ["[::1]", "[::1]:8080", "all://[::1]"])
 def test_no_proxy_may_have_an_ipv6_address_in_brackets(entry: str) -> None:
-    """httpx refuses it without a scheme; curl and others take it."""
+    """httpx refuses it without a scheme; curl and others accept it."""
     environment = {"all": "http://proxy.example", "no": entry}
     assert choose("wss://[::1]:8080/", environment) is None
     assert (choose("wss://[::1]:8081/", environment) is None) is (":8080" not in entry)
@@ -139,7 +139,7 @@ def test_no_proxy_may_have_an_ipv6_address_in_brackets(entry: str) -> None:
 
 @pytest.mark.parametrize("entry", ["münchen.example", ".münchen.example", "xn--mnchen-3ya.example"])
 def test_no_proxy_may_have_a_host_that_is_not_ascii(entry: str) -> None:
-    """httpx refuses it, and does not know its encoded form again."""
+    """httpx refuses it, and does not recognise its encoded form."""
     environment = {"all": "http://proxy.example", "no": entry}
     assert choose("wss://www.münchen.example/", environment) is None
 
@@ -183,7 +183,7 @@ def test_a_mistake_is_told_by_its_name_and_without_the_password(scheme: str, url
         text = str(caught.value)
         assert text.startswith(f"{name} ")
         assert says in text
-        assert "http://proxy.example:3128" in text  # what is expected
+        assert "http://proxy.example:3128" in text  # the expected form
         assert "SECRET" not in f"{text} {caught.value!r}"
 
 
@@ -205,12 +205,12 @@ def test_an_explicit_proxy_needs_a_scheme() -> None:
 
 @pytest.mark.parametrize("proxy", [None, True, False, "http://proxy.example", "socks5h://proxy.example"])
 def test_what_can_work_is_not_refused(proxy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks4://proxy.example")  # told when it is used
+    monkeypatch.setenv("ALL_PROXY", "socks4://proxy.example")  # reported when it is used
     check_proxy(proxy)
 
 
 def test_a_mistake_that_is_not_used_is_not_told() -> None:
-    """A desktop's `ALL_PROXY=socks://...` beside an HTTPS_PROXY is common; httpx refuses it in any case."""
+    """Desktops often set `ALL_PROXY=socks://...` beside HTTPS_PROXY; httpx always refuses it."""
     environment = {"https": "http://proxy.example", "all": "socks://proxy.example", "no": "localhost"}
     assert choose("wss://example.com/", environment) == Proxy("http", "proxy.example", 80)
     assert choose("ws://localhost/", environment) is None

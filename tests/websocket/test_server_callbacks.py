@@ -1,4 +1,4 @@
-"""What the loop calls, called without a loop and without a task: each step, what is written, and in how many writes."""
+"""The loop's callbacks, called without a loop or a task: each step, what is written, and in how many writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.websocket.serving import CLOSE, UPGRADE, masked
 
 
 class Case:
-    """A peer that is open and read from."""
+    """An open peer with a reader."""
 
     def __init__(self, group: TaskGroup, **options: Any) -> None:
         self.loop, self.transport = Loop(), Transport()
@@ -63,7 +63,7 @@ class Case:
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """The loop whose callbacks these are."""
+    """Only asyncio, whose callbacks these are."""
     return "asyncio"
 
 
@@ -171,7 +171,7 @@ STEPS = ["send", "ping", "message", "flood", "close", "bad", "pause", "resume", 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=12))
 def test_any_order_of_calls_ends_well(steps: list[str]) -> None:
-    """Nothing escapes a callback, nothing is written after the end, and whoever reads comes to the end."""
+    """Nothing escapes a callback, nothing is written after the end, and the reader finishes."""
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
@@ -229,7 +229,7 @@ chunks = st.lists(
 @settings(max_examples=400)
 @given(chunks, st.booleans())
 def test_any_bytes_end_well(data: list[bytes], opened: bool) -> None:
-    """As a request and as frames: nothing escapes, every end is told, and nothing is kept after it."""
+    """As a request and as frames: nothing escapes, every end is reported, and nothing stays buffered after it."""
 
     async def main() -> None:
         async with anyio.create_task_group() as group:

@@ -25,7 +25,7 @@ def refusal(data: bytes) -> bytes:
 
 @given(st.lists(st.integers(0, len(UPGRADE) + 6), max_size=6))
 def test_a_request_cut_anywhere_with_frames_behind_it(cuts: list[int]) -> None:
-    """Nothing of the frames is read before the server has agreed, and nothing is lost."""
+    """Frames are neither read before the server has accepted, nor lost."""
     data = UPGRADE + masked(0x89, b"ping") + masked(0x81, b"text") + CLOSE
     ends = sorted({*cuts, len(data)})
     one = handshake()

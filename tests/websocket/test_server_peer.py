@@ -33,7 +33,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 
 class Taken:
-    """A handler that accepts and keeps what it gets."""
+    """A handler that accepts and records what it receives."""
 
     def __init__(self) -> None:
         self.peers: list[ServerPeer] = []
@@ -97,7 +97,7 @@ async def test_our_own_client_over_tls(authority: Any) -> None:
                 while len(taken) < 2:
                     await anyio.sleep(0.002)
                 await ws.close(1000, "", within=5)
-        with Raw(port) as raw:  # one that speaks no TLS is nobody's concern
+        with Raw(port) as raw:  # a client without TLS affects no other
             await raw.send(UPGRADE)
             await raw.rest()
     assert taken == [b"a", b"b" * 100_000]
@@ -152,7 +152,7 @@ async def test_bad_requests_are_answered_and_never_reach_the_handler() -> None:
     requests = {
         405: UPGRADE.replace(b"GET", b"POST"),
         505: UPGRADE.replace(b"1.1", b"1.0"),
-        431: b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100_000,  # the client is still sending when it is answered
+        431: b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100_000,  # answered while the client is still sending
         414: b"x" * 1_000_000,
         400: b"\0\r\n\r\n",
         426: b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -196,7 +196,7 @@ async def test_an_upgrade_that_hangs_and_one_that_is_reset() -> None:
 
 
 async def test_the_owner_hears_of_the_end_at_once_and_once() -> None:
-    """Row G1: what is sent after the client's close frame is told to be lost, not dropped."""
+    """Row G1: what is sent after the client's close frame is reported as lost, not dropped silently."""
     taken, told = Taken(), []
 
     async def handler(peer: ServerPeer) -> None:
@@ -336,7 +336,7 @@ async def test_the_end_of_the_server_ends_all() -> None:
 
 
 class TestFlow:
-    """Bounded buffers, and what becomes of a peer that reads too slowly."""
+    """Bounded buffers, and peers that read too slowly."""
 
     async def test_a_slow_peer_is_dropped_with_its_code(self) -> None:
         taken = Taken()
@@ -483,7 +483,7 @@ class TestBroadcast:
 
 
 class TestRehearsal:
-    """What test servers need besides."""
+    """The additional methods for test servers."""
 
     async def test_a_frozen_peer_reads_and_writes_nothing_until_it_is_thawed(self) -> None:
         taken = Taken()

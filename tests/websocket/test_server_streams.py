@@ -1,4 +1,4 @@
-"""A server's WebSocket over memory streams of trio, under a clock that tests turn."""
+"""A server's WebSocket over in-memory trio streams, under a virtual clock."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_long_times_pass_at_once() -> None:
     ours, theirs = memory_stream_pair()
     await serve_stream(theirs, echo, options)
     assert (await receive(ours)).startswith(b"HTTP/1.1 408 ")
-    assert trio.current_time() - started == 3000  # for the request, and for the client to leave
+    assert trio.current_time() - started == 3000  # for the request, and for the client to disconnect
 
 
 async def test_half_a_frame_a_freeze_and_an_abort() -> None:
@@ -120,7 +120,7 @@ async def test_a_peer_that_reads_nothing_is_dropped() -> None:
 
 
 class Stuck(trio.abc.SendStream):
-    """A network that takes nothing."""
+    """A network that accepts no data."""
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await trio.sleep(math.inf)

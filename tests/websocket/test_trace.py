@@ -1,4 +1,4 @@
-"""The steps on the way to a server, as the trace hook hears of them: TCP, a proxy, TLS, the upgrade."""
+"""The steps of connecting as the trace hook receives them: TCP, a proxy, TLS, the upgrade."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rcex_ws.websocket.endpoint import Endpoint
 
 
 class Heard:
-    """A tracer and what it tells."""
+    """A tracer and its events."""
 
     def __init__(self) -> None:
         self.events: list[TraceEvent] = []

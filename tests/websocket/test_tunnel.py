@@ -1,4 +1,4 @@
-"""HTTP CONNECT without a socket: answers in any pieces, refusals, and what is no answer."""
+"""HTTP CONNECT without a socket: responses in any pieces, refusals, and invalid responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROXY = Proxy("http", "proxy.example", 3128, "user", "SECRET")
 
 
 def refused(*pieces: bytes) -> str:
-    """Give the text of the error that an answer leads to."""
+    """Return the text of the error that a response causes."""
     tunnel = Tunnel(PROXY, ADDRESS)
 
     def receive() -> None:
