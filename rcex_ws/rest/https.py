@@ -19,7 +19,7 @@ import anyio
 
 from rcex_ws.address import check_server, encode_path, may_have_token
 from rcex_ws.errors import RequestTimeout, ResponseTooLarge, TransportError
-from rcex_ws.home import close_in_children
+from rcex_ws.home import close_in_forks
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.http_body import keyword_arguments
 from rcex_ws.rest.http_library import HTTPClient, HTTPResponse, failure_of
@@ -130,7 +130,7 @@ class HTTPEdge:
         self._max_response_bytes = max_response_bytes
         self._own: _OwnClient | None = None
         self._streams: WeakSet[Any] = WeakSet()  # httpcore's, for the connections of our own client
-        close_in_children(self)
+        close_in_forks(self)
 
     def descriptors(self) -> Iterable[int]:
         """Return the file descriptors of the connections of our own client."""
