@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+import inspect
+import re
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
 
 import pytest
 
-from rcex_ws.errors import ConfigurationError
-from rcex_ws.options import Count, Seconds, check_fields
+from rcex_ws import WebSocketExtension
+from rcex_ws.errors import ConfigurationError, UnknownName
+from rcex_ws.options import Count, Credential, Seconds, check_fields, options_of
+from rcex_ws.slack import RTMClient
+from rcex_ws.slack.settings import SlackSettings
+from rcex_ws.wsg.settings import WsgSettings
 
 
 @dataclass
@@ -37,3 +45,90 @@ def test_what_is_no_time_is_named(value: float) -> None:
 def test_none_is_no_time_where_there_must_be_one() -> None:
     with pytest.raises(ConfigurationError, match=r"^timeout: "):
         Options(timeout=None)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KettleSettings:
+    key: Credential = field(kw_only=False)
+    boil_time: Seconds = 60.0
+    labels: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+class Kettle:
+    """A client whose options stand in a dataclass."""
+
+    @options_of(KettleSettings)
+    def __init__(self, settings: KettleSettings) -> None:
+        self.settings = settings
+
+
+def test_a_constructor_has_the_signature_of_its_dataclass() -> None:
+    parameters = inspect.signature(Kettle).parameters
+    assert parameters == inspect.signature(KettleSettings).parameters
+    assert (parameters["key"].kind, parameters["boil_time"].kind) == (
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    )
+    assert parameters["boil_time"].default == 60.0
+    assert list(inspect.signature(Kettle.__init__).parameters) == ["self", *parameters]
+
+
+def test_a_constructor_has_the_types_of_its_dataclass() -> None:
+    fields = get_type_hints(KettleSettings, include_extras=True)
+    assert get_type_hints(Kettle.__init__, include_extras=True) == {**fields, "return": type(None)}
+    assert Kettle.__init__.__qualname__ == "Kettle.__init__"
+    assert Kettle.__init__.__module__ == __name__
+
+
+def test_a_constructor_takes_the_fields_and_gets_the_dataclass() -> None:
+    assert Kettle("k").settings == Kettle(key="k").settings == KettleSettings("k")
+    assert Kettle("k", boil_time=2, labels=["a"]).settings == KettleSettings("k", boil_time=2, labels=["a"])
+    assert Kettle("k").settings.labels is not Kettle("k").settings.labels
+
+
+def test_a_constructor_refuses_what_its_dataclass_refuses() -> None:
+    with pytest.raises(ConfigurationError, match=r"^boil_time: expected seconds above 0, got float -1\.0$"):
+        Kettle("k", boil_time=-1.0)
+    with pytest.raises(ConfigurationError, match=r"^key: expected a text of printable ASCII, got str \(not shown\)"):
+        Kettle("a\nb")
+    with pytest.raises(UnknownName, match=r"^boilTime: this argument is called boil_time here$"):
+        Kettle("k", boilTime=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "why"),
+    [
+        ((), {}, r"missing a required argument: 'key'"),
+        (("k",), {"nonsense": 1}, r"got an unexpected keyword argument 'nonsense'"),
+        (("k", 60.0), {}, r"too many positional arguments"),
+        (("k",), {"key": "k"}, r"multiple values for argument 'key'"),
+    ],
+)
+def test_a_wrong_call_names_the_class_that_was_called(args: Any, kwargs: Any, why: str) -> None:
+    with pytest.raises(TypeError, match=rf"^Kettle\.__init__\(\) {why}$") as caught:
+        Kettle(*args, **kwargs)
+    assert not isinstance(caught.value, ConfigurationError)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_secret_is_hidden_in_all_frames_of_the_constructor(by_name: bool) -> None:
+    def make(key: str) -> Kettle:
+        return Kettle(key=key) if by_name else Kettle(key)
+
+    assert repr(make("hunter2").settings) == "KettleSettings(key='***', boil_time=60.0, labels=[])"
+    with pytest.raises(ConfigurationError) as caught:
+        make("a\nhunter2")
+    frames = [entry.frame.f_locals for entry in caught.traceback][2:]  # without those of the caller
+    assert len(frames) >= 4
+    assert not [one for one in frames if "hunter2" in repr(one)]
+
+
+@pytest.mark.parametrize(("documented", "settings"), [(WebSocketExtension, WsgSettings), (RTMClient, SlackSettings)])
+def test_the_docstring_tells_of_every_option(documented: type, settings: Any) -> None:
+    section = re.search(r"\nArgs:\n(.*?)(?=\n\w+:\n|\Z)", inspect.getdoc(documented) or "", re.DOTALL)
+    assert section
+    names = re.findall(r"^    \*{0,2}(\w+): \S", section[1], re.MULTILINE)
+    assert names == [one.name for one in dataclasses.fields(settings)]

@@ -10,7 +10,7 @@ Types are read as they are, not as the text of annotations. Every refusal is a `
 is expected, the type of what was given, and its value if it cannot be a secret.
 """
 
-from rcex_ws.options.arguments import check_fields, check_handler, checked, trimmed
+from rcex_ws.options.arguments import check_fields, check_handler, checked, options_of, trimmed
 from rcex_ws.options.constraints import Constraint, Rule, required_constraint
 from rcex_ws.options.names import NamesOfJavaScript
 from rcex_ws.options.types import (
@@ -66,6 +66,7 @@ __all__ = [
     "check_fields",
     "check_handler",
     "checked",
+    "options_of",
     "refusal",
     "required_constraint",
     "trimmed",

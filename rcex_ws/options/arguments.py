@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import Any, ClassVar, TypeVar, Unpack, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Collection, Mapping
+from functools import cache, wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, Unpack, cast, get_args, get_origin, get_type_hints
 
 from rcex_ws.errors import UnknownName
 from rcex_ws.options.constraints import Constraint, constraint_of
@@ -15,12 +15,15 @@ from rcex_ws.options.names import our_name
 from rcex_ws.options.words import refusal
 from rcex_ws.secret import hide
 
-__all__ = ["check_fields", "check_handler", "checked", "trimmed"]
+__all__ = ["check_fields", "check_handler", "checked", "options_of", "trimmed"]
 
 logger = logging.getLogger("rcex_ws")
 
 F = TypeVar("F", bound=Callable[..., Any])
-S = TypeVar("S", bound=str)
+P = ParamSpec("P")
+Settings = TypeVar("Settings")
+Owner = TypeVar("Owner")
+Text = TypeVar("Text", bound=str)
 
 
 class _Plan:
@@ -70,14 +73,25 @@ class _Plan:
             for value in args[len(self.by_place) :]:
                 if not self.rest[1].admits(value):
                     raise refusal(*self.rest, value)
-        for name, value in kwargs.items() if kwargs else ():
-            constraint = self.by_name.get(name)
-            if constraint is not None and not constraint.admits(value):
-                raise refusal(name, constraint, value)
-            if constraint is None and self.names is not None and name not in self.names:
-                ours = our_name(name, self.names)
-                if ours is not None:
-                    raise UnknownName(f"{name}: this argument is called {ours} here")
+        if kwargs:
+            self.check_names(kwargs)
+            for name, value in kwargs.items():
+                constraint = self.by_name.get(name)
+                if constraint is not None and not constraint.admits(value):
+                    raise refusal(name, constraint, value)
+
+    def check_names(self, names: Collection[str]) -> None:
+        """Refuse an argument by the name that it has in JavaScript; Python refuses any other.
+
+        Raises:
+            UnknownName: says what it is called here.
+        """
+        if self.names is None or self.names.issuperset(names):
+            return
+        for name in names:
+            ours = None if name in self.names else our_name(name, self.names)
+            if ours is not None:
+                raise UnknownName(f"{name}: this argument is called {ours} here")
 
     def hide(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Let tracebacks that show local variables show no secret, from the outermost frame of ours on."""
@@ -112,6 +126,42 @@ def checked(function: F) -> F:
     return check_and_call  # type: ignore[return-value]
 
 
+def options_of(
+    settings: Callable[P, Settings],
+) -> Callable[[Callable[[Owner, Settings], None]], Callable[Concatenate[Owner, P], None]]:
+    """Let a constructor take the fields of a dataclass as its arguments; a decorator.
+
+    The dataclass alone has their names, types, defaults and checks (see `check_fields`), and the constructor gets an
+    instance of it. Type checkers, `help` and `inspect.signature` show each field as an argument.
+
+    Args:
+        settings: the dataclass.
+    """
+    make: Any = settings
+
+    @cache  # filled by the first call: at import the modules of the types may not be complete
+    def plan() -> tuple[_Plan, inspect.Signature]:
+        return _Plan(make), inspect.signature(make)
+
+    def decorate(init: Callable[[Owner, Settings], None]) -> Callable[Concatenate[Owner, P], None]:
+        @wraps(init)
+        def construct(self: Owner, /, *args: Any, **kwargs: Any) -> None:
+            arguments, signature = plan()
+            args, kwargs = arguments.hide(args, kwargs)
+            arguments.check_names(kwargs)
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as exc:  # the dataclass would name itself, which the caller has never heard of
+                raise TypeError(f"{init.__qualname__}() {exc}") from None
+            init(self, make(*args, **kwargs))
+
+        # What `inspect.signature` and `get_type_hints` read.
+        construct.__wrapped__, construct.__annotations__ = make.__init__, make.__init__.__annotations__
+        return cast("Callable[Concatenate[Owner, P], None]", construct)
+
+    return decorate
+
+
 def check_fields(options: object) -> None:
     """Refuse a field that cannot be; called by the `__post_init__` of a Struct or a dataclass.
 
@@ -134,7 +184,7 @@ def check_handler(handler: object, argument: str) -> None:
         raise refusal(argument, _HANDLER, handler)
 
 
-def trimmed(name: str, text: S | None) -> S | None:
+def trimmed(name: str, text: Text | None) -> Text | None:
     """Cut the white space around a credential, which a file or an environment variable brings along, with a warning."""
     if text is None or text == text.strip():
         return text

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -18,53 +17,34 @@ import anyio
 from rcex_ws.connection import (
     EventEmitter,
     Opener,
-    ReconnectDelays,
     State,
     Unsubscriber,
-    default_delays,
     no_handler,
     open_websocket,
 )
 from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.home import Home
 from rcex_ws.options import (
-    Bytes,
-    Count,
-    Credential,
     Name,
     NamesOfJavaScript,
-    Number,
     Seconds,
-    ServerUrl,
     check_handler,
     checked,
+    options_of,
     refusal,
     required_constraint,
 )
-from rcex_ws.rest.http_library import HTTPClient
-from rcex_ws.secret import hide
-from rcex_ws.slack.directory import FillStore
 from rcex_ws.slack.feed import running_feed
-from rcex_ws.slack.logs import Log, make_logger
+from rcex_ws.slack.logs import make_logger
 from rcex_ws.slack.messages import Callback, Sent
 from rcex_ws.slack.models import Events
 from rcex_ws.slack.runtime import SlackRuntime
-from rcex_ws.slack.settings import Monitor, Settings, SubtypeEvents, WhileDisconnected
-from rcex_ws.slack.store import DataStore, MemoryDataStore
-from rcex_ws.slack.web import API_URL, StartMethod, WebApi
-from rcex_ws.trace import Trace
-from rcex_ws.websocket.proxies import ProxyChoice
+from rcex_ws.slack.settings import SlackSettings
+from rcex_ws.slack.web import WebApi
 
 __all__ = ["RTMClient"]
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
-
-
-class _Default:
-    """Stand for a `MemoryDataStore` that nobody asked for, where None stands for no store."""
-
-
-_DEFAULT = _Default()
 
 
 class RTMClient(NamesOfJavaScript):
@@ -98,8 +78,8 @@ class RTMClient(NamesOfJavaScript):
             Both the calls and the socket go through it.
         ssl_context: for both, too.
         http: a ready `httpx.AsyncClient`, never closed here.
-        max_pending, max_pending_bytes: how many frames may wait for handlers; the oldest are dropped beyond, with a
-            `client_error`.
+        max_pending: how many frames may wait for handlers; the oldest are dropped beyond, with a `client_error`.
+        max_pending_bytes: how many bytes they may have.
         max_size: the largest frame accepted, in bytes.
 
         log_level: of the logger, as in `logging`; None leaves it.
@@ -117,68 +97,18 @@ class RTMClient(NamesOfJavaScript):
 
     open_socket: Opener = staticmethod(open_websocket)
 
-    @checked
-    def __init__(
-        self,
-        token: Credential,
-        *,
-        api_url: ServerUrl = API_URL,
-        start_method: StartMethod = "rtm.connect",
-        data_store: DataStore | _Default | None = _DEFAULT,
-        fill_store: FillStore = "lookup",
-        auto_reconnect: bool = True,
-        reconnect_delays: ReconnectDelays = default_delays,
-        while_disconnected: WhileDisconnected = "refuse",
-        subtype_events: SubtypeEvents = "message",
-        monitor: Monitor = "traffic",
-        ping_interval: Seconds = 5.0,
-        pong_timeout: Seconds = 20.0,
-        reply_timeout: Seconds = 60.0,
-        replay_window: Seconds = 5.0,
-        open_timeout: Seconds = 30.0,
-        attempt_timeout: Seconds = 10.0,
-        close_timeout: Seconds = 5.0,
-        proxy: ProxyChoice = None,
-        ssl_context: ssl.SSLContext | None = None,
-        http: HTTPClient | None = None,
-        max_pending: Count = 10_000,
-        max_pending_bytes: Bytes = 64 * 2**20,
-        max_size: Bytes = 16 * 2**20,
-        log_level: Number | Name | None = None,
-        logger: Log | None = None,
-        trace: Trace | None = None,
-    ) -> None:
-        self._settings = Settings(
-            start_method=start_method,
-            fill_store=fill_store,
-            auto_reconnect=auto_reconnect,
-            reconnect_delays=reconnect_delays,
-            while_disconnected=while_disconnected,
-            subtype_events=subtype_events,
-            monitor=monitor,
-            ping_interval=ping_interval,
-            pong_timeout=pong_timeout,
-            reply_timeout=reply_timeout,
-            replay_window=replay_window,
-            open_timeout=open_timeout,
-            attempt_timeout=attempt_timeout,
-            close_timeout=close_timeout,
-            max_pending=max_pending,
-            max_pending_bytes=max_pending_bytes,
-            max_size=max_size,
-            trace=trace,
-        )
-        self.data_store = MemoryDataStore() if isinstance(data_store, _Default) else data_store
-        self._proxy = hide(proxy)
-        self._ssl_context = ssl_context
-        self._log = make_logger(logger, log_level)
+    @options_of(SlackSettings)
+    def __init__(self, settings: SlackSettings) -> None:
+        self._settings = settings
+        self.data_store = settings.data_store
+        self._log = make_logger(settings.logger, settings.log_level)
         self._api = WebApi(
-            token,
-            api_url=api_url,
-            proxy=proxy,
-            ssl_context=ssl_context,
-            timeout=attempt_timeout,
-            http=http,
+            settings.token,
+            api_url=settings.api_url,
+            proxy=settings.proxy,
+            ssl_context=settings.ssl_context,
+            timeout=settings.attempt_timeout,
+            http=settings.http,
             on_rate_limited=self._rate_limited,
         )
         self._emitter = EventEmitter(error_event=Events.CLIENT_ERROR, report=self._handler_failed, log=self._log)
@@ -430,8 +360,8 @@ class RTMClient(NamesOfJavaScript):
             self.data_store,
             self._settings,
             options,
-            proxy=self._proxy,
-            ssl_context=self._ssl_context,
+            proxy=self._settings.proxy,
+            ssl_context=self._settings.ssl_context,
             log=self._log,
             open_socket=self.open_socket,
         )

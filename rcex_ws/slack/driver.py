@@ -11,7 +11,7 @@ from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexE
 from rcex_ws.loop import now
 from rcex_ws.slack.conversation import SlackConversation, SlackShared
 from rcex_ws.slack.models import Events
-from rcex_ws.slack.settings import Settings
+from rcex_ws.slack.settings import SlackSettings
 from rcex_ws.slack.web import WebApi
 
 __all__ = ["SlackDriver"]
@@ -36,7 +36,7 @@ class SlackDriver(Driver):
         self,
         api: WebApi,
         shared: SlackShared,
-        settings: Settings,
+        settings: SlackSettings,
         start_options: Mapping[str, Any],
         *,
         proxy: str | bool | None,

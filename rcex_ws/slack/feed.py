@@ -21,7 +21,7 @@ from rcex_ws.files import Complaints
 from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.frames import Event
 from rcex_ws.slack.models import Events
-from rcex_ws.slack.settings import Settings
+from rcex_ws.slack.settings import SlackSettings
 from rcex_ws.slack.store import DataStore, DataStoreError
 from rcex_ws.slack.web import StartData
 
@@ -60,7 +60,7 @@ class Feed:
         self,
         emitter: EventEmitter,
         store: DataStore | None,
-        settings: Settings,
+        settings: SlackSettings,
         log: logging.Logger,
         *,
         directory: Directory | None = None,

@@ -14,7 +14,7 @@ from rcex_ws.slack.driver import SlackDriver
 from rcex_ws.slack.feed import Feed
 from rcex_ws.slack.messages import Messages
 from rcex_ws.slack.models import Events
-from rcex_ws.slack.settings import Settings
+from rcex_ws.slack.settings import SlackSettings
 from rcex_ws.slack.store import DataStore
 from rcex_ws.slack.web import WebApi
 from rcex_ws.tasks import BackgroundTask
@@ -42,7 +42,7 @@ class SlackRuntime:
         api: WebApi,
         emitter: EventEmitter,
         store: DataStore | None,
-        settings: Settings,
+        settings: SlackSettings,
         start_options: Mapping[str, Any],
         *,
         proxy: str | bool | None,

@@ -27,30 +27,25 @@ from rcex_ws.connection import (
     Link,
     Opener,
     Reason,
-    ReconnectDelays,
     State,
     StateReason,
     Unsubscriber,
-    default_delays,
     no_handler,
     open_websocket,
     utc_now,
 )
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost
 from rcex_ws.loop import Lock
-from rcex_ws.options import Bytes, Count, Credential, Label, NamesOfJavaScript, Seconds, checked, trimmed
+from rcex_ws.options import NamesOfJavaScript, checked, options_of, trimmed
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.secret import hide
 from rcex_ws.tasks import BackgroundTask
-from rcex_ws.trace import Trace
-from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, EventName, Events, Recovery, SubscriptionInfo
 from rcex_ws.wsg.rest_transport import eligible
 from rcex_ws.wsg.runtime import WsgRuntime
-from rcex_ws.wsg.settings import Settings
-from rcex_ws.wsg.store import SessionStore
+from rcex_ws.wsg.settings import WsgSettings
 from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.telemetry import Stats, Telemetry
 
@@ -98,64 +93,18 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
     #: Opens a WebSocket; `rcex_ws.testing` brings its own for tests in virtual time.
     open_socket: Opener = staticmethod(open_websocket)
 
-    @checked
-    def __init__(
-        self,
-        *,
-        rest_over_websocket: bool = False,
-        auto_recover: bool = True,
-        wsc_token: Credential | Wsc | None = None,
-        debug_mode: bool = False,
-        session_store: SessionStore | None = None,
-        start_in_background: bool = False,
-        repeat_lost: bool = True,
-        on_gap: GapHook | None = None,
-        # For the operator
-        name: Label | None = None,
-        trace: Trace | None = None,
-        # Times
-        open_timeout: Seconds = 30.0,
-        attempt_timeout: Seconds = 10.0,
-        request_timeout: Seconds = 60.0,
-        close_timeout: Seconds = 5.0,
-        gap_timeout: Seconds = 30.0,
-        heartbeat_interval: Seconds = 30.0,
-        heartbeat_timeout: Seconds = 10.0,
-        reconnect_delays: ReconnectDelays = default_delays,
-        # Bounds
-        max_pending: Count = 10_000,
-        max_pending_bytes: Bytes = 64 * 2**20,
-        max_size: Bytes = 16 * 2**20,
-    ) -> None:
-        self._rest_over_websocket = rest_over_websocket
-        self._settings = Settings(
-            auto_recover=auto_recover,
-            debug_mode=debug_mode,
-            trace=trace,
-            on_gap=on_gap,
-            open_timeout=open_timeout,
-            attempt_timeout=attempt_timeout,
-            request_timeout=request_timeout,
-            close_timeout=close_timeout,
-            gap_timeout=gap_timeout,
-            heartbeat_interval=heartbeat_interval,
-            heartbeat_timeout=heartbeat_timeout,
-            reconnect_delays=reconnect_delays,
-            max_pending=max_pending,
-            max_pending_bytes=max_pending_bytes,
-            max_size=max_size,
-        )
-        self.name = name or f"extension {next(_numbers)}"
-        self._telemetry = Telemetry(self.name, trace)
+    @options_of(WsgSettings)
+    def __init__(self, settings: WsgSettings) -> None:
+        self._settings = settings
+        self._rest_over_websocket = settings.rest_over_websocket
+        self.name = settings.name or f"extension {next(_numbers)}"
+        self._telemetry = Telemetry(self.name, settings.trace)
         self._made_at = utc_now()
         self.event_emitter = EventEmitter(
             events=Events, log=self._telemetry.log.of(logging.getLogger("rcex_ws.events"))
         )
-        wsc_token = wsc_token.token if isinstance(wsc_token, Wsc) else trimmed("wsc_token", wsc_token)
-        self._wsc_token = hide(wsc_token)
-        self._store = session_store
-        self._start_in_background = start_in_background
-        self._repeat_lost = repeat_lost
+        wsc = settings.wsc_token
+        self._wsc_token = hide(wsc.token if isinstance(wsc, Wsc) else trimmed("wsc_token", wsc))
         self._rc: RingCentral | None = None
         self._runtime: WsgRuntime | None = None
         self._emitting: BackgroundTask | None = None
@@ -311,12 +260,17 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
         rc = self._installed()
         self.event_emitter.start(self._run_handlers)
         runtime = WsgRuntime(
-            rc, self.event_emitter, self._settings, self._telemetry, store=self._store, open_socket=self.open_socket
+            rc,
+            self.event_emitter,
+            self._settings,
+            self._telemetry,
+            store=self._settings.session_store,
+            open_socket=self.open_socket,
         )
         self._runtime = runtime
         try:
             await runtime.start(wsc_token=wsc_token, resume=resume)
-            if self._start_in_background:
+            if self._settings.start_in_background:
                 return
             await runtime.life.wait_open(self._settings.open_timeout)
         except BaseException as exc:
@@ -399,7 +353,7 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
         except NotConnected:
             return await call_next(request)
         except RequestLost as lost:
-            if lost.sent and not (request.idempotent and self._repeat_lost):
+            if lost.sent and not (request.idempotent and self._settings.repeat_lost):
                 raise
             return await call_next(request)
 
@@ -423,7 +377,7 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
 
     async def aclose(self) -> None:
         """Detach when there is a session_store, else revoke; called by `rc.aclose()`."""
-        await self._stop(self._runtime, keep_session=self._store is not None)
+        await self._stop(self._runtime, keep_session=self._settings.session_store is not None)
 
     async def wait_closed(self) -> None:
         """Wait until it is closed; `connect()` goes on with a new life, which is waited for, too.

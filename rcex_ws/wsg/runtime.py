@@ -34,7 +34,7 @@ from rcex_ws.wsg.models import SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import Moment, ServerClock
 from rcex_ws.wsg.session import Outage, Session
-from rcex_ws.wsg.settings import Settings
+from rcex_ws.wsg.settings import WsgSettings
 from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
@@ -69,7 +69,7 @@ class WsgRuntime:
         self,
         rc: RingCentral,
         emitter: EventEmitter,
-        settings: Settings,
+        settings: WsgSettings,
         telemetry: Telemetry,
         *,
         store: SessionStore | None,

@@ -1,31 +1,51 @@
-"""The options of a `WebSocketExtension` that hold for all its life. Pure."""
+"""The options of a `WebSocketExtension`: types, defaults and checks; its docstring says what they mean. Pure."""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from dataclasses import dataclass, field
 
-from rcex_ws.connection import ReconnectDelays
+from rcex_ws.connection import ReconnectDelays, default_delays
+from rcex_ws.options import Bytes, Count, Credential, Label, Seconds, check_fields
 from rcex_ws.trace import Trace
 from rcex_ws.wsg.announcer import GapHook
+from rcex_ws.wsg.frames import Wsc
+from rcex_ws.wsg.store import SessionStore
 
-__all__ = ["Settings"]
+__all__ = ["WsgSettings"]
 
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """Hold the options, which `WebSocketExtension` has checked; see there for their meaning."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WsgSettings:
+    """Keyword options of `WebSocketExtension`, in the order of its signature.
 
-    auto_recover: bool
-    debug_mode: bool
-    trace: Trace | None
-    on_gap: GapHook | None
-    open_timeout: float
-    attempt_timeout: float
-    request_timeout: float
-    close_timeout: float
-    gap_timeout: float
-    heartbeat_interval: float
-    heartbeat_timeout: float
-    reconnect_delays: ReconnectDelays
-    max_pending: int
-    max_pending_bytes: int
-    max_size: int
+    Raises:
+        ConfigurationError: an option has a value that cannot work; it is named.
+    """
+
+    rest_over_websocket: bool = False
+    auto_recover: bool = True
+    wsc_token: Credential | Wsc | None = field(default=None, repr=False)
+    debug_mode: bool = False
+    session_store: SessionStore | None = None
+    start_in_background: bool = False
+    repeat_lost: bool = True
+    on_gap: GapHook | None = None
+    # For the operator
+    name: Label | None = None
+    trace: Trace | None = None
+    # Times in seconds
+    open_timeout: Seconds = 30.0
+    attempt_timeout: Seconds = 10.0
+    request_timeout: Seconds = 60.0
+    close_timeout: Seconds = 5.0
+    gap_timeout: Seconds = 30.0
+    heartbeat_interval: Seconds = 30.0
+    heartbeat_timeout: Seconds = 10.0
+    reconnect_delays: ReconnectDelays = default_delays
+    # Bounds
+    max_pending: Count = 10_000
+    max_pending_bytes: Bytes = 64 * 2**20
+    max_size: Bytes = 16 * 2**20
+
+    def __post_init__(self) -> None:
+        check_fields(self)
