@@ -19,7 +19,7 @@ schedule.py, pause.py, heartbeat.py, dedupe.py   delays; the wait; whether a lin
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.driver import Conversation, Driver
-from rcex_ws.connection.events import EventEmitter, Unsubscriber, no_handler
+from rcex_ws.connection.events import EventEmitter, HasEvents, Unsubscriber
 from rcex_ws.connection.handlers import call, deliver
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
 from rcex_ws.connection.life import Life
@@ -39,6 +39,7 @@ __all__ = [
     "Driver",
     "Endpoint",
     "EventEmitter",
+    "HasEvents",
     "Heartbeat",
     "Life",
     "Link",
@@ -58,7 +59,6 @@ __all__ = [
     "call",
     "default_delays",
     "deliver",
-    "no_handler",
     "open_websocket",
     "utc_now",
 ]

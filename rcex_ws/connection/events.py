@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeVar, cast, overload
+from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 
 import anyio.lowlevel
 import pyee
@@ -25,11 +25,12 @@ from rcex_ws.named_log import Log
 from rcex_ws.options import Name, check_handler, refusal, required_constraint
 from rcex_ws.turn import Turn
 
-__all__ = ["EventEmitter", "Unsubscriber", "no_handler"]
+__all__ = ["EventEmitter", "HasEvents", "Unsubscriber"]
 
 logger = logging.getLogger("rcex_ws.events")
 
 H = TypeVar("H", bound=Callable[..., object])
+A = TypeVar("A", bound=Callable[..., object])
 
 _NAME = required_constraint(Name)
 Unsubscriber = Callable[[], None]
@@ -82,28 +83,12 @@ class EventEmitter(pyee.EventEmitter):
         self.in_turn(partial(self.dispatch, event, *args, **kwargs))
         return self.hears(event)
 
-    @overload
-    def listen(self, event: str) -> Callable[[H], H]: ...
-    @overload
-    def listen(self, event: str, handler: Callable[..., object]) -> Unsubscriber: ...
-    def listen(self, event: str, handler: Callable[..., object] = no_handler) -> Unsubscriber | Callable[[H], H]:
-        """Attach a handler and give a function that takes it off again; without a handler, be a decorator.
+    def add_listener(self, event: str, f: H) -> H:
+        """Attach a handler.
 
         Raises:
             ConfigurationError: there is no such event, or the handler is no function; so for all that attach one.
         """
-        if handler is no_handler:
-            return self.listens_to(event)
-        self.add_listener(event, handler)
-
-        def unsubscribe() -> None:
-            with suppress(KeyError):  # it is off already
-                self.remove_listener(event, handler)  # pyright: ignore[reportUnknownMemberType]
-
-        return unsubscribe
-
-    def add_listener(self, event: str, f: H) -> H:
-        """Attach a handler."""
         self._check_name(event)
         check_handler(f, "handler")
         super().add_listener(event, f)
@@ -249,3 +234,48 @@ class EventEmitter(pyee.EventEmitter):
                 self._log.exception("a handler of the event %r raised", str(event))
                 if event != self._error_event:
                     self._report(exc)
+
+
+class HasEvents(Generic[A]):
+    """A client with lifecycle events; its class argument is the type of their handlers.
+
+    Attributes:
+        _emitter: set by the client.
+        _event_name: what the client takes as the name of an event.
+        _handler: what it takes as a handler.
+    """
+
+    _emitter: EventEmitter
+    _event_name: ClassVar = _NAME
+    _handler: ClassVar = required_constraint(Callable[..., object])
+
+    @overload
+    def on(self, event: str) -> Callable[[H], H]: ...
+    @overload
+    def on(self, event: str, handler: A) -> Unsubscriber: ...
+    def on(self, event: Name, handler: Callable[..., object] = no_handler) -> Unsubscriber | Callable[[H], H]:
+        """Attach a handler, sync or async; without one, return a decorator.
+
+        Args:
+            event: the name, see the `Events` of this client.
+            handler: called with what is said there, one handler at a time, in order.
+
+        Returns:
+            A function that detaches the handler again; the decorator returns the handler itself.
+
+        Raises:
+            ConfigurationError: there is no such event, or the handler cannot be one.
+        """
+        if not self._event_name.admits(event):
+            raise refusal("event", self._event_name, event)
+        if not self._handler.admits(handler):
+            raise refusal("handler", self._handler, handler)
+        if handler is no_handler:
+            return self._emitter.listens_to(event)
+        self._emitter.add_listener(event, handler)
+
+        def unsubscribe() -> None:
+            with suppress(KeyError):  # it is off already
+                self._emitter.remove_listener(event, handler)
+
+        return unsubscribe

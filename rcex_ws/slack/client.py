@@ -10,18 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self
 
 import anyio
 
-from rcex_ws.connection import (
-    EventEmitter,
-    Opener,
-    State,
-    Unsubscriber,
-    no_handler,
-    open_websocket,
-)
+from rcex_ws.connection import EventEmitter, HasEvents, Opener, State, open_websocket
 from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.home import Home
 from rcex_ws.options import (
@@ -44,11 +37,12 @@ from rcex_ws.slack.web import WebApi
 
 __all__ = ["RTMClient"]
 
-Handler = TypeVar("Handler", bound=Callable[..., object])
 
-
-class RTMClient(NamesOfJavaScript):
+class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     """Keep a program connected to Slack's Real Time Messaging API. Times are seconds.
+
+    `on` takes a name of `Events`, the `type` of any event of the team, which its handlers get as a dict, or
+    "type::subtype".
 
     Args:
         token: of a bot or user; a secret.
@@ -145,27 +139,6 @@ class RTMClient(NamesOfJavaScript):
         """The id of the team; None before the first connection."""
         start = None if self._runtime is None else self._runtime.shared.start
         return None if start is None else start.team_id
-
-    @overload
-    def on(self, event: str) -> Callable[[Handler], Handler]: ...
-    @overload
-    def on(self, event: str, handler: Callable[..., object]) -> Unsubscriber: ...
-    @checked
-    def on(
-        self, event: Name, handler: Callable[..., object] = no_handler
-    ) -> Unsubscriber | Callable[[Handler], Handler]:
-        """Attach a handler, sync or async; without one, be a decorator.
-
-        Args:
-            event: one of `Events`, the `type` of an event of the team, or "type::subtype".
-            handler: gets what `Events` says, or the event as a dict. Handlers run one at a time, in order.
-
-        Returns:
-            A function that takes the handler off again; for the decorator the handler.
-        """
-        if handler is no_handler:
-            return self._emitter.listen(event)
-        return self._emitter.listen(event, handler)
 
     # -- connecting ------------------------------------------------------------------------------------------------
 

@@ -18,25 +18,24 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from itertools import count
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, Unpack
 
 import anyio
 
 from rcex_ws.connection import (
     EventEmitter,
+    HasEvents,
     Link,
     Opener,
     Reason,
     State,
     StateReason,
-    Unsubscriber,
-    no_handler,
     open_websocket,
     utc_now,
 )
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost
 from rcex_ws.loop import Lock
-from rcex_ws.options import NamesOfJavaScript, checked, options_of, trimmed
+from rcex_ws.options import NamesOfJavaScript, checked, options_of, required_constraint, trimmed
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.secret import hide
 from rcex_ws.tasks import BackgroundTask
@@ -53,10 +52,10 @@ __all__ = ["WebSocketExtension"]
 
 _numbers = count(1)
 
-Handler = TypeVar("Handler", bound=Callable[..., object])
+Handler = Callable[[Any], object]
 
 
-class WebSocketExtension(NamesOfJavaScript, Extension):
+class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
     """Give a `RingCentral` client a WebSocket that survives everything.
 
     It subscribes, sends REST calls over the socket, recovers its session, and says what happened. Times are seconds.
@@ -92,6 +91,8 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
     keeps_deadline = True
     #: Opens a WebSocket; `rcex_ws.testing` brings its own for tests in virtual time.
     open_socket: Opener = staticmethod(open_websocket)
+    _event_name = required_constraint(EventName)
+    _handler = required_constraint(Handler)
 
     @options_of(WsgSettings)
     def __init__(self, settings: WsgSettings) -> None:
@@ -100,9 +101,8 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
         self.name = settings.name or f"extension {next(_numbers)}"
         self._telemetry = Telemetry(self.name, settings.trace)
         self._made_at = utc_now()
-        self.event_emitter = EventEmitter(
-            events=Events, log=self._telemetry.log.of(logging.getLogger("rcex_ws.events"))
-        )
+        log = self._telemetry.log.of(logging.getLogger("rcex_ws.events"))
+        self.event_emitter = self._emitter = EventEmitter(events=Events, log=log)
         wsc = settings.wsc_token
         self._wsc_token = hide(wsc.token if isinstance(wsc, Wsc) else trimmed("wsc_token", wsc))
         self._rc: RingCentral | None = None
@@ -180,32 +180,6 @@ class WebSocketExtension(NamesOfJavaScript, Extension):
     def last_recovery(self) -> Recovery | None:
         """How the last outage ended."""
         return None if self._runtime is None else self._runtime.session.last_recovery
-
-    # -- events ----------------------------------------------------------------------------------------------------
-
-    @overload
-    def on(self, event: str) -> Callable[[Handler], Handler]: ...
-    @overload
-    def on(self, event: str, handler: Callable[[Any], object]) -> Unsubscriber: ...
-    @checked
-    def on(
-        self, event: EventName, handler: Callable[[Any], object] = no_handler
-    ) -> Unsubscriber | Callable[[Handler], Handler]:
-        """Attach a handler, sync or async; without one, be a decorator.
-
-        Args:
-            event: one of `Events`, or its plain string.
-            handler: gets what `Events` says.
-
-        Returns:
-            A function that takes the handler off again; for the decorator the handler.
-
-        Raises:
-            ConfigurationError: there is no such event.
-        """
-        if handler is no_handler:
-            return self.event_emitter.listen(event)
-        return self.event_emitter.listen(event, handler)
 
     # -- connecting ------------------------------------------------------------------------------------------------
 

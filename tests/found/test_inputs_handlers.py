@@ -91,11 +91,11 @@ def yields_at_once(*_: Any) -> Iterator[None]:
 def test_i6_handlers_and_names_of_events() -> None:
     ext = WebSocketExtension()
     emitter = ext.event_emitter
-    for attach in (ext.on, emitter.on, emitter.once, emitter.add_listener, emitter.listen):
+    for attach in (ext.on, emitter.on, emitter.once, emitter.add_listener):
         refused(lambda attach=attach: attach("typo", print), "event")
         for handler in (None, 5, yields, yields_at_once):
             refused(lambda attach=attach, handler=handler: attach(Events.ERROR, handler), "handler")
-    for attach in (ext.on, emitter.on, emitter.once, emitter.listen):
+    for attach in (ext.on, emitter.on, emitter.once):
         refused(lambda attach=attach: attach("typo"), "event")
         attach("error")(print)
     assert emitter.listeners("error") == [print]
