@@ -11,10 +11,13 @@ from typing import Any, get_type_hints
 import pytest
 
 from rcex_ws import WebSocketExtension
+from rcex_ws.callback.settings import WebSocketOptions, WebSocketSettings
 from rcex_ws.errors import ConfigurationError, UnknownName
-from rcex_ws.options import Count, Credential, Seconds, check_fields, options_of
+from rcex_ws.gateway import GatewayOptions
+from rcex_ws.options import Count, Credential, Seconds, WebSocketUrl, check_fields, options_of
 from rcex_ws.slack import RTMClient
 from rcex_ws.slack.settings import SlackSettings
+from rcex_ws.testing.fake_slack import FakeSlackOptions
 from rcex_ws.wsg.settings import WsgSettings
 
 
@@ -126,9 +129,30 @@ def test_a_secret_is_hidden_in_all_frames_of_the_constructor(by_name: bool) -> N
     assert not [one for one in frames if "hunter2" in repr(one)]
 
 
-@pytest.mark.parametrize(("documented", "settings"), [(WebSocketExtension, WsgSettings), (RTMClient, SlackSettings)])
+@pytest.mark.parametrize(
+    ("documented", "settings"),
+    [
+        (WebSocketExtension, WsgSettings),
+        (RTMClient, SlackSettings),
+        (GatewayOptions, GatewayOptions),
+        (FakeSlackOptions, FakeSlackOptions),
+    ],
+)
 def test_the_docstring_tells_of_every_option(documented: type, settings: Any) -> None:
-    section = re.search(r"\nArgs:\n(.*?)(?=\n\w+:\n|\Z)", inspect.getdoc(documented) or "", re.DOTALL)
+    assert names_in(documented) == [one.name for one in dataclasses.fields(settings)]
+
+
+def test_the_two_lists_of_the_callback_client_agree() -> None:
+    """Type checkers need both: one for `**options`, the other for what is made of them."""
+    options = get_type_hints(WebSocketOptions, include_extras=True)
+    assert names_in(WebSocketOptions) == list(options)
+    assert {"url": WebSocketUrl, "keepalive": Seconds | None, **options} == get_type_hints(
+        WebSocketSettings, include_extras=True
+    )
+
+
+def names_in(documented: type) -> list[str]:
+    """Return the names that the docstring of a class has under Args or Attributes, whichever comes first."""
+    section = re.search(r"\n(?:Args|Attributes):\n(.*?)(?=\n\w+:\n|\Z)", inspect.getdoc(documented) or "", re.DOTALL)
     assert section
-    names = re.findall(r"^    \*{0,2}(\w+): \S", section[1], re.MULTILINE)
-    assert names == [one.name for one in dataclasses.fields(settings)]
+    return re.findall(r"^    (\w+): \S", section[1], re.MULTILINE)
