@@ -168,6 +168,8 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.callback.handler.Reply": "a callback gives it, and what it holds is looked at then",
     "rcex_ws.callback.handler.WebSocketHandler.": _WRITTEN_BY_USERS,
     "rcex_ws.connection.link.": _MADE_HERE,
+    "rcex_ws.connection.loss.": _MADE_HERE,
+    "rcex_ws.connection.status.": _MADE_HERE,
     "rcex_ws.gateway.app.GatewayApp.serve": _MADE_HERE,
     "rcex_ws.rest.extension.Extension.": _WRITTEN_BY_USERS,
     "rcex_ws.rest.gate.RateGate.": _MADE_HERE,
