@@ -12,7 +12,7 @@ from rcex_ws.errors import UnknownName
 from rcex_ws.options.constraints import Constraint, constraint_of
 from rcex_ws.options.functions import is_function
 from rcex_ws.options.names import our_name
-from rcex_ws.options.words import refusal
+from rcex_ws.options.refusals import refusal
 from rcex_ws.secret import hide
 
 __all__ = ["check_fields", "check_handler", "checked", "options_of", "trimmed"]
@@ -26,16 +26,16 @@ Owner = TypeVar("Owner")
 Text = TypeVar("Text", bound=str)
 
 
-class _Plan:
+class _Parameters:
     """What a function takes: a constraint for each argument that has one."""
 
-    __slots__ = ("admits", "by_name", "by_place", "names", "rest", "secrets")
+    __slots__ = ("admits", "by_name", "names", "positional", "secrets", "var_positional")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         hints = get_type_hints(function, include_extras=True)
         self.by_name: dict[str, Constraint | None] = {}
-        self.by_place: list[tuple[str, Constraint | None]] = []
-        self.rest: tuple[str, Constraint] | None = None
+        self.positional: list[tuple[str, Constraint | None]] = []
+        self.var_positional: tuple[str, Constraint] | None = None
         self.names: frozenset[str] | None = None  # None where any name is taken
         takes_all = False
         for name, parameter in inspect.signature(function).parameters.items():
@@ -47,15 +47,15 @@ class _Plan:
                 continue
             constraint = constraint_of(hint)
             if parameter.kind is parameter.VAR_POSITIONAL:
-                self.rest = None if constraint is None else (name, constraint)
+                self.var_positional = None if constraint is None else (name, constraint)
             elif parameter.kind is not parameter.KEYWORD_ONLY:
-                self.by_place.append((name, constraint))
+                self.positional.append((name, constraint))
             if parameter.kind is not parameter.VAR_POSITIONAL:
                 self.by_name[name] = constraint
         self.names = None if takes_all else frozenset(self.by_name)
         self.secrets = {name for name, one in self.by_name.items() if one is not None and one.secret}
         # What is right is to cost little: the names are looked up only to refuse one.
-        self.admits = [None if constraint is None else constraint.admits for _, constraint in self.by_place]
+        self.admits = [None if constraint is None else constraint.admits for _, constraint in self.positional]
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Refuse the first argument that cannot be.
@@ -66,13 +66,13 @@ class _Plan:
         """
         for admits, value in zip(self.admits, args, strict=False):
             if admits is not None and not admits(value):
-                for (name, constraint), given in zip(self.by_place, args, strict=False):
+                for (name, constraint), given in zip(self.positional, args, strict=False):
                     if constraint is not None and not constraint.admits(given):
                         raise refusal(name, constraint, given)
-        if self.rest is not None:
-            for value in args[len(self.by_place) :]:
-                if not self.rest[1].admits(value):
-                    raise refusal(*self.rest, value)
+        if self.var_positional is not None:
+            for value in args[len(self.positional) :]:
+                if not self.var_positional[1].admits(value):
+                    raise refusal(*self.var_positional, value)
         if kwargs:
             self.check_names(kwargs)
             for name, value in kwargs.items():
@@ -95,9 +95,9 @@ class _Plan:
 
     def hide(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Let tracebacks that show local variables show no secret, from the outermost frame of ours on."""
-        places = [*(name for name, _ in self.by_place), *("" for _ in args)]
-        by_place = tuple(hide(one) if name in self.secrets else one for name, one in zip(places, args, strict=False))
-        return by_place, {name: hide(one) if name in self.secrets else one for name, one in kwargs.items()}
+        places = [*(name for name, _ in self.positional), *("" for _ in args)]
+        positional = tuple(hide(one) if name in self.secrets else one for name, one in zip(places, args, strict=False))
+        return positional, {name: hide(one) if name in self.secrets else one for name, one in kwargs.items()}
 
 
 def checked(function: F) -> F:
@@ -108,16 +108,16 @@ def checked(function: F) -> F:
     Raises:
         ConfigurationError: from the function, for an argument that it cannot take.
     """
-    plan: _Plan | None = None
+    parameters: _Parameters | None = None
 
     @wraps(function)
     def check_and_call(*args: Any, **kwargs: Any) -> Any:
-        nonlocal plan
-        if plan is None:
-            plan = _Plan(function)
-        if plan.secrets:
-            args, kwargs = plan.hide(args, kwargs)
-        plan.check(args, kwargs)
+        nonlocal parameters
+        if parameters is None:
+            parameters = _Parameters(function)
+        if parameters.secrets:
+            args, kwargs = parameters.hide(args, kwargs)
+        parameters.check(args, kwargs)
         return function(*args, **kwargs)
 
     mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
@@ -140,15 +140,15 @@ def options_of(
     make: Any = settings
 
     @cache  # filled by the first call: at import the modules of the types may not be complete
-    def plan() -> tuple[_Plan, inspect.Signature]:
-        return _Plan(make), inspect.signature(make)
+    def read() -> tuple[_Parameters, inspect.Signature]:
+        return _Parameters(make), inspect.signature(make)
 
     def decorate(init: Callable[[Owner, Settings], None]) -> Callable[Concatenate[Owner, P], None]:
         @wraps(init)
         def construct(self: Owner, /, *args: Any, **kwargs: Any) -> None:
-            arguments, signature = plan()
-            args, kwargs = arguments.hide(args, kwargs)
-            arguments.check_names(kwargs)
+            parameters, signature = read()
+            args, kwargs = parameters.hide(args, kwargs)
+            parameters.check_names(kwargs)
             try:
                 signature.bind(*args, **kwargs)
             except TypeError as exc:  # the dataclass would name itself, which the caller has never heard of

@@ -17,12 +17,12 @@ from msgspec import Meta, Struct
 
 from rcex_ws.options.functions import (
     accepts,
-    gives_async_context,
-    gives_awaitable,
     has_method,
     is_async_function,
     is_function,
     is_sync_function,
+    returns_async_context,
+    returns_awaitable,
 )
 
 __all__ = ["Constraint", "Rule", "constraint_of", "required_constraint"]
@@ -103,13 +103,13 @@ def _compile(hint: Any) -> Constraint | None:
         return _function(args)
     if isinstance(origin, type):
         return _generic(origin, args)
-    return _plain(hint) if isinstance(hint, type) and hint not in (Any, object) else None
+    return _class(hint) if isinstance(hint, type) and hint not in (Any, object) else None
 
 
 _constraint = lru_cache(maxsize=512)(_compile)
 
 
-def _plain(kind: type) -> Constraint:
+def _class(kind: type) -> Constraint:
     if kind is float:
         return Constraint(_WORDS[float], _is_number)
     if kind is int:
@@ -178,9 +178,9 @@ def _generic(origin: type[Any], args: tuple[Any, ...]) -> Constraint:
     if issubclass(origin, Mapping):
         return _mapping(origin, args)  # pyright: ignore[reportUnknownArgumentType]
     if origin is tuple and args and args[-1] is not Ellipsis:
-        return _row(args)
+        return _tuple(args)
     if not issubclass(origin, Collection):
-        return _plain(origin)
+        return _class(origin)
     element = constraint_of(args[0]) if args else None
 
     def admits(value: Any) -> bool:
@@ -192,7 +192,7 @@ def _generic(origin: type[Any], args: tuple[Any, ...]) -> Constraint:
     return Constraint(whole, admits, element is not None and element.secret)
 
 
-def _row(args: tuple[Any, ...]) -> Constraint:
+def _tuple(args: tuple[Any, ...]) -> Constraint:
     members = [constraint_of(one) for one in args]
 
     def admits(value: Any) -> bool:
@@ -248,13 +248,15 @@ def _protocol(kind: type) -> Constraint:
         for name, member in vars(base).items()
         if inspect.isfunction(member) and not name.startswith("_")
     }
-    waits = frozenset(name for name, member in methods.items() if gives_awaitable(member))
-    entered = frozenset(name for name, member in methods.items() if gives_async_context(member))
+    awaitable = frozenset(name for name, member in methods.items() if returns_awaitable(member))
+    contexts = frozenset(name for name, member in methods.items() if returns_async_context(member))
 
     def admits(value: Any) -> bool:
-        return all(has_method(value, name, waits=name in waits, entered=name in entered) for name in methods)
+        return all(
+            has_method(value, name, awaitable=name in awaitable, async_context=name in contexts) for name in methods
+        )
 
-    named = ", ".join(f"async {name}" if name in waits | entered else name for name in methods)
+    named = ", ".join(f"async {name}" if name in awaitable | contexts else name for name in methods)
     return Constraint(f"an object with the methods of {kind.__name__} ({named})", admits)
 
 

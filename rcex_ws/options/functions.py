@@ -10,31 +10,31 @@ from typing import Any, cast, get_origin, get_type_hints
 
 __all__ = [
     "accepts",
-    "gives_async_context",
-    "gives_awaitable",
     "has_method",
     "is_async_function",
     "is_function",
     "is_sync_function",
+    "returns_async_context",
+    "returns_awaitable",
     "unwrapped",
 ]
 
 
-def has_method(value: object, name: str, *, waits: bool = False, entered: bool = False) -> bool:
+def has_method(value: object, name: str, *, awaitable: bool = False, async_context: bool = False) -> bool:
     """Tell whether an object has a method, as far as can be seen.
 
     Args:
         value: the object.
         name: of the method.
-        waits: whether it is to give something to wait for.
-        entered: whether it is to give an async context manager.
+        awaitable: whether it is to give something to wait for.
+        async_context: whether it is to give an async context manager.
     """
     method = getattr(value, name, None)
     if not callable(method) or (isinstance(value, type) and not inspect.ismethod(method)):
         return False  # a class where its object is meant has methods, too, but they are bound to nothing
-    if entered:
-        return not _is_known_as_entered_at_once(method)
-    return not waits or not _is_known_as_sync(method)
+    if async_context:
+        return not _is_surely_no_async_context(method)
+    return not awaitable or not _is_surely_sync(method)
 
 
 def accepts(function: Any, count: int) -> bool:
@@ -59,7 +59,7 @@ def is_function(value: object) -> bool:
 
 def is_async_function(value: object) -> bool:
     """Tell whether it is a function that gives something to wait for, as far as that can be seen."""
-    return is_function(value) and not _is_known_as_sync(value)
+    return is_function(value) and not _is_surely_sync(value)
 
 
 def is_sync_function(value: object) -> bool:
@@ -67,26 +67,26 @@ def is_sync_function(value: object) -> bool:
     return is_function(value) and not inspect.iscoroutinefunction(unwrapped(value))
 
 
-def _is_known_as_sync(value: object) -> bool:
+def _is_surely_sync(value: object) -> bool:
     """Tell whether it certainly gives nothing to wait for; a lambda or what is not written in Python may."""
     inner = inspect.unwrap(unwrapped(value))  # a decorator mostly gives what the function gives
     if not inspect.isfunction(inner) or inner.__name__ == "<lambda>":
         return False
-    return not inspect.iscoroutinefunction(inner) and not gives_awaitable(inner)
+    return not inspect.iscoroutinefunction(inner) and not returns_awaitable(inner)
 
 
-def _is_known_as_entered_at_once(value: object) -> bool:
+def _is_surely_no_async_context(value: object) -> bool:
     """Tell whether it certainly gives no async context manager: a `@contextmanager` gives one for `with`."""
     inner = inspect.unwrap(unwrapped(value))
     return inspect.isgeneratorfunction(inner) or inspect.iscoroutinefunction(inner)
 
 
-def gives_async_context(function: Any) -> bool:
+def returns_async_context(function: Any) -> bool:
     """Tell whether a function is declared to give an async context manager."""
     return get_origin(get_type_hints(function).get("return")) is AbstractAsyncContextManager
 
 
-def gives_awaitable(function: Any) -> bool:
+def returns_awaitable(function: Any) -> bool:
     """Tell whether a function is async, or is declared to give something to wait for."""
     if inspect.iscoroutinefunction(function):
         return True

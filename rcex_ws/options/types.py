@@ -38,7 +38,7 @@ __all__ = [
 
 # Clocks and timers are exact to the microsecond up to here, some 31 years.
 LONGEST = 1e9
-_MOST = 2**53
+_MAX_COUNT = 2**53
 
 
 def _printable(text: str) -> str | None:
@@ -82,9 +82,9 @@ Seconds = Annotated[float, Meta(gt=0, le=LONGEST, description="seconds above 0")
 """A time that something may take."""
 Wait = Annotated[float, Meta(ge=0, le=LONGEST, description="seconds, 0 or more")]
 """A time that may be none at all."""
-Count = Annotated[int, Meta(gt=0, le=_MOST, description="a whole number above 0")]
-Number = Annotated[int, Meta(ge=0, le=_MOST, description="a whole number, 0 or more")]
-Bytes = Annotated[int, Meta(gt=0, le=_MOST, description="a number of bytes above 0")]
+Count = Annotated[int, Meta(gt=0, le=_MAX_COUNT, description="a whole number above 0")]
+Number = Annotated[int, Meta(ge=0, le=_MAX_COUNT, description="a whole number, 0 or more")]
+Bytes = Annotated[int, Meta(gt=0, le=_MAX_COUNT, description="a number of bytes above 0")]
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port, from 0 to 65535")]
 Status = Annotated[int, Meta(ge=200, le=599, description="a status of HTTP, 200 to 599")]
 CloseCode = Annotated[int, Meta(ge=1000, le=4999, description="a close code, 1000 to 4999")]

@@ -12,18 +12,18 @@ from rcex_ws.secret import Secret, SecretDict
 
 __all__ = ["refusal"]
 
-_MOST_SHOWN = 60
+_MAX_SHOWN = 60
 _NUMBERS: tuple[type, ...] = (bool, int, float)
 
 
 def refusal(name: str, constraint: Constraint, value: object) -> ConfigurationError:
     """Make the error for an argument that cannot be."""
     why = constraint.fault(value)
-    got = _shown(value, secret=constraint.secret)
+    got = _described(value, secret=constraint.secret)
     return ConfigurationError(f"{name}: expected {constraint.expects}, got {got}{'' if why is None else f': {why}'}")
 
 
-def _sort(function: Any) -> str:
+def _function_kind(function: Any) -> str:
     inner = unwrapped(function)
     if inspect.isasyncgenfunction(inner):
         return "async generator function"
@@ -32,14 +32,14 @@ def _sort(function: Any) -> str:
     return "async function" if inspect.iscoroutinefunction(inner) else "function"
 
 
-def _shown(value: object, *, secret: bool) -> str:
+def _described(value: object, *, secret: bool) -> str:
     """Say what was given: its type, and its value where that is plain and no secret."""
     if value is None:
         return "None"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if inspect.isroutine(value):
-        return f"the {_sort(value)} {getattr(value, '__name__', '?')}"
+        return f"the {_function_kind(value)} {getattr(value, '__name__', '?')}"
     kind = str if isinstance(value, Secret) else dict if isinstance(value, SecretDict) else type(value)
     if kind not in (*_NUMBERS, str, bytes):
         return f"an object of the type {kind.__module__}.{kind.__qualname__}".replace(" builtins.", " ")
@@ -49,4 +49,4 @@ def _shown(value: object, *, secret: bool) -> str:
         text = repr(value)
     except ValueError:  # an int of thousands of digits
         return f"an {kind.__name__} that is very long"
-    return f"{kind.__name__} {text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + '...'}"
+    return f"{kind.__name__} {text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + '...'}"
