@@ -1,4 +1,4 @@
-"""The options of a `WebSocketClient`, checked once. Pure."""
+"""The options of `WebSocketClient`, twice: type checkers take `**options` from a TypedDict only. Pure."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from rcex_ws.websocket.proxies import ProxyChoice
 __all__ = ["NextUrl", "WebSocketOptions", "WebSocketSettings", "text_url"]
 
 NextUrl = Callable[[], Awaitable[str | bytes]]
-"""Get the address for one attempt; an `RcexError` is an attempt that failed, anything else ends the client."""
+"""Return the address for one attempt. An `RcexError` fails the attempt, any other exception ends the client."""
 
 
 class WebSocketOptions(TypedDict, total=False):
-    """Be the options of a client, all by keyword.
+    """Keyword options of `WebSocketClient`; defaults in parentheses.
 
     Attributes:
-        next_url: gives the address of every attempt after the first, where each serves only once.
+        next_url: returns the address for each attempt after the first, if an address is good for one only.
         headers: extra headers of the upgrade request.
         proxy: None for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for none.
         ssl_context: for wss:// only; None for the system's trust store.
-        max_size: the largest message accepted, in bytes (16 MiB).
+        max_size: maximum size of an inbound message, in bytes (16 MiB).
         attempt_timeout: seconds for one attempt, `next_url` included (10).
         close_timeout: seconds for the closing handshake (5).
-        reconnect_delays: gives the wait in seconds after the n-th failure in a row.
-        max_pending: most frames that wait for the handler; beyond that the oldest go (10 000).
-        max_pending_bytes: most bytes of them (64 MiB).
-        open_socket: opens a WebSocket; a test may bring its own.
+        reconnect_delays: returns the delay in seconds after the n-th consecutive failure.
+        max_pending: frames queued for the handler; the oldest are dropped beyond that (10 000).
+        max_pending_bytes: bytes queued for the handler, likewise (64 MiB).
+        open_socket: opens a WebSocket; tests may replace it.
     """
 
     next_url: NextUrl | None
@@ -52,7 +52,11 @@ class WebSocketOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocketSettings:
-    """Hold the options, which are checked here: a client of another kind may be handed them."""
+    """The same options with the address and the defaults, checked.
+
+    Raises:
+        ConfigurationError: an option has an invalid value; the message names it.
+    """
 
     url: WebSocketUrl = field(repr=False)
     keepalive: Seconds | None
@@ -72,17 +76,17 @@ class WebSocketSettings:
         check_fields(self)
 
     def endpoint(self, url: str) -> Endpoint:
-        """Give the endpoint for an attempt at `url`."""
+        """Return the endpoint for an attempt at `url`."""
         return Endpoint(
             url, headers=self.headers, proxy=self.proxy, ssl_context=self.ssl_context, max_size=self.max_size
         )
 
 
 def text_url(url: object, argument: str = "url") -> str:
-    """Give an address as text; `argument` is what a mistake is reported of.
+    """Return an address as a str; an error names `argument`.
 
     Raises:
-        ConfigurationError: it is neither text nor bytes, or has bytes that are not ASCII.
+        ConfigurationError: it is neither str nor bytes, or has bytes that are not ASCII.
     """
     if isinstance(url, str):
         return url

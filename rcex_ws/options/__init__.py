@@ -1,13 +1,13 @@
-"""Options are data: what an argument may be is declared by its type, and looked at in one way. Pure.
+"""Check arguments and options at run time against their declared types. Pure.
 
-types.py        what public signatures are written with, beside the types of `typing`
-arguments.py    `checked` looks at arguments before anything of a function runs, `check_fields` at a class of options
-constraints.py  turns a declared type into a check; functions.py tells functions apart, urls.py reads URLs
-names.py        the names of the JavaScript original
-refusals.py     what a refusal says
+arguments.py    `checked` for a function, `check_fields` for a class of options, `options_of` for a constructor
+types.py        annotated types for public signatures, such as `Seconds`
+constraints.py  compiles a type into a check, with functions.py (kinds of functions) and urls.py (valid URLs)
+refusals.py     the `ConfigurationError` that every failed check raises
+names.py        hints for names of the JavaScript original
 
-Types are read as they are, not as the text of annotations. Every refusal is a `ConfigurationError`: the argument, what
-is expected, the type of what was given, and its value if it cannot be a secret.
+The message of a refusal has the argument's name, what is expected, the type that was given, and the value unless it may
+be a secret.
 """
 
 from rcex_ws.options.arguments import check_fields, check_handler, checked, options_of, trimmed

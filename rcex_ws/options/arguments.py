@@ -1,4 +1,4 @@
-"""Look at arguments and at fields of options by their declared types. Pure."""
+"""Check arguments, and the fields of option classes, against their declared types. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Text = TypeVar("Text", bound=str)
 
 
 class _Parameters:
-    """What a function takes: a constraint for each argument that has one."""
+    """The parameters of a function, with the constraint that each annotation declares."""
 
     __slots__ = ("admits", "by_name", "names", "positional", "secrets", "var_positional")
 
@@ -36,13 +36,13 @@ class _Parameters:
         self.by_name: dict[str, Constraint | None] = {}
         self.positional: list[tuple[str, Constraint | None]] = []
         self.var_positional: tuple[str, Constraint] | None = None
-        self.names: frozenset[str] | None = None  # None where any name is taken
-        takes_all = False
+        self.names: frozenset[str] | None = None  # None if any name is accepted
+        any_name = False
         for name, parameter in inspect.signature(function).parameters.items():
             hint = hints.get(name, Any)
             if parameter.kind is parameter.VAR_KEYWORD:
                 members = _members(hint)
-                takes_all = members is None
+                any_name = members is None
                 self.by_name |= {member: constraint_of(kind) for member, kind in (members or {}).items()}
                 continue
             constraint = constraint_of(hint)
@@ -52,17 +52,17 @@ class _Parameters:
                 self.positional.append((name, constraint))
             if parameter.kind is not parameter.VAR_POSITIONAL:
                 self.by_name[name] = constraint
-        self.names = None if takes_all else frozenset(self.by_name)
+        self.names = None if any_name else frozenset(self.by_name)
         self.secrets = {name for name, one in self.by_name.items() if one is not None and one.secret}
-        # What is right is to cost little: the names are looked up only to refuse one.
+        # A valid call must be cheap: `check` looks up a positional argument by name only to refuse it.
         self.admits = [None if constraint is None else constraint.admits for _, constraint in self.positional]
 
     def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Refuse the first argument that cannot be.
+        """Raise for the first invalid argument.
 
         Raises:
-            ConfigurationError: names it.
-            UnknownName: it has the name that it has in JavaScript.
+            ConfigurationError: an argument has an invalid value; the message names it.
+            UnknownName: as in `check_names`.
         """
         for admits, value in zip(self.admits, args, strict=False):
             if admits is not None and not admits(value):
@@ -81,10 +81,10 @@ class _Parameters:
                     raise refusal(name, constraint, value)
 
     def check_names(self, names: Collection[str]) -> None:
-        """Refuse an argument by the name that it has in JavaScript; Python refuses any other.
+        """Raise for an argument with its JavaScript name; any other unknown name is left to Python.
 
         Raises:
-            UnknownName: says what it is called here.
+            UnknownName: the message has the name that is used here.
         """
         if self.names is None or self.names.issuperset(names):
             return
@@ -94,19 +94,19 @@ class _Parameters:
                 raise UnknownName(f"{name}: this argument is called {ours} here")
 
     def hide(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Let tracebacks that show local variables show no secret, from the outermost frame of ours on."""
+        """Return the arguments with secrets wrapped, so that no frame of ours shows one as a local variable."""
         places = [*(name for name, _ in self.positional), *("" for _ in args)]
         positional = tuple(hide(one) if name in self.secrets else one for name, one in zip(places, args, strict=False))
         return positional, {name: hide(one) if name in self.secrets else one for name, one in kwargs.items()}
 
 
 def checked(function: F) -> F:
-    """Look at the arguments by their declared types before anything of the function runs; a decorator.
+    """Check the arguments of each call against their declared types before the function runs; a decorator.
 
-    An async function is looked at when it is called, before there is a coroutine that somebody would have to await.
+    An async function raises when it is called, not when the coroutine is awaited.
 
     Raises:
-        ConfigurationError: from the function, for an argument that it cannot take.
+        ConfigurationError: raised by the decorated function for an invalid argument.
     """
     parameters: _Parameters | None = None
 
@@ -129,17 +129,17 @@ def checked(function: F) -> F:
 def options_of(
     settings: Callable[P, Settings],
 ) -> Callable[[Callable[[Owner, Settings], None]], Callable[Concatenate[Owner, P], None]]:
-    """Let a constructor take the fields of a dataclass as its arguments; a decorator.
+    """Give a constructor the signature of a dataclass; a decorator.
 
-    The dataclass alone has their names, types, defaults and checks (see `check_fields`), and the constructor gets an
-    instance of it. Type checkers, `help` and `inspect.signature` show each field as an argument.
+    Names, types, defaults and checks (see `check_fields`) stand in the dataclass only; the constructor is called with
+    an instance of it. Type checkers, `help` and `inspect.signature` show its fields as arguments.
 
     Args:
         settings: the dataclass.
     """
     make: Any = settings
 
-    @cache  # filled by the first call: at import the modules of the types may not be complete
+    @cache  # deferred to the first call: on import some of the types may not be defined yet
     def read() -> tuple[_Parameters, inspect.Signature]:
         return _Parameters(make), inspect.signature(make)
 
@@ -151,11 +151,11 @@ def options_of(
             parameters.check_names(kwargs)
             try:
                 signature.bind(*args, **kwargs)
-            except TypeError as exc:  # the dataclass would name itself, which the caller has never heard of
+            except TypeError as exc:  # name the class that was called, not the dataclass
                 raise TypeError(f"{init.__qualname__}() {exc}") from None
             init(self, make(*args, **kwargs))
 
-        # What `inspect.signature` and `get_type_hints` read.
+        # `inspect.signature` and `get_type_hints` read these.
         construct.__wrapped__, construct.__annotations__ = make.__init__, make.__init__.__annotations__
         return cast("Callable[Concatenate[Owner, P], None]", construct)
 
@@ -163,10 +163,10 @@ def options_of(
 
 
 def check_fields(options: object) -> None:
-    """Refuse a field that cannot be; called by the `__post_init__` of a Struct or a dataclass.
+    """Raise for the first invalid field; for the `__post_init__` of a Struct or a dataclass.
 
     Raises:
-        ConfigurationError: names the field.
+        ConfigurationError: a field has an invalid value; the message names it.
     """
     for name, constraint in _fields(type(options)):
         value = hide(getattr(options, name)) if constraint.secret else getattr(options, name)
@@ -175,17 +175,17 @@ def check_fields(options: object) -> None:
 
 
 def check_handler(handler: object, argument: str) -> None:
-    """Refuse what cannot be a handler; as a type it is a `Callable`.
+    """Raise unless `handler` can be called as a handler, whatever its arguments.
 
     Raises:
-        ConfigurationError: it cannot be called, or is a generator function, which would never begin.
+        ConfigurationError: it is not callable, or is a generator function, whose body would never run.
     """
     if not is_function(handler):
         raise refusal(argument, _HANDLER, handler)
 
 
 def trimmed(name: str, text: Text | None) -> Text | None:
-    """Cut the white space around a credential, which a file or an environment variable brings along, with a warning."""
+    """Strip whitespace, left by a file or an environment variable, from a credential; warn if there was any."""
     if text is None or text == text.strip():
         return text
     logger.warning("%s: white space around it was cut", name)
@@ -193,7 +193,7 @@ def trimmed(name: str, text: Text | None) -> Text | None:
 
 
 def _members(hint: Any) -> dict[str, Any] | None:
-    """Give what `**options: Unpack[...]` may hold; None for any names."""
+    """Return the keys and types that `**options: Unpack[...]` declares; None without an `Unpack`."""
     if get_origin(hint) is not Unpack:
         return None
     return get_type_hints(get_args(hint)[0], include_extras=True)

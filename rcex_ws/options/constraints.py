@@ -1,7 +1,7 @@
-"""Turn a declared type into a check of a value. Pure.
+"""Compile a declared type into a check of a value. Pure.
 
-A constraint beside a type is a `msgspec.Meta` (bounds, length) or a `Rule` (what msgspec has no word for). NaN and the
-infinities are no numbers here: they pass or fail every comparison by accident.
+In an `Annotated`, a `msgspec.Meta` declares bounds or a length, and a `Rule` anything else. NaN and the infinities are
+not accepted as numbers: comparing them with bounds means nothing.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _WORDS: dict[type, str] = {
 
 
 def _no_fault(_: object) -> None:
-    """Find nothing wrong."""
+    """Report no fault."""
 
 
 class Rule(Struct, frozen=True):
-    """Constrain a type beyond what `msgspec.Meta` can say; stands in an `Annotated`.
+    """A constraint in an `Annotated` that `msgspec.Meta` cannot express.
 
     Attributes:
-        expects: what is expected, for people.
-        fault: tells what is wrong with a value of the type; None if nothing is.
-        secret: the value must not be shown.
+        expects: description of a valid value, for error messages.
+        fault: returns what is wrong with a value of the type, or None.
+        secret: whether the value must not be shown.
     """
 
     expects: str
@@ -56,13 +56,13 @@ class Rule(Struct, frozen=True):
 
 
 class Constraint(Struct, frozen=True):
-    """What a declared type says of a value.
+    """A declared type, compiled.
 
     Attributes:
-        expects: for people.
-        admits: tells whether a value is one.
-        secret: the value must not be shown.
-        fault: says what is wrong with one that is not admitted, if there is more to say.
+        expects: description of a valid value, for error messages.
+        admits: returns whether a value is valid.
+        secret: whether the value must not be shown.
+        fault: returns what is wrong with an invalid value, or None if `expects` says it all.
     """
 
     expects: str
@@ -72,7 +72,7 @@ class Constraint(Struct, frozen=True):
 
 
 def required_constraint(hint: Any) -> Constraint:
-    """Give what a type says that admits not everything; for a check that must not look anything up."""
+    """Return the constraint of a type that has one; compile it once, for a check that runs often."""
     constraint = constraint_of(hint)
     if constraint is None:
         raise AssertionError(f"{hint} admits everything")
@@ -80,10 +80,10 @@ def required_constraint(hint: Any) -> Constraint:
 
 
 def constraint_of(hint: Any) -> Constraint | None:
-    """Give what a type says; None when it admits everything."""
+    """Return the constraint of a type; None if it admits everything."""
     try:
         return _constraint(hint)
-    except TypeError:  # it cannot be hashed: a Literal of a list, say
+    except TypeError:  # not hashable, for example a Literal of a list
         return _compile(hint)
 
 
@@ -218,7 +218,7 @@ def _mapping(origin: type, args: tuple[Any, ...]) -> Constraint:
 
 
 def _function(args: tuple[Any, ...]) -> Constraint:
-    """Tell by what it gives back: a function that is waited for, one that cannot be waited for, or either."""
+    """Return the constraint for a `Callable`; its return type decides whether sync or async functions are valid."""
     takes, result = args if len(args) == 2 else (..., Any)
     results = get_args(result) if get_origin(result) in (Union, types.UnionType) else (result,)
     if get_origin(result) in (Awaitable, Coroutine):

@@ -1,4 +1,4 @@
-"""Tell functions apart: those to wait for, those that never wait, those that never begin. Pure."""
+"""Classify callables: sync, async or generator function, and what they accept and return. Pure."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ __all__ = [
 
 
 def has_method(value: object, name: str, *, awaitable: bool = False, async_context: bool = False) -> bool:
-    """Tell whether an object has a method, as far as can be seen.
+    """Return whether an object has a method, as far as inspection can show.
 
     Args:
         value: the object.
-        name: of the method.
-        awaitable: whether it is to give something to wait for.
-        async_context: whether it is to give an async context manager.
+        name: the name of the method.
+        awaitable: whether the method must return an awaitable.
+        async_context: whether it must return an async context manager.
     """
     method = getattr(value, name, None)
     if not callable(method) or (isinstance(value, type) and not inspect.ismethod(method)):
-        return False  # a class where its object is meant has methods, too, but they are bound to nothing
+        return False  # a class in place of its instance: its methods are not bound
     if async_context:
         return not _is_surely_no_async_context(method)
     return not awaitable or not _is_surely_sync(method)
 
 
 def accepts(function: Any, count: int) -> bool:
-    """Tell whether a function can be called with so many arguments, as far as that can be seen."""
+    """Return whether a function can be called with `count` arguments, as far as inspection can show."""
     try:
-        # What is called is a decorator's function, whatever it wraps.
+        # The wrapper is what gets called, whatever function it wraps.
         signature = inspect.signature(function, follow_wrapped=False)
     except (ValueError, TypeError):
-        return True  # of what is written in C not everything tells
+        return True  # some functions written in C have no signature
     try:
         signature.bind(*range(count))
     except TypeError:
@@ -52,42 +52,42 @@ def accepts(function: Any, count: int) -> bool:
 
 
 def is_function(value: object) -> bool:
-    """Tell whether it can be called and does something then: a generator would never begin."""
+    """Return whether calling it runs it: it is callable and not a generator function, whose body would never run."""
     inner = unwrapped(value)
     return callable(value) and not inspect.isgeneratorfunction(inner) and not inspect.isasyncgenfunction(inner)
 
 
 def is_async_function(value: object) -> bool:
-    """Tell whether it is a function that gives something to wait for, as far as that can be seen."""
+    """Return whether it is a function that returns an awaitable, as far as inspection can show."""
     return is_function(value) and not _is_surely_sync(value)
 
 
 def is_sync_function(value: object) -> bool:
-    """Tell whether it is a function, and not an async one."""
+    """Return whether it is a function, and not an async one."""
     return is_function(value) and not inspect.iscoroutinefunction(unwrapped(value))
 
 
 def _is_surely_sync(value: object) -> bool:
-    """Tell whether it certainly gives nothing to wait for; a lambda or what is not written in Python may."""
-    inner = inspect.unwrap(unwrapped(value))  # a decorator mostly gives what the function gives
+    """Return whether it certainly returns no awaitable; a lambda, or a function in C, might."""
+    inner = inspect.unwrap(unwrapped(value))  # a wrapper usually returns what the function returns
     if not inspect.isfunction(inner) or inner.__name__ == "<lambda>":
         return False
     return not inspect.iscoroutinefunction(inner) and not returns_awaitable(inner)
 
 
 def _is_surely_no_async_context(value: object) -> bool:
-    """Tell whether it certainly gives no async context manager: a `@contextmanager` gives one for `with`."""
+    """Return whether it certainly returns no async context manager, as with `@contextmanager` or `async def`."""
     inner = inspect.unwrap(unwrapped(value))
     return inspect.isgeneratorfunction(inner) or inspect.iscoroutinefunction(inner)
 
 
 def returns_async_context(function: Any) -> bool:
-    """Tell whether a function is declared to give an async context manager."""
+    """Return whether the declared return type is an async context manager."""
     return get_origin(get_type_hints(function).get("return")) is AbstractAsyncContextManager
 
 
 def returns_awaitable(function: Any) -> bool:
-    """Tell whether a function is async, or is declared to give something to wait for."""
+    """Return whether a function is async, or its declared return type may be an awaitable."""
     if inspect.iscoroutinefunction(function):
         return True
     try:
@@ -101,7 +101,7 @@ def returns_awaitable(function: Any) -> bool:
 
 
 def unwrapped(value: Any) -> Any:
-    """Give the function inside of a partial, a bound method, or an object that can be called."""
+    """Return the function inside a partial, a bound method or a callable object."""
     while isinstance(value, partial):
         value = cast("Any", value).func
     if not inspect.isroutine(value) and not isinstance(value, type) and hasattr(value, "__call__"):  # noqa: B004

@@ -1,4 +1,4 @@
-"""The names of the JavaScript original: who writes `installExtension` is told what it is called here."""
+"""Hints for names of the JavaScript original, such as `installExtension`: the error has the name that is used here."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["NamesOfJavaScript", "our_name"]
 
 
 class NamesOfJavaScript:
-    """Let an attribute that is missing say what it is called here; `hasattr` and `getattr` work as everywhere."""
+    """A base class whose missing attributes raise with a hint; `hasattr` and `getattr` work as usual."""
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:  # else a type checker would take any name for good
+    if not TYPE_CHECKING:  # or type checkers would accept any name
 
         def __getattr__(self, name: str) -> NoReturn:
-            # Not `dir`: that asks for more names, and some tools replace it.
+            # Not `dir`: it looks up further attributes, and some tools override it.
             ours = our_name(name, chain(vars(self), *map(vars, type(self).__mro__)))
             if ours is not None:
                 raise UnknownName(f"{name}: {type(self).__name__} has this as {ours}")
@@ -27,7 +27,7 @@ class NamesOfJavaScript:
 
 
 def our_name(name: str, names: Iterable[str]) -> str | None:
-    """Give what a name of the JavaScript original is called here, as in `restOverWebSocket`; None if it is none."""
+    """Return the one of `names` that a JavaScript name such as `restOverWebSocket` stands for, or None."""
     if name[:1].isupper() or name == name.lower():
         return None
     spelled = name.lower()

@@ -1,4 +1,4 @@
-"""Say in words what cannot be, and what was given instead; secrets are not shown. Pure."""
+"""Make the errors that failed checks raise; they show no secrets. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBERS: tuple[type, ...] = (bool, int, float)
 
 
 def refusal(name: str, constraint: Constraint, value: object) -> ConfigurationError:
-    """Make the error for an argument that cannot be."""
+    """Return the error for an argument with an invalid value."""
     why = constraint.fault(value)
     got = _described(value, secret=constraint.secret)
     return ConfigurationError(f"{name}: expected {constraint.expects}, got {got}{'' if why is None else f': {why}'}")
@@ -33,7 +33,7 @@ def _function_kind(function: Any) -> str:
 
 
 def _described(value: object, *, secret: bool) -> str:
-    """Say what was given: its type, and its value where that is plain and no secret."""
+    """Return a description of a value: its type, and the value itself if that is a scalar and not a secret."""
     if value is None:
         return "None"
     if isinstance(value, type):

@@ -1,4 +1,4 @@
-"""The types that public signatures are written with, beside those of `typing`. Pure."""
+"""Annotated types for public signatures. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
     "WebSocketUrl",
 ]
 
-# Clocks and timers are exact to the microsecond up to here, some 31 years.
+# Up to this many seconds, some 31 years, clocks and timers are exact to the microsecond.
 LONGEST = 1e9
 _MAX_COUNT = 2**53
 
@@ -79,9 +79,9 @@ def _event_filter(text: str) -> str | None:
 
 
 Seconds = Annotated[float, Meta(gt=0, le=LONGEST, description="seconds above 0")]
-"""A time that something may take."""
+"""A positive duration."""
 Wait = Annotated[float, Meta(ge=0, le=LONGEST, description="seconds, 0 or more")]
-"""A time that may be none at all."""
+"""A duration that may be zero."""
 Count = Annotated[int, Meta(gt=0, le=_MAX_COUNT, description="a whole number above 0")]
 Number = Annotated[int, Meta(ge=0, le=_MAX_COUNT, description="a whole number, 0 or more")]
 Bytes = Annotated[int, Meta(gt=0, le=_MAX_COUNT, description="a number of bytes above 0")]
@@ -91,11 +91,11 @@ CloseCode = Annotated[int, Meta(ge=1000, le=4999, description="a close code, 100
 Name = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
 Label = Annotated[str, Rule("a text of one line", _label)]
 HeaderText = Annotated[str, Rule("a text on one line", _one_line)]
-"""What goes into a header of HTTP, encoded where it is not ASCII."""
+"""Text for an HTTP header, which is encoded if it is not ASCII."""
 HeaderName = Annotated[str, Rule("the name of a header", _header_name)]
 HeaderValue = Annotated[str, Rule("a text of visible ASCII and spaces", _header_value, secret=True)]
 Credential = Annotated[str, Rule("a text of printable ASCII", _credential, secret=True)]
-"""A secret or an id that goes into a header or a form; white space around it is cut, see `trimmed`."""
+"""A secret or an id for a header or a form; surrounding whitespace is stripped, see `trimmed`."""
 Password = Annotated[str, Rule("a text", secret=True)]
 FilePath = Annotated[str | PathLike[str], Rule("the path of a file", _path)]
 EventFilter = Annotated[str, Rule("a path that begins with a slash", _event_filter)]

@@ -1,4 +1,4 @@
-"""What is wrong with the URL of a server that a caller gave; nothing of it is ever quoted. Pure."""
+"""Find faults in server URLs that a caller passed; the faults never quote the URL. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["server_fault", "url_fault"]
 
 
 def server_fault(url: str) -> str | None:
-    """Tell what is wrong with the base URL of a REST API; None if nothing is."""
+    """Return what is wrong with the base URL of a REST API, or None."""
     fault = address.server_fault(url)
     if fault is None and urlsplit(url).path.startswith("/restapi"):
         return "it has a path; /restapi belongs to the calls"
@@ -18,5 +18,5 @@ def server_fault(url: str) -> str | None:
 
 
 def url_fault(url: str) -> str | None:
-    """Tell what is wrong with the URL of a server of either kind; None if nothing is."""
+    """Return what is wrong with the URL of a REST API or a WebSocket server, or None."""
     return address.websocket_fault(url) if url[:2].lower() == "ws" else server_fault(url)

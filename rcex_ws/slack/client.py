@@ -39,54 +39,55 @@ __all__ = ["RTMClient"]
 
 
 class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
-    """Keep a program connected to Slack's Real Time Messaging API. Times are seconds.
+    """A client that keeps a program connected to Slack's Real Time Messaging API.
 
-    `on` takes a name of `Events`, the `type` of any event of the team, which its handlers get as a dict, or
-    "type::subtype".
+    `on` takes a name of `Events`, the `type` of any event of the team (whose handlers get it as a dict), or
+    "type::subtype". All times are in seconds, all sizes in bytes.
 
     Args:
-        token: of a bot or user; a secret.
-        api_url: where the Web API is.
+        token: token of a bot or user; a secret.
+        api_url: base URL of the Web API.
         start_method: "rtm.connect", or "rtm.start", which Slack answers in the same way today.
-        data_store: follows the events; a `MemoryDataStore` if not given, None for none. It is not closed here.
-        fill_store: how it comes to know the team: "lookup" of each user and conversation that an event names, once,
-            before its handlers run; "lists" of all of them, for each connection, before its first event; or "never".
+        data_store: model of the team that follows the events, never closed by the client; None for no model, a
+            `MemoryDataStore` by default.
+        fill_store: how the store gets users and conversations: "lookup" of each when an event first names it, before
+            the handlers run; "lists" of all of them for each connection, before its first event; or "never".
 
         auto_reconnect: False to end after the first loss or failed start.
-        reconnect_delays: gives the wait after the n-th failure in a row.
-        while_disconnected: "refuse" what is sent while there is no connection, or "queue" it for the next.
+        reconnect_delays: returns the delay after the n-th consecutive failure, n from 1.
+        while_disconnected: "refuse" messages while there is no connection, or "queue" them for the next.
         subtype_events: emit `type::subtype` for a "message" (as `@slack/client` 3.x does) or for "all" types (as
             `@slack/rtm-api` does).
 
-        monitor: what counts as a sign of life: "traffic" of any kind, or only "replies" to what was sent, as for
-            `@slack/rtm-api`, which pings 6 s after the last message and waits 4 s for its answer.
-        ping_interval: a ping goes out when nothing came (with "replies": was sent) for so long.
-        pong_timeout: reconnect when nothing came for so long (with "replies": no answer to the ping).
-        reply_timeout: how long a message waits for its answer, the time in the queue included.
-        replay_window: how long what was sent over a lost connection waits for its answer over the next one; from hello.
+        monitor: what shows that the connection is alive: "traffic" of any kind, or only "replies" to what was sent, as
+            in `@slack/rtm-api`, which pings 6 s after the last message and waits 4 s for the reply.
+        ping_interval: send a ping after so long without inbound traffic ("replies": without anything sent).
+        pong_timeout: reconnect after so long without inbound traffic ("replies": without a reply to the ping).
+        reply_timeout: for the reply to a message, time in the queue included.
+        replay_window: how long after hello a message that was sent over the lost connection may still get its reply.
         open_timeout: for all of `start`.
         attempt_timeout: for one attempt, from rtm.connect to hello.
         close_timeout: for all of `aclose`.
 
-        proxy: None or True for the environment's, an URL (http, https, socks5, socks5h) for that one, False for none.
-            Both the calls and the socket go through it.
+        proxy: None or True for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for
+            none; used for calls and WebSocket.
         ssl_context: for both, too.
-        http: a ready `httpx.AsyncClient`, never closed here.
-        max_pending: how many frames may wait for handlers; the oldest are dropped beyond, with a `client_error`.
-        max_pending_bytes: how many bytes they may have.
-        max_size: the largest frame accepted, in bytes.
+        http: a ready `httpx.AsyncClient`, never closed by the client.
+        max_pending: frames queued for handlers; beyond that the oldest are dropped, with a `client_error`.
+        max_pending_bytes: bytes queued likewise (64 MiB).
+        max_size: maximum size of an inbound frame (16 MiB).
 
-        log_level: of the logger, as in `logging`; None leaves it.
-        logger: a `logging.Logger`, or a function (level, message); one of its own below "rcex_ws.slack" if not given.
-        trace: hook, sync, called with a `TraceEvent` when a step of connecting, a heartbeat or the closing starts, is
-            done or has failed; its source is the name of the logger.
+        log_level: level to set on the logger, as in `logging`; None to leave it alone.
+        logger: a `logging.Logger`, or a function (level, message); by default a logger below "rcex_ws.slack".
+        trace: sync hook, called with a `TraceEvent` when a step of connecting, a heartbeat or the closing starts,
+            succeeds or fails; its source is the name of the logger.
 
     Raises:
-        ConfigurationError: an option cannot work; it is named.
+        ConfigurationError: an option has an invalid value; the message names it.
 
     Attributes:
         data_store: as given.
-        open_socket: opens a WebSocket; a test may bring its own.
+        open_socket: opens a WebSocket; tests may replace it.
     """
 
     open_socket: Opener = staticmethod(open_websocket)

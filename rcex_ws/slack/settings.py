@@ -1,4 +1,4 @@
-"""The options of an `RTMClient`: types, defaults and checks; its docstring says what they mean. Pure."""
+"""The options of `RTMClient`, except for their meaning, which is in its docstring. Pure."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Monitor = Literal["traffic", "replies"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackSettings:
-    """Options of `RTMClient`, in the order of its signature; all but the token by keyword.
+    """Options of `RTMClient`, from which it takes its signature.
 
     Raises:
-        ConfigurationError: an option has a value that cannot work, or two exclude each other; it is named.
+        ConfigurationError: an option has an invalid value, or two contradict each other; the message names them.
     """
 
     token: Credential = field(kw_only=False, repr=False)
@@ -42,7 +42,7 @@ class SlackSettings:
     reconnect_delays: ReconnectDelays = default_delays
     while_disconnected: WhileDisconnected = "refuse"
     subtype_events: SubtypeEvents = "message"
-    # Signs of life, and other times in seconds
+    # Liveness, and other times in seconds
     monitor: Monitor = "traffic"
     ping_interval: Seconds = 5.0
     pong_timeout: Seconds = 20.0
@@ -59,7 +59,7 @@ class SlackSettings:
     max_pending: Count = 10_000
     max_pending_bytes: Bytes = 64 * 2**20
     max_size: Bytes = 16 * 2**20
-    # For the operator
+    # Observability
     log_level: Number | Name | None = None
     logger: Log | None = None
     trace: Trace | None = None

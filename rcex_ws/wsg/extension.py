@@ -56,35 +56,36 @@ Handler = Callable[[Any], object]
 
 
 class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
-    """Give a `RingCentral` client a WebSocket that survives everything.
+    """An extension that gives a `RingCentral` client a WebSocket which survives everything.
 
-    It subscribes, sends REST calls over the socket, recovers its session, and says what happened. Times are seconds.
+    It subscribes, sends REST calls over the socket, recovers its session, and reports what happened. All times are in
+    seconds, all sizes in bytes.
 
     Args:
         rest_over_websocket: send REST calls over the socket where the gateway can take them; can be switched later.
-        auto_recover: reconnect by itself; else the application calls `recover()` after a loss.
-        wsc_token: of an earlier process: the Wsc that `newWsc` gave, or its token; a session_store goes first.
-        debug_mode: write all frames to stderr, tokens left out, whether logging is configured or not.
-        session_store: keeps session and subscription over a restart.
+        auto_recover: reconnect automatically; otherwise the application calls `recover()` after a loss.
+        wsc_token: from an earlier process: the Wsc of `newWsc`, or its token; the session_store takes precedence.
+        debug_mode: write all frames to stderr, without tokens, whether logging is configured or not.
+        session_store: keeps session and subscription across restarts.
         start_in_background: `install_extension` returns at once; `subscribe` then waits for the connection.
-        repeat_lost: repeat a GET, HEAD, PUT or DELETE by HTTPS when the connection went before its answer.
+        repeat_lost: repeat a GET, HEAD, PUT or DELETE by HTTPS if the connection was lost before its answer.
         on_gap: hook, sync or async, called with each `Gap` before newer notifications are delivered.
-        name: stands in log lines, `stats` and traces; "extension 1" and so on if not given.
-        trace: hook, sync, called with a `TraceEvent` when a step starts, is done or has failed: see `Step`.
-        open_timeout: for all of install.
+        name: identifies the extension in log lines, `stats` and traces; "extension 1" and so on by default.
+        trace: sync hook, called with a `TraceEvent` when a step starts, succeeds or fails; see `Step`.
+        open_timeout: for all of `install`.
         attempt_timeout: for one attempt: wstoken, TCP, TLS, upgrade, ConnectionDetails.
-        request_timeout: for one call of the extension's own.
+        request_timeout: for one call made by the extension itself.
         close_timeout: for closing, from any state.
-        gap_timeout: for `on_gap`; then it is cancelled.
-        heartbeat_interval: without an inbound frame for so long a Heartbeat is sent.
-        heartbeat_timeout: without an inbound frame for so long after it the link is dead.
-        reconnect_delays: gives the wait after the n-th failure in a row, n from 1.
-        max_pending: most notifications that wait for a slow consumer; beyond that the oldest go, as a gap.
-        max_pending_bytes: most bytes of them.
-        max_size: the largest frame accepted, in bytes.
+        gap_timeout: for `on_gap`, which is then cancelled.
+        heartbeat_interval: send a Heartbeat after so long without an inbound frame.
+        heartbeat_timeout: drop the connection after so long without an inbound frame since the Heartbeat.
+        reconnect_delays: returns the delay after the n-th consecutive failure, n from 1.
+        max_pending: notifications queued for a slow consumer; beyond that the oldest are dropped, as a gap.
+        max_pending_bytes: bytes queued likewise (64 MiB).
+        max_size: maximum size of an inbound frame (16 MiB).
 
     Attributes:
-        event_emitter: emits the events of `Events`; handlers may be attached any time, also before install.
+        event_emitter: emits the events of `Events`; handlers may be attached at any time, also before install.
         name: as given.
     """
 
@@ -108,7 +109,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
         self._rc: RingCentral | None = None
         self._runtime: WsgRuntime | None = None
         self._emitting: BackgroundTask | None = None
-        self._closings = 0  # asked for so far: what was being opened before is not wanted any more
+        self._closings = 0  # requested so far; each makes an opening under way obsolete
         self._one_opening_at_a_time = Lock()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The options of a `WebSocketExtension`: types, defaults and checks; its docstring says what they mean. Pure."""
+"""The options of `WebSocketExtension`, except for their meaning, which is in its docstring. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["WsgSettings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WsgSettings:
-    """Keyword options of `WebSocketExtension`, in the order of its signature.
+    """Keyword options of `WebSocketExtension`, from which it takes its signature.
 
     Raises:
-        ConfigurationError: an option has a value that cannot work; it is named.
+        ConfigurationError: an option has an invalid value; the message names it.
     """
 
     rest_over_websocket: bool = False
@@ -30,7 +30,7 @@ class WsgSettings:
     start_in_background: bool = False
     repeat_lost: bool = True
     on_gap: GapHook | None = None
-    # For the operator
+    # Observability
     name: Label | None = None
     trace: Trace | None = None
     # Times in seconds
