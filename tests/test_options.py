@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -19,6 +22,8 @@ from rcex_ws.slack import RTMClient
 from rcex_ws.slack.settings import SlackSettings
 from rcex_ws.testing.fake_slack import FakeSlackOptions
 from rcex_ws.wsg.settings import WsgSettings
+
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass
@@ -149,6 +154,52 @@ def test_the_two_lists_of_the_callback_client_agree() -> None:
     assert {"url": WebSocketUrl, "keepalive": Seconds | None, **options} == get_type_hints(
         WebSocketSettings, include_extras=True
     )
+
+
+# An ignore that nothing needs is an error in strict mode.
+TYPED = """
+from collections.abc import Callable
+from typing import assert_type
+from rcex_ws import WebSocketExtension
+from rcex_ws.slack import RTMClient
+
+extension = WebSocketExtension(rest_over_websocket=True, open_timeout=3, on_gap=print)
+assert_type(extension, WebSocketExtension)
+WebSocketExtension(True)  # type: ignore[call-arg]
+WebSocketExtension(nonsense=1)  # type: ignore[call-arg]
+WebSocketExtension(open_timeout="3")  # type: ignore[arg-type]
+client = RTMClient("token", monitor="replies", data_store=None)
+assert_type(client, RTMClient)
+RTMClient(token="token")
+RTMClient()  # type: ignore[call-arg]
+RTMClient("token", monitor="nonsense")  # type: ignore[arg-type]
+
+assert_type(client.on("message", lambda: None), Callable[[], None])
+assert_type(extension.on("error", print), Callable[[], None])
+extension.on("error", lambda: None)  # type: ignore[arg-type, misc]
+
+@extension.on("error")
+def count(error: Exception) -> int:
+    return 1
+
+assert_type(count(ValueError()), int)
+"""
+
+
+def test_type_checkers_see_each_option_and_what_on_returns(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    (tmp_path / "typed.py").write_text(TYPED)
+    command = (
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={tmp_path}",
+        tmp_path / "typed.py",
+    )
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert ended.stdout == "Success: no issues found in 1 source file\n", ended.stdout + ended.stderr
 
 
 def names_in(documented: type) -> list[str]:
