@@ -52,12 +52,12 @@ PURPOSE: Final = {
 
 #: What leads from one state of a client to another. The states FAILED and CLOSED are explained below the drawing.
 WHY: Final = {
-    (State.IDLE, State.CONNECTING): "&#160;started",
-    (State.CONNECTING, State.READY): "handshake done,\\nsubscribed",
+    (State.IDLE, State.CONNECTING): "started",
+    (State.CONNECTING, State.READY): "handshake done,<br/>subscribed",
     (State.CONNECTING, State.WAITING): "attempt failed",
-    (State.WAITING, State.CONNECTING): "&#160;&#160;delay over,\\l&#160;&#160;or asked for\\l",
+    (State.WAITING, State.CONNECTING): "delay over,<br/>or asked for",
     (State.READY, State.WAITING): "lost",
-    (State.READY, State.CONNECTING): "lost, while its\\nsuccessor is opened",
+    (State.READY, State.CONNECTING): "lost, while its<br/>successor is opened",
 }
 
 _FILL: Final = {"good": "#dcefdc", "bad": "#f6dcdc", "end": "#e2e5e9"}
@@ -93,7 +93,7 @@ def draw_client() -> str:
     for before in State:
         for after in sorted(TRANSITIONS[before], key=list(State).index):
             ends = after in (State.FAILED, State.CLOSED)
-            label = '[style=dashed, color="#a3adb8"]' if ends else f'[label="{WHY[before, after]}"]'
+            label = '[style=dashed, color="#a3adb8"]' if ends else f"[label={_spaced(WHY[before, after])}]"
             lines.append(f"  {before.name} -> {after.name} {label}")
     return _whole(lines)
 
@@ -171,12 +171,17 @@ def _cell(name: str) -> str:
     return f'<td bgcolor="{fill}" color="{border}" style="rounded" cellpadding="5">{text}</td>'
 
 
+def _spaced(label: str) -> str:
+    """Return a label with room around it, so that it does not touch its edge."""
+    return f'<<table border="0" cellpadding="4"><tr><td>{label}</td></tr></table>>'
+
+
 def _filled(fill: str | None) -> str:
     return "" if fill is None else f'[fillcolor="{_FILL[fill]}"]'
 
 
 def _subscription_label(before: str, after: str) -> str:
-    return ' [label="  the server said yes"]' if (before, after) == ("PENDING", "ACTIVE") else ""
+    return f" [label={_spaced('the server said yes')}]" if (before, after) == ("PENDING", "ACTIVE") else ""
 
 
 def _subscription(state: SubscriptionState) -> Subscription:
