@@ -183,7 +183,7 @@ class Bot(Generic[P]):
         """
         try:
             start = await self._ask()
-            directory = Directory(self._api, self._store, self._fill_store, report=_report, log=logger)
+            directory = Directory(self._api, self._store, self._fill_store, log=logger)
             callbacks = _Callbacks(self._handler, self._store, self._api, directory, start, self._ask)
             options: WebSocketOptions = {**self._options, "next_url": callbacks.next_url}
             return await self._client.run(
@@ -241,7 +241,7 @@ class _Callbacks(WebSocketHandler[P]):
             logger.exception("the store cannot take what Slack told at the start")
         self._directory.begin()
         if self._directory.by_lists:
-            await self._directory.fill()
+            await self._directory.fill(_report)
         return Ok(await self._next(self._handler.handle_connect, self._slack, state))
 
     async def ondisconnect(self, reason: object, state: P) -> Close[P] | Reconnect[P]:

@@ -334,8 +334,6 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             self.data_store,
             self._settings,
             options,
-            proxy=self._settings.proxy,
-            ssl_context=self._settings.ssl_context,
             log=self._log,
             open_socket=self.open_socket,
         )

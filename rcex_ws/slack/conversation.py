@@ -31,8 +31,8 @@ class SlackShared:
 
     Attributes:
         feed, messages: see their classes.
-        goodbye: hears that the server is going to close the connection.
-        closing: tells whether the application closes.
+        on_goodbye: called when the server announces that it will close the active connection.
+        is_closing: returns whether the application is closing the client.
         replay_window: seconds after hello in which Slack may still answer what was sent over a lost connection.
         start: the answer of the last rtm.connect or rtm.start.
         active: the conversation that messages go over; None while there is none.
@@ -43,8 +43,8 @@ class SlackShared:
 
     feed: Feed
     messages: Messages
-    goodbye: Callable[[], None]
-    closing: Callable[[], bool]
+    on_goodbye: Callable[[], None]
+    is_closing: Callable[[], bool]
     replay_window: float
     start: StartData | None = None
     active: SlackConversation | None = None
@@ -96,7 +96,7 @@ class SlackConversation(Conversation):
             self._take_internal(data, event)
         else:
             if kind == "goodbye" and self._shared.active is self:
-                self._shared.goodbye()
+                self._shared.on_goodbye()
             overlap = self._shared.overlap
             if overlap.alone or overlap.is_new(self.number, data, event, now()):
                 self._shared.feed.frame(data, event, public=True)
@@ -120,7 +120,7 @@ class SlackConversation(Conversation):
                 self._older._take_over()
         elif greeted:
             return  # this side closed it
-        if not shared.closing() and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
+        if not shared.is_closing() and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
             shared.feed.tell(Events.WS_CLOSE, loss.code or 1006, loss.text)
             self.told_close = True
 

@@ -53,7 +53,6 @@ class Directory:
         api: what is asked.
         store: what is told.
         fill: see the module; "never" asks for nothing.
-        report: hears why a list could not be read.
         log: where it is said why somebody was not looked up.
     """
 
@@ -63,13 +62,11 @@ class Directory:
         store: DataStore,
         fill: FillStore,
         *,
-        report: Callable[[Exception], None],
         log: logging.Logger,
     ) -> None:
         self._api = api
         self._store = store
         self._fill: FillStore = fill
-        self._report = report
         self._log = log
         self._lists = Lists(api, store, log)
         self._known = set[str]()  # need not be asked for: the store has them, or Slack does not
@@ -97,14 +94,18 @@ class Directory:
         """Whether the lists are to be read for each connection."""
         return self._fill == "lists"
 
-    async def fill(self) -> None:
-        """Read the lists; a rate limit is waited out, unless it is too long, and other trouble reported."""
+    async def fill(self, report: Callable[[Exception], None]) -> None:
+        """Read the lists; a rate limit is waited out unless it is too long.
+
+        Args:
+            report: called with the reason why a list could not be read.
+        """
         with anyio.CancelScope() as self._asking:
             for which in (USERS, CONVERSATIONS):
                 try:
                     await self._lists.read(which, patience=_FILL)
                 except RcexError as exc:
-                    self._report(exc)
+                    report(exc)
 
     async def find_user(self, name: str) -> User | None:
         """Find a user by name; if the store does not know it, in the list.

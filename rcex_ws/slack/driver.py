@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,8 +27,6 @@ class SlackDriver(Driver):
         shared: what outlives a connection.
         settings: the options.
         start_options: Slack's options of rtm.connect or rtm.start, the same for every attempt.
-        proxy: as for `RTMClient`.
-        ssl_context: for wss.
     """
 
     def __init__(
@@ -38,16 +35,11 @@ class SlackDriver(Driver):
         shared: SlackShared,
         settings: SlackSettings,
         start_options: Mapping[str, Any],
-        *,
-        proxy: str | bool | None,
-        ssl_context: ssl.SSLContext | None,
     ) -> None:
         self._api = api
         self._shared = shared
         self._settings = settings
         self._start_options = start_options
-        self._proxy = proxy
-        self._ssl_context = ssl_context
         self._authenticated = False  # in the attempt under way
         self._conversation: SlackConversation | None = None  # that it led to
         self._number = 0  # of the attempt, and of that
@@ -71,7 +63,8 @@ class SlackDriver(Driver):
         feed.tell(Events.WS_OPENING)
         # From here on events may come over it, too: Slack knows of it before this side does.
         self._shared.overlap.joins(self._number, now())
-        return Endpoint(start.url, proxy=self._proxy, ssl_context=self._ssl_context, max_size=self._settings.max_size)
+        settings = self._settings
+        return Endpoint(start.url, proxy=settings.proxy, ssl_context=settings.ssl_context, max_size=settings.max_size)
 
     def conversation(self, link: Link) -> SlackConversation:
         """Make the conversation for a new connection."""

@@ -126,7 +126,7 @@ class Feed:
             anew: whether there was no connection just before, so that events may have been missed.
         """
         if anew and self._directory is not None and self._directory.by_lists:
-            self.then(self._directory.fill)
+            self.then(partial(self._directory.fill, self.error))
         self.tell(Events.OPEN)
 
     def frame(self, data: bytes, event: Event, *, public: bool) -> None:

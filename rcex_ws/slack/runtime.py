@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +31,6 @@ class SlackRuntime:
         store: the model of the team, or None.
         settings: the options.
         start_options: Slack's options of rtm.connect or rtm.start.
-        proxy, ssl_context: for the socket.
         log: where it says what it does.
         open_socket: opens a WebSocket.
     """
@@ -45,34 +43,29 @@ class SlackRuntime:
         settings: SlackSettings,
         start_options: Mapping[str, Any],
         *,
-        proxy: str | bool | None,
-        ssl_context: ssl.SSLContext | None,
         log: logging.Logger,
         open_socket: Opener,
     ) -> None:
         self._log = log
+        self._auto_reconnect = settings.auto_reconnect
         self._delivering: BackgroundTask | None = None
-        directory = (
-            None
-            if store is None
-            else Directory(api, store, settings.fill_store, report=lambda error: self.feed.error(error), log=log)
-        )
+        directory = None if store is None else Directory(api, store, settings.fill_store, log=log)
         self.feed = Feed(emitter, store, settings, log, directory=directory)
         self.messages = Messages(
             while_disconnected=settings.while_disconnected,
             call_back=self.feed.call_back,
             then=self.feed.then,
-            watch=lambda: self.life.watch_deadlines(self.messages.table),
+            watch=self._watch_deadlines,
             log=log,
         )
         self.shared = SlackShared(
             feed=self.feed,
             messages=self.messages,
-            goodbye=lambda: self.supervisor.replace() if settings.auto_reconnect else None,
-            closing=lambda: self.life.closing,
+            on_goodbye=self._on_goodbye,
+            is_closing=self._is_closing,
             replay_window=settings.replay_window,
         )
-        driver = SlackDriver(api, self.shared, settings, start_options, proxy=proxy, ssl_context=ssl_context)
+        driver = SlackDriver(api, self.shared, settings, start_options)
         by_replies = settings.monitor == "replies"
         # By traffic the time-out counts from the last sign of life; the ping goes out one interval after that.
         timeout = settings.pong_timeout if by_replies else settings.pong_timeout - settings.ping_interval
@@ -100,7 +93,7 @@ class SlackRuntime:
         await self.life.start()
         if self.life.closing:
             return
-        self.life.watch_deadlines(self.messages.table)  # messages may have been queued before
+        self._watch_deadlines()  # messages may have been queued before
         self._delivering = self.life.spawn(self.feed.run, "handlers", lasts=True)
 
     async def wait_ended(self) -> None:
@@ -120,6 +113,16 @@ class SlackRuntime:
         if not self.over:
             self.feed.tell(Events.DISCONNECT, reason, code)
         await self.life.close(drain=self._drain)
+
+    def _watch_deadlines(self) -> None:
+        self.life.watch_deadlines(self.messages.table)
+
+    def _on_goodbye(self) -> None:
+        if self._auto_reconnect:
+            self.supervisor.replace()
+
+    def _is_closing(self) -> bool:
+        return self.life.closing
 
     async def _drain(self) -> None:
         """Settle what waits, and let the handlers have what is queued."""
