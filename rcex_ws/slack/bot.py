@@ -182,9 +182,9 @@ class Bot(Generic[P]):
             Exception: the handler raised it.
         """
         try:
-            start = await self._ask()
+            start = await self._request_start()
             directory = Directory(self._api, self._store, self._fill_store, log=logger)
-            callbacks = _Callbacks(self._handler, self._store, self._api, directory, start, self._ask)
+            callbacks = _Callbacks(self._handler, self._store, self._api, directory, start, self._request_start)
             options: WebSocketOptions = {**self._options, "next_url": callbacks.next_url}
             return await self._client.run(
                 start.url,
@@ -198,7 +198,7 @@ class Bot(Generic[P]):
             with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
                 await self._api.aclose()
 
-    async def _ask(self) -> StartData:
+    async def _request_start(self) -> StartData:
         return await self._api.connect(self._start_method, batch_presence_aware=True, presence_sub=True)
 
 
@@ -212,19 +212,19 @@ class _Callbacks(WebSocketHandler[P]):
         api: WebApi,
         directory: Directory,
         start: StartData,
-        ask: Callable[[], Awaitable[StartData]],
+        request_start: Callable[[], Awaitable[StartData]],
     ) -> None:
         self._handler = handler
         self._store = store
         self._api = api
         self._directory = directory
         self._start = start
-        self._ask = ask
+        self._request_start = request_start
         self._slack: BotSlack
 
     async def next_url(self) -> str:
         """Ask Slack for the next address: each is good for one connection."""
-        self._start = await self._ask()
+        self._start = await self._request_start()
         return self._start.url
 
     def init(self, state: P) -> Reconnect[P]:
@@ -239,10 +239,10 @@ class _Callbacks(WebSocketHandler[P]):
             await self._store.cache_start(self._start.data)
         except DataStoreError:
             logger.exception("the store cannot take what Slack told at the start")
-        self._directory.begin()
+        self._directory.reset()
         if self._directory.by_lists:
             await self._directory.fill(_report)
-        return Ok(await self._next(self._handler.handle_connect, self._slack, state))
+        return Ok(await self._call(self._handler.handle_connect, self._slack, state))
 
     async def ondisconnect(self, reason: object, state: P) -> Close[P] | Reconnect[P]:
         if reason == KEEPALIVE_TIMEOUT:
@@ -255,7 +255,7 @@ class _Callbacks(WebSocketHandler[P]):
         return cast("Close[P]", result) if isinstance(result, Close) else Close(reason, cast("P", result))
 
     async def websocket_handle(self, frame: Frame, ref: int, state: P) -> Ok[P]:
-        event = _event(frame)
+        event = _read_event(frame)
         if event is None:
             return Ok(state)
         if missing := self._directory.missing(event):
@@ -264,12 +264,12 @@ class _Callbacks(WebSocketHandler[P]):
             await self._store.apply(event, self_id=self._start.self_id, team_id=self._start.team_id)
         except DataStoreError:
             logger.exception("the store cannot take an event; the handler gets it all the same")
-        return Ok(await self._next(self._handler.handle_event, event, self._slack, state))
+        return Ok(await self._call(self._handler.handle_event, event, self._slack, state))
 
     async def websocket_info(self, message: object, ref: int | None, state: P) -> Ok[P]:
-        return Ok(await self._next(self._handler.handle_info, message, self._slack, state))
+        return Ok(await self._call(self._handler.handle_info, message, self._slack, state))
 
-    async def _next(self, callback: Callable[..., object], *args: object) -> P:
+    async def _call(self, callback: Callable[..., object], *args: object) -> P:
         return cast("P", await call(callback, *args))
 
 
@@ -277,7 +277,7 @@ def _report(error: Exception) -> None:
     logger.warning("a list of the team cannot be read: %s", error)
 
 
-def _event(frame: Frame) -> Event | None:
+def _read_event(frame: Frame) -> Event | None:
     """Give the event in a frame; what has no `type` answers something that was sent, and nobody waits for it."""
     if not isinstance(frame, Text):
         return None

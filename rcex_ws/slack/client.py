@@ -161,18 +161,18 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         self._home.check()
         self._closed = False
         former = runtime = self._runtime
-        begins = runtime is None or runtime.over
-        if runtime is None or runtime.over:
+        starts = runtime is None or runtime.ended
+        if runtime is None or runtime.ended:
             runtime = self._runtime = self._new_runtime(options)
         try:
-            if begins:
+            if starts:
                 if former is not None:
                     await former.stop("started again", None)
                 await runtime.start()
             if wait:
                 await runtime.life.wait_open(self._settings.open_timeout)
         except BaseException as exc:
-            if begins:
+            if starts:
                 await self._close(runtime, "start() has failed", exc)
             raise
 
@@ -294,7 +294,7 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         if not isinstance(body, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"body: expected None or a dict, got an object of the type {type(body).__name__}")
         runtime = self._running()
-        if runtime.over:
+        if runtime.ended:
             raise NotConnected("the client is closed; start() begins again")
         try:
             return runtime.messages.send(event_type, body or {}, timeout=timeout, callback=callback)

@@ -42,15 +42,15 @@ class SlackDriver(Driver):
         self._start_options = start_options
         self._authenticated = False  # in the attempt under way
         self._conversation: SlackConversation | None = None  # that it led to
-        self._number = 0  # of the attempt, and of that
+        self._connection_number = 0  # of the attempt, and of that
 
     async def endpoint(self) -> Endpoint:
         """Ask Slack for a WebSocket address: each is good for one connection."""
         feed = self._shared.feed
         self._authenticated, self._conversation = False, None
-        self._number += 1
-        feed.tell(Events.CONNECTING)
-        self._tell_migration()
+        self._connection_number += 1
+        feed.emit(Events.CONNECTING)
+        self._emit_migration()
         try:
             start = await self._api.connect(self._settings.start_method, **self._start_options)
         except RateLimited as exc:
@@ -60,31 +60,31 @@ class SlackDriver(Driver):
         self._shared.messages.self_id = start.self_id
         self._authenticated = True
         feed.started(start)
-        feed.tell(Events.WS_OPENING)
+        feed.emit(Events.WS_OPENING)
         # From here on events may come over it, too: Slack knows of it before this side does.
-        self._shared.overlap.joins(self._number, now())
+        self._shared.overlap.add(self._connection_number, now())
         settings = self._settings
         return Endpoint(start.url, proxy=settings.proxy, ssl_context=settings.ssl_context, max_size=settings.max_size)
 
     def conversation(self, link: Link) -> SlackConversation:
         """Make the conversation for a new connection."""
-        self._shared.feed.tell(Events.WS_OPENED)
-        self._conversation = SlackConversation(link, self._shared, self._number)
+        self._shared.feed.emit(Events.WS_OPENED)
+        self._conversation = SlackConversation(link, self._shared, self._connection_number)
         return self._conversation
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
         if isinstance(ended, RcexError):
-            self._tell_failure(ended)
+            self._emit_failure(ended)
             if self._conversation is None:
-                self._shared.overlap.is_gone(self._number, now())
+                self._shared.overlap.remove(self._connection_number, now())
             if not ended.retryable or not self._settings.auto_reconnect:
                 raise ended
         elif not self._settings.auto_reconnect:
-            self._tell_migration()
+            self._emit_migration()
             self._end(_CLOSED_WITHOUT_RECONNECT, ended.code)
             return None
-        self._shared.feed.tell(Events.ATTEMPTING_RECONNECT)
+        self._shared.feed.emit(Events.ATTEMPTING_RECONNECT)
         return delay
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
@@ -99,23 +99,23 @@ class SlackDriver(Driver):
             reason = f"{getattr(error, 'code', error)} is not recoverable"
         self._end(reason, error)
 
-    def _tell_failure(self, error: RcexError) -> None:
+    def _emit_failure(self, error: RcexError) -> None:
         if not self._authenticated:
-            self._shared.feed.tell(Events.UNABLE_TO_RTM_START, error)
+            self._shared.feed.emit(Events.UNABLE_TO_RTM_START, error)
             return
-        if self._conversation is not None and self._conversation.told_close:
+        if self._conversation is not None and self._conversation.emitted_close:
             return  # it was open, and closed before hello
-        self._shared.feed.tell(Events.WS_ERROR, error)
+        self._shared.feed.emit(Events.WS_ERROR, error)
         if isinstance(error, ConnectFailed):
-            self._shared.feed.tell(Events.WS_CLOSE, 1006, "")
+            self._shared.feed.emit(Events.WS_CLOSE, 1006, "")
 
-    def _tell_migration(self) -> None:
+    def _emit_migration(self) -> None:
         migration, self._shared.migration = self._shared.migration, None
         if migration is not None:
-            self._shared.feed.tell(Events.SLACK_EVENT, "team_migration_started", migration)
-            self._shared.feed.tell("team_migration_started", migration)
+            self._shared.feed.emit(Events.SLACK_EVENT, "team_migration_started", migration)
+            self._shared.feed.emit("team_migration_started", migration)
 
     def _end(self, reason: str, detail: object) -> None:
-        self._shared.feed.tell(Events.DISCONNECT, reason, detail)
+        self._shared.feed.emit(Events.DISCONNECT, reason, detail)
         self._shared.messages.end()
         self._shared.feed.close()

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from rcex_ws.errors import RcexError
 from rcex_ws.readers import printable
-from rcex_ws.slack.refusals import REFUSALS, passes
+from rcex_ws.slack.refusals import REFUSALS, is_retryable
 
 __all__ = ["MessageRejected", "SlackApiError", "SlackHttpError"]
 
@@ -43,9 +43,9 @@ class SlackApiError(RcexError):
         self.provided = _words(data.get("provided"))
         self.warning = _words(data.get("warning"))
         self.advice = None if known is None else known.advice
-        self.retryable = passes(method, code)
-        told = [("needed", self.needed), ("provided", self.provided), ("warning", self.warning)]
-        details = "; ".join(f"{name}: {printable(words, most=_SHOWN)}" for name, words in told if words is not None)
+        self.retryable = is_retryable(method, code)
+        parts = [("needed", self.needed), ("provided", self.provided), ("warning", self.warning)]
+        details = "; ".join(f"{name}: {printable(words, most=_SHOWN)}" for name, words in parts if words is not None)
         message = f"{method}: Slack answered {printable(code, most=_SHOWN)!r}"
         message += f" ({details})" if details else ""
         super().__init__(message if self.advice is None else f"{message}. {self.advice}")

@@ -76,58 +76,58 @@ class Feed:
         )
         self._self_id: str | None = None
         self._team_id: str | None = None
-        self._callbacks = 0  # that wait for their turn
-        self._last: deque[Step] = deque()  # what follows when the queue is closed and empty
+        self._queued_callbacks = 0  # that wait for their turn
+        self._after_close: deque[Step] = deque()  # what follows when the queue is closed and empty
 
     # -- putting: never waits --------------------------------------------------------------------------------------
 
-    def tell(self, event: str, *args: object) -> None:
+    def emit(self, event: str, *args: object) -> None:
         """Emit a lifecycle event in its turn."""
-        self.then(partial(self._emitter.dispatch, event, *args))
+        self.in_turn(partial(self._emitter.dispatch, event, *args))
 
     def error(self, error: Exception, *, logged: bool = False) -> None:
         """Emit `client_error` in its turn; logged if nobody listens, unless it is `logged` already."""
         if not logged:
-            self._log_unheard(error)
+            self._log_if_unhandled(error)
         step = partial(self._emitter.dispatch, Events.CLIENT_ERROR, error)
         if self._queue.closed:  # one of the last handlers raised
-            self._last.append(step)
+            self._after_close.append(step)
         else:
-            self.then(step)
+            self.in_turn(step)
 
     def rate_limited(self, seconds: float) -> None:
         """Emit `rate_limited` in its turn."""
         self._log.warning("Slack asks to wait %g s", seconds)
-        self.tell(Events.RATE_LIMITED, seconds)
+        self.emit(Events.RATE_LIMITED, seconds)
 
-    def then(self, step: Step) -> None:
+    def in_turn(self, step: Step) -> None:
         """Run a step after everything that was put before."""
         self._queue.put(step, 0, keep=True)
 
-    def call_back(self, step: Step) -> None:
+    def queue_callback(self, step: Step) -> None:
         """Run the callback of a message in its turn."""
         if self._queue.closed:
             self._log.warning("the callback of a message was dropped: the client is closed")
             return
-        self._callbacks += 1
-        self.then(partial(self._call_back, step))
+        self._queued_callbacks += 1
+        self.in_turn(partial(self._run_callback, step))
 
     def started(self, start: StartData) -> None:
         """Let the store take the answer of rtm.connect or rtm.start, then emit `authenticated`."""
         self._self_id, self._team_id = start.self_id, start.team_id
         if self._store is not None:
-            self.then(partial(self._cache_start, self._store, start))
-        self.tell(Events.AUTHENTICATED, start.data)
+            self.in_turn(partial(self._cache_start, self._store, start))
+        self.emit(Events.AUTHENTICATED, start.data)
 
-    def greeted(self, *, anew: bool) -> None:
+    def hello(self, *, fill: bool) -> None:
         """Let the store learn of the team if lists are wanted, then emit `open`.
 
         Args:
-            anew: whether there was no connection just before, so that events may have been missed.
+            fill: whether there was no connection just before, so that the store may have missed events.
         """
-        if anew and self._directory is not None and self._directory.by_lists:
-            self.then(partial(self._directory.fill, self.error))
-        self.tell(Events.OPEN)
+        if fill and self._directory is not None and self._directory.by_lists:
+            self.in_turn(partial(self._directory.fill, self.error))
+        self.emit(Events.OPEN)
 
     def frame(self, data: bytes, event: Event, *, public: bool) -> None:
         """Deliver a frame.
@@ -143,10 +143,10 @@ class Feed:
         """Deliver a frame that cannot be read, and `client_error`: both may be dropped, for who knows how many come."""
         self._queue.put(partial(self._deliver_bad, data, error), len(data))
 
-    def message(self, message: Mapping[str, Any]) -> None:
+    def own_message(self, message: Mapping[str, Any]) -> None:
         """Let the store see a message of our own, which Slack does not send back to us."""
         if self._store is not None:
-            self.then(partial(self._apply, self._store, message))
+            self.in_turn(partial(self._apply, self._store, message))
 
     def close(self) -> None:
         """Take nothing more; what is queued is still delivered, and nobody is looked up for it."""
@@ -154,29 +154,29 @@ class Feed:
         if self._directory is not None:
             self._directory.stop()
 
-    def left(self) -> tuple[int, int]:
+    def undelivered(self) -> tuple[int, int]:
         """Tell how many events and how many callbacks of messages wait for their turn."""
-        return len(self._queue) + len(self._last) - self._callbacks, self._callbacks
+        return len(self._queue) + len(self._after_close) - self._queued_callbacks, self._queued_callbacks
 
     # -- delivering ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Run handlers until the feed is closed and empty."""
         running_feed.set(self)
-        await deliver(self._queue, self._handle, lambda _, exc: self._raised(exc))
-        while self._last:
-            await self._last.popleft()()
+        await deliver(self._queue, self._handle, lambda _, exc: self._report(exc))
+        while self._after_close:
+            await self._after_close.popleft()()
 
     def _handle(self, item: Step | _Frame) -> Awaitable[object]:
         return self._deliver(item) if isinstance(item, _Frame) else item()
 
-    async def _call_back(self, step: Step) -> None:
-        self._callbacks -= 1
+    async def _run_callback(self, step: Step) -> None:
+        self._queued_callbacks -= 1
         await step()
 
     async def _deliver_bad(self, data: bytes, error: Exception) -> None:
         await self._deliver_raw(data)
-        self._log_unheard(error)
+        self._log_if_unhandled(error)
         await self._emitter.dispatch(Events.CLIENT_ERROR, error)
 
     async def _deliver_raw(self, data: bytes) -> None:
@@ -192,7 +192,7 @@ class Feed:
             try:
                 await self._apply(self._store, event)
             except Exception as exc:  # noqa: BLE001 - logged and reported
-                self._raised(exc)
+                self._report(exc)
         kind = event["type"]
         if event.get("reply_to") and kind != "error":
             return  # a message of our own: its sender hears of it
@@ -209,7 +209,7 @@ class Feed:
     async def _cache_start(self, store: DataStore, start: StartData) -> None:
         await store.cache_start(start.data)
         if self._directory is not None:
-            self._directory.begin()
+            self._directory.reset()
 
     async def _apply(self, store: DataStore, event: Mapping[str, Any]) -> None:
         directory = self._directory
@@ -217,7 +217,7 @@ class Feed:
             await directory.look_up(missing)
         await store.apply(event, self_id=self._self_id, team_id=self._team_id)
 
-    def _raised(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         if isinstance(error, DataStoreError) and error.event_type is None:  # not this event, but the file, for all
             if self._complaints.report_repeated("the data store cannot be used, and misses what happens", error):
                 self.error(error)
@@ -225,12 +225,12 @@ class Feed:
         self._log.error("a step of the feed raised; the next one follows", exc_info=error)
         self.error(error, logged=True)
 
-    def _log_unheard(self, error: Exception) -> None:
+    def _log_if_unhandled(self, error: Exception) -> None:
         if not self._emitter.hears(Events.CLIENT_ERROR):
             self._log.error("no handler for the event 'client_error': %s: %s", type(error).__name__, error)
 
-    def _overflowed(self, episode: Overflow, over: bool) -> None:
-        if over:
+    def _overflowed(self, episode: Overflow, ended: bool) -> None:
+        if ended:
             self._log.warning("%d frames were dropped", episode.dropped)
         else:
             self.error(SlowConsumer("handlers are too slow: frames are dropped, the oldest first"))

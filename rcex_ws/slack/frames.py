@@ -39,6 +39,6 @@ def decode(data: bytes) -> Event:
         return cast("Event", event)
 
 
-def encode(event_type: str, number: int, body: Mapping[str, Any]) -> bytes:
-    """Encode a message of ours; `number` is its id, under which it is answered."""
-    return msgspec.json.encode({**body, "type": event_type, "id": number})
+def encode(event_type: str, message_id: int, body: Mapping[str, Any]) -> bytes:
+    """Encode a message of ours; `message_id` is its id, under which it is answered."""
+    return msgspec.json.encode({**body, "type": event_type, "id": message_id})

@@ -11,9 +11,9 @@ from rcex_ws.loop import Signal, now
 from rcex_ws.slack.store import DataStore, DataStoreError, Kind
 from rcex_ws.slack.web import WebApi
 
-__all__ = ["CONVERSATIONS", "USERS", "Lists", "Named", "kind_of"]
+__all__ = ["CONVERSATION_LIST", "USER_LIST", "ListReader", "ListedRecord", "kind_of"]
 
-Named = tuple[Kind, Mapping[str, Any]]
+ListedRecord = tuple[Kind, Mapping[str, Any]]
 """A record, and what it is."""
 
 #: Objects on a page; Slack recommends no more than 200.
@@ -26,7 +26,7 @@ _ATTEMPTS, _FIRST_WAIT = 3, 1.0
 _LEAST_WAIT = 0.05
 
 
-class Lists:
+class ListReader:
     """Read lists.
 
     Args:
@@ -46,12 +46,12 @@ class Lists:
         self._stopped.set()
 
     async def read(
-        self, which: _Which, *, patience: float, until: Callable[[], Awaitable[object]] | None = None
+        self, team_list: _TeamList, *, patience: float, until: Callable[[], Awaitable[object]] | None = None
     ) -> bool:
         """Read a list, page by page.
 
         Args:
-            which: `USERS` or `CONVERSATIONS`.
+            team_list: `USER_LIST` or `CONVERSATION_LIST`.
             patience: seconds for which a rate limit may hold up a page.
             until: asked after each page; when it gives something true the rest is not read.
 
@@ -63,19 +63,19 @@ class Lists:
         """
         cursor = ""
         for _ in range(_MOST_PAGES):
-            answer = await self._page(which, cursor, patience)
+            answer = await self._page(team_list, cursor, patience)
             if answer is None:
                 return False
-            await self.keep(which.records(answer))
+            await self.store_records(team_list.records(answer))
             if until is not None and await until():
                 return False
             former, cursor = cursor, _next_cursor(answer)
             if cursor in ("", former):
                 return True
-        self._log.warning("%s has more than %d pages; the rest is not read", which.method, _MOST_PAGES)
+        self._log.warning("%s has more than %d pages; the rest is not read", team_list.method, _MOST_PAGES)
         return True
 
-    async def keep(self, records: list[Named]) -> None:
+    async def store_records(self, records: list[ListedRecord]) -> None:
         """Let the store have records: all at once, but for those that it cannot take."""
         try:
             await self._store.upsert_all(records)
@@ -86,13 +86,13 @@ class Lists:
                 except DataStoreError as exc:
                     self._log.warning("the store cannot take what Slack lists: %s", exc)
 
-    async def _page(self, which: _Which, cursor: str, patience: float) -> Mapping[str, Any] | None:
+    async def _page(self, team_list: _TeamList, cursor: str, patience: float) -> Mapping[str, Any] | None:
         """Get a page; None when nothing is to be asked any more."""
-        fields = {**which.fields, "limit": _PAGE, "cursor": cursor or None}
+        fields = {**team_list.fields, "limit": _PAGE, "cursor": cursor or None}
         end, failures = now() + patience, 0
         while not self._stopped.is_set():
             try:
-                return await self._api.call_within(0.0, which.method, fields)
+                return await self._api.call_within(0.0, team_list.method, fields)
             except RcexError as exc:
                 wait = exc.retry_after
                 if wait is None:
@@ -104,7 +104,7 @@ class Lists:
         return None
 
 
-class _Which:
+class _TeamList:
     """Name a list: the method, its arguments, and what an answer holds."""
 
     def __init__(self, method: str, member: str, kind: Callable[[object], Kind | None], **fields: str) -> None:
@@ -113,10 +113,10 @@ class _Which:
         self._member = member
         self._kind = kind
 
-    def records(self, answer: Mapping[str, Any]) -> list[Named]:
+    def records(self, answer: Mapping[str, Any]) -> list[ListedRecord]:
         """Give the records of an answer; what is none is left out."""
         items: object = answer.get(self._member)
-        records = list[Named]()
+        records = list[ListedRecord]()
         for item in cast("list[object]", items) if isinstance(items, list) else ():
             kind = self._kind(item)
             if kind is not None:
@@ -152,5 +152,5 @@ def _next_cursor(answer: Mapping[str, Any]) -> str:
             return ""
 
 
-USERS = _Which("users.list", "members", _kind_of_user)
-CONVERSATIONS = _Which("conversations.list", "channels", kind_of, types="public_channel,private_channel,mpim,im")
+USER_LIST = _TeamList("users.list", "members", _kind_of_user)
+CONVERSATION_LIST = _TeamList("conversations.list", "channels", kind_of, types="public_channel,private_channel,mpim,im")

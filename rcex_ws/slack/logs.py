@@ -16,14 +16,14 @@ Log = logging.Logger | Callable[[int, str], object]
 _numbers = count(1)
 
 
-class _Unregistered(logging.Logger):
+class _UnregisteredLogger(logging.Logger):
     """A logger that `logging` does not keep for ever; nor does it tell it when a level changes, so it caches none."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is that of `logging`
         return not self.disabled and level > self.manager.disable and level >= self.getEffectiveLevel()
 
 
-class _Forward(logging.Handler):
+class _FunctionHandler(logging.Handler):
     """Hand each message to a function."""
 
     def __init__(self, function: Callable[[int, str], object]) -> None:
@@ -50,11 +50,11 @@ def make_logger(log: Log | None, level: int | str | None) -> logging.Logger:
     if isinstance(log, logging.Logger):
         logger = log
     elif log is None:
-        logger = _Unregistered(f"rcex_ws.slack.{next(_numbers)}")
+        logger = _UnregisteredLogger(f"rcex_ws.slack.{next(_numbers)}")
         logger.parent = logging.getLogger("rcex_ws.slack")
     elif callable(log):
-        logger = _Unregistered(f"rcex_ws.slack.{next(_numbers)}")  # outside the hierarchy: nobody else gets it
-        logger.addHandler(_Forward(log))
+        logger = _UnregisteredLogger(f"rcex_ws.slack.{next(_numbers)}")  # outside the hierarchy: nobody else gets it
+        logger.addHandler(_FunctionHandler(log))
     else:
         raise ConfigurationError(f"logger: expected a logging.Logger or a function (level, message), got {log!r}")
     if level is not None:

@@ -21,16 +21,16 @@ class _Delivered:
 
     Args:
         data: the frame.
-        by: the number of the connection.
+        brought_by: the number of the connection.
         turn: counts what was delivered.
         due: the connections over which it may still come.
     """
 
-    __slots__ = ("by", "data", "due", "turn")
+    __slots__ = ("brought_by", "data", "due", "turn")
 
-    def __init__(self, data: bytes, by: int, turn: int, due: set[int]) -> None:
+    def __init__(self, data: bytes, brought_by: int, turn: int, due: set[int]) -> None:
         self.data = data
-        self.by = by
+        self.brought_by = brought_by
         self.turn = turn
         self.due = due
 
@@ -47,20 +47,20 @@ class Overlap:
 
     def __init__(self) -> None:
         self.alone = True
-        self._live = set[int]()  # the connections that may bring events
+        self._open = set[int]()  # the connections that may bring events
         self._turns = count()
         self._stamped: dict[tuple[str, ...], list[_Delivered]] = {}
-        self._plain: list[_Delivered] = []
-        self._ends = math.inf
+        self._unstamped: list[_Delivered] = []
+        self._expires_at = math.inf
 
-    def joins(self, connection: int, now: float) -> None:
+    def add(self, connection: int, now: float) -> None:
         """Hear that another connection is about to be opened."""
         self._expire(now)
-        self._live.add(connection)
-        self._ends = math.inf
-        self._note_alone()
+        self._open.add(connection)
+        self._expires_at = math.inf
+        self._update_alone()
 
-    def is_new(self, connection: int, data: bytes, event: Event, now: float) -> bool:
+    def accept(self, connection: int, data: bytes, event: Event, now: float) -> bool:
         """Tell whether an event did not come over another connection already.
 
         Args:
@@ -76,47 +76,47 @@ class Overlap:
             same = self._stamped.get(key, [])
             earlier = next((one for one in same if connection in one.due), None)
         else:
-            key, same = (), self._plain
+            key, same = (), self._unstamped
             earlier = next((one for one in same if connection in one.due and one.data == data), None)
-        self._passes(connection, earlier)
+        self._drop_skipped(connection, earlier)
         if earlier is not None:
             earlier.due.discard(connection)
             if not earlier.due:
                 same.remove(earlier)
                 if key and not same:
                     del self._stamped[key]
-        elif due := self._live - {connection}:
+        elif due := self._open - {connection}:
             same.append(_Delivered(data, connection, next(self._turns), due))
             if key:
                 self._stamped[key] = same
-        self._note_alone()
+        self._update_alone()
         return earlier is None
 
-    def _passes(self, connection: int, earlier: _Delivered | None) -> None:
+    def _drop_skipped(self, connection: int, earlier: _Delivered | None) -> None:
         """Take note that a connection has come to an event: what older ones brought before that, it never brings."""
-        if not self._plain or (earlier is not None and earlier.by > connection):
+        if not self._unstamped or (earlier is not None and earlier.brought_by > connection):
             return  # a newer one was faster, and has told nothing of the order
         turn = math.inf if earlier is None else earlier.turn
-        for one in self._plain:
-            if one.by < connection and one.turn < turn:
+        for one in self._unstamped:
+            if one.brought_by < connection and one.turn < turn:
                 one.due.discard(connection)
-        self._plain[:] = [one for one in self._plain if one.due]
+        self._unstamped[:] = [one for one in self._unstamped if one.due]
 
-    def is_gone(self, connection: int, now: float) -> None:
+    def remove(self, connection: int, now: float) -> None:
         """Let those that are left catch up, for a while: what it brought may still be under way to them."""
-        self._live.discard(connection)
-        for one in (*self._plain, *(one for same in self._stamped.values() for one in same)):
+        self._open.discard(connection)
+        for one in (*self._unstamped, *(one for same in self._stamped.values() for one in same)):
             one.due.discard(connection)
-        self._plain = [one for one in self._plain if one.due]
+        self._unstamped = [one for one in self._unstamped if one.due]
         self._stamped = {key: left for key, same in self._stamped.items() if (left := [one for one in same if one.due])}
-        if len(self._live) == 1:
-            self._ends = now + self.LINGER
-        self._note_alone()
+        if len(self._open) == 1:
+            self._expires_at = now + self.LINGER
+        self._update_alone()
 
     def _expire(self, now: float) -> None:
-        if now >= self._ends:  # what was under way did not come
+        if now >= self._expires_at:  # what was under way did not come
             self._stamped.clear()
-            self._plain.clear()
+            self._unstamped.clear()
 
-    def _note_alone(self) -> None:
-        self.alone = not (len(self._live) > 1 or self._stamped or self._plain)
+    def _update_alone(self) -> None:
+        self.alone = not (len(self._open) > 1 or self._stamped or self._unstamped)

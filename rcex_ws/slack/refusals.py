@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["REFUSALS", "Refusal", "passes"]
+__all__ = ["REFUSALS", "Refusal", "is_retryable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def _final(advice: str) -> Refusal:
     return Refusal(final=True, advice=advice)
 
 
-def _passing(advice: str) -> Refusal:
+def _temporary(advice: str) -> Refusal:
     return Refusal(final=False, advice=advice)
 
 
@@ -73,20 +73,20 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
         "invalid_post_type": _final(_OUR_REQUEST),
         "missing_post_type": _final(_OUR_REQUEST),
         # What passes
-        "accesslimited": _passing("The network that this program is in may not call it: another one, or later, may."),
-        "fatal_error": _passing("Slack has failed: try again later."),
-        "internal_error": _passing("Slack has failed: try again later."),
-        "migration_in_progress": _passing("The workspace moves to another server: try again later."),
-        "org_login_required": _passing("The workspace moves to an Enterprise organisation: try again later."),
-        "ratelimited": _passing("Too many calls: try again when Slack allows; it promises one connect a minute."),
-        "request_timeout": _passing("The request did not arrive whole: try again later."),
-        "service_unavailable": _passing("Slack is not available: try again later."),
-        "team_added_to_org": _passing("The workspace moves to an Enterprise organisation: try again later."),
+        "accesslimited": _temporary("The network that this program is in may not call it: another one, or later, may."),
+        "fatal_error": _temporary("Slack has failed: try again later."),
+        "internal_error": _temporary("Slack has failed: try again later."),
+        "migration_in_progress": _temporary("The workspace moves to another server: try again later."),
+        "org_login_required": _temporary("The workspace moves to an Enterprise organisation: try again later."),
+        "ratelimited": _temporary("Too many calls: try again when Slack allows; it promises one connect a minute."),
+        "request_timeout": _temporary("The request did not arrive whole: try again later."),
+        "service_unavailable": _temporary("Slack is not available: try again later."),
+        "team_added_to_org": _temporary("The workspace moves to an Enterprise organisation: try again later."),
     }
 )
 
 
-def passes(method: str, code: str) -> bool:
+def is_retryable(method: str, code: str) -> bool:
     """Tell whether the same call can succeed later without a change by the caller.
 
     What the table does not know passes where a connection is asked for: to give up on a refusal of a moment costs more

@@ -48,13 +48,13 @@ class SlackRuntime:
     ) -> None:
         self._log = log
         self._auto_reconnect = settings.auto_reconnect
-        self._delivering: BackgroundTask | None = None
+        self._delivery: BackgroundTask | None = None
         directory = None if store is None else Directory(api, store, settings.fill_store, log=log)
         self.feed = Feed(emitter, store, settings, log, directory=directory)
         self.messages = Messages(
             while_disconnected=settings.while_disconnected,
-            call_back=self.feed.call_back,
-            then=self.feed.then,
+            queue_callback=self.feed.queue_callback,
+            in_turn=self.feed.in_turn,
             watch=self._watch_deadlines,
             log=log,
         )
@@ -84,7 +84,7 @@ class SlackRuntime:
         self.life = Life(self.supervisor, close_timeout=settings.close_timeout)
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether it has ended, or is about to."""
         return self.supervisor.status.state in (State.CLOSED, State.FAILED)
 
@@ -94,13 +94,13 @@ class SlackRuntime:
         if self.life.closing:
             return
         self._watch_deadlines()  # messages may have been queued before
-        self._delivering = self.life.spawn(self.feed.run, "handlers", lasts=True)
+        self._delivery = self.life.spawn(self.feed.run, "handlers", lasts=True)
 
     async def wait_ended(self) -> None:
         """Wait until nothing will be tried again, and what is queued is delivered."""
         await self.life.wait_ended()
-        if self._delivering is not None:
-            await self._delivering.wait()
+        if self._delivery is not None:
+            await self._delivery.wait()
         failure = self.supervisor.status.failure
         if failure is not None:  # it may have been closed since, by a handler that was told
             raise failure
@@ -110,8 +110,8 @@ class SlackRuntime:
 
         Idempotent; safe from inside a handler.
         """
-        if not self.over:
-            self.feed.tell(Events.DISCONNECT, reason, code)
+        if not self.ended:
+            self.feed.emit(Events.DISCONNECT, reason, code)
         await self.life.close(drain=self._drain)
 
     def _watch_deadlines(self) -> None:
@@ -128,15 +128,15 @@ class SlackRuntime:
         """Settle what waits, and let the handlers have what is queued."""
         self.messages.end()
         self.feed.close()
-        delivering = self._delivering
+        delivery = self._delivery
         try:
-            if delivering is not None:
-                await delivering.wait()
+            if delivery is not None:
+                await delivery.wait()
         finally:
-            events, callbacks = self.feed.left()
-            cut_short = delivering is not None and not delivering.done
-            a_handler_closes = delivering is not None and delivering.left_to_finish  # what is queued still follows it
-            if (cut_short or events or callbacks) and not a_handler_closes:
+            events, callbacks = self.feed.undelivered()
+            cut_short = delivery is not None and not delivery.done
+            closed_by_handler = delivery is not None and delivery.left_to_finish  # what is queued still follows it
+            if (cut_short or events or callbacks) and not closed_by_handler:
                 self._log.warning(
                     "closed before all handlers had run: %d events and %d callbacks of messages were dropped",
                     events,

@@ -100,7 +100,7 @@ class WebApi:
             max_response_bytes=_MOST_BYTES,
         )
         self._on_rate_limited = on_rate_limited
-        self._closed_until: dict[str, float] = {}  # by method: Slack's limits are each method's own
+        self._limited_until: dict[str, float] = {}  # by method: Slack's limits are each method's own
 
     @checked
     async def connect(self, method: StartMethod = "rtm.connect", **options: Any) -> StartData:
@@ -155,7 +155,7 @@ class WebApi:
         """
         end = anyio.current_time() + patience
         while True:
-            wait = self._closed_until.get(method, -math.inf) - anyio.current_time()
+            wait = self._limited_until.get(method, -math.inf) - anyio.current_time()
             if wait > 0:
                 if anyio.current_time() + wait > end:
                     raise RateLimited(f"{method}: Slack asks to wait {wait:g} s", retry_after=wait)
@@ -165,15 +165,15 @@ class WebApi:
             except (RateLimited, SlackApiError) as exc:
                 if isinstance(exc, SlackApiError) and exc.code != _RATE_LIMITED:
                     raise
-                if anyio.current_time() + self._close(method, exc) > end:
+                if anyio.current_time() + self._note_limit(method, exc) > end:
                     raise
 
-    def _close(self, method: str, error: RcexError) -> float:
+    def _note_limit(self, method: str, error: RcexError) -> float:
         """Keep a method closed for as long as its rate limit lasts; give the seconds."""
         if self._on_rate_limited is not None:
             self._on_rate_limited(error.retry_after or 0.0)
         wait = error.retry_after or _LEAST_WAIT
-        self._closed_until[method] = anyio.current_time() + wait
+        self._limited_until[method] = anyio.current_time() + wait
         return wait
 
     async def aclose(self) -> None:
@@ -194,20 +194,20 @@ class WebApi:
             raise SlackHttpError(method, _OK, f"the answer cannot be read: {exc}") from None
         if data.get("ok") is not True:
             code = str(data.get("error", "unknown_error"))
-            raise SlackApiError(method, code, data, retry_after=_wait_of(response, otherwise=code == _RATE_LIMITED))
+            raise SlackApiError(method, code, data, retry_after=_retry_after(response, otherwise=code == _RATE_LIMITED))
         return data
 
 
 def _http_error(method: str, response: Response) -> RcexError:
     """Make the error for an answer other than 200; whatever its status, a Retry-After counts."""
     limited = response.status_code == _TOO_MANY_REQUESTS
-    seconds = _wait_of(response, otherwise=limited)
+    seconds = _retry_after(response, otherwise=limited)
     if not limited or seconds is None:
         return SlackHttpError(method, response.status_code, f"HTTP {response.status_code}", retry_after=seconds)
     return RateLimited(f"{method}: Slack asks to wait {seconds:g} s", retry_after=seconds)
 
 
-def _wait_of(response: Response, *, otherwise: bool) -> float | None:
+def _retry_after(response: Response, *, otherwise: bool) -> float | None:
     """Give the seconds of a Retry-After; without one None, or otherwise what is waited after a rate limit."""
     seconds = read_retry_after(response.headers.get("Retry-After"), now=time.time())
     return _DEFAULT_RETRY_AFTER if seconds is None and otherwise else seconds

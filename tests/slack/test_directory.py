@@ -209,7 +209,7 @@ async def test_k2_nobody_is_asked_for_without_a_store_or_if_not_wanted(
 async def test_k2_an_event_waits_for_a_lookup_so_long_and_the_next_ones_not_at_all(
     make_client: Any, slack: FakeSlack, push: Any, message: Any, told: Any, monkeypatch: pytest.MonkeyPatch, ms: float
 ) -> None:
-    monkeypatch.setattr("rcex_ws.slack.directory._PATIENCE", 50 * ms)
+    monkeypatch.setattr("rcex_ws.slack.directory._LOOKUP_TIMEOUT", 50 * ms)
     client = make_client(listen=("message", "client_error"))
     await client.start()
     slack.fail("*.info", status="hang", times=None)

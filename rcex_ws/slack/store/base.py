@@ -120,7 +120,7 @@ class DataStore(Queries):
 
         def work(tables: Tables) -> StoreChange:
             change = StoreChange(
-                tables, self_id=_noted(tables, "self", self_id), team_id=_noted(tables, "team", team_id)
+                tables, self_id=_update_note(tables, "self", self_id), team_id=_update_note(tables, "team", team_id)
             )
             rule(change, fields)
             return change
@@ -207,7 +207,7 @@ def check_work(work: Callable[[Tables], object]) -> None:
         raise refusal("work", _WORK, work)
 
 
-def _noted(tables: Tables, name: str, value: str | None) -> str | None:
+def _update_note(tables: Tables, name: str, value: str | None) -> str | None:
     """Remember who or where we are; give what was said last."""
     noted = tables.note(name)
     if value is None or value == noted:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from rcex_ws.slack.store.fields import Fields
-from rcex_ws.slack.store.tables import CONVERSATIONS, Kind, Tables
+from rcex_ws.slack.store.tables import CONVERSATION_KINDS, Kind, Tables
 
 __all__ = ["StoreChange"]
 
@@ -40,19 +40,19 @@ class StoreChange:
 
     def set(self, kind: Kind, record: Fields) -> None:
         """Keep a record instead of what was known under its id; a conversation begins its history anew."""
-        id_ = _checked(kind, record)
-        if kind in CONVERSATIONS:
-            self._leave_other_kind(kind, id_)
+        id_ = _check_record(kind, record)
+        if kind in CONVERSATION_KINDS:
+            self._pop_other_kind(kind, id_)
             self.tables.forget(id_)
         self.tables.put(kind, id_, record.data)
         self._keep_latest(kind, id_, record)
 
     def upsert(self, kind: Kind, record: Fields) -> None:
         """Merge a record into what is known under its id: each property it has replaces the former one."""
-        id_ = _checked(kind, record)
+        id_ = _check_record(kind, record)
         known = self.tables.get(kind, id_)
-        if known is None and kind in CONVERSATIONS:
-            known = self._leave_other_kind(kind, id_)
+        if known is None and kind in CONVERSATION_KINDS:
+            known = self._pop_other_kind(kind, id_)
         self.tables.put(kind, id_, record.data if known is None else {**known, **record.data})
         self._keep_latest(kind, id_, record)
 
@@ -80,7 +80,7 @@ class StoreChange:
         if self.tables.get(kind, id_) is None:
             return
         self.tables.delete(kind, id_)
-        if kind in CONVERSATIONS:
+        if kind in CONVERSATION_KINDS:
             self.tables.forget(id_)
 
     def add_member(self, conversation_id: str, user_id: str | None) -> None:
@@ -123,7 +123,7 @@ class StoreChange:
         check_message(message)
         self.tables.replace(conversation_id, message.data)
 
-    def _leave_other_kind(self, kind: Kind, id_: str) -> dict[str, Any] | None:
+    def _pop_other_kind(self, kind: Kind, id_: str) -> dict[str, Any] | None:
         """Give up what is known of a conversation under another kind (Slack turns channels into groups)."""
         former = self.tables.kind_of(id_)
         if former is None or former == kind:
@@ -134,7 +134,7 @@ class StoreChange:
 
     def _keep_latest(self, kind: Kind, id_: str, record: Fields) -> None:
         # With the option simple_latest of rtm.start it is a timestamp, which says nothing about the message.
-        if kind in CONVERSATIONS and not isinstance(record.data.get("latest"), str):
+        if kind in CONVERSATION_KINDS and not isinstance(record.data.get("latest"), str):
             latest = record.optional_nested("latest")
             if latest is not None:
                 self.add_message(id_, latest)
@@ -156,7 +156,7 @@ def check_message(message: Fields) -> None:
             reaction.keys("users")
 
 
-def _checked(kind: Kind, record: Fields) -> str:
+def _check_record(kind: Kind, record: Fields) -> str:
     """Check what the model relies on in a record; give its id."""
     record.optional_text("name")
     if kind == "user":
@@ -166,7 +166,7 @@ def _checked(kind: Kind, record: Fields) -> str:
             profile.optional_text("bot_id")
     if kind in ("user", "team"):
         record.optional_nested("prefs")
-    if kind in CONVERSATIONS:
+    if kind in CONVERSATION_KINDS:
         record.optional_text("user")
         record.optional_key("last_read")
         if record.data.get("members") is not None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from rcex_ws.options import checked
 from rcex_ws.slack.store.models import BotInfo, Channel, Team, User
-from rcex_ws.slack.store.tables import CONVERSATIONS, NEVER, Field, Kind, Tables
+from rcex_ws.slack.store.tables import CONVERSATION_KINDS, NEVER, Field, Kind, Tables
 
 __all__ = ["Queries"]
 
@@ -54,11 +54,11 @@ class Queries(ABC):
     @checked
     async def channel_by_name(self, name: str) -> Channel | None:
         """Give a public channel by name, with or without #."""
-        return await self.read(lambda tables: _found(tables, "channel", "name", name.removeprefix("#")))
+        return await self.read(lambda tables: _find_conversation(tables, "channel", "name", name.removeprefix("#")))
 
     async def channels(self) -> list[Channel]:
         """Give all public channels."""
-        return await self.read(lambda tables: _all(tables, "channel"))
+        return await self.read(lambda tables: _conversations(tables, "channel"))
 
     @checked
     async def group(self, id_: str) -> Channel | None:
@@ -68,11 +68,11 @@ class Queries(ABC):
     @checked
     async def group_by_name(self, name: str) -> Channel | None:
         """Give a private group by name."""
-        return await self.read(lambda tables: _found(tables, "group", "name", name))
+        return await self.read(lambda tables: _find_conversation(tables, "group", "name", name))
 
     async def groups(self) -> list[Channel]:
         """Give all private groups and direct messages of several."""
-        return await self.read(lambda tables: _all(tables, "group"))
+        return await self.read(lambda tables: _conversations(tables, "group"))
 
     @checked
     async def dm(self, id_: str) -> Channel | None:
@@ -85,18 +85,18 @@ class Queries(ABC):
 
         def work(tables: Tables) -> Channel | None:
             user = tables.find("user", "name", name)
-            return None if user is None else _found(tables, "dm", "user", user["id"])
+            return None if user is None else _find_conversation(tables, "dm", "user", user["id"])
 
         return await self.read(work)
 
     @checked
     async def dm_by_user_id(self, user_id: str) -> Channel | None:
         """Give the direct message with a user."""
-        return await self.read(lambda tables: _found(tables, "dm", "user", user_id))
+        return await self.read(lambda tables: _find_conversation(tables, "dm", "user", user_id))
 
     async def dms(self) -> list[Channel]:
         """Give all direct messages."""
-        return await self.read(lambda tables: _all(tables, "dm"))
+        return await self.read(lambda tables: _conversations(tables, "dm"))
 
     @checked
     async def conversation(self, id_: str) -> Channel | None:
@@ -113,8 +113,8 @@ class Queries(ABC):
         """Give a channel, or else a group, by name."""
 
         def work(tables: Tables) -> Channel | None:
-            channel = _found(tables, "channel", "name", name.removeprefix("#"))
-            return channel or _found(tables, "group", "name", name)
+            channel = _find_conversation(tables, "channel", "name", name.removeprefix("#"))
+            return channel or _find_conversation(tables, "group", "name", name)
 
         return await self.read(work)
 
@@ -173,7 +173,7 @@ class Queries(ABC):
             self_id = tables.note("self")
             return sum(
                 tables.count_unread(record["id"], record.get("last_read") or NEVER, self_id)
-                for kind in CONVERSATIONS
+                for kind in CONVERSATION_KINDS
                 for record in tables.all(kind)
             )
 
@@ -194,10 +194,10 @@ def _conversation(tables: Tables, kind: Kind, record: Mapping[str, Any] | None) 
     return Channel(record, kind, tables.messages(record["id"]), tables.note("self"))
 
 
-def _found(tables: Tables, kind: Kind, field: Field, value: str) -> Channel | None:
+def _find_conversation(tables: Tables, kind: Kind, field: Field, value: str) -> Channel | None:
     return _conversation(tables, kind, tables.find(kind, field, value))
 
 
-def _all(tables: Tables, kind: Kind) -> list[Channel]:
+def _conversations(tables: Tables, kind: Kind) -> list[Channel]:
     self_id = tables.note("self")
     return [Channel(record, kind, tables.messages(record["id"]), self_id) for record in tables.all(kind)]

@@ -12,7 +12,7 @@ from typing import Any
 
 from rcex_ws.readers import read_json
 from rcex_ws.slack.store.errors import DataStoreError
-from rcex_ws.slack.store.tables import CONVERSATIONS, Field, Kind, field_of
+from rcex_ws.slack.store.tables import CONVERSATION_KINDS, Field, Kind, field_of
 
 __all__ = ["SQLiteTables", "prepare"]
 
@@ -102,7 +102,7 @@ class SQLiteTables:
     def kind_of(self, conversation_id: str) -> Kind | None:
         """See `Tables`."""
         rows = self._run("SELECT kind FROM record WHERE id = ?", (_key(conversation_id),))
-        return next((kind for (kind,) in rows if kind in CONVERSATIONS), None)
+        return next((kind for (kind,) in rows if kind in CONVERSATION_KINDS), None)
 
     def put(self, kind: Kind, id_: str, record: dict[str, Any]) -> None:
         """See `Tables`."""
@@ -121,7 +121,7 @@ class SQLiteTables:
 
     def delete_all(self, kind: Kind) -> None:
         """See `Tables`."""
-        if kind in CONVERSATIONS:
+        if kind in CONVERSATION_KINDS:
             self._run("DELETE FROM message WHERE conversation IN (SELECT id FROM record WHERE kind = ?)", (kind,))
         self._run("DELETE FROM record WHERE kind = ?", (kind,))
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-__all__ = ["CONVERSATIONS", "KINDS", "NEVER", "Field", "Kind", "Tables", "field_of", "is_unread"]
+__all__ = ["CONVERSATION_KINDS", "KINDS", "NEVER", "Field", "Kind", "Tables", "field_of", "is_unread"]
 
 Kind = Literal["user", "channel", "group", "dm", "bot", "team"]
 Field = Literal["name", "email", "bot_id", "user"]
 
-CONVERSATIONS: tuple[Kind, ...] = ("channel", "group", "dm")
-KINDS: tuple[Kind, ...] = ("user", *CONVERSATIONS, "bot", "team")
+CONVERSATION_KINDS: tuple[Kind, ...] = ("channel", "group", "dm")
+KINDS: tuple[Kind, ...] = ("user", *CONVERSATION_KINDS, "bot", "team")
 
 #: The `last_read` of a conversation in which nothing was read.
 NEVER = "0000000000.000000"
