@@ -1,4 +1,4 @@
-"""What is said over one connection to Slack. `received` runs in the reader and never waits."""
+"""One connection to Slack: hello, pings, replies and events. `on_message` runs in the reader and never waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rcex_ws.slack.web import StartData
 
 __all__ = ["SlackConversation", "SlackShared"]
 
-#: Between server and client: not emitted (`@slack/client` 3.x).
+#: Events between server and client, which are not emitted (as in `@slack/client` 3.x).
 _INTERNAL = frozenset({"hello", "pong", "team_migration_started"})
 
 
@@ -33,12 +33,12 @@ class SlackShared:
         feed, messages: see their classes.
         on_goodbye: called when the server announces that it will close the active connection.
         is_closing: returns whether the application is closing the client.
-        replay_window: seconds after hello in which Slack may still answer what was sent over a lost connection.
-        start: the answer of the last rtm.connect or rtm.start.
-        active: the conversation that messages go over; None while there is none.
-        overlap: compares connections, when the next is opened beside the last.
-        presence: whose presence was subscribed to last; told to every new connection.
-        migration: team_migration_started, which is emitted when the next attempt begins (`@slack/client` 3.x).
+        replay_window: seconds after hello in which Slack may still reply to messages sent over a lost connection.
+        start: the answer to the last rtm.connect or rtm.start.
+        active: the conversation that messages are sent over; None while there is none.
+        overlap: compares connections while one replaces another.
+        presence: body of the last presence_sub, which is sent again over every new connection.
+        migration: team_migration_started, emitted when the next attempt starts (as in `@slack/client` 3.x).
     """
 
     feed: Feed
@@ -54,16 +54,16 @@ class SlackShared:
 
 
 class SlackConversation(Conversation):
-    """Talk over one connection.
+    """What is received and sent over one connection.
 
     Args:
         link: the connection.
         shared: what outlives it.
-        connection_number: names it among those of this life; those that come later have higher ones.
+        connection_number: identifies it among those of this life; later connections have higher numbers.
 
     Attributes:
         connection_number: as given.
-        emitted_close: whether its end was told as `ws_close`.
+        emitted_close: whether `ws_close` was emitted for it.
     """
 
     def __init__(self, link: Link, shared: SlackShared, connection_number: int) -> None:
@@ -71,7 +71,7 @@ class SlackConversation(Conversation):
         self._link = link
         self._shared = shared
         self._hello_came = Signal()
-        self._in_doubt = frozenset[str]()  # messages whose connection was lost before
+        self._in_doubt = frozenset[str]()  # ids of unanswered messages, sent over connections lost before this one
         self._predecessor: SlackConversation | None = None  # the one that this replaces, until this is ready
         self._lost = False
         self._ping_id = 0  # the id of the last ping
@@ -80,7 +80,7 @@ class SlackConversation(Conversation):
     # -- in the reader ---------------------------------------------------------------------------------------------
 
     def on_message(self, data: bytes, binary: bool) -> None:
-        """Take one frame."""
+        """Handle one inbound frame."""
         try:
             event = decode(data)
             message_id = _reply_to(event)
@@ -102,12 +102,12 @@ class SlackConversation(Conversation):
                 self._shared.feed.frame(data, event, public=True)
 
     def heartbeat(self) -> bytes:
-        """Make a ping of RTM: its answer shows that Slack itself lives, not only the proxy before it."""
+        """Return an RTM ping: the pong proves that Slack itself is alive, not only a proxy in front of it."""
         self._ping_id = self._shared.messages.next_id()
         return encode("ping", self._ping_id, {})
 
     def on_lost(self, loss: Loss) -> None:
-        """Let waiters live on: a reply may still find them over the next connection."""
+        """Handle the loss; messages stay pending, since their replies may come over the next connection."""
         shared = self._shared
         greeted, was_active = self._hello_came.is_set(), shared.active is self
         shared.overlap.remove(self.connection_number, now())
@@ -117,28 +117,28 @@ class SlackConversation(Conversation):
             shared.active = None
             shared.messages.table.disconnect()
             predecessor = self._predecessor
-            if predecessor is not None and not predecessor._lost:  # lost with its hello: the older one goes on
+            if predecessor is not None and not predecessor._lost:  # lost right after its hello: the old one continues
                 predecessor._become_active()
         elif greeted:
-            return  # this side closed it
+            return  # closed by this side, after it was replaced
         if not shared.is_closing() and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
             shared.feed.emit(Events.WS_CLOSE, loss.code or 1006, loss.text)
             self.emitted_close = True
 
-    # -- beside the reader -----------------------------------------------------------------------------------------
+    # -- in tasks --------------------------------------------------------------------------------------------------
 
     async def handshake(self) -> None:
         """Wait for hello."""
         await self._hello_came.wait()
 
     async def after_ready(self) -> None:
-        """Let Slack speak of what was sent over a lost connection; what it does not mention then is lost."""
+        """Fail the messages of lost connections that Slack has not answered within the replay window."""
         self._predecessor = None
         if self._in_doubt:
             await anyio.sleep(self._shared.replay_window)
             self._shared.messages.fail_in_doubt(self._in_doubt)
 
-    # -- what frames mean ------------------------------------------------------------------------------------------
+    # -- kinds of frames -------------------------------------------------------------------------------------------
 
     def _handle_internal(self, data: bytes, event: Event) -> None:
         shared = self._shared
@@ -147,7 +147,7 @@ class SlackConversation(Conversation):
             shared.feed.hello(fill=shared.active is None)
             self._in_doubt = shared.messages.ids_in_doubt()
             self._predecessor = shared.active
-            if self._predecessor is not None:  # what it has not written yet goes over this one
+            if self._predecessor is not None:  # what it has not written yet is sent over this one
                 self._predecessor._link.withdraw_requests()
                 shared.messages.table.disconnect()
             if shared.presence is not None:
@@ -159,7 +159,7 @@ class SlackConversation(Conversation):
             self._link.lose(Loss(LossKind.REFUSED, text="the team moves to another server"))
 
     def _handle_reply(self, data: bytes, event: Event, message_id: int) -> None:
-        """Take an acknowledgement, a pong, or the last reply of the connection before."""
+        """Handle an acknowledgement, a pong, or the repeated last reply of an earlier connection."""
         shared, kind = self._shared, event.get("type")
         if message_id >= self._ping_id:
             self._link.heartbeat.answered(now())
@@ -172,7 +172,7 @@ class SlackConversation(Conversation):
             shared.feed.frame(data, event, public=False)
             if message is not None:
                 shared.feed.own_message(message)
-        elif kind == "error":  # a refusal, and an event all the same
+        elif kind == "error":  # both a refusal and an event
             shared.feed.frame(data, event, public=True)
         else:
             shared.messages.settle_by_replay(message_id)
@@ -194,5 +194,5 @@ def _reply_to(event: Event) -> int | None:
         case other:
             message_id = read_digits(other)
             if message_id is None:
-                raise BadFrame(f"reply_to is no number of ours: {str(other)[:40]!r}")
+                raise BadFrame(f"reply_to is not an id of ours: {str(other)[:40]!r}")
             return message_id

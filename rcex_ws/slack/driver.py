@@ -1,4 +1,4 @@
-"""Slack's part of the runtime: where to connect, and what follows a loss or a failed attempt."""
+"""What Slack's client decides over all its connections: the endpoints, and what follows a loss or a failed attempt."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _CLOSED_WITHOUT_RECONNECT = "websocket closed with auto-reconnect false on the R
 
 
 class SlackDriver(Driver):
-    """Say where to connect.
+    """The driver of an `RTMClient`.
 
     Args:
-        api: the HTTP step.
+        api: the Web API.
         shared: what outlives a connection.
-        settings: the options.
+        settings: the options of the client.
         start_options: Slack's options of rtm.connect or rtm.start, the same for every attempt.
     """
 
@@ -40,12 +40,12 @@ class SlackDriver(Driver):
         self._shared = shared
         self._settings = settings
         self._start_options = start_options
-        self._authenticated = False  # in the attempt under way
-        self._conversation: SlackConversation | None = None  # that it led to
-        self._connection_number = 0  # of the attempt, and of that
+        self._authenticated = False  # whether rtm.connect succeeded in the current attempt
+        self._conversation: SlackConversation | None = None  # the one that this attempt led to
+        self._connection_number = 0  # of the current attempt, and of its connection
 
     async def endpoint(self) -> Endpoint:
-        """Ask Slack for a WebSocket address: each is good for one connection."""
+        """Request a WebSocket URL from Slack; each is valid for one connection."""
         feed = self._shared.feed
         self._authenticated, self._conversation = False, None
         self._connection_number += 1
@@ -61,19 +61,19 @@ class SlackDriver(Driver):
         self._authenticated = True
         feed.started(start)
         feed.emit(Events.WS_OPENING)
-        # From here on events may come over it, too: Slack knows of it before this side does.
+        # From here on Slack may send events over it, even before this side knows that it is open.
         self._shared.overlap.add(self._connection_number, now())
         settings = self._settings
         return Endpoint(start.url, proxy=settings.proxy, ssl_context=settings.ssl_context, max_size=settings.max_size)
 
     def conversation(self, link: Link) -> SlackConversation:
-        """Make the conversation for a new connection."""
+        """Return the conversation for a new connection."""
         self._shared.feed.emit(Events.WS_OPENED)
         self._conversation = SlackConversation(link, self._shared, self._connection_number)
         return self._conversation
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
-        """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
+        """Follow the schedule, unless Slack's refusal is final or reconnecting is disabled."""
         if isinstance(ended, RcexError):
             self._emit_failure(ended)
             if self._conversation is None:
@@ -88,11 +88,11 @@ class SlackDriver(Driver):
         return delay
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
-        """Tell the application of a mistake of its own that ends nothing."""
+        """Report a mistake of the application that ends nothing."""
         self._shared.feed.error(error)
 
     def on_failed(self, error: Exception) -> None:
-        """Say that nothing will be tried again."""
+        """Emit `disconnect`: no further attempt follows."""
         if isinstance(error, RcexError) and error.retryable:
             reason = _CLOSED_WITHOUT_RECONNECT if self._authenticated else _NO_RECONNECT
         else:
@@ -104,7 +104,7 @@ class SlackDriver(Driver):
             self._shared.feed.emit(Events.UNABLE_TO_RTM_START, error)
             return
         if self._conversation is not None and self._conversation.emitted_close:
-            return  # it was open, and closed before hello
+            return  # it was opened, and lost before hello
         self._shared.feed.emit(Events.WS_ERROR, error)
         if isinstance(error, ConnectFailed):
             self._shared.feed.emit(Events.WS_CLOSE, 1006, "")

@@ -1,4 +1,4 @@
-"""users.list and conversations.list, page by page into a store; used by `Directory`."""
+"""users.list and conversations.list, read page by page into a store. Used by `Directory`."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from rcex_ws.slack.web import WebApi
 __all__ = ["CONVERSATION_LIST", "USER_LIST", "ListReader", "ListedRecord", "kind_of"]
 
 ListedRecord = tuple[Kind, Mapping[str, Any]]
-"""A record, and what it is."""
+"""A record and its kind."""
 
 #: Objects on a page; Slack recommends no more than 200.
 _PAGE = 200
-#: Pages of a list: far more than any team has, for a server that always names a next one.
+#: Most pages of a list: more than any team has, against a server that always names a next page.
 _MOST_PAGES = 5000
-#: Attempts for a page, and the seconds before the second; twice as long before each other.
+#: Attempts to read a page, and the delay in seconds before the second; it doubles before each further one.
 _ATTEMPTS, _FIRST_WAIT = 3, 1.0
-#: Seconds to wait when Slack says 0, not to run hot.
+#: Seconds to wait after a Retry-After of 0, so that retries do not run hot.
 _LEAST_WAIT = 0.05
 
 
 class ListReader:
-    """Read lists.
+    """Reads Slack's lists into a store.
 
     Args:
-        api: what is asked.
-        store: what is told.
-        log: where it is said that the store takes something not.
+        api: the Web API.
+        store: the store that is filled.
+        log: gets what the store rejects.
     """
 
     def __init__(self, api: WebApi, store: DataStore, log: logging.Logger) -> None:
@@ -42,7 +42,7 @@ class ListReader:
         self._stopped = Signal()
 
     def stop(self) -> None:
-        """Ask for no further page, and wait for nothing; a page that was asked for may still come."""
+        """Request no further page, and end all waits; a page that was requested already may still be stored."""
         self._stopped.set()
 
     async def read(
@@ -52,14 +52,14 @@ class ListReader:
 
         Args:
             team_list: `USER_LIST` or `CONVERSATION_LIST`.
-            patience: seconds for which a rate limit may hold up a page.
-            until: asked after each page; when it gives something true the rest is not read.
+            patience: seconds for which a rate limit may delay a page.
+            until: called after each page; the rest is not read if its result is true.
 
         Returns:
-            Whether all of it was read: not when `until` or `stop` ended it.
+            Whether all pages were read: False if `until` or `stop` ended the reading.
 
         Raises:
-            RcexError: a page was refused, or could not be had; those before it are kept.
+            RcexError: a page was refused or not available; the pages before it are stored.
         """
         cursor = ""
         for _ in range(_MOST_PAGES):
@@ -76,7 +76,7 @@ class ListReader:
         return True
 
     async def store_records(self, records: list[ListedRecord]) -> None:
-        """Let the store have records: all at once, but for those that it cannot take."""
+        """Write records to the store, all at once; if it rejects one, each by itself."""
         try:
             await self._store.upsert_all(records)
         except DataStoreError:
@@ -87,7 +87,7 @@ class ListReader:
                     self._log.warning("the store cannot take what Slack lists: %s", exc)
 
     async def _page(self, team_list: _TeamList, cursor: str, patience: float) -> Mapping[str, Any] | None:
-        """Get a page; None when nothing is to be asked any more."""
+        """Request a page, with retries; None if `stop` was called."""
         fields = {**team_list.fields, "limit": _PAGE, "cursor": cursor or None}
         end, failures = now() + patience, 0
         while not self._stopped.is_set():
@@ -105,7 +105,7 @@ class ListReader:
 
 
 class _TeamList:
-    """Name a list: the method, its arguments, and what an answer holds."""
+    """One of Slack's lists: its method, the fields of the call, and how to read an answer."""
 
     def __init__(self, method: str, member: str, kind: Callable[[object], Kind | None], **fields: str) -> None:
         self.method = method
@@ -114,7 +114,7 @@ class _TeamList:
         self._kind = kind
 
     def records(self, answer: Mapping[str, Any]) -> list[ListedRecord]:
-        """Give the records of an answer; what is none is left out."""
+        """Return the records of an answer, without items that are none."""
         items: object = answer.get(self._member)
         records = list[ListedRecord]()
         for item in cast("list[object]", items) if isinstance(items, list) else ():
@@ -125,9 +125,9 @@ class _TeamList:
 
 
 def kind_of(conversation: object) -> Kind | None:
-    """Tell as what a store keeps an object of conversations.*; None for what is none.
+    """Return the kind under which a store keeps an object of conversations.*; None if it is no conversation.
 
-    Since 2021 a private channel is one of `is_channel` and `is_private`; here it is a group as before.
+    Since 2021 private channels have both `is_channel` and `is_private`; here they are groups, as before.
     """
     match conversation:
         case {"id": str(), "is_im": True}:

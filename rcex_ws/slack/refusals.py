@@ -1,9 +1,9 @@
-"""What the refusals of rtm.connect and rtm.start mean: whether the same call can succeed later, and what to do. Pure.
+"""What the refusals of rtm.connect and rtm.start mean: whether a retry can succeed, and what to do. Pure.
 
-The names are those of the error tables on Slack's pages of the two methods, as of November 2026 (32 names, most of them
-common to every method; docs.slack.dev/reference/methods/rtm.connect and rtm.start), `unknown_method`, which a server
-answers that has no such method, and the two further ones after which `@slack/client` 3.16.0 and `@slack/rtm-api` do not
-try again. Slack says of its tables that other errors can come: one that is not here passes.
+The codes are those of the error tables on Slack's pages for the two methods, as of November 2026 (32 codes, most of
+them common to every method; docs.slack.dev/reference/methods/rtm.connect and rtm.start); `unknown_method`, the answer
+of a server that lacks the method; and the two others after which `@slack/client` 3.16.0 and `@slack/rtm-api` do not
+retry. Slack says that its tables are incomplete: a code that is not here counts as temporary.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ __all__ = ["REFUSALS", "Refusal", "is_retryable"]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Judge one of Slack's errors.
+    """What one of Slack's error codes means.
 
     Attributes:
-        final: whether the same call fails again until somebody changes something.
+        final: whether the same call will fail until somebody changes something.
         advice: what to do, in one sentence.
     """
 
@@ -72,7 +72,7 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
         "invalid_form_data": _final(_OUR_REQUEST),
         "invalid_post_type": _final(_OUR_REQUEST),
         "missing_post_type": _final(_OUR_REQUEST),
-        # What passes
+        # Temporary
         "accesslimited": _temporary("The network that this program is in may not call it: another one, or later, may."),
         "fatal_error": _temporary("Slack has failed: try again later."),
         "internal_error": _temporary("Slack has failed: try again later."),
@@ -87,15 +87,15 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
 
 
 def is_retryable(method: str, code: str) -> bool:
-    """Tell whether the same call can succeed later without a change by the caller.
+    """Return whether the same call can succeed later without a change by the caller.
 
-    What the table does not know passes where a connection is asked for: to give up on a refusal of a moment costs more
-    than an attempt by schedule. Of another method it is final: its own errors, of which there are hundreds, are about
-    what was asked for (`channel_not_found`), and nothing asks again by itself.
+    Unknown codes of rtm.connect and rtm.start are retryable: giving up on a temporary refusal costs more than another
+    attempt. Those of other methods are not: there are hundreds of them, they are about the arguments
+    (`channel_not_found`), and nothing calls these methods again by itself.
 
     Args:
-        method: as in "rtm.connect".
-        code: Slack's word for the error.
+        method: the name of the method, such as "rtm.connect".
+        code: Slack's error code.
     """
     known = REFUSALS.get(code)
     return method.startswith("rtm.") if known is None else not known.final

@@ -1,4 +1,4 @@
-"""One life of an `RTMClient`: puts its parts together, and says what of starting and closing is Slack's own."""
+"""One life of an `RTMClient`: creates its parts, and adds Slack's own steps to starting and closing."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ __all__ = ["SlackRuntime"]
 
 
 class SlackRuntime:
-    """Run one life.
+    """One life of a client, from `start` to `stop`.
 
     Args:
-        api: the HTTP step.
-        emitter: knows the handlers; outlives this.
+        api: the Web API.
+        emitter: holds the handlers; outlives this.
         store: the model of the team, or None.
-        settings: the options.
+        settings: the options of the client.
         start_options: Slack's options of rtm.connect or rtm.start.
-        log: where it says what it does.
+        log: the logger of the client.
         open_socket: opens a WebSocket.
+
+    Attributes:
+        feed, messages, shared, supervisor, life: see their classes.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class SlackRuntime:
         )
         driver = SlackDriver(api, self.shared, settings, start_options)
         by_replies = settings.monitor == "replies"
-        # By traffic the time-out counts from the last sign of life; the ping goes out one interval after that.
+        # By traffic, `pong_timeout` counts from the last inbound frame; the ping is sent one interval after that.
         timeout = settings.pong_timeout if by_replies else settings.pong_timeout - settings.ping_interval
         self.supervisor = Supervisor(
             driver,
@@ -85,7 +88,7 @@ class SlackRuntime:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended, or is about to."""
+        """Whether it is CLOSED or FAILED; tasks may still be finishing."""
         return self.supervisor.status.state in (State.CLOSED, State.FAILED)
 
     async def start(self) -> None:
@@ -93,22 +96,22 @@ class SlackRuntime:
         await self.life.start()
         if self.life.closing:
             return
-        self._watch_deadlines()  # messages may have been queued before
+        self._watch_deadlines()  # messages may be queued already
         self._delivery = self.life.spawn(self.feed.run, "handlers", lasts=True)
 
     async def wait_ended(self) -> None:
-        """Wait until nothing will be tried again, and what is queued is delivered."""
+        """Wait until no further attempt follows, and all queued events are delivered; raise what made it FAILED."""
         await self.life.wait_ended()
         if self._delivery is not None:
             await self._delivery.wait()
         failure = self.supervisor.status.failure
-        if failure is not None:  # it may have been closed since, by a handler that was told
+        if failure is not None:  # also if a handler has closed it since
             raise failure
 
     async def stop(self, reason: str, code: object) -> None:
-        """Say so, close politely, settle what waits, deliver what is queued, as `Life.close` does.
+        """Emit `disconnect`, then close: settle all messages and deliver what is queued, within `close_timeout`.
 
-        Idempotent; safe from inside a handler.
+        Idempotent; may be called by a handler.
         """
         if not self.ended:
             self.feed.emit(Events.DISCONNECT, reason, code)
@@ -125,7 +128,7 @@ class SlackRuntime:
         return self.life.closing
 
     async def _drain(self) -> None:
-        """Settle what waits, and let the handlers have what is queued."""
+        """Settle all messages, and wait until the handlers have received what is queued."""
         self.messages.end()
         self.feed.close()
         delivery = self._delivery
@@ -135,7 +138,7 @@ class SlackRuntime:
         finally:
             events, callbacks = self.feed.undelivered()
             cut_short = delivery is not None and not delivery.done
-            closed_by_handler = delivery is not None and delivery.left_to_finish  # what is queued still follows it
+            closed_by_handler = delivery is not None and delivery.left_to_finish  # it gets the queued events afterwards
             if (cut_short or events or callbacks) and not closed_by_handler:
                 self._log.warning(
                     "closed before all handlers had run: %d events and %d callbacks of messages were dropped",

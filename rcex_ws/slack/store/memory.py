@@ -1,4 +1,4 @@
-"""The model in dicts: the fastest store; it ends with the process."""
+"""The store in dicts: the fastest one, which ends with the process."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _Record = dict[str, Any]
 
 
 class MemoryDataStore(DataStore):
-    """Keep the model in memory.
+    """A data store in memory.
 
     Args:
         max_history: most messages kept per conversation; the oldest are dropped, and do not count as unread any more.
-        clock: seconds that never go back; typing expires by it.
+        clock: returns seconds that never go back; typing expires by it.
     """
 
     @checked
@@ -31,12 +31,12 @@ class MemoryDataStore(DataStore):
         self._tables = MemoryTables(max_history)
 
     async def read(self, work: Callable[[Tables], T]) -> T:
-        """Run the work now: nothing else runs until it is done."""
+        """Run the work at once: nothing else runs until it returns."""
         check_work(work)
         return work(self._tables)
 
     async def write(self, work: Callable[[Tables], T]) -> T:
-        """Run the work now; undo its steps when it raises."""
+        """Run the work at once; undo its steps if it raises."""
         check_work(work)
         try:
             return work(self._tables)
@@ -47,11 +47,11 @@ class MemoryDataStore(DataStore):
             self._tables.settle()
 
     async def aclose(self) -> None:
-        """Do nothing: the model can still be read."""
+        """Do nothing: the model can still be used."""
 
 
 class MemoryTables:
-    """Tables in dicts, with a journal of how to undo the steps since the last `settle`.
+    """Tables in dicts, with an undo journal of the steps since the last `settle`.
 
     Args:
         max_history: most messages per conversation.
@@ -63,12 +63,12 @@ class MemoryTables:
         self._records: dict[Kind, dict[str, _Record]] = {kind: {} for kind in KINDS}
         # Dropping the first entry of a plain dict gets slower with each one dropped.
         self._history: dict[str, OrderedDict[str, _Record]] = {}
-        # Value -> id; made when first searched, thrown away when a record comes, goes or is found by something else.
+        # Value -> id. Built by the first search, discarded when a record is added, removed, or changes that field.
         self._index: dict[tuple[Kind, Field], dict[str, str]] = {}
         self._undo: list[Callable[[], object]] = []
 
     def undo(self) -> None:
-        """Take back all steps since the last `settle`, the last one first."""
+        """Undo all steps since the last `settle`, the last one first."""
         while self._undo:
             self._undo.pop()()
         self._index.clear()
