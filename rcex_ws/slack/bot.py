@@ -148,7 +148,7 @@ class Bot(Generic[P]):
         **options: Unpack[WebSocketOptions],
     ) -> None:
         if "next_url" in options:
-            raise ConfigurationError("next_url: a bot asks Slack for its addresses")
+            raise ConfigurationError("next_url: not accepted by a bot, which requests its URLs from Slack")
         self._handler = handler
         self._state = state
         self._client = client
@@ -238,7 +238,7 @@ class _Callbacks(WebSocketHandler[P]):
         try:
             await self._store.cache_start(self._start.data)
         except DataStoreError:
-            logger.exception("the store cannot take what Slack told at the start")
+            logger.exception("the store rejected the answer to rtm.connect")
         self._directory.reset()
         if self._directory.by_lists:
             await self._directory.fill(_report)
@@ -263,7 +263,7 @@ class _Callbacks(WebSocketHandler[P]):
         try:
             await self._store.apply(event, self_id=self._start.self_id, team_id=self._start.team_id)
         except DataStoreError:
-            logger.exception("the store cannot take an event; the handler gets it all the same")
+            logger.exception("the store rejected an event; the handler still gets it")
         return Ok(await self._call(self._handler.handle_event, event, self._slack, state))
 
     async def websocket_info(self, message: object, ref: int | None, state: P) -> Ok[P]:

@@ -197,13 +197,13 @@ class Directory:
         self._remember(id_)
         if isinstance(error, SlackApiError) and error.code in REFUSALS:  # of the method or token, not the id
             self._refused.add(method)
-            self._log.warning("nobody is looked up by %s any more: %s", method, error)
+            self._log.warning("no more lookups by %s: %s", method, error)
         else:
             self._log.info("%s was not looked up: %s", id_, error)
 
     def _pause(self, why: str) -> None:
         self._paused_until = now() + _LOOKUP_PAUSE
-        self._log.info("nobody is looked up for %g s: %s", _LOOKUP_PAUSE, why)
+        self._log.info("no lookups for %g s: %s", _LOOKUP_PAUSE, why)
 
     def _remember(self, id_: str) -> None:
         if len(self._known) >= _MOST_KNOWN:

@@ -219,10 +219,10 @@ class Feed:
 
     def _report(self, error: Exception) -> None:
         if isinstance(error, DataStoreError) and error.event_type is None:  # the file is at fault, not this event
-            if self._complaints.report_repeated("the data store cannot be used, and misses what happens", error):
+            if self._complaints.report_repeated("the data store cannot be used, and misses events", error):
                 self.error(error)
             return
-        self._log.error("a step of the feed raised; the next one follows", exc_info=error)
+        self._log.error("a callback or the data store raised; the next event follows", exc_info=error)
         self.error(error, logged=True)
 
     def _log_if_unhandled(self, error: Exception) -> None:

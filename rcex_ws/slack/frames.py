@@ -35,7 +35,7 @@ def decode(data: bytes) -> Event:
         except NotJSON as exc:
             raise BadFrame(f"a frame is {exc}") from None
         if not isinstance(event, dict):
-            raise BadFrame("a frame is no JSON object") from None
+            raise BadFrame("a frame is not a JSON object") from None
         return cast("Event", event)
 
 

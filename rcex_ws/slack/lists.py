@@ -84,7 +84,7 @@ class ListReader:
                 try:
                     await self._store.upsert(kind, record)
                 except DataStoreError as exc:
-                    self._log.warning("the store cannot take what Slack lists: %s", exc)
+                    self._log.warning("the store rejected a record that Slack lists: %s", exc)
 
     async def _page(self, team_list: _TeamList, cursor: str, patience: float) -> Mapping[str, Any] | None:
         """Request a page, with retries; None if `stop` was called."""

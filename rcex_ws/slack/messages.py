@@ -66,7 +66,7 @@ class Sent:
             return await self.pending.wait()
         finally:
             if not self.pending.settled and not self.pending.sent:
-                self.pending.fail(RequestLost("not sent: the wait for it was cancelled before its turn", sent=False))
+                self.pending.fail(RequestLost("not sent: the wait was cancelled while it was queued", sent=False))
                 self.table.abandon(self.pending)
 
 
@@ -165,7 +165,7 @@ class Messages:
         """Settle a message by its reply; return it as an event for the store, or None for other types and refusals."""
         sent = self._sent.get(str(message_id))
         if sent is None:
-            self._log.info("an answer to message %d, which nobody waits for", message_id)
+            self._log.info("a reply to message %d, which is not pending", message_id)
             return None
         self._last_answered[sent.connection_number] = message_id
         if _is_refusal(event):
@@ -189,7 +189,7 @@ class Messages:
             if sent is None or sent.connection_number != connection or not sent.in_doubt:
                 continue
             if sent.id > message_id:
-                self.table.fail(pending.key, RequestLost("not sent: the connection went before", sent=False))
+                self.table.fail(pending.key, RequestLost("not sent: the connection was lost before", sent=False))
             elif sent.id < message_id:
                 self.table.settle(pending.key, MessageReply(sent.id, MessageOutcome.ASSUMED, self._as_event(sent)))
 

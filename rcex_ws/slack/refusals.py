@@ -36,13 +36,13 @@ def _temporary(advice: str) -> Refusal:
     return Refusal(final=False, advice=advice)
 
 
-_OUR_REQUEST = "The request came damaged to Slack: check what stands between, a proxy or an HTTP client of your own."
+_OUR_REQUEST = "Slack received a damaged request: check what is in between, such as a proxy or your own HTTP client."
 
 REFUSALS: Mapping[str, Refusal] = MappingProxyType(
     {
         # The token
-        "not_authed": _final("No token came with the call: give the client one, and see that no proxy drops headers."),
-        "invalid_auth": _final("Give the client a valid token, and call from an address that the workspace allows."),
+        "not_authed": _final("The call had no token: pass one to the client, and check that no proxy drops headers."),
+        "invalid_auth": _final("Pass a valid token to the client, and call from an address that the workspace allows."),
         "account_inactive": _final("The user or the workspace of this token is gone: install the app again."),
         "token_revoked": _final("The app was removed or the token revoked: install the app again for a new token."),
         "token_expired": _final("The token has expired: get a new one; RTM needs a token that does not expire."),
@@ -57,7 +57,7 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
         "access_denied": _final("Access is denied: ask an administrator of the workspace."),
         "ekm_access_denied": _final("Administrators have suspended posting for this workspace: ask them."),
         "team_access_not_granted": _final("The token has no access to this workspace: install the app there."),
-        "enterprise_is_restricted": _final("An Enterprise organisation may not call it: use a workspace's token."),
+        "enterprise_is_restricted": _final("An Enterprise organisation may not call this: use a workspace token."),
         "two_factor_setup_required": _final("The user of this token has to set up two-factor authentication first."),
         # The method
         "rtm_connect_required": _final("Slack has retired rtm.start: use start_method='rtm.connect'."),
@@ -67,13 +67,13 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
         # The request
         "invalid_arguments": _final("Check the options that were given to start()."),
         "invalid_arg_name": _final("Check the names of the options that were given to start()."),
-        "invalid_array_arg": _final("Give texts, numbers and booleans as options, no lists."),
+        "invalid_array_arg": _final("Pass texts, numbers and booleans as options, not lists."),
         "invalid_charset": _final(_OUR_REQUEST),
         "invalid_form_data": _final(_OUR_REQUEST),
         "invalid_post_type": _final(_OUR_REQUEST),
         "missing_post_type": _final(_OUR_REQUEST),
         # Temporary
-        "accesslimited": _temporary("The network that this program is in may not call it: another one, or later, may."),
+        "accesslimited": _temporary("Slack does not accept calls from this network now: try another one, or later."),
         "fatal_error": _temporary("Slack has failed: try again later."),
         "internal_error": _temporary("Slack has failed: try again later."),
         "migration_in_progress": _temporary("The workspace moves to another server: try again later."),

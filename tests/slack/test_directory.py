@@ -367,7 +367,7 @@ async def test_k2_one_record_that_does_not_fit_costs_no_other(
     await client.start()
     await told.wait("open")
     assert await names(client.data_store) == ALL
-    assert "the store cannot take what Slack lists: upsert user: field 'name'" in caplog.text
+    assert "the store rejected a record that Slack lists: upsert user: field 'name'" in caplog.text
 
 
 async def test_k2_a_rate_limit_of_an_hour_is_reported_instead(make_client: Any, slack: FakeSlack, told: Any) -> None:

@@ -135,7 +135,7 @@ def copy_json(value: object, event_type: str, depth: int = 0) -> Any:
         copied: dict[str, Any] = {}
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
-                raise DataStoreError(f"{event_type}: a key is no string", event_type=event_type)
+                raise DataStoreError(f"{event_type}: a key is not a string", event_type=event_type)
             copied[key] = item if type(item) in _PLAIN else copy_json(item, event_type, depth + 1)
         return copied
     if isinstance(value, (list, tuple)):
