@@ -144,19 +144,24 @@ class SlackConversation(Conversation):
         shared = self._shared
         shared.feed.frame(data, event, public=False)
         if event["type"] == "hello" and not self._hello_came.is_set():
-            shared.feed.hello(fill=shared.active is None)
-            self._in_doubt = shared.messages.ids_in_doubt()
-            self._predecessor = shared.active
-            if self._predecessor is not None:  # what it has not written yet is sent over this one
-                self._predecessor._link.withdraw_requests()
-                shared.messages.table.disconnect()
-            if shared.presence is not None:
-                self._link.send(encode("presence_sub", shared.messages.next_id(), shared.presence))
-            self._become_active()
-            self._hello_came.set()
+            self._handle_hello()
         elif event["type"] == "team_migration_started":
             shared.migration = event
             self._link.lose(Loss(LossKind.REFUSED, text="the team moves to another server"))
+
+    def _handle_hello(self) -> None:
+        """Take the messages over from the connection that this one replaces, if there is one."""
+        shared = self._shared
+        shared.feed.hello(fill=shared.active is None)
+        self._in_doubt = shared.messages.ids_in_doubt()
+        self._predecessor = shared.active
+        if self._predecessor is not None:  # what it has not written yet is sent over this one
+            self._predecessor._link.withdraw_requests()
+            shared.messages.table.disconnect()
+        if shared.presence is not None:
+            self._link.send(encode("presence_sub", shared.messages.next_id(), shared.presence))
+        self._become_active()
+        self._hello_came.set()
 
     def _handle_reply(self, data: bytes, event: Event, message_id: int) -> None:
         """Handle an acknowledgement, a pong, or the repeated last reply of an earlier connection."""
