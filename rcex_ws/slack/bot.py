@@ -203,7 +203,7 @@ class Bot(Generic[P]):
 
 
 class _Callbacks(WebSocketHandler[P]):
-    """Translates the callbacks of a WebSocket into those of a bot."""
+    """The `WebSocketHandler` that updates the store and calls a `BotHandler`."""
 
     def __init__(
         self,

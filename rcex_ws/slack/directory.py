@@ -47,7 +47,7 @@ _GONE = frozenset({"channel_deleted", "channel_left", "group_deleted", "group_le
 
 
 class Directory:
-    """Fetches for a store the users and conversations that it does not know.
+    """The users and conversations of the team, fetched for a store that does not know them.
 
     Args:
         api: the Web API.

@@ -27,7 +27,7 @@ _LEAST_WAIT = 0.05
 
 
 class ListReader:
-    """Reads Slack's lists into a store.
+    """A reader of Slack's lists that writes them into a store.
 
     Args:
         api: the Web API.

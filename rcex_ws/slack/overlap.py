@@ -36,7 +36,7 @@ class _Delivered:
 
 
 class Overlap:
-    """Recognises events that have arrived already.
+    """The events that may still arrive over another connection.
 
     Connections are identified by numbers; newer ones have higher numbers. `now` is in seconds, on any steady clock.
 
