@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import Waiter, waiter_factory
-from rcex_ws.turn import Turn
+from rcex_ws.time_slice import TimeSlice
 
 __all__ = ["DeliveryQueue", "Overflow"]
 
@@ -73,7 +73,7 @@ class DeliveryQueue(Generic[T]):
         self._held = False
         self._closed = False
         self._failure: Exception | None = None
-        self._turn: Turn | None = None  # of the consumer
+        self._slice: TimeSlice | None = None  # of the consumer
         self._waiter: Waiter | None = None  # the consumer, while it waits
         self.in_hand: T | None = None
         self.delivered = 0
@@ -180,9 +180,9 @@ class DeliveryQueue(Generic[T]):
         """
         if self._held or not (self._items or self._kept):
             return None
-        if self._turn is None:
-            self._turn = Turn()
-        elif self._turn.over():
+        if self._slice is None:
+            self._slice = TimeSlice()
+        elif self._slice.expired():
             return None
         if self._kept and self._kept[0][2] <= self._gone:
             item, size, _ = self._kept.popleft()
@@ -218,7 +218,7 @@ class DeliveryQueue(Generic[T]):
                 await self._waiter
             finally:
                 self._waiter = None
-        self._turn = Turn()
+        self._slice = TimeSlice()
         return True
 
     def _shrink(self) -> None:

@@ -23,7 +23,7 @@ from rcex_ws.connection.handlers import finish
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.named_log import Log
 from rcex_ws.options import Name, check_handler, refusal, required_constraint
-from rcex_ws.turn import Turn
+from rcex_ws.time_slice import TimeSlice
 
 __all__ = ["EventEmitter", "HasEvents", "Unsubscriber"]
 
@@ -65,23 +65,23 @@ class EventEmitter(pyee.EventEmitter):
         # pyee emits `new_listener` by itself, for who wants to hear of that.
         self._names = None if events is None else frozenset((*events, "new_listener"))
         self._error_event = error_event
-        self._report = report or self._tell_listeners
+        self._report = report or self._emit_error
         self._once: set[tuple[str, Callable[..., object]]] = set()
         # By event, never empty; pyee's `listeners` makes a list each time, and most are asked for to find none.
         self._handlers: dict[str, tuple[Callable[..., object], ...]] = {}
         # A deque while something waits: an empty one takes 0.7 KiB, and mostly nothing does.
-        self._turns: deque[Callable[[], Awaitable[None]]] | tuple[()] = ()
+        self._steps: deque[Callable[[], Awaitable[None]]] | tuple[()] = ()
         self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         self._running = False
-        self._last_turns: float | None = None  # seconds for what is left when stopped
-        self._turn: anyio.CancelScope | None = None  # of the handlers that run now
+        self._stop_within: float | None = None  # seconds for what is left when stopped
+        self._scope: anyio.CancelScope | None = None  # of the steps that run now
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
         """Queue an event for its handlers; tell whether it has any now."""
-        if event == "new_listener" and not self.hears(event):
+        if event == "new_listener" and not self.has_handlers(event):
             return False  # pyee emits it for every `on`
-        self.in_turn(partial(self.dispatch, event, *args, **kwargs))
-        return self.hears(event)
+        self.enqueue(partial(self.dispatch, event, *args, **kwargs))
+        return self.has_handlers(event)
 
     def add_listener(self, event: str, f: H) -> H:
         """Attach a handler.
@@ -92,7 +92,7 @@ class EventEmitter(pyee.EventEmitter):
         self._check_name(event)
         check_handler(f, "handler")
         super().add_listener(event, f)
-        self._look_up(event)
+        self._refresh_handlers(event)
         return f
 
     def listens_to(self, event: str) -> Callable[[H], H]:
@@ -124,24 +124,24 @@ class EventEmitter(pyee.EventEmitter):
         """Take a handler off."""
         self._once.discard((event, f))
         super().remove_listener(event, f)  # pyright: ignore[reportUnknownMemberType]
-        self._look_up(event)
+        self._refresh_handlers(event)
 
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Take all handlers off, those of one event or of all."""
         self._once = {(name, f) for name, f in self._once if event not in (None, name)}
         super().remove_all_listeners(event)
         for name in [*self._handlers] if event is None else [event]:
-            self._look_up(name)
+            self._refresh_handlers(name)
 
-    def hears(self, event: str) -> bool:
+    def has_handlers(self, event: str) -> bool:
         """Tell whether an event has a handler."""
         return event in self._handlers
 
-    def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
+    def enqueue(self, step: Callable[[], Awaitable[None]]) -> None:
         """Run `step` after the handlers of everything emitted so far."""
-        if not self._turns:
-            self._turns = deque()
-        self._turns.append(step)
+        if not self._steps:
+            self._steps = deque()
+        self._steps.append(step)
         self._run_soon()
 
     def start(self, spawn: Callable[[Callable[[], Awaitable[None]]], object]) -> None:
@@ -150,7 +150,7 @@ class EventEmitter(pyee.EventEmitter):
         Args:
             spawn: starts a task; called when there is something to run, so that nothing idles in between.
         """
-        self._spawn, self._last_turns = spawn, None
+        self._spawn, self._stop_within = spawn, None
         self._run_soon()
 
     def stop(self, *, within: float) -> None:
@@ -159,21 +159,21 @@ class EventEmitter(pyee.EventEmitter):
         Args:
             within: seconds for that, after the handler that runs now.
         """
-        self._spawn, self._last_turns = None, within
+        self._spawn, self._stop_within = None, within
 
     def cut_short(self) -> None:
         """Cancel the handler that runs now: those that wait behind it have a word to hear, too."""
-        if self._turn is not None:
-            self._turn.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
-    def _tell_listeners(self, error: Exception) -> None:
+    def _emit_error(self, error: Exception) -> None:
         """Emit in its turn what is in the log already: nobody needs to hear of it twice there."""
 
         async def tell() -> None:
-            if self.hears(self._error_event):
+            if self.has_handlers(self._error_event):
                 await self.dispatch(self._error_event, error)
 
-        self.in_turn(tell)
+        self.enqueue(tell)
 
     def _check_name(self, event: object) -> None:
         if not isinstance(event, str) or not event:
@@ -181,7 +181,7 @@ class EventEmitter(pyee.EventEmitter):
         if self._names is not None and event not in self._names:
             raise ConfigurationError(f"event: {event!r} is none of {', '.join(sorted(self._names))}")
 
-    def _look_up(self, event: str) -> None:
+    def _refresh_handlers(self, event: str) -> None:
         handlers = cast("list[Callable[..., object]]", self.listeners(event))  # pyright: ignore[reportUnknownMemberType]
         if handlers:
             self._handlers[event] = tuple(handlers)
@@ -189,33 +189,33 @@ class EventEmitter(pyee.EventEmitter):
             self._handlers.pop(event, None)
 
     def _run_soon(self) -> None:
-        if self._turns and not self._running and self._spawn is not None:
+        if self._steps and not self._running and self._spawn is not None:
             self._running = True
             self._spawn(self._run)
 
     async def _run(self) -> None:
         try:
-            await self._run_turns(until_stopped=True)
-            if self._last_turns is not None:
-                with anyio.move_on_after(self._last_turns):
-                    await self._run_turns()
+            await self._run_steps(until_stopped=True)
+            if self._stop_within is not None:
+                with anyio.move_on_after(self._stop_within):
+                    await self._run_steps()
         finally:
             self._running = False
-            if not self._turns:
-                self._turns = ()
+            if not self._steps:
+                self._steps = ()
             self._run_soon()
 
-    async def _run_turns(self, *, until_stopped: bool = False) -> None:
-        turn = Turn()
-        while self._turns and not (until_stopped and self._last_turns is not None):
-            with anyio.CancelScope() as self._turn:  # one for many, until one is cut short
-                while self._turns and not (until_stopped and self._last_turns is not None):
-                    await self._turns.popleft()()
-                    if self._turn.cancel_called:
+    async def _run_steps(self, *, until_stopped: bool = False) -> None:
+        time_slice = TimeSlice()
+        while self._steps and not (until_stopped and self._stop_within is not None):
+            with anyio.CancelScope() as self._scope:  # one for many, until one is cut short
+                while self._steps and not (until_stopped and self._stop_within is not None):
+                    await self._steps.popleft()()
+                    if self._scope.cancel_called:
                         break
-                    if self._turns and turn.over():
+                    if self._steps and time_slice.expired():
                         await anyio.lowlevel.checkpoint()
-            self._turn = None
+            self._scope = None
 
     async def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Run the handlers of an event now, one after the other; for a caller that keeps the order itself."""

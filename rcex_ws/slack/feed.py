@@ -184,7 +184,7 @@ class Feed:
 
     async def _deliver(self, frame: _Frame) -> None:
         emitter, event = self._emitter, frame.event
-        if emitter.hears(_RAW_MESSAGE):
+        if emitter.has_handlers(_RAW_MESSAGE):
             await self._deliver_raw(frame.data)
         if not frame.public:
             return
@@ -196,14 +196,14 @@ class Feed:
         kind = event["type"]
         if event.get("reply_to") and kind != "error":
             return  # a message of our own, whose sender gets the reply
-        if emitter.hears(_SLACK_EVENT):
+        if emitter.has_handlers(_SLACK_EVENT):
             await emitter.dispatch(_SLACK_EVENT, kind, event)
-        if emitter.hears(kind):
+        if emitter.has_handlers(kind):
             await emitter.dispatch(kind, event)
         subtype = event.get("subtype")
         if subtype is not None and (kind == "message" or self._all_subtypes):
             name = f"{kind}::{subtype}"
-            if emitter.hears(name):
+            if emitter.has_handlers(name):
                 await emitter.dispatch(name, event)
 
     async def _cache_start(self, store: DataStore, start: StartData) -> None:
@@ -226,7 +226,7 @@ class Feed:
         self.error(error, logged=True)
 
     def _log_if_unhandled(self, error: Exception) -> None:
-        if not self._emitter.hears(Events.CLIENT_ERROR):
+        if not self._emitter.has_handlers(Events.CLIENT_ERROR):
             self._log.error("no handler for the event 'client_error': %s: %s", type(error).__name__, error)
 
     def _overflowed(self, episode: Overflow, ended: bool) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from time import monotonic
 
-__all__ = ["Turn"]
+__all__ = ["TimeSlice"]
 
 
-class Turn:
+class TimeSlice:
     """A time slice, after which a task that never blocks should let others run.
 
     Limited by time, not by items: cheap handlers may empty the queue, an expensive one must not delay a heartbeat.
@@ -19,7 +19,7 @@ class Turn:
     def __init__(self) -> None:
         self._ends = monotonic() + self.LENGTH
 
-    def over(self) -> bool:
+    def expired(self) -> bool:
         """Return whether the slice is used up, and start the next one; call this between two items."""
         now = monotonic()
         if now < self._ends:
