@@ -225,14 +225,14 @@ class Link:
         """Pass what comes to the conversation, from when its handshake first waits."""
         heartbeat, clock, outbox = self.heartbeat, self._clock, self._outbox
 
-        def heard() -> None:
+        def on_inbound() -> None:
             heartbeat.last_inbound = clock()
-            outbox.heard()
+            outbox.on_inbound()
 
         receivers = Receivers(
             message=conversation.on_message,
             pong=conversation.on_pong,
-            heard=heard,
+            heard=on_inbound,
             ended=self._on_ending,
             failed=self._on_bug,
         )

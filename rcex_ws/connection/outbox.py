@@ -43,8 +43,8 @@ class Outbox:
         self._close_timeout = close_timeout
         # A deque from when something waits: an empty one takes 0.7 KiB, and on asyncio mostly nothing ever does.
         self._messages: deque[bytes | Sendable | Pending[Any]] | tuple[()] = ()
-        self._busy = False  # what is put now goes with what was put a moment ago
-        self._first = True  # since something came
+        self._scheduled = False  # something will write what is queued: a flush, or the writer
+        self._may_write_now = True  # nothing was written directly since something came in
         self._open = True
         self._close_frame: CloseFrame | None = None
         self._failure: Exception | None = None
@@ -63,15 +63,15 @@ class Outbox:
         """
         if not self._open:
             return
-        if self._first and not self._busy and self._write_now(message):
-            self._first = False
+        if self._may_write_now and not self._scheduled and self._write_now(message):
+            self._may_write_now = False
             return
         if not self._messages:
             self._messages = deque()
         self._messages.append(message)
-        if self._busy:
+        if self._scheduled:
             return
-        self._busy = True
+        self._scheduled = True
         if self._socket.can_write():
             asyncio.get_running_loop().call_soon(self._flush)
         else:
@@ -80,13 +80,13 @@ class Outbox:
     def close(self, frame: CloseFrame) -> None:
         """Begin the closing handshake when all is written that was put before; take nothing more."""
         if self._open:
-            self._open, self._busy = False, True
+            self._open, self._scheduled = False, True
             self._close_frame = frame
             self._wake_writer()
 
-    def heard(self) -> None:
+    def on_inbound(self) -> None:
         """Hear that something came: what is put next may be all that follows from it."""
-        self._first = True
+        self._may_write_now = True
 
     def start(self, group: TaskGroup) -> None:
         """Let the writer run in this group when it is needed."""
@@ -111,7 +111,7 @@ class Outbox:
             else:
                 written = self._socket.write((message,))
         except Exception as exc:  # noqa: BLE001 - as in `_flush`
-            self._failure, self._busy = exc, True
+            self._failure, self._scheduled = exc, True
             self._wake_writer()
             return True
         return written
@@ -123,8 +123,8 @@ class Outbox:
                 pass
         except Exception as exc:  # noqa: BLE001 - raised again by the writer, whose owner hears of it
             self._failure = exc
-        self._busy = bool(self._messages) or self._close_frame is not None or self._failure is not None
-        if self._busy:
+        self._scheduled = bool(self._messages) or self._close_frame is not None or self._failure is not None
+        if self._scheduled:
             self._wake_writer()
 
     def _wake_writer(self) -> None:
@@ -144,7 +144,7 @@ class Outbox:
             if (close := self._close_frame) is not None:
                 await self._socket.close(close.code, close.reason, within=self._close_timeout)
                 return
-            self._busy = False
+            self._scheduled = False
             self._wakeup = Signal()
             await self._wakeup.wait()
 

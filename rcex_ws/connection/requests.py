@@ -95,16 +95,16 @@ class RequestTable(Generic[A]):
     """Correlate requests with answers, over one connection after another.
 
     Args:
-        watch: starts a task for `watch_deadlines`; called when there are some to watch, so that nothing idles.
+        start_watcher: starts a task for `watch_deadlines`; called when there are some to watch, so that nothing idles.
 
     Attributes:
         limit: most requests in flight; the others wait their turn.
     """
 
-    def __init__(self, watch: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, start_watcher: Callable[[], object] = lambda: None) -> None:
         self.limit: float = math.inf
-        self._watch = watch
-        self._watched = False
+        self._start_watcher = start_watcher
+        self._watching = False
         self._send: Callable[[Pending[A]], None] | None = None
         self._make_waiter: Callable[[], Waiter] | None = None  # of the loop of the first request
         self._in_flight: dict[str, Pending[A]] = {}
@@ -116,11 +116,6 @@ class RequestTable(Generic[A]):
         return len(self._in_flight) + len(self._queued)
 
     @property
-    def in_flight(self) -> int:
-        """How many requests the server may be working on."""
-        return len(self._in_flight)
-
-    @property
     def connected(self) -> bool:
         """Tell whether there is a connection to send over."""
         return self._send is not None
@@ -130,14 +125,14 @@ class RequestTable(Generic[A]):
         self._send, self.limit = send, limit
         self._send_queued()
 
-    def disconnect(self, error: Callable[[Pending[A]], RcexError] | None = None) -> None:
+    def disconnect(self, error_for: Callable[[Pending[A]], RcexError] | None = None) -> None:
         """Stop sending.
 
         Args:
-            error: makes the error for each waiter; without it the waiters live on and may be answered later.
+            error_for: makes the error for each waiter; without it the waiters live on and may be answered later.
         """
         self._send = None
-        if error is None:
+        if error_for is None:
             unsent = [pending for pending in self._in_flight.values() if not pending.sent]
             for pending in unsent:
                 del self._in_flight[pending.key]
@@ -148,7 +143,7 @@ class RequestTable(Generic[A]):
         self._queued = ()
         for pending in waiting:
             if not pending.settled:
-                pending.fail(error(pending))
+                pending.fail(error_for(pending))
 
     async def call(self, key: str, frame: bytes, *, deadline: float) -> A:
         """Send a request and wait for its answer.
@@ -184,10 +179,10 @@ class RequestTable(Generic[A]):
             send(pending)
             if not pending.settled:  # by that, where nobody answers such a request
                 self._in_flight[key] = pending
-        if not self._watched:
+        if not self._watching:
             self._wake_at = pending.deadline
-            self._watch()
-            self._watched = True
+            self._start_watcher()
+            self._watching = True
         elif pending.deadline < self._wake_at:
             self._earlier.set()
         return pending
@@ -243,7 +238,7 @@ class RequestTable(Generic[A]):
         The first time it sleeps until the deadline for which it was started, though that may be settled meanwhile: else
         quick answers would cost a task for each request.
         """
-        self._watched = True
+        self._watching = True
         wake_at = min(self._wake_at, self.expire(now()))
         try:
             while wake_at < math.inf:
@@ -251,7 +246,7 @@ class RequestTable(Generic[A]):
                 await self._earlier.wait(until=wake_at)
                 wake_at = self.expire(now())
         finally:
-            self._watched, self._wake_at = False, math.inf
+            self._watching, self._wake_at = False, math.inf
 
     def _send_queued(self) -> None:
         while self._queued and self._send is not None and len(self._in_flight) < self.limit:

@@ -79,7 +79,7 @@ class Messages:
         while_disconnected: "refuse" or "queue" messages while there is no connection.
         queue_callback: runs the callback of a message in order with the events.
         in_turn: runs a step of the library in order with the events.
-        watch: starts a task that watches the deadlines of `table`.
+        start_watcher: starts a task that watches the deadlines of `table`.
         log: gets the failures of messages that were neither awaited nor had a callback.
 
     Attributes:
@@ -93,10 +93,10 @@ class Messages:
         while_disconnected: WhileDisconnected,
         queue_callback: Callable[[_Step], None],
         in_turn: Callable[[_Step], None],
-        watch: Callable[[], object],
+        start_watcher: Callable[[], object],
         log: logging.Logger,
     ) -> None:
-        self.table: RequestTable[MessageReply] = RequestTable(watch)
+        self.table: RequestTable[MessageReply] = RequestTable(start_watcher)
         self.self_id = ""
         self._while_disconnected = while_disconnected
         self._queue_callback = queue_callback

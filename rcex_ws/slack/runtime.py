@@ -58,7 +58,7 @@ class SlackRuntime:
             while_disconnected=settings.while_disconnected,
             queue_callback=self.feed.queue_callback,
             in_turn=self.feed.in_turn,
-            watch=self._watch_deadlines,
+            start_watcher=self._watch_deadlines,
             log=log,
         )
         self.shared = SlackShared(

@@ -86,7 +86,7 @@ class WsgRuntime:
         self._announcer = Announcer(
             emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch, telemetry=telemetry
         )
-        self._table: RequestTable[WsgFrame] = RequestTable(watch=lambda: self.life.watch_deadlines(self._table))
+        self._table: RequestTable[WsgFrame] = RequestTable(start_watcher=lambda: self.life.watch_deadlines(self._table))
         self.rest = RestTransport(self._table, rc.server, telemetry)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()
         self._inbox = Inbox(

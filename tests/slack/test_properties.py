@@ -41,7 +41,7 @@ class Conversations(RuleBasedStateMachine):
             while_disconnected=while_disconnected,
             queue_callback=self.steps.append,
             in_turn=self.steps.append,
-            watch=lambda: None,
+            start_watcher=lambda: None,
             log=logging.getLogger("quiet"),
         )
         self.messages.self_id = "U1"
