@@ -1,7 +1,7 @@
 """Run the callbacks of a handler, one at a time and in order, and do what their results say.
 
 Used by `WebSocketClient`, and by its stub in `rcex_ws.testing`. What happens is put into one mailbox by methods that
-never wait; `run` takes it out. It knows no network: a `Wire` does the sending.
+never wait; `run` takes it out. It knows no network: a `CurrentConnection` does the sending.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rcex_ws.errors import ConfigurationError, SlowConsumer
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
-__all__ = ["CallbackLoop", "Wire", "running_client"]
+__all__ = ["CallbackRunner", "CurrentConnection", "running_client"]
 
 logger = logging.getLogger("rcex_ws.callback")
 
@@ -40,7 +40,7 @@ running_client: ContextVar[CallbackClient | None] = ContextVar("rcex_ws_callback
 """The client whose callback runs."""
 
 
-class Wire(Protocol):
+class CurrentConnection(Protocol):
     """What the results of a handler act on."""
 
     def send(self, frame: Frame) -> bool:
@@ -60,12 +60,12 @@ class _Final(Exception):
         self.reason = reason
 
 
-class CallbackLoop(Generic[S]):
+class CallbackRunner(Generic[S]):
     """Hold a handler, its state and its mailbox.
 
     Args:
         client: what the handler finds by `WebSocketClient.current()`.
-        wire: what results act on.
+        connection: what results act on.
         handler: the handler.
         state: its first state.
         max_pending: most frames that wait for the handler; beyond that the oldest go.
@@ -79,7 +79,7 @@ class CallbackLoop(Generic[S]):
     def __init__(
         self,
         client: CallbackClient,
-        wire: Wire,
+        connection: CurrentConnection,
         handler: WebSocketHandler[S],
         state: S,
         *,
@@ -89,16 +89,16 @@ class CallbackLoop(Generic[S]):
         self.state = state
         self.ended = Signal()
         self._client = client
-        self._wire = wire
+        self._connection = connection
         self._handler = handler
         self._mailbox: DeliveryQueue[Item] = DeliveryQueue(
-            max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._overflowed
+            max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._on_overflow
         )
         self._ref: int | None = None
-        self._last = Disconnection(None)  # after which the next attempt is waited for
+        self._last_disconnection = Disconnection(None)  # after which the next attempt is waited for
         self._once = False
         self._stopping = False
-        self._own_reason: list[object] = []  # of a Close, until the connection has ended; it may be any object
+        self._close_reason: list[object] = []  # of a Close, until the connection has ended; it may be any object
         self._deferred: deque[Item] = deque()  # what came meanwhile and is not of that connection
 
     # -- what happens; none of these waits -------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class CallbackLoop(Generic[S]):
         """Put that a connection is open, before anything that comes over it."""
         self._mailbox.put(Connected(ref), 0, keep=True)
 
-    def came(self, frame: Frame, size: int) -> None:
+    def received(self, frame: Frame, size: int) -> None:
         """Put a frame of so many bytes; it may be dropped when too many wait."""
         self._mailbox.put(frame, size, keep=isinstance(frame, CloseFrame))
 
@@ -121,7 +121,7 @@ class CallbackLoop(Generic[S]):
             logger.warning("dropping a message, the client has ended: %r", message)
         self._mailbox.put(Info(message), 0, keep=True)
 
-    def mistaken(self, error: ConfigurationError) -> None:
+    def misconfigured(self, error: ConfigurationError) -> None:
         """Put that an option gave what cannot be; it ends nothing."""
         logger.error("%s", error, exc_info=error.__cause__)
         self.info(error)
@@ -130,14 +130,14 @@ class CallbackLoop(Generic[S]):
         """Send a frame, or drop it with a warning."""
         if not isinstance(frame, Frame):  # pyright: ignore[reportUnnecessaryIsInstance] - a cast must not raise
             logger.error("dropping what is no frame: %r", frame)
-        elif self._mailbox.closed or not self._wire.send(frame):
+        elif self._mailbox.closed or not self._connection.send(frame):
             logger.warning("dropping frame, not connected")
 
     def crash(self, error: Exception) -> None:
         """Put an error that ends it all."""
         self._mailbox.put(Crash(error), 0, keep=True)
 
-    async def settle(self) -> None:
+    async def wait_handled(self) -> None:
         """Wait until all that was put so far is handled."""
         mark = Mark(Signal())
         self._mailbox.put(mark, 0, keep=True)
@@ -193,7 +193,7 @@ class CallbackLoop(Generic[S]):
 
     async def _serve(self) -> NoReturn:
         while True:
-            if self._deferred and not self._own_reason:
+            if self._deferred and not self._close_reason:
                 item = self._deferred.popleft()
             else:
                 item = await anext(self._mailbox)
@@ -205,13 +205,13 @@ class CallbackLoop(Generic[S]):
     async def _handle(self, item: Item) -> None:
         match item:
             case Disconnection():
-                self._last = item
-                await self._disconnected(self._own_reason.pop() if self._own_reason else item.reason)
+                self._last_disconnection = item
+                await self._disconnected(self._close_reason.pop() if self._close_reason else item.reason)
             case Crash():
                 raise item.error
-            case CloseFrame() | Text() | Binary() | Ping() | Pong() if self._own_reason:
+            case CloseFrame() | Text() | Binary() | Ping() | Pong() if self._close_reason:
                 pass  # the handler has done with this connection
-            case _ if self._own_reason:
+            case _ if self._close_reason:
                 self._deferred.append(item)  # `ondisconnect` comes first
             case Connected():
                 self._ref = item.ref
@@ -222,7 +222,7 @@ class CallbackLoop(Generic[S]):
                 item.reached.set()
             case Stop():
                 self._stopping = True
-                if not self._wire.close():
+                if not self._connection.close():
                     raise _Final(NORMAL)
             case _:
                 result = await self._call("websocket_handle", item, self._ref)
@@ -237,8 +237,8 @@ class CallbackLoop(Generic[S]):
                 if self._ref is None:  # nothing to close; an attempt that is under way goes on after a Reconnect
                     await self._disconnected(reason)
                 else:
-                    self._own_reason = [reason]
-                    self._wire.close()
+                    self._close_reason = [reason]
+                    self._connection.close()
             case _:
                 pass
 
@@ -246,7 +246,7 @@ class CallbackLoop(Generic[S]):
         self._ref = None
         match await self._call("ondisconnect", reason):
             case Reconnect(_, delay) if not self._once:
-                self._last.reconnect(delay)
+                self._last_disconnection.reconnect(delay)
                 return
             case Close(own):
                 reason = own
@@ -254,7 +254,7 @@ class CallbackLoop(Generic[S]):
                 reason = NORMAL
             case _:
                 pass  # once was enough
-        self._last.end()
+        self._last_disconnection.end()
         raise _Final(reason)
 
     async def _call(self, callback: str, *args: object) -> AnyResult:
@@ -270,8 +270,8 @@ class CallbackLoop(Generic[S]):
         self._mailbox.close(discard=True)
         self._deferred.clear()
 
-    def _overflowed(self, overflow: Overflow, over: bool) -> None:
-        if over:
+    def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
+        if ended:
             logger.warning("%d frames were dropped because the handler was too slow", overflow.dropped)
             return
         error = SlowConsumer("the handler is too slow: the oldest frames are being dropped")

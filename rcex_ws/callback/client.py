@@ -1,7 +1,7 @@
 """The callback client: a handler with six methods over the same connection as everything else.
 
 `WebSocketClient.run` is what a supervisor calls, `start` what code with a task group calls. The engine's supervisor
-feeds a `CallbackLoop`, which runs the handler in the task of `run`; the reader never runs user code.
+feeds a `CallbackRunner`, which runs the handler in the task of `run`; the reader never runs user code.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import anyio
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
-from rcex_ws.callback.callbacks import CallbackLoop, running_client
-from rcex_ws.callback.driver import CallbackDriver, LinkWire
+from rcex_ws.callback.callbacks import CallbackRunner, running_client
+from rcex_ws.callback.driver import CallbackDriver, CurrentLink
 from rcex_ws.callback.handler import CallbackClient, WebSocketHandler
 from rcex_ws.callback.settings import WebSocketOptions, WebSocketSettings, text_url
 from rcex_ws.connection import Supervisor
@@ -34,13 +34,13 @@ class WebSocketClient:
 
     def __init__(self, settings: WebSocketSettings, handler: WebSocketHandler[Any], state: Any) -> None:
         self._home = Home()
-        wire = LinkWire()
-        self._loop = CallbackLoop(
-            self, wire, handler, state, max_pending=settings.max_pending, max_pending_bytes=settings.max_pending_bytes
+        link = CurrentLink()
+        self._runner = CallbackRunner(
+            self, link, handler, state, max_pending=settings.max_pending, max_pending_bytes=settings.max_pending_bytes
         )
         silence = math.inf if settings.keepalive is None else settings.keepalive
         self._supervisor = Supervisor(
-            CallbackDriver(settings, wire, self._loop, reschedule=lambda delay: self._supervisor.reschedule(delay)),
+            CallbackDriver(settings, link, self._runner, reschedule=lambda delay: self._supervisor.reschedule(delay)),
             attempt_timeout=settings.attempt_timeout,
             heartbeat_interval=silence,
             heartbeat_timeout=silence,
@@ -82,7 +82,7 @@ class WebSocketClient:
         """
         client = cls(WebSocketSettings(url=text_url(url), keepalive=keepalive, **options), handler, state)
         client._home.check()
-        await client._loop.init()
+        await client._runner.init()
         task_status.started(client)
         return await client._run()
 
@@ -130,17 +130,17 @@ class WebSocketClient:
     def cast(self, frame: Frame) -> None:
         """Send a frame; drop it with a warning when not connected. Raises nothing but `WrongEventLoop`."""
         self._home.check()
-        self._loop.cast(frame)
+        self._runner.cast(frame)
 
     def info(self, message: object) -> None:
         """Have `websocket_info` called with any message, in its turn. Raises nothing but `WrongEventLoop`."""
         self._home.check()
-        self._loop.info(message)
+        self._runner.info(message)
 
     async def stop(self) -> None:
         """Handle what was put before, close politely, and end; from inside a callback, without waiting for that."""
         self._home.check()
-        await self._loop.stop()
+        await self._runner.stop()
 
     async def _run(self) -> object:
         reason: object = None
@@ -149,7 +149,7 @@ class WebSocketClient:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._connect)
                 try:
-                    reason = await self._loop.run()
+                    reason = await self._runner.run()
                 except Exception as exc:  # noqa: BLE001 - raised again outside the group, which would wrap it
                     failure = exc
                 group.cancel_scope.cancel()

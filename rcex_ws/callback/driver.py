@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rcex_ws.address import address_from_server
-from rcex_ws.callback.callbacks import CallbackLoop
+from rcex_ws.callback.callbacks import CallbackRunner
 from rcex_ws.callback.handler import KEEPALIVE_TIMEOUT, REMOTE
 from rcex_ws.callback.mailbox import Disconnection
 from rcex_ws.callback.settings import WebSocketSettings, text_url
@@ -15,13 +15,13 @@ from rcex_ws.errors import ConfigurationError, RcexError, TransportError
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Pong, Text
 
-__all__ = ["CallbackDriver", "LinkWire"]
+__all__ = ["CallbackDriver", "CurrentLink"]
 
 _NO_STATUS = 1005  # how a close frame without a code shows (RFC 6455, section 7.4.1)
 _BAD_TEXT = 1007
 
 
-class LinkWire:
+class CurrentLink:
     """Give the loop the connection of the moment."""
 
     def __init__(self) -> None:
@@ -54,22 +54,22 @@ class CallbackDriver(Driver):
 
     Args:
         settings: the options.
-        wire: gets each connection.
-        loop: runs the handler.
+        current_link: gets each connection.
+        runner: runs the handler.
         reschedule: see `Supervisor.reschedule`.
     """
 
     def __init__(
         self,
         settings: WebSocketSettings,
-        wire: LinkWire,
-        loop: CallbackLoop[Any],
+        current_link: CurrentLink,
+        runner: CallbackRunner[Any],
         *,
         reschedule: Callable[[float], None],
     ) -> None:
         self._settings = settings
-        self._wire = wire
-        self._loop = loop
+        self._current_link = current_link
+        self._runner = runner
         self._reschedule = reschedule
         self._first = True
 
@@ -84,9 +84,9 @@ class CallbackDriver(Driver):
 
     def conversation(self, link: Link) -> _CallbackConversation:
         """Make the conversation; the handler hears of the connection before the first frame."""
-        self._wire.connect(link)
-        self._loop.connected(link.id)
-        return _CallbackConversation(link, self._loop)
+        self._current_link.connect(link)
+        self._runner.connected(link.id)
+        return _CallbackConversation(link, self._runner)
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Have the handler decide; until the next attempt begins it may do so anew."""
@@ -94,43 +94,43 @@ class CallbackDriver(Driver):
         if isinstance(ended, Loss):
             reason = _reason(ended)
             if ended.kind is LossKind.CLOSED:
-                self._loop.came(_close_frame(ended), 0)
+                self._runner.received(_close_frame(ended), 0)
         at_least = ended.retry_after or 0.0 if isinstance(ended, RcexError) else 0.0
         disconnection = Disconnection(reason, delay, at_least=at_least)
-        self._loop.disconnected(disconnection)
+        self._runner.disconnected(disconnection)
         decision = await disconnection.decision()
         disconnection.reschedule = self._reschedule
         return decision
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
         """Tell the handler of a mistake of the application's that ends nothing."""
-        self._loop.mistaken(error)
+        self._runner.misconfigured(error)
 
     def on_failed(self, error: Exception) -> None:
         """Hand a bug, of `next_url` say, to the owner of the client."""
-        self._loop.crash(error)
+        self._runner.crash(error)
 
 
 class _CallbackConversation(Conversation):
     """Put what comes over one connection into the mailbox."""
 
-    def __init__(self, link: Link, loop: CallbackLoop[Any]) -> None:
+    def __init__(self, link: Link, runner: CallbackRunner[Any]) -> None:
         self._link = link
-        self._loop = loop
+        self._runner = runner
 
     def on_message(self, data: bytes, binary: bool) -> None:
         if binary:
-            self._loop.came(Binary(data), len(data))
+            self._runner.received(Binary(data), len(data))
             return
         try:
             frame = Text(data.decode())
         except UnicodeDecodeError:
             self._link.lose(Loss(LossKind.UNREADABLE, _BAD_TEXT, "a text message that is not UTF-8"))
         else:
-            self._loop.came(frame, len(data))
+            self._runner.received(frame, len(data))
 
     def on_pong(self, data: bytes) -> None:
-        self._loop.came(Pong(data), len(data))
+        self._runner.received(Pong(data), len(data))
 
 
 def _reason(loss: Loss) -> object:

@@ -1,4 +1,4 @@
-"""What can happen to a handler, as it stands in the mailbox of a `CallbackLoop`. Frames stand there as they are."""
+"""What can happen to a handler, as it stands in the mailbox of a `CallbackRunner`. Frames stand there as they are."""
 
 from __future__ import annotations
 
