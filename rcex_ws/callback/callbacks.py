@@ -264,7 +264,7 @@ class CallbackRunner(Generic[S]):
 
     def _close(self) -> None:
         """Take nothing more; nobody shall wait for a mark that is never reached."""
-        for item in (*self._mailbox.waiting(), *self._deferred):
+        for item in (*self._mailbox.queued(), *self._deferred):
             if isinstance(item, Mark):
                 item.reached.set()
         self._mailbox.close(discard=True)

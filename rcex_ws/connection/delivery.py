@@ -67,7 +67,7 @@ class DeliveryQueue(Generic[T]):
         # What may not, apart, so that it is never in the way of a drop: the item, its size, and its turn, which comes
         # when so many of the others are gone.
         self._kept: deque[tuple[T, int, int]] = deque()
-        self._gone = 0  # others taken or dropped
+        self._removed = 0  # others taken or dropped
         self._bytes = 0
         self._episode: Overflow | None = None
         self._held = False
@@ -110,7 +110,7 @@ class DeliveryQueue(Generic[T]):
             self.discarded += 1
             return
         if keep:
-            self._kept.append((item, size, self._gone + len(self._items)))
+            self._kept.append((item, size, self._removed + len(self._items)))
         else:
             self._items.append((item, size))
         self._bytes += size
@@ -145,7 +145,7 @@ class DeliveryQueue(Generic[T]):
         self._end_episode()
         self._wake()
 
-    def waiting(self) -> Iterator[T]:
+    def queued(self) -> Iterator[T]:
         """Give what waits, oldest first, without taking it."""
         return (item for item, _, _ in self._entries())
 
@@ -184,11 +184,11 @@ class DeliveryQueue(Generic[T]):
             self._slice = TimeSlice()
         elif self._slice.expired():
             return None
-        if self._kept and self._kept[0][2] <= self._gone:
+        if self._kept and self._kept[0][2] <= self._removed:
             item, size, _ = self._kept.popleft()
         else:
             item, size = self._items.popleft()
-            self._gone += 1
+            self._removed += 1
         self._bytes -= size
         self.delivered += 1
         if self._on_take is not None:
@@ -227,14 +227,14 @@ class DeliveryQueue(Generic[T]):
 
     def _entries(self) -> Iterator[tuple[T, int, bool]]:
         """Give each item with its size and whether it is kept, oldest first."""
-        gone, kept = self._gone, iter(self._kept)
+        removed, kept = self._removed, iter(self._kept)
         next_kept = next(kept, None)
         for item, size in self._items:
-            while next_kept is not None and next_kept[2] <= gone:
+            while next_kept is not None and next_kept[2] <= removed:
                 yield next_kept[0], next_kept[1], True
                 next_kept = next(kept, None)
             yield item, size, False
-            gone += 1
+            removed += 1
         while next_kept is not None:
             yield next_kept[0], next_kept[1], True
             next_kept = next(kept, None)
@@ -246,7 +246,7 @@ class DeliveryQueue(Generic[T]):
         self._bytes = 0
         for item, size, keep in entries:
             if keep:
-                self._kept.append((item, size, self._gone + len(self._items)))
+                self._kept.append((item, size, self._removed + len(self._items)))
             else:
                 self._items.append((item, size))
             self._bytes += size
@@ -258,7 +258,7 @@ class DeliveryQueue(Generic[T]):
 
     def _drop_oldest(self) -> None:
         item, size = self._items.popleft()
-        self._gone += 1
+        self._removed += 1
         self._bytes -= size
         self.dropped += 1
         self._on_drop(item)

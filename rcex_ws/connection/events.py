@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 import anyio.lowlevel
 import pyee
 
-from rcex_ws.connection.handlers import finish
+from rcex_ws.connection.handlers import await_result
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.named_log import Log
 from rcex_ws.options import Name, check_handler, refusal, required_constraint
@@ -229,7 +229,7 @@ class EventEmitter(pyee.EventEmitter):
             try:
                 result = handler(*args, **kwargs)
                 if result is not None and inspect.isawaitable(result):
-                    await finish(result)
+                    await await_result(result)
             except Exception as exc:  # noqa: BLE001 - logged and reported
                 self._log.exception("a handler of the event %r raised", str(event))
                 if event != self._error_event:

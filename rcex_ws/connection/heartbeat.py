@@ -36,7 +36,7 @@ class Heartbeat:
     def __init__(self, interval: float, timeout: float, now: float) -> None:
         self.timeout = timeout
         self._interval = interval
-        self._asked: float | None = None
+        self._last_heartbeat: float | None = None
         self.last_inbound = now
 
     def wake_at(self, now: float) -> float:
@@ -47,11 +47,11 @@ class Heartbeat:
         """Decide what to do at `now`; any inbound frame since the last heartbeat counts as its answer."""
         if now < self._due:
             return Beat.WAIT
-        return self.ask(now) if self._answered else Beat.LOST
+        return self.force(now) if self._is_answered else Beat.LOST
 
-    def ask(self, now: float) -> Beat:
+    def force(self, now: float) -> Beat:
         """Send a heartbeat at once, whatever came before: the machine may have been suspended for hours."""
-        self._asked = now
+        self._last_heartbeat = now
         return Beat.SEND
 
     def sent(self, now: float) -> None:
@@ -61,14 +61,14 @@ class Heartbeat:
         """Record that the peer answered something; called by the protocol."""
 
     @property
-    def _answered(self) -> bool:
-        return self._asked is None or self.last_inbound >= self._asked
+    def _is_answered(self) -> bool:
+        return self._last_heartbeat is None or self.last_inbound >= self._last_heartbeat
 
     @property
     def _due(self) -> float:
-        if self._asked is None or self._answered:
+        if self._last_heartbeat is None or self._is_answered:
             return self.last_inbound + self._interval
-        return self._asked + self.timeout
+        return self._last_heartbeat + self.timeout
 
 
 class AnswerHeartbeat(Heartbeat):
@@ -86,10 +86,10 @@ class AnswerHeartbeat(Heartbeat):
         super().__init__(interval, timeout, now)
         self._last_sent = self._last_answer = now
 
-    def ask(self, now: float) -> Beat:
+    def force(self, now: float) -> Beat:
         """Send a heartbeat at once."""
         self._last_sent = now
-        return super().ask(now)
+        return super().force(now)
 
     def sent(self, now: float) -> None:
         """Record that this side sent something."""
@@ -100,14 +100,14 @@ class AnswerHeartbeat(Heartbeat):
         self._last_answer = now
 
     @property
-    def _answered(self) -> bool:
-        return self._asked is None or self._last_answer >= self._asked
+    def _is_answered(self) -> bool:
+        return self._last_heartbeat is None or self._last_answer >= self._last_heartbeat
 
     @property
     def _due(self) -> float:
-        if self._asked is None or self._answered:
+        if self._last_heartbeat is None or self._is_answered:
             return self._last_sent + self._interval
-        return self._asked + self.timeout
+        return self._last_heartbeat + self.timeout
 
 
 class ClockWatch:

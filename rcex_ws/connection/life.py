@@ -4,13 +4,13 @@ A protocol makes one for each life, passes its own steps to `close`, and throws 
 
     life = Life(supervisor, close_timeout=5.0)
     await life.start()
-    life.spawn(deliver, "delivery", lasts=True)
+    life.spawn(deliver, "delivery", needed_to_close=True)
     await life.wait_open(30.0)
     ...
     await life.close(farewell=delete_subscriptions, drain=deliver_the_rest, last=save_session)
 
 As soon as `close` is called the state is CLOSED, which is final: `wait_ready` raises, no attempt begins, a lost link is
-not reopened, and what is spawned from then on is not run, unless it `lasts`.
+not reopened, and what is spawned from then on is not run, unless it is `needed_to_close`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = ["Life"]
 logger = logging.getLogger("rcex_ws.connection")
 
 #: The part of `close_timeout` that a step has in any case: the machine may have been suspended beyond the deadlines.
-_AT_LEAST = 0.05
+_MINIMUM_PART = 0.05
 
-_Step = Callable[[], Coroutine[Any, Any, None]]
+_ClosingStep = Callable[[], Coroutine[Any, Any, None]]
 
 # The lives that the current code is closing: it was called by a step of their `close`.
 _being_closed: ContextVar[tuple[Life, ...]] = ContextVar("rcex_ws_being_closed", default=())
@@ -66,7 +66,7 @@ class Life:
         self._supervisor = supervisor
         self._close_timeout = close_timeout
         self._supervising: BackgroundTask | None = None
-        self._children: dict[BackgroundTask, bool] = {}  # in the order in which they were started; whether they last
+        self._children: dict[BackgroundTask, bool] = {}  # in order of their start; True if needed to close
         self._all_ended = False
         self._started = Signal()
         self._closed = Signal()
@@ -76,35 +76,41 @@ class Life:
         if not self.closing:
             await self._root.start()
         if not self.closing:
-            self._supervising = self.spawn(self._supervisor.run, "supervisor", lasts=True)
+            self._supervising = self.spawn(self._supervisor.run, "supervisor", needed_to_close=True)
             self._started.set()
 
     def spawn(
-        self, func: Callable[[], Awaitable[None]], name: str, *, lasts: bool = False, caller_waits: bool = False
+        self,
+        func: Callable[[], Awaitable[None]],
+        name: str,
+        *,
+        needed_to_close: bool = False,
+        caller_waits: bool = False,
     ) -> BackgroundTask:
         """Run a task that belongs to this life.
 
         Args:
             func: called without arguments; not at all while closing: the child that is returned has ended then.
             name: shown in task listings.
-            lasts: whether a step of closing needs it; all others are cancelled and joined before the farewell.
+            needed_to_close: whether a step of closing needs it; all others are cancelled and joined before that.
             caller_waits: see `RootTask.spawn`.
 
         Raises:
             RuntimeError: the root task is not running.
         """
-        if self._all_ended or (self.closing and not lasts):
+        if self._all_ended or (self.closing and not needed_to_close):
             child = BackgroundTask(name)
             child.end()
             return child
         child = self._root.spawn(func, name=name, on_crash=self._supervisor.give_up, caller_waits=caller_waits)
-        self._children = {one: lasts for one, lasts in self._children.items() if not one.done} | {child: lasts}
+        self._children = {one: needed for one, needed in self._children.items() if not one.done}
+        self._children[child] = needed_to_close
         return child
 
     def watch_deadlines(self, table: RequestTable[Any]) -> None:
         """Let the requests of a table time out, also while closing; the `watch` of a `RequestTable`."""
         if self._root.running:
-            self.spawn(table.watch_deadlines, "request deadlines", lasts=True)
+            self.spawn(table.watch_deadlines, "request deadlines", needed_to_close=True)
 
     async def wait_open(self, within: float) -> None:
         """Wait until the connection is ready, through failed attempts.
@@ -130,7 +136,12 @@ class Life:
             await self._supervising.wait()
 
     async def close(
-        self, *, farewell: _Step = _nothing, drain: _Step = _nothing, last: _Step = _nothing, quiet: bool = False
+        self,
+        *,
+        farewell: _ClosingStep = _nothing,
+        drain: _ClosingStep = _nothing,
+        last: _ClosingStep = _nothing,
+        quiet: bool = False,
     ) -> None:
         """Close, once, within `close_timeout`, even if the caller is cancelled; a second caller waits for the first.
 
@@ -154,7 +165,7 @@ class Life:
         self.closing = True
         self._supervisor.close()
         steps = (  # and the part of `close_timeout` after which each has to be done
-            (self._end_what_does_not_last, 0.2),
+            (self._end_unneeded, 0.2),
             (farewell, 0.4),
             (self._close_link, 0.5),
             (self._end_supervisor, 0.6),
@@ -165,18 +176,18 @@ class Life:
         )
         try:
             with self._supervisor.trace.begin(Step.CLOSE):
-                await run_to_completion(partial(self._take, steps))
+                await run_to_completion(partial(self._run_steps, steps))
         finally:
             if not quiet:
                 self._supervisor.log.info("closed")
 
-    async def _take(self, steps: tuple[tuple[_Step, float], ...]) -> None:
+    async def _run_steps(self, steps: tuple[tuple[_ClosingStep, float], ...]) -> None:
         token = _being_closed.set((*_being_closed.get(), self))
         begun, failures = anyio.current_time(), list[Exception]()
         try:
             for step, part in steps:
                 deadline = begun + part * self._close_timeout
-                at_least = anyio.current_time() + _AT_LEAST * self._close_timeout
+                at_least = anyio.current_time() + _MINIMUM_PART * self._close_timeout
                 with anyio.CancelScope(deadline=max(deadline, at_least)):
                     try:
                         await step()
@@ -191,13 +202,13 @@ class Life:
         if failures:
             raise failures[0]
 
-    async def _end_what_does_not_last(self) -> None:
-        passing = [child for child, lasts in self._children.items() if not lasts]
-        for child in passing:
+    async def _end_unneeded(self) -> None:
+        unneeded = [child for child, needed in self._children.items() if not needed]
+        for child in unneeded:
             child.cancel()
         if self._supervising is not None and not self._supervising.runs_caller():
             await self._supervisor.cancel_attempt()
-        await _end(passing)
+        await _end(unneeded)
 
     async def _close_link(self) -> None:
         if self._supervisor.link is not None:

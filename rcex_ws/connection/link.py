@@ -276,7 +276,7 @@ class Link:
                 else:
                     self._log.info("the machine was suspended for about %.0f s", suspended)
                 conversation.on_suspended(suspended or late)
-                beat = heartbeat.ask(now)
+                beat = heartbeat.force(now)
             else:
                 excused = False
                 beat = heartbeat.poll(now)

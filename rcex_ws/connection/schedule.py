@@ -19,6 +19,8 @@ ReconnectDelays = Callable[[int], float]
 
 _BANDS = ((1.0, 1.0), (2.0, 6.0), (10.0, 20.0), (20.0, 40.0), (40.0, 80.0), (80.0, 120.0))
 
+_WAIT = required_constraint(Wait)
+
 #: A connection that lived this long, in seconds, has proved that the server is well.
 STABLE_AFTER = 30.0
 
@@ -36,14 +38,16 @@ class Schedule:
     Args:
         delays: gives the wait after the n-th failure in a row. It is the application's and may fail: then the default
             wait holds.
-        report: hears of that.
+        on_misconfigured: hears of that.
     """
 
     def __init__(
-        self, delays: ReconnectDelays = default_delays, report: Callable[[ConfigurationError], None] | None = None
+        self,
+        delays: ReconnectDelays = default_delays,
+        on_misconfigured: Callable[[ConfigurationError], None] | None = None,
     ) -> None:
         self._delays = delays
-        self._report = report
+        self._on_misconfigured = on_misconfigured
         self.failures = 0
 
     def after_failure(self, retry_after: float | None = None) -> float:
@@ -67,18 +71,15 @@ class Schedule:
         except Exception as exc:  # noqa: BLE001 - reported
             error = ConfigurationError(f"reconnect_delays: it raised {type(exc).__name__}, so the default wait holds")
             error.__cause__ = exc
-            return self._default(error)
+            return self._default_delay(error)
         if not _WAIT.admits(delay):
             given: object = delay
             if inspect.iscoroutine(given):  # nobody will wait for it
                 given.close()
-            return self._default(refusal("reconnect_delays", _WAIT, delay))
+            return self._default_delay(refusal("reconnect_delays", _WAIT, delay))
         return delay
 
-    def _default(self, error: ConfigurationError) -> float:
-        if self._report is not None:
-            self._report(error)
+    def _default_delay(self, error: ConfigurationError) -> float:
+        if self._on_misconfigured is not None:
+            self._on_misconfigured(error)
         return default_delays(self.failures)
-
-
-_WAIT = required_constraint(Wait)

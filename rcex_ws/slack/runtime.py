@@ -97,7 +97,7 @@ class SlackRuntime:
         if self.life.closing:
             return
         self._watch_deadlines()  # messages may be queued already
-        self._delivery = self.life.spawn(self.feed.run, "handlers", lasts=True)
+        self._delivery = self.life.spawn(self.feed.run, "handlers", needed_to_close=True)
 
     async def wait_ended(self) -> None:
         """Wait until no further attempt follows, and all queued events are delivered; raise what made it FAILED."""
