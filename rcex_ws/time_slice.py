@@ -1,4 +1,4 @@
-"""Time slices for tasks that never block: those that run handlers from a queue, or parse frames."""
+"""Time slices for code that never blocks: running handlers from a queue, or parsing frames."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["TimeSlice"]
 
 
 class TimeSlice:
-    """A time slice, after which a task that never blocks should let others run.
+    """A time slice, after which code that never blocks should let other tasks run.
 
-    Limited by time, not by items: cheap handlers may empty the queue, an expensive one must not delay a heartbeat.
+    Limited by time, not by items: cheap handlers may empty the queue, expensive ones must not delay a heartbeat.
     """
 
     #: Length of a slice in seconds.
@@ -20,7 +20,7 @@ class TimeSlice:
         self._ends = monotonic() + self.LENGTH
 
     def expired(self) -> bool:
-        """Return whether the slice is used up, and start the next one; call this between two items."""
+        """Return whether the slice is used up, and if so start the next one; to be called between items."""
         now = monotonic()
         if now < self._ends:
             return False

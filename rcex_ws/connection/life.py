@@ -1,6 +1,6 @@
-"""One life of a client, from `start` to `close`: its tasks, its supervisor, and the one closing that all wait for.
+"""One life of a client, from `start` to `close`: its tasks, its supervisor, and how all of it is closed.
 
-A protocol makes one for each life, passes its own steps to `close`, and throws it away whole::
+A protocol makes one for each life, passes its own steps to `close`, and discards it afterwards::
 
     life = Life(supervisor, close_timeout=5.0)
     await life.start()
@@ -9,8 +9,8 @@ A protocol makes one for each life, passes its own steps to `close`, and throws 
     ...
     await life.close(farewell=delete_subscriptions, drain=deliver_the_rest, last=save_session)
 
-As soon as `close` is called the state is CLOSED, which is final: `wait_ready` raises, no attempt begins, a lost link is
-not reopened, and what is spawned from then on is not run, unless it is `needed_to_close`.
+As soon as `close` is called the state is CLOSED, which is final: `wait_ready` raises, no attempt begins, a lost
+connection is not reopened, and a new task is not run, unless it is `needed_to_close`.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ __all__ = ["Life"]
 
 logger = logging.getLogger("rcex_ws.connection")
 
-#: The part of `close_timeout` that a step has in any case: the machine may have been suspended beyond the deadlines.
+#: The part of `close_timeout` that each step gets even if its deadline has passed: the machine may have been suspended.
 _MINIMUM_PART = 0.05
 
 _ClosingStep = Callable[[], Coroutine[Any, Any, None]]
 
-# The lives that the current code is closing: it was called by a step of their `close`.
+# The lives whose `close` has called the current code as one of its steps.
 _being_closed: ContextVar[tuple[Life, ...]] = ContextVar("rcex_ws_being_closed", default=())
 
 
 async def _nothing() -> None:
-    """Stand for a step that the protocol does not have."""
+    """Do nothing; the default of a step."""
 
 
 class Life:
-    """Own the tasks of one life, and close it.
+    """The tasks of one life of a client, and its closing.
 
     Args:
-        supervisor: keeps the connection up; an exception out of a task makes its state FAILED.
+        supervisor: keeps the client connected; an exception that ends a task makes its state FAILED.
         close_timeout: seconds for all of `close`.
-        root: runs the tasks beside those of others, and is not ended by `close`; None for a root task of its own.
+        root: a root task to share, which `close` does not end; None to make one.
 
     Attributes:
         closing: whether `close` has been called.
@@ -90,9 +90,9 @@ class Life:
         """Run a task that belongs to this life.
 
         Args:
-            func: called without arguments; not at all while closing: the child that is returned has ended then.
+            func: the task; not called while closing: then the `BackgroundTask` that is returned has ended.
             name: shown in task listings.
-            needed_to_close: whether a step of closing needs it; all others are cancelled and joined before that.
+            needed_to_close: whether the steps of closing need it; any other task is cancelled and awaited before them.
             caller_waits: see `RootTask.spawn`.
 
         Raises:
@@ -108,16 +108,16 @@ class Life:
         return child
 
     def watch_deadlines(self, table: RequestTable[Any]) -> None:
-        """Let the requests of a table time out, also while closing; the `watch` of a `RequestTable`."""
+        """Let the requests of a table time out, also while closing; see `start_watcher` of `RequestTable`."""
         if self._root.running:
             self.spawn(table.watch_deadlines, "request deadlines", needed_to_close=True)
 
     async def wait_open(self, within: float) -> None:
-        """Wait until the connection is ready, through failed attempts.
+        """Wait until the connection is ready, through any failed attempts.
 
         Raises:
             ConnectFailed: it took longer than `within` seconds.
-            RcexError: as `Supervisor.wait_ready`.
+            RcexError: as for `Supervisor.wait_ready`.
         """
         with anyio.move_on_after(within):
             await self._supervisor.wait_ready()
@@ -126,11 +126,11 @@ class Life:
         raise ConnectFailed(f"no connection within {within:g} s; trying again can help (last: {reason})")
 
     async def wait_closed(self) -> None:
-        """Wait until `close` has returned, whoever calls it and whenever."""
+        """Wait until a call of `close` has finished."""
         await self._closed.wait()
 
     async def wait_ended(self) -> None:
-        """Wait until the supervisor has ended, or `close` has come before `start`: nothing connects any more."""
+        """Wait until nothing connects any more: the supervisor has ended, or `close` was called before `start`."""
         await self._started.wait()
         if self._supervising is not None:
             await self._supervising.wait()
@@ -143,28 +143,28 @@ class Life:
         last: _ClosingStep = _nothing,
         quiet: bool = False,
     ) -> None:
-        """Close, once, within `close_timeout`, even if the caller is cancelled; a second caller waits for the first.
+        """Close once, within `close_timeout`, even if the caller is cancelled; a second call waits for the first.
 
-        A task of this life that calls this, a handler say, is left to finish. A step that takes too long is cancelled,
-        and the next one follows.
+        A task of this life that calls this, for example a handler, is left to finish. A step that takes too long is
+        cancelled, and the next one follows.
 
         Args:
-            farewell: sends what the protocol has to say to its server. No attempt is under way; a ready link is open.
-            drain: delivers what has come; nothing more comes.
-            last: does what remains when all tasks have ended: storing, say.
+            farewell: sends the protocol's last messages. No attempt is under way; a ready connection is still open.
+            drain: delivers what was received; nothing more is received.
+            last: runs when all tasks have ended, for example to store the session.
             quiet: whether to log nothing, because `start` has failed.
 
         Raises:
-            Exception: the first one that a step raised; the other steps were taken all the same.
+            Exception: the first one that a step raised; the other steps were run all the same.
         """
         if self.closing:
-            if self not in _being_closed.get():  # else this is called by a step of the closing
+            if self not in _being_closed.get():  # else a step of this closing calls it
                 with self._root.let_caller_finish():
                     await run_to_completion(self._closed.wait)
             return
         self.closing = True
         self._supervisor.close()
-        steps = (  # and the part of `close_timeout` after which each has to be done
+        steps = (  # each with the part of `close_timeout` after which it must be done
             (self._end_unneeded, 0.2),
             (farewell, 0.4),
             (self._close_link, 0.5),
@@ -191,7 +191,7 @@ class Life:
                 with anyio.CancelScope(deadline=max(deadline, at_least)):
                     try:
                         await step()
-                    except Exception as exc:  # noqa: BLE001 - raised when all is closed
+                    except Exception as exc:  # noqa: BLE001 - raised after the last step
                         failures.append(exc)
         finally:
             _being_closed.reset(token)
@@ -212,7 +212,7 @@ class Life:
 
     async def _close_link(self) -> None:
         if self._supervisor.link is not None:
-            await self._supervisor.link.close(1000, "", within=self._close_timeout)  # or until the step is over
+            await self._supervisor.link.close(1000, "", within=self._close_timeout)  # or this step's deadline
 
     async def _end_supervisor(self) -> None:
         await _end(() if self._supervising is None else (self._supervising,))

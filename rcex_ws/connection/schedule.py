@@ -1,7 +1,7 @@
-"""When to try again: pure, no clock and no I/O.
+"""The delay before the next attempt. Pure: no clock and no I/O.
 
-The default bands are those of @rc-ex/ws since 2026-08 (ringcentral-extensible#114): long enough that a crowd of clients
-does not hammer a server that comes back, random so that they do not come back together.
+The default bands are those of @rc-ex/ws since 2026-08 (ringcentral-extensible#114): long enough that many clients do
+not hammer a recovering server, random so that they do not reconnect at the same moment.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from rcex_ws.options import Wait, refusal, required_constraint
 __all__ = ["ReconnectDelays", "Schedule", "default_delays"]
 
 ReconnectDelays = Callable[[int], float]
-"""Give the wait in seconds after the n-th failure in a row, n from 1."""
+"""Return the delay in seconds after the n-th consecutive failure; n starts at 1."""
 
 _BANDS = ((1.0, 1.0), (2.0, 6.0), (10.0, 20.0), (20.0, 40.0), (40.0, 80.0), (80.0, 120.0))
 
 _WAIT = required_constraint(Wait)
 
-#: A connection that lived this long, in seconds, has proved that the server is well.
+#: A connection that lasted this long, in seconds, shows that the server works.
 STABLE_AFTER = 30.0
 
 
 def default_delays(failures: int) -> float:
-    """Draw the wait after the n-th failure in a row, in seconds: 1; 2-6; 10-20; 20-40; 40-80; then 80-120."""
-    import random  # brings in hashes and more
+    """Return a random delay after the n-th failure in a row, in seconds: 1; 2-6; 10-20; 20-40; 40-80; then 80-120."""
+    import random  # at import time it would load hashlib and more
 
     return random.uniform(*_BANDS[min(failures, len(_BANDS)) - 1])
 
 
 class Schedule:
-    """Count failures in a row and give the wait before the next attempt.
+    """Counts consecutive failures and computes the delay before the next attempt.
 
     Args:
-        delays: gives the wait after the n-th failure in a row. It is the application's and may fail: then the default
-            wait holds.
-        on_misconfigured: hears of that.
+        delays: returns the delay after the n-th consecutive failure. A function of the application, which may raise or
+            return something else: then the default delay applies.
+        on_misconfigured: called with the error in that case.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Schedule:
         self.failures = 0
 
     def after_failure(self, retry_after: float | None = None) -> float:
-        """Count one failed attempt; `retry_after` (seconds) is a lower bound on the wait."""
+        """Count a failed attempt and return the delay after it, at least `retry_after` seconds."""
         self.failures += 1
         return max(self._delay(), retry_after or 0.0)
 
     def after_loss(self, lived: float) -> float:
-        """Give the wait after a connection that had lived `lived` seconds: none at all if it was stable.
+        """Return the delay after a connection that lasted `lived` seconds: zero if it was stable.
 
-        Only then the count starts anew: a server that accepts and drops at once must not be hammered.
+        Only a stable one resets the count: a server that accepts and drops at once must not be hammered.
         """
         if lived >= STABLE_AFTER:
             self.failures = 0
@@ -74,7 +74,7 @@ class Schedule:
             return self._default_delay(error)
         if not _WAIT.admits(delay):
             given: object = delay
-            if inspect.iscoroutine(given):  # nobody will wait for it
+            if inspect.iscoroutine(given):  # nothing will await it
                 given.close()
             return self._default_delay(refusal("reconnect_delays", _WAIT, delay))
         return delay
