@@ -111,7 +111,7 @@ class AnswerHeartbeat(Heartbeat):
 
 
 class ClockWatch:
-    """Detects that the machine was suspended.
+    """Detector of suspensions of the machine.
 
     Args:
         monotonic: the current monotonic time, in seconds.

@@ -29,7 +29,7 @@ _BATCH = 32
 
 
 class Outbox:
-    """Writes messages to one socket.
+    """The queue and the writer of one socket.
 
     Args:
         socket: the open WebSocket.

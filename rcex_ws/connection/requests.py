@@ -92,7 +92,7 @@ class Pending(Generic[A]):
 
 
 class RequestTable(Generic[A]):
-    """Correlates requests with answers, over one connection after another.
+    """The requests of one client, matched with their answers over one connection after another.
 
     Args:
         start_watcher: starts a task for `watch_deadlines`; called only when there are deadlines, so that none is idle.

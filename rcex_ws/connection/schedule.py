@@ -33,7 +33,7 @@ def default_delays(failures: int) -> float:
 
 
 class Schedule:
-    """Counts consecutive failures and computes the delay before the next attempt.
+    """Counter of consecutive failures, and the delay before the next attempt.
 
     Args:
         delays: returns the delay after the n-th consecutive failure. A function of the application, which may raise or

@@ -55,7 +55,7 @@ class _Outcome:
 
 
 class Supervisor:
-    """Keeps one client connected.
+    """The one part of a client that connects and reconnects it.
 
     Args:
         driver: the protocol.
