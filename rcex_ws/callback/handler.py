@@ -129,10 +129,10 @@ def check_result(callback: str, result: Any) -> AnyResult:
         return Ok()
     if type(result) not in allowed:
         names = [cls.__name__ for cls in allowed]
-        raise TypeError(f"{callback} gave {result!r}; it may give {', '.join(names[:-1])} or {names[-1]}")
+        raise TypeError(f"{callback} returned {result!r}; it may return {', '.join(names[:-1])} or {names[-1]}")
     frame: object = getattr(result, "frame", None)
     if type(result) is Reply and not isinstance(frame, Frame):
-        raise TypeError(f"{callback} gave a Reply whose frame is none: {frame!r}")
+        raise TypeError(f"{callback} returned a Reply whose frame is not one: {frame!r}")
     return cast("AnyResult", result)
 
 

@@ -69,7 +69,7 @@ class Attempt:
         self._log = log
         self._trace = trace
         self._span = trace.begin(Step.ATTEMPT)
-        self._scope = anyio.CancelScope()  # of all of `run`; its deadline ends with the handshake
+        self._scope = anyio.CancelScope()  # of all of `run`; has no deadline after the handshake
         self._ended = Signal()
 
     @property

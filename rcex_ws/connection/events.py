@@ -171,11 +171,11 @@ class EventEmitter(pyee.EventEmitter):
     def _emit_error(self, error: Exception) -> None:
         """Emit an exception that has been logged; without a handler it is not logged once more."""
 
-        async def tell() -> None:
+        async def emit_now() -> None:
             if self.has_handlers(self._error_event):
                 await self.dispatch(self._error_event, error)
 
-        self.enqueue(tell)
+        self.enqueue(emit_now)
 
     def _check_name(self, event: object) -> None:
         if not isinstance(event, str) or not event:

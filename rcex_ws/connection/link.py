@@ -93,7 +93,7 @@ class Link:
         self.send = self._outbox.put  # a method would cost one more call for each request
         self._closing = False
         self._scope: anyio.CancelScope | None = None  # of all that `run` does
-        self._became_ready = False  # `become_ready` has returned
+        self._start_done = False  # `become_ready` has returned
         self._failure: RcexError | None = None  # the error that `become_ready` raised
         self._ended = Signal()
         self._on_lost = on_lost
@@ -199,7 +199,7 @@ class Link:
                 self._outbox.start(group)
                 group.start_soon(self._start, group, conversation, become_ready)
                 await self._keep_alive(conversation)
-                if not self._became_ready or self._outbox.writing:
+                if not self._start_done or self._outbox.writing:
                     group.cancel_scope.cancel()  # otherwise no other task is left, and cancelling is expensive
             # The group has ended at the deadline set by `begin_close`.
             loss = Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake")
@@ -215,7 +215,7 @@ class Link:
         self._start_reading(group, conversation)
         try:
             await become_ready()
-            self._became_ready = True
+            self._start_done = True
         except RcexError as exc:  # raised by `run`, because the group would wrap it
             if self.loss is None:  # else the error is a consequence of the loss
                 self._failure = exc
