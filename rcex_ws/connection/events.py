@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 import anyio.lowlevel
 import pyee
 
-from rcex_ws.connection.handlers import await_result
+from rcex_ws.connection.handlers import finish
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.named_log import Log
 from rcex_ws.options import Name, check_handler, refusal, required_constraint
@@ -75,7 +75,7 @@ class EventEmitter(pyee.EventEmitter):
         self._steps: deque[Callable[[], Awaitable[None]]] | tuple[()] = ()
         self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         self._running = False
-        self._stop_within: float | None = None  # seconds for the queued steps once stopped; None while running
+        self._stop_within: float | None = None  # set by `stop`: seconds for the steps that are queued
         self._scope: anyio.CancelScope | None = None  # of the steps that run now
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
@@ -231,7 +231,7 @@ class EventEmitter(pyee.EventEmitter):
             try:
                 result = handler(*args, **kwargs)
                 if result is not None and inspect.isawaitable(result):
-                    await await_result(result)
+                    await finish(result)
             except Exception as exc:  # noqa: BLE001 - logged and reported
                 self._log.exception("a handler of the event %r raised", str(event))
                 if event != self._error_event:

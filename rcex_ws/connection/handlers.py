@@ -10,7 +10,7 @@ from typing import TypeVar
 from rcex_ws.connection.delivery import DeliveryQueue
 from rcex_ws.loop import on_trio
 
-__all__ = ["await_result", "call", "deliver"]
+__all__ = ["call", "deliver", "finish"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ async def deliver(
         try:
             result = handler(item)
             if result is not None and inspect.isawaitable(result):
-                await await_result(result)
+                await finish(result)
         except Exception as exc:  # noqa: BLE001 - the caller reports it
             on_error(item, exc)
         finally:
@@ -49,13 +49,13 @@ async def call(handler: Callable[..., object], *args: object) -> object:
     """Call a sync or async handler, and return its result.
 
     Raises:
-        RuntimeError: something that the handler awaited was cancelled; see `await_result`.
+        RuntimeError: something that the handler awaited was cancelled; see `finish`.
     """
     result = handler(*args)
-    return await await_result(result) if inspect.isawaitable(result) else result
+    return await finish(result) if inspect.isawaitable(result) else result
 
 
-async def await_result(awaitable: Awaitable[object]) -> object:
+async def finish(awaitable: Awaitable[object]) -> object:
     """Return the result of an awaitable that a handler returned.
 
     Raises:

@@ -79,7 +79,7 @@ class Link:
         self.loss: Loss | None = None
         self.round_trip: float | None = None
         self._trace = trace
-        self._unanswered: tuple[float, Span] | None = None  # when the oldest unanswered heartbeat was sent
+        self._unanswered: tuple[float, Span] | None = None  # the oldest unanswered heartbeat: time, span
         self._socket = socket
         self._clock = clock
         self._opened = clock()

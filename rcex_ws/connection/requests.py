@@ -26,6 +26,7 @@ class Pending(Generic[A]):
     Attributes:
         key: the id that its answer carries.
         frame: the encoded message.
+        deadline: time of the event loop's clock.
         on_settled: called once when the request is settled; it must not wait, since the reader may call it.
         sent: whether its bytes were passed to the socket.
         settled: whether it was answered, failed or abandoned; a settled request is not sent any more.
@@ -63,12 +64,12 @@ class Pending(Generic[A]):
     def answer(self, answer: A) -> None:
         """Settle the request with its answer."""
         self.result = answer
-        self._finish()
+        self._settle()
 
     def fail(self, error: Exception) -> None:
         """Settle the request with an error."""
         self.error = error
-        self._finish()
+        self._settle()
 
     def abandon(self) -> None:
         """Settle the request because its caller has stopped waiting."""
@@ -83,7 +84,7 @@ class Pending(Generic[A]):
             raise self.error
         return self.result  # type: ignore[return-value] # pyright: ignore[reportReturnType] - None is an answer too
 
-    def _finish(self) -> None:
+    def _settle(self) -> None:
         self.settled = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -108,7 +109,7 @@ class RequestTable(Generic[A]):
         self._send: Callable[[Pending[A]], None] | None = None
         self._make_waiter: Callable[[], Waiter] | None = None  # for the event loop of the first request
         self._in_flight: dict[str, Pending[A]] = {}
-        self._queued: deque[Pending[A]] | tuple[()] = ()  # a deque from when one waits: an empty one takes 0.7 KiB
+        self._queued: deque[Pending[A]] | tuple[()] = ()  # a deque from the first one on: an empty one takes 0.7 KiB
         self._earlier = Signal()  # for the watcher: there is an earlier deadline than the one it sleeps until
         self._wake_at = math.inf
 
