@@ -195,7 +195,7 @@ class Supervisor:
                 self.log.log(level, "connection lost after %.1f s: %s", attempt.lived, ended)
                 return await self._driver.next_delay(ended, self._schedule.after_loss(attempt.lived))
             delay = await self._driver.next_delay(ended, self._schedule.after_failure(ended.retry_after))
-            self._attempt_failed(ended)
+            self._attempt_failed(ended)  # not before: a fatal refusal must not pass through WAITING
         except RcexError as error:
             if self._current is None:
                 self.give_up(error)
