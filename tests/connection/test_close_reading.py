@@ -112,7 +112,7 @@ async def test_a_fatal_refusal_of_the_next_leaves_the_last(peer: Any, supervise:
 
 
 async def test_by_hand_a_connection_can_be_replaced_too(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         rig.supervisor.replace()
         await until(lambda: len(rig.driver.talks) == 2)

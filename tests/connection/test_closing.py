@@ -20,9 +20,9 @@ async def test_attempt_cuts_the_wait_short(peer: Any, supervise: Any, until: Any
     async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
         await until(lambda: rig.supervisor.status.state is State.WAITING)
         with anyio.fail_after(5):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         assert rig.supervisor.is_ready
-        await rig.supervisor.attempt()
+        await rig.supervisor.attempt_now()
         assert len(peer.upgrades) == 2, "an attempt while connected does nothing"
 
 
@@ -31,7 +31,7 @@ async def test_an_attempt_in_the_moment_of_the_loss_is_the_next_one(peer: Any, s
         await rig.supervisor.wait_ready()
         rig.link.abort()
         with anyio.fail_after(5):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         assert rig.supervisor.is_ready
         assert len(rig.driver.talks) == 2
 
@@ -47,7 +47,7 @@ async def test_a_failed_attempt_raises_to_everybody_who_asked_and_is_one_attempt
 
         async def ask() -> None:
             with pytest.raises(UpgradeRefused) as caught:
-                await rig.supervisor.attempt()
+                await rig.supervisor.attempt_now()
             outcomes.append(caught.value.status)
 
         with anyio.fail_after(5):
@@ -66,13 +66,13 @@ async def test_joining_an_attempt_under_way_does_not_cause_another(
     async with supervise(peer.url, attempt_timeout=150 * ms, reconnect_delays=lambda _: 1000.0) as rig:
         await until(lambda: peer.upgrades)
         with pytest.raises(ConnectFailed):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         await anyio.sleep(50 * ms)  # the wrong attempt would begin at once
         assert (len(rig.driver.asked), rig.supervisor.status.state) == (1, State.WAITING)
 
 
 async def test_without_auto_reconnect_a_loss_waits_for_an_attempt(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
         await anyio.to_thread.run_sync(peer.end)
@@ -81,13 +81,13 @@ async def test_without_auto_reconnect_a_loss_waits_for_an_attempt(peer: Any, sup
             await rig.supervisor.wait_ready()
         assert len(rig.driver.asked) == 1
         with anyio.fail_after(5):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         assert rig.supervisor.is_ready
 
 
 async def test_without_auto_reconnect_the_first_connection_is_still_tried_again(peer: Any, supervise: Any) -> None:
     peer.refusals = [(503, {})]
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         assert len(peer.upgrades) == 2
 
@@ -104,7 +104,7 @@ async def test_closing_is_quick_and_tells_whoever_waits(peer: Any, supervise: An
 
             async def wait() -> None:
                 try:
-                    await (rig.supervisor.attempt if state is State.CONNECTING else rig.supervisor.wait_ready)()
+                    await (rig.supervisor.attempt_now if state is State.CONNECTING else rig.supervisor.wait_ready)()
                 except NotConnected as error:
                     outcomes.append(error)
 
@@ -120,12 +120,12 @@ async def test_closing_is_quick_and_tells_whoever_waits(peer: Any, supervise: An
     with pytest.raises(NotConnected):
         await rig.supervisor.wait_ready()
     with pytest.raises(NotConnected):
-        await rig.supervisor.attempt()
+        await rig.supervisor.attempt_now()
     await until(lambda: not peer.open)
 
 
 async def test_a_polite_close_is_seen_by_the_peer(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
         (connection,) = peer.open
@@ -136,7 +136,7 @@ async def test_a_polite_close_is_seen_by_the_peer(peer: Any, supervise: Any, unt
 
 @pytest.mark.parametrize("code", [1000, 1001, 4000])
 async def test_our_own_close_is_no_fault_of_the_peer(peer: Any, supervise: Any, lost_link: Any, code: int) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         await rig.link.close(code, "done", within=5.0)
         assert (await lost_link(rig)).kind is not LossKind.UNREADABLE
@@ -162,7 +162,7 @@ async def test_a_polite_close_is_bounded(
 async def test_a_polite_close_cuts_no_frame(peer: Any, supervise: Any, until: Any) -> None:
     """The writer is in the middle of a frame, the peer slow: what arrives is whole, and then the close frame."""
     peer.deaf = True
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
         (connection,) = peer.open
@@ -180,7 +180,7 @@ async def test_a_polite_close_cuts_no_frame(peer: Any, supervise: Any, until: An
 
 
 async def test_two_tasks_may_close_at_once(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         with anyio.fail_after(5):
             async with anyio.create_task_group() as group:

@@ -190,7 +190,7 @@ async def test_none_ends_without_an_error(peer: Any, supervise: Any, until: Any,
         assert rig.supervisor.status.state is State.CLOSED
         assert rig.driver.fatal == []
         with pytest.raises(NotConnected):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         with pytest.raises(NotConnected):
             await rig.supervisor.wait_ready()
 
@@ -248,7 +248,7 @@ async def test_a_driver_may_take_its_time(peer: Any, supervise: Any, until: Any)
 
         async def attempt() -> None:
             try:
-                await rig.supervisor.attempt()
+                await rig.supervisor.attempt_now()
             except ConnectFailed as exc:
                 failed.append(exc)
 
