@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import partial
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from rcex_ws.connection import Conversation, Link, Loss, LossKind, Pending, RequestTable
 from rcex_ws.errors import BadFrame
@@ -21,9 +20,10 @@ from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
 from rcex_ws.wsg.frames import WsgFrame, decode, encode_heartbeat, is_own_id, next_id, read_error
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Events, Outcome, Recovery, parse_time, read_details
+from rcex_ws.wsg.questions import Questions
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import Moment
-from rcex_ws.wsg.session import Doubt, Outage, Session, in_words
+from rcex_ws.wsg.session import Outage, Session, gap_after_outage, in_words
 from rcex_ws.wsg.subscriptions import Subscriptions
 from rcex_ws.wsg.telemetry import Telemetry
 
@@ -83,8 +83,7 @@ class WsgConversation(Conversation):
         self._told_ready = False
         self._hold = 0
         self._clock = loop_clock()
-        self._asked: dict[str, float] = {}  # questions without an answer: by id, when they were sent; oldest first
-        self._last_asked = began_at
+        self._questions = Questions(began_at)
         self._date: str | None = None  # of the last answer that had one
         self._recovery: Recovery | None = None  # that the log does not tell of yet
 
@@ -127,7 +126,7 @@ class WsgConversation(Conversation):
         """Make a Heartbeat; protocol pings do not reset the server's idle timer, these do (ringcentral-python #68)."""
         key = next_id("h")
         frame = encode_heartbeat(key)
-        self._note_question(key)
+        self._questions.sent(key, self._clock())
         if self._shared.show is not None:
             self._shared.show(">", frame)
         return frame
@@ -190,23 +189,21 @@ class WsgConversation(Conversation):
     # -- questions -------------------------------------------------------------------------------------------------
 
     def _send(self, request: Pending[WsgFrame]) -> None:
-        self._note_question(request.key)
+        self._questions.sent(request.key, self._clock())
         if self._shared.show is not None:
             self._shared.show(">", request.frame)
         self._link.send(request)
 
-    def _note_question(self, key: str) -> None:
-        self._last_asked = self._asked[key] = self._clock()
-
     def _ask_now_and_then(self) -> None:
         """Ask a server that sends notifications without timestamps: they prove nothing, and keep heartbeats away."""
-        if self._clock() - self._last_asked >= self._shared.heartbeat_interval:
+        if self._clock() - self._questions.last_sent_at >= self._shared.heartbeat_interval:
             self._link.send_heartbeat(self.heartbeat())
 
     def _take_answer(self, frame: WsgFrame, kind: str) -> None:
         key = frame.key
-        if key in self._asked:
-            asked_at, completeness = self._forget_questions_until(key), self._shared.completeness
+        asked_at = self._questions.settle(key)
+        if asked_at is not None:
+            completeness = self._shared.completeness
             date = (frame.meta.headers or {}).get("Date")
             if date is not None and date != self._date:  # once a second at most
                 self._date = date
@@ -214,14 +211,6 @@ class WsgConversation(Conversation):
             completeness.answered(asked_at)
         if not self._shared.table.settle(key, frame) and kind == "error" and not is_own_id(key):
             self._take_error(frame)  # else it is a late answer
-
-    def _forget_questions_until(self, key: str) -> float:
-        """Forget a question and all that were sent before it: their answers prove less. Give when it was sent."""
-        while True:
-            oldest = next(iter(self._asked))
-            asked_at = self._asked.pop(oldest)
-            if oldest == key:
-                return asked_at
 
     # -- what frames mean ------------------------------------------------------------------------------------------
 
@@ -275,8 +264,7 @@ class WsgConversation(Conversation):
         if concluded is None:
             return
         recovery, doubt = concluded
-        if doubt is None and loss.certain:
-            doubt = Doubt("the last process had lost notifications", certain=True)
+        missing = gap_after_outage(loss, doubt)
         shared.inbox.reconnected(recovery)
         shared.telemetry.recovered(recovery)
         recovered = recovery.outcome is Outcome.RECOVERED
@@ -285,9 +273,8 @@ class WsgConversation(Conversation):
         elif not subscribed:  # else the gap says it
             why = in_words(recovery.outcome)
             shared.telemetry.log.info("a new session has begun: the last one was not recovered (%s)", why)
-        if subscribed and doubt is not None:
-            told = replace(loss, certain=doubt.certain or loss.certain, reason=doubt.reason)
-            shared.announcer.gap(told.until(moment))
+        if subscribed and missing is not None:
+            shared.announcer.gap(missing.until(moment))
         event = Events.AUTO_RECOVER_SUCCESS if recovered else Events.AUTO_RECOVER_FAILED
         shared.announcer.emit(event, self._link)
 

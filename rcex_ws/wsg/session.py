@@ -9,14 +9,16 @@ WSG-1003 and WSG-1005; the window is `recoveryTimeout` of ConnectionDetails, cou
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rcex_ws.connection import Loss, LossKind
 from rcex_ws.readers import printable
 from rcex_ws.secret import Secret
+from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, Outcome, Recovery
 
-__all__ = ["Doubt", "Outage", "Session", "in_words"]
+__all__ = ["Doubt", "Outage", "Session", "gap_after_outage", "in_words"]
 
 
 class Outage(Struct, gc=False):
@@ -176,6 +178,20 @@ class Session:
 def in_words(outcome: Outcome) -> str:
     """Say how an outage ended, for people."""
     return "the recovery window is over" if outcome is Outcome.WINDOW_EXCEEDED else str(outcome)
+
+
+def gap_after_outage(open_gap: OpenGap, cause: Doubt | None) -> OpenGap | None:
+    """Return what is missing, or may be, after an outage; None if nothing can be.
+
+    Args:
+        open_gap: since when, and whether an earlier process knew of a loss already.
+        cause: as `Session.conclude` found it.
+    """
+    if cause is None and open_gap.certain:
+        cause = Doubt("the last process had lost notifications", certain=True)
+    if cause is None:
+        return None
+    return replace(open_gap, certain=cause.certain or open_gap.certain, reason=cause.reason)
 
 
 def _doubt(outage: Outage) -> Doubt | None:
