@@ -24,6 +24,7 @@ from rcex_ws.wsg.questions import Questions
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import Moment
 from rcex_ws.wsg.session import Outage, Session, gap_after_outage, in_words
+from rcex_ws.wsg.subscription_sync import SubscriptionSync
 from rcex_ws.wsg.subscriptions import Subscriptions
 from rcex_ws.wsg.telemetry import Telemetry
 
@@ -37,7 +38,7 @@ class WsgShared(Struct, frozen=True, kw_only=True):
     """What the connections of one life share.
 
     Attributes:
-        session, completeness, table, inbox, subscriptions, announcer: see their classes.
+        session, completeness, table, inbox, subscriptions, sync, announcer: see their classes.
         release_timeout: seconds after which delivery goes on though lifecycle handlers still run.
         heartbeat_interval: seconds within which a question is due to a server whose notifications prove nothing.
         closing: tells whether the application closes.
@@ -52,6 +53,7 @@ class WsgShared(Struct, frozen=True, kw_only=True):
     table: RequestTable[WsgFrame]
     inbox: Inbox
     subscriptions: Subscriptions
+    sync: SubscriptionSync
     announcer: Announcer
     release_timeout: float
     heartbeat_interval: float
@@ -141,7 +143,7 @@ class WsgConversation(Conversation):
         shared = self._shared
         shared.telemetry.remember(self._link)
         shared.table.disconnect(RestTransport.lost_error)
-        shared.subscriptions.connection_lost()
+        shared.sync.connection_lost()
         if self._greeted.is_set():
             shared.session.begin_outage(Outage(lost_at=now(), loss=loss, replay_cut=shared.completeness.replaying))
             if not shared.closing():
@@ -165,8 +167,8 @@ class WsgConversation(Conversation):
         shared = self._shared
         outage = shared.session.outage
         if outage is not None:  # not recovered: that would have been concluded at the first frame
-            subscribed = shared.subscriptions.is_known
-            await shared.subscriptions.resubscribe(outage.why_lost)
+            subscribed = shared.sync.has_wanted_filters
+            await shared.sync.resubscribe(outage.why_lost)
             self._conclude(shared.completeness.end_outage(self._clock()), subscribed=subscribed)
 
     async def after_ready(self) -> None:
@@ -183,8 +185,8 @@ class WsgConversation(Conversation):
         if shared.completeness.replaying:
             self._link.send_heartbeat(self.heartbeat())  # its answer shows that the replay is over
         self._say_recovered()
-        shared.subscriptions.sync_soon()
-        await shared.subscriptions.clear_up()
+        shared.sync.start()
+        await shared.sync.delete_orphans()
 
     # -- questions -------------------------------------------------------------------------------------------------
 
@@ -238,7 +240,7 @@ class WsgConversation(Conversation):
             shared.announcer.new_wsc(frame.meta.wsc)
         if session.recovered:
             loss = completeness.recovered(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
-            self._conclude(loss, subscribed=shared.subscriptions.can_miss)
+            self._conclude(loss, subscribed=shared.sync.can_miss)
         else:
             completeness.new_session(self._clock())
         shared.table.connect(self._send, limit=details.max_active_requests)
@@ -295,7 +297,7 @@ class WsgConversation(Conversation):
         """Report what could not be read, which is or may have been a notification."""
         shared = self._shared
         shared.announcer.error(error)
-        if shared.subscriptions.can_miss:
+        if shared.sync.can_miss:
             since = shared.completeness.proven(self._link.last_inbound)
             shared.announcer.gap(gap_between(since, self._moment().latest, certain=certain, reason=str(error)))
 

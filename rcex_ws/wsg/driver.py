@@ -103,7 +103,7 @@ class WsgDriver(Driver):
 
     def on_failed(self, error: Exception) -> None:
         """End the subscription with the error: its iterator raises it after what is buffered."""
-        self._shared.subscriptions.end(SubscriptionState.FAILED, error)
+        self._shared.sync.end(SubscriptionState.FAILED, error)
         self._shared.inbox.release()
         self._shared.telemetry.end_recovery(f"gave up: {type(error).__name__}")
         self._shared.announcer.error(error, logged=True)  # by the supervisor

@@ -83,7 +83,7 @@ class Keeper:
             stored = None
             if resume:
                 self._shared.announcer.error(exc)
-                self._shared.subscriptions.resume_lost(-math.inf, str(exc))
+                self._shared.sync.resume_lost(-math.inf, str(exc))
         self._opened = True
         if stored is None or not resume or self._is_anothers(stored):
             return
@@ -112,7 +112,7 @@ class Keeper:
         reason = f"the stored session is not continued, it was made for another {other}"
         self._shared.telemetry.log.warning("%s", reason)
         if stored.subscription.wanted:
-            self._shared.subscriptions.resume_lost(OpenGap.from_store(stored.unfinished).since, reason)
+            self._shared.sync.resume_lost(OpenGap.from_store(stored.unfinished).since, reason)
         return True
 
     def touch(self) -> None:
@@ -192,7 +192,7 @@ class Keeper:
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
         shared, session = self._shared, self._shared.session
-        subscription = shared.subscriptions.to_store()
+        subscription = shared.sync.to_store()
         if subscription.wanted:
             self._worth_keeping = True
         if not self._worth_keeping:  # only a session with a subscription can be recovered
@@ -219,4 +219,4 @@ class Keeper:
     @property
     def _untold(self) -> list[Gap]:
         """What the application has not heard of to the end; when it closes, that may be cut short."""
-        return [*self._shared.subscriptions.untold, *self._shared.announcer.untold]
+        return [*self._shared.sync.untold, *self._shared.announcer.untold]

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from rcex_ws.errors import NotConnected
-from rcex_ws.loop import Signal
+from rcex_ws.loop import Lock, Signal
 from rcex_ws.named_log import Log
 from rcex_ws.tasks import BackgroundTask
 
-__all__ = ["Operation"]
+__all__ = ["Operation", "Operations"]
 
 T = TypeVar("T")
+
+_Spawn = Callable[[Callable[[], Awaitable[None]], str], BackgroundTask]
 
 
 class Operation(Generic[T]):
@@ -50,7 +52,7 @@ class Operation(Generic[T]):
         """Tell whether it has ended."""
         return self._done.is_set()
 
-    def start(self, spawn: Callable[[Callable[[], Awaitable[None]], str], BackgroundTask]) -> None:
+    def start(self, spawn: _Spawn) -> None:
         """Begin."""
         self._child = spawn(self._run, self.name)
 
@@ -101,3 +103,40 @@ class Operation(Generic[T]):
                 self._error = exc
         finally:
             self._done.set()
+
+
+class Operations:
+    """The operations of one subscription.
+
+    Args:
+        spawn: starts a task of the runtime's.
+        log: as for `Operation`.
+
+    Attributes:
+        one_at_a_time: held by an operation while it deals with the server.
+    """
+
+    def __init__(self, spawn: _Spawn, log: Log) -> None:
+        self.one_at_a_time = Lock()
+        self._spawn = spawn
+        self._log = log
+        self._operations: list[Operation[Any]] = []
+
+    def start(self, func: Callable[[Operation[T]], Awaitable[T]], name: str) -> Operation[T]:
+        """Start an operation in the background."""
+        operation = Operation(func, name=name, log=self._log)
+        self._operations = [*(one for one in self._operations if not one.done), operation]
+        operation.start(self._spawn)
+        return operation
+
+    async def run(self, func: Callable[[Operation[T]], Awaitable[T]], name: str) -> T:
+        """Run an operation and wait for its result; see `Operation.result`."""
+        return await self.start(func, name).result()
+
+    async def end_all(self) -> None:
+        """Withdraw all operations and wait for their end; a call in flight gets its answer, so it can be undone."""
+        operations = [one for one in self._operations if not one.done]
+        for operation in operations:
+            operation.withdraw()
+        for operation in operations:
+            await operation.wait()

@@ -24,8 +24,9 @@ from rcex_ws.rest.owner import Owner, owner_of
 from rcex_ws.secret import redact
 from rcex_ws.tasks import BackgroundTask
 from rcex_ws.wsg.announcer import Announcer
-from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
+from rcex_ws.wsg.completeness import Completeness, OpenGap
 from rcex_ws.wsg.conversation import WsgShared
+from rcex_ws.wsg.deliveries import Deliveries
 from rcex_ws.wsg.driver import WsgDriver
 from rcex_ws.wsg.frames import Wsc, WsgFrame
 from rcex_ws.wsg.inbox import Inbox
@@ -38,7 +39,9 @@ from rcex_ws.wsg.settings import WsgSettings
 from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
+from rcex_ws.wsg.subscription_calls import SubscriptionCalls
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
+from rcex_ws.wsg.subscription_sync import SubscriptionSync
 from rcex_ws.wsg.subscriptions import Subscriptions
 from rcex_ws.wsg.telemetry import Telemetry
 
@@ -79,8 +82,6 @@ class WsgRuntime:
         self._settings = settings
         self.telemetry = telemetry
         telemetry.begin_life()
-        self._consumers: list[tuple[Subscription, BackgroundTask]] = []  # those with a callback
-        self._all_delivered = False  # as far as closing has found
         self.session = Session()
         self._completeness = Completeness(ServerClock(time.time(), now()))
         self._announcer = Announcer(
@@ -98,14 +99,18 @@ class WsgRuntime:
             max_bytes=settings.max_pending_bytes,
             telemetry=telemetry,
         )
+        self._deliveries = Deliveries(self._inbox, self._announcer, self.moment)
         api = SubscriptionApi(self._call, telemetry.trace)
-        self.subscriptions = Subscriptions(self, api, machine, self._inbox, self._completeness, self._announcer)
+        calls = SubscriptionCalls(self, api, machine, self._completeness, self._announcer)
+        self._sync = SubscriptionSync(self, machine, calls, self._completeness, self._announcer)
+        self.subscriptions = Subscriptions(self, api, machine, self._inbox, self._sync, self._announcer)
         shared = WsgShared(
             session=self.session,
             completeness=self._completeness,
             table=self._table,
             inbox=self._inbox,
             subscriptions=self.subscriptions,
+            sync=self._sync,
             announcer=self._announcer,
             release_timeout=settings.gap_timeout + settings.attempt_timeout,
             heartbeat_interval=settings.heartbeat_interval,
@@ -231,8 +236,7 @@ class WsgRuntime:
         async def deliver() -> None:
             await subscription.deliver(after)
 
-        child = self.life.spawn(deliver, "delivery", needed_to_close=True)
-        self._consumers = [*(pair for pair in self._consumers if not pair[1].done), (subscription, child)]
+        self._deliveries.add(subscription, self.life.spawn(deliver, "delivery", needed_to_close=True))
 
     def touch(self) -> None:
         """Hear that what should be stored has changed."""
@@ -301,18 +305,18 @@ class WsgRuntime:
 
         async def farewell() -> None:
             with anyio.move_on_after(self._settings.close_timeout / 5):  # the rest is for deleting
-                await self.subscriptions.end_calls()
+                await self._sync.operations.end_all()
             if not keep_session or self._keeper is None:  # else the next process does
-                self.subscriptions.tell_missed(state)
-            await self._delete(self.subscriptions.take_ids(keep_wanted=keep_session))
+                self._sync.tell_missed(state)
+            await self._delete(self._sync.take_ids(keep_wanted=keep_session))
 
         async def last() -> None:
             try:
                 if self._keeper is not None:
-                    await self._keeper.close(keep_session=keep_session, all_delivered=self._all_delivered)
+                    await self._keeper.close(keep_session=keep_session, all_delivered=self._deliveries.all_delivered)
             finally:
                 self.telemetry.end_recovery("closed")
-                self.subscriptions.close(state)
+                self._sync.close(state)
 
         await self.life.close(farewell=farewell, drain=self._drain, last=last, quiet=quiet)
 
@@ -335,25 +339,8 @@ class WsgRuntime:
     async def _drain(self) -> None:
         """Let the callbacks have what is buffered; take them away what they did not get in time, and say so."""
         self._inbox.release()
-        self.subscriptions.close_queue()
-        try:
-            for _, child in self._consumers:
-                await child.wait()
-        finally:
-            self._end_delivery()
-
-    def _end_delivery(self) -> None:
-        waiting = [one for one, child in self._consumers if not child.done and not child.runs_caller()]
-        interrupted = [one.queue.in_hand for one in waiting if one.queue.in_hand is not None]
-        undelivered = [item for one, _ in self._consumers for item in one.queue.queued()]
-        for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more
-            subscription.queue.close(discard=True)
-        lost = [*interrupted, *undelivered]
-        if lost:
-            since = min(notification.made for notification in lost)
-            counts = f"{len(undelivered)} notifications not delivered, {len(interrupted)} callbacks cancelled"
-            self._announcer.gap(gap_between(since, self.moment().latest, certain=True, reason=f"closed with {counts}"))
-        self._all_delivered = not lost and not self._inbox.undelivered()
+        self._sync.close_queue()
+        await self._deliveries.drain()
 
 
 def _show(direction: str, data: bytes) -> None:

@@ -14,7 +14,7 @@ from rcex_ws.rest import RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import MARGIN, Completeness, gap_between
 from rcex_ws.wsg.host import Host
-from rcex_ws.wsg.models import Gap, SubscriptionInfo
+from rcex_ws.wsg.models import Gap, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.server_clock import Moment
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
@@ -35,11 +35,9 @@ class SubscriptionCalls:
         machine: hears what became of a call.
         completeness: knows what is complete.
         announcer: hears of gaps.
-        replace_current: hands over to the consumer of a change that was granted; called with that consumer, the one
-            before, and a function that recognises the events that only the former filters can have caused.
 
     Attributes:
-        found: gaps that answers have shown and nobody was told of yet.
+        untold: gaps that answers have shown and nobody was told of yet.
     """
 
     def __init__(
@@ -49,16 +47,13 @@ class SubscriptionCalls:
         machine: SubscriptionMachine[Subscription],
         completeness: Completeness,
         announcer: Announcer,
-        *,
-        replace_current: Callable[[Subscription, Subscription | None, Callable[[str], bool]], None],
     ) -> None:
-        self.found: list[Gap] = []
+        self.untold: list[Gap] = []
         self._host = host
         self._api = api
         self._machine = machine
         self._completeness = completeness
         self._announcer = announcer
-        self._replace_current = replace_current
 
     async def make(self, call: Call) -> None:
         """Make one call, and tell the machine what became of it.
@@ -118,17 +113,36 @@ class SubscriptionCalls:
         doubt = machine.answered(flight, info)
         self._completeness.confirm_subscription(asked)
         if doubt is not None:
-            self.found.append(doubt.until(now))
+            self.untold.append(doubt.until(now))
         if info is not None and info.disabled_filters:
             denied = ", ".join(f"{item.filter} ({item.reason or item.message})" for item in info.disabled_filters)
             reason = f"filters not granted: {printable(denied)}"
-            self.found.append(gap_between(asked.earliest - MARGIN, now.latest, certain=True, reason=reason))
+            self.untold.append(gap_between(asked.earliest - MARGIN, now.latest, certain=True, reason=reason))
         current = machine.current
         if current is not None:
             current.activate(machine.info, machine.wanted)
             if current is not before and change is not None:
-                self._replace_current(current, before, change.only_old)
+                self.replace_current(current, before, change.only_old)
         self._host.touch()
+
+    def replace_current(
+        self, successor: Subscription, current: Subscription | None, only_old: Callable[[str], bool]
+    ) -> None:
+        """Hand over from the current subscription to its successor.
+
+        Args:
+            successor: delivers from now on.
+            current: ends after what is buffered; None if there was none.
+            only_old: whether only the filters of `current` can have caused an event.
+        """
+        if current is not None:
+            if not current.claimed:  # nobody has seen these notifications, nor wants those of the old filters any more
+                current.queue.move_to(successor.queue, lambda item: not only_old(item.event))
+            else:  # those that only the old filters can have caused came before the server had answered
+                successor.queue.move_to(current.queue, lambda item: only_old(item.event), behind=True)
+            current.end(SubscriptionState.REPLACED, discard=not current.claimed)
+        if successor.has_callback:
+            self._host.deliver(successor, current)
 
     async def delete_orphans(self) -> None:
         """Delete what nobody wants; what the server refuses for good is forgotten, all else is left for later."""
@@ -146,13 +160,13 @@ class SubscriptionCalls:
 
     async def tell_now(self) -> None:
         """Tell what was found, and wait until the hook has run."""
-        while self.found:
-            await self._announcer.gap_now(self.found.pop(0))
+        while self.untold:
+            await self._announcer.gap_now(self.untold.pop(0))
 
     def tell_in_turn(self) -> None:
         """Tell what was found, after everything that was told before."""
-        while self.found:
-            self._announcer.gap(self.found.pop(0))
+        while self.untold:
+            self._announcer.gap(self.untold.pop(0))
 
 
 def _some(filters: Sequence[str]) -> str:
