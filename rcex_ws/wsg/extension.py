@@ -15,12 +15,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Any, Unpack
-
-import anyio
 
 from rcex_ws.connection import (
     EventEmitter,
@@ -33,17 +31,16 @@ from rcex_ws.connection import (
     open_websocket,
     utc_now,
 )
-from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost
-from rcex_ws.loop import Lock
+from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
 from rcex_ws.options import NamesOfJavaScript, checked, options_of, required_constraint, trimmed
 from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.secret import hide
-from rcex_ws.tasks import BackgroundTask
 from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, EventName, Events, Recovery, SubscriptionInfo
 from rcex_ws.wsg.rest_transport import eligible
 from rcex_ws.wsg.runtime import WsgRuntime
+from rcex_ws.wsg.runtimes import Runtimes
 from rcex_ws.wsg.settings import WsgSettings
 from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.telemetry import Stats, Telemetry
@@ -106,14 +103,14 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
         self.event_emitter = self._emitter = EventEmitter(events=Events, log=log)
         wsc = settings.wsc_token
         self._wsc_token = hide(wsc.token if isinstance(wsc, Wsc) else trimmed("wsc_token", wsc))
-        self._rc: RingCentral | None = None
-        self._runtime: WsgRuntime | None = None
-        self._emitting: BackgroundTask | None = None
-        self._closings = 0  # requested so far; each makes an opening under way obsolete
-        self._one_opening_at_a_time = Lock()
+        self._runtimes = Runtimes(self._emitter, settings, self._telemetry)
 
     def __repr__(self) -> str:
         return f"<WebSocketExtension {self.name!r} {self.state}>"
+
+    @property
+    def _runtime(self) -> WsgRuntime | None:
+        return self._runtimes.current
 
     # -- what it is doing ------------------------------------------------------------------------------------------
 
@@ -154,7 +151,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
             state=self.state,
             since=self.state_since,
             link=None if self._runtime is None else self._runtime.supervisor.link,
-            https=0 if self._rc is None else self._rc.https_calls,
+            https=0 if self._runtimes.rc is None else self._runtimes.rc.https_calls,
         )
 
     @property
@@ -193,11 +190,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
             RestError: the application may not use WebSockets.
             ConnectFailed: no connection within `open_timeout`; trying again can help.
         """
-        self._rc = rc
-        closings = self._closings
-        async with self._one_opening_at_a_time:
-            self._check_still_wanted(closings)
-            await self._open(self._wsc_token, resume=True)
+        await self._runtimes.open(rc, self.open_socket, self._wsc_token)
 
     async def connect(self) -> None:
         """Begin a fresh session; also after `revoke()`. A session that was there is ended.
@@ -208,13 +201,8 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
         """
         if self.client is None:
             raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
-        self._check_home()
-        closings = self._closings
-        async with self._one_opening_at_a_time:
-            if self._runtime is not None:
-                await self._runtime.stop(keep_session=False)
-            self._check_still_wanted(closings)
-            await self._open(None, resume=False)
+        self._runtimes.check_home()
+        await self._runtimes.reopen(self.open_socket)
 
     async def recover(self) -> Recovery | None:
         """Make one attempt now, with the recovery token; do nothing when connected.
@@ -226,33 +214,10 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
             RcexError: the attempt failed.
             NotConnected: the extension is closed; use `connect()`.
         """
-        self._check_home()
-        runtime = self._running()
+        self._runtimes.check_home()
+        runtime = self._runtimes.require_current()
         await runtime.supervisor.attempt_now()
         return runtime.session.last_recovery
-
-    async def _open(self, wsc_token: str | None, *, resume: bool) -> None:
-        rc = self._installed()
-        self.event_emitter.start(self._run_handlers)
-        runtime = WsgRuntime(
-            rc,
-            self.event_emitter,
-            self._settings,
-            self._telemetry,
-            store=self._settings.session_store,
-            open_socket=self.open_socket,
-        )
-        self._runtime = runtime
-        try:
-            await runtime.start(wsc_token=wsc_token, resume=resume)
-            if self._settings.start_in_background:
-                return
-            await runtime.life.wait_open(self._settings.open_timeout)
-        except BaseException as exc:
-            if isinstance(exc, RcexError) and runtime.supervisor.status.failure is None:  # else the log says it already
-                self._telemetry.log.warning("not connected: %s", exc)
-            await self._stop(runtime, keep_session=True, quiet=True)
-            raise
 
     # -- subscribing and calling -----------------------------------------------------------------------------------
 
@@ -279,11 +244,11 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
             NotConnected: the extension is closed, or lost its connection and `auto_recover` is off.
             RestError: the server refused.
         """
-        self._check_home()
+        self._runtimes.check_home()
         info = subscription_info.info if isinstance(subscription_info, Subscription) else subscription_info
         if info is None and subscription_info is not None:
             raise ConfigurationError("subscription_info: the server has not answered this subscription yet")
-        return await self._running().subscriptions.subscribe(event_filters, callback, info)
+        return await self._runtimes.require_current().subscriptions.subscribe(event_filters, callback, info)
 
     async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
         """Send a call over the socket; wait for the connection if need be, which `rc.request` never does.
@@ -303,8 +268,8 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
         if headers is None:
             options.pop("headers", None)
         request = Request(method, path, **options)
-        self._check_home()
-        rc, runtime = self._installed(), self._running()
+        self._runtimes.check_home()
+        rc, runtime = self._runtimes.require_client(), self._runtimes.require_current()
         if not eligible(request, rc.server):
             raise ConfigurationError(
                 f"{request!r} cannot go over the WebSocket; use rc.request, which sends it by HTTPS"
@@ -324,7 +289,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
     async def transport(self, request: Request, call_next: Send) -> Response:
         """Send a call over the socket; pass it on when the connection goes and it may be repeated."""
         try:
-            return await self._running().rest.send(request)
+            return await self._runtimes.require_current().rest.send(request)
         except NotConnected:
             return await call_next(request)
         except RequestLost as lost:
@@ -344,15 +309,15 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
 
     async def revoke(self) -> None:
         """Delete the subscription, close, forget the session; works offline. `connect()` begins a new one."""
-        await self._stop(self._runtime, keep_session=False)
+        await self._runtimes.close(keep_session=False)
 
     async def detach(self) -> None:
         """Close, but leave the session to the next process: deliver what is buffered, save, close."""
-        await self._stop(self._runtime, keep_session=True)
+        await self._runtimes.close(keep_session=True)
 
     async def aclose(self) -> None:
         """Detach when there is a session_store, else revoke; called by `rc.aclose()`."""
-        await self._stop(self._runtime, keep_session=self._settings.session_store is not None)
+        await self._runtimes.close(keep_session=self._settings.session_store is not None)
 
     async def wait_closed(self) -> None:
         """Wait until it is closed; `connect()` goes on with a new life, which is waited for, too.
@@ -361,57 +326,5 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
             RcexError: what made the state FAILED: a refused login or permission, an address that can never work.
             NotConnected: it is not installed.
         """
-        self._check_home()
-        runtime = None
-        while runtime is not self._runtime:
-            runtime = self._running()
-            await runtime.wait_closed()
-            async with self._one_opening_at_a_time:  # else `connect` is about to make the next
-                pass
-
-    async def _stop(self, runtime: WsgRuntime | None, *, keep_session: bool, quiet: bool = False) -> None:
-        self._closings += 1
-        if runtime is None:
-            return
-        self._check_home()
-        await runtime.stop(keep_session=keep_session, quiet=quiet)
-        if runtime is not self._runtime:
-            return  # connect() has begun a new life meanwhile
-        last_turns = self._settings.close_timeout / 10
-        self.event_emitter.stop(within=last_turns)
-        if self._emitting is None:
-            return
-        with anyio.move_on_after(last_turns, shield=True):
-            await self._emitting.wait()
-        if not self._emitting.left_to_finish:
-            self.event_emitter.cut_short()
-        with anyio.move_on_after(last_turns, shield=True):
-            await self._emitting.wait()
-        if runtime is self._runtime:
-            self._emitting.cancel()
-
-    def _run_handlers(self, handlers: Callable[[], Awaitable[None]]) -> None:
-        self._emitting = self._installed().tasks.spawn(handlers, name="events", on_crash=self._emitter_crashed)
-
-    def _emitter_crashed(self, exc: Exception) -> None:
-        if isinstance(exc, NotConnected):
-            return  # a handler ended the program; if the loop goes on, so do the events
-        self._telemetry.log.error("the task of lifecycle events crashed", exc_info=exc)
-
-    def _check_still_wanted(self, closings: int) -> None:
-        if self._closings != closings or self._installed().closing:
-            raise NotConnected("the extension was closed in the meantime")
-
-    def _check_home(self) -> None:
-        self._installed().home.check()
-
-    def _installed(self) -> RingCentral:
-        if self._rc is None:
-            raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
-        return self._rc
-
-    def _running(self) -> WsgRuntime:
-        self._installed()
-        if self._runtime is None:
-            raise NotConnected("the extension is not connected; use connect()")
-        return self._runtime
+        self._runtimes.check_home()
+        await self._runtimes.wait_closed()
