@@ -40,12 +40,12 @@ class _WaitingError:
 
     Args:
         error: the first.
-        logged: whether it stands in the log already.
+        already_logged: whether it stands in the log already.
     """
 
-    def __init__(self, error: Exception, *, logged: bool) -> None:
+    def __init__(self, error: Exception, *, already_logged: bool) -> None:
         self.error = error
-        self.logged = logged
+        self.already_logged = already_logged
         self.more = 0
 
     def counted(self) -> Exception:
@@ -67,7 +67,7 @@ class Announcer:
         emitter: runs the handlers.
         on_gap: the hook, or None.
         gap_timeout: seconds the hook may take.
-        gap_told: hears that handlers and hook are through with a gap, for the store.
+        on_gap_reported: hears that handlers and hook are through with a gap, for the store.
         telemetry: counts the gaps, and has the log.
     """
 
@@ -77,24 +77,24 @@ class Announcer:
         *,
         on_gap: GapHook | None,
         gap_timeout: float,
-        gap_told: Callable[[], None],
+        on_gap_reported: Callable[[], None],
         telemetry: Telemetry | None = None,
     ) -> None:
         self._emitter = emitter
         self._on_gap = on_gap
         self._gap_timeout = gap_timeout
-        self._gap_told = gap_told
+        self._on_gap_reported = on_gap_reported
         self._telemetry = telemetry or Telemetry()
         self._log = self._telemetry.log
         self._errors: dict[type[Exception], deque[_WaitingError]] = {}
         self._wscs: deque[Wsc] = deque()
         self._gaps = WaitingGaps()
-        self._untold: list[WaitingGap] = []
+        self._unreported: list[WaitingGap] = []
 
     @property
-    def untold(self) -> list[Gap]:
+    def unreported(self) -> list[Gap]:
         """The gaps that the application has not heard of to the end: who is killed now leaves them to the next."""
-        return [waiting.gap for waiting in self._untold]
+        return [waiting.gap for waiting in self._unreported]
 
     def emit(self, event: Events, *args: object) -> None:
         """Emit an event."""
@@ -108,17 +108,17 @@ class Announcer:
             return
         self._wscs.append(wsc)
         self._gaps.close()
-        self._emitter.enqueue(self._tell_wsc)
+        self._emitter.enqueue(self._emit_wsc)
 
-    def error(self, error: Exception, *, logged: bool = False) -> None:
+    def error(self, error: Exception, *, already_logged: bool = False) -> None:
         """Emit `error`; logged if nobody listens, unless it is `logged` already."""
         waiting = self._errors.setdefault(type(error), deque())
         if waiting and (isinstance(error, _ALIKE) or len(waiting) >= _MOST_ERRORS):
             waiting[-1].more += 1
             return
-        new = _WaitingError(error, logged=logged)
+        new = _WaitingError(error, already_logged=already_logged)
         waiting.append(new)
-        self._emitter.enqueue(partial(self._tell_error, new))
+        self._emitter.enqueue(partial(self._emit_error, new))
 
     def gap(self, gap: Gap) -> None:
         """Emit a gap and run the hook in its turn; both are for all gaps that touch it and come before that."""
@@ -126,15 +126,15 @@ class Announcer:
         if new is None:
             return
         self._log_gap(gap)
-        self._untold.append(new)
-        self._emitter.enqueue(partial(self._tell_gap, new))
+        self._unreported.append(new)
+        self._emitter.enqueue(partial(self._emit_gap, new))
         self._emitter.enqueue(partial(self._run_hook_for, new))
 
     async def gap_now(self, gap: Gap) -> None:
         """Emit a gap and run the hook in the caller's task, which may itself be a handler that others wait for."""
         self._log_gap(gap)
         waiting = WaitingGap(gap)
-        self._untold.append(waiting)
+        self._unreported.append(waiting)
         self._telemetry.count_gap(gap)
         self._emitter.emit(Events.NOTIFICATION_GAP, gap)
         try:
@@ -151,19 +151,19 @@ class Announcer:
         self._gaps.close()
         self._emitter.enqueue(step)
 
-    async def _tell_wsc(self) -> None:
+    async def _emit_wsc(self) -> None:
         await self._emitter.dispatch(Events.NEW_WSC, self._wscs.popleft())
 
-    async def _tell_error(self, waiting: _WaitingError) -> None:
+    async def _emit_error(self, waiting: _WaitingError) -> None:
         kind = type(waiting.error)
         self._errors[kind].popleft()
         if not self._errors[kind]:
             del self._errors[kind]
-        if not waiting.logged or self._emitter.has_handlers(Events.ERROR):
+        if not waiting.already_logged or self._emitter.has_handlers(Events.ERROR):
             await self._emitter.dispatch(Events.ERROR, waiting.counted())
 
-    async def _tell_gap(self, waiting: WaitingGap) -> None:
-        gap = self._gaps.tell(waiting)
+    async def _emit_gap(self, waiting: WaitingGap) -> None:
+        gap = self._gaps.report(waiting)
         if gap is None:
             return
         if waiting.count > 1:
@@ -172,13 +172,13 @@ class Announcer:
         await self._emitter.dispatch(Events.NOTIFICATION_GAP, gap)
 
     async def _run_hook_for(self, waiting: WaitingGap) -> None:
-        if waiting.told is not None:
-            await self._run_hook(waiting.told)
+        if waiting.reported is not None:
+            await self._run_hook(waiting.reported)
         await self._end(waiting)
 
     async def _end(self, waiting: WaitingGap) -> None:
-        self._untold.remove(waiting)
-        self._gap_told()
+        self._unreported.remove(waiting)
+        self._on_gap_reported()
 
     async def _run_hook(self, gap: Gap) -> None:
         if self._on_gap is None:
@@ -188,10 +188,10 @@ class Announcer:
                 await call(self._on_gap, gap)
         except TimeoutError as exc:
             self._log.warning("on_gap took longer than %g s and was cancelled", self._gap_timeout)
-            self.error(exc, logged=True)
+            self.error(exc, already_logged=True)
         except Exception as exc:  # noqa: BLE001 - logged and emitted
             self._log.exception("on_gap raised")
-            self.error(exc, logged=True)
+            self.error(exc, already_logged=True)
 
     def _log_gap(self, gap: Gap) -> None:
         kind = "certain" if gap.certain else "possible"

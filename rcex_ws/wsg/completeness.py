@@ -24,7 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rcex_ws.wsg.models import Gap, parse_time
-from rcex_ws.wsg.server_clock import Moment, ServerClock
+from rcex_ws.wsg.server_clock import ServerClock, ServerTime
 from rcex_ws.wsg.stored import StoredGap
 
 __all__ = ["MARGIN", "Completeness", "OpenGap", "Replayed", "gap_between"]
@@ -52,9 +52,9 @@ class OpenGap(Struct, frozen=True, gc=False):
     reason: str = ""
     set_back: float = 0.0
 
-    def until(self, moment: Moment) -> Gap:
+    def until(self, now: ServerTime) -> Gap:
         """Make the gap that ends now."""
-        until = moment.latest + self.set_back
+        until = now.latest + self.set_back
         # What is still to come was stored before the server's clock was set back, or never: it proves nothing.
         since = self.since if self.since <= until else -math.inf
         return gap_between(since, until, certain=self.certain, reason=self.reason)
@@ -116,17 +116,17 @@ class _Left(Struct, gc=False):
     """
 
     at: float  # the loop's time
-    moment: Moment  # the server's, by the latest of its clocks so far
+    server_time: ServerTime  # then, by the latest of its clocks so far
 
-    def reread(self, loss: OpenGap, clock: ServerClock) -> OpenGap:
+    def reread(self, open_gap: OpenGap, clock: ServerClock) -> OpenGap:
         """Correct what may be missing, if the clock was set back since."""
         present = clock.at(self.at)
-        if present.latest < self.moment.earliest:
-            set_back = self.moment.latest - present.latest
-            return replace(loss, since=min(loss.since, present.earliest), set_back=set_back)
-        if present.earliest > self.moment.latest:
-            self.moment = present
-        return replace(loss, set_back=0.0)
+        if present.latest < self.server_time.earliest:
+            set_back = self.server_time.latest - present.latest
+            return replace(open_gap, since=min(open_gap.since, present.earliest), set_back=set_back)
+        if present.earliest > self.server_time.latest:
+            self.server_time = present
+        return replace(open_gap, set_back=0.0)
 
 
 class _OverflowEpisode(Struct, gc=False):
@@ -145,13 +145,12 @@ class Completeness:
 
     Attributes:
         clock, margin: as given.
-        floor: the moment that questions have proven.
     """
 
     def __init__(self, clock: ServerClock, *, margin: float = MARGIN) -> None:
         self.clock = clock
         self.margin = margin
-        self.floor = -math.inf
+        self._floor = -math.inf  # everything up to here is proven by answers, or was before this session
         self._stamp: str | None = None  # of the last live notification: read only when asked for
         self._confirmed = -math.inf  # when the subscription was last known to exist
         self._replay: _Replay | None = None
@@ -159,18 +158,18 @@ class Completeness:
         self._left: _Left | None = None  # None in an outage that began in an earlier process
         self._overflows: dict[object, _OverflowEpisode] = {}  # by queue
 
-    def new_session(self, now: float) -> None:
+    def begin_session(self, now: float) -> None:
         """Hear that a session begins empty: what comes was made after that."""
-        self.floor = self.clock.at(now).earliest - self.margin
+        self._floor = self.clock.at(now).earliest - self.margin
 
     # -- while connected -------------------------------------------------------------------------------------------
 
-    def answered(self, asked_at: float) -> None:
+    def proven_by_answer(self, asked_at: float) -> None:
         """Hear that a question of this connection was answered, which was sent at `asked_at` of the loop's time."""
         self._replay = None  # the server had written it
-        self.floor = max(self.floor, self.clock.earliest(asked_at) - self.margin)
+        self._floor = max(self._floor, self.clock.earliest(asked_at) - self.margin)
 
-    def received(self, timestamp: str | None) -> Replayed | None:
+    def record_notification(self, timestamp: str | None) -> Replayed | None:
         """Hear of a notification as it comes, duplicates too; tell whether it was replayed.
 
         Runs for each notification: a timestamp is read only during a replay.
@@ -181,32 +180,32 @@ class Completeness:
             return None
         return self._count(self._replay, timestamp)
 
-    def confirm_subscription(self, moment: Moment) -> None:
+    def confirm_subscription(self, asked: ServerTime) -> None:
         """Hear that a subscription call sent at that moment was answered: the subscription exists."""
-        self._confirmed = moment.earliest
+        self._confirmed = asked.earliest
 
-    def last_confirmed(self, heard_at: float) -> float:
-        """Give the last moment at which the subscription is known to have existed; `heard_at` as for `proven`."""
-        return max(self._confirmed, self._live_until(heard_at)) - self.margin
+    def last_confirmed(self, last_inbound: float) -> float:
+        """Give the last moment at which the subscription is known to have existed; `last_inbound` as for `proven`."""
+        return max(self._confirmed, self._live_until(last_inbound)) - self.margin
 
-    def proven(self, heard_at: float) -> float:
+    def proven(self, last_inbound: float) -> float:
         """Give the moment up to which everything is proven to have come.
 
         Args:
-            heard_at: the loop's time when the newest frame came: a later timestamp would be a mistake.
+            last_inbound: the loop's time when the newest frame came: a later timestamp would be a mistake.
         """
         if self._open_gap is not None:
             return self._open_gap.since
         if self._replay is not None:
             return self._replay.since
-        return max(self.floor, self._live_until(heard_at) - self.margin)
+        return max(self._floor, self._live_until(last_inbound) - self.margin)
 
     # -- losses ----------------------------------------------------------------------------------------------------
 
-    def include(self, loss: OpenGap) -> None:
+    def include(self, open_gap: OpenGap) -> None:
         """Let the outage include what was in doubt before it began."""
         if self._open_gap is not None:
-            self._open_gap = self._open_gap.including(loss)
+            self._open_gap = self._open_gap.including(open_gap)
 
     @property
     def open_gap(self) -> OpenGap | None:
@@ -218,20 +217,21 @@ class Completeness:
         """Whether the server may still be sending what it had buffered."""
         return self._replay is not None
 
-    def lost(self, heard_at: float) -> None:
-        """Begin an outage, unless the last one goes on; `heard_at` as for `proven`."""
+    def begin_outage(self, last_inbound: float) -> None:
+        """Begin an outage, unless the last one goes on; `last_inbound` as for `proven`."""
         if self._open_gap is None:
-            self._open_gap, self._left = OpenGap(self.proven(heard_at)), _Left(heard_at, self.clock.at(heard_at))
+            self._open_gap = OpenGap(self.proven(last_inbound))
+            self._left = _Left(last_inbound, self.clock.at(last_inbound))
         elif self._left is not None:
             self._open_gap = self._left.reread(self._open_gap, self.clock)  # before the clock is set again
-        self._confirmed = max(self._confirmed, self._live_until(heard_at))
+        self._confirmed = max(self._confirmed, self._live_until(last_inbound))
         self._replay, self._stamp = None, None
 
-    def resume(self, loss: OpenGap) -> None:
+    def resume(self, open_gap: OpenGap) -> None:
         """Go on where an earlier process ended."""
-        self._open_gap, self.floor = loss, loss.since
+        self._open_gap, self._floor = open_gap, open_gap.since
 
-    def recovered(self, now: float, *, created: float | None, buffer_size: int) -> OpenGap:
+    def recover(self, now: float, *, created: float | None, buffer_size: int) -> OpenGap:
         """End the outage at the first frame of a recovered session, and expect its replay.
 
         Any question that is answered shows that the server has written it.
@@ -241,25 +241,25 @@ class Completeness:
             created: when the server made the connection, in its own words; None if it did not say.
             buffer_size: most notifications that it replays.
         """
-        outage = self.end_outage(now)
+        open_gap = self.end_outage(now)
         until = self.clock.at(now).latest if created is None else created
-        self._replay = _Replay(outage.since, until, buffer_size)
-        self.floor = min(self.floor, outage.since)
-        self._confirmed = outage.since if created is None else created
-        return outage
+        self._replay = _Replay(open_gap.since, until, buffer_size)
+        self._floor = min(self._floor, open_gap.since)
+        self._confirmed = open_gap.since if created is None else created
+        return open_gap
 
     def end_outage(self, now: float) -> OpenGap:
         """End the outage; called directly with a subscription on a session that began empty."""
-        outage, self._open_gap = self._open_gap or OpenGap(self.clock.at(now).earliest), None
+        open_gap, self._open_gap = self._open_gap or OpenGap(self.clock.at(now).earliest), None
         left, self._left = self._left, None
         if left is not None:
-            return left.reread(outage, self.clock)
+            return left.reread(open_gap, self.clock)
         # It is from an earlier process: as in `OpenGap.until`, and what follows must not be held for proven, either.
-        return outage if outage.since <= self.clock.at(now).latest else replace(outage, since=-math.inf)
+        return open_gap if open_gap.since <= self.clock.at(now).latest else replace(open_gap, since=-math.inf)
 
     # -- what this side drops --------------------------------------------------------------------------------------
 
-    def dropped(self, queue: object, made: float, *, stamped: bool) -> None:
+    def record_drop(self, queue: object, made: float, *, stamped: bool) -> None:
         """Hear that this side drops a notification, because its consumer is too slow.
 
         Args:
@@ -271,29 +271,29 @@ class Completeness:
         overflow.since = min(overflow.since, made)
         overflow.until = max(overflow.until, made if stamped else math.inf)
 
-    def overflow_over(self, queue: object, now: float, reason: str) -> Gap:
+    def end_overflow(self, queue: object, now: float, reason: str) -> Gap:
         """Hear that nothing is being dropped any more from a queue, which was; give the gap."""
         overflow = self._overflows.pop(queue)
         until = min(overflow.until, self.clock.at(now).latest)
         return gap_between(overflow.since, until, certain=True, reason=reason)
 
-    def unfinished(self, heard_at: float, waiting: float = math.inf, *, gone: bool = False) -> OpenGap:
+    def unfinished(self, last_inbound: float, waiting: float = math.inf, *, gone: bool = False) -> OpenGap:
         """Give what the next process should doubt if this one died now.
 
         Args:
-            heard_at: as for `proven`.
+            last_inbound: as for `proven`.
             waiting: the moment of the oldest notification that no consumer has taken.
             gone: whether the session is known to be lost.
         """
         dropped = (overflow.since for overflow in self._overflows.values())
         certain = gone or bool(self._overflows) or (self._open_gap is not None and self._open_gap.certain)
-        return OpenGap(min(self.proven(heard_at), waiting, *dropped), certain)
+        return OpenGap(min(self.proven(last_inbound), waiting, *dropped), certain)
 
     # -- how -------------------------------------------------------------------------------------------------------
 
-    def _live_until(self, heard_at: float) -> float:
+    def _live_until(self, last_inbound: float) -> float:
         made = parse_time(self._stamp)
-        return -math.inf if made is None else min(made.timestamp(), self.clock.at(heard_at).latest)
+        return -math.inf if made is None else min(made.timestamp(), self.clock.at(last_inbound).latest)
 
     def _count(self, replay: _Replay, timestamp: str | None) -> Replayed:
         """Count what may be replayed, to a moment after `creationTime`: the server may still fill its buffer then."""

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from rcex_ws.connection import Conversation, Link, Loss, LossKind, Pending, RequestTable
 from rcex_ws.errors import BadFrame
-from rcex_ws.loop import Signal, loop_clock, now
+from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.readers import printable
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
@@ -22,7 +22,7 @@ from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Events, Outcome, Recovery, parse_time, read_details
 from rcex_ws.wsg.questions import Questions
 from rcex_ws.wsg.rest_transport import RestTransport
-from rcex_ws.wsg.server_clock import Moment
+from rcex_ws.wsg.server_clock import ServerTime
 from rcex_ws.wsg.session import Outage, Session, gap_after_outage, in_words
 from rcex_ws.wsg.subscription_sync import SubscriptionSync
 from rcex_ws.wsg.subscriptions import Subscriptions
@@ -42,7 +42,7 @@ class WsgShared(Struct, frozen=True, kw_only=True):
         release_timeout: seconds after which delivery goes on though lifecycle handlers still run.
         heartbeat_interval: seconds within which a question is due to a server whose notifications prove nothing.
         closing: tells whether the application closes.
-        on_frame: hears that something came, for the store; None without one.
+        mark_changed: hears that something came, for the store; None without one.
         suspended: hears that the machine slept.
         show: shows a frame in debug mode; None otherwise.
         telemetry: what the operator sees.
@@ -58,8 +58,8 @@ class WsgShared(Struct, frozen=True, kw_only=True):
     release_timeout: float
     heartbeat_interval: float
     closing: Callable[[], bool]
-    on_frame: Callable[[], None] | None
-    suspended: Callable[[], None]
+    mark_changed: Callable[[], None] | None
+    check_after_suspend: Callable[[], None]
     show: Callable[[str, bytes], None] | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
 
@@ -70,20 +70,22 @@ class WsgConversation(Conversation):
     Args:
         link: the connection.
         shared: what outlives it.
-        offered: whether a recovery token was offered for it.
+        token_offered: whether a recovery token was offered for it.
         began_at: the loop's time when this side began to connect: the server made the connection after that.
-        dated: whether the server has told its time a moment before that.
+        clock_was_read: whether the server has told its time a moment before that.
     """
 
-    def __init__(self, link: Link, shared: WsgShared, *, offered: bool, began_at: float, dated: bool = False) -> None:
+    def __init__(
+        self, link: Link, shared: WsgShared, *, token_offered: bool, began_at: float, clock_was_read: bool = False
+    ) -> None:
         self._link = link
         self._shared = shared
-        self._offered = offered
+        self._token_offered = token_offered
         self._began_at = began_at
-        self._dated = dated
+        self._clock_was_read = clock_was_read
         self._greeted = Signal()
-        self._told_ready = False
-        self._hold = 0
+        self._announced_ready = False
+        self._hold_ticket = 0
         self._clock = loop_clock()
         self._questions = Questions(began_at)
         self._date: str | None = None  # of the last answer that had one
@@ -99,10 +101,10 @@ class WsgConversation(Conversation):
         try:
             frame = decode(data)
         except BadFrame as exc:
-            self._unreadable(exc, certain=False)  # it may have been anything
+            self._report_bad_frame(exc, certain=False)  # it may have been anything
             return
-        if shared.on_frame is not None:
-            shared.on_frame()
+        if shared.mark_changed is not None:
+            shared.mark_changed()
         meta = frame.meta
         kind = meta.type
         if kind != "ServerNotification":
@@ -112,15 +114,15 @@ class WsgConversation(Conversation):
                 if not shared.inbox.receive(frame, len(data), self._link.last_inbound):
                     self._ask_now_and_then()
             except BadFrame as exc:
-                self._unreadable(exc, certain=True)
+                self._report_bad_frame(exc, certain=True)
         elif kind == "connectiondetails":
-            self._take_details(frame)
+            self._on_details(frame)
             return
         else:
-            self._take_answer(frame, kind)
+            self._on_answer(frame, kind)
             if kind == "heartbeat":
                 self._link.heartbeat_answered()
-                self._say_recovered()
+                self._log_recovery()
         if meta.wsc is not None and shared.session.offer_wsc(meta.wsc):
             shared.announcer.new_wsc(meta.wsc)
 
@@ -135,8 +137,8 @@ class WsgConversation(Conversation):
 
     def on_suspended(self, seconds: float) -> None:
         """Have the OAuth token checked: it may have expired meanwhile."""
-        self._shared.completeness.clock.suspended(seconds)
-        self._shared.suspended()
+        self._shared.completeness.clock.widen(seconds)
+        self._shared.check_after_suspend()
 
     def on_lost(self, loss: Loss) -> None:
         """Fail what waits for an answer, and begin an outage."""
@@ -145,14 +147,17 @@ class WsgConversation(Conversation):
         shared.table.disconnect(RestTransport.lost_error)
         shared.sync.connection_lost()
         if self._greeted.is_set():
-            shared.session.begin_outage(Outage(lost_at=now(), loss=loss, replay_cut=shared.completeness.replaying))
+            shared.session.begin_outage(
+                Outage(lost_at=self._clock(), loss=loss, replay_cut=shared.completeness.replaying)
+            )
             if not shared.closing():
                 shared.telemetry.begin_recovery(str(loss))
-            shared.completeness.lost(self._link.last_inbound)
-            shared.announcer.then(partial(shared.inbox.release, self._hold))  # `after_ready` may not get to it any more
-        elif self._offered:
-            shared.session.recovery_died()
-        if self._told_ready and not shared.closing():
+            shared.completeness.begin_outage(self._link.last_inbound)
+            # `after_ready`, which is cancelled with the connection, may not get to it any more.
+            shared.announcer.then(partial(shared.inbox.release, self._hold_ticket))
+        elif self._token_offered:
+            shared.session.note_replay_cut()
+        if self._announced_ready and not shared.closing():
             shared.announcer.emit(Events.DISCONNECTED, loss)
 
     # -- beside the reader -----------------------------------------------------------------------------------------
@@ -167,30 +172,31 @@ class WsgConversation(Conversation):
         shared = self._shared
         outage = shared.session.outage
         if outage is not None:  # not recovered: that would have been concluded at the first frame
-            subscribed = shared.sync.has_wanted_filters
+            # Of a session known by its token alone, `resubscribe` keeps the gap until its filters are known.
+            can_miss = shared.sync.has_wanted_filters
             await shared.sync.resubscribe(outage.why_lost)
-            self._conclude(shared.completeness.end_outage(self._clock()), subscribed=subscribed)
+            self._conclude(shared.completeness.end_outage(self._clock()), can_miss=can_miss)
 
     async def after_ready(self) -> None:
         """Tell the application, then let delivery go on; at last clear up behind lost sessions and replays."""
         shared = self._shared
-        self._told_ready = True
+        self._announced_ready = True
         shared.announcer.emit(Events.CONNECTION_READY, self._link)
         told = Signal()
         shared.announcer.then(told.set)
         await told.wait(until=self._clock() + shared.release_timeout)
         if not told.is_set():
             shared.telemetry.log.warning("delivery goes on though a lifecycle handler still runs")
-        shared.inbox.release(self._hold)
+        shared.inbox.release(self._hold_ticket)
         if shared.completeness.replaying:
             self._link.send_heartbeat(self.heartbeat())  # its answer shows that the replay is over
-        self._say_recovered()
+        self._log_recovery()
         shared.sync.start()
         await shared.sync.delete_orphans()
 
     # -- questions -------------------------------------------------------------------------------------------------
 
-    def _send(self, request: Pending[WsgFrame]) -> None:
+    def _send_request(self, request: Pending[WsgFrame]) -> None:
         self._questions.sent(request.key, self._clock())
         if self._shared.show is not None:
             self._shared.show(">", request.frame)
@@ -201,7 +207,7 @@ class WsgConversation(Conversation):
         if self._clock() - self._questions.last_sent_at >= self._shared.heartbeat_interval:
             self._link.send_heartbeat(self.heartbeat())
 
-    def _take_answer(self, frame: WsgFrame, kind: str) -> None:
+    def _on_answer(self, frame: WsgFrame, kind: str) -> None:
         key = frame.key
         asked_at = self._questions.settle(key)
         if asked_at is not None:
@@ -210,13 +216,13 @@ class WsgConversation(Conversation):
             if date is not None and date != self._date:  # once a second at most
                 self._date = date
                 completeness.clock.read_date(date, asked_at=asked_at, got_at=self._clock())
-            completeness.answered(asked_at)
+            completeness.proven_by_answer(asked_at)
         if not self._shared.table.settle(key, frame) and kind == "error" and not is_own_id(key):
-            self._take_error(frame)  # else it is a late answer
+            self._on_error(frame)  # else it is a late answer
 
     # -- what frames mean ------------------------------------------------------------------------------------------
 
-    def _take_details(self, frame: WsgFrame) -> None:
+    def _on_details(self, frame: WsgFrame) -> None:
         """Take the server's first frame, and with it its word on the recovery."""
         shared, session = self._shared, self._shared.session
         details = read_details(frame.body)
@@ -232,58 +238,58 @@ class WsgConversation(Conversation):
                 asked_at=self._began_at,
                 got_at=self._clock(),
                 resolution=_RESOLUTION,
-                narrows=self._dated,
+                narrows=self._clock_was_read,
             )
-        session.connected(details, frame.meta.wsc, offered=self._offered)
-        self._hold = shared.inbox.hold()  # the replay may stand in the same TCP segment
+        session.on_details(details, frame.meta.wsc, token_offered=self._token_offered)
+        self._hold_ticket = shared.inbox.hold()  # the replay may stand in the same TCP segment
         if frame.meta.wsc is not None:
             shared.announcer.new_wsc(frame.meta.wsc)
         if session.recovered:
-            loss = completeness.recovered(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
-            self._conclude(loss, subscribed=shared.sync.can_miss)
+            open_gap = completeness.recover(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
+            self._conclude(open_gap, can_miss=shared.sync.can_miss)
         else:
-            completeness.new_session(self._clock())
-        shared.table.connect(self._send, limit=details.max_active_requests)
+            completeness.begin_session(self._clock())
+        shared.table.connect(self._send_request, limit=details.max_active_requests)
         shared.telemetry.connected()
         self._greeted.set()
 
-    def _take_error(self, frame: WsgFrame) -> None:
+    def _on_error(self, frame: WsgFrame) -> None:
         """Take an Error frame: the server closes after it. Before ConnectionDetails it may be about the token."""
         error = read_error(frame.body)
         code = error.error_code or str(frame.meta.status)
-        if not self._greeted.is_set() and self._offered:
+        if not self._greeted.is_set() and self._token_offered:
             if code == "WSG-400":
                 self._shared.session.decide(Outcome.UNREADABLE, code)
             elif code.startswith("WSG-10"):  # about the session; all else may pass, and the token is still good
                 self._shared.session.decide(Outcome.REFUSED, printable(code))
         self._link.lose(Loss(LossKind.REFUSED, code, error.message))
 
-    def _conclude(self, loss: OpenGap, *, subscribed: bool) -> None:
+    def _conclude(self, open_gap: OpenGap, *, can_miss: bool) -> None:
         """Say how the outage ended: the gap first, so that the hook can run before anything is delivered."""
-        shared, moment = self._shared, self._moment()
-        away = None if loss.since == -math.inf else max(0.0, moment.earliest - loss.since)
-        concluded = shared.session.conclude(now(), away)
+        shared, server_time = self._shared, self._server_time()
+        seconds_away = None if open_gap.since == -math.inf else max(0.0, server_time.earliest - open_gap.since)
+        concluded = shared.session.conclude(self._clock(), seconds_away)
         if concluded is None:
             return
-        recovery, doubt = concluded
-        missing = gap_after_outage(loss, doubt)
-        shared.inbox.reconnected(recovery)
+        recovery, cause = concluded
+        missing = gap_after_outage(open_gap, cause)
+        shared.inbox.count_for(recovery)
         shared.telemetry.recovered(recovery)
         recovered = recovery.outcome is Outcome.RECOVERED
         if recovered:
             self._recovery = recovery
-        elif not subscribed:  # else the gap says it
+        elif not can_miss:  # else the gap says it
             why = in_words(recovery.outcome)
             shared.telemetry.log.info("a new session has begun: the last one was not recovered (%s)", why)
-        if subscribed and missing is not None:
-            shared.announcer.gap(missing.until(moment))
+        if can_miss and missing is not None:
+            shared.announcer.gap(missing.until(server_time))
         event = Events.AUTO_RECOVER_SUCCESS if recovered else Events.AUTO_RECOVER_FAILED
         shared.announcer.emit(event, self._link)
 
-    def _say_recovered(self) -> None:
+    def _log_recovery(self) -> None:
         """Say it once, when all is there that the server had kept."""
         recovery = self._recovery
-        if recovery is None or self._shared.completeness.replaying or not self._told_ready:
+        if recovery is None or self._shared.completeness.replaying or not self._announced_ready:
             return
         self._recovery = None
         self._shared.telemetry.log.info(
@@ -293,15 +299,15 @@ class WsgConversation(Conversation):
             recovery.duplicates,
         )
 
-    def _unreadable(self, error: BadFrame, *, certain: bool) -> None:
+    def _report_bad_frame(self, error: BadFrame, *, certain: bool) -> None:
         """Report what could not be read, which is or may have been a notification."""
         shared = self._shared
         shared.announcer.error(error)
         if shared.sync.can_miss:
             since = shared.completeness.proven(self._link.last_inbound)
-            shared.announcer.gap(gap_between(since, self._moment().latest, certain=certain, reason=str(error)))
+            shared.announcer.gap(gap_between(since, self._server_time().latest, certain=certain, reason=str(error)))
 
-    def _moment(self) -> Moment:
+    def _server_time(self) -> ServerTime:
         return self._shared.completeness.clock.at(self._clock())
 
 

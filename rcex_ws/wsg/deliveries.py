@@ -8,7 +8,7 @@ from rcex_ws.tasks import BackgroundTask
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import gap_between
 from rcex_ws.wsg.inbox import Inbox
-from rcex_ws.wsg.server_clock import Moment
+from rcex_ws.wsg.server_clock import ServerTime
 from rcex_ws.wsg.subscription import Subscription
 
 __all__ = ["Deliveries"]
@@ -26,7 +26,7 @@ class Deliveries:
         all_delivered: whether `drain` left nothing undelivered; False before.
     """
 
-    def __init__(self, inbox: Inbox, announcer: Announcer, server_time: Callable[[], Moment]) -> None:
+    def __init__(self, inbox: Inbox, announcer: Announcer, server_time: Callable[[], ServerTime]) -> None:
         self.all_delivered = False
         self._inbox = inbox
         self._announcer = announcer

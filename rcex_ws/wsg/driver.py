@@ -67,18 +67,18 @@ class WsgDriver(Driver):
         self._max_size = max_size
         self._token: _WsToken | None = None  # of the attempt under way
         self._unused: _WsToken | None = None  # its attempt failed before the server saw it
-        self._offered = False
+        self._token_offered = False
         self._began_at = 0.0
-        self._dated = False  # whether the server told its time in this attempt
+        self._clock_was_read = False  # whether the server told its time in this attempt
 
     async def endpoint(self) -> Endpoint:
         """Get a wstoken and decide whether the session is to be recovered."""
-        self._offered = self._dated = False
+        self._token_offered = self._clock_was_read = False
         self._shared.telemetry.attempts += 1
         self._token = token = await self._get_token()
         self._began_at = anyio.current_time()
         wsc = self._shared.session.token_to_offer(self._began_at)
-        self._offered = wsc is not None
+        self._token_offered = wsc is not None
         secrets = {"access_token": Secret(token.ws_access_token)} | ({} if wsc is None else {"wsc": Secret(wsc)})
         url = Secret(with_query(token.address.url, secrets))
         context = self._rc.ssl_context if token.address.secure else None  # to make one takes time
@@ -87,7 +87,13 @@ class WsgDriver(Driver):
     def conversation(self, link: Link) -> WsgConversation:
         """Make the conversation for a new connection."""
         self._token = None
-        return WsgConversation(link, self._shared, offered=self._offered, began_at=self._began_at, dated=self._dated)
+        return WsgConversation(
+            link,
+            self._shared,
+            token_offered=self._token_offered,
+            began_at=self._began_at,
+            clock_was_read=self._clock_was_read,
+        )
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float:
         """Follow the schedule, unless trying again cannot help: a refused login, or no permission for WebSockets."""
@@ -106,7 +112,7 @@ class WsgDriver(Driver):
         self._shared.sync.end(SubscriptionState.FAILED, error)
         self._shared.inbox.release()
         self._shared.telemetry.end_recovery(f"gave up: {type(error).__name__}")
-        self._shared.announcer.error(error, logged=True)  # by the supervisor
+        self._shared.announcer.error(error, already_logged=True)  # by the supervisor
 
     async def ask_the_time(self) -> None:
         """Read the server's clock anew, by HTTPS: this machine's may have stood still.
@@ -123,15 +129,15 @@ class WsgDriver(Driver):
 
     def _attempt_failed(self, error: RcexError) -> None:
         """Remember what the failure means for the tokens, and tell the application."""
-        self._shared.session.attempt_over()
+        self._shared.session.end_attempt()
         if isinstance(error, UpgradeRefused):
-            if error.status == 400 and self._offered:
+            if error.status == 400 and self._token_offered:
                 self._shared.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
         elif isinstance(error, ConnectFailed):
             if not error.upgrade_sent:
                 self._unused = self._token
-            elif self._offered:
-                self._shared.session.recovery_died()
+            elif self._token_offered:
+                self._shared.session.note_replay_cut()
         self._token = None
         self._shared.announcer.emit(Events.AUTO_RECOVER_ERROR, error)
 
@@ -159,7 +165,7 @@ class WsgDriver(Driver):
     def _read_clock(self, response: Response, *, asked_at: float) -> None:
         """Learn what time it is at the server: its gateway and its REST API are taken to share a clock."""
         clock, date = self._shared.completeness.clock, response.headers.get("Date")
-        self._dated = clock.read_date(date, asked_at=asked_at, got_at=anyio.current_time())
+        self._clock_was_read = clock.read_date(date, asked_at=asked_at, got_at=anyio.current_time())
 
 
 def _is_fatal(error: RcexError) -> bool:

@@ -35,8 +35,8 @@ class WaitingGap:
     def __init__(self, gap: Gap) -> None:
         self.certain = gap.certain
         self.count = 1
-        self.gone = False
-        self.told: Gap | None = None
+        self.absorbed = False
+        self.reported: Gap | None = None
         self._gap = gap
         self._reasons = {gap.reason: 1}
         self._unnamed = 0
@@ -57,13 +57,13 @@ class WaitingGap:
         """Tell whether there is no moment between the two."""
         return _ends_not_before(self._gap, other._gap.since) and _ends_not_before(other._gap, self._gap.since)
 
-    def take(self, other: WaitingGap) -> None:
+    def absorb(self, other: WaitingGap) -> None:
         """Stand for another one, too."""
         one, two = self._gap, other._gap
         since = None if one.since is None or two.since is None else min(one.since, two.since)
         self._gap = replace(one, since=since, until=max(one.until, two.until))
         self.count += other.count
-        other.gone = True
+        other.absorbed = True
         self._unnamed += other._unnamed
         for reason, times in other._reasons.items():
             if reason in self._reasons or len(self._reasons) < _MOST_REASONS:
@@ -96,18 +96,18 @@ class WaitingGaps:
         if home is None:
             waiting.append(new)
             return new
-        home.take(new)
+        home.absorb(new)
         for other in [one for one in waiting if one is not home and one.touches(home)]:
-            home.take(other)
+            home.absorb(other)
             waiting.remove(other)
         return None
 
-    def tell(self, gap: WaitingGap) -> Gap | None:
+    def report(self, gap: WaitingGap) -> Gap | None:
         """Give what the application is told now that its turn has come; None if it is part of an earlier one."""
         if gap in self._open[gap.certain]:
             self._open[gap.certain].remove(gap)
-        gap.told = None if gap.gone else gap.gap
-        return gap.told
+        gap.reported = None if gap.absorbed else gap.gap
+        return gap.reported
 
     def close(self) -> None:
         """Let nothing more become part of those that wait: something else comes in between."""

@@ -64,7 +64,7 @@ class Inbox:
         self._telemetry = telemetry or Telemetry()
         self._queues: list[DeliveryQueue[Notification]] = []
         self._holding = False
-        self._holds = 0  # so far: a late release must not end a newer hold
+        self._last_ticket = 0  # a late release must not end a newer hold
         self._recovery: Recovery | None = None
 
     def new_queue(self) -> DeliveryQueue[Notification]:
@@ -74,8 +74,8 @@ class Inbox:
         queue: DeliveryQueue[Notification] = DeliveryQueue(
             max_items=max_items,
             max_bytes=max_bytes,
-            on_overflow=partial(self._overflowed, key),
-            on_drop=partial(self._dropped, key),
+            on_overflow=partial(self._on_overflow, key),
+            on_drop=partial(self._on_drop, key),
             on_take=self._on_take,
         )
         self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
@@ -84,19 +84,19 @@ class Inbox:
             queue.hold()
         return queue
 
-    def receive(self, frame: WsgFrame, size: int, heard_at: float) -> bool:
+    def receive(self, frame: WsgFrame, size: int, last_inbound: float) -> bool:
         """Take one ServerNotification; tell whether it has a timestamp.
 
         Args:
             frame: the notification.
             size: its bytes.
-            heard_at: the loop's time when the frame before it came.
+            last_inbound: the loop's time when the frame before it came.
 
         Raises:
             BadFrame: its envelope cannot be read.
         """
         envelope = read_envelope(frame.body)
-        replayed = self._completeness.received(envelope.timestamp)
+        replayed = self._completeness.record_notification(envelope.timestamp)
         machine, recovery = self._machine, self._recovery
         if replayed is not None and replayed.gap is not None and machine.wanted:
             self._announcer.gap(replayed.gap)
@@ -113,33 +113,33 @@ class Inbox:
             self._telemetry.unwanted += 1
             self._telemetry.log.info("a notification without a subscription was dropped: %s", printable(envelope.event))
         else:
-            made_after = -math.inf if envelope.timestamp else self._completeness.proven(heard_at)
+            made_after = -math.inf if envelope.timestamp else self._completeness.proven(last_inbound)
             target.queue.put(Notification(uuid, envelope.event, time(), envelope, frame.body, made_after), size)
         return envelope.timestamp is not None
 
-    def reconnected(self, recovery: Recovery) -> None:
+    def count_for(self, recovery: Recovery) -> None:
         """Count duplicates for this recovery from now on."""
         self._recovery = recovery
 
     def hold(self) -> int:
         """Keep notifications back until the application has been told what happened; give a number for `release`."""
         self._holding = True
-        self._holds += 1
+        self._last_ticket += 1
         for queue in self._queues:
             queue.hold()
-        return self._holds
+        return self._last_ticket
 
-    def release(self, hold: int | None = None) -> None:
+    def release(self, ticket: int | None = None) -> None:
         """Let delivery go on, unless a newer hold than this one is in force."""
-        if hold is not None and hold != self._holds:
+        if ticket is not None and ticket != self._last_ticket:
             return
         self._holding = False
-        change = self._machine.change
+        candidate = self._candidate()
         for queue in self._queues:
-            if change is None or queue is not change.consumer.queue or change.consumer is self._machine.current:
-                queue.release()  # a candidate's waits for the server's answer
+            if candidate is None or queue is not candidate.queue:  # a candidate's waits for the server's answer
+                queue.release()
 
-    def answered(self, subscription: Subscription) -> None:
+    def release_candidate(self, subscription: Subscription) -> None:
         """Let a former candidate deliver, unless all are held."""
         if not self._holding:
             subscription.queue.release()
@@ -158,12 +158,17 @@ class Inbox:
             return candidate
         return current
 
-    def _dropped(self, queue: object, notification: Notification) -> None:
-        self._completeness.dropped(queue, notification.made, stamped=notification.timestamp is not None)
+    def _candidate(self) -> Subscription | None:
+        """Return the subscription that is to replace the current one once the server has answered."""
+        change = self._machine.change
+        return None if change is None or change.consumer is self._machine.current else change.consumer
 
-    def _overflowed(self, queue: object, overflow: Overflow, over: bool) -> None:
+    def _on_drop(self, queue: object, notification: Notification) -> None:
+        self._completeness.record_drop(queue, notification.made, stamped=notification.timestamp is not None)
+
+    def _on_overflow(self, queue: object, overflow: Overflow, over: bool) -> None:
         if not over:
             self._announcer.error(SlowConsumer("a consumer is too slow: the oldest notifications are being dropped"))
             return
         reason = f"{overflow.dropped} notifications dropped because the consumer was too slow"
-        self._announcer.gap(self._completeness.overflow_over(queue, now(), reason))
+        self._announcer.gap(self._completeness.end_overflow(queue, now(), reason))

@@ -18,7 +18,7 @@ from rcex_ws.trace import Step
 from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.conversation import WsgShared
 from rcex_ws.wsg.models import ConnectionDetails, Gap
-from rcex_ws.wsg.session import Outage
+from rcex_ws.wsg.session import LastEnd, Outage
 from rcex_ws.wsg.store import SessionStore, SessionUnreadable
 from rcex_ws.wsg.stored import StoredSession
 
@@ -49,20 +49,20 @@ class Keeper:
     Args:
         store: where to.
         shared: the session and what belongs to it.
-        heard_at: gives the loop's time when the newest frame came.
-        whose: says whose session it is now.
+        last_inbound: gives the loop's time when the newest frame came.
+        owner: says whose session it is now.
     """
 
     def __init__(
-        self, store: SessionStore, shared: WsgShared, heard_at: Callable[[], float], whose: Callable[[], Owner]
+        self, store: SessionStore, shared: WsgShared, last_inbound: Callable[[], float], owner: Callable[[], Owner]
     ) -> None:
         self._store = store
         self._shared = shared
-        self._heard_at = heard_at
-        self._whose = whose
+        self._last_inbound = last_inbound
+        self._owner = owner
         self._dirty = Signal()
         self._one_at_a_time = anyio.Lock()
-        self._asked = self._written = 0  # how often a write was asked for, and how many of these are seen to
+        self._writes_requested = self._writes_covered = 0  # requests so far, and how many of them a write has covered
         self._failures = 0  # in a row
         self._complaints = Complaints(shared.telemetry.log)
         self._opened = False
@@ -83,9 +83,9 @@ class Keeper:
             stored = None
             if resume:
                 self._shared.announcer.error(exc)
-                self._shared.sync.resume_lost(-math.inf, str(exc))
+                self._shared.sync.record_lost_session(-math.inf, str(exc))
         self._opened = True
-        if stored is None or not resume or self._is_anothers(stored):
+        if stored is None or not resume or self._belongs_to_another(stored):
             return
         for uuid in stored.uuids:
             self._shared.inbox.seen.add(uuid)
@@ -94,28 +94,29 @@ class Keeper:
         session = self._shared.session
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
-        session.begin_outage(Outage(lost_at=None, clean=stored.clean))
+        last_end = LastEnd.CLEAN if stored.clean else LastEnd.UNCLEAN
+        session.begin_outage(Outage(lost_at=None, last_end=last_end))
         self._shared.telemetry.begin_recovery("restart")
         self._shared.completeness.resume(OpenGap.from_store(stored.unfinished))
         self._shared.subscriptions.resume(stored.subscription, clean=stored.clean)
         if stored.clean:
             await self.write()  # from here on the end of this process counts
 
-    def _is_anothers(self, stored: StoredSession) -> bool:
+    def _belongs_to_another(self, stored: StoredSession) -> bool:
         """Tell, also the application, that a session was made for another server, application or user.
 
         Its token and its subscription say nothing to them, and are not theirs to know.
         """
-        other = None if stored.owner is None else mismatch(stored.owner, self._whose())
+        other = None if stored.owner is None else mismatch(stored.owner, self._owner())
         if other is None:
             return False
         reason = f"the stored session is not continued, it was made for another {other}"
         self._shared.telemetry.log.warning("%s", reason)
         if stored.subscription.wanted:
-            self._shared.sync.resume_lost(OpenGap.from_store(stored.unfinished).since, reason)
+            self._shared.sync.record_lost_session(OpenGap.from_store(stored.unfinished).since, reason)
         return True
 
-    def touch(self) -> None:
+    def mark_changed(self) -> None:
         """Say that something changed."""
         self._dirty.set()
 
@@ -132,12 +133,12 @@ class Keeper:
         Args:
             clean: this is the last word, and all that came was delivered.
         """
-        self._asked += 1
-        asked = self._asked
+        self._writes_requested += 1
+        asked = self._writes_requested
         async with self._one_at_a_time:
-            if asked <= self._written and not clean:
+            if asked <= self._writes_covered and not clean:
                 return  # by one that waited behind the same slow write
-            self._written = self._asked
+            self._writes_covered = self._writes_requested
             if self._dirty.is_set():  # else `run` waits for it
                 self._dirty = Signal()
             stored = self._snapshot(clean=clean)
@@ -148,9 +149,9 @@ class Keeper:
                     await self._store.save(stored)
             except Exception as exc:  # noqa: BLE001 - a store may raise anything
                 self._failures += 1
-                self.touch()
+                self.mark_changed()
                 if self._complaints.report_repeated("the session is not stored; it would go on from an older one", exc):
-                    self._shared.announcer.error(exc, logged=True)
+                    self._shared.announcer.error(exc, already_logged=True)
             else:
                 if self._failures:
                     self._shared.telemetry.log.info("the session is stored again")
@@ -166,7 +167,7 @@ class Keeper:
             await self.write()
         if scope.cancelled_caught:
             self._shared.telemetry.log.warning("the session is not stored yet: that takes longer than %g s", _PATIENCE)
-            self.touch()
+            self.mark_changed()
 
     async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
         """Say the last word, or forget the session, and leave the store to the next process."""
@@ -174,7 +175,9 @@ class Keeper:
             return
         try:
             if keep_session:
-                await self.write(clean=all_delivered and self._shared.session.is_clean and not self._untold)
+                await self.write(
+                    clean=all_delivered and self._shared.session.may_be_marked_clean and not self._unreported
+                )
             else:
                 await self._forget()
         finally:
@@ -188,7 +191,7 @@ class Keeper:
             self._complaints.report(
                 "the session is not forgotten, and the next process would try to go on with it", exc
             )
-            self._shared.announcer.error(exc, logged=True)
+            self._shared.announcer.error(exc, already_logged=True)
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
         shared, session = self._shared, self._shared.session
@@ -203,8 +206,8 @@ class Keeper:
         waiting = shared.inbox.undelivered()
         unseen = {notification.uuid for notification in waiting}
         oldest = min((notification.made for notification in waiting), default=math.inf)
-        unfinished = shared.completeness.unfinished(self._heard_at(), oldest, gone=gone)
-        for gap in self._untold:
+        unfinished = shared.completeness.unfinished(self._last_inbound(), oldest, gone=gone)
+        for gap in self._unreported:
             unfinished = unfinished.including(OpenGap.of(gap))
         return StoredSession(
             wsc=None if gone else session.wsc,
@@ -213,10 +216,10 @@ class Keeper:
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
             uuids=[uuid for uuid in shared.inbox.seen.last(_UUIDS) if uuid not in unseen],
-            owner=self._whose(),
+            owner=self._owner(),
         )
 
     @property
-    def _untold(self) -> list[Gap]:
+    def _unreported(self) -> list[Gap]:
         """What the application has not heard of to the end; when it closes, that may be cut short."""
-        return [*self._shared.sync.untold, *self._shared.announcer.untold]
+        return [*self._shared.sync.unreported, *self._shared.announcer.unreported]

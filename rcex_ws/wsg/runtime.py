@@ -33,8 +33,8 @@ from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
 from rcex_ws.wsg.models import SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
-from rcex_ws.wsg.server_clock import Moment, ServerClock
-from rcex_ws.wsg.session import Outage, Session
+from rcex_ws.wsg.server_clock import ServerClock, ServerTime
+from rcex_ws.wsg.session import LastEnd, Outage, Session
 from rcex_ws.wsg.settings import WsgSettings
 from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Subscription
@@ -81,11 +81,15 @@ class WsgRuntime:
         self._rc = rc
         self._settings = settings
         self.telemetry = telemetry
-        telemetry.begin_life()
+        telemetry.drop_queues()
         self.session = Session()
         self._completeness = Completeness(ServerClock(time.time(), now()))
         self._announcer = Announcer(
-            emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch, telemetry=telemetry
+            emitter,
+            on_gap=settings.on_gap,
+            gap_timeout=settings.gap_timeout,
+            on_gap_reported=self.mark_changed,
+            telemetry=telemetry,
         )
         self._table: RequestTable[WsgFrame] = RequestTable(start_watcher=lambda: self.life.watch_deadlines(self._table))
         self.rest = RestTransport(self._table, rc.server, telemetry)
@@ -94,12 +98,12 @@ class WsgRuntime:
             machine,
             self._completeness,
             self._announcer,
-            on_take=None if store is None else self.touch,
+            on_take=None if store is None else self.mark_changed,
             max_messages=settings.max_pending,
             max_bytes=settings.max_pending_bytes,
             telemetry=telemetry,
         )
-        self._deliveries = Deliveries(self._inbox, self._announcer, self.moment)
+        self._deliveries = Deliveries(self._inbox, self._announcer, self.server_time)
         api = SubscriptionApi(self._call, telemetry.trace)
         calls = SubscriptionCalls(self, api, machine, self._completeness, self._announcer)
         self._sync = SubscriptionSync(self, machine, calls, self._completeness, self._announcer)
@@ -115,8 +119,8 @@ class WsgRuntime:
             release_timeout=settings.gap_timeout + settings.attempt_timeout,
             heartbeat_interval=settings.heartbeat_interval,
             closing=self._is_closing,
-            on_frame=None if store is None else self.touch,
-            suspended=self._suspended,
+            mark_changed=None if store is None else self.mark_changed,
+            check_after_suspend=self._check_after_suspend,
             show=_show if settings.debug_mode else None,
             telemetry=telemetry,
         )
@@ -133,7 +137,7 @@ class WsgRuntime:
             trace=telemetry.trace,
         )
         self.life = Life(self.supervisor, close_timeout=settings.close_timeout, root=rc.tasks)
-        self._keeper = None if store is None else Keeper(store, shared, lambda: self.heard_at, self._whose)
+        self._keeper = None if store is None else Keeper(store, shared, lambda: self.last_inbound, self._owner)
 
     # -- starting --------------------------------------------------------------------------------------------------
 
@@ -154,7 +158,7 @@ class WsgRuntime:
                 return
         if wsc_token is not None and self.session.outage is None:
             self.session.wsc = Wsc(wsc_token)
-            self.session.begin_outage(Outage(lost_at=None, clean=None))
+            self.session.begin_outage(Outage(lost_at=None, last_end=LastEnd.UNKNOWN))
             self.telemetry.begin_recovery("restart")
             self._completeness.resume(OpenGap(-math.inf))
             self.subscriptions.resume_blind()
@@ -175,16 +179,16 @@ class WsgRuntime:
         return None if self._rc.token is None else self._rc.token.owner_id
 
     @property
-    def heard_at(self) -> float:
+    def last_inbound(self) -> float:
         """The loop's time when the newest frame came; now if there is no connection."""
         link = self.supervisor.link
         return now() if link is None else link.last_inbound
 
-    def _whose(self) -> Owner:
+    def _owner(self) -> Owner:
         known = Owner() if self._rc.token is None else owner_of(self._rc.token)
         return replace(known, server=self._rc.server, client_id=self._rc.client_id or known.client_id)
 
-    def moment(self) -> Moment:
+    def server_time(self) -> ServerTime:
         """Give the server's time."""
         return self._completeness.clock.at(now())
 
@@ -238,10 +242,10 @@ class WsgRuntime:
 
         self._deliveries.add(subscription, self.life.spawn(deliver, "delivery", needed_to_close=True))
 
-    def touch(self) -> None:
+    def mark_changed(self) -> None:
         """Hear that what should be stored has changed."""
         if self._keeper is not None:
-            self._keeper.touch()
+            self._keeper.mark_changed()
 
     async def store(self) -> None:
         """Store it now: a process killed in the next moment can go on."""
@@ -266,7 +270,7 @@ class WsgRuntime:
         json = UNSET if body is None else body
         return Request(method, path, json=json, timeout=self._settings.request_timeout)
 
-    def _suspended(self) -> None:
+    def _check_after_suspend(self) -> None:
         async def check() -> None:
             try:
                 await self._rc.ensure_token()
@@ -307,8 +311,8 @@ class WsgRuntime:
             with anyio.move_on_after(self._settings.close_timeout / 5):  # the rest is for deleting
                 await self._sync.operations.end_all()
             if not keep_session or self._keeper is None:  # else the next process does
-                self._sync.tell_missed(state)
-            await self._delete(self._sync.take_ids(keep_wanted=keep_session))
+                self._sync.report_missed(state)
+            await self._delete(self._sync.pop_ids(keep_wanted=keep_session))
 
         async def last() -> None:
             try:

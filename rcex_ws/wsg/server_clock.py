@@ -13,19 +13,19 @@ from msgspec import Struct
 
 from rcex_ws.readers import read_date
 
-__all__ = ["Moment", "ServerClock"]
+__all__ = ["ServerClock", "ServerTime"]
 
 #: By how much a `Date` header may be behind, in seconds: it is rounded down, and servers renew it once a second.
 _DATE_RESOLUTION = 2.0
 
 #: How long a reading helps to understand the next one, in seconds: an attempt to connect has two.
-_MOMENT = 10.0
+_NARROWS_FOR = 10.0
 
 #: How fast two clocks may drift apart, in seconds per second: quartz is ten times better.
 _DRIFT = 1e-4
 
 
-class Moment(Struct, frozen=True, gc=False):
+class ServerTime(Struct, frozen=True, gc=False):
     """A moment in the server's time, in seconds since the epoch: not before `earliest`, not after `latest`."""
 
     earliest: float
@@ -73,11 +73,11 @@ class ServerClock:
         server_time = read_date(date)
         if server_time is None:
             return False
-        narrows = self._read_at is not None and got_at - self._read_at <= _MOMENT
+        narrows = self._read_at is not None and got_at - self._read_at <= _NARROWS_FOR
         self.read(server_time, asked_at=asked_at, got_at=got_at, resolution=_DATE_RESOLUTION, narrows=narrows)
         return True
 
-    def suspended(self, seconds: float) -> None:
+    def widen(self, seconds: float) -> None:
         """Hear that the loop's clock may have stood still for so long; or else the wall clock was set."""
         self._high += seconds
         self._newest = (self._newest[0], self._newest[1] + seconds)
@@ -87,7 +87,7 @@ class ServerClock:
         drift = 0.0 if self._read_at is None else _DRIFT * abs(now - self._read_at)
         return now + self._low - drift
 
-    def at(self, now: float) -> Moment:
+    def at(self, now: float) -> ServerTime:
         """Give the server's time at a time of the loop's."""
         drift = 0.0 if self._read_at is None else _DRIFT * abs(now - self._read_at)
-        return Moment(now + self._low - drift, now + self._high + drift)
+        return ServerTime(now + self._low - drift, now + self._high + drift)

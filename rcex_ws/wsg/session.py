@@ -8,6 +8,8 @@ WSG-1003 and WSG-1005; the window is `recoveryTimeout` of ConnectionDetails, cou
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -18,7 +20,15 @@ from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import ConnectionDetails, Outcome, Recovery
 
-__all__ = ["Doubt", "Outage", "Session", "gap_after_outage", "in_words"]
+__all__ = ["GapCause", "LastEnd", "Outage", "Session", "gap_after_outage", "in_words"]
+
+
+class LastEnd(Enum):
+    """How the process before a restart ended."""
+
+    CLEAN = auto()  #: with everything delivered, and the server knew
+    UNCLEAN = auto()  #: it was killed, or something was left undelivered
+    UNKNOWN = auto()  #: only its recovery token is known
 
 
 class Outage(Struct, gc=False):
@@ -28,9 +38,9 @@ class Outage(Struct, gc=False):
         lost_at: the event loop's time of the loss; None after a restart: only a wall clock counts over it, and that
             may have been set, so whether the session is still kept is left to the server.
         loss: how the connection ended; None after a restart.
-        clean: after a restart: whether the last process had delivered all and said goodbye; None if that is not known.
+        last_end: how the last process ended; None without a restart.
         attempts: so far.
-        offered: whether the attempt under way has the token: if it is cut off, the server may have replayed into it.
+        token_offered: whether the attempt under way has the token; if it is cut off, the server may have replayed.
         replay_cut: the connection was lost, or a recovery attempt died, while the server may have been replaying.
         outcome: decided, though perhaps not announced yet.
         error_code: the server's, with the outcome.
@@ -38,9 +48,9 @@ class Outage(Struct, gc=False):
 
     lost_at: float | None
     loss: Loss | None = None
-    clean: bool | None = False
+    last_end: LastEnd | None = None
     attempts: int = 0
-    offered: bool = False
+    token_offered: bool = False
     replay_cut: bool = False
     outcome: Outcome | None = None
     error_code: str | None = None
@@ -56,7 +66,7 @@ class Outage(Struct, gc=False):
         return f"session not recovered: {self.outcome and in_words(self.outcome)}{code}"
 
 
-class Doubt(Struct, frozen=True, gc=False):
+class GapCause(Struct, frozen=True, gc=False):
     """Why notifications may be missing, or are."""
 
     reason: str
@@ -106,15 +116,15 @@ class Session:
         if outage.lost_at is not None and now - outage.lost_at > self.details.recovery_timeout:
             self.decide(Outcome.WINDOW_EXCEEDED)
             return None
-        outage.offered = True
+        outage.token_offered = True
         return Secret(self.wsc.token)
 
-    def attempt_over(self) -> None:
+    def end_attempt(self) -> None:
         """Take note that an attempt has failed; not of one that closing cuts off."""
         if self.outage is not None:
-            self.outage.offered = False
+            self.outage.token_offered = False
 
-    def recovery_died(self) -> None:
+    def note_replay_cut(self) -> None:
         """Take note that an attempt with a token failed after the server may have begun to replay."""
         if self.outage is not None:
             self.outage.replay_cut = True
@@ -126,11 +136,11 @@ class Session:
         if self.outage is not None and self.outage.outcome is None:  # RECOVERED is concluded at once
             self.outage.outcome, self.outage.error_code = outcome, error_code
 
-    def connected(self, details: ConnectionDetails, wsc: Wsc | None, *, offered: bool) -> None:
+    def on_details(self, details: ConnectionDetails, wsc: Wsc | None, *, token_offered: bool) -> None:
         """Take the server's first frame; with it, its word on the recovery if a token was offered."""
         if details.recovery_state == "Successful":
             self.decide(Outcome.RECOVERED)
-        elif offered:
+        elif token_offered:
             code = details.recovery_error_code
             self.decide(Outcome.REFUSED, None if code is None else printable(code))
         self.details = details
@@ -150,29 +160,29 @@ class Session:
         return self.outage is not None and self.outage.outcome is Outcome.RECOVERED
 
     @property
-    def is_clean(self) -> bool:
+    def may_be_marked_clean(self) -> bool:
         """Whether nothing can be missing up to the last frame: what the next process needs to know."""
         outage = self.outage
         if outage is None:
             return True
         announced = outage.loss is not None and outage.loss.announced
-        return not (outage.replay_cut or outage.offered) and (bool(outage.clean) or announced)
+        return not (outage.replay_cut or outage.token_offered) and (outage.last_end is LastEnd.CLEAN or announced)
 
-    def conclude(self, now: float, away: float | None) -> tuple[Recovery, Doubt | None] | None:
+    def conclude(self, now: float, seconds_away: float | None) -> tuple[Recovery, GapCause | None] | None:
         """End the outage; give the outcome and the doubt it leaves, or None when there was no session to recover.
 
         After a recovery this is due at the server's first frame, else when the new subscription is active.
 
         Args:
             now: the event loop's time.
-            away: seconds since the last proof, for an outage that began in an earlier process; None if unknown.
+            seconds_away: seconds since the last proof, for an outage that began in an earlier process; None if unknown.
         """
         outage, self.outage = self.outage, None
         if outage is None or outage.outcome is None:
             return None
-        seconds = away if outage.lost_at is None else now - outage.lost_at
+        seconds = seconds_away if outage.lost_at is None else now - outage.lost_at
         self.last_recovery = Recovery(outage.outcome, outage.error_code, seconds, outage.attempts)
-        return self.last_recovery, _doubt(outage)
+        return self.last_recovery, _cause_of_gap(outage)
 
 
 def in_words(outcome: Outcome) -> str:
@@ -180,7 +190,7 @@ def in_words(outcome: Outcome) -> str:
     return "the recovery window is over" if outcome is Outcome.WINDOW_EXCEEDED else str(outcome)
 
 
-def gap_after_outage(open_gap: OpenGap, cause: Doubt | None) -> OpenGap | None:
+def gap_after_outage(open_gap: OpenGap, cause: GapCause | None) -> OpenGap | None:
     """Return what is missing, or may be, after an outage; None if nothing can be.
 
     Args:
@@ -188,24 +198,24 @@ def gap_after_outage(open_gap: OpenGap, cause: Doubt | None) -> OpenGap | None:
         cause: as `Session.conclude` found it.
     """
     if cause is None and open_gap.certain:
-        cause = Doubt("the last process had lost notifications", certain=True)
+        cause = GapCause("the last process had lost notifications", certain=True)
     if cause is None:
         return None
     return replace(open_gap, certain=cause.certain or open_gap.certain, reason=cause.reason)
 
 
-def _doubt(outage: Outage) -> Doubt | None:
+def _cause_of_gap(outage: Outage) -> GapCause | None:
     if outage.outcome is not Outcome.RECOVERED:
-        return Doubt(outage.describe(), certain=True)
+        return GapCause(outage.describe(), certain=True)
     if outage.loss is not None and outage.loss.kind is LossKind.UNREADABLE:
-        return Doubt(f"a message could not be read: {outage.loss}", certain=True)
+        return GapCause(f"a message could not be read: {outage.loss}", certain=True)
     # The server buffers from the loss that *it* saw: what it had written before may never have arrived.
     if outage.replay_cut:
-        return Doubt("an earlier recovery was cut off while the server may have been replaying", certain=False)
+        return GapCause("an earlier recovery was cut off while the server may have been replaying", certain=False)
     if outage.loss is not None and not outage.loss.announced:
-        return Doubt(f"the connection was lost without a word: {outage.loss}", certain=False)
-    if outage.loss is None and outage.clean is None:
-        return Doubt("how the last process ended is not known", certain=False)
-    if outage.loss is None and not outage.clean:
-        return Doubt("the last process ended without closing", certain=False)
+        return GapCause(f"the connection was lost without a word: {outage.loss}", certain=False)
+    if outage.loss is None and outage.last_end is LastEnd.UNKNOWN:
+        return GapCause("how the last process ended is not known", certain=False)
+    if outage.loss is None and outage.last_end is not LastEnd.CLEAN:
+        return GapCause("the last process ended without closing", certain=False)
     return None

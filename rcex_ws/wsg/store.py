@@ -94,7 +94,7 @@ class FileSessionStore:
         opened = self._opened = _Opened(self.path)
         try:
             await opened.thread.do(opened.file.open)
-            await self._take(opened)
+            await self._lock(opened)
             return await opened.thread.do(opened.load)
         except SessionUnreadable:
             raise
@@ -102,7 +102,7 @@ class FileSessionStore:
             await self.close()
             raise
 
-    async def _take(self, opened: _Opened) -> None:
+    async def _lock(self, opened: _Opened) -> None:
         give_up_at = anyio.current_time() + self._wait
         while not await opened.thread.do(opened.file.lock):
             if anyio.current_time() >= give_up_at:

@@ -98,7 +98,7 @@ class SubscriptionMachine(Generic[C]):
         change: under way; None when there is none.
         info: the subscription, as the server described it last; None if there is none, or none that is known.
         certainty: how sure we are of what the server has.
-        doubt: since when it may have had other filters than the application was told.
+        filter_gap: what may be missing because the server may have had other filters than the application was told.
         orphans: ids of subscriptions that are to be deleted when there is time.
         on_given_up: hears at once of a consumer whose change has ended without being granted.
     """
@@ -110,7 +110,7 @@ class SubscriptionMachine(Generic[C]):
         self.change: Change[C] | None = None
         self.info: SubscriptionInfo | None = None
         self.certainty = Certainty.NOTHING
-        self.doubt: OpenGap | None = None
+        self.filter_gap: OpenGap | None = None
         self.orphans: list[str] = []
         self._in_force: tuple[str, ...] = ()  # while KNOWN
         self._unconfirmed = False  # a refresh was not answered: perhaps by the word that the subscription is gone
@@ -143,15 +143,15 @@ class SubscriptionMachine(Generic[C]):
         """Give the same notifications to another consumer."""
         self.current = consumer
 
-    def adopt(self, info: SubscriptionInfo, filters: tuple[str, ...], doubt: OpenGap) -> None:
+    def adopt(self, info: SubscriptionInfo, filters: tuple[str, ...], filter_gap: OpenGap) -> None:
         """Take the application's word for a subscription of an earlier process, for the next call to show.
 
         Args:
             info: as the server described it then.
             filters: which it had.
-            doubt: what may be missing of it.
+            filter_gap: what may be missing of it.
         """
-        self.info, self.wanted, self.certainty, self.doubt = info, filters, Certainty.UNSURE, doubt
+        self.info, self.wanted, self.certainty, self.filter_gap = info, filters, Certainty.UNSURE, filter_gap
 
     def trust(self, info: SubscriptionInfo, filters: tuple[str, ...]) -> None:
         """Take the application's word for the subscription of a session that was recovered."""
@@ -160,7 +160,7 @@ class SubscriptionMachine(Generic[C]):
     def forget(self) -> None:
         """Want nothing any more, and leave what the server has alone."""
         self.wanted, self.current, self.info, self.certainty = (), None, None, Certainty.NOTHING
-        self.doubt = None
+        self.filter_gap = None
 
     def revoke(self) -> None:
         """Want nothing any more; what the server has is to be deleted."""
@@ -188,7 +188,7 @@ class SubscriptionMachine(Generic[C]):
             return Call("POST", None, filters, for_change=change is not None)
         return Call("PUT", known.id, filters, for_change=change is not None)
 
-    def sent(self, call: Call, since: float) -> Flight:
+    def launch(self, call: Call, since: float) -> Flight:
         """Hear that a call goes out: from here on the server may have made it.
 
         Args:
@@ -201,7 +201,7 @@ class SubscriptionMachine(Generic[C]):
             self.certainty = Certainty.UNSURE
         return self._flight
 
-    def flies(self, flight: Flight) -> bool:
+    def in_flight(self, flight: Flight) -> bool:
         """Tell whether an answer to this call would still be heard."""
         return flight is self._flight
 
@@ -215,11 +215,11 @@ class SubscriptionMachine(Generic[C]):
         """Hear that no answer will come: the server may have made it."""
         if self._lands(flight):
             if flight.may_cost:
-                self._begin_doubt(OpenGap(flight.since, reason=_UNANSWERED))
+                self._open_filter_gap(OpenGap(flight.since, reason=_UNANSWERED))
             self._unconfirmed = not flight.changes
             self._end_withdrawn()
 
-    def gone(self, flight: Flight, last_confirmed: float) -> None:
+    def subscription_gone(self, flight: Flight, last_confirmed: float) -> None:
         """Hear that the server does not know the subscription any more.
 
         Args:
@@ -228,10 +228,10 @@ class SubscriptionMachine(Generic[C]):
         """
         if self._lands(flight):
             self._has_nothing()
-            self._begin_doubt(OpenGap(last_confirmed, certain=True, reason=_GONE))
+            self._open_filter_gap(OpenGap(last_confirmed, certain=True, reason=_GONE))
             self._end_withdrawn()
 
-    def answered(self, flight: Flight, info: SubscriptionInfo | None) -> OpenGap | None:
+    def granted(self, flight: Flight, info: SubscriptionInfo | None) -> OpenGap | None:
         """Hear that the server has made what it was asked for. Commits a change that was not withdrawn.
 
         Args:
@@ -257,13 +257,13 @@ class SubscriptionMachine(Generic[C]):
             else:
                 self._give_up(change)
                 if flight.may_cost:
-                    self._begin_doubt(OpenGap(flight.since, reason=_WITHDRAWN))
+                    self._open_filter_gap(OpenGap(flight.since, reason=_WITHDRAWN))
         if not self.in_sync:
             return None
-        doubt, self.doubt = self.doubt, None
-        return doubt
+        settled, self.filter_gap = self.filter_gap, None
+        return settled
 
-    def came_late(self, info: SubscriptionInfo) -> None:
+    def granted_late(self, info: SubscriptionInfo) -> None:
         """Hear of a subscription after the end of the connection that it was asked for over: it is to be deleted."""
         if self.info is None or self.info.id != info.id:
             self._leave_behind(info.id)
@@ -294,15 +294,15 @@ class SubscriptionMachine(Generic[C]):
 
     def to_store(self) -> StoredSubscription:
         """Write down what the next process must know."""
-        doubt, flight = self.doubt, self._flight
-        if doubt is None and self.wanted and flight is not None and flight.may_cost:
-            doubt = OpenGap(flight.since, reason=_UNANSWERED)
+        gap, flight = self.filter_gap, self._flight
+        if gap is None and self.wanted and flight is not None and flight.may_cost:
+            gap = OpenGap(flight.since, reason=_UNANSWERED)
         sure = self.certainty is not Certainty.KNOWN or self.in_sync
         return StoredSubscription(
             wanted=self.wanted,
             info=self.info,
             certainty=self.certainty if sure else Certainty.UNSURE,
-            doubt=None if doubt is None else doubt.to_store(),
+            doubt=None if gap is None else gap.to_store(),
             orphans=tuple(self.orphans),
         )
 
@@ -320,7 +320,7 @@ class SubscriptionMachine(Generic[C]):
         if self.certainty is Certainty.KNOWN and not clean:
             self.certainty = Certainty.UNSURE
         if stored.doubt is not None:
-            self.doubt = OpenGap.from_store(stored.doubt)
+            self.filter_gap = OpenGap.from_store(stored.doubt)
 
     def resume_blind(self, consumer: C) -> None:
         """Go on with a session of which only the token is known."""
@@ -345,17 +345,17 @@ class SubscriptionMachine(Generic[C]):
         self.change = None
         self.on_given_up(change.consumer)
 
-    def _begin_doubt(self, loss: OpenGap) -> None:
+    def _open_filter_gap(self, gap: OpenGap) -> None:
         """Doubt from here on, unless an older doubt runs; what is certain stays so."""
         if not self.wanted:
             return  # nothing can be missing
-        running = self.doubt
-        if running is None:
-            self.doubt = loss
-        elif loss.certain or loss.since < running.since:
-            certain = running.certain or loss.certain
-            self.doubt = OpenGap(
-                min(running.since, loss.since), certain, loss.reason if loss.certain else running.reason
+        earlier = self.filter_gap
+        if earlier is None:
+            self.filter_gap = gap
+        elif gap.certain or gap.since < earlier.since:
+            certain = earlier.certain or gap.certain
+            self.filter_gap = OpenGap(
+                min(earlier.since, gap.since), certain, gap.reason if gap.certain else earlier.reason
             )
 
 

@@ -16,13 +16,13 @@ from rcex_ws.errors import ConnectFailed, RcexError
 from rcex_ws.rest import LoginRefused, RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness, OpenGap, gap_between
-from rcex_ws.wsg.host import Host
 from rcex_ws.wsg.models import Gap, SubscriptionState
 from rcex_ws.wsg.operation import Operation, Operations
 from rcex_ws.wsg.stored import StoredSubscription
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_calls import SubscriptionCalls
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
+from rcex_ws.wsg.subscription_runtime import SubscriptionRuntime
 
 __all__ = ["SubscriptionSync"]
 
@@ -31,7 +31,7 @@ class SubscriptionSync:
     """Keep server and application in sync.
 
     Args:
-        host: the runtime.
+        runtime: the extension's runtime.
         machine: decides which call comes next.
         calls: makes the calls.
         completeness: knows since when something may be missing.
@@ -44,15 +44,15 @@ class SubscriptionSync:
 
     def __init__(
         self,
-        host: Host,
+        runtime: SubscriptionRuntime,
         machine: SubscriptionMachine[Subscription],
         calls: SubscriptionCalls,
         completeness: Completeness,
         announcer: Announcer,
     ) -> None:
         self.calls = calls
-        self.operations = Operations(host.start_call, host.telemetry.log)
-        self._host = host
+        self.operations = Operations(runtime.start_call, runtime.telemetry.log)
+        self._runtime = runtime
         self._machine = machine
         self._completeness = completeness
         self._announcer = announcer
@@ -69,9 +69,9 @@ class SubscriptionSync:
         return self._machine.current is not None or self._machine.change is not None
 
     @property
-    def untold(self) -> list[Gap]:
+    def unreported(self) -> list[Gap]:
         """Gaps that answers have revealed and that the announcer does not have yet."""
-        return self.calls.untold
+        return self.calls.unreported
 
     def to_store(self) -> StoredSubscription:
         """Return what the next process must know."""
@@ -83,9 +83,9 @@ class SubscriptionSync:
         """Give up the call in flight: its answer is lost."""
         self._machine.connection_lost()
 
-    def resume_lost(self, since: float, reason: str) -> None:
+    def record_lost_session(self, since: float, reason: str) -> None:
         """Record that the stored session cannot be continued: the next subscription reports the gap, as certain."""
-        self._machine.doubt = OpenGap(since, certain=True, reason=reason)
+        self._machine.filter_gap = OpenGap(since, certain=True, reason=reason)
 
     async def resubscribe(self, reason: str) -> None:
         """Subscribe anew on a session that begins empty.
@@ -98,15 +98,15 @@ class SubscriptionSync:
         """
         machine = self._machine
         machine.session_ended()
-        if machine.wanted and machine.doubt is not None:
-            self._completeness.include(machine.doubt)
-            machine.doubt = None
+        if machine.wanted and machine.filter_gap is not None:
+            self._completeness.include(machine.filter_gap)
+            machine.filter_gap = None
         if not machine.wanted:
             blind, machine.current = machine.current, None
             if blind is not None:  # resumed by token alone: its filters are not known, but it had some
                 blind.end(SubscriptionState.FAILED, discard=True)
                 if reason:
-                    machine.doubt = OpenGap(-inf, certain=True, reason=reason)
+                    machine.filter_gap = OpenGap(-inf, certain=True, reason=reason)
             return
         try:
             while (call := machine.next_call(resubscribing=True)) is not None:
@@ -118,7 +118,7 @@ class SubscriptionSync:
         except Exception as exc:  # a middleware may raise anything, which must not end the client
             raise ConnectFailed(f"a middleware raised {type(exc).__name__}", upgrade_sent=True) from exc
         finally:
-            self.calls.tell_in_turn()
+            self.calls.report_in_turn()
 
     async def delete_orphans(self) -> None:
         """Delete the subscriptions of lost sessions."""
@@ -128,7 +128,7 @@ class SubscriptionSync:
 
     def start(self) -> None:
         """Start asserting the wanted filters in the background, if the server's may differ."""
-        if self._host.is_ready and not self._machine.in_sync and not self._syncing:
+        if self._runtime.is_ready and not self._machine.in_sync and not self._syncing:
             self._syncing = True
             self.operations.start(self._run, "subscription check")
 
@@ -140,7 +140,7 @@ class SubscriptionSync:
                         wait = await self._assert_filters()
                 if wait is None:
                     return
-                await anyio.sleep(max(wait, self._host.retry_delay(failures)))
+                await anyio.sleep(max(wait, self._runtime.retry_delay(failures)))
         finally:
             self._syncing = False
 
@@ -152,53 +152,54 @@ class SubscriptionSync:
         """
         machine = self._machine
         try:
-            while self._host.is_ready and (call := machine.next_call()) is not None:
+            while self._runtime.is_ready and (call := machine.next_call()) is not None:
                 await self.calls.make(call)
         except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end the client
             if _is_final(exc):
                 self._fail(exc)
                 return None
-            ready = self._host.is_ready
+            ready = self._runtime.is_ready
             if not isinstance(exc, RcexError):
-                self._announcer.error(exc, logged=ready)
+                self._announcer.error(exc, already_logged=ready)
             if not ready:
                 return None
-            self._host.telemetry.log.warning(
+            self._runtime.telemetry.log.warning(
                 "the filters could not be asserted, which is tried again: %s", exc or type(exc).__name__
             )
             return (exc.retry_after if isinstance(exc, RcexError) else None) or 0.0
         finally:
-            self.calls.tell_in_turn()
+            self.calls.report_in_turn()
         return None
 
     def _fail(self, error: RestError) -> None:
         """Fail the subscription: the server's refusal of the wanted filters is final."""
         machine = self._machine
-        if machine.doubt is not None:
-            self.calls.untold.append(machine.doubt.until(self._host.moment()))
+        if machine.filter_gap is not None:
+            self.calls.unreported.append(machine.filter_gap.until(self._runtime.server_time()))
         if machine.current is None:
             machine.forget()
             return
-        self._host.telemetry.log.error("the subscription was refused and is not renewed: %s", error)
+        self._runtime.telemetry.log.error("the subscription was refused and is not renewed: %s", error)
         self.close(SubscriptionState.FAILED, error)
-        self._announcer.error(error, logged=True)
+        self._announcer.error(error, already_logged=True)
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def end(self, state: SubscriptionState, error: Exception | None = None) -> None:
         """Report what is missing and end the current subscription; the server's is deleted later."""
-        self.tell_missed(state)
+        self.report_missed(state)
         self.close(state, error)
 
-    def tell_missed(self, state: SubscriptionState) -> None:
+    def report_missed(self, state: SubscriptionState) -> None:
         """Report the gaps that are still open: nothing will settle them any more."""
-        outage, doubt, moment = self._completeness.open_gap, self._machine.doubt, self._host.moment()
-        if outage is not None and self.can_miss:
+        open_gap, filter_gap = self._completeness.open_gap, self._machine.filter_gap
+        server_time = self._runtime.server_time()
+        if open_gap is not None and self.can_miss:
             reason = f"the subscription was {state} before its session was recovered"
-            self._announcer.gap(gap_between(outage.since, moment.latest, certain=True, reason=reason))
-        if doubt is not None:
-            self._machine.doubt = None
-            self._announcer.gap(doubt.until(moment))
+            self._announcer.gap(gap_between(open_gap.since, server_time.latest, certain=True, reason=reason))
+        if filter_gap is not None:
+            self._machine.filter_gap = None
+            self._announcer.gap(filter_gap.until(server_time))
 
     def close(self, state: SubscriptionState, error: Exception | None = None) -> None:
         """End the current subscription, after what is buffered, without reporting open gaps."""
@@ -208,14 +209,14 @@ class SubscriptionSync:
         self._machine.revoke()
         if subscription is not None:
             subscription.end(state, error)
-            self._host.touch()
+            self._runtime.mark_changed()
 
     def close_queue(self) -> None:
         """Let the consumer end after what is buffered."""
         if self._machine.current is not None:
             self._machine.current.queue.close()
 
-    def take_ids(self, *, keep_wanted: bool) -> list[str]:
+    def pop_ids(self, *, keep_wanted: bool) -> list[str]:
         """Return the ids of all subscriptions still to be deleted at the server, and forget them."""
         machine = self._machine
         if not (keep_wanted and machine.wanted):
@@ -230,7 +231,7 @@ class SubscriptionSync:
         if waiting:
             since = min(notification.made for notification in waiting)
             reason = f"{len(waiting)} notifications not delivered: the subscription of the last process has failed"
-            self._announcer.gap(gap_between(since, self._host.moment().latest, certain=True, reason=reason))
+            self._announcer.gap(gap_between(since, self._runtime.server_time().latest, certain=True, reason=reason))
 
 
 def _is_final(error: Exception) -> TypeGuard[RestError]:

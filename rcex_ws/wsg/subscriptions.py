@@ -15,7 +15,6 @@ from rcex_ws.rest import RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.filters import same_filters
-from rcex_ws.wsg.host import Host
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState, read_info
 from rcex_ws.wsg.operation import Operation
@@ -23,6 +22,7 @@ from rcex_ws.wsg.stored import StoredSubscription
 from rcex_ws.wsg.subscription import Callback, Subscription
 from rcex_ws.wsg.subscription_api import SubscriptionApi
 from rcex_ws.wsg.subscription_machine import Call, Change, SubscriptionMachine
+from rcex_ws.wsg.subscription_runtime import SubscriptionRuntime
 from rcex_ws.wsg.subscription_sync import SubscriptionSync
 
 __all__ = ["Subscriptions"]
@@ -32,7 +32,7 @@ class Subscriptions:
     """Own the subscription of one extension.
 
     Args:
-        host: the runtime.
+        runtime: the extension's runtime.
         api: sends subscription calls.
         machine: decides which call comes next.
         inbox: routes notifications.
@@ -42,14 +42,14 @@ class Subscriptions:
 
     def __init__(
         self,
-        host: Host,
+        runtime: SubscriptionRuntime,
         api: SubscriptionApi,
         machine: SubscriptionMachine[Subscription],
         inbox: Inbox,
         sync: SubscriptionSync,
         announcer: Announcer,
     ) -> None:
-        self._host = host
+        self._runtime = runtime
         self._api = api
         self._machine = machine
         machine.on_given_up = self._give_back
@@ -95,7 +95,7 @@ class Subscriptions:
 
         async def run(operation: Operation[None]) -> None:
             async with self._operations.one_at_a_time:
-                await self._host.wait_ready()
+                await self._runtime.wait_ready()
                 if subscription is not self._machine.current:
                     raise SubscriptionEnded(f"the subscription is {subscription.state}; subscribe again")
                 await self._change(operation, subscription, filters, again=False)
@@ -112,9 +112,9 @@ class Subscriptions:
                     return
                 info = self._machine.info
                 with operation.uninterrupted():
-                    if not self._host.is_ready or info is None:
+                    if not self._runtime.is_ready or info is None:
                         self._sync.end(SubscriptionState.REVOKED)
-                        await self._host.store()
+                        await self._runtime.store()
                         return
                     operation.on_withdrawn = lambda: self._end_now(subscription)  # nobody waits for the answer
                     try:  # what the server writes until it answers is still delivered
@@ -125,22 +125,22 @@ class Subscriptions:
                             self._machine.deleted(info)  # a retry cannot help
                         raise
                     except RcexError as exc:
-                        self._host.telemetry.log.info("the subscription will be deleted later: %s", exc)
+                        self._runtime.telemetry.log.info("the subscription will be deleted later: %s", exc)
                     finally:
                         self._end_now(subscription)
-                        await self._host.store()  # before the next operation
+                        await self._runtime.store()  # before the next operation
 
         await self._operations.run(run, "revoke")
 
     def check_home(self) -> None:
         """Raise `WrongEventLoop` if the caller runs in another event loop than the client."""
-        self._host.check_home()
+        self._runtime.check_home()
 
     def callback_failed(self, notification: Notification, error: Exception) -> None:
         """Report an exception of a callback."""
         text = "the callback raised for %r; the next notification follows"
-        self._host.telemetry.log.error(text, notification, exc_info=error)
-        self._announcer.error(error, logged=True)
+        self._runtime.telemetry.log.error(text, notification, exc_info=error)
+        self._announcer.error(error, already_logged=True)
 
     # -- continuing an earlier session -----------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class Subscriptions:
     ) -> Subscription:
         machine = self._machine
         if self.current is not None:
-            self._host.raise_unless_reconnecting()
+            self._runtime.raise_unless_reconnecting()
         adopted = self._adopt(earlier, filters)
         if machine.current is not None and machine.in_sync and same_filters(filters, machine.wanted):
             return self._hand_over(machine.current, filters, callback)
@@ -193,17 +193,17 @@ class Subscriptions:
         if earlier is None or machine.info is not None:
             return False
         if machine.current is not None and not machine.wanted:  # recovered by token alone
-            same = same_filters(filters, earlier.event_filters, owner_id=self._host.owner_id)
+            same = same_filters(filters, earlier.event_filters, owner_id=self._runtime.owner_id)
             machine.trust(earlier, filters if same else earlier.event_filters)
             machine.current.activate(earlier, machine.wanted)
             return False
         if machine.wanted:
             return False
-        if machine.doubt is not None:  # the session is gone, and the subscription with it
+        if machine.filter_gap is not None:  # the session is gone, and the subscription with it
             machine.orphans.append(earlier.id)
             return False
-        doubt = OpenGap(-inf, reason="the subscription was resumed on a new session")
-        machine.adopt(earlier, earlier.event_filters, doubt)
+        gap = OpenGap(-inf, reason="the subscription was resumed on a new session")
+        machine.adopt(earlier, earlier.event_filters, gap)
         return True
 
     def _hand_over(self, current: Subscription, filters: tuple[str, ...], callback: Callback | None) -> Subscription:
@@ -216,7 +216,7 @@ class Subscriptions:
             return successor
         current.claim(callback)
         if callback is not None:
-            self._host.deliver(current, None)
+            self._runtime.deliver(current, None)
         return current
 
     async def _change(
@@ -236,7 +236,7 @@ class Subscriptions:
         try:
             await self._ask_for(operation, change, again=again)
         except BaseException:
-            self._calls.tell_in_turn()  # what answers have revealed all the same
+            self._calls.report_in_turn()  # what answers have revealed all the same
             raise
         finally:
             machine.withdraw(change)
@@ -245,7 +245,7 @@ class Subscriptions:
     async def _ask_for(self, operation: Operation[Any], change: Change[Subscription], *, again: bool) -> None:
         machine = self._machine
         while machine.change is change:
-            await self._host.wait_ready()
+            await self._runtime.wait_ready()
             call = machine.next_call()
             if call is None:
                 raise AssertionError("a change needs a call")
@@ -255,7 +255,7 @@ class Subscriptions:
             except (NotConnected, RequestLost) as exc:
                 if not again:
                     raise
-                self._host.telemetry.log.info("asking again: %s", exc)
+                self._runtime.telemetry.log.info("asking again: %s", exc)
         if change.withdrawn:
             raise _Withdrawn
 
@@ -263,12 +263,12 @@ class Subscriptions:
         """Store the change and report the gaps it revealed; the `on_gap` hook runs before the subscription delivers."""
         try:
             with operation.uninterrupted():
-                await self._host.store()
-                await self._calls.tell_now()
+                await self._runtime.store()
+                await self._calls.report_now()
                 await self._calls.delete_orphans()
         finally:
-            self._calls.tell_in_turn()  # if it was interrupted
-            self._inbox.answered(subscription)
+            self._calls.report_in_turn()  # if it was interrupted
+            self._inbox.release_candidate(subscription)
 
     def _give_back(self, candidate: Subscription) -> None:
         """Move what a rejected candidate's queue holds to the current subscription, before later notifications."""

@@ -109,18 +109,18 @@ class Telemetry:
         self._last_inbound_at: datetime | None = None
         self._round_trip: float | None = None
 
-    def begin_life(self) -> None:
+    def drop_queues(self) -> None:
         """Let go of what was before: nobody takes what is left in the queues of an earlier life."""
         for queue in self._queues:
             self._dropped += len(queue)
-            self._let_go(queue)
+            self._add_up(queue)
         self._queues = ()
 
     def add_queue(self, queue: DeliveryQueue[Any]) -> None:
         """Count with this one, too."""
         for one in self._queues:
             if one.closed and not len(one):
-                self._let_go(one)
+                self._add_up(one)
         self._queues = (*(one for one in self._queues if len(one) or not one.closed), queue)
 
     def connected(self) -> None:
@@ -182,6 +182,6 @@ class Telemetry:
             heartbeat_round_trip=self._round_trip,
         )
 
-    def _let_go(self, queue: DeliveryQueue[Any]) -> None:
+    def _add_up(self, queue: DeliveryQueue[Any]) -> None:
         self._delivered += queue.delivered
         self._dropped += queue.dropped + queue.discarded

@@ -118,7 +118,7 @@ async def test_a_middleware_that_raises_does_not_end_the_client_after_a_suspend(
         ext = extension()
         await rc.install_extension(ext)
         assert ext._runtime is not None
-        ext._runtime._suspended()
+        ext._runtime._check_after_suspend()
         await anyio.sleep(0.1)
         assert ext.state is State.READY
 

@@ -270,8 +270,8 @@ def test_o5_a_session_that_is_gone_is_described_in_words():
     session.details = ConnectionDetails(recovery_timeout=10)
     session.begin_outage(Outage(lost_at=0.0))
     assert session.token_to_offer(11.0) is None
-    recovery, doubt = session.conclude(12.0, None)
-    assert doubt.reason == "session not recovered: the recovery window is over"
+    recovery, cause = session.conclude(12.0, None)
+    assert cause.reason == "session not recovered: the recovery window is over"
     assert recovery.outcome == "windowExceeded"  # the name stays
 
 

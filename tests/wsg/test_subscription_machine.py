@@ -185,8 +185,8 @@ class Subscribing(RuleBasedStateMachine):
 
     def end(self):
         machine = self.machine
-        if machine.doubt is not None:
-            self.told(machine.doubt.since)
+        if machine.filter_gap is not None:
+            self.told(machine.filter_gap.since)
         if self.outage is not None:
             self.told(self.outage)
         if self.revived:
@@ -194,7 +194,7 @@ class Subscribing(RuleBasedStateMachine):
             self.revived = False
         machine.revoke()
         assert not machine.wanted
-        assert machine.current is machine.info is machine.doubt is None
+        assert machine.current is machine.info is machine.filter_gap is None
         self.silent.clear()
         self.revoked_at = self.now
 
@@ -223,9 +223,9 @@ class Subscribing(RuleBasedStateMachine):
             assert machine.in_sync or (machine.info is None and not machine.wanted)
             return
         assert call.for_change == (self.change is not None and not self.resubscribing)
-        flight = machine.sent(call, self.now)
+        flight = machine.launch(call, self.now)
         self.air = Air(flight, call)
-        if machine.wanted and (flight.may_cost or machine.doubt is not None):
+        if machine.wanted and (flight.may_cost or machine.filter_gap is not None):
             if before == "store fails":
                 self.landed(machine.not_made)
                 return
@@ -303,9 +303,9 @@ class Subscribing(RuleBasedStateMachine):
             self.told(-math.inf)
             self.revived = False
         if air.call.method == "PUT" and air.info is None:
-            machine.gone(air.flight, self.served)
+            machine.subscription_gone(air.flight, self.served)
             assert machine.certainty is Certainty.NOTHING
-            assert not before or machine.doubt.certain
+            assert not before or machine.filter_gap.certain
             if before and self.server.forgot:
                 self.were_silent, self.gone_at, self.silent = self.silent, self.now, set()
                 self.wrong |= self.were_silent
@@ -315,7 +315,7 @@ class Subscribing(RuleBasedStateMachine):
                 self.change = None
             return
         withdrawn = change is not None and change.withdrawn
-        doubt = machine.answered(air.flight, air.info)
+        doubt = machine.granted(air.flight, air.info)
         if air.info is not None:
             self.excused.discard(air.info.id)
         self.served = air.flight.since
@@ -329,7 +329,7 @@ class Subscribing(RuleBasedStateMachine):
             assert machine.wanted == before
         if doubt is not None:
             assert machine.in_sync
-            assert machine.doubt is None
+            assert machine.filter_gap is None
             self.told(doubt.since)
         if air.call.for_change:
             assert machine.change is None
@@ -430,10 +430,10 @@ class Subscribing(RuleBasedStateMachine):
     @rule()
     def an_answer_comes_late(self):
         air = self.late.pop(0)
-        assert not self.machine.flies(air.flight)
-        assert self.machine.answered(air.flight, air.info) is None
+        assert not self.machine.in_flight(air.flight)
+        assert self.machine.granted(air.flight, air.info) is None
         if air.info is not None:
-            self.machine.came_late(air.info)
+            self.machine.granted_late(air.info)
             self.excused.discard(air.info.id)
 
     @precondition(lambda self: not self.ready and self.air is None)
@@ -451,9 +451,9 @@ class Subscribing(RuleBasedStateMachine):
         assert machine.certainty is Certainty.NOTHING
         self.resubscribing = True
         self.silent.clear()
-        if machine.wanted and machine.doubt is not None:
-            self.outage = min(self.outage, machine.doubt.since)
-            machine.doubt = None
+        if machine.wanted and machine.filter_gap is not None:
+            self.outage = min(self.outage, machine.filter_gap.since)
+            machine.filter_gap = None
         if not machine.wanted:
             machine.current = None
             self.restored()
@@ -519,7 +519,7 @@ class Subscribing(RuleBasedStateMachine):
             call = machine.next_call()
             if call is None:
                 break
-            self.air = Air(machine.sent(call, self.now), call)
+            self.air = Air(machine.launch(call, self.now), call)
             self.step()
             self.the_server_makes_it()
             self.step()
@@ -540,14 +540,14 @@ TestSubscribing.settings = settings(max_examples=500, stateful_step_count=30, de
 def subscribed():
     machine = SubscriptionMachine()
     machine.begin("consumer", (A,))
-    machine.answered(machine.sent(machine.next_call(), 0.0), SubscriptionInfo("s1", (A,)))
+    machine.granted(machine.launch(machine.next_call(), 0.0), SubscriptionInfo("s1", (A,)))
     return machine
 
 
 def test_what_is_to_be_deleted_is_left_to_the_next_process():
     machine = subscribed()
     machine.session_ended()
-    machine.answered(machine.sent(machine.next_call(), 1.0), SubscriptionInfo("s2", (A,)))
+    machine.granted(machine.launch(machine.next_call(), 1.0), SubscriptionInfo("s2", (A,)))
     successor = SubscriptionMachine()
     successor.resume(machine.to_store(), "successor", clean=True)
     assert successor.info.id == "s2"
@@ -558,9 +558,9 @@ def test_what_is_to_be_deleted_is_left_to_the_next_process():
 def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_either_way(fate):
     machine = SubscriptionMachine()
     machine.begin("consumer", (A,))
-    machine.answered(machine.sent(machine.next_call(), 1), SubscriptionInfo("s1", (A,)))
+    machine.granted(machine.launch(machine.next_call(), 1), SubscriptionInfo("s1", (A,)))
     refresh = machine.begin("consumer", (A,))
-    flight = machine.sent(machine.next_call(), 2)
+    flight = machine.launch(machine.next_call(), 2)
     assert flight.call == Call("PUT", "s1", (A,), for_change=True)
     stored = machine.to_store()
     if fate == "unanswered":
@@ -569,12 +569,12 @@ def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_e
         assert machine.to_store().certainty is Certainty.UNSURE
         again = machine.next_call()  # the answer may have been that the subscription is gone
         assert again == Call("PUT", "s1", (A,))
-        assert machine.answered(machine.sent(again, 3), SubscriptionInfo("s1", (A,))) is None
+        assert machine.granted(machine.launch(again, 3), SubscriptionInfo("s1", (A,))) is None
     elif fate == "withdrawn":
         machine.withdraw(refresh)
-        assert machine.answered(flight, SubscriptionInfo("s1", (A,))) is None
+        assert machine.granted(flight, SubscriptionInfo("s1", (A,))) is None
     else:
         machine = SubscriptionMachine()
         machine.resume(stored, "consumer", clean=True)
-    assert (machine.in_sync, machine.doubt, machine.change) == (True, None, None)
+    assert (machine.in_sync, machine.filter_gap, machine.change) == (True, None, None)
     assert (stored.certainty, stored.doubt) == (Certainty.KNOWN, None)

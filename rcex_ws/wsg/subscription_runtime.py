@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from rcex_ws.tasks import BackgroundTask
-from rcex_ws.wsg.server_clock import Moment
+from rcex_ws.wsg.server_clock import ServerTime
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.telemetry import Telemetry
 
-__all__ = ["Host"]
+__all__ = ["SubscriptionRuntime"]
 
 
-class Host(Protocol):
+class SubscriptionRuntime(Protocol):
     """What the subscription needs of the life that it is a part of."""
 
     @property
@@ -27,7 +27,7 @@ class Host(Protocol):
         ...
 
     @property
-    def heard_at(self) -> float:
+    def last_inbound(self) -> float:
         """The loop's time when the newest frame came."""
         ...
 
@@ -36,7 +36,7 @@ class Host(Protocol):
         """What the operator sees."""
         ...
 
-    def moment(self) -> Moment:
+    def server_time(self) -> ServerTime:
         """Give the server's time."""
         ...
 
@@ -64,7 +64,7 @@ class Host(Protocol):
         """Start the consumer of a subscription with a callback, after that of another."""
         ...
 
-    def touch(self) -> None:
+    def mark_changed(self) -> None:
         """Hear that what should be stored has changed."""
         ...
 
