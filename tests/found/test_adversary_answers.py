@@ -245,6 +245,6 @@ async def test_a_proxy_that_does_not_speak_socks_is_an_error_of_ours(reply):
 def test_what_a_server_refuses_to_delete_is_not_kept_without_end():
     machine: SubscriptionMachine[None] = SubscriptionMachine()
     for number in range(1000):
-        machine.came_late(SubscriptionInfo(id=str(number)))
+        machine.granted_late(SubscriptionInfo(id=str(number)))
     assert len(machine.orphans) == 100
     assert machine.orphans[-1] == "999"
