@@ -1,8 +1,8 @@
-"""What the application is told, and in which order: events, the `on_gap` hook, then delivery goes on.
+"""What is reported to the application, in order: events, the `on_gap` hook, then delivery resumes.
 
-Everything runs in turn in the emitter's task, so the order holds by itself and nothing here waits. A peer that sends
-nonsense must not fill that queue: while an error waits for its turn, further ones of its kind are counted into it, and
-while a gap does, those that touch it are merged into it.
+Everything runs in the emitter's task, one after the other, so nothing here has to wait. A peer that sends garbage must
+not fill that queue: while an error waits in it, later ones of its kind are only counted, and while a gap waits, gaps
+that touch it are merged into it.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from rcex_ws.wsg.telemetry import Telemetry
 __all__ = ["Announcer", "GapHook"]
 
 GapHook = Callable[[Gap], Awaitable[None] | None]
-"""Sync or async; called with each gap before newer notifications are delivered: the place to read the data again."""
+"""Sync or async; called with each gap before newer notifications are delivered, so it can read the data again."""
 
-#: What the peer, or its haste, causes again and again: one tells as much as many.
+#: Errors that a peer can cause over and over by what it sends or how fast: one tells as much as many.
 _ALIKE = (BadFrame, SlowConsumer)
 
-#: Any others say something of their own each, and only so many of one type wait.
+#: Of other errors each is reported by itself, unless so many of its type are waiting.
 _MOST_ERRORS = 100
 
-#: Each frame may bring a new token, and only the newest is worth anything.
+#: Each frame may bring a new token, and only the newest has any worth.
 _MOST_TOKENS = 100
 
 
 class _WaitingError:
-    """An error and how many more like it came before its turn.
+    """An error, and how many more like it came while it waited.
 
     Args:
-        error: the first.
-        already_logged: whether it stands in the log already.
+        error: the first one.
+        already_logged: whether it is in the log already.
     """
 
     def __init__(self, error: Exception, *, already_logged: bool) -> None:
@@ -49,26 +49,26 @@ class _WaitingError:
         self.more = 0
 
     def counted(self) -> Exception:
-        """Give the error, which says of the others."""
+        """Return the error, with the number of the others in its text."""
         error, more = self.error, self.more
         if more:
             words = f"and {more:,} more like it"
             if isinstance(error, _ALIKE):
                 error.args = (f"{error} ({words})",)
-            else:  # perhaps the application's, whose arguments mean what they like
+            else:  # perhaps the application's own type, whose `args` may mean anything
                 error.add_note(words)
         return error
 
 
 class Announcer:
-    """Emit lifecycle events.
+    """Emits lifecycle events and runs the `on_gap` hook.
 
     Args:
         emitter: runs the handlers.
         on_gap: the hook, or None.
         gap_timeout: seconds the hook may take.
-        on_gap_reported: hears that handlers and hook are through with a gap, for the store.
-        telemetry: counts the gaps, and has the log.
+        on_gap_reported: called when handlers and hook are through with a gap, for the store.
+        telemetry: log and counters.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Announcer:
 
     @property
     def unreported(self) -> list[Gap]:
-        """The gaps that the application has not heard of to the end: who is killed now leaves them to the next."""
+        """Gaps whose handlers and hook are not through: if the process is killed now, the next one reports them."""
         return [waiting.gap for waiting in self._unreported]
 
     def emit(self, event: Events, *args: object) -> None:
@@ -102,7 +102,7 @@ class Announcer:
         self._emitter.emit(event, *args)
 
     def new_wsc(self, wsc: Wsc) -> None:
-        """Emit `newWsc`; while too many wait for their turn, the last of them gives its place to a newer one."""
+        """Emit `newWsc`; while too many are waiting, a newer token replaces the last of them."""
         if len(self._wscs) >= _MOST_TOKENS:
             self._wscs[-1] = wsc
             return
@@ -111,7 +111,7 @@ class Announcer:
         self._emitter.enqueue(self._emit_wsc)
 
     def error(self, error: Exception, *, already_logged: bool = False) -> None:
-        """Emit `error`; logged if nobody listens, unless it is `logged` already."""
+        """Emit `error`; it is logged if nobody listens, unless it is `already_logged`."""
         waiting = self._errors.setdefault(type(error), deque())
         if waiting and (isinstance(error, _ALIKE) or len(waiting) >= _MOST_ERRORS):
             waiting[-1].more += 1
@@ -121,7 +121,7 @@ class Announcer:
         self._emitter.enqueue(partial(self._emit_error, new))
 
     def gap(self, gap: Gap) -> None:
-        """Emit a gap and run the hook in its turn; both are for all gaps that touch it and come before that."""
+        """Emit a gap, then run the hook, in the emitter's task; until then, gaps that touch it are merged into it."""
         new = self._gaps.add(gap)
         if new is None:
             return
@@ -131,7 +131,7 @@ class Announcer:
         self._emitter.enqueue(partial(self._run_hook_for, new))
 
     async def gap_now(self, gap: Gap) -> None:
-        """Emit a gap and run the hook in the caller's task, which may itself be a handler that others wait for."""
+        """Emit a gap and run the hook in the caller's task, which may itself be one of the emitter's handlers."""
         self._log_gap(gap)
         waiting = WaitingGap(gap)
         self._unreported.append(waiting)
@@ -143,7 +143,7 @@ class Announcer:
             self._emitter.enqueue(partial(self._end, waiting))
 
     def then(self, action: Callable[[], None]) -> None:
-        """Call `action` once the handlers of everything emitted so far are through."""
+        """Call `action` once all handlers of the events emitted so far have run."""
 
         async def step() -> None:
             action()

@@ -1,6 +1,7 @@
-"""What is said over one connection: frames in, answers settled, notifications routed, the session judged.
+"""One connection: frames in, answers settled, notifications routed, the recovery of the session judged.
 
-Made by the driver for each connection and thrown away with it. `received` runs in the reader and never waits.
+Made by the driver for each connection and discarded with it. `on_message` runs in the socket's callback, not in a task,
+and never waits.
 """
 
 from __future__ import annotations
@@ -30,22 +31,22 @@ from rcex_ws.wsg.telemetry import Telemetry
 
 __all__ = ["WsgConversation", "WsgShared"]
 
-#: What `creationTime` is rounded to, in seconds: to milliseconds where it was seen, but nothing says so.
+#: Seconds that `creationTime` may be rounded to: milliseconds were observed, but nothing promises them.
 _RESOLUTION = 1.0
 
 
 class WsgShared(Struct, frozen=True, kw_only=True):
-    """What the connections of one life share.
+    """What the connections of one runtime share.
 
     Attributes:
         session, completeness, table, inbox, subscriptions, sync, announcer: see their classes.
-        release_timeout: seconds after which delivery goes on though lifecycle handlers still run.
-        heartbeat_interval: seconds within which a question is due to a server whose notifications prove nothing.
-        closing: tells whether the application closes.
-        mark_changed: hears that something came, for the store; None without one.
-        suspended: hears that the machine slept.
-        show: shows a frame in debug mode; None otherwise.
-        telemetry: what the operator sees.
+        release_timeout: seconds after which delivery resumes even if lifecycle handlers still run.
+        heartbeat_interval: seconds after which a server whose notifications prove nothing is sent a question.
+        closing: returns whether the application is closing.
+        mark_changed: called for each frame, so that the session is stored; None without a store.
+        check_after_suspend: called after a suspend; checks the login and the server's time.
+        show: prints a frame in debug mode; None otherwise.
+        telemetry: log, trace and counters.
     """
 
     session: Session
@@ -65,14 +66,14 @@ class WsgShared(Struct, frozen=True, kw_only=True):
 
 
 class WsgConversation(Conversation):
-    """Talk over one connection.
+    """The gateway's protocol over one connection.
 
     Args:
         link: the connection.
         shared: what outlives it.
         token_offered: whether a recovery token was offered for it.
-        began_at: the loop's time when this side began to connect: the server made the connection after that.
-        clock_was_read: whether the server has told its time a moment before that.
+        began_at: the loop's time when the attempt began: the server made the connection after that.
+        clock_was_read: whether the server's clock was read shortly before that.
     """
 
     def __init__(
@@ -88,13 +89,13 @@ class WsgConversation(Conversation):
         self._hold_ticket = 0
         self._clock = loop_clock()
         self._questions = Questions(began_at)
-        self._date: str | None = None  # of the last answer that had one
-        self._recovery: Recovery | None = None  # that the log does not tell of yet
+        self._date: str | None = None  # the newest `Date` header
+        self._recovery: Recovery | None = None  # a success that is not logged yet
 
-    # -- in the reader ---------------------------------------------------------------------------------------------
+    # -- in the socket's callback ----------------------------------------------------------------------------------
 
     def on_message(self, data: bytes, binary: bool) -> None:
-        """Take one frame."""
+        """Handle one frame."""
         shared = self._shared
         if shared.show is not None:
             shared.show("<", data)
@@ -107,7 +108,7 @@ class WsgConversation(Conversation):
             shared.mark_changed()
         meta = frame.meta
         kind = meta.type
-        if kind != "ServerNotification":
+        if kind != "ServerNotification":  # spares most frames the `lower`
             kind = kind.lower()
         if kind in ("ServerNotification", "servernotification"):
             try:
@@ -127,7 +128,7 @@ class WsgConversation(Conversation):
             shared.announcer.new_wsc(meta.wsc)
 
     def heartbeat(self) -> bytes:
-        """Make a Heartbeat; protocol pings do not reset the server's idle timer, these do (ringcentral-python #68)."""
+        """Return a Heartbeat: protocol pings do not reset the server's idle timer (ringcentral-python #68)."""
         key = next_id("h")
         frame = encode_heartbeat(key)
         self._questions.sent(key, self._clock())
@@ -136,12 +137,12 @@ class WsgConversation(Conversation):
         return frame
 
     def on_suspended(self, seconds: float) -> None:
-        """Have the OAuth token checked: it may have expired meanwhile."""
+        """Widen the bounds of the server's clock; check the server's time, and the login, which may have expired."""
         self._shared.completeness.clock.widen(seconds)
         self._shared.check_after_suspend()
 
     def on_lost(self, loss: Loss) -> None:
-        """Fail what waits for an answer, and begin an outage."""
+        """Fail the requests without an answer, and begin an outage."""
         shared = self._shared
         shared.telemetry.remember(self._link)
         shared.table.disconnect(RestTransport.lost_error)
@@ -160,25 +161,25 @@ class WsgConversation(Conversation):
         if self._announced_ready and not shared.closing():
             shared.announcer.emit(Events.DISCONNECTED, loss)
 
-    # -- beside the reader -----------------------------------------------------------------------------------------
+    # -- in the connection's task ----------------------------------------------------------------------------------
 
     async def handshake(self) -> None:
-        """Wait for ConnectionDetails; nothing may be sent before it."""
+        """Wait for ConnectionDetails; nothing may be sent before."""
         self._shared.announcer.emit(Events.NEW_WEBSOCKET_OBJECT, self._link)
         await self._greeted.wait()
 
     async def prepare(self) -> None:
-        """Subscribe anew if the session begins empty."""
+        """Subscribe anew if the session was not recovered."""
         shared = self._shared
         outage = shared.session.outage
-        if outage is not None:  # not recovered: that would have been concluded at the first frame
+        if outage is not None:  # not recovered: otherwise it was concluded at the first frame
             # Of a session known by its token alone, `resubscribe` keeps the gap until its filters are known.
             can_miss = shared.sync.has_wanted_filters
             await shared.sync.resubscribe(outage.why_lost)
             self._conclude(shared.completeness.end_outage(self._clock()), can_miss=can_miss)
 
     async def after_ready(self) -> None:
-        """Tell the application, then let delivery go on; at last clear up behind lost sessions and replays."""
+        """Report `connectionReady`, resume delivery once its handlers have run, then sync and clean up."""
         shared = self._shared
         self._announced_ready = True
         shared.announcer.emit(Events.CONNECTION_READY, self._link)
@@ -189,12 +190,12 @@ class WsgConversation(Conversation):
             shared.telemetry.log.warning("delivery goes on though a lifecycle handler still runs")
         shared.inbox.release(self._hold_ticket)
         if shared.completeness.replaying:
-            self._link.send_heartbeat(self.heartbeat())  # its answer shows that the replay is over
+            self._link.send_heartbeat(self.heartbeat())  # its answer shows that the replay is finished
         self._log_recovery()
         shared.sync.start()
         await shared.sync.delete_orphans()
 
-    # -- questions -------------------------------------------------------------------------------------------------
+    # -- questions and answers -------------------------------------------------------------------------------------
 
     def _send_request(self, request: Pending[WsgFrame]) -> None:
         self._questions.sent(request.key, self._clock())
@@ -203,7 +204,7 @@ class WsgConversation(Conversation):
         self._link.send(request)
 
     def _ask_now_and_then(self) -> None:
-        """Ask a server that sends notifications without timestamps: they prove nothing, and keep heartbeats away."""
+        """Send a heartbeat if due: notifications without timestamps prove nothing, but postpone regular heartbeats."""
         if self._clock() - self._questions.last_sent_at >= self._shared.heartbeat_interval:
             self._link.send_heartbeat(self.heartbeat())
 
@@ -213,17 +214,17 @@ class WsgConversation(Conversation):
         if asked_at is not None:
             completeness = self._shared.completeness
             date = (frame.meta.headers or {}).get("Date")
-            if date is not None and date != self._date:  # once a second at most
+            if date is not None and date != self._date:  # at most once a second
                 self._date = date
                 completeness.clock.read_date(date, asked_at=asked_at, got_at=self._clock())
             completeness.proven_by_answer(asked_at)
         if not self._shared.table.settle(key, frame) and kind == "error" and not is_own_id(key):
-            self._on_error(frame)  # else it is a late answer
+            self._on_error(frame)  # otherwise it is a late answer
 
-    # -- what frames mean ------------------------------------------------------------------------------------------
+    # -- session and recovery --------------------------------------------------------------------------------------
 
     def _on_details(self, frame: WsgFrame) -> None:
-        """Take the server's first frame, and with it its word on the recovery."""
+        """Handle the server's first frame, which also says whether the session was recovered."""
         shared, session = self._shared, self._shared.session
         details = read_details(frame.body)
         if self._greeted.is_set():  # a later one only brings a new token (ringcentral-php merges them)
@@ -241,7 +242,7 @@ class WsgConversation(Conversation):
                 narrows=self._clock_was_read,
             )
         session.on_details(details, frame.meta.wsc, token_offered=self._token_offered)
-        self._hold_ticket = shared.inbox.hold()  # the replay may stand in the same TCP segment
+        self._hold_ticket = shared.inbox.hold()  # the replay may be in the same TCP segment
         if frame.meta.wsc is not None:
             shared.announcer.new_wsc(frame.meta.wsc)
         if session.recovered:
@@ -254,18 +255,18 @@ class WsgConversation(Conversation):
         self._greeted.set()
 
     def _on_error(self, frame: WsgFrame) -> None:
-        """Take an Error frame: the server closes after it. Before ConnectionDetails it may be about the token."""
+        """Handle an Error frame, after which the server closes; before ConnectionDetails it may concern the token."""
         error = read_error(frame.body)
         code = error.error_code or str(frame.meta.status)
         if not self._greeted.is_set() and self._token_offered:
             if code == "WSG-400":
                 self._shared.session.decide(Outcome.UNREADABLE, code)
-            elif code.startswith("WSG-10"):  # about the session; all else may pass, and the token is still good
+            elif code.startswith("WSG-10"):  # about the session; other errors may pass, and the token is still good
                 self._shared.session.decide(Outcome.REFUSED, printable(code))
         self._link.lose(Loss(LossKind.REFUSED, code, error.message))
 
     def _conclude(self, open_gap: OpenGap, *, can_miss: bool) -> None:
-        """Say how the outage ended: the gap first, so that the hook can run before anything is delivered."""
+        """Report how the outage ended: the gap first, so that the hook runs before anything is delivered."""
         shared, server_time = self._shared, self._server_time()
         seconds_away = None if open_gap.since == -math.inf else max(0.0, server_time.earliest - open_gap.since)
         concluded = shared.session.conclude(self._clock(), seconds_away)
@@ -278,7 +279,7 @@ class WsgConversation(Conversation):
         recovered = recovery.outcome is Outcome.RECOVERED
         if recovered:
             self._recovery = recovery
-        elif not can_miss:  # else the gap says it
+        elif not can_miss:  # otherwise the gap reports it
             why = in_words(recovery.outcome)
             shared.telemetry.log.info("a new session has begun: the last one was not recovered (%s)", why)
         if can_miss and missing is not None:
@@ -287,7 +288,7 @@ class WsgConversation(Conversation):
         shared.announcer.emit(event, self._link)
 
     def _log_recovery(self) -> None:
-        """Say it once, when all is there that the server had kept."""
+        """Log a recovery once its replay is finished."""
         recovery = self._recovery
         if recovery is None or self._shared.completeness.replaying or not self._announced_ready:
             return
@@ -300,7 +301,7 @@ class WsgConversation(Conversation):
         )
 
     def _report_bad_frame(self, error: BadFrame, *, certain: bool) -> None:
-        """Report what could not be read, which is or may have been a notification."""
+        """Report a frame that cannot be read, and the gap if it was a notification, or may have been one."""
         shared = self._shared
         shared.announcer.error(error)
         if shared.sync.can_miss:

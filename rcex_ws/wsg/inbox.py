@@ -1,6 +1,6 @@
-"""The way of a notification from the reader to a subscription's queue: dedupe, route, count. Never waits.
+"""The path of a notification from its frame to a subscription's queue: deduplicate, route, count.
 
-Runs inside the reader of the socket for every notification; what user code does with them happens elsewhere.
+Runs in the socket's callback for every notification and never waits; code of the application runs elsewhere.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _SEEN = 2_000
 
 
 class Inbox:
-    """Route notifications.
+    """Routes notifications to the queues of subscriptions.
 
     Args:
-        machine: knows the consumers.
-        completeness: hears what came.
-        announcer: hears of gaps.
-        on_take: called whenever a consumer has taken a notification, for the store; None without one.
-        max_messages: most notifications that wait for one subscription's consumer.
-        max_bytes: most bytes of them.
-        telemetry: counts what comes, and has the log.
+        machine: knows the current subscription and the candidate.
+        completeness: records what arrives.
+        announcer: reports gaps.
+        on_take: called when a consumer takes a notification from its queue, for the store; None without one.
+        max_messages: maximum number of notifications waiting for one subscription's consumer.
+        max_bytes: maximum number of their bytes.
+        telemetry: log and counters.
 
     Attributes:
         seen: the window in which duplicates are recognised.
@@ -68,7 +68,7 @@ class Inbox:
         self._recovery: Recovery | None = None
 
     def new_queue(self) -> DeliveryQueue[Notification]:
-        """Make the queue for a new subscription."""
+        """Return a queue for a new subscription."""
         max_items, max_bytes = self._bounds
         key = object()
         queue: DeliveryQueue[Notification] = DeliveryQueue(
@@ -85,12 +85,12 @@ class Inbox:
         return queue
 
     def receive(self, frame: WsgFrame, size: int, last_inbound: float) -> bool:
-        """Take one ServerNotification; tell whether it has a timestamp.
+        """Route one ServerNotification; return whether it has a timestamp.
 
         Args:
             frame: the notification.
             size: its bytes.
-            last_inbound: the loop's time when the frame before it came.
+            last_inbound: the loop's time when this frame was received.
 
         Raises:
             BadFrame: its envelope cannot be read.
@@ -118,11 +118,11 @@ class Inbox:
         return envelope.timestamp is not None
 
     def count_for(self, recovery: Recovery) -> None:
-        """Count duplicates for this recovery from now on."""
+        """Count replayed notifications and duplicates for this recovery from now on."""
         self._recovery = recovery
 
     def hold(self) -> int:
-        """Keep notifications back until the application has been told what happened; give a number for `release`."""
+        """Hold back delivery until the application knows what happened; return the ticket for `release`."""
         self._holding = True
         self._last_ticket += 1
         for queue in self._queues:
@@ -130,22 +130,22 @@ class Inbox:
         return self._last_ticket
 
     def release(self, ticket: int | None = None) -> None:
-        """Let delivery go on, unless a newer hold than this one is in force."""
+        """Resume delivery, unless a newer hold than that of the ticket is in force; without a ticket in any case."""
         if ticket is not None and ticket != self._last_ticket:
             return
         self._holding = False
         candidate = self._candidate()
         for queue in self._queues:
-            if candidate is None or queue is not candidate.queue:  # a candidate's waits for the server's answer
+            if candidate is None or queue is not candidate.queue:  # that of a candidate waits for the server's answer
                 queue.release()
 
     def release_candidate(self, subscription: Subscription) -> None:
-        """Let a former candidate deliver, unless all are held."""
+        """Let a former candidate deliver, unless delivery is held."""
         if not self._holding:
             subscription.queue.release()
 
     def undelivered(self) -> list[Notification]:
-        """Give all that no consumer has taken."""
+        """Return all notifications that no consumer has taken."""
         return [notification for queue in self._queues for notification in queue.queued()]
 
     def _consumer_for(self, event: str) -> Subscription | None:
@@ -153,7 +153,7 @@ class Inbox:
         if change is None or change.consumer is current:
             return current
         candidate = change.consumer
-        # Behind one whose owner is not known yet all must wait, to keep the order.
+        # Behind one that waits for the server's answer all others must, to keep the order.
         if current is None or not current.claimed or candidate.pending or not change.only_old(event):
             return candidate
         return current

@@ -1,7 +1,7 @@
-"""One life of the extension, from connecting to closing: puts the parts together and owns their tasks.
+"""One run of the extension, from connecting to closing: puts the parts together and owns their tasks.
 
-Made by `WebSocketExtension` for each install or `connect()` and thrown away whole, so that nothing of an old session
-can speak for a new one.
+Made by `Runtimes` for each install or `connect()` and discarded as a whole, so that nothing of an old session can be
+taken for part of a new one.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ __all__ = ["WsgRuntime"]
 
 
 class WsgRuntime:
-    """Run one life.
+    """One run of the extension.
 
     Args:
         rc: the client.
         emitter: runs the handlers of lifecycle events; outlives this.
         settings: the options.
-        telemetry: what the operator sees; outlives this.
-        store: where the session is kept, or None.
+        telemetry: log, trace and counters; outlives this.
+        store: where the session is kept; None without one.
         open_socket: opens a WebSocket.
 
     Attributes:
@@ -142,18 +142,18 @@ class WsgRuntime:
     # -- starting --------------------------------------------------------------------------------------------------
 
     async def start(self, *, wsc_token: str | None, resume: bool) -> None:
-        """Start the tasks; continue the stored session, or the one of the given token.
+        """Start the tasks; continue the stored session, or that of the token.
 
         Args:
-            wsc_token: goes behind a stored session.
+            wsc_token: used if no session is stored.
             resume: False to begin a fresh session whatever is stored.
 
         Raises:
-            ConfigurationError: another process has the store.
+            ConfigurationError: another process uses the store.
         """
         if self._keeper is not None:
             await self._keeper.open(resume=resume)
-            if self.life.closing:  # in the meantime, when there was nothing to close yet
+            if self.life.closing:  # meanwhile, when there was nothing to close yet
                 await self._keeper.close(keep_session=True, all_delivered=False)
                 return
         if wsc_token is not None and self.session.outage is None:
@@ -175,12 +175,12 @@ class WsgRuntime:
 
     @property
     def owner_id(self) -> str | None:
-        """The extension that is logged in, if that is known."""
+        """The id of the logged-in extension; None if it is not known."""
         return None if self._rc.token is None else self._rc.token.owner_id
 
     @property
     def last_inbound(self) -> float:
-        """The loop's time when the newest frame came; now if there is no connection."""
+        """The loop's time of the newest frame; now if there is no connection."""
         link = self.supervisor.link
         return now() if link is None else link.last_inbound
 
@@ -189,11 +189,11 @@ class WsgRuntime:
         return replace(known, server=self._rc.server, client_id=self._rc.client_id or known.client_id)
 
     def server_time(self) -> ServerTime:
-        """Give the server's time."""
+        """Return the server's time."""
         return self._completeness.clock.at(now())
 
     def check_home(self) -> None:
-        """Raise `WrongEventLoop` when the caller is not where the client lives."""
+        """Raise `WrongEventLoop` if the caller runs in another event loop than the client."""
         self._rc.home.check()
 
     def raise_unless_reconnecting(self) -> None:
@@ -205,11 +205,11 @@ class WsgRuntime:
         await self.supervisor.wait_ready()
 
     def retry_delay(self, failures: int) -> float:
-        """Give the wait in seconds after so many failures in a row."""
+        """Return the delay in seconds after so many consecutive failures."""
         return self._settings.reconnect_delays(failures)
 
     def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> BackgroundTask:
-        """Run a call in the background; the caller waits for it, whatever it is itself a part of.
+        """Start a call in the background for a caller that waits for it, from whatever task.
 
         Raises:
             NotConnected: the extension is closed.
@@ -219,23 +219,23 @@ class WsgRuntime:
         return self.life.spawn(func, name, needed_to_close=True, caller_waits=True)
 
     async def send_when_ready(self, request: Request) -> Response:
-        """Send a call over the socket as soon as there is one; what may be repeated is, after a loss.
+        """Send a call over the socket as soon as it is ready; repeat it after a loss if that is safe.
 
         Raises:
-            RequestLost: the connection went, and the server may have seen a POST or PATCH.
+            RequestLost: the connection was lost, and the server may have seen a POST or PATCH.
         """
         while True:
             await self.wait_ready()
             try:
                 return await self.rest.send(request)
             except NotConnected:
-                continue  # it went in this very moment
+                continue  # it was lost in this very moment
             except RequestLost as lost:
                 if lost.sent and not request.idempotent:
                     raise
 
     def deliver(self, subscription: Subscription, after: Subscription | None) -> None:
-        """Start the consumer of a subscription with a callback, after that of another."""
+        """Start delivering to a subscription's callback, once that of `after` has had everything."""
 
         async def deliver() -> None:
             await subscription.deliver(after)
@@ -243,19 +243,19 @@ class WsgRuntime:
         self._deliveries.add(subscription, self.life.spawn(deliver, "delivery", needed_to_close=True))
 
     def mark_changed(self) -> None:
-        """Hear that what should be stored has changed."""
+        """Record that what is stored has changed; a write follows."""
         if self._keeper is not None:
             self._keeper.mark_changed()
 
     async def store(self) -> None:
-        """Store it now: a process killed in the next moment can go on."""
+        """Store the session now, so that it can be continued if the process is killed next."""
         if self._keeper is not None:
             await self._keeper.write_in_time()
 
     async def _call(self, method: str, path: str, body: object = None) -> Response:
-        """Send a subscription call: through the middlewares and the rate gate, over this connection and no later one.
+        """Send a subscription call through the middlewares and the rate gate, over this connection and no later one.
 
-        What holds it back may last longer than the connection, and for the next one other calls are due.
+        They may delay it beyond the end of the connection, and the next one needs other calls.
         """
         link = self.supervisor.link
 
@@ -275,7 +275,7 @@ class WsgRuntime:
             try:
                 await self._rc.ensure_token()
                 await self._driver.ask_the_time()
-            except Exception as exc:  # noqa: BLE001 - of a middleware, say; the next call will meet it again
+            except Exception as exc:  # noqa: BLE001 - of a middleware, say; the next call will raise it again
                 text = exc if isinstance(exc, RcexError) else type(exc).__name__
                 self.telemetry.log.warning("the server was not reached after a suspend: %s", text)
 
@@ -298,19 +298,19 @@ class WsgRuntime:
         await self.life.wait_closed()
 
     async def stop(self, *, keep_session: bool, quiet: bool = False) -> None:
-        """Close, within `close_timeout` and whatever the state; everybody waits for the one closing.
+        """Close within `close_timeout`, whatever the state; concurrent calls wait for the same closing.
 
         Args:
-            keep_session: leave session and subscription to the next process, which finds them in the store;
-                else delete the subscription and forget the session.
+            keep_session: leave session and subscription to the next process, which finds them in the store; otherwise
+                delete the subscription and forget the session.
             quiet: see `Life.close`.
         """
         state = SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED
 
         async def farewell() -> None:
-            with anyio.move_on_after(self._settings.close_timeout / 5):  # the rest is for deleting
+            with anyio.move_on_after(self._settings.close_timeout / 5):  # the rest of the time is for deleting
                 await self._sync.operations.end_all()
-            if not keep_session or self._keeper is None:  # else the next process does
+            if not keep_session or self._keeper is None:  # otherwise the next process does
                 self._sync.report_missed(state)
             await self._delete(self._sync.pop_ids(keep_wanted=keep_session))
 
@@ -325,7 +325,7 @@ class WsgRuntime:
         await self.life.close(farewell=farewell, drain=self._drain, last=last, quiet=quiet)
 
     async def _delete(self, subscriptions: Collection[str]) -> None:
-        """Delete what would count against the limit for a day; over a dead or full link only HTTPS works."""
+        """Delete subscriptions that would count against the limit for a day; if the socket fails, try HTTPS."""
         for subscription_id in subscriptions:
             request = self._request("DELETE", f"/restapi/v1.0/subscription/{subscription_id}")
             request.timeout = self._settings.close_timeout * 0.15
@@ -341,14 +341,14 @@ class WsgRuntime:
                 break
 
     async def _drain(self) -> None:
-        """Let the callbacks have what is buffered; take them away what they did not get in time, and say so."""
+        """Let the callbacks have what is buffered; report as a gap what they do not get in time."""
         self._inbox.release()
         self._sync.close_queue()
         await self._deliveries.drain()
 
 
 def _show(direction: str, data: bytes) -> None:
-    """Show a frame on stderr, whether logging is configured or not."""
+    """Print a frame to stderr, whether logging is configured or not."""
     text = redact(data)
-    text = printable(text, most=len(text))  # a frame may hold a line break, and colours
-    print(f"rcex_ws {direction} {text}", file=sys.stderr, flush=True)  # noqa: T201 - debug_mode asks for it
+    text = printable(text, most=len(text))  # a frame may contain line breaks and escape sequences
+    print(f"rcex_ws {direction} {text}", file=sys.stderr, flush=True)  # noqa: T201 - debug_mode requests it

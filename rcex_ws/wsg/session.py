@@ -1,7 +1,7 @@
 """The session that outlives connections: its recovery token, and what is known of an outage. Pure, `now` is passed in.
 
-It decides whether the token is offered again, what the server's word means, and why notifications may be missing; for
-which time, the account of completeness knows.
+It decides whether the token is offered again, what the server's answer means, and why notifications may be missing.
+`Completeness` knows since when; the two outages begin and end side by side.
 Facts: known outcomes of recoveries as published by the author of @rc-ex/ws (rc-ws-recover-test), error codes WSG-400,
 WSG-1003 and WSG-1005; the window is `recoveryTimeout` of ConnectionDetails, counted from the loss.
 """
@@ -32,18 +32,18 @@ class LastEnd(Enum):
 
 
 class Outage(Struct, gc=False):
-    """What is known of the time without a connection.
+    """What is known of a time without a connection.
 
     Attributes:
-        lost_at: the event loop's time of the loss; None after a restart: only a wall clock counts over it, and that
-            may have been set, so whether the session is still kept is left to the server.
+        lost_at: the event loop's time of the loss; None after a restart, which only wall clocks span: they may have
+            been set, so the server decides whether the recovery window is over.
         loss: how the connection ended; None after a restart.
         last_end: how the last process ended; None without a restart.
-        attempts: so far.
+        attempts: number of attempts so far.
         token_offered: whether the attempt under way has the token; if it is cut off, the server may have replayed.
-        replay_cut: the connection was lost, or a recovery attempt died, while the server may have been replaying.
-        outcome: decided, though perhaps not announced yet.
-        error_code: the server's, with the outcome.
+        replay_cut: whether a connection was lost, or an attempt failed, while the server may have been replaying.
+        outcome: how the outage ends; None until that is decided.
+        error_code: the server's code with the outcome; None if it sent none.
     """
 
     lost_at: float | None
@@ -61,28 +61,33 @@ class Outage(Struct, gc=False):
         return "" if self.error_code == "WSG-1005" else self.describe()
 
     def describe(self) -> str:
-        """Say how it ended."""
+        """Return how it ended, in words."""
         code = f" ({self.error_code})" if self.error_code else ""
         return f"session not recovered: {self.outcome and in_words(self.outcome)}{code}"
 
 
 class GapCause(Struct, frozen=True, gc=False):
-    """Why notifications may be missing, or are."""
+    """Why notifications are missing, or may be.
+
+    Attributes:
+        reason: for people.
+        certain: whether they are.
+    """
 
     reason: str
     certain: bool
 
 
 class Session:
-    """Keep the recovery token and judge outages.
+    """The recovery token and the outages of one session after the other.
 
     Args:
-        wsc: of an earlier process, or None.
+        wsc: the token of an earlier process, or None.
 
     Attributes:
         wsc: the newest token; None while there is no session to recover.
-        details: of the newest connection.
-        outage: the one not yet concluded; None while connected, and before the first connection.
+        details: ConnectionDetails of the newest connection.
+        outage: the current outage, until it is concluded; None while connected, and before the first connection.
         last_recovery: how the last outage ended.
     """
 
@@ -94,18 +99,18 @@ class Session:
         self._unreadable_in_a_row = 0
 
     def begin_outage(self, outage: Outage) -> None:
-        """Take note of a loss, unless an earlier outage is not concluded yet."""
+        """Record a loss; an earlier outage that is not concluded yet goes on instead."""
         if self.outage is None:
             self.outage = outage
         if outage.loss is None or outage.loss.kind is not LossKind.UNREADABLE:
             self._unreadable_in_a_row = 0
             return
         self._unreadable_in_a_row += 1
-        if self._unreadable_in_a_row > 1:  # the server replays the frame that we cannot read: it would do so for ever
+        if self._unreadable_in_a_row > 1:  # the server replays the unreadable frame on every recovery
             self.decide(Outcome.UNREADABLE, str(outage.loss.code))
 
     def token_to_offer(self, now: float) -> str | None:
-        """Give the token for the next attempt, or None to begin a new session."""
+        """Return the token for the next attempt, or None to begin a new session."""
         outage = self.outage
         if outage is None:
             return None
@@ -120,24 +125,24 @@ class Session:
         return Secret(self.wsc.token)
 
     def end_attempt(self) -> None:
-        """Take note that an attempt has failed; not of one that closing cuts off."""
+        """Record that an attempt has failed; not called if closing cuts it off."""
         if self.outage is not None:
             self.outage.token_offered = False
 
     def note_replay_cut(self) -> None:
-        """Take note that an attempt with a token failed after the server may have begun to replay."""
+        """Record that an attempt with a token failed after the server may have begun to replay."""
         if self.outage is not None:
             self.outage.replay_cut = True
 
     def decide(self, outcome: Outcome, error_code: str | None = None) -> None:
-        """Take note of how the outage ends; the first verdict counts. All but RECOVERED end the old session."""
+        """Record how the outage ends; the first outcome stays. All but RECOVERED end the session."""
         if outcome is not Outcome.RECOVERED:
             self.wsc = None
         if self.outage is not None and self.outage.outcome is None:  # RECOVERED is concluded at once
             self.outage.outcome, self.outage.error_code = outcome, error_code
 
     def on_details(self, details: ConnectionDetails, wsc: Wsc | None, *, token_offered: bool) -> None:
-        """Take the server's first frame; with it, its word on the recovery if a token was offered."""
+        """Handle ConnectionDetails, which decides on the recovery if a token was offered."""
         if details.recovery_state == "Successful":
             self.decide(Outcome.RECOVERED)
         elif token_offered:
@@ -148,7 +153,7 @@ class Session:
             self.wsc = wsc  # its sequence starts anew
 
     def offer_wsc(self, wsc: Wsc) -> bool:
-        """Take a token that came with any later frame; tell whether it is newer."""
+        """Keep the token of a later frame if it is newer; return whether it is."""
         if self.wsc is not None and wsc.sequence <= self.wsc.sequence:
             return False
         self.wsc = wsc
@@ -161,7 +166,7 @@ class Session:
 
     @property
     def may_be_marked_clean(self) -> bool:
-        """Whether nothing can be missing up to the last frame: what the next process needs to know."""
+        """Whether nothing can be missing up to the last frame, so that the next process may rely on the store."""
         outage = self.outage
         if outage is None:
             return True
@@ -169,13 +174,14 @@ class Session:
         return not (outage.replay_cut or outage.token_offered) and (outage.last_end is LastEnd.CLEAN or announced)
 
     def conclude(self, now: float, seconds_away: float | None) -> tuple[Recovery, GapCause | None] | None:
-        """End the outage; give the outcome and the doubt it leaves, or None when there was no session to recover.
-
-        After a recovery this is due at the server's first frame, else when the new subscription is active.
+        """End the outage: after a recovery at the server's first frame, otherwise once the new subscription is active.
 
         Args:
             now: the event loop's time.
-            seconds_away: seconds since the last proof, for an outage that began in an earlier process; None if unknown.
+            seconds_away: since the last proof, for an outage that began in an earlier process; None if unknown.
+
+        Returns:
+            The outcome, and why something may be missing if so; None if there was no session to recover.
         """
         outage, self.outage = self.outage, None
         if outage is None or outage.outcome is None:
@@ -186,7 +192,7 @@ class Session:
 
 
 def in_words(outcome: Outcome) -> str:
-    """Say how an outage ended, for people."""
+    """Return an outcome in words, for people."""
     return "the recovery window is over" if outcome is Outcome.WINDOW_EXCEEDED else str(outcome)
 
 

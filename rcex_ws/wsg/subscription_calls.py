@@ -1,7 +1,7 @@
-"""Makes the calls that the subscription's machine asks for, tells it what became of them, and notes what answers show.
+"""Makes the calls that the subscription's machine decides on, and tells it the result.
 
-Nothing is decided here but what an answer means: which call comes next is the machine's, when it is made is that of
-`Subscriptions`.
+All that is decided here is what an answer means. Which call comes next is up to the machine; when it is made is up to
+`Subscriptions` and `SubscriptionSync`.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from rcex_ws.wsg.subscription_runtime import SubscriptionRuntime
 
 __all__ = ["SubscriptionCalls"]
 
-#: Filters that the log shows; there may be thousands.
+#: Maximum number of filters in a log line; there may be thousands.
 _SHOWN = 3
 
 
 class SubscriptionCalls:
-    """Make calls.
+    """Makes subscription calls.
 
     Args:
         runtime: the extension's runtime.
-        api: asks the server.
-        machine: hears what became of a call.
-        completeness: knows what is complete.
-        announcer: hears of gaps.
+        api: sends the calls.
+        machine: is told the result of a call.
+        completeness: knows when the subscription last existed.
+        announcer: reports gaps.
 
     Attributes:
-        unreported: gaps that answers have shown and nobody was told of yet.
+        unreported: gaps that answers have revealed and that the announcer does not have yet.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class SubscriptionCalls:
         self._announcer = announcer
 
     async def make(self, call: Call) -> None:
-        """Make one call, and tell the machine what became of it.
+        """Make one call, and tell the machine its result.
 
         Raises:
-            RestError: the server refused; not when it says that the subscription is gone: that is known then.
+            RestError: the server refused; not if the subscription is gone, which the machine then knows.
             RcexError: there was no answer, or none that can be read.
         """
         machine, asked = self._machine, self._runtime.server_time()
@@ -77,7 +77,7 @@ class SubscriptionCalls:
                     raise RequestLost("the connection was lost with the answer", sent=True) from exc
                 machine.subscription_gone(flight, self._completeness.last_confirmed(self._runtime.last_inbound))
                 return
-            # A server's fault may have come after the change was made, and what is no refusal says nothing.
+            # A server may fail after it has made the change, and any other status but a refusal proves nothing.
             (machine.not_made if 400 <= exc.status_code < 500 else machine.unanswered)(flight)
             raise
         except (NotConnected, RateLimited):
@@ -96,7 +96,7 @@ class SubscriptionCalls:
         self._commit(flight, info, asked)
 
     async def _write_ahead(self, flight: Flight) -> None:
-        """Store that a change goes out: who is killed then leaves the doubt to the next process."""
+        """Store that a change is about to be sent: if the process is killed then, the next one reports the gap."""
         try:
             await self._runtime.store()
         except BaseException:
@@ -106,7 +106,7 @@ class SubscriptionCalls:
             raise NotConnected("the connection was lost before the call was sent")
 
     def _commit(self, flight: Flight, info: SubscriptionInfo | None, asked: ServerTime) -> None:
-        """Commit what the server has granted: all of it in one go."""
+        """Commit what the server has granted, without a pause in between."""
         machine, before, change, now = (
             self._machine,
             self._machine.current,
@@ -152,10 +152,10 @@ class SubscriptionCalls:
             self._runtime.deliver(successor, current)
 
     async def delete_orphans(self) -> None:
-        """Delete what nobody wants; what the server refuses for good is forgotten, all else is left for later."""
+        """Delete the orphans; forget those whose deletion is refused for good, and keep others for later."""
         machine = self._machine
         while machine.orphans:
-            orphan = machine.orphans[-1]  # until it is deleted: closing may come first
+            orphan = machine.orphans[-1]  # stays in the list until it is deleted: closing may come first
             try:
                 await self._api.make(Call("DELETE", orphan))
             except Exception as exc:  # noqa: BLE001 - a middleware may raise anything, which must not end more than this
@@ -166,12 +166,12 @@ class SubscriptionCalls:
                 machine.orphans.remove(orphan)
 
     async def report_now(self) -> None:
-        """Tell what was found, and wait until the hook has run."""
+        """Report the unreported gaps, and wait until the hook has run."""
         while self.unreported:
             await self._announcer.gap_now(self.unreported.pop(0))
 
     def report_in_turn(self) -> None:
-        """Tell what was found, after everything that was told before."""
+        """Report the unreported gaps after everything emitted so far."""
         while self.unreported:
             self._announcer.gap(self.unreported.pop(0))
 

@@ -1,4 +1,4 @@
-"""What the subscription needs of the life that it is a part of; `WsgRuntime` is one."""
+"""The part of `WsgRuntime` that the subscription uses, so that neither module imports the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["SubscriptionRuntime"]
 
 
 class SubscriptionRuntime(Protocol):
-    """What the subscription needs of the life that it is a part of."""
+    """The part of `WsgRuntime` that the subscription uses."""
 
     @property
     def is_ready(self) -> bool:
@@ -23,51 +23,51 @@ class SubscriptionRuntime(Protocol):
 
     @property
     def owner_id(self) -> str | None:
-        """The extension that is logged in, if that is known."""
+        """The id of the logged-in extension; None if it is not known."""
         ...
 
     @property
     def last_inbound(self) -> float:
-        """The loop's time when the newest frame came."""
+        """The loop's time of the newest frame; now if there is no connection."""
         ...
 
     @property
     def telemetry(self) -> Telemetry:
-        """What the operator sees."""
+        """Log, trace and counters."""
         ...
 
     def server_time(self) -> ServerTime:
-        """Give the server's time."""
+        """Return the server's time."""
         ...
 
     def check_home(self) -> None:
-        """Raise `WrongEventLoop` when the caller is not where the client lives."""
+        """Raise `WrongEventLoop` if the caller runs in another event loop than the client."""
         ...
 
     def raise_unless_reconnecting(self) -> None:
-        """Raise `NotConnected` when the connection is lost and only `recover()` brings it back."""
+        """Raise `NotConnected` if the connection is lost and only `recover()` makes a new one."""
         ...
 
     async def wait_ready(self) -> None:
-        """Wait for a connection; raise `NotConnected` when it is not to be waited for."""
+        """Wait for a connection; raise `NotConnected` if none will be made."""
         ...
 
     def start_call(self, func: Callable[[], Awaitable[None]], name: str) -> BackgroundTask:
-        """Run a call in the background; the caller waits for it, whatever it is itself a part of."""
+        """Start a call in the background for a caller that waits for it, from whatever task."""
         ...
 
     def retry_delay(self, failures: int) -> float:
-        """Give the wait in seconds after so many failures in a row."""
+        """Return the delay in seconds after so many consecutive failures."""
         ...
 
     def deliver(self, subscription: Subscription, after: Subscription | None) -> None:
-        """Start the consumer of a subscription with a callback, after that of another."""
+        """Start delivering to a subscription's callback, once that of `after` has had everything."""
         ...
 
     def mark_changed(self) -> None:
-        """Hear that what should be stored has changed."""
+        """Record that what is stored has changed; a write follows."""
         ...
 
     async def store(self) -> None:
-        """Store it now."""
+        """Store the session now."""
         ...
