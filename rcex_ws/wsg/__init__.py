@@ -3,11 +3,11 @@
 Applications hold a `WebSocketExtension`, installed in a `RingCentral`, and the `Subscription` it returns. The package
 stands on connection/ (which reconnects) and rest/ (which calls), and imports no sibling such as slack/.
 
-The front
+The front:
 extension.py             what the application holds; settings.py: its options
 subscription.py          what `subscribe` returns; models.py: notifications, gaps, outcomes (pure)
-store.py, stored.py      where a session survives the process, and what of it (stored.py is pure)
-One runtime, from connecting to closing
+store.py, stored.py      where a session survives the process, and what of it
+One runtime, from connecting to closing:
 runtimes.py              opens, replaces and closes the runtimes of an extension
 runtime.py               one runtime: its parts and their tasks; deliveries.py: its callbacks
 driver.py                the endpoint and the tokens of an attempt; conversation.py: one connection
@@ -16,10 +16,10 @@ inbox.py                 the path of a notification to a subscription's queue
 announcer.py, gaps.py    what is reported to the application, in order; the gaps that wait for it (pure)
 rest_transport.py        REST over the WebSocket; telemetry.py: log, trace and counters
 keeper.py                writes the session to its store, and resumes it
-What may be missing (pure)
+What may be missing (pure):
 session.py               the recovery token, and why something may be missing
 completeness.py          since when something may be missing; server_clock.py: in the server's time
-The subscription
+The subscription:
 subscriptions.py         what the application asks for; operation.py: a call that outlives its caller
 subscription_sync.py     keeps the server's filters and the wanted ones in sync; filters.py: compares filters (pure)
 subscription_machine.py  which call comes next, and how sure the server's filters are (pure)

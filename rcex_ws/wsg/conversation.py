@@ -24,7 +24,7 @@ from rcex_ws.wsg.models import Events, Outcome, Recovery, parse_time, read_detai
 from rcex_ws.wsg.questions import Questions
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import ServerTime
-from rcex_ws.wsg.session import Outage, Session, gap_after_outage, in_words
+from rcex_ws.wsg.session import LastEnd, Outage, Session, gap_after_outage, in_words
 from rcex_ws.wsg.subscription_sync import SubscriptionSync
 from rcex_ws.wsg.subscriptions import Subscriptions
 from rcex_ws.wsg.telemetry import Telemetry
@@ -63,6 +63,12 @@ class WsgShared(Struct, frozen=True, kw_only=True):
     check_after_suspend: Callable[[], None]
     show: Callable[[str, bytes], None] | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
+
+    def resume_outage(self, last_end: LastEnd, open_gap: OpenGap) -> None:
+        """Continue the outage that began with the end of an earlier process."""
+        self.session.begin_outage(Outage(lost_at=None, last_end=last_end))
+        self.telemetry.begin_recovery("restart")
+        self.completeness.resume(open_gap)
 
 
 class WsgConversation(Conversation):

@@ -18,7 +18,7 @@ from rcex_ws.trace import Step
 from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.conversation import WsgShared
 from rcex_ws.wsg.models import ConnectionDetails, Gap
-from rcex_ws.wsg.session import LastEnd, Outage
+from rcex_ws.wsg.session import LastEnd
 from rcex_ws.wsg.store import SessionStore, SessionUnreadable
 from rcex_ws.wsg.stored import StoredSession
 
@@ -95,9 +95,7 @@ class Keeper:
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
         last_end = LastEnd.CLEAN if stored.clean else LastEnd.UNCLEAN
-        session.begin_outage(Outage(lost_at=None, last_end=last_end))
-        self._shared.telemetry.begin_recovery("restart")
-        self._shared.completeness.resume(OpenGap.from_store(stored.unfinished))
+        self._shared.resume_outage(last_end, OpenGap.from_store(stored.unfinished))
         self._shared.subscriptions.resume(stored.subscription, clean=stored.clean)
         if stored.clean:
             await self.write()  # takes the clean mark away: this process may be killed

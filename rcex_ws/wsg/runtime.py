@@ -34,7 +34,7 @@ from rcex_ws.wsg.keeper import Keeper
 from rcex_ws.wsg.models import SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import ServerClock, ServerTime
-from rcex_ws.wsg.session import LastEnd, Outage, Session
+from rcex_ws.wsg.session import LastEnd, Session
 from rcex_ws.wsg.settings import WsgSettings
 from rcex_ws.wsg.store import SessionStore
 from rcex_ws.wsg.subscription import Subscription
@@ -108,7 +108,7 @@ class WsgRuntime:
         calls = SubscriptionCalls(self, api, machine, self._completeness, self._announcer)
         self._sync = SubscriptionSync(self, machine, calls, self._completeness, self._announcer)
         self.subscriptions = Subscriptions(self, api, machine, self._inbox, self._sync, self._announcer)
-        shared = WsgShared(
+        self._shared = shared = WsgShared(
             session=self.session,
             completeness=self._completeness,
             table=self._table,
@@ -158,9 +158,7 @@ class WsgRuntime:
                 return
         if wsc_token is not None and self.session.outage is None:
             self.session.wsc = Wsc(wsc_token)
-            self.session.begin_outage(Outage(lost_at=None, last_end=LastEnd.UNKNOWN))
-            self.telemetry.begin_recovery("restart")
-            self._completeness.resume(OpenGap(-math.inf))
+            self._shared.resume_outage(LastEnd.UNKNOWN, OpenGap(-math.inf))
             self.subscriptions.resume_blind()
         await self.life.start()
         if self._keeper is not None:

@@ -11,11 +11,11 @@ from rcex_ws.rest.owner import Owner
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
 
-__all__ = ["Certainty", "StoredGap", "StoredSession", "StoredSubscription"]
+__all__ = ["ServerHas", "StoredGap", "StoredSession", "StoredSubscription"]
 
 
-class Certainty(StrEnum):
-    """What is known of the filters that the server has; not to be confused with `Gap.certain`."""
+class ServerHas(StrEnum):
+    """What is known of the filters that the server has."""
 
     NOTHING = "nothing"  #: it has no subscription of this session
     KNOWN = "known"  #: it has the filters requested last
@@ -49,7 +49,7 @@ class StoredSubscription(Struct, frozen=True, kw_only=True, rename="camel"):
 
     wanted: tuple[str, ...]
     info: SubscriptionInfo | None
-    certainty: Certainty
+    certainty: ServerHas
     doubt: StoredGap | None = None
     orphans: tuple[str, ...] = ()
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.filters import FilterIndex
 from rcex_ws.wsg.models import SubscriptionInfo
-from rcex_ws.wsg.stored import Certainty, StoredSubscription
+from rcex_ws.wsg.stored import ServerHas, StoredSubscription
 
 __all__ = ["Call", "Change", "Flight", "SubscriptionMachine"]
 
@@ -74,30 +74,30 @@ class Flight(Struct, frozen=True, eq=False, gc=False):
     Attributes:
         call: what is sent.
         since: the moment from which the server may have carried it out.
-        before: the certainty before it.
+        before: what was known of the server's filters before it.
         changes: whether it affects what the server sends; False if it asks for the filters in force.
     """
 
     call: Call
     since: float
-    before: Certainty
+    before: ServerHas
     changes: bool
 
     @property
     def may_cost(self) -> bool:
         """Whether notifications may be missing if no answer comes: the server may have used either set of filters."""
-        return self.changes and self.before is not Certainty.NOTHING
+        return self.changes and self.before is not ServerHas.NOTHING
 
 
 class SubscriptionMachine(Generic[C]):
-    """Brings the filters of one application and one server together.
+    """Brings the filters of one application and one server together. `C` is `Subscription`, except in tests.
 
     Attributes:
         wanted: the filters granted last; empty if the application wants nothing.
         current: the consumer that gets the notifications; None if there is none.
         change: the change under way; None if there is none.
         info: the newest description of the subscription; None if there is none, or it is not known.
-        certainty: what is known of the server's filters.
+        server_has: what is known of the server's filters.
         filter_gap: what may be missing because the server may have had other filters than the wanted ones, or none.
         orphans: ids of subscriptions to be deleted later.
         on_given_up: called with the consumer of a change that has ended without being granted.
@@ -109,7 +109,7 @@ class SubscriptionMachine(Generic[C]):
         self.current: C | None = None
         self.change: Change[C] | None = None
         self.info: SubscriptionInfo | None = None
-        self.certainty = Certainty.NOTHING
+        self.server_has = ServerHas.NOTHING
         self.filter_gap: OpenGap | None = None
         self.orphans: list[str] = []
         self._in_force: tuple[str, ...] = ()  # the server's filters, while KNOWN
@@ -121,8 +121,8 @@ class SubscriptionMachine(Generic[C]):
     def in_sync(self) -> bool:
         """Whether the server has what the application wants, as far as that is known."""
         if not self.wanted:
-            return self.certainty is Certainty.NOTHING
-        sure = self.certainty is Certainty.KNOWN and not self._unconfirmed
+            return self.server_has is ServerHas.NOTHING
+        sure = self.server_has is ServerHas.KNOWN and not self._unconfirmed
         return sure and self._in_force == self.wanted
 
     # -- requests of the application -------------------------------------------------------------------------------
@@ -152,15 +152,15 @@ class SubscriptionMachine(Generic[C]):
             filters: its filters.
             filter_gap: what may be missing of it.
         """
-        self.info, self.wanted, self.certainty, self.filter_gap = info, filters, Certainty.UNSURE, filter_gap
+        self.info, self.wanted, self.server_has, self.filter_gap = info, filters, ServerHas.UNSURE, filter_gap
 
     def trust(self, info: SubscriptionInfo, filters: tuple[str, ...]) -> None:
         """Accept the application's description of the subscription of a recovered session."""
-        self.info, self.wanted, self.certainty, self._in_force = info, filters, Certainty.KNOWN, filters
+        self.info, self.wanted, self.server_has, self._in_force = info, filters, ServerHas.KNOWN, filters
 
     def forget(self) -> None:
         """Want nothing any more, and leave the server's subscription alone."""
-        self.wanted, self.current, self.info, self.certainty = (), None, None, Certainty.NOTHING
+        self.wanted, self.current, self.info, self.server_has = (), None, None, ServerHas.NOTHING
         self.filter_gap = None
 
     def revoke(self) -> None:
@@ -182,7 +182,7 @@ class SubscriptionMachine(Generic[C]):
         if change is None and self.in_sync:
             return None
         filters = self.wanted if change is None else change.filters
-        known = self.info if self.certainty is not Certainty.NOTHING else None
+        known = self.info if self.server_has is not ServerHas.NOTHING else None
         if not filters:
             return None if known is None else Call("DELETE", known.id)
         if known is None:
@@ -196,10 +196,10 @@ class SubscriptionMachine(Generic[C]):
             call: as returned by `next_call`.
             since: the earliest event that it can affect, in the server's time.
         """
-        refreshes = call.method == "PUT" and self.certainty is Certainty.KNOWN and call.filters == self._in_force
-        self._flight = Flight(call, since, self.certainty, changes=not refreshes)
+        refreshes = call.method == "PUT" and self.server_has is ServerHas.KNOWN and call.filters == self._in_force
+        self._flight = Flight(call, since, self.server_has, changes=not refreshes)
         if not refreshes:
-            self.certainty = Certainty.UNSURE
+            self.server_has = ServerHas.UNSURE
         return self._flight
 
     def in_flight(self, flight: Flight) -> bool:
@@ -209,7 +209,7 @@ class SubscriptionMachine(Generic[C]):
     def not_made(self, flight: Flight) -> None:
         """Record that the server has not carried out the call: it was not sent, or was refused."""
         if self._lands(flight):
-            self.certainty = flight.before
+            self.server_has = flight.before
             self._end_withdrawn()
 
     def unanswered(self, flight: Flight) -> None:
@@ -249,7 +249,7 @@ class SubscriptionMachine(Generic[C]):
             return None
         if info.id in self.orphans:  # known from a late answer: the session was recovered, and the server has kept it
             self.orphans.remove(info.id)
-        self.info, self.certainty, self._in_force = info, Certainty.KNOWN, flight.call.filters
+        self.info, self.server_has, self._in_force = info, ServerHas.KNOWN, flight.call.filters
         self._unconfirmed = False
         change = self.change if flight.call.for_change else None
         if change is not None:
@@ -298,11 +298,11 @@ class SubscriptionMachine(Generic[C]):
         gap, flight = self.filter_gap, self._flight
         if gap is None and self.wanted and flight is not None and flight.may_cost:
             gap = OpenGap(flight.since, reason=_UNANSWERED)
-        sure = self.certainty is not Certainty.KNOWN or self.in_sync
+        sure = self.server_has is not ServerHas.KNOWN or self.in_sync
         return StoredSubscription(
             wanted=self.wanted,
             info=self.info,
-            certainty=self.certainty if sure else Certainty.UNSURE,
+            certainty=self.server_has if sure else ServerHas.UNSURE,
             doubt=None if gap is None else gap.to_store(),
             orphans=tuple(self.orphans),
         )
@@ -316,21 +316,21 @@ class SubscriptionMachine(Generic[C]):
             clean: whether that process ended clean; otherwise it may not have stored its last change.
         """
         self.wanted, self.info, self.current = stored.wanted, stored.info, consumer
-        self.certainty, self._in_force = stored.certainty, stored.wanted
+        self.server_has, self._in_force = stored.certainty, stored.wanted
         self.orphans = list(stored.orphans)
-        if self.certainty is Certainty.KNOWN and not clean:
-            self.certainty = Certainty.UNSURE
+        if self.server_has is ServerHas.KNOWN and not clean:
+            self.server_has = ServerHas.UNSURE
         if stored.doubt is not None:
             self.filter_gap = OpenGap.from_store(stored.doubt)
 
     def resume_blind(self, consumer: C) -> None:
         """Continue a session of which only the token is known."""
-        self.current, self.certainty = consumer, Certainty.UNSURE
+        self.current, self.server_has = consumer, ServerHas.UNSURE
 
     # -- helpers ---------------------------------------------------------------------------------------------------
 
     def _has_nothing(self) -> None:
-        self.info, self.certainty, self._unconfirmed = None, Certainty.NOTHING, False
+        self.info, self.server_has, self._unconfirmed = None, ServerHas.NOTHING, False
 
     def _lands(self, flight: Flight) -> bool:
         if flight is not self._flight:

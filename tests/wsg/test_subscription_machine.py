@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rcex_ws.wsg.models import SubscriptionInfo
-from rcex_ws.wsg.stored import Certainty, StoredSubscription
+from rcex_ws.wsg.stored import ServerHas, StoredSubscription
 from rcex_ws.wsg.subscription_machine import Call, Flight, SubscriptionMachine
 
 A, B = "/restapi/v1.0/account/~/extension/~/message-store", "/restapi/v1.0/account/~/presence"
@@ -304,7 +304,7 @@ class Subscribing(RuleBasedStateMachine):
             self.revived = False
         if air.call.method == "PUT" and air.info is None:
             machine.subscription_gone(air.flight, self.served)
-            assert machine.certainty is Certainty.NOTHING
+            assert machine.server_has is ServerHas.NOTHING
             assert not before or machine.filter_gap.certain
             if before and self.server.forgot:
                 self.were_silent, self.gone_at, self.silent = self.silent, self.now, set()
@@ -351,7 +351,7 @@ class Subscribing(RuleBasedStateMachine):
         how(air.flight)
         assert machine.wanted == wanted
         if how == machine.not_made:
-            assert machine.certainty is air.flight.before
+            assert machine.server_has is air.flight.before
         if air.call.for_change and change is not None:
             if fault or not self.again:
                 machine.withdraw(change)
@@ -448,7 +448,7 @@ class Subscribing(RuleBasedStateMachine):
         self.session = server.session
         machine.session_ended()
         assert machine.info is None
-        assert machine.certainty is Certainty.NOTHING
+        assert machine.server_has is ServerHas.NOTHING
         self.resubscribing = True
         self.silent.clear()
         if machine.wanted and machine.filter_gap is not None:
@@ -500,7 +500,7 @@ class Subscribing(RuleBasedStateMachine):
             self.session, self.ready, self.outage = saved.session, False, saved.unfinished
             self.revived = revived or revoked_at >= saved.at
             assert machine.wanted == saved.stored.wanted
-            assert clean or machine.certainty is not Certainty.KNOWN
+            assert clean or machine.server_has is not ServerHas.KNOWN
             assert self.known == saved.ids
         if saved is not None and saved.at < self.gone_at:  # the process that knew of it died with that
             unheard = self.were_silent | {at for at in self.wrong if at >= self.gone_at}
@@ -566,7 +566,7 @@ def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_e
     if fate == "unanswered":
         machine.unanswered(flight)
         machine.withdraw(refresh)
-        assert machine.to_store().certainty is Certainty.UNSURE
+        assert machine.to_store().certainty is ServerHas.UNSURE
         again = machine.next_call()  # the answer may have been that the subscription is gone
         assert again == Call("PUT", "s1", (A,))
         assert machine.granted(machine.launch(again, 3), SubscriptionInfo("s1", (A,))) is None
@@ -577,4 +577,4 @@ def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_e
         machine = SubscriptionMachine()
         machine.resume(stored, "consumer", clean=True)
     assert (machine.in_sync, machine.filter_gap, machine.change) == (True, None, None)
-    assert (stored.certainty, stored.doubt) == (Certainty.KNOWN, None)
+    assert (stored.certainty, stored.doubt) == (ServerHas.KNOWN, None)
