@@ -33,7 +33,7 @@ class Conversation:
     """What a protocol does with one connection; made for each one, and discarded with it.
 
     The methods named `on_...` must neither wait nor run code of the application: they are called by *the reader*, which
-    is a task on trio, but on asyncio the event loop itself when data has come. `on_lost` may be called by any task, too.
+    is a task on trio, but on asyncio the event loop itself, when data has come. Any task may call `on_lost`, too.
     An exception is treated as a bug and makes the state FAILED, so decode text with care: it may not be UTF-8.
     """
 

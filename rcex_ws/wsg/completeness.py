@@ -108,7 +108,7 @@ class _Replay(Struct, gc=False):
     later: bool = False  # whether a live notification has arrived
 
 
-class _Left(Struct, gc=False):
+class _LastFrame(Struct, gc=False):
     """The last frame before an outage.
 
     The server's clock may be set back during the outage. Then what it stamps is not older than this frame by its new
@@ -118,7 +118,7 @@ class _Left(Struct, gc=False):
     at: float  # the loop's time
     server_time: ServerTime  # the same moment, by the most advanced of its clocks so far
 
-    def reread(self, open_gap: OpenGap, clock: ServerClock) -> OpenGap:
+    def corrected(self, open_gap: OpenGap, clock: ServerClock) -> OpenGap:
         """Return the open gap, corrected if the server's clock was set back since."""
         present = clock.at(self.at)
         if present.latest < self.server_time.earliest:
@@ -155,7 +155,7 @@ class Completeness:
         self._confirmed = -math.inf  # when the subscription was last known to exist
         self._replay: _Replay | None = None
         self._open_gap: OpenGap | None = None
-        self._left: _Left | None = None  # None if the outage began in an earlier process
+        self._last_frame: _LastFrame | None = None  # None if the outage began in an earlier process
         self._overflows: dict[object, _OverflowEpisode] = {}  # by queue
 
     def begin_session(self, now: float) -> None:
@@ -221,9 +221,9 @@ class Completeness:
         """Begin an outage, unless the last one is not over; `last_inbound` as for `proven`."""
         if self._open_gap is None:
             self._open_gap = OpenGap(self.proven(last_inbound))
-            self._left = _Left(last_inbound, self.clock.at(last_inbound))
-        elif self._left is not None:
-            self._open_gap = self._left.reread(self._open_gap, self.clock)  # before the clock is set again
+            self._last_frame = _LastFrame(last_inbound, self.clock.at(last_inbound))
+        elif self._last_frame is not None:
+            self._open_gap = self._last_frame.corrected(self._open_gap, self.clock)  # before the clock is set again
         self._confirmed = max(self._confirmed, self._live_until(last_inbound))
         self._replay, self._stamp = None, None
 
@@ -254,9 +254,9 @@ class Completeness:
     def end_outage(self, now: float) -> OpenGap:
         """End the outage once the subscription is active on a new session; return what may be missing because of it."""
         open_gap, self._open_gap = self._open_gap or OpenGap(self.clock.at(now).earliest), None
-        left, self._left = self._left, None
-        if left is not None:
-            return left.reread(open_gap, self.clock)
+        last_frame, self._last_frame = self._last_frame, None
+        if last_frame is not None:
+            return last_frame.corrected(open_gap, self.clock)
         # From an earlier process: a beginning in the future proves nothing, as in `OpenGap.until`.
         return open_gap if open_gap.since <= self.clock.at(now).latest else replace(open_gap, since=-math.inf)
 

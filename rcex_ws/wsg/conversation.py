@@ -93,7 +93,7 @@ class WsgConversation(Conversation):
         self._greeted = Signal()
         self._announced_ready = False
         self._hold_ticket = 0
-        self._clock = loop_clock()
+        self._now = loop_clock()
         self._questions = Questions(began_at)
         self._date: str | None = None  # the newest `Date` header
         self._recovery: Recovery | None = None  # a success that is not logged yet
@@ -138,7 +138,7 @@ class WsgConversation(Conversation):
         """Return a Heartbeat: protocol pings do not reset the server's idle timer (ringcentral-python #68)."""
         key = next_id("h")
         frame = encode_heartbeat(key)
-        self._questions.sent(key, self._clock())
+        self._questions.sent(key, self._now())
         if self._shared.show is not None:
             self._shared.show(">", frame)
         return frame
@@ -156,7 +156,7 @@ class WsgConversation(Conversation):
         shared.sync.connection_lost()
         if self._greeted.is_set():
             shared.session.begin_outage(
-                Outage(lost_at=self._clock(), loss=loss, replay_cut=shared.completeness.replaying)
+                Outage(lost_at=self._now(), loss=loss, replay_cut=shared.completeness.replaying)
             )
             if not shared.closing():
                 shared.telemetry.begin_recovery(str(loss))
@@ -183,7 +183,7 @@ class WsgConversation(Conversation):
             # Of a session known by its token alone, `resubscribe` keeps the gap until its filters are known.
             can_miss = shared.sync.has_wanted_filters
             await shared.sync.resubscribe(outage.why_lost)
-            self._conclude(shared.completeness.end_outage(self._clock()), can_miss=can_miss)
+            self._conclude(shared.completeness.end_outage(self._now()), can_miss=can_miss)
 
     async def after_ready(self) -> None:
         """Report `connectionReady`, resume delivery once its handlers have run, then sync and clean up."""
@@ -192,7 +192,7 @@ class WsgConversation(Conversation):
         shared.announcer.emit(Events.CONNECTION_READY, self._link)
         told = Signal()
         shared.announcer.then(told.set)
-        await told.wait(until=self._clock() + shared.release_timeout)
+        await told.wait(until=self._now() + shared.release_timeout)
         if not told.is_set():
             shared.telemetry.log.warning("delivery goes on though a lifecycle handler still runs")
         shared.inbox.release(self._hold_ticket)
@@ -205,14 +205,14 @@ class WsgConversation(Conversation):
     # -- questions and answers -------------------------------------------------------------------------------------
 
     def _send_request(self, request: Pending[WsgFrame]) -> None:
-        self._questions.sent(request.key, self._clock())
+        self._questions.sent(request.key, self._now())
         if self._shared.show is not None:
             self._shared.show(">", request.frame)
         self._link.send(request)
 
     def _ask_now_and_then(self) -> None:
         """Send a heartbeat if due: notifications without timestamps prove nothing, but postpone regular heartbeats."""
-        if self._clock() - self._questions.last_sent_at >= self._shared.heartbeat_interval:
+        if self._now() - self._questions.last_sent_at >= self._shared.heartbeat_interval:
             self._link.send_heartbeat(self.heartbeat())
 
     def _on_answer(self, frame: WsgFrame, kind: str) -> None:
@@ -223,7 +223,7 @@ class WsgConversation(Conversation):
             date = (frame.meta.headers or {}).get("Date")
             if date is not None and date != self._date:  # at most once a second
                 self._date = date
-                completeness.clock.read_date(date, asked_at=asked_at, got_at=self._clock())
+                completeness.clock.read_date(date, asked_at=asked_at, got_at=self._now())
             completeness.proven_by_answer(asked_at)
         if not self._shared.table.settle(key, frame) and kind == "error" and not is_own_id(key):
             self._on_error(frame)  # otherwise it is a late answer
@@ -244,7 +244,7 @@ class WsgConversation(Conversation):
             completeness.clock.read(
                 created,
                 asked_at=self._began_at,
-                got_at=self._clock(),
+                got_at=self._now(),
                 resolution=_RESOLUTION,
                 narrows=self._clock_was_read,
             )
@@ -253,10 +253,10 @@ class WsgConversation(Conversation):
         if frame.meta.wsc is not None:
             shared.announcer.new_wsc(frame.meta.wsc)
         if session.recovered:
-            open_gap = completeness.recover(self._clock(), created=created, buffer_size=details.recovery_buffer_size)
+            open_gap = completeness.recover(self._now(), created=created, buffer_size=details.recovery_buffer_size)
             self._conclude(open_gap, can_miss=shared.sync.can_miss)
         else:
-            completeness.begin_session(self._clock())
+            completeness.begin_session(self._now())
         shared.table.connect(self._send_request, limit=details.max_active_requests)
         shared.telemetry.connected()
         self._greeted.set()
@@ -276,7 +276,7 @@ class WsgConversation(Conversation):
         """Report how the outage ended: the gap first, so that the hook runs before anything is delivered."""
         shared, server_time = self._shared, self._server_time()
         seconds_away = None if open_gap.since == -math.inf else max(0.0, server_time.earliest - open_gap.since)
-        concluded = shared.session.conclude(self._clock(), seconds_away)
+        concluded = shared.session.conclude(self._now(), seconds_away)
         if concluded is None:
             return
         recovery, cause = concluded
@@ -316,7 +316,7 @@ class WsgConversation(Conversation):
             shared.announcer.gap(gap_between(since, self._server_time().latest, certain=certain, reason=str(error)))
 
     def _server_time(self) -> ServerTime:
-        return self._shared.completeness.clock.at(self._clock())
+        return self._shared.completeness.clock.at(self._now())
 
 
 def _seconds(text: str) -> float | None:

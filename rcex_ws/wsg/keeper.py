@@ -15,12 +15,12 @@ from rcex_ws.files import Complaints
 from rcex_ws.loop import Signal
 from rcex_ws.rest.owner import Owner, mismatch
 from rcex_ws.trace import Step
-from rcex_ws.wsg.completeness import OpenGap
+from rcex_ws.wsg.completeness import OpenGap, gap_between
 from rcex_ws.wsg.conversation import WsgShared
 from rcex_ws.wsg.models import ConnectionDetails, Gap
 from rcex_ws.wsg.session import LastEnd
 from rcex_ws.wsg.store import SessionStore, SessionUnreadable
-from rcex_ws.wsg.stored import StoredSession
+from rcex_ws.wsg.stored import StoredGap, StoredSession
 
 __all__ = ["Keeper"]
 
@@ -90,7 +90,9 @@ class Keeper:
         for uuid in stored.uuids:
             self._shared.inbox.seen.add(uuid)
         if not stored.subscription.wanted:
-            return  # without a subscription the server recovers no session (WSG-1005), and nothing can be missing
+            # Without a subscription the server recovers no session (WSG-1005), and nothing newer can be missing.
+            self._report_again(stored.unreported)
+            return
         session = self._shared.session
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
@@ -99,6 +101,12 @@ class Keeper:
         self._shared.subscriptions.resume(stored.subscription, clean=stored.clean)
         if stored.clean:
             await self.write()  # takes the clean mark away: this process may be killed
+
+    def _report_again(self, gap: StoredGap | None) -> None:
+        if gap is not None and gap.until is not None:
+            self._worth_keeping = True  # until it is reported
+            since = -math.inf if gap.since is None else gap.since
+            self._shared.announcer.gap(gap_between(since, gap.until, certain=gap.certain, reason=gap.reason))
 
     def _belongs_to_another(self, stored: StoredSession) -> bool:
         """Return, and report, whether the session was made for another server, application or user.
@@ -213,6 +221,7 @@ class Keeper:
             unfinished=unfinished.to_store(),
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
+            unreported=_as_one(self._unreported),
             uuids=[uuid for uuid in shared.inbox.seen.last(_UUIDS) if uuid not in unseen],
             owner=self._owner(),
         )
@@ -221,3 +230,16 @@ class Keeper:
     def _unreported(self) -> list[Gap]:
         """Gaps whose handlers and hook are not through; closing may cancel them."""
         return [*self._shared.sync.unreported, *self._shared.announcer.unreported]
+
+
+def _as_one(gaps: list[Gap]) -> StoredGap | None:
+    if not gaps:
+        return None
+    begins = [gap.since for gap in gaps]
+    known = [begin.timestamp() for begin in begins if begin is not None]
+    return StoredGap(
+        since=min(known) if len(known) == len(begins) else None,
+        until=max(gap.until for gap in gaps).timestamp(),
+        certain=any(gap.certain for gap in gaps),
+        reason=gaps[0].reason,
+    )

@@ -23,15 +23,17 @@ class ServerHas(StrEnum):
 
 
 class StoredGap(Struct, frozen=True, kw_only=True):
-    """A gap whose end is not known yet.
+    """A gap, in the server's time, in seconds since the epoch.
 
     Attributes:
-        since: the last complete moment, in the server's time, in seconds since the epoch; None if it is not known.
+        since: the last complete moment; None if it is not known.
+        until: the end; None while it is not known.
         certain: whether something is known to be lost.
         reason: why, for people.
     """
 
     since: Moment | None
+    until: Moment | None = None
     certain: bool = False
     reason: str = ""
 
@@ -64,6 +66,7 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
         recovery_timeout: seconds for which the server keeps the session.
         clean: whether the process delivered everything and nothing can be missing up to the last frame.
         uuids: the newest notifications, oldest first.
+        unreported: the gaps whose handlers and hook were not through, as one; they are part of `unfinished`, too.
         owner: whose session it is; None in a file of a version that did not store this.
     """
 
@@ -73,4 +76,5 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
     recovery_timeout: Seconds
     clean: bool
     uuids: list[str] = []
+    unreported: StoredGap | None = None
     owner: Owner | None = None

@@ -210,7 +210,7 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.wsg.subscription.Subscription": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.activate": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.claim": _MADE_HERE,
-    "rcex_ws.wsg.subscription.Subscription.deliver": _MADE_HERE,
+    "rcex_ws.wsg.subscription.Subscription.run_callback": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.end": _MADE_HERE,
 }
 

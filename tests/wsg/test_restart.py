@@ -309,3 +309,36 @@ async def test_the_store_is_written_at_most_once_a_second(rc, make_ext, told, se
     send(*range(200))
     await told.wait("notification", 200)
     assert len(store.saved) <= 2
+
+
+async def test_a_gap_that_was_not_handled_to_the_end_outlives_its_subscription(
+    process, gateway, session_file, make_ext, told
+):
+    """The next process reports it, though it has no subscription to continue; the one after that does not."""
+
+    async def hang(gap):
+        told.add("hook", gap)
+        await anyio.sleep_forever()
+
+    async with process() as first:
+        await first.authorize(jwt=gateway.jwt)
+        ext = make_ext(session_store=FileSessionStore(session_file), on_gap=hang, close_timeout=1)
+        await first.install_extension(ext)
+        subscription = await ext.subscribe(STORE, told.on_notification)
+        gateway.fail_recovery()
+        gateway.cut()
+        gap = await told.wait("hook")
+        assert gap.certain
+        await subscription.revoke()
+    async with process() as second:
+        await second.authorize(jwt=gateway.jwt)
+        ext = make_ext(session_store=FileSessionStore(session_file), on_gap=lambda gap: told.add("again", gap))
+        await second.install_extension(ext)
+        again = await told.wait("again")
+        assert again == gap
+    async with process() as third:
+        await third.authorize(jwt=gateway.jwt)
+        ext = make_ext(session_store=FileSessionStore(session_file), on_gap=lambda gap: told.add("again", gap))
+        await third.install_extension(ext)
+        await ext.subscribe(STORE, told.on_notification)
+    assert len(told.of("again")) == 1
