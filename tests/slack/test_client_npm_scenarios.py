@@ -2,7 +2,7 @@
 
 Their names are those of tests/peers/test_slack_npm_clients.py. Where the two packages differ both ways are run: "v3" is
 our default, "v6" stands for the options that make ours behave like the newer package. Two scenarios stand elsewhere:
-hello with the 101 in test_lifecycle.py, the replayed reply in test_messages.py.
+hello with the 101 in test_client_lifecycle.py, the replayed reply in test_messages.py.
 """
 
 from __future__ import annotations

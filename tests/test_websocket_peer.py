@@ -8,8 +8,10 @@ import socket
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.websocket_peer import Peer
 
-def dial(peer: Any) -> socket.socket:
+
+def dial(peer: Peer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", urlsplit(peer.url).port), 5)
 
 
@@ -19,10 +21,10 @@ UPGRADE = (
 )
 
 
-async def test_e9_a_peer_that_is_ended_leaves_no_pending_task(new_peer: Any, until: Any) -> None:
+async def test_e9_a_peer_that_is_ended_leaves_no_pending_task(until: Any) -> None:
     """Ended while one upgrade waits, one has not come, one connection is stuck in a write and one errand is at work."""
     with contextlib.ExitStack() as stack:
-        peer = stack.enter_context(new_peer())
+        peer = stack.enter_context(Peer())
         open_one, waiting_one, _silent_one = (stack.enter_context(dial(peer)) for _ in range(3))
         open_one.sendall(UPGRADE)
         await until(lambda: peer.open)
