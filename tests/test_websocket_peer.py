@@ -1,4 +1,4 @@
-"""The peer of these tests leaves nothing behind: what a collector found later would be charged to another test."""
+"""The peer of the tests leaves nothing behind that a later garbage collection would charge to another test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a connection comes up over real sockets, and every way in which it does not."""
+"""One attempt to connect over real sockets: how it succeeds, and every way in which it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must not be dropped from the queue before the user's code, though the rest is bounded."""
+"""What the delivery queue must not drop, although it is bounded."""
 
 from __future__ import annotations
 

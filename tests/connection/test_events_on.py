@@ -1,4 +1,4 @@
-"""What `on` of both clients takes, and says of anything else."""
+"""The arguments of `on` of both clients, and the errors for invalid ones."""
 
 from __future__ import annotations
 

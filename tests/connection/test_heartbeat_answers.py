@@ -1,4 +1,4 @@
-"""A heartbeat for which only answers are signs of life: pure, as its parent is tested."""
+"""A heartbeat for which only answers are signs of life. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a connection is lost over real sockets, by the network, the peer or a bug; and what comes next."""
+"""One connection over real sockets: how it is lost, by the network, the peer or the application, and closed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws.connection import Endpoint, Loss, LossKind, Reason, State
-from rcex_ws.errors import RequestLost
+from rcex_ws.connection import Endpoint, Loss, LossKind
+from rcex_ws.websocket.frames import CloseFrame
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 4000])
@@ -144,100 +144,86 @@ async def test_a_full_write_buffer_does_not_stop_the_end(
         await until(lambda: len(rig.driver.talks) >= 2)
 
 
-async def test_the_outcome_of_a_long_connection_is_its_loss_whatever_ready_raises(
+async def test_a_link_lost_with_its_greeting_is_never_ready(
     peer: Any, supervise: Any, until: Any, talk_class: Any
 ) -> None:
-    """A request made in `ready` dies with the connection: that is no failed attempt."""
-
-    class AsksWhenReady(talk_class):
+    class LostAtOnce(talk_class):
         def __init__(self, link: Any) -> None:
             super().__init__(link)
-            self.over = anyio.Event()
+            self.greeted = anyio.Event()
+            self.was_ready = False
 
-        def on_lost(self, loss: Loss) -> None:
-            super().on_lost(loss)
-            self.over.set()
+        def on_message(self, data: bytes, binary: bool) -> None:
+            self.greeted.set()  # and in the same read, before the handshake can go on:
+            self.link.abort()
+
+        async def handshake(self) -> None:
+            await self.greeted.wait()
 
         async def after_ready(self) -> None:
-            await self.over.wait()
-            raise RequestLost("the connection went", sent=True)
+            self.was_ready = True
 
-    async with supervise(peer.url, talk=AsksWhenReady) as rig:
+    async with supervise(peer.url, talk=LostAtOnce) as rig:
+        await until(lambda: peer.open)
+        await anyio.to_thread.run_sync(peer.send, "hello")
+        await until(lambda: rig.driver.failures)
+        assert not any(talk.was_ready for talk in rig.driver.talks)
+        assert "before it was ready" in str(rig.driver.failures[0])
+
+
+async def test_a_lost_link_writes_nothing_more(peer: Any, supervise: Any, until: Any) -> None:
+    """Else what a table sends again over the next connection goes over this one, too."""
+    async with supervise(peer.url) as rig:
+        await rig.supervisor.wait_ready()
+        link = rig.link
+        link.send(b"first")
+        link.send(b"second")  # waits for the end of this moment
+        link.abort()
+        link.send(b"third")
+        await until(lambda: len(rig.driver.talks) == 2)
+        rig.link.send(b"last")
+        await until(lambda: "last" in peer.received)
+        assert not {"second", "third"} & set(peer.received)
+
+
+async def test_closing_a_link_writes_what_waits(peer: Any, supervise: Any, until: Any) -> None:
+    peer.deaf = True  # an echo into the closing would end its reading
+    async with supervise(peer.url) as rig:
+        await rig.supervisor.wait_ready()
+        link = rig.link
+        for number in range(100):
+            link.send(str(number).encode())
+        with anyio.fail_after(5):
+            await link.close(1000, "", within=3.0)
+        assert link.loss is not None
+        assert link.loss.kind is LossKind.CLOSED
+        await until(lambda: not peer.open)
+        assert peer.received == [str(number) for number in range(100)]
+
+
+async def test_a_close_frame_ends_the_connection_when_it_comes(peer: Any, supervise: Any, until: Any) -> None:
+    """Not when the peer ends the stream, for which it may take seconds: what is sent meanwhile would be lost."""
+    async with supervise(peer.url) as rig:
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
-        await anyio.to_thread.run_sync(peer.end)
-        await until(lambda: len(rig.driver.talks) == 2)
-        assert rig.driver.failures == []
+        (connection,) = peer.open
+
+        async def close_and_keep_the_stream() -> None:
+            connection.protocol.send_close(1001, "away")
+            connection.transport.write(b"".join(connection.protocol.data_to_send()))
+
+        await anyio.to_thread.run_sync(lambda: peer.run(close_and_keep_the_stream()))
+        await until(lambda: rig.driver.talks[0].losses, within=2)
+        assert rig.driver.talks[0].losses[0].code == 1001
 
 
-@pytest.mark.parametrize("where", ["on_message", "heartbeat", "handshake", "prepare", "after_ready"])
-async def test_a_bug_in_a_conversation_is_final_and_told(
-    peer: Any, supervise: Any, until: Any, talk_class: Any, ms: float, where: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    def bug(self: Any, *args: Any) -> Any:
-        raise KeyError("a bug")
-
-    buggy = type("Buggy", (talk_class,), {where: bug})
-    async with supervise(peer.url, talk=buggy, heartbeat_interval=20 * ms) as rig:
-        with anyio.fail_after(5):
-            await rig.child.wait()
-        assert rig.supervisor.status.state is State.FAILED
-        assert rig.supervisor.link is None
-        assert len(rig.driver.fatal) == 1
-        assert rig.driver.talks[0].losses, "the conversation hears its end"
-        with pytest.raises(Exception) as caught:
-            await rig.supervisor.wait_ready()
-        assert caught.value is rig.driver.fatal[0]
-        await until(lambda: not peer.open)
-    assert "a bug" in caplog.text
-
-
-async def test_the_reason_of_a_bug_is_the_bug(peer: Any, supervise: Any, until: Any, talk_class: Any) -> None:
-    class Buggy(talk_class):
-        async def prepare(self) -> None:
-            raise KeyError("a bug")
-
-    async with supervise(peer.url, talk=Buggy) as rig:
-        await until(lambda: rig.supervisor.status.state is State.FAILED)
-        assert "a bug" in rig.supervisor.status.reason.text
-        assert rig.supervisor.status.reason.code is Reason.BUG
-        assert isinstance(rig.driver.fatal[0], KeyError)
-
-
-async def test_a_bug_in_lost_does_not_leave_a_connection_that_is_neither_lost_nor_alive(
-    peer: Any, supervise: Any, until: Any, talk_class: Any
-) -> None:
-    class Buggy(talk_class):
-        def on_lost(self, loss: Loss) -> None:
-            super().on_lost(loss)
-            raise KeyError("a bug")
-
-    async with supervise(peer.url, talk=Buggy) as rig:
-        await rig.supervisor.wait_ready()
-        with pytest.raises(KeyError):
-            rig.link.abort()
-        await until(lambda: rig.driver.talks[0].link is not rig.supervisor.link, within=2)
-
-
-async def test_a_bug_while_closing_does_not_undo_the_closing(peer: Any, supervise: Any, talk_class: Any) -> None:
-    class FailsAtTheEnd(talk_class):
-        async def after_ready(self) -> None:
-            try:
-                await anyio.sleep_forever()
-            finally:
-                raise KeyError("a bug")
-
-    async with supervise(peer.url, talk=FailsAtTheEnd) as rig:
-        await rig.supervisor.wait_ready()
-        await rig.aclose()
-        assert rig.child.done
-        assert rig.supervisor.status.state is State.CLOSED
-
-
-async def test_a_bug_in_the_driver_is_final(peer: Any, supervise: Any) -> None:
+async def test_a_close_frame_waits_its_turn(peer: Any, supervise: Any, until: Any) -> None:
     async with supervise(peer.url) as rig:
-        rig.driver.endpoint = None
-        with anyio.fail_after(5):
-            await rig.child.wait()
-        assert rig.supervisor.status.state is State.FAILED
-        assert isinstance(rig.driver.fatal[0], TypeError)
+        await rig.supervisor.wait_ready()
+        link = rig.link
+        link.send(b"before")
+        link.begin_close(CloseFrame(1000))
+        link.send(b"after")
+        await until(lambda: link.loss is not None)
+        await until(lambda: "before" in peer.received)
+        assert peer.received == ["before"]

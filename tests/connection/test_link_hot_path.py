@@ -1,4 +1,4 @@
-"""What one message costs: counted, not timed. No task and no timer for each."""
+"""The cost of one message, counted, not timed: no task and no timer for each."""
 
 from __future__ import annotations
 

@@ -313,3 +313,21 @@ async def test_quick_answers_do_not_cost_a_watcher_each() -> None:
             await checkpoint()
         group.cancel_scope.cancel()
     assert len(watchers) == 1
+
+
+async def test_a_watch_that_cannot_start_is_tried_again() -> None:
+    starts: list[str] = []
+
+    def watch() -> None:
+        starts.append("tried")
+        if len(starts) == 1:
+            raise RuntimeError("not running yet")
+        group.start_soon(table.watch_deadlines)
+
+    table: RequestTable[str] = RequestTable(watch)
+    async with anyio.create_task_group() as group:
+        with pytest.raises(RuntimeError):
+            table.submit("1", b"", deadline=anyio.current_time() + 0.01)
+        with anyio.fail_after(5), pytest.raises(RequestTimeout):
+            await table.call("2", b"", deadline=anyio.current_time() + 0.01)
+    assert len(starts) == 2

@@ -1,4 +1,4 @@
-"""Requests that are submitted and waited for elsewhere, or by nobody: a callback hears of the outcome."""
+"""Requests that nobody awaits: a callback receives the outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attempts by hand, the end of a client from every state, and what must never be left or told."""
+"""The end of a client from every state, and what must never be left or logged."""
 
 from __future__ import annotations
 
@@ -12,84 +12,7 @@ import anyio
 import pytest
 
 from rcex_ws.connection import Endpoint, LossKind, State
-from rcex_ws.errors import ConnectFailed, NotConnected, UpgradeRefused
-
-
-async def test_attempt_cuts_the_wait_short(peer: Any, supervise: Any, until: Any) -> None:
-    peer.refusals = [(503, {"Retry-After": "500"})]
-    async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
-        await until(lambda: rig.supervisor.status.state is State.WAITING)
-        with anyio.fail_after(5):
-            await rig.supervisor.attempt()
-        assert rig.supervisor.is_ready
-        await rig.supervisor.attempt()
-        assert len(peer.upgrades) == 2, "an attempt while connected does nothing"
-
-
-async def test_an_attempt_in_the_moment_of_the_loss_is_the_next_one(peer: Any, supervise: Any) -> None:
-    async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
-        await rig.supervisor.wait_ready()
-        rig.link.abort()
-        with anyio.fail_after(5):
-            await rig.supervisor.attempt()
-        assert rig.supervisor.is_ready
-        assert len(rig.driver.talks) == 2
-
-
-async def test_a_failed_attempt_raises_to_everybody_who_asked_and_is_one_attempt(
-    peer: Any, supervise: Any, until: Any
-) -> None:
-    peer.refusals = [(503, {}), (502, {}), (500, {})]
-    outcomes: list[int] = []
-
-    async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
-        await until(lambda: rig.supervisor.status.state is State.WAITING)
-
-        async def ask() -> None:
-            with pytest.raises(UpgradeRefused) as caught:
-                await rig.supervisor.attempt()
-            outcomes.append(caught.value.status)
-
-        with anyio.fail_after(5):
-            async with anyio.create_task_group() as group:
-                for _ in range(3):
-                    group.start_soon(ask)
-        assert outcomes == [502, 502, 502]
-        await anyio.wait_all_tasks_blocked()
-        assert (len(peer.upgrades), rig.supervisor.status.state) == (2, State.WAITING)
-
-
-async def test_joining_an_attempt_under_way_does_not_cause_another(
-    peer: Any, supervise: Any, until: Any, ms: float
-) -> None:
-    peer.hang = True
-    async with supervise(peer.url, attempt_timeout=150 * ms, reconnect_delays=lambda _: 1000.0) as rig:
-        await until(lambda: peer.upgrades)
-        with pytest.raises(ConnectFailed):
-            await rig.supervisor.attempt()
-        await anyio.sleep(50 * ms)  # the wrong attempt would begin at once
-        assert (len(rig.driver.asked), rig.supervisor.status.state) == (1, State.WAITING)
-
-
-async def test_without_auto_reconnect_a_loss_waits_for_an_attempt(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
-        await rig.supervisor.wait_ready()
-        await until(lambda: peer.open)
-        await anyio.to_thread.run_sync(peer.end)
-        await until(lambda: rig.supervisor.status.state is State.WAITING)
-        with pytest.raises(NotConnected, match="dropped"):
-            await rig.supervisor.wait_ready()
-        assert len(rig.driver.asked) == 1
-        with anyio.fail_after(5):
-            await rig.supervisor.attempt()
-        assert rig.supervisor.is_ready
-
-
-async def test_without_auto_reconnect_the_first_connection_is_still_tried_again(peer: Any, supervise: Any) -> None:
-    peer.refusals = [(503, {})]
-    async with supervise(peer.url, auto_reconnect=False) as rig:
-        await rig.supervisor.wait_ready()
-        assert len(peer.upgrades) == 2
+from rcex_ws.errors import NotConnected
 
 
 @pytest.mark.parametrize("state", [State.CONNECTING, State.WAITING, State.READY])
@@ -202,15 +125,6 @@ async def test_a_cancelled_polite_close_still_ends_the_connection(
             await lost_link(rig)
 
 
-async def test_the_connections_peak_is_one(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url) as rig:
-        for number in range(1, 6):
-            await until(lambda: len(rig.driver.talks) == number and rig.supervisor.is_ready)  # noqa: B023
-            rig.link.abort()
-        await until(lambda: len(peer.open) == 1)
-    await until(lambda: not peer.open)
-
-
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_no_task_is_left_on_asyncio(peer: Any, supervise: Any, until: Any) -> None:
     before = asyncio.all_tasks()
@@ -257,3 +171,18 @@ async def test_the_url_is_in_no_log_and_no_error(
     assert any(record.name == "rcex_ws.connection" for record in caplog.records)
     texts += [caplog.handler.format(record) for record in caplog.records]
     assert [text for text in texts if "SECRET" in text] == []
+
+
+async def test_a_bug_while_closing_does_not_undo_the_closing(peer: Any, supervise: Any, talk_class: Any) -> None:
+    class FailsAtTheEnd(talk_class):
+        async def after_ready(self) -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                raise KeyError("a bug")
+
+    async with supervise(peer.url, talk=FailsAtTheEnd) as rig:
+        await rig.supervisor.wait_ready()
+        await rig.aclose()
+        assert rig.child.done
+        assert rig.supervisor.status.state is State.CLOSED

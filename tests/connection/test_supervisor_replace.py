@@ -1,4 +1,4 @@
-"""Opening the next connection beside the last, and what a driver can decide."""
+"""Replacing a connection: the next is opened beside the last; and how a driver may end it all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from rcex_ws.connection import LossKind, State
-from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected
+from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected, UpgradeRefused
 
 
 async def in_thread(func: Any, *args: Any) -> None:
@@ -264,3 +264,79 @@ async def test_a_driver_may_take_its_time(peer: Any, supervise: Any, until: Any)
 @pytest.fixture(autouse=True)
 def quiet(caplog: Any) -> None:
     caplog.set_level(logging.ERROR, "rcex_ws.connection")
+
+
+async def test_a_server_that_wants_to_be_left_at_once_makes_no_hot_loop(
+    peer: Any, supervise: Any, until: Any, talk_class: Any, ms: float
+) -> None:
+    class Leaving(talk_class):
+        async def after_ready(self) -> None:
+            rig.supervisor.replace()
+
+    async with supervise(peer.url, talk=Leaving, reconnect_delays=lambda n: 400 * ms) as rig:
+        await rig.supervisor.wait_ready()
+        await anyio.sleep(200 * ms)  # long enough for dozens
+        assert len(rig.driver.talks) == 1
+        await until(lambda: len(rig.driver.talks) == 2)
+
+
+async def test_the_application_replaces_a_connection_at_once(peer: Any, supervise: Any, until: Any) -> None:
+    async with supervise(peer.url, reconnect_delays=lambda n: 60.0) as rig:
+        await rig.supervisor.wait_ready()
+        rig.supervisor.replace(at_once=True)
+        await until(lambda: len(rig.driver.talks) == 2, within=5)
+        await until(lambda: rig.supervisor.link is rig.driver.talks[1].link)
+
+
+async def test_a_renewal_that_waits_is_hurried_by_the_application(peer: Any, supervise: Any, until: Any) -> None:
+    async with supervise(peer.url, reconnect_delays=lambda n: 60.0) as rig:
+        await rig.supervisor.wait_ready()
+        peer.refusals.append((503, {}))
+        rig.supervisor.replace(at_once=True)
+        await until(lambda: rig.driver.failures)
+        rig.supervisor.replace(at_once=True)
+        await until(lambda: rig.supervisor.link is not rig.driver.talks[0].link, within=5)
+
+
+async def test_long_lived_connections_that_are_replaced_count_no_failures(
+    peer: Any, supervise: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rcex_ws.connection.schedule.STABLE_AFTER", 0.0)
+    counted: list[int] = []
+
+    def delays(failures: int) -> float:
+        counted.append(failures)
+        return 0.01
+
+    async with supervise(peer.url, reconnect_delays=delays) as rig:
+        await rig.supervisor.wait_ready()
+        for number in range(1, 4):
+            peer.refusals.append((503, {}))
+            rig.supervisor.replace()
+            await until(lambda number=number: len(rig.driver.talks) == number + 1)
+            await until(lambda: rig.supervisor.link is rig.driver.talks[-1].link)
+    assert counted == [1, 1, 1]
+
+
+async def test_a_fatal_refusal_of_the_next_leaves_the_last(peer: Any, supervise: Any, until: Any) -> None:
+    async with supervise(peer.url) as rig:
+        await rig.supervisor.wait_ready()
+        first = rig.link
+        peer.refusals.append((403, {}))
+        rig.supervisor.replace()
+        await until(lambda: len(peer.upgrades) == 2)
+        await until(lambda: not peer.refusals)
+        await anyio.wait_all_tasks_blocked()
+        assert rig.supervisor.status.state is State.READY
+        assert first.loss is None
+        peer.refusals.append((403, {}))
+        first.abort()  # only now it is the end
+        await until(lambda: rig.supervisor.status.state is State.FAILED)
+        assert isinstance(rig.driver.fatal[0], UpgradeRefused)
+
+
+async def test_by_hand_a_connection_can_be_replaced_too(peer: Any, supervise: Any, until: Any) -> None:
+    async with supervise(peer.url, auto_reconnect=False) as rig:
+        await rig.supervisor.wait_ready()
+        rig.supervisor.replace()
+        await until(lambda: len(rig.driver.talks) == 2)

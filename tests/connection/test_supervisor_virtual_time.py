@@ -1,4 +1,4 @@
-"""Hours in an instant: heartbeats, silence and the schedule under trio's MockClock, over streams in memory."""
+"""Hours in an instant: heartbeats, silence and the schedule under trio's MockClock, over in-memory streams."""
 
 from __future__ import annotations
 

@@ -264,3 +264,30 @@ async def test_a_broadcast_to_peers_of_both_kinds() -> None:
                 await anyio.lowlevel.checkpoint()
         server.tell(type="websocket.disconnect", code=1000)
     assert [message.get("text", message.get("bytes")) for message in server.sent[1:3]] == ["a", b"b"]
+
+
+async def test_a_handler_that_fails_over_asgi_still_says_what_it_said() -> None:
+    sent: list[tuple[Any, ...]] = []
+    first = [{"type": "websocket.connect"}]
+
+    async def receive() -> Any:
+        if not first:
+            await anyio.sleep_forever()
+        return first.pop()
+
+    async def send(message: Any) -> None:
+        sent.append((message["type"], message.get("text"), message.get("code")))
+        await anyio.lowlevel.checkpoint()
+
+    async def handler(peer: Any) -> None:
+        await peer.accept()
+        peer.send([b"a", b"b"])
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        await serve_asgi(handler, {"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert sent[1:] == [
+        ("websocket.send", "a", None),
+        ("websocket.send", "b", None),
+        ("websocket.close", None, 1011),
+    ]

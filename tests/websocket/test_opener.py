@@ -1,4 +1,4 @@
-"""Open one WebSocket: through every kind of proxy, over TLS, and with errors that tell no secret."""
+"""Opening one WebSocket: through every kind of proxy, over TLS, and with errors that show no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a socket takes and gives, frame by frame, over real sockets: fragments, control frames, the first segment."""
+"""The frames of a socket, one by one, over real sockets: fragments, control frames, the first segment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures that soaks and simulations brought to light in the engine."""
+"""A WebSocket over a trio stream in memory."""
 
 from __future__ import annotations
 

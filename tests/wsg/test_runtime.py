@@ -1,54 +1,23 @@
-"""What a close reading of the code found once, and what must stay mended."""
+"""One life of the extension: what is stored, delivered and closed when several things happen at once."""
 
 from __future__ import annotations
 
 import anyio
 import anyio.to_thread
-import pytest
 
 from rcex_ws import (
-    BadFrame,
     Events,
     FileSessionStore,
-    NotConnected,
     Outcome,
     SlowConsumer,
     State,
     SubscriptionState,
 )
 from rcex_ws.wsg.completeness import MARGIN
-from rcex_ws.wsg.stored import StoredSession
+from tests.wsg.memory_store import MemoryStore
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
 PRESENCE = ["/restapi/v1.0/account/~/extension/~/presence"]
-
-
-class MemoryStore:
-    """A store that outlives extensions."""
-
-    def __init__(self):
-        self.kept: StoredSession | None = None
-        self.hang = False
-
-    async def open(self):
-        return self.kept
-
-    async def save(self, session):
-        if self.hang:
-            await anyio.sleep_forever()
-        self.kept = session
-
-    async def clear(self):
-        self.kept = None
-
-    async def close(self):
-        pass
-
-
-async def until(condition, within=5.0):
-    with anyio.fail_after(within):
-        while not condition():
-            await anyio.sleep(0.002)
 
 
 async def test_a_cut_off_recovery_after_a_clean_restart_is_not_stored_as_clean(rc, make_ext, told, send, gateway):
@@ -66,16 +35,7 @@ async def test_a_cut_off_recovery_after_a_clean_restart_is_not_stored_as_clean(r
     assert not store.kept.clean
 
 
-async def test_the_filter_of_another_extension_is_not_taken_for_ones_own(ext, gateway, told, requests):
-    await ext.subscribe(PRESENCE, lambda n: told.add("own"))
-    other = PRESENCE[0].replace("extension/~", f"extension/{gateway.users[1].id}")
-    await ext.subscribe([other], told.on_notification)
-    assert [entry["method"] for entry in requests("/subscription")] == ["POST", "PUT"]
-    gateway.notify(other, {"i": 1})
-    await told.wait("notification")
-
-
-async def test_what_no_consumer_has_taken_is_neither_seen_nor_outside_the_gap(rc, make_ext, told, send):
+async def test_what_no_consumer_has_taken_is_neither_seen_nor_outside_the_gap(rc, make_ext, told, send, until):
     store = MemoryStore()
     ext = make_ext(session_store=store, close_timeout=0.5)
     await rc.install_extension(ext)
@@ -108,7 +68,7 @@ async def test_nothing_connects_again_while_it_closes(rc, make_ext, told, send, 
     assert not any(entry["kind"] == "connect" for entry in gateway.log())
 
 
-async def test_a_callback_that_cannot_be_cancelled_costs_neither_the_gap_nor_the_store(rc, make_ext, told, send):
+async def test_a_callback_that_cannot_be_cancelled_costs_neither_the_gap_nor_the_store(rc, make_ext, told, send, until):
     store = MemoryStore()
     ext = make_ext(session_store=store, close_timeout=0.4)
     await rc.install_extension(ext)
@@ -142,7 +102,7 @@ async def test_a_store_that_hangs_does_not_hold_up_closing(rc, make_ext, told):
         await ext.detach()
 
 
-async def test_an_overflow_that_never_ends_is_reported_at_its_start_and_at_the_end(rc, make_ext, told, send):
+async def test_an_overflow_that_never_ends_is_reported_at_its_start_and_at_the_end(rc, make_ext, told, send, until):
     ext = make_ext(max_pending=5)
     await rc.install_extension(ext)
     subscription = await ext.subscribe(STORE)
@@ -174,60 +134,6 @@ async def test_the_gap_of_an_unreadable_frame_begins_with_the_frame_before_it(ex
     assert gap.since < gap.until
 
 
-async def test_a_subscription_revoked_while_it_is_restored_stays_revoked(ext, told, gateway):
-    subscription = await ext.subscribe(STORE, told.on_notification)
-    gateway.fail_recovery()
-    gateway.answer_fault("POST /restapi/v1.0/subscription", delay=0.2)
-    gateway.clear_log()
-    gateway.cut()
-    await until(lambda: any(e["kind"] == "request" and e["path"].endswith("/subscription") for e in gateway.log()))
-    await subscription.revoke()
-    await told.wait(Events.CONNECTION_READY, 2)
-    assert subscription.state is SubscriptionState.REVOKED
-    assert ext.subscription is None
-
-
-async def test_a_subscription_handed_over_while_it_is_restored(ext, told, send, gateway):
-    first = await ext.subscribe(STORE, lambda n: told.add("first"))
-    gateway.fail_recovery()
-    gateway.answer_fault("POST /restapi/v1.0/subscription", delay=0.2)
-    gateway.clear_log()
-    gateway.cut()
-    await until(lambda: any(e["kind"] == "request" and e["path"].endswith("/subscription") for e in gateway.log()))
-    second = await ext.subscribe(STORE, told.on_notification)
-    await told.wait(Events.CONNECTION_READY, 2)
-    assert (first.state, second.state) == (SubscriptionState.REPLACED, SubscriptionState.ACTIVE)
-    assert ext.subscription is second
-    send(1)
-    await told.wait("notification")
-
-
-async def test_nothing_is_delivered_while_the_gap_hook_runs_whoever_subscribes_meanwhile(
-    rc, make_ext, told, send, gateway
-):
-    begun, go_on = anyio.Event(), anyio.Event()
-
-    async def on_gap(gap):
-        begun.set()
-        await go_on.wait()
-        told.add("hook through")
-
-    ext = make_ext(on_gap=on_gap)
-    await rc.install_extension(ext)
-    await ext.subscribe(STORE, told.on_notification)
-    gateway.cut()
-    send(1)
-    await begun.wait()
-    await ext.subscribe([*STORE, *PRESENCE], told.on_notification)
-    send(2)
-    await anyio.sleep(0.05)
-    assert told.of("notification") == []
-    go_on.set()
-    await told.wait("notification", 2)
-    assert told.numbers == [1, 2]
-    assert told.names.index("hook through") < told.names.index("notification")
-
-
 async def test_a_link_lost_before_it_was_announced_does_not_leave_its_events_behind(rc, make_ext, told, send, gateway):
     ext = make_ext(auto_recover=False, on_gap=lambda gap: anyio.sleep(0.1))
     await rc.install_extension(ext)
@@ -240,7 +146,7 @@ async def test_a_link_lost_before_it_was_announced_does_not_leave_its_events_beh
     await told.wait("notification")
 
 
-async def test_connecting_twice_at_once_leaves_one_connection(ext, gateway, told):
+async def test_connecting_twice_at_once_leaves_one_connection(ext, gateway, told, until):
     async with anyio.create_task_group() as group:
         group.start_soon(ext.connect)
         group.start_soon(ext.connect)
@@ -261,13 +167,6 @@ async def test_connecting_after_detach_begins_a_fresh_session(rc, make_ext, told
     assert ext.subscription is None
 
 
-async def test_a_numeric_id_in_a_subscription_answer_is_read_and_a_bad_answer_is_our_error(ext, gateway, told):
-    gateway.answer_fault("subscription", strip="body")
-    with pytest.raises(BadFrame):
-        await ext.subscribe(STORE, told.on_notification)
-    assert ext.state is State.READY
-
-
 async def test_a_late_error_answer_is_dropped(ext, gateway, rc, told):
     link = ext.ws
     gateway.send_raw('[{"type":"ERROR","messageId":"r999999","status":500},{"errorCode":"CMN-211"}]')
@@ -282,45 +181,3 @@ async def test_a_store_is_left_when_install_is_cancelled(rc, make_ext, tmp_path,
         await rc.install_extension(make_ext(session_store=store))
     gateway.clear_faults()
     await rc.install_extension(make_ext(session_store=store))
-
-
-async def test_subscriptions_revoked_offline_are_deleted_at_close(rc, make_ext, told, gateway, requests):
-    ext = make_ext(reconnect_delays=lambda n: 1000)
-    await rc.install_extension(ext)
-    subscription = await ext.subscribe(STORE, told.on_notification)
-    gateway.cut()
-    await told.wait(Events.DISCONNECTED)
-    await subscription.revoke()
-    await ext.revoke()
-    assert any(e["method"] == "DELETE" and subscription.info.id in e["path"] for e in requests("/subscription"))
-
-
-async def test_an_iteration_can_be_broken_off_and_taken_up_again(ext, send):
-    subscription = await ext.subscribe(STORE)
-    send(1, 2)
-    async for notification in subscription:
-        assert notification.body["i"] == 1
-        break
-    async for notification in subscription:
-        assert notification.body["i"] == 2
-        break
-
-
-async def test_the_same_filters_while_lost_by_hand_raise(rc, make_ext, told, gateway):
-    ext = make_ext(auto_recover=False)
-    await rc.install_extension(ext)
-    await ext.subscribe(STORE, told.on_notification)
-    gateway.cut()
-    await told.wait(Events.DISCONNECTED)
-    with pytest.raises(NotConnected):
-        await ext.subscribe(STORE, told.on_notification)
-
-
-async def test_that_something_was_revoked_is_stored_before_anything_else_is_asked_for(rc, make_ext, told):
-    store = MemoryStore()
-    ext = make_ext(session_store=store)
-    await rc.install_extension(ext)
-    subscription = await ext.subscribe(STORE, told.on_notification)
-    assert store.kept.subscription.wanted == tuple(STORE)
-    await subscription.revoke()
-    assert store.kept.subscription.wanted == ()
