@@ -27,7 +27,6 @@ class Conversations(RuleBasedStateMachine):
         self.settled = Counter()
         self.results = {}
         self.sent = {}
-        self.deadlines = {}
         self.over = {}  # id -> number of the connection that carried it
         self.outbox = []  # given to the connection, not yet written
         self.connection = 0
