@@ -70,7 +70,6 @@ class Attempt:
         self._trace = trace
         self._span = trace.begin(Step.ATTEMPT)
         self._scope = anyio.CancelScope()  # of all of `run`; without a deadline from when the handshake is done
-        self._ready = False
         self._ended = Signal()
 
     @property
@@ -83,7 +82,7 @@ class Attempt:
         try:
             return await self._connect()
         except RcexError as error:
-            if self._ready and self.link is not None and self.link.loss is not None:
+            if self.link is not None and self.link.was_ready and self.link.loss is not None:
                 return self.link.loss  # the error only followed from it
             self._span.failed(error)
             return error
@@ -106,14 +105,14 @@ class Attempt:
                 endpoint = await self._driver.endpoint()
             self._check_wanted()  # the driver may have run code of the application
             async with self._open_socket(replace(endpoint, trace=self._trace)) as socket:
-                link = self.link = self._new_link(socket)
+                self.link = link = self._new_link(socket)
                 conversation = self._driver.conversation(link)
                 await link.run(conversation, partial(self._become_ready, link, conversation))
         if scope.cancelled_caught:
             self._check_wanted()
             raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
-        loss = None if self.link is None else self.link.loss
-        if loss is None or not self._ready:
+        loss, was_ready = (None, False) if self.link is None else (self.link.loss, self.link.was_ready)
+        if loss is None or not was_ready:
             raise ConnectFailed(f"the connection was lost before it was ready: {loss}", upgrade_sent=True)
         return loss
 
@@ -125,7 +124,7 @@ class Attempt:
         self._check_wanted()
         if link.loss is not None:  # it came with the same read: this task has not been cancelled yet
             return
-        self._ready = True
+        link.was_ready = True
         self._span.done()
         self._on_ready(self)
         await conversation.after_ready()

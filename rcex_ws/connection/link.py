@@ -55,6 +55,7 @@ class Link:
         id: counts the connections of this process.
         opened_at: when it was opened, by the wall clock.
         heartbeat: as given.
+        was_ready: whether the client's state was READY with it.
         loss: how it ended; None while it is open.
         round_trip: seconds between the last heartbeat that was answered and its answer; None before the first.
         send: queues a message or request, as `Outbox.put`.
@@ -74,6 +75,7 @@ class Link:
         self.id = next(_ids)
         self.opened_at = utc_now()
         self.heartbeat = heartbeat
+        self.was_ready = False
         self.loss: Loss | None = None
         self.round_trip: float | None = None
         self._trace = trace

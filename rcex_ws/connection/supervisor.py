@@ -257,7 +257,7 @@ class Supervisor:
             NotConnected: the client is closed, or lost its connection and only `attempt` reconnects it.
         """
         while not self.is_ready:
-            self._raise_if_ended()
+            self.check_open()
             self.check_reconnecting()
             await self.status.wait_changed()
 
@@ -265,6 +265,13 @@ class Supervisor:
         """Wait until the state is CLOSED or FAILED."""
         while not self.status.ended:
             await self.status.wait_changed()
+
+    def check_open(self) -> None:
+        """Raise the exception that made the state FAILED, or `NotConnected` if it is CLOSED."""
+        if self.status.state is State.FAILED and self.status.failure is not None:
+            raise self.status.failure
+        if self.status.state is State.CLOSED:
+            raise NotConnected("the client is closed")
 
     def check_reconnecting(self) -> None:
         """Raise `NotConnected` when the connection is lost and only `attempt` reconnects it."""
@@ -279,7 +286,7 @@ class Supervisor:
         """
         if self.is_ready:
             return
-        self._raise_if_ended()
+        self.check_open()
         outcome = self._outcome
         if self.status.state is not State.CONNECTING:  # else it would skip the pause after the attempt under way
             self._pause.cut_short()
@@ -333,12 +340,6 @@ class Supervisor:
         """End an attempt that could not be cancelled."""
         if self.status.ended:
             raise NotConnected("the client was closed")
-
-    def _raise_if_ended(self) -> None:
-        if self.status.state is State.FAILED and self.status.failure is not None:
-            raise self.status.failure
-        if self.status.state is State.CLOSED:
-            raise NotConnected("the client is closed")
 
 
 def _innermost(error: Exception) -> Exception:

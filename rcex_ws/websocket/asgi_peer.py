@@ -114,8 +114,8 @@ class AsgiPeer:
 
     async def read(
         self,
-        on_message: Callable[[bytes, bool], None],
-        on_pong: Callable[[bytes], None] = ignore,
+        on_message: Callable[[bytes, bool], object],
+        on_pong: Callable[[bytes], object] = ignore,
         on_closing: Callable[[], None] = ignore,
     ) -> Ending:
         """Deliver messages until the WebSocket ends; see `Peer.read`. Pongs stay with the server."""
@@ -218,7 +218,7 @@ class AsgiPeer:
         self._waiting.append(({"type": "websocket.send", kind: content}, len(content)))
         self._size += len(content)
 
-    async def _read(self, on_message: Callable[[bytes, bool], None]) -> Ending:
+    async def _read(self, on_message: Callable[[bytes, bool], object]) -> Ending:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":

@@ -96,8 +96,8 @@ class Peer(Protocol):
 
     async def read(
         self,
-        on_message: Callable[[bytes, bool], None],
-        on_pong: Callable[[bytes], None] = ...,
+        on_message: Callable[[bytes, bool], object],
+        on_pong: Callable[[bytes], object] = ...,
         on_closing: Callable[[], None] = ...,
     ) -> Ending:
         """Deliver messages until the WebSocket ends; return how it ended. Pings are answered automatically.

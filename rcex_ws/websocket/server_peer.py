@@ -69,8 +69,8 @@ class ServerPeer(ServerConnection):
 
     async def read(
         self,
-        on_message: Callable[[bytes, bool], None],
-        on_pong: Callable[[bytes], None] = ignore,
+        on_message: Callable[[bytes, bool], object],
+        on_pong: Callable[[bytes], object] = ignore,
         on_closing: Callable[[], None] = ignore,
     ) -> Ending:
         """Deliver messages until the WebSocket ends; see `Peer.read`."""

@@ -49,8 +49,8 @@ class Receivers(Struct, frozen=True):
         failed: called with an exception of another callback if no task of the caller can raise it; nothing follows.
     """
 
-    message: Callable[[bytes, bool], None]
-    pong: Callable[[bytes], None]
+    message: Callable[[bytes, bool], object]
+    pong: Callable[[bytes], object]
     heard: Callable[[], object] = ignore
     ended: Callable[[Ending], object] = ignore
     failed: Callable[[Exception], object] = ignore
