@@ -231,7 +231,7 @@ async def test_what_was_found_out_is_told_though_a_write_hangs_until_it_is_close
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
         await delete(rc, subscription)
         assert gateway.notify(MESSAGES, {"i": 1}) == []
-        store, hanging = ext._store, anyio.Event()
+        store, hanging = ext._settings.session_store, anyio.Event()
         assert store is not None
         save = store.save
 
@@ -341,7 +341,7 @@ async def test_a_disk_that_hangs_does_not_keep_it_from_subscribing_anew(
         async def hang(_: object) -> None:
             await anyio.sleep(60)
 
-        monkeypatch.setattr(ext._store, "save", hang)
+        monkeypatch.setattr(ext._settings.session_store, "save", hang)
         await _lose_session(gateway, told)
         gateway.notify(MESSAGES, {"i": 1})
         await told.number(1)
@@ -353,7 +353,7 @@ async def test_a_disk_that_hangs_does_not_keep_a_change_of_filters_waiting_for_e
     monkeypatch.setattr("rcex_ws.wsg.keeper._PATIENCE", 0.2, raising=False)
     async with client(gateway, tmp_path, told, file=tmp_path / "session.json", close_timeout=0.5) as (_, ext, _):
         subscription = await ext.subscribe([MESSAGES], told.on_notification)
-        store, released = ext._store, anyio.Event()
+        store, released = ext._settings.session_store, anyio.Event()
         assert store is not None
         save, saved = store.save, list[Any]()
 
