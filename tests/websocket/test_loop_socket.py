@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -187,3 +188,42 @@ async def test_a_refusal_waits_for_the_one_who_opens() -> None:
     await outside(case.socket.eof_received)
     with pytest.raises(UpgradeRefused, match="403"):
         await case.socket.open()
+
+
+async def test_the_body_of_a_refusal_is_not_read() -> None:
+    case = Case()
+    await outside(case.socket.connection_made, case.transport)
+    await case.feed(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\n")
+    await case.feed(b"body")
+    with pytest.raises(UpgradeRefused):
+        await case.socket.open()
+
+
+async def test_replies_that_cannot_be_written_later_are_told_of() -> None:
+    case = await open_case()
+    await outside(case.socket.pause_writing)
+    await case.feed(frame(PING, b"p"))
+
+    def fail(data: Any) -> None:
+        raise ZeroDivisionError
+
+    case.transport.write = fail  # type: ignore[method-assign]
+    await outside(case.socket.resume_writing)
+    assert [type(error) for error in case.errors] == [ZeroDivisionError]
+
+
+async def test_a_transport_that_is_closing_is_not_resumed() -> None:
+    case = Case()
+    await case.open(frame(TEXT, b"early"))
+    case.transport.paused = case.transport.closing = True
+    await case.read()
+    assert (case.heard, case.transport.paused) == (["early"], True)
+
+
+async def test_a_socket_names_its_descriptor_while_it_has_one() -> None:
+    case = await open_case()
+    assert list(case.socket.descriptors()) == []
+    with socket.socket() as sock:
+        case.transport.get_extra_info = lambda name, default=None: sock  # type: ignore[method-assign]
+        assert list(case.socket.descriptors()) == [sock.fileno()]
+    assert list(case.socket.descriptors()) == []

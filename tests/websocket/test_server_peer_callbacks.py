@@ -255,3 +255,112 @@ def test_any_bytes_end_well(data: list[bytes], opened: bool) -> None:
             group.cancel_scope.cancel()
 
     asyncio.run(main())
+
+
+def broken(case: Case) -> None:
+    """Let each write to the transport fail from now on."""
+
+    def fail(data: Any) -> None:
+        raise ZeroDivisionError
+
+    case.transport.write = fail  # type: ignore[method-assign]
+
+
+async def test_what_cannot_be_written_later_is_told_to_the_reader_once(case: Case) -> None:
+    await outside(case.peer.pause_writing)
+    assert await outside(case.peer.send, [b"waits"])
+    await outside(case.peer.data_received, masked(0x89, b"?"))
+    broken(case)
+    await outside(case.peer.resume_writing)
+    assert isinstance(await case.ended(), ZeroDivisionError)
+
+
+async def test_what_cannot_be_written_in_its_turn_is_told_to_the_reader(case: Case) -> None:
+    case.peer.pace(0.1)
+    assert await outside(case.peer.send, [b"a", b"b"])
+    assert case.transport.writes == [b"\x81\x01a"]
+    broken(case)
+    await outside(case.loop.timers[-1].callback)
+    assert isinstance(await case.ended(), ZeroDivisionError)
+
+
+async def test_a_failure_before_there_is_a_reader_is_told_to_it() -> None:
+    async with anyio.create_task_group() as group:
+        case = Case(group)
+        await outside(case.peer.connection_made, case.transport)
+        await outside(case.peer.data_received, UPGRADE)
+        await case.peer.accept()
+        await outside(case.peer.pause_writing)
+        assert await outside(case.peer.send, [b"waits"])
+        broken(case)
+        await outside(case.peer.resume_writing)
+        group.start_soon(case.read)
+        assert isinstance(await case.ended(), ZeroDivisionError)
+
+
+async def test_a_connection_that_is_gone_takes_nothing(case: Case) -> None:
+    case.transport.closing = True
+    await outside(case.peer.send_bytes, b"raw")
+    await outside(case.peer.connection_lost, None)
+    await outside(case.peer.abort)
+    await case.peer.drain()
+    assert not await outside(case.peer.send, [b"late"])
+    assert (case.transport.writes, case.transport.aborted, case.peer.is_open) == ([], False, False)
+    assert (await case.ended()).code is None
+
+
+@pytest.mark.parametrize("gone", ["eof", "closing"])
+async def test_accepting_whoever_has_left_writes_nothing(gone: str) -> None:
+    async with anyio.create_task_group() as group:
+        case = Case(group)
+        await outside(case.peer.connection_made, case.transport)
+        await outside(case.peer.data_received, UPGRADE)
+        if gone == "eof":
+            await outside(case.peer.eof_received)
+        else:
+            case.transport.closing = True
+        await case.peer.accept()
+        assert case.transport.writes == []
+
+
+async def test_refusing_whoever_has_left_writes_nothing() -> None:
+    async with anyio.create_task_group() as group:
+        case = Case(group)
+        await outside(case.peer.connection_made, case.transport)
+        case.transport.closing = True
+        await outside(case.peer.data_received, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert case.transport.writes == []
+
+
+async def test_a_broadcast_leaves_out_whoever_has_sent_a_bad_frame(case: Case) -> None:
+    async with anyio.create_task_group() as group:
+        other = Case(group)
+        await other.open()
+        counts: list[int] = []
+        case.take = lambda data, binary: counts.append(broadcast([case.peer, other.peer], [b"x"]))  # type: ignore[method-assign]
+        group.start_soon(case.peer.read, case.take)
+        await anyio.sleep(0.001)
+        await outside(case.peer.data_received, masked(0x81, b"a") + masked(0x83, b"no such frame"))
+        assert counts == [1]
+        assert other.transport.writes == [b"\x81\x01x"]
+        assert b"\x81\x01x" not in case.transport.writes
+        group.cancel_scope.cancel()
+
+
+async def test_pings_can_be_left_unanswered(case: Case) -> None:
+    case.peer.ignore_pings()
+    await outside(case.peer.data_received, masked(0x89, b"?") + masked(0x81, b"a"))
+    assert (case.messages, case.transport.writes) == ([b"a"], [])
+
+
+async def test_a_peer_may_thaw_before_it_has_a_reader_or_was_frozen() -> None:
+    async with anyio.create_task_group() as group:
+        case = Case(group)
+        await outside(case.peer.connection_made, case.transport)
+        await outside(case.peer.thaw)
+        await outside(case.peer.freeze)
+        assert case.peer.is_frozen
+        assert case.transport.paused
+        await outside(case.peer.thaw)
+        assert not case.peer.is_frozen
+        assert not case.transport.paused
