@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from rcex_ws.callback import NORMAL, Close, CloseFrame, Ok, Once, Reconnect, Reply, Text, WebSocketClient
 from rcex_ws.errors import SlowConsumer
+from rcex_ws.testing import WebSocketClientStub
 
 # -- stop ----------------------------------------------------------------------------------------------------------
 
@@ -317,3 +318,18 @@ async def test_a_handler_that_never_waits_leaves_turns_to_others(peer: Any, owne
             turns.add(handled)
             await checkpoint()
     assert len(turns) > 3
+
+
+async def test_what_waits_behind_a_crash_is_dropped_and_nobody_waits_for_it(owned: Any, scripted: Any) -> None:
+    stub = WebSocketClientStub()
+    handler = scripted(websocket_info=ZeroDivisionError())
+    async with owned("ws://nowhere/", handler, run=stub.run) as owner:
+        owner.client.info(1)
+        owner.client.info(2)
+        async with anyio.create_task_group() as group:
+            group.start_soon(stub.settle)
+            with pytest.raises(ZeroDivisionError):
+                await owner.ended()
+        assert handler.of("websocket_info") == [1]
+        with anyio.fail_after(1):
+            await stub.settle()

@@ -16,3 +16,9 @@ def test_the_window_knows_the_last_uuids_and_no_more(size, numbers):
         if uuid not in model:
             model = [*model, uuid][-size:]
     assert seen.last(size) == model
+
+
+def test_the_keys_of_an_earlier_process_are_known_and_the_oldest_is_forgotten_first() -> None:
+    seen = Seen(2, ["a", "b"])
+    assert [seen.add(key) for key in ("b", "c", "b", "a")] == [False, True, False, True]
+    assert seen.last(5) == ["c", "a"]

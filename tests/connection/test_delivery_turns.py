@@ -1,12 +1,14 @@
-"""The turns that the delivery queue gives to other tasks while a consumer is busy."""
+"""The consumer of a delivery queue: there is one, and it gives others a turn."""
 
 from __future__ import annotations
 
 from collections import deque
 
 import anyio
+import pytest
 
 from rcex_ws.connection import DeliveryQueue
+from rcex_ws.errors import ConfigurationError
 
 
 async def test_a_handler_that_is_dear_gives_others_a_turn_after_each_item() -> None:
@@ -37,3 +39,18 @@ def busy(seconds: float) -> None:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
+
+
+async def test_a_queue_has_one_consumer() -> None:
+    queue: DeliveryQueue[int] = DeliveryQueue(max_items=1, max_bytes=1, on_overflow=lambda *_: None)
+
+    async def consume() -> None:
+        async for _ in queue:
+            pass
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(consume)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(ConfigurationError, match="it has one consumer"):
+            await queue.wait()
+        group.cancel_scope.cancel()

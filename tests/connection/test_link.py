@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws.connection import Endpoint, Loss, LossKind
+from rcex_ws.connection import Endpoint, Loss, LossKind, Pending
 from rcex_ws.websocket.frames import CloseFrame
 
 
@@ -227,3 +227,39 @@ async def test_a_close_frame_waits_its_turn(peer: Any, supervise: Any, until: An
         await until(lambda: link.loss is not None)
         await until(lambda: "before" in peer.received)
         assert peer.received == ["before"]
+
+
+async def test_requests_that_are_withdrawn_are_not_written(peer: Any, supervise: Any, until: Any) -> None:
+    async with supervise(peer.url) as rig:
+        await rig.supervisor.wait_ready()
+        rig.link.send(b"first")
+        rig.link.send(Pending("2", b"second", 0.0))  # waits for the end of this turn
+        rig.link.withdraw_requests()
+        rig.link.send(b"third")
+        await until(lambda: "third" in peer.received)
+        assert "second" not in peer.received
+
+
+async def test_a_lost_link_is_closed_at_once_and_stays_lost(peer: Any, supervise: Any) -> None:
+    async with supervise(peer.url, reconnect_delays=lambda _: 60.0) as rig:
+        await rig.supervisor.wait_ready()
+        link = rig.link
+        link.abort()
+        loss = link.loss
+        with anyio.fail_after(1):
+            await link.close(1000, "", within=60.0)
+        assert link.loss is loss
+
+
+async def test_a_conversation_may_drop_its_link_when_it_is_made(
+    peer: Any, supervise: Any, until: Any, talk_class: Any
+) -> None:
+    class Dropping(talk_class):
+        def __init__(self, link: Any) -> None:
+            super().__init__(link)
+            link.abort()
+
+    async with supervise(peer.url, talk=Dropping) as rig:
+        await until(lambda: rig.driver.failures)
+        assert "before it was ready: dropped by abort()" in str(rig.driver.failures[0])
+        assert rig.driver.talks[0].losses == []

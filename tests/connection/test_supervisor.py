@@ -179,3 +179,26 @@ async def test_a_bug_in_the_driver_is_final(peer: Any, supervise: Any) -> None:
             await rig.child.wait()
         assert rig.supervisor.status.state is State.FAILED
         assert isinstance(rig.driver.fatal[0], TypeError)
+
+
+async def test_an_error_after_ready_is_a_loss_and_no_failed_attempt(
+    peer: Any, supervise: Any, until: Any, talk_class: Any
+) -> None:
+    class Failing(talk_class):
+        async def after_ready(self) -> None:
+            if len(rig.driver.talks) == 1:
+                raise RequestLost("what is asked for when ready", sent=True)
+
+    async with supervise(peer.url, talk=Failing) as rig:
+        await until(lambda: len(rig.driver.talks) == 2)
+        assert rig.driver.failures == []
+        assert [str(loss) for loss in rig.driver.talks[0].losses] == ["what is asked for when ready"]
+
+
+async def test_rescheduling_does_nothing_while_no_attempt_is_due(peer: Any, supervise: Any) -> None:
+    async with supervise(peer.url, reconnect_delays=lambda _: 60.0) as rig:
+        await rig.supervisor.wait_ready()
+        rig.supervisor.reschedule(0.0)
+        rig.link.abort()
+        await anyio.wait_all_tasks_blocked()
+        assert rig.supervisor.status.state is State.WAITING

@@ -186,3 +186,19 @@ async def test_a_bug_while_closing_does_not_undo_the_closing(peer: Any, supervis
         await rig.aclose()
         assert rig.child.done
         assert rig.supervisor.status.state is State.CLOSED
+
+
+async def test_closing_while_a_replacement_waits_leaves_the_connection_for_the_farewell(
+    peer: Any, supervise: Any, until: Any
+) -> None:
+    async with supervise(peer.url, reconnect_delays=lambda _: 60.0) as rig:
+        await rig.supervisor.wait_ready()
+        link = rig.link
+        peer.refusals.append((503, {}))
+        rig.supervisor.replace(at_once=True)
+        await until(lambda: rig.driver.failures)
+        rig.supervisor.close()
+        await anyio.wait_all_tasks_blocked()
+        assert link.loss is None
+        link.send(b"farewell")
+        await until(lambda: peer.received == ["farewell"])
