@@ -1,11 +1,14 @@
 """The callback client: a handler with six callbacks, kept connected to any WebSocket server.
 
-handler.py    what its users write: a handler, the results of its methods, the reasons they hear
-client.py     what runs a handler over the network
-settings.py   pure: its options, checked once
-driver.py     its part of the engine: where to connect, what comes goes to the mailbox, the handler decides
-callbacks.py  run the callbacks one at a time and in order; knows no network
-mailbox.py    what waits for that
+Used by applications, by Slack's `Bot`, and by `rcex_ws.testing`, whose stub runs handlers without a network. Of the
+other folders it may import connection/ and websocket/ only.
+
+handler.py    what an application implements: a handler, the results of its callbacks, the reasons passed to them
+client.py     `WebSocketClient`, which runs a handler over the network
+settings.py   its options, checked once; pure
+driver.py     connects it to the supervisor: endpoint, inbound frames to the mailbox, the handler's decisions
+callbacks.py  runs the callbacks one at a time and in order; independent of the network
+mailbox.py    the items that are queued for them
 """
 
 from rcex_ws.callback.client import WebSocketClient

@@ -1,7 +1,7 @@
-"""Run the callbacks of a handler, one at a time and in order, and do what their results say.
+"""The runner of a handler: calls its callbacks, one at a time and in order, and carries out their results.
 
-Used by `WebSocketClient`, and by its stub in `rcex_ws.testing`. What happens is put into one mailbox by methods that
-never wait; `run` takes it out. It knows no network: a `Wire` does the sending.
+Used by `WebSocketClient`, and by its stub in `rcex_ws.testing`. All input goes through one mailbox, filled by methods
+that never wait and emptied by `run`. Independent of the network: a `CurrentConnection` sends and closes.
 """
 
 from __future__ import annotations
@@ -30,56 +30,56 @@ from rcex_ws.errors import ConfigurationError, SlowConsumer
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Ping, Pong, Text
 
-__all__ = ["CallbackLoop", "Wire", "running_client"]
+__all__ = ["CallbackRunner", "CurrentConnection", "running_client"]
 
 logger = logging.getLogger("rcex_ws.callback")
 
 S = TypeVar("S")
 
 running_client: ContextVar[CallbackClient | None] = ContextVar("rcex_ws_callback_client", default=None)
-"""The client whose callback runs."""
+"""The client whose callback is running."""
 
 
-class Wire(Protocol):
-    """What the results of a handler act on."""
+class CurrentConnection(Protocol):
+    """The connection of a client, if it has one; what results of a handler act on."""
 
     def send(self, frame: Frame) -> bool:
-        """Send a frame; tell whether there is a connection that takes it."""
+        """Send a frame, and return whether there was an open connection for it."""
         ...
 
     def close(self) -> bool:
-        """Begin the closing handshake, if that was not done; tell whether there is a connection, which will be lost."""
+        """Start the closing handshake, unless it was; return whether there is a connection, which will then be lost."""
         ...
 
 
 class _Final(Exception):
-    """Carry the final reason."""
+    """The end of a client, with its final reason."""
 
     def __init__(self, reason: object) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class CallbackLoop(Generic[S]):
-    """Hold a handler, its state and its mailbox.
+class CallbackRunner(Generic[S]):
+    """A handler with its state and its mailbox.
 
     Args:
-        client: what the handler finds by `WebSocketClient.current()`.
-        wire: what results act on.
+        client: the client that `WebSocketClient.current` returns in callbacks.
+        connection: carries out results.
         handler: the handler.
-        state: its first state.
-        max_pending: most frames that wait for the handler; beyond that the oldest go.
-        max_pending_bytes: most bytes of them.
+        state: its initial state.
+        max_pending: most frames in the mailbox; beyond that the oldest are dropped.
+        max_pending_bytes: most bytes of frames in the mailbox, likewise.
 
     Attributes:
-        state: what the last callback gave.
-        ended: set when nothing will be called any more.
+        state: the state that the last callback returned.
+        ended: set when no callback will be called any more.
     """
 
     def __init__(
         self,
         client: CallbackClient,
-        wire: Wire,
+        connection: CurrentConnection,
         handler: WebSocketHandler[S],
         state: S,
         *,
@@ -89,63 +89,63 @@ class CallbackLoop(Generic[S]):
         self.state = state
         self.ended = Signal()
         self._client = client
-        self._wire = wire
+        self._connection = connection
         self._handler = handler
         self._mailbox: DeliveryQueue[Item] = DeliveryQueue(
-            max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._overflowed
+            max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._on_overflow
         )
         self._ref: int | None = None
-        self._last = Disconnection(None)  # after which the next attempt is waited for
+        self._last_disconnection = Disconnection(None)  # the one that precedes the next attempt
         self._once = False
         self._stopping = False
-        self._own_reason: list[object] = []  # of a Close, until the connection has ended; it may be any object
-        self._deferred: deque[Item] = deque()  # what came meanwhile and is not of that connection
+        self._close_reason: list[object] = []  # of a `Close` until the connection ends; in a list, as it may be None
+        self._deferred: deque[Item] = deque()  # received meanwhile, except from that connection
 
-    # -- what happens; none of these waits -------------------------------------------------------------------------
+    # -- input; none of these waits, but for the last two ----------------------------------------------------------
 
     def connected(self, ref: int) -> None:
-        """Put that a connection is open, before anything that comes over it."""
+        """Queue `onconnect`; to be called before any frame of this connection is received."""
         self._mailbox.put(Connected(ref), 0, keep=True)
 
-    def came(self, frame: Frame, size: int) -> None:
-        """Put a frame of so many bytes; it may be dropped when too many wait."""
+    def received(self, frame: Frame, size: int) -> None:
+        """Queue a frame of `size` bytes; any but a close frame may be dropped when too many are queued."""
         self._mailbox.put(frame, size, keep=isinstance(frame, CloseFrame))
 
     def disconnected(self, disconnection: Disconnection) -> None:
-        """Put that the connection has ended, or an attempt has failed."""
+        """Queue `ondisconnect`, because a connection has ended or an attempt has failed."""
         self._mailbox.put(disconnection, 0, keep=True)
 
     def info(self, message: object) -> None:
-        """Put a message for `websocket_info`."""
+        """Queue a message for `websocket_info`."""
         if self._mailbox.closed:
             logger.warning("dropping a message, the client has ended: %r", message)
         self._mailbox.put(Info(message), 0, keep=True)
 
-    def mistaken(self, error: ConfigurationError) -> None:
-        """Put that an option gave what cannot be; it ends nothing."""
+    def misconfigured(self, error: ConfigurationError) -> None:
+        """Log a mistake in an option, and queue it for `websocket_info`; it does not end the client."""
         logger.error("%s", error, exc_info=error.__cause__)
         self.info(error)
 
     def cast(self, frame: Frame) -> None:
-        """Send a frame, or drop it with a warning."""
+        """Send a frame at once, or drop it with a warning."""
         if not isinstance(frame, Frame):  # pyright: ignore[reportUnnecessaryIsInstance] - a cast must not raise
             logger.error("dropping what is no frame: %r", frame)
-        elif self._mailbox.closed or not self._wire.send(frame):
+        elif self._mailbox.closed or not self._connection.send(frame):
             logger.warning("dropping frame, not connected")
 
     def crash(self, error: Exception) -> None:
-        """Put an error that ends it all."""
+        """Queue an error that ends the client."""
         self._mailbox.put(Crash(error), 0, keep=True)
 
-    async def settle(self) -> None:
-        """Wait until all that was put so far is handled."""
+    async def wait_handled(self) -> None:
+        """Wait until all that is queued now has been handled."""
         mark = Mark(Signal())
         self._mailbox.put(mark, 0, keep=True)
         if not self._mailbox.closed:
             await mark.reached.wait()
 
     async def stop(self) -> None:
-        """Put the wish to end; wait until that is done, unless a callback of this client called this."""
+        """Request a stop, and wait until it is done, unless called by a callback of this client."""
         self._mailbox.put(Stop(), 0, keep=True)
         if running_client.get() is not self._client:
             await self.ended.wait()
@@ -156,7 +156,7 @@ class CallbackLoop(Generic[S]):
         """Call `init`.
 
         Raises:
-            Exception: it raised that, or gave what it may not give (`TypeError`).
+            Exception: the callback raised it; `TypeError` if its result has the wrong type.
         """
         token = running_client.set(self._client)
         try:
@@ -165,10 +165,10 @@ class CallbackLoop(Generic[S]):
             running_client.reset(token)
 
     async def run(self) -> object:
-        """Run callbacks until the end, `websocket_terminate` last; give the final reason.
+        """Run callbacks until the end, `websocket_terminate` last; return the final reason.
 
         Raises:
-            Exception: it is the final reason, or a callback raised it.
+            Exception: the final reason if that is an exception, or the exception of a callback.
         """
         token = running_client.set(self._client)
         try:
@@ -193,7 +193,7 @@ class CallbackLoop(Generic[S]):
 
     async def _serve(self) -> NoReturn:
         while True:
-            if self._deferred and not self._own_reason:
+            if self._deferred and not self._close_reason:
                 item = self._deferred.popleft()
             else:
                 item = await anext(self._mailbox)
@@ -205,13 +205,13 @@ class CallbackLoop(Generic[S]):
     async def _handle(self, item: Item) -> None:
         match item:
             case Disconnection():
-                self._last = item
-                await self._disconnected(self._own_reason.pop() if self._own_reason else item.reason)
+                self._last_disconnection = item
+                await self._disconnected(self._close_reason.pop() if self._close_reason else item.reason)
             case Crash():
                 raise item.error
-            case CloseFrame() | Text() | Binary() | Ping() | Pong() if self._own_reason:
-                pass  # the handler has done with this connection
-            case _ if self._own_reason:
+            case CloseFrame() | Text() | Binary() | Ping() | Pong() if self._close_reason:
+                pass  # the handler has closed this connection
+            case _ if self._close_reason:
                 self._deferred.append(item)  # `ondisconnect` comes first
             case Connected():
                 self._ref = item.ref
@@ -222,11 +222,11 @@ class CallbackLoop(Generic[S]):
                 item.reached.set()
             case Stop():
                 self._stopping = True
-                if not self._wire.close():
+                if not self._connection.close():
                     raise _Final(NORMAL)
             case _:
                 result = await self._call("websocket_handle", item, self._ref)
-                if not isinstance(item, CloseFrame):  # after which nothing can be sent, and the reason is REMOTE
+                if not isinstance(item, CloseFrame):  # nothing can be sent after it, and the reason is REMOTE
                     await self._apply(result)
 
     async def _apply(self, result: AnyResult) -> None:
@@ -234,11 +234,11 @@ class CallbackLoop(Generic[S]):
             case Reply(frame):
                 self.cast(frame)
             case Close(reason):
-                if self._ref is None:  # nothing to close; an attempt that is under way goes on after a Reconnect
+                if self._ref is None:  # nothing to close; after a Reconnect an attempt under way continues
                     await self._disconnected(reason)
                 else:
-                    self._own_reason = [reason]
-                    self._wire.close()
+                    self._close_reason = [reason]
+                    self._connection.close()
             case _:
                 pass
 
@@ -246,15 +246,15 @@ class CallbackLoop(Generic[S]):
         self._ref = None
         match await self._call("ondisconnect", reason):
             case Reconnect(_, delay) if not self._once:
-                self._last.reconnect(delay)
+                self._last_disconnection.reconnect(delay)
                 return
             case Close(own):
                 reason = own
             case Ok():
                 reason = NORMAL
             case _:
-                pass  # once was enough
-        self._last.end()
+                pass  # a Reconnect after Once
+        self._last_disconnection.end()
         raise _Final(reason)
 
     async def _call(self, callback: str, *args: object) -> AnyResult:
@@ -263,15 +263,15 @@ class CallbackLoop(Generic[S]):
         return result
 
     def _close(self) -> None:
-        """Take nothing more; nobody shall wait for a mark that is never reached."""
-        for item in (*self._mailbox.waiting(), *self._deferred):
+        """Accept nothing more, and discard what is queued; wake those who wait for it to be handled."""
+        for item in (*self._mailbox.queued(), *self._deferred):
             if isinstance(item, Mark):
                 item.reached.set()
         self._mailbox.close(discard=True)
         self._deferred.clear()
 
-    def _overflowed(self, overflow: Overflow, over: bool) -> None:
-        if over:
+    def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
+        if ended:
             logger.warning("%d frames were dropped because the handler was too slow", overflow.dropped)
             return
         error = SlowConsumer("the handler is too slow: the oldest frames are being dropped")

@@ -1,7 +1,7 @@
-"""The callback client: a handler with six methods over the same connection as everything else.
+"""The callback client: a handler with six callbacks, kept connected by the same supervisor as all other clients.
 
-`WebSocketClient.run` is what a supervisor calls, `start` what code with a task group calls. The engine's supervisor
-feeds a `CallbackLoop`, which runs the handler in the task of `run`; the reader never runs user code.
+`WebSocketClient.run` runs a handler in the task of its caller, `start` in a task group. The supervisor feeds a
+`CallbackRunner`, which calls the handler in the task of `run`; the reader never runs code of the application.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import anyio
 from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
-from rcex_ws.callback.callbacks import CallbackLoop, running_client
-from rcex_ws.callback.driver import CallbackDriver, LinkWire
+from rcex_ws.callback.callbacks import CallbackRunner, running_client
+from rcex_ws.callback.driver import CallbackDriver, CurrentLink
 from rcex_ws.callback.handler import CallbackClient, WebSocketHandler
 from rcex_ws.callback.settings import WebSocketOptions, WebSocketSettings, text_url
 from rcex_ws.connection import Supervisor
@@ -30,17 +30,17 @@ S = TypeVar("S")
 
 
 class WebSocketClient:
-    """Keep a handler connected; made by `start` and `run`. Any task may call its methods."""
+    """A client that keeps a handler connected; made by `start` and `run`. Any task may call its methods."""
 
     def __init__(self, settings: WebSocketSettings, handler: WebSocketHandler[Any], state: Any) -> None:
         self._home = Home()
-        wire = LinkWire()
-        self._loop = CallbackLoop(
-            self, wire, handler, state, max_pending=settings.max_pending, max_pending_bytes=settings.max_pending_bytes
+        link = CurrentLink()
+        self._runner = CallbackRunner(
+            self, link, handler, state, max_pending=settings.max_pending, max_pending_bytes=settings.max_pending_bytes
         )
         silence = math.inf if settings.keepalive is None else settings.keepalive
         self._supervisor = Supervisor(
-            CallbackDriver(settings, wire, self._loop, reschedule=lambda delay: self._supervisor.reschedule(delay)),
+            CallbackDriver(settings, link, self._runner, reschedule=lambda delay: self._supervisor.reschedule(delay)),
             attempt_timeout=settings.attempt_timeout,
             heartbeat_interval=silence,
             heartbeat_timeout=silence,
@@ -61,28 +61,28 @@ class WebSocketClient:
         task_status: TaskStatus[WebSocketClient] = TASK_STATUS_IGNORED,
         **options: Unpack[WebSocketOptions],
     ) -> object:
-        """Run a handler until it ends; a cancellation drops the connection without calling anything.
+        """Run a handler until it ends; a cancellation drops the connection without calling any callback.
 
         Args:
             url: the ws:// or wss:// address.
             handler: the callbacks.
             state: what `init` receives.
-            keepalive: seconds without an inbound frame after which to send a ping, and to wait for a sign of life after
-                that; None for no pings.
-            task_status: gets the client as soon as `init` is done, for `TaskGroup.start`.
+            keepalive: seconds without an inbound frame after which a ping is sent; after as many more the connection
+                counts as lost. None for no pings.
+            task_status: gets the client as soon as `init` has returned, for `TaskGroup.start`.
             options: see `WebSocketOptions`.
 
         Returns:
-            The final reason: `NORMAL`, or what a `Close` said.
+            The final reason: `NORMAL`, or the reason of a `Close` or of the last disconnection.
 
         Raises:
-            ConfigurationError: an option cannot work.
-            TypeError: a callback gave what it may not give.
-            Exception: a callback raised it, or it is the final reason.
+            ConfigurationError: an option has an invalid value.
+            TypeError: a callback returned a result of the wrong type.
+            Exception: the exception of a callback, or the final reason if that is an exception.
         """
         client = cls(WebSocketSettings(url=text_url(url), keepalive=keepalive, **options), handler, state)
         client._home.check()
-        await client._loop.init()
+        await client._runner.init()
         task_status.started(client)
         return await client._run()
 
@@ -98,18 +98,18 @@ class WebSocketClient:
         task_group: TaskGroup,
         **options: Unpack[WebSocketOptions],
     ) -> WebSocketClient:
-        """Run a handler in a task group; return as soon as `init` is done, before there is a connection.
+        """Run a handler in a task group; return as soon as `init` has returned, before there is a connection.
 
         Args:
-            url: as for `run`, like all that is not named here.
+            url: the ws:// or wss:// address.
             handler: the callbacks.
             state: what `init` receives.
-            keepalive: seconds.
-            task_group: the owner; what `run` raises ends it.
+            keepalive: as for `run`, in seconds.
+            task_group: the owner, which gets what `run` raises.
             options: see `WebSocketOptions`.
 
         Raises:
-            Exception: what `init` raised, or an option that cannot work.
+            Exception: the exception of `init`, or a `ConfigurationError` for an option.
         """
         run = partial(cls.run, url, handler, state, keepalive=keepalive, **options)
         client: WebSocketClient = await task_group.start(run, name="rcex_ws callback client")
@@ -117,10 +117,10 @@ class WebSocketClient:
 
     @staticmethod
     def current() -> CallbackClient:
-        """Give the client whose callback calls this.
+        """Return the client whose callback calls this.
 
         Raises:
-            RuntimeError: the caller is not called by a callback.
+            RuntimeError: the caller is not within a callback.
         """
         client = running_client.get()
         if client is None:
@@ -130,17 +130,17 @@ class WebSocketClient:
     def cast(self, frame: Frame) -> None:
         """Send a frame; drop it with a warning when not connected. Raises nothing but `WrongEventLoop`."""
         self._home.check()
-        self._loop.cast(frame)
+        self._runner.cast(frame)
 
     def info(self, message: object) -> None:
-        """Have `websocket_info` called with any message, in its turn. Raises nothing but `WrongEventLoop`."""
+        """Queue any message for `websocket_info`. Raises nothing but `WrongEventLoop`."""
         self._home.check()
-        self._loop.info(message)
+        self._runner.info(message)
 
     async def stop(self) -> None:
-        """Handle what was put before, close politely, and end; from inside a callback, without waiting for that."""
+        """Handle what is queued, close with a handshake, and end; a callback that calls this does not wait for that."""
         self._home.check()
-        await self._loop.stop()
+        await self._runner.stop()
 
     async def _run(self) -> object:
         reason: object = None
@@ -149,7 +149,7 @@ class WebSocketClient:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._connect)
                 try:
-                    reason = await self._loop.run()
+                    reason = await self._runner.run()
                 except Exception as exc:  # noqa: BLE001 - raised again outside the group, which would wrap it
                     failure = exc
                 group.cancel_scope.cancel()
@@ -164,5 +164,5 @@ class WebSocketClient:
     async def _connect(self) -> None:
         try:
             await self._supervisor.run()
-        except Exception as exc:  # noqa: BLE001 - reaches the owner by way of the loop
+        except Exception as exc:  # noqa: BLE001 - the runner raises it
             self._supervisor.give_up(exc)

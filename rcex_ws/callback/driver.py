@@ -1,4 +1,4 @@
-"""The callback client's part of the engine: where to connect, what comes goes to the mailbox, the handler decides."""
+"""The driver of the callback client: inbound frames go to the mailbox, and the handler decides about reconnecting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rcex_ws.address import address_from_server
-from rcex_ws.callback.callbacks import CallbackLoop
+from rcex_ws.callback.callbacks import CallbackRunner
 from rcex_ws.callback.handler import KEEPALIVE_TIMEOUT, REMOTE
 from rcex_ws.callback.mailbox import Disconnection
 from rcex_ws.callback.settings import WebSocketSettings, text_url
@@ -15,25 +15,25 @@ from rcex_ws.errors import ConfigurationError, RcexError, TransportError
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Binary, CloseFrame, Frame, Pong, Text
 
-__all__ = ["CallbackDriver", "LinkWire"]
+__all__ = ["CallbackDriver", "CurrentLink"]
 
-_NO_STATUS = 1005  # how a close frame without a code shows (RFC 6455, section 7.4.1)
+_NO_STATUS = 1005  # reported for a close frame without a code (RFC 6455, section 7.4.1)
 _BAD_TEXT = 1007
 
 
-class LinkWire:
-    """Give the loop the connection of the moment."""
+class CurrentLink:
+    """A `CurrentConnection` over the newest link."""
 
     def __init__(self) -> None:
         self._link: Link | None = None
-        self._closing = False  # nothing is sent after a close frame
+        self._closing = False  # a close frame was sent, so nothing follows it
 
     def connect(self, link: Link) -> None:
-        """Use a new connection from now on."""
+        """Use a new link from now on."""
         self._link, self._closing = link, False
 
     def send(self, frame: Frame) -> bool:
-        """Send a frame; tell whether there is a connection that takes it."""
+        """Send a frame, and return whether there was an open connection for it."""
         link = self._link
         if link is None or link.loss is not None or self._closing:
             return False
@@ -45,92 +45,92 @@ class LinkWire:
         return True
 
     def close(self) -> bool:
-        """Begin the closing handshake, if that was not done; tell whether there is a connection, which will be lost."""
+        """Start the closing handshake, unless it was; return whether there is a connection, which will then be lost."""
         return self.send(CloseFrame()) or (self._link is not None and self._link.loss is None)
 
 
 class CallbackDriver(Driver):
-    """Say where to connect, and let the handler decide what follows.
+    """The driver of the callback client: the handler decides what follows.
 
     Args:
         settings: the options.
-        wire: gets each connection.
-        loop: runs the handler.
+        current_link: gets each new link.
+        runner: runs the handler.
         reschedule: see `Supervisor.reschedule`.
     """
 
     def __init__(
         self,
         settings: WebSocketSettings,
-        wire: LinkWire,
-        loop: CallbackLoop[Any],
+        current_link: CurrentLink,
+        runner: CallbackRunner[Any],
         *,
         reschedule: Callable[[float], None],
     ) -> None:
         self._settings = settings
-        self._wire = wire
-        self._loop = loop
+        self._current_link = current_link
+        self._runner = runner
         self._reschedule = reschedule
         self._first = True
 
     async def endpoint(self) -> Endpoint:
-        """Say where to connect: an address that serves only once is asked for anew."""
+        """Return the endpoint; from the second attempt on with the URL that `next_url` returns, if there is one."""
         url, next_url = self._settings.url, self._settings.next_url
         if next_url is not None and not self._first:
-            # Mostly a server tells it, so a bad one may be better the next time.
+            # It usually comes from a server, so an invalid one may be valid the next time.
             url = address_from_server(text_url(await call(next_url), "next_url"), by="next_url", server="").url
         self._first = False
         return self._settings.endpoint(url)
 
     def conversation(self, link: Link) -> _CallbackConversation:
-        """Make the conversation; the handler hears of the connection before the first frame."""
-        self._wire.connect(link)
-        self._loop.connected(link.id)
-        return _CallbackConversation(link, self._loop)
+        """Make the conversation; `onconnect` is queued before the first frame."""
+        self._current_link.connect(link)
+        self._runner.connected(link.id)
+        return _CallbackConversation(link, self._runner)
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
-        """Have the handler decide; until the next attempt begins it may do so anew."""
+        """Return the decision of the handler, which may change it until the next attempt begins."""
         reason: object = ended
         if isinstance(ended, Loss):
             reason = _reason(ended)
             if ended.kind is LossKind.CLOSED:
-                self._loop.came(_close_frame(ended), 0)
+                self._runner.received(_close_frame(ended), 0)
         at_least = ended.retry_after or 0.0 if isinstance(ended, RcexError) else 0.0
         disconnection = Disconnection(reason, delay, at_least=at_least)
-        self._loop.disconnected(disconnection)
+        self._runner.disconnected(disconnection)
         decision = await disconnection.decision()
         disconnection.reschedule = self._reschedule
         return decision
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
-        """Tell the handler of a mistake of the application's that ends nothing."""
-        self._loop.mistaken(error)
+        """Report a mistake of the application, which does not end the client, to the handler."""
+        self._runner.misconfigured(error)
 
     def on_failed(self, error: Exception) -> None:
-        """Hand a bug, of `next_url` say, to the owner of the client."""
-        self._loop.crash(error)
+        """Report a fatal error, for example a bug in `next_url`, to the owner of the client."""
+        self._runner.crash(error)
 
 
 class _CallbackConversation(Conversation):
-    """Put what comes over one connection into the mailbox."""
+    """A conversation that puts what is received into the mailbox."""
 
-    def __init__(self, link: Link, loop: CallbackLoop[Any]) -> None:
+    def __init__(self, link: Link, runner: CallbackRunner[Any]) -> None:
         self._link = link
-        self._loop = loop
+        self._runner = runner
 
     def on_message(self, data: bytes, binary: bool) -> None:
         if binary:
-            self._loop.came(Binary(data), len(data))
+            self._runner.received(Binary(data), len(data))
             return
         try:
             frame = Text(data.decode())
         except UnicodeDecodeError:
             self._link.lose(Loss(LossKind.UNREADABLE, _BAD_TEXT, "a text message that is not UTF-8"))
         else:
-            self._loop.came(frame, len(data))
+            self._runner.received(frame, len(data))
 
     def on_pong(self, data: bytes) -> None:
-        self._loop.came(Pong(data), len(data))
+        self._runner.received(Pong(data), len(data))
 
 
 def _reason(loss: Loss) -> object:

@@ -1,7 +1,7 @@
-"""What a program that answers a WebSocket by callbacks writes: a handler, whose methods give results.
+"""What an application implements: a handler, whose six callbacks return results.
 
-The six callbacks bear the names of Erlang's `websocket_client`, so that code and its stubs move over. Each receives its
-arguments with the state last, and gives a result that carries the next state. Pure: who calls them is in callbacks.py.
+The callbacks have the names of Erlang's `websocket_client`, so that code and its stubs can be ported. Each gets the
+state as its last argument, and returns a result with the next state. Pure: they are called in callbacks.py.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 NORMAL: Final = "normal"
-"""The final reason when `ondisconnect` gave `Ok`, or the client was stopped."""
+"""The final reason when `ondisconnect` returned `Ok`, or the client was stopped."""
 REMOTE: Final = "remote"
-"""The reason after a close frame of the peer, its answer to one of ours included."""
+"""The reason after a close frame from the peer, including its answer to one of ours."""
 KEEPALIVE_TIMEOUT: Final = "keepalive_timeout"
-"""The reason when the peer gave no sign of life."""
+"""The reason when the peer gave no sign of life in time."""
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -52,14 +52,14 @@ class _Unchanged(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ok(Generic[S_co]):
-    """Go on; from `ondisconnect`: end normally. `Ok()`, or the class itself, leaves the state as it is."""
+    """Continue; from `ondisconnect`: end normally. `Ok()`, or the class itself, leaves the state unchanged."""
 
     state: S_co | Literal[_Unchanged.UNCHANGED] = _Unchanged.UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[S_co]):
-    """Send a frame and go on; without a connection it is dropped with a warning."""
+    """Send a frame and continue; without a connection the frame is dropped with a warning."""
 
     frame: Frame
     state: S_co
@@ -67,9 +67,9 @@ class Reply(Generic[S_co]):
 
 @dataclass(frozen=True, slots=True)
 class Close(Generic[S_co]):
-    """Close the connection, and have `ondisconnect` called with the reason; from there: end with the reason.
+    """Close the connection and call `ondisconnect` with the reason; from `ondisconnect`: end with the reason.
 
-    A reason that is an exception is raised to the owner of the client in the end.
+    If the client ends with a reason that is an exception, `WebSocketClient.run` raises it.
     """
 
     reason: object
@@ -78,21 +78,21 @@ class Close(Generic[S_co]):
 
 @dataclass(frozen=True, slots=True)
 class Once(Generic[S_co]):
-    """Connect once: a `Reconnect` from `ondisconnect` then ends the client, with the reason of the disconnection."""
+    """Connect only once: a `Reconnect` from `ondisconnect` then ends the client with the reason passed to it."""
 
     state: S_co
 
 
 @dataclass(frozen=True, slots=True)
 class Reconnect(Generic[S_co]):
-    """Connect, or connect again.
+    """Connect, or reconnect.
 
     Args:
         state: the next state.
-        delay: seconds to wait before that; None for what the schedule says. A server's Retry-After is a lower bound.
+        delay: seconds to wait before that, at least those of a server's Retry-After; None to follow the schedule.
 
     Raises:
-        ConfigurationError: `delay` is no time.
+        ConfigurationError: `delay` is not a time.
     """
 
     state: S_co
@@ -119,81 +119,82 @@ _ALLOWED: Final[dict[str, tuple[type, ...]]] = {
 
 
 def check_result(callback: str, result: Any) -> AnyResult:
-    """Refuse what a callback may not give; turn a bare `Ok` into one that leaves the state.
+    """Return the result of a callback; the class `Ok` as an instance that leaves the state unchanged.
 
     Raises:
-        TypeError: names the callback and what it may give.
+        TypeError: the callback may not return this; the message names it and the types it may return.
     """
     allowed = _ALLOWED[callback]
     if result is Ok:
         return Ok()
     if type(result) not in allowed:
         names = [cls.__name__ for cls in allowed]
-        raise TypeError(f"{callback} gave {result!r}; it may give {', '.join(names[:-1])} or {names[-1]}")
+        raise TypeError(f"{callback} returned {result!r}; it may return {', '.join(names[:-1])} or {names[-1]}")
     frame: object = getattr(result, "frame", None)
     if type(result) is Reply and not isinstance(frame, Frame):
-        raise TypeError(f"{callback} gave a Reply whose frame is none: {frame!r}")
+        raise TypeError(f"{callback} returned a Reply whose frame is not one: {frame!r}")
     return cast("AnyResult", result)
 
 
 def next_state(state: S, result: Ok[S] | Reply[S] | Close[S] | Once[S] | Reconnect[S]) -> S:
-    """Give the state after a result."""
+    """Return the state after a result."""
     return state if result.state is _Unchanged.UNCHANGED else result.state
 
 
 class WebSocketHandler(Generic[S]):
-    """Answer what happens to one client; derive from it. Each method may be sync or async.
+    """The callbacks of one client; derive from it. Each may be sync or async.
 
-    They are called one at a time and in order, by one task. `ref` numbers the connection, counting those of all clients
-    of this process. An exception, or a result that a method may not give, ends the client: `websocket_terminate` is
-    called, and the error reaches its owner.
+    They are called one at a time and in order, by one task. `ref` is the number of the connection, counting those of
+    all clients of this process. An exception, or a result of the wrong type, ends the client: `websocket_terminate` is
+    called, and `WebSocketClient.run` raises the error.
     """
 
     def init(self, state: S) -> InitResult[S] | Awaitable[InitResult[S]]:
-        """Begin; called before the first attempt to connect. `Ok` and `Reconnect` connect, `Once` does so once."""
+        """Start; called before the first attempt. `Ok` and `Reconnect` connect, `Once` connects only once."""
         return Ok(state)
 
     def onconnect(self, ref: int, state: S) -> ConnectResult[S] | Awaitable[ConnectResult[S]]:
-        """Hear that the connection is open; called before the first frame is handled."""
+        """Handle a new connection; called before its first frame is handled."""
         return Ok(state)
 
     def ondisconnect(self, reason: object, state: S) -> DisconnectResult[S] | Awaitable[DisconnectResult[S]]:
-        """Decide what follows the end of a connection, or an attempt that failed.
+        """Decide what follows the end of a connection, or a failed attempt.
 
         Args:
             reason: `REMOTE` after a close frame, `KEEPALIVE_TIMEOUT`, an exception (`ConnectFailed`, `UpgradeRefused`,
-                `TransportError` for an end without a close frame), or what a `Close` of the handler's own said.
-            state: the state.
+                `TransportError` for an end without a close frame), or the reason of the handler's own `Close`.
+            state: the current state.
         """
         return Ok(state)
 
     def websocket_handle(self, frame: Frame, ref: int, state: S) -> Result[S] | Awaitable[Result[S]]:
-        """Take a frame: text, binary, pong, or the peer's close frame, after which only the result's state counts."""
+        """Handle a frame: text, binary, pong, or the peer's close frame, after which only the result's state counts."""
         return Ok(state)
 
     def websocket_info(self, message: object, ref: int | None, state: S) -> Result[S] | Awaitable[Result[S]]:
-        """Take what was given to `info`, also while not connected.
+        """Handle a message that was passed to `info`, also while not connected.
 
-        Or a `SlowConsumer` when frames are dropped, or a `ConfigurationError` when `reconnect_delays` gave no wait.
+        The client itself passes a `SlowConsumer` when frames are being dropped, and a `ConfigurationError` when
+        `reconnect_delays` fails.
         """
         return Ok(state)
 
     def websocket_terminate(self, reason: object, ref: None, state: S) -> object:
-        """Hear that the client ends, and why; what it gives is ignored. Not called when the task is cancelled."""
+        """Handle the end of the client; the result is ignored. Not called when the task is cancelled."""
         return None
 
 
 class CallbackClient(Protocol):
-    """What a handler can do with the client that runs it."""
+    """The client, as its handler may use it."""
 
     def cast(self, frame: Frame) -> None:
         """Send a frame; drop it with a warning when not connected. Never raises."""
         ...
 
     def info(self, message: object) -> None:
-        """Have `websocket_info` called with any message, in its turn. Never raises."""
+        """Queue any message for `websocket_info`. Never raises."""
         ...
 
     async def stop(self) -> None:
-        """Handle what was put before, close politely, and end; from inside a callback, without waiting for that."""
+        """Handle what is queued, close with a handshake, and end; a callback that calls this does not wait for that."""
         ...

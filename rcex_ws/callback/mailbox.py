@@ -1,4 +1,4 @@
-"""What can happen to a handler, as it stands in the mailbox of a `CallbackLoop`. Frames stand there as they are."""
+"""The items in the mailbox of a `CallbackRunner`, next to the frames themselves."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["Connected", "Crash", "Disconnection", "Info", "Item", "Mark", "Stop"
 
 
 class Disconnection:
-    """The end of a connection, or an attempt that failed; whoever reports it waits for what the handler decides.
+    """The end of a connection, or a failed attempt, about which the handler decides.
 
     Args:
-        reason: for `ondisconnect`.
-        delay: seconds to wait before the next attempt, if the handler gives no delay of its own.
-        at_least: seconds to wait whatever it gives.
+        reason: the reason passed to `ondisconnect`.
+        delay: seconds before the next attempt, if the handler returns no delay.
+        at_least: lower bound on a delay that the handler returns, in seconds.
 
     Attributes:
-        reschedule: called with the new delay in seconds when the handler changes its decision; None to ignore that.
+        reschedule: called with a new delay in seconds when the handler changes its decision; None to ignore that.
     """
 
     def __init__(self, reason: object, delay: float = 0.0, *, at_least: float = 0.0) -> None:
@@ -28,11 +28,11 @@ class Disconnection:
         self.reschedule: Callable[[float], None] | None = None
         self._delay: float | None = delay
         self._at_least = at_least
-        self._since = 0.0  # when it was first decided
+        self._since = 0.0  # time of the first decision
         self._decided = Signal()
 
     def reconnect(self, delay: float | None) -> None:
-        """Decide to connect again; may be decided anew while the next attempt is waited for."""
+        """Decide to reconnect; callable again, with another delay, until the next attempt begins."""
         waited = 0.0
         if self._decided.is_set():
             waited = now() - self._since
@@ -45,24 +45,24 @@ class Disconnection:
         self._decided.set()
 
     def end(self) -> None:
-        """Decide to end."""
+        """Decide to end the client."""
         self._delay = None
         self._decided.set()
 
     @property
     def decided(self) -> float | None:
-        """The seconds before the next attempt; None for the end, and while nothing was decided."""
+        """Seconds before the next attempt; None for the end, and before the decision."""
         return self._delay if self._decided.is_set() else None
 
     async def decision(self) -> float | None:
-        """Wait until it is decided."""
+        """Wait for the decision, and return the seconds before the next attempt; None for the end."""
         await self._decided.wait()
         return self._delay
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A connection is open."""
+    """A connection has been opened."""
 
     ref: int
 
@@ -76,20 +76,20 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """Something is broken, and ends it all."""
+    """An error that ends the client."""
 
     error: Exception
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Somebody waits until all that was put before is handled."""
+    """A mark that is reached when all earlier items have been handled."""
 
     reached: Signal
 
 
 class Stop:
-    """The end is asked for."""
+    """A request to stop."""
 
 
 Item = Frame | Connected | Disconnection | Info | Crash | Mark | Stop

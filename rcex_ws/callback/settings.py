@@ -1,4 +1,4 @@
-"""The options of `WebSocketClient`, twice: type checkers take `**options` from a TypedDict only. Pure."""
+"""The options of `WebSocketClient`, twice: type checkers accept only a TypedDict for `**options`. Pure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rcex_ws.websocket.proxies import ProxyChoice
 __all__ = ["NextUrl", "WebSocketOptions", "WebSocketSettings", "text_url"]
 
 NextUrl = Callable[[], Awaitable[str | bytes]]
-"""Return the address for one attempt. An `RcexError` fails the attempt, any other exception ends the client."""
+"""Return the URL for one attempt. An `RcexError` makes the attempt fail, any other exception ends the client."""
 
 
 class WebSocketOptions(TypedDict, total=False):
     """Keyword options of `WebSocketClient`; defaults in parentheses.
 
     Attributes:
-        next_url: returns the address for each attempt after the first, if an address is good for one only.
-        headers: extra headers of the upgrade request.
+        next_url: returns the address for each attempt after the first, for addresses that are valid only once.
+        headers: additional headers of the upgrade request.
         proxy: None for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for none.
         ssl_context: for wss:// only; None for the system's trust store.
         max_size: maximum size of an inbound message, in bytes (16 MiB).
@@ -52,7 +52,7 @@ class WebSocketOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocketSettings:
-    """The same options with the address and the defaults, checked.
+    """The same options with URL and defaults, checked.
 
     Raises:
         ConfigurationError: an option has an invalid value; the message names it.
@@ -83,10 +83,10 @@ class WebSocketSettings:
 
 
 def text_url(url: object, argument: str = "url") -> str:
-    """Return an address as a str; an error names `argument`.
+    """Return a URL as a str; an error names `argument`.
 
     Raises:
-        ConfigurationError: it is neither str nor bytes, or has bytes that are not ASCII.
+        ConfigurationError: it is neither str nor bytes, or not ASCII.
     """
     if isinstance(url, str):
         return url

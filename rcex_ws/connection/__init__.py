@@ -1,19 +1,24 @@
-"""ONE resilient WebSocket: open, keep alive, lose, back off, reopen. Knows no protocol.
+"""One WebSocket that is kept connected: open, heartbeat, loss, back-off, reconnect. Independent of any protocol.
 
-The protocols above (wsg, slack, callback) derive a `Driver` and a `Conversation`, and run a `Supervisor` with them. It
-stands on websocket/ alone.
+Used by the protocol clients (wsg, slack, callback), which derive a `Driver` and a `Conversation` and run a `Supervisor`
+with them. Of the other folders it may import websocket/ only.
 
-driver.py      the seam: what a protocol brings
-supervisor.py  the life of a client: pause, attempt, stay connected, decide
+driver.py      what a protocol implements
+supervisor.py  decides: wait, connect, stay connected, reconnect or end
 attempt.py     one attempt, and the connection that it makes
 link.py        what belongs to one connection: reader, writer, heartbeat, loss
-life.py        the tasks of one life of a client, from start to close
-status.py      states, and the reasons for them; loss.py: how a connection ended
+life.py        the tasks of a client from `start` to `close`, and the steps of closing
+status.py      the states of a client, and the reasons for them
+loss.py        how a connection ended
 requests.py    requests that wait for an answer
-delivery.py    the bounded queue in front of the application's code
-outbox.py      what waits to be written
-events.py      lifecycle events; handlers.py: how code of the application is called
-schedule.py, pause.py, heartbeat.py, dedupe.py   delays; the wait; whether a link is alive; duplicates
+delivery.py    the bounded queue of what the application's code is to handle
+outbox.py      the queue of what is to be written
+events.py      the emitter of lifecycle events
+handlers.py    calls handlers, callbacks and hooks of the application
+schedule.py    the delay before the next attempt
+pause.py       the wait before the next attempt, which can be changed
+heartbeat.py   whether the peer is alive
+dedupe.py      recognises duplicates
 """
 
 from rcex_ws.connection.dedupe import Seen

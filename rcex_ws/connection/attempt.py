@@ -1,4 +1,4 @@
-"""One attempt to connect and, when it succeeds, the connection that it has made, until that is lost."""
+"""One attempt to connect and, if it succeeds, the connection that it makes, until that is lost."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["Attempt"]
 
 
 class Attempt:
-    """Connect once.
+    """One attempt, and the connection that it makes.
 
     Args:
         driver: the protocol.
         attempt_timeout: seconds from asking the driver for the endpoint to the end of the handshake.
         close_timeout: see `Link`.
-        new_heartbeat: makes the heartbeat monitor, given the loop's time.
+        new_heartbeat: makes the heartbeat monitor, from the event loop's time.
         open_socket: opens a WebSocket.
         on_ready: called when the connection is ready.
-        on_lost: called when the connection is lost, whether it was ready or not, before the conversation learns of it.
+        on_lost: called when the connection is lost, ready or not, before `on_lost` of the conversation.
         check_wanted: raises `NotConnected` when the client has been closed meanwhile.
         log, trace: see `Supervisor`.
 
@@ -69,7 +69,7 @@ class Attempt:
         self._log = log
         self._trace = trace
         self._span = trace.begin(Step.ATTEMPT)
-        self._scope = anyio.CancelScope()  # of all of `run`; without a deadline from when the handshake is done
+        self._scope = anyio.CancelScope()  # of all of `run`; has no deadline after the handshake
         self._ended = Signal()
 
     @property
@@ -78,20 +78,20 @@ class Attempt:
         return 0.0 if self.link is None else self.link.lived
 
     async def run(self) -> Loss | RcexError:
-        """Connect, and stay until the connection is lost; return its loss, or the error that the attempt ended with."""
+        """Connect, and return how the connection was lost in the end, or why the attempt failed."""
         try:
             return await self._connect()
         except RcexError as error:
             if self.link is not None and self.link.was_ready and self.link.loss is not None:
-                return self.link.loss  # the error only followed from it
+                return self.link.loss  # the error is a consequence of the loss
             self._span.failed(error)
             return error
         finally:
-            self._span.failed()  # unless it is over: then `run` was cancelled
+            self._span.failed()  # if it has not ended, `run` was cancelled
             self._ended.set()
 
     def cancel(self) -> None:
-        """Cancel it, whatever it has reached."""
+        """Cancel the attempt, or drop the connection."""
         self._scope.cancel()
 
     async def wait_ended(self) -> None:
@@ -122,7 +122,7 @@ class Attempt:
         self._scope.deadline = math.inf
         await conversation.prepare()
         self._check_wanted()
-        if link.loss is not None:  # it came with the same read: this task has not been cancelled yet
+        if link.loss is not None:  # it was in the same read, and this task has not been cancelled yet
             return
         link.was_ready = True
         self._span.done()

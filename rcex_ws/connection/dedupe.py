@@ -1,6 +1,6 @@
-"""The window in which something that comes twice is recognised. Pure.
+"""A window of keys in which duplicates are recognised. Pure.
 
-It outlives connections, or spans two that overlap.
+It outlives a connection, or spans two that overlap.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ __all__ = ["Seen"]
 
 
 class Seen:
-    """Remember the last keys.
+    """The most recent keys.
 
     Args:
-        size: how many; far above what a server replays.
-        keys: those of an earlier process, oldest first.
+        size: how many keys to remember; far more than a server replays.
+        keys: the keys of an earlier process, oldest first.
     """
 
     def __init__(self, size: int, keys: Iterable[str] = ()) -> None:
@@ -26,7 +26,7 @@ class Seen:
             self.add(key)
 
     def add(self, key: str) -> bool:
-        """Remember a key; tell whether it is new."""
+        """Remember a key, and return whether it is new."""
         if key in self._known:
             return False
         if len(self._order) == self._order.maxlen:
@@ -36,5 +36,5 @@ class Seen:
         return True
 
     def last(self, count: int) -> list[str]:
-        """Give the newest keys, oldest first."""
+        """Return the newest keys, oldest first."""
         return list(self._order)[-count:]

@@ -1,7 +1,7 @@
-"""The bounded, ordered queue between the reader of a socket and the user's code.
+"""The bounded, ordered queue between the reader of a socket and the application's code.
 
-The reader puts and never waits; one consumer takes and runs user code. When the consumer is too slow the oldest item
-that may be dropped goes, counted, with one report at the start of the episode and one at its end.
+The reader puts items without waiting; one consumer takes them and runs that code. When the consumer is too slow, the
+oldest items are dropped and counted, with one report at the start of such an episode and one at its end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import Waiter, waiter_factory
-from rcex_ws.turn import Turn
+from rcex_ws.time_slice import TimeSlice
 
 __all__ = ["DeliveryQueue", "Overflow"]
 
@@ -23,30 +23,30 @@ T = TypeVar("T")
 
 
 class Overflow(Struct, gc=False):
-    """One episode in which items were dropped: from the first drop until the queue was half empty.
+    """An episode of dropping: from the first dropped item until the queue is half empty.
 
     Attributes:
-        dropped: how many were.
+        dropped: number of items dropped in it so far.
     """
 
     dropped: int = 0
 
 
 class DeliveryQueue(Generic[T]):
-    """Hold items for one consumer, in order, bounded by number and by bytes.
+    """A queue for one consumer, bounded by number of items and by bytes.
 
     Args:
-        max_items: most items held.
-        max_bytes: most bytes held; a single larger item is held alone.
-        on_overflow: called at the start of an episode with `over=False`, and at its end with `over=True`.
-        on_drop: called with each item that is dropped.
-        on_take: called whenever the consumer has taken an item; None for nobody.
+        max_items: most items in the queue.
+        max_bytes: most bytes in the queue; a single larger item is accepted alone.
+        on_overflow: called with the episode, and whether it has ended: once at its start and once at its end.
+        on_drop: called with each dropped item.
+        on_take: called each time the consumer has taken an item.
 
     Attributes:
-        in_hand: the item that `deliver` has passed to a handler which has not returned yet.
-        delivered: items taken by the consumer.
-        dropped: items dropped because the queue was full.
-        discarded: items that were thrown away when it was closed, or came after that.
+        in_hand: the item that a handler called by `handlers.deliver` is working on; None while there is none.
+        delivered: number of items taken by the consumer.
+        dropped: number of items dropped because the queue was full.
+        discarded: number of items discarded by `close`, or put after it.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class DeliveryQueue(Generic[T]):
         self._on_overflow = on_overflow
         self._on_drop = on_drop
         self._on_take = on_take
-        self._items: deque[tuple[T, int]] = deque()  # what may be dropped, and its size
-        # What may not, apart, so that it is never in the way of a drop: the item, its size, and its turn, which comes
-        # when so many of the others are gone.
+        self._items: deque[tuple[T, int]] = deque()  # those that may be dropped, with size
+        # Those that may not, apart, so that dropping need not search: with size, and the value of `_removed` from which
+        # on the item is the oldest.
         self._kept: deque[tuple[T, int, int]] = deque()
-        self._gone = 0  # others taken or dropped
+        self._removed = 0  # droppable items taken or dropped so far
         self._bytes = 0
         self._episode: Overflow | None = None
         self._held = False
         self._closed = False
         self._failure: Exception | None = None
-        self._turn: Turn | None = None  # of the consumer
+        self._slice: TimeSlice | None = None  # of the consumer, since it last let others run
         self._waiter: Waiter | None = None  # the consumer, while it waits
         self.in_hand: T | None = None
         self.delivered = 0
@@ -85,32 +85,32 @@ class DeliveryQueue(Generic[T]):
 
     @property
     def closed(self) -> bool:
-        """Tell whether nothing more will be put."""
+        """Whether the queue accepts nothing more."""
         return self._closed
 
     @property
     def held(self) -> bool:
-        """Tell whether the consumer is kept waiting."""
+        """Whether items are withheld from the consumer."""
         return self._held
 
     @property
     def pending_bytes(self) -> int:
-        """The bytes of all items that wait."""
+        """Bytes of all items in the queue."""
         return self._bytes
 
     def put(self, item: T, size: int, *, keep: bool = False) -> None:
-        """Append an item; drop the oldest ones when that is too much. Ignored once closed.
+        """Append an item, and drop the oldest ones if the queue is too full. Discards the item once closed.
 
         Args:
-            item: what to deliver.
-            size: its bytes.
-            keep: whether it is outside all bounds and never dropped: for the rare, not for what a peer may send.
+            item: the item to deliver.
+            size: its size in bytes.
+            keep: whether to exempt it from dropping: for rare items, not for any that a peer can send at will.
         """
         if self._closed:
             self.discarded += 1
             return
         if keep:
-            self._kept.append((item, size, self._gone + len(self._items)))
+            self._kept.append((item, size, self._removed + len(self._items)))
         else:
             self._items.append((item, size))
         self._bytes += size
@@ -120,20 +120,20 @@ class DeliveryQueue(Generic[T]):
             self._wake()
 
     def hold(self) -> None:
-        """Keep back what is queued until `release`; putting goes on."""
+        """Withhold items from the consumer until `release`; the queue still accepts more."""
         self._held = True
 
     def release(self) -> None:
-        """Let the consumer go on."""
+        """Undo `hold`."""
         self._held = False
         self._wake()
 
     def close(self, failure: Exception | None = None, *, discard: bool = False) -> None:
-        """Take nothing more; the consumer gets what is buffered, then ends or has `failure` raised.
+        """Accept nothing more; the consumer still gets what is queued, then its iteration ends.
 
         Args:
-            failure: raised to the consumer after the last item.
-            discard: throw away what is buffered.
+            failure: raised to the consumer after the last item; None to end without an error.
+            discard: whether to discard what is queued.
         """
         if not self._closed:
             self._closed, self._failure = True, failure
@@ -145,14 +145,14 @@ class DeliveryQueue(Generic[T]):
         self._end_episode()
         self._wake()
 
-    def waiting(self) -> Iterator[T]:
-        """Give what waits, oldest first, without taking it."""
+    def queued(self) -> Iterator[T]:
+        """Return an iterator over the items in the queue, oldest first, without taking them."""
         return (item for item, _, _ in self._entries())
 
     def move_to(
         self, other: DeliveryQueue[T], wanted: Callable[[T], bool] = lambda _: True, *, behind: bool = False
     ) -> None:
-        """Put all that waits and is wanted into another queue, in order, behind or ahead of what waits there."""
+        """Move all wanted items into another queue, in order, ahead of the items there or behind them."""
         moved: list[tuple[T, int, bool]] = []
         stays: list[tuple[T, int, bool]] = []
         for entry in self._entries():
@@ -167,28 +167,28 @@ class DeliveryQueue(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        """Take the oldest item; wait while there is none or the queue is held, and now and then let others run."""
+        """Return the oldest item; wait while there is none or the queue is held, and now and then let others run."""
         while (item := self.take_ready()) is None:
             if not await self.wait():
                 raise StopAsyncIteration
         return item
 
     def take_ready(self) -> T | None:
-        """Take the oldest item without waiting; None when it is to be waited for by `wait`.
+        """Return the oldest item without waiting; None when the consumer has to call `wait` first.
 
-        For a consumer of many: it spares a coroutine for each item.
+        Saves a consumer of many items a coroutine for each.
         """
         if self._held or not (self._items or self._kept):
             return None
-        if self._turn is None:
-            self._turn = Turn()
-        elif self._turn.over():
+        if self._slice is None:
+            self._slice = TimeSlice()
+        elif self._slice.expired():
             return None
-        if self._kept and self._kept[0][2] <= self._gone:
+        if self._kept and self._kept[0][2] <= self._removed:
             item, size, _ = self._kept.popleft()
         else:
             item, size = self._items.popleft()
-            self._gone += 1
+            self._removed += 1
         self._bytes -= size
         self.delivered += 1
         if self._on_take is not None:
@@ -198,13 +198,13 @@ class DeliveryQueue(Generic[T]):
         return item
 
     async def wait(self) -> bool:
-        """Let others run, and wait for an item; False when none will come any more.
+        """Let others run, and wait for an item; return False once the queue is closed and empty.
 
         Raises:
-            Exception: what the queue was closed with, after the last item.
-            ConfigurationError: somebody else waits for it.
+            Exception: the one that the queue was closed with, after the last item.
+            ConfigurationError: another consumer is waiting already.
         """
-        if not self._held and (self._items or self._kept):  # it has had its turn
+        if not self._held and (self._items or self._kept):  # its time slice has expired
             await anyio.lowlevel.checkpoint()
         while self._held or not (self._items or self._kept):
             if self._closed and not (self._items or self._kept):
@@ -218,7 +218,7 @@ class DeliveryQueue(Generic[T]):
                 await self._waiter
             finally:
                 self._waiter = None
-        self._turn = Turn()
+        self._slice = TimeSlice()
         return True
 
     def _shrink(self) -> None:
@@ -226,27 +226,27 @@ class DeliveryQueue(Generic[T]):
             self._drop_oldest()
 
     def _entries(self) -> Iterator[tuple[T, int, bool]]:
-        """Give each item with its size and whether it is kept, oldest first."""
-        gone, kept = self._gone, iter(self._kept)
+        """Yield each item with its size and whether it is exempt from dropping, oldest first."""
+        removed, kept = self._removed, iter(self._kept)
         next_kept = next(kept, None)
         for item, size in self._items:
-            while next_kept is not None and next_kept[2] <= gone:
+            while next_kept is not None and next_kept[2] <= removed:
                 yield next_kept[0], next_kept[1], True
                 next_kept = next(kept, None)
             yield item, size, False
-            gone += 1
+            removed += 1
         while next_kept is not None:
             yield next_kept[0], next_kept[1], True
             next_kept = next(kept, None)
 
     def _refill(self, entries: Iterable[tuple[T, int, bool]]) -> None:
-        """Hold these instead of what is held."""
+        """Replace the contents of the queue."""
         self._items.clear()
         self._kept.clear()
         self._bytes = 0
         for item, size, keep in entries:
             if keep:
-                self._kept.append((item, size, self._gone + len(self._items)))
+                self._kept.append((item, size, self._removed + len(self._items)))
             else:
                 self._items.append((item, size))
             self._bytes += size
@@ -258,7 +258,7 @@ class DeliveryQueue(Generic[T]):
 
     def _drop_oldest(self) -> None:
         item, size = self._items.popleft()
-        self._gone += 1
+        self._removed += 1
         self._bytes -= size
         self.dropped += 1
         self._on_drop(item)

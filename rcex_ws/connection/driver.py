@@ -1,17 +1,17 @@
 """What a protocol brings: a `Driver` for each client, and a `Conversation` for each of its connections.
 
-Derive from both. What raises `NotImplementedError` here has to be written; each other method has a default, for a
-protocol that does not need the step. In the order in which they are called::
+Derive from both. Methods that raise `NotImplementedError` must be implemented; the others have a default for protocols
+that do not need them. In the order in which they are called::
 
-    driver.endpoint()                where to connect, with a fresh token, say
+    driver.endpoint()                where to connect, for example with a fresh token
     driver.conversation(link)        the WebSocket is open
       conversation.handshake()       within the time-out of the attempt
-      conversation.prepare()         without a time-out: what has to be done before READY
+      conversation.prepare()         without a time-out; the state is not READY yet
       conversation.after_ready()     the state is READY
-      conversation.on_message(...)   from when one of these first waits
+      conversation.on_message(...)   from the first time that one of these three waits
       conversation.heartbeat()       whenever the peer has been silent for too long
-      conversation.on_lost(loss)     once, whether it was ready or not
-    driver.next_delay(ended, delay)  what follows
+      conversation.on_lost(loss)     once, whether the connection was ready or not
+    driver.next_delay(ended, delay)  whether and when to reconnect
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ logger = logging.getLogger("rcex_ws.connection")
 
 
 class Conversation:
-    """What a protocol does with one connection; made for each, and thrown away with it.
+    """What a protocol does with one connection; made for each one, and discarded with it.
 
-    The methods called `on_...` are called by the reader, which on asyncio is no task but the event loop itself: they
-    must not wait, nor run code of the application. An exception is taken for a bug and makes the state FAILED.
+    The methods named `on_...` are called by the reader, which on asyncio is not a task but the event loop itself: they
+    must neither wait nor run code of the application. An exception is treated as a bug and makes the state FAILED.
     """
 
     def on_message(self, data: bytes, binary: bool) -> None:
@@ -44,7 +44,7 @@ class Conversation:
         """Handle an inbound pong frame with this payload."""
 
     def on_suspended(self, seconds: float) -> None:
-        """Handle that the machine was suspended, or the event loop blocked, for so long; a heartbeat follows."""
+        """Handle a suspension of the machine, or a block of the event loop, for `seconds`; a heartbeat follows."""
 
     def on_lost(self, loss: Loss) -> None:
         """Handle the loss of the connection."""
@@ -57,17 +57,17 @@ class Conversation:
         """Complete the protocol's own handshake, within the time-out of the attempt; raise `RcexError` if it fails."""
 
     async def prepare(self) -> None:
-        """Do what has to be done before the state is READY; raise `RcexError` if it fails."""
+        """Do what must be done before the state becomes READY; raise `RcexError` if it fails."""
 
     async def after_ready(self) -> None:
-        """Do what follows when the state has become READY; cancelled when the connection is lost."""
+        """Do what follows once the state is READY; cancelled when the connection is lost."""
 
 
 class Driver:
-    """What a protocol decides for one client, over all its connections."""
+    """What a protocol decides for one client, across all of its connections."""
 
     async def endpoint(self) -> Endpoint:
-        """Return the endpoint for the next attempt; raise `RcexError` if it cannot be known now."""
+        """Return the endpoint for the next attempt; raise `RcexError` if there is none now."""
         raise NotImplementedError
 
     def conversation(self, link: Link) -> Conversation:
@@ -89,7 +89,7 @@ class Driver:
         return delay
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
-        """Report a mistake of the application that ends nothing; by default it is logged."""
+        """Report a mistake of the application that does not end the client; by default it is logged."""
         logger.error("%s", error, exc_info=error.__cause__)
 
     def on_failed(self, error: Exception) -> None:

@@ -1,8 +1,10 @@
-"""Lifecycle events: a pyee emitter whose handlers run one at a time, in order, in one task of the client's.
+"""Lifecycle events: a pyee emitter whose handlers run one at a time, in order, in a task of the client.
 
 Emitting never runs user code and never waits. An exception in a handler is logged and emitted as `error`; the next
-handler runs all the same. However many events wait, other tasks get their turn. Notifications do not pass here: they
-have the delivery queue.
+handler runs all the same. Other tasks can run between handlers, however many events are queued.
+
+Notifications take another path, `handlers.deliver`, whose queue is bounded and whose task always waits for the next
+item. Here an idle client has neither a task nor a queue, nothing may be dropped, and stopping runs what is left.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from rcex_ws.connection.handlers import finish
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.named_log import Log
 from rcex_ws.options import Name, check_handler, refusal, required_constraint
-from rcex_ws.turn import Turn
+from rcex_ws.time_slice import TimeSlice
 
 __all__ = ["EventEmitter", "HasEvents", "Unsubscriber"]
 
@@ -37,19 +39,19 @@ Unsubscriber = Callable[[], None]
 
 
 def no_handler(*_: Any) -> None:
-    """Stand for no handler, where None is a mistake: whoever passes none wants a decorator."""
+    """Stand for an argument that was not passed, so that None is refused as a handler."""
 
 
 class EventEmitter(pyee.EventEmitter):
-    """Emit lifecycle events in order; the methods of pyee's emitter work as its documentation says.
+    """A pyee emitter that runs handlers in order; the methods of pyee work as documented there.
 
-    Handlers are looked up when the event's turn comes, so one attached a moment after the event still gets it.
+    Handlers are looked up when an event is dispatched, so one attached right after `emit` still gets the event.
 
     Args:
-        events: the names there are, where others are refused; None for any.
-        error_event: what a handler raised is emitted as; handlers of this event are only logged when they raise.
-        report: hears what a handler raised instead.
-        log: where it says so, too.
+        events: the valid names; None for any.
+        error_event: the event emitted when a handler raises; an exception of its own handlers is only logged.
+        report: called with the exception of a handler, instead of emitting that event.
+        log: gets these exceptions, too.
     """
 
     def __init__(
@@ -62,41 +64,41 @@ class EventEmitter(pyee.EventEmitter):
     ) -> None:
         super().__init__()
         self._log = log
-        # pyee emits `new_listener` by itself, for who wants to hear of that.
+        # pyee itself emits `new_listener` when a handler is attached.
         self._names = None if events is None else frozenset((*events, "new_listener"))
         self._error_event = error_event
-        self._report = report or self._tell_listeners
+        self._report = report or self._emit_error
         self._once: set[tuple[str, Callable[..., object]]] = set()
-        # By event, never empty; pyee's `listeners` makes a list each time, and most are asked for to find none.
+        # By event, without empty entries: `listeners` of pyee makes a list each time, and most events have no handler.
         self._handlers: dict[str, tuple[Callable[..., object], ...]] = {}
-        # A deque while something waits: an empty one takes 0.7 KiB, and mostly nothing does.
-        self._turns: deque[Callable[[], Awaitable[None]]] | tuple[()] = ()
+        # A deque only while steps are queued, which is rare: an empty one takes 0.7 KiB.
+        self._steps: deque[Callable[[], Awaitable[None]]] | tuple[()] = ()
         self._spawn: Callable[[Callable[[], Awaitable[None]]], object] | None = None
         self._running = False
-        self._last_turns: float | None = None  # seconds for what is left when stopped
-        self._turn: anyio.CancelScope | None = None  # of the handlers that run now
+        self._stop_within: float | None = None  # set by `stop`: seconds for the steps that are queued
+        self._scope: anyio.CancelScope | None = None  # of the steps that run now
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
-        """Queue an event for its handlers; tell whether it has any now."""
-        if event == "new_listener" and not self.hears(event):
+        """Queue an event for its handlers, and return whether it has any now."""
+        if event == "new_listener" and not self.has_handlers(event):
             return False  # pyee emits it for every `on`
-        self.in_turn(partial(self.dispatch, event, *args, **kwargs))
-        return self.hears(event)
+        self.enqueue(partial(self.dispatch, event, *args, **kwargs))
+        return self.has_handlers(event)
 
     def add_listener(self, event: str, f: H) -> H:
         """Attach a handler.
 
         Raises:
-            ConfigurationError: there is no such event, or the handler is no function; so for all that attach one.
+            ConfigurationError: there is no such event, or the handler is not callable; likewise in the methods below.
         """
         self._check_name(event)
         check_handler(f, "handler")
         super().add_listener(event, f)
-        self._look_up(event)
+        self._refresh_handlers(event)
         return f
 
     def listens_to(self, event: str) -> Callable[[H], H]:
-        """Give a decorator that attaches a handler."""
+        """Return a decorator that attaches a handler."""
         self._check_name(event)
         return partial(self.add_listener, event)
 
@@ -105,13 +107,13 @@ class EventEmitter(pyee.EventEmitter):
     @overload
     def on(self, event: str, f: H) -> H: ...
     def on(self, event: str, f: Callable[..., Any] | None = no_handler) -> Callable[..., Any]:
-        """Attach a handler; without one, be a decorator."""
+        """Attach a handler; without one, return a decorator."""
         return self.listens_to(event) if f is no_handler else self.add_listener(event, cast("Callable[..., Any]", f))
 
     def once(self, event: str, f: Callable[..., Any] | None = no_handler) -> Callable[..., Any]:
-        """Attach a handler for the next time only; without one, be a decorator.
+        """Attach a handler for the next event only; without one, return a decorator.
 
-        pyee would wrap the handler, and its `listeners` do not tell of that.
+        Not done by pyee, which would wrap the handler without a way for `listeners` to show it.
         """
         if f is no_handler:
             self._check_name(event)
@@ -121,59 +123,59 @@ class EventEmitter(pyee.EventEmitter):
         return handler
 
     def remove_listener(self, event: str, f: Callable[..., Any]) -> None:
-        """Take a handler off."""
+        """Detach a handler."""
         self._once.discard((event, f))
         super().remove_listener(event, f)  # pyright: ignore[reportUnknownMemberType]
-        self._look_up(event)
+        self._refresh_handlers(event)
 
     def remove_all_listeners(self, event: str | None = None) -> None:
-        """Take all handlers off, those of one event or of all."""
+        """Detach all handlers of one event, or of all."""
         self._once = {(name, f) for name, f in self._once if event not in (None, name)}
         super().remove_all_listeners(event)
         for name in [*self._handlers] if event is None else [event]:
-            self._look_up(name)
+            self._refresh_handlers(name)
 
-    def hears(self, event: str) -> bool:
-        """Tell whether an event has a handler."""
+    def has_handlers(self, event: str) -> bool:
+        """Return whether an event has a handler."""
         return event in self._handlers
 
-    def in_turn(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Run `step` after the handlers of everything emitted so far."""
-        if not self._turns:
-            self._turns = deque()
-        self._turns.append(step)
+    def enqueue(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Queue a step, which runs after the handlers of everything emitted so far."""
+        if not self._steps:
+            self._steps = deque()
+        self._steps.append(step)
         self._run_soon()
 
     def start(self, spawn: Callable[[Callable[[], Awaitable[None]]], object]) -> None:
-        """Run handlers from now on, in one task at a time.
+        """Begin to run handlers, in one task at a time.
 
         Args:
-            spawn: starts a task; called when there is something to run, so that nothing idles in between.
+            spawn: starts a task; called only when a step is queued, so that no task is idle.
         """
-        self._spawn, self._last_turns = spawn, None
+        self._spawn, self._stop_within = spawn, None
         self._run_soon()
 
     def stop(self, *, within: float) -> None:
-        """Start no more tasks; the one that runs goes on with what was emitted until then.
+        """Start no more tasks; the running one still runs the steps that are queued.
 
         Args:
-            within: seconds for that, after the handler that runs now.
+            within: seconds for these steps, after the current one.
         """
-        self._spawn, self._last_turns = None, within
+        self._spawn, self._stop_within = None, within
 
     def cut_short(self) -> None:
-        """Cancel the handler that runs now: those that wait behind it have a word to hear, too."""
-        if self._turn is not None:
-            self._turn.cancel()
+        """Cancel the current step; the ones queued behind it still run."""
+        if self._scope is not None:
+            self._scope.cancel()
 
-    def _tell_listeners(self, error: Exception) -> None:
-        """Emit in its turn what is in the log already: nobody needs to hear of it twice there."""
+    def _emit_error(self, error: Exception) -> None:
+        """Emit an exception that has been logged; without a handler it is not logged once more."""
 
-        async def tell() -> None:
-            if self.hears(self._error_event):
+        async def emit_now() -> None:
+            if self.has_handlers(self._error_event):
                 await self.dispatch(self._error_event, error)
 
-        self.in_turn(tell)
+        self.enqueue(emit_now)
 
     def _check_name(self, event: object) -> None:
         if not isinstance(event, str) or not event:
@@ -181,7 +183,7 @@ class EventEmitter(pyee.EventEmitter):
         if self._names is not None and event not in self._names:
             raise ConfigurationError(f"event: {event!r} is none of {', '.join(sorted(self._names))}")
 
-    def _look_up(self, event: str) -> None:
+    def _refresh_handlers(self, event: str) -> None:
         handlers = cast("list[Callable[..., object]]", self.listeners(event))  # pyright: ignore[reportUnknownMemberType]
         if handlers:
             self._handlers[event] = tuple(handlers)
@@ -189,37 +191,37 @@ class EventEmitter(pyee.EventEmitter):
             self._handlers.pop(event, None)
 
     def _run_soon(self) -> None:
-        if self._turns and not self._running and self._spawn is not None:
+        if self._steps and not self._running and self._spawn is not None:
             self._running = True
             self._spawn(self._run)
 
     async def _run(self) -> None:
         try:
-            await self._run_turns(until_stopped=True)
-            if self._last_turns is not None:
-                with anyio.move_on_after(self._last_turns):
-                    await self._run_turns()
+            await self._run_steps(until_stopped=True)
+            if self._stop_within is not None:
+                with anyio.move_on_after(self._stop_within):
+                    await self._run_steps()
         finally:
             self._running = False
-            if not self._turns:
-                self._turns = ()
+            if not self._steps:
+                self._steps = ()
             self._run_soon()
 
-    async def _run_turns(self, *, until_stopped: bool = False) -> None:
-        turn = Turn()
-        while self._turns and not (until_stopped and self._last_turns is not None):
-            with anyio.CancelScope() as self._turn:  # one for many, until one is cut short
-                while self._turns and not (until_stopped and self._last_turns is not None):
-                    await self._turns.popleft()()
-                    if self._turn.cancel_called:
+    async def _run_steps(self, *, until_stopped: bool = False) -> None:
+        time_slice = TimeSlice()
+        while self._steps and not (until_stopped and self._stop_within is not None):
+            with anyio.CancelScope() as self._scope:  # one scope for many steps, until one is cut short
+                while self._steps and not (until_stopped and self._stop_within is not None):
+                    await self._steps.popleft()()
+                    if self._scope.cancel_called:
                         break
-                    if self._turns and turn.over():
+                    if self._steps and time_slice.expired():
                         await anyio.lowlevel.checkpoint()
-            self._turn = None
+            self._scope = None
 
     async def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
-        """Run the handlers of an event now, one after the other; for a caller that keeps the order itself."""
-        # pyee's own emit takes a lock and would raise an `error` that nobody hears.
+        """Run the handlers of an event now, one after the other; for callers that keep the order themselves."""
+        # `emit` of pyee takes a lock, and raises an `error` that has no handler.
         handlers = self._handlers.get(event, ())
         if not handlers and event == "error":
             self._log.error("no handler for the event 'error': %r", args[0] if args else None)
@@ -237,12 +239,12 @@ class EventEmitter(pyee.EventEmitter):
 
 
 class HasEvents(Generic[A]):
-    """A client with lifecycle events; its class argument is the type of their handlers.
+    """The method `on` of a client with lifecycle events; the class argument is the type of their handlers.
 
     Attributes:
         _emitter: set by the client.
-        _event_name: what the client takes as the name of an event.
-        _handler: what it takes as a handler.
+        _event_name: the constraint on names of events.
+        _handler: the constraint on handlers.
     """
 
     _emitter: EventEmitter
@@ -258,13 +260,13 @@ class HasEvents(Generic[A]):
 
         Args:
             event: the name, see the `Events` of this client.
-            handler: called with what is said there, one handler at a time, in order.
+            handler: called with the arguments described there; handlers run one at a time, in order.
 
         Returns:
             A function that detaches the handler again; the decorator returns the handler itself.
 
         Raises:
-            ConfigurationError: there is no such event, or the handler cannot be one.
+            ConfigurationError: there is no such event, or the handler is not callable as one.
         """
         if not self._event_name.admits(event):
             raise refusal("event", self._event_name, event)
@@ -275,7 +277,7 @@ class HasEvents(Generic[A]):
         self._emitter.add_listener(event, handler)
 
         def unsubscribe() -> None:
-            with suppress(KeyError):  # it is off already
+            with suppress(KeyError):  # it is detached already
                 self._emitter.remove_listener(event, handler)
 
         return unsubscribe

@@ -1,4 +1,4 @@
-"""How code of the application is called: handlers, callbacks and hooks, sync or async, one at a time."""
+"""Calls into the application: handlers, callbacks and hooks, sync or async, one at a time."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ async def deliver(
     """Call a handler with each item of a queue, in order, until the queue is closed and empty.
 
     Args:
-        queue: its `in_hand` is the item that the handler works on.
+        queue: the queue; its `in_hand` is the item that the handler is working on.
         handler: sync or async.
-        on_error: called with the item and what the handler raised for it; the next item follows.
+        on_error: called with the item and the exception of the handler; the next item follows.
 
     Raises:
-        Exception: what the queue was closed with.
+        Exception: the one that the queue was closed with.
     """
     while True:
         item = queue.take_ready()
@@ -46,7 +46,7 @@ async def deliver(
 
 
 async def call(handler: Callable[..., object], *args: object) -> object:
-    """Call a handler that may be sync or async, wait for it, and return its result.
+    """Call a sync or async handler, and return its result.
 
     Raises:
         RuntimeError: something that the handler awaited was cancelled; see `finish`.
@@ -56,10 +56,10 @@ async def call(handler: Callable[..., object], *args: object) -> object:
 
 
 async def finish(awaitable: Awaitable[object]) -> object:
-    """Await what a handler returned.
+    """Return the result of an awaitable that a handler returned.
 
     Raises:
-        RuntimeError: something that the handler awaited was cancelled, and not the task that runs the handler:
+        RuntimeError: something that the handler awaited was cancelled, but not the task that runs the handler;
             `asyncio.CancelledError` would end that task.
     """
     try:

@@ -1,8 +1,8 @@
-"""Whether a link is alive. Pure: `now` is passed in.
+"""Whether the peer is alive. Pure: `now` is passed in.
 
-`Heartbeat` decides when to send a heartbeat, and when the silence after it means that the link is dead. Any inbound
-frame counts as a sign of life; for `AnswerHeartbeat` only answers do, which the protocol reports. `ClockWatch` compares
-the monotonic clock, which stands still while the machine is suspended, with the wall clock.
+`Heartbeat` decides when to send a heartbeat, and when the silence after it means that the connection is dead. Any
+inbound frame is a sign of life; for `AnswerHeartbeat` only answers are, as reported by the protocol. `ClockWatch`
+compares the wall clock with the monotonic clock, which stops while the machine is suspended.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ __all__ = ["AnswerHeartbeat", "Beat", "ClockWatch", "Heartbeat"]
 
 
 class Beat(Enum):
-    """What is to be done now."""
+    """What to do now."""
 
-    WAIT = auto()
-    SEND = auto()  # a heartbeat
-    LOST = auto()  # the connection is dead
+    WAIT = auto()  # nothing
+    SEND = auto()  # send a heartbeat
+    LOST = auto()  # declare the connection dead
 
 
 class Heartbeat:
-    """Judge one link by its inbound frames.
+    """Monitor of one connection that takes any inbound frame as a sign of life.
 
     Args:
         interval: seconds without an inbound frame after which to send a heartbeat.
         timeout: seconds to wait for any inbound frame after that.
-        now: the time the link was opened, in seconds.
+        now: when the connection was opened, in seconds.
 
     Attributes:
         timeout: as given.
@@ -36,60 +36,60 @@ class Heartbeat:
     def __init__(self, interval: float, timeout: float, now: float) -> None:
         self.timeout = timeout
         self._interval = interval
-        self._asked: float | None = None
+        self._last_heartbeat: float | None = None
         self.last_inbound = now
 
     def wake_at(self, now: float) -> float:
-        """Return when to call `poll` next; at the latest after one interval, because an answer may come late."""
+        """Return when to call `poll` next: after one interval at the latest, because answers may come late."""
         return min(self._due, now + self._interval)
 
     def poll(self, now: float) -> Beat:
-        """Decide what to do at `now`; any inbound frame since the last heartbeat counts as its answer."""
+        """Return what to do at `now`; any inbound frame since the last heartbeat counts as its answer."""
         if now < self._due:
             return Beat.WAIT
-        return self.ask(now) if self._answered else Beat.LOST
+        return self.force(now) if self._is_answered else Beat.LOST
 
-    def ask(self, now: float) -> Beat:
-        """Send a heartbeat at once, whatever came before: the machine may have been suspended for hours."""
-        self._asked = now
+    def force(self, now: float) -> Beat:
+        """Have a heartbeat sent now, whatever was received: the machine may have been suspended for hours."""
+        self._last_heartbeat = now
         return Beat.SEND
 
     def sent(self, now: float) -> None:
         """Record that this side sent something; called by the protocol."""
 
     def answered(self, now: float) -> None:
-        """Record that the peer answered something; called by the protocol."""
+        """Record that the peer answered; called by the protocol."""
 
     @property
-    def _answered(self) -> bool:
-        return self._asked is None or self.last_inbound >= self._asked
+    def _is_answered(self) -> bool:
+        return self._last_heartbeat is None or self.last_inbound >= self._last_heartbeat
 
     @property
     def _due(self) -> float:
-        if self._asked is None or self._answered:
+        if self._last_heartbeat is None or self._is_answered:
             return self.last_inbound + self._interval
-        return self._asked + self.timeout
+        return self._last_heartbeat + self.timeout
 
 
 class AnswerHeartbeat(Heartbeat):
-    """Judge by answers alone, and send a heartbeat `interval` seconds after this side last sent something.
+    """Monitor that takes only answers as a sign of life, and counts `interval` from the last message that was sent.
 
-    As the keep-alive of `@slack/rtm-api` does: a server that receives nothing may still send.
+    Like the keep-alive of `@slack/rtm-api`: a server that receives nothing may still send.
 
     Args:
-        interval: seconds after the last message sent.
+        interval: seconds after the last message that this side sent.
         timeout: seconds to wait for an answer.
-        now: the time the link was opened, in seconds.
+        now: when the connection was opened, in seconds.
     """
 
     def __init__(self, interval: float, timeout: float, now: float) -> None:
         super().__init__(interval, timeout, now)
         self._last_sent = self._last_answer = now
 
-    def ask(self, now: float) -> Beat:
-        """Send a heartbeat at once."""
+    def force(self, now: float) -> Beat:
+        """Have a heartbeat sent now."""
         self._last_sent = now
-        return super().ask(now)
+        return super().force(now)
 
     def sent(self, now: float) -> None:
         """Record that this side sent something."""
@@ -100,18 +100,18 @@ class AnswerHeartbeat(Heartbeat):
         self._last_answer = now
 
     @property
-    def _answered(self) -> bool:
-        return self._asked is None or self._last_answer >= self._asked
+    def _is_answered(self) -> bool:
+        return self._last_heartbeat is None or self._last_answer >= self._last_heartbeat
 
     @property
     def _due(self) -> float:
-        if self._asked is None or self._answered:
+        if self._last_heartbeat is None or self._is_answered:
             return self._last_sent + self._interval
-        return self._asked + self.timeout
+        return self._last_heartbeat + self.timeout
 
 
 class ClockWatch:
-    """Detect that the machine was suspended.
+    """Detector of suspensions of the machine.
 
     Args:
         monotonic: the current monotonic time, in seconds.
@@ -121,14 +121,14 @@ class ClockWatch:
         offset: wall-clock time minus monotonic time, in seconds, when last compared.
     """
 
-    #: In seconds; a smaller difference is a clock being adjusted.
+    #: In seconds; a smaller jump is taken for an adjustment of the clock.
     THRESHOLD = 2.0
 
     def __init__(self, monotonic: float, wall: float) -> None:
         self.offset = wall - monotonic
 
     def jumped(self, monotonic: float, wall: float) -> float:
-        """Return the seconds by which the wall clock ran ahead since the last call; 0 below the threshold."""
+        """Return the seconds that the wall clock has gained since the last call; 0 below the threshold."""
         offset = wall - monotonic
         ahead = offset - self.offset
         self.offset = offset

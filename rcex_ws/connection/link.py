@@ -1,7 +1,7 @@
 """What belongs to one connection: its socket, its outbox, its heartbeat, and how it ended.
 
-Made for each connection and thrown away whole, so that no flag of an old connection is taken for one of the new. What
-outlives a connection stands elsewhere.
+Made for each connection and discarded with it, so that no flag of an old connection can be mistaken for one of the new.
+What outlives a connection is kept elsewhere.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ class Link:
     Args:
         socket: the open WebSocket.
         clock: returns the event loop's time, in seconds.
-        heartbeat: judges whether the peer is alive.
-        on_lost: called when the connection is lost, before the conversation learns of it.
-        close_timeout: seconds for the closing handshake that `begin_close` begins.
-        log: gets what is unusual.
+        heartbeat: the monitor that decides whether the peer is alive.
+        on_lost: called when the connection is lost, before `on_lost` of the conversation.
+        close_timeout: seconds for the closing handshake started by `begin_close`.
+        log: gets unusual events.
         trace: gets the heartbeats.
 
     Attributes:
-        id: counts the connections of this process.
-        opened_at: when it was opened, by the wall clock.
+        id: the number of this connection, counting all of this process.
+        opened_at: when the connection was opened, by the wall clock.
         heartbeat: as given.
-        was_ready: whether the client's state was READY with it.
-        loss: how it ended; None while it is open.
-        round_trip: seconds between the last heartbeat that was answered and its answer; None before the first.
-        send: queues a message or request, as `Outbox.put`.
+        was_ready: whether the state of the client was READY with this connection.
+        loss: how the connection was lost; None while it is open.
+        round_trip: seconds from the last answered heartbeat to its answer; None before the first.
+        send: `Outbox.put`, which queues a message or request.
     """
 
     def __init__(
@@ -79,22 +79,22 @@ class Link:
         self.loss: Loss | None = None
         self.round_trip: float | None = None
         self._trace = trace
-        self._unanswered: tuple[float, Span] | None = None  # the oldest heartbeat without an answer: when it was sent
+        self._unanswered: tuple[float, Span] | None = None  # the oldest unanswered heartbeat: time, span
         self._socket = socket
         self._clock = clock
         self._opened = clock()
         self._clocks = ClockWatch(self._opened, time.time())
         self._close_timeout = close_timeout
         self._log = log
-        self._errands = Errands()  # what the reader, which on asyncio is no task, leaves to the task that runs `run`
+        self._errands = Errands()  # of the reader, which on asyncio is not a task; done by the task that runs `run`
         self._home = Home("this connection")
         self._home.check()
         self._outbox = Outbox(socket, self._errands, close_timeout=close_timeout)
-        self.send = self._outbox.put  # no method of its own: it is called for each request
+        self.send = self._outbox.put  # a method would cost one more call for each request
         self._closing = False
         self._scope: anyio.CancelScope | None = None  # of all that `run` does
-        self._became_ready = False  # the step that `run` was given has returned
-        self._failure: RcexError | None = None  # which that step raised
+        self._start_done = False  # `become_ready` has returned
+        self._failure: RcexError | None = None  # the error that `become_ready` raised
         self._ended = Signal()
         self._on_lost = on_lost
         self._conversation: Conversation | None = None
@@ -118,27 +118,27 @@ class Link:
 
     @property
     def last_inbound(self) -> float:
-        """The loop's time when the last frame came; at first, when the connection was opened."""
+        """The event loop's time of the last inbound frame; at first, when the connection was opened."""
         return self.heartbeat.last_inbound
 
     @property
     def last_inbound_at(self) -> datetime:
-        """When the last frame came, by the wall clock; at first, when the connection was opened."""
-        return datetime.fromtimestamp(self.last_inbound + self._clocks.offset, UTC)  # in any thread
+        """When the last inbound frame came, by the wall clock; at first, when the connection was opened."""
+        return datetime.fromtimestamp(self.last_inbound + self._clocks.offset, UTC)  # callable in any thread
 
     def begin_close(self, frame: CloseFrame) -> None:
-        """Begin the closing handshake after what is queued; nothing is sent after the frame. Does not wait."""
+        """Start the closing handshake without waiting: the frame is sent after what is queued, and is the last."""
         self._closing = True
-        # Set now and not when the frame is out: a peer that reads nothing would keep it from going out.
+        # The time-out starts now, not once the frame is written: a peer that does not read would prevent that.
         self._errands.put(partial(self._end_by, self._clock() + self._close_timeout))
         self._outbox.close(frame)
 
     def do_soon(self, errand: Callable[[], object]) -> None:
-        """Run something that does not wait in a task of the connection's; callable by the reader."""
+        """Call a function that does not wait in a task of the connection; callable by the reader."""
         self._errands.put(errand)
 
     def abort(self) -> None:
-        """Drop the connection at once; the supervisor reconnects as after any loss.
+        """Drop the connection at once; the supervisor reconnects as after any other loss.
 
         Raises:
             WrongEventLoop: called from another event loop or thread.
@@ -175,7 +175,7 @@ class Link:
             span.done()
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
-        """Write what is queued and do the closing handshake, within so many seconds, else abort. Safe from any task."""
+        """Write what is queued and close with a handshake, or abort after `within` seconds; callable by any task."""
         try:
             if self.loss is None:
                 self.begin_close(CloseFrame(code, reason))
@@ -185,13 +185,13 @@ class Link:
             self.lose(Loss(LossKind.ABORTED, text="closed by the application"))
 
     async def run(self, conversation: Conversation, become_ready: Callable[[], Awaitable[None]]) -> None:
-        """Read, write and send heartbeats, beside `become_ready` and after it, until the connection is lost.
+        """Read, write and send heartbeats, during `become_ready` and after it, until the connection is lost.
 
         Raises:
             RcexError: `become_ready` raised it; the connection is lost.
         """
         self._conversation = conversation
-        # Each way out declares a loss, in case nothing has declared one before.
+        # On each way out the connection is declared lost, with this loss unless there is one already.
         loss = Loss(LossKind.ABORTED, text="closed by the application")  # the task was cancelled
         try:
             async with anyio.create_task_group() as group:
@@ -199,9 +199,9 @@ class Link:
                 self._outbox.start(group)
                 group.start_soon(self._start, group, conversation, become_ready)
                 await self._keep_alive(conversation)
-                if not self._became_ready or self._outbox.writing:
-                    group.cancel_scope.cancel()  # else no other task is left, and cancelling is expensive
-            # The group ended by the deadline that `begin_close` has set.
+                if not self._start_done or self._outbox.writing:
+                    group.cancel_scope.cancel()  # otherwise no other task is left, and cancelling is expensive
+            # The group has ended at the deadline set by `begin_close`.
             loss = Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake")
         finally:
             self.lose(loss)
@@ -215,24 +215,24 @@ class Link:
         self._start_reading(group, conversation)
         try:
             await become_ready()
-            self._became_ready = True
+            self._start_done = True
         except RcexError as exc:  # raised by `run`, because the group would wrap it
-            if self.loss is None:  # else it only follows from the loss
+            if self.loss is None:  # else the error is a consequence of the loss
                 self._failure = exc
                 self.lose(Loss(LossKind.ABORTED, text=str(exc)))
 
     def _start_reading(self, group: TaskGroup, conversation: Conversation) -> None:
-        """Pass what comes to the conversation, from when its handshake first waits."""
+        """Pass what is received to the conversation, from the first time that its handshake waits."""
         heartbeat, clock, outbox = self.heartbeat, self._clock, self._outbox
 
-        def heard() -> None:
+        def on_inbound() -> None:
             heartbeat.last_inbound = clock()
-            outbox.heard()
+            outbox.on_inbound()
 
         receivers = Receivers(
             message=conversation.on_message,
             pong=conversation.on_pong,
-            heard=heard,
+            heard=on_inbound,
             ended=self._on_ending,
             failed=self._on_bug,
         )
@@ -257,7 +257,7 @@ class Link:
             self._scope.deadline = deadline
 
     async def _keep_alive(self, conversation: Conversation) -> None:
-        """Send heartbeats and judge the answers until the connection is lost; in between, run the reader's errands."""
+        """Send heartbeats and check for answers until the connection is lost; in between, run the reader's errands."""
         heartbeat, clock = self.heartbeat, self._clock
         excused = False
         while True:
@@ -269,14 +269,14 @@ class Link:
             suspended, late = self._clocks.jumped(now, time.time()), now - due
             blocked = late > heartbeat.timeout / 2
             if suspended or (blocked and not excused):
-                # The answer to an earlier heartbeat may still be unread in the socket: send one more before judging.
+                # The answer to an earlier heartbeat may still be unread in the socket: send one more before deciding.
                 excused = True
                 if blocked:
                     self._log.warning("the event loop was blocked for %.1f s; heartbeats came late", late)
                 else:
                     self._log.info("the machine was suspended for about %.0f s", suspended)
                 conversation.on_suspended(suspended or late)
-                beat = heartbeat.ask(now)
+                beat = heartbeat.force(now)
             else:
                 excused = False
                 beat = heartbeat.poll(now)

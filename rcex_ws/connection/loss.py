@@ -23,9 +23,9 @@ class LossKind(StrEnum):
     CLOSED = "closed"  #: the peer sent a close frame
     REFUSED = "refused"  #: the peer ended it with a message of its protocol
     DROPPED = "dropped"  #: reset or end of stream, without a close frame
-    SILENT = "silent"  #: a heartbeat was not answered in time
-    UNREADABLE = "unreadable"  #: the peer sent something that cannot be read: a frame over the size limit, say
-    ABORTED = "aborted"  #: this side dropped it
+    SILENT = "silent"  #: no answer to a heartbeat in time
+    UNREADABLE = "unreadable"  #: the peer sent something invalid, for example a frame over the size limit
+    ABORTED = "aborted"  #: dropped by this side
 
 
 class Loss(Struct, frozen=True, gc=False):
@@ -34,8 +34,8 @@ class Loss(Struct, frozen=True, gc=False):
     Attributes:
         kind: how it ended.
         code: the close code, or the peer's own error code; None if there was none.
-        text: more about it, for people.
-        at: when it was noticed.
+        text: details, for people.
+        at: when the loss was noticed.
     """
 
     kind: LossKind
@@ -45,7 +45,7 @@ class Loss(Struct, frozen=True, gc=False):
 
     @property
     def announced(self) -> bool:
-        """Whether the peer announced the end, so that nothing that it sent before is missing."""
+        """Whether the peer announced the end, so that nothing it sent before that is missing."""
         return self.kind in (LossKind.CLOSED, LossKind.REFUSED)
 
     def __str__(self) -> str:

@@ -1,8 +1,8 @@
-"""What waits to be written to one socket: in order, in as few writes as possible, whole.
+"""The queue of messages to be written to one socket: in order, whole, in as few writes as possible.
 
-On asyncio the first message after something came goes out at once, which is all there is of a request and its answer;
-those of the same moment follow in one write, without a task. Where that is not possible - the network is slow, or this
-is trio - a writer task does it, started when first needed.
+On asyncio the first message after an inbound frame is written at once, which is all that a client needs that awaits
+each answer; further ones of the same iteration of the loop follow in one write, without a task. Where that is not
+possible - the network is slow, or this is trio - a writer task does it, started when first needed.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Outbox"]
 
-#: Most messages handed to the socket at once: a request counts as sent from then on, though the peer may be slow.
+#: Most messages passed to the socket at once: from then on a request counts as sent, however slow the peer is.
 _BATCH = 32
 
 
 class Outbox:
-    """Write messages.
+    """The queue and the writer of one socket.
 
     Args:
-        socket: where to.
-        errands: starts the writer task.
-        close_timeout: seconds for the closing handshake that a close frame begins.
+        socket: the open WebSocket.
+        errands: runs what starts the writer task.
+        close_timeout: seconds for the closing handshake that `close` begins.
     """
 
     def __init__(self, socket: Socket, errands: Errands, *, close_timeout: float) -> None:
         self._socket = socket
         self._errands = errands
         self._close_timeout = close_timeout
-        # A deque from when something waits: an empty one takes 0.7 KiB, and on asyncio mostly nothing ever does.
+        # A deque from the first queued message on: an empty one takes 0.7 KiB, and on asyncio it is rarely needed.
         self._messages: deque[bytes | Sendable | Pending[Any]] | tuple[()] = ()
-        self._busy = False  # what is put now goes with what was put a moment ago
-        self._first = True  # since something came
+        self._scheduled = False  # a flush or the writer will write what is queued
+        self._may_write_now = True  # nothing was written directly since the last inbound frame
         self._open = True
         self._close_frame: CloseFrame | None = None
         self._failure: Exception | None = None
@@ -57,74 +57,74 @@ class Outbox:
         return self._wakeup is not None
 
     def put(self, message: bytes | Sendable | Pending[Any]) -> None:
-        """Write a message in its turn; never waits.
+        """Write a message, or queue it behind the others; never waits.
 
-        Bytes are a text message, encoded. A request that is settled before its turn is not sent.
+        Bytes are an encoded text message. A request that is settled while queued is not sent.
         """
         if not self._open:
             return
-        if self._first and not self._busy and self._write_now(message):
-            self._first = False
+        if self._may_write_now and not self._scheduled and self._write_now(message):
+            self._may_write_now = False
             return
         if not self._messages:
             self._messages = deque()
         self._messages.append(message)
-        if self._busy:
+        if self._scheduled:
             return
-        self._busy = True
+        self._scheduled = True
         if self._socket.can_write():
             asyncio.get_running_loop().call_soon(self._flush)
         else:
             self._wake_writer()
 
     def close(self, frame: CloseFrame) -> None:
-        """Begin the closing handshake when all is written that was put before; take nothing more."""
+        """Begin the closing handshake once all that is queued is written; accept nothing more."""
         if self._open:
-            self._open, self._busy = False, True
+            self._open, self._scheduled = False, True
             self._close_frame = frame
             self._wake_writer()
 
-    def heard(self) -> None:
-        """Hear that something came: what is put next may be all that follows from it."""
-        self._first = True
+    def on_inbound(self) -> None:
+        """Allow the next message to be written at once: it may be the only one that follows from this frame."""
+        self._may_write_now = True
 
     def start(self, group: TaskGroup) -> None:
-        """Let the writer run in this group when it is needed."""
+        """Run the writer in this group, once it is needed."""
         self._group = group
         if self._messages or self._close_frame is not None:
             self._wake_writer()
 
     def stop(self) -> None:
-        """Write nothing more: the connection is lost."""
+        """Write nothing more, because the connection is lost."""
         self._open, self._group = False, None
         self._messages = ()
 
     def withdraw_requests(self) -> None:
-        """Forget the requests that are not written: they go over another connection."""
+        """Drop the requests that are not written yet; they are sent over another connection."""
         self._messages = deque(message for message in self._messages if not isinstance(message, Pending))
 
     def _write_now(self, message: bytes | Sendable | Pending[Any]) -> bool:
-        """Write a message for which nothing else waits, if the socket takes it: what `_flush` does, without detours."""
+        """Write a message while none is queued, if the socket accepts it; a shortcut past `_flush`."""
         try:
             if isinstance(message, Pending):
                 message.sent = written = self._socket.write((message.frame,))
             else:
                 written = self._socket.write((message,))
         except Exception as exc:  # noqa: BLE001 - as in `_flush`
-            self._failure, self._busy = exc, True
+            self._failure, self._scheduled = exc, True
             self._wake_writer()
             return True
         return written
 
     def _flush(self) -> None:
-        """Write what the socket takes without waiting, in one go; leave the rest to the writer."""
+        """Write as much as the socket accepts without waiting; leave the rest to the writer."""
         try:
             while self._messages and self._socket.write(self._next_batch()):
                 pass
-        except Exception as exc:  # noqa: BLE001 - raised again by the writer, whose owner hears of it
+        except Exception as exc:  # noqa: BLE001 - raised again by the writer
             self._failure = exc
-        self._busy = bool(self._messages) or self._close_frame is not None or self._failure is not None
-        if self._busy:
+        self._scheduled = bool(self._messages) or self._close_frame is not None or self._failure is not None
+        if self._scheduled:
             self._wake_writer()
 
     def _wake_writer(self) -> None:
@@ -140,16 +140,16 @@ class Outbox:
                 raise self._failure
             while self._messages:
                 if not await self._socket.send(self._next_batch()):
-                    return  # the reader knows why
+                    return  # the reader reports how the connection ended
             if (close := self._close_frame) is not None:
                 await self._socket.close(close.code, close.reason, within=self._close_timeout)
                 return
-            self._busy = False
+            self._scheduled = False
             self._wakeup = Signal()
             await self._wakeup.wait()
 
     def _next_batch(self) -> Iterator[bytes | Sendable]:
-        """Take what can be written at once; each is taken when the socket writes it: one that is closed takes none."""
+        """Yield the next batch; a message leaves the queue when the socket asks for it, which a closed one does not."""
         for _ in range(_BATCH):
             if not self._messages:
                 return

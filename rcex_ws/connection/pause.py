@@ -1,4 +1,4 @@
-"""The pause before an attempt, which others may cut short or change."""
+"""The pause before an attempt, which other tasks can change or cut short."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["Pause"]
 
 
 class Pause:
-    """Wait before the next attempt.
+    """The wait before the next attempt.
 
     Args:
         log: gets the length of each pause.
 
     Attributes:
-        ends_at: when the current pause ends, by the wall clock; None outside of one, and for one without an end.
+        ends_at: when the current pause ends, by the wall clock; None outside of a pause, and in an endless one.
     """
 
     def __init__(self, log: Log) -> None:
         self.ends_at: datetime | None = None
         self._log = log
         self._interrupted = Signal()
-        self._remaining = 0.0  # seconds to go on waiting after an interruption
+        self._remaining = 0.0  # seconds to wait after an interruption
 
     async def wait(self, delay: float) -> None:
-        """Wait `delay` seconds, for ever if infinite; not at all if `cut_short` was called since the last pause."""
+        """Wait `delay` seconds, which may be infinite; not at all if `cut_short` was called since the last pause."""
         while delay > 0:
             if delay == math.inf:
                 self._log.info("no attempt until it is asked for: auto_recover is off")
@@ -46,11 +46,11 @@ class Pause:
         self._interrupted = Signal()
 
     def cut_short(self) -> None:
-        """End the current pause now; outside of one, skip the next."""
+        """End the current pause now; outside of a pause, skip the next one."""
         self.change(0.0)
 
     def change(self, delay: float) -> None:
-        """Let the current pause last `delay` seconds from now, whatever it was to last."""
+        """Let the current pause end in `delay` seconds from now."""
         self._remaining = delay
         self._interrupted.set()
 
@@ -58,5 +58,5 @@ class Pause:
 def _from_now(seconds: float) -> datetime:
     try:
         return utc_now() + timedelta(seconds=seconds)
-    except OverflowError:  # the schedule is the application's, and may be of any length
+    except OverflowError:  # the schedule is a function of the application, which may return any number
         return datetime.max.replace(tzinfo=UTC)

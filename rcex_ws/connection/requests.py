@@ -1,8 +1,8 @@
-"""One table of requests that wait for an answer.
+"""The table of requests that wait for an answer.
 
-Whether a waiter dies with its connection or outlives it is the protocol's choice: `disconnect` takes an error for the
-first case and none for the second. Requests beyond `limit` wait their turn in order. One sleeper watches all
-deadlines, so a request costs no timer of its own.
+A protocol decides whether a request fails with its connection or outlives it: `disconnect` makes errors in the first
+case, and none in the second. Requests beyond `limit` are queued. One task watches all deadlines, so that a request
+needs no timer of its own.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ A = TypeVar("A")
 
 
 class Pending(Generic[A]):
-    """One request and its waiter, of which there is one at most.
+    """One request, for which at most one task waits.
 
     Attributes:
-        key: the id that its answer bears.
-        frame: what to send.
-        on_settled: called once when it has its answer or error, or is abandoned; often in the reader: it must not wait.
-        sent: whether its bytes were handed to the socket.
-        settled: whether the waiter has its answer or error, or is gone; a settled request is not sent any more.
-        error: what is raised to the waiter, if anything.
-        result: the answer, if it came.
+        key: the id that its answer carries.
+        frame: the encoded message.
+        deadline: time of the event loop's clock.
+        on_settled: called once when the request is settled; it must not wait, since the reader may call it.
+        sent: whether its bytes were passed to the socket.
+        settled: whether it was answered, failed or abandoned; a settled request is not sent any more.
+        error: what `wait` raises, if anything.
+        result: the answer, if there was one.
     """
 
     __slots__ = (
@@ -61,21 +62,21 @@ class Pending(Generic[A]):
         self._waiter: Waiter | None = None
 
     def answer(self, answer: A) -> None:
-        """Give the waiter its answer."""
+        """Settle the request with its answer."""
         self.result = answer
-        self._finish()
+        self._settle()
 
     def fail(self, error: Exception) -> None:
-        """Raise `error` to the waiter."""
+        """Settle the request with an error."""
         self.error = error
-        self._finish()
+        self._settle()
 
     def abandon(self) -> None:
-        """Hear that nobody waits any more."""
+        """Settle the request because its caller has stopped waiting."""
         self.fail(RequestLost("given up before the answer came", sent=self.sent))
 
     async def wait(self) -> A:
-        """Wait for the answer."""
+        """Return the answer once it is there, or raise the error."""
         if not self.settled:
             self._waiter = (self._make_waiter or waiter_factory())()
             await self._waiter
@@ -83,7 +84,7 @@ class Pending(Generic[A]):
             raise self.error
         return self.result  # type: ignore[return-value] # pyright: ignore[reportReturnType] - None is an answer too
 
-    def _finish(self) -> None:
+    def _settle(self) -> None:
         self.settled = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -92,71 +93,67 @@ class Pending(Generic[A]):
 
 
 class RequestTable(Generic[A]):
-    """Correlate requests with answers, over one connection after another.
+    """The requests of one client, matched with their answers over one connection after another.
 
     Args:
-        watch: starts a task for `watch_deadlines`; called when there are some to watch, so that nothing idles.
+        start_watcher: starts a task for `watch_deadlines`; called only when there are deadlines, so that none is idle.
 
     Attributes:
-        limit: most requests in flight; the others wait their turn.
+        limit: most requests in flight; further ones are queued.
     """
 
-    def __init__(self, watch: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, start_watcher: Callable[[], object] = lambda: None) -> None:
         self.limit: float = math.inf
-        self._watch = watch
-        self._watched = False
+        self._start_watcher = start_watcher
+        self._watching = False
         self._send: Callable[[Pending[A]], None] | None = None
-        self._make_waiter: Callable[[], Waiter] | None = None  # of the loop of the first request
+        self._make_waiter: Callable[[], Waiter] | None = None  # for the event loop of the first request
         self._in_flight: dict[str, Pending[A]] = {}
-        self._queued: deque[Pending[A]] | tuple[()] = ()  # a deque from when one waits: an empty one takes 0.7 KiB
-        self._earlier = Signal()  # for the sleeper: there is an earlier deadline than the one it waits for
+        self._queued: deque[Pending[A]] | tuple[()] = ()  # a deque from the first one on: an empty one takes 0.7 KiB
+        self._earlier = Signal()  # for the watcher: there is an earlier deadline than the one it sleeps until
         self._wake_at = math.inf
 
     def __len__(self) -> int:
         return len(self._in_flight) + len(self._queued)
 
     @property
-    def in_flight(self) -> int:
-        """How many requests the server may be working on."""
-        return len(self._in_flight)
-
-    @property
     def connected(self) -> bool:
-        """Tell whether there is a connection to send over."""
+        """Whether there is a connection to send over."""
         return self._send is not None
 
     def connect(self, send: Callable[[Pending[A]], None], *, limit: float = math.inf) -> None:
-        """Send over a new connection, beginning with what waits."""
+        """Send over a new connection from now on, the queued requests first."""
         self._send, self.limit = send, limit
         self._send_queued()
 
-    def disconnect(self, error: Callable[[Pending[A]], RcexError] | None = None) -> None:
-        """Stop sending.
+    def disconnect(self, error_for: Callable[[Pending[A]], RcexError] | None = None) -> None:
+        """Stop sending, and queue what is submitted.
 
         Args:
-            error: makes the error for each waiter; without it the waiters live on and may be answered later.
+            error_for: returns the error that a request fails with; without it the requests stay, and those that were
+                sent may be answered over the next connection.
         """
         self._send = None
-        if error is None:
+        if error_for is None:
             unsent = [pending for pending in self._in_flight.values() if not pending.sent]
             for pending in unsent:
                 del self._in_flight[pending.key]
-            self._queued = deque((*unsent, *self._queued))  # they go first over the next connection
+            self._queued = deque((*unsent, *self._queued))  # sent first over the next connection
             return
         waiting = [*self._in_flight.values(), *self._queued]
         self._in_flight.clear()
         self._queued = ()
         for pending in waiting:
             if not pending.settled:
-                pending.fail(error(pending))
+                pending.fail(error_for(pending))
 
     async def call(self, key: str, frame: bytes, *, deadline: float) -> A:
-        """Send a request and wait for its answer.
+        """Send a request and return its answer.
 
         Args:
-            key: the id that the answer will bear.
-            frame: what to send.
-            deadline: on the event loop's clock.
+            key: the id that the answer will carry.
+            frame: the encoded message.
+            deadline: time of the event loop's clock.
 
         Raises:
             RequestTimeout: the answer did not come in time.
@@ -170,7 +167,7 @@ class RequestTable(Generic[A]):
     def submit(
         self, key: str, frame: bytes, *, deadline: float, on_settled: Callable[[Pending[A]], None] | None = None
     ) -> Pending[A]:
-        """Send a request, or queue it until there is a connection; give its waiter. Arguments as for `call`."""
+        """Send a request, or queue it, without waiting for the answer; see `call` and `Pending` for the arguments."""
         if self._make_waiter is None:
             self._make_waiter = waiter_factory()
         pending: Pending[A] = Pending(key, frame, deadline, self._make_waiter)
@@ -182,21 +179,21 @@ class RequestTable(Generic[A]):
             self._queued.append(pending)
         else:
             send(pending)
-            if not pending.settled:  # by that, where nobody answers such a request
+            if not pending.settled:  # `send` settles a request that has no answer
                 self._in_flight[key] = pending
-        if not self._watched:
+        if not self._watching:
             self._wake_at = pending.deadline
-            self._watch()
-            self._watched = True
+            self._start_watcher()
+            self._watching = True
         elif pending.deadline < self._wake_at:
             self._earlier.set()
         return pending
 
     def abandon(self, pending: Pending[A]) -> None:
-        """Hear that nobody waits any more.
+        """Stop waiting for a request.
 
-        A request that was sent keeps its place until its answer or its deadline: the server still works on it, and
-        would count one more as too many.
+        One that was sent still counts as in flight until its answer or its deadline: the server is working on it, and
+        counts it, too.
         """
         if not pending.settled:
             pending.abandon()
@@ -204,11 +201,11 @@ class RequestTable(Generic[A]):
             self._forget(pending)
 
     def waiting(self) -> list[Pending[A]]:
-        """Give all requests without an answer, in the order in which they were sent, then those to be sent."""
+        """Return all requests without an answer: those in flight, as they were sent, then the queued ones."""
         return [*self._in_flight.values(), *self._queued]
 
     def settle(self, key: str, answer: A) -> bool:
-        """Hand an answer to its waiter; tell whether the table knew the request."""
+        """Settle a request with its answer, and return whether the table knew it."""
         pending = self._in_flight.pop(key, None)
         if pending is None:
             return False
@@ -219,7 +216,7 @@ class RequestTable(Generic[A]):
         return True
 
     def fail(self, key: str, error: Exception) -> bool:
-        """Raise an error to a waiter; tell whether the table knew the request."""
+        """Settle a request with an error, and return whether the table knew it."""
         pending = self._in_flight.pop(key, None)
         if pending is None:
             return False
@@ -229,7 +226,7 @@ class RequestTable(Generic[A]):
         return True
 
     def expire(self, now: float) -> float:
-        """Fail what is overdue at `now`; give the next deadline, infinity if there is none."""
+        """Fail the requests that are overdue at `now`; return the next deadline, infinity if there is none."""
         for pending in [p for p in (*self._in_flight.values(), *self._queued) if p.deadline <= now]:
             if not pending.settled:
                 pending.fail(RequestTimeout("the answer did not come in time"))
@@ -238,12 +235,12 @@ class RequestTable(Generic[A]):
         return min((p.deadline for p in (*self._in_flight.values(), *self._queued)), default=math.inf)
 
     async def watch_deadlines(self) -> None:
-        """Sleep until the earliest deadline; end when there is none.
+        """Fail requests at their deadlines; return when there is none.
 
-        The first time it sleeps until the deadline for which it was started, though that may be settled meanwhile: else
-        quick answers would cost a task for each request.
+        The first sleep lasts until the deadline that this was started for, even if that request is settled meanwhile:
+        otherwise each of many quick requests would start a task.
         """
-        self._watched = True
+        self._watching = True
         wake_at = min(self._wake_at, self.expire(now()))
         try:
             while wake_at < math.inf:
@@ -251,7 +248,7 @@ class RequestTable(Generic[A]):
                 await self._earlier.wait(until=wake_at)
                 wake_at = self.expire(now())
         finally:
-            self._watched, self._wake_at = False, math.inf
+            self._watching, self._wake_at = False, math.inf
 
     def _send_queued(self) -> None:
         while self._queued and self._send is not None and len(self._in_flight) < self.limit:

@@ -1,4 +1,4 @@
-"""The state of a client: which states there are, which may follow which, and why one is entered. No I/O."""
+"""The states of a client, the transitions between them, and the reasons for these. No I/O."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class State(StrEnum):
     IDLE = "idle"  #: not started
     CONNECTING = "connecting"  #: an attempt is under way
     READY = "ready"  #: connected
-    WAITING = "waiting"  #: lost or failed; the next attempt comes by schedule, or when it is asked for
-    FAILED = "failed"  #: trying again cannot help
+    WAITING = "waiting"  #: not connected; the next attempt is scheduled, or made on request
+    FAILED = "failed"  #: another attempt cannot succeed
     CLOSED = "closed"  #: closed by the application, or ended by the protocol
 
 
@@ -44,13 +44,13 @@ class Reason(StrEnum):
     NOT_STARTED = "not_started"
     STARTED = "started"
     CONNECTED = "connected"
-    REPLACED = "replaced"  #: connected: the server announced an end, and the next connection took over in time
+    REPLACED = "replaced"  #: connected: the next connection took over before the old one was lost
     LOST = "lost"  #: the connection was lost
     ATTEMPT_FAILED = "attempt_failed"  #: the last attempt failed
-    REFUSED = "refused"  #: the server, or the configuration, rules out that another attempt can succeed
-    BUG = "bug"  #: an unexpected exception, of this library or of a function that the application passed
+    REFUSED = "refused"  #: because of the server or the configuration, another attempt cannot succeed
+    BUG = "bug"  #: an unexpected exception, of this library or of a function of the application
     CLOSED = "closed"  #: the application closed the client
-    ENDED = "ended"  #: the protocol ended it: after a loss, with reconnecting switched off
+    ENDED = "ended"  #: ended by the protocol: after a loss, with reconnecting switched off
 
 
 class StateReason(Struct, frozen=True, gc=False):
@@ -77,7 +77,7 @@ class Status:
     Attributes:
         state: the current state.
         reason: why it was entered.
-        since: when, by the wall clock.
+        since: when it was entered, by the wall clock.
         failure: the exception that made the state FAILED; it stays when the client is closed after that.
     """
 

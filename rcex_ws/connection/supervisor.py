@@ -1,8 +1,8 @@
 """One supervisor per client decides what happens next to its connection; nothing else reconnects.
 
-It knows no protocol: a `Driver` says where to connect, makes a `Conversation` for each connection, and has the last
-word on what follows its loss. The life of a client is `run`, from top to bottom: pause, attempt, stay connected,
-decide. Below that stands what other tasks may ask for.
+It is independent of any protocol: a `Driver` returns the endpoint, makes a `Conversation` for each connection, and
+has the final decision on what follows its loss. The first half of the class is `run`, in the order of events: pause,
+attempt, stay connected, decide. The second half is for other tasks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ logger = logging.getLogger("rcex_ws.connection")
 
 
 class _Outcome:
-    """What callers of `attempt` wait for: how the attempt under way ends, or else the next one."""
+    """The outcome of the attempt under way, or else of the next one; callers of `attempt` wait for it."""
 
     def __init__(self) -> None:
         self._settled = Signal()
@@ -55,20 +55,20 @@ class _Outcome:
 
 
 class Supervisor:
-    """Keep one connection up.
+    """The one part of a client that connects and reconnects it.
 
     Args:
         driver: the protocol.
-        auto_reconnect: False to wait for `attempt` after the first loss.
+        auto_reconnect: False to reconnect only when `attempt` is called.
         attempt_timeout: seconds for one attempt, from asking the driver for the endpoint to the end of the handshake.
         heartbeat_interval: seconds without an inbound frame after which a heartbeat is sent.
         heartbeat_timeout: seconds to wait for an inbound frame after that.
-        heartbeat: the kind of heartbeat monitor, for other signs of life than any inbound frame.
-        close_timeout: seconds for the closing handshake of a connection that was replaced.
-        reconnect_delays: returns the delay in seconds after the n-th failure in a row.
-        open_socket: opens a WebSocket; a test may pass its own.
-        log: gets what happens.
-        trace: gets each step.
+        heartbeat: the class of heartbeat monitors; by default any inbound frame is a sign of life.
+        close_timeout: seconds for a closing handshake, such as that of a replaced connection.
+        reconnect_delays: returns the delay in seconds after the n-th consecutive failure.
+        open_socket: opens a WebSocket; tests may replace it.
+        log: gets the events of the connection.
+        trace: gets a span for each step.
 
     Attributes:
         status: the state of the client, with its reason and time.
@@ -111,8 +111,8 @@ class Supervisor:
             log=log,
             trace=trace,
         )
-        self._opening: Attempt | None = None  # the one under way
-        self._current: Attempt | None = None  # the one whose connection is ready
+        self._opening: Attempt | None = None  # the attempt under way
+        self._current: Attempt | None = None  # the attempt whose connection is ready
         self._outcome = _Outcome()
         self._was_ready = False
         self._tasks: TaskGroup
@@ -120,15 +120,15 @@ class Supervisor:
     # -- one connection after another ------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Connect, and reconnect for ever; return when the protocol ends it or trying again cannot help."""
+        """Connect and reconnect until the protocol ends the client or another attempt cannot succeed."""
         async with anyio.create_task_group() as self._tasks:
             await self._stay_connected(0.0)
 
     async def _stay_connected(self, delay: float | None) -> None:
-        """Connect after `delay` seconds, and after each loss again.
+        """Connect after `delay` seconds, and reconnect after each loss.
 
-        To replace a connection before it is lost, `replace` runs this once more in a task of its own. That task is
-        responsible for all that follows; this one returns when its connection has ended.
+        To replace a connection before it is lost, `replace` runs this once more in a second task. That task is then
+        responsible for all that follows; the first one returns when its connection has ended.
         """
         while delay is not None:
             await self._pause.wait(math.inf if self._only_on_request and not self.is_ready else delay)
@@ -145,16 +145,16 @@ class Supervisor:
             delay = None if self.status.ended else await self._delay_after(attempt, ended)
             if delay is None and self._current is not None:
                 self.log.warning("the connection cannot be replaced and stays: %s", ended)
-                self._current.replaced = False  # its own task is responsible again
+                self._current.replaced = False  # its task is responsible again
                 return
         if not self.status.ended:
             self.status.enter(State.CLOSED, StateReason(Reason.ENDED, "ended by the protocol"))
             self._outcome.settle(NotConnected("the client has ended"))
         if self._current is None and self._opening is None:
-            self._tasks.cancel_scope.cancel()  # of a replaced connection, which may still be closing
+            self._tasks.cancel_scope.cancel()  # do not wait for replaced connections that are closing
 
     def _begin_attempt(self) -> Attempt:
-        if not self.is_ready:  # else one beside the connection that it replaces
+        if not self.is_ready:  # else the state stays READY until the connection is replaced
             first = self.status.state is State.IDLE
             self.status.enter(State.CONNECTING, StateReason(Reason.STARTED) if first else self.status.reason)
         attempt = self._opening = self._new_attempt()
@@ -164,7 +164,7 @@ class Supervisor:
         self._tasks.start_soon(self._stay_connected, delay)
 
     def _on_ready(self, attempt: Attempt) -> None:
-        """Make its connection the current one; called by the attempt."""
+        """Make the attempt's connection the current one; called by the attempt."""
         former, self._current, self._opening = self._current, attempt, None
         self._was_ready = True
         if former is None:
@@ -174,28 +174,28 @@ class Supervisor:
             self.log.info("the connection is replaced")
             reason = StateReason(Reason.REPLACED, "connected")
             if former.link is not None:  # pragma: no branch - it was ready
-                former.link.begin_close(CloseFrame(1000))  # what the peer sends until its answer is still read
+                former.link.begin_close(CloseFrame(1000))  # still read until the peer answers
         self.status.enter(State.READY, reason)
         self._settle_outcome()
 
     def _on_lost(self, attempt: Attempt, loss: Loss) -> None:
-        """Let the state follow a loss at once; called by the attempt."""
+        """Update the state at once; called by the attempt."""
         if self._current is not attempt:
-            return  # it was replaced, or never ready
+            return  # its connection was replaced, or never ready
         self._current = None
         if self.is_ready:
             state = State.WAITING if self._opening is None else State.CONNECTING
             self.status.enter(state, StateReason(Reason.LOST, f"lost: {loss}"))
 
     async def _delay_after(self, attempt: Attempt, ended: Loss | RcexError) -> float | None:
-        """Ask schedule and driver for the delay before the next attempt; None for no further attempt."""
+        """Return the delay before the next attempt, from schedule and driver; None for no further attempt."""
         try:
             if isinstance(ended, Loss):
                 level = logging.INFO if attempt.link is not None and attempt.link.closing else logging.WARNING
                 self.log.log(level, "connection lost after %.1f s: %s", attempt.lived, ended)
                 return await self._driver.next_delay(ended, self._schedule.after_loss(attempt.lived))
             delay = await self._driver.next_delay(ended, self._schedule.after_failure(ended.retry_after))
-            self._attempt_failed(ended)
+            self._attempt_failed(ended)  # not before: a fatal refusal must not pass through WAITING
         except RcexError as error:
             if self._current is None:
                 self.give_up(error)
@@ -206,7 +206,7 @@ class Supervisor:
 
     def _attempt_failed(self, error: RcexError) -> None:
         self.log.info("an attempt failed: %s", error)
-        if not self.is_ready:  # else the connection that was to be replaced is still there
+        if not self.is_ready:  # else the connection that was to be replaced is still ready
             self.status.enter(State.WAITING, StateReason(Reason.ATTEMPT_FAILED, str(error)))
         self._settle_outcome(error)
 
@@ -215,7 +215,7 @@ class Supervisor:
         self._outcome = _Outcome()
 
     def give_up(self, error: Exception) -> None:
-        """Make the state FAILED: after a fatal refusal, or after an exception that ended a task of the client."""
+        """Make the state FAILED, because of a fatal refusal or an exception that ended a task of the client."""
         error = _innermost(error)
         expected = isinstance(error, RcexError)
         self.log.error("giving up: %s: %s", type(error).__name__, error, exc_info=None if expected else error)
@@ -231,7 +231,7 @@ class Supervisor:
             self.link.lose(Loss(LossKind.ABORTED, text=str(error)))
         self._driver.on_failed(error)
 
-    # -- what other tasks ask for ----------------------------------------------------------------------------------
+    # -- for other tasks -------------------------------------------------------------------------------------------
 
     @property
     def is_ready(self) -> bool:
@@ -240,7 +240,7 @@ class Supervisor:
 
     @property
     def link(self) -> Link | None:
-        """The connection: the one that is ready, or else the one being opened; None while there is none."""
+        """The connection that is ready, or else the one being opened; None while there is none."""
         attempt = self._current or self._opening
         return None if attempt is None else attempt.link
 
@@ -250,11 +250,11 @@ class Supervisor:
         return self._pause.ends_at
 
     async def wait_ready(self) -> None:
-        """Wait, through failed attempts, until the connection is ready.
+        """Wait until the connection is ready, through any failed attempts.
 
         Raises:
-            RcexError: the one that made the state FAILED.
-            NotConnected: the client is closed, or lost its connection and only `attempt` reconnects it.
+            RcexError: the error that made the state FAILED.
+            NotConnected: the client is closed, or has lost its connection and only `attempt` reconnects it.
         """
         while not self.is_ready:
             self.check_open()
@@ -288,44 +288,44 @@ class Supervisor:
             return
         self.check_open()
         outcome = self._outcome
-        if self.status.state is not State.CONNECTING:  # else it would skip the pause after the attempt under way
+        if self.status.state is not State.CONNECTING:  # else it would skip the pause after this attempt
             self._pause.cut_short()
         await outcome.wait()
 
     def replace(self, *, at_once: bool = False) -> None:
-        """Open the next connection beside the current one, which is closed when the next is ready.
+        """Open the next connection while the current one stays open; close that when the next one is ready.
 
-        For a server that announces the end of a connection. Does nothing while there is no connection.
+        For servers that announce the end of a connection. Does nothing while there is no connection.
 
         Args:
-            at_once: False to let the schedule delay it, as after a loss, where the connection is young.
+            at_once: whether to skip the delay that the schedule sets after a connection that lasted only briefly.
         """
         current = self._current
         if current is None or current.link is None:
             return
         if not current.replaced:
             current.replaced = True
-            # The caller may be the reader, where no task can be started; the link does it.
+            # The caller may be the reader, which cannot start tasks; the link does.
             current.link.do_soon(partial(self._start_beside, self._schedule.after_loss(current.lived)))
         if at_once and self._opening is None:
             self._pause.cut_short()
 
     def reschedule(self, delay: float) -> None:
-        """Make the next attempt `delay` seconds from now instead of when it was due; do nothing when none is."""
+        """Make the scheduled attempt in `delay` seconds from now; do nothing if none is scheduled."""
         if self.status.state is State.WAITING and self._opening is None:
             self._pause.change(delay)
 
     def close(self) -> None:
-        """Make the state CLOSED, which is final, and let no further attempt begin.
+        """Make the state CLOSED, which is final, so that no further attempt begins.
 
-        A connection that is ready stays, for the protocol's farewell, until its link is closed or `run` cancelled.
+        A ready connection stays open for the protocol's farewell, until its link is closed or `run` is cancelled.
         """
         self.status.enter(State.CLOSED, StateReason(Reason.CLOSED, "closed by the application"))
         self._outcome.settle(NotConnected("the client was closed"))
         self._pause.cut_short()
 
     async def cancel_attempt(self) -> None:
-        """Cancel the attempt under way and wait until it has ended; must not be called by the attempt itself."""
+        """Cancel the attempt under way and wait until it has ended; not callable from within that attempt."""
         attempt = self._opening
         if attempt is not None:
             attempt.cancel()
@@ -333,17 +333,17 @@ class Supervisor:
 
     @property
     def _only_on_request(self) -> bool:
-        """Whether nothing but `attempt` reconnects."""
+        """Whether only `attempt` reconnects."""
         return self._was_ready and not self._auto_reconnect
 
     def _check_wanted(self) -> None:
-        """End an attempt that could not be cancelled."""
+        """Raise `NotConnected` in an attempt that was not cancelled because its own code closed the client."""
         if self.status.ended:
             raise NotConnected("the client was closed")
 
 
 def _innermost(error: Exception) -> Exception:
-    """Return the one exception that task groups have wrapped."""
+    """Return the exception inside nested exception groups of one member each."""
     members: Sequence[Exception] = (error,)
     while len(members) == 1:
         error = members[0]

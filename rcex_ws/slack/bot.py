@@ -1,8 +1,8 @@
 """`Bot`: the small callback form of a Slack client, on `WebSocketClient`.
 
-A handler with four methods, a state that goes from one to the next, and a model of the team that follows the events.
-After the `Slack.Bot` of Elixir's slack_kit, with its faults mended: `handle_event` sees the model after the update, and
-the result of `handle_close` counts.
+It has a handler with four methods, a state that each method receives and returns, and a model of the team that follows
+the events. Modelled on `Slack.Bot` of Elixir's slack_kit, with its faults corrected: `handle_event` runs after the
+update of the model, and the result of `handle_close` counts.
 """
 
 from __future__ import annotations
@@ -64,44 +64,44 @@ class CallbackClients(Protocol):
 
 
 class BotHandler(Generic[P]):
-    """Answer what happens in a team; derive from it. Each method, sync or async, gives the next state.
+    """Base class of the handlers of a `Bot`. Each method, sync or async, returns the next state.
 
-    They are called one at a time and in order. An exception ends the bot, and reaches whoever runs it.
+    They are called one at a time and in order. An exception ends the bot, and is raised by `Bot.run`.
     """
 
     def handle_connect(self, slack: BotSlack, state: P) -> P | Awaitable[P]:
-        """Hear that the connection is open: at first, and after every `Reconnect`."""
+        """Handle the opening of a connection: the first one, and one after each `Reconnect`."""
         return state
 
     def handle_event(self, event: Event, slack: BotSlack, state: P) -> P | Awaitable[P]:
-        """Take an event; `slack.store` knows of it already."""
+        """Handle an event; `slack.store` has applied it already."""
         return state
 
     def handle_close(
         self, reason: object, slack: BotSlack, state: P
     ) -> P | Close[P] | Reconnect[P] | Awaitable[P | Close[P] | Reconnect[P]]:
-        """Decide what follows the end of a connection, or an attempt that failed.
+        """Decide what follows the loss of a connection, or a failed attempt.
 
-        Not called when Slack was silent for too long: then the bot connects again.
+        Not called when Slack has been silent for too long: then the bot reconnects.
 
         Args:
-            reason: as for `WebSocketHandler.ondisconnect`, or what made rtm.connect fail.
-            slack: the model, and ways to send.
-            state: the state.
+            reason: as for `WebSocketHandler.ondisconnect`, or the error of rtm.connect.
+            slack: what the handler can read and send.
+            state: the current state.
 
         Returns:
-            `Reconnect` to connect again, unless trying again cannot help; `Close` to end with another reason; the
-            state to end with this one.
+            `Reconnect` to connect again, unless no retry can help; `Close` to end with another reason; the state to
+            end with this one.
         """
         return state
 
     def handle_info(self, message: object, slack: BotSlack, state: P) -> P | Awaitable[P]:
-        """Take what was given to `info` of the client (`slack.client`), or a `SlowConsumer` when events are dropped."""
+        """Handle a message passed to `info` of `slack.client`, or a `SlowConsumer` when events are dropped."""
         return state
 
 
 class Bot(Generic[P]):
-    """Run a handler as a Slack bot.
+    """A Slack bot: a handler, its state, and a model of the team.
 
     ::
 
@@ -115,20 +115,20 @@ class Bot(Generic[P]):
 
     Args:
         handler: the callbacks.
-        state: the first state.
-        token: of the bot; a secret.
-        client: what runs it; a `WebSocketClientStub` in tests.
-        api_url: where the Web API is.
-        http: a ready `httpx.AsyncClient` for it, never closed here.
-        data_store: the model; a `MemoryDataStore` if not given.
-        start_method: "rtm.connect", or "rtm.start", which Slack answers in the same way today.
-        fill_store: how the model comes to know the team, as for `RTMClient`; names that `send_message` is given are
-            looked for in the lists unless it is "never".
-        keepalive: seconds of silence after which to ping, and then to connect again.
+        state: the initial state.
+        token: token of the bot; a secret.
+        client: class that runs it; a `WebSocketClientStub` in tests.
+        api_url: base URL of the Web API.
+        http: a configured `httpx.AsyncClient` for it, never closed by the bot.
+        data_store: model of the team; a `MemoryDataStore` by default.
+        start_method: "rtm.connect", or "rtm.start"; today Slack answers both in the same way.
+        fill_store: how the model gets users and conversations, as for `RTMClient`; unless it is "never", names passed
+            to `send_message` are also searched in Slack's lists.
+        keepalive: seconds of silence after which to ping, and as many again after which to reconnect.
         **options: see `rcex_ws.callback.WebSocketOptions`.
 
     Raises:
-        ConfigurationError: an argument cannot work.
+        ConfigurationError: an argument is invalid.
     """
 
     @checked
@@ -148,7 +148,7 @@ class Bot(Generic[P]):
         **options: Unpack[WebSocketOptions],
     ) -> None:
         if "next_url" in options:
-            raise ConfigurationError("next_url: a bot asks Slack for its addresses")
+            raise ConfigurationError("next_url: not accepted by a bot, which requests its URLs from Slack")
         self._handler = handler
         self._state = state
         self._client = client
@@ -168,7 +168,7 @@ class Bot(Generic[P]):
 
     @checked
     async def run(self, *, task_status: TaskStatus[CallbackClient] = TASK_STATUS_IGNORED) -> object:
-        """Run until the end; may be called again after it.
+        """Run the bot until it ends; may be called again afterwards.
 
         Args:
             task_status: gets the client, with `info` and `stop`, before there is a connection; for `TaskGroup.start`.
@@ -178,13 +178,13 @@ class Bot(Generic[P]):
 
         Raises:
             SlackApiError: Slack refused the first rtm.connect.
-            RcexError: it could not be asked, or the final reason is one.
+            RcexError: Slack could not be reached at first, or the final reason is such an error.
             Exception: the handler raised it.
         """
         try:
-            start = await self._ask()
-            directory = Directory(self._api, self._store, self._fill_store, report=_report, log=logger)
-            callbacks = _Callbacks(self._handler, self._store, self._api, directory, start, self._ask)
+            start = await self._request_start()
+            directory = Directory(self._api, self._store, self._fill_store, log=logger)
+            callbacks = _Callbacks(self._handler, self._store, self._api, directory, start, self._request_start)
             options: WebSocketOptions = {**self._options, "next_url": callbacks.next_url}
             return await self._client.run(
                 start.url,
@@ -198,12 +198,12 @@ class Bot(Generic[P]):
             with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
                 await self._api.aclose()
 
-    async def _ask(self) -> StartData:
+    async def _request_start(self) -> StartData:
         return await self._api.connect(self._start_method, batch_presence_aware=True, presence_sub=True)
 
 
 class _Callbacks(WebSocketHandler[P]):
-    """Turn the callbacks of a WebSocket into those of a bot."""
+    """The `WebSocketHandler` that updates the store and calls a `BotHandler`."""
 
     def __init__(
         self,
@@ -212,19 +212,19 @@ class _Callbacks(WebSocketHandler[P]):
         api: WebApi,
         directory: Directory,
         start: StartData,
-        ask: Callable[[], Awaitable[StartData]],
+        request_start: Callable[[], Awaitable[StartData]],
     ) -> None:
         self._handler = handler
         self._store = store
         self._api = api
         self._directory = directory
         self._start = start
-        self._ask = ask
+        self._request_start = request_start
         self._slack: BotSlack
 
     async def next_url(self) -> str:
-        """Ask Slack for the next address: each is good for one connection."""
-        self._start = await self._ask()
+        """Request the next URL from Slack; each is valid for one connection."""
+        self._start = await self._request_start()
         return self._start.url
 
     def init(self, state: P) -> Reconnect[P]:
@@ -238,11 +238,11 @@ class _Callbacks(WebSocketHandler[P]):
         try:
             await self._store.cache_start(self._start.data)
         except DataStoreError:
-            logger.exception("the store cannot take what Slack told at the start")
-        self._directory.begin()
+            logger.exception("the store rejected the answer to rtm.connect")
+        self._directory.reset()
         if self._directory.by_lists:
-            await self._directory.fill()
-        return Ok(await self._next(self._handler.handle_connect, self._slack, state))
+            await self._directory.fill(_report)
+        return Ok(await self._call(self._handler.handle_connect, self._slack, state))
 
     async def ondisconnect(self, reason: object, state: P) -> Close[P] | Reconnect[P]:
         if reason == KEEPALIVE_TIMEOUT:
@@ -255,7 +255,7 @@ class _Callbacks(WebSocketHandler[P]):
         return cast("Close[P]", result) if isinstance(result, Close) else Close(reason, cast("P", result))
 
     async def websocket_handle(self, frame: Frame, ref: int, state: P) -> Ok[P]:
-        event = _event(frame)
+        event = _read_event(frame)
         if event is None:
             return Ok(state)
         if missing := self._directory.missing(event):
@@ -263,13 +263,13 @@ class _Callbacks(WebSocketHandler[P]):
         try:
             await self._store.apply(event, self_id=self._start.self_id, team_id=self._start.team_id)
         except DataStoreError:
-            logger.exception("the store cannot take an event; the handler gets it all the same")
-        return Ok(await self._next(self._handler.handle_event, event, self._slack, state))
+            logger.exception("the store rejected an event; the handler still gets it")
+        return Ok(await self._call(self._handler.handle_event, event, self._slack, state))
 
     async def websocket_info(self, message: object, ref: int | None, state: P) -> Ok[P]:
-        return Ok(await self._next(self._handler.handle_info, message, self._slack, state))
+        return Ok(await self._call(self._handler.handle_info, message, self._slack, state))
 
-    async def _next(self, callback: Callable[..., object], *args: object) -> P:
+    async def _call(self, callback: Callable[..., object], *args: object) -> P:
         return cast("P", await call(callback, *args))
 
 
@@ -277,8 +277,8 @@ def _report(error: Exception) -> None:
     logger.warning("a list of the team cannot be read: %s", error)
 
 
-def _event(frame: Frame) -> Event | None:
-    """Give the event in a frame; what has no `type` answers something that was sent, and nobody waits for it."""
+def _read_event(frame: Frame) -> Event | None:
+    """Return the event in a frame; None for a reply, which has no `type`: a bot does not wait for replies."""
     if not isinstance(frame, Text):
         return None
     try:

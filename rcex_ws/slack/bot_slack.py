@@ -1,4 +1,4 @@
-"""What the handler of a `Bot` knows of Slack, and does there."""
+"""What the handler of a `Bot` can read from Slack, and send to it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["BotSlack"]
 
 
 class BotSlack:
-    """What a handler knows of Slack, and does there. Without a connection what it sends is dropped, with a warning.
+    """What a handler can read from Slack, and send to it. Without a connection, frames are dropped with a warning.
 
     Attributes:
         store: the model of the team.
-        api: for what has no way over the socket.
-        client: what runs the handler.
-        start: the answer of the last rtm.connect or rtm.start.
+        api: the Web API, for what cannot be done over the WebSocket.
+        client: the client that runs the handler.
+        start: the answer to the last rtm.connect or rtm.start.
     """
 
     def __init__(
@@ -36,33 +36,33 @@ class BotSlack:
         self.client = client
         self.start = start
         self._directory = directory
-        self._ids = count(1)  # counts on over all connections
+        self._ids = count(1)  # never reset: ids are unique over all connections
 
     @property
     def me(self) -> Mapping[str, Any]:
-        """The bot's own user, as Slack told at the start: "id", "name" ..."""
+        """The bot's own user, from the answer to rtm.connect: "id", "name" ..."""
         return MappingProxyType(self.start.data["self"])
 
     @property
     def team(self) -> Mapping[str, Any]:
-        """The team, as Slack told at the start: "id", "name", "domain" ..."""
+        """The team, from the answer to rtm.connect: "id", "name", "domain" ..."""
         return MappingProxyType(self.start.data["team"])
 
     async def send_message(self, text: str, channel: Name, thread_ts: Name | None = None) -> None:
         """Send a message.
 
         Args:
-            text: what it says.
-            channel: the id of a conversation; "#name" of a channel or group, or "@name" or the id of a user, with whom
+            text: the text of the message.
+            channel: the id of a conversation; "#name" of a channel or group; or "@name" or the id of a user, with whom
                 a direct message is opened unless there is one.
-            thread_ts: the message to whose thread it belongs.
+            thread_ts: the timestamp of the message in whose thread to reply.
 
         Raises:
-            ConfigurationError: there is nothing of that name in the model, nor in Slack's lists.
-            SlackApiError: Slack does not open the direct message, or does not give the list.
-            RcexError: or could not be asked.
+            ConfigurationError: neither the model nor Slack's lists have that name.
+            SlackApiError: Slack refused to open the direct message, or to list names.
+            RcexError: Slack could not be reached.
         """
-        # Not by `checked`: called for each message, so it costs no more than it must.
+        # Called for each message, so it is cheaper than `checked`.
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refusal("text", _TEXT, text)
         if not isinstance(channel, str) or not channel:  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -75,22 +75,22 @@ class BotSlack:
         self._send("message", body)
 
     def indicate_typing(self, channel: Name) -> None:
-        """Say in a conversation, by id, that the bot is typing."""
+        """Send a typing indicator to a conversation, given by id."""
         if not isinstance(channel, str) or not channel:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refusal("channel", _NAME, channel)
         self._send("typing", {"channel": channel})
 
     def send_ping(self, **fields: Any) -> None:
-        """Send a ping of RTM; Slack's pong has the same fields and comes as an event."""
+        """Send an RTM ping; Slack's pong has the same fields and is handled as an event."""
         self._send("ping", fields)
 
     @checked
     def subscribe_presence(self, ids: Collection[Name] = ()) -> None:
-        """Ask for the presence of these users, by id, and of no others; for one connection."""
+        """Subscribe to the presence of these users, by id, and no others; ends with the connection."""
         self._send("presence_sub", {"ids": list(ids)})
 
     def send_raw(self, text: str) -> None:
-        """Send a text frame as it is."""
+        """Send a text frame unchanged."""
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refusal("text", _TEXT, text)
         self.client.cast(Text(text))

@@ -1,10 +1,4 @@
-"""`RTMClient`: what the application holds. A thin front; each life behind it is an `SlackRuntime`.
-
-* runtime.py: one life, its parts and their tasks; driver.py: where to connect; conversation.py: one connection
-* messages.py: what is sent and who waits for which answer; feed.py: what happened, in order, to the handlers
-* web.py: the HTTP step; store/: a model of the team; directory.py, lists.py: what fills it; bot.py: a callback form
-* frames.py, models.py, settings.py, errors.py, refusals.py: pure; logs.py: where the log goes
-"""
+"""`RTMClient`, which the application holds: checks arguments, and hands calls to the `SlackRuntime` of each life."""
 
 from __future__ import annotations
 
@@ -47,47 +41,48 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     Args:
         token: token of a bot or user; a secret.
         api_url: base URL of the Web API.
-        start_method: "rtm.connect", or "rtm.start", which Slack answers in the same way today.
-        data_store: model of the team that follows the events, never closed by the client; None for no model, a
-            `MemoryDataStore` by default.
-        fill_store: how the store gets users and conversations: "lookup" of each when an event first names it, before
-            the handlers run; "lists" of all of them for each connection, before its first event; or "never".
+        start_method: "rtm.connect", or "rtm.start"; today Slack answers both in the same way.
+        data_store: model of the team, updated by its events and never closed by the client; a `MemoryDataStore` by
+            default, None for no model.
+        fill_store: how the store gets users and conversations: "lookup" fetches each one when an event first names
+            it, before the handlers run; "lists" reads all of them for each connection, before its first event; "never"
+            fetches none.
 
-        auto_reconnect: False to end after the first loss or failed start.
+        auto_reconnect: False to end after the first loss or failed attempt.
         reconnect_delays: returns the delay after the n-th consecutive failure, n from 1.
-        while_disconnected: "refuse" messages while there is no connection, or "queue" them for the next.
+        while_disconnected: "refuse" messages while there is no connection, or "queue" them for the next one.
         subtype_events: emit `type::subtype` for a "message" (as `@slack/client` 3.x does) or for "all" types (as
             `@slack/rtm-api` does).
 
-        monitor: what shows that the connection is alive: "traffic" of any kind, or only "replies" to what was sent, as
-            in `@slack/rtm-api`, which pings 6 s after the last message and waits 4 s for the reply.
-        ping_interval: send a ping after so long without inbound traffic ("replies": without anything sent).
-        pong_timeout: reconnect after so long without inbound traffic ("replies": without a reply to the ping).
-        reply_timeout: for the reply to a message, time in the queue included.
-        replay_window: how long after hello a message that was sent over the lost connection may still get its reply.
-        open_timeout: for all of `start`.
-        attempt_timeout: for one attempt, from rtm.connect to hello.
-        close_timeout: for all of `aclose`.
+        monitor: what proves that the connection is alive: inbound "traffic" of any kind, or only "replies" to what was
+            sent, as in `@slack/rtm-api`, which pings 6 s after the last message and waits 4 s for the reply.
+        ping_interval: time without inbound traffic ("replies": without sending) after which a ping is sent.
+        pong_timeout: time without inbound traffic ("replies": without a reply to the ping) after which to reconnect.
+        reply_timeout: time-out for the reply to a message, including the time in the queue.
+        replay_window: time after hello in which Slack may still reply to messages sent over the lost connection.
+        open_timeout: time-out for all of `start`.
+        attempt_timeout: time-out for one attempt, from rtm.connect to hello.
+        close_timeout: time-out for all of `aclose`.
 
-        proxy: None or True for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for
-            none; used for calls and WebSocket.
-        ssl_context: for both, too.
-        http: a ready `httpx.AsyncClient`, never closed by the client.
+        proxy: URL of a proxy (http, https, socks5, socks5h) for calls and WebSocket; None or True for the
+            environment's, False for none.
+        ssl_context: TLS context for both.
+        http: a configured `httpx.AsyncClient`, never closed by the client.
         max_pending: frames queued for handlers; beyond that the oldest are dropped, with a `client_error`.
-        max_pending_bytes: bytes queued likewise (64 MiB).
+        max_pending_bytes: bytes queued for handlers, with the same effect (64 MiB).
         max_size: maximum size of an inbound frame (16 MiB).
 
-        log_level: level to set on the logger, as in `logging`; None to leave it alone.
+        log_level: level to set on the logger, as in `logging`; None to leave it unchanged.
         logger: a `logging.Logger`, or a function (level, message); by default a logger below "rcex_ws.slack".
         trace: sync hook, called with a `TraceEvent` when a step of connecting, a heartbeat or the closing starts,
-            succeeds or fails; its source is the name of the logger.
+            succeeds or fails; the source of the event is the name of the logger.
 
     Raises:
         ConfigurationError: an option has an invalid value; the message names it.
 
     Attributes:
         data_store: as given.
-        open_socket: opens a WebSocket; tests may replace it.
+        open_socket: function that opens a WebSocket; tests may replace it.
     """
 
     open_socket: Opener = staticmethod(open_websocket)
@@ -111,27 +106,27 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         self._home = Home()
         self._closed = False
 
-    # -- what it is doing ------------------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        """What it is doing: IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
+        """The current state: IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
         return State.IDLE if self._runtime is None else self._runtime.supervisor.status.state
 
     @property
     def connected(self) -> bool:
-        """Whether messages can be sent now: hello came, and the connection is not lost."""
+        """Whether messages can be sent now: hello was received, and the connection is not lost."""
         return self._runtime is not None and self._runtime.shared.active is not None
 
     @property
     def start_data(self) -> Mapping[str, Any] | None:
-        """The answer of the last rtm.connect or rtm.start; None before the first. Its `url` is a secret."""
+        """The answer to the last rtm.connect or rtm.start; None before the first. Its `url` is a secret."""
         start = None if self._runtime is None else self._runtime.shared.start
         return None if start is None else start.data
 
     @property
     def active_user_id(self) -> str | None:
-        """The id of the user whose token it is; None before the first connection."""
+        """The id of the user to whom the token belongs; None before the first connection."""
         start = None if self._runtime is None else self._runtime.shared.start
         return None if start is None else start.self_id
 
@@ -145,51 +140,51 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
     @checked
     async def start(self, *, wait: bool = True, **options: Any) -> None:
-        """Connect, and stay connected until `aclose`; do nothing when started already.
+        """Connect, and stay connected until `aclose`; do nothing if the client is running already.
 
         Args:
-            wait: False to return at once; failures then come as events only.
-            **options: Slack's options of rtm.connect or rtm.start, used again for each reconnect.
+            wait: False to return at once; failures are then reported by events only.
+            **options: Slack's options of rtm.connect or rtm.start, used for every reconnect, too.
 
         Raises:
-            SlackApiError: Slack refused for good.
-            ConnectFailed: no connection within `open_timeout`; trying again can help.
-            NotConnected: it was closed meanwhile.
+            SlackApiError: Slack refused, and no retry can help.
+            ConnectFailed: no connection within `open_timeout`; a retry can help.
+            NotConnected: the client was closed meanwhile.
 
-        When the call that starts it fails or is cancelled, nothing is left running.
+        If the call that starts the client fails or is cancelled, nothing is left running.
         """
         self._home.check()
         self._closed = False
         former = runtime = self._runtime
-        begins = runtime is None or runtime.over
-        if runtime is None or runtime.over:
+        starts = runtime is None or runtime.ended
+        if runtime is None or runtime.ended:
             runtime = self._runtime = self._new_runtime(options)
         try:
-            if begins:
+            if starts:
                 if former is not None:
                     await former.stop("started again", None)
                 await runtime.start()
             if wait:
                 await runtime.life.wait_open(self._settings.open_timeout)
         except BaseException as exc:
-            if begins:
+            if starts:
                 await self._close(runtime, "start() has failed", exc)
             raise
 
     async def wait_closed(self) -> None:
-        """Wait until it is closed, or ends by itself: a final refusal, or a loss without `auto_reconnect`.
+        """Wait until the client is closed, or ends by itself: a final refusal, or a loss without `auto_reconnect`.
 
         Raises:
-            SlackApiError: Slack refused for good.
+            SlackApiError: Slack refused, and no retry can help.
         """
         await self._running().wait_ended()
 
     async def reconnect(self) -> None:
-        """Replace the connection: the next is opened before this one is closed. Without one, make an attempt now.
+        """Replace the connection, opening the new one before the old one is closed; without one, make an attempt now.
 
         Raises:
             NotConnected: the client is not started.
-            RcexError: why the attempt failed, when there was no connection; more follow by schedule.
+            RcexError: why the attempt failed, if there was no connection; further ones follow the schedule.
         """
         runtime = self._running()
         if runtime.supervisor.is_ready:
@@ -199,11 +194,11 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
     @checked
     async def aclose(self, reason: str = "closed by the application", code: object = None) -> None:
-        """Close: `disconnect` is emitted first, what waits for an answer settles. Idempotent; `start` begins again.
+        """Close: emit `disconnect`, settle all messages, deliver what is queued. Idempotent; `start` may follow.
 
         Args:
             reason: the first argument of `disconnect`.
-            code: its second.
+            code: the second one.
         """
         self._home.check()
         self._closed = True
@@ -232,33 +227,33 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         timeout: Seconds | None = None,
         **fields: Any,
     ) -> Sent:
-        """Send a message; await what this gives for the `MessageReply`, or pass a callback.
+        """Send a message; await the `Sent` that is returned for the `MessageReply`, or pass a callback.
 
-        It is sent in any case, in the order of the calls.
+        The message is sent whether or not it is awaited, and messages go out in the order of the calls.
 
         Args:
-            text: what to say.
+            text: the text of the message.
             channel: the id of a channel, group or DM.
-            callback: called with (error, reply) in turn with the events.
-            timeout: instead of `reply_timeout`.
-            **fields: more of the message, as in `thread_ts`.
+            callback: called with (error, reply), in order with the events.
+            timeout: time-out for the reply, instead of `reply_timeout`.
+            **fields: further fields of the message, such as `thread_ts`.
 
         Raises:
             ConfigurationError: text or channel cannot be sent.
-            NotConnected: the client is not started. (If it only lost its connection, awaiting raises that.)
+            NotConnected: the client is not started. (If only the connection is lost, awaiting raises it.)
         """
         _check_text("text", text)
         _check_text("channel", channel)
         return self.send("message", {"text": text, "channel": channel, **fields}, callback=callback, timeout=timeout)
 
     def send_typing(self, channel: Name) -> Sent:
-        """Say that one is typing; Slack does not answer this."""
+        """Send a typing indicator; Slack does not reply to it."""
         _check_text("channel", channel)
         return self.send("typing", {"channel": channel})
 
     @checked
     def subscribe_presence(self, ids: Collection[Name]) -> Sent:
-        """Ask for presence_change events of these users instead of earlier ones; asked anew after each reconnect."""
+        """Subscribe to presence_change events of these users, and no others; renewed after each reconnect."""
         body = {"ids": list(ids)}
         sent = self.send("presence_sub", body)
         self._running().shared.presence = body
@@ -272,17 +267,17 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         callback: Callback | None = None,
         timeout: Seconds | None = None,
     ) -> Sent:
-        """Send anything. Slack answers "message" and "ping"; all else counts as done when it is written.
+        """Send a frame of any type. Slack replies to "message" and "ping"; any other settles when it is written.
 
         Args:
-            event_type: goes in as `type`.
-            body: the rest, JSON-ready; `id` is added.
-            callback: called with (error, reply) in turn with the events.
-            timeout: instead of `reply_timeout`.
+            event_type: the `type` of the frame.
+            body: the other fields, JSON-ready; `id` is added.
+            callback: called with (error, reply), in order with the events.
+            timeout: time-out for the reply, instead of `reply_timeout`.
 
         Raises:
             NotConnected: the client is not started, or has ended.
-            ConfigurationError: an argument cannot be used; the body is not JSON-ready, say.
+            ConfigurationError: an argument is invalid; the body is not JSON-ready, for example.
         """
         _check_text("event_type", event_type)
         if timeout is None:
@@ -294,7 +289,7 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         if not isinstance(body, Mapping | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"body: expected None or a dict, got an object of the type {type(body).__name__}")
         runtime = self._running()
-        if runtime.over:
+        if runtime.ended:
             raise NotConnected("the client is closed; start() begins again")
         try:
             return runtime.messages.send(event_type, body or {}, timeout=timeout, callback=callback)
@@ -303,21 +298,21 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
     @checked
     async def update_message(self, ts: Name, channel: Name, text: str, **fields: Any) -> dict[str, Any]:
-        """Change a message, by chat.update; works with and without a connection.
+        """Change a message by chat.update, with or without a connection.
 
         Args:
-            ts: the time stamp of the message.
+            ts: the timestamp of the message.
             channel: the id of its channel.
-            text: what it says now.
-            **fields: as in `attachments`; None is left out, lists and dicts are sent as JSON.
+            text: the new text.
+            **fields: further fields, such as `attachments`; None is omitted, lists and dicts are sent as JSON.
 
         Returns:
             Slack's answer.
 
         Raises:
             SlackApiError: Slack refused.
-            RateLimited: Slack asks to wait longer than `attempt_timeout`.
-            TransportError: no answer came.
+            RateLimited: Slack asks for a wait longer than `attempt_timeout`.
+            TransportError: there was no answer.
             NotConnected: the client is closed.
         """
         self._home.check()
@@ -325,7 +320,7 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             raise NotConnected("the client is closed; start() begins again")
         return await self._api.call("chat.update", **{**fields, "ts": ts, "channel": channel, "text": text})
 
-    # -- inside ----------------------------------------------------------------------------------------------------
+    # -- internals -------------------------------------------------------------------------------------------------
 
     def _new_runtime(self, options: Mapping[str, Any]) -> SlackRuntime:
         return SlackRuntime(
@@ -334,8 +329,6 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             self.data_store,
             self._settings,
             options,
-            proxy=self._settings.proxy,
-            ssl_context=self._settings.ssl_context,
             log=self._log,
             open_socket=self.open_socket,
         )
@@ -355,20 +348,20 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         return self._runtime
 
     def _rate_limited(self, seconds: float) -> None:
-        """Hear of a call that belongs to no life; of an attempt to connect the driver tells."""
+        """Report the rate limit of a call; the driver reports those of attempts to connect."""
         if self._runtime is not None:
             self._runtime.feed.rate_limited(seconds)
         else:
             self._log.warning("Slack asks to wait %g s", seconds)
 
     def _handler_failed(self, error: Exception) -> None:
-        feed = running_feed.get()  # of the life that called the handler, which need not be the newest
+        feed = running_feed.get()  # of the life that called the handler, which may not be the newest
         if feed is not None:
             feed.error(error, logged=True)
 
 
 def _check_text(name: str, value: object) -> None:
-    # Called for each message, so it asks nothing that a message does not need.
+    # Called for each message, so it is cheaper than `checked`.
     if not isinstance(value, str) or not value:
         raise refusal(name, _TEXT, value)
 

@@ -1,4 +1,4 @@
-"""What is said over one connection to Slack. `received` runs in the reader and never waits."""
+"""One connection to Slack: hello, pings, replies and events. `on_message` runs in the reader and never waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rcex_ws.slack.web import StartData
 
 __all__ = ["SlackConversation", "SlackShared"]
 
-#: Between server and client: not emitted (`@slack/client` 3.x).
+#: Events between server and client, which are not emitted (as in `@slack/client` 3.x).
 _INTERNAL = frozenset({"hello", "pong", "team_migration_started"})
 
 
@@ -31,20 +31,20 @@ class SlackShared:
 
     Attributes:
         feed, messages: see their classes.
-        goodbye: hears that the server is going to close the connection.
-        closing: tells whether the application closes.
-        replay_window: seconds after hello in which Slack may still answer what was sent over a lost connection.
-        start: the answer of the last rtm.connect or rtm.start.
-        active: the conversation that messages go over; None while there is none.
-        overlap: compares connections, when the next is opened beside the last.
-        presence: whose presence was subscribed to last; told to every new connection.
-        migration: team_migration_started, which is emitted when the next attempt begins (`@slack/client` 3.x).
+        on_goodbye: called when the server announces that it will close the active connection.
+        is_closing: returns whether the application is closing the client.
+        replay_window: seconds after hello in which Slack may still reply to messages sent over a lost connection.
+        start: the answer to the last rtm.connect or rtm.start.
+        active: the conversation that messages are sent over; None while there is none.
+        overlap: compares connections while one replaces another.
+        presence: body of the last presence_sub, which is sent again over every new connection.
+        migration: team_migration_started, emitted when the next attempt starts (as in `@slack/client` 3.x).
     """
 
     feed: Feed
     messages: Messages
-    goodbye: Callable[[], None]
-    closing: Callable[[], bool]
+    on_goodbye: Callable[[], None]
+    is_closing: Callable[[], bool]
     replay_window: float
     start: StartData | None = None
     active: SlackConversation | None = None
@@ -54,136 +54,142 @@ class SlackShared:
 
 
 class SlackConversation(Conversation):
-    """Talk over one connection.
+    """What is received and sent over one connection.
 
     Args:
         link: the connection.
         shared: what outlives it.
-        number: names it among those of this life; those that come later have higher ones.
+        connection_number: identifies it among those of this life; later connections have higher numbers.
 
     Attributes:
-        number: as given.
-        told_close: whether its end was told as `ws_close`.
+        connection_number: as given.
+        emitted_close: whether `ws_close` was emitted for it.
     """
 
-    def __init__(self, link: Link, shared: SlackShared, number: int) -> None:
-        self.number = number
+    def __init__(self, link: Link, shared: SlackShared, connection_number: int) -> None:
+        self.connection_number = connection_number
         self._link = link
         self._shared = shared
-        self._greeted = Signal()
-        self._of_earlier = frozenset[str]()  # messages whose connection was lost before
-        self._older: SlackConversation | None = None  # the one that this replaces, until this is ready
-        self._gone = False
-        self._pinged = 0  # the id of the last ping
-        self.told_close = False
+        self._hello_came = Signal()
+        self._in_doubt = frozenset[str]()  # ids of unanswered messages, sent over connections lost before this one
+        self._predecessor: SlackConversation | None = None  # the one that this replaces, until this is ready
+        self._lost = False
+        self._ping_id = 0  # the id of the last ping
+        self.emitted_close = False
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
     def on_message(self, data: bytes, binary: bool) -> None:
-        """Take one frame."""
+        """Handle one inbound frame."""
         try:
             event = decode(data)
-            number = _reply_to(event)
+            message_id = _reply_to(event)
         except BadFrame as exc:
             self._shared.feed.bad_frame(data, exc)
             return
         kind = event.get("type")
-        if number is not None:
-            self._take_reply(data, event, number)
+        if message_id is not None:
+            self._handle_reply(data, event, message_id)
         elif not isinstance(kind, str):
             self._shared.feed.bad_frame(data, BadFrame("a frame without type and reply_to"))
         elif kind in _INTERNAL:
-            self._take_internal(data, event)
+            self._handle_internal(data, event)
         else:
             if kind == "goodbye" and self._shared.active is self:
-                self._shared.goodbye()
+                self._shared.on_goodbye()
             overlap = self._shared.overlap
-            if overlap.alone or overlap.is_new(self.number, data, event, now()):
+            if overlap.alone or overlap.accept(self.connection_number, data, event, now()):
                 self._shared.feed.frame(data, event, public=True)
 
     def heartbeat(self) -> bytes:
-        """Make a ping of RTM: its answer shows that Slack itself lives, not only the proxy before it."""
-        self._pinged = self._shared.messages.next_id()
-        return encode("ping", self._pinged, {})
+        """Return an RTM ping: the pong proves that Slack itself is alive, not only a proxy in front of it."""
+        self._ping_id = self._shared.messages.next_id()
+        return encode("ping", self._ping_id, {})
 
     def on_lost(self, loss: Loss) -> None:
-        """Let waiters live on: a reply may still find them over the next connection."""
+        """Handle the loss; messages stay pending, since their replies may come over the next connection."""
         shared = self._shared
-        greeted, replaced = self._greeted.is_set(), shared.active is not self
-        shared.overlap.is_gone(self.number, now())
-        self._gone = True
-        shared.messages.lost(self.number)
-        if not replaced:
+        greeted, was_active = self._hello_came.is_set(), shared.active is self
+        shared.overlap.remove(self.connection_number, now())
+        self._lost = True
+        shared.messages.connection_lost(self.connection_number)
+        if was_active:
             shared.active = None
             shared.messages.table.disconnect()
-            if self._older is not None and not self._older._gone:  # lost with its hello: the older one goes on
-                self._older._take_over()
+            predecessor = self._predecessor
+            if predecessor is not None and not predecessor._lost:  # lost right after its hello: the old one continues
+                predecessor._become_active()
         elif greeted:
-            return  # this side closed it
-        if not shared.closing() and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
-            shared.feed.tell(Events.WS_CLOSE, loss.code or 1006, loss.text)
-            self.told_close = True
+            return  # closed by this side, after it was replaced
+        if not shared.is_closing() and loss.kind in (LossKind.CLOSED, LossKind.DROPPED, LossKind.UNREADABLE):
+            shared.feed.emit(Events.WS_CLOSE, loss.code or 1006, loss.text)
+            self.emitted_close = True
 
-    # -- beside the reader -----------------------------------------------------------------------------------------
+    # -- in tasks --------------------------------------------------------------------------------------------------
 
     async def handshake(self) -> None:
         """Wait for hello."""
-        await self._greeted.wait()
+        await self._hello_came.wait()
 
     async def after_ready(self) -> None:
-        """Let Slack speak of what was sent over a lost connection; what it does not mention then is lost."""
-        self._older = None
-        if self._of_earlier:
+        """Fail the messages of lost connections that Slack has not answered within the replay window."""
+        self._predecessor = None
+        if self._in_doubt:
             await anyio.sleep(self._shared.replay_window)
-            self._shared.messages.give_up(self._of_earlier)
+            self._shared.messages.fail_in_doubt(self._in_doubt)
 
-    # -- what frames mean ------------------------------------------------------------------------------------------
+    # -- kinds of frames -------------------------------------------------------------------------------------------
 
-    def _take_internal(self, data: bytes, event: Event) -> None:
+    def _handle_internal(self, data: bytes, event: Event) -> None:
         shared = self._shared
         shared.feed.frame(data, event, public=False)
-        if event["type"] == "hello" and not self._greeted.is_set():
-            shared.feed.greeted(anew=shared.active is None)
-            self._of_earlier = shared.messages.in_doubt()
-            self._older = shared.active
-            if self._older is not None:  # what it has not written yet goes over this one
-                self._older._link.withdraw_requests()
-                shared.messages.table.disconnect()
-            if shared.presence is not None:
-                self._link.send(encode("presence_sub", shared.messages.next_id(), shared.presence))
-            self._take_over()
-            self._greeted.set()
+        if event["type"] == "hello" and not self._hello_came.is_set():
+            self._handle_hello()
         elif event["type"] == "team_migration_started":
             shared.migration = event
             self._link.lose(Loss(LossKind.REFUSED, text="the team moves to another server"))
 
-    def _take_reply(self, data: bytes, event: Event, number: int) -> None:
-        """Take an acknowledgement, a pong, or the last reply of the connection before."""
+    def _handle_hello(self) -> None:
+        """Take the messages over from the connection that this one replaces, if there is one."""
+        shared = self._shared
+        shared.feed.hello(fill=shared.active is None)
+        self._in_doubt = shared.messages.ids_in_doubt()
+        self._predecessor = shared.active
+        if self._predecessor is not None:  # what it has not written yet is sent over this one
+            self._predecessor._link.withdraw_requests()
+            shared.messages.table.disconnect()
+        if shared.presence is not None:
+            self._link.send(encode("presence_sub", shared.messages.next_id(), shared.presence))
+        self._become_active()
+        self._hello_came.set()
+
+    def _handle_reply(self, data: bytes, event: Event, message_id: int) -> None:
+        """Handle an acknowledgement, a pong, or the repeated last reply of an earlier connection."""
         shared, kind = self._shared, event.get("type")
-        if number >= self._pinged:
+        if message_id >= self._ping_id:
             self._link.heartbeat.answered(now())
-        if kind == "pong" and number == self._pinged:
+        if kind == "pong" and message_id == self._ping_id:
             self._link.heartbeat_answered()
             shared.feed.frame(data, event, public=False)
             return
-        message = shared.messages.acknowledged(number, event)
+        message = shared.messages.handle_reply(message_id, event)
         if kind is None or kind == "pong":
             shared.feed.frame(data, event, public=False)
             if message is not None:
-                shared.feed.message(message)
-        elif kind == "error":  # a refusal, and an event all the same
+                shared.feed.own_message(message)
+        elif kind == "error":  # both a refusal and an event
             shared.feed.frame(data, event, public=True)
         else:
-            shared.messages.replayed(number)
+            shared.messages.settle_by_replay(message_id)
             shared.feed.frame(data, event, public=True)
 
-    def _take_over(self) -> None:
+    def _become_active(self) -> None:
         self._shared.active = self
         self._shared.messages.table.connect(self._transmit)
 
     def _transmit(self, pending: Pending[MessageReply]) -> None:
         self._link.heartbeat.sent(now())
-        self._shared.messages.transmit(pending, self._link.send, over=self.number)
+        self._shared.messages.transmit(pending, self._link.send, connection=self.connection_number)
 
 
 def _reply_to(event: Event) -> int | None:
@@ -191,7 +197,7 @@ def _reply_to(event: Event) -> int | None:
         case None | False | 0 | "":
             return None
         case other:
-            number = read_digits(other)
-            if number is None:
-                raise BadFrame(f"reply_to is no number of ours: {str(other)[:40]!r}")
-            return number
+            message_id = read_digits(other)
+            if message_id is None:
+                raise BadFrame(f"reply_to is not an id of ours: {str(other)[:40]!r}")
+            return message_id

@@ -1,8 +1,7 @@
-"""Slack's part of the runtime: where to connect, and what follows a loss or a failed attempt."""
+"""What Slack's client decides over all its connections: the endpoints, and what follows a loss or a failed attempt."""
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,15 +20,13 @@ _CLOSED_WITHOUT_RECONNECT = "websocket closed with auto-reconnect false on the R
 
 
 class SlackDriver(Driver):
-    """Say where to connect.
+    """The driver of an `RTMClient`.
 
     Args:
-        api: the HTTP step.
+        api: the Web API.
         shared: what outlives a connection.
-        settings: the options.
+        settings: the options of the client.
         start_options: Slack's options of rtm.connect or rtm.start, the same for every attempt.
-        proxy: as for `RTMClient`.
-        ssl_context: for wss.
     """
 
     def __init__(
@@ -38,27 +35,22 @@ class SlackDriver(Driver):
         shared: SlackShared,
         settings: SlackSettings,
         start_options: Mapping[str, Any],
-        *,
-        proxy: str | bool | None,
-        ssl_context: ssl.SSLContext | None,
     ) -> None:
         self._api = api
         self._shared = shared
         self._settings = settings
         self._start_options = start_options
-        self._proxy = proxy
-        self._ssl_context = ssl_context
-        self._authenticated = False  # in the attempt under way
-        self._conversation: SlackConversation | None = None  # that it led to
-        self._number = 0  # of the attempt, and of that
+        self._authenticated = False  # whether rtm.connect succeeded in the current attempt
+        self._conversation: SlackConversation | None = None  # the one that this attempt led to
+        self._connection_number = 0  # of the current attempt, and of its connection
 
     async def endpoint(self) -> Endpoint:
-        """Ask Slack for a WebSocket address: each is good for one connection."""
+        """Request a WebSocket URL from Slack; each is valid for one connection."""
         feed = self._shared.feed
         self._authenticated, self._conversation = False, None
-        self._number += 1
-        feed.tell(Events.CONNECTING)
-        self._tell_migration()
+        self._connection_number += 1
+        feed.emit(Events.CONNECTING)
+        self._emit_migration()
         try:
             start = await self._api.connect(self._settings.start_method, **self._start_options)
         except RateLimited as exc:
@@ -68,61 +60,62 @@ class SlackDriver(Driver):
         self._shared.messages.self_id = start.self_id
         self._authenticated = True
         feed.started(start)
-        feed.tell(Events.WS_OPENING)
-        # From here on events may come over it, too: Slack knows of it before this side does.
-        self._shared.overlap.joins(self._number, now())
-        return Endpoint(start.url, proxy=self._proxy, ssl_context=self._ssl_context, max_size=self._settings.max_size)
+        feed.emit(Events.WS_OPENING)
+        # From here on Slack may send events over it, even before this side knows that it is open.
+        self._shared.overlap.add(self._connection_number, now())
+        settings = self._settings
+        return Endpoint(start.url, proxy=settings.proxy, ssl_context=settings.ssl_context, max_size=settings.max_size)
 
     def conversation(self, link: Link) -> SlackConversation:
-        """Make the conversation for a new connection."""
-        self._shared.feed.tell(Events.WS_OPENED)
-        self._conversation = SlackConversation(link, self._shared, self._number)
+        """Return the conversation for a new connection."""
+        self._shared.feed.emit(Events.WS_OPENED)
+        self._conversation = SlackConversation(link, self._shared, self._connection_number)
         return self._conversation
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
-        """Follow the schedule, unless Slack's refusal is final or reconnecting is switched off."""
+        """Follow the schedule, unless Slack's refusal is final or reconnecting is disabled."""
         if isinstance(ended, RcexError):
-            self._tell_failure(ended)
+            self._emit_failure(ended)
             if self._conversation is None:
-                self._shared.overlap.is_gone(self._number, now())
+                self._shared.overlap.remove(self._connection_number, now())
             if not ended.retryable or not self._settings.auto_reconnect:
                 raise ended
         elif not self._settings.auto_reconnect:
-            self._tell_migration()
+            self._emit_migration()
             self._end(_CLOSED_WITHOUT_RECONNECT, ended.code)
             return None
-        self._shared.feed.tell(Events.ATTEMPTING_RECONNECT)
+        self._shared.feed.emit(Events.ATTEMPTING_RECONNECT)
         return delay
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
-        """Tell the application of a mistake of its own that ends nothing."""
+        """Report a mistake of the application that ends nothing."""
         self._shared.feed.error(error)
 
     def on_failed(self, error: Exception) -> None:
-        """Say that nothing will be tried again."""
+        """Emit `disconnect`: no further attempt follows."""
         if isinstance(error, RcexError) and error.retryable:
             reason = _CLOSED_WITHOUT_RECONNECT if self._authenticated else _NO_RECONNECT
         else:
             reason = f"{getattr(error, 'code', error)} is not recoverable"
         self._end(reason, error)
 
-    def _tell_failure(self, error: RcexError) -> None:
+    def _emit_failure(self, error: RcexError) -> None:
         if not self._authenticated:
-            self._shared.feed.tell(Events.UNABLE_TO_RTM_START, error)
+            self._shared.feed.emit(Events.UNABLE_TO_RTM_START, error)
             return
-        if self._conversation is not None and self._conversation.told_close:
-            return  # it was open, and closed before hello
-        self._shared.feed.tell(Events.WS_ERROR, error)
+        if self._conversation is not None and self._conversation.emitted_close:
+            return  # it was opened, and lost before hello
+        self._shared.feed.emit(Events.WS_ERROR, error)
         if isinstance(error, ConnectFailed):
-            self._shared.feed.tell(Events.WS_CLOSE, 1006, "")
+            self._shared.feed.emit(Events.WS_CLOSE, 1006, "")
 
-    def _tell_migration(self) -> None:
+    def _emit_migration(self) -> None:
         migration, self._shared.migration = self._shared.migration, None
         if migration is not None:
-            self._shared.feed.tell(Events.SLACK_EVENT, "team_migration_started", migration)
-            self._shared.feed.tell("team_migration_started", migration)
+            self._shared.feed.emit(Events.SLACK_EVENT, "team_migration_started", migration)
+            self._shared.feed.emit("team_migration_started", migration)
 
     def _end(self, reason: str, detail: object) -> None:
-        self._shared.feed.tell(Events.DISCONNECT, reason, detail)
+        self._shared.feed.emit(Events.DISCONNECT, reason, detail)
         self._shared.messages.end()
         self._shared.feed.close()

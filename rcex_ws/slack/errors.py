@@ -1,4 +1,4 @@
-"""What can go wrong with Slack, beside the errors of the runtime."""
+"""The errors of Slack's clients, beside those that all clients share."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import Any, cast
 
 from rcex_ws.errors import RcexError
 from rcex_ws.readers import printable
-from rcex_ws.slack.refusals import REFUSALS, passes
+from rcex_ws.slack.refusals import REFUSALS, is_retryable
 
 __all__ = ["MessageRejected", "SlackApiError", "SlackHttpError"]
 
-#: Characters of what Slack says that are shown in a message.
+#: Maximum characters of a text from Slack in an error message.
 _SHOWN = 200
-#: Slack's number for "slow down, too many messages...": the only one of its numbers that says to try again.
+#: Slack's code for "slow down, too many messages...", the only one that asks for a retry.
 _SLOW_DOWN = -1
 
 
 class SlackApiError(RcexError):
-    """Report that a Web API method answered `{"ok": false}`; `rcex_ws.slack.refusals` has what the codes mean.
+    """A method of the Web API answered `{"ok": false}`; `rcex_ws.slack.refusals` lists what the codes mean.
 
     Args:
-        method: as in "rtm.connect".
-        code: Slack's word for it.
+        method: the name of the method, such as "rtm.connect".
+        code: Slack's error code.
         data: the whole answer.
-        retry_after: seconds that the answer asks to wait, or None.
+        retry_after: seconds to wait, from the answer; None if it has none.
 
     Attributes:
-        needed: the scopes of which one is missing, as Slack lists them; None if it did not say.
-        provided: the scopes that the token has, likewise.
-        warning: what else Slack says is wrong with the call.
-        advice: what to do about it; None for a code that we do not know.
+        needed: the scopes of which one is missing, as Slack lists them; None if it does not.
+        provided: the scopes of the token, likewise.
+        warning: Slack's warning about the call, or None.
+        advice: what to do, in one sentence; None for an unknown code.
     """
 
     def __init__(self, method: str, code: str, data: Mapping[str, Any], *, retry_after: float | None = None) -> None:
@@ -43,21 +43,22 @@ class SlackApiError(RcexError):
         self.provided = _words(data.get("provided"))
         self.warning = _words(data.get("warning"))
         self.advice = None if known is None else known.advice
-        self.retryable = passes(method, code)
-        told = [("needed", self.needed), ("provided", self.provided), ("warning", self.warning)]
-        details = "; ".join(f"{name}: {printable(words, most=_SHOWN)}" for name, words in told if words is not None)
+        self.retryable = is_retryable(method, code)
+        parts = [("needed", self.needed), ("provided", self.provided), ("warning", self.warning)]
+        details = "; ".join(f"{name}: {printable(words, most=_SHOWN)}" for name, words in parts if words is not None)
         message = f"{method}: Slack answered {printable(code, most=_SHOWN)!r}"
         message += f" ({details})" if details else ""
         super().__init__(message if self.advice is None else f"{message}. {self.advice}")
 
 
 class SlackHttpError(RcexError):
-    """Report an answer of the Web API that is none of its own: an HTTP status, or no JSON.
+    """The answer to a call was not one of the Web API: an HTTP error status, or no valid JSON.
 
     Args:
-        method: as in "rtm.connect".
+        method: the name of the method, such as "rtm.connect".
         status: the HTTP status.
-        retry_after: seconds that the answer asks to wait, or None.
+        problem: what is wrong with the answer, for the message.
+        retry_after: seconds to wait, from the answer; None if it has none.
     """
 
     retryable = True
@@ -70,12 +71,12 @@ class SlackHttpError(RcexError):
 
 
 class MessageRejected(RcexError):
-    """Report that Slack refused a message; it can be sent again where Slack only said to slow down.
+    """Slack refused a message; retryable only if Slack asked to slow down.
 
     Args:
-        code: Slack's number for it; None if it gave none.
-        text: Slack's words.
-        frame: the whole answer.
+        code: Slack's numeric code; None if the reply has none.
+        text: Slack's error text.
+        frame: the whole reply.
     """
 
     def __init__(self, code: int | None, text: str, frame: Mapping[str, Any]) -> None:
@@ -86,7 +87,7 @@ class MessageRejected(RcexError):
 
 
 def _words(value: object) -> str | None:
-    """Give a text, or the texts of a list, as one; None for anything else and for none."""
+    """Return a text, or the texts of a list joined by commas; None for anything else, or an empty text."""
     if isinstance(value, list):
         value = ", ".join(one for one in cast("list[object]", value) if isinstance(one, str))
     return value if isinstance(value, str) and value else None

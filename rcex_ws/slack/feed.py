@@ -1,7 +1,7 @@
-"""What happened, on its way to the application: one queue, one order, one task that runs handlers.
+"""Events on their way to the application: one queue, one order, one task that runs the handlers.
 
-Lifecycle events, frames and the callbacks of messages stand in one `DeliveryQueue`, so that handlers see them in the
-order in which they happened. When handlers are too slow only frames are dropped, never a lifecycle event.
+Lifecycle events, frames and the callbacks of messages share one `DeliveryQueue`, so that handlers get them in the order
+in which they happened. When handlers are too slow, only frames are dropped, never lifecycle events or callbacks.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ __all__ = ["Feed", "running_feed"]
 Step = Callable[[], Awaitable[object]]
 
 running_feed: ContextVar[Feed | None] = ContextVar("rcex_ws_slack_feed", default=None)
-"""The feed whose handler runs: two lives of a client may overlap."""
+"""The feed that runs the current handler: two lives of a client may overlap."""
 
 
-# Before Python 3.12 a name is looked up in an enum ten times as slowly, and these are needed for each frame.
+# Needed for each frame, and looking up an enum member is ten times slower before Python 3.12.
 _RAW_MESSAGE, _SLACK_EVENT = Events.RAW_MESSAGE, Events.SLACK_EVENT
 
 
 class _Frame(Struct, gc=False):
-    """A frame that waits for its turn; unlike a `partial` no work for the garbage collector, and there are many."""
+    """A queued frame; unlike a `partial` it is invisible to the garbage collector, and there are many of them."""
 
     data: bytes
     event: Event
@@ -46,14 +46,14 @@ class _Frame(Struct, gc=False):
 
 
 class Feed:
-    """Keep events in order, and run the handlers.
+    """The ordered queue of one life, and the task that runs its handlers.
 
     Args:
-        emitter: knows the handlers.
-        store: follows the events, before the handlers see them; or None.
-        settings: the options.
-        log: where errors go that nobody listens to.
-        directory: lets the store know whom events name; or None.
+        emitter: holds the handlers.
+        store: applies each event before the handlers get it; or None.
+        settings: the options of the client.
+        log: gets the errors for which there is no handler.
+        directory: looks up for the store whom events name; or None.
     """
 
     def __init__(
@@ -76,107 +76,107 @@ class Feed:
         )
         self._self_id: str | None = None
         self._team_id: str | None = None
-        self._callbacks = 0  # that wait for their turn
-        self._last: deque[Step] = deque()  # what follows when the queue is closed and empty
+        self._queued_callbacks = 0  # of messages
+        self._after_close: deque[Step] = deque()  # run when the queue is closed and empty
 
-    # -- putting: never waits --------------------------------------------------------------------------------------
+    # -- queuing, which never waits --------------------------------------------------------------------------------
 
-    def tell(self, event: str, *args: object) -> None:
-        """Emit a lifecycle event in its turn."""
-        self.then(partial(self._emitter.dispatch, event, *args))
+    def emit(self, event: str, *args: object) -> None:
+        """Queue a lifecycle event."""
+        self.in_turn(partial(self._emitter.dispatch, event, *args))
 
     def error(self, error: Exception, *, logged: bool = False) -> None:
-        """Emit `client_error` in its turn; logged if nobody listens, unless it is `logged` already."""
+        """Queue a `client_error`; log it if it has no handler, unless it is `logged` already."""
         if not logged:
-            self._log_unheard(error)
+            self._log_if_unhandled(error)
         step = partial(self._emitter.dispatch, Events.CLIENT_ERROR, error)
-        if self._queue.closed:  # one of the last handlers raised
-            self._last.append(step)
+        if self._queue.closed:  # one of the last handlers has raised it
+            self._after_close.append(step)
         else:
-            self.then(step)
+            self.in_turn(step)
 
     def rate_limited(self, seconds: float) -> None:
-        """Emit `rate_limited` in its turn."""
+        """Queue a `rate_limited` event, and log it."""
         self._log.warning("Slack asks to wait %g s", seconds)
-        self.tell(Events.RATE_LIMITED, seconds)
+        self.emit(Events.RATE_LIMITED, seconds)
 
-    def then(self, step: Step) -> None:
-        """Run a step after everything that was put before."""
+    def in_turn(self, step: Step) -> None:
+        """Run a step after everything that is queued already."""
         self._queue.put(step, 0, keep=True)
 
-    def call_back(self, step: Step) -> None:
-        """Run the callback of a message in its turn."""
+    def queue_callback(self, step: Step) -> None:
+        """Queue the callback of a message; drop it if the feed is closed."""
         if self._queue.closed:
             self._log.warning("the callback of a message was dropped: the client is closed")
             return
-        self._callbacks += 1
-        self.then(partial(self._call_back, step))
+        self._queued_callbacks += 1
+        self.in_turn(partial(self._run_callback, step))
 
     def started(self, start: StartData) -> None:
-        """Let the store take the answer of rtm.connect or rtm.start, then emit `authenticated`."""
+        """Queue the answer to rtm.connect or rtm.start: for the store, then as `authenticated`."""
         self._self_id, self._team_id = start.self_id, start.team_id
         if self._store is not None:
-            self.then(partial(self._cache_start, self._store, start))
-        self.tell(Events.AUTHENTICATED, start.data)
+            self.in_turn(partial(self._cache_start, self._store, start))
+        self.emit(Events.AUTHENTICATED, start.data)
 
-    def greeted(self, *, anew: bool) -> None:
-        """Let the store learn of the team if lists are wanted, then emit `open`.
+    def hello(self, *, fill: bool) -> None:
+        """Queue `open`, after the reading of the lists where the store is filled by them.
 
         Args:
-            anew: whether there was no connection just before, so that events may have been missed.
+            fill: whether there was no connection just before, so that the store may have missed events.
         """
-        if anew and self._directory is not None and self._directory.by_lists:
-            self.then(self._directory.fill)
-        self.tell(Events.OPEN)
+        if fill and self._directory is not None and self._directory.by_lists:
+            self.in_turn(partial(self._directory.fill, self.error))
+        self.emit(Events.OPEN)
 
     def frame(self, data: bytes, event: Event, *, public: bool) -> None:
-        """Deliver a frame.
+        """Queue a frame.
 
         Args:
-            data: as it came.
-            event: decoded.
-            public: whether it is an event of the team, and not one between server and client.
+            data: the frame as received.
+            event: the decoded frame.
+            public: whether it is an event of the team, not one between server and client.
         """
         self._queue.put(_Frame(data, event, public), len(data))
 
     def bad_frame(self, data: bytes, error: Exception) -> None:
-        """Deliver a frame that cannot be read, and `client_error`: both may be dropped, for who knows how many come."""
+        """Queue an unreadable frame and its `client_error`; both may be dropped, since many such frames may come."""
         self._queue.put(partial(self._deliver_bad, data, error), len(data))
 
-    def message(self, message: Mapping[str, Any]) -> None:
-        """Let the store see a message of our own, which Slack does not send back to us."""
+    def own_message(self, message: Mapping[str, Any]) -> None:
+        """Queue a message of our own for the store: Slack does not send it back to us."""
         if self._store is not None:
-            self.then(partial(self._apply, self._store, message))
+            self.in_turn(partial(self._apply, self._store, message))
 
     def close(self) -> None:
-        """Take nothing more; what is queued is still delivered, and nobody is looked up for it."""
+        """Accept no more events; deliver what is queued, without looking anybody up."""
         self._queue.close()
         if self._directory is not None:
             self._directory.stop()
 
-    def left(self) -> tuple[int, int]:
-        """Tell how many events and how many callbacks of messages wait for their turn."""
-        return len(self._queue) + len(self._last) - self._callbacks, self._callbacks
+    def undelivered(self) -> tuple[int, int]:
+        """Return the numbers of queued events and of queued callbacks."""
+        return len(self._queue) + len(self._after_close) - self._queued_callbacks, self._queued_callbacks
 
     # -- delivering ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Run handlers until the feed is closed and empty."""
         running_feed.set(self)
-        await deliver(self._queue, self._handle, lambda _, exc: self._raised(exc))
-        while self._last:
-            await self._last.popleft()()
+        await deliver(self._queue, self._handle, lambda _, exc: self._report(exc))
+        while self._after_close:
+            await self._after_close.popleft()()
 
     def _handle(self, item: Step | _Frame) -> Awaitable[object]:
         return self._deliver(item) if isinstance(item, _Frame) else item()
 
-    async def _call_back(self, step: Step) -> None:
-        self._callbacks -= 1
+    async def _run_callback(self, step: Step) -> None:
+        self._queued_callbacks -= 1
         await step()
 
     async def _deliver_bad(self, data: bytes, error: Exception) -> None:
         await self._deliver_raw(data)
-        self._log_unheard(error)
+        self._log_if_unhandled(error)
         await self._emitter.dispatch(Events.CLIENT_ERROR, error)
 
     async def _deliver_raw(self, data: bytes) -> None:
@@ -184,7 +184,7 @@ class Feed:
 
     async def _deliver(self, frame: _Frame) -> None:
         emitter, event = self._emitter, frame.event
-        if emitter.hears(_RAW_MESSAGE):
+        if emitter.has_handlers(_RAW_MESSAGE):
             await self._deliver_raw(frame.data)
         if not frame.public:
             return
@@ -192,24 +192,24 @@ class Feed:
             try:
                 await self._apply(self._store, event)
             except Exception as exc:  # noqa: BLE001 - logged and reported
-                self._raised(exc)
+                self._report(exc)
         kind = event["type"]
         if event.get("reply_to") and kind != "error":
-            return  # a message of our own: its sender hears of it
-        if emitter.hears(_SLACK_EVENT):
+            return  # a message of our own, whose sender gets the reply
+        if emitter.has_handlers(_SLACK_EVENT):
             await emitter.dispatch(_SLACK_EVENT, kind, event)
-        if emitter.hears(kind):
+        if emitter.has_handlers(kind):
             await emitter.dispatch(kind, event)
         subtype = event.get("subtype")
         if subtype is not None and (kind == "message" or self._all_subtypes):
             name = f"{kind}::{subtype}"
-            if emitter.hears(name):
+            if emitter.has_handlers(name):
                 await emitter.dispatch(name, event)
 
     async def _cache_start(self, store: DataStore, start: StartData) -> None:
         await store.cache_start(start.data)
         if self._directory is not None:
-            self._directory.begin()
+            self._directory.reset()
 
     async def _apply(self, store: DataStore, event: Mapping[str, Any]) -> None:
         directory = self._directory
@@ -217,20 +217,20 @@ class Feed:
             await directory.look_up(missing)
         await store.apply(event, self_id=self._self_id, team_id=self._team_id)
 
-    def _raised(self, error: Exception) -> None:
-        if isinstance(error, DataStoreError) and error.event_type is None:  # not this event, but the file, for all
-            if self._complaints.report_repeated("the data store cannot be used, and misses what happens", error):
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, DataStoreError) and error.event_type is None:  # the file is at fault, not this event
+            if self._complaints.report_repeated("the data store cannot be used, and misses events", error):
                 self.error(error)
             return
-        self._log.error("a step of the feed raised; the next one follows", exc_info=error)
+        self._log.error("a callback or the data store raised; the next event follows", exc_info=error)
         self.error(error, logged=True)
 
-    def _log_unheard(self, error: Exception) -> None:
-        if not self._emitter.hears(Events.CLIENT_ERROR):
+    def _log_if_unhandled(self, error: Exception) -> None:
+        if not self._emitter.has_handlers(Events.CLIENT_ERROR):
             self._log.error("no handler for the event 'client_error': %s: %s", type(error).__name__, error)
 
-    def _overflowed(self, episode: Overflow, over: bool) -> None:
-        if over:
+    def _overflowed(self, episode: Overflow, ended: bool) -> None:
+        if ended:
             self._log.warning("%d frames were dropped", episode.dropped)
         else:
             self.error(SlowConsumer("handlers are too slow: frames are dropped, the oldest first"))

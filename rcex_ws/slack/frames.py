@@ -1,6 +1,6 @@
-"""The frames of Slack RTM: one JSON object each. Pure.
+"""The frames of Slack RTM, each one JSON object. Pure.
 
-Shapes as `@slack/client` 3.16.0 and `@slack/rtm-api` 6.2.1 send and take them.
+Their shapes are those that `@slack/client` 3.16.0 and `@slack/rtm-api` 6.2.1 send and accept.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from rcex_ws.readers import UNREADABLE, read_json
 
 __all__ = ["Event", "decode", "encode"]
 
-#: One frame, decoded.
+#: A decoded frame.
 Event = dict[str, Any]
 
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def decode(data: bytes) -> Event:
-    """Decode a frame; where msgspec is too strict (a lone surrogate, NaN) the standard json decides.
+    """Decode a frame; where msgspec is too strict (lone surrogates, NaN) the standard json module decides.
 
     Raises:
-        BadFrame: it is no JSON object.
+        BadFrame: the frame is not a JSON object.
     """
     try:
         return _decoder.decode(data)
@@ -35,10 +35,10 @@ def decode(data: bytes) -> Event:
         except NotJSON as exc:
             raise BadFrame(f"a frame is {exc}") from None
         if not isinstance(event, dict):
-            raise BadFrame("a frame is no JSON object") from None
+            raise BadFrame("a frame is not a JSON object") from None
         return cast("Event", event)
 
 
-def encode(event_type: str, number: int, body: Mapping[str, Any]) -> bytes:
-    """Encode a message of ours; `number` is its id, under which it is answered."""
-    return msgspec.json.encode({**body, "type": event_type, "id": number})
+def encode(event_type: str, message_id: int, body: Mapping[str, Any]) -> bytes:
+    """Encode an outbound message; Slack's reply names its `message_id`."""
+    return msgspec.json.encode({**body, "type": event_type, "id": message_id})

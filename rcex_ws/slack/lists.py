@@ -1,4 +1,4 @@
-"""users.list and conversations.list, page by page into a store; used by `Directory`."""
+"""users.list and conversations.list, read page by page into a store. Used by `Directory`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from rcex_ws.loop import Signal, now
 from rcex_ws.slack.store import DataStore, DataStoreError, Kind
 from rcex_ws.slack.web import WebApi
 
-__all__ = ["CONVERSATIONS", "USERS", "Lists", "Named", "kind_of"]
+__all__ = ["CONVERSATION_LIST", "USER_LIST", "ListReader", "ListedRecord", "kind_of"]
 
-Named = tuple[Kind, Mapping[str, Any]]
-"""A record, and what it is."""
+ListedRecord = tuple[Kind, Mapping[str, Any]]
+"""A record and its kind."""
 
 #: Objects on a page; Slack recommends no more than 200.
 _PAGE = 200
-#: Pages of a list: far more than any team has, for a server that always names a next one.
+#: Most pages of a list: more than any team has, against a server that always names a next page.
 _MOST_PAGES = 5000
-#: Attempts for a page, and the seconds before the second; twice as long before each other.
+#: Attempts to read a page, and the delay in seconds before the second; it doubles before each further one.
 _ATTEMPTS, _FIRST_WAIT = 3, 1.0
-#: Seconds to wait when Slack says 0, not to run hot.
+#: Seconds to wait after a Retry-After of 0, so that retries do not run hot.
 _LEAST_WAIT = 0.05
 
 
-class Lists:
-    """Read lists.
+class ListReader:
+    """A reader of Slack's lists that writes them into a store.
 
     Args:
-        api: what is asked.
-        store: what is told.
-        log: where it is said that the store takes something not.
+        api: the Web API.
+        store: the store that is filled.
+        log: gets what the store rejects.
     """
 
     def __init__(self, api: WebApi, store: DataStore, log: logging.Logger) -> None:
@@ -42,41 +42,41 @@ class Lists:
         self._stopped = Signal()
 
     def stop(self) -> None:
-        """Ask for no further page, and wait for nothing; a page that was asked for may still come."""
+        """Request no further page, and end all waits; a page that was requested already may still be stored."""
         self._stopped.set()
 
     async def read(
-        self, which: _Which, *, patience: float, until: Callable[[], Awaitable[object]] | None = None
+        self, team_list: _TeamList, *, patience: float, until: Callable[[], Awaitable[object]] | None = None
     ) -> bool:
         """Read a list, page by page.
 
         Args:
-            which: `USERS` or `CONVERSATIONS`.
-            patience: seconds for which a rate limit may hold up a page.
-            until: asked after each page; when it gives something true the rest is not read.
+            team_list: `USER_LIST` or `CONVERSATION_LIST`.
+            patience: seconds for which a rate limit may delay a page.
+            until: called after each page; the rest is not read if its result is true.
 
         Returns:
-            Whether all of it was read: not when `until` or `stop` ended it.
+            Whether all pages were read: False if `until` or `stop` ended the reading.
 
         Raises:
-            RcexError: a page was refused, or could not be had; those before it are kept.
+            RcexError: a page was refused or not available; the pages before it are stored.
         """
         cursor = ""
         for _ in range(_MOST_PAGES):
-            answer = await self._page(which, cursor, patience)
+            answer = await self._page(team_list, cursor, patience)
             if answer is None:
                 return False
-            await self.keep(which.records(answer))
+            await self.store_records(team_list.records(answer))
             if until is not None and await until():
                 return False
             former, cursor = cursor, _next_cursor(answer)
             if cursor in ("", former):
                 return True
-        self._log.warning("%s has more than %d pages; the rest is not read", which.method, _MOST_PAGES)
+        self._log.warning("%s has more than %d pages; the rest is not read", team_list.method, _MOST_PAGES)
         return True
 
-    async def keep(self, records: list[Named]) -> None:
-        """Let the store have records: all at once, but for those that it cannot take."""
+    async def store_records(self, records: list[ListedRecord]) -> None:
+        """Write records to the store, all at once; if it rejects one, each by itself."""
         try:
             await self._store.upsert_all(records)
         except DataStoreError:
@@ -84,15 +84,15 @@ class Lists:
                 try:
                     await self._store.upsert(kind, record)
                 except DataStoreError as exc:
-                    self._log.warning("the store cannot take what Slack lists: %s", exc)
+                    self._log.warning("the store rejected a record that Slack lists: %s", exc)
 
-    async def _page(self, which: _Which, cursor: str, patience: float) -> Mapping[str, Any] | None:
-        """Get a page; None when nothing is to be asked any more."""
-        fields = {**which.fields, "limit": _PAGE, "cursor": cursor or None}
+    async def _page(self, team_list: _TeamList, cursor: str, patience: float) -> Mapping[str, Any] | None:
+        """Request a page, with retries; None if `stop` was called."""
+        fields = {**team_list.fields, "limit": _PAGE, "cursor": cursor or None}
         end, failures = now() + patience, 0
         while not self._stopped.is_set():
             try:
-                return await self._api.call_within(0.0, which.method, fields)
+                return await self._api.call_within(0.0, team_list.method, fields)
             except RcexError as exc:
                 wait = exc.retry_after
                 if wait is None:
@@ -104,8 +104,8 @@ class Lists:
         return None
 
 
-class _Which:
-    """Name a list: the method, its arguments, and what an answer holds."""
+class _TeamList:
+    """One of Slack's lists: its method, the fields of the call, and how to read an answer."""
 
     def __init__(self, method: str, member: str, kind: Callable[[object], Kind | None], **fields: str) -> None:
         self.method = method
@@ -113,10 +113,10 @@ class _Which:
         self._member = member
         self._kind = kind
 
-    def records(self, answer: Mapping[str, Any]) -> list[Named]:
-        """Give the records of an answer; what is none is left out."""
+    def records(self, answer: Mapping[str, Any]) -> list[ListedRecord]:
+        """Return the records of an answer, without items that are none."""
         items: object = answer.get(self._member)
-        records = list[Named]()
+        records = list[ListedRecord]()
         for item in cast("list[object]", items) if isinstance(items, list) else ():
             kind = self._kind(item)
             if kind is not None:
@@ -125,9 +125,9 @@ class _Which:
 
 
 def kind_of(conversation: object) -> Kind | None:
-    """Tell as what a store keeps an object of conversations.*; None for what is none.
+    """Return the kind under which a store keeps an object of conversations.*; None if it is no conversation.
 
-    Since 2021 a private channel is one of `is_channel` and `is_private`; here it is a group as before.
+    Since 2021 private channels have both `is_channel` and `is_private`; here they are groups, as before.
     """
     match conversation:
         case {"id": str(), "is_im": True}:
@@ -152,5 +152,5 @@ def _next_cursor(answer: Mapping[str, Any]) -> str:
             return ""
 
 
-USERS = _Which("users.list", "members", _kind_of_user)
-CONVERSATIONS = _Which("conversations.list", "channels", kind_of, types="public_channel,private_channel,mpim,im")
+USER_LIST = _TeamList("users.list", "members", _kind_of_user)
+CONVERSATION_LIST = _TeamList("conversations.list", "channels", kind_of, types="public_channel,private_channel,mpim,im")

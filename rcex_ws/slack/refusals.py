@@ -1,9 +1,9 @@
-"""What the refusals of rtm.connect and rtm.start mean: whether the same call can succeed later, and what to do. Pure.
+"""What the refusals of rtm.connect and rtm.start mean: whether a retry can succeed, and what to do. Pure.
 
-The names are those of the error tables on Slack's pages of the two methods, as of November 2026 (32 names, most of them
-common to every method; docs.slack.dev/reference/methods/rtm.connect and rtm.start), `unknown_method`, which a server
-answers that has no such method, and the two further ones after which `@slack/client` 3.16.0 and `@slack/rtm-api` do not
-try again. Slack says of its tables that other errors can come: one that is not here passes.
+The codes are those of the error tables on Slack's pages for the two methods, as of November 2026 (32 codes, most of
+them common to every method; docs.slack.dev/reference/methods/rtm.connect and rtm.start); `unknown_method`, the answer
+of a server that lacks the method; and the two others after which `@slack/client` 3.16.0 and `@slack/rtm-api` do not
+retry. Slack says that its tables are incomplete: a code that is not here counts as temporary.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["REFUSALS", "Refusal", "passes"]
+__all__ = ["REFUSALS", "Refusal", "is_retryable"]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Judge one of Slack's errors.
+    """What one of Slack's error codes means.
 
     Attributes:
-        final: whether the same call fails again until somebody changes something.
+        final: whether the same call will fail until somebody changes something.
         advice: what to do, in one sentence.
     """
 
@@ -32,17 +32,17 @@ def _final(advice: str) -> Refusal:
     return Refusal(final=True, advice=advice)
 
 
-def _passing(advice: str) -> Refusal:
+def _temporary(advice: str) -> Refusal:
     return Refusal(final=False, advice=advice)
 
 
-_OUR_REQUEST = "The request came damaged to Slack: check what stands between, a proxy or an HTTP client of your own."
+_OUR_REQUEST = "Slack received a damaged request: check what is in between, such as a proxy or your own HTTP client."
 
 REFUSALS: Mapping[str, Refusal] = MappingProxyType(
     {
         # The token
-        "not_authed": _final("No token came with the call: give the client one, and see that no proxy drops headers."),
-        "invalid_auth": _final("Give the client a valid token, and call from an address that the workspace allows."),
+        "not_authed": _final("The call had no token: pass one to the client, and check that no proxy drops headers."),
+        "invalid_auth": _final("Pass a valid token to the client, and call from an address that the workspace allows."),
         "account_inactive": _final("The user or the workspace of this token is gone: install the app again."),
         "token_revoked": _final("The app was removed or the token revoked: install the app again for a new token."),
         "token_expired": _final("The token has expired: get a new one; RTM needs a token that does not expire."),
@@ -57,7 +57,7 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
         "access_denied": _final("Access is denied: ask an administrator of the workspace."),
         "ekm_access_denied": _final("Administrators have suspended posting for this workspace: ask them."),
         "team_access_not_granted": _final("The token has no access to this workspace: install the app there."),
-        "enterprise_is_restricted": _final("An Enterprise organisation may not call it: use a workspace's token."),
+        "enterprise_is_restricted": _final("An Enterprise organisation may not call this: use a workspace token."),
         "two_factor_setup_required": _final("The user of this token has to set up two-factor authentication first."),
         # The method
         "rtm_connect_required": _final("Slack has retired rtm.start: use start_method='rtm.connect'."),
@@ -67,35 +67,35 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
         # The request
         "invalid_arguments": _final("Check the options that were given to start()."),
         "invalid_arg_name": _final("Check the names of the options that were given to start()."),
-        "invalid_array_arg": _final("Give texts, numbers and booleans as options, no lists."),
+        "invalid_array_arg": _final("Pass texts, numbers and booleans as options, not lists."),
         "invalid_charset": _final(_OUR_REQUEST),
         "invalid_form_data": _final(_OUR_REQUEST),
         "invalid_post_type": _final(_OUR_REQUEST),
         "missing_post_type": _final(_OUR_REQUEST),
-        # What passes
-        "accesslimited": _passing("The network that this program is in may not call it: another one, or later, may."),
-        "fatal_error": _passing("Slack has failed: try again later."),
-        "internal_error": _passing("Slack has failed: try again later."),
-        "migration_in_progress": _passing("The workspace moves to another server: try again later."),
-        "org_login_required": _passing("The workspace moves to an Enterprise organisation: try again later."),
-        "ratelimited": _passing("Too many calls: try again when Slack allows; it promises one connect a minute."),
-        "request_timeout": _passing("The request did not arrive whole: try again later."),
-        "service_unavailable": _passing("Slack is not available: try again later."),
-        "team_added_to_org": _passing("The workspace moves to an Enterprise organisation: try again later."),
+        # Temporary
+        "accesslimited": _temporary("Slack does not accept calls from this network now: try another one, or later."),
+        "fatal_error": _temporary("Slack has failed: try again later."),
+        "internal_error": _temporary("Slack has failed: try again later."),
+        "migration_in_progress": _temporary("The workspace moves to another server: try again later."),
+        "org_login_required": _temporary("The workspace moves to an Enterprise organisation: try again later."),
+        "ratelimited": _temporary("Too many calls: try again when Slack allows; it promises one connect a minute."),
+        "request_timeout": _temporary("The request did not arrive whole: try again later."),
+        "service_unavailable": _temporary("Slack is not available: try again later."),
+        "team_added_to_org": _temporary("The workspace moves to an Enterprise organisation: try again later."),
     }
 )
 
 
-def passes(method: str, code: str) -> bool:
-    """Tell whether the same call can succeed later without a change by the caller.
+def is_retryable(method: str, code: str) -> bool:
+    """Return whether the same call can succeed later without a change by the caller.
 
-    What the table does not know passes where a connection is asked for: to give up on a refusal of a moment costs more
-    than an attempt by schedule. Of another method it is final: its own errors, of which there are hundreds, are about
-    what was asked for (`channel_not_found`), and nothing asks again by itself.
+    Unknown codes of rtm.connect and rtm.start are retryable: giving up on a temporary refusal costs more than another
+    attempt. Those of other methods are not: there are hundreds of them, they are about the arguments
+    (`channel_not_found`), and nothing calls these methods again by itself.
 
     Args:
-        method: as in "rtm.connect".
-        code: Slack's word for the error.
+        method: the name of the method, such as "rtm.connect".
+        code: Slack's error code.
     """
     known = REFUSALS.get(code)
     return method.startswith("rtm.") if known is None else not known.final

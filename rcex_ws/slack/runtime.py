@@ -1,9 +1,8 @@
-"""One life of an `RTMClient`: puts its parts together, and says what of starting and closing is Slack's own."""
+"""One life of an `RTMClient`: creates its parts, and adds Slack's own steps to starting and closing."""
 
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,17 +23,19 @@ __all__ = ["SlackRuntime"]
 
 
 class SlackRuntime:
-    """Run one life.
+    """One life of a client, from `start` to `stop`.
 
     Args:
-        api: the HTTP step.
-        emitter: knows the handlers; outlives this.
+        api: the Web API.
+        emitter: holds the handlers; outlives this.
         store: the model of the team, or None.
-        settings: the options.
+        settings: the options of the client.
         start_options: Slack's options of rtm.connect or rtm.start.
-        proxy, ssl_context: for the socket.
-        log: where it says what it does.
+        log: the logger of the client.
         open_socket: opens a WebSocket.
+
+    Attributes:
+        feed, messages, shared, supervisor, life: see their classes.
     """
 
     def __init__(
@@ -45,36 +46,31 @@ class SlackRuntime:
         settings: SlackSettings,
         start_options: Mapping[str, Any],
         *,
-        proxy: str | bool | None,
-        ssl_context: ssl.SSLContext | None,
         log: logging.Logger,
         open_socket: Opener,
     ) -> None:
         self._log = log
-        self._delivering: BackgroundTask | None = None
-        directory = (
-            None
-            if store is None
-            else Directory(api, store, settings.fill_store, report=lambda error: self.feed.error(error), log=log)
-        )
+        self._auto_reconnect = settings.auto_reconnect
+        self._delivery: BackgroundTask | None = None
+        directory = None if store is None else Directory(api, store, settings.fill_store, log=log)
         self.feed = Feed(emitter, store, settings, log, directory=directory)
         self.messages = Messages(
             while_disconnected=settings.while_disconnected,
-            call_back=self.feed.call_back,
-            then=self.feed.then,
-            watch=lambda: self.life.watch_deadlines(self.messages.table),
+            queue_callback=self.feed.queue_callback,
+            in_turn=self.feed.in_turn,
+            start_watcher=self._watch_deadlines,
             log=log,
         )
         self.shared = SlackShared(
             feed=self.feed,
             messages=self.messages,
-            goodbye=lambda: self.supervisor.replace() if settings.auto_reconnect else None,
-            closing=lambda: self.life.closing,
+            on_goodbye=self._on_goodbye,
+            is_closing=self._is_closing,
             replay_window=settings.replay_window,
         )
-        driver = SlackDriver(api, self.shared, settings, start_options, proxy=proxy, ssl_context=ssl_context)
+        driver = SlackDriver(api, self.shared, settings, start_options)
         by_replies = settings.monitor == "replies"
-        # By traffic the time-out counts from the last sign of life; the ping goes out one interval after that.
+        # By traffic, `pong_timeout` counts from the last inbound frame; the ping is sent one interval after that.
         timeout = settings.pong_timeout if by_replies else settings.pong_timeout - settings.ping_interval
         self.supervisor = Supervisor(
             driver,
@@ -91,8 +87,8 @@ class SlackRuntime:
         self.life = Life(self.supervisor, close_timeout=settings.close_timeout)
 
     @property
-    def over(self) -> bool:
-        """Whether it has ended, or is about to."""
+    def ended(self) -> bool:
+        """Whether it is CLOSED or FAILED; tasks may still be finishing."""
         return self.supervisor.status.state in (State.CLOSED, State.FAILED)
 
     async def start(self) -> None:
@@ -100,40 +96,50 @@ class SlackRuntime:
         await self.life.start()
         if self.life.closing:
             return
-        self.life.watch_deadlines(self.messages.table)  # messages may have been queued before
-        self._delivering = self.life.spawn(self.feed.run, "handlers", lasts=True)
+        self._watch_deadlines()  # messages may be queued already
+        self._delivery = self.life.spawn(self.feed.run, "handlers", needed_to_close=True)
 
     async def wait_ended(self) -> None:
-        """Wait until nothing will be tried again, and what is queued is delivered."""
+        """Wait until no further attempt follows, and all queued events are delivered; raise what made it FAILED."""
         await self.life.wait_ended()
-        if self._delivering is not None:
-            await self._delivering.wait()
+        if self._delivery is not None:
+            await self._delivery.wait()
         failure = self.supervisor.status.failure
-        if failure is not None:  # it may have been closed since, by a handler that was told
+        if failure is not None:  # also if a handler has closed it since
             raise failure
 
     async def stop(self, reason: str, code: object) -> None:
-        """Say so, close politely, settle what waits, deliver what is queued, as `Life.close` does.
+        """Emit `disconnect`, then close: settle all messages and deliver what is queued, within `close_timeout`.
 
-        Idempotent; safe from inside a handler.
+        Idempotent; may be called by a handler.
         """
-        if not self.over:
-            self.feed.tell(Events.DISCONNECT, reason, code)
+        if not self.ended:
+            self.feed.emit(Events.DISCONNECT, reason, code)
         await self.life.close(drain=self._drain)
 
+    def _watch_deadlines(self) -> None:
+        self.life.watch_deadlines(self.messages.table)
+
+    def _on_goodbye(self) -> None:
+        if self._auto_reconnect:
+            self.supervisor.replace()
+
+    def _is_closing(self) -> bool:
+        return self.life.closing
+
     async def _drain(self) -> None:
-        """Settle what waits, and let the handlers have what is queued."""
+        """Settle all messages, and wait until the handlers have received what is queued."""
         self.messages.end()
         self.feed.close()
-        delivering = self._delivering
+        delivery = self._delivery
         try:
-            if delivering is not None:
-                await delivering.wait()
+            if delivery is not None:
+                await delivery.wait()
         finally:
-            events, callbacks = self.feed.left()
-            cut_short = delivering is not None and not delivering.done
-            a_handler_closes = delivering is not None and delivering.left_to_finish  # what is queued still follows it
-            if (cut_short or events or callbacks) and not a_handler_closes:
+            events, callbacks = self.feed.undelivered()
+            cut_short = delivery is not None and not delivery.done
+            closed_by_handler = delivery is not None and delivery.left_to_finish  # it gets the queued events afterwards
+            if (cut_short or events or callbacks) and not closed_by_handler:
                 self._log.warning(
                     "closed before all handlers had run: %d events and %d callbacks of messages were dropped",
                     events,

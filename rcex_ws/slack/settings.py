@@ -1,4 +1,4 @@
-"""The options of `RTMClient`, except for their meaning, which is in its docstring. Pure."""
+"""The options of `RTMClient`; its docstring says what they mean. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Monitor = Literal["traffic", "replies"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackSettings:
-    """Options of `RTMClient`, from which it takes its signature.
+    """Keyword options of `RTMClient`, which takes its signature from here.
 
     Raises:
         ConfigurationError: an option has an invalid value, or two contradict each other; the message names them.

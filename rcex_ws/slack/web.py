@@ -1,7 +1,7 @@
-"""The HTTP step: methods of Slack's Web API, as far as an RTM client needs them.
+"""Slack's Web API over HTTPS, as far as an RTM client needs it.
 
-Called by the driver for each connection, and by the clients for what has no way over the socket. Requests and failures
-are those of `rcex_ws.rest.https`; the token goes in a header, never in a URL.
+Called by the driver for each connection, and by the clients for what cannot be done over the WebSocket. Requests and
+failures are those of `rcex_ws.rest.https`; the token is sent in a header, never in a URL.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ __all__ = ["API_URL", "StartData", "StartMethod", "WebApi"]
 API_URL = "https://slack.com/api/"
 StartMethod = Literal["rtm.connect", "rtm.start"]
 
-#: The largest answer taken; rtm.start of a large team is some 10 MB.
+#: Maximum size of an answer; that to rtm.start is some 10 MB for a large team.
 _MOST_BYTES = 256 * 2**20
 
 _OK, _TOO_MANY_REQUESTS = 200, 429
-#: Slack's word for a 429; some servers say it with 200.
+#: Slack's error code for a 429; some servers send it with status 200.
 _RATE_LIMITED = "ratelimited"
-#: Seconds to wait when a 429 does not say how long (`@slack/client` 3.16.0).
+#: Seconds to wait after a 429 without Retry-After (as in `@slack/client` 3.16.0).
 _DEFAULT_RETRY_AFTER = 60.0
-#: Seconds to wait when it says 0: where no schedule decides, a call must not run hot.
+#: Seconds to wait after a Retry-After of 0: without a schedule, retries must not run hot.
 _LEAST_WAIT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class StartData:
-    """The answer of rtm.connect or rtm.start.
+    """The answer to rtm.connect or rtm.start.
 
     Attributes:
-        url: where to open the WebSocket; single use, good for about 30 seconds; a secret.
-        self_id: the id of the user whose token it is.
+        url: URL of the WebSocket, a secret; single use, valid for about 30 seconds.
+        self_id: the id of the user to whom the token belongs.
         team_id: the id of the team.
         data: the whole answer.
     """
@@ -64,16 +64,16 @@ class StartData:
 
 
 class WebApi:
-    """Call methods of the Web API.
+    """A client of the Web API.
 
     Args:
-        token: of a bot or user; a secret.
-        api_url: what the names of methods are appended to.
-        proxy: None or True = the environment's, an URL = that one, False = none.
-        ssl_context: for https; None for the system's trust store.
-        timeout: seconds for a call.
-        http: a ready `httpx.AsyncClient`, never closed here.
-        on_rate_limited: hears the seconds that Slack asks to wait, when `call` does so.
+        token: token of a bot or user; a secret.
+        api_url: base URL, to which the names of methods are appended.
+        proxy: URL of a proxy; None or True for the environment's, False for none.
+        ssl_context: TLS context; None for the system's trust store.
+        timeout: time-out of a call, in seconds.
+        http: a configured `httpx.AsyncClient`, never closed by this one.
+        on_rate_limited: called with the seconds to wait when `call` or `call_within` meets a rate limit.
     """
 
     @checked
@@ -100,26 +100,26 @@ class WebApi:
             max_response_bytes=_MOST_BYTES,
         )
         self._on_rate_limited = on_rate_limited
-        self._closed_until: dict[str, float] = {}  # by method: Slack's limits are each method's own
+        self._limited_until: dict[str, float] = {}  # by method: Slack limits each one apart
 
     @checked
     async def connect(self, method: StartMethod = "rtm.connect", **options: Any) -> StartData:
-        """Ask for a WebSocket address; does not wait out a rate limit.
+        """Request a WebSocket URL; a rate limit is not waited out.
 
         Args:
-            method: Slack answers both in the same way today.
+            method: today Slack answers both in the same way.
             **options: Slack's options of the method.
 
         Raises:
-            SlackApiError: Slack refused, or its answer lacks a field.
-            SlackHttpError: no answer of the Web API, or none with an address that can be used.
-            RateLimited: too many calls; `retry_after` says how long to wait.
-            TransportError: no answer at all.
+            SlackApiError: Slack refused.
+            SlackHttpError: the answer is not one of the Web API, or has no valid URL.
+            RateLimited: too many calls; `retry_after` is the time to wait.
+            TransportError: there was no answer.
         """
         data = await self._call(method, options)
         match data:
             case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}}:
-                # What Slack tells wrong may be right the next time, where a bad address of the caller's is final.
+                # A bad URL from Slack may be right the next time; one from the caller would be final.
                 try:
                     address_from_server(hide(url), by=method, server=self._server)
                 except ConnectFailed as exc:
@@ -130,32 +130,32 @@ class WebApi:
 
     @checked
     async def call(self, method: Name, **fields: Any) -> dict[str, Any]:
-        """Call a method; a rate limit is waited out as far as the time-out allows.
+        """Call a method; a rate limit is waited out if it ends within the time-out.
 
         Args:
-            method: as in "chat.update".
-            **fields: form fields; None is left out, a list or dict is sent as JSON.
+            method: the name of the method, such as "chat.update".
+            **fields: form fields; None is omitted, a list or dict is sent as JSON.
 
         Raises:
             SlackApiError: Slack refused.
-            SlackHttpError: no answer of the Web API.
-            RateLimited: the time-out is over before Slack wants to be asked again.
-            TransportError: no answer at all.
+            SlackHttpError: the answer is not one of the Web API.
+            RateLimited: the rate limit lasts longer than the time-out.
+            TransportError: there was no answer.
         """
         return await self.call_within(self._timeout, method, fields)
 
     @checked
     async def call_within(self, patience: Wait, method: Name, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Call a method, as `call` does.
+        """Call a method like `call`, with a limit of its own for waiting.
 
         Args:
-            patience: seconds for which a rate limit may be waited out; 0 for no wait at all.
-            method: as in "chat.update"; while its rate limit lasts it is not called.
+            patience: seconds for which a rate limit may be waited out; 0 for no wait.
+            method: the name of the method; it is not called while its rate limit lasts.
             fields: form fields.
         """
         end = anyio.current_time() + patience
         while True:
-            wait = self._closed_until.get(method, -math.inf) - anyio.current_time()
+            wait = self._limited_until.get(method, -math.inf) - anyio.current_time()
             if wait > 0:
                 if anyio.current_time() + wait > end:
                     raise RateLimited(f"{method}: Slack asks to wait {wait:g} s", retry_after=wait)
@@ -165,19 +165,19 @@ class WebApi:
             except (RateLimited, SlackApiError) as exc:
                 if isinstance(exc, SlackApiError) and exc.code != _RATE_LIMITED:
                     raise
-                if anyio.current_time() + self._close(method, exc) > end:
+                if anyio.current_time() + self._note_limit(method, exc) > end:
                     raise
 
-    def _close(self, method: str, error: RcexError) -> float:
-        """Keep a method closed for as long as its rate limit lasts; give the seconds."""
+    def _note_limit(self, method: str, error: RcexError) -> float:
+        """Record and report the rate limit of a method; return the seconds that it lasts."""
         if self._on_rate_limited is not None:
             self._on_rate_limited(error.retry_after or 0.0)
         wait = error.retry_after or _LEAST_WAIT
-        self._closed_until[method] = anyio.current_time() + wait
+        self._limited_until[method] = anyio.current_time() + wait
         return wait
 
     async def aclose(self) -> None:
-        """Close the connections made here."""
+        """Close the HTTP connections, except those of a client that was passed in."""
         await self._edge.aclose()
 
     async def _call(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,21 +194,21 @@ class WebApi:
             raise SlackHttpError(method, _OK, f"the answer cannot be read: {exc}") from None
         if data.get("ok") is not True:
             code = str(data.get("error", "unknown_error"))
-            raise SlackApiError(method, code, data, retry_after=_wait_of(response, otherwise=code == _RATE_LIMITED))
+            raise SlackApiError(method, code, data, retry_after=_retry_after(response, otherwise=code == _RATE_LIMITED))
         return data
 
 
 def _http_error(method: str, response: Response) -> RcexError:
-    """Make the error for an answer other than 200; whatever its status, a Retry-After counts."""
+    """Return the error for a status other than 200; a Retry-After counts with any of them."""
     limited = response.status_code == _TOO_MANY_REQUESTS
-    seconds = _wait_of(response, otherwise=limited)
+    seconds = _retry_after(response, otherwise=limited)
     if not limited or seconds is None:
         return SlackHttpError(method, response.status_code, f"HTTP {response.status_code}", retry_after=seconds)
     return RateLimited(f"{method}: Slack asks to wait {seconds:g} s", retry_after=seconds)
 
 
-def _wait_of(response: Response, *, otherwise: bool) -> float | None:
-    """Give the seconds of a Retry-After; without one None, or otherwise what is waited after a rate limit."""
+def _retry_after(response: Response, *, otherwise: bool) -> float | None:
+    """Return the seconds of the Retry-After; without one the default after a rate limit, if `otherwise`, else None."""
     seconds = read_retry_after(response.headers.get("Retry-After"), now=time.time())
     return _DEFAULT_RETRY_AFTER if seconds is None and otherwise else seconds
 

@@ -13,7 +13,7 @@ from anyio import TASK_STATUS_IGNORED
 from anyio.abc import TaskGroup, TaskStatus
 
 from rcex_ws.callback import REMOTE, CloseFrame, Frame, WebSocketHandler, WebSocketOptions
-from rcex_ws.callback.callbacks import CallbackLoop
+from rcex_ws.callback.callbacks import CallbackRunner
 from rcex_ws.callback.mailbox import Disconnection
 from rcex_ws.callback.settings import WebSocketSettings, text_url
 from rcex_ws.connection import call
@@ -53,8 +53,8 @@ class WebSocketClientStub:
         self.sent: list[Frame] = []
         self.dropped: list[Frame] = []
         self._refs = count(1)
-        self._wire = _StubWire(self)
-        self._loop: CallbackLoop[Any] | None = None
+        self._connection = _StubConnection(self)
+        self._runner: CallbackRunner[Any] | None = None
 
     # -- the interface of the client -------------------------------------------------------------------------------
 
@@ -70,20 +70,20 @@ class WebSocketClientStub:
         **options: Unpack[WebSocketOptions],
     ) -> object:
         """Run a handler until it ends; see `WebSocketClient.run`."""
-        if self._loop is not None:
+        if self._runner is not None:
             raise NotConnected("a stub runs once; make another")
         self.settings = settings = WebSocketSettings(url=text_url(url), keepalive=keepalive, **options)
-        self._loop = CallbackLoop(
+        self._runner = CallbackRunner(
             self,
-            self._wire,
+            self._connection,
             handler,
             state,
             max_pending=settings.max_pending,
             max_pending_bytes=settings.max_pending_bytes,
         )
-        await self._loop.init()
+        await self._runner.init()
         task_status.started(self)
-        return await self._loop.run()
+        return await self._runner.run()
 
     @checked
     async def start(
@@ -122,7 +122,7 @@ class WebSocketClientStub:
     @property
     def connected(self) -> bool:
         """Whether the connection is open, as the server sees it."""
-        return self._wire.connected
+        return self._connection.connected
 
     @property
     def ended(self) -> bool:
@@ -131,13 +131,13 @@ class WebSocketClientStub:
 
     async def settle(self) -> None:
         """Wait until everything so far is handled, for instance a message passed to `info`."""
-        await self._running.settle()
+        await self._running.wait_handled()
 
     async def connect(self) -> None:
         """Make an attempt succeed; from the second on, `next_url` is called as in the real client."""
         self._require(connected=False)
-        settings, loop = self.settings, self._running
-        assert settings is not None  # noqa: S101 - set together with the loop
+        settings, runner = self.settings, self._running
+        assert settings is not None  # noqa: S101 - set together with the runner
         if not self.url or settings.next_url is None:
             self.url = settings.url
         else:
@@ -146,19 +146,19 @@ class WebSocketClientStub:
             except RcexError as error:
                 await self.disconnect(error)
                 return
-        self._wire.open()
-        loop.connected(next(self._refs))
-        await loop.settle()
+        self._connection.open()
+        runner.connected(next(self._refs))
+        await runner.wait_handled()
 
     @checked
     async def receive(self, frame: Frame) -> None:
         """Deliver a frame from the server; a close frame ends the connection, as it does with the real client."""
         self._require(connected=True)
-        self._running.came(frame, 0)
+        self._running.received(frame, 0)
         if isinstance(frame, CloseFrame):
             await self.disconnect()
         else:
-            await self._running.settle()
+            await self._running.wait_handled()
 
     @checked
     async def disconnect(self, reason: object = REMOTE, *, delay: Wait = 0.0) -> float | None:
@@ -171,11 +171,11 @@ class WebSocketClientStub:
         Returns:
             The seconds until the next attempt, which the test makes by `connect`; None if the client has ended.
         """
-        self._wire.connected = False
+        self._connection.connected = False
         at_least = reason.retry_after or 0.0 if isinstance(reason, RcexError) else 0.0
         disconnection = Disconnection(reason, delay, at_least=at_least)
         self._running.disconnected(disconnection)
-        await self._running.settle()
+        await self._running.wait_handled()
         return disconnection.decided
 
     def hang_up(self) -> None:
@@ -183,17 +183,17 @@ class WebSocketClientStub:
         self._running.disconnected(Disconnection(REMOTE))
 
     @property
-    def _running(self) -> CallbackLoop[Any]:
-        if self._loop is None:
+    def _running(self) -> CallbackRunner[Any]:
+        if self._runner is None:
             raise NotConnected("the stub is not running; call start or run first")
-        return self._loop
+        return self._runner
 
     def _require(self, *, connected: bool) -> None:
-        if self._wire.connected is not connected:
-            raise NotConnected("the stub is connected" if self._wire.connected else "the stub is not connected")
+        if self._connection.connected is not connected:
+            raise NotConnected("the stub is connected" if self._connection.connected else "the stub is not connected")
 
 
-class _StubWire:
+class _StubConnection:
     """The connection of the stub; it records what would be sent."""
 
     def __init__(self, stub: WebSocketClientStub) -> None:

@@ -15,7 +15,7 @@ from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from rcex_ws.turn import Turn
+from rcex_ws.time_slice import TimeSlice
 from rcex_ws.websocket.frames import Binary, Ping, Pong, Sendable, Text
 from rcex_ws.websocket.head import BINARY, CONTROL, MASK, MAX_SHORT, SHORTEST, TEXT, WIDTHS, end_of_frame, read_head
 from rcex_ws.websocket.socket import Ending, Receivers
@@ -145,7 +145,7 @@ class Codec:
         """
         buffer, size, position = self._buffer, len(self._buffer), 0
         message, max_size, fast = receivers.message, self._max_size, self._fast
-        frames, more, turn, whole = 0, False, None, None
+        frames, more, time_slice, whole = 0, False, None, None
         while size - position >= SHORTEST:
             first, length = buffer[position], buffer[position + 1]
             start, plain = position + SHORTEST, False
@@ -179,9 +179,9 @@ class Codec:
                 position, fast = end, self._fast
                 if self.ending is not None or self.deaf:
                     break
-            if turn is None:
-                turn = Turn()
-            elif turn.over():
+            if time_slice is None:
+                time_slice = TimeSlice()
+            elif time_slice.expired():
                 more = position < size
                 break
         if self.deaf or self.ending is not None:

@@ -108,7 +108,7 @@ class Announcer:
             return
         self._wscs.append(wsc)
         self._gaps.close()
-        self._emitter.in_turn(self._tell_wsc)
+        self._emitter.enqueue(self._tell_wsc)
 
     def error(self, error: Exception, *, logged: bool = False) -> None:
         """Emit `error`; logged if nobody listens, unless it is `logged` already."""
@@ -118,7 +118,7 @@ class Announcer:
             return
         new = _WaitingError(error, logged=logged)
         waiting.append(new)
-        self._emitter.in_turn(partial(self._tell_error, new))
+        self._emitter.enqueue(partial(self._tell_error, new))
 
     def gap(self, gap: Gap) -> None:
         """Emit a gap and run the hook in its turn; both are for all gaps that touch it and come before that."""
@@ -127,8 +127,8 @@ class Announcer:
             return
         self._log_gap(gap)
         self._untold.append(new)
-        self._emitter.in_turn(partial(self._tell_gap, new))
-        self._emitter.in_turn(partial(self._run_hook_for, new))
+        self._emitter.enqueue(partial(self._tell_gap, new))
+        self._emitter.enqueue(partial(self._run_hook_for, new))
 
     async def gap_now(self, gap: Gap) -> None:
         """Emit a gap and run the hook in the caller's task, which may itself be a handler that others wait for."""
@@ -140,7 +140,7 @@ class Announcer:
         try:
             await self._run_hook(gap)
         finally:
-            self._emitter.in_turn(partial(self._end, waiting))
+            self._emitter.enqueue(partial(self._end, waiting))
 
     def then(self, action: Callable[[], None]) -> None:
         """Call `action` once the handlers of everything emitted so far are through."""
@@ -149,7 +149,7 @@ class Announcer:
             action()
 
         self._gaps.close()
-        self._emitter.in_turn(step)
+        self._emitter.enqueue(step)
 
     async def _tell_wsc(self) -> None:
         await self._emitter.dispatch(Events.NEW_WSC, self._wscs.popleft())
@@ -159,7 +159,7 @@ class Announcer:
         self._errors[kind].popleft()
         if not self._errors[kind]:
             del self._errors[kind]
-        if not waiting.logged or self._emitter.hears(Events.ERROR):
+        if not waiting.logged or self._emitter.has_handlers(Events.ERROR):
             await self._emitter.dispatch(Events.ERROR, waiting.counted())
 
     async def _tell_gap(self, waiting: WaitingGap) -> None:

@@ -146,7 +146,7 @@ class Inbox:
 
     def undelivered(self) -> list[Notification]:
         """Give all that no consumer has taken."""
-        return [notification for queue in self._queues for notification in queue.waiting()]
+        return [notification for queue in self._queues for notification in queue.queued()]
 
     def _consumer_for(self, event: str) -> Subscription | None:
         current, change = self._machine.current, self._machine.change

@@ -86,7 +86,7 @@ class WsgRuntime:
         self._announcer = Announcer(
             emitter, on_gap=settings.on_gap, gap_timeout=settings.gap_timeout, gap_told=self.touch, telemetry=telemetry
         )
-        self._table: RequestTable[WsgFrame] = RequestTable(watch=lambda: self.life.watch_deadlines(self._table))
+        self._table: RequestTable[WsgFrame] = RequestTable(start_watcher=lambda: self.life.watch_deadlines(self._table))
         self.rest = RestTransport(self._table, rc.server, telemetry)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()
         self._inbox = Inbox(
@@ -207,7 +207,7 @@ class WsgRuntime:
         """
         if self.life.closing:
             raise NotConnected("the client is closed")
-        return self.life.spawn(func, name, lasts=True, caller_waits=True)
+        return self.life.spawn(func, name, needed_to_close=True, caller_waits=True)
 
     async def send_when_ready(self, request: Request) -> Response:
         """Send a call over the socket as soon as there is one; what may be repeated is, after a loss.
@@ -231,7 +231,7 @@ class WsgRuntime:
         async def deliver() -> None:
             await subscription.deliver(after)
 
-        child = self.life.spawn(deliver, "delivery", lasts=True)
+        child = self.life.spawn(deliver, "delivery", needed_to_close=True)
         self._consumers = [*(pair for pair in self._consumers if not pair[1].done), (subscription, child)]
 
     def touch(self) -> None:
@@ -345,7 +345,7 @@ class WsgRuntime:
     def _end_delivery(self) -> None:
         waiting = [one for one, child in self._consumers if not child.done and not child.runs_caller()]
         interrupted = [one.queue.in_hand for one in waiting if one.queue.in_hand is not None]
-        undelivered = [item for one, _ in self._consumers for item in one.queue.waiting()]
+        undelivered = [item for one, _ in self._consumers for item in one.queue.queued()]
         for subscription, _ in self._consumers:  # a callback that closes us finishes, and gets no more
             subscription.queue.close(discard=True)
         lost = [*interrupted, *undelivered]

@@ -289,7 +289,7 @@ class Subscriptions:
 
     def _give_up(self, unclaimed: Subscription) -> None:
         """Tell of what waits for a first `subscribe`, which cannot get it any more."""
-        waiting = [*unclaimed.queue.waiting()]
+        waiting = [*unclaimed.queue.queued()]
         unclaimed.queue.close(discard=True)
         if waiting:
             since = min(notification.made for notification in waiting)

@@ -168,7 +168,7 @@ async def test_a_result_that_a_callback_may_not_give(
     handler = scripted(**{callback: lambda *args: result})
     async with owned(peer.url, handler) as owner:
         await provoke(peer, order, owner, handler, callback)
-        with pytest.raises(TypeError, match=f"^{callback} gave "):
+        with pytest.raises(TypeError, match=f"^{callback} returned "):
             await owner.ended()
     assert isinstance(handler.of("websocket_terminate")[0], TypeError)
 
@@ -179,7 +179,7 @@ async def test_a_result_that_a_callback_may_not_give(
 async def test_a_bad_init_raises_out_of_start(scripted: Any, result: Any) -> None:
     handler = scripted(init=lambda state: result)
     async with anyio.create_task_group() as tasks:
-        with pytest.raises((TypeError, RuntimeError), match=r"^init gave .* may give Ok, Once or Reconnect|^no$"):
+        with pytest.raises((TypeError, RuntimeError), match=r"^init returned .* may return Ok, Once or Reconnect|^no$"):
             await WebSocketClient.start("ws://localhost:1", handler, 0, task_group=tasks)
     assert handler.names == ["init"]
 

@@ -39,7 +39,7 @@ def make(max_items: int = 4, max_bytes: int = 10**9) -> tuple[DeliveryQueue[Any]
 @pytest.fixture(autouse=True)
 def no_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing here end a turn: some tests drive the queue without an event loop."""
-    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", 3600.0)
+    monkeypatch.setattr("rcex_ws.time_slice.TimeSlice.LENGTH", 3600.0)
 
 
 def take_now(queue: DeliveryQueue[Any]) -> Any:

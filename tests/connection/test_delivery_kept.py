@@ -48,7 +48,7 @@ async def test_the_oldest_that_may_go_goes_and_the_order_stays() -> None:
     queue, reports = make(max_items=2)
     for item, keep in (("k1", True), ("a", False), ("k2", True), ("b", False), ("c", False), ("k3", True)):
         queue.put(item, 1, keep=keep)
-    assert list(queue.waiting()) == ["k1", "k2", "b", "c", "k3"]
+    assert list(queue.queued()) == ["k1", "k2", "b", "c", "k3"]
     assert reports == [("a", "a", 1, False)]
     queue.put("d", 1)
     assert [await take(queue) for _ in range(5)] == ["k1", "k2", "c", "k3", "d"]
@@ -60,7 +60,7 @@ async def test_a_bound_of_bytes() -> None:
     queue.put("k", 8, keep=True)
     queue.put("a", 4)
     queue.put("b", 4)
-    assert list(queue.waiting()) == ["k", "b"], "one that may be dropped is held, however large the kept ones are"
+    assert list(queue.queued()) == ["k", "b"], "one that may be dropped is held, however large the kept ones are"
     assert queue.pending_bytes == 12
 
 
@@ -68,7 +68,7 @@ async def test_a_kept_item_drops_nothing_by_its_number() -> None:
     queue, reports = make(max_items=1)
     queue.put("a", 1)
     queue.put("k", 0, keep=True)
-    assert list(queue.waiting()) == ["a", "k"]
+    assert list(queue.queued()) == ["a", "k"]
     assert reports == []
 
 
@@ -79,12 +79,12 @@ async def test_what_is_kept_moves_with_its_mark(behind: bool) -> None:
     for item, keep in (("a", False), ("k", True), ("b", False)):
         queue.put(item, 1, keep=keep)
     queue.move_to(other, behind=behind)
-    assert list(other.waiting()) == ["k", "b"]
+    assert list(other.queued()) == ["k", "b"]
     other.put("c", 1)
-    assert list(other.waiting()) == ["k", "c"]
+    assert list(other.queued()) == ["k", "c"]
     assert len(queue) == 0
     queue.put("x", 1)
-    assert list(queue.waiting()) == ["x"]
+    assert list(queue.queued()) == ["x"]
 
 
 async def test_discarding_forgets_what_was_kept() -> None:
@@ -106,7 +106,7 @@ async def test_a_report_may_put_an_item_that_is_kept() -> None:
     told.append(lambda: queue.put("report", 0, keep=True))
     for item in "abc":
         queue.put(item, 1)
-    assert list(queue.waiting()) == ["report", "c"]
+    assert list(queue.queued()) == ["report", "c"]
     assert queue.dropped == 2
 
 
@@ -155,6 +155,6 @@ async def compare(max_items: int, max_bytes: int, steps: list[tuple[str, int]]) 
                 break
             model.remove(loose[0])
             dropped += 1
-        assert list(queue.waiting()) == [entry[0] for entry in model]
+        assert list(queue.queued()) == [entry[0] for entry in model]
         assert queue.pending_bytes == sum(entry[1] for entry in model)
     assert queue.dropped == dropped

@@ -33,7 +33,7 @@ async def settled(emitter: EventEmitter) -> None:
     async def step() -> None:
         done.set()
 
-    emitter.in_turn(step)
+    emitter.enqueue(step)
     with anyio.fail_after(5):
         await done.wait()
 
@@ -163,7 +163,7 @@ async def test_an_event_is_heard_while_it_has_a_handler_however_that_came_and_we
 
     async def emitted(number: int) -> list[int]:
         log.clear()
-        heard = emitter.hears("a")
+        heard = emitter.has_handlers("a")
         assert emitter.emit("a", number) is heard
         await settled(emitter)
         assert bool(log) is heard
@@ -296,7 +296,7 @@ async def test_others_get_their_turn_while_a_long_queue_is_emptied(
     emitter: EventEmitter, monkeypatch: pytest.MonkeyPatch, length: float
 ) -> None:
     """As soon as the time for one turn is over, which it is here after each event, or never."""
-    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", length)
+    monkeypatch.setattr("rcex_ws.time_slice.TimeSlice.LENGTH", length)
     turns = 0
     seen: list[int] = []
 
@@ -318,7 +318,7 @@ async def test_others_get_their_turn_while_a_long_queue_is_emptied(
 
 
 async def test_a_cancellation_between_two_events_leaves_the_rest_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", 0.0)
+    monkeypatch.setattr("rcex_ws.time_slice.TimeSlice.LENGTH", 0.0)
     emitter, log = EventEmitter(), []
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:

@@ -49,7 +49,7 @@ def test_a_busy_link_is_never_asked() -> None:
 def test_asking_anew_gives_the_whole_timeout_again() -> None:
     heartbeat = Heartbeat(INTERVAL, TIMEOUT, now=0.0)
     assert heartbeat.poll(30.0) is Beat.SEND
-    assert heartbeat.ask(10_000.0) is Beat.SEND
+    assert heartbeat.force(10_000.0) is Beat.SEND
     assert heartbeat.poll(10_009.0) is Beat.WAIT
     assert heartbeat.poll(10_010.0) is Beat.LOST
 

@@ -54,7 +54,7 @@ def test_what_was_sent_does_not_delay_the_judgement() -> None:
 def test_asking_anew_gives_the_whole_timeout_again() -> None:
     heartbeat = AnswerHeartbeat(INTERVAL, TIMEOUT, now=0.0)
     assert heartbeat.poll(30.0) is Beat.SEND
-    assert heartbeat.ask(1000.0) is Beat.SEND
+    assert heartbeat.force(1000.0) is Beat.SEND
     assert heartbeat.poll(1009.0) is Beat.WAIT
     assert heartbeat.poll(1010.0) is Beat.LOST
 

@@ -141,7 +141,7 @@ async def test_what_happens_in_which_order(living: Any, plan: Plan, peer: Any, u
     one = await living(plan)
     life, told = one.life, one.told
     life.spawn(one.note("passing", anyio.sleep_forever), "passing")
-    life.spawn(one.note("lasting", anyio.sleep_forever), "lasting", lasts=True)
+    life.spawn(one.note("lasting", anyio.sleep_forever), "lasting", needed_to_close=True)
     await life.wait_open(5)
     await until(lambda: len(told) == 2 and len(peer.open) == 1)
 
@@ -155,10 +155,10 @@ async def test_what_happens_in_which_order(living: Any, plan: Plan, peer: Any, u
         assert one.supervisor.link is None
         assert [loss.code for loss in plan.losses] == [1000]
         await life.wait_ended()
-        await life.spawn(one.note("helper"), "helper", lasts=True).wait()
+        await life.spawn(one.note("helper"), "helper", needed_to_close=True).wait()
 
     async def last() -> None:
-        assert life.spawn(one.note("never"), "helper", lasts=True).done
+        assert life.spawn(one.note("never"), "helper", needed_to_close=True).done
 
     await life.close(farewell=one.note("f", farewell), drain=one.note("d", drain), last=one.note("l", last))
     assert sorted(told[:2]) == ["lasting", "passing"]
@@ -269,8 +269,8 @@ async def test_closing_may_be_faster_than_starting(plan: Plan, closed: str) -> N
 # -- from inside ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lasts", [True, False])
-async def test_a_task_that_closes_its_life_is_left_to_finish(living: Any, plan: Plan, lasts: bool) -> None:
+@pytest.mark.parametrize("needed", [True, False])
+async def test_a_task_that_closes_its_life_is_left_to_finish(living: Any, plan: Plan, needed: bool) -> None:
     one = await living(plan)
     await one.life.wait_open(5)
 
@@ -279,7 +279,7 @@ async def test_a_task_that_closes_its_life_is_left_to_finish(living: Any, plan: 
         await anyio.lowlevel.checkpoint()
         one.told.append("finished")
 
-    child = one.life.spawn(handler, "handler", lasts=lasts)
+    child = one.life.spawn(handler, "handler", needed_to_close=needed)
     with anyio.fail_after(2):
         await child.wait()
     assert one.told == ["farewell", "drain", "last", "finished"]
@@ -295,7 +295,7 @@ async def test_a_task_that_the_closing_waits_for_may_close_too(living: Any, plan
         await one.close()
         one.told.append("finished")
 
-    child = one.life.spawn(handler, "handler", lasts=True)
+    child = one.life.spawn(handler, "handler", needed_to_close=True)
 
     async def drain() -> None:
         closes.set()
@@ -551,8 +551,8 @@ def test_whatever_happens_it_is_closed_in_time_and_nothing_goes_on(
         one = Living(plan, close_timeout=close_timeout, open_socket=open_socket, attempt_timeout=1.0)
         await one.life.start()
         children: list[BackgroundTask] = []
-        for seconds, lasts in tasks:
-            children.append(one.life.spawn(one.note("task", taking(seconds)), "task", lasts=lasts))
+        for seconds, needed in tasks:
+            children.append(one.life.spawn(one.note("task", taking(seconds)), "task", needed_to_close=needed))
         closed: list[float] = []
         begun: list[float] = []
         hooks = {name: one.note(name, taking(seconds)) for name, seconds in steps.items()}
@@ -567,7 +567,7 @@ def test_whatever_happens_it_is_closed_in_time_and_nothing_goes_on(
         async with anyio.create_task_group() as group:
             for after, inside in closers:
                 if inside:
-                    children.append(one.life.spawn(lambda after=after: close(after), "handler", lasts=True))
+                    children.append(one.life.spawn(lambda after=after: close(after), "handler", needed_to_close=True))
                 else:
                     group.start_soon(close, after)
         with anyio.fail_after(200):

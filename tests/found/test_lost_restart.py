@@ -296,7 +296,7 @@ async def test_l9_closed_with_notifications_not_delivered(tmp_path: Path, told: 
                 taken.set()
                 await anyio.sleep_forever()
 
-            ext = extension(told, tmp_path / "session.json", close_timeout=0.2)
+            ext = extension(told, tmp_path / "session.json", close_timeout=1.0)
             await rc.install_extension(ext)
             subscription = await ext.subscribe([MESSAGES], hang)
             proven = peer.date()

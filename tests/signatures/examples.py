@@ -45,7 +45,7 @@ def _subscription() -> wsg.Subscription:
 def _bot_slack() -> slack.BotSlack:
     client = testing.WebSocketClientStub()
     store, api, log = slack.MemoryDataStore(), WebApi(TOKEN), logging.getLogger(__name__)
-    directory = Directory(api, store, "never", report=log.exception, log=log)
+    directory = Directory(api, store, "never", log=log)
     return slack.BotSlack(store, api, client, StartData("", "", "", {}), directory=directory)
 
 

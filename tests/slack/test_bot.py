@@ -160,7 +160,7 @@ async def test_an_event_that_does_not_fit_into_the_store_is_handled(stubbed: Any
     async with stubbed(handler) as stub:
         await stub.receive(Text('{"type":"channel_rename","channel":7}'))
     assert handler.of("event") == [{"type": "channel_rename", "channel": 7}]
-    assert "the store cannot take an event" in caplog.text
+    assert "the store rejected an event" in caplog.text
 
 
 async def test_sends(stubbed: Any, api: FakeApi) -> None:

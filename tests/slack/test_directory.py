@@ -209,7 +209,7 @@ async def test_k2_nobody_is_asked_for_without_a_store_or_if_not_wanted(
 async def test_k2_an_event_waits_for_a_lookup_so_long_and_the_next_ones_not_at_all(
     make_client: Any, slack: FakeSlack, push: Any, message: Any, told: Any, monkeypatch: pytest.MonkeyPatch, ms: float
 ) -> None:
-    monkeypatch.setattr("rcex_ws.slack.directory._PATIENCE", 50 * ms)
+    monkeypatch.setattr("rcex_ws.slack.directory._LOOKUP_TIMEOUT", 50 * ms)
     client = make_client(listen=("message", "client_error"))
     await client.start()
     slack.fail("*.info", status="hang", times=None)
@@ -367,7 +367,7 @@ async def test_k2_one_record_that_does_not_fit_costs_no_other(
     await client.start()
     await told.wait("open")
     assert await names(client.data_store) == ALL
-    assert "the store cannot take what Slack lists: upsert user: field 'name'" in caplog.text
+    assert "the store rejected a record that Slack lists: upsert user: field 'name'" in caplog.text
 
 
 async def test_k2_a_rate_limit_of_an_hour_is_reported_instead(make_client: Any, slack: FakeSlack, told: Any) -> None:

@@ -27,11 +27,11 @@ async def test_bad_frames_are_dropped_like_any_others(make_client: Any, slack: A
     assert (await client.send_message("the last", "C0GENERAL")).ts  # the frames before its answer were read
     await client.send_message("read, too", "C0GENERAL")
     feed = client._runtime.feed
-    events, callbacks = feed.left()
+    events, callbacks = feed.undelivered()
     assert callbacks == 0
     assert events < 20
     gate.set()
-    await until(lambda: feed.left() == (0, 0))
+    await until(lambda: feed.undelivered() == (0, 0))
     errors = [type(error) for (error,) in told.of("client_error")]
     assert errors.count(SlowConsumer) == 1
     assert 0 < errors.count(BadFrame) <= 10

@@ -38,9 +38,9 @@ class Conversations(RuleBasedStateMachine):
     async def make(self, while_disconnected):
         self.messages = Messages(
             while_disconnected=while_disconnected,
-            call_back=self.steps.append,
-            then=self.steps.append,
-            watch=lambda: None,
+            queue_callback=self.steps.append,
+            in_turn=self.steps.append,
+            start_watcher=lambda: None,
             log=logging.getLogger("quiet"),
         )
         self.messages.self_id = "U1"
@@ -63,12 +63,12 @@ class Conversations(RuleBasedStateMachine):
             if not isinstance(item, bytes):
                 self.outbox.append(item)
 
-        self.messages.transmit(pending, send, over=self.connection)
+        self.messages.transmit(pending, send, connection=self.connection)
 
     @precondition(lambda self: not self.ended)
     @rule(kind=TYPES, timeout=st.sampled_from([1e6, 2e6]))
     def send(self, kind, timeout):
-        number = self.messages._last + 1
+        number = self.messages._last_id + 1
 
         def callback(error, reply):
             self.settled[number] += 1
@@ -97,7 +97,7 @@ class Conversations(RuleBasedStateMachine):
     @rule()
     def connect(self):
         self.connection += 1
-        self.of_earlier = self.messages.in_doubt()
+        self.of_earlier = self.messages.ids_in_doubt()
         self.connected = True
         self.do(self.messages.table.connect, self.transmit)
 
@@ -106,18 +106,18 @@ class Conversations(RuleBasedStateMachine):
     def lose(self):
         self.connected = False
         self.outbox.clear()
-        self.do(self.messages.lost, self.connection)
+        self.do(self.messages.connection_lost, self.connection)
         self.do(self.messages.table.disconnect)
 
     @precondition(lambda self: self.connected)
     @rule(data=st.data(), ok=st.sampled_from([True, True, False]), typed=st.booleans())
     def answer(self, data, ok, typed):
-        number = data.draw(st.integers(1, self.messages._last + 2))
+        number = data.draw(st.integers(1, self.messages._last_id + 2))
         event = {"ok": ok, "reply_to": number, **({"ts": "1.2", "text": "y"} if ok else {"error": {"msg": "no"}})}
         if typed and ok:
             event = {"type": "message", "reply_to": number, "text": "y", "ts": "1.2"}
         was, known = self.settled[number], number in self.over
-        self.do(self.messages.acknowledged, number, event)
+        self.do(self.messages.handle_reply, number, event)
         if known and not was:
             result = self.results[number]
             assert isinstance(result, MessageRejected) if not ok else result.outcome is MessageOutcome.ACKNOWLEDGED
@@ -127,10 +127,10 @@ class Conversations(RuleBasedStateMachine):
     @precondition(lambda self: self.connected)
     @rule(data=st.data())
     def replay(self, data):
-        last = data.draw(st.integers(0, self.messages._last + 1))
-        self.do(self.messages.acknowledged, last, {"type": "message", "reply_to": last, "text": "y", "ts": "1.2"})
+        last = data.draw(st.integers(0, self.messages._last_id + 1))
+        self.do(self.messages.handle_reply, last, {"type": "message", "reply_to": last, "text": "y", "ts": "1.2"})
         before = dict(self.settled)
-        self.do(self.messages.replayed, last)
+        self.do(self.messages.settle_by_replay, last)
         for number in self.settled:
             if self.settled[number] == before.get(number, 0):
                 continue
@@ -148,7 +148,7 @@ class Conversations(RuleBasedStateMachine):
     def the_replay_window_is_over(self):
         before = dict(self.settled)
         open_ones = [key for key in self.of_earlier if not self.settled[int(key)]]
-        self.do(self.messages.give_up, self.of_earlier)
+        self.do(self.messages.fail_in_doubt, self.of_earlier)
         for number in self.settled:
             if self.settled[number] != before.get(number, 0):
                 assert str(number) in open_ones

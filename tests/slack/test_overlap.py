@@ -201,7 +201,7 @@ def overlap() -> Overlap:
     """A second connection is opened beside the first."""
     overlap = Overlap()
     for connection in (1, 2):
-        overlap.joins(connection, 0.0)
+        overlap.add(connection, 0.0)
         assert overlap.alone == (connection == 1)
     return overlap
 
@@ -212,7 +212,7 @@ class SeveralConnections:
     def __init__(self, stamped: bool) -> None:
         self.stamped = stamped
         self.overlap = Overlap()
-        self.overlap.joins(1, 0.0)
+        self.overlap.add(1, 0.0)
         self.unread = {1: deque()}  # by connection: what is not read yet
         self.closing = set()
         self.sent, self.delivered = [], []
@@ -223,7 +223,7 @@ class SeveralConnections:
 
     def join(self) -> None:
         newest = max(self.unread) + 1
-        self.overlap.joins(newest, 0.0)
+        self.overlap.add(newest, 0.0)
         self.unread[newest] = deque()
 
     def send(self, kind: str) -> None:
@@ -241,10 +241,10 @@ class SeveralConnections:
         for _ in range(min(count, len(unread))):
             number, kind = unread.popleft()
             event = {"type": kind, **({"ts": str(number)} if self.stamped else {})}
-            if self.overlap.alone or self.overlap.is_new(connection, kind.encode(), event, 0.0):
+            if self.overlap.alone or self.overlap.accept(connection, kind.encode(), event, 0.0):
                 self.delivered.append(kind)
         if connection in self.closing and not unread:
-            self.overlap.is_gone(connection, 0.0)
+            self.overlap.remove(connection, 0.0)
             self.closing.discard(connection)
             del self.unread[connection]
 
@@ -275,59 +275,59 @@ def test_whatever_comes_over_several_connections_is_delivered_as_often_as_it_was
 def test_what_changes_back_is_not_lost(overlap):
     """Alice goes away and comes back while the newer connection joins: her last word counts."""
     active, away = (b"active", {"type": "presence_change"}), (b"away", {"type": "presence_change"})
-    assert overlap.is_new(1, *active, 0.0)  # the newer one never gets this
-    assert overlap.is_new(1, *away, 0.0)
-    assert not overlap.is_new(2, *away, 0.0)
-    assert overlap.is_new(2, *active, 0.0)
-    assert not overlap.is_new(1, *active, 0.0)
+    assert overlap.accept(1, *active, 0.0)  # the newer one never gets this
+    assert overlap.accept(1, *away, 0.0)
+    assert not overlap.accept(2, *away, 0.0)
+    assert overlap.accept(2, *active, 0.0)
+    assert not overlap.accept(1, *active, 0.0)
 
 
 def test_an_event_that_only_the_older_brings_is_not_lost(overlap):
     """Slack sent it before it knew of the newer connection, whose hello was faster."""
-    assert overlap.is_new(2, b"1", {"type": "team_join"}, 0.0)
-    assert overlap.is_new(1, b"2", {"type": "pref_change"}, 0.0)
-    assert not overlap.is_new(1, b"1", {"type": "team_join"}, 0.0)
+    assert overlap.accept(2, b"1", {"type": "team_join"}, 0.0)
+    assert overlap.accept(1, b"2", {"type": "pref_change"}, 0.0)
+    assert not overlap.accept(1, b"1", {"type": "team_join"}, 0.0)
 
 
 def test_what_is_still_under_way_when_the_first_connection_goes_is_known(overlap):
     stamped, plain = {"type": "message", "ts": "1.2"}, {"type": "user_typing"}
-    assert overlap.is_new(1, b"1", stamped, 0.0)
-    assert overlap.is_new(1, b"2", plain, 0.0)
-    overlap.is_gone(1, 100.0)
+    assert overlap.accept(1, b"1", stamped, 0.0)
+    assert overlap.accept(1, b"2", plain, 0.0)
+    overlap.remove(1, 100.0)
     assert not overlap.alone
-    assert not overlap.is_new(2, b"1", stamped, 0.0)
+    assert not overlap.accept(2, b"1", stamped, 0.0)
     assert not overlap.alone
-    assert not overlap.is_new(2, b"2", plain, 0.0)
+    assert not overlap.accept(2, b"2", plain, 0.0)
     assert overlap.alone
-    assert overlap.is_new(2, b"2", plain, 0.0)
-    assert overlap.is_new(2, b"3", {"type": "message", "ts": "1.3"}, 0.0)
+    assert overlap.accept(2, b"2", plain, 0.0)
+    assert overlap.accept(2, b"3", {"type": "message", "ts": "1.3"}, 0.0)
 
 
 def test_what_comes_again_after_something_else_means_it(overlap):
     """The second joined after that: it begins with something that the first did not bring."""
     away, active = (b"away", {"type": "presence_change"}), (b"active", {"type": "presence_change"})
-    assert overlap.is_new(1, *away, 0.0)
-    overlap.is_gone(1, 100.0)
-    assert overlap.is_new(2, *active, 0.0)
-    assert overlap.is_new(2, *away, 0.0)
+    assert overlap.accept(1, *away, 0.0)
+    overlap.remove(1, 100.0)
+    assert overlap.accept(2, *active, 0.0)
+    assert overlap.accept(2, *away, 0.0)
 
 
 def test_an_overlap_ends_when_the_rest_does_not_come(overlap):
     """What the older brought before the newer joined will never come again."""
     early, other = {"type": "message", "ts": "1.2"}, {"type": "message", "ts": "1.3"}
-    assert overlap.is_new(1, b"", early, 0.0)
-    overlap.is_gone(1, 100.0)
-    assert overlap.is_new(2, b"", other, 100.0 + Overlap.LINGER - 0.1)
+    assert overlap.accept(1, b"", early, 0.0)
+    overlap.remove(1, 100.0)
+    assert overlap.accept(2, b"", other, 100.0 + Overlap.LINGER - 0.1)
     assert not overlap.alone
-    assert overlap.is_new(2, b"", early, 100.0 + Overlap.LINGER)
+    assert overlap.accept(2, b"", early, 100.0 + Overlap.LINGER)
     assert overlap.alone
 
 
 @pytest.mark.parametrize("gone", [1, 2])
 def test_an_overlap_does_not_wait_for_what_only_the_lost_one_would_bring(overlap, gone):
     left = 2 if gone == 1 else 1
-    assert overlap.is_new(left, b"1", {"type": "message", "ts": "1.2"}, 0.0)
-    overlap.is_gone(gone, 100.0)
+    assert overlap.accept(left, b"1", {"type": "message", "ts": "1.2"}, 0.0)
+    overlap.remove(gone, 100.0)
     assert overlap.alone
 
 
@@ -335,11 +335,11 @@ def test_an_overlap_keeps_nothing_it_does_not_need(overlap):
     """Whatever comes is forgotten once it came over both, and after the end nothing is kept at all."""
     for number in range(1000):
         event = {"type": "message", "ts": str(number)}
-        assert overlap.is_new(1, b"", event, 0.0)
-        assert not overlap.is_new(2, b"", event, 0.0)
-    overlap.is_gone(1, 100.0)
+        assert overlap.accept(1, b"", event, 0.0)
+        assert not overlap.accept(2, b"", event, 0.0)
+    overlap.remove(1, 100.0)
     for number in range(1000, 2000):
-        assert overlap.is_new(2, b"", {"type": "message", "ts": str(number)}, 0.0)
+        assert overlap.accept(2, b"", {"type": "message", "ts": str(number)}, 0.0)
     assert overlap.alone
     kept = [held for held in vars(overlap).values() if isinstance(held, (list, dict))]
     assert all(not held for held in kept)

@@ -191,7 +191,7 @@ def test_a9_a_flood_of_small_frames_leaves_others_their_turn(codec, heard, monke
         now += 0.001  # pretend that this long has passed between two readings of the clock
         return now
 
-    monkeypatch.setattr("rcex_ws.turn.monotonic", monotonic)
+    monkeypatch.setattr("rcex_ws.time_slice.monotonic", monotonic)
     turns = read(codec, heard, one * 10_000)
     assert turns > 20
     assert len(heard.items) == (0 if one[0] == 0x89 else 10_000)

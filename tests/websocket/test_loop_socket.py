@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rcex_ws.errors import UpgradeRefused
-from rcex_ws.turn import Turn
+from rcex_ws.time_slice import TimeSlice
 from rcex_ws.websocket.frames import Ping
 from rcex_ws.websocket.handshake import ClientHandshake
 from rcex_ws.websocket.loop_socket import LoopSocket
@@ -135,7 +135,7 @@ async def test_an_end_without_a_close_frame(how: str) -> None:
 
 
 async def test_more_than_fits_in_a_turn_waits_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Turn, "LENGTH", 0.0)
+    monkeypatch.setattr(TimeSlice, "LENGTH", 0.0)
     case = await open_case()
     await case.feed(frame(TEXT, b"x") * 100)
     assert 0 < len(case.heard) < 100

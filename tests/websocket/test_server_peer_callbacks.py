@@ -137,7 +137,7 @@ async def test_an_error_of_a_receiver_is_the_readers(case: Case) -> None:
 
 
 async def test_an_end_of_the_stream_that_comes_while_there_is_more_to_do(case: Case, monkeypatch: Any) -> None:
-    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", -1)
+    monkeypatch.setattr("rcex_ws.time_slice.TimeSlice.LENGTH", -1)
     await outside(case.peer.data_received, masked(0x81, b"x") * 50)
     assert case.transport.paused
     assert 0 < len(case.messages) < 50
@@ -152,7 +152,7 @@ async def test_an_end_of_the_stream_that_comes_while_there_is_more_to_do(case: C
 
 
 async def test_a_frozen_peer_that_is_cut_while_there_is_more_to_do(case: Case, monkeypatch: Any) -> None:
-    monkeypatch.setattr("rcex_ws.turn.Turn.LENGTH", -1)
+    monkeypatch.setattr("rcex_ws.time_slice.TimeSlice.LENGTH", -1)
     await outside(case.peer.data_received, masked(0x81, b"x") * 50)
     await outside(case.peer.freeze)
     await outside(case.loop.turn)

@@ -43,7 +43,7 @@ async def test_what_no_consumer_has_taken_is_neither_seen_nor_outside_the_gap(rc
     send(1, 2, 3)
     await until(lambda: subscription.pending == 3)
     await ext._runtime._keeper.write()
-    waiting = list(subscription.queue.waiting())
+    waiting = list(subscription.queue.queued())
     assert not {item.uuid for item in waiting} & set(store.kept.uuids)
     assert store.kept.unfinished.since <= min(item.timestamp for item in waiting).timestamp()
     await ext.detach()

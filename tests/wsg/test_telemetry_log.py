@@ -177,7 +177,7 @@ async def test_o1_what_is_logged_is_not_logged_again_because_nobody_listens(
     async def set_turn() -> None:
         turn.set()
 
-    ext.event_emitter.in_turn(set_turn)  # behind the event `error`
+    ext.event_emitter.enqueue(set_turn)  # behind the event `error`
     with anyio.fail_after(5):
         await turn.wait()
     assert [line for line in lines(caplog, level=logging.ERROR) if "no handler" in line] == []

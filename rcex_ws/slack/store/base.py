@@ -1,6 +1,6 @@
-"""The data store: a model of the team that follows the events. Called by the Slack client for each event, and by users.
+"""The base of the data stores. Called by the Slack clients for each event, and by applications.
 
-The rules stand in `rules`; a subclass only says where the tables are.
+The rules are in `rules`; a subclass only provides the tables.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ __all__ = ["TYPING_SECONDS", "DataStore", "check_work"]
 
 T = TypeVar("T")
 
-#: How long somebody counts as typing after the last event that said so.
+#: Seconds for which a user counts as typing after the last user_typing event.
 TYPING_SECONDS = 5.0
 
 
 class DataStore(Queries):
-    """Follow the events of a team and answer questions about it.
+    """A model of a team that follows its events, and can be queried.
 
-    Another place for the model - a database of your own - is a subclass with `read`, `write`, `aclose` and a class
-    like `Tables`.
+    To keep the model elsewhere - in a database of your own - write a subclass with `read`, `write` and `aclose`, and a
+    class that implements `Tables`.
 
     Args:
-        clock: seconds that never go back; typing expires by it.
+        clock: returns seconds that never go back; typing expires by it.
     """
 
     @checked
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._rules: dict[str, Rule] = dict(RULES)
-        self._typing: dict[str, dict[str, float]] = {}  # conversation -> user -> until when
+        self._typing: dict[str, dict[str, float]] = {}  # conversation -> user -> when it expires
 
     @abstractmethod
     async def write(self, work: Callable[[Tables], T]) -> T:
-        """Run work that changes tables: when it raises, nothing has changed. Give its result."""
+        """Run work that changes tables, and return its result; if it raises, nothing has changed."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Free what the store holds."""
+        """Release the resources of the store."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,12 +61,12 @@ class DataStore(Queries):
 
     @checked
     def register(self, event_type: Name, rule: Rule) -> Rule | None:
-        """Let this store follow an event type by a rule of yours, instead of the one it has.
+        """Register a rule for an event type, in this store, instead of its present one.
 
         Args:
             event_type: the type, or "message::subtype"; "message" is for messages whose subtype has no rule.
-            rule: called with the `StoreChange` and the event's `Fields`, in a worker thread if the store uses one. An
-                exception is raised by `apply`, and the change is undone.
+            rule: called with the `StoreChange` and the event's `Fields`, in a worker thread if the store uses one. What
+                it raises is raised by `apply`, and the change is undone.
 
         Returns:
             The former rule, which yours may call; None if there was none.
@@ -80,10 +80,10 @@ class DataStore(Queries):
 
     @checked
     async def cache_start(self, answer: Mapping[str, Any]) -> None:
-        """Take the answer of rtm.start or rtm.connect; see `rules.cache_start` for what it replaces.
+        """Apply the answer to rtm.start or rtm.connect; see `rules.cache_start` for what it replaces.
 
         Raises:
-            DataStoreError: something in it is missing or of a wrong type; the model is what it was.
+            DataStoreError: a field is missing or of the wrong type; the model is unchanged.
         """
         name = "rtm.start" if "users" in answer else "rtm.connect"
 
@@ -97,14 +97,14 @@ class DataStore(Queries):
         """Apply one event; an event without a rule changes nothing.
 
         Args:
-            event: as it came; it may be changed afterwards.
-            self_id: who we are; without it, who `cache_start` said.
-            team_id: where we are, likewise.
+            event: the event as received; the caller may change it afterwards.
+            self_id: the id of our own user; None for that of `cache_start`.
+            team_id: the id of the team; None for that of `cache_start`.
 
         Raises:
-            DataStoreError: a field is missing or of a wrong type; the model is what it was.
+            DataStoreError: a field is missing or of the wrong type; the model is unchanged.
         """
-        # Called for each event, so it does not go through `checked`.
+        # Called for each event, so it is cheaper than `checked`.
         if not isinstance(self_id, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refusal("self_id", _ID, self_id)
         if not isinstance(team_id, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -120,7 +120,7 @@ class DataStore(Queries):
 
         def work(tables: Tables) -> StoreChange:
             change = StoreChange(
-                tables, self_id=_noted(tables, "self", self_id), team_id=_noted(tables, "team", team_id)
+                tables, self_id=_update_note(tables, "self", self_id), team_id=_update_note(tables, "team", team_id)
             )
             rule(change, fields)
             return change
@@ -130,7 +130,7 @@ class DataStore(Queries):
 
     @checked
     async def typing_users(self, conversation_id: Name) -> list[str]:
-        """Give the ids of those who type in a conversation now, who began first coming first."""
+        """Return the ids of the users who are typing in a conversation, in the order in which they started."""
         now = self._clock()
         typing = {user: until for user, until in self._typing.get(conversation_id, {}).items() if until > now}
         if typing:
@@ -141,19 +141,19 @@ class DataStore(Queries):
 
     @checked
     async def set(self, kind: Kind, record: Mapping[str, Any]) -> None:
-        """Keep a record instead of what was known under its id; a conversation begins its history anew.
+        """Replace the record with this id, or add it; the history of a conversation is cleared.
 
         Raises:
-            DataStoreError: a property is missing or of a wrong type.
+            DataStoreError: a property is missing or of the wrong type.
         """
         await self._change(f"set {kind}", lambda change, fields: change.set(kind, fields), record)
 
     @checked
     async def upsert(self, kind: Kind, record: Mapping[str, Any]) -> None:
-        """Merge a record into what is known under its id, property by property.
+        """Merge a record into the one with its id, property by property, or add it.
 
         Raises:
-            DataStoreError: a property is missing or of a wrong type.
+            DataStoreError: a property is missing or of the wrong type.
         """
         await self._change(f"upsert {kind}", lambda change, fields: change.upsert(kind, fields), record)
 
@@ -162,7 +162,7 @@ class DataStore(Queries):
         """Merge many records, all of them or none; see `upsert`.
 
         Raises:
-            DataStoreError: a property of one is missing or of a wrong type.
+            DataStoreError: a property of one is missing or of the wrong type.
         """
         merged = list[tuple[Kind, Fields]]()
         for kind, record in records:
@@ -178,11 +178,11 @@ class DataStore(Queries):
 
     @checked
     async def remove(self, kind: Kind, id_: Name) -> None:
-        """Forget a record, and a conversation's messages with it; nothing when it is not known."""
+        """Remove a record, and the messages of a conversation with it, if it is known."""
         await self.write(lambda tables: StoreChange(tables, self_id=None, team_id=None).remove(kind, id_))
 
     async def clear(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         await self.write(lambda tables: tables.clear())
         self._typing.clear()
 
@@ -197,18 +197,18 @@ _WAITS_OR_YIELDS = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 
 
 def check_work(work: Callable[[Tables], object]) -> None:
-    """Refuse what cannot run on tables: it must not wait. Called for each event, so a function is looked at closely.
+    """Check that work can run on tables without waiting. Called for each event, so plain functions are recognised fast.
 
     Raises:
-        ConfigurationError: it is no function, or an async one.
+        ConfigurationError: it is not a function, or an async one or a generator.
     """
     code = getattr(work, "__code__", None)
     if (code is None or code.co_flags & _WAITS_OR_YIELDS) and not _WORK.admits(work):
         raise refusal("work", _WORK, work)
 
 
-def _noted(tables: Tables, name: str, value: str | None) -> str | None:
-    """Remember who or where we are; give what was said last."""
+def _update_note(tables: Tables, name: str, value: str | None) -> str | None:
+    """Store a note ("self" or "team") unless the value is None; return its current value."""
     noted = tables.note(name)
     if value is None or value == noted:
         return noted

@@ -1,4 +1,4 @@
-"""One change of the model: what rules may do to the tables, with the checks that keep the model whole.
+"""One change of the model: what rules may do to the tables, with the checks that keep the model consistent.
 
 Used by the built-in rules, by rules that an application registers, and by the store's own `set`, `upsert`, `remove`.
 """
@@ -8,22 +8,22 @@ from __future__ import annotations
 from typing import Any
 
 from rcex_ws.slack.store.fields import Fields
-from rcex_ws.slack.store.tables import CONVERSATIONS, Kind, Tables
+from rcex_ws.slack.store.tables import CONVERSATION_KINDS, Kind, Tables
 
 __all__ = ["StoreChange"]
 
 
 class StoreChange:
-    """Change the model; all of it happens, or nothing.
+    """An atomic change of the model.
 
     Args:
-        tables: what is changed.
-        self_id: who we are; None when that is not known.
-        team_id: the team we are connected to.
+        tables: the tables to change.
+        self_id: the id of our own user; None if it is not known.
+        team_id: the id of the team we are connected to; None if it is not known.
 
     Attributes:
-        tables: for what the methods here do not offer.
-        typing: (conversation, user) of who began to type; kept by the store outside the tables, for seconds.
+        tables: as given, for what has no method here.
+        typing: (conversation, user) for each user who started to type; the store keeps them outside the tables.
     """
 
     def __init__(self, tables: Tables, *, self_id: str | None, team_id: str | None) -> None:
@@ -33,26 +33,26 @@ class StoreChange:
         self.typing: list[tuple[str, str]] = []
 
     def conversation(self, id_: str) -> tuple[Kind, dict[str, Any]] | None:
-        """Give the kind and the record of a channel, group or dm."""
+        """Return the kind and the record of a channel, group or dm; None if it is not known."""
         kind = self.tables.kind_of(id_)
         record = None if kind is None else self.tables.get(kind, id_)
         return None if kind is None or record is None else (kind, record)
 
     def set(self, kind: Kind, record: Fields) -> None:
-        """Keep a record instead of what was known under its id; a conversation begins its history anew."""
-        id_ = _checked(kind, record)
-        if kind in CONVERSATIONS:
-            self._leave_other_kind(kind, id_)
+        """Replace the record with this id, or add it; the history of a conversation is cleared."""
+        id_ = _check_record(kind, record)
+        if kind in CONVERSATION_KINDS:
+            self._pop_other_kind(kind, id_)
             self.tables.forget(id_)
         self.tables.put(kind, id_, record.data)
         self._keep_latest(kind, id_, record)
 
     def upsert(self, kind: Kind, record: Fields) -> None:
-        """Merge a record into what is known under its id: each property it has replaces the former one."""
-        id_ = _checked(kind, record)
+        """Merge a record into the one with its id, property by property, or add it."""
+        id_ = _check_record(kind, record)
         known = self.tables.get(kind, id_)
-        if known is None and kind in CONVERSATIONS:
-            known = self._leave_other_kind(kind, id_)
+        if known is None and kind in CONVERSATION_KINDS:
+            known = self._pop_other_kind(kind, id_)
         self.tables.put(kind, id_, record.data if known is None else {**known, **record.data})
         self._keep_latest(kind, id_, record)
 
@@ -76,15 +76,15 @@ class StoreChange:
             self.update(kind, id_, prefs={**prefs, name: value})
 
     def remove(self, kind: Kind, id_: str) -> None:
-        """Forget a record, and a conversation's messages with it."""
+        """Remove a record, and the messages of a conversation with it, if it is known."""
         if self.tables.get(kind, id_) is None:
             return
         self.tables.delete(kind, id_)
-        if kind in CONVERSATIONS:
+        if kind in CONVERSATION_KINDS:
             self.tables.forget(id_)
 
     def add_member(self, conversation_id: str, user_id: str | None) -> None:
-        """Add a member once; `is_member` says whether we are one."""
+        """Add a member to a conversation, unless present; set `is_member` if it is our own user."""
         known = self.conversation(conversation_id)
         if known is not None and user_id is not None:
             kind, record = known
@@ -95,7 +95,7 @@ class StoreChange:
                 self.update(kind, conversation_id, is_member=True)
 
     def remove_member(self, conversation_id: str, user_id: str | None) -> None:
-        """Remove a member; nothing when he is not one."""
+        """Remove a member from a conversation, if present; clear `is_member` if it is our own user."""
         known = self.conversation(conversation_id)
         if known is not None and user_id is not None:
             kind, record = known
@@ -106,25 +106,25 @@ class StoreChange:
                 self.update(kind, conversation_id, is_member=False)
 
     def add_message(self, conversation_id: str, message: Fields) -> None:
-        """Append a message to the history of a conversation, if that is known; one that is there stays as it is."""
+        """Append a message to the history of a known conversation, unless one with its timestamp is there."""
         check_message(message)
         if self.tables.kind_of(conversation_id) is not None:
             self.tables.append(conversation_id, message.data)
 
     def merge_message(self, conversation_id: str, message: Fields) -> None:
-        """Let a message add to what is known of the one with the same timestamp, if there is one."""
+        """Merge a message into the one with its timestamp, if there is one."""
         check_message(message)
         known = self.tables.message(conversation_id, message.key("ts"))
         if known is not None:
             self.tables.replace(conversation_id, {**known, **message.data})
 
     def replace_message(self, conversation_id: str, message: Fields) -> None:
-        """Put a message in the place of the one with the same timestamp, if there is one."""
+        """Replace the message with the same timestamp, if there is one."""
         check_message(message)
         self.tables.replace(conversation_id, message.data)
 
-    def _leave_other_kind(self, kind: Kind, id_: str) -> dict[str, Any] | None:
-        """Give up what is known of a conversation under another kind (Slack turns channels into groups)."""
+    def _pop_other_kind(self, kind: Kind, id_: str) -> dict[str, Any] | None:
+        """Remove and return the record of a conversation of another kind (Slack turns channels into groups)."""
         former = self.tables.kind_of(id_)
         if former is None or former == kind:
             return None
@@ -133,18 +133,18 @@ class StoreChange:
         return record
 
     def _keep_latest(self, kind: Kind, id_: str, record: Fields) -> None:
-        # With the option simple_latest of rtm.start it is a timestamp, which says nothing about the message.
-        if kind in CONVERSATIONS and not isinstance(record.data.get("latest"), str):
+        # With the option simple_latest of rtm.start it is only a timestamp.
+        if kind in CONVERSATION_KINDS and not isinstance(record.data.get("latest"), str):
             latest = record.optional_nested("latest")
             if latest is not None:
                 self.add_message(id_, latest)
 
 
 def check_message(message: Fields) -> None:
-    """Check what the model relies on in a message.
+    """Check the fields of a message that the model relies on.
 
     Raises:
-        DataStoreError: a field is missing or of a wrong type.
+        DataStoreError: a field is missing or of the wrong type.
     """
     message.key("ts")
     message.optional_text("user")
@@ -156,8 +156,8 @@ def check_message(message: Fields) -> None:
             reaction.keys("users")
 
 
-def _checked(kind: Kind, record: Fields) -> str:
-    """Check what the model relies on in a record; give its id."""
+def _check_record(kind: Kind, record: Fields) -> str:
+    """Check the properties of a record that the model relies on; return its id."""
     record.optional_text("name")
     if kind == "user":
         profile = record.optional_nested("profile")
@@ -166,7 +166,7 @@ def _checked(kind: Kind, record: Fields) -> str:
             profile.optional_text("bot_id")
     if kind in ("user", "team"):
         record.optional_nested("prefs")
-    if kind in CONVERSATIONS:
+    if kind in CONVERSATION_KINDS:
         record.optional_text("user")
         record.optional_key("last_read")
         if record.data.get("members") is not None:

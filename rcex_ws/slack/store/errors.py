@@ -1,4 +1,4 @@
-"""What the data store raises."""
+"""The error of the data stores."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ __all__ = ["DataStoreError"]
 
 
 class DataStoreError(RcexError):
-    """Report an event that cannot be applied, or a store that cannot be used; the model is what it was before.
+    """An event cannot be applied, or the store cannot be used; the model is unchanged.
 
     Args:
+        message: what is wrong.
         event_type: the type of the event, or the name of the call ("rtm.start", "upsert user").
-        field: the field that is missing or of a wrong type, with dots; None when the trouble is not in a field.
-        retryable: whether the same call can succeed later (another process holds the file).
+        field: dotted path of the field that is missing or of the wrong type; None if no field is at fault.
+        retryable: whether the same call can succeed later (another process has locked the file).
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""Reading the fields of an event: what is missing or of a wrong type becomes one error that names it.
+"""Checked access to the fields of an event: a missing field, or one of the wrong type, raises an error that names it.
 
-Values never stand in the error: they may be what somebody wrote in private.
+Errors never contain values, which may be what somebody wrote in private.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from rcex_ws.slack.store.errors import DataStoreError
 
 __all__ = ["Fields", "copy_json"]
 
-#: Far above what Slack sends, far below where recursion ends.
+#: Far more than Slack sends, and far less than the recursion limit.
 _MAX_DEPTH = 100
 
-#: Needs no copy, nor a call to find that out: most of what an event holds.
+#: Types of most values in an event, which need no copy, nor a call to find that out.
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class Fields:
-    """One JSON object of an event.
+    """The fields of one JSON object of an event. Each method raises `DataStoreError` for what is not as expected.
 
     Args:
-        data: the object; anything but a dict is refused.
-        event_type: names the event in errors.
-        path: where the object stands in the event, with dots.
+        data: the object.
+        event_type: the name of the event, for errors.
+        path: dotted path of the object in the event.
 
     Attributes:
-        data: the object itself.
+        data: as given.
 
     Raises:
-        DataStoreError: `data` is no dict.
+        DataStoreError: `data` is not a dict.
     """
 
     __slots__ = ("_path", "data", "event_type")
@@ -44,50 +44,50 @@ class Fields:
         self.data: dict[str, Any] = data
 
     def key(self, name: str) -> str:
-        """Give an id or a timestamp: printable ASCII, never empty."""
+        """Return an id or a timestamp: printable ASCII, never empty."""
         value = self.text(name)
         if not value or not value.isascii() or not value.isprintable():
             self._refuse(self._at(name), "expected an id or a timestamp")
         return value
 
     def optional_key(self, name: str) -> str | None:
-        """Give an id or a timestamp, None when it is absent or null."""
+        """Return an id or a timestamp; None if it is absent or null."""
         return None if self.data.get(name) is None else self.key(name)
 
     def text(self, name: str) -> str:
-        """Give a string."""
+        """Return a string."""
         value = self.data.get(name)
         if not isinstance(value, str):
             self._refuse(self._at(name), f"expected a string, got {type(self.present(name)).__name__}")
         return value
 
     def optional_text(self, name: str) -> str | None:
-        """Give a string, None when it is absent or null."""
+        """Return a string; None if it is absent or null."""
         value = self.data.get(name)
         return value if value is None or isinstance(value, str) else self.text(name)
 
     def number(self, name: str) -> int:
-        """Give an integer."""
+        """Return an integer."""
         value = self.present(name)
         if not isinstance(value, int) or isinstance(value, bool):
             self._refuse(self._at(name), f"expected an integer, got {type(value).__name__}")
         return value
 
     def nested(self, name: str) -> Fields:
-        """Give a nested object."""
+        """Return a nested object."""
         return Fields(self.present(name), self.event_type, self._at(name))
 
     def optional_nested(self, name: str) -> Fields | None:
-        """Give a nested object, None when it is absent or null."""
+        """Return a nested object; None if it is absent or null."""
         return None if self.data.get(name) is None else self.nested(name)
 
     def each(self, name: str) -> Iterator[Fields]:
-        """Give the objects of a list; nothing when it is absent or null."""
+        """Yield the objects of a list; none if it is absent or null."""
         for index, item in enumerate(self._list(name)):
             yield Fields(item, self.event_type, f"{self._at(name)}.{index}")
 
     def keys(self, name: str) -> list[str]:
-        """Give a list of ids, each once, in order; empty when it is absent or null."""
+        """Return a list of ids, without duplicates, in order; empty if it is absent or null."""
         items = self._list(name)
         for item in items:
             if not isinstance(item, str) or not item.isascii() or not item.isprintable():
@@ -95,7 +95,7 @@ class Fields:
         return list(dict.fromkeys(cast("list[str]", items)))
 
     def present(self, name: str) -> Any:
-        """Give a value of any type, null too."""
+        """Return a value of any type, including null."""
         if name not in self.data:
             self._refuse(self._at(name), "is missing")
         return self.data[name]
@@ -117,15 +117,15 @@ class Fields:
 
 
 def copy_json(value: object, event_type: str, depth: int = 0) -> Any:
-    """Copy an event: its handlers may change the object they were given, the model must not change with it.
+    """Return a deep copy of an event, so that the model stays as it is when a handler changes the event.
 
     Args:
-        value: what is copied.
-        event_type: names the event in errors.
-        depth: how deep it stands in the event.
+        value: the value to copy.
+        event_type: the name of the event, for errors.
+        depth: how deeply the value is nested in the event.
 
     Raises:
-        DataStoreError: there is something in it that JSON cannot have.
+        DataStoreError: it contains something that JSON cannot represent, or is nested too deeply.
     """
     if value is None or isinstance(value, (str, int, float)):
         return value
@@ -135,7 +135,7 @@ def copy_json(value: object, event_type: str, depth: int = 0) -> Any:
         copied: dict[str, Any] = {}
         for key, item in cast("dict[object, object]", value).items():
             if not isinstance(key, str):
-                raise DataStoreError(f"{event_type}: a key is no string", event_type=event_type)
+                raise DataStoreError(f"{event_type}: a key is not a string", event_type=event_type)
             copied[key] = item if type(item) in _PLAIN else copy_json(item, event_type, depth + 1)
         return copied
     if isinstance(value, (list, tuple)):

@@ -1,7 +1,7 @@
-"""The rules for messages and the reactions to them.
+"""The rules for messages and reactions.
 
-A timestamp names one message of a conversation: a message that comes twice stands in the history once, and a change,
-a deletion or a reaction touches the one entry that bears its timestamp.
+A timestamp identifies a message of a conversation: a message that arrives twice is in the history once, and an edit,
+a deletion or a reaction affects only the entry with its timestamp.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _Reaction = dict[str, Any]
 
 
 def add_message(change: StoreChange, event: Fields) -> None:
-    """Append a message, an answer in a thread too."""
-    # Slack's page of message_replied: as it is dispatched it lacks its subtype.
+    """Append a message, including replies in threads."""
+    # As Slack's page of message_replied says, that event is sent without its subtype.
     if event.data.get("hidden") and "subtype" not in event.data and "message" in event.data:
         count_reply(change, event)
     else:
@@ -40,7 +40,7 @@ def add_message(change: StoreChange, event: Fields) -> None:
 
 
 def count_reply(change: StoreChange, event: Fields) -> None:
-    """Note the number of replies at the message that they answer, append the event."""
+    """Update the number of replies in the message that they answer, and append the event."""
     message = event.optional_nested("message")
     if message is not None:
         change.merge_message(event.key("channel"), message)
@@ -48,7 +48,7 @@ def count_reply(change: StoreChange, event: Fields) -> None:
 
 
 def describe_by_message(what: Literal["topic", "purpose"]) -> Callable[[StoreChange, Fields], None]:
-    """Make a rule that sets the topic or the purpose, and appends the message."""
+    """Return a rule that sets the topic or the purpose, and appends the message."""
 
     def rule(change: StoreChange, event: Fields) -> None:
         check_message(event)
@@ -63,7 +63,7 @@ def describe_by_message(what: Literal["topic", "purpose"]) -> Callable[[StoreCha
 
 
 def rename_by_message(change: StoreChange, event: Fields) -> None:
-    """Set the name, append the message."""
+    """Set the name of the conversation, and append the message."""
     check_message(event)
     name = event.optional_text("name")
     if name is not None:
@@ -72,7 +72,7 @@ def rename_by_message(change: StoreChange, event: Fields) -> None:
 
 
 def archive_by_message(*, is_archived: bool) -> Callable[[StoreChange, Fields], None]:
-    """Make a rule that archives, or takes that back, and appends the message."""
+    """Return a rule that archives or unarchives the conversation, and appends the message."""
 
     def rule(change: StoreChange, event: Fields) -> None:
         check_message(event)
@@ -83,44 +83,44 @@ def archive_by_message(*, is_archived: bool) -> Callable[[StoreChange, Fields], 
 
 
 def join_by_message(change: StoreChange, event: Fields) -> None:
-    """Add a member, append the message."""
+    """Add a member, and append the message."""
     check_message(event)
     change.add_member(event.key("channel"), event.key("user"))
     add_message(change, event)
 
 
 def leave_by_message(change: StoreChange, event: Fields) -> None:
-    """Remove a member, append the message."""
+    """Remove a member, and append the message."""
     check_message(event)
     change.remove_member(event.key("channel"), event.key("user"))
     add_message(change, event)
 
 
 def change_message(change: StoreChange, event: Fields) -> None:
-    """Replace the message that was edited, append the event."""
+    """Replace the message that was edited, and append the event."""
     change.replace_message(event.key("channel"), event.nested("message"))
     add_message(change, event)
 
 
 def delete_message(change: StoreChange, event: Fields) -> None:
-    """Remove the message that was deleted, append the event."""
+    """Remove the message that was deleted, and append the event."""
     change.tables.remove(event.key("channel"), event.key("deleted_ts"))
     add_message(change, event)
 
 
 def reaction_added(change: StoreChange, event: Fields) -> None:
-    """Count one more of a reaction, unless this user has it already."""
+    """Add a user to a reaction, unless already there."""
     _react(change, event, _with_user)
 
 
 def reaction_removed(change: StoreChange, event: Fields) -> None:
-    """Count one less of a reaction; at 0 it goes. What is not there cannot be removed."""
+    """Remove a user from a reaction, if there is one; remove the reaction when its count reaches 0."""
     _react(change, event, _without_user)
 
 
 def _react(change: StoreChange, event: Fields, count: Callable[[_Reaction, str], _Reaction]) -> None:
     item = event.nested("item")
-    if item.text("type") != "message":  # the model holds no files
+    if item.text("type") != "message":  # the model has no files
         return
     name, user = event.text("reaction"), event.key("user")
     channel, ts = item.key("channel"), item.key("ts")
@@ -146,5 +146,5 @@ def _without_user(reaction: _Reaction, user: str) -> _Reaction:
     users: list[str] = reaction.get("users") or []
     if user in users:
         return {**reaction, "count": reaction["count"] - 1, "users": [one for one in users if one != user]}
-    # Slack lists only some of many users: where it counts more than it lists, this may be one of the others.
+    # Slack lists only some of many users: if it counts more than it lists, this may be one of the others.
     return {**reaction, "count": max(reaction["count"] - 1, len(users))}

@@ -1,7 +1,6 @@
-"""What a store gives: snapshots of users, conversations, bots and teams. No behaviour, no way back into the store.
+"""What queries return: snapshots of users, conversations, bots and teams, without behaviour or a link to the store.
 
-Each is a read-only mapping of the properties as Slack sent them - more than are named here - with the well-known ones
-as typed attributes.
+Each is a read-only mapping of all properties as Slack sent them, with the well-known ones as typed attributes.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ __all__ = ["BotInfo", "Channel", "Record", "Team", "User"]
 
 
 class Record(Mapping[str, Any]):
-    """One object of Slack's API, as it was when it was asked for.
+    """An object of Slack's API, as it was at the time of the query.
 
-    Nested objects are shared with the store: read them, change them only in what `to_dict` gives.
+    Nested objects are shared with the store: do not change them, except in what `to_dict` returns.
     """
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
@@ -39,7 +38,7 @@ class Record(Mapping[str, Any]):
 
     @property
     def id(self) -> str:
-        """Slack's id."""
+        """The id that Slack gave it."""
         return str(self._properties["id"])
 
     @property
@@ -48,7 +47,7 @@ class Record(Mapping[str, Any]):
         return self._text("name")
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a copy of the API's properties, and nothing else."""
+        """Return a deep copy of the properties."""
         return copy.deepcopy(dict(self._properties))
 
     def _text(self, name: str) -> str | None:
@@ -63,7 +62,7 @@ class Record(Mapping[str, Any]):
 
 
 class User(Record):
-    """A member of the team; `prefs` are known of ourselves only."""
+    """A member of the team; `prefs` are known only for our own user."""
 
     @property
     def real_name(self) -> str | None:
@@ -72,17 +71,17 @@ class User(Record):
 
     @property
     def presence(self) -> str | None:
-        """The presence, "active" or "away"; None when nobody said."""
+        """The presence, "active" or "away"; None if it is not known."""
         return self._text("presence")
 
     @property
     def email(self) -> str | None:
-        """The address of the profile."""
+        """The e-mail address in the profile."""
         return field_of(self, "email")
 
     @property
     def bot_id(self) -> str | None:
-        """The bot behind a bot user."""
+        """The id of the bot behind a bot user."""
         return field_of(self, "bot_id")
 
     @property
@@ -97,17 +96,17 @@ class User(Record):
 
     @property
     def profile(self) -> Mapping[str, Any]:
-        """The profile; empty when it is not known."""
+        """The profile; empty if it is not known."""
         return self._object("profile")
 
     @property
     def prefs(self) -> Mapping[str, Any]:
-        """The preferences; empty when they are not known."""
+        """The preferences; empty if they are not known."""
         return self._object("prefs")
 
 
 class BotInfo(Record):
-    """An integration that posts."""
+    """A bot: an integration that posts messages."""
 
     @property
     def deleted(self) -> bool:
@@ -116,7 +115,7 @@ class BotInfo(Record):
 
     @property
     def icons(self) -> Mapping[str, Any]:
-        """Its pictures by size."""
+        """Its icons by size."""
         return self._object("icons") if isinstance(self.get("icons"), dict) else {}
 
 
@@ -125,33 +124,33 @@ class Team(Record):
 
     @property
     def domain(self) -> str | None:
-        """The first part of its host name."""
+        """The first label of its host name."""
         return self._text("domain")
 
     @property
     def url(self) -> str | None:
-        """Its address; known after it was changed."""
+        """Its URL; known only after it has changed."""
         return self._text("url")
 
     @property
     def prefs(self) -> Mapping[str, Any]:
-        """The preferences; empty when they are not known."""
+        """The preferences; empty if they are not known."""
         return self._object("prefs")
 
 
 class Channel(Record):
-    """A conversation: public channel, private group, direct message, or direct message of several.
+    """A conversation: public channel, private group, direct message, or multi-person direct message.
 
-    The property `unread_count` of the mapping is what Slack sent once; the attribute is counted here.
+    The item "unread_count" of the mapping is what Slack once sent; the attribute is counted from the history.
 
     Args:
         properties: as Slack sent them.
-        kind: under which the store keeps it.
-        history: its messages as far as the store holds them, in the order in which they came.
-        self_id: who we are.
+        kind: the kind under which the store keeps it.
+        history: its messages, as far as the store has them, in the order of arrival.
+        self_id: the id of our own user.
 
     Attributes:
-        history: see above; a message is the JSON object that Slack sent, with the reactions it has now.
+        history: as given; each message is the JSON object that Slack sent, with its current reactions.
     """
 
     def __init__(
@@ -176,7 +175,7 @@ class Channel(Record):
 
     @property
     def type(self) -> Literal["channel", "group", "dm", "mpdm"]:
-        """What kind of conversation it is."""
+        """The type of the conversation."""
         if self._kind == "dm":
             return "dm"
         if self._flag("is_mpim"):
@@ -185,22 +184,22 @@ class Channel(Record):
 
     @property
     def user(self) -> str | None:
-        """The id of the other one in a direct message."""
+        """The id of the other user in a direct message."""
         return self._text("user")
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The ids of the members, each once; empty when they are not known."""
+        """The ids of the members, without duplicates; empty if they are not known."""
         return tuple(self._properties.get("members") or ())
 
     @property
     def is_archived(self) -> bool:
-        """Whether nobody can write any more."""
+        """Whether it is archived, so that nobody can write any more."""
         return self._flag("is_archived")
 
     @property
     def is_member(self) -> bool:
-        """Whether we are in it."""
+        """Whether our own user is a member."""
         return self._flag("is_member")
 
     @property
@@ -215,14 +214,14 @@ class Channel(Record):
 
     @cached_property
     def unread_count(self) -> int:
-        """How many messages of the history came after `last_read`, without hidden ones and our own."""
+        """The number of messages in the history after `last_read`, except hidden ones and our own."""
         return sum(is_unread(message, self.last_read, self._self_id) for message in self.history)
 
     @cached_property
     def latest(self) -> Mapping[str, Any] | None:
-        """The newest message of the history that is not hidden."""
+        """The newest message of the history that is not hidden; None if there is none."""
         return max((one for one in self.history if not one.get("hidden")), key=lambda one: one["ts"], default=None)
 
     def message(self, ts: str) -> Mapping[str, Any] | None:
-        """Give the message of the history with this timestamp."""
+        """Return the message of the history with this timestamp; None if there is none."""
         return next((one for one in self.history if one["ts"] == ts), None)

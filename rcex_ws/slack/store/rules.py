@@ -1,7 +1,7 @@
-"""Which event changes what. Pure: called with one change over any tables, by every store, in any thread.
+"""Which event changes what. Pure: every store calls these rules with a change of its tables, in any thread.
 
-The table is that of Slack's `@slack/client` 3 with its mistakes mended. An event about somebody or something that is
-not known changes nothing: after rtm.connect nothing but ourselves is known.
+They are those of Slack's `@slack/client` 3, with its mistakes corrected. An event about something that is not known
+changes nothing: after rtm.connect only our own user and the team are known.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from rcex_ws.slack.store.tables import Kind
 
 __all__ = ["RULES", "Rule", "cache_start", "rule_name"]
 
-#: Changes the model by one event.
+#: Applies one event to the model.
 Rule = Callable[[StoreChange, Fields], None]
 
-#: Lists of an rtm.start answer; multi-person dms are groups.
+#: The lists in an answer to rtm.start; multi-person direct messages are groups.
 _LISTS: Mapping[str, Kind] = {
     "users": "user",
     "channels": "channel",
@@ -43,10 +43,10 @@ _LISTS: Mapping[str, Kind] = {
 
 
 def cache_start(change: StoreChange, answer: Fields) -> None:
-    """Take the answer of rtm.start or rtm.connect.
+    """Apply the answer to rtm.start or rtm.connect.
 
-    What the answer lists replaces what was known, history included. rtm.connect lists nothing: what is known of the
-    same team by the same user stays.
+    What the answer lists replaces all records of that kind, including histories. rtm.connect lists nothing: what is
+    known stays, unless the user or the team is another one.
     """
     me, team = answer.nested("self"), answer.nested("team")
     known = change.tables.note("self"), change.tables.note("team")
@@ -66,9 +66,9 @@ def cache_start(change: StoreChange, answer: Fields) -> None:
 
 
 def rule_name(event: Fields) -> str | None:
-    """Give the name under which the rule for an event stands: its type, "message::subtype" for messages with one.
+    """Return the key of the rule for an event: its type, or "message::subtype" for messages with a subtype.
 
-    None when the event has no type: an answer to what was sent.
+    None for an event without a type: a reply.
     """
     if "type" not in event.data:
         return None
@@ -87,7 +87,7 @@ def _upsert(kind: Kind, name: str) -> Rule:
 
 
 def _joined(kind: Kind, *, anew: bool) -> Rule:
-    """Make a rule for where we have come to be a member: the object that comes with it need not say so."""
+    """Return a rule for a conversation that our own user has joined: its object may lack the membership."""
 
     def rule(change: StoreChange, event: Fields) -> None:
         channel = event.nested("channel")
@@ -129,12 +129,12 @@ def _group_left(change: StoreChange, event: Fields) -> None:
     id_ = event.key("channel")
     change.remove_member(id_, change.self_id)
     known = change.conversation(id_)
-    if known is not None and known[1].get("members") == []:  # without the list nobody knows who is left
+    if known is not None and known[1].get("members") == []:  # not if the list of members is not known
         change.update(known[0], id_, is_archived=True)
 
 
 def _marked(change: StoreChange, event: Fields) -> None:
-    # What is unread follows from `last_read` and the history, so there is nothing to recalculate.
+    # Unread counts are derived from `last_read` and the history, so there is nothing to recalculate.
     change.update_conversation(event.key("channel"), last_read=event.key("ts"))
 
 
@@ -154,7 +154,7 @@ def _typing(change: StoreChange, event: Fields) -> None:
 
 def _presence(change: StoreChange, event: Fields) -> None:
     presence = event.text("presence")
-    # With batch_presence_aware one event tells of many users.
+    # With batch_presence_aware one event is about many users.
     for user in event.keys("users") if event.data.get("users") is not None else [event.key("user")]:
         change.update("user", user, presence=presence)
 
@@ -179,7 +179,7 @@ def _team_pref(change: StoreChange, event: Fields) -> None:
     change.set_pref("team", change.team_id, event.text("name"), event.present("value"))
 
 
-#: What a message tells of its channel or group, whose subtypes differ in the first word alone.
+#: Changes of a channel or group that are announced by a message; the subtypes differ only in their first word.
 _BY_MESSAGE: Mapping[str, Rule] = {
     f"message::{prefix}_{what}": rule
     for prefix in ("channel", "group")
@@ -194,7 +194,7 @@ _BY_MESSAGE: Mapping[str, Rule] = {
     )
 }
 
-#: By event type; "message" takes the messages whose subtype has no rule of its own. What is not here changes nothing.
+#: By event type; "message" is for messages whose subtype has no rule of its own. Other events change nothing.
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "bot_added": _set("bot", "bot"),

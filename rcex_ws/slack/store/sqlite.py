@@ -1,4 +1,4 @@
-"""The model in a file: it survives the process, also one that is killed. All work is done in one worker thread."""
+"""The store in a file, which survives even a killed process. All work is done in one worker thread at a time."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class SQLiteDataStore(DataStore):
-    """Keep the model in an SQLite file that only its owner can read (mode 0600); opened when first used.
+    """A data store in an SQLite file that only its owner can read (mode 0600); opened when first used.
 
-    One event is one transaction: a killed process leaves the model after some event, never in the middle of one.
-    (When the machine loses power the last events may be missing: the file is not synced for each.)
+    Each event is one transaction: if the process is killed, the model is as it was after some event, never in the
+    middle of one. (After a power failure the last events may be missing: the file is not synced for each.)
 
-    Several processes may use one file: each transaction sees what the others have done, and a message that two of them
-    add stands there once. One writes at a time; who waits longer than `busy_timeout` gets a `DataStoreError` that
-    can be tried again, and nothing of his event has happened.
+    Several processes may use one file: each transaction sees the changes of the others, and a message that two of them
+    add is stored once. Only one process writes at a time; one that waits longer than `busy_timeout` gets a retryable
+    `DataStoreError`, and its event has changed nothing.
 
     Args:
-        path: the file; its folder is made when needed.
+        path: the file; its folder is created if needed.
         max_history: most messages kept per conversation; the oldest are dropped, and do not count as unread any more.
-        busy_timeout: seconds to wait for another process; a cancellation is heard after them.
-        clock: seconds that never go back; typing expires by it. Typing is not kept in the file.
+        busy_timeout: seconds to wait for another process; a cancellation takes effect only after that wait.
+        clock: returns seconds that never go back; typing expires by it, and is not kept in the file.
     """
 
     @checked
@@ -62,7 +62,7 @@ class SQLiteDataStore(DataStore):
         self._one_at_a_time: anyio.CapacityLimiter | None = None
 
     async def read(self, work: Callable[[Tables], T]) -> T:
-        """Run the work on the file as it is now.
+        """Run the work in a transaction that reads.
 
         Raises:
             DataStoreError: the store is closed, or the file cannot be used.
@@ -71,17 +71,17 @@ class SQLiteDataStore(DataStore):
         return await self._in_worker(lambda: self._transact("BEGIN", work))
 
     async def write(self, work: Callable[[Tables], T]) -> T:
-        """Run the work as one transaction.
+        """Run the work in a transaction that writes.
 
         Raises:
             DataStoreError: the store is closed, or the file cannot be used.
         """
         check_work(work)
-        # To take the lock when the first write comes could fail in the middle, without waiting.
+        # IMMEDIATE, since a lock taken by the first write could fail in the middle, without waiting.
         return await self._in_worker(lambda: self._transact("BEGIN IMMEDIATE", work))
 
     async def aclose(self) -> None:
-        """Close the file, after the work that was begun."""
+        """Close the file, after the work in progress."""
         with anyio.CancelScope(shield=True):
             await self._in_worker(self._close)
 
@@ -97,7 +97,7 @@ class SQLiteDataStore(DataStore):
         except ConfigurationError as exc:
             raise DataStoreError(str(exc)) from None
         except (sqlite3.Error, OSError) as exc:
-            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the rest says more than we need
+            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the higher bits hold the extended code
             raise DataStoreError(f"{self.path}: {exc}", retryable=code in _BUSY) from exc
 
     def _open(self) -> sqlite3.Connection:
@@ -108,12 +108,12 @@ class SQLiteDataStore(DataStore):
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_if_exists(self.path, "data store")
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        # The limiter gives the connection to one thread at a time, not always the same one.
+        # The limiter lets one thread at a time use the connection, but not always the same one.
         connection = sqlite3.connect(
             self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
         try:
-            # First, since the change to WAL is written into the file, also into one that is not ours.
+            # Checked first, since switching to WAL writes into the file, even into one that is not ours.
             _in_transaction(connection, "BEGIN IMMEDIATE", lambda: prepare(connection, str(self.path)))
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -136,7 +136,7 @@ def _in_transaction(connection: sqlite3.Connection, begin: str, work: Callable[[
         result = work()
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:  # SQLite ends it by itself when the disk is full
+        if connection.in_transaction:  # SQLite rolls back by itself when the disk is full
             connection.execute("ROLLBACK")
         raise
     return result

@@ -1,7 +1,7 @@
 """The tables in SQLite: schema and statements. Called inside a transaction, in the store's worker thread.
 
-Bodies are JSON in ASCII, so that what Slack sends - half a surrogate pair too - comes back as it was. Texts of people
-are kept as bytes for the same reason.
+Bodies are JSON in ASCII, so that everything that Slack sends, even half a surrogate pair, is read back unchanged. Texts
+written by people are stored as bytes for the same reason.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 from rcex_ws.readers import read_json
 from rcex_ws.slack.store.errors import DataStoreError
-from rcex_ws.slack.store.tables import CONVERSATIONS, Field, Kind, field_of
+from rcex_ws.slack.store.tables import CONVERSATION_KINDS, Field, Kind, field_of
 
 __all__ = ["SQLiteTables", "prepare"]
 
-#: Marks the file as ours: "RCEX".
+#: Identifies our files: "RCEX".
 _APPLICATION = 0x52434558
 _VERSION = 1
 
@@ -49,10 +49,10 @@ _FIND: dict[Field, str] = {
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Make the tables in a new file; called inside a transaction.
+    """Create the tables in a new file; called inside a transaction.
 
     Raises:
-        DataStoreError: the file is another program's, or of a later version of this one.
+        DataStoreError: the file belongs to another program, or to another version of the schema.
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -67,10 +67,10 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 
 class SQLiteTables:
-    """Tables in a database.
+    """Tables in an SQLite database.
 
     Args:
-        connection: in autocommit mode; who calls begins and ends the transactions.
+        connection: in autocommit mode; the caller begins and ends the transactions.
         max_history: most messages per conversation.
     """
 
@@ -102,7 +102,7 @@ class SQLiteTables:
     def kind_of(self, conversation_id: str) -> Kind | None:
         """See `Tables`."""
         rows = self._run("SELECT kind FROM record WHERE id = ?", (_key(conversation_id),))
-        return next((kind for (kind,) in rows if kind in CONVERSATIONS), None)
+        return next((kind for (kind,) in rows if kind in CONVERSATION_KINDS), None)
 
     def put(self, kind: Kind, id_: str, record: dict[str, Any]) -> None:
         """See `Tables`."""
@@ -121,14 +121,14 @@ class SQLiteTables:
 
     def delete_all(self, kind: Kind) -> None:
         """See `Tables`."""
-        if kind in CONVERSATIONS:
+        if kind in CONVERSATION_KINDS:
             self._run("DELETE FROM message WHERE conversation IN (SELECT id FROM record WHERE kind = ?)", (kind,))
         self._run("DELETE FROM record WHERE kind = ?", (kind,))
 
     def clear(self) -> None:
         """See `Tables`."""
         for table in ("note", "record", "message"):
-            self._run(f"DELETE FROM {table}")  # noqa: S608 - our own names
+            self._run(f"DELETE FROM {table}")  # noqa: S608 - constant names
 
     def messages(self, conversation_id: str) -> list[dict[str, Any]]:
         """See `Tables`."""
@@ -141,7 +141,7 @@ class SQLiteTables:
         return _first(self._run("SELECT body FROM message WHERE conversation = ? AND ts = ?", key))
 
     def count_unread(self, conversation_id: str, last_read: str, self_id: str | None) -> int:
-        """See `Tables`; the statement says what `is_unread` says."""
+        """See `Tables`; the statement does what `is_unread` does."""
         own = _blob(self_id)
         rows = self._run(
             "SELECT count(*) FROM message WHERE conversation = ? AND ts > ? AND NOT hidden"
@@ -188,7 +188,7 @@ def _blob(text: str | None) -> bytes | None:
 
 
 def _key(key: str) -> str:
-    """Make what an application asks for a text that SQLite takes: no id has half a surrogate pair."""
+    """Return a key that SQLite accepts: the application may pass half a surrogate pair, which no id contains."""
     return key.encode("utf-8", "replace").decode()
 
 
