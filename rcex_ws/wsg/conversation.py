@@ -272,7 +272,7 @@ class WsgConversation(Conversation):
         shared, moment = self._shared, self._moment()
         away = None if loss.since == -math.inf else max(0.0, moment.earliest - loss.since)
         concluded = shared.session.conclude(now(), away)
-        if concluded is None:
+        if concluded is None:  # pragma: no cover - an outage has its verdict by then
             return
         recovery, doubt = concluded
         if doubt is None and loss.certain:

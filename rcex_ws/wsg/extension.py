@@ -211,7 +211,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
         self._check_home()
         closings = self._closings
         async with self._one_opening_at_a_time:
-            if self._runtime is not None:
+            if self._runtime is not None:  # pragma: no branch - who is installed has had a life
                 await self._runtime.stop(keep_session=False)
             self._check_still_wanted(closings)
             await self._open(None, resume=False)

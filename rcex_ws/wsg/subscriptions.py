@@ -436,7 +436,7 @@ class Subscriptions:
 
     async def _sync(self, operation: Operation[None]) -> None:
         try:
-            for failures in count(1):
+            for failures in count(1):  # pragma: no branch - it counts for ever
                 async with self._one_at_a_time:
                     with operation.uninterrupted():
                         wait = await self._sync_once()

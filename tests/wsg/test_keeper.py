@@ -21,6 +21,7 @@ from rcex_ws import (
     SessionUnreadable,
     SubscriptionState,
 )
+from tests.wsg.memory_store import MemoryStore
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
 
@@ -309,3 +310,50 @@ async def test_the_store_is_written_at_most_once_a_second(rc, make_ext, told, se
     send(*range(200))
     await told.wait("notification", 200)
     assert len(store.saved) <= 2
+
+
+async def test_a_fresh_session_does_not_care_for_a_store_that_cannot_be_read(rc, make_ext, told):
+    class Unreadable(MemoryStore):
+        async def open(self):
+            if self.kept is not None:
+                raise SessionUnreadable("no JSON")
+
+    store = Unreadable()
+    ext = make_ext(session_store=store)
+    await rc.install_extension(ext)
+    await ext.subscribe(STORE, told.on_notification)
+    assert store.kept is not None
+    await ext.connect()
+    assert told.of(Events.ERROR) == []
+
+
+async def test_a_session_without_a_subscription_is_not_recovered(rc, make_ext, told, send):
+    store = MemoryStore()
+    first = make_ext(session_store=store)
+    await rc.install_extension(first)
+    subscription = await first.subscribe(STORE, told.on_notification)
+    await subscription.revoke()
+    await first.detach()
+    assert store.kept.subscription.wanted == ()
+    second = make_ext(session_store=store)
+    await rc.install_extension(second)
+    assert second.last_recovery is None
+    await second.subscribe(STORE, told.on_notification)
+    send(1)
+    await told.number(1)
+    assert told.gaps == []
+
+
+async def test_a_subscription_that_fails_at_the_restart_leaves_no_gap_where_nothing_waits(rc, make_ext, told, gateway):
+    store = MemoryStore()
+    first = make_ext(session_store=store)
+    await rc.install_extension(first)
+    await first.subscribe(STORE, told.on_notification)
+    await first.detach()
+    gateway.fail_recovery()
+    gateway.refuse("subscription", 403, error_code="SUB-528")
+    second = make_ext(session_store=store)
+    await rc.install_extension(second)
+    assert await told.wait(Events.ERROR)
+    assert second.subscription is None
+    assert not any("not delivered" in gap.reason for gap in told.gaps)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import anyio
 import anyio.to_thread
+import pytest
 
 from rcex_ws import (
     Events,
     FileSessionStore,
+    NotConnected,
     Outcome,
+    Request,
+    RequestLost,
     SlowConsumer,
     State,
     SubscriptionState,
@@ -181,3 +185,25 @@ async def test_a_store_is_left_when_install_is_cancelled(rc, make_ext, tmp_path,
         await rc.install_extension(make_ext(session_store=store))
     gateway.clear_faults()
     await rc.install_extension(make_ext(session_store=store))
+
+
+async def test_a_call_is_repeated_until_the_server_may_have_seen_what_must_not_be(ext, monkeypatch):
+    runtime = ext._runtime
+    outcomes, seen = [], []
+
+    async def send(request):
+        seen.append(request.method)
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(runtime.rest, "send", send)
+    outcomes[:] = [NotConnected("gone"), RequestLost("gone", sent=False), "answer"]
+    assert await runtime.send_when_ready(Request("POST", "/restapi/v1.0/x")) == "answer"
+    outcomes[:] = [RequestLost("gone", sent=True), "answer"]
+    assert await runtime.send_when_ready(Request("GET", "/restapi/v1.0/x")) == "answer"
+    outcomes[:] = [RequestLost("gone", sent=True)]
+    with pytest.raises(RequestLost):
+        await runtime.send_when_ready(Request("POST", "/restapi/v1.0/x"))
+    assert seen == ["POST"] * 3 + ["GET"] * 2 + ["POST"]

@@ -152,3 +152,16 @@ def test_a_clean_mark_is_only_given_when_nothing_can_be_missing(outage, clean):
     if outage is not None:
         session.begin_outage(outage)
     assert session.is_clean is clean
+
+
+def test_without_an_outage_there_is_nothing_to_conclude():
+    session = Session(Wsc("token", 3))
+    session.recovery_died()
+    assert session.outage is None
+    assert session.conclude(110.0, away=None) is None
+
+
+def test_an_outage_without_a_verdict_is_no_recovery():
+    session = lost()
+    assert session.conclude(110.0, away=None) is None
+    assert session.last_recovery is None

@@ -311,3 +311,12 @@ async def test_subscribe_after_revoke_needs_connect(ext, told, send):
     await ext.subscribe(STORE, told.on_notification)
     send(1)
     await told.wait("notification")
+
+
+async def test_what_has_ended_is_not_revoked_again_and_keeps_its_state(ext, requests):
+    subscription = await ext.subscribe(STORE, lambda n: None)
+    await subscription.revoke()
+    await subscription.revoke()
+    subscription.end(SubscriptionState.CLOSED)
+    assert subscription.state is SubscriptionState.REVOKED
+    assert [entry["method"] for entry in requests("/subscription")] == ["POST", "DELETE"]

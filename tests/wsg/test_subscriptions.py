@@ -10,7 +10,9 @@ from rcex_ws import (
     BadFrame,
     Events,
     NotConnected,
+    RestError,
     State,
+    SubscriptionEnded,
     SubscriptionState,
 )
 from tests.wsg.memory_store import MemoryStore
@@ -131,3 +133,61 @@ async def test_that_something_was_revoked_is_stored_before_anything_else_is_aske
     assert store.kept.subscription.wanted == tuple(STORE)
     await subscription.revoke()
     assert store.kept.subscription.wanted == ()
+
+
+async def test_calls_behind_a_revocation_find_the_subscription_ended(ext, requests):
+    subscription = await ext.subscribe(STORE, lambda n: None)
+    errors = []
+
+    async def update():
+        try:
+            await subscription.update(PRESENCE)
+        except SubscriptionEnded as exc:
+            errors.append(str(exc))
+
+    async with anyio.create_task_group() as group, ext._runtime.subscriptions._one_at_a_time:
+        for call in (subscription.revoke, update, subscription.revoke):
+            group.start_soon(call)
+            await anyio.wait_all_tasks_blocked()
+    assert errors == ["the subscription is revoked; subscribe again"]
+    assert [entry["method"] for entry in requests("/subscription")] == ["POST", "DELETE"]
+
+
+async def test_what_the_server_does_not_delete_for_good_is_forgotten(ext, gateway, requests):
+    subscription = await ext.subscribe(STORE, lambda n: None)
+    gateway.refuse("subscription", 403, error_code="SUB-528")
+    with pytest.raises(RestError):
+        await subscription.revoke()
+    assert subscription.state is SubscriptionState.REVOKED
+    await ext.revoke()
+    assert [entry["method"] for entry in requests("/subscription")] == ["POST", "DELETE"]
+
+
+async def test_an_earlier_subscription_is_of_no_use_to_one_that_is_wanted_and_gone(ext, requests, send, told):
+    await ext.subscribe(STORE, told.on_notification)
+    ext._runtime.subscriptions._machine.session_ended()
+    await ext.subscribe(PRESENCE, told.on_notification, {"id": "old", "eventFilters": PRESENCE})
+    assert [entry["method"] for entry in requests("/subscription")][:2] == ["POST", "POST"]
+    send(1, event=PRESENCE[0])
+    await told.number(1)
+
+
+async def test_a_subscription_of_an_earlier_process_that_is_refused_on_the_next_session_is_forgotten(
+    ext, gateway, told, send, requests
+):
+    first = await ext.subscribe(STORE, told.on_notification)
+    info = first.info.to_dict()
+    await ext.detach()
+    await ext.connect()
+    gateway.answer_fault("subscription", drop=True)
+    async with anyio.create_task_group() as group:
+        group.start_soon(ext.subscribe, STORE, told.on_notification, info)
+        await told.until(lambda: True)
+        with anyio.fail_after(5):
+            while not any(entry["method"] == "PUT" for entry in requests("/subscription")):
+                await anyio.sleep(0.002)
+        gateway.fail_recovery()
+        gateway.refuse("subscription", 403, error_code="SUB-528")
+        gateway.cut()
+    send(1)
+    await told.number(1)
