@@ -64,6 +64,62 @@ OF_NO_MODULE = {
     "wsg/test_known_failures_python": "docs/known-failures.md",
 }
 
+#: Modules that are a part of another one's work, or hold values alone: the file of tests that takes them along.
+#: Those of the gateway and of `rcex_ws.testing` are parts of one server each, which is tested as a whole.
+TAKEN_ALONG = {
+    "callback/handler": "callback/test_callbacks",
+    "callback/mailbox": "callback/test_client_ending",
+    "connection/handlers": "connection/test_events",
+    "connection/loss": "connection/test_link",
+    "connection/status": "connection/test_supervisor_close",
+    "files/checks": "found/test_files",
+    "files/complaints": "found/test_files_running",
+    "files/lock": "found/test_files_mounts",
+    "files/state": "found/test_files_content",
+    "files/thread": "found/test_files_running",
+    "options/constraints": "options/test_arguments",
+    "options/functions": "options/test_arguments",
+    "options/names": "found/test_inputs_names",
+    "options/refusals": "options/test_arguments",
+    "options/types": "options/test_arguments",
+    "options/urls": "found/test_inputs",
+    "rest/core": "rest/test_calls",
+    "rest/headers": "rest/test_message",
+    "rest/http_body": "rest/test_https",
+    "rest/http_library": "rest/test_https",
+    "rest/keeper": "rest/test_auth",
+    "rest/lifecycle": "rest/test_extension",
+    "rest/oauth": "rest/test_auth",
+    "rest/outgoing": "rest/test_calls",
+    "rest/owner": "found/test_files_binding",
+    "rest/user_agent": "rest/test_calls",
+    "slack/bot_slack": "slack/test_bot",
+    "slack/errors": "slack/test_web",
+    "slack/frames": "slack/test_feed",
+    "slack/lists": "slack/test_directory",
+    "slack/logs": "slack/test_web",
+    "slack/models": "slack/test_messages",
+    "slack/settings": "options/test_arguments",
+    "slack/store/base": "slack/test_store_client",
+    "slack/store/errors": "slack/store/test_change_malformed",
+    "slack/store/fields": "slack/store/test_change_malformed",
+    "slack/store/memory": "slack/store/test_rules",
+    "slack/store/message_rules": "slack/store/test_rules",
+    "slack/store/models": "slack/store/test_queries",
+    "slack/store/sqlite_tables": "slack/store/test_sqlite",
+    "websocket/endpoint": "websocket/test_opener",
+    "websocket/handshake": "websocket/test_client",
+    "websocket/head": "websocket/test_codec",
+    "websocket/peer": "websocket/test_server_peer",
+    "websocket/peer_writer": "websocket/test_server_peer_callbacks",
+    "wsg/gaps": "wsg/test_announcer",
+    "wsg/host": "wsg/test_subscriptions",
+    "wsg/inbox": "wsg/test_conversation",
+    "wsg/settings": "options/test_arguments",
+    "wsg/stored": "wsg/test_store",
+    "wsg/subscription_calls": "wsg/test_subscriptions",
+}
+
 
 def modules() -> Iterator[ModuleType]:
     yield rcex_ws
@@ -159,3 +215,13 @@ def test_every_file_of_tests_is_named_after_the_module_that_it_tests() -> None:
         if module_of(path.stem, names_in(folder)) is None
     }
     assert nameless == set(OF_NO_MODULE)
+
+
+def test_every_module_has_its_tests_or_is_taken_along_by_those_of_another() -> None:
+    without: set[str] = set()
+    for folder in set(MIRRORED) - {"gateway", "testing"}:
+        names = {path.stem for path in (PACKAGE / folder).glob("[!_]*.py")}
+        files = [path.stem for path in (TESTS / folder).glob("test_*.py")]
+        without |= {f"{folder}/{name}" for name in names - {module_of(stem, names_in(folder)) for stem in files}}
+    assert without == set(TAKEN_ALONG)
+    assert [file for file in TAKEN_ALONG.values() if not (TESTS / f"{file}.py").is_file()] == []
