@@ -1,4 +1,4 @@
-"""Failures found in what a user may do and see, and which notifications they get."""
+"""What a user may do and see, and which notifications they get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures found in the security of a gateway that runs on a developer's machine."""
+"""The security of a gateway that runs on a developer's machine."""
 
 from __future__ import annotations
 

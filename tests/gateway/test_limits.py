@@ -1,4 +1,4 @@
-"""Failures found in the limits of a gateway: what it stores and what it reads must be bounded."""
+"""The limits of a gateway: what it stores and what it reads is bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures found by running the gateway from a shell: with two users, in a container, and with `--verbose`."""
+"""The gateway run from a shell by people: with two users, in a container, and with `--verbose`."""
 
 from __future__ import annotations
 

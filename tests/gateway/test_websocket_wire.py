@@ -1,4 +1,4 @@
-"""Failures found on the wire: where the gateway differed from RingCentral."""
+"""What the gateway writes to the wire is what RingCentral writes."""
 
 from __future__ import annotations
 
