@@ -5,7 +5,7 @@ with them. Of the other folders it may import websocket/ only.
 
 driver.py      what a protocol implements
 supervisor.py  decides: wait, connect, stay connected, reconnect or end
-attempt.py     one attempt, and the connection that it makes
+connection.py  one connection, from the attempt to open it until it is lost
 link.py        what belongs to one connection: reader, writer, heartbeat, loss
 life.py        the tasks of a client from `start` to `close`, and the steps of closing
 status.py      the states of a client, and the reasons for them

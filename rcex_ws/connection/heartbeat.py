@@ -54,10 +54,10 @@ class Heartbeat:
         self._last_heartbeat = now
         return Beat.SEND
 
-    def sent(self, now: float) -> None:
+    def record_sent(self, now: float) -> None:
         """Record that this side sent something; called by the protocol."""
 
-    def answered(self, now: float) -> None:
+    def record_answer(self, now: float) -> None:
         """Record that the peer answered; called by the protocol."""
 
     @property
@@ -91,11 +91,11 @@ class AnswerHeartbeat(Heartbeat):
         self._last_sent = now
         return super().force(now)
 
-    def sent(self, now: float) -> None:
+    def record_sent(self, now: float) -> None:
         """Record that this side sent something."""
         self._last_sent = now
 
-    def answered(self, now: float) -> None:
+    def record_answer(self, now: float) -> None:
         """Record that the peer answered the newest heartbeat, or something sent after it."""
         self._last_answer = now
 

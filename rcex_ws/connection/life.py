@@ -69,6 +69,7 @@ class Life:
         self._children: dict[BackgroundTask, bool] = {}  # in order of their start; True if needed to close
         self._all_ended = False
         self._started = Signal()
+        self._tables: list[RequestTable[Any]] = []  # with requests from before the start
         self._closed = Signal()
 
     async def start(self) -> None:
@@ -78,6 +79,8 @@ class Life:
         if not self.closing:
             self._supervising = self.spawn(self._supervisor.run, "supervisor", needed_to_close=True)
             self._started.set()
+            for table in self._tables:
+                self.watch_deadlines(table)
 
     def spawn(
         self,
@@ -108,8 +111,13 @@ class Life:
         return child
 
     def watch_deadlines(self, table: RequestTable[Any]) -> None:
-        """Let the requests of a table time out, also while closing; see `start_watcher` of `RequestTable`."""
-        if self._root.running:
+        """Let the requests of a table time out, from `start` until all tasks end; for `start_watcher` of the table.
+
+        `close` settles no requests: the protocol does, in its `drain`, say.
+        """
+        if not self._started.is_set():
+            self._tables.append(table)
+        else:
             self.spawn(table.watch_deadlines, "request deadlines", needed_to_close=True)
 
     async def wait_open(self, within: float) -> None:
@@ -163,7 +171,7 @@ class Life:
                     await run_to_completion(self._closed.wait)
             return
         self.closing = True
-        self._supervisor.close()
+        self._supervisor.begin_close()
         steps = (  # each with the part of `close_timeout` after which it must be done
             (self._end_unneeded, 0.2),
             (farewell, 0.4),

@@ -25,7 +25,7 @@ from rcex_ws.home import Home
 from rcex_ws.loop import Errands, Signal
 from rcex_ws.named_log import Log
 from rcex_ws.trace import SILENT, Span, Step, Tracer
-from rcex_ws.websocket.frames import CloseFrame, Sendable
+from rcex_ws.websocket.frames import CloseFrame, Ping, Sendable
 from rcex_ws.websocket.socket import Receivers
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Link:
     Args:
         socket: the open WebSocket.
         clock: returns the event loop's time, in seconds.
-        heartbeat: the monitor that decides whether the peer is alive.
+        monitor: decides whether the peer is alive.
         on_lost: called when the connection is lost, before `on_lost` of the conversation.
         close_timeout: seconds for the closing handshake started by `begin_close`.
         log: gets unusual events.
@@ -54,7 +54,7 @@ class Link:
     Attributes:
         id: the number of this connection, counting all of this process.
         opened_at: when the connection was opened, by the wall clock.
-        heartbeat: as given.
+        monitor: as given.
         was_ready: whether the state of the client was READY with this connection.
         loss: how the connection was lost; None while it is open.
         round_trip: seconds from the last answered heartbeat to its answer; None before the first.
@@ -66,7 +66,7 @@ class Link:
         socket: Socket,
         *,
         clock: Callable[[], float],
-        heartbeat: Heartbeat,
+        monitor: Heartbeat,
         on_lost: Callable[[Loss], None],
         close_timeout: float = 5.0,
         log: Log = logger,
@@ -74,7 +74,7 @@ class Link:
     ) -> None:
         self.id = next(_ids)
         self.opened_at = utc_now()
-        self.heartbeat = heartbeat
+        self.monitor = monitor
         self.was_ready = False
         self.loss: Loss | None = None
         self.round_trip: float | None = None
@@ -89,6 +89,7 @@ class Link:
         self._errands = Errands()  # of the reader, which on asyncio is not a task; done by the task that runs `run`
         self._home = Home("this connection")
         self._home.check()
+        self._pinged = False  # the last heartbeat was a ping frame, which any pong answers
         self._outbox = Outbox(socket, self._errands, close_timeout=close_timeout)
         self.send = self._outbox.put  # a method would cost one more call for each request
         self._closing = False
@@ -119,7 +120,7 @@ class Link:
     @property
     def last_inbound(self) -> float:
         """The event loop's time of the last inbound frame; at first, when the connection was opened."""
-        return self.heartbeat.last_inbound
+        return self.monitor.last_inbound
 
     @property
     def last_inbound_at(self) -> datetime:
@@ -163,6 +164,7 @@ class Link:
 
     def send_heartbeat(self, heartbeat: bytes | Sendable) -> None:
         """Send a heartbeat."""
+        self._pinged = isinstance(heartbeat, Ping)
         if self._unanswered is None:
             self._unanswered = (self._clock(), self._trace.begin(Step.HEARTBEAT))
         self.send(heartbeat)
@@ -201,7 +203,7 @@ class Link:
                 await self._keep_alive(conversation)
                 if not self._start_done or self._outbox.writing:
                     group.cancel_scope.cancel()  # otherwise no other task is left, and cancelling is expensive
-            # The group has ended at the deadline set by `begin_close`.
+            # Unless it is lost already, the group has ended at the deadline set by `begin_close`.
             loss = Loss(LossKind.DROPPED, text="the peer did not answer the closing handshake")
         finally:
             self.lose(loss)
@@ -223,15 +225,20 @@ class Link:
 
     def _start_reading(self, group: TaskGroup, conversation: Conversation) -> None:
         """Pass what is received to the conversation, from the first time that its handshake waits."""
-        heartbeat, clock, outbox = self.heartbeat, self._clock, self._outbox
+        monitor, clock, outbox = self.monitor, self._clock, self._outbox
 
         def on_inbound() -> None:
-            heartbeat.last_inbound = clock()
+            monitor.last_inbound = clock()
             outbox.on_inbound()
+
+        def on_pong(data: bytes) -> None:
+            if self._pinged:
+                self.heartbeat_answered()
+            conversation.on_pong(data)
 
         receivers = Receivers(
             message=conversation.on_message,
-            pong=conversation.on_pong,
+            pong=on_pong,
             heard=on_inbound,
             ended=self._on_ending,
             failed=self._on_bug,
@@ -258,16 +265,16 @@ class Link:
 
     async def _keep_alive(self, conversation: Conversation) -> None:
         """Send heartbeats and check for answers until the connection is lost; in between, run the reader's errands."""
-        heartbeat, clock = self.heartbeat, self._clock
+        monitor, clock = self.monitor, self._clock
         excused = False
         while True:
-            due = heartbeat.wake_at(clock())
+            due = monitor.wake_at(clock())
             await self._errands.run(until=due)
             if self.loss is not None:
                 return
             now = clock()
             suspended, late = self._clocks.jumped(now, time.time()), now - due
-            blocked = late > heartbeat.timeout / 2
+            blocked = late > monitor.timeout / 2
             if suspended or (blocked and not excused):
                 # The answer to an earlier heartbeat may still be unread in the socket: send one more before deciding.
                 excused = True
@@ -276,10 +283,10 @@ class Link:
                 else:
                     self._log.info("the machine was suspended for about %.0f s", suspended)
                 conversation.on_suspended(suspended or late)
-                beat = heartbeat.force(now)
+                beat = monitor.force(now)
             else:
                 excused = False
-                beat = heartbeat.poll(now)
+                beat = monitor.poll(now)
             if beat is Beat.SEND:
                 self.send_heartbeat(conversation.heartbeat())
             elif beat is Beat.LOST:

@@ -28,20 +28,18 @@ class Pause:
         self.ends_at: datetime | None = None
         self._log = log
         self._interrupted = Signal()
-        self._remaining = 0.0  # seconds to wait after an interruption
+        self._new_delay = 0.0  # seconds to wait from an interruption on
 
     async def wait(self, delay: float) -> None:
         """Wait `delay` seconds, which may be infinite; not at all if `cut_short` was called since the last pause."""
         while delay > 0:
-            if delay == math.inf:
-                self._log.info("no attempt until it is asked for: auto_recover is off")
-            else:
+            if delay < math.inf:
                 self._log.info("next attempt in %.1f s", delay)
                 self.ends_at = _from_now(delay)
-            self._remaining = 0.0
+            self._new_delay = 0.0
             with anyio.move_on_after(delay):
                 await self._interrupted.wait()
-            self._interrupted, delay = Signal(), self._remaining
+            self._interrupted, delay = Signal(), self._new_delay
             self.ends_at = None
         self._interrupted = Signal()
 
@@ -50,8 +48,8 @@ class Pause:
         self.change(0.0)
 
     def change(self, delay: float) -> None:
-        """Let the current pause end in `delay` seconds from now."""
-        self._remaining = delay
+        """Let the current pause end in `delay` seconds from now; outside of a pause, skip the next one."""
+        self._new_delay = delay
         self._interrupted.set()
 
 

@@ -47,7 +47,7 @@ class Reason(StrEnum):
     REPLACED = "replaced"  #: connected: the next connection took over before the old one was lost
     LOST = "lost"  #: the connection was lost
     ATTEMPT_FAILED = "attempt_failed"  #: the last attempt failed
-    REFUSED = "refused"  #: because of the server or the configuration, another attempt cannot succeed
+    FATAL = "fatal"  #: because of the server or the configuration, another attempt cannot succeed
     BUG = "bug"  #: an unexpected exception, of this library or of a function of the application
     CLOSED = "closed"  #: the application closed the client
     ENDED = "ended"  #: ended by the protocol: after a loss, with reconnecting switched off

@@ -1,8 +1,8 @@
-"""One supervisor per client decides what happens next to its connection; nothing else reconnects.
+"""One supervisor per client decides what follows each event of its connection; nothing else reconnects.
 
-It is independent of any protocol: a `Driver` returns the endpoint, makes a `Conversation` for each connection, and
-has the final decision on what follows its loss. The first half of the class is `run`, in the order of events: pause,
-attempt, stay connected, decide. The second half is for other tasks.
+It knows no protocol: a `Driver` says where to connect, makes a `Conversation` for each connection, and has the last
+word on what follows a loss. The life of a client is `run`, from top to bottom: pause, connect, stay connected, decide.
+Below it stand the reports of connections, and what other tasks may ask for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import cast
 import anyio
 from anyio.abc import TaskGroup
 
-from rcex_ws.connection.attempt import Attempt
+from rcex_ws.connection.connection import Connection
 from rcex_ws.connection.driver import Driver
 from rcex_ws.connection.heartbeat import Heartbeat
 from rcex_ws.connection.link import Link
@@ -37,8 +37,8 @@ __all__ = ["Supervisor"]
 logger = logging.getLogger("rcex_ws.connection")
 
 
-class _Outcome:
-    """The outcome of the attempt under way, or else of the next one; callers of `attempt` wait for it."""
+class _AttemptResult:
+    """What callers of `attempt_now` wait for: how the attempt under way ends, or else the next one."""
 
     def __init__(self) -> None:
         self._settled = Signal()
@@ -59,7 +59,8 @@ class Supervisor:
 
     Args:
         driver: the protocol.
-        auto_reconnect: False to reconnect only when `attempt` is called.
+        reconnect_hint: None to reconnect by schedule; otherwise a lost connection comes back only by `attempt_now`, and
+            this tells the application how to have it called.
         attempt_timeout: seconds for one attempt, from asking the driver for the endpoint to the end of the handshake.
         heartbeat_interval: seconds without an inbound frame after which a heartbeat is sent.
         heartbeat_timeout: seconds to wait for an inbound frame after that.
@@ -80,7 +81,7 @@ class Supervisor:
         self,
         driver: Driver,
         *,
-        auto_reconnect: bool = True,
+        reconnect_hint: str | None = None,
         attempt_timeout: float = 10.0,
         heartbeat_interval: float = 30.0,
         heartbeat_timeout: float = 10.0,
@@ -95,26 +96,27 @@ class Supervisor:
         self.log = log
         self.trace = trace
         self._driver = driver
-        self._auto_reconnect = auto_reconnect
+        self._reconnect_hint = reconnect_hint
         self._schedule = Schedule(reconnect_delays, driver.on_misconfigured)
         self._pause = Pause(log)
-        self._new_attempt = partial(
-            Attempt,
+        self._new_connection = partial(
+            Connection,
             driver,
             attempt_timeout=attempt_timeout,
             close_timeout=close_timeout,
-            new_heartbeat=partial(heartbeat, heartbeat_interval, heartbeat_timeout),
+            new_monitor=partial(heartbeat, heartbeat_interval, heartbeat_timeout),
             open_socket=open_socket,
-            on_ready=self._on_ready,
-            on_lost=self._on_lost,
-            check_wanted=self._check_wanted,
+            report_ready=self._on_ready,
+            report_lost=self._on_lost,
+            report_ended=self._on_ended,
+            is_wanted=lambda: not self.status.ended,
             log=log,
             trace=trace,
         )
-        self._opening: Attempt | None = None  # the attempt under way
-        self._current: Attempt | None = None  # the attempt whose connection is ready
-        self._outcome = _Outcome()
-        self._was_ready = False
+        self._opening: Connection | None = None  # the one that an attempt is to open
+        self._current: Connection | None = None  # the one that is ready
+        self._result = _AttemptResult()
+        self._ever_ready = False
         self._tasks: TaskGroup
 
     # -- one connection after another ------------------------------------------------------------------------------
@@ -124,49 +126,94 @@ class Supervisor:
         async with anyio.create_task_group() as self._tasks:
             await self._stay_connected(0.0)
 
-    async def _stay_connected(self, delay: float | None) -> None:
+    async def _stay_connected(self, delay: float) -> None:
         """Connect after `delay` seconds, and reconnect after each loss.
 
-        To replace a connection before it is lost, `replace` runs this once more in a second task. That task is then
-        responsible for all that follows; the first one returns when its connection has ended.
+        To replace a connection before it is lost, `replace` runs this once more in a second task. That one takes over
+        reconnecting; the first one returns when its connection has ended.
         """
-        while delay is not None:
-            await self._pause.wait(math.inf if self._only_on_request and not self.is_ready else delay)
+        ending: Loss | RcexError | None = None
+        next_delay: float | None = delay
+        while next_delay is not None:
+            await self._wait(next_delay)
             if self.status.ended:
                 break
-            attempt = self._begin_attempt()
-            try:
-                ended = await attempt.run()
-            finally:
-                if self._opening is attempt:
-                    self._opening = None
-            if attempt.replaced:
+            connection = self._begin_attempt()
+            ending = await connection.run_until_lost()
+            if connection.replaced:
                 return
-            delay = None if self.status.ended else await self._delay_after(attempt, ended)
-            if delay is None and self._current is not None:
-                self.log.warning("the connection cannot be replaced and stays: %s", ended)
-                self._current.replaced = False  # its task is responsible again
-                return
-        if not self.status.ended:
-            self.status.enter(State.CLOSED, StateReason(Reason.ENDED, "ended by the protocol"))
-            self._outcome.settle(NotConnected("the client has ended"))
-        if self._current is None and self._opening is None:
-            self._tasks.cancel_scope.cancel()  # do not wait for replaced connections that are closing
+            next_delay = None if self.status.ended else await self._decide(connection, ending)
 
-    def _begin_attempt(self) -> Attempt:
+        if not self.status.ended:
+            if self._current is not None:
+                self.log.warning("the connection cannot be replaced and stays: %s", ending)
+                self._current.replaced = False  # its own task reconnects again
+                return
+            self.status.enter(State.CLOSED, StateReason(Reason.ENDED, "ended by the protocol"))
+            self._result.settle(NotConnected("the client has ended"))
+        if self._current is None and self._opening is None:
+            self._tasks.cancel_scope.cancel()  # of replaced connections, which may still be closing
+
+    async def _wait(self, delay: float) -> None:
+        """Wait before an attempt: `delay` seconds, or until it is asked for."""
+        if self._on_request_only and not self.is_ready:
+            self.log.info("no attempt until it is asked for: %s", self._reconnect_hint)
+            delay = math.inf
+        await self._pause.wait(delay)
+
+    def _begin_attempt(self) -> Connection:
         if not self.is_ready:  # else the state stays READY until the connection is replaced
             first = self.status.state is State.IDLE
             self.status.enter(State.CONNECTING, StateReason(Reason.STARTED) if first else self.status.reason)
-        attempt = self._opening = self._new_attempt()
-        return attempt
+        connection = self._opening = self._new_connection()
+        return connection
 
-    def _start_beside(self, delay: float) -> None:
-        self._tasks.start_soon(self._stay_connected, delay)
+    async def _decide(self, connection: Connection, ending: Loss | RcexError) -> float | None:
+        """Return the delay before the next attempt, which the driver decides; None for no further attempt.
 
-    def _on_ready(self, attempt: Attempt) -> None:
-        """Make the attempt's connection the current one; called by the attempt."""
-        former, self._current, self._opening = self._current, attempt, None
-        self._was_ready = True
+        A failed attempt is not reported before the driver has decided: a fatal refusal must not pass through WAITING.
+        """
+        if isinstance(ending, Loss):
+            level = logging.INFO if connection.link is not None and connection.link.closing else logging.WARNING
+            self.log.log(level, "connection lost after %.1f s: %s", connection.lived, ending)
+            delay = self._schedule.after_loss(connection.lived)
+        else:
+            delay = self._schedule.after_failure(ending.retry_after)
+        try:
+            next_delay = await self._driver.next_delay(ending, delay)
+        except RcexError as error:
+            if self._current is None:
+                self.give_up(error)
+            else:
+                self._report_failure(error)
+            return None
+        if self.status.ended:  # while the driver decided
+            return None
+        if isinstance(ending, RcexError):
+            self._report_failure(ending)
+        return next_delay
+
+    def _report_failure(self, error: RcexError) -> None:
+        self.log.info("an attempt failed: %s", error)
+        if not self.is_ready:  # else the connection that was to be replaced is still ready
+            self.status.enter(State.WAITING, StateReason(Reason.ATTEMPT_FAILED, str(error)))
+        self._settle_result(error)
+
+    def _settle_result(self, error: Exception | None = None) -> None:
+        self._result.settle(error)
+        self._result = _AttemptResult()
+
+    @property
+    def _on_request_only(self) -> bool:
+        """Whether only `attempt_now` reconnects."""
+        return self._ever_ready and self._reconnect_hint is not None
+
+    # -- reports of connections: none of these waits ---------------------------------------------------------------
+
+    def _on_ready(self, connection: Connection) -> None:
+        """Make it the current connection."""
+        former, self._current, self._opening = self._current, connection, None
+        self._ever_ready = True
         if former is None:
             self.log.info("connected")
             reason = StateReason(Reason.CONNECTED, "connected")
@@ -176,60 +223,20 @@ class Supervisor:
             if former.link is not None:  # pragma: no branch - it was ready
                 former.link.begin_close(CloseFrame(1000))  # still read until the peer answers
         self.status.enter(State.READY, reason)
-        self._settle_outcome()
+        self._settle_result()
 
-    def _on_lost(self, attempt: Attempt, loss: Loss) -> None:
-        """Update the state at once; called by the attempt."""
-        if self._current is not attempt:
-            return  # its connection was replaced, or never ready
+    def _on_lost(self, connection: Connection, loss: Loss) -> None:
+        """Update the state at once, in whatever task it was lost, or in the reader."""
+        if self._current is not connection:
+            return  # it was replaced, or never ready
         self._current = None
         if self.is_ready:
             state = State.WAITING if self._opening is None else State.CONNECTING
             self.status.enter(state, StateReason(Reason.LOST, f"lost: {loss}"))
 
-    async def _delay_after(self, attempt: Attempt, ended: Loss | RcexError) -> float | None:
-        """Return the delay before the next attempt, from schedule and driver; None for no further attempt."""
-        try:
-            if isinstance(ended, Loss):
-                level = logging.INFO if attempt.link is not None and attempt.link.closing else logging.WARNING
-                self.log.log(level, "connection lost after %.1f s: %s", attempt.lived, ended)
-                return await self._driver.next_delay(ended, self._schedule.after_loss(attempt.lived))
-            delay = await self._driver.next_delay(ended, self._schedule.after_failure(ended.retry_after))
-            self._attempt_failed(ended)  # not before: a fatal refusal must not pass through WAITING
-        except RcexError as error:
-            if self._current is None:
-                self.give_up(error)
-            else:
-                self._attempt_failed(error)
-            return None
-        return delay
-
-    def _attempt_failed(self, error: RcexError) -> None:
-        self.log.info("an attempt failed: %s", error)
-        if not self.is_ready:  # else the connection that was to be replaced is still ready
-            self.status.enter(State.WAITING, StateReason(Reason.ATTEMPT_FAILED, str(error)))
-        self._settle_outcome(error)
-
-    def _settle_outcome(self, error: Exception | None = None) -> None:
-        self._outcome.settle(error)
-        self._outcome = _Outcome()
-
-    def give_up(self, error: Exception) -> None:
-        """Make the state FAILED, because of a fatal refusal or an exception that ended a task of the client."""
-        error = _innermost(error)
-        expected = isinstance(error, RcexError)
-        self.log.error("giving up: %s: %s", type(error).__name__, error, exc_info=None if expected else error)
-        if self.status.state is State.CLOSED:
-            return
-        self.status.failure = error
-        self.status.enter(State.FAILED, StateReason(Reason.REFUSED if expected else Reason.BUG, str(error)))
-        self._outcome.settle(error)
-        self._pause.cut_short()
-        if self._opening is not None:
-            self._opening.cancel()
-        if self.link is not None:
-            self.link.lose(Loss(LossKind.ABORTED, text=str(error)))
-        self._driver.on_failed(error)
+    def _on_ended(self, connection: Connection) -> None:
+        if self._opening is connection:
+            self._opening = None
 
     # -- for other tasks -------------------------------------------------------------------------------------------
 
@@ -240,9 +247,9 @@ class Supervisor:
 
     @property
     def link(self) -> Link | None:
-        """The connection that is ready, or else the one being opened; None while there is none."""
-        attempt = self._current or self._opening
-        return None if attempt is None else attempt.link
+        """The link of the connection that is ready, or else of the one being opened; None while there is none."""
+        connection = self._current or self._opening
+        return None if connection is None else connection.link
 
     @property
     def next_attempt_at(self) -> datetime | None:
@@ -254,11 +261,11 @@ class Supervisor:
 
         Raises:
             RcexError: the error that made the state FAILED.
-            NotConnected: the client is closed, or has lost its connection and only `attempt` reconnects it.
+            NotConnected: the client is closed, or has lost its connection and only `attempt_now` reconnects it.
         """
         while not self.is_ready:
-            self.check_open()
-            self.check_reconnecting()
+            self.raise_if_ended()
+            self.raise_unless_reconnecting()
             await self.status.wait_changed()
 
     async def wait_ended(self) -> None:
@@ -266,19 +273,19 @@ class Supervisor:
         while not self.status.ended:
             await self.status.wait_changed()
 
-    def check_open(self) -> None:
+    def raise_if_ended(self) -> None:
         """Raise the exception that made the state FAILED, or `NotConnected` if it is CLOSED."""
         if self.status.state is State.FAILED and self.status.failure is not None:
             raise self.status.failure
         if self.status.state is State.CLOSED:
             raise NotConnected("the client is closed")
 
-    def check_reconnecting(self) -> None:
-        """Raise `NotConnected` when the connection is lost and only `attempt` reconnects it."""
-        if self.status.state is State.WAITING and self._only_on_request:
-            raise NotConnected(f"not connected ({self.status.reason}); call recover(), or switch auto_recover on")
+    def raise_unless_reconnecting(self) -> None:
+        """Raise `NotConnected` when the connection is lost and only `attempt_now` reconnects it."""
+        if self.status.state is State.WAITING and self._on_request_only:
+            raise NotConnected(f"not connected ({self.status.reason}); {self._reconnect_hint}")
 
-    async def attempt(self) -> None:
+    async def attempt_now(self) -> None:
         """Make one attempt now, or join the one under way; do nothing when connected.
 
         Raises:
@@ -286,11 +293,11 @@ class Supervisor:
         """
         if self.is_ready:
             return
-        self.check_open()
-        outcome = self._outcome
+        self.raise_if_ended()
+        result = self._result
         if self.status.state is not State.CONNECTING:  # else it would skip the pause after this attempt
             self._pause.cut_short()
-        await outcome.wait()
+        await result.wait()
 
     def replace(self, *, at_once: bool = False) -> None:
         """Open the next connection while the current one stays open; close that when the next one is ready.
@@ -305,41 +312,51 @@ class Supervisor:
             return
         if not current.replaced:
             current.replaced = True
-            # The caller may be the reader, which cannot start tasks; the link does.
-            current.link.do_soon(partial(self._start_beside, self._schedule.after_loss(current.lived)))
+            delay = self._schedule.after_loss(current.lived)
+            current.link.do_soon(partial(self._open_replacement, delay))  # in a task: the caller may be the reader
         if at_once and self._opening is None:
             self._pause.cut_short()
+
+    def _open_replacement(self, delay: float) -> None:
+        self._tasks.start_soon(self._stay_connected, delay)
 
     def reschedule(self, delay: float) -> None:
         """Make the scheduled attempt in `delay` seconds from now; do nothing if none is scheduled."""
         if self.status.state is State.WAITING and self._opening is None:
             self._pause.change(delay)
 
-    def close(self) -> None:
+    def begin_close(self) -> None:
         """Make the state CLOSED, which is final, so that no further attempt begins.
 
         A ready connection stays open for the protocol's farewell, until its link is closed or `run` is cancelled.
         """
         self.status.enter(State.CLOSED, StateReason(Reason.CLOSED, "closed by the application"))
-        self._outcome.settle(NotConnected("the client was closed"))
+        self._result.settle(NotConnected("the client was closed"))
         self._pause.cut_short()
 
     async def cancel_attempt(self) -> None:
         """Cancel the attempt under way and wait until it has ended; not callable from within that attempt."""
-        attempt = self._opening
-        if attempt is not None:
-            attempt.cancel()
-            await attempt.wait_ended()
+        connection = self._opening
+        if connection is not None:
+            connection.cancel()
+            await connection.wait_ended()
 
-    @property
-    def _only_on_request(self) -> bool:
-        """Whether only `attempt` reconnects."""
-        return self._was_ready and not self._auto_reconnect
-
-    def _check_wanted(self) -> None:
-        """Raise `NotConnected` in an attempt that was not cancelled because its own code closed the client."""
+    def give_up(self, error: Exception) -> None:
+        """Make the state FAILED, because of a fatal refusal or an exception that ended a task of the client."""
+        error = _innermost(error)
+        expected = isinstance(error, RcexError)
+        self.log.error("giving up: %s: %s", type(error).__name__, error, exc_info=None if expected else error)
         if self.status.ended:
-            raise NotConnected("the client was closed")
+            return
+        self.status.failure = error
+        self.status.enter(State.FAILED, StateReason(Reason.FATAL if expected else Reason.BUG, str(error)))
+        self._result.settle(error)
+        self._pause.cut_short()
+        if self._opening is not None:
+            self._opening.cancel()
+        if self.link is not None:
+            self.link.lose(Loss(LossKind.ABORTED, text=str(error)))
+        self._driver.on_failed(error)
 
 
 def _innermost(error: Exception) -> Exception:

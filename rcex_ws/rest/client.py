@@ -203,7 +203,7 @@ class RingCentral(CoreClient, NamesOfJavaScript):
         return f"<RingCentral {self.server}>"
 
     async def _send_as_application(self, request: Request) -> Response:
-        self._lifecycle.check_open()
+        self._lifecycle.raise_if_ended()
         return await self._calls.send_as_application(request)
 
 

@@ -104,7 +104,7 @@ class CoreClient:
             WrongEventLoop: the client belongs to another event loop, thread or process; every method may raise it.
         """
         self.home.check()
-        self._lifecycle.check_open()
+        self._lifecycle.raise_if_ended()
         grant = oauth.login_grant(
             jwt=trimmed("jwt", jwt),
             code=trimmed("code", code),
@@ -154,7 +154,7 @@ class CoreClient:
             RcexError: the renewal failed and the token has expired; see `.retryable`.
         """
         self.home.check()
-        self._lifecycle.check_open()
+        self._lifecycle.raise_if_ended()
         return await self._auth.ensure_token()
 
     async def refresh(self) -> Token:
@@ -166,7 +166,7 @@ class CoreClient:
             RcexError: the renewal failed; see `.retryable`.
         """
         self.home.check()
-        self._lifecycle.check_open()
+        self._lifecycle.raise_if_ended()
         return await self._auth.renew_now()
 
     async def revoke(self) -> None:
@@ -176,7 +176,7 @@ class CoreClient:
             RcexError: the server did not confirm; the session is forgotten all the same.
         """
         self.home.check()
-        self._lifecycle.check_open()
+        self._lifecycle.raise_if_ended()
         await self._auth.revoke()
 
     # Calls
@@ -201,7 +201,7 @@ class CoreClient:
             raise refusal("request", _REQUEST, request)
         if transport is not None and not _TRANSPORT.admits(transport):
             raise refusal("transport", _TRANSPORT, transport)
-        self._lifecycle.check_open()
+        self._lifecycle.raise_if_ended()
         request.check()
         return self._calls.send(request, transport)
 
@@ -262,7 +262,7 @@ class CoreClient:
         return self._calls.https_calls
 
     def _request(self, method: str, path: str, options: Options) -> Request:
-        self._lifecycle.check_open()
+        self._lifecycle.raise_if_ended()
         options.setdefault("timeout", self._timeout)
         headers: Any = options.get("headers")
         if headers is None:

@@ -54,7 +54,7 @@ class Lifecycle:
         self._installing: list[Extension] = []
         self._all_closed = Signal()
 
-    def check_open(self) -> None:
+    def raise_if_ended(self) -> None:
         """Raise if the client is closed.
 
         Raises:
@@ -65,7 +65,7 @@ class Lifecycle:
 
     async def install(self, extension: Extension, rc: RingCentral) -> None:
         """Install an extension; see `RingCentral.install_extension`."""
-        self.check_open()
+        self.raise_if_ended()
         if extension.client is not None:
             where = "already" if extension.client is rc else "in another client; make one for each"
             raise ConfigurationError(f"this extension is installed {where}")
@@ -87,7 +87,7 @@ class Lifecycle:
         if self.closed:  # while it was being installed
             if extension.client is rc:
                 await _close(extension)
-            self.check_open()
+            self.raise_if_ended()
         self.extensions.append(extension)
         self._find_middlewares()
 

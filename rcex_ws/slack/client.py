@@ -190,7 +190,7 @@ class RTMClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         if runtime.supervisor.is_ready:
             runtime.supervisor.replace(at_once=True)
         else:
-            await runtime.supervisor.attempt()
+            await runtime.supervisor.attempt_now()
 
     @checked
     async def aclose(self, reason: str = "closed by the application", code: object = None) -> None:

@@ -167,7 +167,7 @@ class SlackConversation(Conversation):
         """Handle an acknowledgement, a pong, or the repeated last reply of an earlier connection."""
         shared, kind = self._shared, event.get("type")
         if message_id >= self._ping_id:
-            self._link.heartbeat.answered(now())
+            self._link.monitor.record_answer(now())
         if kind == "pong" and message_id == self._ping_id:
             self._link.heartbeat_answered()
             shared.feed.frame(data, event, public=False)
@@ -188,7 +188,7 @@ class SlackConversation(Conversation):
         self._shared.messages.table.connect(self._transmit)
 
     def _transmit(self, pending: Pending[MessageReply]) -> None:
-        self._link.heartbeat.sent(now())
+        self._link.monitor.record_sent(now())
         self._shared.messages.transmit(pending, self._link.send, connection=self.connection_number)
 
 

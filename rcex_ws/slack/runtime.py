@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from rcex_ws.connection import AnswerHeartbeat, EventEmitter, Heartbeat, Life, Opener, State, Supervisor
+from rcex_ws.connection import AnswerHeartbeat, EventEmitter, Heartbeat, Life, Opener, Supervisor
 from rcex_ws.slack.conversation import SlackShared
 from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.driver import SlackDriver
@@ -89,14 +89,13 @@ class SlackRuntime:
     @property
     def ended(self) -> bool:
         """Whether it is CLOSED or FAILED; tasks may still be finishing."""
-        return self.supervisor.status.state in (State.CLOSED, State.FAILED)
+        return self.supervisor.status.ended
 
     async def start(self) -> None:
         """Start the tasks."""
         await self.life.start()
         if self.life.closing:
             return
-        self._watch_deadlines()  # messages may be queued already
         self._delivery = self.life.spawn(self.feed.run, "handlers", needed_to_close=True)
 
     async def wait_ended(self) -> None:

@@ -228,7 +228,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
         """
         self._check_home()
         runtime = self._running()
-        await runtime.supervisor.attempt()
+        await runtime.supervisor.attempt_now()
         return runtime.session.last_recovery
 
     async def _open(self, wsc_token: str | None, *, resume: bool) -> None:

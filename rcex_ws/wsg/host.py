@@ -44,7 +44,7 @@ class Host(Protocol):
         """Raise `WrongEventLoop` when the caller is not where the client lives."""
         ...
 
-    def check_reconnecting(self) -> None:
+    def raise_unless_reconnecting(self) -> None:
         """Raise `NotConnected` when the connection is lost and only `recover()` brings it back."""
         ...
 

@@ -118,7 +118,7 @@ class WsgRuntime:
         self._driver = WsgDriver(rc, shared, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size)
         self.supervisor = Supervisor(
             self._driver,
-            auto_reconnect=settings.auto_recover,
+            reconnect_hint=None if settings.auto_recover else "call recover(), or switch auto_recover on",
             attempt_timeout=settings.attempt_timeout,
             heartbeat_interval=settings.heartbeat_interval,
             heartbeat_timeout=settings.heartbeat_timeout,
@@ -187,9 +187,9 @@ class WsgRuntime:
         """Raise `WrongEventLoop` when the caller is not where the client lives."""
         self._rc.home.check()
 
-    def check_reconnecting(self) -> None:
-        """See `Supervisor.check_connected`."""
-        self.supervisor.check_reconnecting()
+    def raise_unless_reconnecting(self) -> None:
+        """See `Supervisor.raise_unless_reconnecting`."""
+        self.supervisor.raise_unless_reconnecting()
 
     async def wait_ready(self) -> None:
         """Wait for the connection; see `Supervisor.wait_ready`."""

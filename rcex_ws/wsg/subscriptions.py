@@ -316,7 +316,7 @@ class Subscriptions:
     ) -> Subscription:
         machine = self._machine
         if self.current is not None:
-            self._host.check_reconnecting()
+            self._host.raise_unless_reconnecting()
         adopted = self._use(earlier, filters)
         if machine.current is not None and machine.in_sync and same_filters(filters, machine.wanted):
             return self._hand_over(machine.current, filters, callback)

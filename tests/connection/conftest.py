@@ -101,7 +101,7 @@ class Rig:
         return self.supervisor.link
 
     async def aclose(self) -> None:
-        self.supervisor.close()
+        self.supervisor.begin_close()
         await self._root.aclose()
 
 

@@ -60,7 +60,7 @@ class EchoClient(anyio.AsyncContextManagerMixin, Driver):
 
     async def echo(self, text: str) -> str:
         """Return the text as it comes back; without a connection, over the next one."""
-        self.supervisor.check_open()
+        self.supervisor.raise_if_ended()
         key, deadline = str(next(self._keys)), now() + self._timeout
         return await self._requests.call(key, f"{key} {text}".encode(), deadline=deadline)
 

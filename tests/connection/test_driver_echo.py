@@ -48,6 +48,8 @@ async def test_a_heartbeat_without_an_answer_leads_to_a_new_connection(server: E
         first = client.supervisor.link
         await anyio.sleep(0.5)
         assert client.supervisor.link is first, "the answers keep it up"
+        assert first is not None
+        assert first.round_trip is not None
         (peer,) = server.peers
         peer.ignore_pings()
         await until(lambda: client.supervisor.is_ready and client.supervisor.link is not first)

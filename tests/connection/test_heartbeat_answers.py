@@ -23,7 +23,7 @@ def test_traffic_proves_nothing() -> None:
 def test_an_answer_does() -> None:
     heartbeat = AnswerHeartbeat(INTERVAL, TIMEOUT, now=0.0)
     assert heartbeat.poll(30.0) is Beat.SEND
-    heartbeat.answered(30.0)
+    heartbeat.record_answer(30.0)
     assert heartbeat.poll(40.0) is Beat.WAIT
     assert heartbeat.wake_at(40.0) == 60.0, "one interval after the question"
     assert heartbeat.poll(60.0) is Beat.SEND
@@ -32,13 +32,13 @@ def test_an_answer_does() -> None:
 def test_an_answer_to_an_older_question_is_none() -> None:
     heartbeat = AnswerHeartbeat(INTERVAL, TIMEOUT, now=0.0)
     assert heartbeat.poll(30.0) is Beat.SEND
-    heartbeat.answered(29.0)
+    heartbeat.record_answer(29.0)
     assert heartbeat.poll(40.0) is Beat.LOST
 
 
 def test_what_was_sent_delays_the_question() -> None:
     heartbeat = AnswerHeartbeat(INTERVAL, TIMEOUT, now=0.0)
-    heartbeat.sent(25.0)
+    heartbeat.record_sent(25.0)
     assert heartbeat.poll(30.0) is Beat.WAIT
     assert heartbeat.wake_at(30.0) == 55.0
     assert heartbeat.poll(55.0) is Beat.SEND
@@ -47,7 +47,7 @@ def test_what_was_sent_delays_the_question() -> None:
 def test_what_was_sent_does_not_delay_the_judgement() -> None:
     heartbeat = AnswerHeartbeat(INTERVAL, TIMEOUT, now=0.0)
     assert heartbeat.poll(30.0) is Beat.SEND
-    heartbeat.sent(39.0)
+    heartbeat.record_sent(39.0)
     assert heartbeat.poll(40.0) is Beat.LOST
 
 
@@ -66,7 +66,7 @@ def test_a_peer_that_answers_every_question_lives(
     heartbeat, now = AnswerHeartbeat(interval, timeout, now=0.0), 0.0
     for sends, traffic in steps:
         if sends:
-            heartbeat.sent(now)
+            heartbeat.record_sent(now)
         wake = heartbeat.wake_at(now)
         assert wake > now, "polling again at once would be a hot loop"
         now = wake
@@ -75,7 +75,7 @@ def test_a_peer_that_answers_every_question_lives(
         beat = heartbeat.poll(now)
         assert beat is not Beat.LOST
         if beat is Beat.SEND:
-            heartbeat.answered(now)
+            heartbeat.record_answer(now)
 
 
 @given(st.floats(0.1, 100), st.floats(0.1, 100), st.lists(st.floats(0, 300), max_size=30))

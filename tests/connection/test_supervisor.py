@@ -16,9 +16,9 @@ async def test_attempt_cuts_the_wait_short(peer: Any, supervise: Any, until: Any
     async with supervise(peer.url, reconnect_delays=lambda _: 1000.0) as rig:
         await until(lambda: rig.supervisor.status.state is State.WAITING)
         with anyio.fail_after(5):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         assert rig.supervisor.is_ready
-        await rig.supervisor.attempt()
+        await rig.supervisor.attempt_now()
         assert len(peer.upgrades) == 2, "an attempt while connected does nothing"
 
 
@@ -27,7 +27,7 @@ async def test_an_attempt_in_the_moment_of_the_loss_is_the_next_one(peer: Any, s
         await rig.supervisor.wait_ready()
         rig.link.abort()
         with anyio.fail_after(5):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         assert rig.supervisor.is_ready
         assert len(rig.driver.talks) == 2
 
@@ -43,7 +43,7 @@ async def test_a_failed_attempt_raises_to_everybody_who_asked_and_is_one_attempt
 
         async def ask() -> None:
             with pytest.raises(UpgradeRefused) as caught:
-                await rig.supervisor.attempt()
+                await rig.supervisor.attempt_now()
             outcomes.append(caught.value.status)
 
         with anyio.fail_after(5):
@@ -62,13 +62,13 @@ async def test_joining_an_attempt_under_way_does_not_cause_another(
     async with supervise(peer.url, attempt_timeout=150 * ms, reconnect_delays=lambda _: 1000.0) as rig:
         await until(lambda: peer.upgrades)
         with pytest.raises(ConnectFailed):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         await anyio.sleep(50 * ms)  # the wrong attempt would begin at once
         assert (len(rig.driver.asked), rig.supervisor.status.state) == (1, State.WAITING)
 
 
 async def test_without_auto_reconnect_a_loss_waits_for_an_attempt(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
         await anyio.to_thread.run_sync(peer.end)
@@ -77,13 +77,13 @@ async def test_without_auto_reconnect_a_loss_waits_for_an_attempt(peer: Any, sup
             await rig.supervisor.wait_ready()
         assert len(rig.driver.asked) == 1
         with anyio.fail_after(5):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         assert rig.supervisor.is_ready
 
 
 async def test_without_auto_reconnect_the_first_connection_is_still_tried_again(peer: Any, supervise: Any) -> None:
     peer.refusals = [(503, {})]
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         assert len(peer.upgrades) == 2
 

@@ -27,7 +27,7 @@ async def test_closing_is_quick_and_tells_whoever_waits(peer: Any, supervise: An
 
             async def wait() -> None:
                 try:
-                    await (rig.supervisor.attempt if state is State.CONNECTING else rig.supervisor.wait_ready)()
+                    await (rig.supervisor.attempt_now if state is State.CONNECTING else rig.supervisor.wait_ready)()
                 except NotConnected as error:
                     outcomes.append(error)
 
@@ -43,12 +43,12 @@ async def test_closing_is_quick_and_tells_whoever_waits(peer: Any, supervise: An
     with pytest.raises(NotConnected):
         await rig.supervisor.wait_ready()
     with pytest.raises(NotConnected):
-        await rig.supervisor.attempt()
+        await rig.supervisor.attempt_now()
     await until(lambda: not peer.open)
 
 
 async def test_a_polite_close_is_seen_by_the_peer(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
         (connection,) = peer.open
@@ -59,7 +59,7 @@ async def test_a_polite_close_is_seen_by_the_peer(peer: Any, supervise: Any, unt
 
 @pytest.mark.parametrize("code", [1000, 1001, 4000])
 async def test_our_own_close_is_no_fault_of_the_peer(peer: Any, supervise: Any, lost_link: Any, code: int) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         await rig.link.close(code, "done", within=5.0)
         assert (await lost_link(rig)).kind is not LossKind.UNREADABLE
@@ -85,7 +85,7 @@ async def test_a_polite_close_is_bounded(
 async def test_a_polite_close_cuts_no_frame(peer: Any, supervise: Any, until: Any) -> None:
     """The writer is in the middle of a frame, the peer slow: what arrives is whole, and then the close frame."""
     peer.deaf = True
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         await until(lambda: peer.open)
         (connection,) = peer.open
@@ -103,7 +103,7 @@ async def test_a_polite_close_cuts_no_frame(peer: Any, supervise: Any, until: An
 
 
 async def test_two_tasks_may_close_at_once(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         with anyio.fail_after(5):
             async with anyio.create_task_group() as group:
@@ -197,7 +197,7 @@ async def test_closing_while_a_replacement_waits_leaves_the_connection_for_the_f
         peer.refusals.append((503, {}))
         rig.supervisor.replace(at_once=True)
         await until(lambda: rig.driver.failures)
-        rig.supervisor.close()
+        rig.supervisor.begin_close()
         await anyio.wait_all_tasks_blocked()
         assert link.loss is None
         link.send(b"farewell")

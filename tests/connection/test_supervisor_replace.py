@@ -190,7 +190,7 @@ async def test_none_ends_without_an_error(peer: Any, supervise: Any, until: Any,
         assert rig.supervisor.status.state is State.CLOSED
         assert rig.driver.fatal == []
         with pytest.raises(NotConnected):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
         with pytest.raises(NotConnected):
             await rig.supervisor.wait_ready()
 
@@ -248,7 +248,7 @@ async def test_a_driver_may_take_its_time(peer: Any, supervise: Any, until: Any)
 
         async def attempt() -> None:
             try:
-                await rig.supervisor.attempt()
+                await rig.supervisor.attempt_now()
             except ConnectFailed as exc:
                 failed.append(exc)
 
@@ -336,7 +336,7 @@ async def test_a_fatal_refusal_of_the_next_leaves_the_last(peer: Any, supervise:
 
 
 async def test_by_hand_a_connection_can_be_replaced_too(peer: Any, supervise: Any, until: Any) -> None:
-    async with supervise(peer.url, auto_reconnect=False) as rig:
+    async with supervise(peer.url, reconnect_hint="call attempt_now()") as rig:
         await rig.supervisor.wait_ready()
         rig.supervisor.replace()
         await until(lambda: len(rig.driver.talks) == 2)

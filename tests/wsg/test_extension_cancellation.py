@@ -11,7 +11,7 @@ import pytest
 
 from rcex_ws import RingCentral, State, WebSocketExtension
 from rcex_ws.connection import Supervisor
-from rcex_ws.connection.attempt import Attempt
+from rcex_ws.connection.connection import Connection
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
 PRESENCE = ["/restapi/v1.0/account/~/extension/~/presence"]
@@ -112,10 +112,10 @@ async def test_connect_cancelled(gateway, new_client):
     assert await rounds(operation) >= 1
 
 
-@pytest.mark.parametrize(("owner", "awaits"), [(Supervisor, 3), (Attempt, 5)])
-async def test_closed_at_every_await_of_the_supervisor(gateway, new_client, monkeypatch, owner, awaits):
-    """The loop of the supervisor and each attempt, closed at each of their awaits, a loss included."""
-    run = owner.run
+@pytest.mark.parametrize(("owner", "method", "awaits"), [(Supervisor, "run", 3), (Connection, "run_until_lost", 5)])
+async def test_closed_at_every_await_of_the_supervisor(gateway, new_client, monkeypatch, owner, method, awaits):
+    """The loop of the supervisor and each connection, closed at each of their awaits, a loss included."""
+    run = getattr(owner, method)
 
     async def operation(n: int) -> bool:
         gateway.clear_log()
@@ -126,7 +126,7 @@ async def test_closed_at_every_await_of_the_supervisor(gateway, new_client, monk
             attempts.append(AtAwait(run(self), n, reached.set))
             return await attempts[-1]
 
-        monkeypatch.setattr(owner, "run", watched)
+        monkeypatch.setattr(owner, method, watched)
         rc, ext = (
             new_client(),
             WebSocketExtension(start_in_background=True, reconnect_delays=lambda n: 0.01, close_timeout=2),

@@ -70,7 +70,7 @@ async def test_a_fatal_refusal_is_final(peer: Any, supervise: Any, status: int) 
         assert rig.driver.fatal == [caught.value]
         assert rig.driver.failures == []
         with pytest.raises(UpgradeRefused):
-            await rig.supervisor.attempt()
+            await rig.supervisor.attempt_now()
     assert len(peer.upgrades) == 1
 
 
