@@ -117,7 +117,6 @@ TAKEN_ALONG = {
     "wsg/inbox": "wsg/test_conversation",
     "wsg/settings": "options/test_arguments",
     "wsg/stored": "wsg/test_store",
-    "wsg/subscription_calls": "wsg/test_subscriptions",
 }
 
 

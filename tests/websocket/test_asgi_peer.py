@@ -266,6 +266,7 @@ async def test_a_broadcast_to_peers_of_both_kinds() -> None:
     assert [message.get("text", message.get("bytes")) for message in server.sent[1:3]] == ["a", b"b"]
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True}), "trio"])
 async def test_a_handler_that_fails_over_asgi_still_says_what_it_said() -> None:
     sent: list[tuple[Any, ...]] = []
     first = [{"type": "websocket.connect"}]

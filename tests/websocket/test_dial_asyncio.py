@@ -32,6 +32,16 @@ async def test_a_connection_that_is_lost_during_the_tls_handshake(monkeypatch: p
         await pending.start_tls(ssl.create_default_context(), "x", "the server x")
 
 
+@pytest.mark.parametrize(
+    ("early", "closing", "says"), [(b"hello", False, "it speaks first, which is not TLS"), (b"", True, "was lost")]
+)
+async def test_what_cannot_begin_a_tls_handshake(early: bytes, closing: bool, says: str) -> None:
+    transport, placeholder = Transport(), _Placeholder()
+    placeholder.early, transport.closing = early, closing
+    with pytest.raises(ConnectFailed, match=rf"^no TLS with the server x: .*{says}$"):
+        await _PendingConnection(transport, placeholder).start_tls(ssl.create_default_context(), "x", "the server x")
+
+
 async def test_what_comes_through_a_tunnel_is_kept() -> None:
     proxy = Proxy("http", "proxy.example", 3128)
     tunnel = _TunnelProtocol(Tunnel(proxy, parse_address("ws://server.example/")), proxy)

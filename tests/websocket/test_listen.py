@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import gc
 import logging
 import socket
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,17 +86,25 @@ async def test_others_have_their_turn_between_many_connections(
         client.close()
 
 
-async def test_a_connection_whose_task_never_started_is_closed(listener: Listener) -> None:
+def test_a_connection_whose_task_never_started_is_closed(listener: Listener) -> None:
+    """As when `asyncio.run` cancels all tasks because the program ends."""
+    served: list[socket.socket] = []
+
     async def serve_one(sock: socket.socket) -> None:
-        await anyio.sleep_forever()
+        served.append(sock)
 
-    with connect(listener), anyio.CancelScope() as scope:
-        accept = listener.accept
+    async def main() -> None:
+        accepting = asyncio.ensure_future(accept_all(listener, serve_one))
+        while not listener.accepted:
+            await asyncio.sleep(0)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(accepting, return_exceptions=True)
 
-        def accept_and_cancel() -> Any:
-            scope.cancel()
-            return accept()
-
-        listener.accept = accept_and_cancel  # type: ignore[method-assign]
-        await accept_all(listener, serve_one)
+    with connect(listener), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # such a task never awaits its coroutine
+        asyncio.run(main())
+        gc.collect()
+    assert served == []
     assert [one.fileno() for one in listener.accepted] == [-1]

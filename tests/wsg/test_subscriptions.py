@@ -10,6 +10,7 @@ from rcex_ws import (
     BadFrame,
     Events,
     NotConnected,
+    RequestLost,
     RestError,
     State,
     SubscriptionEnded,
@@ -191,3 +192,17 @@ async def test_a_subscription_of_an_earlier_process_that_is_refused_on_the_next_
         gateway.cut()
     send(1)
     await told.number(1)
+
+
+async def test_filters_that_cannot_be_asserted_before_a_loss_are_left_to_the_next_connection(ext, monkeypatch, caplog):
+    await ext.subscribe(STORE, lambda n: None)
+    subscriptions = ext._runtime.subscriptions
+
+    async def lose(call):
+        ext.ws.abort()
+        raise RequestLost("the connection is gone", sent=True)
+
+    monkeypatch.setattr(subscriptions._calls, "make", lose)
+    subscriptions._machine.session_ended()
+    assert await subscriptions._sync_once() is None
+    assert "which is tried again" not in caplog.text
