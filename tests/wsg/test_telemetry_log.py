@@ -257,7 +257,7 @@ async def test_o5_who_is_to_call_recover_is_told_so(rc, make_ext, told, caplog):
         await ext.subscribe([STORE, "/restapi/v1.0/account/~/extension/~/presence"])
     await told.wait(Events.DISCONNECTED)
     with anyio.fail_after(5):
-        while not lines(caplog)[-1].endswith("no attempt until it is asked for: auto_recover is off"):
+        while not lines(caplog)[-1].endswith("no attempt until it is asked for: call recover(), or switch auto_recover on"):
             await anyio.sleep(0.01)
     assert ext.next_attempt_at is None
     assert ext.state is State.WAITING
