@@ -256,8 +256,9 @@ async def test_o5_who_is_to_call_recover_is_told_so(rc, make_ext, told, caplog):
     with pytest.raises(NotConnected, match=r"call recover\(\), or switch auto_recover on"):
         await ext.subscribe([STORE, "/restapi/v1.0/account/~/extension/~/presence"])
     await told.wait(Events.DISCONNECTED)
+    waits = "no attempt until it is asked for: call recover(), or switch auto_recover on"
     with anyio.fail_after(5):
-        while not lines(caplog)[-1].endswith("no attempt until it is asked for: call recover(), or switch auto_recover on"):
+        while not lines(caplog)[-1].endswith(waits):
             await anyio.sleep(0.01)
     assert ext.next_attempt_at is None
     assert ext.state is State.WAITING
