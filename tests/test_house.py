@@ -62,6 +62,7 @@ OF_NO_MODULE = {
     "wsg/test_known_failures_javascript_connection": "docs/known-failures.md",
     "wsg/test_known_failures_javascript_delivery": "docs/known-failures.md",
     "wsg/test_known_failures_python": "docs/known-failures.md",
+    "wsg/test_map": "rcex_ws/wsg/__init__.py",
 }
 
 #: Modules that are a part of another one's work, or hold values alone: the file of tests that takes them along.
@@ -112,11 +113,12 @@ TAKEN_ALONG = {
     "websocket/head": "websocket/test_codec",
     "websocket/peer": "websocket/test_server_peer",
     "websocket/peer_writer": "websocket/test_server_peer_callbacks",
+    "wsg/deliveries": "wsg/test_extension_close",
     "wsg/gaps": "wsg/test_announcer",
-    "wsg/host": "wsg/test_subscriptions",
     "wsg/inbox": "wsg/test_conversation",
     "wsg/settings": "options/test_arguments",
     "wsg/stored": "wsg/test_store",
+    "wsg/subscription_runtime": "wsg/test_subscriptions",
 }
 
 

@@ -1,4 +1,34 @@
-"""RingCentral's WebSocket gateway: one session, one subscription, REST over the socket, recovery. See extension.py."""
+"""RingCentral's WebSocket gateway: one session, one subscription, REST over the socket, recovery.
+
+Applications hold a `WebSocketExtension`, installed in a `RingCentral`, and the `Subscription` it returns. The package
+stands on connection/ (which reconnects) and rest/ (which calls), and imports no sibling such as slack/.
+
+The front:
+extension.py             what the application holds; settings.py: its options
+subscription.py          what `subscribe` returns; models.py: notifications, gaps, outcomes (pure)
+store.py, stored.py      where a session survives the process, and what of it
+One runtime, from connecting to closing:
+runtimes.py              opens, replaces and closes the runtimes of an extension
+runtime.py               one runtime: its parts and their tasks; deliveries.py: its callbacks
+driver.py                the endpoint and the tokens of an attempt; conversation.py: one connection
+questions.py             what the server has not answered yet (pure); frames.py: bytes to frames and back (pure)
+inbox.py                 the path of a notification to a subscription's queue
+announcer.py, gaps.py    what is reported to the application, in order; the gaps that wait for it (pure)
+rest_transport.py        REST over the WebSocket; telemetry.py: log, trace and counters
+keeper.py                writes the session to its store, and resumes it
+What may be missing (pure):
+session.py               the recovery token, and why something may be missing
+completeness.py          since when something may be missing; server_clock.py: in the server's time
+The subscription:
+subscriptions.py         what the application asks for; operation.py: a call that outlives its caller
+subscription_sync.py     keeps the server's filters and the wanted ones in sync; filters.py: compares filters (pure)
+subscription_machine.py  which call comes next, and how sure the server's filters are (pure)
+subscription_calls.py    makes these calls; subscription_api.py: how they are written and read
+subscription_runtime.py  the part of the runtime that they use
+
+A notification: `WsgConversation.on_message`, `Inbox.receive` (deduplicates, routes), a `DeliveryQueue`,
+`Subscription.deliver` or its iterator. All before the queue runs in the socket's callback, no task, and never waits.
+"""
 
 from rcex_ws.errors import BadFrame
 from rcex_ws.wsg.announcer import GapHook

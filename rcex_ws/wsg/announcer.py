@@ -1,8 +1,8 @@
-"""What the application is told, and in which order: events, the `on_gap` hook, then delivery goes on.
+"""What is reported to the application, in order: events, the `on_gap` hook, then delivery resumes.
 
-Everything runs in turn in the emitter's task, so the order holds by itself and nothing here waits. A peer that sends
-nonsense must not fill that queue: while an error waits for its turn, further ones of its kind are counted into it, and
-while a gap does, those that touch it are merged into it.
+Everything runs in the emitter's task, one after the other, so nothing here has to wait. A peer that sends garbage must
+not fill that queue: while an error waits in it, later ones of its kind are only counted, and while a gap waits, gaps
+that touch it are merged into it.
 """
 
 from __future__ import annotations
@@ -23,52 +23,52 @@ from rcex_ws.wsg.telemetry import Telemetry
 __all__ = ["Announcer", "GapHook"]
 
 GapHook = Callable[[Gap], Awaitable[None] | None]
-"""Sync or async; called with each gap before newer notifications are delivered: the place to read the data again."""
+"""Sync or async; called with each gap before newer notifications are delivered, so it can read the data again."""
 
-#: What the peer, or its haste, causes again and again: one tells as much as many.
+#: Errors that a peer can cause over and over by what it sends or how fast: one tells as much as many.
 _ALIKE = (BadFrame, SlowConsumer)
 
-#: Any others say something of their own each, and only so many of one type wait.
+#: Of other errors each is reported by itself, unless so many of its type are waiting.
 _MOST_ERRORS = 100
 
-#: Each frame may bring a new token, and only the newest is worth anything.
+#: Each frame may bring a new token, and only the newest has any worth.
 _MOST_TOKENS = 100
 
 
 class _WaitingError:
-    """An error and how many more like it came before its turn.
+    """An error, and how many more like it came while it waited.
 
     Args:
-        error: the first.
-        logged: whether it stands in the log already.
+        error: the first one.
+        already_logged: whether it is in the log already.
     """
 
-    def __init__(self, error: Exception, *, logged: bool) -> None:
+    def __init__(self, error: Exception, *, already_logged: bool) -> None:
         self.error = error
-        self.logged = logged
+        self.already_logged = already_logged
         self.more = 0
 
     def counted(self) -> Exception:
-        """Give the error, which says of the others."""
+        """Return the error, with the number of the others in its text."""
         error, more = self.error, self.more
         if more:
             words = f"and {more:,} more like it"
             if isinstance(error, _ALIKE):
                 error.args = (f"{error} ({words})",)
-            else:  # perhaps the application's, whose arguments mean what they like
+            else:  # perhaps the application's own type, whose `args` may mean anything
                 error.add_note(words)
         return error
 
 
 class Announcer:
-    """Emit lifecycle events.
+    """Emits lifecycle events and runs the `on_gap` hook.
 
     Args:
         emitter: runs the handlers.
         on_gap: the hook, or None.
         gap_timeout: seconds the hook may take.
-        gap_told: hears that handlers and hook are through with a gap, for the store.
-        telemetry: counts the gaps, and has the log.
+        on_gap_reported: called when handlers and hook are through with a gap, for the store.
+        telemetry: log and counters.
     """
 
     def __init__(
@@ -77,24 +77,24 @@ class Announcer:
         *,
         on_gap: GapHook | None,
         gap_timeout: float,
-        gap_told: Callable[[], None],
+        on_gap_reported: Callable[[], None],
         telemetry: Telemetry | None = None,
     ) -> None:
         self._emitter = emitter
         self._on_gap = on_gap
         self._gap_timeout = gap_timeout
-        self._gap_told = gap_told
+        self._on_gap_reported = on_gap_reported
         self._telemetry = telemetry or Telemetry()
         self._log = self._telemetry.log
         self._errors: dict[type[Exception], deque[_WaitingError]] = {}
         self._wscs: deque[Wsc] = deque()
         self._gaps = WaitingGaps()
-        self._untold: list[WaitingGap] = []
+        self._unreported: list[WaitingGap] = []
 
     @property
-    def untold(self) -> list[Gap]:
-        """The gaps that the application has not heard of to the end: who is killed now leaves them to the next."""
-        return [waiting.gap for waiting in self._untold]
+    def unreported(self) -> list[Gap]:
+        """Gaps whose handlers and hook are not through: if the process is killed now, the next one reports them."""
+        return [waiting.gap for waiting in self._unreported]
 
     def emit(self, event: Events, *args: object) -> None:
         """Emit an event."""
@@ -102,39 +102,39 @@ class Announcer:
         self._emitter.emit(event, *args)
 
     def new_wsc(self, wsc: Wsc) -> None:
-        """Emit `newWsc`; while too many wait for their turn, the last of them gives its place to a newer one."""
+        """Emit `newWsc`; while too many are waiting, a newer token replaces the last of them."""
         if len(self._wscs) >= _MOST_TOKENS:
             self._wscs[-1] = wsc
             return
         self._wscs.append(wsc)
         self._gaps.close()
-        self._emitter.enqueue(self._tell_wsc)
+        self._emitter.enqueue(self._emit_wsc)
 
-    def error(self, error: Exception, *, logged: bool = False) -> None:
-        """Emit `error`; logged if nobody listens, unless it is `logged` already."""
+    def error(self, error: Exception, *, already_logged: bool = False) -> None:
+        """Emit `error`; it is logged if nobody listens, unless it is `already_logged`."""
         waiting = self._errors.setdefault(type(error), deque())
         if waiting and (isinstance(error, _ALIKE) or len(waiting) >= _MOST_ERRORS):
             waiting[-1].more += 1
             return
-        new = _WaitingError(error, logged=logged)
+        new = _WaitingError(error, already_logged=already_logged)
         waiting.append(new)
-        self._emitter.enqueue(partial(self._tell_error, new))
+        self._emitter.enqueue(partial(self._emit_error, new))
 
     def gap(self, gap: Gap) -> None:
-        """Emit a gap and run the hook in its turn; both are for all gaps that touch it and come before that."""
+        """Emit a gap, then run the hook, in the emitter's task; until then, gaps that touch it are merged into it."""
         new = self._gaps.add(gap)
         if new is None:
             return
         self._log_gap(gap)
-        self._untold.append(new)
-        self._emitter.enqueue(partial(self._tell_gap, new))
+        self._unreported.append(new)
+        self._emitter.enqueue(partial(self._emit_gap, new))
         self._emitter.enqueue(partial(self._run_hook_for, new))
 
     async def gap_now(self, gap: Gap) -> None:
-        """Emit a gap and run the hook in the caller's task, which may itself be a handler that others wait for."""
+        """Emit a gap and run the hook in the caller's task, which may itself be one of the emitter's handlers."""
         self._log_gap(gap)
         waiting = WaitingGap(gap)
-        self._untold.append(waiting)
+        self._unreported.append(waiting)
         self._telemetry.count_gap(gap)
         self._emitter.emit(Events.NOTIFICATION_GAP, gap)
         try:
@@ -143,7 +143,7 @@ class Announcer:
             self._emitter.enqueue(partial(self._end, waiting))
 
     def then(self, action: Callable[[], None]) -> None:
-        """Call `action` once the handlers of everything emitted so far are through."""
+        """Call `action` once all handlers of the events emitted so far have run."""
 
         async def step() -> None:
             action()
@@ -151,19 +151,19 @@ class Announcer:
         self._gaps.close()
         self._emitter.enqueue(step)
 
-    async def _tell_wsc(self) -> None:
+    async def _emit_wsc(self) -> None:
         await self._emitter.dispatch(Events.NEW_WSC, self._wscs.popleft())
 
-    async def _tell_error(self, waiting: _WaitingError) -> None:
+    async def _emit_error(self, waiting: _WaitingError) -> None:
         kind = type(waiting.error)
         self._errors[kind].popleft()
         if not self._errors[kind]:
             del self._errors[kind]
-        if not waiting.logged or self._emitter.has_handlers(Events.ERROR):
+        if not waiting.already_logged or self._emitter.has_handlers(Events.ERROR):
             await self._emitter.dispatch(Events.ERROR, waiting.counted())
 
-    async def _tell_gap(self, waiting: WaitingGap) -> None:
-        gap = self._gaps.tell(waiting)
+    async def _emit_gap(self, waiting: WaitingGap) -> None:
+        gap = self._gaps.report(waiting)
         if gap is None:
             return
         if waiting.count > 1:
@@ -172,13 +172,13 @@ class Announcer:
         await self._emitter.dispatch(Events.NOTIFICATION_GAP, gap)
 
     async def _run_hook_for(self, waiting: WaitingGap) -> None:
-        if waiting.told is not None:
-            await self._run_hook(waiting.told)
+        if waiting.reported is not None:
+            await self._run_hook(waiting.reported)
         await self._end(waiting)
 
     async def _end(self, waiting: WaitingGap) -> None:
-        self._untold.remove(waiting)
-        self._gap_told()
+        self._unreported.remove(waiting)
+        self._on_gap_reported()
 
     async def _run_hook(self, gap: Gap) -> None:
         if self._on_gap is None:
@@ -188,10 +188,10 @@ class Announcer:
                 await call(self._on_gap, gap)
         except TimeoutError as exc:
             self._log.warning("on_gap took longer than %g s and was cancelled", self._gap_timeout)
-            self.error(exc, logged=True)
+            self.error(exc, already_logged=True)
         except Exception as exc:  # noqa: BLE001 - logged and emitted
             self._log.exception("on_gap raised")
-            self.error(exc, logged=True)
+            self.error(exc, already_logged=True)
 
     def _log_gap(self, gap: Gap) -> None:
         kind = "certain" if gap.certain else "possible"

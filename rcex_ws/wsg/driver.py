@@ -1,8 +1,8 @@
-"""RingCentral's part of the runtime: where to connect, with which tokens, and what is fatal.
+"""RingCentral's part of connecting: the endpoint, the tokens, and which errors are fatal.
 
-The supervisor calls it. Facts: the wstoken endpoint and the handshake as in the developer guide; a token is single use,
-but one whose attempt failed before the upgrade is still good (ringcentral-extensible#36: a reconnect loop must not run
-into the rate limit of the wstoken endpoint).
+Called by the supervisor. Facts: the wstoken endpoint and the handshake as in the developer guide; a token is valid for
+one connection, but stays so if its attempt failed before the upgrade (ringcentral-extensible#36: a reconnect loop must
+not run into the rate limit of the wstoken endpoint).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class _Answer(HiddenFields, frozen=True):
 
 
 class _WsToken(HiddenFields, frozen=True):
-    """What that answer says.
+    """A validated wstoken.
 
     Attributes:
-        ws_access_token: good for one connection.
-        address: where to.
-        fetched_at: the event loop's time of the answer.
+        ws_access_token: valid for one connection.
+        address: the address to connect to.
+        fetched_at: the event loop's time when it was requested.
         expires_in: seconds from then on.
     """
 
@@ -51,12 +51,12 @@ class _WsToken(HiddenFields, frozen=True):
 
 
 class WsgDriver(Driver):
-    """Say where to connect.
+    """The driver of RingCentral's gateway.
 
     Args:
         rc: the client, for the wstoken.
         shared: what outlives a connection.
-        attempt_timeout: seconds for the wstoken call at most.
+        attempt_timeout: maximum seconds for the wstoken call.
         max_size: the largest frame accepted, in bytes.
     """
 
@@ -66,31 +66,37 @@ class WsgDriver(Driver):
         self._attempt_timeout = attempt_timeout
         self._max_size = max_size
         self._token: _WsToken | None = None  # of the attempt under way
-        self._unused: _WsToken | None = None  # its attempt failed before the server saw it
-        self._offered = False
+        self._unused: _WsToken | None = None  # one whose attempt failed before the server saw it
+        self._token_offered = False
         self._began_at = 0.0
-        self._dated = False  # whether the server told its time in this attempt
+        self._clock_was_read = False  # in this attempt
 
     async def endpoint(self) -> Endpoint:
-        """Get a wstoken and decide whether the session is to be recovered."""
-        self._offered = self._dated = False
+        """Return the endpoint for the next attempt, with a wstoken, and the recovery token if it can be used."""
+        self._token_offered = self._clock_was_read = False
         self._shared.telemetry.attempts += 1
         self._token = token = await self._get_token()
         self._began_at = anyio.current_time()
         wsc = self._shared.session.token_to_offer(self._began_at)
-        self._offered = wsc is not None
+        self._token_offered = wsc is not None
         secrets = {"access_token": Secret(token.ws_access_token)} | ({} if wsc is None else {"wsc": Secret(wsc)})
         url = Secret(with_query(token.address.url, secrets))
-        context = self._rc.ssl_context if token.address.secure else None  # to make one takes time
+        context = self._rc.ssl_context if token.address.secure else None  # creating one takes time
         return Endpoint(url, proxy=self._rc.proxy, ssl_context=context, max_size=self._max_size)
 
     def conversation(self, link: Link) -> WsgConversation:
-        """Make the conversation for a new connection."""
+        """Return the conversation for a new connection."""
         self._token = None
-        return WsgConversation(link, self._shared, offered=self._offered, began_at=self._began_at, dated=self._dated)
+        return WsgConversation(
+            link,
+            self._shared,
+            token_offered=self._token_offered,
+            began_at=self._began_at,
+            clock_was_read=self._clock_was_read,
+        )
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float:
-        """Follow the schedule, unless trying again cannot help: a refused login, or no permission for WebSockets."""
+        """Follow the schedule unless a retry cannot help: a refused login, or no permission for WebSockets."""
         if isinstance(ended, RcexError):
             if _is_fatal(ended):
                 raise ended
@@ -98,21 +104,21 @@ class WsgDriver(Driver):
         return delay
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
-        """Tell the application of a mistake of its own that ends nothing."""
+        """Report a mistake of the application that ends nothing."""
         self._shared.announcer.error(error)
 
     def on_failed(self, error: Exception) -> None:
         """End the subscription with the error: its iterator raises it after what is buffered."""
-        self._shared.subscriptions.end(SubscriptionState.FAILED, error)
+        self._shared.sync.end(SubscriptionState.FAILED, error)
         self._shared.inbox.release()
         self._shared.telemetry.end_recovery(f"gave up: {type(error).__name__}")
-        self._shared.announcer.error(error, logged=True)  # by the supervisor
+        self._shared.announcer.error(error, already_logged=True)  # by the supervisor
 
     async def ask_the_time(self) -> None:
-        """Read the server's clock anew, by HTTPS: this machine's may have stood still.
+        """Read the server's clock again, by HTTPS: the loop's clock may have stood still.
 
         Raises:
-            RcexError: the server cannot be asked.
+            RcexError: the server could not be reached.
         """
         asked_at = anyio.current_time()
         try:
@@ -122,16 +128,16 @@ class WsgDriver(Driver):
         self._read_clock(response, asked_at=asked_at)
 
     def _attempt_failed(self, error: RcexError) -> None:
-        """Remember what the failure means for the tokens, and tell the application."""
-        self._shared.session.attempt_over()
+        """Record what the failure means for the tokens, and report it."""
+        self._shared.session.end_attempt()
         if isinstance(error, UpgradeRefused):
-            if error.status == 400 and self._offered:
+            if error.status == 400 and self._token_offered:
                 self._shared.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
         elif isinstance(error, ConnectFailed):
             if not error.upgrade_sent:
                 self._unused = self._token
-            elif self._offered:
-                self._shared.session.recovery_died()
+            elif self._token_offered:
+                self._shared.session.note_replay_cut()
         self._token = None
         self._shared.announcer.emit(Events.AUTO_RECOVER_ERROR, error)
 
@@ -157,15 +163,15 @@ class WsgDriver(Driver):
         return _WsToken(answer.ws_access_token, address, now, read_number(answer.expires_in, WSTOKEN_LIFETIME))
 
     def _read_clock(self, response: Response, *, asked_at: float) -> None:
-        """Learn what time it is at the server: its gateway and its REST API are taken to share a clock."""
+        """Set the server's clock by an answer of its REST API, which is assumed to share it with the gateway."""
         clock, date = self._shared.completeness.clock, response.headers.get("Date")
-        self._dated = clock.read_date(date, asked_at=asked_at, got_at=anyio.current_time())
+        self._clock_was_read = clock.read_date(date, asked_at=asked_at, got_at=anyio.current_time())
 
 
 def _is_fatal(error: RcexError) -> bool:
     if isinstance(error, RestError):
-        # Any 403 of this endpoint is a missing permission. A 401 comes after the client has tried a new token already:
-        # what is wrong with that one may pass, and if the login itself is dead, renewing it says so.
+        # Any 403 of this endpoint is a missing permission. At a 401 the client has already retried with a new token:
+        # the fault may pass, and if the login itself is dead, renewing it raises LoginRefused.
         return isinstance(error, LoginRefused) or error.status_code == 403
     if isinstance(error, ConnectFailed):
         return not error.retryable  # an address or a proxy that can never work

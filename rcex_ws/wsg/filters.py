@@ -1,9 +1,9 @@
-"""Event filters: which of them can have caused a notification, and whether two sets ask for the same. Pure.
+"""Event filters: which of them can have caused a notification, and whether two sets are equivalent. Pure.
 
 The `event` of a notification echoes the filter with `~` resolved to ids, but it is not always byte-equal to what was
-asked for, and nowhere is it said how far it may differ. Hence two rules. What rules a filter out as the cause is only
-what certainly differs: what the path is about, or whose it is. And two sets of filters are the same only if they
-certainly are, for then the server is not asked.
+requested, and how far it may differ is not documented. Hence two rules. Only a certain difference rules a filter out as
+the cause: in what the path is about, or whose it is. And two sets are only equivalent if they certainly are, because
+the server is not asked then.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["EventFilters", "FilterIndex", "same_filters"]
 
 
 class _Subject(NamedTuple):
-    """What a path is about, and whose.
+    """What a path is about, and whose it is.
 
     Attributes:
         first: the first word after account and extension: `message-store` of `message-store/instant`; empty if there
-            is none, so that it is not known what the path is about.
-        last: the last one: `presence` of `favorite/presence`.
-        account: its number; None where any may be meant.
-        extension: likewise.
+            is none, so that the subject is unknown.
+        last: the last word: `presence` of `favorite/presence`.
+        account: the number of the account; None if it may be any.
+        extension: the number of the extension; None if it may be any.
     """
 
     first: str
@@ -39,14 +39,13 @@ class _Subject(NamedTuple):
 _NO_PATH = re.compile(r"[?#;]")
 _DIGIT = re.compile(r"\d")
 
-#: There is one: the login's.
+#: The number of the account: there is only one, that of the login.
 _ACCOUNT = re.compile(r"/account/\d+(?![^/])")
 
-#: Names of an API, not of what it is about: what stands before is a host, or nothing that tells paths apart.
+#: Names of APIs, not of subjects: what precedes them is a host, or nothing that distinguishes paths.
 _APIS = frozenset({"restapi", "team-messaging", "glip"})
 
-#: Different words for one thing, in the singular: a fax is a message of the message store, and what was a Glip group
-#: is a chat today.
+#: Synonyms, in the singular: a fax is a message of the message store, and what used to be a Glip group is a chat.
 _SAME = {
     "instant": "message-store",
     "fax": "message-store",
@@ -56,17 +55,17 @@ _SAME = {
     "conversation": "chat",
 }
 
-#: The extension in such a path watches others, so that theirs may be named in an event.
+#: The extension in such a path watches others, so an event may name theirs.
 _WATCHED = frozenset({"line", "favorite"})
 
-#: An event that is longer is not remembered: a peer could have us keep anything.
+#: Longer events are not cached: a peer must not fill the memory.
 _MEMORABLE = 300
 
 
 def _subject(text: str) -> _Subject:
-    """Read what a filter or an event is about, leaving out all that does not certainly tell two of them apart."""
+    """Return the subject of a filter or an event, ignoring whatever does not certainly distinguish two of them."""
     path = text.partition("?")[0]
-    for _ in range(3):  # encoded, perhaps twice
+    for _ in range(3):  # percent-encoded, perhaps twice
         if "%" not in path:
             break
         path = unquote(path)
@@ -103,7 +102,7 @@ def _subject(text: str) -> _Subject:
 
 
 def _is_word(segment: str, *, first: bool) -> bool:
-    """Tell a word from an id of a resource, or from a host."""
+    """Return whether a segment is a word rather than an id or a host."""
     if first:
         return segment[0].isalpha() and not ("." in segment or ":" in segment)
     return segment[0].isalpha() and _DIGIT.search(segment) is None
@@ -113,7 +112,7 @@ _subject_again = lru_cache(maxsize=1024)(_subject)
 
 
 class _Whose:
-    """The accounts and extensions of all filters about one thing; None stands for any of them."""
+    """The accounts and extensions of all filters with one subject; None stands for any of them."""
 
     __slots__ = ("_accounts", "_both", "_extensions")
 
@@ -129,7 +128,7 @@ class _Whose:
         self._both.add((account, extension))
 
     def may_be(self, account: str | None, extension: str | None) -> bool:
-        """Tell whether those of an event can be those of a filter."""
+        """Return whether those of an event can be those of a filter."""
         if account is None:
             return extension is None or None in self._extensions or extension in self._extensions
         if extension is None:
@@ -141,10 +140,10 @@ class _Whose:
 
 
 class FilterIndex:
-    """Find out what filters can have caused, at a cost that does not grow with their number.
+    """An index of filters that finds what they can have caused, in a time independent of their number.
 
     Args:
-        filters: paths, as they were asked for or as the server resolved them.
+        filters: paths, as requested or as resolved by the server.
     """
 
     __slots__ = ("_whose",)
@@ -158,18 +157,18 @@ class FilterIndex:
                 self._add(last, account, extension)
 
     def can_cause(self, event: str) -> bool:
-        """Tell whether any of the filters can have caused a notification; when in doubt, yes.
+        """Return whether any of the filters can have caused a notification; if in doubt, True.
 
-        Certainly not if the event is about something else (no filter's path has its first or its last word in common
-        with it), or about the same of another account or extension, where both name it by number. Everything else
-        excludes nothing: `~` and account-wide paths on either side, query, encoding, case, host, version.
+        False if the event is about something else (no filter's path shares its first or last word), or about another
+        account or extension, if both paths name it by number. Nothing else counts: `~` and account-wide paths on either
+        side, query, encoding, case, host, version.
 
         Args:
-            event: of the notification.
+            event: the notification's `event`.
         """
         first, last, account, extension = (_subject_again if len(event) <= _MEMORABLE else _subject)(event)
         whose = self._whose
-        if not first or "" in whose:  # one of both can be about anything
+        if not first or "" in whose:  # one of them can be about anything
             return bool(whose)
         found = whose.get(first)
         if found is not None and found.may_be(account, extension):
@@ -185,23 +184,23 @@ class FilterIndex:
 
 
 def same_filters(a: Collection[str], b: Collection[str], *, owner_id: str | None = None) -> bool:
-    """Tell whether two sets of filters ask for the same, in any order.
+    """Return whether two sets of filters are equivalent, in any order.
 
     Args:
-        a: some filters.
-        b: others.
-        owner_id: if one of them was resolved by the server: the extension that `~` stands for. `~` is never taken for
-            another extension; without this it only equals itself.
+        a: one set.
+        b: the other set.
+        owner_id: the extension that `~` stands for, if the server has resolved one of the sets; `~` never equals
+            another extension, and without this only itself.
     """
     one, other = set(a), set(b)
     normal = _Normal(owner_id)
-    common = one & other  # read only if need be: where two sets differ they mostly do in a few
+    common = one & other  # parsed only if necessary: sets mostly differ in few filters
     differ = {normal(text) for text in one - common} ^ {normal(text) for text in other - common}
     return not differ or differ <= {normal(text) for text in common}
 
 
 class _Normal:
-    """Write filters so that those that ask for the same are equal.
+    """Normalizes filters, so that equivalent ones are equal.
 
     Args:
         owner_id: the extension that `~` stands for, or None.
@@ -209,7 +208,7 @@ class _Normal:
 
     def __init__(self, owner_id: str | None) -> None:
         self._owner = None if owner_id is None else re.compile(rf"/extension/{re.escape(owner_id)}(?![^/])")
-        self._queries: dict[str, frozenset[tuple[str, str]]] = {}  # many filters have few of them
+        self._queries: dict[str, frozenset[tuple[str, str]]] = {}  # many filters share few queries
 
     def __call__(self, text: str) -> tuple[str, frozenset[tuple[str, str]]]:
         path, _, query = text.partition("?")
@@ -222,7 +221,7 @@ class _Normal:
 
 
 def _faulty(event_filters: Collection[str]) -> str | None:
-    """Tell what is wrong with the first filter that cannot be; filters hold no secret."""
+    """Return what is wrong with the first invalid filter; None if all are valid. Filters contain no secrets."""
     for text in event_filters:
         if not text.startswith("/"):
             return f'{text!r} is not a path; it should begin with "/restapi/"'
@@ -232,4 +231,4 @@ def _faulty(event_filters: Collection[str]) -> str | None:
 
 
 EventFilters = Annotated[Collection[str], Rule("a non-empty list of paths", _faulty)]
-"""What is subscribed to."""
+"""The filters of a subscription."""

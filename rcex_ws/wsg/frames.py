@@ -1,8 +1,8 @@
 """The frames of RingCentral's WebSocket gateway: bytes in, typed meta and a raw body out. Pure.
 
-Every frame is one text message holding a JSON array `[meta]` or `[meta, body]`. The meta is decoded once, the body
-stays raw until someone asks. Protocol facts: RingCentral developer guide, notifications/websockets; the odd multipart
-frame: how the official JavaScript and .NET SDKs read it.
+Every frame is one text message with a JSON array `[meta]` or `[meta, body]`. The meta is decoded once, the body stays
+raw until it is needed. Protocol facts: RingCentral developer guide, notifications/websockets; the odd multipart frame:
+how the official JavaScript and .NET SDKs read it.
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ __all__ = [
 
 
 class Wsc(HiddenFields, frozen=True):
-    """The token by which a session is recovered.
+    """A recovery token, with which a session is continued.
 
     Attributes:
         token: opaque; a secret.
-        sequence: orders the tokens of one session; starts at 1 anew with each connection.
+        sequence: orders the tokens of a session; restarts at 1 with each connection.
     """
 
     token: Annotated[str, SECRET]
     sequence: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.token, Secret):  # msgspec encodes no subclass of str
+        if isinstance(self.token, Secret):  # msgspec does not encode subclasses of str
             msgspec.structs.force_setattr(self, "token", plain(self.token))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict, with the secret in it."""
+        """Return a JSON-ready dict, including the secret."""
         return msgspec.structs.asdict(self)
 
     @classmethod
     @checked
     def from_dict(cls, wsc: Annotated[Mapping[str, Any], Rule("a dict", secret=True)]) -> Wsc:
-        """Read the dict that `to_dict` gave.
+        """Read a dict made by `to_dict`.
 
         Raises:
             ConfigurationError: a field is missing or has the wrong type.
         """
         try:
             return msgspec.convert(dict(wsc), Wsc)
-        except msgspec.ValidationError as exc:  # its text holds no values
+        except msgspec.ValidationError as exc:  # its text contains no values
             raise ConfigurationError(f"wsc: {exc}; pass what Wsc.to_dict() gave") from exc
 
 
@@ -86,7 +86,7 @@ class WsgFrame(HiddenFields, frozen=True, array_like=True):
 
     Attributes:
         meta: decoded.
-        body: raw JSON, or MIME text in the case of a multipart answer; empty if there was none.
+        body: raw JSON, or MIME text in a multipart answer; empty if there is none.
     """
 
     meta: Meta
@@ -99,7 +99,7 @@ class WsgFrame(HiddenFields, frozen=True, array_like=True):
 
 
 class Envelope(Struct, rename="camel", gc=False):
-    """What a notification's body wraps: the same as a webhook's payload."""
+    """The body of a ServerNotification frame: the same as a webhook's payload."""
 
     event: str
     uuid: str | int | None = None
@@ -126,12 +126,12 @@ _MOST_STATUS = 999
 
 
 def next_id(prefix: str) -> str:
-    """Make a message id: unique within this process, and cheap."""
+    """Return a message id that is unique within this process."""
     return f"{prefix}{next(_counter)}"
 
 
 def is_own_id(key: str) -> bool:
-    """Tell whether an id is one of ours: a frame that bears it answers a request, perhaps one given up long ago."""
+    """Return whether an id is one of ours: such a frame answers a request, perhaps one abandoned long ago."""
     return key[:1] in ("r", "h") and key[1:].isdecimal()
 
 
@@ -153,11 +153,11 @@ def encode_request(
 
     Args:
         message_id: echoed by the server.
-        method: of the call.
-        path: of the call, without the server.
-        query: of the call.
-        headers: of the call.
-        body: encoded JSON; None for a frame without a second element.
+        method: the call's HTTP method.
+        path: its path, without the server.
+        query: its query parameters.
+        headers: its headers.
+        body: its encoded JSON; None for a frame without a second element.
     """
     meta: dict[str, Any] = {"type": "ClientRequest", "messageId": message_id, "method": method, "path": path}
     if headers:
@@ -170,11 +170,11 @@ def encode_request(
 def decode(data: bytes) -> WsgFrame:
     """Decode a frame.
 
-    When msgspec refuses it (a lone surrogate, NaN, a meta field of another type) the standard json decides; a frame
-    that is no JSON as a whole may still be a multipart answer.
+    If msgspec rejects it (a lone surrogate, NaN, a meta field of another type), the json module decides; a frame that
+    is not JSON as a whole may still be a multipart answer.
 
     Raises:
-        BadFrame: nothing can read it.
+        BadFrame: it is none of these.
     """
     try:
         return _frame_decoder.decode(data)
@@ -191,7 +191,7 @@ def decode(data: bytes) -> WsgFrame:
 
 
 def _lenient(frame: Any) -> WsgFrame:
-    """Build a frame out of whatever the standard json read, dropping meta fields of a wrong type."""
+    """Build a frame from what the json module has read; ignore meta fields of the wrong type."""
     try:
         raw = msgspec.convert(frame[0], dict[str, Any])
     except (TypeError, KeyError, IndexError, msgspec.ValidationError):
@@ -206,7 +206,7 @@ def _lenient(frame: Any) -> WsgFrame:
     with suppress(msgspec.ValidationError):
         meta.wsc = msgspec.convert(wsc, Wsc | None, strict=False)
     if meta.wsc is not None and not is_text(meta.wsc.token):
-        meta.wsc = None  # it cannot be offered
+        meta.wsc = None  # it cannot be sent back
     return WsgFrame(meta, Raw(json.dumps(frame[1]).encode()) if len(frame) > 1 else Raw())
 
 
@@ -257,7 +257,7 @@ def decode_body(body: Raw) -> Any:
     """Decode a raw body; None if there is none.
 
     Raises:
-        BadFrame: it is no JSON.
+        BadFrame: it is not JSON.
     """
     if not bytes(body):
         return None
@@ -268,7 +268,7 @@ def decode_body(body: Raw) -> Any:
 
 
 def _status(value: object) -> int:
-    """Read a status; 0 where it is none, as where there is none."""
+    """Read a status; 0 if it is missing or invalid."""
     status = read_digits(value)
     return status if status is not None and status <= _MOST_STATUS else 0
 

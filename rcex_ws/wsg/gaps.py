@@ -1,7 +1,7 @@
-"""Gaps that wait to be told: what touches becomes one, so that a peer's nonsense cannot fill the memory. Pure.
+"""Gaps that wait to be reported: those that touch are merged, so that a hostile peer cannot fill the memory. Pure.
 
-No gap is ever dropped, and none is made smaller. One that is wider than it need be costs the application some reading;
-one that is missing costs it notifications.
+No gap is ever dropped, and none is made smaller. One that is too wide costs the application some reading; one that is
+missing costs it notifications.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from rcex_ws.wsg.models import Gap
 
 __all__ = ["WaitingGap", "WaitingGaps"]
 
-#: Gaps of one kind that wait at most; beyond it the next one is merged though it does not touch.
+#: Maximum number of waiting gaps of one kind; beyond it the next one is merged even if it does not touch.
 _MOST = 16
 
-#: Different reasons that are told, and how long each may be beside others.
+#: Maximum number of reasons in a merged gap, and maximum length of each.
 _MOST_REASONS = 5
 _LONGEST_REASON = 200
 
 
 class WaitingGap:
-    """A gap and what was merged into it.
+    """A gap and those merged into it.
 
     Attributes:
-        certain: of all of them.
+        certain: the same for all of them.
         count: how many they are.
-        gone: whether it has become part of another itself.
-        told: what the application was told in the end.
+        absorbed: whether it was merged into another one itself.
+        reported: the gap as it was reported; None before, or if it was absorbed.
     """
 
     def __init__(self, gap: Gap) -> None:
         self.certain = gap.certain
         self.count = 1
-        self.gone = False
-        self.told: Gap | None = None
+        self.absorbed = False
+        self.reported: Gap | None = None
         self._gap = gap
         self._reasons = {gap.reason: 1}
         self._unnamed = 0
 
     @property
     def gap(self) -> Gap:
-        """The one gap that stands for all."""
+        """The gap that covers all of them."""
         if self.count == 1:
             return self._gap
         reasons = [
@@ -54,16 +54,16 @@ class WaitingGap:
         return replace(self._gap, reason="; ".join(reasons))
 
     def touches(self, other: WaitingGap) -> bool:
-        """Tell whether there is no moment between the two."""
+        """Return whether there is no moment between the two."""
         return _ends_not_before(self._gap, other._gap.since) and _ends_not_before(other._gap, self._gap.since)
 
-    def take(self, other: WaitingGap) -> None:
-        """Stand for another one, too."""
+    def absorb(self, other: WaitingGap) -> None:
+        """Merge another one into this one."""
         one, two = self._gap, other._gap
         since = None if one.since is None or two.since is None else min(one.since, two.since)
         self._gap = replace(one, since=since, until=max(one.until, two.until))
         self.count += other.count
-        other.gone = True
+        other.absorbed = True
         self._unnamed += other._unnamed
         for reason, times in other._reasons.items():
             if reason in self._reasons or len(self._reasons) < _MOST_REASONS:
@@ -81,13 +81,13 @@ def _shortened(reason: str) -> str:
 
 
 class WaitingGaps:
-    """Those that a further one may still become a part of."""
+    """The waiting gaps that a new one may still be merged into."""
 
     def __init__(self) -> None:
         self._open: dict[bool, list[WaitingGap]] = {True: [], False: []}
 
     def add(self, gap: Gap) -> WaitingGap | None:
-        """Add a gap; give it if it is to get a turn of its own, else it has become part of one that waits."""
+        """Add a gap; return it if it is to be reported by itself, or None if it was merged into a waiting one."""
         new = WaitingGap(gap)
         waiting = self._open[gap.certain]
         home = next((one for one in waiting if one.touches(new)), None)
@@ -96,20 +96,20 @@ class WaitingGaps:
         if home is None:
             waiting.append(new)
             return new
-        home.take(new)
+        home.absorb(new)
         for other in [one for one in waiting if one is not home and one.touches(home)]:
-            home.take(other)
+            home.absorb(other)
             waiting.remove(other)
         return None
 
-    def tell(self, gap: WaitingGap) -> Gap | None:
-        """Give what the application is told now that its turn has come; None if it is part of an earlier one."""
+    def report(self, gap: WaitingGap) -> Gap | None:
+        """Return the gap to report now, with all that was merged into it; None if it was absorbed itself."""
         if gap in self._open[gap.certain]:
             self._open[gap.certain].remove(gap)
-        gap.told = None if gap.gone else gap.gap
-        return gap.told
+        gap.reported = None if gap.absorbed else gap.gap
+        return gap.reported
 
     def close(self) -> None:
-        """Let nothing more become part of those that wait: something else comes in between."""
+        """Merge nothing more into those that wait, because another event comes in between."""
         for waiting in self._open.values():
             waiting.clear()

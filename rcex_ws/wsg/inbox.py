@@ -1,6 +1,6 @@
-"""The way of a notification from the reader to a subscription's queue: dedupe, route, count. Never waits.
+"""The path of a notification from its frame to a subscription's queue: deduplicate, route, count.
 
-Runs inside the reader of the socket for every notification; what user code does with them happens elsewhere.
+Runs in the socket's callback for every notification and never waits; code of the application runs elsewhere.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _SEEN = 2_000
 
 
 class Inbox:
-    """Route notifications.
+    """Routes notifications to the queues of subscriptions.
 
     Args:
-        machine: knows the consumers.
-        completeness: hears what came.
-        announcer: hears of gaps.
-        on_take: called whenever a consumer has taken a notification, for the store; None without one.
-        max_messages: most notifications that wait for one subscription's consumer.
-        max_bytes: most bytes of them.
-        telemetry: counts what comes, and has the log.
+        machine: knows the current subscription and the candidate.
+        completeness: records what arrives.
+        announcer: reports gaps.
+        on_take: called when a consumer takes a notification from its queue, for the store; None without one.
+        max_messages: maximum number of notifications waiting for one subscription's consumer.
+        max_bytes: maximum number of their bytes.
+        telemetry: log and counters.
 
     Attributes:
         seen: the window in which duplicates are recognised.
@@ -64,18 +64,18 @@ class Inbox:
         self._telemetry = telemetry or Telemetry()
         self._queues: list[DeliveryQueue[Notification]] = []
         self._holding = False
-        self._holds = 0  # so far: a late release must not end a newer hold
+        self._last_ticket = 0  # a late release must not end a newer hold
         self._recovery: Recovery | None = None
 
     def new_queue(self) -> DeliveryQueue[Notification]:
-        """Make the queue for a new subscription."""
+        """Return a queue for a new subscription."""
         max_items, max_bytes = self._bounds
         key = object()
         queue: DeliveryQueue[Notification] = DeliveryQueue(
             max_items=max_items,
             max_bytes=max_bytes,
-            on_overflow=partial(self._overflowed, key),
-            on_drop=partial(self._dropped, key),
+            on_overflow=partial(self._on_overflow, key),
+            on_drop=partial(self._on_drop, key),
             on_take=self._on_take,
         )
         self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
@@ -84,19 +84,19 @@ class Inbox:
             queue.hold()
         return queue
 
-    def receive(self, frame: WsgFrame, size: int, heard_at: float) -> bool:
-        """Take one ServerNotification; tell whether it has a timestamp.
+    def receive(self, frame: WsgFrame, size: int, last_inbound: float) -> bool:
+        """Route one ServerNotification; return whether it has a timestamp.
 
         Args:
             frame: the notification.
             size: its bytes.
-            heard_at: the loop's time when the frame before it came.
+            last_inbound: the loop's time when this frame was received.
 
         Raises:
             BadFrame: its envelope cannot be read.
         """
         envelope = read_envelope(frame.body)
-        replayed = self._completeness.received(envelope.timestamp)
+        replayed = self._completeness.record_notification(envelope.timestamp)
         machine, recovery = self._machine, self._recovery
         if replayed is not None and replayed.gap is not None and machine.wanted:
             self._announcer.gap(replayed.gap)
@@ -113,39 +113,39 @@ class Inbox:
             self._telemetry.unwanted += 1
             self._telemetry.log.info("a notification without a subscription was dropped: %s", printable(envelope.event))
         else:
-            made_after = -math.inf if envelope.timestamp else self._completeness.proven(heard_at)
+            made_after = -math.inf if envelope.timestamp else self._completeness.proven(last_inbound)
             target.queue.put(Notification(uuid, envelope.event, time(), envelope, frame.body, made_after), size)
         return envelope.timestamp is not None
 
-    def reconnected(self, recovery: Recovery) -> None:
-        """Count duplicates for this recovery from now on."""
+    def count_for(self, recovery: Recovery) -> None:
+        """Count replayed notifications and duplicates for this recovery from now on."""
         self._recovery = recovery
 
     def hold(self) -> int:
-        """Keep notifications back until the application has been told what happened; give a number for `release`."""
+        """Hold back delivery until the application knows what happened; return the ticket for `release`."""
         self._holding = True
-        self._holds += 1
+        self._last_ticket += 1
         for queue in self._queues:
             queue.hold()
-        return self._holds
+        return self._last_ticket
 
-    def release(self, hold: int | None = None) -> None:
-        """Let delivery go on, unless a newer hold than this one is in force."""
-        if hold is not None and hold != self._holds:
+    def release(self, ticket: int | None = None) -> None:
+        """Resume delivery, unless a newer hold than that of the ticket is in force; without a ticket in any case."""
+        if ticket is not None and ticket != self._last_ticket:
             return
         self._holding = False
-        change = self._machine.change
+        candidate = self._candidate()
         for queue in self._queues:
-            if change is None or queue is not change.consumer.queue or change.consumer is self._machine.current:
-                queue.release()  # a candidate's waits for the server's answer
+            if candidate is None or queue is not candidate.queue:  # that of a candidate waits for the server's answer
+                queue.release()
 
-    def answered(self, subscription: Subscription) -> None:
-        """Let a former candidate deliver, unless all are held."""
+    def release_candidate(self, subscription: Subscription) -> None:
+        """Let a former candidate deliver, unless delivery is held."""
         if not self._holding:
             subscription.queue.release()
 
     def undelivered(self) -> list[Notification]:
-        """Give all that no consumer has taken."""
+        """Return all notifications that no consumer has taken."""
         return [notification for queue in self._queues for notification in queue.queued()]
 
     def _consumer_for(self, event: str) -> Subscription | None:
@@ -153,17 +153,22 @@ class Inbox:
         if change is None or change.consumer is current:
             return current
         candidate = change.consumer
-        # Behind one whose owner is not known yet all must wait, to keep the order.
+        # Behind one that waits for the server's answer all others must, to keep the order.
         if current is None or not current.claimed or candidate.pending or not change.only_old(event):
             return candidate
         return current
 
-    def _dropped(self, queue: object, notification: Notification) -> None:
-        self._completeness.dropped(queue, notification.made, stamped=notification.timestamp is not None)
+    def _candidate(self) -> Subscription | None:
+        """Return the subscription that is to replace the current one once the server has answered."""
+        change = self._machine.change
+        return None if change is None or change.consumer is self._machine.current else change.consumer
 
-    def _overflowed(self, queue: object, overflow: Overflow, over: bool) -> None:
+    def _on_drop(self, queue: object, notification: Notification) -> None:
+        self._completeness.record_drop(queue, notification.made, stamped=notification.timestamp is not None)
+
+    def _on_overflow(self, queue: object, overflow: Overflow, over: bool) -> None:
         if not over:
             self._announcer.error(SlowConsumer("a consumer is too slow: the oldest notifications are being dropped"))
             return
         reason = f"{overflow.dropped} notifications dropped because the consumer was too slow"
-        self._announcer.gap(self._completeness.overflow_over(queue, now(), reason))
+        self._announcer.gap(self._completeness.end_overflow(queue, now(), reason))

@@ -1,7 +1,7 @@
-"""Between the session in memory and its store: resume it at the start, write it while it runs, leave it at the end.
+"""Between the session in memory and its store: resumes it at the start, writes it while it runs, leaves it at the end.
 
-At most one write a second, one after each subscribe, and one at the end. It reads the state when it writes, so marking
-that something changed costs the reader next to nothing.
+At most one write per second, one after each subscribe, and one at the end. A write reads the state itself, so marking a
+change costs next to nothing per frame.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rcex_ws.trace import Step
 from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.conversation import WsgShared
 from rcex_ws.wsg.models import ConnectionDetails, Gap
-from rcex_ws.wsg.session import Outage
+from rcex_ws.wsg.session import LastEnd
 from rcex_ws.wsg.store import SessionStore, SessionUnreadable
 from rcex_ws.wsg.stored import StoredSession
 
@@ -27,55 +27,55 @@ __all__ = ["Keeper"]
 #: Seconds between two writes.
 _PAUSE = 1.0
 
-#: Seconds at most before a write that failed is tried again.
+#: Maximum seconds before a failed write is retried.
 _LONGEST_PAUSE = 60.0
 
-#: How often the pause is doubled at most: of a disk that is full for a day the number would not fit a float.
+#: Maximum number of doublings of the pause: after a day of failures, the power would overflow a float.
 _DOUBLINGS = 10
 
-#: Seconds that the application and the server wait for a write at most.
+#: Maximum seconds for which the application and the server wait for a write.
 _PATIENCE = 5.0
 
-#: Seconds for closing the store when all the time for closing is over.
+#: Seconds for closing the store once the time for closing is used up.
 _LAST = 1.0
 
-#: Uuids kept over a restart: more than the server replays.
+#: Number of uuids kept over a restart: more than the server replays.
 _UUIDS = 500
 
 
 class Keeper:
-    """Keep a session in its store.
+    """Keeps a session in its store.
 
     Args:
-        store: where to.
+        store: the store.
         shared: the session and what belongs to it.
-        heard_at: gives the loop's time when the newest frame came.
-        whose: says whose session it is now.
+        last_inbound: returns the loop's time of the newest frame.
+        owner: returns the server, application and user that the session belongs to.
     """
 
     def __init__(
-        self, store: SessionStore, shared: WsgShared, heard_at: Callable[[], float], whose: Callable[[], Owner]
+        self, store: SessionStore, shared: WsgShared, last_inbound: Callable[[], float], owner: Callable[[], Owner]
     ) -> None:
         self._store = store
         self._shared = shared
-        self._heard_at = heard_at
-        self._whose = whose
+        self._last_inbound = last_inbound
+        self._owner = owner
         self._dirty = Signal()
         self._one_at_a_time = anyio.Lock()
-        self._asked = self._written = 0  # how often a write was asked for, and how many of these are seen to
-        self._failures = 0  # in a row
+        self._writes_requested = self._writes_covered = 0  # requests so far, and how many of them a write has covered
+        self._failures = 0  # consecutive
         self._complaints = Complaints(shared.telemetry.log)
         self._opened = False
         self._worth_keeping = False
 
     async def open(self, *, resume: bool) -> None:
-        """Take the store, and resume the session in it.
+        """Open the store and resume its session.
 
         Args:
-            resume: False to begin a fresh session all the same.
+            resume: False to begin a fresh session in any case.
 
         Raises:
-            ConfigurationError: another process has the store.
+            ConfigurationError: another process uses the store.
         """
         try:
             stored = await self._store.open()
@@ -83,62 +83,61 @@ class Keeper:
             stored = None
             if resume:
                 self._shared.announcer.error(exc)
-                self._shared.subscriptions.resume_lost(-math.inf, str(exc))
+                self._shared.sync.record_lost_session(-math.inf, str(exc))
         self._opened = True
-        if stored is None or not resume or self._is_anothers(stored):
+        if stored is None or not resume or self._belongs_to_another(stored):
             return
         for uuid in stored.uuids:
             self._shared.inbox.seen.add(uuid)
         if not stored.subscription.wanted:
-            return  # without a subscription there is no session to recover (WSG-1005), and nothing to miss
+            return  # without a subscription the server recovers no session (WSG-1005), and nothing can be missing
         session = self._shared.session
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
-        session.begin_outage(Outage(lost_at=None, clean=stored.clean))
-        self._shared.telemetry.begin_recovery("restart")
-        self._shared.completeness.resume(OpenGap.from_store(stored.unfinished))
+        last_end = LastEnd.CLEAN if stored.clean else LastEnd.UNCLEAN
+        self._shared.resume_outage(last_end, OpenGap.from_store(stored.unfinished))
         self._shared.subscriptions.resume(stored.subscription, clean=stored.clean)
         if stored.clean:
-            await self.write()  # from here on the end of this process counts
+            await self.write()  # takes the clean mark away: this process may be killed
 
-    def _is_anothers(self, stored: StoredSession) -> bool:
-        """Tell, also the application, that a session was made for another server, application or user.
+    def _belongs_to_another(self, stored: StoredSession) -> bool:
+        """Return, and report, whether the session was made for another server, application or user.
 
-        Its token and its subscription say nothing to them, and are not theirs to know.
+        Its token and subscription would be useless to them, and must not be disclosed to them.
         """
-        other = None if stored.owner is None else mismatch(stored.owner, self._whose())
+        other = None if stored.owner is None else mismatch(stored.owner, self._owner())
         if other is None:
             return False
         reason = f"the stored session is not continued, it was made for another {other}"
         self._shared.telemetry.log.warning("%s", reason)
         if stored.subscription.wanted:
-            self._shared.subscriptions.resume_lost(OpenGap.from_store(stored.unfinished).since, reason)
+            self._shared.sync.record_lost_session(OpenGap.from_store(stored.unfinished).since, reason)
         return True
 
-    def touch(self) -> None:
-        """Say that something changed."""
+    def mark_changed(self) -> None:
+        """Record a change; `run` writes it."""
         self._dirty.set()
 
     async def run(self) -> None:
-        """Write whenever something changed; for ever, owned by the client's root task."""
+        """Write whenever something has changed, for as long as the runtime lasts."""
         while True:
             await self._dirty.wait()
             await self.write()
             await anyio.sleep(min(_PAUSE * 2 ** min(self._failures, _DOUBLINGS), _LONGEST_PAUSE))
 
     async def write(self, *, clean: bool = False) -> None:
-        """Write now. A failure is reported once a minute, and tried again later: it must not cost the connection.
+        """Write now. A failure is reported once a minute and retried later: it must not cost the connection.
 
         Args:
-            clean: this is the last word, and all that came was delivered.
+            clean: mark the session as ended with everything delivered.
         """
-        self._asked += 1
-        asked = self._asked
+        self._writes_requested += 1
+        asked = self._writes_requested
         async with self._one_at_a_time:
-            if asked <= self._written and not clean:
-                return  # by one that waited behind the same slow write
-            self._written = self._asked
-            if self._dirty.is_set():  # else `run` waits for it
+            if asked <= self._writes_covered and not clean:
+                return  # a write that waited behind the same slow one has covered it
+            self._writes_covered = self._writes_requested
+            if self._dirty.is_set():  # otherwise `run` waits for it
                 self._dirty = Signal()
             stored = self._snapshot(clean=clean)
             if stored is None:
@@ -148,33 +147,35 @@ class Keeper:
                     await self._store.save(stored)
             except Exception as exc:  # noqa: BLE001 - a store may raise anything
                 self._failures += 1
-                self.touch()
+                self.mark_changed()
                 if self._complaints.report_repeated("the session is not stored; it would go on from an older one", exc):
-                    self._shared.announcer.error(exc, logged=True)
+                    self._shared.announcer.error(exc, already_logged=True)
             else:
                 if self._failures:
                     self._shared.telemetry.log.info("the session is stored again")
                 self._failures = 0
 
     async def write_in_time(self) -> None:
-        """Write now, but do not wait for a disk that hangs: the connection goes on, and the write is made up for.
+        """Write now, but do not wait for a hanging disk: continue, and retry the write later.
 
-        Who is killed meanwhile leaves what was stored before, unclean: so the next process asserts the filters, and
-        its gap begins before all that is not stored.
+        If the process is killed meanwhile, the older state stays, unclean: so the next process asserts the filters,
+        and its gap begins before anything that is not stored.
         """
         with anyio.move_on_after(_PATIENCE) as scope:
             await self.write()
         if scope.cancelled_caught:
             self._shared.telemetry.log.warning("the session is not stored yet: that takes longer than %g s", _PATIENCE)
-            self.touch()
+            self.mark_changed()
 
     async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
-        """Say the last word, or forget the session, and leave the store to the next process."""
+        """Write the final state, or forget the session, and leave the store to the next process."""
         if not self._opened:
             return
         try:
             if keep_session:
-                await self.write(clean=all_delivered and self._shared.session.is_clean and not self._untold)
+                await self.write(
+                    clean=all_delivered and self._shared.session.may_be_marked_clean and not self._unreported
+                )
             else:
                 await self._forget()
         finally:
@@ -184,27 +185,27 @@ class Keeper:
     async def _forget(self) -> None:
         try:
             await self._store.clear()
-        except Exception as exc:  # noqa: BLE001 - likewise
+        except Exception as exc:  # noqa: BLE001 - a store may raise anything
             self._complaints.report(
                 "the session is not forgotten, and the next process would try to go on with it", exc
             )
-            self._shared.announcer.error(exc, logged=True)
+            self._shared.announcer.error(exc, already_logged=True)
 
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
         shared, session = self._shared, self._shared.session
-        subscription = shared.subscriptions.to_store()
+        subscription = shared.sync.to_store()
         if subscription.wanted:
             self._worth_keeping = True
         if not self._worth_keeping:  # only a session with a subscription can be recovered
             return None
         outage = session.outage
-        gone = outage is not None and outage.outcome is not None  # the next session has no subscription yet
-        # What no consumer has taken dies with the process: it must neither count as seen nor shorten the gap.
+        gone = outage is not None and outage.outcome is not None  # its successor has no subscription yet
+        # What no consumer has taken is lost with the process: it must neither count as seen nor shorten the gap.
         waiting = shared.inbox.undelivered()
         unseen = {notification.uuid for notification in waiting}
         oldest = min((notification.made for notification in waiting), default=math.inf)
-        unfinished = shared.completeness.unfinished(self._heard_at(), oldest, gone=gone)
-        for gap in self._untold:
+        unfinished = shared.completeness.unfinished(self._last_inbound(), oldest, gone=gone)
+        for gap in self._unreported:
             unfinished = unfinished.including(OpenGap.of(gap))
         return StoredSession(
             wsc=None if gone else session.wsc,
@@ -213,10 +214,10 @@ class Keeper:
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
             uuids=[uuid for uuid in shared.inbox.seen.last(_UUIDS) if uuid not in unseen],
-            owner=self._whose(),
+            owner=self._owner(),
         )
 
     @property
-    def _untold(self) -> list[Gap]:
-        """What the application has not heard of to the end; when it closes, that may be cut short."""
-        return [*self._shared.subscriptions.untold, *self._shared.announcer.untold]
+    def _unreported(self) -> list[Gap]:
+        """Gaps whose handlers and hook are not through; closing may cancel them."""
+        return [*self._shared.sync.unreported, *self._shared.announcer.unreported]

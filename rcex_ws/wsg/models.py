@@ -1,4 +1,4 @@
-"""What users of the WebSocket extension get to see: notifications, subscription info, gaps, outcomes. No behaviour.
+"""The values that users of the WebSocket extension get: notifications, subscription info, gaps, outcomes. Pure.
 
 Wire facts: RingCentral developer guide, notifications/websockets, and frames recorded from the service.
 """
@@ -37,17 +37,17 @@ __all__ = [
 
 
 class Events(StrEnum):
-    """The lifecycle events of the extension, with what their handlers get."""
+    """The lifecycle events of the extension, with the argument of their handlers."""
 
     AUTO_RECOVER_SUCCESS = "autoRecoverSuccess"  #: (ws) the session was recovered; missed events follow
-    AUTO_RECOVER_FAILED = "autoRecoverFailed"  #: (ws) it was not; the new subscription is active
-    AUTO_RECOVER_ERROR = "autoRecoverError"  #: (error) an attempt failed, more will follow
+    AUTO_RECOVER_FAILED = "autoRecoverFailed"  #: (ws) it was not recovered; the new subscription is active
+    AUTO_RECOVER_ERROR = "autoRecoverError"  #: (error) an attempt failed; others follow
     NEW_WEBSOCKET_OBJECT = "newWebSocketObject"  #: (ws) a new connection
     NEW_WSC = "newWsc"  #: (wsc) a new recovery token
-    CONNECTION_READY = "connectionReady"  #: (ws) REST and events flow
+    CONNECTION_READY = "connectionReady"  #: (ws) REST calls and notifications flow
     DISCONNECTED = "disconnected"  #: (reason) the connection was lost
     NOTIFICATION_GAP = "notificationGap"  #: (gap) for this period notifications are or may be missing
-    ERROR = "error"  #: (error) anything else that went wrong
+    ERROR = "error"  #: (error) any other error
 
 
 def _is_event(name: str) -> str | None:
@@ -65,10 +65,10 @@ class ConnectionDetails(Struct, rename="camel", frozen=True):
         max_connections_per_session: WebSockets per OAuth session.
         recovery_buffer_size: notifications kept while the client is away.
         recovery_timeout: how long a lost session can be recovered.
-        idle_timeout: without any message for so long the server closes.
-        absolute_timeout: the oldest a connection can get.
-        max_active_requests: requests in flight.
-        recovery_state: "Successful" or "Failed"; None when no recovery was asked for.
+        idle_timeout: the server closes after so long without any message.
+        absolute_timeout: maximum age of a connection.
+        max_active_requests: maximum number of requests in flight.
+        recovery_state: "Successful" or "Failed"; None if no recovery was requested.
         recovery_error_code: why it failed.
     """
 
@@ -130,13 +130,13 @@ class SubscriptionInfo(Struct, rename="camel", frozen=True):
         check_fields(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give a JSON-ready dict with the names of the wire."""
+        """Return a JSON-ready dict with the names used on the wire."""
         return msgspec.json.decode(msgspec.json.encode(self), type=dict[str, Any])
 
     @classmethod
     @checked
     def from_dict(cls, info: Mapping[str, Any]) -> SubscriptionInfo:
-        """Read the dict that `to_dict` gave, or the server's answer.
+        """Read a dict made by `to_dict`, or the server's answer.
 
         Raises:
             ConfigurationError: a field is missing or has the wrong type.
@@ -145,7 +145,7 @@ class SubscriptionInfo(Struct, rename="camel", frozen=True):
 
 
 def read_info(argument: str, info: Mapping[str, Any]) -> SubscriptionInfo:
-    """Read a subscription from a dict; `argument` is what a mistake is reported of.
+    """Read a subscription from a dict; error messages name `argument`.
 
     Raises:
         ConfigurationError: a field is missing or has the wrong type.
@@ -167,15 +167,15 @@ class SubscriptionState(StrEnum):
     REPLACED = "replaced"  #: another subscribe() took its place
     REVOKED = "revoked"
     CLOSED = "closed"  #: the extension was closed; the server may still know it
-    FAILED = "failed"  #: the server refused to renew it; see `error`
+    FAILED = "failed"  #: refused for good, or the extension has failed; see `error`
 
 
 class Notification(Struct, gc=False, eq=False):
-    """One notification; cheap until its body is asked for.
+    """One notification; its body is decoded on first access.
 
     Attributes:
         uuid: unique; duplicates were dropped by it.
-        event: the filter that matched, with ids resolved and its query.
+        event: the filter that matched, with ids resolved, and with its query.
         received_at: wall-clock seconds since the epoch.
     """
 
@@ -189,31 +189,31 @@ class Notification(Struct, gc=False, eq=False):
 
     @property
     def subscription_id(self) -> str | None:
-        """The id of the server's subscription; None if the server did not say."""
+        """The id of the subscription at the server; None if the server did not send it."""
         return _string(self._envelope.subscription_id)
 
     @property
     def owner_id(self) -> str | None:
-        """The extension that owns the subscription; None if the server did not say."""
+        """The extension that owns the subscription; None if the server did not send it."""
         return _string(self._envelope.owner_id)
 
     @property
     def timestamp(self) -> datetime | None:
-        """When the server made it; None if it did not say."""
+        """When the server created it; None if the server did not send it."""
         return parse_time(self._envelope.timestamp)
 
     @property
     def made(self) -> float:
-        """For the account of completeness: `timestamp` in seconds; without one, what had been proven when it came."""
+        """For `Completeness`: `timestamp` in seconds; without one, the moment proven complete when it arrived."""
         timestamp = self.timestamp
         return self._not_before if timestamp is None else timestamp.timestamp()
 
     @property
     def body(self) -> Any:
-        """What happened; decoded when first asked for.
+        """What happened; decoded on first access.
 
         Raises:
-            BadFrame: the server sent something that is no JSON.
+            BadFrame: it is not JSON.
         """
         if self._body is UNSET:
             self._body = decode_body(self._envelope.body)
@@ -221,7 +221,7 @@ class Notification(Struct, gc=False, eq=False):
 
     @property
     def raw(self) -> bytes:
-        """The whole notification as it came: JSON with uuid, event, timestamp, subscriptionId, ownerId and body."""
+        """The whole notification as received: JSON with uuid, event, timestamp, subscriptionId, ownerId and body."""
         return bytes(self._raw)
 
     def __repr__(self) -> str:
@@ -231,23 +231,23 @@ class Notification(Struct, gc=False, eq=False):
 class Outcome(StrEnum):
     """How an outage ended."""
 
-    RECOVERED = "recovered"  #: the server recovered the session; it sends what it buffered
-    REFUSED = "refused"  #: the server refused to recover the session
-    WINDOW_EXCEEDED = "windowExceeded"  #: it was too late to ask
-    UNREADABLE = "unreadable"  #: the recovery token was dropped: the server cannot read it, or we its replay
+    RECOVERED = "recovered"  #: the server continues the session and sends what it buffered
+    REFUSED = "refused"  #: the server refused to continue the session
+    WINDOW_EXCEEDED = "windowExceeded"  #: the recovery window was over before an attempt
+    UNREADABLE = "unreadable"  #: the server cannot read the recovery token, or this client what it replays
 
 
 class Recovery(Struct, gc=False):
-    """Describe the last recovery.
+    """How an outage ended.
 
     Attributes:
-        outcome: how the outage ended.
-        error_code: the server's code, if it refused.
-        outage: seconds from the loss to the new connection; after a restart from the last proof that was stored; None
-            if there was none.
-        attempts: how many it took.
-        replayed: notifications so far that were made before the new connection.
-        duplicates: notifications so far that had been delivered before.
+        outcome: whether the session was recovered, or why not.
+        error_code: the server's code, if it refused; otherwise None.
+        outage: seconds from the loss to the new connection; after a restart, from the last moment known to be complete;
+            None if that is not known.
+        attempts: number of attempts it took.
+        replayed: notifications so far that the server made before the new connection.
+        duplicates: notifications so far that had arrived before.
     """
 
     outcome: Outcome
@@ -264,10 +264,10 @@ class Gap(Struct, frozen=True, gc=False):
     Both ends are inclusive, and in the server's time: that of `Notification.timestamp`.
 
     Attributes:
-        since: the last moment that is proven complete; None when there is none known.
-        until: from here on all is complete again.
-        certain: True when the server or this library knows of a loss, False when it cannot be excluded.
-        reason: for people.
+        since: the last moment proven complete; None if none is known.
+        until: the moment from which everything is complete again.
+        certain: True if notifications are known to be lost, False if that cannot be excluded.
+        reason: why, for people.
     """
 
     since: datetime | None
@@ -277,20 +277,20 @@ class Gap(Struct, frozen=True, gc=False):
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """Read the server's times: ISO 8601 with `Z`, `+00:00` or `+0000`; None if it is no time after 1970."""
+    """Read a time of the server: ISO 8601 with `Z`, `+00:00` or `+0000`; None if it is not one after 1970."""
     try:
         parsed = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    if not 1970 < parsed.year < 9999:  # near the ends of what a datetime can be it breaks
+    if not 1970 < parsed.year < 9999:  # arithmetic near the ends of the range of datetime overflows
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def read_details(body: Raw) -> ConnectionDetails:
-    """Read the body of ConnectionDetails member by member: one that is odd must not hide the others.
+    """Read the body of ConnectionDetails member by member: an invalid one must not hide the others.
 
-    Numbers are believed within `rcex_ws.bounds`.
+    Numbers are limited to `rcex_ws.bounds`.
     """
     try:
         members = msgspec.convert(decode_body(body), dict[str, Any])

@@ -1,36 +1,38 @@
-"""One call of the application that outlives its caller.
+"""A call of the application that outlives its caller.
 
-It is carried out in a task of the life's own, and the caller only waits for it: so what was sent gets its answer, and
-what was begun its end, whoever is cancelled.
+It runs in a task of the runtime's, and the caller only waits for it: so a call that was sent gets its answer, and what
+was begun is finished, even if the caller is cancelled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from rcex_ws.errors import NotConnected
-from rcex_ws.loop import Signal
+from rcex_ws.loop import Lock, Signal
 from rcex_ws.named_log import Log
 from rcex_ws.tasks import BackgroundTask
 
-__all__ = ["Operation"]
+__all__ = ["Operation", "Operations"]
 
 T = TypeVar("T")
 
+_Spawn = Callable[[Callable[[], Awaitable[None]], str], BackgroundTask]
+
 
 class Operation(Generic[T]):
-    """Carry out one call.
+    """One call.
 
     Args:
-        func: does it; called with this operation.
+        func: carries it out; called with this operation.
         name: shown in task listings.
-        log: where it says what its caller does not hear.
+        log: gets an error whose caller no longer waits.
 
     Attributes:
-        withdrawn: whether nobody waits for it any more.
-        on_withdrawn: hears of that.
+        withdrawn: whether its caller no longer waits.
+        on_withdrawn: called when that happens.
     """
 
     def __init__(self, func: Callable[[Operation[T]], Awaitable[T]], *, name: str, log: Log) -> None:
@@ -42,20 +44,20 @@ class Operation(Generic[T]):
         self._child: BackgroundTask | None = None
         self._busy = False
         self._done = Signal()
-        self._error: Exception | None = NotConnected("the extension was closed")  # unless it comes to an end
+        self._error: Exception | None = NotConnected("the extension was closed")  # unless it finishes
         self._result: T | None = None
 
     @property
     def done(self) -> bool:
-        """Tell whether it has ended."""
+        """Whether it has ended."""
         return self._done.is_set()
 
-    def start(self, spawn: Callable[[Callable[[], Awaitable[None]], str], BackgroundTask]) -> None:
-        """Begin."""
+    def start(self, spawn: _Spawn) -> None:
+        """Start it in a task of its own."""
         self._child = spawn(self._run, self.name)
 
     async def result(self) -> T:
-        """Wait for the end; a caller that is cancelled withdraws what it asked for."""
+        """Wait for the result; if the caller is cancelled, withdraw the call."""
         try:
             await self._done.wait()
         except BaseException:
@@ -67,7 +69,7 @@ class Operation(Generic[T]):
 
     @contextmanager
     def uninterrupted(self) -> Generator[None]:
-        """Do something that a withdrawal does not cut short; look whether there was one afterwards."""
+        """Protect a step from being interrupted by a withdrawal; check `withdrawn` afterwards."""
         self._busy = True
         try:
             yield
@@ -75,7 +77,7 @@ class Operation(Generic[T]):
             self._busy = False
 
     def withdraw(self) -> None:
-        """Cut it short, unless it is busy: what it asks for is not wanted any more, if it was not granted already."""
+        """Interrupt it, unless it is in an uninterrupted step: nobody wants its result any more."""
         if self.done:
             return
         self.withdrawn = True
@@ -85,7 +87,7 @@ class Operation(Generic[T]):
             self._child.cancel()
 
     async def wait(self) -> None:
-        """Wait until it has ended; from inside it return at once."""
+        """Wait until it has ended; return at once if called by the operation itself."""
         if self._child is not None:
             await self._child.wait()
 
@@ -101,3 +103,40 @@ class Operation(Generic[T]):
                 self._error = exc
         finally:
             self._done.set()
+
+
+class Operations:
+    """The operations of one subscription.
+
+    Args:
+        spawn: starts a task of the runtime's.
+        log: as for `Operation`.
+
+    Attributes:
+        one_at_a_time: held by an operation while it deals with the server.
+    """
+
+    def __init__(self, spawn: _Spawn, log: Log) -> None:
+        self.one_at_a_time = Lock()
+        self._spawn = spawn
+        self._log = log
+        self._operations: list[Operation[Any]] = []
+
+    def start(self, func: Callable[[Operation[T]], Awaitable[T]], name: str) -> Operation[T]:
+        """Start an operation in the background."""
+        operation = Operation(func, name=name, log=self._log)
+        self._operations = [*(one for one in self._operations if not one.done), operation]
+        operation.start(self._spawn)
+        return operation
+
+    async def run(self, func: Callable[[Operation[T]], Awaitable[T]], name: str) -> T:
+        """Run an operation and wait for its result; see `Operation.result`."""
+        return await self.start(func, name).result()
+
+    async def end_all(self) -> None:
+        """Withdraw all operations and wait for their end; a call in flight gets its answer, so it can be undone."""
+        operations = [one for one in self._operations if not one.done]
+        for operation in operations:
+            operation.withdraw()
+        for operation in operations:
+            await operation.wait()

@@ -1,6 +1,6 @@
-"""REST over the WebSocket: which calls may go that way, and how a call becomes a frame and an answer a response.
+"""REST over the WebSocket: which calls may take it, how a call becomes a frame, and an answer a response.
 
-Facts: what the gateway refuses (binary content, multipart bodies, everything under /restapi/oauth/) stands in the
+Facts: what the gateway refuses (binary content, multipart bodies, everything under /restapi/oauth/) is listed in the
 README of @rc-ex/ws; frames in the developer guide.
 """
 
@@ -23,8 +23,8 @@ from rcex_ws.wsg.telemetry import Telemetry
 
 __all__ = ["RestTransport", "eligible"]
 
-#: Paths whose answers are no JSON: every method of @rc-ex/core 0.4.2 to 1.8.6, which are generated from RingCentral's
-#: OpenAPI, that asks for bytes, and the one that gives CSV. `content` ends no path of JSON.
+#: Paths whose answers are not JSON: every method of @rc-ex/core 0.4.2 to 1.8.6 (generated from RingCentral's OpenAPI)
+#: that requests bytes, and the one that returns CSV. No path with a JSON answer ends in `content`.
 _BINARY = re.compile(
     r"/(?:content(?:/[^/]+)?"  # attachments, recordings, greetings, prompts
     r"|profile-image(?:/[^/]+)?"
@@ -37,7 +37,7 @@ _ACCEPTABLE = ("application/json", "multipart/mixed", "*/*")
 
 
 def eligible(request: Request, server: str) -> bool:
-    """Tell whether the gateway can take this call.
+    """Return whether the gateway accepts this call.
 
     Args:
         request: the call.
@@ -57,12 +57,12 @@ def eligible(request: Request, server: str) -> bool:
 
 
 class RestTransport:
-    """Send REST calls over whatever connection the request table has now.
+    """Sends REST calls over the current connection of the request table.
 
     Args:
-        table: correlates answers.
+        table: matches answers to requests.
         server: the client's server.
-        telemetry: counts the calls, and hears of each if anybody listens.
+        telemetry: counts the calls, and traces them if anybody listens.
 
     Attributes:
         server: as given.
@@ -74,19 +74,19 @@ class RestTransport:
         self.server = server
 
     async def send(self, request: Request, *, traced: bool = False) -> Response:
-        """Send a call and wait for its answer, whatever its status.
+        """Send a call and return its answer, whatever its status. The table ends it at `request.deadline`.
 
         Args:
             request: the call.
-            traced: whether who listens hears of it already.
+            traced: whether the call is being traced already.
 
         Raises:
             NotConnected: there is no connection; nothing was sent.
-            RequestLost: the connection went; `.sent` tells whether the server may have seen the call.
-            RequestTimeout: no answer in time.
+            RequestLost: the connection was lost; `.sent` is whether the server may have seen the call.
+            RequestTimeout: there was no answer in time.
         """
         telemetry = self._telemetry
-        if telemetry.trace_of_calls is not None and not traced:  # else a call would pay for a coroutine more
+        if telemetry.trace_of_calls is not None and not traced:  # otherwise each call would cost another coroutine
             return await self._send_traced(request, telemetry.trace_of_calls)
         if not self._table.connected:
             raise NotConnected("the WebSocket is not connected")
@@ -102,7 +102,7 @@ class RestTransport:
         )
         telemetry.calls += 1
         pending = self._table.submit(key, frame, deadline=request.deadline)
-        try:  # `table.call` spelled out: a coroutine less for every call
+        try:  # `table.call` inlined, which saves each call a coroutine
             answer = await pending.wait()
         finally:
             self._table.abandon(pending)
@@ -116,13 +116,13 @@ class RestTransport:
 
     @staticmethod
     def lost_error(pending: Any) -> RequestLost:
-        """Make the error of a request whose connection went."""
+        """Return the error of a request whose connection was lost."""
         return RequestLost("the connection was lost before the answer came", sent=pending.sent)
 
 
 @lru_cache(maxsize=1024)
 def _socket_path(path: str, server: str) -> str | None:
-    """Give the path without the server; None for one that the gateway does not take."""
+    """Return the path without the server; None for one that the gateway does not accept."""
     local = _local_path(path, server)
     if local is None or local.startswith(("/restapi/oauth/", "/restapi/v1.0/subscription")):
         return None
@@ -130,7 +130,7 @@ def _socket_path(path: str, server: str) -> str | None:
 
 
 def _local_path(path: str, server: str) -> str | None:
-    """Give the path without the server; None for another host."""
+    """Return the path without the server; None for another host."""
     if path.startswith("/"):
         return path
     if not same_origin(server, path):
@@ -140,7 +140,7 @@ def _local_path(path: str, server: str) -> str | None:
 
 
 def _query(request: Request) -> dict[str, Any] | None:
-    """Give the query as the gateway takes it: an object; sequences as arrays, None left out."""
+    """Return the query as the gateway expects it: an object with sequences as arrays, without None."""
     if not request.params:
         return None
     query: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The options of `WebSocketExtension`, except for their meaning, which is in its docstring. Pure."""
+"""The options of `WebSocketExtension`; its docstring documents them. Pure."""
 
 from __future__ import annotations
 

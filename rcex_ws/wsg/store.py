@@ -1,6 +1,6 @@
-"""Where the session survives the process: what is kept, and the file it is kept in.
+"""Where the session survives the process: the protocol of a store, and the file store.
 
-A store is opened by one process at a time: two that share a recovery token would steal each other's session.
+Only one process opens a store at a time: two that share a recovery token would steal each other's session.
 """
 
 from __future__ import annotations
@@ -23,54 +23,54 @@ _RETRY_LOCK = 0.1
 
 
 class SessionUnreadable(RcexError):
-    """Report, from `SessionStore.open`, that a session was kept and cannot be read.
+    """Raised by `SessionStore.open` if the stored session cannot be read.
 
-    The store is taken all the same, and an extension goes on with a new session. What the old one missed cannot be
-    known, so the extension reports a gap. The message says where the content lies, and quotes nothing of it.
+    The store is open all the same, and the extension begins a new session. What the old one missed cannot be known, so
+    the extension reports a gap. The message names the file that keeps the content, and quotes nothing of it.
     """
 
 
 @runtime_checkable
 class SessionStore(Protocol):
-    """Keep one session; the methods are never called concurrently by one extension.
+    """Keeps one session. An extension never calls the methods concurrently.
 
-    They may be cancelled when closing takes too long. A write that goes on after that must neither undo a later one nor
-    reach the store when it is another's.
+    They may be cancelled when closing takes too long. A write that continues after that must neither undo a later one
+    nor reach the store once another process has opened it.
     """
 
     async def open(self) -> StoredSession | None:
-        """Take the store for this process and give what is kept; None only if nothing is.
+        """Open the store for this process and return its session; None only if it has none.
 
         Raises:
-            ConfigurationError: another process has it.
-            SessionUnreadable: something is kept and cannot be read. The store is taken all the same, will be saved to,
-                and is to be closed. Keep what cannot be read until then: who is killed before learns of it next time.
+            ConfigurationError: another process uses it.
+            SessionUnreadable: its session cannot be read. The store counts as open: it will be saved to and closed.
+                Keep the content until the first save, so that a process killed before that leaves it to the next one.
         """
         ...
 
     async def save(self, session: StoredSession) -> None:
-        """Keep this session instead of the old one."""
+        """Replace the stored session by this one."""
         ...
 
     async def clear(self) -> None:
-        """Forget the session."""
+        """Delete the stored session."""
         ...
 
     async def close(self) -> None:
-        """Leave the store to the next process."""
+        """Close the store, so that another process can open it."""
         ...
 
 
 class FileSessionStore:
-    """Keep the session in a file that only its owner can read (mode 0600), replaced atomically where that can be.
+    """Keeps the session in a file that only its owner can read (mode 0600), replaced atomically where possible.
 
-    Beside it stands a lock file, held while an extension uses the store; the system frees it when a process dies. No
-    method waits for a slow disk when it is cancelled: what was asked for is done in its order all the same, and the
-    lock is freed when nothing can be written any more. A link is followed, and the lock lies beside what it leads to.
+    A lock file beside it is held while an extension uses the store; the system frees it when the process dies. No
+    method waits for a slow disk once it is cancelled: pending writes are still made, in order, and the lock is freed
+    after the last of them. A symbolic link is followed, and the lock file is beside its target.
 
     Args:
-        path: the file; its folder is made when needed.
-        wait: seconds to wait for another process to leave it.
+        path: the file; its folder is created if needed.
+        wait: seconds to wait until another process has closed the store.
     """
 
     @checked
@@ -80,12 +80,12 @@ class FileSessionStore:
         self._opened: _Opened | None = None
 
     async def open(self) -> StoredSession | None:
-        """Lock the file and read it; None when there is none.
+        """Lock the file and return its session; None if there is no file.
 
         Raises:
-            ConfigurationError: another process or extension has it; or it cannot be used: it is somebody else's, or of
-                another store, or cannot be read, written or locked, or is no file.
-            SessionUnreadable: it is locked, but cannot be read; its content is kept as `.bad`, too.
+            ConfigurationError: another process or extension uses it; or it is unusable: it belongs to another user or
+                another kind of store, cannot be read, written or locked, or is not a regular file.
+            SessionUnreadable: it is locked, but its content is invalid; a copy is kept as `.bad`.
         """
         if self._opened is not None:
             raise ConfigurationError(
@@ -94,7 +94,7 @@ class FileSessionStore:
         opened = self._opened = _Opened(self.path)
         try:
             await opened.thread.do(opened.file.open)
-            await self._take(opened)
+            await self._lock(opened)
             return await opened.thread.do(opened.load)
         except SessionUnreadable:
             raise
@@ -102,7 +102,7 @@ class FileSessionStore:
             await self.close()
             raise
 
-    async def _take(self, opened: _Opened) -> None:
+    async def _lock(self, opened: _Opened) -> None:
         give_up_at = anyio.current_time() + self._wait
         while not await opened.thread.do(opened.file.lock):
             if anyio.current_time() >= give_up_at:
@@ -117,20 +117,20 @@ class FileSessionStore:
         """Write the session.
 
         Raises:
-            ConfigurationError: it is not open, or the file has become something else.
-            OSError: it cannot be written.
+            ConfigurationError: the store is not open, or the file was replaced by something else.
+            OSError: the file cannot be written.
         """
         data = SecretBytes(msgspec.json.encode(session))
         opened = self._in_use()
         await opened.thread.write(lambda: opened.file.save(data))
 
     async def clear(self) -> None:
-        """Delete the file; raises as `save`."""
+        """Delete the file; raises the same errors as `save`."""
         opened = self._in_use()
         await opened.thread.write(opened.file.clear)
 
     async def close(self) -> None:
-        """Unlock the file: at once, or when what was asked for is written."""
+        """Unlock the file, once pending writes are done; does not wait for them."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.thread.when_done(opened.file.free)
@@ -142,7 +142,7 @@ class FileSessionStore:
 
 
 class _Opened:
-    """What belongs to one time that the file is open, which ends with its last write: maybe after the next has begun.
+    """One use of the file, from open to the last write, which may come after the next use has begun.
 
     Args:
         path: the file.
@@ -153,7 +153,7 @@ class _Opened:
         self.thread = FileThread(f"session store {path}")
 
     def load(self) -> StoredSession | None:
-        """Read the file. What cannot be read is copied: it stays until the next save, to say that something is missing.
+        """Read the file. If it is invalid, copy it aside; it also stays until the next save, to report the loss.
 
         Raises:
             SessionUnreadable: as `FileSessionStore.open` says.

@@ -1,4 +1,4 @@
-"""What is kept of a session when the process ends: plain values, as they stand in the file."""
+"""What is stored of a session: plain values, as they are in the file. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from rcex_ws.rest.owner import Owner
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.models import SubscriptionInfo
 
-__all__ = ["Certainty", "StoredGap", "StoredSession", "StoredSubscription"]
+__all__ = ["ServerHas", "StoredGap", "StoredSession", "StoredSubscription"]
 
 
-class Certainty(StrEnum):
-    """How sure we are of what the server has."""
+class ServerHas(StrEnum):
+    """What is known of the filters that the server has."""
 
-    NOTHING = "nothing"  #: it has no subscription of ours
-    KNOWN = "known"  #: it has the filters that were asked for last
-    UNSURE = "unsure"  #: a call was not answered, or may not have been: it has the old filters or the new ones
+    NOTHING = "nothing"  #: it has no subscription of this session
+    KNOWN = "known"  #: it has the filters requested last
+    UNSURE = "unsure"  #: a call may not have been answered: it has the old filters or the new ones
 
 
 class StoredGap(Struct, frozen=True, kw_only=True):
-    """What may be missing from some moment on.
+    """A gap whose end is not known yet.
 
     Attributes:
-        since: that moment, in the server's time, in seconds since the epoch; None if it is not known.
+        since: the last complete moment, in the server's time, in seconds since the epoch; None if it is not known.
         certain: whether something is known to be lost.
         reason: why, for people.
     """
@@ -37,34 +37,34 @@ class StoredGap(Struct, frozen=True, kw_only=True):
 
 
 class StoredSubscription(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is kept of a subscription.
+    """What is stored of a subscription.
 
     Attributes:
-        wanted: the filters, as the application asked for them.
-        info: the subscription, as the server described it last; None if it never did.
-        certainty: how sure we were of what the server has.
-        doubt: since when it may have had other filters, or none; None if that was not in doubt.
-        orphans: ids of earlier subscriptions that were still to be deleted.
+        wanted: the filters, as the application requested them.
+        info: the server's newest description of the subscription; None if there is none.
+        certainty: what was known of the server's filters.
+        doubt: the gap since the server may have had other filters, or none; None if it cannot have had.
+        orphans: ids of earlier subscriptions still to be deleted.
     """
 
     wanted: tuple[str, ...]
     info: SubscriptionInfo | None
-    certainty: Certainty
+    certainty: ServerHas
     doubt: StoredGap | None = None
     orphans: tuple[str, ...] = ()
 
 
 class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is kept of a session.
+    """What is stored of a session.
 
     Attributes:
-        wsc: its recovery token; None when it is lost and the next has no subscription yet.
-        subscription: what was subscribed.
-        unfinished: from when on something may be missing, unless the session is recovered after a clean end.
-        recovery_timeout: seconds the server keeps the session.
-        clean: the process had delivered all it got, and the server had said good-bye.
-        uuids: the newest notifications it got, oldest first.
-        owner: whose it is; None in a file from before that was stored.
+        wsc: its recovery token; None if the session is lost and the next has no subscription yet.
+        subscription: the subscription.
+        unfinished: the gap to report unless the session is recovered after a clean end.
+        recovery_timeout: seconds for which the server keeps the session.
+        clean: whether the process delivered everything and nothing can be missing up to the last frame.
+        uuids: the newest notifications, oldest first.
+        owner: whose session it is; None in a file of a version that did not store this.
     """
 
     wsc: Wsc | None

@@ -1,4 +1,9 @@
-"""What `subscribe` returns: one subscription as the application sees it, with its queue and its one consumer."""
+"""What `subscribe` returns: one subscription as the application sees it, with its queue and its one consumer.
+
+Other modules speak of a `Subscription` by its role: the *current* one gets the notifications; a *candidate* waits for
+the server's answer to replace it, and is its *successor* then; an *unclaimed* one keeps what a session of an earlier
+process receives until the application first calls `subscribe`.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +23,10 @@ Callback = Callable[[Notification], Awaitable[None] | None]
 
 
 class SubscriptionOwner(Protocol):
-    """What a subscription needs of the one who made it."""
+    """What a `Subscription` calls; `Subscriptions` is one."""
 
     def check_home(self) -> None:
-        """Raise `WrongEventLoop` when the caller is not where the client lives."""
+        """Raise `WrongEventLoop` if the caller runs in another event loop than the client."""
         ...
 
     async def refresh(self, subscription: Subscription) -> None:
@@ -37,21 +42,21 @@ class SubscriptionOwner(Protocol):
         ...
 
     def callback_failed(self, notification: Notification, error: Exception) -> None:
-        """Hear that a callback raised for a notification."""
+        """Report what a callback raised for a notification."""
         ...
 
 
 class Subscription(NamesOfJavaScript):
     """One subscription.
 
-    Iterate it (`async for notification in subscription`) if it was made without a callback: one consumer, which ends
-    on revoke or replacement after what is buffered, and raises if the subscription failed.
+    Without a callback, iterate it (`async for notification in subscription`): one consumer, which ends on revoke,
+    replacement or closing after what is buffered, and raises if the subscription failed.
 
     Attributes:
-        event_filters: as asked for.
-        info: as the server describes it; None while it has not answered.
-        state: PENDING, ACTIVE, REPLACED, REVOKED or FAILED.
-        error: what made it FAILED.
+        event_filters: as requested.
+        info: the server's description; None until it has answered.
+        state: PENDING, ACTIVE, REPLACED, REVOKED, CLOSED or FAILED.
+        error: what made it FAILED; otherwise None.
     """
 
     def __init__(
@@ -71,7 +76,7 @@ class Subscription(NamesOfJavaScript):
         self._owner = owner
         self._queue = queue
         self._callback = callback
-        self.claimed = claimed  # for the owner: the application has asked for it; else it is of an earlier process
+        self.claimed = claimed  # for the owner: False for one of an earlier process that no `subscribe` has taken over
         self._drained = Signal()
 
     def __repr__(self) -> str:
@@ -81,24 +86,24 @@ class Subscription(NamesOfJavaScript):
 
     @property
     def pending(self) -> int:
-        """How many notifications wait for the consumer."""
+        """Number of notifications waiting for the consumer."""
         return len(self._queue)
 
     @property
     def delivered(self) -> int:
-        """How many notifications the consumer took."""
+        """Number of notifications the consumer has taken."""
         return self._queue.delivered
 
     @property
     def dropped(self) -> int:
-        """How many were dropped because the consumer was too slow; each episode was reported as a gap."""
+        """Number of notifications dropped because the consumer was too slow; each episode is reported as a gap."""
         return self._queue.dropped
 
     async def refresh(self) -> None:
         """Renew it at the server; not needed while connected.
 
         Raises:
-            SubscriptionEnded: it is not active any more.
+            SubscriptionEnded: it is no longer active.
             RestError: the server refused.
         """
         self._owner.check_home()
@@ -107,11 +112,11 @@ class Subscription(NamesOfJavaScript):
 
     @checked
     async def update(self, event_filters: EventFilters) -> None:
-        """Change the filters; a refusal leaves it as it was.
+        """Change the filters; a refusal leaves the subscription unchanged.
 
         Raises:
-            ConfigurationError: not a non-empty list of paths.
-            SubscriptionEnded: it is not active any more.
+            ConfigurationError: `event_filters` is not a non-empty list of paths.
+            SubscriptionEnded: it is no longer active.
             RestError: the server refused.
         """
         self._owner.check_home()
@@ -138,7 +143,7 @@ class Subscription(NamesOfJavaScript):
 
     @property
     def queue(self) -> DeliveryQueue[Notification]:
-        """Where its notifications wait."""
+        """The queue of its notifications."""
         return self._queue
 
     @property
@@ -147,27 +152,27 @@ class Subscription(NamesOfJavaScript):
         return self._callback is not None
 
     def activate(self, info: SubscriptionInfo | None, event_filters: tuple[str, ...]) -> None:
-        """Take the server's yes."""
+        """Mark it ACTIVE, as the server has granted it."""
         self.info, self.event_filters, self.state = info, event_filters, SubscriptionState.ACTIVE
 
     def claim(self, callback: Callback | None) -> None:
-        """Give a subscription that was resumed before anybody asked for it its consumer."""
+        """Hand it to the application, which has subscribed with the filters of an earlier process."""
         self._callback, self.claimed = callback, True
 
     def end(self, state: SubscriptionState, error: Exception | None = None, *, discard: bool = False) -> None:
-        """Let it end after what is buffered, or without that."""
+        """End it after what is buffered; with `discard` at once."""
         if self.state in (SubscriptionState.PENDING, SubscriptionState.ACTIVE):
             self.state, self.error = state, error
-        # An iterator has the error raised; beside a callback the event `error` says it.
+        # An iterator raises the error; with a callback, the event `error` reports it.
         self._queue.close(error if self._callback is None else None, discard=discard)
 
     async def drained(self) -> None:
-        """Wait until the callback has got everything; at once when there is none: an iterator may never come."""
+        """Wait until the callback has had everything. Without one, return at once: nobody may ever iterate."""
         if self._callback is not None:
             await self._drained.wait()
 
     async def deliver(self, after: Subscription | None) -> None:
-        """Call the callback for one notification after the other, once `after` is through with its own."""
+        """Call the callback with one notification at a time, once that of `after` has had everything."""
         if self._callback is None:
             raise AssertionError("a subscription without callback is iterated")
         try:

@@ -1,4 +1,4 @@
-"""The calls to /restapi/v1.0/subscription, over the extension's own socket, and how their answers are read."""
+"""Subscription calls on the wire: how they are sent to /restapi/v1.0/subscription, and how their answers are read."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _PATH = "/restapi/v1.0/subscription"
 
 
 class SubscriptionCall(Protocol):
-    """Send one call over the extension's own socket; raise `RestError` when it is refused."""
+    """Sends one call over the extension's own socket; raises `RestError` if it is refused."""
 
     async def __call__(self, method: str, path: str, body: object = None) -> Response:
-        """Send it."""
+        """Send the call."""
         ...
 
 
 class SubscriptionApi:
-    """Ask the server for subscriptions.
+    """Sends subscription calls.
 
     Args:
         call: sends a call over the socket.
-        trace: hears of each.
+        trace: gets each call.
     """
 
     def __init__(self, call: SubscriptionCall, trace: Tracer = SILENT) -> None:
@@ -37,7 +37,7 @@ class SubscriptionApi:
         self._trace = trace
 
     async def make(self, call: Call) -> SubscriptionInfo | None:
-        """Make one call; give the subscription, None when it was deleted, or was not there to be deleted.
+        """Make one call; return the subscription, or None after a DELETE, even if there was nothing to delete.
 
         Raises:
             RestError: the server refused.
@@ -59,7 +59,7 @@ class SubscriptionApi:
         response = await self._call(call.method, path, body)
         try:
             info = SubscriptionInfo.from_dict(encodable(response.json()))
-        except (TypeError, ValueError) as exc:  # no fault of the application's, and the next answer may be better
+        except (TypeError, ValueError) as exc:  # not the application's fault, and a retry may help
             raise BadFrame(f"the answer to a subscription call cannot be read: {exc}") from exc
         if not is_id(info.id):
             raise BadFrame("the answer to a subscription call has an id that cannot stand in a path")

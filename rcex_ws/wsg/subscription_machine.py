@@ -1,12 +1,12 @@
-"""What the application wants, what the server has, and how sure we are of that. Pure.
+"""What the application wants, what the server has, and how sure that is. Pure.
 
-The machine says which call brings both together, and hears what became of it. Nothing is sent here: `Subscriptions`
-carries the calls out. All of it that matters to the next process is written down with the session, doubt included.
+The machine decides which call brings both together, and is told the result. It sends nothing: `SubscriptionCalls` does.
+Whatever matters to the next process is stored with the session.
 
-A change has one commit point, its answer. Until then the application can withdraw it; what the server has made of it
-by then is undone by one more call. A call in flight ends with its connection: what is heard of it later is ignored.
+A change has one commit point: its answer. Until then the application can withdraw it; whatever the server has made of
+it by then is undone by one more call. A call in flight ends with its connection: a later answer is ignored.
 
-Facts: one subscription per session, a second POST replaces the first; PUT changes filters; 404 to a PUT says that the
+Facts: one subscription per session, a second POST replaces the first; PUT changes filters; 404 to a PUT means that the
 server does not know the subscription any more (developer guide, subscriptions).
 """
 
@@ -20,13 +20,13 @@ from msgspec import Struct
 from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.filters import FilterIndex
 from rcex_ws.wsg.models import SubscriptionInfo
-from rcex_ws.wsg.stored import Certainty, StoredSubscription
+from rcex_ws.wsg.stored import ServerHas, StoredSubscription
 
 __all__ = ["Call", "Change", "Flight", "SubscriptionMachine"]
 
 C = TypeVar("C")
 
-#: Ids of subscriptions to be deleted, while a server refuses to delete any.
+#: Maximum number of subscriptions remembered for deletion, while a server refuses to delete any.
 _MOST_ORPHANS = 100
 
 
@@ -35,9 +35,9 @@ class Call(Struct, frozen=True, gc=False):
 
     Attributes:
         method: POST for a new subscription, PUT for other filters, DELETE.
-        id: of the subscription; None with POST.
-        filters: to ask for; empty with DELETE.
-        for_change: whether it brings about the change under way.
+        id: the subscription's; None with POST.
+        filters: the filters to ask for; empty with DELETE.
+        for_change: whether it is for the change under way.
     """
 
     method: Literal["POST", "PUT", "DELETE"]
@@ -47,14 +47,14 @@ class Call(Struct, frozen=True, gc=False):
 
 
 class Change(Struct, Generic[C], eq=False):
-    """What the application asks for and the server has not granted yet.
+    """A request of the application that the server has not granted yet.
 
     Attributes:
-        consumer: who is to get the notifications.
-        filters: which ones.
-        old: the filters that it replaces, by path.
-        new: its own filters, by path.
-        withdrawn: nobody waits for it any more, but it may have reached the server.
+        consumer: gets the notifications once it is granted.
+        filters: the filters to ask for.
+        old: index of the filters that it replaces.
+        new: index of its own filters.
+        withdrawn: whether its caller has given up; it may have reached the server all the same.
     """
 
     consumer: C
@@ -64,7 +64,7 @@ class Change(Struct, Generic[C], eq=False):
     withdrawn: bool = False
 
     def only_old(self, event: str) -> bool:
-        """Tell whether the old filters alone can have caused a notification."""
+        """Return whether only the old filters can have caused a notification."""
         return self.old.can_cause(event) and not self.new.can_cause(event)
 
 
@@ -72,35 +72,35 @@ class Flight(Struct, frozen=True, eq=False, gc=False):
     """A call that is not answered yet.
 
     Attributes:
-        call: what was sent.
-        since: from when on the server may have made it.
-        before: how sure we were before.
-        changes: whether it matters to what the server sends; not so when it asks for the filters that are in force.
+        call: what is sent.
+        since: the moment from which the server may have carried it out.
+        before: what was known of the server's filters before it.
+        changes: whether it affects what the server sends; False if it asks for the filters in force.
     """
 
     call: Call
     since: float
-    before: Certainty
+    before: ServerHas
     changes: bool
 
     @property
     def may_cost(self) -> bool:
-        """Whether something may be missing if it stays without an answer: the server served us, by other filters."""
-        return self.changes and self.before is not Certainty.NOTHING
+        """Whether notifications may be missing if no answer comes: the server may have used either set of filters."""
+        return self.changes and self.before is not ServerHas.NOTHING
 
 
 class SubscriptionMachine(Generic[C]):
-    """Bring the filters of one application and one server together.
+    """Brings the filters of one application and one server together. `C` is `Subscription`, except in tests.
 
     Attributes:
-        wanted: the filters that the application has been granted last; empty when it wants nothing.
-        current: who gets the notifications; None when nobody does.
-        change: under way; None when there is none.
-        info: the subscription, as the server described it last; None if there is none, or none that is known.
-        certainty: how sure we are of what the server has.
-        doubt: since when it may have had other filters than the application was told.
-        orphans: ids of subscriptions that are to be deleted when there is time.
-        on_given_up: hears at once of a consumer whose change has ended without being granted.
+        wanted: the filters granted last; empty if the application wants nothing.
+        current: the consumer that gets the notifications; None if there is none.
+        change: the change under way; None if there is none.
+        info: the newest description of the subscription; None if there is none, or it is not known.
+        server_has: what is known of the server's filters.
+        filter_gap: what may be missing because the server may have had other filters than the wanted ones, or none.
+        orphans: ids of subscriptions to be deleted later.
+        on_given_up: called with the consumer of a change that has ended without being granted.
     """
 
     def __init__(self) -> None:
@@ -109,71 +109,72 @@ class SubscriptionMachine(Generic[C]):
         self.current: C | None = None
         self.change: Change[C] | None = None
         self.info: SubscriptionInfo | None = None
-        self.certainty = Certainty.NOTHING
-        self.doubt: OpenGap | None = None
+        self.server_has = ServerHas.NOTHING
+        self.filter_gap: OpenGap | None = None
         self.orphans: list[str] = []
-        self._in_force: tuple[str, ...] = ()  # while KNOWN
-        self._unconfirmed = False  # a refresh was not answered: perhaps by the word that the subscription is gone
+        self._in_force: tuple[str, ...] = ()  # the server's filters, while KNOWN
+        # A refresh was not answered: the filters are KNOWN all the same, but the subscription may turn out to be gone.
+        self._unconfirmed = False
         self._flight: Flight | None = None
 
     @property
     def in_sync(self) -> bool:
-        """Whether the server has what the application wants, for all that is known."""
+        """Whether the server has what the application wants, as far as that is known."""
         if not self.wanted:
-            return self.certainty is Certainty.NOTHING
-        sure = self.certainty is Certainty.KNOWN and not self._unconfirmed
+            return self.server_has is ServerHas.NOTHING
+        sure = self.server_has is ServerHas.KNOWN and not self._unconfirmed
         return sure and self._in_force == self.wanted
 
-    # -- what the application asks for -----------------------------------------------------------------------------
+    # -- requests of the application -------------------------------------------------------------------------------
 
     def begin(self, consumer: C, filters: tuple[str, ...]) -> Change[C]:
-        """Ask for filters; one change at a time."""
+        """Begin a change of the filters; one at a time."""
         if self.change is not None:
             raise AssertionError("a change is under way")
         self.change = Change(consumer, filters, FilterIndex(self.wanted), FilterIndex(filters))
         return self.change
 
     def withdraw(self, change: Change[C]) -> None:
-        """Want the change no more; without effect once it is committed."""
+        """Withdraw a change; without effect once it is committed."""
         change.withdrawn = True
         if self.change is change and (self._flight is None or not self._flight.call.for_change):
             self._give_up(change)
 
     def hand_over(self, consumer: C) -> None:
-        """Give the same notifications to another consumer."""
+        """Make another consumer the current one, with the same filters."""
         self.current = consumer
 
-    def adopt(self, info: SubscriptionInfo, filters: tuple[str, ...], doubt: OpenGap) -> None:
-        """Take the application's word for a subscription of an earlier process, for the next call to show.
+    def adopt(self, info: SubscriptionInfo, filters: tuple[str, ...], filter_gap: OpenGap) -> None:
+        """Assume a subscription of an earlier process that the application describes; the next call verifies it.
 
         Args:
-            info: as the server described it then.
-            filters: which it had.
-            doubt: what may be missing of it.
+            info: the server's description at that time.
+            filters: its filters.
+            filter_gap: what may be missing of it.
         """
-        self.info, self.wanted, self.certainty, self.doubt = info, filters, Certainty.UNSURE, doubt
+        self.info, self.wanted, self.server_has, self.filter_gap = info, filters, ServerHas.UNSURE, filter_gap
 
     def trust(self, info: SubscriptionInfo, filters: tuple[str, ...]) -> None:
-        """Take the application's word for the subscription of a session that was recovered."""
-        self.info, self.wanted, self.certainty, self._in_force = info, filters, Certainty.KNOWN, filters
+        """Accept the application's description of the subscription of a recovered session."""
+        self.info, self.wanted, self.server_has, self._in_force = info, filters, ServerHas.KNOWN, filters
 
     def forget(self) -> None:
-        """Want nothing any more, and leave what the server has alone."""
-        self.wanted, self.current, self.info, self.certainty = (), None, None, Certainty.NOTHING
-        self.doubt = None
+        """Want nothing any more, and leave the server's subscription alone."""
+        self.wanted, self.current, self.info, self.server_has = (), None, None, ServerHas.NOTHING
+        self.filter_gap = None
 
     def revoke(self) -> None:
-        """Want nothing any more; what the server has is to be deleted."""
+        """Want nothing any more; the server's subscription is to be deleted."""
         self.session_ended()
         self.forget()
 
-    # -- what the server is asked ----------------------------------------------------------------------------------
+    # -- calls to the server ---------------------------------------------------------------------------------------
 
     def next_call(self, *, resubscribing: bool = False) -> Call | None:
-        """Give the call that comes next; None when there is nothing to bring about.
+        """Return the call to make next; None if nothing is to be done.
 
         Args:
-            resubscribing: leave a change under way aside, and see to what the application has been granted.
+            resubscribing: ignore a change under way, and restore what was granted last.
         """
         if self._flight is not None:
             raise AssertionError("a call is under way")
@@ -181,74 +182,74 @@ class SubscriptionMachine(Generic[C]):
         if change is None and self.in_sync:
             return None
         filters = self.wanted if change is None else change.filters
-        known = self.info if self.certainty is not Certainty.NOTHING else None
+        known = self.info if self.server_has is not ServerHas.NOTHING else None
         if not filters:
             return None if known is None else Call("DELETE", known.id)
         if known is None:
             return Call("POST", None, filters, for_change=change is not None)
         return Call("PUT", known.id, filters, for_change=change is not None)
 
-    def sent(self, call: Call, since: float) -> Flight:
-        """Hear that a call goes out: from here on the server may have made it.
+    def launch(self, call: Call, since: float) -> Flight:
+        """Record that a call is about to be sent: from here on the server may have carried it out.
 
         Args:
-            call: as `next_call` gave it.
-            since: the earliest event that it can make a difference to, in the server's time.
+            call: as returned by `next_call`.
+            since: the earliest event that it can affect, in the server's time.
         """
-        refreshes = call.method == "PUT" and self.certainty is Certainty.KNOWN and call.filters == self._in_force
-        self._flight = Flight(call, since, self.certainty, changes=not refreshes)
+        refreshes = call.method == "PUT" and self.server_has is ServerHas.KNOWN and call.filters == self._in_force
+        self._flight = Flight(call, since, self.server_has, changes=not refreshes)
         if not refreshes:
-            self.certainty = Certainty.UNSURE
+            self.server_has = ServerHas.UNSURE
         return self._flight
 
-    def flies(self, flight: Flight) -> bool:
-        """Tell whether an answer to this call would still be heard."""
+    def in_flight(self, flight: Flight) -> bool:
+        """Return whether an answer to this call still counts."""
         return flight is self._flight
 
     def not_made(self, flight: Flight) -> None:
-        """Hear that the server has made nothing of the call: it did not go out, or was refused."""
+        """Record that the server has not carried out the call: it was not sent, or was refused."""
         if self._lands(flight):
-            self.certainty = flight.before
+            self.server_has = flight.before
             self._end_withdrawn()
 
     def unanswered(self, flight: Flight) -> None:
-        """Hear that no answer will come: the server may have made it."""
+        """Record that no answer will come: the server may have carried it out."""
         if self._lands(flight):
             if flight.may_cost:
-                self._begin_doubt(OpenGap(flight.since, reason=_UNANSWERED))
+                self._open_filter_gap(OpenGap(flight.since, reason=_UNANSWERED))
             self._unconfirmed = not flight.changes
             self._end_withdrawn()
 
-    def gone(self, flight: Flight, last_confirmed: float) -> None:
-        """Hear that the server does not know the subscription any more.
+    def subscription_gone(self, flight: Flight, last_confirmed: float) -> None:
+        """Record that the server does not know the subscription any more.
 
         Args:
-            flight: the call that it said so to.
+            flight: the call that it answered so.
             last_confirmed: the last moment at which the subscription is known to have existed.
         """
         if self._lands(flight):
             self._has_nothing()
-            self._begin_doubt(OpenGap(last_confirmed, certain=True, reason=_GONE))
+            self._open_filter_gap(OpenGap(last_confirmed, certain=True, reason=_GONE))
             self._end_withdrawn()
 
-    def answered(self, flight: Flight, info: SubscriptionInfo | None) -> OpenGap | None:
-        """Hear that the server has made what it was asked for. Commits a change that was not withdrawn.
+    def granted(self, flight: Flight, info: SubscriptionInfo | None) -> OpenGap | None:
+        """Record that the server has carried out a call, and commit its change unless it was withdrawn.
 
         Args:
             flight: the call.
-            info: the subscription; None when it was deleted.
+            info: the subscription; None if it was deleted.
 
         Returns:
-            The doubt that is over now, if there was one.
+            The filter gap that ends now, if there was one.
         """
         if not self._lands(flight):
             return None
         if info is None:
             self._has_nothing()
             return None
-        if info.id in self.orphans:  # that of a late answer: the session goes on, and the server has kept it
+        if info.id in self.orphans:  # known from a late answer: the session was recovered, and the server has kept it
             self.orphans.remove(info.id)
-        self.info, self.certainty, self._in_force = info, Certainty.KNOWN, flight.call.filters
+        self.info, self.server_has, self._in_force = info, ServerHas.KNOWN, flight.call.filters
         self._unconfirmed = False
         change = self.change if flight.call.for_change else None
         if change is not None:
@@ -257,79 +258,79 @@ class SubscriptionMachine(Generic[C]):
             else:
                 self._give_up(change)
                 if flight.may_cost:
-                    self._begin_doubt(OpenGap(flight.since, reason=_WITHDRAWN))
+                    self._open_filter_gap(OpenGap(flight.since, reason=_WITHDRAWN))
         if not self.in_sync:
             return None
-        doubt, self.doubt = self.doubt, None
-        return doubt
+        settled, self.filter_gap = self.filter_gap, None
+        return settled
 
-    def came_late(self, info: SubscriptionInfo) -> None:
-        """Hear of a subscription after the end of the connection that it was asked for over: it is to be deleted."""
+    def granted_late(self, info: SubscriptionInfo) -> None:
+        """Record a subscription whose connection ended before its answer was handled: it is to be deleted."""
         if self.info is None or self.info.id != info.id:
             self._leave_behind(info.id)
 
     def deleted(self, info: SubscriptionInfo) -> None:
-        """Hear that a subscription need not be deleted any more; a later one may have taken its place meanwhile."""
+        """Record that a subscription need not be deleted any more; a later one may have replaced it meanwhile."""
         if self.info is info:
             self.info = None
 
     def _leave_behind(self, id: str) -> None:
-        """Note a subscription that is to be deleted; of many, the server has forgotten the oldest by itself."""
+        """Add a subscription to the orphans; of too many, the server has forgotten the oldest by itself."""
         if id not in self.orphans:
             self.orphans.append(id)
             del self.orphans[:-_MOST_ORPHANS]
 
-    # -- what happens to the session -------------------------------------------------------------------------------
+    # -- connection, session, process ------------------------------------------------------------------------------
 
     def connection_lost(self) -> None:
-        """Hear that the connection is gone, and an answer with it."""
+        """Record that the connection is lost, and with it the answer to the call in flight."""
         if self._flight is not None:
             self.unanswered(self._flight)
 
     def session_ended(self) -> None:
-        """Hear that the present session has no subscription: the old one is to be deleted."""
+        """Record that the new session has no subscription; the old session's is to be deleted."""
         if self.info is not None:
             self._leave_behind(self.info.id)
         self._has_nothing()
 
     def to_store(self) -> StoredSubscription:
-        """Write down what the next process must know."""
-        doubt, flight = self.doubt, self._flight
-        if doubt is None and self.wanted and flight is not None and flight.may_cost:
-            doubt = OpenGap(flight.since, reason=_UNANSWERED)
-        sure = self.certainty is not Certainty.KNOWN or self.in_sync
+        """Return what the next process must know."""
+        gap, flight = self.filter_gap, self._flight
+        if gap is None and self.wanted and flight is not None and flight.may_cost:
+            gap = OpenGap(flight.since, reason=_UNANSWERED)
+        sure = self.server_has is not ServerHas.KNOWN or self.in_sync
         return StoredSubscription(
             wanted=self.wanted,
             info=self.info,
-            certainty=self.certainty if sure else Certainty.UNSURE,
-            doubt=None if doubt is None else doubt.to_store(),
+            certainty=self.server_has if sure else ServerHas.UNSURE,
+            doubt=None if gap is None else gap.to_store(),
             orphans=tuple(self.orphans),
         )
 
     def resume(self, stored: StoredSubscription, consumer: C, *, clean: bool) -> None:
-        """Go on with what an earlier process wrote down.
+        """Continue the subscription of an earlier process.
 
         Args:
-            stored: that.
-            consumer: gets the notifications for the time being.
-            clean: whether that process had the time to write down all that it did; else the filters are asserted.
+            stored: its stored form.
+            consumer: gets the notifications for now.
+            clean: whether that process ended clean; otherwise it may not have stored its last change.
         """
         self.wanted, self.info, self.current = stored.wanted, stored.info, consumer
-        self.certainty, self._in_force = stored.certainty, stored.wanted
+        self.server_has, self._in_force = stored.certainty, stored.wanted
         self.orphans = list(stored.orphans)
-        if self.certainty is Certainty.KNOWN and not clean:
-            self.certainty = Certainty.UNSURE
+        if self.server_has is ServerHas.KNOWN and not clean:
+            self.server_has = ServerHas.UNSURE
         if stored.doubt is not None:
-            self.doubt = OpenGap.from_store(stored.doubt)
+            self.filter_gap = OpenGap.from_store(stored.doubt)
 
     def resume_blind(self, consumer: C) -> None:
-        """Go on with a session of which only the token is known."""
-        self.current, self.certainty = consumer, Certainty.UNSURE
+        """Continue a session of which only the token is known."""
+        self.current, self.server_has = consumer, ServerHas.UNSURE
 
-    # -- how -------------------------------------------------------------------------------------------------------
+    # -- helpers ---------------------------------------------------------------------------------------------------
 
     def _has_nothing(self) -> None:
-        self.info, self.certainty, self._unconfirmed = None, Certainty.NOTHING, False
+        self.info, self.server_has, self._unconfirmed = None, ServerHas.NOTHING, False
 
     def _lands(self, flight: Flight) -> bool:
         if flight is not self._flight:
@@ -345,17 +346,17 @@ class SubscriptionMachine(Generic[C]):
         self.change = None
         self.on_given_up(change.consumer)
 
-    def _begin_doubt(self, loss: OpenGap) -> None:
-        """Doubt from here on, unless an older doubt runs; what is certain stays so."""
+    def _open_filter_gap(self, gap: OpenGap) -> None:
+        """Open a filter gap, or widen the one that is open; what is certain stays so."""
         if not self.wanted:
             return  # nothing can be missing
-        running = self.doubt
-        if running is None:
-            self.doubt = loss
-        elif loss.certain or loss.since < running.since:
-            certain = running.certain or loss.certain
-            self.doubt = OpenGap(
-                min(running.since, loss.since), certain, loss.reason if loss.certain else running.reason
+        earlier = self.filter_gap
+        if earlier is None:
+            self.filter_gap = gap
+        elif gap.certain or gap.since < earlier.since:
+            certain = earlier.certain or gap.certain
+            self.filter_gap = OpenGap(
+                min(earlier.since, gap.since), certain, gap.reason if gap.certain else earlier.reason
             )
 
 

@@ -1,4 +1,4 @@
-"""What an operator sees of one extension: its log, its trace, and what it has counted over all its lives."""
+"""Log, trace and counters of one extension, over all its runtimes: what an operator sees."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ __all__ = ["Stats", "Telemetry"]
 
 
 class Stats(Struct, frozen=True, kw_only=True):
-    """What a `WebSocketExtension` has done since it was made; JSON-ready by `msgspec.to_builtins`.
+    """Counters of a `WebSocketExtension` since it was created; JSON-ready by `msgspec.to_builtins`.
 
-    `connect()` does not begin it anew. All that has come is somewhere: `received` is `delivered`, `pending`,
-    `duplicates` and `dropped` together.
+    `connect()` does not reset them. `received` is the sum of `delivered`, `pending`, `duplicates` and `dropped`;
+    frames that cannot be read are reported as errors and gaps, but not counted.
 
     Attributes:
-        name: of the extension.
-        state: what it is doing.
-        state_since: since when, by the wall clock.
-        attempts: to connect.
-        connections: attempts that led to one.
-        recoveries: outages that have ended, by `Outcome`.
-        received: notifications that came.
-        delivered: those that a consumer took.
-        pending: those that wait for one.
-        duplicates: those that had come before.
-        dropped: those that were thrown away: the queue was full, the extension closed, or no subscription asked for
-            them.
-        gaps: "certain" and "possible" ones that were told.
-        calls: by the way they went: "websocket" are those over this extension's own, its subscription calls included;
-            "https" are those of its client, whichever extension passed them on.
-        last_inbound_at: when the last frame came, by the wall clock; None before the first.
-        heartbeat_round_trip: seconds from the last heartbeat that was answered to its answer; None before.
+        name: the extension's name.
+        state: its state.
+        state_since: when it entered this state, by the wall clock.
+        attempts: number of attempts to connect.
+        connections: number of attempts that succeeded.
+        recoveries: number of outages that have ended, by `Outcome`.
+        received: number of notifications received.
+        delivered: those taken by a consumer, even if its callback raised.
+        pending: those waiting for a consumer.
+        duplicates: those that had arrived before.
+        dropped: those discarded: the queue was full, the extension closed, or no subscription wanted them.
+        gaps: number of "certain" and "possible" gaps reported.
+        calls: number of calls by transport: "websocket" counts those over this extension's socket, its subscription
+            calls included; "https" counts those of its client, whichever extension passed them on.
+        last_inbound_at: when the newest frame was received, by the wall clock; None before the first.
+        heartbeat_round_trip: seconds from the last answered heartbeat to its answer; None before the first.
     """
 
     name: str
@@ -60,18 +59,18 @@ class Stats(Struct, frozen=True, kw_only=True):
 
 
 class Telemetry:
-    """Count, trace and log for one extension. What the queues count is read there, not counted twice.
+    """Counts, traces and logs for one extension. What the queues count is read from them, not counted twice.
 
     Args:
-        name: of the extension.
+        name: the extension's name.
         trace: the application's hook, or None.
 
     Attributes:
         name: as given.
-        log: where its lines go.
-        trace: tells of its steps.
-        trace_of_calls: the same if anybody listens, else None: a call must not pay for asking.
-        attempts, connections, calls, duplicates, unwanted: so far.
+        log: the logger of its lines.
+        trace: the tracer of its steps.
+        trace_of_calls: the same if anybody listens, otherwise None, so that a call need not ask.
+        attempts, connections, calls, duplicates, unwanted: counters.
     """
 
     __slots__ = (
@@ -103,37 +102,37 @@ class Telemetry:
         self.attempts = self.connections = self.calls = self.duplicates = self.unwanted = 0
         self._recoveries: dict[Outcome, int] = {}
         self._certain_gaps = self._possible_gaps = 0
-        self._delivered = self._dropped = 0  # by queues that are gone
+        self._delivered = self._dropped = 0  # of queues that were dropped
         self._queues: tuple[DeliveryQueue[Any], ...] = ()
         self._recovering: Span | None = None
         self._last_inbound_at: datetime | None = None
         self._round_trip: float | None = None
 
-    def begin_life(self) -> None:
-        """Let go of what was before: nobody takes what is left in the queues of an earlier life."""
+    def drop_queues(self) -> None:
+        """Drop the queues of an earlier runtime; what is left in them counts as dropped."""
         for queue in self._queues:
             self._dropped += len(queue)
-            self._let_go(queue)
+            self._add_up(queue)
         self._queues = ()
 
     def add_queue(self, queue: DeliveryQueue[Any]) -> None:
-        """Count with this one, too."""
+        """Include a queue in the counters."""
         for one in self._queues:
             if one.closed and not len(one):
-                self._let_go(one)
+                self._add_up(one)
         self._queues = (*(one for one in self._queues if len(one) or not one.closed), queue)
 
     def connected(self) -> None:
-        """Count a connection, and look who listens from here on."""
+        """Count a connection, and note whether anybody listens to the trace of calls."""
         self.connections += 1
         self.trace_of_calls = self.trace if self.trace.enabled else None
 
     def remember(self, link: Link) -> None:
-        """Keep what is known of a connection, which may be lost."""
+        """Copy the figures of a connection, which may be lost."""
         self._last_inbound_at, self._round_trip = link.last_inbound_at, link.round_trip or self._round_trip
 
     def begin_recovery(self, detail: str) -> None:
-        """Trace the outage from here on, unless one is traced."""
+        """Begin to trace an outage, unless one is being traced."""
         if self._recovering is None:
             self._recovering = self.trace.begin(Step.RECOVER, detail)
 
@@ -144,21 +143,21 @@ class Telemetry:
         self.end_recovery(detail, done=recovery.outcome is Outcome.RECOVERED)
 
     def end_recovery(self, detail: str, *, done: bool = False) -> None:
-        """Hear how an outage ended, or that nobody will know."""
+        """End the trace of an outage, with how it ended."""
         span, self._recovering = self._recovering, None
         if span is not None:
             span.detail = detail
             (span.done if done else span.failed)()
 
     def count_gap(self, gap: Gap) -> None:
-        """Count a gap that is told."""
+        """Count a gap that is reported."""
         if gap.certain:
             self._certain_gaps += 1
         else:
             self._possible_gaps += 1
 
     def stats(self, *, state: State, since: datetime, link: Link | None, https: int) -> Stats:
-        """Give the figures of this moment."""
+        """Return the current figures."""
         if link is not None:
             self.remember(link)
         delivered = self._delivered + sum(queue.delivered for queue in self._queues)
@@ -182,6 +181,6 @@ class Telemetry:
             heartbeat_round_trip=self._round_trip,
         )
 
-    def _let_go(self, queue: DeliveryQueue[Any]) -> None:
+    def _add_up(self, queue: DeliveryQueue[Any]) -> None:
         self._delivered += queue.delivered
         self._dropped += queue.dropped + queue.discarded

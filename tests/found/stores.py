@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from rcex_ws import FileSessionStore, FileTokenStore, SessionUnreadable, Token, Wsc
-from rcex_ws.wsg.stored import Certainty, StoredGap, StoredSession, StoredSubscription
+from rcex_ws.wsg.stored import ServerHas, StoredGap, StoredSession, StoredSubscription
 
 __all__ = ["KINDS", "Kind", "SessionKind", "TokenKind", "as_nobody", "bad", "fill", "in_own_mounts", "session", "token"]
 
@@ -28,7 +28,7 @@ def token(secret: str) -> Token:
 def session(secret: str) -> StoredSession:
     return StoredSession(
         wsc=Wsc(secret),
-        subscription=StoredSubscription(wanted=(), info=None, certainty=Certainty.NOTHING),
+        subscription=StoredSubscription(wanted=(), info=None, certainty=ServerHas.NOTHING),
         unfinished=StoredGap(since=1.0),
         recovery_timeout=600.0,
         clean=True,

@@ -118,7 +118,7 @@ async def test_a_middleware_that_raises_does_not_end_the_client_after_a_suspend(
         ext = extension()
         await rc.install_extension(ext)
         assert ext._runtime is not None
-        ext._runtime._suspended()
+        ext._runtime._check_after_suspend()
         await anyio.sleep(0.1)
         assert ext.state is State.READY
 
@@ -245,6 +245,6 @@ async def test_a_proxy_that_does_not_speak_socks_is_an_error_of_ours(reply):
 def test_what_a_server_refuses_to_delete_is_not_kept_without_end():
     machine: SubscriptionMachine[None] = SubscriptionMachine()
     for number in range(1000):
-        machine.came_late(SubscriptionInfo(id=str(number)))
+        machine.granted_late(SubscriptionInfo(id=str(number)))
     assert len(machine.orphans) == 100
     assert machine.orphans[-1] == "999"

@@ -17,7 +17,7 @@ import rcex_ws.testing.fake_slack as fake_slack
 import rcex_ws.wsg as wsg
 from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.web import StartData, WebApi
-from rcex_ws.wsg.stored import Certainty, StoredGap, StoredSubscription
+from rcex_ws.wsg.stored import ServerHas, StoredGap, StoredSubscription
 
 __all__ = ["INSTANCES", "RIGHT", "TAKEN", "Made", "reason_to_skip"]
 
@@ -143,7 +143,7 @@ RIGHT: dict[str, Any] = {
     "SubscriptionInfo.from_dict.info": {"id": "1"},
     "session": wsg.StoredSession(
         wsc=None,
-        subscription=StoredSubscription(wanted=(), info=None, certainty=Certainty.UNSURE),
+        subscription=StoredSubscription(wanted=(), info=None, certainty=ServerHas.UNSURE),
         unfinished=StoredGap(since=None),
         recovery_timeout=180,
         clean=True,

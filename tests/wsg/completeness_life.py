@@ -144,7 +144,7 @@ class Client:
             self.set_by = self.least_set_by = self.most_set_by = self.world.set_by
             self.set_back = False
         self.served = max(self.served, connection.live)
-        account.lost(self.heard_at)
+        account.begin_outage(self.heard_at)
 
     def beat(self, connection):
         """Ask in regular intervals, to hear that the connection lives."""
@@ -182,7 +182,7 @@ class Client:
         self.clock_is_set = False
         outage = self.outage
         if state == "Successful" and outage is not None and not outage.refused:
-            loss = self.account.recovered(self.now, created=created, buffer_size=self.world.buffer_size)
+            loss = self.account.recover(self.now, created=created, buffer_size=self.world.buffer_size)
             connection.created = created
             self.served = created
             self.conclude(loss, self.moment)
@@ -191,7 +191,7 @@ class Client:
             if self.gone is not None:
                 self.ask("POST")
         else:
-            self.account.new_session(self.now)
+            self.account.begin_session(self.now)
             if outage is not None:
                 outage.refused = outage.refused or state
                 if state == "gone":  # it may have been so before the outage, while questions were still answered
@@ -204,7 +204,7 @@ class Client:
             self.ask("POST")
 
     def on_answer(self, connection, question, status):
-        self.account.answered(question.asked_at)
+        self.account.proven_by_answer(question.asked_at)
         connection.replay_over = True
         proof = question.server_time - self.uncertain() - ROUNDING
         connection.asked = max(connection.asked, proof)
@@ -227,7 +227,7 @@ class Client:
             self.store()
 
     def on_event(self, connection, event):
-        replayed = self.account.received(event.timestamp)
+        replayed = self.account.record_notification(event.timestamp)
         if replayed is not None and replayed.gap is not None:
             self.tell(replayed.gap, "the buffer was full", self.low)
         after = connection.created + MARGIN if connection.recovered and not connection.replay_over else -math.inf
@@ -242,7 +242,7 @@ class Client:
         if len(self.queue) > QUEUE:
             dropped, made = self.queue.pop(0)
             self.dropped.append(dropped)
-            self.account.dropped(id(self), made, stamped=dropped.stamped)
+            self.account.record_drop(id(self), made, stamped=dropped.stamped)
             if not self.overflowing:
                 self.overflowing = True
                 self.store()
@@ -255,7 +255,7 @@ class Client:
         del self.queue[:number]
         if self.overflowing and not self.queue:
             self.overflowing = False
-            gap = self.account.overflow_over(id(self), self.now, "too slow")
+            gap = self.account.end_overflow(id(self), self.now, "too slow")
             self.tell(gap, "this side dropped some", -math.inf, self.ever_set_by - self.world.set_by)
 
     # -- what is told ------------------------------------------------------------------------------------------

@@ -71,10 +71,10 @@ class Model(RuleBasedStateMachine):
     def tell(self) -> None:
         turn = self.turns.pop(0)
         self.open = [one for one in self.open if one is not turn]
-        told = self.gaps.tell(turn)
-        assert told is turn.told
+        told = self.gaps.report(turn)
+        assert told is turn.reported
         if told is None:
-            assert turn.gone
+            assert turn.absorbed
             return
         self.told.append(turn)
         assert told == turn.gap
@@ -87,7 +87,7 @@ class Model(RuleBasedStateMachine):
 
     @property
     def waiting(self) -> list[WaitingGap]:
-        return [turn for turn in self.turns if not turn.gone]
+        return [turn for turn in self.turns if not turn.absorbed]
 
     @invariant()
     def every_gap_is_told_after_it_came_or_waits(self) -> None:
@@ -104,7 +104,7 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def those_that_touch_are_one_and_few_wait(self) -> None:
         for certain in (True, False):
-            alike = [turn for turn in self.open if turn.certain is certain and not turn.gone]
+            alike = [turn for turn in self.open if turn.certain is certain and not turn.absorbed]
             assert len(alike) <= 16
             assert not any(one.touches(other) for one in alike for other in alike if one is not other)
 
@@ -121,7 +121,7 @@ test_gaps_are_merged_and_none_is_lost.settings = settings(max_examples=200, stat
 def merged(*gaps: Gap) -> Gap | None:
     waiting = WaitingGaps()
     (turn,) = [turn for turn in map(waiting.add, gaps) if turn is not None]
-    return waiting.tell(turn)
+    return waiting.report(turn)
 
 
 def test_the_ends_count_as_part_of_a_gap() -> None:
@@ -139,8 +139,8 @@ def test_a_gap_between_two_joins_them_in_the_turn_of_the_first() -> None:
     assert first is not None
     assert second is not None
     assert waiting.add(a_gap(1, 4, reason="c")) is None
-    assert waiting.tell(first) == a_gap(0, 5, reason="a; c; b")
-    assert waiting.tell(second) is None
+    assert waiting.report(first) == a_gap(0, 5, reason="a; c; b")
+    assert waiting.report(second) is None
 
 
 def test_what_is_known_and_what_may_be_are_told_apart() -> None:
@@ -165,14 +165,14 @@ def test_what_was_not_named_of_a_gap_counts_when_it_is_merged_itself() -> None:
         waiting.add(a_gap(2, 3, reason=str(number)))
     waiting.add(a_gap(1, 2))
     assert first is not None
-    assert waiting.tell(first) == a_gap(0, 3, reason="why (2 times); 0; 1; 2; 3; 4 more")
+    assert waiting.report(first) == a_gap(0, 3, reason="why (2 times); 0; 1; 2; 3; 4 more")
 
 
 def test_gaps_that_do_not_touch_are_kept_apart_as_long_as_they_are_few() -> None:
     waiting = WaitingGaps()
     gaps = [a_gap(2 * number, 2 * number + 1) for number in range(1000)]
     turns = [turn for turn in map(waiting.add, gaps) if turn is not None]
-    told = [waiting.tell(turn) for turn in turns]
+    told = [waiting.report(turn) for turn in turns]
     assert told == [*gaps[:15], a_gap(30, 1999, reason="why (985 times)")]
 
 
@@ -199,7 +199,7 @@ class Desk:
         self.emitter = EventEmitter()
         self.hook: Any = lambda gap: told.append(("hook", gap))
         self.announcer = Announcer(
-            self.emitter, on_gap=lambda gap: self.hook(gap), gap_timeout=5, gap_told=lambda: None
+            self.emitter, on_gap=lambda gap: self.hook(gap), gap_timeout=5, on_gap_reported=lambda: None
         )
         for event in Events:
             self.emitter.on(event, lambda *args, event=event: told.append((str(event), *args)))
@@ -319,8 +319,8 @@ async def test_a_gap_told_now_keeps_to_itself(desk: Desk) -> None:
 async def test_a_gap_that_became_a_part_of_an_earlier_one_has_no_turn_of_its_own(desk: Desk) -> None:
     for since, until in ((4, 5), (0, 1), (1, 4)):
         desk.announcer.gap(a_gap(since, until))
-    assert len(desk.announcer.untold) == 2
+    assert len(desk.announcer.unreported) == 2
     await desk.tell()
     gap = a_gap(0, 5, reason="why (3 times)")
     assert desk.told == [("notificationGap", gap), ("hook", gap)]
-    assert desk.announcer.untold == []
+    assert desk.announcer.unreported == []

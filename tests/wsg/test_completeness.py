@@ -385,5 +385,5 @@ def test_without_an_outage_there_is_nothing_that_a_doubt_could_be_added_to():
 def test_a_loss_in_an_outage_of_an_earlier_process_leaves_its_beginning():
     account = Completeness(ServerClock(1000.0, 0.0))
     account.resume(OpenGap(10.0, certain=True))
-    account.lost(5.0)
+    account.begin_outage(5.0)
     assert account.open_gap == OpenGap(10.0, certain=True)

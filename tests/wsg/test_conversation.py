@@ -16,7 +16,7 @@ from rcex_ws.wsg.completeness import Completeness, OpenGap
 from rcex_ws.wsg.conversation import WsgConversation, WsgShared
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.server_clock import ServerClock
-from rcex_ws.wsg.session import Outage, Session
+from rcex_ws.wsg.session import LastEnd, Outage, Session
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
 
@@ -29,10 +29,9 @@ class Desk:
     def __init__(self, *, session: Session | None = None, offered: bool = False, **shared: Any) -> None:
         self.losses: list[Loss] = []
         self.heartbeats: list[bytes] = []
-        self.shown: list[tuple[str, bytes]] = []
         self.emitter = EventEmitter()
         self.session = session or Session()
-        announcer = Announcer(self.emitter, on_gap=None, gap_timeout=1, gap_told=lambda: None)
+        announcer = Announcer(self.emitter, on_gap=None, gap_timeout=1, on_gap_reported=lambda: None)
         machine: SubscriptionMachine[Any] = SubscriptionMachine()
         self.completeness = Completeness(ServerClock(1000.0, 0.0))
         self.inbox = Inbox(machine, self.completeness, announcer, max_messages=10, max_bytes=10_000)
@@ -45,25 +44,26 @@ class Desk:
             last_inbound=0.0,
         )
 
-        async def clear_up() -> None:
+        async def delete_orphans() -> None:
             pass
 
-        subscriptions: Any = SimpleNamespace(
-            can_miss=True, is_known=True, sync_soon=lambda: None, clear_up=clear_up, connection_lost=lambda: None
+        sync: Any = SimpleNamespace(
+            can_miss=True, has_wanted_filters=True, start=lambda: None, delete_orphans=delete_orphans
         )
-        options: dict[str, Any] = {"release_timeout": 1.0, "heartbeat_interval": 30.0, "on_frame": None, **shared}
+        options: dict[str, Any] = {"release_timeout": 1.0, "heartbeat_interval": 30.0, "mark_changed": None, **shared}
         self.shared = WsgShared(
             session=self.session,
             completeness=self.completeness,
             table=RequestTable(),
             inbox=self.inbox,
-            subscriptions=subscriptions,
+            subscriptions=SimpleNamespace(),  # type: ignore[arg-type]
+            sync=sync,
             announcer=announcer,
             closing=lambda: False,
-            suspended=lambda: None,
+            check_after_suspend=lambda: None,
             **options,
         )
-        self.conversation = WsgConversation(link, self.shared, offered=offered, began_at=0.0)  # type: ignore[arg-type]
+        self.conversation = WsgConversation(link, self.shared, token_offered=offered, began_at=0.0)  # type: ignore[arg-type]
 
     def hear(self, meta: dict[str, Any], body: object = None) -> None:
         self.conversation.on_message(json.dumps([meta, {} if body is None else body]).encode(), False)
@@ -115,7 +115,7 @@ async def test_an_error_before_the_details_may_be_about_the_token(code: str, out
 
 async def test_what_the_last_process_had_lost_is_a_certain_gap_though_it_is_recovered() -> None:
     session = Session(Wsc("old", 3))
-    session.begin_outage(Outage(lost_at=None, clean=True))
+    session.begin_outage(Outage(lost_at=None, last_end=LastEnd.CLEAN))
     desk = Desk(session=session, offered=True)
     desk.completeness.resume(OpenGap(900.0, certain=True))
     desk.hear(DETAILS, {"recoveryState": "Successful"})

@@ -191,7 +191,7 @@ frames = st.one_of(
 @settings(deadline=None, max_examples=300)
 def test_no_sequence_of_frames_raises_in_the_reader(data):
     emitter = EventEmitter()
-    announcer = Announcer(emitter, on_gap=None, gap_timeout=1, gap_told=lambda: None)
+    announcer = Announcer(emitter, on_gap=None, gap_timeout=1, on_gap_reported=lambda: None)
     machine = SubscriptionMachine()
     account = Completeness(ServerClock(time.time(), 0.0))
     inbox = Inbox(machine, account, announcer, max_messages=10, max_bytes=10_000)
@@ -209,17 +209,18 @@ def test_no_sequence_of_frames_raises_in_the_reader(data):
         completeness=account,
         table=RequestTable(),
         inbox=inbox,
-        subscriptions=SimpleNamespace(can_miss=True, is_known=True),
+        subscriptions=SimpleNamespace(),
+        sync=SimpleNamespace(can_miss=True, has_wanted_filters=True),
         announcer=announcer,
         release_timeout=1,
         heartbeat_interval=30,
         closing=lambda: False,
-        on_frame=lambda: None,
-        suspended=lambda: None,
+        mark_changed=lambda: None,
+        check_after_suspend=lambda: None,
     )
 
     async def main():
-        conversation = WsgConversation(link, shared, offered=False, began_at=0.0)
+        conversation = WsgConversation(link, shared, token_offered=False, began_at=0.0)
         for frame in data:
             conversation.on_message(frame, False)
 

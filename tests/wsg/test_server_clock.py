@@ -108,7 +108,7 @@ class Clocks(RuleBasedStateMachine):
         self.moments.clear()
         if really:
             self.offset += seconds
-        self.clock.suspended(seconds)
+        self.clock.widen(seconds)
         self.uncertain += seconds
 
     @invariant()

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from rcex_ws import ConfigurationError, FileSessionStore, SessionUnreadable, Wsc
 from rcex_ws.files.private import PrivateFile
-from rcex_ws.wsg.stored import Certainty, StoredGap, StoredSession, StoredSubscription
+from rcex_ws.wsg.stored import ServerHas, StoredGap, StoredSession, StoredSubscription
 
 FILTERS = ["/restapi/v1.0/account/~/extension/~/message-store"]
 SECRET = "c2VjcmV0"
@@ -47,7 +47,7 @@ UNREADABLE = {
 def session(token: str) -> StoredSession:
     return StoredSession(
         wsc=Wsc(token),
-        subscription=StoredSubscription(wanted=(), info=None, certainty=Certainty.NOTHING),
+        subscription=StoredSubscription(wanted=(), info=None, certainty=ServerHas.NOTHING),
         unfinished=StoredGap(since=1.0),
         recovery_timeout=600.0,
         clean=True,

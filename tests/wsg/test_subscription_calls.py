@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from rcex_ws import NotConnected, RequestLost, SubscriptionInfo
-from rcex_ws.wsg.server_clock import Moment
-from rcex_ws.wsg.stored import Certainty
+from rcex_ws.wsg.server_clock import ServerTime
+from rcex_ws.wsg.stored import ServerHas
 from rcex_ws.wsg.subscription_calls import SubscriptionCalls
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
 from rcex_ws.wsg.telemetry import Telemetry
@@ -22,21 +22,19 @@ class Desk:
     def __init__(self):
         self.machine = SubscriptionMachine()
         self.machine.begin("consumer", (A,))
-        self.machine.answered(self.machine.sent(self.machine.next_call(), 0.0), SubscriptionInfo("s1", (A,)))
+        self.machine.granted(self.machine.launch(self.machine.next_call(), 0.0), SubscriptionInfo("s1", (A,)))
         self.asked = []
         self.on_store = self.on_call = lambda: None
-        host = SimpleNamespace(
-            moment=lambda: Moment(10.0, 11.0),
+        runtime = SimpleNamespace(
+            server_time=lambda: ServerTime(10.0, 11.0),
             store=self._store,
-            touch=lambda: None,
-            heard_at=0.0,
+            mark_changed=lambda: None,
+            last_inbound=0.0,
             telemetry=Telemetry(),
         )
-        completeness = SimpleNamespace(confirm_subscription=lambda moment: None, last_confirmed=lambda heard_at: 9.0)
+        completeness = SimpleNamespace(margin=1.0)
         api = SimpleNamespace(make=self._make)
-        self.calls = SubscriptionCalls(
-            host, api, self.machine, completeness, SimpleNamespace(), replace_current=lambda *_: None
-        )
+        self.calls = SubscriptionCalls(runtime, api, self.machine, completeness, SimpleNamespace())
 
     async def _store(self):
         self.on_store()
@@ -53,7 +51,7 @@ async def test_a_change_that_is_withdrawn_while_it_is_written_down_does_not_go_o
     with pytest.raises(NotConnected, match=r"^the call was not wanted any more$"):
         await desk.calls.make(desk.machine.next_call())
     assert desk.asked == []
-    assert (desk.machine.change, desk.machine.certainty, desk.machine.doubt) == (None, Certainty.KNOWN, None)
+    assert (desk.machine.change, desk.machine.server_has, desk.machine.filter_gap) == (None, ServerHas.KNOWN, None)
 
 
 async def test_a_change_that_cannot_be_written_down_does_not_go_out():
@@ -67,7 +65,7 @@ async def test_a_change_that_cannot_be_written_down_does_not_go_out():
     with pytest.raises(OSError):
         await desk.calls.make(desk.machine.next_call())
     assert desk.asked == []
-    assert (desk.machine.certainty, desk.machine.doubt) == (Certainty.KNOWN, None)
+    assert (desk.machine.server_has, desk.machine.filter_gap) == (ServerHas.KNOWN, None)
 
 
 async def test_a_change_whose_connection_is_lost_while_it_is_written_down_does_not_go_out():

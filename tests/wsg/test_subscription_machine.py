@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rcex_ws.wsg.models import SubscriptionInfo
-from rcex_ws.wsg.stored import Certainty, StoredSubscription
+from rcex_ws.wsg.stored import ServerHas, StoredSubscription
 from rcex_ws.wsg.subscription_machine import Call, Flight, SubscriptionMachine
 
 A, B = "/restapi/v1.0/account/~/extension/~/message-store", "/restapi/v1.0/account/~/presence"
@@ -185,8 +185,8 @@ class Subscribing(RuleBasedStateMachine):
 
     def end(self):
         machine = self.machine
-        if machine.doubt is not None:
-            self.told(machine.doubt.since)
+        if machine.filter_gap is not None:
+            self.told(machine.filter_gap.since)
         if self.outage is not None:
             self.told(self.outage)
         if self.revived:
@@ -194,7 +194,7 @@ class Subscribing(RuleBasedStateMachine):
             self.revived = False
         machine.revoke()
         assert not machine.wanted
-        assert machine.current is machine.info is machine.doubt is None
+        assert machine.current is machine.info is machine.filter_gap is None
         self.silent.clear()
         self.revoked_at = self.now
 
@@ -223,9 +223,9 @@ class Subscribing(RuleBasedStateMachine):
             assert machine.in_sync or (machine.info is None and not machine.wanted)
             return
         assert call.for_change == (self.change is not None and not self.resubscribing)
-        flight = machine.sent(call, self.now)
+        flight = machine.launch(call, self.now)
         self.air = Air(flight, call)
-        if machine.wanted and (flight.may_cost or machine.doubt is not None):
+        if machine.wanted and (flight.may_cost or machine.filter_gap is not None):
             if before == "store fails":
                 self.landed(machine.not_made)
                 return
@@ -303,9 +303,9 @@ class Subscribing(RuleBasedStateMachine):
             self.told(-math.inf)
             self.revived = False
         if air.call.method == "PUT" and air.info is None:
-            machine.gone(air.flight, self.served)
-            assert machine.certainty is Certainty.NOTHING
-            assert not before or machine.doubt.certain
+            machine.subscription_gone(air.flight, self.served)
+            assert machine.server_has is ServerHas.NOTHING
+            assert not before or machine.filter_gap.certain
             if before and self.server.forgot:
                 self.were_silent, self.gone_at, self.silent = self.silent, self.now, set()
                 self.wrong |= self.were_silent
@@ -315,7 +315,7 @@ class Subscribing(RuleBasedStateMachine):
                 self.change = None
             return
         withdrawn = change is not None and change.withdrawn
-        doubt = machine.answered(air.flight, air.info)
+        doubt = machine.granted(air.flight, air.info)
         if air.info is not None:
             self.excused.discard(air.info.id)
         self.served = air.flight.since
@@ -329,7 +329,7 @@ class Subscribing(RuleBasedStateMachine):
             assert machine.wanted == before
         if doubt is not None:
             assert machine.in_sync
-            assert machine.doubt is None
+            assert machine.filter_gap is None
             self.told(doubt.since)
         if air.call.for_change:
             assert machine.change is None
@@ -351,7 +351,7 @@ class Subscribing(RuleBasedStateMachine):
         how(air.flight)
         assert machine.wanted == wanted
         if how == machine.not_made:
-            assert machine.certainty is air.flight.before
+            assert machine.server_has is air.flight.before
         if air.call.for_change and change is not None:
             if fault or not self.again:
                 machine.withdraw(change)
@@ -430,10 +430,10 @@ class Subscribing(RuleBasedStateMachine):
     @rule()
     def an_answer_comes_late(self):
         air = self.late.pop(0)
-        assert not self.machine.flies(air.flight)
-        assert self.machine.answered(air.flight, air.info) is None
+        assert not self.machine.in_flight(air.flight)
+        assert self.machine.granted(air.flight, air.info) is None
         if air.info is not None:
-            self.machine.came_late(air.info)
+            self.machine.granted_late(air.info)
             self.excused.discard(air.info.id)
 
     @precondition(lambda self: not self.ready and self.air is None)
@@ -448,12 +448,12 @@ class Subscribing(RuleBasedStateMachine):
         self.session = server.session
         machine.session_ended()
         assert machine.info is None
-        assert machine.certainty is Certainty.NOTHING
+        assert machine.server_has is ServerHas.NOTHING
         self.resubscribing = True
         self.silent.clear()
-        if machine.wanted and machine.doubt is not None:
-            self.outage = min(self.outage, machine.doubt.since)
-            machine.doubt = None
+        if machine.wanted and machine.filter_gap is not None:
+            self.outage = min(self.outage, machine.filter_gap.since)
+            machine.filter_gap = None
         if not machine.wanted:
             machine.current = None
             self.restored()
@@ -500,7 +500,7 @@ class Subscribing(RuleBasedStateMachine):
             self.session, self.ready, self.outage = saved.session, False, saved.unfinished
             self.revived = revived or revoked_at >= saved.at
             assert machine.wanted == saved.stored.wanted
-            assert clean or machine.certainty is not Certainty.KNOWN
+            assert clean or machine.server_has is not ServerHas.KNOWN
             assert self.known == saved.ids
         if saved is not None and saved.at < self.gone_at:  # the process that knew of it died with that
             unheard = self.were_silent | {at for at in self.wrong if at >= self.gone_at}
@@ -519,7 +519,7 @@ class Subscribing(RuleBasedStateMachine):
             call = machine.next_call()
             if call is None:
                 break
-            self.air = Air(machine.sent(call, self.now), call)
+            self.air = Air(machine.launch(call, self.now), call)
             self.step()
             self.the_server_makes_it()
             self.step()
@@ -540,14 +540,14 @@ TestSubscribing.settings = settings(max_examples=500, stateful_step_count=30, de
 def subscribed():
     machine = SubscriptionMachine()
     machine.begin("consumer", (A,))
-    machine.answered(machine.sent(machine.next_call(), 0.0), SubscriptionInfo("s1", (A,)))
+    machine.granted(machine.launch(machine.next_call(), 0.0), SubscriptionInfo("s1", (A,)))
     return machine
 
 
 def test_what_is_to_be_deleted_is_left_to_the_next_process():
     machine = subscribed()
     machine.session_ended()
-    machine.answered(machine.sent(machine.next_call(), 1.0), SubscriptionInfo("s2", (A,)))
+    machine.granted(machine.launch(machine.next_call(), 1.0), SubscriptionInfo("s2", (A,)))
     successor = SubscriptionMachine()
     successor.resume(machine.to_store(), "successor", clean=True)
     assert successor.info.id == "s2"
@@ -558,45 +558,45 @@ def test_what_is_to_be_deleted_is_left_to_the_next_process():
 def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_either_way(fate):
     machine = SubscriptionMachine()
     machine.begin("consumer", (A,))
-    machine.answered(machine.sent(machine.next_call(), 1), SubscriptionInfo("s1", (A,)))
+    machine.granted(machine.launch(machine.next_call(), 1), SubscriptionInfo("s1", (A,)))
     refresh = machine.begin("consumer", (A,))
-    flight = machine.sent(machine.next_call(), 2)
+    flight = machine.launch(machine.next_call(), 2)
     assert flight.call == Call("PUT", "s1", (A,), for_change=True)
     stored = machine.to_store()
     if fate == "unanswered":
         machine.unanswered(flight)
         machine.withdraw(refresh)
-        assert machine.to_store().certainty is Certainty.UNSURE
+        assert machine.to_store().certainty is ServerHas.UNSURE
         again = machine.next_call()  # the answer may have been that the subscription is gone
         assert again == Call("PUT", "s1", (A,))
-        assert machine.answered(machine.sent(again, 3), SubscriptionInfo("s1", (A,))) is None
+        assert machine.granted(machine.launch(again, 3), SubscriptionInfo("s1", (A,))) is None
     elif fate == "withdrawn":
         machine.withdraw(refresh)
-        assert machine.answered(flight, SubscriptionInfo("s1", (A,))) is None
+        assert machine.granted(flight, SubscriptionInfo("s1", (A,))) is None
     else:
         machine = SubscriptionMachine()
         machine.resume(stored, "consumer", clean=True)
-    assert (machine.in_sync, machine.doubt, machine.change) == (True, None, None)
-    assert (stored.certainty, stored.doubt) == (Certainty.KNOWN, None)
+    assert (machine.in_sync, machine.filter_gap, machine.change) == (True, None, None)
+    assert (stored.certainty, stored.doubt) == (ServerHas.KNOWN, None)
 
 
 def test_an_answer_to_a_call_whose_connection_is_lost_changes_nothing():
     machine = subscribed()
     machine.begin("other", (B,))
-    flight = machine.sent(machine.next_call(), 1.0)
+    flight = machine.launch(machine.next_call(), 1.0)
     machine.connection_lost()
-    before = (machine.info, machine.certainty, machine.doubt, machine.wanted)
-    assert machine.answered(flight, SubscriptionInfo("s1", (B,))) is None
-    machine.gone(flight, 5.0)
-    assert (machine.info, machine.certainty, machine.doubt, machine.wanted) == before
+    before = (machine.info, machine.server_has, machine.filter_gap, machine.wanted)
+    assert machine.granted(flight, SubscriptionInfo("s1", (B,))) is None
+    machine.subscription_gone(flight, 5.0)
+    assert (machine.info, machine.server_has, machine.filter_gap, machine.wanted) == before
 
 
 def test_a_subscription_that_comes_late_is_to_be_deleted_once_unless_it_is_the_present_one():
     machine = subscribed()
-    machine.came_late(SubscriptionInfo("s1", (A,)))
+    machine.granted_late(SubscriptionInfo("s1", (A,)))
     assert machine.orphans == []
     for _ in range(2):
-        machine.came_late(SubscriptionInfo("s2", (A,)))
+        machine.granted_late(SubscriptionInfo("s2", (A,)))
     assert machine.orphans == ["s2"]
 
 
@@ -604,14 +604,14 @@ def test_a_late_subscription_that_the_server_still_serves_is_not_deleted():
     machine = subscribed()
     machine.session_ended()
     assert machine.orphans == ["s1"]
-    machine.answered(machine.sent(machine.next_call(), 1.0), SubscriptionInfo("s1", (A,)))
+    machine.granted(machine.launch(machine.next_call(), 1.0), SubscriptionInfo("s1", (A,)))
     assert (machine.orphans, machine.info.id) == ([], "s1")
 
 
 def test_of_many_that_are_to_be_deleted_the_oldest_are_forgotten():
     machine = SubscriptionMachine()
     for number in range(1000):
-        machine.came_late(SubscriptionInfo(f"s{number}", (A,)))
+        machine.granted_late(SubscriptionInfo(f"s{number}", (A,)))
     assert machine.orphans[-1] == "s999"
     assert len(machine.orphans) < 200
 
@@ -620,7 +620,7 @@ def test_nothing_is_in_doubt_while_nothing_is_wanted():
     machine = SubscriptionMachine()
     machine.resume_blind("consumer")
     machine.begin("consumer", (A,))
-    flight = machine.sent(machine.next_call(), 1.0)
+    flight = machine.launch(machine.next_call(), 1.0)
     assert flight.may_cost
     machine.unanswered(flight)
-    assert machine.doubt is None
+    assert machine.filter_gap is None

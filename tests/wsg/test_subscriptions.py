@@ -10,7 +10,6 @@ from rcex_ws import (
     BadFrame,
     Events,
     NotConnected,
-    RequestLost,
     RestError,
     State,
     SubscriptionEnded,
@@ -146,7 +145,7 @@ async def test_calls_behind_a_revocation_find_the_subscription_ended(ext, reques
         except SubscriptionEnded as exc:
             errors.append(str(exc))
 
-    async with anyio.create_task_group() as group, ext._runtime.subscriptions._one_at_a_time:
+    async with anyio.create_task_group() as group, ext._runtime._sync.operations.one_at_a_time:
         for call in (subscription.revoke, update, subscription.revoke):
             group.start_soon(call)
             await anyio.wait_all_tasks_blocked()
@@ -192,17 +191,3 @@ async def test_a_subscription_of_an_earlier_process_that_is_refused_on_the_next_
         gateway.cut()
     send(1)
     await told.number(1)
-
-
-async def test_filters_that_cannot_be_asserted_before_a_loss_are_left_to_the_next_connection(ext, monkeypatch, caplog):
-    await ext.subscribe(STORE, lambda n: None)
-    subscriptions = ext._runtime.subscriptions
-
-    async def lose(call):
-        ext.ws.abort()
-        raise RequestLost("the connection is gone", sent=True)
-
-    monkeypatch.setattr(subscriptions._calls, "make", lose)
-    subscriptions._machine.session_ended()
-    assert await subscriptions._sync_once() is None
-    assert "which is tried again" not in caplog.text

@@ -256,9 +256,10 @@ async def test_o5_who_is_to_call_recover_is_told_so(rc, make_ext, told, caplog):
     with pytest.raises(NotConnected, match=r"call recover\(\), or switch auto_recover on"):
         await ext.subscribe([STORE, "/restapi/v1.0/account/~/extension/~/presence"])
     await told.wait(Events.DISCONNECTED)
-    waits = "no attempt until it is asked for: call recover(), or switch auto_recover on"
     with anyio.fail_after(5):
-        while not lines(caplog)[-1].endswith(waits):
+        while not lines(caplog)[-1].endswith(
+            "no attempt until it is asked for: call recover(), or switch auto_recover on"
+        ):
             await anyio.sleep(0.01)
     assert ext.next_attempt_at is None
     assert ext.state is State.WAITING
@@ -271,8 +272,8 @@ def test_o5_a_session_that_is_gone_is_described_in_words():
     session.details = ConnectionDetails(recovery_timeout=10)
     session.begin_outage(Outage(lost_at=0.0))
     assert session.token_to_offer(11.0) is None
-    recovery, doubt = session.conclude(12.0, None)
-    assert doubt.reason == "session not recovered: the recovery window is over"
+    recovery, cause = session.conclude(12.0, None)
+    assert cause.reason == "session not recovered: the recovery window is over"
     assert recovery.outcome == "windowExceeded"  # the name stays
 
 
