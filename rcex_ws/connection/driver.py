@@ -32,9 +32,9 @@ logger = logging.getLogger("rcex_ws.connection")
 class Conversation:
     """What a protocol does with one connection; made for each one, and discarded with it.
 
-    The methods named `on_...` must neither wait nor run code of the application: they are called by the reader, which
-    on asyncio is not a task but the event loop itself, and `on_lost` by any task, too. An exception is treated as a bug
-    and makes the state FAILED, so decode text with care: the peer may send what is not UTF-8.
+    The methods named `on_...` must neither wait nor run code of the application: they are called by *the reader*, which
+    is a task on trio, but on asyncio the event loop itself when data has come. `on_lost` may be called by any task, too.
+    An exception is treated as a bug and makes the state FAILED, so decode text with care: it may not be UTF-8.
     """
 
     def on_message(self, data: bytes, binary: bool) -> None:

@@ -3,6 +3,9 @@
 Applications hold a `WebSocketExtension`, installed in a `RingCentral`, and the `Subscription` it returns. The package
 stands on connection/ (which reconnects) and rest/ (which calls), and imports no sibling such as slack/.
 
+A notification takes this way: `WsgConversation.on_message`, `Inbox.receive` (deduplicates, routes), a `DeliveryQueue`,
+`Subscription.run_callback` or its iterator. All before the queue runs in the reader, and never waits.
+
 The front:
 extension.py             what the application holds; settings.py: its options
 subscription.py          what `subscribe` returns; models.py: notifications, gaps, outcomes (pure)
@@ -25,9 +28,6 @@ subscription_sync.py     keeps the server's filters and the wanted ones in sync;
 subscription_machine.py  which call comes next, and how sure the server's filters are (pure)
 subscription_calls.py    makes these calls; subscription_api.py: how they are written and read
 subscription_runtime.py  the part of the runtime that they use
-
-A notification: `WsgConversation.on_message`, `Inbox.receive` (deduplicates, routes), a `DeliveryQueue`,
-`Subscription.deliver` or its iterator. All before the queue runs in the socket's callback, no task, and never waits.
 """
 
 from rcex_ws.errors import BadFrame

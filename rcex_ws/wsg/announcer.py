@@ -1,6 +1,7 @@
 """What is reported to the application, in order: events, the `on_gap` hook, then delivery resumes.
 
-Everything runs in the emitter's task, one after the other, so nothing here has to wait. A peer that sends garbage must
+Everything runs in the emitter's task, one after the other, so nothing here has to wait; only `gap_now` does, for a call
+of the application that must not return before its gap is handled. A peer that sends garbage must
 not fill that queue: while an error waits in it, later ones of its kind are only counted, and while a gap waits, gaps
 that touch it are merged into it.
 """

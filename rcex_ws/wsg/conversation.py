@@ -1,6 +1,6 @@
 """One connection: frames in, answers settled, notifications routed, the recovery of the session judged.
 
-Made by the driver for each connection and discarded with it. `on_message` runs in the socket's callback, not in a task,
+Made by the driver for each connection and discarded with it. `on_message` runs in the reader, on asyncio not a task,
 and never waits.
 """
 
@@ -98,7 +98,7 @@ class WsgConversation(Conversation):
         self._date: str | None = None  # the newest `Date` header
         self._recovery: Recovery | None = None  # a success that is not logged yet
 
-    # -- in the socket's callback ----------------------------------------------------------------------------------
+    # -- in the reader ---------------------------------------------------------------------------------------------
 
     def on_message(self, data: bytes, binary: bool) -> None:
         """Handle one frame."""
@@ -118,7 +118,8 @@ class WsgConversation(Conversation):
             kind = kind.lower()
         if kind in ("ServerNotification", "servernotification"):
             try:
-                if not shared.inbox.receive(frame, len(data), self._link.last_inbound):
+                has_timestamp = shared.inbox.receive(frame, len(data), self._link.last_inbound)
+                if not has_timestamp:
                     self._ask_now_and_then()
             except BadFrame as exc:
                 self._report_bad_frame(exc, certain=True)
@@ -281,7 +282,7 @@ class WsgConversation(Conversation):
         recovery, cause = concluded
         missing = gap_after_outage(open_gap, cause)
         shared.inbox.count_for(recovery)
-        shared.telemetry.recovered(recovery)
+        shared.telemetry.count_outage(recovery)
         recovered = recovery.outcome is Outcome.RECOVERED
         if recovered:
             self._recovery = recovery

@@ -1,6 +1,6 @@
 """The path of a notification from its frame to a subscription's queue: deduplicate, route, count.
 
-Runs in the socket's callback for every notification and never waits; code of the application runs elsewhere.
+Runs in the reader for every notification and never waits; code of the application runs elsewhere.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 import anyio
 from msgspec.structs import replace
@@ -232,13 +233,10 @@ class WsgRuntime:
                 if lost.sent and not request.idempotent:
                     raise
 
-    def deliver(self, subscription: Subscription, after: Subscription | None) -> None:
+    def start_delivery(self, subscription: Subscription, after: Subscription | None) -> None:
         """Start delivering to a subscription's callback, once that of `after` has had everything."""
-
-        async def deliver() -> None:
-            await subscription.deliver(after)
-
-        self._deliveries.add(subscription, self.life.spawn(deliver, "delivery", needed_to_close=True))
+        task = self.life.spawn(partial(subscription.run_callback, after), "delivery", needed_to_close=True)
+        self._deliveries.add(subscription, task)
 
     def mark_changed(self) -> None:
         """Record that what is stored has changed; a write follows."""

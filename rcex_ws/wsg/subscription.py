@@ -171,7 +171,7 @@ class Subscription(NamesOfJavaScript):
         if self._callback is not None:
             await self._drained.wait()
 
-    async def deliver(self, after: Subscription | None) -> None:
+    async def run_callback(self, after: Subscription | None) -> None:
         """Call the callback with one notification at a time, once that of `after` has had everything."""
         if self._callback is None:
             raise AssertionError("a subscription without callback is iterated")

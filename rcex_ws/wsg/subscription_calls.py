@@ -149,7 +149,7 @@ class SubscriptionCalls:
                 successor.queue.move_to(current.queue, lambda item: only_old(item.event), behind=True)
             current.end(SubscriptionState.REPLACED, discard=not current.claimed)
         if successor.has_callback:
-            self._runtime.deliver(successor, current)
+            self._runtime.start_delivery(successor, current)
 
     async def delete_orphans(self) -> None:
         """Delete the orphans; forget those whose deletion is refused for good, and keep others for later."""

@@ -60,7 +60,7 @@ class SubscriptionRuntime(Protocol):
         """Return the delay in seconds after so many consecutive failures."""
         ...
 
-    def deliver(self, subscription: Subscription, after: Subscription | None) -> None:
+    def start_delivery(self, subscription: Subscription, after: Subscription | None) -> None:
         """Start delivering to a subscription's callback, once that of `after` has had everything."""
         ...
 

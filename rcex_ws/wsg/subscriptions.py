@@ -216,7 +216,7 @@ class Subscriptions:
             return successor
         current.claim(callback)
         if callback is not None:
-            self._runtime.deliver(current, None)
+            self._runtime.start_delivery(current, None)
         return current
 
     async def _change(

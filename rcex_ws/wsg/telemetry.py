@@ -136,7 +136,7 @@ class Telemetry:
         if self._recovering is None:
             self._recovering = self.trace.begin(Step.RECOVER, detail)
 
-    def recovered(self, recovery: Recovery) -> None:
+    def count_outage(self, recovery: Recovery) -> None:
         """Count how an outage ended."""
         self._recoveries[recovery.outcome] = self._recoveries.get(recovery.outcome, 0) + 1
         detail = f"{recovery.outcome} {recovery.error_code}" if recovery.error_code else str(recovery.outcome)
