@@ -1,4 +1,4 @@
-"""The package as a whole: the cost of its import, its public names, and their documentation."""
+"""The package as a whole: the cost of its import, its names and their documentation, and the names of its tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -29,6 +31,95 @@ OPTIONAL = (
     "rcex_ws.slack",
     "rcex_ws.testing",
 )
+
+TESTS = Path(__file__).parent
+PACKAGE = Path(rcex_ws.__file__).parent
+
+#: Folders of the package whose tests are in a folder of the same name: test_<module>.py, test_<module>_<aspect>.py.
+MIRRORED = (
+    "callback",
+    "connection",
+    "files",
+    "gateway",
+    "options",
+    "rest",
+    "slack",
+    "slack/store",
+    "testing",
+    "websocket",
+    "wsg",
+)
+
+#: Files of tests that are named after no module, each with the reason.
+OF_NO_MODULE = {
+    "callback/test_page": "docs/callback-client.md",
+    "gateway/test_random_inputs": "the whole gateway, whose front doors are several",
+    "slack/test_page": "docs/slack.md",
+    "slack/test_page_snippets": "docs/slack.md",
+    "testing/test_servers_end": "every server of the package",
+    "websocket/test_bad_streams": "both sides of a WebSocket",
+    "websocket/test_library": "the imports of all modules",
+    "wsg/test_known_failures_javascript_connection": "docs/known-failures.md",
+    "wsg/test_known_failures_javascript_delivery": "docs/known-failures.md",
+    "wsg/test_known_failures_python": "docs/known-failures.md",
+    "wsg/test_map": "rcex_ws/wsg/__init__.py",
+}
+
+#: Modules that are a part of another one's work, or hold values alone: the file of tests that takes them along.
+#: Those of the gateway and of `rcex_ws.testing` are parts of one server each, which is tested as a whole.
+TAKEN_ALONG = {
+    "callback/handler": "callback/test_callbacks",
+    "callback/mailbox": "callback/test_client_ending",
+    "connection/handlers": "connection/test_events",
+    "connection/loss": "connection/test_link",
+    "connection/status": "connection/test_supervisor_close",
+    "files/checks": "found/test_files",
+    "files/complaints": "found/test_files_running",
+    "files/lock": "found/test_files_mounts",
+    "files/state": "found/test_files_content",
+    "files/thread": "found/test_files_running",
+    "options/constraints": "options/test_arguments",
+    "options/functions": "options/test_arguments",
+    "options/names": "found/test_inputs_names",
+    "options/refusals": "options/test_arguments",
+    "options/types": "options/test_arguments",
+    "options/urls": "found/test_inputs",
+    "rest/core": "rest/test_calls",
+    "rest/headers": "rest/test_message",
+    "rest/http_body": "rest/test_https",
+    "rest/http_library": "rest/test_https",
+    "rest/keeper": "rest/test_auth",
+    "rest/lifecycle": "rest/test_extension",
+    "rest/oauth": "rest/test_auth",
+    "rest/outgoing": "rest/test_calls",
+    "rest/owner": "found/test_files_binding",
+    "rest/user_agent": "rest/test_calls",
+    "slack/bot_slack": "slack/test_bot",
+    "slack/errors": "slack/test_web",
+    "slack/frames": "slack/test_feed",
+    "slack/lists": "slack/test_directory",
+    "slack/logs": "slack/test_web",
+    "slack/models": "slack/test_messages",
+    "slack/settings": "options/test_arguments",
+    "slack/store/base": "slack/test_store_client",
+    "slack/store/errors": "slack/store/test_change_malformed",
+    "slack/store/fields": "slack/store/test_change_malformed",
+    "slack/store/memory": "slack/store/test_rules",
+    "slack/store/message_rules": "slack/store/test_rules",
+    "slack/store/models": "slack/store/test_queries",
+    "slack/store/sqlite_tables": "slack/store/test_sqlite",
+    "websocket/endpoint": "websocket/test_opener",
+    "websocket/handshake": "websocket/test_client",
+    "websocket/head": "websocket/test_codec",
+    "websocket/peer": "websocket/test_server_peer",
+    "websocket/peer_writer": "websocket/test_server_peer_callbacks",
+    "wsg/deliveries": "wsg/test_extension_close",
+    "wsg/gaps": "wsg/test_announcer",
+    "wsg/inbox": "wsg/test_conversation",
+    "wsg/settings": "options/test_arguments",
+    "wsg/stored": "wsg/test_store",
+    "wsg/subscription_runtime": "wsg/test_subscriptions",
+}
 
 
 def modules() -> Iterator[ModuleType]:
@@ -94,3 +185,44 @@ def test_the_version_is_that_of_the_installed_package() -> None:
 
 def test_the_package_is_typed() -> None:
     assert (importlib.resources.files("rcex_ws") / "py.typed").is_file()
+
+
+def test_no_two_classes_share_a_name() -> None:
+    classes: defaultdict[str, set[type]] = defaultdict(set)
+    for module in modules():
+        for item in vars(module).values():
+            if inspect.isclass(item) and item.__module__.startswith("rcex_ws"):
+                classes[item.__name__].add(item)
+    shared = {name for name, found in classes.items() if len(found) > 1}
+    assert shared == {"Events"}  # each client names its own events, for its own users
+
+
+def names_in(folder: str) -> set[str]:
+    """Return the names of the modules and subpackages of a folder of the package; `__main__` is main."""
+    return {path.stem.strip("_") for path in (PACKAGE / folder).iterdir() if path.name != "__pycache__"}
+
+
+def module_of(stem: str, names: set[str]) -> str | None:
+    """Return the module that a file of tests is named after; of two such names it is the longer one."""
+    name = stem.removeprefix("test_")
+    return max((module for module in names if f"{name}_".startswith(f"{module}_")), key=len, default=None)
+
+
+def test_every_file_of_tests_is_named_after_the_module_that_it_tests() -> None:
+    nameless = {
+        f"{folder}/{path.stem}"
+        for folder in MIRRORED
+        for path in (TESTS / folder).glob("test_*.py")
+        if module_of(path.stem, names_in(folder)) is None
+    }
+    assert nameless == set(OF_NO_MODULE)
+
+
+def test_every_module_has_its_tests_or_is_taken_along_by_those_of_another() -> None:
+    without: set[str] = set()
+    for folder in set(MIRRORED) - {"gateway", "testing"}:
+        names = {path.stem for path in (PACKAGE / folder).glob("[!_]*.py")}
+        files = [path.stem for path in (TESTS / folder).glob("test_*.py")]
+        without |= {f"{folder}/{name}" for name in names - {module_of(stem, names_in(folder)) for stem in files}}
+    assert without == set(TAKEN_ALONG)
+    assert [file for file in TAKEN_ALONG.values() if not (TESTS / f"{file}.py").is_file()] == []

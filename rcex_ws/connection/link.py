@@ -260,7 +260,7 @@ class Link:
         self._errands.put(fail)
 
     def _end_by(self, deadline: float) -> None:
-        if self._scope is not None:
+        if self._scope is not None:  # pragma: no branch - errands run within `run`, which sets it
             self._scope.deadline = deadline
 
     async def _keep_alive(self, conversation: Conversation) -> None:

@@ -220,7 +220,7 @@ class Supervisor:
         else:
             self.log.info("the connection is replaced")
             reason = StateReason(Reason.REPLACED, "connected")
-            if former.link is not None:
+            if former.link is not None:  # pragma: no branch - it was ready
                 former.link.begin_close(CloseFrame(1000))  # still read until the peer answers
         self.status.enter(State.READY, reason)
         self._settle_result()

@@ -99,7 +99,7 @@ class Codec:
                     protocol.send_binary(data)
                 case Ping(data):
                     protocol.send_ping(data)
-                case Pong(data):
+                case Pong(data):  # pragma: no branch - there is no other frame
                     protocol.send_pong(data)
         return b"".join(protocol.data_to_send())
 
@@ -250,7 +250,7 @@ class Codec:
         protocol = self._protocol
         protocol.receive_data(data)
         for frame in protocol.events_received():
-            if isinstance(frame, WireFrame):
+            if isinstance(frame, WireFrame):  # pragma: no branch - other events belong to the handshake
                 self._handle(frame, receivers)
             if self.deaf or self._fragment_count > MAX_FRAGMENTS:
                 break
@@ -297,6 +297,6 @@ class Codec:
         end = self._protocol.close_exc
         if end.rcvd is not None:  # a close frame between the fragments of a message
             return Ending(end.rcvd.code, end.rcvd.reason, by_peer=True)
-        if end.sent is None:
+        if end.sent is None:  # pragma: no cover - the library sends a close frame when it rejects one
             return Ending(None, "", by_peer=False)
         return Ending(end.sent.code, end.sent.reason, by_peer=False, unreadable=True)

@@ -130,7 +130,7 @@ class ClientHandshake:
             raise _failed("the connection was closed without an answer")
         self._protocol.receive_eof()
         self._check_answer()
-        raise _failed("the connection was closed")
+        raise _failed("the connection was closed")  # pragma: no cover - the library has rejected the end already
 
     def _check_answer(self) -> None:
         """Raise an error unless the response is valid, or there is none yet."""

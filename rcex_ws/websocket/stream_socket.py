@@ -85,7 +85,7 @@ class StreamSocket:
                     await self._read(codec, receivers, replying)
                 except Exception as exc:  # noqa: BLE001 - kept out of the nursery, which would wrap it
                     failure = exc
-                if not codec.deaf:
+                if not codec.deaf:  # pragma: no branch - Python 3.11 does not report the way out of the block
                     replying.cancel_scope.deadline = trio.current_time() + _LAST_WRITE
         finally:
             self._ended.set()

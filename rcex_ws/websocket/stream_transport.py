@@ -96,7 +96,7 @@ class StreamTransport(asyncio.Transport):
 
     async def _send_eof(self) -> None:
         self._eof = False
-        if isinstance(self._stream, trio.abc.HalfCloseableStream):
+        if isinstance(self._stream, trio.abc.HalfCloseableStream):  # pragma: no branch - see `can_write_eof`
             try:
                 await self._stream.send_eof()
             except _ENDINGS:

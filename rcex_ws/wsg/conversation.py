@@ -277,7 +277,7 @@ class WsgConversation(Conversation):
         shared, server_time = self._shared, self._server_time()
         seconds_away = None if open_gap.since == -math.inf else max(0.0, server_time.earliest - open_gap.since)
         concluded = shared.session.conclude(self._now(), seconds_away)
-        if concluded is None:
+        if concluded is None:  # pragma: no cover - an outage has its verdict by then
             return
         recovery, cause = concluded
         missing = gap_after_outage(open_gap, cause)

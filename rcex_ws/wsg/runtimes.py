@@ -89,7 +89,7 @@ class Runtimes:
         """
         closings = self._closings
         async with self._one_opening_at_a_time:
-            if self.current is not None:
+            if self.current is not None:  # pragma: no branch - who is installed has a runtime
                 await self.current.stop(keep_session=False)
             self._check_still_wanted(closings)
             await self._open(open_socket, None, resume=False)

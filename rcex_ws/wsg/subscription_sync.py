@@ -134,7 +134,7 @@ class SubscriptionSync:
 
     async def _run(self, operation: Operation[None]) -> None:
         try:
-            for failures in count(1):
+            for failures in count(1):  # pragma: no branch - it counts for ever
                 async with self.operations.one_at_a_time:
                     with operation.uninterrupted():
                         wait = await self._assert_filters()

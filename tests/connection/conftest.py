@@ -12,13 +12,6 @@ import pytest
 from rcex_ws.connection import Conversation, Endpoint, Link, Loss, Supervisor
 from rcex_ws.errors import ConnectFailed, RcexError, UpgradeRefused
 from rcex_ws.tasks import BackgroundTask, RootTask
-from tests.websocket_peer import Peer
-
-
-@pytest.fixture
-def new_peer() -> type[Peer]:
-    """Give the class, for tests that end a peer themselves."""
-    return Peer
 
 
 class Talk(Conversation):

@@ -12,6 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from rcex_ws.connection import EventEmitter
+from rcex_ws.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -332,3 +333,25 @@ async def test_a_cancellation_between_two_events_leaves_the_rest_for_later(monke
             emitter.start(group.start_soon)
             emitter.stop(within=5)
     assert log == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["", None, 5])
+async def test_what_is_no_name_of_an_event_is_refused(emitter: EventEmitter, name: Any) -> None:
+    for attach in (lambda: emitter.on(name), lambda: emitter.once(name), lambda: emitter.on(name, print)):
+        with pytest.raises(ConfigurationError, match=r"^event: expected "):
+            attach()
+
+
+async def test_a_handler_may_cut_itself_short_and_the_next_has_its_turn(emitter: EventEmitter) -> None:
+    log: list[str] = []
+
+    def cut() -> None:
+        emitter.cut_short()
+        log.append("cut")
+
+    emitter.on("a", cut)
+    emitter.on("b", lambda: log.append("b"))
+    emitter.emit("a")
+    emitter.emit("b")
+    await settled(emitter)
+    assert log == ["cut", "b"]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from rcex_ws.connection import Conversation, Endpoint, Life, Link, Loss, State, Supervisor
+from rcex_ws.connection import Conversation, Endpoint, Life, Link, Loss, RequestTable, State, Supervisor
 from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
 from rcex_ws.tasks import BackgroundTask, RootTask
 from rcex_ws.websocket.socket import Ending as Closed
@@ -585,3 +585,13 @@ def test_whatever_happens_it_is_closed_in_time_and_nothing_goes_on(
             await one.root.aclose()
 
     trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+async def test_a_request_after_the_end_starts_no_watch(living: Any, plan: Plan) -> None:
+    one = await living(plan)
+    await one.close()
+    await one.root.aclose()
+    table: RequestTable[str] = RequestTable(lambda: one.life.watch_deadlines(table))
+    table.submit("1", b"", deadline=anyio.current_time())
+    await anyio.wait_all_tasks_blocked()
+    assert len(table) == 1, "nobody is left to let it time out"

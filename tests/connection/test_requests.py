@@ -318,3 +318,40 @@ async def test_quick_answers_do_not_cost_a_watcher_each() -> None:
             await checkpoint()
         group.cancel_scope.cancel()
     assert len(watchers) == 1
+
+
+async def test_a_watch_that_cannot_start_is_tried_again() -> None:
+    starts: list[str] = []
+
+    def watch() -> None:
+        starts.append("tried")
+        if len(starts) == 1:
+            raise RuntimeError("not running yet")
+        group.start_soon(table.watch_deadlines)
+
+    table: RequestTable[str] = RequestTable(watch)
+    async with anyio.create_task_group() as group:
+        with pytest.raises(RuntimeError):
+            table.submit("1", b"", deadline=anyio.current_time() + 0.01)
+        with anyio.fail_after(5), pytest.raises(RequestTimeout):
+            await table.call("2", b"", deadline=anyio.current_time() + 0.01)
+    assert len(starts) == 2
+
+
+async def test_an_error_for_a_request_that_nobody_waits_for_is_dropped() -> None:
+    table: RequestTable[str] = RequestTable(lambda: None)
+    wire = Wire()
+    table.connect(wire, limit=1)
+    table.abandon(table.submit("1", b"", deadline=math.inf))
+    table.submit("2", b"", deadline=math.inf)
+    assert wire == ["1"], "the server still works on it"
+    assert table.fail("1", RequestLost("late", sent=True))
+    assert wire == ["1", "2"]
+
+
+async def test_a_queued_request_that_is_settled_by_being_sent_is_not_in_flight() -> None:
+    table: RequestTable[str] = RequestTable(lambda: None)
+    pending = [table.submit(key, b"", deadline=math.inf) for key in ("1", "2")]
+    table.connect(lambda one: one.answer(one.key), limit=1)
+    assert [await one.wait() for one in pending] == ["1", "2"]
+    assert len(table) == 0

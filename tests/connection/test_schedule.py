@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rcex_ws.connection.schedule import STABLE_AFTER, Schedule, default_delays
+from rcex_ws.errors import ConfigurationError
 
 BANDS = {1: (1, 1), 2: (2, 6), 3: (10, 20), 4: (20, 40), 5: (40, 80), 6: (80, 120)}
 
@@ -71,3 +72,11 @@ def test_attempts_are_rare_whatever_the_server_does(history: list[float | None])
         # The worst minute: a stable connection, the reset, then 1 s, 2 to 6 s, 10 to 20 s, 20 to 40 s; and once more.
         assert len(within) <= 8
     assert all(later - earlier > 0.999 for earlier, later in pairwise(attempts))
+
+
+@pytest.mark.parametrize("delays", [lambda _: "soon", lambda _: 1 / 0], ids=["no number", "raises"])
+def test_the_default_wait_holds_where_the_schedule_gives_none(delays: object) -> None:
+    errors: list[ConfigurationError] = []
+    for report in (None, errors.append):
+        assert Schedule(delays, report).after_failure() == 1.0  # type: ignore[arg-type]
+    assert [str(error).partition(":")[0] for error in errors] == ["reconnect_delays"]

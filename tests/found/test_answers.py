@@ -35,7 +35,7 @@ from rcex_ws.rest import RateGate
 from rcex_ws.rest.headers import Headers
 from rcex_ws.slack import RTMClient
 from rcex_ws.testing.fake_slack import FakeSlack
-from tests.callback.conftest import Scripted
+from tests.callback.scripted import Scripted
 from tests.found.lost import until
 from tests.found.peer import MESSAGES, Peer
 

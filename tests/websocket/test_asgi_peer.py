@@ -264,3 +264,76 @@ async def test_a_broadcast_to_peers_of_both_kinds() -> None:
                 await anyio.lowlevel.checkpoint()
         server.tell(type="websocket.disconnect", code=1000)
     assert [message.get("text", message.get("bytes")) for message in server.sent[1:3]] == ["a", b"b"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True}), "trio"])
+async def test_a_handler_that_fails_over_asgi_still_says_what_it_said() -> None:
+    sent: list[tuple[Any, ...]] = []
+    first = [{"type": "websocket.connect"}]
+
+    async def receive() -> Any:
+        if not first:
+            await anyio.sleep_forever()
+        return first.pop()
+
+    async def send(message: Any) -> None:
+        sent.append((message["type"], message.get("text"), message.get("code")))
+        await anyio.lowlevel.checkpoint()
+
+    async def handler(peer: Any) -> None:
+        await peer.accept()
+        peer.send([b"a", b"b"])
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        await serve_asgi(handler, {"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert sent[1:] == [
+        ("websocket.send", "a", None),
+        ("websocket.send", "b", None),
+        ("websocket.close", None, 1011),
+    ]
+
+
+async def test_a_server_that_begins_with_anything_else_has_no_websocket() -> None:
+    called: list[Peer] = []
+
+    async def handler(peer: Peer) -> None:
+        called.append(peer)
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.disconnect", "code": 1001}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await serve_asgi(handler, {"type": "websocket", "path": "/", "headers": []}, receive, send)
+    assert (called, sent) == ([], [])
+
+
+async def test_a_refused_websocket_has_nothing_to_read() -> None:
+    endings: list[Ending] = []
+
+    async def handler(peer: Peer) -> None:
+        await peer.refuse(404)
+        endings.append(await peer.read(lambda data, binary: None))
+
+    with anyio.fail_after(5):
+        await Server().run(handler)
+    assert endings == [Ending(None, "", by_peer=False)]
+
+
+async def test_the_code_1006_of_a_server_is_no_close_frame() -> None:
+    endings: list[Ending] = []
+
+    async def handler(peer: Peer) -> None:
+        await peer.accept()
+        endings.append(await peer.read(lambda data, binary: None))
+
+    for message in ({"code": 1006}, {}):
+        server = Server()
+        server.tell(type="websocket.disconnect", **message)
+        await server.run(handler)
+    assert endings[0] == Ending(None, "", by_peer=False)
+    assert len(endings) == 2

@@ -256,3 +256,20 @@ def test_what_a_receiver_raises_is_not_kept_from_the_caller(codec):
     codec.feed(frame(0x81, b"a"))
     with pytest.raises(LookupError, match="a bug"):
         codec.process(Receivers(fail, fail))
+
+
+def test_a_close_frame_between_fragments_ends_it_as_any_other(codec, heard):
+    codec.feed(b"\x01\x01a" + NORMAL + b"\x80\x01b")
+    assert not codec.process(Receivers(heard.message, heard.pong))
+    assert (heard.items, codec.ending) == ([], Ending(1000, "", by_peer=True))
+
+
+def test_what_follows_a_frame_that_is_refused_while_closing_is_read_by_the_parser_alone(codec, heard):
+    codec.close(1000, "")
+    receivers = Receivers(heard.message, heard.pong)
+    for data in (frame(0x82, b"x" * (MAX_SIZE + 1))[:20], b"more", b"\x81\x01a"):
+        codec.feed(data)
+        assert not codec.process(receivers)
+        assert codec.ending is None
+    assert heard.items == []
+    assert not codec.finish().by_peer

@@ -23,6 +23,7 @@ import uvloop
 from rcex_ws.errors import ConfigurationError, ConnectFailed
 from rcex_ws.loop import on_trio
 from rcex_ws.websocket import dial_asyncio as dial_asyncio_module
+from rcex_ws.websocket.dial import step_failed
 from rcex_ws.websocket.dial_asyncio import dial_asyncio
 from rcex_ws.websocket.dial_trio import dial_trio
 from rcex_ws.websocket.endpoint import Endpoint
@@ -708,3 +709,9 @@ def test_it_works_where_anyio_does_not_know_the_loop(
     endpoint = Endpoint(tls_server.url, proxy=f"https://localhost:{tls_proxy.port}", ssl_context=trusting)
     assert run(echo(endpoint)) == b"HELLO"
     assert run(echo(Endpoint(tls_server.url, ssl_context=trusting))) == b"HELLO"
+
+
+def test_the_reason_of_a_failure_is_found_though_its_causes_form_a_cycle() -> None:
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert str(step_failed("no connection", first)) == "no connection: ValueError: first"

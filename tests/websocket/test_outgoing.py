@@ -44,3 +44,11 @@ def test_a_frame_that_has_been_begun_is_not_forgotten() -> None:
     assert outgoing.take() == b"ab"
     outgoing.clear()
     assert (outgoing.size, outgoing.take(), outgoing.take()) == (1, b"c", b"")
+
+
+def test_nothing_is_no_frame() -> None:
+    outgoing = Outgoing()
+    outgoing.apart = True
+    outgoing.put(b"")
+    outgoing.put(b"a")
+    assert (outgoing.size, outgoing.take(), outgoing.take()) == (1, b"a", b"")

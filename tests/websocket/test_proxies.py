@@ -243,3 +243,15 @@ def test_a_proxy_shows_no_password() -> None:
     assert repr(proxy) == "Proxy(scheme='https', host='proxy.example', port=3128, username='***', password='***')"
     assert "SECRET" not in f"{proxy}"
     assert Proxy("http", "::1", 1).name == "[::1]:1"
+
+
+def test_a_star_in_no_proxy_is_every_host() -> None:
+    environment = {"http": "http://proxy.example", "all": "http://proxy.example", "no": "a.example, *"}
+    assert choose("ws://server.example/", environment) is None
+
+
+@pytest.mark.parametrize("entry", ["::1", "all://::1", "http://::1"])
+def test_no_proxy_may_have_an_ipv6_address_without_brackets(entry: str) -> None:
+    environment = {"all": "http://proxy.example", "no": entry}
+    assert choose("ws://[::1]/", environment) is None
+    assert choose("ws://[::2]/", environment) is not None

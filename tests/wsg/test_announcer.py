@@ -314,3 +314,13 @@ async def test_a_gap_told_now_keeps_to_itself(desk: Desk) -> None:
     await desk.tell()
     assert desk.told.of("notificationGap") == [a_gap(0, 1), a_gap(1, 2), a_gap(2, 3)]
     assert desk.told.of("hook") == [a_gap(1, 2), a_gap(0, 1), a_gap(2, 3)]
+
+
+async def test_a_gap_that_became_a_part_of_an_earlier_one_has_no_turn_of_its_own(desk: Desk) -> None:
+    for since, until in ((4, 5), (0, 1), (1, 4)):
+        desk.announcer.gap(a_gap(since, until))
+    assert len(desk.announcer.unreported) == 2
+    await desk.tell()
+    gap = a_gap(0, 5, reason="why (3 times)")
+    assert desk.told == [("notificationGap", gap), ("hook", gap)]
+    assert desk.announcer.unreported == []

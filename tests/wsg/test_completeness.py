@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from rcex_ws.wsg.completeness import MARGIN
+from rcex_ws.wsg.completeness import MARGIN, Completeness, OpenGap
+from rcex_ws.wsg.server_clock import ServerClock
 from tests.wsg.completeness_life import QUEUE, Life
 from tests.wsg.completeness_world import BUFFER, World
 
@@ -373,3 +374,16 @@ def test_an_orderly_life_has_no_gap(life):
         life.world.run(1)
     assert end(life) == []
     assert len(life.handed) == 12
+
+
+def test_without_an_outage_there_is_nothing_that_a_doubt_could_be_added_to():
+    account = Completeness(ServerClock(1000.0, 0.0))
+    account.include(OpenGap(10.0, certain=True))
+    assert account.open_gap is None
+
+
+def test_a_loss_in_an_outage_of_an_earlier_process_leaves_its_beginning():
+    account = Completeness(ServerClock(1000.0, 0.0))
+    account.resume(OpenGap(10.0, certain=True))
+    account.begin_outage(5.0)
+    assert account.open_gap == OpenGap(10.0, certain=True)

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rcex_ws.connection.dedupe import Seen
 from rcex_ws.wsg import filters
 from rcex_ws.wsg.filters import FilterIndex, same_filters
 
@@ -365,13 +364,3 @@ def test_same_filters(one, other, same):
 )
 def test_the_tilde_stands_for_the_extension_that_is_logged_in_only(resolved, same):
     assert same_filters([f"{A}/~/extension/~/presence"], [resolved], owner_id="2") is same
-
-
-@given(st.integers(1, 20), st.lists(st.integers(0, 30)))
-def test_the_window_knows_the_last_uuids_and_no_more(size, numbers):
-    seen, model = Seen(size), []
-    for uuid in map(str, numbers):
-        assert seen.add(uuid) is (uuid not in model)
-        if uuid not in model:
-            model = [*model, uuid][-size:]
-    assert seen.last(size) == model

@@ -171,3 +171,10 @@ def test_any_meta_keeps_the_body(meta, body):
     frame = decode(json.dumps([meta, body]).encode())
     decoded = decode_body(frame.body)
     assert decoded == body or json.dumps(decoded) == json.dumps(body)
+
+
+def test_a_body_is_decoded_none_or_refused():
+    assert decode_body(msgspec.Raw(b'{"a": [1]}')) == {"a": [1]}
+    assert decode_body(msgspec.Raw(b"")) is None
+    with pytest.raises(BadFrame, match=r"^a body is no JSON$"):
+        decode_body(msgspec.Raw(b"{"))

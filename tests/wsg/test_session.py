@@ -170,3 +170,16 @@ def test_a_clean_mark_is_only_given_when_nothing_can_be_missing(outage, clean):
 def test_what_is_reported_after_an_outage(certain_before, cause, certain, reason):
     missing = gap_after_outage(OpenGap(5.0, certain=certain_before, reason="before"), cause)
     assert missing == (None if certain is None else OpenGap(5.0, certain=certain, reason=reason))
+
+
+def test_without_an_outage_there_is_nothing_to_conclude():
+    session = Session(Wsc("token", 3))
+    session.note_replay_cut()
+    assert session.outage is None
+    assert session.conclude(110.0, seconds_away=None) is None
+
+
+def test_an_outage_without_a_verdict_is_no_recovery():
+    session = lost()
+    assert session.conclude(110.0, seconds_away=None) is None
+    assert session.last_recovery is None

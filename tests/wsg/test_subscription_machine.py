@@ -578,3 +578,49 @@ def test_a_refresh_leaves_nothing_in_doubt_for_the_server_has_the_same_filters_e
         machine.resume(stored, "consumer", clean=True)
     assert (machine.in_sync, machine.filter_gap, machine.change) == (True, None, None)
     assert (stored.certainty, stored.doubt) == (ServerHas.KNOWN, None)
+
+
+def test_an_answer_to_a_call_whose_connection_is_lost_changes_nothing():
+    machine = subscribed()
+    machine.begin("other", (B,))
+    flight = machine.launch(machine.next_call(), 1.0)
+    machine.connection_lost()
+    before = (machine.info, machine.server_has, machine.filter_gap, machine.wanted)
+    assert machine.granted(flight, SubscriptionInfo("s1", (B,))) is None
+    machine.subscription_gone(flight, 5.0)
+    assert (machine.info, machine.server_has, machine.filter_gap, machine.wanted) == before
+
+
+def test_a_subscription_that_comes_late_is_to_be_deleted_once_unless_it_is_the_present_one():
+    machine = subscribed()
+    machine.granted_late(SubscriptionInfo("s1", (A,)))
+    assert machine.orphans == []
+    for _ in range(2):
+        machine.granted_late(SubscriptionInfo("s2", (A,)))
+    assert machine.orphans == ["s2"]
+
+
+def test_a_late_subscription_that_the_server_still_serves_is_not_deleted():
+    machine = subscribed()
+    machine.session_ended()
+    assert machine.orphans == ["s1"]
+    machine.granted(machine.launch(machine.next_call(), 1.0), SubscriptionInfo("s1", (A,)))
+    assert (machine.orphans, machine.info.id) == ([], "s1")
+
+
+def test_of_many_that_are_to_be_deleted_the_oldest_are_forgotten():
+    machine = SubscriptionMachine()
+    for number in range(1000):
+        machine.granted_late(SubscriptionInfo(f"s{number}", (A,)))
+    assert machine.orphans[-1] == "s999"
+    assert len(machine.orphans) < 200
+
+
+def test_nothing_is_in_doubt_while_nothing_is_wanted():
+    machine = SubscriptionMachine()
+    machine.resume_blind("consumer")
+    machine.begin("consumer", (A,))
+    flight = machine.launch(machine.next_call(), 1.0)
+    assert flight.may_cost
+    machine.unanswered(flight)
+    assert machine.filter_gap is None
