@@ -436,7 +436,7 @@ async def test_a_step_that_hangs_is_cut_and_the_others_have_their_time(
     await one.life.wait_open(5)
     began = anyio.current_time()
     await one.close(**{hung: one.note(hung, anyio.sleep_forever)})
-    assert anyio.current_time() - began < 550 * ms
+    assert anyio.current_time() - began < 750 * ms  # not the sum of what all steps may take
     rest = [name for name in ("farewell", "drain", "last") if name != hung]
     assert [what for what in one.told if what in rest] == rest
     assert f"{hung}: cut" in one.told
