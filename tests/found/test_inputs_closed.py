@@ -42,7 +42,7 @@ MAY = {
     },
     "Subscription": {
         "revoke": CLOSES,
-        **dict.fromkeys(("activate", "claim", "deliver", "drained", "end"), FOR_THE_LIBRARY),
+        **dict.fromkeys(("activate", "claim", "run_callback", "drained", "end"), FOR_THE_LIBRARY),
     },
     "PathBuilder": {},
     "RTMClient": {"aclose": CLOSES, "on": ASKS_NOBODY, "start": BEGINS_ANEW, "wait_closed": LOOKS_BACK},
