@@ -44,6 +44,25 @@ class Connection:
         replaced: whether the task of its replacement has taken over reconnecting.
     """
 
+    __slots__ = (
+        "_attempt_timeout",
+        "_close_timeout",
+        "_driver",
+        "_ended",
+        "_is_wanted",
+        "_log",
+        "_new_monitor",
+        "_open_socket",
+        "_report_ended",
+        "_report_lost",
+        "_report_ready",
+        "_scope",
+        "_span",
+        "_trace",
+        "link",
+        "replaced",
+    )
+
     def __init__(
         self,
         driver: Driver,

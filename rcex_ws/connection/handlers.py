@@ -38,9 +38,11 @@ async def deliver(
         try:
             result = handler(item)
             if result is not None and inspect.isawaitable(result):
-                await finish(result)
+                await result  # not by `finish`, which would cost a coroutine more for each item
         except Exception as exc:  # noqa: BLE001 - the caller reports it
             on_error(item, exc)
+        except asyncio.CancelledError as exc:
+            on_error(item, _as_error(exc))
         finally:
             queue.in_hand = None
 
@@ -65,12 +67,14 @@ async def finish(awaitable: Awaitable[object]) -> object:
     try:
         return await awaitable
     except asyncio.CancelledError as exc:
-        if _being_cancelled():
-            raise
-        raise RuntimeError("the handler awaited something that was cancelled") from exc
+        raise _as_error(exc) from exc
 
 
-def _being_cancelled() -> bool:
-    """Return whether the current task is being cancelled."""
+def _as_error(cancelled: asyncio.CancelledError) -> RuntimeError:
+    """Return the error to report for a cancellation out of a handler; raise it if it is meant for the current task."""
     task = None if on_trio() else asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    if task is None or task.cancelling() > 0:
+        raise cancelled
+    error = RuntimeError("the handler awaited something that was cancelled")
+    error.__cause__ = cancelled
+    return error

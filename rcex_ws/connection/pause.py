@@ -24,6 +24,13 @@ class Pause:
         ends_at: when the current pause ends, by the wall clock; None outside of a pause, and in an endless one.
     """
 
+    __slots__ = (
+        "_interrupted",
+        "_log",
+        "_new_delay",
+        "ends_at",
+    )
+
     def __init__(self, log: Log) -> None:
         self.ends_at: datetime | None = None
         self._log = log

@@ -81,6 +81,15 @@ class Status:
         failure: the exception that made the state FAILED; it stays when the client is closed after that.
     """
 
+    __slots__ = (
+        "_changed",
+        "_log",
+        "failure",
+        "reason",
+        "since",
+        "state",
+    )
+
     def __init__(self, log: Log) -> None:
         self.state = State.IDLE
         self.reason = StateReason(Reason.NOT_STARTED)
