@@ -1,4 +1,4 @@
-"""Replacing a connection: the next is opened beside the last; and how a driver may end it all."""
+"""Replacing a connection: the next one is opened beside the current one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from rcex_ws.connection import LossKind, State
-from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected, UpgradeRefused
+from rcex_ws.errors import UpgradeRefused
 
 
 async def in_thread(func: Any, *args: Any) -> None:
@@ -168,97 +168,6 @@ async def test_close_during_a_renewal(peer: Any, supervise: Any, until: Any, tal
         assert rig.supervisor.status.state is State.CLOSED
         await until(lambda: not peer.open)
         assert rig.child.done
-
-
-# -- what a driver decides -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ended", ["loss", "failure"])
-async def test_none_ends_without_an_error(peer: Any, supervise: Any, until: Any, ended: str) -> None:
-    async with supervise(peer.url) as rig:
-
-        async def again(*_: Any) -> None:
-            return None
-
-        rig.driver.next_delay = again
-        if ended == "loss":
-            await rig.supervisor.wait_ready()
-            rig.link.abort()
-        else:
-            peer.refusals.append((503, {}))
-        await until(lambda: rig.child.done)
-        assert rig.supervisor.status.state is State.CLOSED
-        assert rig.driver.fatal == []
-        with pytest.raises(NotConnected):
-            await rig.supervisor.attempt_now()
-        with pytest.raises(NotConnected):
-            await rig.supervisor.wait_ready()
-
-
-@pytest.mark.parametrize("ended", ["loss", "failure"])
-async def test_raising_gives_up(peer: Any, supervise: Any, until: Any, ended: str) -> None:
-    error = ConfigurationError("enough")
-    async with supervise(peer.url) as rig:
-
-        async def again(*_: Any) -> None:
-            raise error
-
-        rig.driver.next_delay = again
-        if ended == "loss":
-            await rig.supervisor.wait_ready()
-            rig.link.abort()
-        else:
-            peer.refusals.append((503, {}))
-        await until(lambda: rig.child.done)
-        assert rig.supervisor.status.state is State.FAILED
-        assert rig.driver.fatal == [error]
-        with pytest.raises(ConfigurationError, match="enough"):
-            await rig.supervisor.wait_ready()
-
-
-async def test_the_drivers_delay_is_honoured(peer: Any, supervise: Any, until: Any, ms: float) -> None:
-    proposed: list[float] = []
-    async with supervise(peer.url, reconnect_delays=lambda n: 1000.0 + n) as rig:
-
-        async def again(_: Any, delay: float) -> float:
-            proposed.append(delay)
-            return 150 * ms
-
-        rig.driver.next_delay = again
-        await rig.supervisor.wait_ready()
-        began = anyio.current_time()
-        rig.link.abort()
-        await until(lambda: len(rig.driver.asked) == 2)
-        assert rig.driver.asked[1] - began >= 150 * ms
-        assert proposed == [1001.0]
-
-
-async def test_a_driver_may_take_its_time(peer: Any, supervise: Any, until: Any) -> None:
-    go_on = anyio.Event()
-    async with supervise(peer.url) as rig:
-
-        async def again(_: Any, delay: float) -> float:
-            await go_on.wait()
-            return 0.0
-
-        rig.driver.next_delay = again
-        peer.refusals.append((503, {}))
-        await until(lambda: peer.upgrades)
-        failed: list[Exception] = []
-
-        async def attempt() -> None:
-            try:
-                await rig.supervisor.attempt_now()
-            except ConnectFailed as exc:
-                failed.append(exc)
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(attempt)
-            await anyio.sleep(0.05)
-            assert len(rig.driver.asked) == 1
-            go_on.set()
-        await rig.supervisor.wait_ready()
-        assert len(failed) == 1
 
 
 @pytest.fixture(autouse=True)
