@@ -1,4 +1,4 @@
-"""What a driver may decide after a loss or a failed attempt: another delay, an end, or an error, when it is ready to."""
+"""What a driver may decide after a loss or a failed attempt: another delay, an end, or an error, in its own time."""
 
 from __future__ import annotations
 
