@@ -311,14 +311,15 @@ class Supervisor:
         if current is None or current.link is None:
             return
         if not current.replaced:
-            current.replaced = True
-            delay = self._schedule.after_loss(current.lived)
-            current.link.do_soon(partial(self._open_replacement, delay))  # in a task: the caller may be the reader
+            current.link.do_soon(partial(self._open_replacement, current))  # in a task: the caller may be the reader
         if at_once and self._opening is None:
             self._pause.cut_short()
 
-    def _open_replacement(self, delay: float) -> None:
-        self._tasks.start_soon(self._stay_connected, delay)
+    def _open_replacement(self, connection: Connection) -> None:
+        """Start the second task. Only then the connection counts as replaced: a link that ends may never call this."""
+        if connection is self._current and not connection.replaced:
+            connection.replaced = True
+            self._tasks.start_soon(self._stay_connected, self._schedule.after_loss(connection.lived))
 
     def reschedule(self, delay: float) -> None:
         """Make the scheduled attempt in `delay` seconds from now; do nothing if none is scheduled."""

@@ -249,3 +249,17 @@ async def test_by_hand_a_connection_can_be_replaced_too(peer: Any, supervise: An
         await rig.supervisor.wait_ready()
         rig.supervisor.replace()
         await until(lambda: len(rig.driver.talks) == 2)
+
+
+async def test_a_link_that_ends_before_it_could_open_the_replacement_is_reconnected(
+    peer: Any, supervise: Any, until: Any
+) -> None:
+    """The link opens it in its own task, which may have been cancelled by then; so nobody may count on that."""
+    async with supervise(peer.url) as rig:
+        await rig.supervisor.wait_ready()
+        rig.link.do_soon = lambda errand: None
+        rig.supervisor.replace()
+        rig.link.abort()
+        await until(lambda: len(rig.driver.talks) == 2)
+        with anyio.fail_after(5):
+            await rig.supervisor.wait_ready()
