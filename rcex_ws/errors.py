@@ -15,6 +15,7 @@
     ├── RestError                   a non-2xx response                                 (rcex_ws.rest)
     │   └── LoginRefused            OAuth refused the credentials, grant or permission (rcex_ws.rest)
     ├── ConnectFailed               one attempt to open a WebSocket failed
+    │   ├── ConnectTimeout          the attempt took too long
     │   └── UpgradeRefused          the server answered the upgrade with an HTTP status
     ├── NotConnected                the call needs a connection, and there is none     (retryable)
     ├── RequestLost                 the connection was lost before the response arrived; .sent
@@ -24,6 +25,7 @@
     ├── SlackHttpError              a response that is not one of the Web API          (rcex_ws.slack, retryable)
     ├── MessageRejected             Slack rejected a message                           (rcex_ws.slack)
     ├── DataStoreError              the data store cannot apply an event               (rcex_ws.slack)
+    ├── FeedmeError                 the errors of Feedme                               (rcex_ws.feedme)
     └── SubscriptionEnded           the subscription was replaced, revoked or has failed
 
 Errors with a response live in `rcex_ws.rest`, which defines responses; those of one protocol live in its folder. No
@@ -116,6 +118,10 @@ class ConnectFailed(RcexError):
         super().__init__(message)
         self.retryable = retryable
         self.upgrade_sent = upgrade_sent
+
+
+class ConnectTimeout(ConnectFailed, TimeoutError):
+    """One attempt to open a WebSocket took too long."""
 
 
 class UpgradeRefused(ConnectFailed):

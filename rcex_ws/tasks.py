@@ -155,12 +155,17 @@ class RootTask:
         """Whether the root task is running."""
         return self._current is not None and self._current.started.is_set()
 
-    async def start(self) -> None:
-        """Start the root task unless it is running."""
+    def begin(self) -> None:
+        """Start the root task unless it is running, without waiting: children spawned meanwhile start with it."""
         if self._current is None:
             self._current = _RootRun(self._name, self._end_program)
             self._current.begin()
-        await self._current.started.wait()
+
+    async def start(self) -> None:
+        """Start the root task unless it is running, and wait until it runs."""
+        self.begin()
+        if self._current is not None:
+            await self._current.started.wait()
 
     @contextmanager
     def let_caller_finish(self) -> Generator[None]:
@@ -192,9 +197,9 @@ class RootTask:
                 of this one as well, which must not wait for them.
 
         Raises:
-            RuntimeError: the root task is not running.
+            RuntimeError: the root task was not started.
         """
-        if self._current is None or not self._current.started.is_set():
+        if self._current is None:
             raise RuntimeError(f"{self._name} is not running")
         return self._current.spawn(func, name, on_crash, caller_waits=caller_waits)
 
@@ -283,7 +288,9 @@ class _RootRun:
             finally:
                 self._children.pop(child, None)
 
-        start = partial(self._group.start_soon, run, name=f"{self._name}: {name}")
+        def start() -> None:
+            self._group.start_soon(run, name=f"{self._name}: {name}")
+
         self._errands.put(partial(contextvars.copy_context().run, start))
         return child
 

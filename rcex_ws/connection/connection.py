@@ -13,7 +13,7 @@ from rcex_ws.connection.driver import Conversation, Driver
 from rcex_ws.connection.heartbeat import Heartbeat
 from rcex_ws.connection.link import Link
 from rcex_ws.connection.loss import Loss
-from rcex_ws.errors import ConnectFailed, NotConnected, RcexError
+from rcex_ws.errors import ConnectFailed, ConnectTimeout, NotConnected, RcexError
 from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.named_log import Log
 from rcex_ws.trace import Step, Tracer
@@ -138,7 +138,7 @@ class Connection:
                 await link.run(conversation, partial(self._become_ready, link, conversation))
         if scope.cancelled_caught:
             self._check_wanted()  # otherwise it was the deadline
-            raise ConnectFailed(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
+            raise ConnectTimeout(f"no connection within {self._attempt_timeout:g} s", upgrade_sent=True)
         if self.link is None or not self.link.was_ready:
             loss = None if self.link is None else self.link.loss
             raise ConnectFailed(f"the connection was lost before it was ready: {loss}", upgrade_sent=True)

@@ -76,7 +76,12 @@ class Life:
         """Start the supervisor, unless `close` has been called."""
         if not self.closing:
             await self._root.start()
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the supervisor without waiting, unless `close` has been called."""
         if not self.closing:
+            self._root.begin()
             self._supervising = self.spawn(self._supervisor.run, "supervisor", needed_to_close=True)
             self._started.set()
             for table in self._tables:

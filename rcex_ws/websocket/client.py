@@ -47,7 +47,12 @@ async def open_socket(endpoint: Endpoint, *, stream: trio.abc.Stream | None = No
         ConnectFailed: anything else, from name resolution to TLS.
     """
     for _ in range(_MOST_REDIRECTS):
-        handshake = ClientHandshake(endpoint.url, headers=endpoint.headers, max_size=endpoint.max_size)
+        handshake = ClientHandshake(
+            endpoint.url,
+            headers=endpoint.headers,
+            subprotocol=endpoint.subprotocol,
+            max_size=endpoint.max_size,
+        )
         socket = await _connect(endpoint, handshake, stream)
         try:
             try:

@@ -20,6 +20,7 @@ class Endpoint(HiddenFields, frozen=True):
     Attributes:
         url: the ws:// or wss:// address; may contain secrets, so it is never shown.
         headers: extra headers of the upgrade request.
+        subprotocol: the only one that is offered, which the server must select; None for none.
         proxy: None for the environment's proxy, a URL (http, https, socks5, socks5h) for that one, False for none.
         ssl_context: for wss:// only; None for the system's trust store.
         max_size: the largest message accepted, in bytes.
@@ -28,6 +29,7 @@ class Endpoint(HiddenFields, frozen=True):
 
     url: Annotated[str, SECRET]
     headers: Annotated[Mapping[str, str], SECRET] = field(default_factory=dict[str, str])
+    subprotocol: str | None = None
     proxy: Annotated[str | bool | None, SECRET] = None
     ssl_context: ssl_module.SSLContext | None = None
     max_size: int = 16 * 2**20

@@ -15,6 +15,7 @@ from typing import Any
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.http11 import Response
+from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from rcex_ws.address import parse_address
@@ -52,7 +53,7 @@ _EXPLANATIONS = {
     "InvalidUpgrade": "the answer does not agree to a WebSocket; a proxy in between may have dropped the headers",
     "InvalidHeader": "the answer has a header that cannot be read, or lacks one",
     "InvalidHeaderValue": "the answer accepts another request than ours",
-    "NegotiationError": "the answer chose an extension that was not offered",
+    "NegotiationError": "the answer chose an extension or a subprotocol that was not offered",
     "EOFError": "the connection was closed before the answer was whole",
 }
 _DEFLATE = ClientPerMessageDeflateFactory(**DEFLATE)
@@ -64,6 +65,7 @@ class ClientHandshake:
     Args:
         url: the ws:// or wss:// address.
         headers: extra headers of the request; they replace ours of the same name.
+        subprotocol: the only one that is offered, which the server must select; None for none.
         max_size: the largest message accepted later, in bytes.
 
     Raises:
@@ -74,12 +76,19 @@ class ClientHandshake:
         location: the target of a redirect, or None; may be relative, and contain secrets.
     """
 
-    def __init__(self, url: str, *, headers: Mapping[str, str], max_size: int) -> None:
+    def __init__(self, url: str, *, headers: Mapping[str, str], max_size: int, subprotocol: str | None = None) -> None:
         uri = parse_uri(parse_address(url).url)  # parse_uri would re-encode a partly encoded URL
         self.codec: Codec | None = None
         self.location: str | None = None
         self._max_size = max_size
-        self._protocol = ClientProtocol(uri, extensions=[_DEFLATE], max_size=max_size, logger=silent_logger)
+        self._subprotocol = None if subprotocol is None else Subprotocol(subprotocol)
+        self._protocol = ClientProtocol(
+            uri,
+            extensions=[_DEFLATE],
+            subprotocols=None if self._subprotocol is None else [self._subprotocol],
+            max_size=max_size,
+            logger=silent_logger,
+        )
         self._headers = headers
         self._head = b""
 
@@ -114,6 +123,8 @@ class ClientHandshake:
             self.feed_eof()
         self._protocol.receive_data(head + end)
         self._check_answer()
+        if self._protocol.subprotocol != self._subprotocol:
+            raise _failed(f"the server does not speak the subprotocol {self._subprotocol!r}")
         self.codec = Codec(self._protocol, max_size=self._max_size)
         self._head = b""  # what followed it is passed to the codec
         self.codec.feed(data)

@@ -1,0 +1,100 @@
+"""What the application is told: the names of events, and the one queue that keeps all of them in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from functools import partial
+
+from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow, deliver
+from rcex_ws.errors import SlowConsumer
+
+__all__ = ["EventQueue", "Events", "FeedEvents"]
+
+logger = logging.getLogger("rcex_ws.feedme")
+
+Step = Callable[[], Awaitable[object] | None]
+
+
+class Events(StrEnum):
+    """The events of a `FeedmeClient`, with the arguments of their handlers."""
+
+    CONNECTING = "connecting"  #: ()
+    CONNECT = "connect"  #: ()
+    DISCONNECT = "disconnect"  #: (error), None if `disconnect` was called
+    BAD_SERVER_MESSAGE = "bad_server_message"  #: (error), a `BadServerMessage`
+    BAD_CLIENT_MESSAGE = "bad_client_message"  #: (diagnostics), from the server
+    ERROR = "error"  #: (error): a handler raised it, or is too slow (`SlowConsumer`)
+
+
+class FeedEvents(StrEnum):
+    """The events of a `Feed`, with the arguments of their handlers."""
+
+    OPENING = "opening"  #: ()
+    OPEN = "open"  #: (data)
+    CLOSE = "close"  #: (error), None if `desire_closed` was called
+    ACTION = "action"  #: (name, action_data, new_data, old_data)
+
+
+class EventQueue:
+    """The queue of one client: of its events, those of its feeds, and the callbacks of its actions.
+
+    Args:
+        emitter: holds the handlers of the client.
+        max_pending: most `action` events in the queue; beyond that the oldest are dropped, with an `error`.
+        max_pending_bytes: most bytes of their messages, likewise.
+    """
+
+    def __init__(self, emitter: EventEmitter, *, max_pending: int, max_pending_bytes: int) -> None:
+        self._emitter = emitter
+        self._queue: DeliveryQueue[Step] = DeliveryQueue(
+            max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._on_overflow
+        )
+
+    def emit(self, event: Events, *args: object) -> None:
+        """Queue an event of the client."""
+        self.put(partial(self._emitter.dispatch, event, *args))
+
+    def put(self, step: Step) -> None:
+        """Queue what calls handlers; it is never dropped."""
+        self._queue.put(step, 0, keep=True)
+
+    def put_action(self, step: Step, size: int) -> None:
+        """Queue an `action` event, which may be dropped.
+
+        Args:
+            step: calls the handlers.
+            size: of the message in bytes.
+        """
+        self._queue.put(step, size)
+
+    def report(self, error: Exception) -> None:
+        """Queue an `error`; without a handler it is logged."""
+        if not self._emitter.has_handlers(Events.ERROR):
+            logger.error("no handler for the event 'error': %s: %s", type(error).__name__, error)
+            return
+        self.emit(Events.ERROR, error)
+
+    def close(self) -> None:
+        """Accept nothing more; what is queued is still delivered."""
+        self._queue.close()
+
+    async def run(self) -> None:
+        """Call handlers until the queue is closed and empty."""
+        await deliver(self._queue, self._call, self._on_error)
+
+    @staticmethod
+    def _call(step: Step) -> object:
+        return step()
+
+    def _on_error(self, _: Step, error: Exception) -> None:
+        logger.error("a callback raised; the next event follows", exc_info=error)
+        if self._emitter.has_handlers(Events.ERROR):
+            self.emit(Events.ERROR, error)
+
+    def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
+        if ended:
+            logger.warning("%d action events were dropped", overflow.dropped)
+        else:
+            self.report(SlowConsumer("handlers are too slow: action events are dropped, the oldest first"))
