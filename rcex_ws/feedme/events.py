@@ -9,6 +9,7 @@ from functools import partial
 
 from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow, deliver
 from rcex_ws.errors import SlowConsumer
+from rcex_ws.readers import printable
 
 __all__ = ["EventQueue", "Events", "FeedEvents"]
 
@@ -42,12 +43,18 @@ class EventQueue:
 
     Args:
         emitter: holds the handlers of the client.
-        max_pending: most `action` events in the queue; beyond that the oldest are dropped, with an `error`.
+        max_pending: most events of which a server can cause any number; beyond that the oldest are dropped, with an
+            `error`.
         max_pending_bytes: most bytes of their messages, likewise.
+        start: starts a task for `run`; called when the first event is queued.
     """
 
-    def __init__(self, emitter: EventEmitter, *, max_pending: int, max_pending_bytes: int) -> None:
+    def __init__(
+        self, emitter: EventEmitter, *, max_pending: int, max_pending_bytes: int, start: Callable[[], object]
+    ) -> None:
         self._emitter = emitter
+        self._start = start
+        self._started = False
         self._queue: DeliveryQueue[Step] = DeliveryQueue(
             max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._on_overflow
         )
@@ -56,18 +63,28 @@ class EventQueue:
         """Queue an event of the client."""
         self.put(partial(self._emitter.dispatch, event, *args))
 
+    def emit_or_drop(self, event: Events, argument: object, size: int) -> None:
+        """Queue an event that a message of `size` bytes causes; without a handler it is logged."""
+        if self._emitter.has_handlers(event):
+            self.put_or_drop(partial(self._emitter.dispatch, event, argument), size)
+        else:
+            logger.warning("no handler for the event '%s': %s", event, printable(argument))
+
     def put(self, step: Step) -> None:
         """Queue what calls handlers; it is never dropped."""
+        if not self._started:
+            self._started = True
+            self._start()
         self._queue.put(step, 0, keep=True)
 
-    def put_action(self, step: Step, size: int) -> None:
-        """Queue an `action` event, which may be dropped.
-
-        Args:
-            step: calls the handlers.
-            size: of the message in bytes.
-        """
+    def put_or_drop(self, step: Step, size: int) -> None:
+        """Queue what calls handlers because of a message of `size` bytes."""
         self._queue.put(step, size)
+
+    @property
+    def undelivered(self) -> int:
+        """Number of events in the queue."""
+        return len(self._queue)
 
     def report(self, error: Exception) -> None:
         """Queue an `error`; without a handler it is logged."""
@@ -95,6 +112,6 @@ class EventQueue:
 
     def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
         if ended:
-            logger.warning("%d action events were dropped", overflow.dropped)
+            logger.warning("%d events were dropped", overflow.dropped)
         else:
-            self.report(SlowConsumer("handlers are too slow: action events are dropped, the oldest first"))
+            self.report(SlowConsumer("handlers are too slow: events are dropped, the oldest first"))

@@ -1,0 +1,146 @@
+"""Lets the engine of `rcex_ws.connection` use a `Transport` of the application in the place of a WebSocket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from rcex_ws.errors import ConnectFailed, RcexError
+from rcex_ws.feedme.errors import TransportFault
+from rcex_ws.feedme.transport import Transport
+from rcex_ws.loop import Signal
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.frames import Sendable
+from rcex_ws.websocket.socket import Ending, Receivers, Socket
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+__all__ = ["open_transport"]
+
+_in_use: set[int] = set()  # ids of the transports that belong to a client
+
+
+@asynccontextmanager
+async def open_transport(make: Callable[[], Transport], endpoint: Endpoint) -> AsyncGenerator[Socket, None]:
+    """Connect a new transport; disconnect it on exit.
+
+    Args:
+        make: the function of the application that makes it.
+        endpoint: not used: the application knows where its transports lead.
+
+    Raises:
+        ConnectFailed: it could not connect.
+        TransportFault: it breaks the rules of `Transport`.
+    """
+    transport = _made_by(make)
+    if id(transport) in _in_use:
+        raise TransportFault("the transport belongs to a client already; make a new one for each call")
+    if transport.state != "disconnected":
+        raise TransportFault(f"the transport is {transport.state!r} at the start, not disconnected")
+    _in_use.add(id(transport))
+    try:
+        await _connect(transport)
+        yield _TransportSocket(transport)
+    finally:
+        _in_use.discard(id(transport))
+        transport.disconnect()
+
+
+def _made_by(make: Callable[[], Transport]) -> Transport:
+    try:
+        return make()
+    except Exception as exc:
+        raise TransportFault(f"the function that makes transports raised {type(exc).__name__}: {exc}") from exc
+
+
+async def _connect(transport: Transport) -> None:
+    try:
+        await transport.connect()
+    except RcexError:
+        raise
+    except Exception as exc:
+        raise ConnectFailed(f"the transport did not connect: {type(exc).__name__}: {exc}") from exc
+    if transport.state != "connected":
+        raise TransportFault(f"the transport is {transport.state!r} after connect(), not connected")
+
+
+class _TransportSocket:
+    """A `Socket` over a transport; it has no pings, and no close codes."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._ended = Signal()
+        self._deaf = False
+
+    def descriptors(self) -> Iterable[int]:
+        """Return none: what the transport has open is its own."""
+        return ()
+
+    async def open(self) -> None:
+        """Do nothing: the transport is connected."""
+
+    def start_reading(self, receivers: Receivers, group: TaskGroup) -> None:
+        """Deliver messages until the transport ends, in a task of the group."""
+        group.start_soon(self._read, receivers)
+
+    async def _read(self, receivers: Receivers) -> None:
+        try:
+            ending = await self._read_all(receivers)
+        finally:
+            self._ended.set()
+        if not self._deaf:
+            receivers.ended(ending)
+
+    async def _read_all(self, receivers: Receivers) -> Ending:
+        while not self._deaf:
+            try:
+                text = await self._transport.receive()
+            except Exception as exc:  # noqa: BLE001 - reported as the end of the connection
+                return Ending(None, f"{type(exc).__name__}: {exc}", by_peer=False)
+            if text is None:
+                return Ending(None, "", by_peer=True)
+            if not isinstance(text, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TransportFault(f"receive() of the transport returned a {type(text).__name__}, not bytes or None")
+            if not self._deaf:
+                receivers.heard()
+                receivers.message(text, False)
+        return Ending(None, "", by_peer=False)
+
+    def stop_reading(self) -> None:
+        """Deliver nothing more from now on, not even how the transport ended."""
+        self._deaf = True
+
+    def can_write(self) -> bool:
+        """Return False: the writer task passes messages to the transport."""
+        return False
+
+    def write(self, messages: Iterable[bytes | Sendable]) -> bool:
+        """Write nothing and return False, as `can_write` says."""
+        return False
+
+    async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
+        """Pass messages to the transport; return whether it was connected."""
+        if self._transport.state != "connected":
+            return False
+        for message in messages:
+            if not isinstance(message, bytes):
+                raise AssertionError("the protocol sends texts alone")
+            try:
+                self._transport.send(message)
+            except Exception as exc:
+                raise TransportFault(f"send() of the transport raised {type(exc).__name__}: {exc}") from exc
+        return True
+
+    async def close(self, code: int, reason: str, *, within: float) -> None:
+        """Disconnect the transport, and wait for its end for at most `within` seconds."""
+        self._transport.disconnect()
+        with anyio.move_on_after(within):
+            await self._ended.wait()
+
+    async def abort(self) -> None:
+        """Disconnect the transport."""
+        self._transport.disconnect()
