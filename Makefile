@@ -81,7 +81,7 @@ simulate: .venv/installed-test
 		$(addprefix --density=,$(DENSITY)) $(addprefix --faults=,$(FAULTS))
 
 clean:
-	rm -rf .venv .venv-* tests/peers/node/node_modules tests/peers/*/.venv
+	rm -rf .venv .venv-* tests/peers/*/node_modules tests/peers/*/.venv
 	rm -rf docs/_build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # A half-made .venv would pass for a whole one the next time.

@@ -44,14 +44,17 @@ def test_d1_every_dependency_has_a_floor_and_httpx_a_cap() -> None:
 
 
 def test_d1_the_peers_from_npm_are_locked_and_name_no_registry() -> None:
-    (lock,) = (ROOT / "tests/peers/node").glob("package-lock.json")
-    packages = json.loads(lock.read_text())["packages"]
-    wanted = json.loads((ROOT / "tests/peers/node/package.json").read_text())["dependencies"]
-    assert all(re.fullmatch(r"\d[\w.-]*", version) for version in wanted.values())
-    for name, package in packages.items():
-        if name:
-            assert package["integrity"].startswith("sha"), name
-            assert "resolved" not in package, name
+    manifests = sorted((ROOT / "tests/peers").glob("*/package.json"))
+    assert manifests
+    for manifest in manifests:
+        wanted = json.loads(manifest.read_text())
+        pinned = [*wanted["dependencies"].values(), *wanted.get("overrides", {}).values()]
+        assert all(re.fullmatch(r"\d[\w.-]*", version) for version in pinned)
+        packages = json.loads(manifest.with_name("package-lock.json").read_text())["packages"]
+        for name, package in packages.items():
+            if name:
+                assert package["integrity"].startswith("sha"), name
+                assert "resolved" not in package, name
     assert "npm ci --ignore-scripts" in (ROOT / "tests/peers/setup.sh").read_text()
 
 

@@ -1,17 +1,19 @@
-"""How a published client is run against the local gateway: as a process that prints one JSON object per step."""
+"""How a published program is run: as a process that prints one JSON object per step, for some on orders it is given."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rcex_ws.gateway import Gateway
+from tests.peers.feedme import Feedme
 
 TIME_LIMIT = 40.0
 Peer = Callable[..., list[dict[str, Any]]]
@@ -39,3 +41,10 @@ def run_peer(gateway: Gateway, tmp_path: Path) -> Peer:
         return [json.loads(line) for line in ended.stdout.splitlines()]
 
     return run_peer
+
+
+@pytest.fixture
+async def feedme(need: Callable[[bool, str], None]) -> AsyncIterator[Feedme]:
+    """Run the published Feedme programs: `await feedme.server()`, `.client(url)`, `.util()`."""
+    async with AsyncExitStack() as stack:
+        yield Feedme(stack, need)

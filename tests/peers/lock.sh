@@ -1,11 +1,14 @@
 #!/bin/sh
-# Make the lock files that setup.sh installs from, after a version was changed here or in node/package.json. They name
+# Make the lock files that setup.sh installs from, after a version was changed here or in a package.json. They name
 # no registry: whoever installs asks their own, and the hashes say whether it gave the right thing.
 # Needs npm and uv.
 set -eu
 cd "$(dirname "$0")"
 
-(cd node && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund)
+for package in */package.json; do
+    (cd "${package%/*}" &&
+        npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund)
+done
 
 # Write a file of requirements: its name, what it is for, the versions wanted.
 lock() {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the published clients that the tests here run against the gateway and against the fake Slack: exactly what
+# Install the published clients that the tests here run against the gateway, the fake Slack and Feedme: exactly what
 # their lock files say, by hash, and no script of a package is run. `lock.sh` makes these files.
 # Quick when all is there. What cannot be installed is said and left out: its tests then skip, or fail where
 # RCEX_REQUIRE_PEERS=1 demands them.
@@ -8,16 +8,19 @@ cd "$(dirname "$0")" || exit 1
 note() { printf 'peers: %s\n' "$*"; }
 
 # A copy of the wanted versions is left beside what was installed: equal means done.
-if cmp -s node/package-lock.json node/node_modules/.installed; then
-    note "npm clients: already installed"
-elif ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    note "npm clients: SKIPPED, node and npm are not on the PATH"
-elif (cd node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) &&
-    cp node/package-lock.json node/node_modules/.installed; then
-    note "npm clients: installed"
-else
-    note "npm clients: SKIPPED, npm ci failed (see above)"
-fi
+for lock in */package-lock.json; do
+    peer=${lock%/*}
+    if cmp -s "$lock" "$peer/node_modules/.installed"; then
+        note "$peer: already installed"
+    elif ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        note "$peer: SKIPPED, node and npm are not on the PATH"
+    elif (cd "$peer" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) &&
+        cp "$lock" "$peer/node_modules/.installed"; then
+        note "$peer: installed"
+    else
+        note "$peer: SKIPPED, npm ci failed (see above)"
+    fi
+done
 
 # Each Python client has an environment of its own: two of them are called `ringcentral`.
 python=${PYTHON:-python3}

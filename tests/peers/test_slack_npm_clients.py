@@ -7,20 +7,17 @@ as a `Peer`: it is given orders, and lists what it emits.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from anyio.abc import Process
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from rcex_ws.testing import FakeSlack
+from tests.peers.driven import Driven
 
 NODE = Path(__file__).parent / "node"
 SCRIPTS = {"v3": "slack_client.mjs", "v6": "slack_rtm_api.mjs"}
@@ -31,7 +28,6 @@ CONNECTING = {
 }
 READY = {"v3": "open", "v6": "ready"}
 NOISE = ("slack_event", "raw_message", "outgoing_message", None)
-Step = dict[str, Any]
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -42,63 +38,17 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Peer:
+class Peer(Driven):
     """A client in another process."""
 
-    def __init__(self, process: Process, flavour: str) -> None:
+    def __init__(self, process: Process, name: str, flavour: str) -> None:
+        super().__init__(process, name)
         self.flavour = flavour
-        self.steps: list[Step] = []
-        self._process = process
-        self._changed = anyio.Event()
-
-    async def listen(self) -> None:
-        """Note what it says until it ends."""
-        assert self._process.stdout is not None
-        lines = BufferedByteReceiveStream(self._process.stdout)
-        try:
-            while True:
-                self.steps.append(json.loads(await lines.receive_until(b"\n", 1 << 20)))
-                self._changed.set()
-                self._changed = anyio.Event()
-        except (anyio.EndOfStream, anyio.IncompleteRead, anyio.ClosedResourceError):
-            return  # it has ended, or the test has
-
-    async def do(self, order: str, tag: str = "", **arguments: Any) -> None:
-        """Give an order; its outcome is noted under the tag."""
-        assert self._process.stdin is not None
-        line = json.dumps({"do": order, "as": tag or order, **arguments})
-        await self._process.stdin.send(line.encode() + b"\n")
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until it has said enough."""
-        with anyio.move_on_after(15):
-            while not condition():
-                await self._changed.wait()
-            return
-        pytest.fail(f"it said only {self.steps}")
-
-    async def outcome(self, tag: str) -> Step:
-        """Wait for the outcome of an order."""
-        await self.until(lambda: any(step.get("as") == tag for step in self.steps))
-        return next(step for step in self.steps if step.get("as") == tag)
-
-    async def event(self, name: str, count: int = 1) -> list[Any]:
-        """Wait for an event for the n-th time; give its arguments."""
-        await self.until(lambda: len(self.all(name)) >= count)
-        return list(self.all(name)[count - 1]["args"])
 
     async def start(self, **options: Any) -> None:
         """Start it and wait until it can send."""
         await self.do("start", options=options)
         await self.event(READY[self.flavour])
-
-    def all(self, name: str) -> list[Step]:
-        """Give every event of a name."""
-        return [step for step in self.steps if step["step"] == "event" and step["name"] == name]
-
-    def names(self, without: tuple[str | None, ...] = ()) -> list[str | None]:
-        """Give the names of all events, in order."""
-        return [step["name"] for step in self.steps if step["step"] == "event" and step["name"] not in without]
 
 
 MakePeer = Callable[..., Awaitable[Peer]]
@@ -112,24 +62,15 @@ async def make_peer(fake_slack: FakeSlack, need: Callable[[bool, str], None]) ->
     need((NODE / "node_modules/@slack/client").is_dir(), "the npm package @slack/client")
     need((NODE / "node_modules/@slack/rtm-api").is_dir(), "the npm package @slack/rtm-api")
     async with AsyncExitStack() as stack:
-        group = await stack.enter_async_context(anyio.create_task_group())
 
         async def make_peer(flavour: str, **options: Any) -> Peer:
             environment = {
-                "PATH": os.environ.get("PATH", os.defpath),
                 "SLACK_API_URL": fake_slack.api_url,
                 "SLACK_TOKEN": fake_slack.token,
                 "SLACK_OPTIONS": json.dumps(options),
             }
             command = [str(node), str(NODE / SCRIPTS[flavour])]
-            process = await stack.enter_async_context(
-                await anyio.open_process(command, env=environment, stderr=sys.stderr)
-            )
-            stack.callback(process.kill)
-            peer = Peer(process, flavour)
-            group.start_soon(peer.listen)
-            await peer.until(lambda: bool(peer.steps))
-            return peer
+            return await stack.enter_async_context(Peer.run(command, flavour, environment=environment))
 
         yield make_peer
 

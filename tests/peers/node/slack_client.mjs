@@ -1,8 +1,9 @@
-// Drives the RtmClient of @slack/client 3.16.0; see driver.mjs.
+// Drives the RtmClient of @slack/client 3.16.0; see ../driver.mjs.
 
 import Slack from "@slack/client";
 
-import { apiUrl, obey, options, report, token } from "./driver.mjs";
+import { obey, report } from "../driver.mjs";
+import { apiUrl, options, token } from "./environment.mjs";
 
 const rtm = new Slack.RtmClient(token, { slackAPIUrl: apiUrl, logLevel: "none", logger: () => {}, ...options });
 report(rtm);

@@ -1,8 +1,9 @@
-// Drives the RTMClient of @slack/rtm-api 6.2.1; see driver.mjs.
+// Drives the RTMClient of @slack/rtm-api 6.2.1; see ../driver.mjs.
 
 import { LogLevel, RTMClient } from "@slack/rtm-api";
 
-import { apiUrl, obey, options, report, token } from "./driver.mjs";
+import { obey, report } from "../driver.mjs";
+import { apiUrl, options, token } from "./environment.mjs";
 
 const silent = Object.fromEntries(
   ["debug", "info", "warn", "error", "setLevel", "setName", "getLevel"].map((name) => [name, () => LogLevel.ERROR]),

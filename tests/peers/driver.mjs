@@ -1,19 +1,23 @@
-// What the drivers of the two Slack clients share: orders come in as JSON lines, everything that happens goes out so.
+// What the drivers of the JavaScript peers share: orders come in as JSON lines, everything that happens goes out so.
 //
 // In:  {"do": "send", "as": "m1", ...arguments}; the end of the input ends the process.
-// Out: {"step": "event", "name": ..., "args": [...]} for each event the client emits, in order;
+// Out: {"step": "event", "name": ..., "args": [...]} for each event the peer emits, in order, with "of" where it has
+//      several parts that emit;
 //      {"step": "resolved", "as": "m1", "value": ...} or {"step": "rejected", "as": "m1", "error": {...}} for an order.
-// Run by test_slack_npm_clients.py. The environment gives SLACK_API_URL, SLACK_TOKEN and SLACK_OPTIONS (JSON).
+// driven.py is the other end.
 
 import { createInterface } from "node:readline";
 
-export const { SLACK_API_URL: apiUrl, SLACK_TOKEN: token } = process.env;
-export const options = JSON.parse(process.env.SLACK_OPTIONS ?? "{}");
+// What the errors of Slack's clients, and of Feedme's client, server and transport, say beside their message.
+const FACTS = [
+  ...["message", "code", "data", "rtmMessage"],
+  ...["serverErrorCode", "serverErrorData", "serverMessage", "clientMessage", "parseError", "deltaError"],
+  ...["transportError", "wsError", "wsCode", "wsReason"],
+];
 
 const plain = (value) => {
   if (value instanceof Error) {
-    const { message, code, data, rtmMessage } = value;
-    return { message, code, data, rtmMessage };
+    return Object.fromEntries(FACTS.filter((fact) => fact in value).map((fact) => [fact, plain(value[fact])]));
   }
   if (value?.constructor?.name === "CloseEvent") {
     return { code: value.code, reason: value.reason };
@@ -27,11 +31,15 @@ process.stdout.write = process.stderr.write.bind(process.stderr);
 
 const say = (step, facts = {}) => write(`${JSON.stringify({ step, ...facts })}\n`);
 
-// Report each event before its listeners run, so that the order is the one in which the client emits them.
-export const report = (client) => {
-  const emit = client.emit;
-  client.emit = function (name, ...args) {
-    say("event", { name: name ?? null, args: args.map(plain) });
+export const sayEvent = (name, args, of) => say("event", { of, name: name ?? null, args: args.map(plain) });
+
+// Report each event before its listeners run, so that the order is the one in which the emitter emits them.
+export const report = (emitter, { of, except = () => false } = {}) => {
+  const emit = emitter.emit;
+  emitter.emit = function (name, ...args) {
+    if (!except(name)) {
+      sayEvent(name, args, of);
+    }
     return emit.call(this, name, ...args);
   };
 };
@@ -39,6 +47,8 @@ export const report = (client) => {
 export const obey = async (orders) => {
   say("ready to obey");
   for await (const line of createInterface({ input: process.stdin })) {
+    // Each in a turn of its own, though several may arrive at once: what one emits comes before the next.
+    await new Promise(setImmediate);
     const { do: order, as, ...args } = JSON.parse(line);
     // Not awaited: an order may wait for an answer that only a later order brings about.
     Promise.resolve()

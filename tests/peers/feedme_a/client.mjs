@@ -1,0 +1,8 @@
+// The published client in dialect A; see ../feedme_client.mjs.
+
+import feedmeClient from "feedme-client";
+import transport from "feedme-transport-ws/client.js";
+
+import { drive } from "../feedme_client.mjs";
+
+await drive(feedmeClient, transport);
