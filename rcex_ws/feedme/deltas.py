@@ -1,29 +1,30 @@
-"""Deltas: the small changes that carry feed data from one state to the next. Pure.
+"""Deltas: the small changes that lead from one state of feed data to the next. Pure.
 
-The rules are those of `feedme-util` 0.3.6, the written protocol.
+The rules are those of the written protocol, as `feedme-util` 0.3.6 applies them. Names of JavaScript's Object prototype
+are ordinary names here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, cast, get_args
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import force_setattr
 
 from rcex_ws.errors import RcexError
-from rcex_ws.feedme.values import FrozenDict, FrozenList, NotExpressible, freeze, number, text
+from rcex_ws.feedme.operations import (
+    CHANGES_OF_CHILDREN,
+    CHANGES_OF_CONTAINERS,
+    Inapplicable,
+    child,
+    is_finite_number,
+    put,
+)
+from rcex_ws.feedme.values import MAX_NESTING, FrozenDict, FrozenList, NotExpressible, freeze, js_text
 
-__all__ = [
-    "Delta",
-    "DeltaError",
-    "Editor",
-    "MalformedDelta",
-    "Operation",
-    "apply_deltas",
-    "check_delta",
-    "delta_from_json",
-]
+__all__ = ["Delta", "DeltaError", "Editor", "MalformedDelta", "Operation", "Path", "apply_deltas", "delta_from_json"]
 
 Operation = Literal[
     "Set",
@@ -42,85 +43,103 @@ Operation = Literal[
     "DeleteLast",
 ]
 
-_NAMES = frozenset(get_args(Operation))
-_WITHOUT_VALUE = frozenset({"Delete", "Toggle", "DeleteFirst", "DeleteLast"})
-_WITH_TEXT = frozenset({"Prepend", "Append"})
-_WITH_NUMBER = frozenset({"Increment", "Decrement"})
-
+#: From the root: the name of a member of an object, the index of an element of an array.
 Path = tuple[str | Annotated[int, msgspec.Meta(ge=0)], ...]
 
 
 class DeltaError(RcexError, ValueError):
-    """A delta cannot be applied to this data."""
+    """A delta cannot be applied: what its path leads to is missing, or no target of its operation."""
 
 
 class MalformedDelta(DeltaError):
-    """Not a delta at all: an unknown operation, or a path or value that the operation does not have."""
+    """A delta that no data fits: its operation, path or value is not of the protocol."""
 
 
 class Delta(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):
-    """One change of feed data.
+    """One change of feed data, complete and frozen from the start, whether constructed or decoded.
+
+    msgspec decodes one from JSON as it is on the wire; for what it refuses, `delta_from_json` has the last word.
 
     Attributes:
         operation: what to do.
-        path: where: names of members and indexes of elements, from the root.
-        value: what with; absent for operations that need none.
+        path: what to do it to.
+        value: what to do it with; UNSET for operations that take no value.
+
+    Raises:
+        MalformedDelta: one of them is wrong; msgspec turns it into its ValidationError.
     """
 
     operation: Operation
     path: Path
     value: Any | UnsetType = UNSET
 
+    def __post_init__(self) -> None:
+        value: Any = self.value
+        for step in self.path if type(self.path) is tuple else (None,):
+            if not (type(step) is str and step.isascii()) and not (type(step) is int and step >= 0):
+                force_setattr(self, "path", _read_path(self.path))
+                break
+        wanted = _VALUES.get(self.operation) if type(self.operation) is str else None
+        if wanted is None:
+            raise MalformedDelta(f"there is no operation {self.operation!r:.40}")
+        if wanted == "nothing":
+            if value is not UNSET:
+                raise MalformedDelta(f"{self.operation} takes no value")
+            return
+        if value is UNSET:
+            raise MalformedDelta(f"{self.operation} needs a value")
+        try:
+            frozen = freeze(value, infinite=True, levels=MAX_NESTING - len(self.path))
+        except NotExpressible as exc:
+            raise MalformedDelta(f"the value of {self.operation}: {exc}") from None
+        if wanted == "a string":
+            if not isinstance(frozen, str):
+                raise MalformedDelta(f"the value of {self.operation} is not a string")
+        elif wanted == "a number" and not is_finite_number(frozen):
+            raise MalformedDelta(f"the value of {self.operation} is not a finite number")
+        if frozen is not value:
+            force_setattr(self, "value", frozen)
 
-def check_delta(delta: Delta) -> Delta:
-    """Return a delta in its normal form: the path a tuple, the value frozen.
 
-    Raises:
-        MalformedDelta: it breaks the schema of deltas.
-    """
-    operation, value = delta.operation, delta.value
-    if type(operation) is not str or operation not in _NAMES:
-        raise MalformedDelta(f"unknown operation {operation!r:.40}")
-    if not isinstance(delta.path, list | tuple):
-        raise MalformedDelta("the path is not an array")
-    path = tuple(map(_step, delta.path))
-    if operation in _WITHOUT_VALUE:
-        if value is not UNSET:
-            raise MalformedDelta(f"{operation} takes no value")
-        return Delta(operation, path)
-    if value is UNSET:
-        raise MalformedDelta(f"{operation} needs a value")
-    try:
-        value = freeze(value, infinite=True)
-    except NotExpressible as exc:
-        raise MalformedDelta(f"the value of {operation}: {exc}") from None
-    if operation in _WITH_TEXT and not isinstance(value, str):
-        raise MalformedDelta(f"{operation} needs a string as value")
-    if operation in _WITH_NUMBER and (not isinstance(value, int | float) or value is True or value is False):
-        raise MalformedDelta(f"{operation} needs a number as value")
-    return Delta(operation, path, value)
+#: What the value of each operation has to be.
+_VALUES: dict[str, str] = {
+    "Set": "anything",
+    "Delete": "nothing",
+    "DeleteValue": "anything",
+    "Prepend": "a string",
+    "Append": "a string",
+    "Increment": "a number",
+    "Decrement": "a number",
+    "Toggle": "nothing",
+    "InsertFirst": "anything",
+    "InsertLast": "anything",
+    "InsertBefore": "anything",
+    "InsertAfter": "anything",
+    "DeleteFirst": "nothing",
+    "DeleteLast": "nothing",
+}
 
 
 def delta_from_json(value: object) -> Delta:
-    """Read a delta that msgspec refuses, from what the standard json module decoded.
+    """Make a delta of decoded JSON, whose numbers may be written in ways that msgspec refuses: an index of 1.0.
 
     Raises:
-        MalformedDelta: it breaks the schema of deltas.
+        MalformedDelta: it is none.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise MalformedDelta("a delta is not an object")
-    members = cast("Mapping[str, Any]", value)
+    members = cast("dict[str, Any]", value)
     for name in ("Operation", "Path"):
         if name not in members:
-            raise MalformedDelta(f"a delta without {name}")
+            raise MalformedDelta(f"a delta has no {name}")
     for name in members:
         if name not in ("Operation", "Path", "Value"):
-            raise MalformedDelta(f"a delta with an unknown member {name!r:.40}")
-    return check_delta(Delta(members["Operation"], members["Path"], members.get("Value", UNSET)))
+            raise MalformedDelta(f"a delta has an unknown member {name!r:.40}")
+    return Delta(members["Operation"], members["Path"], members.get("Value", UNSET))
 
 
 def apply_deltas(data: FrozenDict, deltas: Iterable[Delta]) -> FrozenDict:
-    """Apply deltas one after another, and return the new data, which shares all unchanged parts with the old.
+    """Apply deltas one after another; what they do not change is shared by the old data and the new.
 
     Raises:
         DeltaError: one of them cannot be applied.
@@ -132,234 +151,77 @@ def apply_deltas(data: FrozenDict, deltas: Iterable[Delta]) -> FrozenDict:
 
 
 class Editor:
-    """Feed data in the making: copies each container that changes, once.
+    """Feed data that is being changed. It copies what changes, each object and array once, and shares the rest.
 
     Args:
-        data: where to start from; it is never changed.
+        data: the data to start from, which stays what it is.
     """
+
+    __slots__ = ("_copies", "_root")
 
     def __init__(self, data: FrozenDict) -> None:
         self._root = data
-        self._mine: dict[int, Any] = {}
+        self._copies: dict[int, Any] = {}  # those that nobody else has, by id
 
     @property
     def data(self) -> FrozenDict:
-        """The data as it is now; later changes do not reach it."""
-        self._mine.clear()
+        """The data as it is now, which later changes do not reach."""
+        self._copies.clear()
         return self._root
 
     def apply(self, delta: Delta) -> None:
-        """Apply one delta.
+        """Apply one delta, or change nothing.
 
         Raises:
-            DeltaError: it cannot be applied; the data is what it was.
+            DeltaError: it cannot be applied.
         """
-        delta = check_delta(delta)
+        path = delta.path
         try:
-            _OPERATIONS[delta.operation](self, delta)
-        except _Failed as exc:
-            raise DeltaError(f"{delta.operation} at {list(delta.path)!r:.200}: {exc}") from None
+            if (change := CHANGES_OF_CONTAINERS.get(delta.operation)) is not None:
+                change(self._container(path), delta.value)
+            elif path:
+                CHANGES_OF_CHILDREN[delta.operation](self._container(path[:-1]), path[-1], delta.value)
+            elif delta.operation == "Set" and type(delta.value) is FrozenDict:
+                self._root = delta.value
+            else:
+                raise Inapplicable("the root is an object that nothing contains")  # noqa: TRY301
+        except Inapplicable as exc:
+            raise DeltaError(f"{delta.operation} at {list(path)!r:.200}: {exc}") from None
 
-    def container(self, path: Path) -> Any:
-        """Return the container at a path, ready to be changed."""
-        here = self._own(self._root)
-        self._root = here
+    def _container(self, path: Path) -> Any:
+        """Return the object or array at a path, copied so that it can be changed."""
+        here: Any = self._root
+        if id(here) not in self._copies:
+            here = self._root = self._copy(here)
         for step in path:
-            child = _child(here, step)
-            if type(child) is not FrozenDict and type(child) is not FrozenList:
-                raise _Failed("the path leads through a value that is neither object nor array")
-            owned = self._own(child)
-            if owned is not child:
-                _put(here, step, owned)
-            here = owned
+            inner = child(here, step)
+            if id(inner) not in self._copies:
+                inner = self._copy(inner)
+                put(here, step, inner)
+            here = inner
         return here
 
-    def replace(self, data: FrozenDict) -> None:
-        """Replace all."""
-        self._root = data
-
-    def _own(self, container: Any) -> Any:
-        if id(container) in self._mine:
-            return container
-        copy: Any = FrozenDict(container) if type(container) is FrozenDict else FrozenList(container)
-        self._mine[id(copy)] = copy
+    def _copy(self, container: Any) -> Any:
+        copy: Any
+        if type(container) is FrozenDict:
+            copy = FrozenDict(container)
+        elif type(container) is FrozenList:
+            copy = FrozenList(container)
+        else:
+            raise Inapplicable("the path leads to what is neither an object nor an array")
+        self._copies[id(copy)] = copy
         return copy
 
 
-class _Failed(Exception):
-    """Why a delta cannot be applied."""
+def _read_path(path: object) -> Path:
+    if not isinstance(path, list | tuple):
+        raise MalformedDelta("a path is not an array")
+    return tuple(map(_read_step, cast("tuple[object, ...]", path)))
 
 
-def _step(step: object) -> str | int:
+def _read_step(step: object) -> str | int:
     if isinstance(step, str):
-        return text(step)
-    if isinstance(step, float) and step.is_integer():
-        step = int(step)
-    if isinstance(step, int) and not isinstance(step, bool) and step >= 0:
-        return step
-    raise MalformedDelta(f"a path consists of strings and non-negative integers, not {step!r:.40}")
-
-
-def _child(container: Any, step: str | int) -> Any:
-    if type(container) is FrozenDict:
-        if type(step) is int:
-            raise _Failed("an index cannot be a step into an object")
-        if step not in container:
-            raise _Failed(f"there is no member {step!r:.40}")
-    elif type(container) is FrozenList:
-        if type(step) is not int:
-            raise _Failed("a name cannot be a step into an array")
-        if step >= len(container):
-            raise _Failed(f"there is no element {step}")
-    else:
-        raise _Failed("the path leads through a value that is neither object nor array")
-    return container[step]
-
-
-def _put(container: Any, step: str | int, value: Any) -> None:
-    if type(container) is FrozenDict:
-        dict.__setitem__(container, step, value)
-    else:
-        list.__setitem__(container, step, value)
-
-
-def _parent(editor: Editor, delta: Delta) -> tuple[Any, str | int]:
-    if not delta.path:
-        raise _Failed("the root cannot be its target")
-    return editor.container(delta.path[:-1]), delta.path[-1]
-
-
-def _set(editor: Editor, delta: Delta) -> None:
-    value = delta.value
-    if not delta.path:
-        if type(value) is not FrozenDict:
-            raise _Failed("the root has to be an object")
-        editor.replace(value)
-        return
-    parent, step = _parent(editor, delta)
-    if type(parent) is FrozenDict and type(step) is not int:
-        dict.__setitem__(parent, step, value)
-    elif type(parent) is FrozenList and step == len(parent):
-        list.append(parent, value)
-    else:
-        _child(parent, step)
-        _put(parent, step, value)
-
-
-def _delete(editor: Editor, delta: Delta) -> None:
-    parent, step = _parent(editor, delta)
-    _child(parent, step)
-    if type(parent) is FrozenDict:
-        dict.__delitem__(parent, step)
-    else:
-        list.__delitem__(parent, step)
-
-
-def _delete_value(editor: Editor, delta: Delta) -> None:
-    target = editor.container(delta.path)
-    if type(target) is FrozenDict:
-        for name in [name for name, member in target.items() if _same(member, delta.value)]:
-            dict.__delitem__(target, name)
-    else:
-        list.__setitem__(target, slice(None), [element for element in target if not _same(element, delta.value)])
-
-
-def _change(editor: Editor, delta: Delta, what: str, kinds: tuple[type, ...], result: Callable[[Any], Any]) -> None:
-    parent, step = _parent(editor, delta)
-    old = _child(parent, step)
-    if type(old) not in kinds:
-        raise _Failed(f"the target is not {what}")
-    _put(parent, step, result(old))
-
-
-def _texts(result: Callable[[str, str], str]) -> Callable[[Editor, Delta], None]:
-    def apply(editor: Editor, delta: Delta) -> None:
-        from rcex_ws.feedme.values import JSText
-
-        _change(editor, delta, "a string", (str, JSText), lambda old: text(result(old, delta.value)))
-
-    return apply
-
-
-def _numbers(result: Callable[[float, float], float]) -> Callable[[Editor, Delta], None]:
-    def apply(editor: Editor, delta: Delta) -> None:
-        from rcex_ws.feedme.values import JSNumber
-
-        _change(
-            editor,
-            delta,
-            "a number",
-            (int, float, JSNumber),
-            lambda old: number(result(float(old), float(delta.value)), infinite=True),
-        )
-
-    return apply
-
-
-def _toggle(editor: Editor, delta: Delta) -> None:
-    _change(editor, delta, "a boolean", (bool,), lambda old: not old)
-
-
-def _array(editor: Editor, delta: Delta) -> Any:
-    target = editor.container(delta.path)
-    if type(target) is not FrozenList:
-        raise _Failed("the target is not an array")
-    return target
-
-
-def _insert_first(editor: Editor, delta: Delta) -> None:
-    list.insert(_array(editor, delta), 0, delta.value)
-
-
-def _insert_last(editor: Editor, delta: Delta) -> None:
-    list.append(_array(editor, delta), delta.value)
-
-
-def _insert_beside(offset: int) -> Callable[[Editor, Delta], None]:
-    def apply(editor: Editor, delta: Delta) -> None:
-        parent, step = _parent(editor, delta)
-        if type(parent) is not FrozenList:
-            raise _Failed("the target is not an element of an array")
-        _child(parent, step)
-        list.insert(parent, cast("int", step) + offset, delta.value)
-
-    return apply
-
-
-def _delete_at(index: int) -> Callable[[Editor, Delta], None]:
-    def apply(editor: Editor, delta: Delta) -> None:
-        array = _array(editor, delta)
-        if not array:
-            raise _Failed("the array is empty")
-        list.__delitem__(array, index)
-
-    return apply
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare as JSON values: Python's `==` but for true, which is not 1."""
-    if type(one) is bool or type(other) is bool:
-        return one is other
-    if type(one) is FrozenDict and type(other) is FrozenDict:
-        return len(one) == len(other) and all(name in other and _same(one[name], other[name]) for name in one)
-    if type(one) is FrozenList and type(other) is FrozenList:
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other)
-
-
-_OPERATIONS: dict[str, Callable[[Editor, Delta], None]] = {
-    "Set": _set,
-    "Delete": _delete,
-    "DeleteValue": _delete_value,
-    "Prepend": _texts(lambda old, value: value + old),
-    "Append": _texts(lambda old, value: old + value),
-    "Increment": _numbers(lambda old, value: old + value),
-    "Decrement": _numbers(lambda old, value: old - value),
-    "Toggle": _toggle,
-    "InsertFirst": _insert_first,
-    "InsertLast": _insert_last,
-    "InsertBefore": _insert_beside(0),
-    "InsertAfter": _insert_beside(1),
-    "DeleteFirst": _delete_at(0),
-    "DeleteLast": _delete_at(-1),
-}
+        return str.__str__(js_text(str.__str__(step)))
+    if isinstance(step, int | float) and not isinstance(step, bool) and step >= 0 and step == step // 1:
+        return int(step)
+    raise MalformedDelta(f"a path has an element that is neither a string nor a non-negative integer: {step!r:.40}")

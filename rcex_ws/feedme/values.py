@@ -1,18 +1,17 @@
-"""Feed data: JSON values that cannot be changed, with the numbers and texts of JavaScript. Pure.
+"""Feed data: JSON values that nobody can change, and that are equal exactly if JavaScript says so. Pure.
 
-JavaScript has one kind of number, the IEEE double, and texts of UTF-16 units, which may hold half a surrogate pair. The
-hash of a feed is made of JavaScript's text for both. Where msgspec writes the same text, a number is a plain int or
-float and a text a plain str; the rest is a `JSNumber` or `JSText`, which msgspec gives to `js_text` as its `enc_hook`.
+JavaScript has one kind of number, the IEEE double, and strings of UTF-16 units, which may hold half of a surrogate
+pair. `freeze` gives equal values one form: a number is an int if it is integral and at most 2**53, else a float; two
+halves of a pair in a string are the character that they stand for. Where msgspec would write another text than
+JavaScript, the number is a `JSNumber`, a float, and the string a `JSText`, a str: `rcex_ws.feedme.canonical` writes
+those.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, TypeAlias, cast
-
-import msgspec
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from rcex_ws.errors import RcexError
 
@@ -22,71 +21,58 @@ __all__ = [
     "FrozenList",
     "JSNumber",
     "JSText",
-    "JSONValue",
     "NotExpressible",
     "freeze",
+    "js_number",
     "js_text",
-    "number",
-    "text",
 ]
 
-#: A value that `freeze` returned.
-JSONValue: TypeAlias = "None | bool | int | float | str | FrozenDict | FrozenList"
+# The methods of frozen containers refuse; those of their base classes do not.
+_set_member = dict[str, Any].__setitem__
+_set_element = list[Any].__setitem__
 
-#: How deep objects and arrays may be nested: half of what Python's recursion allows, so that whoever gets the data can
-#: compare, copy and encode it.
-MAX_NESTING = 500
+#: How deep objects and arrays may be nested. Comparing, pickling and encoding recurse as well, some with several calls
+#: per level; Python allows a thousand.
+MAX_NESTING = 200
 
-#: Doubles represent all integers up to here.
+#: A double holds each integer up to here.
 _EXACT = 2**53
 
-#: JavaScript writes these without an exponent, msgspec with one; both write 1e-7.
+#: Below, JavaScript and msgspec differ in when they write an exponent.
 _SMALL = 1e-5
 
 
 class NotExpressible(RcexError, ValueError):
-    """A value that JSON cannot express; the message names the place."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self._reason = message
-        self._place: list[object] = []
-
-    def inside(self, key: object) -> None:
-        """Say that the value is the member or element `key` of another."""
-        self._place.append(key)
-        shown = "".join(f"[{key!r:.40}]" for key in reversed(self._place[-6:]))
-        self.args = (f"{shown}{'...' if len(self._place) > 6 else ''}: {self._reason}",)
+    """JSON cannot express a value; the message names the place."""
 
 
 class JSNumber(float):
-    """A number that JavaScript writes in another way than msgspec."""
+    """A number that JavaScript writes differently than msgspec."""
 
     __slots__ = ()
 
 
 class JSText(str):
-    """A text with half a surrogate pair, which UTF-8 cannot express and JSON must escape."""
+    """A string with half of a surrogate pair, which JSON can only escape."""
 
     __slots__ = ()
 
 
-def _refuse(self: object, *args: object, **kwargs: object) -> NoReturn:
+def _read_only(self: object, *args: object, **kwargs: object) -> NoReturn:
     raise TypeError("feed data is read-only; change a copy of it: copy.deepcopy(data)")
 
 
 class FrozenDict(dict[str, Any]):
-    """A JSON object that cannot be changed. Its copies can: they are plain dicts."""
+    """A JSON object that nobody can change. Copies of it are plain dicts."""
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _read_only
 
     def __copy__(self) -> dict[str, Any]:
         return dict(self)
 
-    def __deepcopy__(self, memo: object) -> dict[str, Any]:
+    def __deepcopy__(self, memo: object) -> Any:
         return _thaw(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -94,162 +80,174 @@ class FrozenDict(dict[str, Any]):
 
 
 class FrozenList(list[Any]):
-    """A JSON array that cannot be changed. Its copies can: they are plain lists."""
+    """A JSON array that nobody can change. Copies of it are plain lists."""
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _read_only
+    append = clear = extend = insert = pop = remove = reverse = sort = _read_only
 
     def __copy__(self) -> list[Any]:
         return list(self)
 
-    def __deepcopy__(self, memo: object) -> list[Any]:
+    def __deepcopy__(self, memo: object) -> Any:
         return _thaw(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FrozenList, (list(self),)
 
 
-def freeze(value: object, *, infinite: bool = False) -> Any:
-    """Copy a value into read-only containers; return it as it is if it is frozen already.
+def freeze(value: object, *, infinite: bool = False, levels: int = MAX_NESTING) -> Any:
+    """Copy a value into read-only containers. A part that is frozen already is not copied.
 
     Args:
         value: None, a bool, a number, a str, a mapping with str keys, a list or a tuple of such values.
-        infinite: whether infinity is a number, as it is where the JSON text 1e400 was decoded.
+        infinite: whether a number may be infinite, as it is after decoding 1e400.
+        levels: how deep objects and arrays may be nested.
 
     Raises:
-        NotExpressible: JSON cannot express it, it is nested too deep, or it contains itself.
+        NotExpressible: JSON cannot express it, or it is nested too deep, or it contains itself.
     """
     try:
-        return _freeze(value, infinite, MAX_NESTING)
-    except RecursionError:
-        raise NotExpressible("nested deeper than recursion allows") from None
+        return _freeze(value, infinite, levels)
+    except _Refused as exc:
+        raise NotExpressible(str(exc)) from None
+    except RecursionError:  # the caller's own stack is deep
+        raise NotExpressible("nested too deep") from None
 
 
-def number(value: float, *, infinite: bool = False) -> int | float:
-    """Return a number in the form that all equal numbers of feed data have.
-
-    Raises:
-        NotExpressible: it is not a number, or infinite.
-    """
-    if type(value) is not int and not value.is_integer():  # infinity is none, either
-        if math.isfinite(value):
-            return JSNumber(value) if -_SMALL < value < _SMALL else float(value)
-    elif -_EXACT <= value <= _EXACT:
+def js_number(value: float) -> int | float:
+    """Return a number, which may be infinite but not NaN, in the form that all equal ones have."""
+    if type(value) is not int and not value.is_integer():
+        return float(value) if _SMALL <= abs(value) < math.inf else JSNumber(value)
+    if -_EXACT <= value <= _EXACT:
         return int(value)
     try:
-        double = float(value)
+        return JSNumber(value)
     except OverflowError:
-        double = math.copysign(math.inf, 1 if value > 0 else -1)
-    if math.isnan(double) or (math.isinf(double) and not infinite):
-        raise NotExpressible(f"the number {double} cannot be expressed in JSON")
-    return JSNumber(double)
+        return JSNumber(math.inf if value > 0 else -math.inf)
 
 
-def text(value: str) -> str:
-    """Return a text in the form that all equal texts of feed data have: two halves of a pair become a character."""
-    if value.isascii():
+def js_text(value: str) -> str:
+    """Return a string in the form that all equal ones have."""
+    if value.isascii() or _is_text(value):
         return value
+    joined = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return joined if _is_text(joined) else JSText(joined)
+
+
+class _Refused(Exception):
+    """Why a value cannot be frozen, and where."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.place: list[object] = []
+
+    def __str__(self) -> str:
+        if not self.place:
+            return str(self.args[0])
+        steps = [f"[{step!r:.40}]" for step in reversed(self.place)]
+        return f"{''.join(steps[:8])}{'...' if len(steps) > 8 else ''}: {self.args[0]}"
+
+
+def _freeze(value: Any, infinite: bool, levels: int) -> Any:
+    if type(value) is dict:
+        return _freeze_object(value, infinite, levels)
+    if type(value) is list:
+        return _freeze_array(value, infinite, levels)
+    if type(value) is int or type(value) is float:
+        return _freeze_number(value, infinite)
+    if type(value) is str:
+        return js_text(value)
+    if value is None or type(value) in _FROZEN:
+        return value
+    if isinstance(value, Mapping):
+        return _freeze_object(value, infinite, levels)
+    if isinstance(value, list | tuple):
+        return _freeze_array(value, infinite, levels)
+    if isinstance(value, str):
+        return js_text(str.__str__(value))
+    if isinstance(value, int):
+        return _freeze_number(int(value), infinite)
+    if isinstance(value, float):
+        return _freeze_number(float(value), infinite)
+    raise _Refused(f"a value of type {type(value).__name__} cannot be expressed in JSON")
+
+
+#: Types whose values are returned as they are.
+_FROZEN: frozenset[type] = frozenset({bool, FrozenDict, FrozenList, JSNumber, JSText})
+
+
+def _freeze_number(value: float, infinite: bool) -> int | float:
+    number = js_number(value)
+    if type(number) is JSNumber and not math.isfinite(number) and (math.isnan(number) or not infinite):
+        raise _Refused(f"the number {number} cannot be expressed in JSON")
+    return number
+
+
+def _freeze_object(value: Any, infinite: bool, levels: int) -> FrozenDict:
+    if levels <= 0:
+        raise _Refused("nested too deep")
+    # Most members stay what they are: to copy all of them first and replace some is faster than one after another.
+    frozen = FrozenDict(value)
+    odd_names = False
+    name: object = None
+    try:
+        for name, member in frozen.items():
+            if type(name) is not str or not name.isascii():
+                odd_names = _name(name) is not name or odd_names
+            if type(member) is str:
+                if member.isascii():
+                    continue
+            elif type(member) is int:
+                if -_EXACT <= member <= _EXACT:
+                    continue
+            elif member is None or member is True or member is False:
+                continue
+            _set_member(frozen, name, _freeze(member, infinite, levels - 1))
+    except _Refused as exc:
+        exc.place.append(name)
+        raise
+    return FrozenDict({_name(name): member for name, member in frozen.items()}) if odd_names else frozen
+
+
+def _freeze_array(value: Any, infinite: bool, levels: int) -> FrozenList:
+    if levels <= 0:
+        raise _Refused("nested too deep")
+    frozen = FrozenList(value)
+    index = 0
+    try:
+        for index, element in enumerate(frozen):
+            if type(element) is str:
+                if element.isascii():
+                    continue
+            elif type(element) is int and -_EXACT <= element <= _EXACT:
+                continue
+            _set_element(frozen, index, _freeze(element, infinite, levels - 1))
+    except _Refused as exc:
+        exc.place.append(index)
+        raise
+    return frozen
+
+
+def _name(name: object) -> str:
+    """Return the name of a member in the form that all equal ones have: always a plain str."""
+    if isinstance(name, str):
+        return str.__str__(js_text(str.__str__(name)))
+    raise _Refused(f"a member's name is a str, not {type(name).__name__}")
+
+
+def _is_text(value: str) -> bool:
     try:
         value.encode()
     except UnicodeEncodeError:
-        joined = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-        try:
-            joined.encode()
-        except UnicodeEncodeError:
-            return JSText(joined)
-        return joined
-    return value
-
-
-def js_text(value: object) -> msgspec.Raw:
-    """Write a number or text as JavaScript does; the `enc_hook` of every msgspec encoder of feed data.
-
-    Raises:
-        TypeError: it is no part of feed data.
-    """
-    if type(value) is JSNumber:
-        return msgspec.Raw(_number_text(value).encode())
-    if type(value) is JSText:
-        return msgspec.Raw(json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace"))
-    raise TypeError(f"{type(value).__name__} is no part of feed data")
-
-
-def _number_text(value: float) -> str:
-    """Write a double as ECMAScript does (Number::toString)."""
-    if math.isinf(value):
-        return "null"
-    sign = "-" if value < 0 else ""
-    mantissa, _, exponent = f"{abs(value)!r}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
-    digits = digits.rstrip("0")
-    if len(digits) <= point <= 21:
-        return f"{sign}{digits}{'0' * (point - len(digits))}"
-    if 0 < point <= 21:
-        return f"{sign}{digits[:point]}.{digits[point:]}"
-    if -6 < point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    decimals = f".{digits[1:]}" if len(digits) > 1 else ""
-    return f"{sign}{digits[0]}{decimals}e{point - 1:+d}"
-
-
-def _freeze(value: object, infinite: bool, levels: int) -> Any:
-    kind = type(value)
-    if kind is str:
-        return text(cast("str", value))
-    if kind is int or kind is float:
-        return number(cast("float", value), infinite=infinite)
-    if value is None or kind is bool or kind is FrozenDict or kind is FrozenList or kind is JSNumber or kind is JSText:
-        return value
-    if isinstance(value, Mapping):
-        return _freeze_members(cast("Mapping[object, object]", value), infinite, levels - 1)
-    if isinstance(value, list | tuple):
-        return _freeze_elements(cast("Iterable[object]", value), infinite, levels - 1)
-    if isinstance(value, str):
-        return text(str.__str__(value))
-    if isinstance(value, int):
-        return number(int(value), infinite=infinite)
-    if isinstance(value, float):
-        return number(float(value), infinite=infinite)
-    raise NotExpressible(f"a {kind.__name__} cannot be expressed in JSON")
-
-
-def _freeze_members(value: Mapping[object, object], infinite: bool, levels: int) -> FrozenDict:
-    if levels < 0:
-        raise NotExpressible(f"nested deeper than {MAX_NESTING} levels, or contains itself")
-    members: dict[str, Any] = {}
-    key: object = None
-    try:
-        for key, member in value.items():
-            if not isinstance(key, str):
-                raise NotExpressible(f"a member's name is a str, not a {type(key).__name__}")
-            members[str.__str__(text(key))] = _freeze(member, infinite, levels)
-    except NotExpressible as exc:
-        exc.inside(key)
-        raise
-    return FrozenDict(members)
-
-
-def _freeze_elements(value: Iterable[object], infinite: bool, levels: int) -> FrozenList:
-    if levels < 0:
-        raise NotExpressible(f"nested deeper than {MAX_NESTING} levels, or contains itself")
-    elements: list[Any] = []
-    try:
-        for element in value:
-            elements.append(_freeze(element, infinite, levels))  # noqa: PERF401
-    except NotExpressible as exc:
-        exc.inside(len(elements))
-        raise
-    return FrozenList(elements)
+        return False
+    return True
 
 
 def _thaw(value: Any) -> Any:
-    kind = type(value)
-    if kind is FrozenDict:
-        return {key: _thaw(member) for key, member in value.items()}
-    if kind is FrozenList:
-        return [_thaw(element) for element in value]
+    if isinstance(value, FrozenDict):
+        return dict(zip(value, map(_thaw, value.values()), strict=True))
+    if isinstance(value, FrozenList):
+        return list(map(_thaw, value))
     return value
