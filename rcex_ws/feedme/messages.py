@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import fields
 
-from rcex_ws.feedme.deltas import Delta, MalformedDelta, check_delta, delta_from_json
+from rcex_ws.feedme.deltas import Delta, MalformedDelta, delta_from_json
 from rcex_ws.feedme.values import NotExpressible, freeze, js_text
 
 __all__ = [
@@ -180,6 +180,8 @@ ServerMessage = (
 
 M = TypeVar("M")
 
+_Response = HandshakeResponse | ActionResponse | FeedOpenResponse
+
 
 class NotAMessage(ValueError):
     """What was received is not a message of the protocol.
@@ -221,8 +223,8 @@ def decode_server_message(data: bytes) -> ServerMessage:
         message = _server_decoder.decode(data)
     except _REFUSALS:
         message = _decode_leniently(data, cast("type[ServerMessage]", ServerMessage))
-    if isinstance(message, HandshakeResponse | ActionResponse | FeedOpenResponse):
-        violation = _unfit_members(message)
+    if type(message) in _BY_SUCCESS:
+        violation = _unfit_members(cast("_Response", message))
         if violation is not None:
             raise NotAMessage(members(message), schema_violation=violation)
     _freeze_members(message)
@@ -277,17 +279,20 @@ def _decode_leniently(data: bytes, kind: type[M]) -> M:
 
 def _with_deltas(received: Any) -> Any:
     """Return a decoded message with its deltas as Structs: only they accept the index `1.0`."""
-    deltas = cast("dict[str, Any]", received).get("FeedDeltas") if isinstance(received, dict) else None
-    if not isinstance(deltas, list):
+    if not isinstance(received, dict):
         return received
-    return {**received, "FeedDeltas": [delta_from_json(delta) for delta in cast("list[object]", deltas)]}
+    message = cast("dict[str, Any]", received)
+    deltas = message.get("FeedDeltas")
+    if not isinstance(deltas, list):
+        return message
+    return {**message, "FeedDeltas": [delta_from_json(delta) for delta in cast("list[object]", deltas)]}
 
 
 def _freeze_members(message: ClientMessage | ServerMessage) -> None:
     """Make the values in a message read-only, with numbers and texts as the hash needs them.
 
     Raises:
-        NotAMessage: a value is nested too deep, or a delta is not one.
+        NotAMessage: a value is nested too deep.
     """
     names = _VALUES.get(type(message), ())
     try:
@@ -295,9 +300,7 @@ def _freeze_members(message: ClientMessage | ServerMessage) -> None:
             value = getattr(message, name)
             if value is not UNSET:
                 setattr(message, name, freeze(value, infinite=True))
-        if isinstance(message, FeedAction):
-            message.feed_deltas = [check_delta(delta) for delta in message.feed_deltas]
-    except (NotExpressible, MalformedDelta) as exc:
+    except NotExpressible as exc:
         raise NotAMessage(members(message), schema_violation=str(exc)) from None
 
 
@@ -313,7 +316,7 @@ _VALUES: Final[dict[type, tuple[str, ...]]] = {
 }
 
 
-def _unfit_members(message: HandshakeResponse | ActionResponse | FeedOpenResponse) -> str | None:
+def _unfit_members(message: _Response) -> str | None:
     """Return what is wrong with the members that depend on Success, or None."""
     wanted, unwanted = _BY_SUCCESS[type(message)]
     if not message.success:
