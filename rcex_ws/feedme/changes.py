@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from msgspec import Struct
+
 from rcex_ws.connection import DeliveryQueue, Overflow
-from rcex_ws.feedme.subscriber import FeedChange
 from rcex_ws.feedme.values import FrozenDict
 
-__all__ = ["Changes"]
+__all__ = ["Changes", "FeedChange"]
+
+
+class FeedChange(Struct, frozen=True):
+    """One change of feed data.
+
+    Attributes:
+        name: the name of the action; None if the feed was opened again, or if the consumer was too slow: what happened
+            meanwhile is in `new_data` alone.
+        data: the action data.
+        new_data: the feed data after it.
+        old_data: the feed data before it.
+    """
+
+    name: str | None
+    data: FrozenDict
+    new_data: FrozenDict
+    old_data: FrozenDict
 
 
 class Changes(AsyncIterator[FeedChange]):

@@ -14,6 +14,7 @@ from rcex_ws.feedme.core import ClientCore, ClientState
 from rcex_ws.feedme.errors import Destroyed, InvalidArgument
 from rcex_ws.feedme.events import Events
 from rcex_ws.feedme.feed import Feed
+from rcex_ws.feedme.session import FeedmeSession
 from rcex_ws.feedme.settings import FeedmeSettings
 from rcex_ws.feedme.transport_socket import open_transport
 from rcex_ws.feedme.values import FrozenDict, NotExpressible, freeze
@@ -80,7 +81,9 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         self._settings = settings
         self._emitter = EventEmitter(events=Events, error_event=Events.ERROR, report=self._handler_failed)
         open_socket = self.open_socket if settings.transport is None else partial(open_transport, settings.transport)
-        self._core = ClientCore(settings, self._emitter, open_socket)
+        self._core = ClientCore(
+            settings, self._emitter, lambda core, root: FeedmeSession(core, settings, open_socket, root)
+        )
 
     # -- state -----------------------------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rcex_ws.connection import Conversation, Link, Loss, LossKind
+from rcex_ws.feedme.core import AnySession, ClientCore
 from rcex_ws.feedme.errors import BadServerMessage, HandshakeRejected, InvalidMessage, UnexpectedMessage
 from rcex_ws.feedme.messages import (
     VERSION,
@@ -23,10 +24,6 @@ from rcex_ws.feedme.messages import (
 )
 from rcex_ws.loop import Signal
 
-if TYPE_CHECKING:
-    from rcex_ws.feedme.core import ClientCore
-    from rcex_ws.feedme.session import Session
-
 __all__ = ["FeedmeConversation"]
 
 _UNSUPPORTED_DATA = 1003  # RFC 6455, section 7.4.1
@@ -41,8 +38,8 @@ class FeedmeConversation(Conversation):
         core: the client.
     """
 
-    def __init__(self, link: Link, session: Session, core: ClientCore) -> None:
-        self.link = link
+    def __init__(self, link: Link, session: AnySession, core: ClientCore) -> None:
+        self._link = link
         self._session = session
         self._core = core
         self._answer: HandshakeResponse | None = None
@@ -56,7 +53,7 @@ class FeedmeConversation(Conversation):
         Raises:
             HandshakeRejected: the server does not speak it.
         """
-        self.link.send(encode(Handshake([VERSION])))
+        self._link.send(encode(Handshake([VERSION])))
         await self._answered.wait()
         if self._answer is not None and not self._answer.success:
             raise HandshakeRejected(f"the server does not speak version {VERSION}")
@@ -64,7 +61,7 @@ class FeedmeConversation(Conversation):
     async def after_ready(self) -> None:
         """Let the client use this connection."""
         if self._core.is_current(self._session):
-            self._core.on_connected(self)
+            self._core.on_connected(self._link)
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
@@ -73,7 +70,7 @@ class FeedmeConversation(Conversation):
         if not self._core.is_current(self._session):
             return  # the application has disconnected
         if binary:
-            self.link.lose(Loss(LossKind.UNREADABLE, _UNSUPPORTED_DATA, "the server sent a binary message"))
+            self._link.lose(Loss(LossKind.UNREADABLE, _UNSUPPORTED_DATA, "the server sent a binary message"))
             return
         try:
             self._handle(decode_server_message(data), len(data))
@@ -86,7 +83,7 @@ class FeedmeConversation(Conversation):
     def on_lost(self, loss: Loss) -> None:
         """Report the loss, unless the connection was never ready: then the attempt has failed."""
         if self._core.is_current(self._session):
-            self._core.on_lost(self, loss)
+            self._core.on_lost(self._link, loss)
 
     # -- kinds of messages -----------------------------------------------------------------------------------------
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import anyio
 
-from rcex_ws.connection import EventEmitter, Loss, Opener
+from rcex_ws.connection import EventEmitter, Link, Loss
 from rcex_ws.errors import TransportError
 from rcex_ws.feedme.actions import Actions
 from rcex_ws.feedme.changes import Changes
-from rcex_ws.feedme.conversation import FeedmeConversation
 from rcex_ws.feedme.errors import (
     BadFeedAction,
     BadServerMessage,
@@ -40,7 +39,6 @@ from rcex_ws.feedme.messages import (
 )
 from rcex_ws.feedme.reopening import ReopenPolicy
 from rcex_ws.feedme.server_feed import ServerFeed, ServerFeedState
-from rcex_ws.feedme.session import Session
 from rcex_ws.feedme.settings import FeedmeSettings
 from rcex_ws.feedme.subscriber import Subscriber
 from rcex_ws.feedme.timers import Timers
@@ -49,11 +47,23 @@ from rcex_ws.home import Home
 from rcex_ws.loop import Signal
 from rcex_ws.tasks import BackgroundTask, RootTask
 
-__all__ = ["ClientCore", "ClientState"]
+__all__ = ["AnySession", "ClientCore", "ClientState"]
 
 logger = logging.getLogger("rcex_ws.feedme")
 
 ClientState = Literal["disconnected", "connecting", "connected"]
+
+
+class AnySession(Protocol):
+    """What one `connect` of the application began; see `FeedmeSession`."""
+
+    def begin(self) -> None:
+        """Begin to connect."""
+        ...
+
+    def end(self, on_crash: Callable[[Exception], None]) -> BackgroundTask:
+        """End it without waiting; return the task that closes the connection."""
+        ...
 
 
 class ClientCore:
@@ -62,7 +72,7 @@ class ClientCore:
     Args:
         settings: the options of the client.
         emitter: holds the handlers of the client.
-        open_socket: opens a WebSocket, or what stands for one.
+        new_session: makes a session that has not begun, whose tasks the given root owns.
 
     Attributes:
         state: the state of the client; it changes within the call or the message that is its cause.
@@ -72,7 +82,12 @@ class ClientCore:
         timers: its timers.
     """
 
-    def __init__(self, settings: FeedmeSettings, emitter: EventEmitter, open_socket: Opener) -> None:
+    def __init__(
+        self,
+        settings: FeedmeSettings,
+        emitter: EventEmitter,
+        new_session: Callable[[ClientCore, RootTask], AnySession],
+    ) -> None:
         self.state: ClientState = "disconnected"
         self.destroyed = False
         self.events = EventQueue(
@@ -84,11 +99,11 @@ class ClientCore:
         self.actions = Actions(self.events, lambda: self._spawn(self.actions.table.watch_deadlines, "time-outs"))
         self.timers = Timers(lambda: self._spawn(self.timers.watch, "timers"))
         self._settings = settings
-        self._open_socket = open_socket
+        self._new_session = new_session
         self._home = Home()
         self._root = RootTask("rcex_ws feedme client")
-        self._session: Session | None = None  # while it connects, is connected, or will retry
-        self._conversation: FeedmeConversation | None = None  # while it is connected
+        self._session: AnySession | None = None  # while it connects, is connected, or will retry
+        self._link: Link | None = None  # while it is connected
         self._feeds: dict[FeedKey, ServerFeed] = {}
         self._why_disconnected: FeedmeError | None = None
         self._changed = Signal()
@@ -107,9 +122,9 @@ class ClientCore:
         if self.state != "disconnected":
             raise InvalidState(f"the client is {self.state}")
         self._end_session()
-        self._session = Session(self, self._settings, self._open_socket, self._root)
+        self._session = session = self._new_session(self, self._root)
         self._enter_connecting()
-        self._session.begin()
+        session.begin()
 
     def disconnect(self) -> None:
         """Disconnect, or stop connecting; no retry follows."""
@@ -193,45 +208,45 @@ class ClientCore:
     @property
     def connected(self) -> bool:
         """Whether messages can be sent."""
-        return self._conversation is not None
+        return self._link is not None
 
     def send(self, message: FeedOpen | FeedClose) -> None:
         """Send a message over the current connection."""
-        if self._conversation is not None:  # pragma: no branch - its callers have asked
-            self._conversation.link.send(encode(message))
+        if self._link is not None:  # pragma: no branch - its callers have asked
+            self._link.send(encode(message))
 
     # -- for the connection ----------------------------------------------------------------------------------------
 
-    def is_current(self, session: Session) -> bool:
+    def is_current(self, session: AnySession) -> bool:
         """Return whether the application still wants what this session does."""
         return session is self._session
 
-    def on_attempt(self, session: Session) -> None:
+    def on_attempt(self, session: AnySession) -> None:
         """Handle the begin of an attempt."""
         if session is self._session and self.state == "disconnected":
             self._enter_connecting()
 
-    def on_connected(self, conversation: FeedmeConversation) -> None:
+    def on_connected(self, link: Link) -> None:
         """Handle a completed handshake."""
-        self._conversation = conversation
+        self._link = link
         self.state = "connected"
         self.events.emit(Events.CONNECT)
         self._wake_waiters()
-        self.actions.connect(conversation.link.send)
+        self.actions.connect(link.send)
         for feed in [*self._feeds.values()]:
             feed.on_connected()
 
-    def on_lost(self, conversation: FeedmeConversation, loss: Loss) -> None:
+    def on_lost(self, link: Link, loss: Loss) -> None:
         """Handle the loss of a connection; that of one whose handshake was not complete is a failed attempt."""
-        if conversation is self._conversation:
+        if link is self._link:
             self._become_disconnected(TransportFailure(TransportError(f"the connection was lost: {loss}")))
 
-    def on_failure(self, session: Session, error: FeedmeError) -> None:
+    def on_failure(self, session: AnySession, error: FeedmeError) -> None:
         """Handle a failed attempt."""
         if session is self._session:
             self._become_disconnected(error)
 
-    def on_session_ended(self, session: Session) -> None:
+    def on_session_ended(self, session: AnySession) -> None:
         """Handle the end of a session: no retry follows."""
         if session is self._session:
             self._session = None
@@ -270,7 +285,7 @@ class ClientCore:
         former, self._why_disconnected = self._why_disconnected, error
         if self.state == "disconnected" and type(error) is type(former):
             return
-        self.state, self._conversation = "disconnected", None
+        self.state, self._link = "disconnected", None
         self.actions.disconnect()
         for feed in sorted(self._feeds.values(), key=_closing_order):
             feed.on_disconnected()

@@ -8,10 +8,10 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from rcex_ws.connection import EventEmitter, HasEvents
-from rcex_ws.feedme.changes import Changes
+from rcex_ws.feedme.changes import Changes, FeedChange
 from rcex_ws.feedme.errors import Destroyed, InvalidFeedState, Rejected
 from rcex_ws.feedme.events import FeedEvents
-from rcex_ws.feedme.subscriber import FeedChange, FeedState, Subscriber
+from rcex_ws.feedme.subscriber import FeedState, Subscriber
 from rcex_ws.feedme.values import FrozenDict
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import fields
 
+from rcex_ws.errors import RcexError
 from rcex_ws.feedme.deltas import Delta, MalformedDelta, delta_from_json
 from rcex_ws.feedme.values import NotExpressible, freeze, js_text
 
@@ -183,7 +184,7 @@ M = TypeVar("M")
 _Response = HandshakeResponse | ActionResponse | FeedOpenResponse
 
 
-class NotAMessage(ValueError):
+class NotAMessage(RcexError, ValueError):
     """What was received is not a message of the protocol.
 
     Attributes:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from rcex_ws.connection import Driver, Endpoint, Life, Link, Loss, Opener, Supervisor
 from rcex_ws.errors import ConnectTimeout, RcexError
 from rcex_ws.feedme.conversation import FeedmeConversation
+from rcex_ws.feedme.core import ClientCore
 from rcex_ws.feedme.errors import FeedmeError, HandshakeRejected, TimedOut, TransportFailure, TransportFault
 from rcex_ws.feedme.settings import FeedmeSettings
 from rcex_ws.tasks import BackgroundTask, RootTask
 from rcex_ws.trace import Tracer
 
-if TYPE_CHECKING:
-    from rcex_ws.feedme.core import ClientCore
-
-__all__ = ["Session"]
+__all__ = ["FeedmeSession"]
 
 _SUBPROTOCOL = "feedme"  # feedme-transport-ws offers it, and gives up without it
 
 
-class Session(Driver):
+class FeedmeSession(Driver):
     """One session of a client with its supervisor.
 
     Args:

@@ -5,20 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
+from typing import Any
 
 from rcex_ws.connection import EventEmitter, utc_now
+from rcex_ws.feedme.changes import Changes, FeedChange
 from rcex_ws.feedme.errors import FeedmeError, Rejected
 from rcex_ws.feedme.events import EventQueue, FeedEvents
 from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.loop import Signal
 
-if TYPE_CHECKING:
-    from rcex_ws.feedme.changes import Changes
-
-__all__ = ["FeedChange", "FeedState", "Subscriber"]
+__all__ = ["FeedState", "Subscriber"]
 
 
 class FeedState(StrEnum):
@@ -27,23 +23,6 @@ class FeedState(StrEnum):
     CLOSED = "closed"
     OPENING = "opening"
     OPEN = "open"
-
-
-class FeedChange(Struct, frozen=True):
-    """One change of feed data.
-
-    Attributes:
-        name: the name of the action; None if the feed was opened again, or if the consumer was too slow: what happened
-            meanwhile is in `new_data` alone.
-        data: the action data.
-        new_data: the feed data after it.
-        old_data: the feed data before it.
-    """
-
-    name: str | None
-    data: FrozenDict
-    new_data: FrozenDict
-    old_data: FrozenDict
 
 
 class Subscriber:

@@ -128,7 +128,7 @@ class _TransportSocket:
             return False
         for message in messages:
             if not isinstance(message, bytes):
-                raise AssertionError("the protocol sends texts alone")
+                raise TypeError("a transport carries encoded texts alone")
             try:
                 self._transport.send(message)
             except Exception as exc:
