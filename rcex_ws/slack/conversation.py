@@ -12,7 +12,7 @@ from rcex_ws.connection import Conversation, Link, Loss, LossKind, Pending
 from rcex_ws.errors import BadFrame
 from rcex_ws.loop import Signal, now
 from rcex_ws.readers import read_digits
-from rcex_ws.slack.feed import Feed
+from rcex_ws.slack.feed import EventFeed
 from rcex_ws.slack.frames import Event, decode, encode
 from rcex_ws.slack.messages import Messages
 from rcex_ws.slack.models import Events, MessageReply
@@ -41,7 +41,7 @@ class SlackShared:
         migration: team_migration_started, emitted when the next attempt starts (as in `@slack/client` 3.x).
     """
 
-    feed: Feed
+    feed: EventFeed
     messages: Messages
     on_goodbye: Callable[[], None]
     is_closing: Callable[[], bool]

@@ -25,11 +25,11 @@ from rcex_ws.slack.settings import SlackSettings
 from rcex_ws.slack.store import DataStore, DataStoreError
 from rcex_ws.slack.web import StartData
 
-__all__ = ["Feed", "running_feed"]
+__all__ = ["EventFeed", "running_feed"]
 
 Step = Callable[[], Awaitable[object]]
 
-running_feed: ContextVar[Feed | None] = ContextVar("rcex_ws_slack_feed", default=None)
+running_feed: ContextVar[EventFeed | None] = ContextVar("rcex_ws_slack_feed", default=None)
 """The feed that runs the current handler: two lives of a client may overlap."""
 
 
@@ -45,7 +45,7 @@ class _Frame(Struct, gc=False):
     public: bool
 
 
-class Feed:
+class EventFeed:
     """The ordered queue of one life, and the task that runs its handlers.
 
     Args:

@@ -10,7 +10,7 @@ from rcex_ws.connection import AnswerHeartbeat, EventEmitter, Heartbeat, Life, O
 from rcex_ws.slack.conversation import SlackShared
 from rcex_ws.slack.directory import Directory
 from rcex_ws.slack.driver import SlackDriver
-from rcex_ws.slack.feed import Feed
+from rcex_ws.slack.feed import EventFeed
 from rcex_ws.slack.messages import Messages
 from rcex_ws.slack.models import Events
 from rcex_ws.slack.settings import SlackSettings
@@ -53,7 +53,7 @@ class SlackRuntime:
         self._auto_reconnect = settings.auto_reconnect
         self._delivery: BackgroundTask | None = None
         directory = None if store is None else Directory(api, store, settings.fill_store, log=log)
-        self.feed = Feed(emitter, store, settings, log, directory=directory)
+        self.feed = EventFeed(emitter, store, settings, log, directory=directory)
         self.messages = Messages(
             while_disconnected=settings.while_disconnected,
             queue_callback=self.feed.queue_callback,
