@@ -79,7 +79,10 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     @options_of(FeedmeSettings)
     def __init__(self, settings: FeedmeSettings) -> None:
         self._settings = settings
-        self._emitter = EventEmitter(events=Events, error_event=Events.ERROR, report=self._handler_failed)
+        # Only when a handler raises is there a core to report it to.
+        self._emitter = EventEmitter(
+            events=Events, error_event=Events.ERROR, report=lambda error: self._core.events.report_logged(error)
+        )
         open_socket = self.open_socket if settings.transport is None else partial(open_transport, settings.transport)
         self._core = ClientCore(
             settings, self._emitter, lambda core, root: FeedmeSession(core, settings, open_socket, root)
@@ -232,11 +235,6 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         if self._core.destroyed:
             raise Destroyed("the client is destroyed")
         return self._core
-
-    def _handler_failed(self, error: Exception) -> None:
-        """Report what a handler raised; the emitter has logged it."""
-        if self._emitter.has_handlers(Events.ERROR):
-            self._core.events.emit(Events.ERROR, error)
 
 
 def _check_text(name: str, value: object) -> None:

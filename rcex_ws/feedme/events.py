@@ -86,12 +86,10 @@ class EventQueue:
         """Number of events in the queue."""
         return len(self._queue)
 
-    def report(self, error: Exception) -> None:
-        """Queue an `error`; without a handler it is logged."""
-        if not self._emitter.has_handlers(Events.ERROR):
-            logger.error("no handler for the event 'error': %s: %s", type(error).__name__, error)
-            return
-        self.emit(Events.ERROR, error)
+    def report_logged(self, error: Exception) -> None:
+        """Queue an `error` that has been logged already, if it has a handler."""
+        if self._emitter.has_handlers(Events.ERROR):
+            self.emit(Events.ERROR, error)
 
     def close(self) -> None:
         """Accept nothing more; what is queued is still delivered."""
@@ -107,11 +105,12 @@ class EventQueue:
 
     def _on_error(self, _: Step, error: Exception) -> None:
         logger.error("a callback raised; the next event follows", exc_info=error)
-        if self._emitter.has_handlers(Events.ERROR):
-            self.emit(Events.ERROR, error)
+        self.report_logged(error)
 
     def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
         if ended:
             logger.warning("%d events were dropped", overflow.dropped)
         else:
-            self.report(SlowConsumer("handlers are too slow: events are dropped, the oldest first"))
+            error = SlowConsumer("handlers are too slow: events are dropped, the oldest first")
+            logger.warning("%s", error)
+            self.report_logged(error)

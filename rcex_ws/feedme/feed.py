@@ -43,7 +43,7 @@ class Feed(HasEvents[Callable[..., object]]):
         self.name = name
         self.args: Mapping[str, str] = MappingProxyType(dict(args))
         self._core = core
-        self._emitter = EventEmitter(events=FeedEvents, report=core.events.report)
+        self._emitter = EventEmitter(events=FeedEvents, report=core.events.report_logged)
         self._subscriber = Subscriber(core.events, self._emitter)
         self._server_feed: ServerFeed = core.add_subscriber(name, dict(args), self._subscriber)
         self._known: FrozenDict | None = None  # when the block of the context manager began
