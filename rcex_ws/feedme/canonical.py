@@ -56,6 +56,9 @@ def canonical(value: Any) -> bytes:
 
 def sorted_names(names: Iterable[str]) -> list[str]:
     """Sort names by their UTF-16 units."""
+    names = list(names)
+    if "".join(names).isascii():
+        return sorted(names)
     return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
 
 
