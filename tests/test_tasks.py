@@ -103,6 +103,20 @@ async def test_start_and_aclose_are_idempotent_and_it_can_start_again(crashes: C
             root.spawn(anyio.sleep_forever, name="sleeper", on_crash=crashes)
 
 
+async def test_a_plain_function_may_start_it_and_its_children(crashes: Crashes) -> None:
+    root, ran = RootTask("test"), anyio.Event()
+
+    async def run() -> None:
+        ran.set()
+
+    root.begin()
+    root.begin()
+    root.spawn(run, name="early", on_crash=crashes)
+    with anyio.fail_after(5):
+        await ran.wait()
+        await root.aclose()
+
+
 async def test_it_may_be_started_and_closed_in_different_tasks(crashes: Crashes) -> None:
     root = RootTask("test")
     with anyio.fail_after(5):

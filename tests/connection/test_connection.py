@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from rcex_ws.connection import Endpoint, LossKind, State
-from rcex_ws.errors import ConnectFailed, UpgradeRefused
+from rcex_ws.errors import ConnectFailed, ConnectTimeout, UpgradeRefused
 
 
 async def test_it_connects_and_talks(peer: Any, supervise: Any, until: Any) -> None:
@@ -133,6 +133,7 @@ async def test_an_upgrade_without_an_answer_times_out(peer: Any, supervise: Any,
     peer.hang = True
     async with supervise(peer.url, attempt_timeout=80 * ms) as rig:
         await until(lambda: rig.driver.failures)
+        assert isinstance(rig.driver.failures[0], ConnectTimeout)
         assert "no connection within" in str(rig.driver.failures[0])
         assert rig.driver.failures[0].upgrade_sent
         peer.hang = False

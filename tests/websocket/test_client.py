@@ -179,6 +179,27 @@ async def test_an_extension_that_was_not_offered_fails(server: Server) -> None:
     assert (await failure(server)).retryable
 
 
+def choosing(subprotocol: bytes | None) -> Callable[[bytes], list[bytes]]:
+    """Accept with this subprotocol."""
+    header = b"" if subprotocol is None else b"\r\nSec-WebSocket-Protocol: " + subprotocol
+    return lambda request: [accepted(request).replace(b"\r\n\r\n", header + b"\r\n\r\n") + CLOSE]
+
+
+async def test_the_subprotocol_that_is_offered_has_to_be_selected(server: Server) -> None:
+    server.answers = [choosing(b"feedme")]
+    assert await messages(server, subprotocol="feedme") == []
+    assert b"\r\nSec-WebSocket-Protocol: feedme\r\n" in server.requests[0]
+
+
+@pytest.mark.parametrize("selected", [None, b"other"])
+async def test_a_server_that_does_not_select_the_subprotocol_is_none_of_ours(
+    server: Server, selected: bytes | None
+) -> None:
+    server.answers = [choosing(selected)]
+    with pytest.raises(ConnectFailed, match="subprotocol"):
+        await messages(server, subprotocol="feedme")
+
+
 async def test_a_redirection_within_the_origin_is_followed(server: Server) -> None:
     server.answers = [answer("HTTP/1.1 307 Elsewhere\nLocation: /other?a=b\nContent-Length: 0"), accept(HELLO, CLOSE)]
     assert await messages(server) == [b"hello"]
