@@ -28,9 +28,11 @@ def feed_md5(data: FrozenDict) -> str:
 class FeedDigest:
     """The FeedMd5 of a document that changes by small steps, as `rcex_ws.feedme.deltas` makes them.
 
-    MD5 reads the text from front to back: all that stands behind the first change has to be hashed again, and members
-    stand in the order of their names. What stands before it is not, and text is written again only for what changed.
-    That is 3 to 10 times as fast as `feed_md5` for a document of 1 MB, twice as fast for one of 50 kB.
+    What MD5 allows: it reads the text from front to back, in which members stand in the order of their names. Of what
+    stands before the first change its state is kept; all that follows has to be hashed again. The text is written
+    again only near the changes. Against `feed_md5`, a change of one row of {"rows": [...], "version": 1} takes 37 % of
+    the time in a document of 1 MB, 60 % in one of 50 kB, and one of "version", which stands last, 2 % and 7 %. A
+    document of which nothing stays the same takes 180 %.
     """
 
     def __init__(self) -> None:

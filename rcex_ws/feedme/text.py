@@ -59,38 +59,43 @@ class CanonicalText:
         if source is self._source:
             return self._pieces
         if isinstance(source, FrozenDict):
-            if not isinstance(self._source, FrozenDict) or list(source) != list(self._source):
-                self._names = sorted_names(source)
-            values = list(map(source.__getitem__, self._names))
-            pieces, end = [b"{"], b"}"
+            same_names = isinstance(self._source, FrozenDict) and list(source) == list(self._source)
+            names = self._names if same_names else sorted_names(source)
+            runs = self._cut(names, list(map(source.__getitem__, names)))
+            opening, closing = b"{", b"}"
         else:
-            self._names = []
-            values = list(source)
-            pieces, end = [b"["], b"]"
-        runs = self._cut(values)
+            names = list[str]()
+            runs = self._cut(names, list(source))
+            opening, closing = b"[", b"]"
+        pieces = [opening]
         for run in runs:
             pieces += run.pieces
             pieces.append(b",")
-        pieces[-1 if runs else 1 :] = [end]
+        if runs:
+            pieces.pop()
+        pieces.append(closing)
         # Insertions leave short runs behind. When there are too many, all is written anew the next time.
         self._runs = runs if len(runs) < 64 + 4 * sum(map(len, pieces)) // _LENGTH else []
-        self._source, self._pieces = source, pieces
+        self._source, self._names, self._pieces = source, names, pieces
         return pieces
 
-    def _cut(self, values: list[Any]) -> list[_Run]:
-        """Cut the values into runs: those of the last time as far as they are the same."""
-        names = self._names
-        known: dict[str | int, _Run] = {run.names[0] if names else id(run.values[0]): run for run in self._runs}
+    def _cut(self, names: list[str], values: list[Any]) -> list[_Run]:
+        """Cut the values into runs: those of the last time as far as they are the same, wherever they stand now."""
+
+        def key(index: int) -> str | int:
+            return names[index] if names else id(values[index])
+
+        known: dict[str | int, _Run] = {}
+        if bool(names) is bool(self._names):  # an object is no array
+            known = {run.names[0] if names else id(run.values[0]): run for run in self._runs}
         runs: list[_Run] = []
         start = 0
         while start < len(values):
-            run = known.get(names[start] if names else id(values[start]))
+            run = known.get(key(start))
             stop = start + (self._size if run is None else len(run.values))
             if run is None or run.names != names[start:stop] or not _identical(run.values, values[start:stop]):
-                for end in range(start + 1, min(stop, len(values))):
-                    if (names[end] if names else id(values[end])) in known:
-                        stop = end
-                        break
+                # Write what stands before the next run that may be the same.
+                stop = next((end for end in range(start + 1, min(stop, len(values))) if key(end) in known), stop)
                 run = self._write(names[start:stop], values[start:stop], run)
             runs.append(run)
             start += len(run.values)
