@@ -13,11 +13,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
-from rcex_ws.errors import RcexError
 from rcex_ws.feedme.operations import (
     CHANGES_OF_CHILDREN,
     CHANGES_OF_CONTAINERS,
-    Inapplicable,
+    DeltaError,
     child,
     is_finite_number,
     put,
@@ -45,10 +44,6 @@ Operation = Literal[
 
 #: From the root: the name of a member of an object, the index of an element of an array.
 Path = tuple[str | Annotated[int, msgspec.Meta(ge=0)], ...]
-
-
-class DeltaError(RcexError, ValueError):
-    """A delta cannot be applied: what its path leads to is missing, or no target of its operation."""
 
 
 class MalformedDelta(DeltaError):
@@ -184,8 +179,8 @@ class Editor:
             elif delta.operation == "Set" and type(delta.value) is FrozenDict:
                 self._root = delta.value
             else:
-                raise Inapplicable("the root is an object that nothing contains")  # noqa: TRY301
-        except Inapplicable as exc:
+                raise DeltaError("the root is an object that nothing contains")  # noqa: TRY301
+        except DeltaError as exc:
             raise DeltaError(f"{delta.operation} at {list(path)!r:.200}: {exc}") from None
 
     def _container(self, path: Path) -> Any:
@@ -208,7 +203,7 @@ class Editor:
         elif type(container) is FrozenList:
             copy = FrozenList(container)
         else:
-            raise Inapplicable("the path leads to what is neither an object nor an array")
+            raise DeltaError("the path leads to what is neither an object nor an array")
         self._copies[id(copy)] = copy
         return copy
 

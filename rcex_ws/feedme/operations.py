@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any, cast
 
+from rcex_ws.errors import RcexError
 from rcex_ws.feedme.values import FrozenDict, FrozenList, js_number, js_text
 
-__all__ = ["CHANGES_OF_CHILDREN", "CHANGES_OF_CONTAINERS", "Inapplicable", "child", "is_finite_number", "put"]
+__all__ = ["CHANGES_OF_CHILDREN", "CHANGES_OF_CONTAINERS", "DeltaError", "child", "is_finite_number", "put"]
 
 # The methods of frozen containers refuse; those of their base classes do not.
 _set_member = dict[str, Any].__setitem__
@@ -19,8 +20,8 @@ _append_element = list[Any].append
 _insert = list[Any].insert
 
 
-class Inapplicable(Exception):
-    """Why a delta cannot be applied."""
+class DeltaError(RcexError, ValueError):
+    """A delta cannot be applied: its path leads nowhere, or to what its operation cannot change."""
 
 
 def is_finite_number(value: object) -> bool:
@@ -32,18 +33,18 @@ def child(container: Any, step: Any) -> Any:
     """Return a member of an object or an element of an array; which of them, its container decides.
 
     Raises:
-        Inapplicable: there is none.
+        DeltaError: there is none.
     """
     if type(container) is FrozenDict:
         if type(step) is int:
-            raise Inapplicable("an object has names, not indexes")
+            raise DeltaError("an object has names, not indexes")
         if step not in container:
-            raise Inapplicable(f"there is no member {step!r:.40}")
+            raise DeltaError(f"there is no member {step!r:.40}")
         return container[step]
     if type(step) is not int:
-        raise Inapplicable("an array has indexes, not names")
+        raise DeltaError("an array has indexes, not names")
     if step >= len(container):
-        raise Inapplicable(f"there is no element {step}")
+        raise DeltaError(f"there is no element {step}")
     return container[step]
 
 
@@ -91,7 +92,7 @@ def _decrement(parent: Any, step: Any, value: float) -> None:
 def _toggle(parent: Any, step: Any, _value: Any) -> None:
     old = child(parent, step)
     if type(old) is not bool:
-        raise Inapplicable("the target is not a boolean")
+        raise DeltaError("the target is not a boolean")
     put(parent, step, not old)
 
 
@@ -130,33 +131,33 @@ def _delete_last(target: Any, _value: Any) -> None:
 def _string(parent: Any, step: Any) -> str:
     old = child(parent, step)
     if not isinstance(old, str):
-        raise Inapplicable("the target is not a string")
+        raise DeltaError("the target is not a string")
     return old
 
 
 def _number(parent: Any, step: Any) -> float:
     old = child(parent, step)
     if not is_finite_number(old):
-        raise Inapplicable("the target is not a finite number")
+        raise DeltaError("the target is not a finite number")
     return cast("float", old)
 
 
 def _array(target: Any) -> FrozenList:
     if type(target) is not FrozenList:
-        raise Inapplicable("the target is not an array")
+        raise DeltaError("the target is not an array")
     return target
 
 
 def _array_with(parent: Any, step: Any) -> FrozenList:
     child(parent, step)
     if type(parent) is not FrozenList:
-        raise Inapplicable("the target is not an element of an array")
+        raise DeltaError("the target is not an element of an array")
     return parent
 
 
 def _filled(target: Any) -> FrozenList:
     if not _array(target):
-        raise Inapplicable("the array is empty")
+        raise DeltaError("the array is empty")
     return cast("FrozenList", target)
 
 

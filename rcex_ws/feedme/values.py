@@ -59,6 +59,11 @@ class JSText(str):
 
 
 def _read_only(self: object, *args: object, **kwargs: object) -> NoReturn:
+    """Refuse: nobody can change feed data.
+
+    Raises:
+        TypeError: always.
+    """
     raise TypeError("feed data is read-only; change a copy of it: copy.deepcopy(data)")
 
 
