@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from rcex_ws.errors import ConnectFailed, RcexError
 from rcex_ws.feedme.errors import TransportFault
@@ -58,6 +59,7 @@ def _made_by(make: Callable[[], Transport]) -> Transport:
 
 
 async def _connect(transport: Transport) -> None:
+    await anyio.lowlevel.checkpoint()  # it may fail without waiting, and retries may follow at once
     try:
         await transport.connect()
     except RcexError:
