@@ -164,6 +164,11 @@ class Editor:
         self._copies.clear()
         return self._root
 
+    @property
+    def current(self) -> FrozenDict:
+        """The data as it is now, to look at: later changes may reach it."""
+        return self._root
+
     def apply(self, delta: Delta) -> None:
         """Apply one delta, or change nothing.
 
