@@ -1,0 +1,279 @@
+"""The conversation with one client: receives its messages, has them handled, and responds to each once."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rcex_ws.feedme.errors import InvalidArgument
+from rcex_ws.feedme.messages import (
+    VERSION,
+    Action,
+    ActionResponse,
+    ClientMessage,
+    Dialect,
+    FeedArgs,
+    FeedClose,
+    FeedCloseResponse,
+    FeedKey,
+    FeedOpen,
+    FeedOpenResponse,
+    FeedTermination,
+    Handshake,
+    HandshakeResponse,
+    NotAMessage,
+    ServerMessage,
+    ViolationResponse,
+    decode_client_message,
+    encode,
+    feed_key,
+)
+from rcex_ws.feedme.server.client import ConnectedClient
+from rcex_ws.feedme.server.core import ServerCore
+from rcex_ws.feedme.server.dispatcher import INTERNAL_ERROR, NO_DATA, HandlerCall
+from rcex_ws.feedme.server.errors import (
+    BadClientMessage,
+    InvalidClientMessage,
+    UnexpectedClientMessage,
+    json_object,
+)
+from rcex_ws.feedme.server.live_feed import LiveFeed
+from rcex_ws.feedme.server.session import Handshaking, Served, ServerSession
+from rcex_ws.feedme.values import FrozenDict
+from rcex_ws.websocket.peer import Peer
+
+__all__ = ["TOO_MANY_ACTIONS", "TOO_MANY_FEEDS", "ServerConversation"]
+
+TOO_MANY_ACTIONS = "TOO_MANY_ACTIONS"
+"""The error code of an action beyond `max_actions`."""
+TOO_MANY_FEEDS = "TOO_MANY_FEEDS"
+"""The error code of a feed beyond `max_open_feeds`."""
+
+
+class ServerConversation:
+    """The conversation with one client, from its WebSocket's beginning to its end.
+
+    Args:
+        core: the shared parts of the server.
+        client: the client.
+        peer: its WebSocket.
+    """
+
+    def __init__(self, core: ServerCore, client: ConnectedClient, peer: Peer) -> None:
+        self._core = core
+        self._client = client
+        self._peer = peer
+        self._session = ServerSession(termination_window=core.settings.termination_window)
+        self._ended = False
+
+    @property
+    def established(self) -> bool:
+        """Whether the handshake has succeeded."""
+        return self._session.handshake is Handshaking.DONE
+
+    @property
+    def open_feeds(self) -> list[FeedKey]:
+        """The feeds that are open."""
+        return [key for key, state in self._session.feeds.items() if state is Served.OPEN]
+
+    def receive(self, data: bytes) -> BadClientMessage | None:
+        """Receive a message; return what is wrong with it, which the client has been told."""
+        try:
+            message = decode_client_message(data)
+        except NotAMessage as exc:
+            what = "Schema violation." if exc.parse_error is None else "Invalid JSON."
+            return self._violation(InvalidClientMessage(what, _text(data), str(exc)))
+        problem = self._receive(message)
+        return None if problem is None else self._violation(UnexpectedClientMessage(problem, _text(data)))
+
+    def terminate(self, key: FeedKey, name: str, args: FeedArgs, code: str, data: FrozenDict) -> bool:
+        """Terminate a feed if it is open or opening; return whether it is."""
+        session = self._session
+        request = session.opening.get(key)
+        if request is not None:
+            return self._refuse_open(key, request, code, data)
+        if not session.terminate(key, self._core.clock()):
+            return False
+        self._core.channels.leave(key, self)
+        self._send(FeedTermination(name, args, code, data))
+        return True
+
+    def terminate_all(self, code: str, data: FrozenDict) -> int:
+        """Terminate all feeds that are open or opening; return their number."""
+        feeds = [(key, request.feed_name, request.feed_args) for key, request in self._session.opening.items()]
+        for key in self.open_feeds:
+            channel = self._core.channels[key]
+            feeds.append((key, channel.name, channel.args))
+        return sum([self.terminate(*feed, code, data) for feed in feeds])
+
+    def end(self) -> None:
+        """End the conversation: nothing more is received or sent."""
+        self._ended = True
+        for key in self.open_feeds:
+            channel = self._core.channels.leave(key, self)
+            self._tell_closed(channel.name, channel.args)
+        self._session.feeds.clear()
+        self._session.opening.clear()
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def _receive(self, message: ClientMessage) -> str | None:
+        """Have a message handled; return the problem if it is not allowed now."""
+        session = self._session
+        match message:
+            case Action():
+                problem = session.receive_action(message.callback_id)
+                if problem is None:
+                    self._act(message)
+            case FeedOpen():
+                key = feed_key(message.feed_name, message.feed_args)
+                problem = session.receive_open(key, message)
+                if problem is None:
+                    self._open(key, message)
+            case FeedClose():
+                key = feed_key(message.feed_name, message.feed_args)
+                was_open = session.feeds.get(key) is Served.OPEN
+                problem = session.receive_close(key, self._core.clock())
+                if problem is None:
+                    self._close(key, message, was_open=was_open)
+            case Handshake():
+                problem = session.receive_handshake()
+                if problem is None:
+                    self._shake_hands(message)
+        return problem
+
+    def _shake_hands(self, message: Handshake) -> None:
+        handler = self._core.handlers.handshake
+        if VERSION not in message.versions:
+            self._refuse_handshake()
+        elif handler is None:
+            self._accept_handshake()
+        else:
+            self._core.dispatcher.put(
+                HandlerCall(partial(handler, self._client), self._accept_handshake, self._refuse_handshake)
+            )
+
+    def _act(self, message: Action) -> None:
+        core, callback_id = self._core, message.callback_id
+        handler = core.handlers.action(message.action_name)
+        if len(self._session.actions) > core.settings.max_actions:
+            self._refuse_action(callback_id, TOO_MANY_ACTIONS, NO_DATA)
+        elif handler is None:
+            self._refuse_action(callback_id, INTERNAL_ERROR, NO_DATA)
+        else:
+            core.dispatcher.put(
+                HandlerCall(
+                    partial(handler, self._client, message.action_args),
+                    partial(self._answer_action, message),
+                    partial(self._refuse_action, callback_id),
+                )
+            )
+
+    def _open(self, key: FeedKey, request: FeedOpen) -> None:
+        core, name = self._core, request.feed_name
+        live = core.live_feeds.get(key)
+        handler = core.handlers.feed(name)
+        if len(self._session.feeds) + len(self._session.opening) > core.settings.max_open_feeds:
+            self._refuse_open(key, request, TOO_MANY_FEEDS, NO_DATA)
+        elif live is not None and not core.handlers.has_feed(name):
+            self._open_live(key, request, live)
+        elif handler is None:
+            self._refuse_open(key, request, INTERNAL_ERROR, NO_DATA)
+        else:
+            core.dispatcher.put(
+                HandlerCall(
+                    partial(handler, self._client, request.feed_args),
+                    partial(self._answer_open, key, request),
+                    partial(self._refuse_open, key, request),
+                )
+            )
+
+    def _close(self, key: FeedKey, message: FeedClose, *, was_open: bool) -> None:
+        if was_open:
+            self._core.channels.leave(key, self)
+        handler = self._core.handlers.feed_closed if was_open else None
+        if handler is None:
+            self._answer_close(key, message)
+        else:
+            answer = partial(self._answer_close, key, message)
+            call = partial(handler, self._client, message.feed_name, message.feed_args)
+            self._core.dispatcher.put(HandlerCall(call, answer, answer))
+
+    # -- responses -----------------------------------------------------------------------------------------------------
+
+    def _accept_handshake(self, _: object = None) -> None:
+        if self._session.answer_handshake(success=True):
+            response = HandshakeResponse(success=True, version=VERSION)
+            if self._core.settings.dialect == Dialect.CLIENT_ID:
+                response.client_id = self._client.id
+            self._send(response)
+
+    def _refuse_handshake(self, *_: object) -> None:
+        if self._session.answer_handshake(success=False):
+            self._send(HandshakeResponse(success=False))
+
+    def _answer_action(self, message: Action, result: object) -> None:
+        data = json_object(f"the result of the action {message.action_name!r}", result)
+        if self._session.answer_action(message.callback_id):
+            self._send(ActionResponse(success=True, callback_id=message.callback_id, action_data=data))
+
+    def _refuse_action(self, callback_id: str, code: str, data: FrozenDict) -> None:
+        if self._session.answer_action(callback_id):
+            self._send(ActionResponse(success=False, callback_id=callback_id, error_code=code, error_data=data))
+
+    def _answer_open(self, key: FeedKey, request: FeedOpen, result: object) -> None:
+        name, args = request.feed_name, request.feed_args
+        if isinstance(result, LiveFeed):
+            if self._core.live_feeds.get(key) is not result:
+                raise InvalidArgument(f"the feed {name!r} {args!r} cannot be opened as {result!r}")
+            self._open_live(key, request, result)
+            return
+        data = json_object(f"the data of the feed {name!r}", result)
+        if key in self._core.live_feeds:
+            raise InvalidArgument(f"the feed {name!r} {args!r} is a live one; return that, or raise a Refusal")
+        if self._may_open(key, request):
+            self._core.channels.join(key, name, args, self, self._peer)
+            self._send(FeedOpenResponse(success=True, feed_name=name, feed_args=args, feed_data=data))
+
+    def _open_live(self, key: FeedKey, request: FeedOpen, feed: LiveFeed) -> None:
+        if self._may_open(key, request):
+            self._core.channels.join(key, request.feed_name, request.feed_args, self, self._peer)
+            self._core.channels.send(self._peer, feed.open_response())
+
+    def _may_open(self, key: FeedKey, request: FeedOpen) -> bool:
+        """Open a feed unless the client has left, or the request was answered already: then it is closed again."""
+        if self._session.answer_open(key, request, success=True):
+            return True
+        self._tell_closed(request.feed_name, request.feed_args)
+        return False
+
+    def _refuse_open(self, key: FeedKey, request: FeedOpen, code: str, data: FrozenDict) -> bool:
+        if not self._session.answer_open(key, request, success=False):
+            return False
+        name, args = request.feed_name, request.feed_args
+        self._send(FeedOpenResponse(success=False, feed_name=name, feed_args=args, error_code=code, error_data=data))
+        return True
+
+    def _answer_close(self, key: FeedKey, message: FeedClose, *_: object) -> None:
+        if self._session.answer_close(key):
+            self._send(FeedCloseResponse(message.feed_name, message.feed_args))
+
+    def _tell_closed(self, name: str, args: FeedArgs) -> None:
+        """Tell the application of a feed that a client does not have open any more, and that it cannot respond to."""
+        handler = self._core.handlers.feed_closed
+        if handler is not None:
+            self._core.dispatcher.put(HandlerCall(partial(handler, self._client, name, args), _nothing, _nothing))
+
+    def _violation(self, error: BadClientMessage) -> BadClientMessage:
+        self._send(ViolationResponse({"Problem": error.problem, "Message": error.client_message}))
+        return error
+
+    def _send(self, message: ServerMessage) -> None:
+        self._core.channels.send(self._peer, encode(message))
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing: nobody waits for a response."""

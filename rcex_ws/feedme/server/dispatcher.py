@@ -1,0 +1,92 @@
+"""Runs the handlers of the application: sync ones in the order of the requests, async ones all at once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import anyio
+from anyio.abc import TaskGroup
+from msgspec import Struct
+
+from rcex_ws.connection import DeliveryQueue, Overflow, deliver
+from rcex_ws.connection.handlers import finish
+from rcex_ws.feedme.server.errors import Refusal
+from rcex_ws.feedme.values import FrozenDict
+
+__all__ = ["INTERNAL_ERROR", "NO_DATA", "Dispatcher", "HandlerCall"]
+
+INTERNAL_ERROR: Final = "INTERNAL_ERROR"
+"""The error code of a request whose handler is missing or fails."""
+
+NO_DATA: Final = FrozenDict()
+_NO_LIMIT: Final = 2**62
+
+
+class HandlerCall(Struct, frozen=True):
+    """One call of a handler.
+
+    Attributes:
+        call: calls it, and returns its result or an awaitable of it.
+        succeed: called with the result; what this raises counts as raised by the handler.
+        fail: called instead with an error code and error data.
+    """
+
+    call: Callable[[], object]
+    succeed: Callable[[Any], object]
+    fail: Callable[[str, FrozenDict], object]
+
+
+class Dispatcher:
+    """The queue of the requests for handlers.
+
+    It needs no limits, since each client has limits for the requests that wait for a response.
+
+    Args:
+        report: called with what a handler raises, unless that is a `Refusal`.
+    """
+
+    def __init__(self, report: Callable[[Exception], None]) -> None:
+        self._report = report
+        self._queue: DeliveryQueue[HandlerCall] = DeliveryQueue(
+            max_items=_NO_LIMIT, max_bytes=_NO_LIMIT, on_overflow=_never
+        )
+        self._group: TaskGroup
+
+    def put(self, request: HandlerCall) -> None:
+        """Queue a request; ignored once closed."""
+        self._queue.put(request, 0)
+
+    def close(self) -> None:
+        """Accept nothing more, and discard what is queued."""
+        self._queue.close(discard=True)
+
+    async def run(self) -> None:
+        """Run handlers until the queue is closed and all have returned."""
+        async with anyio.create_task_group() as self._group:
+            await deliver(self._queue, self._run, self._fail)
+
+    def _run(self, request: HandlerCall) -> None:
+        result = request.call()
+        if inspect.isawaitable(result):
+            self._group.start_soon(self._finish, request, result)
+        else:
+            request.succeed(result)
+
+    async def _finish(self, request: HandlerCall, result: Awaitable[object]) -> None:
+        try:
+            request.succeed(await finish(result))
+        except Exception as exc:  # noqa: BLE001 - reported
+            self._fail(request, exc)
+
+    def _fail(self, request: HandlerCall, error: Exception) -> None:
+        if isinstance(error, Refusal):
+            request.fail(error.error_code, error.error_data)
+        else:
+            request.fail(INTERNAL_ERROR, NO_DATA)
+            self._report(error)
+
+
+def _never(_: Overflow, __: bool) -> None:
+    raise AssertionError("a queue without limits cannot overflow")

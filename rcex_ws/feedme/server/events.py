@@ -1,0 +1,76 @@
+"""The events of a server, and the one queue that keeps them in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from functools import partial
+
+from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow, deliver
+from rcex_ws.errors import SlowConsumer
+
+__all__ = ["Events", "ServerEventQueue"]
+
+logger = logging.getLogger("rcex_ws.feedme.server")
+
+_MOST_REPORTS = 1000
+_MOST_BYTES = 16 * 2**20
+
+
+class Events(StrEnum):
+    """The events of a `FeedmeServer`, with the arguments of their handlers."""
+
+    CONNECT = "connect"  #: (client), before its handshake
+    DISCONNECT = "disconnect"  #: (client, error), a `ClientLost`, None if the application has disconnected the client
+    BAD_CLIENT_MESSAGE = "bad_client_message"  #: (client, error), a `BadClientMessage`
+    ERROR = "error"  #: (error): a handler raised it, or is too slow (`SlowConsumer`)
+
+
+class ServerEventQueue:
+    """The queue of the events of one server.
+
+    Args:
+        emitter: holds the handlers.
+    """
+
+    def __init__(self, emitter: EventEmitter) -> None:
+        self._emitter = emitter
+        self._queue: DeliveryQueue[Callable[[], Awaitable[None]]] = DeliveryQueue(
+            max_items=_MOST_REPORTS, max_bytes=_MOST_BYTES, on_overflow=self._on_overflow
+        )
+
+    def emit(self, event: Events, *args: object) -> None:
+        """Queue an event, which is never dropped."""
+        self._queue.put(partial(self._emitter.dispatch, event, *args), 0, keep=True)
+
+    def report_message(self, client: object, error: Exception, size: int) -> None:
+        """Queue the report of a bad message, dropping the oldest ones when a client sends too many.
+
+        Args:
+            client: who sent it.
+            error: what is wrong with it.
+            size: of the message in bytes.
+        """
+        if self._emitter.has_handlers(Events.BAD_CLIENT_MESSAGE):
+            self._queue.put(partial(self._emitter.dispatch, Events.BAD_CLIENT_MESSAGE, client, error), size)
+
+    def report(self, error: Exception) -> None:
+        """Log an error, and queue an `error`."""
+        logger.error("%s", error, exc_info=error)
+        if self._emitter.has_handlers(Events.ERROR):
+            self.emit(Events.ERROR, error)
+
+    def close(self) -> None:
+        """Accept nothing more; what is queued is still delivered."""
+        self._queue.close()
+
+    async def run(self) -> None:
+        """Call handlers until the queue is closed and empty."""
+        await deliver(self._queue, lambda dispatch: dispatch(), lambda _, error: self.report(error))
+
+    def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
+        if ended:
+            logger.warning("%d reports of bad messages were dropped", overflow.dropped)
+        else:
+            self.report(SlowConsumer("handlers are too slow: reports of bad messages are dropped, the oldest first"))

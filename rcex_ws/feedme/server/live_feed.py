@@ -1,0 +1,195 @@
+"""Feeds whose data the server holds: the application changes it, and everyone who has the feed open follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from rcex_ws.feedme.canonical import canonical
+from rcex_ws.feedme.deltas import Delta, Editor, delta_from_json
+from rcex_ws.feedme.digest import FeedDigest
+from rcex_ws.feedme.errors import InvalidState
+from rcex_ws.feedme.messages import FeedAction, FeedArgs, FeedOpenResponse, encode
+from rcex_ws.feedme.server.channel import FeedChannel
+from rcex_ws.feedme.server.draft import Draft
+from rcex_ws.feedme.server.errors import json_object
+from rcex_ws.feedme.server.recorder import Recorder
+from rcex_ws.feedme.values import FrozenDict
+
+__all__ = ["LiveFeed"]
+
+
+class LiveFeed:
+    """A feed with its data; made by `FeedmeServer.live_feed`.
+
+    A client that opens it gets the data of that moment, and everything that is revealed from then on.
+
+    Args:
+        channel: those who have it open.
+        data: the first data, a JSON object.
+        publish: sends a message to them; returns how many could be reached.
+        notification: the class of the messages that reveal a change.
+        terminate: terminates the feed of all clients, with an error code and error data; returns of how many.
+        release: called by `close`.
+
+    Raises:
+        InvalidArgument: JSON cannot express the data, or it is no object.
+    """
+
+    def __init__(
+        self,
+        channel: FeedChannel,
+        data: object,
+        *,
+        publish: Callable[[FeedChannel, bytes], int],
+        notification: type[FeedAction],
+        terminate: Callable[[str, Any], int],
+        release: Callable[[], None],
+    ) -> None:
+        self._channel = channel
+        self._data = json_object("data", data)
+        self._publish_to = publish
+        self._notification = notification
+        self._terminate = terminate
+        self._release = release
+        self._digest = FeedDigest()
+        self._opened: bytes = b""  # the response to who opens it, while the data stays the same
+        self._changing = False
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """The name of the feed."""
+        return self._channel.name
+
+    @property
+    def args(self) -> FeedArgs:
+        """The arguments of the feed, a copy."""
+        return dict(self._channel.args)
+
+    @property
+    def data(self) -> FrozenDict:
+        """The data as it is now, read-only; later changes do not reach it."""
+        return self._data
+
+    @property
+    def subscribers(self) -> int:
+        """The number of clients that have the feed open."""
+        return len(self._channel.subscribers)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @contextmanager
+    def change(self, action_name: str, action_data: object = None) -> Generator[Draft]:
+        """Change the data within a `with` block, and reveal the change at its end.
+
+        ::
+
+            with feed.change("scored", {"player": "ann"}) as draft:
+                draft["scores"]["ann"] += 1
+                draft["log"].append("ann scored")
+
+        The draft behaves like the data as plain dicts and lists, and records what is done to it; see `Draft`. If the
+        block raises, nothing changes and nothing is sent. There must be no `await` in it.
+
+        Args:
+            action_name: what happened.
+            action_data: a JSON object with more about it.
+
+        Raises:
+            InvalidArgument: the action's data is no JSON object.
+            InvalidState: the feed is closed, or is being changed.
+        """
+        about = self._begin(action_data)
+        self._changing = True
+        recorder = Recorder(self._data)
+        try:
+            yield Draft(recorder)
+        finally:
+            self._changing = False
+            recorder.end()
+        self._publish(action_name, about, recorder.deltas, recorder.data)
+
+    def reveal(
+        self, action_name: str, action_data: object = None, deltas: Iterable[Delta | Mapping[str, Any]] = ()
+    ) -> int:
+        """Apply deltas to the data, and reveal them; return how many clients could be reached.
+
+        Args:
+            action_name: what happened.
+            action_data: a JSON object with more about it.
+            deltas: the changes, as `Delta` or as in JSON.
+
+        Raises:
+            DeltaError: a delta cannot be applied; then nothing changes.
+            InvalidArgument: the action's data is no JSON object.
+            InvalidState: the feed is closed, or is being changed.
+        """
+        about = self._begin(action_data)
+        editor = Editor(self._data)
+        checked = [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
+        for delta in checked:
+            editor.apply(delta)
+        return self._publish(action_name, about, checked, editor.data)
+
+    def terminate(self, code: str, data: object = None) -> int:
+        """Close the feed of all clients that have it open, and return of how many; they may open it again.
+
+        Args:
+            code: the application's error code.
+            data: a JSON object with more about it.
+
+        Raises:
+            InvalidArgument: the data is no JSON object.
+        """
+        return self._terminate(code, data)
+
+    def close(self, code: str = "FEED_CLOSED", data: object = None) -> None:
+        """Terminate the feed, and have the server forget it. Idempotent.
+
+        Args:
+            code: as for `terminate`.
+            data: as for `terminate`.
+
+        Raises:
+            InvalidArgument: the data is no JSON object.
+        """
+        if not self._closed:
+            self._terminate(code, data)
+            self._closed = True
+            self._release()
+
+    def open_response(self) -> bytes:
+        """Return the encoded response to a client that opens the feed now; for the server."""
+        if not self._opened:
+            channel, text = self._channel, canonical(self._data)
+            raw: Any = msgspec.Raw(text)
+            self._opened = encode(
+                FeedOpenResponse(success=True, feed_name=channel.name, feed_args=channel.args, feed_data=raw)
+            )
+        return self._opened
+
+    def __repr__(self) -> str:
+        return f"<LiveFeed {self.name!r} {self.args!r}: {self.subscribers} subscribers>"
+
+    def _begin(self, action_data: object) -> FrozenDict:
+        if self._closed:
+            raise InvalidState("the feed is closed")
+        if self._changing:
+            raise InvalidState("the feed is being changed; that block must be over first, so do not wait in it")
+        return json_object("action_data", {} if action_data is None else action_data)
+
+    def _publish(self, action_name: str, action_data: FrozenDict, deltas: list[Delta], data: FrozenDict) -> int:
+        self._data, self._opened = data, b""
+        channel = self._channel
+        if not channel.subscribers:
+            return 0
+        md5 = self._digest.md5(data)
+        message = self._notification(channel.name, channel.args, action_name, action_data, deltas, md5)
+        return self._publish_to(channel, encode(message))

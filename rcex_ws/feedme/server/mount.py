@@ -1,0 +1,42 @@
+"""A server as a part of an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from rcex_ws.websocket.asgi_peer import serve_asgi
+from rcex_ws.websocket.peer import Peer, PeerOptions
+
+__all__ = ["AsgiMount"]
+
+_Message = MutableMapping[str, Any]
+
+
+class AsgiMount:
+    """An ASGI application that serves WebSockets; an object, as Starlette's `WebSocketRoute` passes functions less.
+
+    Args:
+        handler: serves one WebSocket.
+        options: its limits.
+    """
+
+    def __init__(self, handler: Callable[[Peer], Awaitable[None]], options: PeerOptions) -> None:
+        self._handler = handler
+        self._options = options
+
+    async def __call__(
+        self,
+        scope: _Message,
+        receive: Callable[[], Awaitable[_Message]],
+        send: Callable[[_Message], Awaitable[None]],
+    ) -> None:
+        """Serve one WebSocket, and refuse any other request."""
+        if scope["type"] == "websocket":
+            await serve_asgi(self._handler, scope, receive, send, self._options)
+        elif scope["type"] == "http":
+            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"upgrade", b"websocket")]
+            await send({"type": "http.response.start", "status": 426, "headers": headers})
+            await send({"type": "http.response.body", "body": b"This is a WebSocket of the Feedme protocol.\n"})
+        else:
+            raise NotImplementedError(f"a mounted server has no {scope['type']}")  # the lifespan is the application's

@@ -1,0 +1,171 @@
+"""The tasks of a running server: listening, serving clients, handlers, and how all of it is closed."""
+
+from __future__ import annotations
+
+import errno
+import math
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+
+from rcex_ws.feedme.errors import InvalidArgument, InvalidState
+from rcex_ws.feedme.memory import MemoryPeer
+from rcex_ws.feedme.server.core import ServerCore
+from rcex_ws.feedme.server.errors import ServerStopping
+from rcex_ws.feedme.server.monitor import Monitor
+from rcex_ws.feedme.server.service import ClientService
+from rcex_ws.loop import Signal, loop_clock
+from rcex_ws.tasks import BackgroundTask, RootTask, run_to_completion
+from rcex_ws.websocket.listen import bind, serve
+from rcex_ws.websocket.peer import Peer
+
+__all__ = ["SUBPROTOCOL", "ServerRuntime"]
+
+SUBPROTOCOL = "feedme"
+
+#: Wildcard addresses, and the address that reaches them from this machine.
+_OWN_HOSTS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+#: How late the monitor may be, as a part of the shortest time-out.
+_GRANULARITY = 1 / 20
+
+
+class ServerRuntime:
+    """The one run of a server.
+
+    Args:
+        core: the shared parts of the server.
+    """
+
+    def __init__(self, core: ServerCore) -> None:
+        self._core = core
+        self._settings = core.settings
+        self._root = RootTask("rcex_ws feedme server")
+        self._monitor: Monitor | None = None  # once started
+        self._port = core.settings.port
+        self._tasks: list[BackgroundTask] = []
+        self._events: BackgroundTask | None = None
+        self._started = self._closing = False
+        self._closed = Signal()
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        host = _OWN_HOSTS.get(self._settings.host, self._settings.host)
+        host = f"[{host}]" if ":" in host else host
+        return f"{'wss' if self._settings.ssl_context else 'ws'}://{host}:{self._port}/"
+
+    @property
+    def services(self) -> tuple[ClientService, ...]:
+        """Those of all connected clients."""
+        return () if self._monitor is None else self._monitor.services
+
+    async def start(self, *, listen: bool) -> None:
+        """Start the tasks.
+
+        Args:
+            listen: whether to listen on a port.
+
+        Raises:
+            InvalidState: it was started before.
+            InvalidArgument: the port is in use, or the host is not this machine's.
+        """
+        if self._started:
+            raise InvalidState("a server runs once; make a new one")
+        listener = self._bind() if listen else None
+        self._started = True
+        settings, core = self._settings, self._core
+        core.clock = loop_clock()
+        times = (settings.heartbeat_interval, settings.heartbeat_timeout, settings.handshake_timeout or math.inf)
+        self._monitor = Monitor(core.clock, min(times) * _GRANULARITY)
+        await self._root.start()
+        self._events = self._spawn(core.events.run, "events")
+        self._spawn(core.dispatcher.run, "handlers")
+        self._spawn(self._monitor.run, "monitor")
+        if listener is not None:
+            self._port = listener.getsockname()[1]
+            self._spawn(partial(self._listen, listener), "listener")
+
+    async def close(self) -> None:
+        """Disconnect all clients and end the tasks; a handler that calls this is left to finish."""
+        if self._closing:
+            with self._root.let_caller_finish():
+                await run_to_completion(self._closed.wait)
+            return
+        self._started = self._closing = True
+        await run_to_completion(self._close)
+
+    async def serve_mounted(self, peer: Peer) -> None:
+        """Serve a client of an ASGI server, which sends its own pings."""
+        await self._serve(peer, heartbeat=False)
+
+    def serve_memory(self, peer: MemoryPeer) -> None:
+        """Serve a client in the same process.
+
+        Raises:
+            InvalidState: the server is not running.
+        """
+        if self._monitor is None or self._closing:
+            raise InvalidState("the server is not running")
+        self._spawn(partial(self._serve, peer, heartbeat=False), "client in memory")
+
+    def _bind(self) -> socket.socket:
+        host, port = self._settings.host, self._settings.port
+        try:
+            return bind(host, port)
+        except OSError as exc:
+            if exc.errno in (errno.EADDRINUSE, errno.EACCES):
+                why = "is in use" if exc.errno == errno.EADDRINUSE else "may not be used by this user"
+                raise InvalidArgument(f"port: {port} {why}; 0 takes any free one") from exc
+            raise InvalidArgument(f"host: cannot listen on {host!r}: {exc}") from exc
+
+    def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> BackgroundTask:
+        task = self._root.spawn(func, name=name, on_crash=self._core.events.report)
+        self._tasks = [*(one for one in self._tasks if not one.done), task]
+        return task
+
+    async def _listen(self, listener: socket.socket) -> None:
+        handler = partial(self._serve, heartbeat=True)
+        with listener:
+            await serve(listener, handler, ssl_context=self._settings.ssl_context, options=self._settings.peer_options)
+
+    async def _serve(self, peer: Peer, *, heartbeat: bool) -> None:
+        monitor = self._monitor
+        if monitor is None or self._closing:
+            await peer.refuse(503, body="The server is not running.\n")
+            return
+        offered = peer.request.subprotocols
+        subprotocol = next((one for one in offered if one.lower() == SUBPROTOCOL), None)
+        if offered and subprotocol is None:  # such a client would end the connection
+            await peer.refuse(400, body=f"This server speaks the subprotocol {SUBPROTOCOL} only.\n")
+            return
+        service = ClientService(self._core, peer, heartbeat=heartbeat)
+        monitor.add(service)
+        try:
+            await service.serve(subprotocol)
+        finally:
+            monitor.remove(service)
+
+    async def _close(self) -> None:
+        within, others = self._settings.close_timeout, [task for task in self._tasks if task is not self._events]
+        try:
+            with anyio.move_on_after(within):
+                for service in self.services:
+                    service.close(ServerStopping("the server is closed"))
+                for service in self.services:
+                    await service.ended.wait()
+            self._core.dispatcher.close()
+            for task in others:
+                task.cancel()
+            with anyio.move_on_after(within):
+                for task in others:
+                    await task.wait()
+            self._core.events.close()  # after the last `disconnect`
+            with anyio.move_on_after(within):
+                if self._events is not None:
+                    await self._events.wait()
+            await self._root.aclose(within=within)
+        finally:
+            self._closed.set()

@@ -1,0 +1,334 @@
+"""`FeedmeServer`, which the application holds: checks arguments, and owns the tasks and the listening socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from rcex_ws.connection import EventEmitter, HasEvents
+from rcex_ws.feedme.deltas import Delta, delta_from_json
+from rcex_ws.feedme.digest import feed_md5
+from rcex_ws.feedme.errors import InvalidArgument
+from rcex_ws.feedme.memory import MemoryTransport
+from rcex_ws.feedme.messages import FeedArgs, FeedKey, encode, feed_key
+from rcex_ws.feedme.server.client import ConnectedClient
+from rcex_ws.feedme.server.core import ServerCore
+from rcex_ws.feedme.server.errors import json_object, text_argument
+from rcex_ws.feedme.server.events import Events, ServerEventQueue
+from rcex_ws.feedme.server.live_feed import LiveFeed
+from rcex_ws.feedme.server.mount import AsgiMount
+from rcex_ws.feedme.server.runtime import ServerRuntime
+from rcex_ws.feedme.server.settings import FeedmeServerSettings
+from rcex_ws.home import Home
+from rcex_ws.options import options_of
+
+__all__ = ["FeedmeServer"]
+
+H = TypeVar("H", bound=Callable[..., object])
+
+
+class FeedmeServer(HasEvents[Callable[..., object]]):
+    """A server of the Feedme protocol.
+
+    ::
+
+        server = FeedmeServer(port=8080)
+        scores = server.live_feed("scores", {}, {"ann": 0})
+
+        @server.action("score")
+        def score(client, args):
+            with scores.change("scored", args) as draft:
+                draft[args["player"]] += 1
+            return {}
+
+        async with server:
+            await anyio.sleep_forever()
+
+    It listens on a port of its own, or is mounted into an application of Starlette, see `asgi` and `mounted`. A server
+    runs once. All times are in seconds, all sizes in bytes.
+
+    Args:
+        host: the address to listen on; "0.0.0.0" or "::" for all of this machine.
+        port: the port to listen on; 0 for any free one.
+        ssl_context: a TLS context with a certificate, for wss://.
+        dialect: how to speak: see `Dialect`. All clients of a server must understand it.
+        disconnect_on_violation: disconnect a client that breaks the rules, after telling it; otherwise go on.
+
+        handshake_timeout: time-out for a client's handshake; 0 for none.
+        termination_window: time after a termination in which a client may still close that feed, since the two messages
+            can cross; 0 for the whole connection.
+        heartbeat_interval: time without anything from a client after which a ping is sent.
+        heartbeat_timeout: time after the ping after which a client that is still silent is disconnected.
+        close_timeout: time-out for closing a WebSocket, and for all of `aclose`.
+
+        max_size: maximum size of an inbound message (1 MiB).
+        max_buffer: bytes that may wait to be sent to a client; one that reads too slowly is disconnected (16 MiB).
+        max_open_feeds: most feeds that a client may have open; the next one fails with TOO_MANY_FEEDS.
+        max_actions: most actions of a client without a response yet; the next one fails with TOO_MANY_ACTIONS.
+
+    Raises:
+        InvalidArgument: an option has an invalid value; the text names it.
+    """
+
+    @options_of(FeedmeServerSettings)
+    def __init__(self, settings: FeedmeServerSettings) -> None:
+        self._settings = settings
+        self._emitter = EventEmitter(events=Events)
+        self._core = ServerCore(settings, ServerEventQueue(self._emitter))
+        self._runtime = ServerRuntime(self._core)
+        self._home = Home("this server")
+        self.asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options)
+
+    # -- running -------------------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The address of the server: ws://host:port/."""
+        return self._runtime.url
+
+    @property
+    def clients(self) -> tuple[ConnectedClient, ...]:
+        """All clients that are connected."""
+        return tuple(service.client for service in self._runtime.services)
+
+    async def start(self) -> None:
+        """Listen, until `aclose`.
+
+        Raises:
+            InvalidState: the server was started before.
+            InvalidArgument: the port is in use, or the host is not this machine's.
+        """
+        self._home.check()
+        await self._runtime.start(listen=True)
+
+    @asynccontextmanager
+    async def mounted(self) -> AsyncGenerator[Self]:
+        """Run without listening, for a server that is mounted; for the lifespan of the application.
+
+        ::
+
+            @asynccontextmanager
+            async def lifespan(app):
+                async with server.mounted():
+                    yield
+
+            app = Starlette(routes=[WebSocketRoute("/feedme", server.asgi)], lifespan=lifespan)
+
+        Raises:
+            InvalidState: the server was started before.
+        """
+        self._home.check()
+        await self._runtime.start(listen=False)
+        try:
+            yield self
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Disconnect all clients, cancel async handlers that still run, run the handlers of events. Idempotent."""
+        self._home.check()
+        await self._runtime.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def memory_transport(self) -> MemoryTransport:
+        """Return a transport that connects a `FeedmeClient` to this server within the process, without a socket.
+
+        ::
+
+            client = FeedmeClient(transport=server.memory_transport)
+        """
+        return MemoryTransport(self._runtime.serve_memory, max_buffer=self._settings.max_buffer)
+
+    # -- handlers ------------------------------------------------------------------------------------------------------
+
+    def action(self, name: str | None = None) -> Callable[[H], H]:
+        """Attach the handler of an action, sync or async; a decorator.
+
+        It is called with the client and the action's arguments, a read-only JSON object, and returns a JSON object.
+
+        Args:
+            name: the action; None for all without a handler of their own. That handler is called with the client, the
+                name and the arguments.
+
+        Raises:
+            InvalidArgument: there is such a handler already.
+        """
+        return self._core.handlers.add_action(name)
+
+    def feed(self, name: str | None = None) -> Callable[[H], H]:
+        """Attach the handler that opens a feed, sync or async; a decorator.
+
+        It is called with the client and the feed's arguments, a dict of texts, and returns a `LiveFeed` or the feed's
+        data, a JSON object. Without a handler for exactly this name, a `LiveFeed` is open to everyone.
+
+        Args:
+            name: the feed; None for all without a handler of their own. That handler is called with the client, the
+                name and the arguments.
+
+        Raises:
+            InvalidArgument: there is such a handler already.
+        """
+        return self._core.handlers.add_feed(name)
+
+    def feed_closed(self, handler: H) -> H:
+        """Attach the handler that is told when a client closes a feed, or leaves; a decorator.
+
+        It is called with the client, the name and the arguments, once for each feed that was opened for the client
+        and that the application has not terminated.
+
+        Raises:
+            InvalidArgument: it cannot be called.
+        """
+        self._core.handlers.feed_closed = self._core.handlers.checked(handler)
+        return handler
+
+    def handshake(self, handler: H) -> H:
+        """Attach the handler of handshakes, which may raise a `Refusal`; a decorator.
+
+        It is called with the client; what it returns is ignored. A client that is refused may try again.
+
+        Raises:
+            InvalidArgument: it cannot be called.
+        """
+        self._core.handlers.handshake = self._core.handlers.checked(handler)
+        return handler
+
+    # -- feeds ---------------------------------------------------------------------------------------------------------
+
+    def live_feed(self, name: str, args: Mapping[str, str] | None = None, data: object = None) -> LiveFeed:
+        """Make a feed whose data the server holds.
+
+        Args:
+            name: the name of the feed.
+            args: its arguments.
+            data: its first data, a JSON object.
+
+        Raises:
+            InvalidArgument: an argument is invalid, or there is such a feed already.
+        """
+        key, name, args = self._feed_of(name, args)
+        core = self._core
+        if key in core.live_feeds:
+            raise InvalidArgument(f"name, args: there is a live feed {name!r} {args!r} already")
+        frozen = json_object("data", {} if data is None else data)
+        channel = core.channels.keep(name, args)
+
+        def release() -> None:
+            core.channels.release(channel)
+            del core.live_feeds[key]
+
+        feed = core.live_feeds[key] = LiveFeed(
+            channel,
+            frozen,
+            publish=core.channels.publish,
+            notification=core.notification,
+            terminate=lambda code, data: self.terminate(name=name, args=args, code=code, data=data),
+            release=release,
+        )
+        return feed
+
+    def reveal(
+        self,
+        name: str,
+        args: Mapping[str, str] | None,
+        action_name: str,
+        action_data: object = None,
+        deltas: Iterable[Delta | Mapping[str, Any]] = (),
+        *,
+        data: object = None,
+        md5: str | None = None,
+    ) -> int:
+        """Send an action to all clients that have a feed open whose data the application holds.
+
+        Args:
+            name: the name of the feed.
+            args: its arguments.
+            action_name: what happened.
+            action_data: a JSON object with more about it.
+            deltas: the changes of the feed's data, as `Delta` or as in JSON.
+            data: the data after the changes, of which the hash is made.
+            md5: the hash itself; without either, clients cannot check their data.
+
+        Returns:
+            How many clients could be reached.
+
+        Raises:
+            InvalidArgument: an argument is invalid, or the server holds the feed's data: use `LiveFeed.change`.
+        """
+        self._home.check()
+        key, name, args = self._feed_of(name, args)
+        if key in self._core.live_feeds:
+            raise InvalidArgument(f"name, args: the feed {name!r} {args!r} is a live one; use its own methods")
+        if data is not None and md5 is not None:
+            raise InvalidArgument("data, md5: expected one of them at most")
+        about = json_object("action_data", {} if action_data is None else action_data)
+        checked = [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
+        message = self._core.notification(name, args, action_name, about, checked)
+        if data is not None:
+            message.feed_md5 = feed_md5(json_object("data", data))
+        elif md5 is not None:
+            message.feed_md5 = md5
+        channel = self._core.channels.get(key)
+        return 0 if channel is None else self._core.channels.publish(channel, encode(message))
+
+    def terminate(
+        self,
+        client: ConnectedClient | None = None,
+        name: str | None = None,
+        args: Mapping[str, str] | None = None,
+        *,
+        code: str,
+        data: object = None,
+    ) -> int:
+        """Close feeds that clients have open or are opening; return how many.
+
+        Args:
+            client: whose feeds; None for all clients.
+            name: the name of the feed; None for all feeds of the client.
+            args: the arguments of the feed.
+            code: the application's error code.
+            data: a JSON object with more about it.
+
+        Raises:
+            InvalidArgument: an argument is invalid, or neither a client nor a name is given.
+        """
+        self._home.check()
+        about = json_object("data", {} if data is None else data)
+        text_argument("code", code)
+        conversations = [one.conversation for one in self._runtime.services if client in (None, one.client)]
+        if name is None:
+            if client is None or args is not None:
+                raise InvalidArgument("client, name: expected one of them at least, and no args without a name")
+            return sum([one.terminate_all(code, about) for one in conversations])
+        feed = self._feed_of(name, args)
+        return sum([one.terminate(*feed, code, about) for one in conversations])
+
+    def disconnect(self, client: ConnectedClient) -> None:
+        """Close the connection to a client; ignored if it is closed already."""
+        self._home.check()
+        client.disconnect()
+
+    # -- internals -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _feed_of(name: object, args: object) -> tuple[FeedKey, str, FeedArgs]:
+        """Return the identity of a feed, its name and its arguments.
+
+        Raises:
+            InvalidArgument: the name is no text, or the arguments are no texts.
+        """
+        texts: dict[str, Any] = json_object("args", {} if args is None else args)
+        if not all(isinstance(value, str) for value in texts.values()):
+            raise InvalidArgument("args: expected texts only")
+        checked = text_argument("name", name)
+        return feed_key(checked, texts), checked, dict(texts)

@@ -1,0 +1,136 @@
+"""Serves one client: its WebSocket from the upgrade to the end, its heartbeat, and the reason why it ended."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+
+from rcex_ws.connection import Heartbeat
+from rcex_ws.connection.heartbeat import Beat
+from rcex_ws.feedme.messages import FeedArgs
+from rcex_ws.feedme.server.client import ConnectedClient
+from rcex_ws.feedme.server.conversation import ServerConversation
+from rcex_ws.feedme.server.core import ServerCore
+from rcex_ws.feedme.server.errors import ClientFailure, ClientLost, ClientTooSlow, HandshakeTimedOut
+from rcex_ws.feedme.server.events import Events
+from rcex_ws.loop import Signal
+from rcex_ws.websocket.peer import Peer
+from rcex_ws.websocket.socket import Ending
+
+__all__ = ["ClientService"]
+
+# Close codes: RFC 6455, section 7.4.1.
+_NORMAL, _PROTOCOL_ERROR, _UNSUPPORTED, _POLICY = 1000, 1002, 1003, 1008
+
+_process = secrets.token_hex(8)
+_numbers = itertools.count(1)
+
+
+class ClientService:
+    """Serves one client.
+
+    Args:
+        core: the shared parts of the server.
+        peer: its WebSocket.
+        heartbeat: whether to send pings.
+
+    Attributes:
+        client: the client.
+        conversation: the conversation with it.
+        ended: set when the WebSocket has ended.
+    """
+
+    def __init__(self, core: ServerCore, peer: Peer, *, heartbeat: bool) -> None:
+        settings, now = core.settings, core.clock()
+        self.client = ConnectedClient(f"{_process}-{next(_numbers)}", peer.request, self.disconnect, self._open_feeds)
+        self.conversation = ServerConversation(core, self.client, peer)
+        self.ended = Signal()
+        self._core = core
+        self._peer = peer
+        self._closing = False
+        self._asked = False  # to disconnect
+        self._reason: ClientLost | None = None
+        self._heartbeat = Heartbeat(settings.heartbeat_interval, settings.heartbeat_timeout, now) if heartbeat else None
+        self._handshake_until = now + (settings.handshake_timeout or float("inf"))
+
+    async def serve(self, subprotocol: str | None) -> None:
+        """Accept the WebSocket, and serve the client until it has ended."""
+        await self._peer.accept(subprotocol)
+        self._core.events.emit(Events.CONNECT, self.client)
+        ending: Ending | None = None
+        try:
+            ending = await self._peer.read(self._on_message, self._on_pong, self._on_closing)
+        finally:
+            self._on_closing()
+            self._core.events.emit(Events.DISCONNECT, self.client, self._why(ending))
+            self.ended.set()
+
+    def disconnect(self) -> None:
+        """Close the WebSocket because the application asks for it."""
+        if not self._closing:
+            self._asked = True
+            self._peer.close(_NORMAL)
+
+    def close(self, reason: ClientLost, code: int = _NORMAL, text: str = "") -> None:
+        """Close the WebSocket for a reason; ignored if it is being closed already."""
+        if not self._closing:
+            self._reason = reason
+            self._peer.close(code, text)
+
+    def poll(self, now: float) -> float:
+        """Check what is due: the handshake, a ping, a sign of life; return when to call this again."""
+        if self._closing:
+            return float("inf")
+        if not self.conversation.established and now >= self._handshake_until:
+            self.close(HandshakeTimedOut("the client sent no handshake in time"), _POLICY, "handshake timeout")
+            return float("inf")
+        due = float("inf") if self.conversation.established else self._handshake_until
+        if self._heartbeat is None:
+            return due
+        match self._heartbeat.poll(now):
+            case Beat.SEND:
+                self._peer.ping()
+            case Beat.LOST:
+                self._reason = ClientFailure("the client gave no sign of life")
+                self._peer.abort()
+                return float("inf")
+            case Beat.WAIT:
+                pass
+        return min(due, self._heartbeat.wake_at(now))
+
+    def _on_message(self, data: bytes, binary: bool) -> None:
+        if self._closing:
+            return
+        self._on_pong(b"")
+        if binary:
+            self.close(ClientFailure("the client sent a binary message"), _UNSUPPORTED, "text only")
+            return
+        error = self.conversation.receive(data)
+        if error is not None:
+            self._core.events.report_message(self.client, error, len(data))
+            if self._core.settings.disconnect_on_violation:
+                self.close(ClientFailure(f"the client broke the rules: {error.problem}"), _PROTOCOL_ERROR)
+
+    def _on_pong(self, _: bytes) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.last_inbound = self._core.clock()
+
+    def _on_closing(self) -> None:
+        """End the conversation as soon as nothing can be sent any more."""
+        if not self._closing:
+            self._closing = True
+            if self._core.channels.sending and self._reason is None:
+                self._reason = ClientTooSlow("the client does not read what is sent to it")
+            self.conversation.end()
+
+    def _why(self, ending: Ending | None) -> ClientLost | None:
+        """Return why the WebSocket has ended."""
+        if self._asked or self._reason is not None:
+            return self._reason
+        if ending is None or ending.code is None:
+            return ClientFailure("the connection was lost")
+        return ClientFailure(f"the client has closed the connection: {ending.code}", ending.code, ending.reason)
+
+    def _open_feeds(self) -> list[tuple[str, FeedArgs]]:
+        channels = [self._core.channels[key] for key in self.conversation.open_feeds]
+        return [(channel.name, dict(channel.args)) for channel in channels]
