@@ -20,6 +20,8 @@ import psutil
 __all__ = [
     "BROADCASTERS",
     "COMPRESSION",
+    "FEEDME_CLIENT",
+    "FEEDME_SERVER",
     "LOOPS",
     "NPM",
     "PICOWS",
@@ -34,6 +36,8 @@ __all__ = [
 
 ROOT = Path(__file__).parents[2]
 _PEERS = ROOT / "tests/peers"
+_CONTENDERS = ROOT / "benchmarks/contenders"
+_NODE = ("node", "--no-warnings")
 #: Seconds after which an order counts as hanging.
 _PATIENCE = 120.0
 
@@ -49,6 +53,7 @@ BROADCASTERS = tuple(f"{name} {loop}" for loop in ("asyncio", "uvloop") for name
 #: It does not run on trio.
 PICOWS = ("picows asyncio", "picows uvloop")
 NPM, SDK, RTM_API = "npm @rc-ex/ws", "ringcentral SDK", "npm @slack/rtm-api"
+FEEDME_SERVER, FEEDME_CLIENT = "npm feedme-server-core", "npm feedme-client"
 _MODULES = {
     "rcex_ws": "ours",
     "many rcex_ws": "many",
@@ -56,6 +61,8 @@ _MODULES = {
     "picows": "limit",
     "Slack rcex_ws": "slack_ours",
     "Slack ceiling": "slack_ceiling",
+    "Feedme server rcex_ws": "feedme_server_ours",
+    "Feedme client rcex_ws": "feedme_client_ours",
 }
 
 _COMMANDS: dict[str, list[str]] = (
@@ -70,9 +77,11 @@ _COMMANDS: dict[str, list[str]] = (
         for loop in ("asyncio", "uvloop")
     }
     | {
-        NPM: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/npm.mjs")],
-        RTM_API: ["node", "--no-warnings", str(ROOT / "benchmarks/contenders/slack_npm.mjs")],
-        SDK: [str(_PEERS / "python/.venv/bin/python"), str(ROOT / "benchmarks/contenders/sdk.py")],
+        NPM: [*_NODE, str(_CONTENDERS / "npm.mjs")],
+        RTM_API: [*_NODE, str(_CONTENDERS / "slack_npm.mjs")],
+        FEEDME_SERVER: [*_NODE, "--expose-gc", str(_CONTENDERS / "feedme_server_npm.mjs"), sys.executable],
+        FEEDME_CLIENT: [*_NODE, "--expose-gc", str(_CONTENDERS / "feedme_client_npm.mjs")],
+        SDK: [str(_PEERS / "python/.venv/bin/python"), str(_CONTENDERS / "sdk.py")],
     }
 )
 #: What must be there for a contender that is not our own; tests/peers/setup.sh installs it.
@@ -80,6 +89,8 @@ _NEEDS = {
     NPM: _PEERS / "node/node_modules/.installed",
     RTM_API: _PEERS / "node/node_modules/.installed",
     SDK: _PEERS / "python/.venv/.installed",
+    FEEDME_SERVER: _PEERS / "feedme_a/node_modules/.installed",
+    FEEDME_CLIENT: _PEERS / "feedme_a/node_modules/.installed",
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,19 +57,20 @@ class Report:
     def __init__(self, benchmark: str, options: Options, samples: Samples, absent: Sequence[str] = ()) -> None:
         self._options = options
         self._samples = samples
-        self._metrics: tuple[Metric, ...] = ()
-        self._results: list[dict[str, Any]] = []
+        self._tables: list[tuple[tuple[Metric, ...], list[dict[str, Any]]]] = []
         self._ratios: dict[str, Values] = {}
         self._goals: list[dict[str, Any]] = []
         self._absent = list(absent)
         self._head = {"benchmark": benchmark, "quick": options.quick, "absent": self._absent, "machine": describe()}
 
-    def show(self, *metrics: Metric) -> None:
-        """Put these into the table, for every case and contender that has a sample."""
-        self._metrics = metrics
+    def show(self, *metrics: Metric, cases: Collection[str] | None = None) -> None:
+        """Put these into a table, for every contender that has a sample, of these cases or of all."""
+        results: list[dict[str, Any]] = []
         for (case, label), samples in self._samples.items():
-            values = {metric.key: _spread([metric.of(sample) for sample in samples]) for metric in metrics}
-            self._results.append({"case": case, "contender": label, **values})
+            if cases is None or case in cases:
+                values = {metric.key: _spread([metric.of(sample) for sample in samples]) for metric in metrics}
+                results.append({"case": case, "contender": label, **values})
+        self._tables.append((metrics, results))
 
     def ratio(
         self,
@@ -118,7 +119,8 @@ class Report:
     def finish(self) -> None:
         """Print all, and write it where the command line says."""
         print(f"\n== {self._head['benchmark']} ==")
-        self._print_results()
+        for metrics, results in self._tables:
+            _print_results(metrics, results)
         if self._ratios:
             spreads = [
                 (name, *(f"{of[key]:.2f}" for key in ("median", "min", "max"))) for name, of in self._ratios.items()
@@ -129,15 +131,17 @@ class Report:
         for name in self._absent:
             print(f"absent: {name}; `make bench` installs what it can")
         if self._options.json is not None:
-            found = {**self._head, "results": self._results, "ratios": self._ratios, "goals": self._goals}
+            results = [result for _, found in self._tables for result in found]
+            found = {**self._head, "results": results, "ratios": self._ratios, "goals": self._goals}
             self._options.json.write_text(json.dumps(found, indent=1) + "\n")
 
-    def _print_results(self) -> None:
-        rows: list[tuple[str, ...]] = []
-        for result in self._results:
-            shown = (_shown(result[metric.key], metric.digits) for metric in self._metrics)
-            rows.append((result["case"], result["contender"], *shown))
-        _print_table(("case", "contender", *(metric.title for metric in self._metrics)), rows)
+
+def _print_results(metrics: Sequence[Metric], results: Sequence[dict[str, Any]]) -> None:
+    rows: list[tuple[str, ...]] = []
+    for result in results:
+        shown = (_shown(result[metric.key], metric.digits) for metric in metrics)
+        rows.append((result["case"], result["contender"], *shown))
+    _print_table(("case", "contender", *(metric.title for metric in metrics)), rows)
 
 
 def _spread(values: Sequence[float]) -> Values:

@@ -14,3 +14,17 @@ export async function measured(work) {
   const count = await work();
   return { count, seconds: secondsNow() - start, cpu: cpu() - before };
 }
+
+// By how many bytes this process grows while some work is done; garbage does not count. Node has to run with
+// --expose-gc. "live" is what the engine itself counts, without what it keeps for later.
+export async function grown(work) {
+  const size = () => {
+    globalThis.gc();
+    const { rss, heapUsed, external } = process.memoryUsage();
+    return { bytes: rss, live: heapUsed + external };
+  };
+  const before = size();
+  await work();
+  const after = size();
+  return { bytes: after.bytes - before.bytes, live: after.live - before.live };
+}

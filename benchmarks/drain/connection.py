@@ -14,7 +14,8 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from websockets.speedups import apply_mask
 
-from benchmarks.drain import answers, deflate, slack
+from benchmarks.drain import answers, deflate, feedme, slack
+from benchmarks.drain.feedme import FeedmeSession
 from benchmarks.drain.outlet import Outlet
 from benchmarks.drain.session import Session
 from benchmarks.drain.slack import SlackSession
@@ -36,7 +37,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, sessions: dict[str, Session], *, deflate: bool) -> None:
         self._sessions = sessions
         self._deflate = deflate
-        self._session: Session | SlackSession | None = None
+        self._session: Session | SlackSession | FeedmeSession | None = None
         self._buffer = bytearray()
         self._transport: asyncio.Transport
 
@@ -133,11 +134,17 @@ class Connection(asyncio.Protocol):
         if self._deflate and b"permessage-deflate" not in _header(head, b"sec-websocket-extensions"):
             self._respond(answers.error(), b"400 Bad Request")
             return
+        chosen = deflate.ANSWER if self._deflate else b""
+        if protocol := _header(head, b"sec-websocket-protocol"):
+            chosen += b"Sec-WebSocket-Protocol: " + protocol + b"\r\n"
         accept = base64.b64encode(hashlib.sha1(_header(head, b"sec-websocket-key") + _GUID).digest())
         self._transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n" + (deflate.ANSWER if self._deflate else b"") + b"\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n" + chosen + b"\r\n"
         )
+        if url.path == feedme.SOCKET:
+            self._session = FeedmeSession(self._transport)
+            return
         if url.path == slack.SOCKET:
             self._session = SlackSession(self._transport)
             return
