@@ -10,8 +10,117 @@ server_feed.py      one feed of the server, as the client sees it, shared by any
 session.py          the retries of one `connect`; conversation.py: one connection
 actions.py          actions, and how each one settles
 events.py, timers.py, reopening.py, settings.py   the queue of events, timers, when to reopen, options
-transport.py        the interface for transports of the application; transport_socket.py: how they are used
+transport.py        the interface for transports of the application; transport_socket.py: how they are used;
+                    memory.py: one within the process
+server/             `FeedmeServer` and `LiveFeed`
 messages.py         pure: the messages of both sides
-deltas.py, operations.py, values.py, canonical.py, digest.py   pure: feed data, its changes and its hash
+deltas.py, operations.py, values.py, canonical.py, text.py, digest.py   pure: feed data, its changes and its hash
 errors.py           the errors, with the codes of the original
 """
+
+from rcex_ws.feedme.actions import ActionCall, ActionCallback
+from rcex_ws.feedme.changes import Changes, FeedChange
+from rcex_ws.feedme.client import FeedmeClient
+from rcex_ws.feedme.core import ClientState
+from rcex_ws.feedme.deltas import Delta, DeltaError, apply_deltas
+from rcex_ws.feedme.digest import feed_md5
+from rcex_ws.feedme.errors import (
+    BadFeedAction,
+    BadServerMessage,
+    Destroyed,
+    Disconnected,
+    FeedmeError,
+    HandshakeRejected,
+    InvalidArgument,
+    InvalidDelta,
+    InvalidFeedState,
+    InvalidHash,
+    InvalidMessage,
+    InvalidState,
+    Rejected,
+    Terminated,
+    TimedOut,
+    TransportFailure,
+    TransportFault,
+    UnexpectedMessage,
+)
+from rcex_ws.feedme.events import Events, FeedEvents
+from rcex_ws.feedme.feed import Feed
+from rcex_ws.feedme.messages import Dialect
+from rcex_ws.feedme.server import (
+    BadClientMessage,
+    ClientFailure,
+    ClientLost,
+    ClientTooSlow,
+    ConnectedClient,
+    Draft,
+    DraftList,
+    FeedmeServer,
+    HandshakeTimedOut,
+    InvalidClientMessage,
+    LiveFeed,
+    Refusal,
+    ServerStopping,
+    UnexpectedClientMessage,
+)
+from rcex_ws.feedme.server import Events as ServerEvents
+from rcex_ws.feedme.subscriber import FeedState
+from rcex_ws.feedme.transport import Transport, TransportState
+from rcex_ws.feedme.values import FrozenDict, FrozenList, NotExpressible, freeze
+
+__all__ = [
+    "ActionCall",
+    "ActionCallback",
+    "BadClientMessage",
+    "BadFeedAction",
+    "BadServerMessage",
+    "Changes",
+    "ClientFailure",
+    "ClientLost",
+    "ClientState",
+    "ClientTooSlow",
+    "ConnectedClient",
+    "Delta",
+    "DeltaError",
+    "Destroyed",
+    "Dialect",
+    "Disconnected",
+    "Draft",
+    "DraftList",
+    "Events",
+    "Feed",
+    "FeedChange",
+    "FeedEvents",
+    "FeedState",
+    "FeedmeClient",
+    "FeedmeError",
+    "FeedmeServer",
+    "FrozenDict",
+    "FrozenList",
+    "HandshakeRejected",
+    "HandshakeTimedOut",
+    "InvalidArgument",
+    "InvalidClientMessage",
+    "InvalidDelta",
+    "InvalidFeedState",
+    "InvalidHash",
+    "InvalidMessage",
+    "InvalidState",
+    "LiveFeed",
+    "NotExpressible",
+    "Refusal",
+    "Rejected",
+    "ServerEvents",
+    "ServerStopping",
+    "Terminated",
+    "TimedOut",
+    "Transport",
+    "TransportFailure",
+    "TransportFault",
+    "TransportState",
+    "UnexpectedClientMessage",
+    "UnexpectedMessage",
+    "apply_deltas",
+    "feed_md5",
+    "freeze",
+]

@@ -6,9 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-
-from rcex_ws.feedme.canonical import canonical
 from rcex_ws.feedme.deltas import Delta, Editor, delta_from_json
 from rcex_ws.feedme.digest import FeedDigest
 from rcex_ws.feedme.errors import InvalidState
@@ -168,11 +165,8 @@ class LiveFeed:
     def open_response(self) -> bytes:
         """Return the encoded response to a client that opens the feed now; for the server."""
         if not self._opened:
-            channel, text = self._channel, canonical(self._data)
-            raw: Any = msgspec.Raw(text)
-            self._opened = encode(
-                FeedOpenResponse(success=True, feed_name=channel.name, feed_args=channel.args, feed_data=raw)
-            )
+            channel = self._channel
+            self._opened = encode(FeedOpenResponse(True, channel.name, channel.args, feed_data=self._data))
         return self._opened
 
     def __repr__(self) -> str:
