@@ -16,8 +16,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import fields
 
 from rcex_ws.errors import RcexError
+from rcex_ws.feedme.canonical import write_odd
 from rcex_ws.feedme.deltas import Delta, MalformedDelta, delta_from_json
-from rcex_ws.feedme.values import NotExpressible, freeze, js_text
+from rcex_ws.feedme.values import NotExpressible, freeze
 
 __all__ = [
     "VERSION",
@@ -245,7 +246,7 @@ def members(message: ClientMessage | ServerMessage) -> dict[str, Any]:
     return {"MessageType": type(message).__struct_config__.tag} | _members(message)
 
 
-_encoder = msgspec.json.Encoder(enc_hook=js_text)
+_encoder = msgspec.json.Encoder(enc_hook=write_odd)
 _client_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _server_decoder: msgspec.json.Decoder[ServerMessage] = msgspec.json.Decoder(ServerMessage)
 _REFUSALS = (msgspec.MsgspecError, ValueError, RecursionError)
