@@ -133,16 +133,15 @@ async def test_it_comes_back_with_the_feed_after_its_connection_was_dropped(serv
     client = client_of(server)
     for name in ("connecting", "connect", "disconnect"):
         client.on(name, lambda *_, name=name: events.append(name))
-    async with client:
-        async with client.feed("Room", ARGS) as feed:
-            stream = aiter(feed)
-            (client_id,) = await server.event("connect")
-            await server.do("drop", clientId=client_id)
-            await server.reveal("Room", ARGS, [{"Operation": "Set", "Path": ["text"], "Value": "meanwhile"}])
-            change = await anext(stream)
-            assert change.name is None
-            assert change.old_data == DATA
-            assert change.new_data["text"] == "meanwhile"
+    async with client, client.feed("Room", ARGS) as feed:
+        stream = aiter(feed)
+        (client_id,) = await server.event("connect")
+        await server.do("drop", clientId=client_id)
+        await server.reveal("Room", ARGS, [{"Operation": "Set", "Path": ["text"], "Value": "meanwhile"}])
+        change = await anext(stream)
+        assert change.name is None
+        assert change.old_data == DATA
+        assert change.new_data["text"] == "meanwhile"
     assert events == ["connecting", "connect", "disconnect", "connecting", "connect", "disconnect"]
 
 
