@@ -82,20 +82,26 @@ class CanonicalText:
     def _cut(self, names: list[str], values: list[Any]) -> list[_Run]:
         """Cut the values into runs: those of the last time as far as they are the same, wherever they stand now."""
 
-        def key(index: int) -> str | int:
-            return names[index] if names else id(values[index])
+        def key(index: int, value: Any) -> str | int:
+            if names:
+                return names[index]
+            return id(value) if isinstance(value, _CONTAINERS) else index  # equal scalars may be one object
 
         known: dict[str | int, _Run] = {}
         if bool(names) is bool(self._names):  # an object is no array
-            known = {run.names[0] if names else id(run.values[0]): run for run in self._runs}
+            start = 0
+            for last in self._runs:
+                known[last.names[0] if names else key(start, last.values[0])] = last
+                start += len(last.values)
         runs: list[_Run] = []
         start = 0
         while start < len(values):
-            run = known.get(key(start))
+            run = known.get(key(start, values[start]))
             stop = start + (self._size if run is None else len(run.values))
             if run is None or run.names != names[start:stop] or not _identical(run.values, values[start:stop]):
                 # Write what stands before the next run that may be the same.
-                stop = next((end for end in range(start + 1, min(stop, len(values))) if key(end) in known), stop)
+                ends = range(start + 1, min(stop, len(values)))
+                stop = next((end for end in ends if key(end, values[end]) in known), stop)
                 run = self._write(names[start:stop], values[start:stop], run)
             runs.append(run)
             start += len(run.values)

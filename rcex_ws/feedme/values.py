@@ -128,9 +128,10 @@ def js_number(value: float) -> int | float:
     if -_EXACT <= value <= _EXACT:
         return int(value)
     try:
-        return JSNumber(value)
+        double = float(value)
     except OverflowError:
-        return JSNumber(math.inf if value > 0 else -math.inf)
+        double = math.inf if value > 0 else -math.inf
+    return JSNumber(double) if abs(double) > _EXACT else int(double)
 
 
 def js_text(value: str) -> str:
