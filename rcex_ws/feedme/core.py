@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Literal, Protocol
 
 import anyio
@@ -45,7 +46,7 @@ from rcex_ws.feedme.timers import Timers
 from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.home import Home
 from rcex_ws.loop import Signal
-from rcex_ws.tasks import BackgroundTask, RootTask
+from rcex_ws.tasks import BackgroundTask, RootTask, run_to_completion
 
 __all__ = ["AnySession", "ClientCore", "ClientState"]
 
@@ -155,10 +156,13 @@ class ClientCore:
             self._finishing = self._root.spawn(self._finish, name="finish", on_crash=_log_crash)
 
     async def wait_finished(self) -> None:
-        """Wait until a destroyed client has no task any more; a handler that calls this is left to finish."""
+        """Wait until a destroyed client has no task any more, even if the caller is cancelled.
+
+        A handler that calls this is left to finish.
+        """
         if self._finishing is not None:
             with self._root.let_caller_finish():
-                await self._finishing.wait()
+                await run_to_completion(partial(self._wait_finished, self._finishing))
 
     async def wait_connected(self) -> None:
         """Wait until the client is connected, through retries."""
@@ -313,6 +317,10 @@ class ClientCore:
     def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> BackgroundTask:
         self._root.begin()
         return self._root.spawn(func, name=name, on_crash=_log_crash)
+
+    async def _wait_finished(self, finishing: BackgroundTask) -> None:
+        await finishing.wait()
+        await self._root.aclose(within=0.1 * self._settings.close_timeout)  # of that task, too
 
     async def _finish(self) -> None:
         with anyio.move_on_after(self._settings.close_timeout):
