@@ -247,7 +247,8 @@ class _RootRun:
         self._name = name
         self._end_program = end_program
         self._errands = Errands()
-        self._children: dict[BackgroundTask, None] = {}  # in start order, which is also the order of cancellation
+        # In start order, which is also the order of cancellation; with what runs, once it was passed to the group.
+        self._children: dict[BackgroundTask, Coroutine[Any, Any, None] | None] = {}
         self._stop = anyio.CancelScope()
         self._ended = Signal()
         self._task: asyncio.Task[None] | None = None  # asyncio keeps only weak references to tasks
@@ -289,7 +290,8 @@ class _RootRun:
                 self._children.pop(child, None)
 
         def start() -> None:
-            self._group.start_soon(run, name=f"{self._name}: {name}")
+            running = self._children[child] = run()
+            self._group.start_soon(lambda: running, name=f"{self._name}: {name}")
 
         self._errands.put(partial(contextvars.copy_context().run, start))
         return child
@@ -331,7 +333,9 @@ class _RootRun:
                     while True:
                         await self._do_errands()
         finally:
-            for child in tuple(self._children):  # not started: the loop itself is ending
+            for child, running in tuple(self._children.items()):  # not started: the loop itself is ending
+                if running is not None:
+                    running.close()  # anyio forgets it, and Python would warn that nothing has awaited it
                 child.end()
             self._ended.set()
 
