@@ -27,6 +27,7 @@ OPTIONAL = (
     "pytest",
     "hypothesis",
     "rcex_ws.callback",
+    "rcex_ws.feedme",
     "rcex_ws.gateway",
     "rcex_ws.slack",
     "rcex_ws.testing",
@@ -39,6 +40,7 @@ PACKAGE = Path(rcex_ws.__file__).parent
 MIRRORED = (
     "callback",
     "connection",
+    "feedme",
     "files",
     "gateway",
     "options",
