@@ -356,5 +356,5 @@ def _read_integer(digits: str) -> float:
 def _members(struct: Struct) -> dict[str, Any]:
     values = {field.encode_name: getattr(struct, field.name) for field in fields(struct)}
     if isinstance(struct, FeedAction):
-        values["FeedDeltas"] = [_members(delta) for delta in struct.feed_deltas]
+        values["FeedDeltas"] = [{**_members(delta), "Path": [*delta.path]} for delta in struct.feed_deltas]
     return {name: value for name, value in values.items() if value is not UNSET}
