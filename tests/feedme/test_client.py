@@ -166,7 +166,7 @@ async def test_to_cancel_who_waits_harms_nobody_else() -> None:
         action = rig.client.action("x", {})
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as group:
-                group.start_soon(action._wait)  # noqa: SLF001 - awaitable, but not a coroutine function
+                group.start_soon(action._wait)
                 group.start_soon(feed.wait_open)
                 await rig.script.kinds(2)
                 scope.cancel()

@@ -1,0 +1,371 @@
+"""`Feed`: what the application desires, is told, and can ask for."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import pytest
+
+from rcex_ws.feedme.digest import FeedDigest
+from rcex_ws.feedme.errors import (
+    BadFeedAction,
+    Destroyed,
+    Disconnected,
+    InvalidFeedState,
+    Rejected,
+    Terminated,
+)
+from rcex_ws.feedme.feed import Feed
+from rcex_ws.feedme.values import freeze
+from tests.feedme.scripted import closed, connected, disconnected, notified, opened, refused, setting, terminated
+
+BAD = notified({"Operation": "Delete", "Path": ["missing"]})
+
+
+def md5_of(data: Any) -> str:
+    return FeedDigest().md5(freeze(data))
+
+
+# -- desires and states ------------------------------------------------------------------------------------------------
+
+
+async def test_a_feed_starts_desired_closed_and_needs_no_connection() -> None:
+    async with disconnected() as rig:
+        feed = rig.feed()
+        assert (feed.desired_state, feed.state, feed.synced) == ("closed", "closed", False)
+        assert not feed.destroyed
+        assert (feed.name, feed.args) == ("Board", {})
+        await rig.settle()
+        assert rig.told.lines == []
+        assert repr(feed) == "<Feed 'Board' {} closed>"
+
+
+async def test_opening_precedes_open_and_the_state_changes_with_them() -> None:
+    async with connected() as rig:
+        feed = rig.feed()
+        feed.desire_open()
+        assert (feed.desired_state, feed.state) == ("open", "opening")
+        assert await rig.script.next() == {"MessageType": "FeedOpen", "FeedName": "Board", "FeedArgs": {}}
+        rig.script.say(opened({"a": 1}))
+        assert await rig.told.wait("board open") == ({"a": 1},)
+        assert feed.state == "open"
+        assert feed.data == {"a": 1}
+        assert rig.told.lines[-2:] == ["board opening", "board open"]
+
+
+async def test_to_desire_twice_what_is_desired_already_raises() -> None:
+    async with connected() as rig:
+        feed = rig.feed()
+        with pytest.raises(InvalidFeedState):
+            feed.desire_closed()
+        feed.desire_open()
+        with pytest.raises(InvalidFeedState):
+            feed.desire_open()
+        feed.desire_closed()
+        with pytest.raises(InvalidFeedState):
+            feed.desire_closed()
+
+
+async def test_desired_open_without_a_connection_it_closes_with_not_connected_each_time() -> None:
+    async with disconnected() as rig:
+        feed = rig.feed()
+        for _ in range(2):
+            feed.desire_open()
+            assert feed.state == "closed"
+            feed.desire_closed()
+        await rig.settle()
+        assert rig.told.lines == ["board close NOT_CONNECTED", "board close"] * 2
+
+
+async def test_desired_closed_it_closes_at_once_without_an_error() -> None:
+    async with connected() as rig:
+        feed = await rig.open_feed()
+        feed.desire_closed()
+        assert feed.state == "closed"
+        assert await rig.told.wait("board close") == (None,)
+        assert await rig.script.kinds(1) == ["FeedClose"]
+
+
+async def test_data_is_only_there_while_the_feed_is_open() -> None:
+    async with connected() as rig:
+        feed = rig.feed()
+        for prepare in (lambda: None, feed.desire_open, feed.desire_closed):
+            prepare()
+            with pytest.raises(InvalidFeedState):
+                _ = feed.data
+
+
+@pytest.mark.parametrize(("message", "line"), [(refused("NO", {"why": [1]}), "REJECTED"), (BAD, "BAD_FEED_ACTION")])
+async def test_why_a_feed_closes_is_in_the_event(message: Any, line: str) -> None:
+    async with connected() as rig:
+        feed = rig.feed()
+        feed.desire_open()
+        await rig.script.next()
+        if message is BAD:
+            rig.script.say(opened())
+        await rig.say(message)
+        (error,) = await rig.told.wait(f"board close {line}")
+        assert feed.state == "closed"
+        with pytest.raises(InvalidFeedState):
+            _ = feed.data
+        if isinstance(error, Rejected):
+            assert (error.server_error_code, error.server_error_data) == ("NO", {"why": [1]})
+        else:
+            assert isinstance(error, BadFeedAction)
+
+
+async def test_a_termination_closes_the_feed_with_the_servers_error() -> None:
+    async with connected() as rig:
+        await rig.open_feed()
+        await rig.say(terminated("GONE", {"a": None}))
+        (error,) = rig.told.of("board close TERMINATED")[0]
+        assert isinstance(error, Terminated)
+        assert (error.server_error_code, error.server_error_data) == ("GONE", {"a": None})
+
+
+# -- data --------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_action_gives_its_name_its_data_the_new_feed_data_and_the_old() -> None:
+    async with connected() as rig:
+        feed = await rig.open_feed({"a": {"b": [1]}})
+        before = feed.data
+        delta = {"Operation": "InsertLast", "Path": ["a", "b"], "Value": 2}
+        await rig.say(notified(delta, name="add", data={"by": "ann"}))
+        assert rig.told.of("board action add") == [("add", {"by": "ann"}, {"a": {"b": [1, 2]}}, {"a": {"b": [1]}})]
+        assert feed.data == {"a": {"b": [1, 2]}}
+        assert before == {"a": {"b": [1]}}
+
+
+async def test_feed_data_and_action_data_are_read_only_at_every_level_and_copies_are_not() -> None:
+    async with connected() as rig:
+        feed = await rig.open_feed({"a": {"b": [1]}})
+        await rig.say(notified(setting("c", {"d": []}), name="x", data={"e": [{}]}))
+        _, action_data, new, old = rig.told.of("board action x")[0]
+        for value in (feed.data, action_data, new, old):
+            with pytest.raises(TypeError, match="read-only"):
+                value["more"] = 1
+        for member in (feed.data["a"]["b"], feed.data["c"]["d"], action_data["e"], old["a"]["b"]):
+            with pytest.raises(TypeError, match="read-only"):
+                member.append(1)
+        own = copy.deepcopy(feed.data)
+        own["a"]["b"].append(2)
+        assert feed.data["a"]["b"] == [1]
+
+
+async def test_error_data_is_read_only() -> None:
+    async with connected() as rig:
+        await rig.open_feed()
+        await rig.say(terminated("GONE", {"a": []}))
+        (error,) = rig.told.of("board close TERMINATED")[0]
+        with pytest.raises(TypeError, match="read-only"):
+            error.server_error_data["a"].append(1)
+
+
+async def test_a_notification_without_deltas_is_an_action_all_the_same() -> None:
+    async with connected() as rig:
+        feed = await rig.open_feed({"a": 1})
+        assert await rig.say(notified(name="wave")) == ["board action wave"]
+        assert feed.data == {"a": 1}
+
+
+# -- synced ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_feed_is_synced_while_it_is_open_and_its_hash_is_verified() -> None:
+    async with connected() as rig:
+        feed = rig.feed()
+        begun = feed.unsynced_since
+        assert begun is not None
+        assert begun <= datetime.now(UTC)
+        feed.desire_open()
+        assert not feed.synced
+        assert feed.unsynced_since == begun
+        await rig.script.next()
+        rig.script.say(opened({"a": 1}))
+        await rig.told.wait("board open")
+        assert feed.synced
+        assert feed.unsynced_since is None
+        await rig.say(notified(setting("a", 2), md5=md5_of({"a": 2})))
+        assert feed.synced
+        await rig.say(notified(setting("a", 3)))
+        assert not feed.synced
+        since = feed.unsynced_since
+        assert since is not None
+        await rig.say(notified(setting("a", 4)))
+        assert feed.unsynced_since == since
+        await rig.say(notified(setting("a", 5), md5=md5_of({"a": 5})))
+        assert feed.synced
+        await rig.say(BAD)
+        assert not feed.synced
+        assert feed.unsynced_since is not None
+
+
+async def test_a_feed_is_not_synced_after_a_loss_until_it_is_open_again() -> None:
+    async with connected(connect_retry=0) as rig:
+        feed = await rig.open_feed()
+        rig.script.lose()
+        await rig.told.wait("board close NOT_CONNECTED")
+        assert not feed.synced
+        await rig.script.next()
+        assert not feed.synced
+        rig.script.say(opened())
+        await feed.wait_open()
+        assert feed.synced
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+async def waited(feed: Feed) -> Any:
+    """Return the error that `wait_open` raises."""
+    with pytest.raises(Exception) as caught:
+        await feed.wait_open()
+    return caught.value.__class__
+
+
+async def test_wait_open_returns_the_data_or_raises_why_the_feed_stays_closed() -> None:
+    async with connected(reopen_max_attempts=0) as rig:
+        feed = rig.feed()
+        assert await waited(feed) is InvalidFeedState
+        feed.desire_open()
+        rig.script.say(refused())
+        assert await waited(feed) is Rejected
+        feed.desire_closed()
+        feed.desire_open()
+        rig.script.say(opened({"a": 1}))
+        assert await feed.wait_open() == {"a": 1}
+        rig.script.say(terminated())
+        await rig.told.wait("board close TERMINATED")
+        assert await waited(feed) is Terminated
+        feed.desire_closed()
+        feed.desire_open()
+        rig.script.say(opened(), BAD, closed())
+        await rig.told.wait("bad_server_message INVALID_DELTA")
+        await rig.settle()
+        assert await waited(feed) is BadFeedAction
+        rig.client.disconnect()
+        assert await waited(feed) is Disconnected
+
+
+async def test_wait_open_goes_on_through_losses_and_reopenings() -> None:
+    async with connected(connect_retry=0) as rig:
+        feed = await rig.open_feed()
+        rig.script.say(BAD)
+        await rig.told.wait("board close BAD_FEED_ACTION")
+        rig.script.lose()
+        await rig.told.wait("board close NOT_CONNECTED")
+        async with anyio.create_task_group() as group:
+            group.start_soon(feed.wait_open)
+            assert await rig.script.kinds(2) == ["FeedClose", "FeedOpen"]
+            rig.script.say(opened({"a": 2}))
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        ("desire_closed", InvalidFeedState),
+        ("disconnect", Disconnected),
+        ("destroy", Destroyed),
+    ],
+)
+async def test_who_waits_is_told_when_waiting_has_become_useless(act: str, error: type[Exception]) -> None:
+    async with connected() as rig:
+        feed = rig.feed()
+        feed.desire_open()
+        found: list[type[Exception]] = []
+
+        async def wait() -> None:
+            found.append(await waited(feed))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await rig.settle()
+            if act == "desire_closed":
+                feed.desire_closed()
+            else:
+                rig.client.disconnect()
+                if act == "destroy":
+                    rig.client.destroy()
+        assert found == [error]
+
+
+async def test_wait_open_raises_when_a_pending_retry_is_cancelled() -> None:
+    async with disconnected(connect_retry=1000, connect_retry_max=1000) as rig:
+        rig.script.refuse = OSError()
+        feed = rig.feed()
+        feed.desire_open()
+        rig.client.connect()
+        await rig.told.wait("disconnect TRANSPORT_FAILURE")
+        async with anyio.create_task_group() as group:
+
+            async def wait() -> None:
+                assert await waited(feed) is Disconnected
+
+            group.start_soon(wait)
+            await rig.settle()
+            rig.client.cancel_retry()
+
+
+# -- the context manager -----------------------------------------------------------------------------------------------
+
+
+async def test_as_a_context_manager_it_is_open_within_the_block_and_destroyed_after_it() -> None:
+    async with connected() as rig:
+        async with anyio.create_task_group() as group:
+
+            async def answer() -> None:
+                await rig.script.next()
+                rig.script.say(opened({"a": 1}))
+
+            group.start_soon(answer)
+            async with rig.feed() as feed:
+                assert feed.data == {"a": 1}
+        assert feed.destroyed
+        assert await rig.script.kinds(1) == ["FeedClose"]
+
+
+async def test_a_block_that_cannot_begin_raises_why_and_destroys_the_feed() -> None:
+    async with disconnected() as rig:
+        feed = rig.feed()
+        with pytest.raises(Disconnected):
+            async with feed:
+                pytest.fail("it is not open")
+        assert feed.destroyed
+
+
+async def test_a_block_may_desire_it_closed_or_destroy_it_itself() -> None:
+    async with connected() as rig:
+        for destroys in (False, True):
+            feed = rig.feed()
+            async with anyio.create_task_group() as group:
+
+                async def answer() -> None:
+                    while (await rig.script.next())["MessageType"] == "FeedClose":
+                        rig.script.say(closed())
+                    rig.script.say(opened())
+
+                group.start_soon(answer)
+                async with feed:
+                    feed.desire_closed()
+                    if destroys:
+                        feed.destroy()
+            assert feed.destroyed
+
+
+async def test_a_block_may_outlive_its_client() -> None:
+    async with connected() as rig:
+        feed = rig.feed()
+        async with anyio.create_task_group() as group:
+
+            async def answer() -> None:
+                await rig.script.next()
+                rig.script.say(opened())
+
+            group.start_soon(answer)
+            async with feed:
+                await rig.client.aclose()
+        assert feed.destroyed
