@@ -173,6 +173,13 @@ class Draft(DraftPart, MutableMapping[str, Any]):
         del self[key]
         return value
 
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the newest member, and return its name and a plain copy of it."""
+        name = next(reversed(self._value), None)
+        if name is None:
+            raise KeyError("the object is empty")
+        return name, self.pop(name)
+
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Return a member, as it is in the draft; add it if it is missing."""
         if key not in self._value:

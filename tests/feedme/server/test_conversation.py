@@ -1,0 +1,323 @@
+"""Whatever a client sends, and whatever the application does: one response to each message, nothing out of turn.
+
+The model is written from section 3 of the protocol's description, apart from the code: what the client may send, what
+the server may send, state by state. It judges every message that goes out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from rcex_ws.connection import EventEmitter
+from rcex_ws.feedme.deltas import Delta, apply_deltas
+from rcex_ws.feedme.digest import feed_md5
+from rcex_ws.feedme.messages import encode, feed_key
+from rcex_ws.feedme.server.client import ConnectedClient
+from rcex_ws.feedme.server.conversation import ServerConversation
+from rcex_ws.feedme.server.core import ServerCore
+from rcex_ws.feedme.server.dispatcher import HandlerCall
+from rcex_ws.feedme.server.events import Events, ServerEventQueue
+from rcex_ws.feedme.server.live_feed import LiveFeed
+from rcex_ws.feedme.server.settings import FeedmeServerSettings
+from rcex_ws.feedme.values import freeze
+from rcex_ws.websocket.server_handshake import UpgradeRequest
+
+WINDOW = 30.0
+MAX_FEEDS, MAX_ACTIONS = 3, 2
+IDS = st.sampled_from(["1", "2", "3", "toString"])
+NAMES = st.sampled_from(["plain", "live", "guarded", "constructor"])
+ARGS = st.sampled_from([{}, {"a": "1", "b": "2"}, {"b": "2", "a": "1"}, {"a": "1"}])
+GARBAGE = st.sampled_from(
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"MessageType":"hasOwnProperty"}',
+        '{"MessageType":"Handshake","Versions":[]}',
+        '{"MessageType":"Action","ActionName":"x","ActionArgs":{},"CallbackId":1}',
+        '{"MessageType":"FeedOpen","FeedName":"plain","FeedArgs":{"a":1}}',
+        '{"MessageType":"FeedClose","FeedName":"plain","FeedArgs":{},"More":1}',
+        '{"MessageType":"FeedAction"}',
+        '{"MessageType":"Handshake","Versions":["0.1"]',
+        "[" * 10_000,
+    ]
+)
+
+
+class Wire:
+    """The part of a `Peer` that a conversation uses."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def send(self, messages: Any) -> bool:
+        self.sent += map(json.loads, messages)
+        return True
+
+    def send_shared(self, shared: Any) -> bool:
+        return self.send(shared.messages)
+
+
+class Waiting:
+    """A dispatcher whose calls the test completes, in any order."""
+
+    def __init__(self) -> None:
+        self.calls: list[HandlerCall] = []
+
+    def put(self, call: HandlerCall) -> None:
+        self.calls.append(call)
+
+
+class AnyConversation(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        settings = FeedmeServerSettings(
+            termination_window=WINDOW, max_open_feeds=MAX_FEEDS, max_actions=MAX_ACTIONS, dialect="client_id"
+        )
+        self.core = core = ServerCore(settings, ServerEventQueue(EventEmitter(events=Events)))
+        core.clock = lambda: self.now
+        self.waiting = Waiting()
+        core.dispatcher = self.waiting  # type: ignore[assignment]
+        core.handlers.feed_closed = core.handlers.handshake = lambda *_: None
+        for name in ("plain", "guarded"):
+            core.handlers.add_feed(name)(lambda *_: None)
+        core.handlers.add_action(None)(lambda *_: None)
+        self.live = self.live_feed("live", {})
+        self.guarded = self.live_feed("guarded", {"a": "1"})
+        self.wire = Wire()
+        self.client = ConnectedClient("c", UpgradeRequest("/", {}), lambda: None, list)
+        self.conversation = ServerConversation(core, self.client, self.wire)  # type: ignore[arg-type]
+        # The model.
+        self.handshake = "not initiated"
+        self.actions: set[str] = set()
+        self.feeds: dict[Any, str] = {}
+        self.until: dict[Any, float] = {}  # end of the window after a termination
+        self.data: dict[Any, Any] = {}  # the client's copies
+        self.seen = 0
+
+    def live_feed(self, name: str, args: dict[str, str]) -> LiveFeed:
+        core, channel = self.core, self.core.channels.keep(name, args)
+
+        def terminate(code: str, data: Any) -> int:
+            return self.conversation.terminate(feed_key(name, args), name, args, code, freeze(data or {}))
+
+        feed = core.live_feeds[feed_key(name, args)] = LiveFeed(
+            channel,
+            {"n": 0},
+            publish=core.channels.publish,
+            notification=core.notification,
+            terminate=terminate,
+            release=lambda: None,
+        )
+        return feed
+
+    # -- what the client does
+
+    def send(self, message: Any, problem: str | None) -> None:
+        """Send a message, and check that the server objects to it if and only if the model does."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        error = self.conversation.receive(text.encode())
+        assert (error and error.problem) == problem
+        if problem is not None:
+            diagnostics = {"Problem": problem, "Message": text}
+            assert self.new() == [{"MessageType": "ViolationResponse", "Diagnostics": diagnostics}]
+
+    @rule(versions=st.sampled_from([["0.1"], ["1.0", "0.1"], ["1.0"]]))
+    def handshakes(self, versions: list[str]) -> None:
+        problem = None if self.handshake == "not initiated" else "Unexpected Handshake message."
+        if problem is None:
+            self.handshake = "handshaking"
+        self.send({"MessageType": "Handshake", "Versions": versions}, problem)
+
+    @rule(callback_id=IDS)
+    def acts(self, callback_id: str) -> None:
+        problem = None
+        if self.handshake != "initiated":
+            problem = "Handshake required."
+        elif callback_id in self.actions:
+            problem = "Action message reused an outstanding CallbackId."
+        else:
+            self.actions.add(callback_id)
+        full = len(self.actions) > MAX_ACTIONS
+        self.send({"MessageType": "Action", "ActionName": "x", "ActionArgs": {}, "CallbackId": callback_id}, problem)
+        if problem is None and full:
+            assert [message.get("ErrorCode") for message in self.new()] == ["TOO_MANY_ACTIONS"]
+
+    @rule(name=NAMES, args=ARGS)
+    def opens(self, name: str, args: dict[str, str]) -> None:
+        key, problem = (name, frozenset(args.items())), None
+        if self.handshake != "initiated":
+            problem = "Handshake required."
+        elif self.state(key) not in ("closed", "terminated"):
+            problem = "Unexpected FeedOpen message."
+        else:
+            self.feeds[key] = "opening"
+        full = len([state for state in self.feeds.values() if state != "terminated"]) > MAX_FEEDS
+        self.send({"MessageType": "FeedOpen", "FeedName": name, "FeedArgs": args}, problem)
+        if problem is None and full:
+            assert [message.get("ErrorCode") for message in self.new()] == ["TOO_MANY_FEEDS"]
+
+    @rule(name=NAMES, args=ARGS)
+    def closes(self, name: str, args: dict[str, str]) -> None:
+        key, problem = (name, frozenset(args.items())), None
+        if self.handshake != "initiated":
+            problem = "Handshake required."
+        elif self.state(key) not in ("open", "terminated"):
+            problem = "Unexpected FeedClose message."
+        else:
+            self.feeds[key] = "closing"
+        self.send({"MessageType": "FeedClose", "FeedName": name, "FeedArgs": args}, problem)
+
+    @rule(text=GARBAGE)
+    def sends_garbage(self, text: str) -> None:
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            self.send(text, "Invalid JSON.")
+        else:
+            self.send(text, "Schema violation.")
+
+    # -- what the application does
+
+    @precondition(lambda self: self.waiting.calls)
+    @rule(choose=st.data(), outcome=st.sampled_from(["data", "live", "refusal", "nonsense"]))
+    def a_handler_returns(self, choose: st.DataObject, outcome: str) -> None:
+        """Like the dispatcher: what `succeed` raises counts as raised by the handler."""
+        call = self.waiting.calls.pop(choose.draw(st.integers(0, len(self.waiting.calls) - 1)))
+        results = {"data": {"n": 5}, "live": self.guarded, "nonsense": [1]}
+        try:
+            if outcome == "refusal":
+                call.fail("NO", freeze({"why": 1}))
+            else:
+                call.succeed(results[outcome])
+        except ValueError:
+            call.fail("INTERNAL_ERROR", freeze({}))
+
+    @rule(live=st.booleans())
+    def a_live_feed_changes(self, live: bool) -> None:
+        feed = self.live if live else self.guarded
+        with feed.change("more", {"by": 1}) as draft:
+            draft["n"] += 1
+
+    @rule(args=ARGS)
+    def an_action_is_revealed(self, args: dict[str, str]) -> None:
+        channel = self.core.channels.get(feed_key("plain", args))
+        if channel is not None:
+            message = self.core.notification("plain", args, "more", freeze({}), [Delta("Set", ("n",), 6)])
+            self.core.channels.publish(channel, encode(message))
+
+    @rule(name=NAMES, args=ARGS)
+    def a_feed_is_terminated(self, name: str, args: dict[str, str]) -> None:
+        state = self.state((name, frozenset(args.items())))
+        done = self.conversation.terminate(feed_key(name, args), name, args, "OVER", freeze({}))
+        assert done == (state in ("open", "opening"))
+
+    @rule()
+    def all_feeds_are_terminated(self) -> None:
+        count = len([state for state in self.feeds.values() if state in ("open", "opening")])
+        assert self.conversation.terminate_all("OVER", freeze({})) == count
+
+    @rule(seconds=st.sampled_from([1.0, WINDOW / 2, WINDOW, 2 * WINDOW]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    # -- the judge
+
+    def state(self, key: Any) -> str:
+        state = self.feeds.get(key, "closed")
+        return "closed" if state == "terminated" and self.now > self.until[key] else state
+
+    def new(self) -> list[dict[str, Any]]:
+        """Judge what the server has sent since the last call, and return it."""
+        messages = self.wire.sent[self.seen :]
+        self.seen = len(self.wire.sent)
+        for message in messages:
+            judge: Callable[[dict[str, Any]], None] = getattr(self, f"judge_{message['MessageType']}")
+            judge(message)
+        return messages
+
+    @invariant()
+    def nothing_is_out_of_turn(self) -> None:
+        self.new()
+        feeds = {key for key, state in self.feeds.items() if state == "open"}
+        assert {(name, frozenset(args.items())) for name, args in self.open_feeds()} == feeds
+
+    @invariant()
+    def the_client_has_the_servers_data(self) -> None:
+        for key, feed in (("live", self.live), ("guarded", self.guarded)):
+            identity = (key, frozenset(feed.args.items()))
+            if self.state(identity) == "open":
+                assert self.data[identity] == feed.data
+
+    def open_feeds(self) -> list[tuple[str, dict[str, str]]]:
+        channels = [self.core.channels[key] for key in self.conversation.open_feeds]
+        assert all(self.conversation in channel.subscribers for channel in channels)
+        return [(channel.name, channel.args) for channel in channels]
+
+    def judge_ViolationResponse(self, message: dict[str, Any]) -> None:  # noqa: N802
+        """Judged where the client sends."""
+
+    def judge_HandshakeResponse(self, message: dict[str, Any]) -> None:  # noqa: N802
+        assert self.handshake == "handshaking"
+        self.handshake = "initiated" if message["Success"] else "not initiated"
+        assert message == {"MessageType": "HandshakeResponse", "Success": message["Success"]} | (
+            {"Version": "0.1", "ClientId": "c"} if message["Success"] else {}
+        )
+
+    def judge_ActionResponse(self, message: dict[str, Any]) -> None:  # noqa: N802
+        self.actions.remove(message["CallbackId"])
+        assert ("ActionData" in message) == message["Success"] == ("ErrorCode" not in message)
+
+    def judge_FeedOpenResponse(self, message: dict[str, Any]) -> None:  # noqa: N802
+        key = identity_of(message)
+        assert self.feeds[key] == "opening"
+        if message["Success"]:
+            self.feeds[key] = "open"
+            self.data[key] = freeze(message["FeedData"])
+        else:
+            del self.feeds[key]
+
+    def judge_FeedCloseResponse(self, message: dict[str, Any]) -> None:  # noqa: N802
+        assert self.feeds.pop(identity_of(message)) == "closing"
+
+    def judge_ActionRevelation(self, message: dict[str, Any]) -> None:  # noqa: N802
+        key = identity_of(message)
+        assert self.feeds[key] == "open"
+        deltas = [Delta(one["Operation"], tuple(one["Path"]), one["Value"]) for one in message["FeedDeltas"]]
+        self.data[key] = apply_deltas(self.data[key], deltas)
+        assert message.get("FeedMd5", feed_md5(self.data[key])) == feed_md5(self.data[key])
+
+    def judge_FeedTermination(self, message: dict[str, Any]) -> None:  # noqa: N802
+        key = identity_of(message)
+        assert self.feeds[key] == "open"
+        self.feeds[key], self.until[key] = "terminated", self.now + WINDOW
+
+    def teardown(self) -> None:
+        """Let every handler return: then each message has been answered."""
+        for call in self.waiting.calls:
+            call.fail("NO", freeze({}))
+        self.new()
+        assert self.handshake != "handshaking"
+        assert self.actions == set()
+        assert {*self.feeds.values()} <= {"open", "terminated"}
+        told = len(self.waiting.calls)
+        feeds = len(self.open_feeds())
+        self.conversation.end()
+        assert len(self.waiting.calls) == told + feeds
+        assert not self.live.subscribers
+        assert not self.guarded.subscribers
+        assert self.core.channels.get("plain") is None
+
+
+def identity_of(message: dict[str, Any]) -> Any:
+    return message["FeedName"], frozenset(message["FeedArgs"].items())
+
+
+TestAnyConversation = AnyConversation.TestCase
