@@ -19,6 +19,7 @@ from rcex_ws.feedme.errors import (
     Destroyed,
     Disconnected,
     FeedmeError,
+    InvalidMessage,
     InvalidState,
     TransportFailure,
     UnexpectedMessage,
@@ -269,6 +270,9 @@ class ClientCore:
 
     def report_bad(self, error: BadServerMessage, size: int) -> None:
         """Report a message of `size` bytes that the server should not have sent."""
+        if isinstance(error, InvalidMessage):  # it may have been a notification of any feed
+            for feed in self._feeds.values():
+                feed.doubt()
         self.events.emit_or_drop(Events.BAD_SERVER_MESSAGE, error, size)
 
     def on_violation(self, message: ViolationResponse, size: int) -> None:

@@ -80,7 +80,7 @@ class Feed(HasEvents[Callable[..., object]]):
     def synced(self) -> bool:
         """Whether `data` is known to be the server's: the feed is open, and the hash of the last action confirms it.
 
-        False after an action that the server sent without a hash, until the next one with a hash.
+        False after an action without a hash, and after a message that could not be read, until the next hash.
         """
         return self._alive().synced
 

@@ -111,6 +111,7 @@ class ServerFeed:
         self._feed_timeout = feed_timeout
         self._policy = policy
         self._data = FrozenDict()
+        self._verified = False  # whether the data is known to be the server's
         self._digest = FeedDigest()
         self._bad = False  # it is being closed because of a bad notification
         self._refused = False  # it is not opened again before someone desires it, or the connection is lost
@@ -169,7 +170,7 @@ class ServerFeed:
             self.state, self._refused = _CLOSED, True
             self._show_all_closed(Rejected(str(message.error_code), message.error_data))
             return
-        self.state, self._data = _OPEN, cast("FrozenDict", message.feed_data)
+        self.state, self._data, self._verified = _OPEN, cast("FrozenDict", message.feed_data), True
         self._digest = FeedDigest()
         for subscriber in self._desired():
             if subscriber.state is not FeedState.OPENING:  # it has timed out
@@ -204,7 +205,7 @@ class ServerFeed:
         if not fits:
             self._close_bad(InvalidHash("the hash is not that of the feed data", members(message)), size)
             return
-        self._data = data
+        self._data, self._verified = data, verified
         for subscriber in self.subscribers:
             if subscriber.desired_open:
                 action_data = cast("FrozenDict", message.action_data)
@@ -219,6 +220,12 @@ class ServerFeed:
             self._show_all_closed(Terminated(message.error_code, message.error_data))
         else:
             raise UnexpectedMessage(f"the feed is {self.state}, not open", members(message))
+
+    def doubt(self) -> None:
+        """Handle a message that could not be read: the next hash shows whether it was a notification of this feed."""
+        self._verified = False
+        for subscriber in self.subscribers:
+            subscriber.set_synced(False)
 
     # -- internals -------------------------------------------------------------------------------------------------
 
@@ -276,7 +283,7 @@ class ServerFeed:
 
     def _show_open(self, subscriber: Subscriber) -> None:
         self._stop_waiting(subscriber)
-        subscriber.show_open(self._data)
+        subscriber.show_open(self._data, verified=self._verified)
 
     def _show_closed(self, subscriber: Subscriber, error: FeedmeError | None, *, always: bool = False) -> None:
         self._stop_waiting(subscriber)

@@ -63,11 +63,16 @@ class Subscriber:
         self._enter(FeedState.OPENING, None)
         self._emit(FeedEvents.OPENING)
 
-    def show_open(self, data: FrozenDict) -> None:
-        """Report that the feed is open."""
+    def show_open(self, data: FrozenDict, *, verified: bool) -> None:
+        """Report that the feed is open.
+
+        Args:
+            data: the feed data.
+            verified: whether it is known to be the server's.
+        """
         former, self._last_data, self.data = self._last_data, data, data
         self._enter(FeedState.OPEN, None)
-        self.set_synced(True)
+        self.set_synced(verified)
         self._emit(FeedEvents.OPEN, data)
         if self.stream is not None and former is not None:
             self.stream.put(FeedChange(None, FrozenDict(), data, former), 0)
@@ -79,7 +84,7 @@ class Subscriber:
             name: the name of the action.
             action_data: its data.
             data: the feed data after it.
-            verified: whether a hash confirms that data.
+            verified: whether a hash confirms that data to be the server's.
             size: of the message in bytes.
         """
         former = self.data
