@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from rcex_ws.errors import RcexError
-from rcex_ws.feedme.values import FrozenDict, FrozenList, js_number, js_text
+from rcex_ws.feedme.values import FrozenDict, FrozenList, JSNumber, js_number, js_text
 
 __all__ = ["CHANGES_OF_CHILDREN", "CHANGES_OF_CONTAINERS", "DeltaError", "child", "is_finite_number", "put"]
 
@@ -24,9 +24,12 @@ class DeltaError(RcexError, ValueError):
     """A delta cannot be applied: its path leads nowhere, or to what its operation cannot change."""
 
 
-def is_finite_number(value: object) -> bool:
-    """Return whether a value is a number, neither infinite nor a bool."""
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+def is_finite_number(value: Any) -> bool:
+    """Return whether a frozen value is a number, and not infinite."""
+    return type(value) in _NUMBERS and math.isfinite(value)
+
+
+_NUMBERS: frozenset[type] = frozenset({int, float, JSNumber})
 
 
 def child(container: Any, step: Any) -> Any:
