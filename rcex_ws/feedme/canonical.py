@@ -97,10 +97,8 @@ def _write_number(value: float) -> str:
     digits = (whole + fraction).lstrip("0")
     point = int(exponent or 0) + len(whole) - (len(whole + fraction) - len(digits))  # how many digits stand before it
     digits = digits.rstrip("0")
-    if len(digits) <= point <= 21:
-        return sign + digits.ljust(point, "0")
     if 0 < point <= 21:
-        return f"{sign}{digits[:point]}.{digits[point:]}"
+        return f"{sign}{digits[:point]:0<{point}}.{digits[point:]}".rstrip(".")
     if -6 < point <= 0:
         return f"{sign}0.{'0' * -point}{digits}"
     return f"{sign}{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1:+d}"
