@@ -67,6 +67,7 @@ EFFECTS: list[tuple[Delta, tuple[str | int, ...], Any]] = [
     (Delta("InsertLast", ("mixed", 4), 2), ("mixed", 4), [1, 2]),
     (Delta("InsertBefore", ("list", 2), 0), ("list",), ["a", "b", 0, "c"]),
     (Delta("InsertAfter", ("list", 2), 0), ("list",), ["a", "b", "c", 0]),
+    (Delta("InsertAfter", ("list", 0), 0), ("list",), ["a", 0, "b", "c"]),
     (Delta("DeleteFirst", ("list",)), ("list",), ["b", "c"]),
     (Delta("DeleteLast", ("list",)), ("list",), ["a", "b"]),
 ]
