@@ -1,0 +1,70 @@
+"""One conversation of a server without a network, a clock or tasks: the test completes each call of a handler."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rcex_ws.connection import EventEmitter
+from rcex_ws.feedme.messages import feed_key
+from rcex_ws.feedme.server.client import ConnectedClient
+from rcex_ws.feedme.server.conversation import ServerConversation
+from rcex_ws.feedme.server.core import ServerCore
+from rcex_ws.feedme.server.dispatcher import HandlerCall
+from rcex_ws.feedme.server.events import Events, ServerEventQueue
+from rcex_ws.feedme.server.live_feed import LiveFeed
+from rcex_ws.feedme.server.settings import FeedmeServerSettings
+from rcex_ws.feedme.values import freeze
+from rcex_ws.websocket.server_handshake import UpgradeRequest
+
+
+class Conversing:
+    """A conversation; stands for its peer and for the dispatcher of its server.
+
+    Attributes:
+        now: what the clock says.
+        calls: the calls of handlers that wait, in order.
+        sent: all messages from the server.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.now = 1000.0
+        self.calls: list[HandlerCall] = []
+        self.sent: list[dict[str, Any]] = []
+        self.core = ServerCore(FeedmeServerSettings(**options), ServerEventQueue(EventEmitter(events=Events)))
+        self.core.clock = lambda: self.now
+        self.core.dispatcher = self  # type: ignore[assignment]
+        self.client = ConnectedClient("c", UpgradeRequest("/", {}), lambda: None, list)
+        self.conversation = ServerConversation(self.core, self.client, self)  # type: ignore[arg-type]
+
+    def live_feed(self, name: str, args: dict[str, str], data: dict[str, Any]) -> LiveFeed:
+        key, channel = feed_key(name, args), self.core.channels.keep(name, args)
+        feed = self.core.live_feeds[key] = LiveFeed(
+            channel,
+            data,
+            publish=self.core.channels.publish,
+            notification=self.core.notification,
+            terminate=lambda code, data: self.conversation.terminate(key, name, args, code, freeze(data or {})),
+            release=lambda: None,
+        )
+        return feed
+
+    def ask(self, *messages: Any) -> list[dict[str, Any]]:
+        """Let the client send messages; return what it receives meanwhile."""
+        begin = len(self.sent)
+        for message in messages:
+            self.conversation.receive((message if isinstance(message, str) else json.dumps(message)).encode())
+        return self.sent[begin:]
+
+    def put(self, call: HandlerCall) -> None:
+        """Act as the dispatcher."""
+        self.calls.append(call)
+
+    def send(self, messages: Any) -> bool:
+        """Act as the peer."""
+        self.sent += map(json.loads, messages)
+        return True
+
+    def send_shared(self, shared: Any) -> bool:
+        """Act as the peer."""
+        return self.send(shared.messages)
