@@ -1,0 +1,243 @@
+"""When a client is pinged, when it is disconnected, and what the application is told of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rcex_ws.feedme.server import (
+    ClientFailure,
+    ClientLost,
+    ClientTooSlow,
+    ConnectedClient,
+    FeedmeServer,
+    HandshakeTimedOut,
+)
+from rcex_ws.feedme.server.service import ClientService
+from rcex_ws.websocket.server_handshake import UpgradeRequest
+from tests.feedme.server.conversing import Conversing
+from tests.feedme.server.raw_client import HANDSHAKE, action, connected, feed_open
+from tests.websocket.serving import Raw, masked
+
+
+class Watched:
+    """A service whose peer is this object, and whose clock is that of a `Conversing`."""
+
+    def __init__(self, *, heartbeat: bool = True, **options: Any) -> None:
+        self.talk = Conversing(**options)
+        self.request = UpgradeRequest("/", {})
+        self.done: list[Any] = []
+        self.service = ClientService(self.talk.core, self, heartbeat=heartbeat)  # type: ignore[arg-type]
+
+    def poll(self, passed: float) -> float:
+        """Let time pass, and poll; return the seconds until the next time."""
+        self.talk.now += passed
+        return self.service.poll(self.talk.now) - self.talk.now
+
+    def receive(self, message: Any) -> None:
+        self.service._on_message(json.dumps(message).encode(), False)
+
+    def send(self, messages: Any) -> bool:
+        self.done.append("send")
+        return True
+
+    def ping(self) -> None:
+        self.done.append("ping")
+
+    def close(self, code: int, reason: str = "") -> None:
+        self.done.append(("close", code, reason))
+        self.service._on_closing()
+
+    def abort(self) -> None:
+        self.done.append("abort")
+        self.service._on_closing()
+
+
+def test_a_client_without_a_handshake_is_disconnected() -> None:
+    watched = Watched(handshake_timeout=5, heartbeat_interval=100)
+    assert watched.poll(0) == 5
+    assert watched.poll(4) == 1
+    assert watched.poll(1) == math.inf
+    assert watched.done == [("close", 1008, "handshake timeout")]
+    assert type(watched.service._why(None)) is HandshakeTimedOut
+
+
+def test_a_refused_handshake_does_not_stop_the_clock() -> None:
+    watched = Watched(handshake_timeout=5, heartbeat_interval=100)
+    watched.receive({"MessageType": "Handshake", "Versions": ["9"]})
+    watched.poll(5)
+    assert watched.done == ["send", ("close", 1008, "handshake timeout")]
+
+
+def test_after_the_handshake_only_the_heartbeat_counts() -> None:
+    watched = Watched(handshake_timeout=5, heartbeat_interval=100)
+    watched.receive(HANDSHAKE)
+    assert watched.poll(0) == 100
+    assert watched.poll(50) == 50
+
+
+def test_there_may_be_no_time_out_for_the_handshake() -> None:
+    watched = Watched(handshake_timeout=0, heartbeat=False)
+    assert watched.poll(1e9) == math.inf
+    assert watched.done == []
+
+
+def test_a_silent_client_is_pinged_and_then_dropped() -> None:
+    watched = Watched(heartbeat_interval=30, heartbeat_timeout=10, handshake_timeout=0)
+    assert watched.poll(0) == 30
+    assert watched.poll(30) == 10
+    assert watched.poll(9) == 1
+    assert watched.poll(1) == math.inf
+    assert watched.done == ["ping", "abort"]
+    assert str(watched.service._why(None)) == "FAILURE: the client gave no sign of life"
+
+
+@pytest.mark.parametrize("sign", ["pong", "message"])
+def test_a_sign_of_life(sign: str) -> None:
+    watched = Watched(heartbeat_interval=30, heartbeat_timeout=10, handshake_timeout=0)
+    watched.poll(30)
+    watched.talk.now += 5
+    if sign == "pong":
+        watched.service._on_pong(b"")
+    else:
+        watched.receive(action())
+    assert watched.poll(5) == 25
+    assert watched.poll(24) == 1
+    watched.poll(1)
+    assert [one for one in watched.done if one != "send"] == ["ping", "ping"]
+
+
+def test_a_closing_client_is_left_alone() -> None:
+    watched = Watched(handshake_timeout=5)
+    watched.service.disconnect()
+    watched.service.disconnect()
+    watched.service.close(ClientLost("too late"))
+    watched.receive(HANDSHAKE)
+    assert watched.poll(1000) == math.inf
+    assert watched.done == [("close", 1000, "")]
+    assert watched.service._why(None) is None
+
+
+class Heard:
+    """What the application is told of clients, in order."""
+
+    def __init__(self, server: FeedmeServer) -> None:
+        self.events: list[tuple[str, Any]] = []
+        self.clients: list[ConnectedClient] = []
+        server.on("connect", self.clients.append)
+        server.on("disconnect", lambda client, error: self.events.append(("disconnect", error)))
+        server.on("bad_client_message", lambda client, error: self.events.append(("bad", error)))
+
+    @property
+    def errors(self) -> list[Any]:
+        return [error for name, error in self.events if name == "disconnect"]
+
+
+@pytest.mark.anyio
+class TestOverASocket:
+    async def test_a_client_that_leaves(self, until: Callable[..., Any]) -> None:
+        async with FeedmeServer() as server:
+            heard = Heard(server)
+            async with connected(server.url) as client:
+                assert server.clients == (heard.clients[0],)
+                await client.close()
+            async with connected(server.url) as client:
+                await client.drop()
+            await until(lambda: len(heard.errors) == 2)
+            assert server.clients == ()
+        assert [type(error) for error in heard.errors] == [ClientFailure, ClientFailure]
+        assert [error.close_code for error in heard.errors] == [1000, None]
+        assert len({client.id for client in heard.clients}) == 2
+
+    async def test_a_binary_message_ends_the_connection(self, until: Callable[..., Any]) -> None:
+        async with FeedmeServer() as server:
+            heard = Heard(server)
+            async with connected(server.url) as client:
+                await client.send(b"{}", action())
+                assert await client.receive() is None
+                assert client.ending is not None
+                assert (client.ending.code, client.ending.reason) == (1003, "text only")
+            await until(lambda: heard.errors)
+        assert [str(error) for error in heard.errors] == ["FAILURE: the client sent a binary message"]
+
+    async def test_a_message_that_is_too_large_ends_the_connection(self, until: Callable[..., Any]) -> None:
+        async with FeedmeServer(max_size=1000) as server:
+            heard = Heard(server)
+            async with connected(server.url) as client:
+                assert (await client.ask("x" * 1000))["MessageType"] == "ViolationResponse"
+                await client.send("x" * 1001)
+                assert await client.receive() is None
+                assert client.ending is not None
+                assert client.ending.code == 1009
+            await until(lambda: heard.errors)
+        assert type(heard.errors[0]) is ClientFailure
+
+    async def test_a_client_that_breaks_the_rules_may_be_disconnected(self, until: Callable[..., Any]) -> None:
+        async with FeedmeServer(disconnect_on_violation=True) as server:
+            heard = Heard(server)
+            async with connected(server.url) as client:
+                await client.send("x", action())
+                assert (await client.receive())["Diagnostics"] == {"Problem": "Invalid JSON.", "Message": "x"}
+                assert await client.receive() is None
+                assert client.ending is not None
+                assert client.ending.code == 1002
+            await until(lambda: heard.errors)
+        assert [str(error) for _, error in heard.events] == [
+            "INVALID_MESSAGE: Invalid JSON.",
+            "FAILURE: the client broke the rules: Invalid JSON.",
+        ]
+
+    async def test_the_application_disconnects_a_client(self, until: Callable[..., Any]) -> None:
+        async with FeedmeServer() as server:
+            heard = Heard(server)
+            server.live_feed("feed", {"a": "1"})
+            async with connected(server.url) as client:
+                await client.ask(feed_open("feed", a="1"))
+                assert heard.clients[0].feeds == [("feed", {"a": "1"})]
+                heard.clients[0].disconnect()
+                server.disconnect(heard.clients[0])
+                assert await client.receive() is None
+                assert client.ending is not None
+                assert client.ending.code == 1000
+                assert heard.clients[0].feeds == []
+            await until(lambda: heard.errors)
+        assert heard.errors == [None]
+
+    async def test_a_client_that_does_not_read_is_dropped_while_others_go_on(self, until: Callable[..., Any]) -> None:
+        async with FeedmeServer(max_buffer=200_000, close_timeout=0.5) as server:
+            heard = Heard(server)
+            feed = server.live_feed("feed", {}, {"n": 0})
+            port = int(server.url.rstrip("/").rpartition(":")[2])
+            async with connected(server.url) as reader:
+                await reader.ask(feed_open())
+                with Raw(port, small=True) as slow:
+                    await slow.open()
+                    for message in (HANDSHAKE, feed_open()):
+                        await slow.send(masked(0x81, json.dumps(message).encode()))
+                    await until(lambda: feed.subscribers == 2)
+                    count = 0
+                    while not heard.errors:
+                        count += 1
+                        assert (
+                            feed.reveal(
+                                "more", {"text": "x" * 100_000}, [{"Operation": "Set", "Path": ["n"], "Value": count}]
+                            )
+                            > 0
+                        )
+                        assert (await reader.receive())["ActionName"] == "more"
+                    assert feed.subscribers == 1
+                assert type(heard.errors[0]) is ClientTooSlow
+                assert feed.reveal("last") == 1
+                assert (await reader.receive())["ActionName"] == "last"
+        assert feed.data == {"n": count}
+
+    async def test_the_headers_and_the_path_of_a_client(self) -> None:
+        async with FeedmeServer() as server, connected(f"{server.url}some/path?x=1", headers={"X-A": "b"}):
+            (client,) = server.clients
+            assert (client.request.path, client.request.headers["x-a"]) == ("/some/path?x=1", "b")
+            assert client.state == {}
+            assert repr(client) == f"<ConnectedClient {client.id}>"
