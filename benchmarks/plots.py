@@ -27,6 +27,10 @@ COLOURS = {
     "ceiling trio": "#c8c8c8",
     "npm @rc-ex/ws": "#d9822b",
     "npm @slack/rtm-api": "#d9822b",
+    "npm feedme-server-core": "#d9822b",
+    "npm feedme-client": "#d9822b",
+    "npm feedme-server-core, live objects": "#eab676",
+    "npm feedme-client, live objects": "#eab676",
     "ringcentral SDK": "#b8b03a",
 }
 
@@ -59,6 +63,8 @@ PLOTS = (
     Plot("recovery", "recovery", "recovered_ms", "From the loss to recovered, ms", log=True),
     Plot("slack", "slack", "per_second", "Slack without a store, per second", ", no store", log=True),
     Plot("slack-cpu", "slack", "cpu_us", "Slack without a store, CPU of each, µs", ", no store", log=True),
+    Plot("feedme-cpu", "feedme", "cpu_us", "CPU per revelation and client, µs", log=True),
+    Plot("feedme-memory", "feedme", "kib", "Memory per open feed, KiB", log=True),
     Plot("idle", "idle", "kib", "Memory per idle connection, KiB"),
 )
 #: Programs whose ratios are shown, too: they have no goals.
@@ -84,7 +90,11 @@ def main() -> None:
 
 def _bars(plot: Plot, results: Sequence[dict[str, Any]], file: Path) -> None:
     """Draw a group of bars per case, a bar per contender; a line spans all rounds."""
-    of = {(result["case"], result["contender"].removesuffix(plot.suffix)): result[plot.metric] for result in results}
+    of = {
+        (result["case"], result["contender"].removesuffix(plot.suffix)): result[plot.metric]
+        for result in results
+        if plot.metric in result
+    }
     cases = list(dict.fromkeys(case for case, _ in of))
     shown = [name for name in COLOURS if any((case, name) in of for case in cases)]
     width = 0.85 / len(shown)
@@ -99,7 +109,8 @@ def _bars(plot: Plot, results: Sequence[dict[str, Any]], file: Path) -> None:
         ]
         places = [index + (number - (len(shown) - 1) / 2) * width for index in there]
         axes.bar(places, medians, width, yerr=spans, color=COLOURS[name], label=name, error_kw={"linewidth": 0.8})
-    axes.set_xticks(range(len(cases)), cases)
+    names = [case.replace(": ", ":\n").replace(", ", ",\n") for case in cases]
+    axes.set_xticks(range(len(cases)), names, fontsize="small")
     if plot.log:
         axes.set_yscale("log")
     _finish(figure, axes, plot.title, file)

@@ -11,9 +11,7 @@ import anyio
 from benchmarks.common.idling import footprint
 from benchmarks.common.worker import measured, run, serve
 from benchmarks.drain.feedme import BURST, SOCKET
-from rcex_ws.feedme.client import FeedmeClient
-from rcex_ws.feedme.events import Events, FeedEvents
-from rcex_ws.feedme.feed import Feed
+from rcex_ws.feedme import Events, Feed, FeedEvents, FeedmeClient
 
 #: The queue has room for a whole burst: what it costs to drop is not asked.
 ROOM: Any = {"max_pending": 1_000_000, "max_pending_bytes": 2**30, "proxy": False}
