@@ -39,6 +39,7 @@ PURPOSE: Final = {
     "rcex_ws.wsg": "RingCentral's WebSocket",
     "rcex_ws.slack": "Slack RTM",
     "rcex_ws.callback": "six callbacks",
+    "rcex_ws.feedme": "feeds with state, both sides",
     "rcex_ws.connection": "one resilient connection; no protocol",
     "rcex_ws.rest": "REST client, login, extensions",
     "rcex_ws.websocket": "one WebSocket; no reconnecting",

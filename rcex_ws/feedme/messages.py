@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import fields
 
 from rcex_ws.errors import RcexError
-from rcex_ws.feedme.canonical import write_odd
+from rcex_ws.feedme.canonical import canonical, write_odd
 from rcex_ws.feedme.deltas import Delta, MalformedDelta, delta_from_json
 from rcex_ws.feedme.values import NotExpressible, freeze
 
@@ -237,8 +237,8 @@ def encode(message: ClientMessage | ServerMessage) -> bytes:
     """Encode a message; numbers as JavaScript writes them."""
     try:
         return _encoder.encode(message)
-    except UnicodeEncodeError:  # half a surrogate pair in a name or text, which only an escape can express
-        return json.dumps(members(message), separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a surrogate pair in a name, which only an escape can express
+        return canonical(freeze(members(message), infinite=True))
 
 
 def members(message: ClientMessage | ServerMessage) -> dict[str, Any]:
