@@ -55,6 +55,8 @@ MIRRORED = (
 #: Files of tests that are named after no module, each with the reason.
 OF_NO_MODULE = {
     "callback/test_page": "docs/callback-client.md",
+    "feedme/test_lossy_network": "client and server, and a network between them",
+    "feedme/test_page": "docs/feedme.md",
     "gateway/test_random_inputs": "the whole gateway, whose front doors are several",
     "slack/test_page": "docs/slack.md",
     "slack/test_page_snippets": "docs/slack.md",

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["REFUSALS", "Refusal", "is_retryable"]
+__all__ = ["REFUSALS", "SlackRefusal", "is_retryable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SlackRefusal:
     """What one of Slack's error codes means.
 
     Attributes:
@@ -28,17 +28,17 @@ class Refusal:
     advice: str
 
 
-def _final(advice: str) -> Refusal:
-    return Refusal(final=True, advice=advice)
+def _final(advice: str) -> SlackRefusal:
+    return SlackRefusal(final=True, advice=advice)
 
 
-def _temporary(advice: str) -> Refusal:
-    return Refusal(final=False, advice=advice)
+def _temporary(advice: str) -> SlackRefusal:
+    return SlackRefusal(final=False, advice=advice)
 
 
 _OUR_REQUEST = "Slack received a damaged request: check what is in between, such as a proxy or your own HTTP client."
 
-REFUSALS: Mapping[str, Refusal] = MappingProxyType(
+REFUSALS: Mapping[str, SlackRefusal] = MappingProxyType(
     {
         # The token
         "not_authed": _final("The call had no token: pass one to the client, and check that no proxy drops headers."),
