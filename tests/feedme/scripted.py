@@ -22,6 +22,7 @@ from rcex_ws.feedme.feed import Feed
 from rcex_ws.feedme.transport import TransportState
 
 __all__ = [
+    "PATIENCE",
     "WELCOME",
     "Message",
     "Rig",
