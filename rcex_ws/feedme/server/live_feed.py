@@ -12,7 +12,7 @@ from rcex_ws.feedme.errors import InvalidState
 from rcex_ws.feedme.messages import FeedAction, FeedArgs, FeedOpenResponse, encode
 from rcex_ws.feedme.server.channel import FeedChannel
 from rcex_ws.feedme.server.draft import Draft
-from rcex_ws.feedme.server.errors import json_object
+from rcex_ws.feedme.server.errors import json_object, text_argument
 from rcex_ws.feedme.server.recorder import Recorder
 from rcex_ws.feedme.values import FrozenDict
 
@@ -100,10 +100,10 @@ class LiveFeed:
             action_data: a JSON object with more about it.
 
         Raises:
-            InvalidArgument: the action's data is no JSON object.
+            InvalidArgument: the action's name is no text, or its data no JSON object.
             InvalidState: the feed is closed, or is being changed.
         """
-        about = self._begin(action_data)
+        about = self._begin(action_name, action_data)
         self._changing = True
         recorder = Recorder(self._data)
         try:
@@ -125,10 +125,10 @@ class LiveFeed:
 
         Raises:
             DeltaError: a delta cannot be applied; then nothing changes.
-            InvalidArgument: the action's data is no JSON object.
+            InvalidArgument: the action's name is no text, or its data no JSON object.
             InvalidState: the feed is closed, or is being changed.
         """
-        about = self._begin(action_data)
+        about = self._begin(action_name, action_data)
         editor = Editor(self._data)
         checked = [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
         for delta in checked:
@@ -172,11 +172,13 @@ class LiveFeed:
     def __repr__(self) -> str:
         return f"<LiveFeed {self.name!r} {self.args!r}: {self.subscribers} subscribers>"
 
-    def _begin(self, action_data: object) -> FrozenDict:
+    def _begin(self, action_name: object, action_data: object) -> FrozenDict:
+        """Check that the data can be changed now, and return the action's data."""
         if self._closed:
             raise InvalidState("the feed is closed")
         if self._changing:
             raise InvalidState("the feed is being changed; that block must be over first, so do not wait in it")
+        text_argument("action_name", action_name)
         return json_object("action_data", {} if action_data is None else action_data)
 
     def _publish(self, action_name: str, action_data: FrozenDict, deltas: list[Delta], data: FrozenDict) -> int:

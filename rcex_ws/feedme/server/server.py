@@ -271,6 +271,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             raise InvalidArgument(f"name, args: the feed {name!r} {args!r} is a live one; use its own methods")
         if data is not None and md5 is not None:
             raise InvalidArgument("data, md5: expected one of them at most")
+        action_name = text_argument("action_name", action_name)
         about = json_object("action_data", {} if action_data is None else action_data)
         checked = [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
         message = self._core.notification(name, args, action_name, about, checked)

@@ -1,0 +1,266 @@
+"""Live feeds: whoever opens one follows it, no revelation is lost or doubled, and many clients cost one encoding."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rcex_ws.feedme.deltas import Delta, DeltaError, apply_deltas, delta_from_json
+from rcex_ws.feedme.digest import feed_md5
+from rcex_ws.feedme.errors import InvalidArgument, InvalidState
+from rcex_ws.feedme.server import live_feed
+from rcex_ws.feedme.server.conversation import ServerConversation
+from rcex_ws.feedme.server.live_feed import LiveFeed
+from rcex_ws.feedme.values import freeze
+from tests.feedme.server.conversing import Conversing
+from tests.feedme.server.raw_client import HANDSHAKE, feed_close, feed_open
+
+
+class Follower:
+    """A client of a server, and its copy of the one feed, as a client has to keep it."""
+
+    def __init__(self, talk: Conversing, name: str) -> None:
+        self.copy: Any = None
+        self.revelations = 0
+        self.shared: list[Any] = []
+        self.name = name
+        self._conversation = ServerConversation(talk.core, talk.client, self)  # type: ignore[arg-type]
+        self.say(HANDSHAKE)
+
+    def say(self, message: Any) -> None:
+        self._conversation.receive(json.dumps(message).encode())
+
+    def send(self, messages: Any) -> bool:
+        for message in map(json.loads, messages):
+            if message["MessageType"] == "FeedOpenResponse":
+                assert self.copy is None
+                self.copy = freeze(message["FeedData"])
+            elif message["MessageType"] == "FeedCloseResponse":
+                self.copy = None
+            elif message["MessageType"] == "FeedAction":
+                self.copy = apply_deltas(self.copy, map(delta_from_json, message["FeedDeltas"]))
+                assert feed_md5(self.copy) == message["FeedMd5"]
+                self.revelations += 1
+            else:
+                assert message["MessageType"] == "HandshakeResponse"
+        return True
+
+    def send_shared(self, shared: Any) -> bool:
+        self.shared.append(shared)
+        return self.send(shared.messages)
+
+
+def conversing() -> tuple[Conversing, LiveFeed, LiveFeed]:
+    """Return two live feeds, the second one with a handler that has to let clients in."""
+    talk = Conversing()
+    feed, guarded = (talk.live_feed(name, {}, {"log": [], "n": 0}) for name in ("feed", "guarded"))
+    talk.core.handlers.add_feed("guarded")(lambda *_: guarded)
+    return talk, feed, guarded
+
+
+STEPS = st.lists(st.sampled_from(["change", "reveal", "return", "0", "1", "2", "3"]), max_size=40)
+
+
+@given(STEPS)
+def test_no_revelation_is_lost_or_doubled(steps: list[str]) -> None:
+    """Clients open and close between changes, two of them through a handler that takes its time."""
+    talk, feed, guarded = conversing()
+    feeds = {"feed": feed, "guarded": guarded}
+    followers = [Follower(talk, name) for name in ("feed", "feed", "guarded", "guarded")]
+    asking: set[Follower] = set()
+    for number, step in enumerate(steps):
+        if step == "change":
+            for one in feeds.values():
+                with one.change("more", {"step": number}) as draft:
+                    draft["n"] += 1
+                    draft["log"].append(number)
+        elif step == "reveal":
+            for one in feeds.values():
+                following = [follower for follower in followers if follower.copy and follower.name == one.name]
+                assert one.reveal("more", None, [Delta("Increment", ("n",), 1)]) == len(following)
+        elif step == "return":
+            for call in talk.calls:
+                call.succeed(call.call())
+            talk.calls.clear()
+            asking.clear()
+        else:
+            follower = followers[int(step)]
+            if follower.copy is not None:
+                follower.say(feed_close(follower.name))
+            elif follower not in asking:
+                if follower.name == "guarded":
+                    asking.add(follower)
+                follower.say(feed_open(follower.name))
+        for follower in followers:
+            assert follower.copy in (None, feeds[follower.name].data)
+        for one in feeds.values():
+            assert one.subscribers == len([f for f in followers if f.copy is not None and f.name == one.name])
+
+
+def test_a_thousand_clients_cost_one_encoding_and_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk, feed, _ = conversing()
+    counted = {"encode": 0, "canonical": 0, "md5": 0}
+    encode, canonical, md5 = live_feed.encode, live_feed.canonical, live_feed.FeedDigest.md5
+
+    def count(name: str, function: Any) -> Any:
+        def counting(*args: Any) -> Any:
+            counted[name] += 1
+            return function(*args)
+
+        return counting
+
+    monkeypatch.setattr(live_feed, "encode", count("encode", encode))
+    monkeypatch.setattr(live_feed, "canonical", count("canonical", canonical))
+    monkeypatch.setattr(live_feed.FeedDigest, "md5", count("md5", md5))
+    followers = [Follower(talk, "feed") for _ in range(1000)]
+    for follower in followers:
+        follower.say(feed_open())
+    assert counted == {"encode": 1, "canonical": 1, "md5": 0}
+    for number in range(3):
+        assert feed.reveal("more", {}, [Delta("Set", ("n",), number)]) == 1000
+    assert counted == {"encode": 4, "canonical": 1, "md5": 3}
+    assert {follower.revelations for follower in followers} == {3}
+    assert len({id(follower.shared[0]) for follower in followers}) == 1  # so the frames are encoded once, too
+
+
+def test_without_clients_nothing_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, feed, _ = conversing()
+    monkeypatch.setattr(live_feed, "encode", None)
+    monkeypatch.setattr(live_feed.FeedDigest, "md5", None)
+    assert feed.reveal("more", {}, [Delta("Set", ("n",), 1)]) == 0
+    assert feed.data == {"log": [], "n": 1}
+
+
+def test_a_change_is_one_revelation() -> None:
+    talk, feed, _ = conversing()
+    talk.ask(HANDSHAKE, feed_open())
+    before = feed.data
+    with feed.change("scored", {"player": "ann"}) as draft:
+        draft["n"] += 1
+        draft["log"].append("ann scored")
+        assert feed.data is before
+        assert len(talk.sent) == 2
+    assert talk.sent[2:] == [
+        {
+            "MessageType": "FeedAction",
+            "FeedName": "feed",
+            "FeedArgs": {},
+            "ActionName": "scored",
+            "ActionData": {"player": "ann"},
+            "FeedDeltas": [
+                {"Operation": "Set", "Path": ["n"], "Value": 1},
+                {"Operation": "InsertLast", "Path": ["log"], "Value": "ann scored"},
+            ],
+            "FeedMd5": feed_md5(freeze({"n": 1, "log": ["ann scored"]})),
+        }
+    ]
+    assert (before, feed.data) == ({"log": [], "n": 0}, {"log": ["ann scored"], "n": 1})
+
+
+def test_an_action_that_changes_nothing_is_revealed_too() -> None:
+    talk, feed, _ = conversing()
+    talk.ask(HANDSHAKE, feed_open())
+    with feed.change("greeted"):
+        pass
+    assert (talk.sent[-1]["ActionName"], talk.sent[-1]["ActionData"], talk.sent[-1]["FeedDeltas"]) == (
+        "greeted",
+        {},
+        [],
+    )
+
+
+def test_a_block_that_raises_changes_nothing() -> None:
+    talk, feed, _ = conversing()
+    talk.ask(HANDSHAKE, feed_open())
+    with pytest.raises(ZeroDivisionError), feed.change("more") as draft:
+        draft["n"] = 1 / 0
+    with pytest.raises(KeyError), feed.change("more") as draft:
+        del draft["n"], draft["none"]
+    assert (feed.data, len(talk.sent)) == ({"log": [], "n": 0}, 2)
+    feed.reveal("more")
+    assert len(talk.sent) == 3
+
+
+def test_a_feed_is_changed_by_one_at_a_time() -> None:
+    _, feed, _ = conversing()
+    with feed.change("more") as draft:
+        draft["n"] = 1
+        with pytest.raises(InvalidState, match="the feed is being changed"):
+            feed.reveal("more")
+        with pytest.raises(InvalidState, match="do not wait in it"), feed.change("more"):
+            pass
+    assert feed.data["n"] == 1
+
+
+def test_deltas_that_do_not_fit_change_nothing() -> None:
+    talk, feed, _ = conversing()
+    talk.ask(HANDSHAKE, feed_open())
+    with pytest.raises(DeltaError):
+        feed.reveal("more", {}, [Delta("Set", ("n",), 1), Delta("Append", ("n",), "x")])
+    with pytest.raises(DeltaError):
+        feed.reveal("more", {}, [{"Operation": "Sets", "Path": []}])
+    assert (feed.data, len(talk.sent)) == ({"log": [], "n": 0}, 2)
+    feed.reveal("more", {}, [{"Operation": "InsertFirst", "Path": ["log"], "Value": {"a": 1}}])
+    assert feed.data == {"log": [{"a": 1}], "n": 0}
+
+
+@pytest.mark.parametrize("data", [[], "x", {"a": {1}}, {1: 2}])
+def test_what_is_no_json_object_is_refused(data: Any) -> None:
+    _, feed, _ = conversing()
+    with pytest.raises(InvalidArgument, match="action_data"):
+        feed.reveal("more", data)
+    with pytest.raises(InvalidArgument, match="action_data"), feed.change("more", data):
+        pass
+    with pytest.raises(InvalidArgument, match="action_name: expected a text"):
+        feed.reveal(1)  # type: ignore[arg-type]
+    assert feed.data == {"log": [], "n": 0}
+
+
+def test_a_text_with_half_a_character() -> None:
+    talk, feed, _ = conversing()
+    talk.ask(HANDSHAKE, feed_open())
+    with feed.change("more") as draft:
+        draft["\ud800"] = "\udc00"
+        draft["n"] = 1e21
+    assert apply_deltas(freeze({"log": [], "n": 0}), map(delta_from_json, talk.sent[-1]["FeedDeltas"])) == feed.data
+    follower = Follower(talk, "feed")
+    follower.say(feed_open())
+    assert follower.copy == feed.data
+
+
+def test_terminate_and_close() -> None:
+    talk, feed, _ = conversing()
+    talk.ask(HANDSHAKE, feed_open())
+    assert feed.terminate("OVER", {"why": 1}) == 1
+    assert talk.sent[-1] == {
+        "MessageType": "FeedTermination",
+        "FeedName": "feed",
+        "FeedArgs": {},
+        "ErrorCode": "OVER",
+        "ErrorData": {"why": 1},
+    }
+    assert (feed.subscribers, feed.closed) == (0, False)
+    talk.ask(feed_open())
+    assert feed.subscribers == 1
+    feed.close()
+    feed.close()
+    assert talk.sent[-1]["ErrorCode"] == "FEED_CLOSED"
+    assert (feed.subscribers, feed.closed) == (0, True)
+    with pytest.raises(InvalidState, match="the feed is closed"):
+        feed.reveal("more")
+    with pytest.raises(InvalidState, match="the feed is closed"), feed.change("more"):
+        pass
+
+
+def test_what_a_feed_says_of_itself() -> None:
+    talk = Conversing()
+    feed = talk.live_feed("room", {"id": "1"}, {"a": [1]})
+    feed.args["id"] = "2"
+    assert (feed.name, feed.args, feed.data) == ("room", {"id": "1"}, {"a": [1]})
+    assert repr(feed) == "<LiveFeed 'room' {'id': '1'}: 0 subscribers>"
+    with pytest.raises(TypeError, match="read-only"):
+        feed.data["a"].append(2)
