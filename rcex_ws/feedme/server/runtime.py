@@ -44,6 +44,7 @@ class ServerRuntime:
         self._settings = core.settings
         self._root = RootTask("rcex_ws feedme server")
         self._monitor: Monitor | None = None  # once started
+        self._listener: socket.socket | None = None
         self._port = core.settings.port
         self._tasks: list[BackgroundTask] = []
         self._events: BackgroundTask | None = None
@@ -74,19 +75,23 @@ class ServerRuntime:
         """
         if self._started:
             raise InvalidState("a server runs once; make a new one")
-        listener = self._bind() if listen else None
+        self._listener = self._bind() if listen else None
         self._started = True
         settings, core = self._settings, self._core
         core.clock = loop_clock()
         times = (settings.heartbeat_interval, settings.heartbeat_timeout, settings.handshake_timeout or math.inf)
         self._monitor = Monitor(core.clock, min(times) * _GRANULARITY)
-        await self._root.start()
+        try:
+            await self._root.start()
+        except BaseException:
+            await self.close()
+            raise
         self._events = self._spawn(core.events.run, "events")
         self._spawn(core.dispatcher.run, "handlers")
         self._spawn(self._monitor.run, "monitor")
-        if listener is not None:
-            self._port = listener.getsockname()[1]
-            self._spawn(partial(self._listen, listener), "listener")
+        if self._listener is not None:
+            self._port = self._listener.getsockname()[1]
+            self._spawn(partial(self._listen, self._listener), "listener")
 
     async def close(self) -> None:
         """Disconnect all clients and end the tasks; a handler that calls this is left to finish."""
@@ -128,8 +133,7 @@ class ServerRuntime:
 
     async def _listen(self, listener: socket.socket) -> None:
         handler = partial(self._serve, heartbeat=True)
-        with listener:
-            await serve(listener, handler, ssl_context=self._settings.ssl_context, options=self._settings.peer_options)
+        await serve(listener, handler, ssl_context=self._settings.ssl_context, options=self._settings.peer_options)
 
     async def _serve(self, peer: Peer, *, heartbeat: bool) -> None:
         monitor = self._monitor
@@ -168,4 +172,6 @@ class ServerRuntime:
                     await self._events.wait()
             await self._root.aclose(within=within)
         finally:
+            if self._listener is not None:
+                self._listener.close()
             self._closed.set()

@@ -26,6 +26,9 @@ from rcex_ws.options import options_of
 
 __all__ = ["FeedmeServer"]
 
+MD5_LENGTH = 24
+"""The characters of a FeedMd5."""
+
 H = TypeVar("H", bound=Callable[..., object])
 
 
@@ -278,6 +281,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         if data is not None:
             message.feed_md5 = feed_md5(json_object("data", data))
         elif md5 is not None:
+            if len(text_argument("md5", md5)) != MD5_LENGTH:
+                raise InvalidArgument(f"md5: expected {MD5_LENGTH} characters, got {len(md5)}")
             message.feed_md5 = md5
         channel = self._core.channels.get(key)
         return 0 if channel is None else self._core.channels.publish(channel, encode(message))
