@@ -94,9 +94,8 @@ def _write_number(value: float) -> str:
     sign = "-" if value < 0 else ""
     mantissa, _, exponent = float.__repr__(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = int(exponent or 0) + len(whole) - (len(whole + fraction) - len(digits))  # how many digits stand before it
-    digits = digits.rstrip("0")
+    digits = (whole + fraction).rstrip("0")  # none leads: a JSNumber is huge, or tiny and has an exponent
+    point = len(whole) + int(exponent or 0)  # how many digits stand before it
     if 0 < point <= 21:
         return f"{sign}{digits[:point]:0<{point}}.{digits[point:]}".rstrip(".")
     if -6 < point <= 0:

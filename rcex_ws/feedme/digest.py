@@ -66,13 +66,12 @@ class _Hash:
         changed = compress(count(), map(is_not, pieces, self._pieces))
         first = next(changed, min(len(pieces), len(self._pieces))) // _GROUP
         del self._states[first + 1 :]
-        state = self._states[first].copy()
         for start in range(first * _GROUP, len(pieces), _GROUP):
+            state = self._states[-1].copy()
             state.update(b"".join(pieces[start : start + _GROUP]))
-            if start + _GROUP <= len(pieces):
-                self._states.append(state.copy())
+            self._states.append(state)
         self._pieces = pieces
-        return state.digest()
+        return self._states[-1].digest()
 
 
 def _base64(digest: bytes) -> str:

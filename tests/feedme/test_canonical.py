@@ -6,12 +6,14 @@ import json
 import math
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rcex_ws.feedme import canonical as canonical_module
 from rcex_ws.feedme.canonical import canonical, sorted_names, write_odd
 from rcex_ws.feedme.values import NotExpressible, freeze
 from tests.feedme.documents import documents, numbers, texts, values
@@ -114,6 +116,20 @@ def test_members_are_sorted_by_the_units_of_their_names(document: dict[str, Any]
 def test_texts_that_msgspec_would_write_differently(text: str, expected: str | None) -> None:
     value = json.loads(text)
     assert canonical(freeze(value, infinite=True)).decode() == (expected or written(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "quick"),
+    [("a", "b", True), ("\uffee", "\ue000", True), ("\U0001f600", "\U0010ffff", True), ("\U0001f600", "\uffee", False)],
+)
+def test_msgspec_writes_everything_but_what_it_may_sort_differently(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, quick: bool
+) -> None:
+    slow = Mock(wraps=canonical_module._canonical)
+    monkeypatch.setattr(canonical_module, "_canonical", slow)
+
+    canonical(freeze({name: text}))
+    assert slow.called is not quick
 
 
 def test_any_msgspec_encoder_writes_odd_values_with_the_hook_and_nothing_else() -> None:
