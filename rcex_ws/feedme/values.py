@@ -194,7 +194,8 @@ def _freeze_number(value: float, infinite: bool) -> int | float:
 def _freeze_object(value: Any, infinite: bool, levels: int) -> FrozenDict:
     if levels <= 0:
         raise _Refused("nested too deep")
-    # Most members stay what they are: to copy all of them first and replace some is faster than one after another.
+    # Most members stay what they are: to copy all of them at once and to replace few is fastest. The loops here and
+    # below know all that is common without a call, since all that arrives goes through them.
     frozen = FrozenDict(value)
     odd_names = False
     name: object = None
@@ -208,9 +209,13 @@ def _freeze_object(value: Any, infinite: bool, levels: int) -> FrozenDict:
             elif type(member) is int:
                 if -_EXACT <= member <= _EXACT:
                     continue
+            elif type(member) is float:
+                if _SMALL <= abs(member) < _EXACT and not member.is_integer():
+                    continue
             elif member is None or member is True or member is False:
                 continue
-            _set_member(frozen, name, _freeze(member, infinite, levels - 1))
+            inside = _freeze_object if type(member) is dict else _freeze
+            _set_member(frozen, name, inside(member, infinite, levels - 1))
     except _Refused as exc:
         exc.place.append(name)
         raise
@@ -227,9 +232,16 @@ def _freeze_array(value: Any, infinite: bool, levels: int) -> FrozenList:
             if type(element) is str:
                 if element.isascii():
                     continue
-            elif type(element) is int and -_EXACT <= element <= _EXACT:
+            elif type(element) is int:
+                if -_EXACT <= element <= _EXACT:
+                    continue
+            elif type(element) is float:
+                if _SMALL <= abs(element) < _EXACT and not element.is_integer():
+                    continue
+            elif element is None or element is True or element is False:
                 continue
-            _set_element(frozen, index, _freeze(element, infinite, levels - 1))
+            inside = _freeze_object if type(element) is dict else _freeze
+            _set_element(frozen, index, inside(element, infinite, levels - 1))
     except _Refused as exc:
         exc.place.append(index)
         raise
