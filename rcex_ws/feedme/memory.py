@@ -187,8 +187,7 @@ class MemoryTransport:
         """Connect.
 
         Raises:
-            ConnectionRefusedError: the server refused.
-            InvalidState: the server does not run.
+            ConnectionRefusedError: the server refused, or is not running.
         """
         self._state = "connecting"
         try:

@@ -58,16 +58,23 @@ class ServerEventQueue:
     def report(self, error: Exception) -> None:
         """Log an error, and queue an `error`."""
         logger.error("%s", error, exc_info=error)
+        self.report_logged(error)
+
+    def report_logged(self, error: Exception) -> None:
+        """Queue an `error` if that has a handler."""
         if self._emitter.has_handlers(Events.ERROR):
             self.emit(Events.ERROR, error)
 
     def close(self) -> None:
-        """Accept nothing more; what is queued is still delivered."""
-        self._queue.close()
+        """Accept nothing more once the handlers of what is queued have run; the errors they raise are delivered, too."""
+        self._queue.put(self._end, 0, keep=True)
 
     async def run(self) -> None:
         """Call handlers until the queue is closed and empty."""
         await deliver(self._queue, lambda dispatch: dispatch(), lambda _, error: self.report(error))
+
+    async def _end(self) -> None:
+        self._queue.close()
 
     def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
         if ended:

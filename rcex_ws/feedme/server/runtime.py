@@ -110,10 +110,10 @@ class ServerRuntime:
         """Serve a client in the same process.
 
         Raises:
-            InvalidState: the server is not running.
+            ConnectionRefusedError: the server is not running.
         """
         if self._monitor is None or self._closing:
-            raise InvalidState("the server is not running")
+            raise ConnectionRefusedError("the server is not running")
         self._spawn(partial(self._serve, peer, heartbeat=False), "client in memory")
 
     def _bind(self) -> socket.socket:

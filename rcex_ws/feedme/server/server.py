@@ -78,7 +78,9 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
     @options_of(FeedmeServerSettings)
     def __init__(self, settings: FeedmeServerSettings) -> None:
         self._settings = settings
-        self._emitter = EventEmitter(events=Events)
+        self._emitter = EventEmitter(
+            events=Events, error_event=Events.ERROR, report=lambda error: self._core.events.report_logged(error)
+        )
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)
         self._home = Home("this server")

@@ -1,0 +1,127 @@
+"""Handlers run in order or together, and none stops another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from rcex_ws.feedme.server.dispatcher import Dispatcher, HandlerCall
+from rcex_ws.feedme.server.errors import Refusal
+from rcex_ws.loop import on_trio
+
+pytestmark = pytest.mark.anyio
+
+
+class Recorded:
+    """What became of each call, in order."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Any] = []
+        self.reported: list[Exception] = []
+        self.dispatcher = Dispatcher(self.reported.append)
+
+    def put(self, call: Callable[[], Any]) -> None:
+        self.dispatcher.put(HandlerCall(call, self.outcomes.append, lambda *error: self.outcomes.append(error)))
+
+    async def run(self) -> None:
+        """Run what is queued, and what that starts."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.dispatcher.run)
+            await anyio.wait_all_tasks_blocked()
+            self.dispatcher.close()
+
+
+def failing(error: Exception) -> Callable[[], Any]:
+    def fail() -> Any:
+        raise error
+
+    return fail
+
+
+def failing_later(error: Exception) -> Callable[[], Any]:
+    async def fail() -> Any:
+        await anyio.lowlevel.checkpoint()
+        raise error
+
+    return fail
+
+
+async def test_sync_handlers_run_in_order() -> None:
+    recorded = Recorded()
+    for number in range(5):
+        recorded.put(lambda number=number: number)
+    await recorded.run()
+    assert recorded.outcomes == [0, 1, 2, 3, 4]
+
+
+async def test_async_handlers_run_together_and_hold_nobody_up() -> None:
+    recorded = Recorded()
+    go = anyio.Event()
+
+    async def wait() -> str:
+        await go.wait()
+        return "waited"
+
+    recorded.put(wait)
+    recorded.put(wait)
+    recorded.put(lambda: go.set() or "went")
+    await recorded.run()
+    assert recorded.outcomes == ["went", "waited", "waited"]
+
+
+@pytest.mark.parametrize("fail", [failing, failing_later])
+async def test_what_a_handler_raises(fail: Callable[[Exception], Callable[[], Any]]) -> None:
+    recorded, bug = Recorded(), ZeroDivisionError("bug")
+    recorded.put(fail(Refusal("NO", {"a": 1})))
+    recorded.put(fail(bug))
+    recorded.put(lambda: "next")
+    await recorded.run()
+    assert [one for one in recorded.outcomes if one != "next"] == [("NO", {"a": 1}), ("INTERNAL_ERROR", {})]
+    assert recorded.outcomes.count("next") == 1
+    assert recorded.reported == [bug]
+
+
+async def test_what_a_response_raises_counts_as_raised_by_the_handler() -> None:
+    recorded, bug = Recorded(), ValueError("no JSON object")
+    failures: list[Any] = []
+    recorded.dispatcher.put(HandlerCall(lambda: 1, failing_with(bug), lambda *error: failures.append(error)))
+    await recorded.run()
+    assert (failures, recorded.reported) == ([("INTERNAL_ERROR", {})], [bug])
+
+
+def failing_with(error: Exception) -> Callable[[Any], Any]:
+    def fail(_: Any) -> Any:
+        raise error
+
+    return fail
+
+
+async def test_a_handler_that_awaits_something_cancelled() -> None:
+    """It fails like any other, and does not end the task of all handlers."""
+    if on_trio():
+        pytest.skip("trio has no such error")
+    recorded = Recorded()
+
+    async def wait() -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    recorded.put(wait)
+    recorded.put(lambda: "next")
+    await recorded.run()
+    assert recorded.outcomes == ["next", ("INTERNAL_ERROR", {})]
+    assert [type(error) for error in recorded.reported] == [RuntimeError]
+
+
+async def test_once_closed_it_discards_what_waits() -> None:
+    recorded = Recorded()
+    recorded.put(lambda: "discarded")
+    recorded.dispatcher.close()
+    recorded.put(lambda: "ignored")
+    await recorded.dispatcher.run()
+    assert recorded.outcomes == []

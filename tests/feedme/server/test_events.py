@@ -1,0 +1,74 @@
+"""The events of a server come in order; only reports of bad messages may be dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from rcex_ws.connection import EventEmitter
+from rcex_ws.errors import ConfigurationError, SlowConsumer
+from rcex_ws.feedme.server import FeedmeServer, UnexpectedClientMessage
+from rcex_ws.feedme.server.events import Events, ServerEventQueue
+from tests.feedme.server.raw_client import connected
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_client_that_floods_the_server_with_garbage(caplog: pytest.LogCaptureFixture) -> None:
+    emitter = EventEmitter(events=Events)
+    queue, heard = ServerEventQueue(emitter), []
+    for event in Events:
+        emitter.on(event, lambda *args, event=event: heard.append((event, *args)))
+    queue.emit(Events.CONNECT, "client")
+    for number in range(3000):
+        queue.report_message("client", UnexpectedClientMessage("text", str(number)), 10)
+    queue.emit(Events.DISCONNECT, "client", None)
+    queue.close()
+    await queue.run()
+    names = [name for name, *_ in heard]
+    assert (names[0], names[-1], len(names)) == ("connect", "disconnect", 1003)
+    assert next(error.client_message for name, *_, error in heard if name == "bad_client_message") == "2000"
+    assert [type(error) for name, *_, error in heard if name == "error"] == [SlowConsumer]
+    assert "2000 reports of bad messages were dropped" in caplog.text
+
+
+async def test_without_a_handler_a_bad_message_is_not_queued() -> None:
+    queue = ServerEventQueue(EventEmitter(events=Events))
+    queue.report_message("client", UnexpectedClientMessage("text", "x"), 10)
+    assert len(queue._queue) == 0
+
+
+async def test_an_exception_in_a_handler(caplog: pytest.LogCaptureFixture) -> None:
+    async with FeedmeServer() as server:
+        heard: list[Any] = []
+        server.on("error", heard.append)
+
+        @server.on("connect")
+        async def fail(client: Any) -> None:
+            await anyio.lowlevel.checkpoint()
+            raise ZeroDivisionError("bug")
+
+        server.on("connect", lambda client: heard.append("the next one"))
+        async with connected(server.url):
+            pass
+        await server.aclose()
+    assert heard[0] == "the next one"
+    assert [type(error) for error in heard[1:]] == [ZeroDivisionError]
+    assert "a handler of the event 'connect' raised" in caplog.text
+
+
+async def test_a_handler_can_be_detached() -> None:
+    async with FeedmeServer() as server:
+        heard: list[Any] = []
+        server.on("connect", heard.append)()
+        async with connected(server.url):
+            pass
+        await server.aclose()
+    assert heard == []
+
+
+def test_an_unknown_event_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="'connected' is none of bad_client_message, connect"):
+        FeedmeServer().on("connected", lambda: None)

@@ -1,0 +1,113 @@
+"""A server within an application of Starlette, under uvicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import anyio
+import anyio.to_thread
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount, WebSocketRoute
+
+from rcex_ws.errors import UpgradeRefused
+from rcex_ws.feedme.server import FeedmeServer
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.listen import bind
+from rcex_ws.websocket.opener import open_websocket
+from tests.feedme.server.raw_client import action, connected, feed_open
+
+pytestmark = pytest.mark.anyio
+
+
+@contextlib.contextmanager
+def running(server: FeedmeServer, *, mounted: bool = True) -> Iterator[str]:
+    """Run the application in a thread; yields host and port."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if mounted:
+            async with server.mounted():
+                yield
+        else:
+            yield
+
+    routes = [WebSocketRoute("/route", server.asgi), Mount("/mount", server.asgi)]
+    application = Starlette(routes=routes, lifespan=lifespan)
+    uvicorn_server = uvicorn.Server(uvicorn.Config(application, ws="websockets-sansio", log_level="error"))
+    with bind() as listener:
+        thread = threading.Thread(target=uvicorn_server.run, args=([listener],))
+        thread.start()
+        deadline = time.monotonic() + 10
+        while not uvicorn_server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            uvicorn_server.should_exit = True
+            thread.join(10)
+
+
+def scoring() -> FeedmeServer:
+    server = FeedmeServer()
+    feed = server.live_feed("feed", {}, {"n": 0})
+
+    @server.action("score")
+    def score(client: Any, args: Any) -> dict[str, Any]:
+        with feed.change("scored") as draft:
+            draft["n"] += 1
+        return {"path": client.request.path}
+
+    return server
+
+
+@pytest.mark.parametrize("path", ["/route", "/mount/x"])
+async def test_a_conversation(path: str) -> None:
+    with running(scoring()) as address:
+        async with connected(f"ws://{address}{path}") as client, connected(f"ws://{address}{path}") as other:
+            for one in (client, other):
+                assert (await one.ask(feed_open()))["FeedData"] == {"n": 0}
+            assert (await client.ask(action("score")))["ActionName"] == "scored"
+            assert (await client.receive())["ActionData"] == {"path": path}
+            assert (await other.receive())["ActionName"] == "scored"
+            assert (await other.ask("x"))["Diagnostics"]["Message"] == "x"
+
+
+async def test_the_application_ends() -> None:
+    server = scoring()
+    with running(server) as address:
+        async with connected(f"ws://{address}/route") as client:
+            assert len(server.clients) == 1
+            await client.close()
+    assert server.clients == ()
+
+
+async def test_a_server_that_does_not_run_refuses() -> None:
+    with running(scoring(), mounted=False) as address, pytest.raises(UpgradeRefused) as caught:
+        await open_websocket(Endpoint(f"ws://{address}/route", proxy=False)).__aenter__()
+    assert caught.value.status == 503
+
+
+async def test_another_request_than_for_a_websocket() -> None:
+    def get(url: str) -> tuple[int, bytes]:
+        with pytest.raises(HTTPError) as caught:
+            urlopen(url)
+        with caught.value as response:
+            return response.code, response.read()
+
+    with running(scoring()) as address:
+        status, body = await anyio.to_thread.run_sync(get, f"http://{address}/mount/x")
+    assert (status, body) == (426, b"This is a WebSocket of the Feedme protocol.\n")
+
+
+async def test_it_has_no_lifespan_of_its_own() -> None:
+    with pytest.raises(NotImplementedError, match="lifespan"):
+        await FeedmeServer().asgi({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
