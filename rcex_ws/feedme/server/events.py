@@ -66,7 +66,7 @@ class ServerEventQueue:
             self.emit(Events.ERROR, error)
 
     def close(self) -> None:
-        """Accept nothing more once the handlers of what is queued have run; the errors they raise are delivered, too."""
+        """Accept nothing more once the handlers of what is queued have run; errors that they raise are delivered."""
         self._queue.put(self._end, 0, keep=True)
 
     async def run(self) -> None:
