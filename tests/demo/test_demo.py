@@ -230,6 +230,18 @@ def test_slack_bot_answers_each_message_once(run: Run) -> None:
     )
 
 
+def test_feedme_board_comes_back_right(run: Run) -> None:
+    ended = run("feedme_board.py")
+    assert_kept(
+        ended,
+        r"server +steady: open +shaky: open",
+        r"-- the connection of the shaky viewer is cut",
+        r"shaky: TRANSPORT_FAILURE: the connection was lost",
+        r"shaky is back; it missed \d+ points",
+        r"\[ok\] both copies are the server's data",
+    )
+
+
 def test_slack_bot_says_what_is_wrong_with_a_token(run: Run) -> None:
     ended = run("slack_bot.py", SLACK_BOT_TOKEN="xoxb-\u00e9")
     assert ended.returncode == 1
