@@ -47,7 +47,7 @@ class NotExpressible(RcexError, ValueError):
 
 
 class JSNumber(float):
-    """A number that JavaScript writes differently than msgspec."""
+    """A number that JavaScript writes differently from msgspec."""
 
     __slots__ = ()
 
