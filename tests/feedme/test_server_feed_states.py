@@ -330,6 +330,8 @@ class Client(RuleBasedStateMachine):
             return
         for identity, feed in self.feeds.items():
             wanted = any(one.desired for one in self.observers if one.identity == identity)
+            if identity in self.refused:
+                assert feed.state == "Closed"
             if feed.state == "Open":
                 assert wanted
             if feed.state == "Closed":
