@@ -37,7 +37,7 @@ from rcex_ws.feedme.server.errors import (
     json_object,
 )
 from rcex_ws.feedme.server.live_feed import LiveFeed
-from rcex_ws.feedme.server.session import Handshaking, Served, ServerSession
+from rcex_ws.feedme.server.session import ConversationState, Handshaking, Served
 from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.websocket.peer import Peer
 
@@ -62,8 +62,7 @@ class ServerConversation:
         self._core = core
         self._client = client
         self._peer = peer
-        self._session = ServerSession(termination_window=core.settings.termination_window)
-        self._ended = False
+        self._session = ConversationState(termination_window=core.settings.termination_window)
 
     @property
     def established(self) -> bool:
@@ -106,8 +105,7 @@ class ServerConversation:
         return sum([self.terminate(*feed, code, data) for feed in feeds])
 
     def end(self) -> None:
-        """End the conversation: nothing more is received or sent."""
-        self._ended = True
+        """End the conversation: nothing can be received or sent any more."""
         for key in self.open_feeds:
             channel = self._core.channels.leave(key, self)
             self._tell_closed(channel.name, channel.args)

@@ -59,8 +59,8 @@ class Dispatcher:
         self._queue.put(request, 0)
 
     def close(self) -> None:
-        """Accept nothing more, and discard what is queued."""
-        self._queue.close(discard=True)
+        """Accept nothing more; what is queued is still handled."""
+        self._queue.close()
 
     async def run(self) -> None:
         """Run handlers until the queue is closed and all have returned."""

@@ -192,7 +192,7 @@ class DraftList(DraftPart, MutableSequence[Any]):
 
     Recorded are: `InsertLast`, `InsertFirst` or `InsertBefore`, by the place of what is inserted; `DeleteLast`,
     `DeleteFirst` or `Delete`, likewise; `Set` for one element, or for the array as a whole where a slice is assigned
-    and by `clear`, `reverse` and `sort`; `Append` as in `Draft`.
+    and by `clear`, `reverse` and `sort`, which replace all its elements; `Append` as in `Draft`.
     """
 
     @overload

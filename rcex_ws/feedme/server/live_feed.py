@@ -29,6 +29,7 @@ class LiveFeed:
         data: the first data, a JSON object.
         publish: sends a message to them; returns how many could be reached.
         notification: the class of the messages that reveal a change.
+        check: raises if the caller runs in another event loop than the server.
         terminate: terminates the feed of all clients, with an error code and error data; returns of how many.
         release: called by `close`.
 
@@ -43,6 +44,7 @@ class LiveFeed:
         *,
         publish: Callable[[FeedChannel, bytes], int],
         notification: type[FeedAction],
+        check: Callable[[], None],
         terminate: Callable[[str, Any], int],
         release: Callable[[], None],
     ) -> None:
@@ -50,6 +52,7 @@ class LiveFeed:
         self._data = json_object("data", data)
         self._publish_to = publish
         self._notification = notification
+        self._check = check
         self._terminate = terminate
         self._release = release
         self._digest = FeedDigest()
@@ -174,6 +177,7 @@ class LiveFeed:
 
     def _begin(self, action_name: object, action_data: object) -> FrozenDict:
         """Check that the data can be changed now, and return the action's data."""
+        self._check()
         if self._closed:
             raise InvalidState("the feed is closed")
         if self._changing:

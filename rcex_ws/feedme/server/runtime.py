@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import anyio
@@ -46,10 +46,16 @@ class ServerRuntime:
         self._monitor: Monitor | None = None  # once started
         self._listener: socket.socket | None = None
         self._port = core.settings.port
-        self._tasks: list[BackgroundTask] = []
+        self._tasks: tuple[BackgroundTask, ...] = ()  # without these two
+        self._handlers: BackgroundTask | None = None
         self._events: BackgroundTask | None = None
         self._started = self._closing = False
         self._closed = Signal()
+
+    @property
+    def started(self) -> bool:
+        """Whether it was started."""
+        return self._started
 
     @property
     def url(self) -> str:
@@ -86,8 +92,8 @@ class ServerRuntime:
         except BaseException:
             await self.close()
             raise
-        self._events = self._spawn(core.events.run, "events")
-        self._spawn(core.dispatcher.run, "handlers")
+        self._events = self._root.spawn(core.events.run, name="events", on_crash=core.events.report)
+        self._handlers = self._root.spawn(core.dispatcher.run, name="handlers", on_crash=core.events.report)
         self._spawn(self._monitor.run, "monitor")
         if self._listener is not None:
             self._port = self._listener.getsockname()[1]
@@ -126,10 +132,9 @@ class ServerRuntime:
                 raise InvalidArgument(f"port: {port} {why}; 0 takes any free one") from exc
             raise InvalidArgument(f"host: cannot listen on {host!r}: {exc}") from exc
 
-    def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> BackgroundTask:
+    def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> None:
         task = self._root.spawn(func, name=name, on_crash=self._core.events.report)
-        self._tasks = [*(one for one in self._tasks if not one.done), task]
-        return task
+        self._tasks = (*(one for one in self._tasks if not one.done), task)
 
     async def _listen(self, listener: socket.socket) -> None:
         handler = partial(self._serve, heartbeat=True)
@@ -153,25 +158,45 @@ class ServerRuntime:
             monitor.remove(service)
 
     async def _close(self) -> None:
-        within, others = self._settings.close_timeout, [task for task in self._tasks if task is not self._events]
+        within = self._settings.close_timeout
+        steps = (  # each with the part of `close_timeout` after which it must be done
+            (self._close_clients, 0.5),
+            (partial(_end, self._tasks), 0.6),
+            (self._drain_handlers, 0.8),
+            (self._drain_events, 1.0),
+        )
+        begun = anyio.current_time()
         try:
-            with anyio.move_on_after(within):
-                for service in self.services:
-                    service.close(ServerStopping("the server is closed"))
-                for service in self.services:
-                    await service.ended.wait()
-            self._core.dispatcher.close()
-            for task in others:
-                task.cancel()
-            with anyio.move_on_after(within):
-                for task in others:
-                    await task.wait()
-            self._core.events.close()  # after the last `disconnect`
-            with anyio.move_on_after(within):
-                if self._events is not None:
-                    await self._events.wait()
+            for step, part in steps:
+                with anyio.move_on_after(begun + part * within - anyio.current_time()):
+                    await step()
             await self._root.aclose(within=within)
         finally:
             if self._listener is not None:
                 self._listener.close()
             self._closed.set()
+
+    async def _close_clients(self) -> None:
+        for service in self.services:
+            service.close(ServerStopping("the server is closed"))
+        for service in self.services:
+            await service.ended.wait()
+
+    async def _drain_handlers(self) -> None:
+        """Let handlers run that were called, or are to be told of closed feeds."""
+        self._core.dispatcher.close()
+        if self._handlers is not None:
+            await self._handlers.wait()
+
+    async def _drain_events(self) -> None:
+        await _end(() if self._handlers is None else (self._handlers,))
+        self._core.events.close()
+        if self._events is not None:
+            await self._events.wait()
+
+
+async def _end(tasks: Sequence[BackgroundTask]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        await task.wait()

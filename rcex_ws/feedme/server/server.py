@@ -132,7 +132,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             await self.aclose()
 
     async def aclose(self) -> None:
-        """Disconnect all clients, cancel async handlers that still run, run the handlers of events. Idempotent."""
+        """Disconnect all clients, let handlers finish, and cancel what takes too long. Idempotent."""
         self._home.check()
         await self._runtime.close()
 
@@ -174,7 +174,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         """Attach the handler that opens a feed, sync or async; a decorator.
 
         It is called with the client and the feed's arguments, a dict of texts, and returns a `LiveFeed` or the feed's
-        data, a JSON object. Without a handler for exactly this name, a `LiveFeed` is open to everyone.
+        data, a JSON object: that of the moment when it returns, as the client gets what is revealed from then on.
+        Without a handler for exactly this name, a `LiveFeed` is open to everyone.
 
         Args:
             name: the feed; None for all without a handler of their own. That handler is called with the client, the
@@ -211,7 +212,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
     # -- feeds ---------------------------------------------------------------------------------------------------------
 
     def live_feed(self, name: str, args: Mapping[str, str] | None = None, data: object = None) -> LiveFeed:
-        """Make a feed whose data the server holds.
+        """Make a feed whose data the server holds. Clients that have it open already follow it from now on.
 
         Args:
             name: the name of the feed.
@@ -237,6 +238,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             frozen,
             publish=core.channels.publish,
             notification=core.notification,
+            check=self._check_home,
             terminate=lambda code, data: self.terminate(name=name, args=args, code=code, data=data),
             release=release,
         )
@@ -270,7 +272,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         Raises:
             InvalidArgument: an argument is invalid, or the server holds the feed's data: use `LiveFeed.change`.
         """
-        self._home.check()
+        self._check_home()
         key, name, args = self._feed_of(name, args)
         if key in self._core.live_feeds:
             raise InvalidArgument(f"name, args: the feed {name!r} {args!r} is a live one; use its own methods")
@@ -310,7 +312,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         Raises:
             InvalidArgument: an argument is invalid, or neither a client nor a name is given.
         """
-        self._home.check()
+        self._check_home()
         about = json_object("data", {} if data is None else data)
         text_argument("code", code)
         conversations = [one.conversation for one in self._runtime.services if client in (None, one.client)]
@@ -323,10 +325,15 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
 
     def disconnect(self, client: ConnectedClient) -> None:
         """Close the connection to a client; ignored if it is closed already."""
-        self._home.check()
+        self._check_home()
         client.disconnect()
 
     # -- internals -----------------------------------------------------------------------------------------------------
+
+    def _check_home(self) -> None:
+        """Check that the caller runs in the server's event loop; before the start there is none."""
+        if self._runtime.started:
+            self._home.check()
 
     @staticmethod
     def _feed_of(name: object, args: object) -> tuple[FeedKey, str, FeedArgs]:

@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 from rcex_ws.feedme.messages import FeedKey, FeedOpen
 
-__all__ = ["Handshaking", "Served", "ServerSession"]
+__all__ = ["ConversationState", "Handshaking", "Served"]
 
 
 class Handshaking(Enum):
@@ -33,7 +33,7 @@ class Served(Enum):
     CLOSING = auto()
 
 
-class ServerSession:
+class ConversationState:
     """The state of one conversation.
 
     Args:

@@ -44,6 +44,7 @@ class Conversing:
             data,
             publish=self.core.channels.publish,
             notification=self.core.notification,
+            check=lambda: None,
             terminate=lambda code, data: self.conversation.terminate(key, name, args, code, freeze(data or {})),
             release=lambda: None,
         )

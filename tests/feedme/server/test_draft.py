@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -224,8 +224,8 @@ def edit_both(choose: st.DataObject, target: Any, draft: Any, value: Any, mine: 
             "pop": lambda one, _: one.pop(i),
             "cut": lambda one, _: one.__delitem__(slice(i, None, 2)),
             "more": lambda one, new: one.extend([new, None]),
-            "slice": lambda one, new: one.__setitem__(slice(i, i + 2), [new, 1]),
-            "reverse": lambda one, _: one.reverse(),
+            "slice": lambda one, new: replace_all(one, lambda: one.__setitem__(slice(i, i + 2), [new, 1])),
+            "reverse": lambda one, _: replace_all(one, one.reverse),
         }
     act = acts[choose.draw(st.sampled_from(sorted(acts)))]
     try:
@@ -235,6 +235,13 @@ def edit_both(choose: st.DataObject, target: Any, draft: Any, value: Any, mine: 
             act(draft, mine)
     else:
         act(draft, mine)
+
+
+def replace_all(array: Any, act: Callable[[], None]) -> None:
+    """Do what replaces all elements of a draft; the elements of a plain list stay the same objects, so copy them."""
+    act()
+    if isinstance(array, list):
+        array[:] = copy.deepcopy(array)
 
 
 @given(DOCUMENTS, st.data())

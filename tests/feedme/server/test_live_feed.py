@@ -103,8 +103,8 @@ def test_no_revelation_is_lost_or_doubled(steps: list[str]) -> None:
 
 def test_a_thousand_clients_cost_one_encoding_and_one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     talk, feed, _ = conversing()
-    counted = {"encode": 0, "canonical": 0, "md5": 0}
-    encode, canonical, md5 = live_feed.encode, live_feed.canonical, live_feed.FeedDigest.md5
+    counted = {"encode": 0, "md5": 0}
+    encode, md5 = live_feed.encode, live_feed.FeedDigest.md5
 
     def count(name: str, function: Any) -> Any:
         def counting(*args: Any) -> Any:
@@ -114,15 +114,14 @@ def test_a_thousand_clients_cost_one_encoding_and_one_hash(monkeypatch: pytest.M
         return counting
 
     monkeypatch.setattr(live_feed, "encode", count("encode", encode))
-    monkeypatch.setattr(live_feed, "canonical", count("canonical", canonical))
     monkeypatch.setattr(live_feed.FeedDigest, "md5", count("md5", md5))
     followers = [Follower(talk, "feed") for _ in range(1000)]
     for follower in followers:
         follower.say(feed_open())
-    assert counted == {"encode": 1, "canonical": 1, "md5": 0}
+    assert counted == {"encode": 1, "md5": 0}
     for number in range(3):
         assert feed.reveal("more", {}, [Delta("Set", ("n",), number)]) == 1000
-    assert counted == {"encode": 4, "canonical": 1, "md5": 3}
+    assert counted == {"encode": 4, "md5": 3}
     assert {follower.revelations for follower in followers} == {3}
     assert len({id(follower.shared[0]) for follower in followers}) == 1  # so the frames are encoded once, too
 

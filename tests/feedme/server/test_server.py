@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 import trustme
 
@@ -256,6 +257,13 @@ class TestLife:
         with pytest.raises(InvalidState):
             await server.start()
 
+    def test_without_an_event_loop_it_can_be_prepared(self) -> None:
+        server = FeedmeServer()
+        feed = server.live_feed("feed", {}, {"n": 0})
+        with feed.change("prepared") as draft:
+            draft["n"] = 1
+        assert (feed.data, server.reveal("other", {}, "x"), feed.terminate("x")) == ({"n": 1}, 0, 0)
+
     async def test_it_starts_once(self) -> None:
         async with FeedmeServer() as server:
             with pytest.raises(InvalidState):
@@ -342,22 +350,45 @@ class TestLife:
             with anyio.fail_after(10):
                 await closed.wait()
 
-    async def test_handlers_that_still_run_are_cancelled(self) -> None:
-        cancelled: list[bool] = []
-        async with FeedmeServer() as server:
+    async def test_handlers_that_take_too_long_are_cancelled(self, ms: float) -> None:
+        ended: list[str] = []
+        async with FeedmeServer(close_timeout=100 * ms) as server:
 
             @server.action("wait")
             async def wait(client: Any, args: Any) -> None:
                 try:
                     await anyio.sleep_forever()
                 finally:
-                    cancelled.append(True)
+                    ended.append("cancelled")
 
-            server.action("quick")(lambda *_: {})
+            @server.action("quick")
+            async def quick(client: Any, args: Any) -> dict[str, Any]:
+                while server.clients:
+                    await anyio.lowlevel.checkpoint()
+                ended.append("finished")
+                return {}
+
+            server.action("last")(lambda *_: {})
             async with connected(server.url) as client:
-                await client.send(action("wait"), action("quick", callback_id="2"))
-                await client.receive()
-        assert cancelled == [True]
+                await client.send(action("wait"), action("quick", callback_id="2"), action("last", callback_id="3"))
+                assert (await client.receive())["CallbackId"] == "3"
+                await server.aclose()
+        assert ended == ["finished", "cancelled"]
+
+    async def test_the_application_is_told_of_feeds_that_the_end_closes(self) -> None:
+        closed: list[str] = []
+        async with FeedmeServer() as server:
+            server.live_feed("feed")
+
+            @server.feed_closed
+            async def note(client: Any, name: str, args: Any) -> None:
+                await anyio.lowlevel.checkpoint()
+                closed.append(name)
+
+            async with connected(server.url) as client:
+                await client.ask(feed_open())
+                await server.aclose()
+        assert closed == ["feed"]
 
     async def test_it_is_closed_though_the_caller_is_cancelled(self) -> None:
         server = FeedmeServer()
@@ -373,7 +404,14 @@ class TestLife:
 
     async def test_another_thread_is_refused(self) -> None:
         async with FeedmeServer() as server:
-            for call in (lambda: server.reveal("x", {}, "y"), lambda: server.terminate(name="x", code="y")):
+            feed = server.live_feed("feed")
+            for call in (
+                lambda: server.reveal("x", {}, "y"),
+                lambda: server.terminate(name="x", code="y"),
+                lambda: feed.reveal("x"),
+                lambda: feed.change("x").__enter__(),
+                lambda: feed.terminate("x"),
+            ):
                 with pytest.raises(WrongEventLoop, match="this server belongs to an event loop"):
                     await anyio.to_thread.run_sync(call)
 

@@ -6,13 +6,13 @@ The others are tried by test_conversation.py and its races.
 from __future__ import annotations
 
 from rcex_ws.feedme.messages import FeedOpen
-from rcex_ws.feedme.server.session import Handshaking, ServerSession
+from rcex_ws.feedme.server.session import ConversationState, Handshaking
 
 REQUEST = FeedOpen("feed", {})
 
 
 def test_nothing_is_answered_that_was_not_asked() -> None:
-    session = ServerSession(termination_window=30)
+    session = ConversationState(termination_window=30)
     assert not session.answer_handshake(success=True)
     assert not session.answer_action("1")
     assert not session.answer_open("feed", REQUEST, success=True)
@@ -23,7 +23,7 @@ def test_nothing_is_answered_that_was_not_asked() -> None:
 
 
 def test_everything_is_answered_once() -> None:
-    session = ServerSession(termination_window=30)
+    session = ConversationState(termination_window=30)
     assert session.receive_handshake() is None
     assert session.answer_handshake(success=True)
     assert not session.answer_handshake(success=True)
@@ -39,7 +39,7 @@ def test_everything_is_answered_once() -> None:
 
 
 def test_an_equal_request_is_not_the_same() -> None:
-    session = ServerSession(termination_window=30)
+    session = ConversationState(termination_window=30)
     session.receive_handshake()
     session.answer_handshake(success=True)
     session.receive_open("feed", REQUEST)
