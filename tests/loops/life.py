@@ -13,7 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -133,6 +133,7 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "extension": _gateway,
     "slack": _fake_slack,
     "callback": _echo,
+    "feedme": nullcontext,  # its server lives in the loop, too
 }
 Life = Callable[[Any], Coroutine[Any, Any, None]]
 
@@ -142,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("loop", choices=["asyncio", "debug", "eager", "uvloop", "uvicorn", "trio"])
     parser.add_argument("--no-sniffio", action="store_true")
-    parser.add_argument("--client", choices=["extension", "slack", "callback"], default="extension")
+    parser.add_argument("--client", choices=["extension", "slack", "callback", "feedme"], default="extension")
     options = parser.parse_args()
     if options.no_sniffio:
         sys.modules["sniffio"] = None  # type: ignore[assignment]

@@ -118,3 +118,43 @@ async def callback(server: Any) -> None:
 
     words = [str(number) for number in range(3 * ROUNDS)]
     assert await WebSocketClient.run(server.url, Talker(), words, keepalive=5) == "all said"
+
+
+async def feedme(_: Any) -> None:
+    """Live as a Feedme client and its server, without `async with` for the client."""
+    from rcex_ws.feedme import FeedmeClient, FeedmeServer
+
+    told = Inbox()
+    async with FeedmeServer() as server:
+        board = server.live_feed("Board", {}, {"n": 0})
+
+        @server.action("add")
+        async def add(_: object, args: Any) -> Any:
+            await anyio.sleep(0)
+            with board.change("added") as draft:
+                draft["n"] += args["n"]
+            return {"n": board.data["n"]}
+
+        client = FeedmeClient(server.url, connect_retry=0.01, connect_retry_backoff=0)
+        feed = client.feed("Board")
+        feed.on("open", lambda data: told.put(f"open {data['n']}"))
+        feed.on("action", lambda name, _, data, __: told.put(f"{name} {data['n']}"))
+        feed.desire_open()
+        client.connect()
+        for number in range(ROUNDS):
+            for lose in (lambda: server.clients[0].disconnect(), client.disconnect):
+                n = board.data["n"]
+                assert await told.take() == f"open {n}"
+                answer = client.action("add", {"n": number + 1})
+                assert await told.take() == f"added {n + number + 1}"
+                assert await answer == board.data
+                assert feed.synced
+                lose()
+                if client.state == "disconnected" and lose == client.disconnect:
+                    client.connect()
+        await told.take()
+        await client.aclose()
+    assert not told.items
+    if "trio" not in sys.modules or not sys.modules["trio"].lowlevel.in_trio_run():
+        left = [task for task in asyncio.all_tasks() if "rcex" in repr(task)]
+        assert not left, left

@@ -59,6 +59,7 @@ run() {
         fi
         environment "$name" "$found" --editable ".[test]"
         local parts=(tests/loops tests/test_tasks.py tests/test_garbage.py tests/testing tests/connection tests/callback)
+        parts+=(tests/feedme)
         parts+=("${opening[@]}")
         [ "$name" = python3.12 ] || parts+=(tests/wsg)  # what differs in the newest is in 3.12 for the most part
         tests "$name" "${parts[@]}"
@@ -72,7 +73,7 @@ run() {
         fi
         local client loop loops=(asyncio debug uvloop uvicorn) said
         "$found" -c 'import sys; sys.exit(sys.version_info < (3, 12))' && loops+=(eager)
-        for client in extension slack callback; do
+        for client in extension slack callback feedme; do
             for loop in "${loops[@]}"; do
                 said=$(".venv-$name/bin/python" -W error tests/loops/life.py "$loop" --client "$client" 2>&1) ||
                     { echo "$said"; return 1; }
@@ -86,7 +87,7 @@ run() {
             VIRTUAL_ENV=.venv-$name ".venv-$name/bin/uv" pip install --quiet --resolution lowest-direct --editable ".[test]"
             touch .venv-$name/lowest
         fi
-        tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/callback tests/wsg \
+        tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/callback tests/feedme tests/wsg \
             "${opening[@]}"
         ;;
     websockets-*)
