@@ -14,16 +14,22 @@ from rcex_ws.websocket.stream_transport import StreamTransport
 __all__ = ["serve_socket", "serve_stream"]
 
 
-async def serve_stream(stream: trio.abc.Stream, handler: Handler, options: PeerOptions | None = None) -> None:
+async def serve_stream(
+    stream: trio.abc.Stream,
+    handler: Handler,
+    options: PeerOptions | None = None,
+    sock: socket.socket | None = None,
+) -> None:
     """Serve one WebSocket from the upgrade request to the end, then close the stream.
 
     Args:
         stream: a connected stream.
         handler: called if the client requests a WebSocket; an exception is logged.
         options: the limits of the peer.
+        sock: the socket of the stream, non-blocking, if its bytes go there unchanged.
     """
     async with trio.open_nursery() as nursery:
-        transport = StreamTransport(stream, nursery)
+        transport = StreamTransport(stream, nursery, sock)
         peer = ServerPeer(options or PeerOptions(), transport)
         await nursery.start(transport.run, peer)
         await peer.serve(handler)
@@ -45,4 +51,4 @@ async def serve_socket(
                 return
         if scope.cancelled_caught:
             return
-    await serve_stream(stream, handler, options)
+    await serve_stream(stream, handler, options, sock if ssl_context is None else None)

@@ -1,12 +1,14 @@
 """A trio byte stream with the interface of an asyncio transport, so that both loops share one server.
 
-Two tasks stand between the stream and the protocol: one reads, one writes. The rest runs in them or in the handler's.
+Two tasks stand between the stream and the protocol: one reads, one writes what cannot be written at once. The rest runs
+in them or in the handler's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import socket
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -26,14 +28,17 @@ class StreamTransport(asyncio.Transport):
     Args:
         stream: a connected stream; closed at the end of `run`.
         nursery: runs delayed calls, which may outlast `run`.
+        sock: the socket of the stream, non-blocking, if its bytes go there unchanged.
     """
 
-    def __init__(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> None:
+    def __init__(self, stream: trio.abc.Stream, nursery: trio.Nursery, sock: socket.socket | None = None) -> None:
         super().__init__()
         self._stream = stream
+        self._sock = sock
         self._later = nursery
         self._outgoing = Outgoing()
         self._more = Signal()  # set when there is data to write, or a reason to stop
+        self._idle = False  # whether the writing task waits for that
         self._readable = Signal()
         self._readable.set()
         self._closing = False
@@ -92,7 +97,9 @@ class StreamTransport(asyncio.Transport):
                 if self._eof:
                     await self._send_eof()
                 self._more = Signal()
+                self._idle = True
                 await self._more.wait()
+                self._idle = False
 
     async def _send_eof(self) -> None:
         self._eof = False
@@ -105,14 +112,30 @@ class StreamTransport(asyncio.Transport):
     # -- the transport's interface; none of this waits -----------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Queue data for the writing task."""
+        """Write data, or queue for the writing task what the network does not accept at once."""
         if self._closing:
             return
+        if self._idle and not self._more.is_set():
+            data = self._write_now(data)
+            if not data:
+                return
         self._outgoing.put(bytes(data))
         if self._outgoing.size > self._high and not self._paused:
             self._paused = True
             self._protocol.pause_writing()
         self._more.set()
+
+    def _write_now(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+        """Write what the network accepts at once, which spares a switch of tasks; return the rest."""
+        if self._sock is None:
+            return data
+        try:
+            return data[self._sock.send(data) :]
+        except BlockingIOError:
+            return data
+        except OSError:  # the peer has reset the connection
+            self.abort()
+            return b""
 
     def can_write_eof(self) -> bool:
         """Return whether our side of the stream can end before the peer's."""
