@@ -37,6 +37,7 @@ _MAX_HEAD = 2**16
 
 _END_OF_HEAD = b"\r\n\r\n"
 _BODY_HEADERS = (b"content-length:", b"transfer-encoding:", b"content-encoding:")
+_SUBPROTOCOL = "Sec-WebSocket-Protocol"
 _SWITCHING = 101
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
@@ -123,8 +124,6 @@ class ClientHandshake:
             self.feed_eof()
         self._protocol.receive_data(head + end)
         self._check_answer()
-        if self._protocol.subprotocol != self._subprotocol:
-            raise _failed(f"the server does not speak the subprotocol {self._subprotocol!r}")
         self.codec = Codec(self._protocol, max_size=self._max_size)
         self._head = b""  # what followed it is passed to the codec
         self.codec.feed(data)
@@ -155,6 +154,8 @@ class ClientHandshake:
             raise UpgradeRefused(response.status_code, retry_after=retry_after)
         if protocol.handshake_exc is not None:
             raise _failed(_EXPLANATIONS.get(type(protocol.handshake_exc).__name__, "the answer is no valid handshake"))
+        if response is not None and self._subprotocol is not None and _SUBPROTOCOL not in response.headers:
+            raise _failed(f"the server did not select the subprotocol {self._subprotocol!r}")
 
 
 def _failed(why: str) -> ConnectFailed:

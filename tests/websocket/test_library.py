@@ -12,7 +12,8 @@ import rcex_ws
 
 ROOT = Path(rcex_ws.__file__).parent
 
-#: From the reference of websockets: "Sans-I/O - Client" and "- Server", "Data structures", "Extensions", "Exceptions".
+#: From the reference of websockets: "Sans-I/O - Client" and "- Server", "Data structures", "Extensions", "Exceptions",
+#: "Types".
 IMPORTED = {
     "websockets.client.ClientProtocol",
     "websockets.datastructures.Headers",
@@ -24,6 +25,7 @@ IMPORTED = {
     "websockets.http11.Response",
     "websockets.protocol.State",
     "websockets.server.ServerProtocol",
+    "websockets.typing.Subprotocol",
     "websockets.uri.parse_uri",
 }
 
