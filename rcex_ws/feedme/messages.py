@@ -275,6 +275,9 @@ def _decode_leniently(data: bytes, kind: type[M]) -> M:
         return msgspec.convert(_with_deltas(received), kind)
     except (msgspec.ValidationError, MalformedDelta) as exc:
         raise NotAMessage(received, schema_violation=str(exc)) from None
+    except UnicodeEncodeError:  # msgspec cannot look such a name up
+        violation = "half a surrogate pair in MessageType, or in the name of a member"
+        raise NotAMessage(received, schema_violation=violation) from None
     except RecursionError:
         raise NotAMessage(text, parse_error="nested too deep") from None
 
