@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from rcex_ws.feedme.messages import FeedArgs, FeedKey, feed_key
+from rcex_ws.feedme.messages import FeedArgs, FeedKey
 from rcex_ws.websocket.peer import Peer, broadcast
 
 __all__ = ["FeedChannel", "FeedChannels"]
@@ -16,21 +16,18 @@ class FeedChannel:
     """One feed.
 
     Attributes:
+        key: its identity.
         name: its name.
         args: its arguments.
         subscribers: those who have it open, and their WebSockets.
         permanent: whether it outlives its subscribers.
     """
 
+    key: FeedKey
     name: str
     args: FeedArgs
     permanent: bool = False
     subscribers: dict[Hashable, Peer] = field(default_factory=dict[Hashable, Peer])
-
-    @property
-    def key(self) -> FeedKey:
-        """The identity of the feed."""
-        return feed_key(self.name, self.args)
 
 
 class FeedChannels:
@@ -64,6 +61,11 @@ class FeedChannels:
         """Return a feed; None if nobody has it open."""
         return self._channels.get(key)
 
+    def shared(self, key: FeedKey) -> FeedKey:
+        """Return an equal key that the subscribers of a feed share, since one takes half a kilobyte."""
+        channel = self._channels.get(key)
+        return key if channel is None else channel.key
+
     def __getitem__(self, key: FeedKey) -> FeedChannel:
         return self._channels[key]
 
@@ -71,7 +73,7 @@ class FeedChannels:
         """Add a subscriber of a feed."""
         channel = self._channels.get(key)
         if channel is None:
-            channel = self._channels[key] = FeedChannel(name, args)
+            channel = self._channels[key] = FeedChannel(key, name, args)
         channel.subscribers[subscriber] = peer
 
     def leave(self, key: FeedKey, subscriber: Hashable) -> FeedChannel:
@@ -82,9 +84,9 @@ class FeedChannels:
             del self._channels[key]
         return channel
 
-    def keep(self, name: str, args: FeedArgs) -> FeedChannel:
+    def keep(self, key: FeedKey, name: str, args: FeedArgs) -> FeedChannel:
         """Return a feed that stays until `release`; it takes over the subscribers that it has."""
-        channel = self._channels.setdefault(feed_key(name, args), FeedChannel(name, args))
+        channel = self._channels.setdefault(key, FeedChannel(key, name, args))
         channel.permanent = True
         return channel
 

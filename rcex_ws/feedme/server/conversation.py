@@ -123,7 +123,7 @@ class ServerConversation:
                 if problem is None:
                     self._act(message)
             case FeedOpen():
-                key = feed_key(message.feed_name, message.feed_args)
+                key = self._core.channels.shared(feed_key(message.feed_name, message.feed_args))
                 problem = session.receive_open(key, message)
                 if problem is None:
                     self._open(key, message)

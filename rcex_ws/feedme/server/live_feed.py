@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from rcex_ws.feedme.deltas import Delta, Editor, delta_from_json
 from rcex_ws.feedme.digest import FeedDigest
@@ -16,7 +16,32 @@ from rcex_ws.feedme.server.errors import json_object, text_argument
 from rcex_ws.feedme.server.recorder import Recorder
 from rcex_ws.feedme.values import FrozenDict
 
-__all__ = ["LiveFeed"]
+__all__ = ["FeedOwner", "LiveFeed"]
+
+
+class FeedOwner(Protocol):
+    """What the live feeds of one server need of it."""
+
+    @property
+    def notification(self) -> type[FeedAction]:
+        """The class of the messages that reveal a change."""
+        ...
+
+    def check(self) -> None:
+        """Raise if the caller runs in another event loop than the server."""
+        ...
+
+    def publish(self, channel: FeedChannel, message: bytes) -> int:
+        """Send a message to everyone who has a feed open; return how many could be reached."""
+        ...
+
+    def terminate(self, channel: FeedChannel, code: str, data: object) -> int:
+        """Terminate a feed of all clients; return of how many."""
+        ...
+
+    def release(self, channel: FeedChannel) -> None:
+        """Forget a live feed."""
+        ...
 
 
 class LiveFeed:
@@ -25,36 +50,17 @@ class LiveFeed:
     A client that opens it gets the data of that moment, and everything that is revealed from then on.
 
     Args:
+        owner: the server.
         channel: those who have it open.
-        data: the first data, a JSON object.
-        publish: sends a message to them; returns how many could be reached.
-        notification: the class of the messages that reveal a change.
-        check: raises if the caller runs in another event loop than the server.
-        terminate: terminates the feed of all clients, with an error code and error data; returns of how many.
-        release: called by `close`.
-
-    Raises:
-        InvalidArgument: JSON cannot express the data, or it is no object.
+        data: the first data.
     """
 
-    def __init__(
-        self,
-        channel: FeedChannel,
-        data: object,
-        *,
-        publish: Callable[[FeedChannel, bytes], int],
-        notification: type[FeedAction],
-        check: Callable[[], None],
-        terminate: Callable[[str, Any], int],
-        release: Callable[[], None],
-    ) -> None:
+    __slots__ = ("_changing", "_channel", "_closed", "_data", "_digest", "_opened", "_owner")
+
+    def __init__(self, owner: FeedOwner, channel: FeedChannel, data: FrozenDict) -> None:
+        self._owner = owner
         self._channel = channel
-        self._data = json_object("data", data)
-        self._publish_to = publish
-        self._notification = notification
-        self._check = check
-        self._terminate = terminate
-        self._release = release
+        self._data = data
         self._digest = FeedDigest()
         self._opened: bytes = b""  # the response to who opens it, while the data stays the same
         self._changing = False
@@ -148,7 +154,7 @@ class LiveFeed:
         Raises:
             InvalidArgument: the data is no JSON object.
         """
-        return self._terminate(code, data)
+        return self._owner.terminate(self._channel, code, data)
 
     def close(self, code: str = "FEED_CLOSED", data: object = None) -> None:
         """Terminate the feed, and have the server forget it. Idempotent.
@@ -161,9 +167,9 @@ class LiveFeed:
             InvalidArgument: the data is no JSON object.
         """
         if not self._closed:
-            self._terminate(code, data)
+            self._owner.terminate(self._channel, code, data)
             self._closed = True
-            self._release()
+            self._owner.release(self._channel)
 
     def open_response(self) -> bytes:
         """Return the encoded response to a client that opens the feed now; for the server."""
@@ -177,7 +183,7 @@ class LiveFeed:
 
     def _begin(self, action_name: object, action_data: object) -> FrozenDict:
         """Check that the data can be changed now, and return the action's data."""
-        self._check()
+        self._owner.check()
         if self._closed:
             raise InvalidState("the feed is closed")
         if self._changing:
@@ -191,5 +197,5 @@ class LiveFeed:
         if not channel.subscribers:
             return 0
         md5 = self._digest.md5(data)
-        message = self._notification(channel.name, channel.args, action_name, action_data, deltas, md5)
-        return self._publish_to(channel, encode(message))
+        message = self._owner.notification(channel.name, channel.args, action_name, action_data, deltas, md5)
+        return self._owner.publish(channel, encode(message))

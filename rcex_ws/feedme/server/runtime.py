@@ -12,10 +12,13 @@ import anyio
 
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
 from rcex_ws.feedme.memory import MemoryPeer
+from rcex_ws.feedme.messages import FeedArgs, FeedKey
+from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.errors import ServerStopping
 from rcex_ws.feedme.server.monitor import Monitor
 from rcex_ws.feedme.server.service import ClientService
+from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.tasks import BackgroundTask, RootTask, run_to_completion
 from rcex_ws.websocket.listen import bind, serve
@@ -107,6 +110,24 @@ class ServerRuntime:
             return
         self._started = self._closing = True
         await run_to_completion(self._close)
+
+    def terminate(
+        self,
+        key: FeedKey,
+        name: str,
+        args: FeedArgs,
+        code: str,
+        data: FrozenDict,
+        *,
+        client: ConnectedClient | None = None,
+    ) -> int:
+        """Terminate a feed of a client, or of all clients; return of how many."""
+        conversations = [one.conversation for one in self.services if client in (None, one.client)]
+        return sum([one.terminate(key, name, args, code, data) for one in conversations])
+
+    def terminate_all(self, client: ConnectedClient, code: str, data: FrozenDict) -> int:
+        """Terminate all feeds of a client; return how many."""
+        return sum([one.conversation.terminate_all(code, data) for one in self.services if one.client is client])
 
     async def serve_mounted(self, peer: Peer) -> None:
         """Serve a client of an ASGI server, which sends its own pings."""

@@ -18,6 +18,7 @@ from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.errors import json_object, text_argument
 from rcex_ws.feedme.server.events import Events, ServerEventQueue
 from rcex_ws.feedme.server.live_feed import LiveFeed
+from rcex_ws.feedme.server.live_feeds import LiveFeeds
 from rcex_ws.feedme.server.mount import AsgiMount
 from rcex_ws.feedme.server.runtime import ServerRuntime
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
@@ -84,6 +85,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)
         self._home = Home("this server")
+        self._live_feeds = LiveFeeds(self._core, self._runtime.terminate, self._check_home)
         self.asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options)
 
     # -- running -------------------------------------------------------------------------------------------------------
@@ -222,27 +224,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         Raises:
             InvalidArgument: an argument is invalid, or there is such a feed already.
         """
-        key, name, args = self._feed_of(name, args)
-        core = self._core
-        if key in core.live_feeds:
-            raise InvalidArgument(f"name, args: there is a live feed {name!r} {args!r} already")
-        frozen = json_object("data", {} if data is None else data)
-        channel = core.channels.keep(name, args)
-
-        def release() -> None:
-            core.channels.release(channel)
-            del core.live_feeds[key]
-
-        feed = core.live_feeds[key] = LiveFeed(
-            channel,
-            frozen,
-            publish=core.channels.publish,
-            notification=core.notification,
-            check=self._check_home,
-            terminate=lambda code, data: self.terminate(name=name, args=args, code=code, data=data),
-            release=release,
-        )
-        return feed
+        return self._live_feeds.make(*self._feed_of(name, args), data)
 
     def reveal(
         self,
@@ -315,13 +297,11 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         self._check_home()
         about = json_object("data", {} if data is None else data)
         text_argument("code", code)
-        conversations = [one.conversation for one in self._runtime.services if client in (None, one.client)]
-        if name is None:
-            if client is None or args is not None:
-                raise InvalidArgument("client, name: expected one of them at least, and no args without a name")
-            return sum([one.terminate_all(code, about) for one in conversations])
-        feed = self._feed_of(name, args)
-        return sum([one.terminate(*feed, code, about) for one in conversations])
+        if name is not None:
+            return self._runtime.terminate(*self._feed_of(name, args), code, about, client=client)
+        if client is None or args is not None:
+            raise InvalidArgument("client, name: expected one of them at least, and no args without a name")
+        return self._runtime.terminate_all(client, code, about)
 
     def disconnect(self, client: ConnectedClient) -> None:
         """Close the connection to a client; ignored if it is closed already."""

@@ -13,8 +13,8 @@ from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.dispatcher import HandlerCall
 from rcex_ws.feedme.server.events import Events, ServerEventQueue
 from rcex_ws.feedme.server.live_feed import LiveFeed
+from rcex_ws.feedme.server.live_feeds import LiveFeeds
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
-from rcex_ws.feedme.values import freeze
 from rcex_ws.websocket.server_handshake import UpgradeRequest
 
 
@@ -36,19 +36,10 @@ class Conversing:
         self.core.dispatcher = self  # type: ignore[assignment]
         self.client = ConnectedClient("c", UpgradeRequest("/", {}), lambda: None, list)
         self.conversation = ServerConversation(self.core, self.client, self)  # type: ignore[arg-type]
+        self._live_feeds = LiveFeeds(self.core, self.conversation.terminate, lambda: None)
 
     def live_feed(self, name: str, args: dict[str, str], data: dict[str, Any]) -> LiveFeed:
-        key, channel = feed_key(name, args), self.core.channels.keep(name, args)
-        feed = self.core.live_feeds[key] = LiveFeed(
-            channel,
-            data,
-            publish=self.core.channels.publish,
-            notification=self.core.notification,
-            check=lambda: None,
-            terminate=lambda code, data: self.conversation.terminate(key, name, args, code, freeze(data or {})),
-            release=lambda: None,
-        )
-        return feed
+        return self._live_feeds.make(feed_key(name, args), name, args, data)
 
     def ask(self, *messages: Any) -> list[dict[str, Any]]:
         """Let the client send messages; return what it receives meanwhile."""
@@ -57,15 +48,14 @@ class Conversing:
             self.conversation.receive((message if isinstance(message, str) else json.dumps(message)).encode())
         return self.sent[begin:]
 
+    # -- it acts as the dispatcher and as the peer
+
     def put(self, call: HandlerCall) -> None:
-        """Act as the dispatcher."""
         self.calls.append(call)
 
     def send(self, messages: Any) -> bool:
-        """Act as the peer."""
         self.sent += map(json.loads, messages)
         return True
 
     def send_shared(self, shared: Any) -> bool:
-        """Act as the peer."""
         return self.send(shared.messages)
