@@ -220,13 +220,13 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         """
         core = self._alive()
         _check_text("name", name)
-        given: object = {} if args is None else args
-        if not isinstance(given, Mapping):
-            raise InvalidArgument(f"args: expected a dict, got an object of the type {type(given).__name__}")
-        for key, value in cast("Mapping[object, object]", given).items():
+        args = {} if args is None else args
+        if not isinstance(args, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidArgument(f"args: expected a dict, got an object of the type {type(args).__name__}")
+        for key, value in args.items():
             _check_text("args", key)
             _check_text(f"args[{key!r:.40}]", value)
-        return Feed(name, cast("Mapping[str, str]", given), core)
+        return Feed(name, args, core)
 
     # -- internals -------------------------------------------------------------------------------------------------
 

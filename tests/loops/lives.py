@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 MESSAGES = "/restapi/v1.0/account/~/extension/~/message-store"
 ROUNDS = 3
@@ -130,7 +131,7 @@ async def feedme(_: Any) -> None:
 
         @server.action("add")
         async def add(_: object, args: Any) -> Any:
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             with board.change("added") as draft:
                 draft["n"] += args["n"]
             return {"n": board.data["n"]}
