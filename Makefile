@@ -1,7 +1,8 @@
 # make demo    watch the main job work
-# make test    set up what the tests need and run them all
-# make check   what takes longer: other Pythons, oldest and older dependencies, no sniffio, random inputs, the oracle
-# make coverage  every branch of callback/, connection/, websocket/ and wsg/ is tested, or says why it cannot be
+# make test    set up what the tests need and run them
+# make check   what takes longer: the published clients and servers, other Pythons, oldest and older dependencies, no
+#              sniffio, random inputs, the oracle
+# make coverage  every branch of callback/, connection/, feedme/, websocket/ and wsg/ is tested, or says why it cannot be
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
 # make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
@@ -21,11 +22,12 @@ demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
 
 test: .venv/installed-test
-	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
-	.venv/bin/python -m pytest -n 3 --dist loadfile  # most of them wait for sockets
+	.venv/bin/python -m pytest -n 3 --dist loadfile --ignore tests/peers  # most of them wait for sockets
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
 check: .venv/installed-test
+	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
+	.venv/bin/python -m pytest -q -n 3 --dist loadfile tests/peers
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
 	.venv/bin/python -m tests.gateway.random_inputs --count 5000 --seed 1
@@ -41,7 +43,7 @@ check: .venv/installed-test
 
 # Without random inputs: what only they reach is reached today and not tomorrow. With more patience: tracing takes time.
 COVERAGE := .venv/bin/python -m coverage
-COVERAGE_TESTS := $(addprefix tests/,callback connection found websocket wsg)
+COVERAGE_TESTS := $(addprefix tests/,callback connection feedme found websocket wsg)
 
 coverage: .venv/installed-dev
 	@$(COVERAGE) erase

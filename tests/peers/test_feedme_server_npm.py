@@ -39,7 +39,7 @@ async def server(dialect: str) -> AsyncIterator[FeedmeServer]:
 
 
 @pytest.fixture
-def room(server: FeedmeServer) -> LiveFeed:
+async def room(server: FeedmeServer) -> LiveFeed:
     return server.live_feed("Room", ARGS, DATA)
 
 
