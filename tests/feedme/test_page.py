@@ -111,7 +111,7 @@ def names(heading: str, owners: dict[str, type], others: set[str]) -> set[str]:
 def test_the_table_of_the_client_names_what_there_is() -> None:
     options = set(inspect.signature(FeedmeClient).parameters)
     events = {*Events, *FeedEvents}
-    owners = {"client": FeedmeClient, "feed": Feed}
+    owners = {"client": FeedmeClient, "feed": Feed, "Transport": feedme.Transport}
     attributes_of_errors = {name for name in section("Names of the JavaScript client").split("`") if "error." in name}
     others = options | events | set(feedme.__all__) | {name.partition(".")[2] for name in attributes_of_errors} | {""}
     found = names("Names of the JavaScript client", owners, others)
