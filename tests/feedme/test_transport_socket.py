@@ -1,0 +1,170 @@
+"""Transports of the application: which of their faults are told, and that none of them harms the client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from rcex_ws.feedme.client import FeedmeClient
+from rcex_ws.feedme.errors import TransportFailure, TransportFault
+from rcex_ws.feedme.transport import Transport
+from tests.feedme.scripted import Script, ScriptedTransport, Told
+
+LOST = "disconnect TRANSPORT_FAILURE"
+FAULT = "disconnect TRANSPORT_ERROR"
+
+
+class Connected(ScriptedTransport):
+    """Connected from the start."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(script)
+        self.state = "connected"
+
+
+class NeverConnected(ScriptedTransport):
+    """Returns from `connect` without a connection."""
+
+    async def connect(self) -> None:
+        await super().connect()
+        self.state = "connecting"
+
+
+class CannotSend(ScriptedTransport):
+    """Raises when it is to send."""
+
+    def send(self, text: bytes) -> None:
+        raise ZeroDivisionError("send")
+
+
+class CannotSendActions(ScriptedTransport):
+    """Raises when it is to send anything but the handshake."""
+
+    def send(self, text: bytes) -> None:
+        if b"Handshake" not in text:
+            raise ZeroDivisionError("send")
+        super().send(text)
+
+
+class ReceivesTexts(ScriptedTransport):
+    """Returns a str in the place of bytes."""
+
+    async def receive(self) -> Any:
+        return "text" if await super().receive() else None
+
+
+async def connect(make: Callable[[], Transport]) -> tuple[FeedmeClient, Told]:
+    client, told = FeedmeClient(transport=make, connect_retry=0, connect_retry_backoff=0), Told()
+    client.on("disconnect", lambda error: told.add("disconnect", error))
+    client.connect()
+    return client, told
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [(Connected, "at the start"), (NeverConnected, "after connect"), (CannotSend, "send"), (ReceivesTexts, "str")],
+)
+async def test_a_transport_that_breaks_the_rules_is_a_transport_error_and_is_not_tried_again(
+    kind: type[ScriptedTransport], text: str
+) -> None:
+    made: list[ScriptedTransport] = []
+
+    def make() -> ScriptedTransport:
+        made.append(kind(Script()))
+        return made[-1]
+
+    client, told = await connect(make)
+    (error,) = await told.wait(FAULT)
+    assert isinstance(error, TransportFault)
+    assert error.code == "TRANSPORT_ERROR"
+    assert text in str(error)
+    with pytest.raises(TransportFault):
+        await client.wait_connected()
+    assert client.state == "disconnected"
+    await client.aclose()
+    assert len(made) == 1
+    assert told.lines[-1] == FAULT
+    if kind is not Connected:  # which is not ours
+        assert made[0].state == "disconnected"
+
+
+async def test_a_fault_while_connected_is_first_a_loss_then_the_reason_changes() -> None:
+    client, told = await connect(lambda: CannotSendActions(Script()))
+    await client.wait_connected()
+    action = client.action("x", {})
+    await told.wait(FAULT)
+    assert told.lines == [LOST, FAULT]
+    with pytest.raises(Exception, match="NOT_CONNECTED"):
+        await action
+    await client.aclose()
+
+
+async def test_a_transport_that_belongs_to_a_client_already() -> None:
+    transport = ScriptedTransport(Script())
+    first, _ = await connect(lambda: transport)
+    await first.wait_connected()
+    second, told = await connect(lambda: transport)
+    (error,) = await told.wait(FAULT)
+    assert "belongs" in str(error)
+    assert first.state == "connected"
+    await second.aclose()
+    assert first.state == "connected"
+    await first.aclose()
+
+
+async def test_a_transport_may_be_used_again_once_it_has_ended() -> None:
+    transport = ScriptedTransport(Script())
+    for _ in range(2):
+        client, _ = await connect(lambda: transport)
+        await client.wait_connected()
+        await client.aclose()
+        assert await transport.receive() is None
+
+
+async def test_what_makes_transports_may_raise() -> None:
+    def make() -> Transport:
+        raise ZeroDivisionError("no transport today")
+
+    client, told = await connect(make)
+    (error,) = await told.wait(FAULT)
+    assert "no transport today" in str(error)
+    await client.aclose()
+
+
+async def test_a_transport_that_ends_by_itself_is_a_failure_with_its_error() -> None:
+    script = Script()
+    client, told = await connect(script)
+    await client.wait_connected()
+    script.lose(ValueError("the modem"))
+    (error,) = await told.wait(LOST)
+    assert isinstance(error, TransportFailure)
+    assert "ValueError: the modem" in str(error.transport_error)
+    await client.aclose()
+
+
+async def test_a_transport_that_disconnects_without_saying_so_takes_nothing_more() -> None:
+    script = Script()
+    client, told = await connect(script)
+    await client.wait_connected()
+    script.current.state = "disconnected"
+    client.action("x", {})
+    await anyio.wait_all_tasks_blocked()
+    assert script.unseen == []
+    script.lose()
+    await told.wait(LOST)
+    await client.aclose()
+
+
+async def test_one_that_never_ends_delays_aclose_by_the_close_timeout_at_most() -> None:
+    class Endless(ScriptedTransport):
+        def disconnect(self) -> None:
+            pass
+
+    client = FeedmeClient(transport=lambda: Endless(Script()), close_timeout=0.1)
+    client.connect()
+    await client.wait_connected()
+    with anyio.fail_after(5):
+        await client.aclose()
