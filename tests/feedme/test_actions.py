@@ -100,6 +100,7 @@ async def test_pending_actions_are_listed_as_they_were_sent() -> None:
 
 async def test_without_a_connection_it_is_not_connected_for_awaiter_and_callback_alike() -> None:
     async with disconnected() as rig:
+        rig.script.hang = True
         for prepare in (lambda: None, rig.client.connect):
             prepare()
             with pytest.raises(Disconnected):
