@@ -180,6 +180,16 @@ class TestPeer:
         with pytest.raises(ConnectionResetError, match="the server dropped the connection"):
             await transport.receive()
 
+    async def test_a_client_that_left_before_it_was_accepted(self) -> None:
+        peer = MemoryPeer(PeerOptions())
+        peer.end_by_client()
+        await peer.accept()
+        peer.send([b"lost"])
+        assert await peer.read(lambda *_: None) == Ending(1000, "", by_peer=True)
+        await peer.accept()
+        assert not peer.is_open
+        assert await peer.to_client.get() is None
+
     async def test_a_refusal(self) -> None:
         async def refuse(peer: MemoryPeer) -> None:
             await peer.refuse(503)

@@ -91,7 +91,5 @@ class FeedChannels:
         return channel
 
     def release(self, channel: FeedChannel) -> None:
-        """Undo `keep`."""
-        channel.permanent = False
-        if not channel.subscribers:
-            self._channels.pop(channel.key, None)
+        """Undo `keep`, when nobody has the feed open."""
+        del self._channels[channel.key]

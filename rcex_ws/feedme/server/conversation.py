@@ -133,7 +133,7 @@ class ServerConversation:
                 problem = session.receive_close(key, self._core.clock())
                 if problem is None:
                     self._close(key, message, was_open=was_open)
-            case Handshake():
+            case _:
                 problem = session.receive_handshake()
                 if problem is None:
                     self._shake_hands(message)

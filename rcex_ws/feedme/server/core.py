@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rcex_ws.feedme.errors import InvalidState
 from rcex_ws.feedme.messages import ActionRevelation, Dialect, FeedAction, FeedKey
 from rcex_ws.feedme.server.channel import FeedChannels
 from rcex_ws.feedme.server.dispatcher import Dispatcher
@@ -12,6 +11,7 @@ from rcex_ws.feedme.server.events import ServerEventQueue
 from rcex_ws.feedme.server.handlers import FeedmeHandlers
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
+from rcex_ws.loop import now
 
 __all__ = ["ServerCore"]
 
@@ -44,8 +44,4 @@ class ServerCore:
         self.notification: type[FeedAction] = (
             FeedAction if settings.dialect == Dialect.SPECIFICATION else ActionRevelation
         )
-        self.clock: Callable[[], float] = _not_started
-
-
-def _not_started() -> float:
-    raise InvalidState("the server is not running")
+        self.clock: Callable[[], float] = now  # until the server knows its loop

@@ -131,6 +131,9 @@ class DraftPart:
 class Draft(DraftPart, MutableMapping[str, Any]):
     """An object of a draft; it behaves like a dict, and what it contains behaves like dicts and lists.
 
+    What was taken from a draft stays the same object or array, wherever later changes move it. Once it was deleted or
+    replaced it can only be read; to change it raises `InvalidState`. `pop` and `popitem` return plain copies.
+
     Recorded are: `Set` and `Delete`; `Append` where a text gets longer at its end, by `+=` for example.
     """
 

@@ -68,7 +68,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         close_timeout: time-out for closing a WebSocket, and for all of `aclose`.
 
         max_size: maximum size of an inbound message (1 MiB).
-        max_buffer: bytes that may wait to be sent to a client; one that reads too slowly is disconnected (16 MiB).
+        max_buffer: bytes that may wait to be sent to a client; one that reads too slowly is disconnected with the close
+            code 1013 (16 MiB). The data of any feed must fit into it.
         max_open_feeds: most feeds that a client may have open; the next one fails with TOO_MANY_FEEDS.
         max_actions: most actions of a client without a response yet; the next one fails with TOO_MANY_ACTIONS.
 

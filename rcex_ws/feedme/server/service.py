@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import secrets
 
 from rcex_ws.connection import Heartbeat
@@ -51,7 +52,7 @@ class ClientService:
         self._asked = False  # to disconnect
         self._reason: ClientLost | None = None
         self._heartbeat = Heartbeat(settings.heartbeat_interval, settings.heartbeat_timeout, now) if heartbeat else None
-        self._handshake_until = now + (settings.handshake_timeout or float("inf"))
+        self._handshake_until = now + (settings.handshake_timeout or math.inf)
 
     async def serve(self, subprotocol: str | None) -> None:
         """Accept the WebSocket, and serve the client until it has ended."""
@@ -80,28 +81,26 @@ class ClientService:
     def poll(self, now: float) -> float:
         """Check what is due: the handshake, a ping, a sign of life; return when to call this again."""
         if self._closing:
-            return float("inf")
+            return math.inf
         if not self.conversation.established and now >= self._handshake_until:
             self.close(HandshakeTimedOut("the client sent no handshake in time"), _POLICY, "handshake timeout")
-            return float("inf")
-        due = float("inf") if self.conversation.established else self._handshake_until
+            return math.inf
+        due = math.inf if self.conversation.established else self._handshake_until
         if self._heartbeat is None:
             return due
-        match self._heartbeat.poll(now):
-            case Beat.SEND:
-                self._peer.ping()
-            case Beat.LOST:
-                self._reason = ClientFailure("the client gave no sign of life")
-                self._peer.abort()
-                return float("inf")
-            case Beat.WAIT:
-                pass
+        beat = self._heartbeat.poll(now)
+        if beat is Beat.LOST:
+            self._reason = ClientFailure("the client gave no sign of life")
+            self._peer.abort()
+            return math.inf
+        if beat is Beat.SEND:
+            self._peer.ping()
         return min(due, self._heartbeat.wake_at(now))
 
     def _on_message(self, data: bytes, binary: bool) -> None:
         if self._closing:
             return
-        self._on_pong(b"")
+        self._note_sign_of_life()
         if binary:
             self.close(ClientFailure("the client sent a binary message"), _UNSUPPORTED, "text only")
             return
@@ -112,6 +111,9 @@ class ClientService:
                 self.close(ClientFailure(f"the client broke the rules: {error.problem}"), _PROTOCOL_ERROR)
 
     def _on_pong(self, _: bytes) -> None:
+        self._note_sign_of_life()
+
+    def _note_sign_of_life(self) -> None:
         if self._heartbeat is not None:
             self._heartbeat.last_inbound = self._core.clock()
 

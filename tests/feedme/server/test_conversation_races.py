@@ -170,3 +170,26 @@ def test_responses_may_come_in_any_order_but_once() -> None:
     first.succeed({"n": 3})
     second.fail("LATE", freeze({}))
     assert [(one["CallbackId"], one["ActionData"]) for one in talk.sent[1:]] == [("b", {"n": 2}), ("a", {"n": 1})]
+
+
+def test_a_handshake_is_answered_once() -> None:
+    talk = Conversing()
+    talk.core.handlers.handshake = lambda _: None
+    talk.ask(HANDSHAKE)
+    (call,) = talk.calls
+    call.succeed(None)
+    call.fail("LATE", freeze({}))
+    call.succeed(None)
+    assert [one["Success"] for one in talk.sent] == [True]
+    assert types(talk.ask(HANDSHAKE)) == ["ViolationResponse"]
+
+
+def test_who_has_left_gets_no_response() -> None:
+    talk = opened()
+    talk.core.handlers.feed_closed = lambda *_: None
+    talk.ask(feed_close())
+    count = len(talk.sent)
+    talk.conversation.end()
+    talk.calls.pop().succeed(None)
+    assert len(talk.sent) == count
+    assert talk.calls == []

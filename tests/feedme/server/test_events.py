@@ -59,6 +59,13 @@ async def test_an_exception_in_a_handler(caplog: pytest.LogCaptureFixture) -> No
     assert "a handler of the event 'connect' raised" in caplog.text
 
 
+async def test_an_error_without_a_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    queue = ServerEventQueue(EventEmitter(events=Events))
+    queue.report(ZeroDivisionError("bug"))
+    assert len(queue._queue) == 0
+    assert [record.getMessage() for record in caplog.records] == ["bug"]
+
+
 async def test_a_handler_can_be_detached() -> None:
     async with FeedmeServer() as server:
         heard: list[Any] = []

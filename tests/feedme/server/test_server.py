@@ -533,3 +533,41 @@ class TestTerminate:
                 feed = server.live_feed("feed", {}, {"n": 1})
                 assert feed.reveal("more", {}, [Delta("Increment", ("n",), 1)]) == 1
                 assert (await client.receive())["FeedDeltas"][0]["Operation"] == "Increment"
+
+
+async def test_clients_that_come_and_go_leave_nothing_behind(until: Callable[..., Any]) -> None:
+    """They close, drop the connection or break the rules, while feeds open and close and actions are under way."""
+    async with FeedmeServer() as server:
+        feed = server.live_feed("feed", {}, {"n": 0})
+        left: list[str] = []
+        server.on("disconnect", lambda client, error: left.append(client.id))
+
+        @server.feed("slow")
+        async def open_slowly(client: Any, args: Any) -> dict[str, Any]:
+            await anyio.lowlevel.checkpoint()
+            return {}
+
+        @server.action("more")
+        async def more(client: Any, args: Any) -> dict[str, Any]:
+            await anyio.lowlevel.checkpoint()
+            feed.reveal("more", {}, [Delta("Increment", ("n",), 1)])
+            return {}
+
+        async def come_and_go(number: int) -> None:
+            async with connected(server.url) as client:
+                await client.send(feed_open(), feed_open("slow"), action("more"), feed_close())
+                if number % 2:
+                    await client.ask(feed_open())
+                if number % 3 == 0:
+                    await client.drop()
+                elif number % 3 == 1:
+                    await client.send(b"binary")
+
+        async with anyio.create_task_group() as group:
+            for number in range(40):
+                group.start_soon(come_and_go, number)
+        await until(lambda: len(left) == 40)
+        assert feed.subscribers == 0
+        assert server.clients == ()
+        assert [*server._core.channels._channels] == ["feed"]
+    assert feed.data["n"] <= 40
