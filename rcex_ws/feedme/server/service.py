@@ -15,13 +15,13 @@ from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.errors import ClientFailure, ClientLost, ClientTooSlow, HandshakeTimedOut
 from rcex_ws.feedme.server.events import Events
 from rcex_ws.loop import Signal
-from rcex_ws.websocket.peer import Peer
+from rcex_ws.websocket.peer import INTERNAL_ERROR, NORMAL, Peer
 from rcex_ws.websocket.socket import Ending
 
 __all__ = ["ClientService"]
 
 # Close codes: RFC 6455, section 7.4.1.
-_NORMAL, _PROTOCOL_ERROR, _UNSUPPORTED, _POLICY = 1000, 1002, 1003, 1008
+_PROTOCOL_ERROR, _UNSUPPORTED, _POLICY = 1002, 1003, 1008
 
 _process = secrets.token_hex(8)
 _numbers = itertools.count(1)
@@ -61,6 +61,9 @@ class ClientService:
         ending: Ending | None = None
         try:
             ending = await self._peer.read(self._on_message, self._on_pong, self._on_closing)
+        except Exception as exc:  # noqa: BLE001 - a bug: nothing that a client sends may raise
+            self._core.events.report(exc)
+            self._peer.close(INTERNAL_ERROR)
         finally:
             self._on_closing()
             self._core.events.emit(Events.DISCONNECT, self.client, self._why(ending))
@@ -70,9 +73,9 @@ class ClientService:
         """Close the WebSocket because the application asks for it."""
         if not self._closing:
             self._asked = True
-            self._peer.close(_NORMAL)
+            self._peer.close(NORMAL)
 
-    def close(self, reason: ClientLost, code: int = _NORMAL, text: str = "") -> None:
+    def close(self, reason: ClientLost, code: int = NORMAL, text: str = "") -> None:
         """Close the WebSocket for a reason; ignored if it is being closed already."""
         if not self._closing:
             self._reason = reason
@@ -131,6 +134,8 @@ class ClientService:
             return self._reason
         if ending is None or ending.code is None:
             return ClientFailure("the connection was lost")
+        if ending.unreadable:
+            return ClientFailure(f"the client sent what cannot be read: {ending.code}", ending.code, ending.reason)
         return ClientFailure(f"the client has closed the connection: {ending.code}", ending.code, ending.reason)
 
     def _open_feeds(self) -> list[tuple[str, FeedArgs]]:

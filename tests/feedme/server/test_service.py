@@ -17,11 +17,12 @@ from rcex_ws.feedme.server import (
     FeedmeServer,
     HandshakeTimedOut,
 )
+from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.service import ClientService
 from rcex_ws.websocket.server_handshake import UpgradeRequest
 from tests.feedme.server.conversing import Conversing
 from tests.feedme.server.raw_client import HANDSHAKE, action, connected, feed_open
-from tests.websocket.serving import Raw, masked
+from tests.websocket.serving import CLOSE, UPGRADE, Raw, masked
 
 
 class Watched:
@@ -175,6 +176,22 @@ class TestOverASocket:
                 assert client.ending.code == 1009
             await until(lambda: heard.errors)
         assert type(heard.errors[0]) is ClientFailure
+        assert str(heard.errors[0]) == "FAILURE: the client sent what cannot be read: 1009"
+
+    async def test_what_a_client_sends_before_it_leaves_is_handled(self, until: Callable[..., Any]) -> None:
+        """Even if all of it arrives at once."""
+        async with FeedmeServer() as server:
+            heard, names = Heard(server), list[str]()
+            server.action()(lambda client, name, args: names.append(name) or {})
+            with Raw(int(server.url.rstrip("/").rpartition(":")[2])) as client:
+                messages = (HANDSHAKE, *(action(str(n), callback_id=str(n)) for n in range(3)))
+                await client.send(
+                    UPGRADE + b"".join(masked(0x81, json.dumps(one).encode()) for one in messages) + CLOSE
+                )
+                await client.rest()
+            await until(lambda: heard.errors and len(names) == 3)
+        assert names == ["0", "1", "2"]
+        assert heard.errors[0].close_code == 1000
 
     async def test_a_client_that_breaks_the_rules_may_be_disconnected(self, until: Callable[..., Any]) -> None:
         async with FeedmeServer(disconnect_on_violation=True) as server:
@@ -234,6 +251,37 @@ class TestOverASocket:
                 assert feed.reveal("last") == 1
                 assert (await reader.receive())["ActionName"] == "last"
         assert feed.data == {"n": count}
+
+    @pytest.mark.parametrize("in_memory", [True, False])
+    async def test_a_bug_ends_one_connection_and_is_reported(
+        self, in_memory: bool, monkeypatch: pytest.MonkeyPatch, until: Callable[..., Any]
+    ) -> None:
+        bug = ZeroDivisionError("bug")
+
+        def fail(_: Any, __: bytes) -> None:
+            raise bug
+
+        async with FeedmeServer() as server:
+            heard, errors = Heard(server), list[Exception]()
+            server.on("error", errors.append)
+            async with connected(server.url) as other:
+                with monkeypatch.context() as patched:
+                    patched.setattr(ServerConversation, "receive", fail)
+                    if in_memory:
+                        transport = server.memory_transport()
+                        await transport.connect()
+                        transport.send(b"{}")
+                        assert await transport.receive() is None
+                    else:
+                        async with connected(server.url, handshake=False) as client:
+                            await client.send("{}")
+                            assert await client.receive() is None
+                            assert client.ending is not None
+                            assert client.ending.code == 1011
+                    await until(lambda: heard.errors)
+                assert await other.rest() == []
+        assert errors == [bug]
+        assert type(heard.errors[0]) is ClientFailure
 
     async def test_the_headers_and_the_path_of_a_client(self) -> None:
         async with FeedmeServer() as server, connected(f"{server.url}some/path?x=1", headers={"X-A": "b"}):
