@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
@@ -18,6 +19,8 @@ from rcex_ws.loop import Signal, now
 
 __all__ = ["ActionCall", "ActionCallback", "Actions"]
 
+logger = logging.getLogger("rcex_ws.feedme")
+
 ActionCallback = Callable[[FeedmeError | None, Mapping[str, Any] | None], object]
 """Sync or async; called with an error or the action data, in order with the events."""
 
@@ -26,7 +29,7 @@ class ActionCall:
     """An action that was sent; await it for its action data, any number of times or never.
 
     Awaiting raises `Rejected`, `TimedOut` (the server may still perform it) or `Disconnected` (before it was sent, or
-    before the answer came).
+    before the answer came). A failure is logged if there is no callback and it is never awaited.
 
     Attributes:
         name: the name of the action.
@@ -42,6 +45,7 @@ class ActionCall:
         self._settled = Signal()
         self._data: Mapping[str, Any] = FrozenDict()
         self._error: FeedmeError | None = None
+        self._reported = callback is not None
 
     def __await__(self) -> Generator[Any, Any, Mapping[str, Any]]:
         return self._wait().__await__()
@@ -56,7 +60,12 @@ class ActionCall:
         if self._callback is not None:
             events.put(partial(call, self._callback, error, data))
 
+    def __del__(self) -> None:
+        if self._error is not None and not self._reported:
+            logger.warning("the action %r has failed, and nobody has awaited it: %s", self.name, self._error)
+
     async def _wait(self) -> Mapping[str, Any]:
+        self._reported = True
         await self._settled.wait()
         if self._error is not None:
             raise self._error

@@ -40,7 +40,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
         connect_timeout: time-out for one attempt, from its begin to the end of the handshake; 0 for none.
         connect_retry: time after the first failed attempt until the next one; 0 for at once, negative for no retries.
-        connect_retry_backoff: how much longer each further retry waits.
+        connect_retry_backoff: how much longer each further retry waits; in all 0.1 s at least.
         connect_retry_max: maximum of these times, at least `connect_retry`.
         connect_retry_max_attempts: maximum number of retries in a row; 0 for any number.
         reconnect: whether to connect again after a loss: at once if the connection has lasted 30 s, otherwise after

@@ -33,6 +33,10 @@ _SecondsOrNever = Annotated[float, Meta(ge=-LONGEST, le=LONGEST, description="se
 _TimesOrAlways = Annotated[int, Meta(ge=-(2**53), le=2**53, description="a whole number, negative for always")]
 
 
+#: The delay before the second and later retries, in seconds, even if all options are 0: no server is hammered.
+_SHORTEST_BREAK = 0.1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedmeSettings:
     """Keyword options of `FeedmeClient`, which takes its signature from here.
@@ -85,4 +89,5 @@ class FeedmeSettings:
     def retry_delay(self, failures: int) -> float:
         """Return the delay in seconds after the n-th consecutive failure, n from 1."""
         retries = failures - 1
-        return min(max(self.connect_retry, 0.0) + retries * self.connect_retry_backoff, self.connect_retry_max)
+        delay = min(max(self.connect_retry, 0.0) + retries * self.connect_retry_backoff, self.connect_retry_max)
+        return max(delay, _SHORTEST_BREAK) if retries else delay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -120,11 +121,21 @@ async def test_a_loss_settles_all_that_wait() -> None:
         assert rig.client.pending == ()
 
 
-async def test_nobody_has_to_await_an_action() -> None:
+async def test_nobody_has_to_await_an_action_but_its_failure_is_not_lost(caplog: pytest.LogCaptureFixture) -> None:
     async with connected() as rig:
-        rig.client.action("x", {})
-        await rig.script.next()
-        await rig.say(rejected("1"))
+        awaited = rig.client.action("a", {})
+        rig.client.action("b", {}, lambda *_: None)
+        rig.client.action("c", {})
+        rig.client.action("d", {})
+        await rig.say(rejected("1"), rejected("2"), rejected("3"), answered("4"))
+        with pytest.raises(Rejected):
+            await awaited
+    del awaited
+    gc.collect()
+    messages = [record.getMessage() for record in caplog.records if record.name == "rcex_ws.feedme"]
+    assert messages == [
+        "the action 'c' has failed, and nobody has awaited it: REJECTED: the server answered with the error 'NO'"
+    ]
 
 
 @pytest.mark.parametrize("key", ["0", "", "2", "01", "1.0", "toString", "__proto__", "\ud800", "9" * 5000])

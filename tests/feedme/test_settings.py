@@ -108,6 +108,11 @@ def test_delays_grow_up_to_the_maximum() -> None:
     assert once.retry_delay(1) == 0
 
 
+def test_only_the_first_retry_comes_at_once_whatever_the_options() -> None:
+    settings = FeedmeSettings(URL, connect_retry=0, connect_retry_backoff=0, connect_retry_max=0)
+    assert [settings.retry_delay(failures) for failures in (1, 2, 3)] == [0, 0.1, 0.1]
+
+
 def test_nothing_secret_is_shown() -> None:
     settings = FeedmeSettings(
         "ws://localhost/?token=SECRET", headers={"Authorization": "SECRET"}, proxy="http://u:SECRET@h"
