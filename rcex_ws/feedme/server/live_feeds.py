@@ -47,7 +47,6 @@ class LiveFeeds:
         Raises:
             InvalidArgument: the data is no JSON object, or there is such a feed already.
         """
-        self.check()
         if key in self._core.live_feeds:
             raise InvalidArgument(f"name, args: there is a live feed {name!r} {args!r} already")
         frozen = json_object("data", {} if data is None else data)
