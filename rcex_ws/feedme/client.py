@@ -38,6 +38,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         url: the ws:// or wss:// address of the server.
         transport: instead of it, a function that returns a new `Transport` for each attempt.
 
+        open_timeout: time-out for the connection with which the block of the context manager begins, retries included.
         connect_timeout: time-out for one attempt, from its begin to the end of the handshake; 0 for none.
         connect_retry: time after the first failed attempt until the next one; 0 for at once, negative for no retries.
         connect_retry_backoff: how much longer each further retry waits; in all 0.1 s at least.
@@ -170,7 +171,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         try:
             if self.state == "disconnected":
                 self.connect()
-            await self.wait_connected()
+            await self._core.wait_open(self._settings.open_timeout)
         except BaseException:
             await self.aclose()
             raise

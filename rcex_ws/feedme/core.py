@@ -21,6 +21,7 @@ from rcex_ws.feedme.errors import (
     FeedmeError,
     InvalidMessage,
     InvalidState,
+    TimedOut,
     TransportFailure,
     UnexpectedMessage,
 )
@@ -173,6 +174,13 @@ class ClientCore:
             if self._session is None:
                 raise self._why_disconnected or Disconnected("the client is disconnected; call connect() first")
             await self._changed.wait()
+
+    async def wait_open(self, within: float) -> None:
+        """Wait until the client is connected, through retries, for `within` seconds at most."""
+        with anyio.move_on_after(within):
+            await self.wait_connected()
+            return
+        raise TimedOut(f"no connection within {within:g} s (last: {self._why_disconnected or 'no answer'})")
 
     # -- for feeds -------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ class FeedmeSettings:
     url: WebSocketUrl | None = field(default=None, kw_only=False, repr=False)
     transport: Callable[[], Transport] | None = None
     # Connecting
+    open_timeout: Seconds = 30.0
     connect_timeout: Wait = 10.0
     connect_retry: _SecondsOrNever = 5.0
     connect_retry_backoff: Wait = 5.0

@@ -16,7 +16,7 @@ import trio
 
 from rcex_ws.errors import WrongEventLoop
 from rcex_ws.feedme.client import FeedmeClient
-from rcex_ws.feedme.errors import Destroyed, Disconnected, HandshakeRejected, TransportFailure
+from rcex_ws.feedme.errors import Destroyed, Disconnected, HandshakeRejected, TimedOut, TransportFailure
 from tests.feedme.scripted import Rig, Script, connected, disconnected, opened
 
 VIOLATION = {"MessageType": "ViolationResponse", "Diagnostics": {"Problem": "Invalid JSON.", "Message": "x"}}
@@ -28,6 +28,16 @@ async def test_as_a_context_manager_it_is_connected_within_the_block_and_destroy
         assert client.state == "connected"
     assert client.destroyed
     assert script.current.state == "disconnected"
+
+
+async def test_a_block_does_not_wait_for_a_connection_for_ever() -> None:
+    script = Script()
+    script.refuse = OSError("nobody is there")
+    client = FeedmeClient(transport=script, connect_retry=0, open_timeout=0.05)
+    with pytest.raises(TimedOut, match=r"no connection within 0\.05 s \(last: TRANSPORT_FAILURE: .*nobody is there"):
+        async with client:
+            pytest.fail("there is no connection")
+    assert client.destroyed
 
 
 async def test_a_client_that_is_connected_already_enters_its_block() -> None:

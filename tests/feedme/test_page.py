@@ -124,6 +124,7 @@ def test_the_table_of_the_client_names_what_there_is() -> None:
 #: Options that the original has not.
 NOT_OF_THE_ORIGINAL = {
     "url",
+    "open_timeout",
     "headers",
     "proxy",
     "ssl_context",

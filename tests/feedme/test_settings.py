@@ -17,6 +17,7 @@ URL = "ws://localhost/"
 
 #: Options in seconds or times, each with values at its bounds and beyond them.
 VALID: dict[str, list[Any]] = {
+    "open_timeout": [0.5, 30],
     "connect_timeout": [0, 0.5, 10, 1000],
     "connect_retry": [-1, -0.5, 0, 30],
     "connect_retry_backoff": [0, 5],
@@ -29,6 +30,7 @@ VALID: dict[str, list[Any]] = {
     "reopen_trailing": [0, 60],
 }
 INVALID: dict[str, list[Any]] = {
+    "open_timeout": [0, -1, None],
     "connect_timeout": [-1, None, "10", math.nan, math.inf, True],
     "connect_retry": [None, "5", math.nan, -math.inf, math.inf, [1]],
     "connect_retry_backoff": [-0.1, None, math.nan],
