@@ -149,9 +149,14 @@ def test_frozen_data_is_returned_as_it_is(document: dict[str, Any]) -> None:
     ],
 )
 def test_equal_numbers_have_one_form(value: float, form: float) -> None:
-    assert js_number(value) == form
-    assert type(js_number(value)) is type(form)
-    assert js_number(js_number(value)) == form
+    made = [
+        js_number(value),
+        js_number(js_number(value)),
+        freeze(value, infinite=True),
+        freeze([value], infinite=True)[0],
+        freeze({"a": value}, infinite=True)["a"],
+    ]
+    assert [(one, type(one)) for one in made] == [(form, type(form))] * 5
 
 
 @pytest.mark.parametrize(
@@ -216,6 +221,7 @@ CYCLE.append({"again": CYCLE})
         ([math.nan], "[0]: the number nan cannot be expressed in JSON"),
         ([-math.inf], "[0]: the number -inf cannot be expressed in JSON"),
         ([10**400], "[0]: the number inf cannot be expressed in JSON"),
+        (nested(8, {1}), "[0][0][0][0][0][0][0][0]: a value of type set cannot be expressed in JSON"),
         (nested(20, {1}), "[0][0][0][0][0][0][0][0]...: a value of type set cannot be expressed in JSON"),
         (CYCLE, "[0]['again'][0]['again'][0]['again'][0]['again']...: nested too deep"),
         (nested(10_000), "[0][0][0][0][0][0][0][0]...: nested too deep"),
@@ -240,8 +246,9 @@ def test_it_may_be_nested_as_deep_as_every_use_of_it_allows() -> None:
     assert pickle.loads(pickle.dumps(frozen)) == frozen
     with pytest.raises(NotExpressible):
         freeze(nested(MAX_NESTING + 1))
+    assert freeze({"a": {"b": {}}}, levels=3) == {"a": {"b": {}}}
     with pytest.raises(NotExpressible):
-        freeze({"a": {}}, levels=1)
+        freeze({"a": {"b": {}}}, levels=2)
 
 
 def test_a_deep_stack_of_the_caller_is_no_recursion_error() -> None:
