@@ -71,7 +71,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         max_buffer: bytes that may wait to be sent to a client; one that reads too slowly is disconnected with the close
             code 1013 (16 MiB). The data of any feed must fit into it.
         max_open_feeds: most feeds that a client may have open; the next one fails with TOO_MANY_FEEDS.
-        max_actions: most actions of a client without a response yet; the next one fails with TOO_MANY_ACTIONS.
+        max_actions: most actions of a client without a response yet; the next one fails with TOO_MANY_ACTIONS. Their
+            arguments are kept until then: up to `max_actions` times `max_size` bytes for each client.
 
     Raises:
         InvalidArgument: an option has an invalid value; the text names it.
