@@ -137,7 +137,7 @@ async def test_an_unknown_event_or_a_handler_that_is_none_is_refused() -> None:
 
 
 def test_a_name_of_the_original_is_answered_with_ours() -> None:
-    client: Any = FeedmeClient(transport=Script)
+    client: Any = FeedmeClient(transport=Script())
     with pytest.raises(AttributeError, match="cancel_retry"):
         _ = client.cancelRetry
     with pytest.raises(AttributeError, match="nothing"):

@@ -85,7 +85,7 @@ def test_there_is_an_address_or_a_transport_and_not_both() -> None:
     with pytest.raises(InvalidArgument, match="transport"):
         FeedmeClient()
     with pytest.raises(InvalidArgument, match="transport"):
-        FeedmeClient(URL, transport=Script)
+        FeedmeClient(URL, transport=Script())
 
 
 def test_an_unknown_option_is_refused() -> None:
