@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,7 +11,7 @@ import anyio.lowlevel
 
 from rcex_ws.errors import ConnectFailed, RcexError
 from rcex_ws.feedme.errors import TransportFault
-from rcex_ws.feedme.transport import Transport
+from rcex_ws.feedme.transport import Transport, TransportState
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Sendable
@@ -40,22 +40,38 @@ async def open_transport(make: Callable[[], Transport], endpoint: Endpoint) -> A
     transport = _made_by(make)
     if id(transport) in _in_use:
         raise TransportFault("the transport belongs to a client already; make a new one for each call")
-    if transport.state != "disconnected":
-        raise TransportFault(f"the transport is {transport.state!r} at the start, not disconnected")
+    if (state := _state_of(transport)) != "disconnected":
+        raise TransportFault(f"the transport is {state!r} at the start, not disconnected")
     _in_use.add(id(transport))
     try:
         await _connect(transport)
         yield _TransportSocket(transport)
     finally:
         _in_use.discard(id(transport))
-        transport.disconnect()
+        _disconnect(transport)
+
+
+@contextmanager
+def _must_not_raise(what: str) -> Generator[None]:
+    try:
+        yield
+    except Exception as exc:
+        raise TransportFault(f"{what} raised {type(exc).__name__}: {exc}") from exc
 
 
 def _made_by(make: Callable[[], Transport]) -> Transport:
-    try:
+    with _must_not_raise("the function that makes transports"):
         return make()
-    except Exception as exc:
-        raise TransportFault(f"the function that makes transports raised {type(exc).__name__}: {exc}") from exc
+
+
+def _state_of(transport: Transport) -> TransportState:
+    with _must_not_raise("state of the transport"):
+        return transport.state
+
+
+def _disconnect(transport: Transport) -> None:
+    with _must_not_raise("disconnect() of the transport"):
+        transport.disconnect()
 
 
 async def _connect(transport: Transport) -> None:
@@ -66,8 +82,8 @@ async def _connect(transport: Transport) -> None:
         raise
     except Exception as exc:
         raise ConnectFailed(f"the transport did not connect: {type(exc).__name__}: {exc}") from exc
-    if transport.state != "connected":
-        raise TransportFault(f"the transport is {transport.state!r} after connect(), not connected")
+    if (state := _state_of(transport)) != "connected":
+        raise TransportFault(f"the transport is {state!r} after connect(), not connected")
 
 
 class _TransportSocket:
@@ -126,23 +142,21 @@ class _TransportSocket:
 
     async def send(self, messages: Iterable[bytes | Sendable]) -> bool:
         """Pass messages to the transport; return whether it was connected."""
-        if self._transport.state != "connected":
+        if _state_of(self._transport) != "connected":
             return False
         for message in messages:
             if not isinstance(message, bytes):
                 raise TypeError("a transport carries encoded texts alone")
-            try:
+            with _must_not_raise("send() of the transport"):
                 self._transport.send(message)
-            except Exception as exc:
-                raise TransportFault(f"send() of the transport raised {type(exc).__name__}: {exc}") from exc
         return True
 
     async def close(self, code: int, reason: str, *, within: float) -> None:
         """Disconnect the transport, and wait for its end for at most `within` seconds."""
-        self._transport.disconnect()
+        _disconnect(self._transport)
         with anyio.move_on_after(within):
             await self._ended.wait()
 
     async def abort(self) -> None:
         """Disconnect the transport."""
-        self._transport.disconnect()
+        _disconnect(self._transport)
