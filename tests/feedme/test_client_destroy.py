@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import pytest
 
 from rcex_ws.feedme.client import FeedmeClient
@@ -94,6 +95,21 @@ async def test_it_cancels_a_pending_retry_and_wakes_who_waits_for_it(until: Any)
         attempts = len(rig.script.attempts)
         await rig.client.aclose()
         assert len(rig.script.attempts) == attempts
+
+
+async def test_who_waits_for_a_connection_is_told() -> None:
+    async with disconnected() as rig, anyio.create_task_group() as group:
+        rig.script.hang = True
+        rig.client.connect()
+
+        async def wait() -> None:
+            with pytest.raises(Destroyed):
+                await rig.client.wait_connected()
+
+        group.start_soon(wait)
+        await rig.settle()
+        rig.client.disconnect()
+        rig.client.destroy()
 
 
 async def test_a_handler_may_destroy_the_client() -> None:

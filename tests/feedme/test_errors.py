@@ -7,7 +7,7 @@ import pytest
 from rcex_ws.errors import BadFrame, ConfigurationError, NotConnected, RcexError, RequestTimeout
 from rcex_ws.feedme import errors
 
-BY_CODE = {
+BY_CODE: dict[str, type[errors.FeedmeError]] = {
     "INVALID_ARGUMENT": errors.InvalidArgument,
     "INVALID_STATE": errors.InvalidState,
     "INVALID_FEED_STATE": errors.InvalidFeedState,

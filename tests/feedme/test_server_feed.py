@@ -216,6 +216,16 @@ async def test_a_message_that_the_state_forbids_is_reported_and_changes_nothing(
         assert feed.state == shown
 
 
+async def test_so_is_one_about_a_feed_that_nobody_knows() -> None:
+    async with connected() as rig:
+        assert await rig.say(*ALL) == [UNEXPECTED] * len(ALL)
+        feed = await rig.open_feed()
+        feed.desire_closed()
+        feed.destroy()
+        await rig.settle()
+        assert await rig.say(notified(), closed(), closed()) == [UNEXPECTED]
+
+
 async def test_nothing_about_feeds_or_actions_is_expected_before_the_handshake() -> None:
     async with connected() as rig:
         rig.feed().desire_open()

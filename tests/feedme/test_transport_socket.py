@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from rcex_ws.errors import ConnectFailed
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import TransportFailure, TransportFault
 from rcex_ws.feedme.transport import Transport
@@ -56,6 +57,29 @@ class ReceivesTexts(ScriptedTransport):
         return "text" if await super().receive() else None
 
 
+class HidesItsState(ScriptedTransport):
+    """Raises when it is asked for its state once it is connected."""
+
+    async def connect(self) -> None:
+        await super().connect()
+        self.broken = True
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "state" and "broken" in vars(self):
+            raise ZeroDivisionError("state")
+        return super().__getattribute__(name)
+
+
+class CannotDisconnect(ScriptedTransport):
+    """Raises when it is to disconnect after a failed attempt."""
+
+    async def connect(self) -> None:
+        raise OSError("down")
+
+    def disconnect(self) -> None:
+        raise ZeroDivisionError("disconnect")
+
+
 async def connect(make: Callable[[], Transport]) -> tuple[FeedmeClient, Told]:
     client, told = FeedmeClient(transport=make, connect_retry=0, connect_retry_backoff=0), Told()
     client.on("disconnect", lambda error: told.add("disconnect", error))
@@ -65,7 +89,14 @@ async def connect(make: Callable[[], Transport]) -> tuple[FeedmeClient, Told]:
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [(Connected, "at the start"), (NeverConnected, "after connect"), (CannotSend, "send"), (ReceivesTexts, "str")],
+    [
+        (Connected, "at the start"),
+        (NeverConnected, "after connect"),
+        (CannotSend, "send"),
+        (ReceivesTexts, "str"),
+        (HidesItsState, "state"),
+        (CannotDisconnect, "disconnect"),
+    ],
 )
 async def test_a_transport_that_breaks_the_rules_is_a_transport_error_and_is_not_tried_again(
     kind: type[ScriptedTransport], text: str
@@ -87,7 +118,7 @@ async def test_a_transport_that_breaks_the_rules_is_a_transport_error_and_is_not
     await client.aclose()
     assert len(made) == 1
     assert told.lines[-1] == FAULT
-    if kind is not Connected:  # which is not ours
+    if kind not in (Connected, HidesItsState, CannotDisconnect):
         assert made[0].state == "disconnected"
 
 
@@ -168,3 +199,29 @@ async def test_one_that_never_ends_delays_aclose_by_the_close_timeout_at_most() 
     await client.wait_connected()
     with anyio.fail_after(5):
         await client.aclose()
+
+
+async def test_a_transport_may_say_itself_whether_trying_again_can_help() -> None:
+    script = Script()
+    script.refuse = ConnectFailed("the key is not known there", retryable=False)
+    client, told = await connect(script)
+    (error,) = await told.wait(LOST)
+    assert error.transport_error is script.refuse
+    with pytest.raises(TransportFailure):
+        await client.wait_connected()
+    await client.aclose()
+    assert len(script.attempts) == 1
+
+
+async def test_what_comes_after_disconnect_is_not_received() -> None:
+    class Talkative(ScriptedTransport):
+        def disconnect(self) -> None:
+            self.say({"MessageType": "ViolationResponse", "Diagnostics": {}})
+            super().disconnect()
+
+    told = Told()
+    client = FeedmeClient(transport=lambda: Talkative(Script()))
+    client.on("bad_client_message", lambda _: told.add("bad_client_message"))
+    async with client:
+        pass
+    assert told.lines == []
