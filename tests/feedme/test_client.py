@@ -101,6 +101,17 @@ async def test_aclose_may_be_called_at_any_time_and_any_number_of_times() -> Non
             assert rig.client.destroyed
 
 
+async def test_several_tasks_may_call_aclose_and_one_of_them_may_be_cancelled() -> None:
+    async with connected() as rig, anyio.create_task_group() as group:
+        await rig.open_feed()
+        for _ in range(3):
+            group.start_soon(rig.client.aclose)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await rig.client.aclose()
+        assert rig.client.destroyed
+
+
 async def test_a_handler_may_call_aclose() -> None:
     closed: list[str] = []
 

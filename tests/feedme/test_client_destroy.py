@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -76,13 +77,14 @@ async def test_it_needs_the_client_disconnected() -> None:
 async def test_events_queued_before_still_fire_and_no_more_are_queued() -> None:
     async with connected() as rig:
         await rig.open_feed()
+        rig.client.action("x", {}, partial(rig.told.add, "action"))
         rig.client.disconnect()
         rig.client.destroy()
         assert rig.told.lines == []
         await rig.told.wait("disconnect")  # so handlers stay attached
         rig.script.say(opened())
         await rig.client.aclose()
-        assert rig.told.lines == ["board close NOT_CONNECTED", "disconnect"]
+        assert rig.told.lines == ["action NOT_CONNECTED", "board close NOT_CONNECTED", "disconnect"]
 
 
 async def test_it_cancels_a_pending_retry_and_wakes_who_waits_for_it(until: Any) -> None:

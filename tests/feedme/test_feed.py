@@ -200,6 +200,26 @@ async def test_a_feed_is_synced_while_it_is_open_and_its_hash_is_verified() -> N
         assert feed.unsynced_since is not None
 
 
+async def test_a_message_that_cannot_be_read_puts_every_feed_in_doubt_until_the_next_hash() -> None:
+    async with connected() as rig:
+        feed = await rig.open_feed({"a": 1})
+        await rig.say(b"garbage")
+        assert (feed.state, feed.synced) == ("open", False)
+        joining = rig.feed("joining")
+        joining.desire_open()
+        assert (joining.state, joining.synced) == ("open", False)
+        await rig.say(notified(setting("a", 2), md5=md5_of({"a": 2})))
+        assert feed.synced
+        assert joining.synced
+
+
+async def test_a_message_that_is_merely_unexpected_does_not() -> None:
+    async with connected() as rig:
+        feed = await rig.open_feed({"a": 1})
+        await rig.say(opened())
+        assert feed.synced
+
+
 async def test_a_feed_is_not_synced_after_a_loss_until_it_is_open_again() -> None:
     async with connected(connect_retry=0) as rig:
         feed = await rig.open_feed()
