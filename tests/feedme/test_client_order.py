@@ -65,6 +65,19 @@ async def test_a_feed_that_the_application_desires_closed_is_not_closed_again_by
         assert rig.told.lines == ["board close", "disconnect"]
 
 
+async def test_failed_attempts_do_not_close_a_feed_again() -> None:
+    async with disconnected(connect_retry=-1) as rig:
+        rig.feed("a", A).desire_open()
+        rig.script.refuse = OSError()
+        for count in (1, 2):
+            rig.client.connect()
+            await rig.told.wait("disconnect TRANSPORT_FAILURE", count)
+        assert rig.told.lines == [
+            "a close NOT_CONNECTED",
+            *["connecting", "disconnect TRANSPORT_FAILURE"] * 2,
+        ]
+
+
 async def test_after_connect_desired_feeds_emit_opening() -> None:
     async with disconnected() as rig:
         rig.feed("a", A).desire_open()
