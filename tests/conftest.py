@@ -81,7 +81,9 @@ def blocking_calls_fail(request: pytest.FixtureRequest) -> Iterator[None]:
     if "anyio_backend_name" not in request.fixturenames:
         yield
         return
-    modules = [f"rcex_ws.{name}" for name in ("files", "websocket", "rest", "connection", "callback", "wsg", "slack")]
+    modules = [
+        f"rcex_ws.{name}" for name in ("files", "websocket", "rest", "connection", "callback", "feedme", "wsg", "slack")
+    ]
     blockbuster = BlockBuster(scanned_modules=modules)
     blockbuster.activate()
     try:

@@ -5,7 +5,7 @@ settings.py      its options
 mount.py         the server as a part of an ASGI application
 service.py       serves one client: its WebSocket, its heartbeat, why it ended
 conversation.py  receives a client's messages, has them handled, responds
-session.py       which messages are allowed now (pure)
+conversation_state.py    which messages are allowed now (pure)
 client.py        a connected client, as the application gets to know it
 monitor.py       watches the time for all clients
 core.py          what all clients share

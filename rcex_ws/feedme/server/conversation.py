@@ -28,6 +28,7 @@ from rcex_ws.feedme.messages import (
     feed_key,
 )
 from rcex_ws.feedme.server.client import ConnectedClient
+from rcex_ws.feedme.server.conversation_state import ConversationState, Handshaking, Served
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.dispatcher import INTERNAL_ERROR, NO_DATA, HandlerCall
 from rcex_ws.feedme.server.errors import (
@@ -37,7 +38,6 @@ from rcex_ws.feedme.server.errors import (
     json_object,
 )
 from rcex_ws.feedme.server.live_feed import LiveFeed
-from rcex_ws.feedme.server.session import ConversationState, Handshaking, Served
 from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.websocket.peer import Peer
 
@@ -62,17 +62,17 @@ class ServerConversation:
         self._core = core
         self._client = client
         self._peer = peer
-        self._session = ConversationState(termination_window=core.settings.termination_window)
+        self._state = ConversationState(termination_window=core.settings.termination_window)
 
     @property
     def established(self) -> bool:
         """Whether the handshake has succeeded."""
-        return self._session.handshake is Handshaking.DONE
+        return self._state.handshake is Handshaking.DONE
 
     @property
     def open_feeds(self) -> list[FeedKey]:
         """The feeds that are open."""
-        return [key for key, state in self._session.feeds.items() if state is Served.OPEN]
+        return [key for key, served in self._state.feeds.items() if served is Served.OPEN]
 
     def receive(self, data: bytes) -> BadClientMessage | None:
         """Receive a message; return what is wrong with it, which the client has been told."""
@@ -86,11 +86,11 @@ class ServerConversation:
 
     def terminate(self, key: FeedKey, name: str, args: FeedArgs, code: str, data: FrozenDict) -> bool:
         """Terminate a feed if it is open or opening; return whether it is."""
-        session = self._session
-        request = session.opening.get(key)
+        state = self._state
+        request = state.opening.get(key)
         if request is not None:
             return self._refuse_open(key, request, code, data)
-        if not session.terminate(key, self._core.clock()):
+        if not state.terminate(key, self._core.clock()):
             return False
         self._core.channels.leave(key, self)
         self._send(FeedTermination(name, args, code, data))
@@ -98,7 +98,7 @@ class ServerConversation:
 
     def terminate_all(self, code: str, data: FrozenDict) -> int:
         """Terminate all feeds that are open or opening; return their number."""
-        feeds = [(key, request.feed_name, request.feed_args) for key, request in self._session.opening.items()]
+        feeds = [(key, request.feed_name, request.feed_args) for key, request in self._state.opening.items()]
         for key in self.open_feeds:
             channel = self._core.channels[key]
             feeds.append((key, channel.name, channel.args))
@@ -109,32 +109,32 @@ class ServerConversation:
         for key in self.open_feeds:
             channel = self._core.channels.leave(key, self)
             self._tell_closed(channel.name, channel.args)
-        self._session.feeds.clear()
-        self._session.opening.clear()
+        self._state.feeds.clear()
+        self._state.opening.clear()
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
     def _receive(self, message: ClientMessage) -> str | None:
         """Have a message handled; return the problem if it is not allowed now."""
-        session = self._session
+        state = self._state
         match message:
             case Action():
-                problem = session.receive_action(message.callback_id)
+                problem = state.receive_action(message.callback_id)
                 if problem is None:
                     self._act(message)
             case FeedOpen():
                 key = self._core.channels.shared(feed_key(message.feed_name, message.feed_args))
-                problem = session.receive_open(key, message)
+                problem = state.receive_open(key, message)
                 if problem is None:
                     self._open(key, message)
             case FeedClose():
                 key = feed_key(message.feed_name, message.feed_args)
-                was_open = session.feeds.get(key) is Served.OPEN
-                problem = session.receive_close(key, self._core.clock())
+                was_open = state.feeds.get(key) is Served.OPEN
+                problem = state.receive_close(key, self._core.clock())
                 if problem is None:
                     self._close(key, message, was_open=was_open)
             case _:
-                problem = session.receive_handshake()
+                problem = state.receive_handshake()
                 if problem is None:
                     self._shake_hands(message)
         return problem
@@ -153,7 +153,7 @@ class ServerConversation:
     def _act(self, message: Action) -> None:
         core, callback_id = self._core, message.callback_id
         handler = core.handlers.action(message.action_name)
-        if len(self._session.actions) > core.settings.max_actions:
+        if len(self._state.actions) > core.settings.max_actions:
             self._refuse_action(callback_id, TOO_MANY_ACTIONS, NO_DATA)
         elif handler is None:
             self._refuse_action(callback_id, INTERNAL_ERROR, NO_DATA)
@@ -170,7 +170,7 @@ class ServerConversation:
         core, name = self._core, request.feed_name
         live = core.live_feeds.get(key)
         handler = core.handlers.feed(name)
-        if len(self._session.feeds) + len(self._session.opening) > core.settings.max_open_feeds:
+        if len(self._state.feeds) + len(self._state.opening) > core.settings.max_open_feeds:
             self._refuse_open(key, request, TOO_MANY_FEEDS, NO_DATA)
         elif live is not None and not core.handlers.has_feed(name):
             self._open_live(key, request, live)
@@ -199,23 +199,23 @@ class ServerConversation:
     # -- responses -----------------------------------------------------------------------------------------------------
 
     def _accept_handshake(self, _: object = None) -> None:
-        if self._session.answer_handshake(success=True):
+        if self._state.answer_handshake(success=True):
             response = HandshakeResponse(success=True, version=VERSION)
             if self._core.settings.dialect == Dialect.CLIENT_ID:
                 response.client_id = self._client.id
             self._send(response)
 
     def _refuse_handshake(self, *_: object) -> None:
-        if self._session.answer_handshake(success=False):
+        if self._state.answer_handshake(success=False):
             self._send(HandshakeResponse(success=False))
 
     def _answer_action(self, message: Action, result: object) -> None:
         data = json_object(f"the result of the action {message.action_name!r}", result)
-        if self._session.answer_action(message.callback_id):
+        if self._state.answer_action(message.callback_id):
             self._send(ActionResponse(success=True, callback_id=message.callback_id, action_data=data))
 
     def _refuse_action(self, callback_id: str, code: str, data: FrozenDict) -> None:
-        if self._session.answer_action(callback_id):
+        if self._state.answer_action(callback_id):
             self._send(ActionResponse(success=False, callback_id=callback_id, error_code=code, error_data=data))
 
     def _answer_open(self, key: FeedKey, request: FeedOpen, result: object) -> None:
@@ -239,20 +239,20 @@ class ServerConversation:
 
     def _may_open(self, key: FeedKey, request: FeedOpen) -> bool:
         """Open a feed unless the client has left, or the request was answered already: then it is closed again."""
-        if self._session.answer_open(key, request, success=True):
+        if self._state.answer_open(key, request, success=True):
             return True
         self._tell_closed(request.feed_name, request.feed_args)
         return False
 
     def _refuse_open(self, key: FeedKey, request: FeedOpen, code: str, data: FrozenDict) -> bool:
-        if not self._session.answer_open(key, request, success=False):
+        if not self._state.answer_open(key, request, success=False):
             return False
         name, args = request.feed_name, request.feed_args
         self._send(FeedOpenResponse(success=False, feed_name=name, feed_args=args, error_code=code, error_data=data))
         return True
 
     def _answer_close(self, key: FeedKey, message: FeedClose, *_: object) -> None:
-        if self._session.answer_close(key):
+        if self._state.answer_close(key):
             self._send(FeedCloseResponse(message.feed_name, message.feed_args))
 
     def _tell_closed(self, name: str, args: FeedArgs) -> None:

@@ -85,7 +85,7 @@ def test_terminations_are_forgotten_after_the_window() -> None:
         talk.conversation.terminate(feed_key("feed", args), "feed", args, "OVER", freeze({}))
     answered = [types(talk.ask(feed_close(n=str(number)))) for number in range(100)]
     assert answered == [["ViolationResponse"]] * 96 + [["FeedCloseResponse"]] * 4
-    session = talk.conversation._session
+    session = talk.conversation._state
     assert len(session._terminated) == 0
 
 
