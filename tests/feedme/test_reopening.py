@@ -12,7 +12,7 @@ from hypothesis import given
 from trio.testing import MockClock
 
 from rcex_ws.feedme.reopening import ReopenPolicy
-from tests.feedme.scripted import Rig, closed, connected, notified, opened
+from tests.feedme.scripted import Rig, closed, connected, notified, opened, refused
 
 BAD = notified({"Operation": "Delete", "Path": ["missing"]})
 
@@ -175,6 +175,19 @@ async def test_what_happens_meanwhile_ends_the_wait_for_a_reopening(how: str) ->
         await trio.sleep(1000)
         opened_again = [message["MessageType"] for message in rig.script.unseen]
         assert opened_again == (["FeedOpen"] if how in ("other", "same") else [])
+
+
+async def test_a_refusal_meanwhile_is_not_undone_by_the_wait_for_a_reopening() -> None:
+    async with connected(reopen_max_attempts=1, reopen_trailing=60) as rig:
+        await rig.open_feed()
+        await fail(rig)
+        await reopen(rig)
+        await fail(rig)
+        rig.feed("other").desire_open()
+        assert await rig.script.kinds(2) == ["FeedClose", "FeedOpen"]
+        await rig.say(refused())
+        await trio.sleep(1000)
+        assert rig.script.unseen == []
 
 
 async def test_counters_are_per_feed() -> None:

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from rcex_ws.feedme.digest import FeedDigest
 from rcex_ws.feedme.errors import InvalidFeedState
-from rcex_ws.feedme.feed import Feed
 from rcex_ws.feedme.values import freeze
+from tests.feedme.feed_model import Identity, Observer, ServerSide
 from tests.feedme.scripted import (
     PATIENCE,
     Message,
@@ -36,7 +36,6 @@ indexes = st.integers(0, 30)
 incomplete = st.sampled_from([opened(), closed(), notified(), terminated()]).flatmap(
     lambda message: st.sampled_from([*message]).map(lambda left_out: without(message, left_out))
 )
-Identity = tuple[tuple[str, str], ...]
 
 
 def without(message: Message, name: str) -> bytes:
@@ -50,74 +49,6 @@ class Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return super().time() + self.ahead
-
-
-class ServerSide:
-    """A feed in one conversation, as the table of section 3.3 has it from the client's view."""
-
-    def __init__(self) -> None:
-        self.state = "Closed"
-        self.data: Message = {}
-
-    def sent(self, kind: str) -> None:
-        """The client has sent a message: it must be one that the table allows."""
-        allowed = {"FeedOpen": ("Closed", "Opening"), "FeedClose": ("Open", "Closing")}
-        before, self.state = self.state, allowed[kind][1]
-        assert before == allowed[kind][0], f"{kind} while {before}"
-
-    def received(self, kind: str, success: bool) -> bool:
-        """The client receives a message; return whether it has to be expected."""
-        table = {
-            ("Opening", "FeedOpenResponse"): "Open" if success else "Closed",
-            ("Open", "FeedAction"): "Open",
-            ("Open", "FeedTermination"): "Closed",
-            ("Closing", "FeedAction"): "Closing",
-            ("Closing", "FeedTermination"): "Terminated",
-            ("Closing", "FeedCloseResponse"): "Closed",
-            ("Terminated", "FeedCloseResponse"): "Closed",
-        }
-        after = table.get((self.state, kind))
-        self.state = after or self.state
-        return after is not None
-
-
-class Observer:
-    """One feed object, and whether what it tells is well-formed."""
-
-    def __init__(self, feed: Feed, identity: Identity) -> None:
-        self.feed, self.identity = feed, identity
-        self.desired = False
-        self.last, self.code = "", ""
-        self.asked = 0  # closes that the application has asked for, and not been told of yet
-        self.shown = "closed"
-        feed.on("opening", self.opening)
-        feed.on("open", self.open)
-        feed.on("close", self.close)
-        feed.on("action", self.action)
-
-    def opening(self) -> None:
-        assert self.last != "opening"
-        assert self.last != "action"
-        self.last = self.shown = "opening"
-
-    def open(self, data: Message) -> None:
-        assert self.last == "opening"
-        self.last = self.shown = "open"
-
-    def action(self, name: str, action_data: Message, new: Message, old: Message) -> None:
-        assert self.last in ("open", "action")
-        assert new["n"] != old.get("n")
-        self.last = "action"
-
-    def close(self, error: Any) -> None:
-        code = "" if error is None else error.code
-        repeated = self.last == "close" and code == self.code
-        if error is None or (code == "NOT_CONNECTED" and repeated):
-            self.asked -= 1
-            assert self.asked >= 0, "closed twice for one reason"
-        else:
-            assert not repeated
-        self.last, self.code, self.shown = "close", code, "closed"
 
 
 class Client(RuleBasedStateMachine):
@@ -193,14 +124,14 @@ class Client(RuleBasedStateMachine):
             if is_connected:
                 self.refused.discard(observer.identity)
             for _ in range(2 if thrice else 1):
-                observer.asked += not is_connected
+                observer.due += [] if is_connected else ["NOT_CONNECTED"]
                 observer.desired = True
                 observer.feed.desire_open()
                 if thrice:
-                    observer.asked += 1
+                    observer.due.append("")
                     observer.feed.desire_closed()
             if thrice:
-                observer.asked += not is_connected
+                observer.due += [] if is_connected else ["NOT_CONNECTED"]
                 observer.feed.desire_open()
             with pytest.raises(InvalidFeedState):
                 observer.feed.desire_open()
@@ -217,7 +148,7 @@ class Client(RuleBasedStateMachine):
 
         def act() -> None:
             observer.desired = False
-            observer.asked += 1
+            observer.due.append("")
             observer.feed.desire_closed()
             with pytest.raises(InvalidFeedState):
                 observer.feed.desire_closed()
@@ -341,6 +272,7 @@ class Client(RuleBasedStateMachine):
     def a_state_is_what_the_last_event_said_and_data_is_the_servers(self) -> None:
         async def check() -> None:
             for one in self.observers:
+                assert one.due == []
                 assert one.feed.state == one.shown
                 assert one.feed.desired_state == ("open" if one.desired else "closed")
                 feed = self.feeds[one.identity]
