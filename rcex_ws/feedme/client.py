@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from rcex_ws.connection import EventEmitter, HasEvents, Opener, open_websocket
-from rcex_ws.errors import ConfigurationError
 from rcex_ws.feedme.actions import ActionCall, ActionCallback
+from rcex_ws.feedme.arguments import feed_args, handler_argument, json_object, text_argument
 from rcex_ws.feedme.core import ClientCore, ClientState
-from rcex_ws.feedme.errors import Destroyed, InvalidArgument
+from rcex_ws.feedme.errors import Destroyed
 from rcex_ws.feedme.events import Events
 from rcex_ws.feedme.feed import Feed
 from rcex_ws.feedme.session import FeedmeSession
 from rcex_ws.feedme.settings import FeedmeSettings
 from rcex_ws.feedme.transport_socket import open_transport
-from rcex_ws.feedme.values import FrozenDict, NotExpressible, freeze
-from rcex_ws.options import NamesOfJavaScript, check_handler, options_of
+from rcex_ws.options import NamesOfJavaScript, options_of
 
 __all__ = ["FeedmeClient"]
 
@@ -184,7 +183,9 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
     # -- actions and feeds -----------------------------------------------------------------------------------------
 
-    def action(self, name: str, args: Mapping[str, Any], callback: ActionCallback | None = None) -> ActionCall:
+    def action(
+        self, name: str, args: Mapping[str, Any] | None = None, callback: ActionCallback | None = None
+    ) -> ActionCall:
         """Send an action; await the `ActionCall` that is returned for the action data, or pass a callback.
 
         Args:
@@ -197,15 +198,9 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             Destroyed: the client is destroyed.
         """
         core = self._alive()
-        _check_text("name", name)
-        if not isinstance(args, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidArgument(f"args: expected a dict, got an object of the type {type(args).__name__}")
-        try:
-            frozen = cast("FrozenDict", freeze(args))
-        except NotExpressible as exc:
-            raise InvalidArgument(f"args: {exc}") from None
         if callback is not None:
-            _check_callback(callback)
+            handler_argument("callback", callback)
+        name, frozen = text_argument("name", name), json_object("args", {} if args is None else args)
         return core.actions.perform(name, frozen, self._settings.action_timeout, callback)
 
     def feed(self, name: str, args: Mapping[str, str] | None = None) -> Feed:
@@ -220,14 +215,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             Destroyed: the client is destroyed.
         """
         core = self._alive()
-        _check_text("name", name)
-        args = {} if args is None else args
-        if not isinstance(args, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidArgument(f"args: expected a dict, got an object of the type {type(args).__name__}")
-        for key, value in args.items():
-            _check_text("args", key)
-            _check_text(f"args[{key!r:.40}]", value)
-        return Feed(name, args, core)
+        return Feed(text_argument("name", name), feed_args(args), core)
 
     # -- internals -------------------------------------------------------------------------------------------------
 
@@ -236,15 +224,3 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         if self._core.destroyed:
             raise Destroyed("the client is destroyed")
         return self._core
-
-
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise InvalidArgument(f"{name}: expected a text, got an object of the type {type(value).__name__}")
-
-
-def _check_callback(callback: object) -> None:
-    try:
-        check_handler(callback, "callback")
-    except ConfigurationError as exc:
-        raise InvalidArgument(str(exc)) from None

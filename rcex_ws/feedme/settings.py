@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.feedme.arguments import check_options
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.transport import Transport
 from rcex_ws.options import (
@@ -22,7 +22,6 @@ from rcex_ws.options import (
     Seconds,
     Wait,
     WebSocketUrl,
-    check_fields,
 )
 from rcex_ws.trace import Trace
 from rcex_ws.websocket.proxies import ProxyChoice
@@ -75,10 +74,7 @@ class FeedmeSettings:
     trace: Trace | None = None
 
     def __post_init__(self) -> None:
-        try:
-            check_fields(self)
-        except ConfigurationError as exc:
-            raise InvalidArgument(str(exc)) from None
+        check_options(self)
         if (self.url is None) == (self.transport is None):
             raise InvalidArgument("url, transport: expected one of them")
         if self.connect_retry_max < self.connect_retry:

@@ -42,7 +42,6 @@ NOT_JSON: list[Any] = [
     itself(),
     [],
     "text",
-    None,
     7,
 ]
 
@@ -142,3 +141,29 @@ def test_a_name_of_the_original_is_answered_with_ours() -> None:
         _ = client.cancelRetry
     with pytest.raises(AttributeError, match="nothing"):
         _ = client.nothing
+
+
+class Text(str):
+    """A text of another class, like those of numpy and markupsafe."""
+
+    __slots__ = ()
+
+
+async def test_texts_of_other_classes_are_texts() -> None:
+    async with connected() as rig:
+        feed = rig.client.feed(Text("Board"), {Text("a"): Text("b")})
+        feed.desire_open()
+        rig.client.action(Text("move"), {Text("a"): Text("b")})
+        assert await rig.script.next() == {"MessageType": "FeedOpen", "FeedName": "Board", "FeedArgs": {"a": "b"}}
+        assert (await rig.script.next())["ActionArgs"] == {"a": "b"}
+        assert len(rig.client.pending) == 1
+
+
+async def test_two_halves_of_a_surrogate_pair_are_one_character() -> None:
+    async with connected() as rig:
+        feed = rig.client.feed("\ud83d\ude00", {"\ud83d\ude00": "\ud83d\ude00"})
+        feed.desire_open()
+        message = await rig.script.next()
+        assert (message["FeedName"], message["FeedArgs"]) == ("\U0001f600", {"\U0001f600": "\U0001f600"})
+        await rig.say({**message, "MessageType": "FeedOpenResponse", "Success": True, "FeedData": {}})
+        assert feed.data == {}

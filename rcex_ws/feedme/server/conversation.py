@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from rcex_ws.feedme.arguments import json_object
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.messages import (
     VERSION,
@@ -35,7 +36,6 @@ from rcex_ws.feedme.server.errors import (
     BadClientMessage,
     InvalidClientMessage,
     UnexpectedClientMessage,
-    json_object,
 )
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.values import FrozenDict

@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import Any
 
 from rcex_ws.errors import RcexError
-from rcex_ws.feedme.errors import FeedmeError, InvalidArgument
-from rcex_ws.feedme.values import FrozenDict, NotExpressible, freeze
+from rcex_ws.feedme.arguments import json_object, text_argument
+from rcex_ws.feedme.errors import FeedmeError
 
 __all__ = [
     "BadClientMessage",
@@ -32,35 +32,7 @@ __all__ = [
     "Refusal",
     "ServerStopping",
     "UnexpectedClientMessage",
-    "json_object",
-    "text_argument",
 ]
-
-
-def json_object(name: str, value: object) -> FrozenDict:
-    """Return an argument as a read-only JSON object.
-
-    Raises:
-        InvalidArgument: it is none; the text names the argument.
-    """
-    try:
-        frozen = freeze(value)
-    except NotExpressible as exc:
-        raise InvalidArgument(f"{name}: {exc}") from None
-    if type(frozen) is not FrozenDict:
-        raise InvalidArgument(f"{name}: expected a JSON object, got an object of the type {type(value).__name__}")
-    return frozen
-
-
-def text_argument(name: str, value: object) -> str:
-    """Return an argument that has to be a text.
-
-    Raises:
-        InvalidArgument: it is none; the text names the argument.
-    """
-    if not isinstance(value, str):
-        raise InvalidArgument(f"{name}: expected a text, got an object of the type {type(value).__name__}")
-    return value
 
 
 class Refusal(RcexError):

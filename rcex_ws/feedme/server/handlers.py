@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.feedme.arguments import handler_argument
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.server.client import ConnectedClient
-from rcex_ws.options import check_handler
 
 __all__ = ["FeedmeHandlers"]
 
@@ -51,19 +50,6 @@ class FeedmeHandlers:
         """Return a decorator that adds the handler of a feed."""
         return self._adder("feed", self._feeds, name)
 
-    @staticmethod
-    def checked(handler: H) -> H:
-        """Return a handler.
-
-        Raises:
-            InvalidArgument: it cannot be called as one.
-        """
-        try:
-            check_handler(handler, "handler")
-        except ConfigurationError as exc:
-            raise InvalidArgument(str(exc)) from None
-        return handler
-
     def _adder(self, what: str, handlers: dict[str | None, Callable[..., Any]], name: str | None) -> Callable[[H], H]:
         if not isinstance(name, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidArgument(
@@ -74,7 +60,7 @@ class FeedmeHandlers:
             raise InvalidArgument(f"name: the {what} {name!r} has a handler already")
 
         def add(handler: H) -> H:
-            handlers[name] = self.checked(handler)
+            handlers[name] = handler_argument("handler", handler)
             return handler
 
         return add

@@ -6,13 +6,13 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from rcex_ws.feedme.arguments import json_object, text_argument
 from rcex_ws.feedme.deltas import Delta, Editor, delta_from_json
 from rcex_ws.feedme.digest import FeedDigest
 from rcex_ws.feedme.errors import InvalidState
 from rcex_ws.feedme.messages import FeedAction, FeedArgs, FeedOpenResponse, encode
 from rcex_ws.feedme.server.channel import FeedChannel
 from rcex_ws.feedme.server.draft import Draft
-from rcex_ws.feedme.server.errors import json_object, text_argument
 from rcex_ws.feedme.server.recorder import Recorder
 from rcex_ws.feedme.values import FrozenDict
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rcex_ws.feedme.arguments import json_object, text_argument
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.messages import FeedArgs, FeedKey
 from rcex_ws.feedme.server.channel import FeedChannel
 from rcex_ws.feedme.server.core import ServerCore
-from rcex_ws.feedme.server.errors import json_object, text_argument
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.values import FrozenDict
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from rcex_ws.connection import EventEmitter, HasEvents
+from rcex_ws.feedme.arguments import feed_args, handler_argument, json_object, text_argument
 from rcex_ws.feedme.deltas import Delta, delta_from_json
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument
@@ -15,7 +16,6 @@ from rcex_ws.feedme.memory import MemoryTransport
 from rcex_ws.feedme.messages import FeedArgs, FeedKey, encode, feed_key
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
-from rcex_ws.feedme.server.errors import json_object, text_argument
 from rcex_ws.feedme.server.events import Events, ServerEventQueue
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.server.live_feeds import LiveFeeds
@@ -199,7 +199,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         Raises:
             InvalidArgument: it cannot be called.
         """
-        self._core.handlers.feed_closed = self._core.handlers.checked(handler)
+        self._core.handlers.feed_closed = handler_argument("handler", handler)
         return handler
 
     def handshake(self, handler: H) -> H:
@@ -210,7 +210,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         Raises:
             InvalidArgument: it cannot be called.
         """
-        self._core.handlers.handshake = self._core.handlers.checked(handler)
+        self._core.handlers.handshake = handler_argument("handler", handler)
         return handler
 
     # -- feeds ---------------------------------------------------------------------------------------------------------
@@ -324,8 +324,5 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         Raises:
             InvalidArgument: the name is no text, or the arguments are no texts.
         """
-        texts: dict[str, Any] = json_object("args", {} if args is None else args)
-        if not all(isinstance(value, str) for value in texts.values()):
-            raise InvalidArgument("args: expected texts only")
-        checked = text_argument("name", name)
-        return feed_key(checked, texts), checked, dict(texts)
+        checked, texts = text_argument("name", name), feed_args(args)
+        return feed_key(checked, texts), checked, texts

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.feedme.arguments import check_options
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.messages import Dialect
-from rcex_ws.options import Bytes, Count, Name, Port, Seconds, Wait, check_fields
+from rcex_ws.options import Bytes, Count, Name, Port, Seconds, Wait
 from rcex_ws.websocket.peer import PeerOptions
 
 __all__ = ["FeedmeServerSettings"]
@@ -40,10 +40,7 @@ class FeedmeServerSettings:
     max_actions: Count = 100
 
     def __post_init__(self) -> None:
-        try:
-            check_fields(self)
-        except ConfigurationError as exc:
-            raise InvalidArgument(str(exc)) from None
+        check_options(self)
         if self.dialect not in tuple(Dialect):
             raise InvalidArgument(f"dialect: expected one of {', '.join(Dialect)}, got {self.dialect!r}")
 

@@ -476,7 +476,7 @@ class TestReveal:
                 (lambda: server.reveal("x", {}, "y", [1]), "action_data: expected a JSON object"),
                 (lambda: server.reveal("x", {}, 5), "action_name: expected a text"),  # type: ignore[arg-type]
                 (lambda: server.reveal(5, {}, "y"), "name: expected a text"),  # type: ignore[arg-type]
-                (lambda: server.reveal("x", {"a": 1}, "y"), "args: expected texts only"),  # type: ignore[dict-item]
+                (lambda: server.reveal("x", {"a": 1}, "y"), "args['a']: expected a text"),  # type: ignore[dict-item]
                 (lambda: server.reveal("live", {}, "y"), "name, args: the feed 'live' {} is a live one"),
                 (lambda: server.live_feed("live", {}), "name, args: there is a live feed 'live' {} already"),
                 (lambda: server.live_feed("x", {}, []), "data: expected a JSON object"),
