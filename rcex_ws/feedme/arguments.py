@@ -52,7 +52,7 @@ def feed_args(value: object) -> FeedArgs:
     """
     given: object = {} if value is None else value
     if not isinstance(given, Mapping):
-        raise InvalidArgument(f"args: expected a dict, got an object of the type {type(given).__name__}")
+        raise InvalidArgument(f"args: expected a JSON object, got an object of the type {type(given).__name__}")
     members = cast("Mapping[object, object]", given)
     return {text_argument("args", key): text_argument(f"args[{key!r:.40}]", text) for key, text in members.items()}
 
