@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from rcex_ws.feedme.client import FeedmeClient
+from rcex_ws.feedme.errors import TransportFailure
 from rcex_ws.feedme.events import Events
 from rcex_ws.websocket.frames import Binary
-from tests.feedme.scripted import Told, notified, opened, setting
+from tests.feedme.scripted import Told, connected, notified, opened, setting
 from tests.feedme.served import Served, served
 
 LOST = "disconnect TRANSPORT_FAILURE"
@@ -108,3 +109,22 @@ async def test_messages_of_a_connection_that_the_application_has_given_up_are_ig
         await told.wait("connect", 2)
         assert feed.state == "opening"
         assert told.lines == ["connecting", "connect", "disconnect", "connecting", "connect"]
+
+
+async def test_a_bug_of_ours_ends_the_connection_is_told_once_and_is_the_reason(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(_: bytes) -> None:
+        raise ZeroDivisionError
+
+    async with connected() as rig:
+        monkeypatch.setattr("rcex_ws.feedme.conversation.decode_server_message", explode)
+        rig.script.say(opened())
+        await rig.told.wait(LOST)
+        with pytest.raises(TransportFailure) as caught:
+            await rig.client.wait_connected()
+        assert isinstance(caught.value.transport_error, ZeroDivisionError)
+        await rig.settle()
+        assert rig.told.lines == ["connecting", "connect", LOST]
+        rig.client.connect()
+    assert "ZeroDivisionError" in caplog.text
