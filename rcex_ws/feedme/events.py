@@ -82,6 +82,11 @@ class EventQueue:
         self._queue.put(step, size)
 
     @property
+    def idle(self) -> bool:
+        """Whether no handler runs or is still to run."""
+        return len(self._queue) == 0 and self._queue.in_hand is None
+
+    @property
     def undelivered(self) -> int:
         """Number of events in the queue."""
         return len(self._queue)

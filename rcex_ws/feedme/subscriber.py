@@ -93,7 +93,8 @@ class Subscriber:
         self._last_data = self.data = data
         if verified is not self.synced:
             self.set_synced(verified)
-        if self._emitter.has_handlers(FeedEvents.ACTION):
+        # A handler that is still to run, that of OPEN for example, may attach one for actions.
+        if self._emitter.has_handlers(FeedEvents.ACTION) or not self._events.idle:
             dispatch = partial(self._emitter.dispatch, FeedEvents.ACTION, name, action_data, data, former)
             self._events.put_or_drop(dispatch, size)
         if self.stream is not None:
