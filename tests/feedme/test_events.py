@@ -9,7 +9,7 @@ import pytest
 
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.feedme.events import Events, FeedEvents
-from tests.feedme.scripted import Rig, connected, notified, setting
+from tests.feedme.scripted import Rig, connected, notified, opened, setting
 
 VIOLATION = {"MessageType": "ViolationResponse", "Diagnostics": {"a": "b" * 1000}}
 
@@ -109,6 +109,28 @@ async def test_without_a_handler_for_errors_a_slow_one_is_logged(caplog: Any) ->
         gate.open()
     assert "too slow" in caplog.text
     assert "2 events were dropped" in caplog.text
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_handler_attached_by_the_handler_of_open_gets_all_actions_after_it(waits: bool) -> None:
+    async with connected() as rig:
+        feed, arrived = rig.client.feed("Board"), anyio.Event()
+        got: list[str] = []
+
+        async def attach(_: Any) -> None:
+            if waits:
+                await arrived.wait()
+            feed.on("action", lambda name, *_: got.append(name))
+
+        feed.on("open", attach)
+        feed.desire_open()
+        await rig.script.next()
+        rig.script.say(opened({"n": 0}), notified(setting("n", 1), name="a"), notified(setting("n", 2), name="b"))
+        await feed.wait_open()
+        await rig.script.until(lambda: feed.data == {"n": 2})
+        arrived.set()
+        await rig.settle()
+        assert got == ["a", "b"]
 
 
 async def test_a_handler_can_be_detached_and_on_is_a_decorator() -> None:
