@@ -17,7 +17,7 @@ import trio
 from rcex_ws.errors import WrongEventLoop
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import Destroyed, Disconnected, HandshakeRejected, TimedOut, TransportFailure
-from tests.feedme.scripted import Rig, Script, connected, disconnected, opened
+from tests.feedme.scripted import Rig, Script, ScriptedTransport, connected, disconnected, opened
 
 VIOLATION = {"MessageType": "ViolationResponse", "Diagnostics": {"Problem": "Invalid JSON.", "Message": "x"}}
 
@@ -284,6 +284,22 @@ async def one_session(use_context_manager: bool) -> None:
 def test_plain_asyncio_run_and_trio_run_also_end_without_aclose(use_context_manager: bool) -> None:
     asyncio.run(one_session(use_context_manager))
     trio.run(one_session, use_context_manager)
+
+
+def test_a_client_may_be_made_where_no_loop_runs_yet_and_its_feeds_may_not() -> None:
+    async def use(client: FeedmeClient) -> None:
+        async with client:
+            assert client.feed("x").state == "closed"
+
+    for run in (asyncio.run, None):
+        client = FeedmeClient(transport=lambda: ScriptedTransport(Script()))
+        client.on("connect", lambda: None)
+        with pytest.raises(WrongEventLoop):
+            client.feed("x")
+        if run is None:
+            trio.run(use, client)
+        else:
+            run(use(client))
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])

@@ -68,6 +68,30 @@ async def test_connect_within_the_handler_of_disconnect() -> None:
         assert rig.told.lines == ["connecting", "connect", "disconnect TRANSPORT_FAILURE", "connecting", "connect"]
 
 
+async def test_connect_within_that_handler_takes_the_place_of_the_retry() -> None:
+    def prepare(rig: Rig) -> None:
+        rig.client.on("disconnect", lambda _: rig.client.connect())
+
+    async with connected(prepare, connect_retry=0.05, connect_retry_backoff=0) as rig:
+        rig.script.lose()
+        await rig.told.wait("connect", 2)
+        await rig.settle()
+        assert "error" not in rig.told.lines
+        assert len(rig.script.transports) == 2
+
+
+async def test_cancel_retry_within_the_handler_of_disconnect_is_the_end() -> None:
+    def prepare(rig: Rig) -> None:
+        rig.client.on("disconnect", lambda _: rig.client.cancel_retry())
+
+    async with connected(prepare, connect_retry=0.05, connect_retry_backoff=0) as rig:
+        rig.script.lose()
+        await rig.told.wait("disconnect TRANSPORT_FAILURE")
+        with pytest.raises(TransportFailure):
+            await rig.client.wait_connected()
+        assert len(rig.script.transports) == 1
+
+
 async def test_disconnect_within_the_handler_of_connect() -> None:
     async with disconnected() as rig:
         rig.client.on("connect", rig.client.disconnect)
