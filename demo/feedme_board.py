@@ -71,7 +71,7 @@ async def play(board: LiveFeed) -> None:
 async def watch(name: str, feed: Feed, screen: Screen) -> None:
     """Tell what a viewer would otherwise not notice: that it has missed something, and what."""
     async for change in feed:
-        if change.name is None:
+        if change.action_name is None:
             missed = points(change.new_data) - points(change.old_data)
             screen.say(f"{name} is back; it missed {missed} points, and has the right score again")
 

@@ -3,13 +3,15 @@
 Stands on connection/ and websocket/. The protocol, its three dialects and what differs from the original packages is
 described in docs/feedme.md.
 
-client.py           `FeedmeClient`: checks arguments; core.py: the state behind it, one owner
+client.py           `FeedmeClient`: checks arguments; core.py: the state behind it, which has one owner
 feed.py             `Feed`, which the application holds; changes.py: its changes as an iterator
-subscriber.py       what one feed object desires, and was told last
-server_feed.py      one feed of the server, as the client sees it, shared by any number of feed objects
-session.py          the retries of one `connect`; conversation.py: one connection
+feed_core.py        what one `Feed` desires, and was told last
+shared_feed.py      a feed of the server, as the client sees it, shared by any number of `Feed` objects
+feeds.py            the table of these feeds
+driver.py           the retries of one `connect`; conversation.py: one connection
 actions.py          actions, and how each one settles
-events.py, timers.py, reopening.py, settings.py   the queue of events, timers, when to reopen, options
+events.py, timers.py, reopening.py   the queue of events, timers, when to reopen
+settings.py, arguments.py   options, and checks of arguments
 transport.py        the interface for transports of the application; transport_socket.py: how they are used;
                     memory.py: one within the process
 server/             `FeedmeServer` and `LiveFeed`
@@ -46,6 +48,7 @@ from rcex_ws.feedme.errors import (
 )
 from rcex_ws.feedme.events import Events, FeedEvents
 from rcex_ws.feedme.feed import Feed
+from rcex_ws.feedme.feed_core import FeedState
 from rcex_ws.feedme.messages import Dialect
 from rcex_ws.feedme.server import (
     BadClientMessage,
@@ -64,7 +67,6 @@ from rcex_ws.feedme.server import (
     UnexpectedClientMessage,
 )
 from rcex_ws.feedme.server import Events as ServerEvents
-from rcex_ws.feedme.subscriber import FeedState
 from rcex_ws.feedme.transport import Transport, TransportState
 from rcex_ws.feedme.values import FrozenDict, FrozenList, NotExpressible, freeze
 

@@ -11,10 +11,10 @@ from rcex_ws.connection import EventEmitter, HasEvents, Opener, open_websocket
 from rcex_ws.feedme.actions import ActionCall, ActionCallback
 from rcex_ws.feedme.arguments import feed_args, handler_argument, json_object, text_argument
 from rcex_ws.feedme.core import ClientCore, ClientState
+from rcex_ws.feedme.driver import FeedmeDriver
 from rcex_ws.feedme.errors import Destroyed
 from rcex_ws.feedme.events import Events
 from rcex_ws.feedme.feed import Feed
-from rcex_ws.feedme.session import FeedmeSession
 from rcex_ws.feedme.settings import FeedmeSettings
 from rcex_ws.feedme.transport_socket import open_transport
 from rcex_ws.options import NamesOfJavaScript, options_of
@@ -38,7 +38,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         transport: instead of it, a function that returns a new `Transport` for each attempt.
 
         open_timeout: time-out for the connection with which the block of the context manager begins, retries included.
-        connect_timeout: time-out for one attempt, from its begin to the end of the handshake; 0 for none.
+        connect_timeout: time-out for one attempt, from its start to the end of the handshake; 0 for none.
         connect_retry: time after the first failed attempt until the next one; 0 for at once, negative for no retries.
         connect_retry_backoff: how much longer each further retry waits; in all 0.1 s at least.
         connect_retry_max: maximum of these times, at least `connect_retry`.
@@ -85,7 +85,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         )
         open_socket = self.open_socket if settings.transport is None else partial(open_transport, settings.transport)
         self._core = ClientCore(
-            settings, self._emitter, lambda core, root: FeedmeSession(core, settings, open_socket, root)
+            settings, self._emitter, lambda core, root: FeedmeDriver(core, settings, open_socket, root)
         )
 
     # -- state -----------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     # -- connecting ------------------------------------------------------------------------------------------------
 
     def connect(self) -> None:
-        """Begin to connect; the state is "connecting" at once. A pending retry is dropped, and retries count anew.
+        """Start to connect; the state is "connecting" at once. A pending retry is dropped, and retries count anew.
 
         Raises:
             InvalidState: it is connecting or connected.
@@ -144,7 +144,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         await self._alive().wait_connected()
 
     def destroy(self) -> None:
-        """Give the client and its feeds up; every method but `destroyed` and `aclose` raises from then on.
+        """Give up the client and its feeds; every method but `destroyed` and `aclose` raises from then on.
 
         Events that are queued are still delivered, further ones are not queued. Handlers stay attached.
 
@@ -161,6 +161,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         """
         self._core.check_home()
         if not self._core.destroyed:
+            self._core.feeds.end_streams()
             if self._core.state != "disconnected":
                 self._core.disconnect()
             self._core.destroy()
@@ -170,7 +171,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         try:
             if self.state == "disconnected":
                 self.connect()
-            await self._core.wait_open(self._settings.open_timeout)
+            await self._core.wait_connected(self._settings.open_timeout)
         except BaseException:
             await self.aclose()
             raise

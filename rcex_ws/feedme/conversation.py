@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rcex_ws.connection import Conversation, Link, Loss, LossKind
-from rcex_ws.feedme.core import AnySession, ClientCore
+from rcex_ws.feedme.core import ClientCore, ClientDriver
 from rcex_ws.feedme.errors import BadServerMessage, HandshakeRejected, InvalidMessage, UnexpectedMessage
 from rcex_ws.feedme.messages import (
     VERSION,
@@ -34,13 +34,13 @@ class FeedmeConversation(Conversation):
 
     Args:
         link: the connection.
-        session: what the application's `connect` began; once it is not the current one, this reports nothing.
+        driver: of the `connect` that led here; once it is not the current one, this reports nothing.
         core: the client.
     """
 
-    def __init__(self, link: Link, session: AnySession, core: ClientCore) -> None:
+    def __init__(self, link: Link, driver: ClientDriver, core: ClientCore) -> None:
         self._link = link
-        self._session = session
+        self._driver = driver
         self._core = core
         self._answer: HandshakeResponse | None = None
         self._answered = Signal()
@@ -60,14 +60,14 @@ class FeedmeConversation(Conversation):
 
     async def after_ready(self) -> None:
         """Let the client use this connection."""
-        if self._core.is_current(self._session):
+        if self._core.is_current(self._driver):
             self._core.on_connected(self._link)
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
     def on_message(self, data: bytes, binary: bool) -> None:
         """Handle one message; what the server should not have sent is reported, and changes nothing."""
-        if not self._core.is_current(self._session):
+        if not self._core.is_current(self._driver):
             return  # the application has disconnected
         if binary:
             self._link.lose(Loss(LossKind.UNREADABLE, _UNSUPPORTED_DATA, "the server sent a binary message"))
@@ -82,7 +82,7 @@ class FeedmeConversation(Conversation):
 
     def on_lost(self, loss: Loss) -> None:
         """Report the loss, unless the connection was never ready: then the attempt has failed."""
-        if self._core.is_current(self._session):
+        if self._core.is_current(self._driver):
             self._core.on_lost(self._link, loss)
 
     # -- kinds of messages -----------------------------------------------------------------------------------------
@@ -90,18 +90,16 @@ class FeedmeConversation(Conversation):
     def _handle(self, message: Any, size: int) -> None:
         match message:
             case FeedAction():  # and ActionRevelation
-                self._core.feed_of(message).on_action(message, size)
+                self._core.feeds.of(message).on_action(message, size)
             case ActionResponse():
                 if not self._core.actions.on_response(message):
                     raise UnexpectedMessage("no action with this CallbackId waits for an answer", members(message))
             case FeedOpenResponse():
-                self._core.feed_of(message).on_open_response(message)
+                self._core.feeds.of(message).on_open_response(message)
             case FeedCloseResponse():
-                feed = self._core.feed_of(message)
-                feed.on_close_response(message)
-                self._core.forget_if_unused(feed)
+                self._core.feeds.of(message).on_close_response(message)
             case FeedTermination():
-                self._core.feed_of(message).on_termination(message)
+                self._core.feeds.of(message).on_termination(message)
             case HandshakeResponse():
                 self._on_handshake_response(message)
             case ViolationResponse():

@@ -1,8 +1,9 @@
-"""The state of one client, which its methods, its connection and its timers change: one owner, and nothing waits."""
+"""The state of one client, which its methods, its connection and its timers change: it has one owner."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Literal, Protocol
@@ -23,41 +24,31 @@ from rcex_ws.feedme.errors import (
     InvalidState,
     TimedOut,
     TransportFailure,
-    UnexpectedMessage,
 )
 from rcex_ws.feedme.events import EventQueue, Events
+from rcex_ws.feedme.feeds import FeedTable
 from rcex_ws.feedme.messages import (
-    FeedAction,
-    FeedArgs,
     FeedClose,
-    FeedCloseResponse,
-    FeedKey,
     FeedOpen,
-    FeedOpenResponse,
-    FeedTermination,
     ViolationResponse,
     encode,
-    feed_key,
-    members,
 )
-from rcex_ws.feedme.reopening import ReopenPolicy
-from rcex_ws.feedme.server_feed import ServerFeed, ServerFeedState
 from rcex_ws.feedme.settings import FeedmeSettings
-from rcex_ws.feedme.subscriber import Subscriber
+from rcex_ws.feedme.shared_feed import SharedFeed
 from rcex_ws.feedme.timers import Timers
 from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.home import Home
 from rcex_ws.loop import Signal
 from rcex_ws.tasks import BackgroundTask, RootTask, run_to_completion
 
-__all__ = ["AnySession", "ClientCore", "ClientState"]
+__all__ = ["ClientCore", "ClientDriver", "ClientState"]
 
 logger = logging.getLogger("rcex_ws.feedme")
 
 ClientState = Literal["disconnected", "connecting", "connected"]
 
 
-class AnySession(Protocol):
+class ClientDriver(Protocol):
     """What one `connect` of the application began; see `FeedmeSession`."""
 
     def begin(self) -> None:
@@ -75,7 +66,7 @@ class ClientCore:
     Args:
         settings: the options of the client.
         emitter: holds the handlers of the client.
-        new_session: makes a session that has not begun, whose tasks the given root owns.
+        new_driver: makes a driver that has not begun, whose tasks the given root owns.
 
     Attributes:
         state: the state of the client; it changes within the call or the message that is its cause.
@@ -83,13 +74,14 @@ class ClientCore:
         events: the queue of its events.
         actions: its actions.
         timers: its timers.
+        feeds: its feeds.
     """
 
     def __init__(
         self,
         settings: FeedmeSettings,
         emitter: EventEmitter,
-        new_session: Callable[[ClientCore, RootTask], AnySession],
+        new_driver: Callable[[ClientCore, RootTask], ClientDriver],
     ) -> None:
         self.state: ClientState = "disconnected"
         self.destroyed = False
@@ -102,12 +94,12 @@ class ClientCore:
         self.actions = Actions(self.events, lambda: self._spawn(self.actions.table.watch_deadlines, "time-outs"))
         self.timers = Timers(lambda: self._spawn(self.timers.watch, "timers"))
         self._settings = settings
-        self._new_session = new_session
+        self._new_driver = new_driver
         self._home = Home()
         self._root = RootTask("rcex_ws feedme client")
-        self._session: AnySession | None = None  # while it connects, is connected, or will retry
+        self._driver: ClientDriver | None = None  # while it connects, is connected, or will retry
         self._link: Link | None = None  # while it is connected
-        self._feeds: dict[FeedKey, ServerFeed] = {}
+        self.feeds = FeedTable(self, settings)
         self._why_disconnected: FeedmeError | None = None
         self._changed = Signal()
         self._delivery: BackgroundTask | None = None
@@ -124,34 +116,31 @@ class ClientCore:
         """Begin to connect; a pending retry is dropped."""
         if self.state != "disconnected":
             raise InvalidState(f"the client is {self.state}")
-        self._end_session()
-        self._session = session = self._new_session(self, self._root)
+        self._end_driver()
+        self._driver = driver = self._new_driver(self, self._root)
         self._enter_connecting()
-        session.begin()
+        driver.begin()
 
     def disconnect(self) -> None:
         """Disconnect, or stop connecting; no retry follows."""
         if self.state == "disconnected":
             raise InvalidState("the client is disconnected; cancel_retry() stops a pending retry")
-        self._end_session()
+        self._end_driver()
         self._become_disconnected(None)
 
     def cancel_retry(self) -> None:
         """Stop a pending retry."""
-        if self.state == "disconnected" and self._session is not None:
-            self._end_session()
+        if self.state == "disconnected" and self._driver is not None:
+            self._end_driver()
             self._wake_waiters()
 
     def destroy(self) -> None:
-        """Give the client up: only the events that are queued follow."""
+        """Give up the client: only the events that are queued follow."""
         if self.state != "disconnected":
             raise InvalidState(f"the client is {self.state}; call disconnect() first")
-        self._end_session()
+        self._end_driver()
         self.destroyed = True
-        for feed in self._feeds.values():
-            for subscriber in feed.subscribers:
-                subscriber.destroy()
-        self._feeds.clear()
+        self.feeds.destroy()
         self.events.close()
         self._wake_waiters()
         if self._delivery is not None:  # otherwise it has no task
@@ -166,56 +155,33 @@ class ClientCore:
             with self._root.let_caller_finish():
                 await run_to_completion(partial(self._wait_finished, self._finishing))
 
-    async def wait_connected(self) -> None:
-        """Wait until the client is connected, through retries."""
-        while self.state != "connected":
-            if self.destroyed:
-                raise Destroyed("the client is destroyed")
-            if self._session is None:
-                raise self._why_disconnected or Disconnected("the client is disconnected; call connect() first")
-            await self._changed.wait()
-
-    async def wait_open(self, within: float) -> None:
+    async def wait_connected(self, within: float = math.inf) -> None:
         """Wait until the client is connected, through retries, for `within` seconds at most."""
         with anyio.move_on_after(within):
-            await self.wait_connected()
+            await self._wait_connected()
             return
         raise TimedOut(f"no connection within {within:g} s (last: {self._why_disconnected or 'no answer'})")
 
+    async def _wait_connected(self) -> None:
+        while self.state != "connected":
+            if self.destroyed:
+                raise Destroyed("the client is destroyed")
+            if self._driver is None:
+                why = self._why_disconnected or Disconnected("the client is disconnected; call connect() first")
+                raise why.with_traceback(None)
+            await self._changed.wait()
+
     # -- for feeds -------------------------------------------------------------------------------------------------
-
-    def add_subscriber(self, name: str, args: FeedArgs, subscriber: Subscriber) -> ServerFeed:
-        """Return the server feed that a new feed object shares."""
-        key = feed_key(name, args)
-        feed = self._feeds.get(key)
-        if feed is None:
-            settings = self._settings
-            policy = ReopenPolicy(settings.reopen_max_attempts, settings.reopen_trailing)
-            feed = ServerFeed(name, args, self, feed_timeout=settings.feed_timeout, policy=policy)
-            self._feeds[key] = feed
-        feed.subscribers.append(subscriber)
-        return feed
-
-    def remove_subscriber(self, feed: ServerFeed, subscriber: Subscriber) -> None:
-        """Remove a feed object, which is desired closed."""
-        subscriber.destroy()
-        feed.subscribers.remove(subscriber)
-        self.forget_if_unused(feed)
-
-    def forget_if_unused(self, feed: ServerFeed) -> None:
-        """Drop a server feed that no feed object shares, once no answer of the server is awaited."""
-        if not feed.subscribers and feed.state is ServerFeedState.CLOSED:
-            self._feeds.pop(feed.key, None)
 
     def new_stream(self, known: FrozenDict | None) -> Changes:
         """Return a stream of changes for a consumer that knows this feed data."""
         settings = self._settings
         return Changes(known, max_pending=settings.max_pending, max_pending_bytes=settings.max_pending_bytes)
 
-    def will_reopen(self, feed: ServerFeed, error: FeedmeError) -> bool:
+    def will_reopen(self, feed: SharedFeed, error: FeedmeError) -> bool:
         """Return whether a feed that is closed with this error is opened again without the application."""
         if isinstance(error, Disconnected):
-            return self._session is not None
+            return self._driver is not None
         return isinstance(error, BadFeedAction) and feed.may_reopen
 
     @property
@@ -223,20 +189,26 @@ class ClientCore:
         """Whether messages can be sent."""
         return self._link is not None
 
-    def send(self, message: FeedOpen | FeedClose) -> None:
-        """Send a message over the current connection."""
+    def send(self, feed: SharedFeed, message: FeedOpen | FeedClose) -> None:
+        """Send a message about a feed over the current connection."""
         if self._link is not None:  # pragma: no branch - its callers have asked
             self._link.send(encode(message))
+            if isinstance(message, FeedOpen):
+                self.feeds.move_to_end(feed)
+
+    def on_closed(self, feed: SharedFeed) -> None:
+        """Handle that no answer of the server is awaited for a feed any more."""
+        self.feeds.forget_if_unused(feed)
 
     # -- for the connection ----------------------------------------------------------------------------------------
 
-    def is_current(self, session: AnySession) -> bool:
-        """Return whether the application still wants what this session does."""
-        return session is self._session
+    def is_current(self, driver: ClientDriver) -> bool:
+        """Return whether the application still wants what this driver does."""
+        return driver is self._driver
 
-    def on_attempt(self, session: AnySession) -> None:
-        """Handle the begin of an attempt."""
-        if session is self._session and self.state == "disconnected":
+    def on_attempt(self, driver: ClientDriver) -> None:
+        """Handle the start of an attempt."""
+        if driver is self._driver and self.state == "disconnected":
             self._enter_connecting()
 
     def on_connected(self, link: Link) -> None:
@@ -246,41 +218,28 @@ class ClientCore:
         self.events.emit(Events.CONNECT)
         self._wake_waiters()
         self.actions.connect(link.send)
-        for feed in [*self._feeds.values()]:
-            feed.on_connected()
+        self.feeds.on_connected()
 
     def on_lost(self, link: Link, loss: Loss) -> None:
         """Handle the loss of a connection; that of one whose handshake was not complete is a failed attempt."""
         if link is self._link:
             self._become_disconnected(TransportFailure(TransportError(f"the connection was lost: {loss}")))
 
-    def on_failure(self, session: AnySession, error: FeedmeError) -> None:
+    def on_failure(self, driver: ClientDriver, error: FeedmeError) -> None:
         """Handle a failed attempt."""
-        if session is self._session:
+        if driver is self._driver:
             self._become_disconnected(error)
 
-    def on_session_ended(self, session: AnySession) -> None:
-        """Handle the end of a session: no retry follows."""
-        if session is self._session:
-            self._session = None
+    def on_driver_ended(self, driver: ClientDriver) -> None:
+        """Handle the end of a driver: no retry follows."""
+        if driver is self._driver:
+            self._driver = None
             self._wake_waiters()
-
-    def feed_of(self, message: FeedOpenResponse | FeedCloseResponse | FeedAction | FeedTermination) -> ServerFeed:
-        """Return the feed that a message is about.
-
-        Raises:
-            UnexpectedMessage: the client has not opened it.
-        """
-        feed = self._feeds.get(feed_key(message.feed_name, message.feed_args))
-        if feed is None:
-            raise UnexpectedMessage("the feed is closed", members(message))
-        return feed
 
     def report_bad(self, error: BadServerMessage, size: int) -> None:
         """Report a message of `size` bytes that the server should not have sent."""
-        if isinstance(error, InvalidMessage):  # it may have been a notification of any feed
-            for feed in self._feeds.values():
-                feed.doubt()
+        if isinstance(error, InvalidMessage):
+            self.feeds.doubt()
         self.events.emit_or_drop(Events.BAD_SERVER_MESSAGE, error, size)
 
     def on_violation(self, message: ViolationResponse, size: int) -> None:
@@ -303,25 +262,21 @@ class ClientCore:
             return
         self.state, self._link = "disconnected", None
         self.actions.disconnect()
-        for feed in sorted(self._feeds.values(), key=_closing_order):
-            feed.on_disconnected()
-            self.forget_if_unused(feed)
+        self.feeds.on_disconnected()
         self.events.emit(Events.DISCONNECT, error)
         self._wake_waiters()
 
-    def _end_session(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
+    def _end_driver(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
             self._closings = [task for task in self._closings if not task.done]
-            self._closings.append(session.end(_log_crash))
+            self._closings.append(driver.end(_log_crash))
 
     def _wake_waiters(self) -> None:
         """Let those look again who wait for the client or a feed: whether a retry follows may have changed."""
         self._changed.set()
         self._changed = Signal()
-        for feed in self._feeds.values():
-            for subscriber in feed.subscribers:
-                subscriber.wake_waiters()
+        self.feeds.wake_waiters(self.will_reopen)
 
     def _start_delivery(self) -> None:
         self._delivery = self._spawn(self.events.run, "handlers")
@@ -341,11 +296,6 @@ class ClientCore:
         if self.events.undelivered:
             logger.warning("closed before all handlers had run: %d events were dropped", self.events.undelivered)
         await self._root.aclose(within=0.1 * self._settings.close_timeout)
-
-
-def _closing_order(feed: ServerFeed) -> tuple[bool, int]:
-    """Return the order in which feeds are closed: the open ones as they were opened, then the others."""
-    return feed.state is ServerFeedState.CLOSED, feed.opened
 
 
 def _log_crash(error: Exception) -> None:

@@ -7,6 +7,7 @@ are ordinary names here.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from sys import getsizeof
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -150,11 +151,15 @@ class Editor:
 
     Args:
         data: the data to start from, which stays what it is.
+
+    Attributes:
+        copied: bytes of the copies, in which the new data differs from the old in memory.
     """
 
-    __slots__ = ("_copies", "_root")
+    __slots__ = ("_copies", "_root", "copied")
 
     def __init__(self, data: FrozenDict) -> None:
+        self.copied = 0
         self._root = data
         self._copies: dict[int, Any] = {}  # those that nobody else has, by id
 
@@ -210,6 +215,7 @@ class Editor:
         else:
             raise DeltaError("the path leads to what is neither an object nor an array")
         self._copies[id(copy)] = copy
+        self.copied += getsizeof(copy)
         return copy
 
 

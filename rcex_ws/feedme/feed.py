@@ -8,15 +8,15 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from rcex_ws.connection import EventEmitter, HasEvents
-from rcex_ws.feedme.changes import Changes, FeedChange
-from rcex_ws.feedme.errors import Destroyed, InvalidFeedState, Rejected
+from rcex_ws.feedme.changes import Changes
+from rcex_ws.feedme.errors import Destroyed, FeedmeError, InvalidFeedState, TimedOut
 from rcex_ws.feedme.events import FeedEvents
-from rcex_ws.feedme.subscriber import FeedState, Subscriber
+from rcex_ws.feedme.feed_core import FeedCore, FeedState
+from rcex_ws.feedme.messages import FeedArgs
 from rcex_ws.feedme.values import FrozenDict
 
 if TYPE_CHECKING:
     from rcex_ws.feedme.core import ClientCore
-    from rcex_ws.feedme.server_feed import ServerFeed
 
 __all__ = ["Feed"]
 
@@ -30,26 +30,27 @@ class Feed(HasEvents[Callable[..., object]]):
         async with client.feed("Board", {"game": "1"}) as board:
             print(board.data)
             async for change in board:
-                print(change.name, change.new_data)
+                print(change.action_name, change.new_data)
 
-    The iteration ends when the feed is desired closed, and raises when the server rejects or terminates it.
+    The iteration ends when the feed is desired closed. It raises when the feed is closed and not opened again by itself,
+    for example when the server rejects or terminates it.
 
     Attributes:
         name: the name of the feed.
         args: its arguments.
     """
 
-    def __init__(self, name: str, args: Mapping[str, str], core: ClientCore) -> None:
+    def __init__(self, name: str, args: FeedArgs, client: ClientCore) -> None:
         self.name = name
-        self.args: Mapping[str, str] = MappingProxyType(dict(args))
-        self._core = core
-        self._emitter = EventEmitter(events=FeedEvents, report=core.events.report_logged)
-        self._subscriber = Subscriber(core.events, self._emitter)
-        self._server_feed: ServerFeed = core.add_subscriber(name, dict(args), self._subscriber)
+        self.args: Mapping[str, str] = MappingProxyType(args)
+        self._client = client
+        self._emitter = EventEmitter(events=FeedEvents, report=client.events.report_logged)
+        self._core = FeedCore(client.events, self._emitter)
+        self._shared = client.feeds.add(name, args, self._core)
         self._known: FrozenDict | None = None  # when the block of the context manager began
 
     def __repr__(self) -> str:
-        return f"<Feed {self.name!r} {dict(self.args)!r} {'destroyed' if self.destroyed else self._subscriber.state}>"
+        return f"<Feed {self.name!r} {dict(self.args)!r} {'destroyed' if self.destroyed else self._core.state}>"
 
     # -- state -----------------------------------------------------------------------------------------------------
 
@@ -73,8 +74,13 @@ class Feed(HasEvents[Callable[..., object]]):
         """
         data = self._alive().data
         if data is None:
-            raise InvalidFeedState(f"the feed {self.name!r} is {self._subscriber.state}; only an open one has data")
+            raise InvalidFeedState(f"the feed {self.name!r} is {self._core.state}; only an open one has data")
         return data
+
+    @property
+    def error(self) -> FeedmeError | None:
+        """Why it is closed, as in the `close` event; None while it is not, or if the application desires it closed."""
+        return self._alive().error
 
     @property
     def synced(self) -> bool:
@@ -92,7 +98,7 @@ class Feed(HasEvents[Callable[..., object]]):
     @property
     def destroyed(self) -> bool:
         """Whether it was destroyed, by itself or with its client; never raises."""
-        return self._subscriber.destroyed
+        return self._core.destroyed
 
     # -- desires ---------------------------------------------------------------------------------------------------
 
@@ -105,7 +111,7 @@ class Feed(HasEvents[Callable[..., object]]):
         """
         if self._alive().desired_open:
             raise InvalidFeedState(f"the feed {self.name!r} is desired open already")
-        self._server_feed.desire_open(self._subscriber)
+        self._shared.desire_open(self._core)
 
     def desire_closed(self) -> None:
         """Desire the feed closed; it is so at once, and its iteration ends.
@@ -116,10 +122,10 @@ class Feed(HasEvents[Callable[..., object]]):
         """
         if not self._alive().desired_open:
             raise InvalidFeedState(f"the feed {self.name!r} is desired closed already")
-        self._server_feed.desire_closed(self._subscriber)
+        self._shared.desire_closed(self._core)
 
     def destroy(self) -> None:
-        """Give the object up; every method but `destroyed` raises from then on.
+        """Give up the object; every method but `destroyed` raises from then on.
 
         Raises:
             InvalidFeedState: it is desired open.
@@ -127,7 +133,7 @@ class Feed(HasEvents[Callable[..., object]]):
         """
         if self._alive().desired_open:
             raise InvalidFeedState(f"the feed {self.name!r} is desired open; call desire_closed() first")
-        self._core.remove_subscriber(self._server_feed, self._subscriber)
+        self._client.feeds.remove(self._shared, self._core)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 
@@ -142,30 +148,38 @@ class Feed(HasEvents[Callable[..., object]]):
             InvalidFeedState: it is desired closed.
             Destroyed: it is destroyed, like its client.
         """
-        while (subscriber := self._alive()).data is None:
-            if not subscriber.desired_open:
+        while (core := self._alive()).data is None:
+            if not core.desired_open:
                 raise InvalidFeedState(f"the feed {self.name!r} is desired closed; call desire_open() first")
-            if subscriber.error is not None and not self._core.will_reopen(self._server_feed, subscriber.error):
-                raise subscriber.error
-            await subscriber.changed.wait()
-        return subscriber.data
+            if core.error is not None and not self._client.will_reopen(self._shared, core.error):
+                raise core.error.with_traceback(None)
+            await core.changed.wait()
+        return core.data
 
     def __aiter__(self) -> Changes:
         """Iterate over the changes of the feed data; there is one consumer at a time.
 
+        The data with which the feed opens first is no change. A loop that was left goes on collecting changes, up to
+        the bounds of the client, for one that continues it.
+
         Raises:
-            Rejected: the server rejected it, or has closed it (`Terminated`).
+            InvalidFeedState: it is desired closed.
+            FeedmeError: it is closed, and not opened again by itself: as for `wait_open`, but for `TimedOut`. The
+                iteration raises that, too, when it becomes so.
             Destroyed: it is destroyed, like its client.
         """
-        subscriber = self._alive()
-        if isinstance(subscriber.error, Rejected):
-            raise subscriber.error
-        if subscriber.stream is None:
-            known, self._known = self._known or subscriber.data, None
-            subscriber.stream = self._core.new_stream(known)
-            if known is not None and subscriber.data is not None and subscriber.data is not known:
-                subscriber.stream.put(FeedChange(None, FrozenDict(), subscriber.data, known), 0)
-        return subscriber.stream
+        core = self._alive()
+        if not core.desired_open:
+            raise InvalidFeedState(f"the feed {self.name!r} is desired closed; call desire_open() first")
+        error = core.error
+        if error is not None and not isinstance(error, TimedOut) and not self._client.will_reopen(self._shared, error):
+            raise error.with_traceback(None)
+        if core.stream is None:
+            known, self._known = core.data if self._known is None else self._known, None
+            core.stream = self._client.new_stream(known)
+            if core.data is not None and core.data is not known:
+                core.stream.put_opened(core.data)
+        return core.stream
 
     async def __aenter__(self) -> Self:
         self.desire_open()
@@ -179,13 +193,13 @@ class Feed(HasEvents[Callable[..., object]]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self._subscriber.destroyed:
-            if self._subscriber.desired_open:
+        if not self._core.destroyed:
+            if self._core.desired_open:
                 self.desire_closed()
             self.destroy()
 
-    def _alive(self) -> Subscriber:
-        self._core.check_home()
-        if self._subscriber.destroyed:
+    def _alive(self) -> FeedCore:
+        self._client.check_home()
+        if self._core.destroyed:
             raise Destroyed(f"the feed {self.name!r} is destroyed")
-        return self._subscriber
+        return self._core

@@ -21,6 +21,7 @@ from rcex_ws.feedme.deltas import Delta, MalformedDelta, delta_from_json
 from rcex_ws.feedme.values import NotExpressible, freeze
 
 __all__ = [
+    "SUBPROTOCOL",
     "VERSION",
     "Action",
     "ActionResponse",
@@ -49,6 +50,8 @@ __all__ = [
 
 VERSION: Final = "0.1"
 """The only version of the protocol; all three dialects call themselves so."""
+SUBPROTOCOL: Final = "feedme"
+"""The subprotocol of the WebSocket, which feedme-transport-ws offers and insists on."""
 
 FeedArgs = dict[str, str]
 FeedKey = str | tuple[str, frozenset[tuple[str, str]]]

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 
 from rcex_ws.feedme.changes import Changes, FeedChange
-from rcex_ws.feedme.errors import Destroyed, Rejected, Terminated
+from rcex_ws.feedme.errors import BadFeedAction, Destroyed, Disconnected, InvalidFeedState, Rejected, Terminated
 from rcex_ws.feedme.values import FrozenDict, freeze
 from tests.feedme.scripted import closed, connected, notified, opened, setting, terminated
 
 
 async def all_of(changes: Any) -> list[tuple[str | None, Any, Any]]:
     """Return the rest: (name, old data, new data) of each."""
-    return [(change.name, change.old_data, change.new_data) async for change in changes]
+    return [(change.action_name, change.old_data, change.new_data) async for change in changes]
 
 
 async def test_each_action_is_a_change() -> None:
@@ -27,7 +27,12 @@ async def test_each_action_is_a_change() -> None:
         changes = aiter(feed)
         await rig.say(notified(setting("n", 1), name="a", data={"by": "x"}), notified(setting("n", 2), name="b"))
         change = await anext(changes)
-        assert (change.name, change.data, change.old_data, change.new_data) == ("a", {"by": "x"}, {"n": 0}, {"n": 1})
+        assert (change.action_name, change.action_data, change.old_data, change.new_data) == (
+            "a",
+            {"by": "x"},
+            {"n": 0},
+            {"n": 1},
+        )
         feed.desire_closed()
         assert await all_of(changes) == [("b", {"n": 1}, {"n": 2})]
 
@@ -40,6 +45,7 @@ async def test_the_iterator_of_a_feed_is_one_as_long_as_it_runs() -> None:
         assert aiter(changes) is changes
         feed.desire_closed()
         assert await all_of(changes) == []
+        feed.desire_open()
         assert aiter(feed) is not changes
 
 
@@ -65,7 +71,7 @@ async def test_it_raises_when_the_server_closes_the_feed_after_what_came_before(
         feed = await rig.open_feed({"n": 0})
         changes = aiter(feed)
         await rig.say(notified(setting("n", 1), name="a"), terminated("GONE"))
-        assert (await anext(changes)).name == "a"
+        assert (await anext(changes)).action_name == "a"
         with pytest.raises(Terminated):
             await anext(changes)
         with pytest.raises(Rejected):
@@ -85,14 +91,73 @@ async def test_it_ends_with_the_feed_and_with_the_client() -> None:
             aiter(first)
 
 
+async def test_a_feed_that_is_desired_closed_has_no_changes_to_wait_for() -> None:
+    async with connected() as rig:
+        with pytest.raises(InvalidFeedState, match=r"desire_open\(\)"):
+            aiter(rig.feed())
+
+
+async def test_it_raises_when_nothing_will_open_the_feed_again() -> None:
+    for lose in (lambda rig: rig.client.disconnect(), lambda rig: rig.script.lose()):
+        async with connected(reconnect=False) as rig:
+            feed = await rig.open_feed({"n": 0})
+            changes = aiter(feed)
+            rig.script.say(notified(setting("n", 1), name="a"))
+            await rig.settle()
+            lose(rig)
+            assert (await anext(changes)).action_name == "a"
+            with pytest.raises(Disconnected):
+                await anext(changes)
+            with pytest.raises(Disconnected):
+                aiter(feed)
+            assert feed.error is not None
+
+
+async def test_it_raises_when_reopening_is_used_up() -> None:
+    async with connected(reopen_max_attempts=0, reopen_trailing=0) as rig:
+        feed = await rig.open_feed({"n": 0})
+        changes = aiter(feed)
+        rig.script.say(notified(md5="A" * 24))
+        await rig.script.next()
+        await rig.say(closed())
+        with pytest.raises(BadFeedAction):
+            await anext(changes)
+
+
+async def test_what_changed_since_a_block_began_with_empty_data_is_not_lost_either() -> None:
+    async with connected() as rig, anyio.create_task_group() as group:
+
+        async def answer() -> None:
+            await rig.script.next()
+            rig.script.say(opened({}))
+
+        group.start_soon(answer)
+        async with rig.feed() as feed:
+            await rig.say(notified(setting("n", 1)))
+            changes = aiter(feed)
+            feed.desire_closed()
+            assert await all_of(changes) == [(None, {}, {"n": 1})]
+
+
+async def test_the_memory_of_queued_changes_is_bounded_not_only_their_messages() -> None:
+    async with connected(max_pending_bytes=1_000_000) as rig:
+        feed = await rig.open_feed({str(n): n for n in range(1000)})  # a copy of it takes some 36 kB
+        changes = aiter(feed)
+        for n in range(100):
+            rig.script.say(notified(setting("0", n), name=str(n)))
+        await rig.settle()
+        feed.desire_closed()
+        assert 10 < len(await all_of(changes)) < 40
+
+
 async def test_it_may_begin_before_the_feed_is_open() -> None:
     async with connected() as rig:
         feed = rig.feed()
-        changes = aiter(feed)
         feed.desire_open()
+        changes = aiter(feed)
         await rig.script.next()
         rig.script.say(opened({"n": 0}), notified(setting("n", 1), name="a"))
-        assert (await anext(changes)).name == "a"
+        assert (await anext(changes)).action_name == "a"
 
 
 async def test_what_changed_between_the_begin_of_a_block_and_the_loop_is_not_lost() -> None:
@@ -143,7 +208,7 @@ async def test_to_cancel_a_consumer_loses_nothing() -> None:
         with anyio.move_on_after(0):
             await anext(changes)
         await rig.say(notified(setting("n", 1), name="a"))
-        assert (await anext(changes)).name == "a"
+        assert (await anext(changes)).action_name == "a"
 
 
 async def test_a_consumer_in_a_task_of_its_own() -> None:
@@ -152,7 +217,7 @@ async def test_a_consumer_in_a_task_of_its_own() -> None:
         names: list[str | None] = []
 
         async def consume() -> None:
-            names.extend([change.name async for change in feed])
+            names.extend([change.action_name async for change in feed])
 
         async with anyio.create_task_group() as group:
             group.start_soon(consume)

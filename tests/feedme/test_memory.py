@@ -53,7 +53,7 @@ async def test_an_application_can_be_tested_without_a_socket() -> None:
             changes = aiter(feed)
             await client.action("score", {"player": "ann"})
             change = await anext(changes)
-            assert (change.name, change.new_data) == ("scored", {"ann": 1})
+            assert (change.action_name, change.new_data) == ("scored", {"ann": 1})
             assert scores.subscribers == 1
         assert scores.subscribers == 0
 

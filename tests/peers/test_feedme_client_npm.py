@@ -75,10 +75,10 @@ async def test_a_bad_hash_and_a_bad_delta_reopen_the_feed(server: FeedmeServer) 
         async with client.feed("Room", ARGS) as feed:
             stream = aiter(feed)
             await server.reveal("Room", ARGS, [], feedMd5="A" * 24)
-            assert (await anext(stream)).name is None  # it was opened again
+            assert (await anext(stream)).action_name is None  # it was opened again
             deltas = [{"Operation": "Delete", "Path": ["nobody"]}]
             await server.reveal("Room", ARGS, deltas, feedData=DATA)
-            assert (await anext(stream)).name is None
+            assert (await anext(stream)).action_name is None
             assert feed.data == DATA
             assert feed.synced
     assert bad == ["INVALID_HASH", "INVALID_DELTA"]
@@ -139,7 +139,7 @@ async def test_it_comes_back_with_the_feed_after_its_connection_was_dropped(serv
         await server.do("drop", clientId=client_id)
         await server.reveal("Room", ARGS, [{"Operation": "Set", "Path": ["text"], "Value": "meanwhile"}])
         change = await anext(stream)
-        assert change.name is None
+        assert change.action_name is None
         assert change.old_data == DATA
         assert change.new_data["text"] == "meanwhile"
     assert events == ["connecting", "connect", "disconnect", "connecting", "connect", "disconnect"]

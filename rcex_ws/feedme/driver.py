@@ -1,4 +1,4 @@
-"""What one `connect` of the application began: its supervisor, with its retries, until it ends or is ended."""
+"""What one `connect` of the application started: its supervisor, with its retries, until it ends or is ended."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from rcex_ws.errors import ConnectTimeout, RcexError
 from rcex_ws.feedme.conversation import FeedmeConversation
 from rcex_ws.feedme.core import ClientCore
 from rcex_ws.feedme.errors import FeedmeError, HandshakeRejected, TimedOut, TransportFailure, TransportFault
+from rcex_ws.feedme.messages import SUBPROTOCOL
 from rcex_ws.feedme.settings import FeedmeSettings
 from rcex_ws.tasks import BackgroundTask, RootTask
 from rcex_ws.trace import Tracer
 
-__all__ = ["FeedmeSession"]
-
-_SUBPROTOCOL = "feedme"  # feedme-transport-ws offers it, and gives up without it
+__all__ = ["FeedmeDriver"]
 
 
-class FeedmeSession(Driver):
-    """One session of a client with its supervisor.
+class FeedmeDriver(Driver):
+    """The driver of one `connect`, with the supervisor that it drives.
 
     Args:
-        core: the client; it ignores this session once it is not the current one.
+        core: the client; it ignores this driver once it is not the current one.
         settings: the options of the client.
         open_socket: opens a WebSocket, or what stands for one.
         root: owns the tasks.
@@ -53,7 +52,7 @@ class FeedmeSession(Driver):
         self._life.begin()
 
     def end(self, on_crash: Callable[[Exception], None]) -> BackgroundTask:
-        """End it without waiting: nothing connects any more, and an open connection is closed in order."""
+        """End it without waiting: nothing connects any more, and an open connection is closed cleanly."""
         self._supervisor.begin_close()
         return self._root.spawn(self._life.close, name="close", on_crash=on_crash)
 
@@ -66,7 +65,7 @@ class FeedmeSession(Driver):
         return Endpoint(
             settings.url or "",
             headers=settings.headers,
-            subprotocol=_SUBPROTOCOL,
+            subprotocol=SUBPROTOCOL,
             proxy=settings.proxy,
             ssl_context=settings.ssl_context,
             max_size=settings.max_size,
@@ -87,13 +86,13 @@ class FeedmeSession(Driver):
             if ended.retryable and self._may_retry():
                 self._retries += 1
                 return delay
-        self._core.on_session_ended(self)
+        self._core.on_driver_ended(self)
         return None
 
     def on_failed(self, error: Exception) -> None:
         """Report a bug, or a transport that breaks the rules: nothing connects any more."""
         self._core.on_failure(self, error if isinstance(error, FeedmeError) else TransportFailure(error))
-        self._core.on_session_ended(self)
+        self._core.on_driver_ended(self)
 
     def _may_retry(self) -> bool:
         most = self._settings.connect_retry_max_attempts

@@ -1,4 +1,4 @@
-"""What one `Feed` object of the application desires, and what it was told last."""
+"""What one `Feed` of the application desires, and what it was told last."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from rcex_ws.connection import EventEmitter, utc_now
 from rcex_ws.feedme.changes import Changes, FeedChange
-from rcex_ws.feedme.errors import FeedmeError, Rejected
+from rcex_ws.feedme.errors import FeedmeError
 from rcex_ws.feedme.events import EventQueue, FeedEvents
+from rcex_ws.feedme.timers import Timer
 from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.loop import Signal
 
-__all__ = ["FeedState", "Subscriber"]
+__all__ = ["FeedCore", "FeedState"]
 
 
 class FeedState(StrEnum):
@@ -25,14 +26,14 @@ class FeedState(StrEnum):
     OPEN = "open"
 
 
-class Subscriber:
-    """One feed object, seen by the server feed that it shares with others.
+class FeedCore:
+    """The core of a `Feed`, for the `SharedFeed` that it shares with others.
 
     Its state is what its last event said, so that the two cannot differ.
 
     Args:
         events: the queue of the client.
-        emitter: holds the handlers of this object.
+        emitter: holds the handlers of the feed.
 
     Attributes:
         desired_open: whether the application desires it open.
@@ -41,9 +42,24 @@ class Subscriber:
         data: the feed data while it is open.
         error: why it is closed; None if the application desires that, or if it is not closed.
         unsynced_since: since when it has not been synced; None while it is.
-        changed: set, and replaced, at each change of the state.
+        changed: set, and replaced, when the state or what follows it changes.
         stream: what the application iterates over; None while it does not.
+        timer: limits how long it waits for the server while it is OPENING.
     """
+
+    __slots__ = (
+        "_emitter",
+        "_events",
+        "changed",
+        "data",
+        "desired_open",
+        "destroyed",
+        "error",
+        "state",
+        "stream",
+        "timer",
+        "unsynced_since",
+    )
 
     def __init__(self, events: EventQueue, emitter: EventEmitter) -> None:
         self.desired_open = False
@@ -54,9 +70,14 @@ class Subscriber:
         self.unsynced_since: datetime | None = utc_now()
         self.changed = Signal()
         self.stream: Changes | None = None
+        self.timer: Timer | None = None
         self._events = events
         self._emitter = emitter
-        self._last_data: FrozenDict | None = None  # while it is closed, too
+
+    @property
+    def synced(self) -> bool:
+        """Whether the data is known to be the server's."""
+        return self.unsynced_since is None
 
     def show_opening(self) -> None:
         """Report that the server was asked to open the feed."""
@@ -70,35 +91,30 @@ class Subscriber:
             data: the feed data.
             verified: whether it is known to be the server's.
         """
-        former, self._last_data, self.data = self._last_data, data, data
+        self.data = data
         self._enter(FeedState.OPEN, None)
         self.set_synced(verified)
         self._emit(FeedEvents.OPEN, data)
-        if self.stream is not None and former is not None:
-            self.stream.put(FeedChange(None, FrozenDict(), data, former), 0)
+        if self.stream is not None:
+            self.stream.put_opened(data)
 
-    def show_action(self, name: str, action_data: FrozenDict, data: FrozenDict, *, verified: bool, size: int) -> None:
+    def show_action(self, change: FeedChange, *, verified: bool, size: int) -> None:
         """Report an action.
 
         Args:
-            name: the name of the action.
-            action_data: its data.
-            data: the feed data after it.
-            verified: whether a hash confirms that data to be the server's.
-            size: of the message in bytes.
+            change: what it changed.
+            verified: whether a hash confirms the new data to be the server's.
+            size: bytes that the change holds.
         """
-        former = self.data
-        if former is None:
-            raise AssertionError("only an open feed has actions")
-        self._last_data = self.data = data
+        self.data = change.new_data
         if verified is not self.synced:
             self.set_synced(verified)
         # A handler that is still to run, that of OPEN for example, may attach one for actions.
         if self._emitter.has_handlers(FeedEvents.ACTION) or not self._events.idle:
-            dispatch = partial(self._emitter.dispatch, FeedEvents.ACTION, name, action_data, data, former)
-            self._events.put_or_drop(dispatch, size)
+            args = (change.action_name, change.action_data, change.new_data, change.old_data)
+            self._events.put_or_drop(partial(self._emitter.dispatch, FeedEvents.ACTION, *args), size)
         if self.stream is not None:
-            self.stream.put(FeedChange(name, action_data, data, former), size)
+            self.stream.put(change, size)
 
     def show_closed(self, error: FeedmeError | None, *, always: bool = False) -> None:
         """Report that the feed is closed, unless the last event said so for the same reason.
@@ -113,23 +129,19 @@ class Subscriber:
         self.set_synced(False)
         if always or not same:
             self._emit(FeedEvents.CLOSE, error)
-        if self.stream is not None and (error is None or isinstance(error, Rejected)):
-            self.stream.close(error)
-            self.stream = None
-
-    @property
-    def synced(self) -> bool:
-        """Whether the data is known to be the server's."""
-        return self.unsynced_since is None
 
     def destroy(self) -> None:
-        """Give the object up."""
+        """Take the feed from the application."""
         self.destroyed, self.desired_open = True, False
         self.state, self.data = FeedState.CLOSED, None
-        if self.stream is not None:
-            self.stream.close()
-            self.stream = None
+        self.end_stream(None)
         self.wake_waiters()
+
+    def end_stream(self, error: FeedmeError | None) -> None:
+        """End the iteration after what is queued, with an error or without."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.close(error)
 
     def wake_waiters(self) -> None:
         """Let those look again who wait for a change."""
