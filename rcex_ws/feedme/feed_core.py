@@ -116,18 +116,17 @@ class FeedCore:
         if self.stream is not None:
             self.stream.put(change, size)
 
-    def show_closed(self, error: FeedmeError | None, *, always: bool = False) -> None:
+    def show_closed(self, error: FeedmeError | None) -> None:
         """Report that the feed is closed, unless the last event said so for the same reason.
 
         Args:
-            error: why; None if the application desires it.
-            always: whether to report it in any case.
+            error: why; None if the application desires it. Desires alternate, so that this is reported each time.
         """
         same = self.state is FeedState.CLOSED and _code(error) == _code(self.error)
         self.data = None
         self._enter(FeedState.CLOSED, error)
         self.set_synced(False)
-        if always or not same:
+        if not same:
             self._emit(FeedEvents.CLOSE, error)
 
     def destroy(self) -> None:

@@ -153,7 +153,7 @@ class SharedFeed:
         """Desire one feed object open."""
         core.desired_open = True
         if not self._client.connected:
-            self._show_closed(core, Disconnected("the client is not connected"), always=True)
+            self._show_closed(core, Disconnected("the client is not connected"))
             return
         self._hold = _Hold.NONE
         if self.state is _CLOSED:
@@ -167,7 +167,7 @@ class SharedFeed:
     def desire_closed(self, core: FeedCore) -> None:
         """Desire one feed object closed."""
         core.desired_open = False
-        self._show_closed(core, None, always=True)
+        self._show_closed(core, None)
         core.end_stream(None)
         self._consider()
 
@@ -328,9 +328,9 @@ class SharedFeed:
         self._stop_timer(core)
         core.show_open(self._data, verified=self._verified)
 
-    def _show_closed(self, core: FeedCore, error: FeedmeError | None, *, always: bool = False) -> None:
+    def _show_closed(self, core: FeedCore, error: FeedmeError | None) -> None:
         self._stop_timer(core)
-        core.show_closed(error, always=always)
+        core.show_closed(error)
 
     def _show_all_closed(self, error: FeedmeError) -> None:
         for core in self._desired():
