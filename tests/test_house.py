@@ -78,6 +78,7 @@ TAKEN_ALONG = {
     "connection/handlers": "connection/test_events",
     "connection/loss": "connection/test_link",
     "connection/status": "connection/test_supervisor_close",
+    "feedme/arguments": "feedme/test_client_arguments",
     "feedme/core": "feedme/test_client",
     "feedme/server/channel": "feedme/server/test_conversation",
     "feedme/server/client": "feedme/server/test_conversation",
