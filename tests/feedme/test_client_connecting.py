@@ -244,6 +244,20 @@ async def test_to_wait_for_the_connection_of_a_client_that_does_not_connect_rais
             await rig.client.wait_connected()
 
 
+async def test_who_waits_for_the_connection_is_told_when_the_application_disconnects() -> None:
+    async with disconnected() as rig, anyio.create_task_group() as group:
+        rig.script.hang = True
+        rig.client.connect()
+
+        async def wait() -> None:
+            with pytest.raises(Disconnected):
+                await rig.client.wait_connected()
+
+        group.start_soon(wait)
+        await rig.settle()
+        rig.client.disconnect()
+
+
 async def test_without_reconnect_a_loss_is_final() -> None:
     async with connected(reconnect=False) as rig:
         rig.script.lose(OSError("cable"))

@@ -273,6 +273,12 @@ def test_numbers_are_doubles() -> None:
     assert feed_data("-0") == 0
 
 
+@pytest.mark.parametrize("name", ["n", "\ud800"])
+def test_an_infinite_number_is_written_as_javascript_does(name: str) -> None:
+    text = json.dumps({**SERVER[5], "FeedName": name, "FeedData": {"v": "@"}}).replace('"@"', "[1e400,-1e400]")
+    assert json.loads(encode(decode_server_message(text.encode())))["FeedData"] == {"v": [None, None]}
+
+
 def test_half_a_surrogate_pair_is_kept_and_two_halves_are_one_character() -> None:
     assert feed_data('"\\ud800"') == "\ud800"
     assert feed_data('"\\ud83d\\ude00"') == "\U0001f600"
