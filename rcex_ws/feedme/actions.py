@@ -68,7 +68,7 @@ class ActionCall:
         self._reported = True
         await self._settled.wait()
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # otherwise each await would add to the last one's
         return self._data
 
 

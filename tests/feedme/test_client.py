@@ -8,6 +8,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+import traceback
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -16,8 +18,8 @@ import trio
 
 from rcex_ws.errors import WrongEventLoop
 from rcex_ws.feedme.client import FeedmeClient
-from rcex_ws.feedme.errors import Destroyed, Disconnected, HandshakeRejected, TimedOut, TransportFailure
-from tests.feedme.scripted import Rig, Script, ScriptedTransport, connected, disconnected, opened
+from rcex_ws.feedme.errors import Destroyed, Disconnected, FeedmeError, HandshakeRejected, TimedOut, TransportFailure
+from tests.feedme.scripted import Rig, Script, ScriptedTransport, connected, disconnected, opened, refused
 
 VIOLATION = {"MessageType": "ViolationResponse", "Diagnostics": {"Problem": "Invalid JSON.", "Message": "x"}}
 
@@ -332,3 +334,37 @@ async def test_the_errors_of_an_ended_client_are_those_of_its_end() -> None:
         await rig.client.aclose()
         with pytest.raises(Destroyed):
             await rig.client.wait_connected()
+
+
+async def test_an_error_that_is_raised_again_and_again_does_not_grow() -> None:
+    async with connected(reconnect=False) as rig:
+        action, feed = rig.client.action("x", {}), rig.feed()
+        feed.desire_open()
+        rig.script.say(
+            {"MessageType": "ActionResponse", "Success": False, "CallbackId": "1", "ErrorCode": "NO", "ErrorData": {}},
+            refused(),
+        )
+        await rig.told.wait("board close REJECTED")
+
+        async def follow() -> None:
+            async for _ in feed:
+                pass
+
+        async def act() -> None:
+            await action
+
+        steps: list[Callable[[], Awaitable[object]]] = [act, feed.wait_open, follow]
+        for step in steps:
+            assert await depth(step) == await depth(step)
+        rig.script.lose()
+        await rig.told.wait("disconnect TRANSPORT_FAILURE")
+        assert await depth(rig.client.wait_connected) == await depth(rig.client.wait_connected)
+
+
+async def depth(step: Callable[[], Awaitable[object]]) -> int:
+    """Return the length of the traceback of the error that a step raises."""
+    try:
+        await step()
+    except FeedmeError as exc:
+        return len([*traceback.walk_tb(exc.__traceback__)])
+    raise AssertionError("it raised nothing")
