@@ -5,16 +5,17 @@ Pure. Used by the public classes of client and server, and by their options.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast
 
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.feedme.deltas import Delta, delta_from_json
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.messages import FeedArgs
 from rcex_ws.feedme.values import FrozenDict, NotExpressible, freeze, js_text
 from rcex_ws.options import check_fields, check_handler
 
-__all__ = ["check_options", "feed_args", "handler_argument", "json_object", "text_argument"]
+__all__ = ["check_options", "deltas_argument", "feed_args", "handler_argument", "json_object", "text_argument"]
 
 H = TypeVar("H")
 
@@ -55,6 +56,19 @@ def feed_args(value: object) -> FeedArgs:
         raise InvalidArgument(f"args: expected a JSON object, got an object of the type {type(given).__name__}")
     members = cast("Mapping[object, object]", given)
     return {text_argument("args", key): text_argument(f"args[{key!r:.40}]", text) for key, text in members.items()}
+
+
+def deltas_argument(value: object) -> list[Delta]:
+    """Return deltas, each of which may be given as in JSON.
+
+    Raises:
+        InvalidArgument: it cannot be iterated over.
+        DeltaError: one of them is no delta.
+    """
+    if not isinstance(value, Iterable):
+        raise InvalidArgument(f"deltas: expected a list of deltas, got an object of the type {type(value).__name__}")
+    deltas = cast("Iterable[object]", value)
+    return [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
 
 
 def handler_argument(name: str, handler: H) -> H:

@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from rcex_ws.feedme.arguments import json_object, text_argument
-from rcex_ws.feedme.deltas import Delta, Editor, delta_from_json
+from rcex_ws.feedme.arguments import deltas_argument, json_object, text_argument
+from rcex_ws.feedme.deltas import Delta, Editor
 from rcex_ws.feedme.digest import FeedDigest
 from rcex_ws.feedme.errors import InvalidState
 from rcex_ws.feedme.messages import FeedAction, FeedArgs, FeedOpenResponse, encode
@@ -134,12 +134,12 @@ class LiveFeed:
 
         Raises:
             DeltaError: a delta cannot be applied; then nothing changes.
-            InvalidArgument: the action's name is no text, or its data no JSON object.
+            InvalidArgument: the action's name is no text, its data no JSON object, or the deltas no iterable.
             InvalidState: the feed is closed, or is being changed.
         """
         about = self._begin(action_name, action_data)
         editor = Editor(self._data)
-        checked = [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
+        checked = deltas_argument(deltas)
         for delta in checked:
             editor.apply(delta)
         return self._publish(action_name, about, checked, editor.data)

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from rcex_ws.connection import EventEmitter, HasEvents
-from rcex_ws.feedme.arguments import feed_args, handler_argument, json_object, text_argument
-from rcex_ws.feedme.deltas import Delta, delta_from_json
+from rcex_ws.feedme.arguments import deltas_argument, feed_args, handler_argument, json_object, text_argument
+from rcex_ws.feedme.deltas import Delta
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.memory import MemoryTransport
@@ -255,6 +255,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
 
         Raises:
             InvalidArgument: an argument is invalid, or the server holds the feed's data: use `LiveFeed.change`.
+            DeltaError: one of the deltas is none.
         """
         self._check_home()
         key, name, args = self._feed_of(name, args)
@@ -264,8 +265,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             raise InvalidArgument("data, md5: expected one of them at most")
         action_name = text_argument("action_name", action_name)
         about = json_object("action_data", {} if action_data is None else action_data)
-        checked = [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
-        message = self._core.notification(name, args, action_name, about, checked)
+        message = self._core.notification(name, args, action_name, about, deltas_argument(deltas))
         if data is not None:
             message.feed_md5 = feed_md5(json_object("data", data))
         elif md5 is not None:
@@ -297,6 +297,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             InvalidArgument: an argument is invalid, or neither a client nor a name is given.
         """
         self._check_home()
+        if client is not None:
+            _check_client(client)
         about = json_object("data", {} if data is None else data)
         text_argument("code", code)
         if name is not None:
@@ -306,8 +308,13 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         return self._runtime.terminate_all(client, code, about)
 
     def disconnect(self, client: ConnectedClient) -> None:
-        """Close the connection to a client; ignored if it is closed already."""
+        """Close the connection to a client; ignored if it is closed already.
+
+        Raises:
+            InvalidArgument: it is not a client.
+        """
         self._check_home()
+        _check_client(client)
         client.disconnect()
 
     # -- internals -----------------------------------------------------------------------------------------------------
@@ -326,3 +333,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         """
         checked, texts = text_argument("name", name), feed_args(args)
         return feed_key(checked, texts), checked, texts
+
+
+def _check_client(client: object) -> None:
+    if not isinstance(client, ConnectedClient):
+        raise InvalidArgument(f"client: expected a ConnectedClient, got an object of the type {type(client).__name__}")

@@ -216,6 +216,8 @@ def test_what_is_no_json_object_is_refused(data: Any) -> None:
         pass
     with pytest.raises(InvalidArgument, match="action_name: expected a text"):
         feed.reveal(1)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="deltas: expected a list of deltas, got an object of the type int"):
+        feed.reveal("more", {}, 5)  # type: ignore[arg-type]
     assert feed.data == {"log": [], "n": 0}
 
 

@@ -475,6 +475,10 @@ class TestReveal:
                 (lambda: server.reveal("x", {}, "y", data=[]), "data: expected a JSON object"),
                 (lambda: server.reveal("x", {}, "y", [1]), "action_data: expected a JSON object"),
                 (lambda: server.reveal("x", {}, 5), "action_name: expected a text"),  # type: ignore[arg-type]
+                (lambda: server.reveal("x", {}, "y", {}, None), "deltas: expected a list"),  # type: ignore[arg-type]
+                (lambda: server.disconnect("x"), "client: expected a ConnectedClient"),  # type: ignore[arg-type]
+                (lambda: server.terminate("x", code="y"), "client: expected a Conn"),  # type: ignore[arg-type]
+                (lambda: server.terminate("x", "y", code="z"), "client: expected a Conn"),  # type: ignore[arg-type]
                 (lambda: server.reveal(5, {}, "y"), "name: expected a text"),  # type: ignore[arg-type]
                 (lambda: server.reveal("x", {"a": 1}, "y"), "args['a']: expected a text"),  # type: ignore[dict-item]
                 (lambda: server.reveal("live", {}, "y"), "name, args: the feed 'live' {} is a live one"),
