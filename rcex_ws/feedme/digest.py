@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from binascii import b2a_base64
+from collections.abc import Mapping
 from itertools import compress, count
 from operator import is_not
+from typing import Any
 
 from rcex_ws.feedme.canonical import canonical
 from rcex_ws.feedme.text import CanonicalText
-from rcex_ws.feedme.values import FrozenDict
+from rcex_ws.feedme.values import FrozenDict, freeze
 
 __all__ = ["FeedDigest", "feed_md5"]
 
@@ -20,9 +22,13 @@ _SMALL = 32768
 _GROUP = 4
 
 
-def feed_md5(data: FrozenDict) -> str:
-    """Return the FeedMd5 of feed data: 24 characters."""
-    return _base64(hashlib.md5(canonical(data), usedforsecurity=False).digest())
+def feed_md5(data: Mapping[str, Any]) -> str:
+    """Return the FeedMd5 of feed data: 24 characters.
+
+    Raises:
+        NotExpressible: JSON cannot express it.
+    """
+    return _base64(hashlib.md5(canonical(freeze(data)), usedforsecurity=False).digest())
 
 
 class FeedDigest:

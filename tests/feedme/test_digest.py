@@ -14,7 +14,7 @@ from rcex_ws.feedme import digest, text
 from rcex_ws.feedme.canonical import canonical
 from rcex_ws.feedme.deltas import Delta, DeltaError, Editor, apply_deltas
 from rcex_ws.feedme.digest import FeedDigest, feed_md5
-from rcex_ws.feedme.values import freeze
+from rcex_ws.feedme.values import NotExpressible, freeze
 from tests.feedme.documents import changes, documents
 
 #: Made with the published packages: JSON, canonical text, hash.
@@ -84,6 +84,14 @@ def test_the_vectors_of_the_published_packages(document: str, canonical_text: st
 
     assert canonical(data).decode() == canonical_text
     assert feed_md5(data) == FeedDigest().md5(data) == md5
+
+
+def test_the_hash_of_plain_dicts_and_lists_is_that_of_the_feed_data_they_become() -> None:
+    for plain in ({"a": 1.0}, {"a": [1e21, 1e-7, (2.0,)]}, {"\ud800": "\ud83d\ude00"}):
+        assert feed_md5(plain) == feed_md5(freeze(plain))
+    for wrong in ({"a": float("nan")}, {"a": {1}}, {1: 2}):
+        with pytest.raises(NotExpressible):
+            feed_md5(wrong)  # type: ignore[arg-type]
 
 
 @given(st.data(), documents)
