@@ -107,12 +107,14 @@ class MemoryPeer:
         on_message: Callable[[bytes, bool], object],
         on_pong: Callable[[bytes], object] = ignore,
         on_closing: Callable[[], None] = ignore,
+        on_heard: Callable[[], object] = ignore,
     ) -> Ending:
         """Deliver messages until the connection ends; see `Peer.read`."""
         self._on_closing = on_closing
         if self._stopped:
             on_closing()
         while (message := await self.to_server.get()) is not None:
+            on_heard()
             on_message(message, False)
         self._stop()
         return self._ending

@@ -117,15 +117,16 @@ class AsgiPeer:
         on_message: Callable[[bytes, bool], object],
         on_pong: Callable[[bytes], object] = ignore,
         on_closing: Callable[[], None] = ignore,
+        on_heard: Callable[[], object] = ignore,
     ) -> Ending:
-        """Deliver messages until the WebSocket ends; see `Peer.read`. Pongs stay with the server."""
+        """Deliver messages until the WebSocket ends; see `Peer.read`. Pongs and parts stay with the server."""
         self._on_closing = on_closing
         if self._sending_stopped:
             on_closing()
         ending = _LOST
         with anyio.CancelScope() as self._reading:
             if not self._done:
-                ending = await self._read(on_message)
+                ending = await self._read(on_message, on_heard)
         self._end()
         return ending
 
@@ -218,7 +219,7 @@ class AsgiPeer:
         self._waiting.append(({"type": "websocket.send", kind: content}, len(content)))
         self._size += len(content)
 
-    async def _read(self, on_message: Callable[[bytes, bool], object]) -> Ending:
+    async def _read(self, on_message: Callable[[bytes, bool], object], on_heard: Callable[[], object]) -> Ending:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
@@ -227,6 +228,7 @@ class AsgiPeer:
                 if code == _NO_CLOSE_FRAME:
                     return _LOST
                 return Ending(code, message.get("reason") or "", by_peer=True, answered=self._closing is not None)
+            on_heard()
             data = message.get("bytes")
             if data is None:
                 on_message(message["text"].encode(), False)

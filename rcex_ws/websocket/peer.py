@@ -99,6 +99,7 @@ class Peer(Protocol):
         on_message: Callable[[bytes, bool], object],
         on_pong: Callable[[bytes], object] = ...,
         on_closing: Callable[[], None] = ...,
+        on_heard: Callable[[], object] = ...,
     ) -> Ending:
         """Deliver messages until the WebSocket ends; return how it ended. Pings are answered automatically.
 
@@ -107,6 +108,7 @@ class Peer(Protocol):
             on_pong: called with the data of each pong.
             on_closing: called once, as soon as messages can no longer be sent, whichever side closes: what is sent
                 after that is lost.
+            on_heard: called when data has arrived, before it is delivered; also for a part of a large frame.
         """
         ...
 

@@ -72,13 +72,14 @@ class ServerPeer(ServerConnection):
         on_message: Callable[[bytes, bool], object],
         on_pong: Callable[[bytes], object] = ignore,
         on_closing: Callable[[], None] = ignore,
+        on_heard: Callable[[], object] = ignore,
     ) -> Ending:
         """Deliver messages until the WebSocket ends; see `Peer.read`."""
         self._on_closing = on_closing
         if self._sending_stopped:
             on_closing()
         codec = self._opened()
-        self._receivers, self._has_backlog = Receivers(on_message, on_pong), True
+        self._receivers, self._has_backlog = Receivers(on_message, on_pong, on_heard), True
         self._process_rest()  # data received before this call
         try:
             await self._ended.wait()

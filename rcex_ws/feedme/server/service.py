@@ -60,7 +60,7 @@ class ClientService:
         self._core.events.emit(Events.CONNECT, self.client)
         ending: Ending | None = None
         try:
-            ending = await self._peer.read(self._on_message, self._on_pong, self._on_closing)
+            ending = await self._peer.read(self._on_message, on_closing=self._on_closing, on_heard=self._on_heard)
         except Exception as exc:  # noqa: BLE001 - a bug: nothing that a client sends may raise
             self._core.events.report(exc)
             self._peer.close(INTERNAL_ERROR)
@@ -103,7 +103,6 @@ class ClientService:
     def _on_message(self, data: bytes, binary: bool) -> None:
         if self._closing:
             return
-        self._note_sign_of_life()
         if binary:
             self.close(ClientFailure("the client sent a binary message"), _UNSUPPORTED, "text only")
             return
@@ -113,10 +112,8 @@ class ClientService:
             if self._core.settings.disconnect_on_violation:
                 self.close(ClientFailure(f"the client broke the rules: {error.problem}"), _PROTOCOL_ERROR)
 
-    def _on_pong(self, _: bytes) -> None:
-        self._note_sign_of_life()
-
-    def _note_sign_of_life(self) -> None:
+    def _on_heard(self) -> None:
+        """Note a sign of life: a message, a pong, or a part of a large message, before which no pong can come."""
         if self._heartbeat is not None:
             self._heartbeat.last_inbound = self._core.clock()
 

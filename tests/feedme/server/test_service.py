@@ -97,19 +97,37 @@ def test_a_silent_client_is_pinged_and_then_dropped() -> None:
     assert str(watched.service._why(None)) == "FAILURE: the client gave no sign of life"
 
 
-@pytest.mark.parametrize("sign", ["pong", "message"])
-def test_a_sign_of_life(sign: str) -> None:
+def test_a_sign_of_life() -> None:
     watched = Watched(heartbeat_interval=30, heartbeat_timeout=10, handshake_timeout=0)
     watched.poll(30)
     watched.talk.now += 5
-    if sign == "pong":
-        watched.service._on_pong(b"")
-    else:
-        watched.receive(action())
+    watched.service._on_heard()
     assert watched.poll(5) == 25
     assert watched.poll(24) == 1
     watched.poll(1)
-    assert [one for one in watched.done if one != "send"] == ["ping", "ping"]
+    assert watched.done == ["ping", "ping"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\x8a\x80\0\0\0\0", id="pong"),
+        pytest.param(masked(0x81, b"{}"), id="message"),
+        # A client on a slow link can send no pong before the end of it.
+        pytest.param(b"\x81\xff" + (100_000).to_bytes(8) + bytes(4) + bytes(40_000), id="part of a large message"),
+    ],
+)
+async def test_all_that_arrives_is_a_sign_of_life(data: bytes, until: Callable[..., Any]) -> None:
+    async with FeedmeServer() as server:
+        with Raw(int(server.url.rstrip("/").rpartition(":")[2])) as client:
+            await client.open()
+            await until(lambda: server.clients)
+            heartbeat = server._runtime.services[0]._heartbeat
+            assert heartbeat is not None
+            heartbeat.last_inbound = 0.0
+            await client.send(data)
+            await until(lambda: heartbeat.last_inbound)
 
 
 def test_a_closing_client_is_left_alone() -> None:
