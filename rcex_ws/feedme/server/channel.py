@@ -85,9 +85,8 @@ class FeedChannels:
         return channel
 
     def keep(self, key: FeedKey, name: str, args: FeedArgs) -> FeedChannel:
-        """Return a feed that stays until `release`; it takes over the subscribers that it has."""
-        channel = self._channels.setdefault(key, FeedChannel(key, name, args))
-        channel.permanent = True
+        """Add a feed that nobody has open, and that stays until `release`; return it."""
+        channel = self._channels[key] = FeedChannel(key, name, args, permanent=True)
         return channel
 
     def release(self, channel: FeedChannel) -> None:

@@ -45,10 +45,14 @@ class LiveFeeds:
         """Make a live feed.
 
         Raises:
-            InvalidArgument: the data is no JSON object, or there is such a feed already.
+            InvalidArgument: the data is no JSON object, there is such a feed already, or clients have it open.
         """
         if key in self._core.live_feeds:
             raise InvalidArgument(f"name, args: there is a live feed {name!r} {args!r} already")
+        if self._core.channels.get(key) is not None:
+            raise InvalidArgument(
+                f"name, args: the feed {name!r} {args!r} is open, with data of its handler; terminate it first"
+            )
         frozen = json_object("data", {} if data is None else data)
         channel = self._core.channels.keep(key, name, args)
         feed = self._core.live_feeds[channel.key] = LiveFeed(self, channel, frozen)

@@ -216,7 +216,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
     # -- feeds ---------------------------------------------------------------------------------------------------------
 
     def live_feed(self, name: str, args: Mapping[str, str] | None = None, data: object = None) -> LiveFeed:
-        """Make a feed whose data the server holds. Clients that have it open already follow it from now on.
+        """Make a feed whose data the server holds. No client may have it open with data of a handler.
 
         Args:
             name: the name of the feed.
@@ -224,7 +224,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             data: its first data, a JSON object.
 
         Raises:
-            InvalidArgument: an argument is invalid, or there is such a feed already.
+            InvalidArgument: an argument is invalid, there is such a feed already, or clients have it open: `terminate`
+                it first.
         """
         return self._live_feeds.make(*self._feed_of(name, args), data)
 

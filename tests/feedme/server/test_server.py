@@ -529,14 +529,22 @@ class TestTerminate:
                 assert (await client.ask(feed_open()))["FeedData"] == {"n": 2}
                 assert again.subscribers == 1
 
-    async def test_a_live_feed_takes_over_the_clients_of_a_plain_one(self) -> None:
+    async def test_a_live_feed_is_refused_while_clients_have_a_plain_one_open(self) -> None:
+        """They would keep the data that the handler has given them, and believe it to be the live feed's."""
         async with FeedmeServer() as server:
             server.feed("feed")(lambda client, args: {"n": 1})
             async with connected(server.url) as client:
                 await client.ask(feed_open())
-                feed = server.live_feed("feed", {}, {"n": 1})
-                assert feed.reveal("more", {}, [Delta("Increment", ("n",), 1)]) == 1
-                assert (await client.receive())["FeedDeltas"][0]["Operation"] == "Increment"
+                with pytest.raises(InvalidArgument, match=r"name, args: the feed .* terminate it first"):
+                    server.live_feed("feed", {}, {"n": 2})
+                assert server.reveal("feed", {}, "more") == 1
+                assert (await client.receive())["MessageType"] == "FeedAction"
+                assert server.terminate(name="feed", code="MOVED") == 1
+                feed = server.live_feed("feed", {}, {"n": 2})
+                assert feed.subscribers == 0
+                assert (await client.receive())["ErrorCode"] == "MOVED"
+                answer = await client.ask(feed_open())  # as its handler still returns data of its own
+                assert answer["ErrorCode"] == "INTERNAL_ERROR"
 
 
 async def test_clients_that_come_and_go_leave_nothing_behind(until: Callable[..., Any]) -> None:
