@@ -41,7 +41,7 @@ class HandlerCall(Struct, frozen=True):
 class Dispatcher:
     """The queue of the requests for handlers.
 
-    It needs no limits, since each client has limits for the requests that wait for a response.
+    It drops none. Each client has limits for its requests, and `unfinished` counts what clients leave behind.
 
     Args:
         report: called with what a handler raises, unless that is a `Refusal`.
@@ -53,6 +53,12 @@ class Dispatcher:
             max_items=_NO_LIMIT, max_bytes=_NO_LIMIT, on_overflow=_never
         )
         self._group: TaskGroup
+        self._running = 0
+
+    @property
+    def unfinished(self) -> int:
+        """The number of requests that wait for their handler, or for an async one to return."""
+        return len(self._queue) + self._running
 
     def put(self, request: HandlerCall) -> None:
         """Queue a request; ignored once closed."""
@@ -70,6 +76,7 @@ class Dispatcher:
     def _run(self, request: HandlerCall) -> None:
         result = request.call()
         if inspect.isawaitable(result):
+            self._running += 1
             self._group.start_soon(self._finish, request, result)
         else:
             request.succeed(result)
@@ -79,6 +86,8 @@ class Dispatcher:
             request.succeed(await finish(result))
         except Exception as exc:  # noqa: BLE001 - reported
             self._fail(request, exc)
+        finally:
+            self._running -= 1
 
     def _fail(self, request: HandlerCall, error: Exception) -> None:
         if isinstance(error, Refusal):

@@ -14,6 +14,7 @@ __all__ = ["Events", "ServerEventQueue"]
 
 logger = logging.getLogger("rcex_ws.feedme.server")
 
+#: Reports of bad messages and errors, beyond which the oldest are dropped: clients can cause any number of them.
 _MOST_REPORTS = 1000
 _MOST_BYTES = 16 * 2**20
 
@@ -40,12 +41,17 @@ class ServerEventQueue:
             max_items=_MOST_REPORTS, max_bytes=_MOST_BYTES, on_overflow=self._on_overflow
         )
 
+    @property
+    def waiting(self) -> int:
+        """The number of queued events."""
+        return len(self._queue)
+
     def emit(self, event: Events, *args: object) -> None:
         """Queue an event, which is never dropped."""
         self._queue.put(partial(self._emitter.dispatch, event, *args), 0, keep=True)
 
     def report_message(self, client: object, error: Exception, size: int) -> None:
-        """Queue the report of a bad message, dropping the oldest ones when a client sends too many.
+        """Queue the report of a bad message; the oldest reports are dropped if there are too many.
 
         Args:
             client: who sent it.
@@ -56,14 +62,14 @@ class ServerEventQueue:
             self._queue.put(partial(self._emitter.dispatch, Events.BAD_CLIENT_MESSAGE, client, error), size)
 
     def report(self, error: Exception) -> None:
-        """Log an error, and queue an `error`."""
+        """Log an error, and queue an `error`, as `report_message` does."""
         logger.error("%s", error, exc_info=error)
         self.report_logged(error)
 
     def report_logged(self, error: Exception) -> None:
         """Queue an `error` if that has a handler."""
         if self._emitter.has_handlers(Events.ERROR):
-            self.emit(Events.ERROR, error)
+            self._queue.put(partial(self._emitter.dispatch, Events.ERROR, error), 0)
 
     def close(self) -> None:
         """Accept nothing more once the handlers of what is queued have run; errors that they raise are delivered."""
@@ -78,6 +84,9 @@ class ServerEventQueue:
 
     def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
         if ended:
-            logger.warning("%d reports of bad messages were dropped", overflow.dropped)
+            logger.warning("%d reports were dropped", overflow.dropped)
         else:
-            self.report(SlowConsumer("handlers are too slow: reports of bad messages are dropped, the oldest first"))
+            error = SlowConsumer("handlers are too slow: reports are dropped, the oldest first")
+            logger.error("%s", error)
+            if self._emitter.has_handlers(Events.ERROR):
+                self.emit(Events.ERROR, error)

@@ -31,6 +31,9 @@ SUBPROTOCOL = "feedme"
 #: Wildcard addresses, and the address that reaches them from this machine.
 _OWN_HOSTS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
 
+#: The events that may wait, without those of the clients that are connected, before no more clients are accepted.
+_MOST_EVENTS = 1000
+
 #: How late the monitor may be, as a part of the shortest time-out.
 _GRANULARITY = 1 / 20
 
@@ -166,6 +169,9 @@ class ServerRuntime:
         if monitor is None or self._closing:
             await peer.refuse(503, body="The server is not running.\n")
             return
+        if self._is_behind:
+            await peer.refuse(503, body="The server is too busy.\n")
+            return
         offered = peer.request.subprotocols
         subprotocol = next((one for one in offered if one.lower() == SUBPROTOCOL), None)
         if offered and subprotocol is None:  # such a client would end the connection
@@ -177,6 +183,15 @@ class ServerRuntime:
             await service.serve(subprotocol)
         finally:
             monitor.remove(service)
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether too much is left to do for clients that have left, which must not come again and again then."""
+        settings, clients = self._settings, len(self.services)
+        of_a_client = 1 + settings.max_actions + settings.max_open_feeds  # and the handshake
+        if self._core.dispatcher.unfinished > (clients + 1) * of_a_client:
+            return True
+        return self._core.events.waiting > _MOST_EVENTS + clients
 
     async def _close(self) -> None:
         within = self._settings.close_timeout

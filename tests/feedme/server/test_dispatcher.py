@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
+from rcex_ws.feedme.server import FeedmeServer
 from rcex_ws.feedme.server.dispatcher import Dispatcher, HandlerCall
 from rcex_ws.feedme.server.errors import Refusal
 from rcex_ws.loop import on_trio
+from tests.feedme.server.raw_client import HANDSHAKE, action
 
 pytestmark = pytest.mark.anyio
 
@@ -116,6 +120,52 @@ async def test_a_handler_that_awaits_something_cancelled() -> None:
     await recorded.run()
     assert recorded.outcomes == ["next", ("INTERNAL_ERROR", {})]
     assert [type(error) for error in recorded.reported] == [RuntimeError]
+
+
+async def test_requests_are_counted_until_their_handlers_have_returned() -> None:
+    recorded, counts = Recorded(), list[int]()
+
+    async def count() -> None:
+        await anyio.lowlevel.checkpoint()
+        counts.append(recorded.dispatcher.unfinished)
+
+    recorded.put(count)
+    recorded.put(failing_later(ZeroDivisionError()))
+    assert recorded.dispatcher.unfinished == 2
+    await recorded.run()
+    assert counts[0] in (1, 2)
+    assert recorded.dispatcher.unfinished == 0
+
+
+async def test_a_client_that_leaves_requests_behind_is_refused_when_it_comes_again() -> None:
+    """Its limits are those of one connection, and handlers finish what it asked for, so it could ask for any amount."""
+    async with FeedmeServer(max_actions=2, max_open_feeds=1).mounted() as server:
+        go, done = anyio.Event(), list[str]()
+
+        @server.action()
+        async def wait(client: Any, name: str, args: Any) -> Any:
+            await go.wait()
+            done.append(name)
+            return {}
+
+        async def ask_and_leave(name: str) -> None:
+            transport = server.memory_transport()
+            await transport.connect()
+            for message in (HANDSHAKE, action(name, callback_id="1"), action(name, callback_id="2")):
+                transport.send(json.dumps(message).encode())
+            transport.disconnect()
+            while server.clients:
+                await anyio.lowlevel.checkpoint()
+
+        for name in ("a", "b", "c"):  # 4 are allowed for each connection, and for one that has left
+            await ask_and_leave(name)
+        with pytest.raises(ConnectionRefusedError, match="503"):
+            await ask_and_leave("d")
+        go.set()
+        while len(done) < 6:
+            await anyio.lowlevel.checkpoint()
+        assert sorted(done) == ["a", "a", "b", "b", "c", "c"]
+        await ask_and_leave("e")
 
 
 async def test_once_closed_it_handles_what_waits() -> None:

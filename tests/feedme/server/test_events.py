@@ -1,10 +1,11 @@
-"""The events of a server come in order; only reports of bad messages may be dropped."""
+"""The events of a server come in order; only reports of bad messages and errors may be dropped."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from rcex_ws.connection import EventEmitter
@@ -31,13 +32,52 @@ async def test_a_client_that_floods_the_server_with_garbage(caplog: pytest.LogCa
     assert (names[0], names[-1], len(names)) == ("connect", "disconnect", 1003)
     assert next(error.client_message for name, *_, error in heard if name == "bad_client_message") == "2000"
     assert [type(error) for name, *_, error in heard if name == "error"] == [SlowConsumer]
-    assert "2000 reports of bad messages were dropped" in caplog.text
+    assert "2000 reports were dropped" in caplog.text
+
+
+async def test_a_client_whose_actions_fail_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
+    emitter = EventEmitter(events=Events)
+    queue, heard = ServerEventQueue(emitter), list[Exception]()
+    emitter.on(Events.ERROR, heard.append)
+    for number in range(3000):
+        queue.report(ZeroDivisionError(number))
+    assert queue.waiting == 1001
+    queue.close()
+    await queue.run()
+    assert [type(error) for error in heard].count(SlowConsumer) == 1
+    assert str(heard[-1]) == "2999"
+
+
+async def test_a_client_that_comes_again_and_again_is_refused_when_handlers_are_too_slow() -> None:
+    """Events of clients that come and leave are not dropped, so there must not be any number of them."""
+    async with FeedmeServer().mounted() as server:
+        go = anyio.Event()
+
+        @server.on("connect")
+        async def wait(client: Any) -> None:
+            await go.wait()
+
+        async def come_and_leave(times: int) -> None:
+            for _ in range(times):
+                transport = server.memory_transport()
+                await transport.connect()
+                transport.disconnect()
+                while server.clients:
+                    await anyio.lowlevel.checkpoint()
+
+        with pytest.raises(ConnectionRefusedError, match="503"):
+            await come_and_leave(600)
+        assert 1000 < server._core.events.waiting < 1010
+        go.set()
+        while server._core.events.waiting:
+            await anyio.lowlevel.checkpoint()
+        await come_and_leave(1)
 
 
 async def test_without_a_handler_a_bad_message_is_not_queued() -> None:
     queue = ServerEventQueue(EventEmitter(events=Events))
     queue.report_message("client", UnexpectedClientMessage("text", "x"), 10)
-    assert len(queue._queue) == 0
+    assert queue.waiting == 0
 
 
 async def test_an_exception_in_a_handler(caplog: pytest.LogCaptureFixture) -> None:
@@ -62,7 +102,7 @@ async def test_an_exception_in_a_handler(caplog: pytest.LogCaptureFixture) -> No
 async def test_an_error_without_a_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     queue = ServerEventQueue(EventEmitter(events=Events))
     queue.report(ZeroDivisionError("bug"))
-    assert len(queue._queue) == 0
+    assert queue.waiting == 0
     assert [record.getMessage() for record in caplog.records] == ["bug"]
 
 
