@@ -7,7 +7,7 @@ service.py       serves one client: its WebSocket, its heartbeat, why it ended
 conversation.py  receives a client's messages, has them handled, responds
 conversation_state.py    which messages are allowed now (pure)
 client.py        a connected client, as the application gets to know it
-monitor.py       watches the time for all clients
+timekeeper.py    watches the time for all clients
 core.py          what all clients share
 handlers.py      the handlers of the application, by name
 dispatcher.py    runs them

@@ -1,14 +1,18 @@
-"""Who has which feed open, and sending to them: a message for many is encoded once."""
+"""Who has which feed open, and sending to all of them: a message for many is encoded once."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rcex_ws.feedme.messages import FeedArgs, FeedKey
+from rcex_ws.feedme.messages import FeedArgs, FeedKey, FeedOpenResponse, FeedTermination, encode
+from rcex_ws.feedme.server.conversation_state import ConversationState
+from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.websocket.peer import Peer, broadcast
 
 __all__ = ["FeedChannel", "FeedChannels"]
+
+_Peers = dict[ConversationState, Peer]
 
 
 @dataclass(slots=True, eq=False)
@@ -19,27 +23,78 @@ class FeedChannel:
         key: its identity.
         name: its name.
         args: its arguments.
-        subscribers: those who have it open, and their WebSockets.
         permanent: whether it outlives its subscribers.
+        subscribers: the conversations with those who have it open, and their WebSockets.
+        opening: likewise those who wait for a handler to open it.
     """
 
     key: FeedKey
     name: str
     args: FeedArgs
     permanent: bool = False
-    subscribers: dict[Hashable, Peer] = field(default_factory=dict[Hashable, Peer])
+    subscribers: _Peers = field(default_factory=dict[ConversationState, Peer])
+    opening: _Peers = field(default_factory=dict[ConversationState, Peer])
 
 
 class FeedChannels:
-    """The feeds that somebody has open, and the permanent ones.
+    """The feeds that somebody has open or is opening, and the permanent ones.
+
+    Args:
+        clock: the clock of the event loop.
 
     Attributes:
         sending: whether messages are being sent now: a WebSocket that closes by itself meanwhile is too slow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.sending = False
+        self._clock = clock
         self._channels: dict[FeedKey, FeedChannel] = {}
+
+    def get(self, key: FeedKey) -> FeedChannel | None:
+        """Return a feed; None if nobody has it open or is opening it."""
+        return self._channels.get(key)
+
+    def __getitem__(self, key: FeedKey) -> FeedChannel:
+        return self._channels[key]
+
+    def shared(self, key: FeedKey) -> FeedKey:
+        """Return an equal key that the subscribers of a feed share, since one takes half a kilobyte."""
+        channel = self._channels.get(key)
+        return key if channel is None else channel.key
+
+    # -- who belongs to a feed -----------------------------------------------------------------------------------------
+
+    def request(self, key: FeedKey, name: str, args: FeedArgs, state: ConversationState, peer: Peer) -> None:
+        """Add a client that waits for a handler to open a feed."""
+        self._channel(key, name, args).opening[state] = peer
+
+    def join(self, key: FeedKey, name: str, args: FeedArgs, state: ConversationState, peer: Peer) -> None:
+        """Add a subscriber of a feed, whether or not it had to wait."""
+        channel = self._channel(key, name, args)
+        channel.opening.pop(state, None)
+        channel.subscribers[state] = peer
+
+    def leave(self, key: FeedKey, state: ConversationState) -> None:
+        """Remove a client from a feed that it has open or is opening, if it is there."""
+        channel = self._channels.get(key)
+        if channel is not None:
+            channel.subscribers.pop(state, None)
+            channel.opening.pop(state, None)
+            self._forget_if_unused(channel)
+
+    def keep(self, key: FeedKey, name: str, args: FeedArgs) -> FeedChannel:
+        """Return a feed that stays until `release`; nobody has it open."""
+        channel = self._channel(key, name, args)
+        channel.permanent = True
+        return channel
+
+    def release(self, channel: FeedChannel) -> None:
+        """Undo `keep`."""
+        channel.permanent = False
+        self._forget_if_unused(channel)
+
+    # -- sending -------------------------------------------------------------------------------------------------------
 
     def send(self, peer: Peer, message: bytes) -> None:
         """Send a message to one client."""
@@ -51,44 +106,47 @@ class FeedChannels:
 
     def publish(self, channel: FeedChannel, message: bytes) -> int:
         """Send a message to all subscribers of a feed; return how many could be reached."""
+        return self._broadcast(channel.subscribers, message)
+
+    def terminate(self, key: FeedKey, code: str, data: FrozenDict, *, only: ConversationState | None = None) -> int:
+        """Terminate a feed of all clients that have it open or are opening it, or of one; return their number."""
+        channel = self._channels.get(key)
+        if channel is None:
+            return 0
+        opening, subscribers = _those(channel.opening, only), _those(channel.subscribers, only)
+        for state in opening:
+            state.answer_open(key, state.opening[key], success=False)
+            self.leave(key, state)
+        for state in subscribers:
+            state.terminate(key, self._clock())
+            self.leave(key, state)
+        name, args = channel.name, channel.args
+        if opening:
+            self._broadcast(opening, encode(FeedOpenResponse(False, name, args, error_code=code, error_data=data)))
+        if subscribers:
+            self._broadcast(subscribers, encode(FeedTermination(name, args, code, data)))
+        return len(opening) + len(subscribers)
+
+    def _broadcast(self, peers: _Peers, message: bytes) -> int:
         self.sending = True
         try:
-            return broadcast(channel.subscribers.values(), (message,))
+            return broadcast(peers.values(), (message,))
         finally:
             self.sending = False
 
-    def get(self, key: FeedKey) -> FeedChannel | None:
-        """Return a feed; None if nobody has it open."""
-        return self._channels.get(key)
-
-    def shared(self, key: FeedKey) -> FeedKey:
-        """Return an equal key that the subscribers of a feed share, since one takes half a kilobyte."""
-        channel = self._channels.get(key)
-        return key if channel is None else channel.key
-
-    def __getitem__(self, key: FeedKey) -> FeedChannel:
-        return self._channels[key]
-
-    def join(self, key: FeedKey, name: str, args: FeedArgs, subscriber: Hashable, peer: Peer) -> None:
-        """Add a subscriber of a feed."""
+    def _channel(self, key: FeedKey, name: str, args: FeedArgs) -> FeedChannel:
         channel = self._channels.get(key)
         if channel is None:
             channel = self._channels[key] = FeedChannel(key, name, args)
-        channel.subscribers[subscriber] = peer
-
-    def leave(self, key: FeedKey, subscriber: Hashable) -> FeedChannel:
-        """Remove a subscriber of a feed, and return the feed."""
-        channel = self._channels[key]
-        del channel.subscribers[subscriber]
-        if not channel.subscribers and not channel.permanent:
-            del self._channels[key]
         return channel
 
-    def keep(self, key: FeedKey, name: str, args: FeedArgs) -> FeedChannel:
-        """Add a feed that nobody has open, and that stays until `release`; return it."""
-        channel = self._channels[key] = FeedChannel(key, name, args, permanent=True)
-        return channel
+    def _forget_if_unused(self, channel: FeedChannel) -> None:
+        if not (channel.subscribers or channel.opening or channel.permanent):
+            del self._channels[channel.key]
 
-    def release(self, channel: FeedChannel) -> None:
-        """Undo `keep`, when nobody has the feed open."""
-        del self._channels[channel.key]
+
+def _those(peers: _Peers, only: ConversationState | None) -> _Peers:
+    """Return a copy of all, or of one if it is there."""
+    if only is None:
+        return dict(peers)
+    return {only: peers[only]} if only in peers else {}

@@ -18,7 +18,6 @@ from rcex_ws.feedme.messages import (
     FeedKey,
     FeedOpen,
     FeedOpenResponse,
-    FeedTermination,
     Handshake,
     HandshakeResponse,
     NotAMessage,
@@ -84,33 +83,22 @@ class ServerConversation:
         problem = self._receive(message)
         return None if problem is None else self._violation(UnexpectedClientMessage(problem, _text(data)))
 
-    def terminate(self, key: FeedKey, name: str, args: FeedArgs, code: str, data: FrozenDict) -> bool:
-        """Terminate a feed if it is open or opening; return whether it is."""
+    def terminate(self, code: str, data: FrozenDict, key: FeedKey | None = None) -> int:
+        """Terminate a feed, or all feeds, if they are open or opening; return their number."""
         state = self._state
-        request = state.opening.get(key)
-        if request is not None:
-            return self._refuse_open(key, request, code, data)
-        if not state.terminate(key, self._core.clock()):
-            return False
-        self._core.channels.leave(key, self)
-        self._send(FeedTermination(name, args, code, data))
-        return True
-
-    def terminate_all(self, code: str, data: FrozenDict) -> int:
-        """Terminate all feeds that are open or opening; return their number."""
-        feeds = [(key, request.feed_name, request.feed_args) for key, request in self._state.opening.items()]
-        for key in self.open_feeds:
-            channel = self._core.channels[key]
-            feeds.append((key, channel.name, channel.args))
-        return sum([self.terminate(*feed, code, data) for feed in feeds])
+        keys = [*state.opening, *self.open_feeds] if key is None else [key]
+        return sum([self._core.channels.terminate(one, code, data, only=state) for one in keys])
 
     def end(self) -> None:
         """End the conversation: nothing can be received or sent any more."""
+        channels = self._core.channels
         for key in self.open_feeds:
-            channel = self._core.channels.leave(key, self)
+            channel = channels[key]
+            channels.leave(key, self._state)
             self._tell_closed(channel.name, channel.args)
-        self._state.feeds.clear()
-        self._state.opening.clear()
+        for key in self._state.opening:
+            channels.leave(key, self._state)
+        self._state.end()
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
@@ -177,6 +165,7 @@ class ServerConversation:
         elif handler is None:
             self._refuse_open(key, request, INTERNAL_ERROR, NO_DATA)
         else:
+            core.channels.request(key, name, request.feed_args, self._state, self._peer)
             core.dispatcher.put(
                 HandlerCall(
                     partial(handler, self._client, request.feed_args),
@@ -187,7 +176,7 @@ class ServerConversation:
 
     def _close(self, key: FeedKey, message: FeedClose, *, was_open: bool) -> None:
         if was_open:
-            self._core.channels.leave(key, self)
+            self._core.channels.leave(key, self._state)
         handler = self._core.handlers.feed_closed if was_open else None
         if handler is None:
             self._answer_close(key, message)
@@ -229,12 +218,12 @@ class ServerConversation:
         if key in self._core.live_feeds:
             raise InvalidArgument(f"the feed {name!r} {args!r} is a live one; return that, or raise a Refusal")
         if self._may_open(key, request):
-            self._core.channels.join(key, name, args, self, self._peer)
+            self._core.channels.join(key, name, args, self._state, self._peer)
             self._send(FeedOpenResponse(success=True, feed_name=name, feed_args=args, feed_data=data))
 
     def _open_live(self, key: FeedKey, request: FeedOpen, feed: LiveFeed) -> None:
         if self._may_open(key, request):
-            self._core.channels.join(key, request.feed_name, request.feed_args, self, self._peer)
+            self._core.channels.join(key, request.feed_name, request.feed_args, self._state, self._peer)
             self._core.channels.send(self._peer, feed.open_response())
 
     def _may_open(self, key: FeedKey, request: FeedOpen) -> bool:
@@ -244,12 +233,11 @@ class ServerConversation:
         self._tell_closed(request.feed_name, request.feed_args)
         return False
 
-    def _refuse_open(self, key: FeedKey, request: FeedOpen, code: str, data: FrozenDict) -> bool:
-        if not self._state.answer_open(key, request, success=False):
-            return False
-        name, args = request.feed_name, request.feed_args
-        self._send(FeedOpenResponse(success=False, feed_name=name, feed_args=args, error_code=code, error_data=data))
-        return True
+    def _refuse_open(self, key: FeedKey, request: FeedOpen, code: str, data: FrozenDict) -> None:
+        if self._state.answer_open(key, request, success=False):
+            name, args = request.feed_name, request.feed_args
+            self._core.channels.leave(key, self._state)
+            self._send(FeedOpenResponse(False, name, args, error_code=code, error_data=data))
 
     def _answer_close(self, key: FeedKey, message: FeedClose, *_: object) -> None:
         if self._state.answer_close(key):

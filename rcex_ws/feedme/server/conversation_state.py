@@ -134,3 +134,9 @@ class ConversationState:
             del self._terminated[oldest]
         self._terminated[key] = now + self._window
         return True
+
+    def end(self) -> None:
+        """End the conversation: nothing is answered any more."""
+        self.actions.clear()
+        self.opening.clear()
+        self.feeds.clear()

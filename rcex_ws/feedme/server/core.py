@@ -38,7 +38,7 @@ class ServerCore:
         self.settings = settings
         self.events = events
         self.handlers = FeedmeHandlers()
-        self.channels = FeedChannels()
+        self.channels = FeedChannels(lambda: self.clock())
         self.live_feeds: dict[FeedKey, LiveFeed] = {}
         self.dispatcher = Dispatcher(events.report)
         self.notification: type[FeedAction] = (

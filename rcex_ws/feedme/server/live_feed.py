@@ -36,7 +36,7 @@ class FeedOwner(Protocol):
         ...
 
     def terminate(self, channel: FeedChannel, code: str, data: object) -> int:
-        """Terminate a feed of all clients; return of how many."""
+        """Terminate a feed of all clients; return how many."""
         ...
 
     def release(self, channel: FeedChannel) -> None:
@@ -145,7 +145,7 @@ class LiveFeed:
         return self._publish(action_name, about, checked, editor.data)
 
     def terminate(self, code: str, data: object = None) -> int:
-        """Close the feed of all clients that have it open, and return of how many; they may open it again.
+        """Close the feed of all clients that have it open, and return how many; they may open it again.
 
         Args:
             code: the application's error code.

@@ -10,7 +10,6 @@ from rcex_ws.feedme.messages import FeedArgs, FeedKey
 from rcex_ws.feedme.server.channel import FeedChannel
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.live_feed import LiveFeed
-from rcex_ws.feedme.values import FrozenDict
 
 __all__ = ["LiveFeeds"]
 
@@ -20,7 +19,6 @@ class LiveFeeds:
 
     Args:
         core: the shared parts of the server.
-        terminate: terminates a feed of all clients.
         check: raises if the caller runs in another event loop than the server.
 
     Attributes:
@@ -32,14 +30,12 @@ class LiveFeeds:
     def __init__(
         self,
         core: ServerCore,
-        terminate: Callable[[FeedKey, str, FeedArgs, str, FrozenDict], int],
         check: Callable[[], None],
     ) -> None:
         self.notification = core.notification
         self.publish = core.channels.publish
         self.check = check
         self._core = core
-        self._terminate = terminate
 
     def make(self, key: FeedKey, name: str, args: FeedArgs, data: object) -> LiveFeed:
         """Make a live feed.
@@ -49,7 +45,8 @@ class LiveFeeds:
         """
         if key in self._core.live_feeds:
             raise InvalidArgument(f"name, args: there is a live feed {name!r} {args!r} already")
-        if self._core.channels.get(key) is not None:
+        opened = self._core.channels.get(key)
+        if opened is not None and opened.subscribers:
             raise InvalidArgument(
                 f"name, args: the feed {name!r} {args!r} is open, with data of its handler; terminate it first"
             )
@@ -66,7 +63,7 @@ class LiveFeeds:
         """
         self.check()
         about = json_object("data", {} if data is None else data)
-        return self._terminate(channel.key, channel.name, channel.args, text_argument("code", code), about)
+        return self._core.channels.terminate(channel.key, text_argument("code", code), about)
 
     def release(self, channel: FeedChannel) -> None:
         """Forget a live feed."""

@@ -12,13 +12,11 @@ import anyio
 
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
 from rcex_ws.feedme.memory import MemoryPeer
-from rcex_ws.feedme.messages import FeedArgs, FeedKey
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.errors import ServerStopping
-from rcex_ws.feedme.server.monitor import Monitor
 from rcex_ws.feedme.server.service import ClientService
-from rcex_ws.feedme.values import FrozenDict
+from rcex_ws.feedme.server.timekeeper import Timekeeper
 from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.tasks import BackgroundTask, RootTask, run_to_completion
 from rcex_ws.websocket.listen import bind, serve
@@ -34,7 +32,7 @@ _OWN_HOSTS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S10
 #: The events that may wait, without those of the clients that are connected, before no more clients are accepted.
 _MOST_EVENTS = 1000
 
-#: How late the monitor may be, as a part of the shortest time-out.
+#: How late the timekeeper may be, as a part of the shortest time-out.
 _GRANULARITY = 1 / 20
 
 
@@ -43,13 +41,17 @@ class ServerRuntime:
 
     Args:
         core: the shared parts of the server.
+
+    Attributes:
+        services: those of all connected clients.
     """
 
     def __init__(self, core: ServerCore) -> None:
+        self.services: dict[ConnectedClient, ClientService] = {}
         self._core = core
         self._settings = core.settings
         self._root = RootTask("rcex_ws feedme server")
-        self._monitor: Monitor | None = None  # once started
+        self._timekeeper: Timekeeper | None = None  # once started
         self._listener: socket.socket | None = None
         self._port = core.settings.port
         self._tasks: tuple[BackgroundTask, ...] = ()  # without these two
@@ -70,11 +72,6 @@ class ServerRuntime:
         host = f"[{host}]" if ":" in host else host
         return f"{'wss' if self._settings.ssl_context else 'ws'}://{host}:{self._port}/"
 
-    @property
-    def services(self) -> tuple[ClientService, ...]:
-        """Those of all connected clients."""
-        return () if self._monitor is None else self._monitor.services
-
     async def start(self, *, listen: bool) -> None:
         """Start the tasks.
 
@@ -92,7 +89,7 @@ class ServerRuntime:
         settings, core = self._settings, self._core
         core.clock = loop_clock()
         times = (settings.heartbeat_interval, settings.heartbeat_timeout, settings.handshake_timeout or math.inf)
-        self._monitor = Monitor(core.clock, min(times) * _GRANULARITY)
+        self._timekeeper = Timekeeper(self.services.values(), core.clock, min(times) * _GRANULARITY)
         try:
             await self._root.start()
         except BaseException:
@@ -100,7 +97,7 @@ class ServerRuntime:
             raise
         self._events = self._root.spawn(core.events.run, name="events", on_crash=core.events.report)
         self._handlers = self._root.spawn(core.dispatcher.run, name="handlers", on_crash=core.events.report)
-        self._spawn(self._monitor.run, "monitor")
+        self._spawn(self._timekeeper.run, "timekeeper")
         if self._listener is not None:
             self._port = self._listener.getsockname()[1]
             self._spawn(partial(self._listen, self._listener), "listener")
@@ -114,24 +111,6 @@ class ServerRuntime:
         self._started = self._closing = True
         await run_to_completion(self._close)
 
-    def terminate(
-        self,
-        key: FeedKey,
-        name: str,
-        args: FeedArgs,
-        code: str,
-        data: FrozenDict,
-        *,
-        client: ConnectedClient | None = None,
-    ) -> int:
-        """Terminate a feed of a client, or of all clients; return of how many."""
-        conversations = [one.conversation for one in self.services if client in (None, one.client)]
-        return sum([one.terminate(key, name, args, code, data) for one in conversations])
-
-    def terminate_all(self, client: ConnectedClient, code: str, data: FrozenDict) -> int:
-        """Terminate all feeds of a client; return how many."""
-        return sum([one.conversation.terminate_all(code, data) for one in self.services if one.client is client])
-
     async def serve_mounted(self, peer: Peer) -> None:
         """Serve a client of an ASGI server, which sends its own pings."""
         await self._serve(peer, heartbeat=False)
@@ -142,7 +121,7 @@ class ServerRuntime:
         Raises:
             ConnectionRefusedError: the server is not running.
         """
-        if self._monitor is None or self._closing:
+        if self._timekeeper is None or self._closing:
             raise ConnectionRefusedError("the server is not running")
         self._spawn(partial(self._serve, peer, heartbeat=False), "client in memory")
 
@@ -165,8 +144,8 @@ class ServerRuntime:
         await serve(listener, handler, ssl_context=self._settings.ssl_context, options=self._settings.peer_options)
 
     async def _serve(self, peer: Peer, *, heartbeat: bool) -> None:
-        monitor = self._monitor
-        if monitor is None or self._closing:
+        timekeeper = self._timekeeper
+        if timekeeper is None or self._closing:
             await peer.refuse(503, body="The server is not running.\n")
             return
         if self._is_behind:
@@ -178,11 +157,12 @@ class ServerRuntime:
             await peer.refuse(400, body=f"This server speaks the subprotocol {SUBPROTOCOL} only.\n")
             return
         service = ClientService(self._core, peer, heartbeat=heartbeat)
-        monitor.add(service)
+        self.services[service.client] = service
+        timekeeper.note(service)
         try:
             await service.serve(subprotocol)
         finally:
-            monitor.remove(service)
+            del self.services[service.client]
 
     @property
     def _is_behind(self) -> bool:
@@ -213,9 +193,10 @@ class ServerRuntime:
             self._closed.set()
 
     async def _close_clients(self) -> None:
-        for service in self.services:
+        services = tuple(self.services.values())
+        for service in services:
             service.close(ServerStopping("the server is closed"))
-        for service in self.services:
+        for service in services:
             await service.ended.wait()
 
     async def _drain_handlers(self) -> None:

@@ -87,7 +87,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)
         self._home = Home("this server")
-        self._live_feeds = LiveFeeds(self._core, self._runtime.terminate, self._check_home)
+        self._live_feeds = LiveFeeds(self._core, self._check_home)
         self.asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options)
 
     # -- running -------------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
     @property
     def clients(self) -> tuple[ConnectedClient, ...]:
         """All clients that are connected."""
-        return tuple(service.client for service in self._runtime.services)
+        return tuple(self._runtime.services)
 
     async def start(self) -> None:
         """Listen, until `aclose`.
@@ -302,11 +302,13 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             _check_client(client)
         about = json_object("data", {} if data is None else data)
         text_argument("code", code)
-        if name is not None:
-            return self._runtime.terminate(*self._feed_of(name, args), code, about, client=client)
-        if client is None or args is not None:
+        if name is None and (client is None or args is not None):
             raise InvalidArgument("client, name: expected one of them at least, and no args without a name")
-        return self._runtime.terminate_all(client, code, about)
+        key = None if name is None else self._feed_of(name, args)[0]
+        if client is None:
+            return 0 if key is None else self._core.channels.terminate(key, code, about)
+        service = self._runtime.services.get(client)  # None if the client has left
+        return 0 if service is None else service.conversation.terminate(code, about, key)
 
     def disconnect(self, client: ConnectedClient) -> None:
         """Close the connection to a client; ignored if it is closed already.

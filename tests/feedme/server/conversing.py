@@ -15,6 +15,7 @@ from rcex_ws.feedme.server.events import Events, ServerEventQueue
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.server.live_feeds import LiveFeeds
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
+from rcex_ws.feedme.values import freeze
 from rcex_ws.websocket.server_handshake import UpgradeRequest
 
 
@@ -36,10 +37,14 @@ class Conversing:
         self.core.dispatcher = self  # type: ignore[assignment]
         self.client = ConnectedClient("c", UpgradeRequest("/", {}), lambda: None, list)
         self.conversation = ServerConversation(self.core, self.client, self)  # type: ignore[arg-type]
-        self._live_feeds = LiveFeeds(self.core, self.conversation.terminate, lambda: None)
+        self._live_feeds = LiveFeeds(self.core, lambda: None)
 
     def live_feed(self, name: str, args: dict[str, str], data: dict[str, Any]) -> LiveFeed:
         return self._live_feeds.make(feed_key(name, args), name, args, data)
+
+    def terminate(self, name: str, args: dict[str, str]) -> int:
+        """Terminate a feed of this client; return whether it was open or opening, as a number."""
+        return self.conversation.terminate("OVER", freeze({}), feed_key(name, args))
 
     def ask(self, *messages: Any) -> list[dict[str, Any]]:
         """Let the client send messages; return what it receives meanwhile."""

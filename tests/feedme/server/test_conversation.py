@@ -176,13 +176,18 @@ class AnyConversation(RuleBasedStateMachine):
     def a_feed_is_terminated(self, feed: tuple[str, dict[str, str]] | None) -> None:
         name, args = feed or self.focus
         state = self.state((name, frozenset(args.items())))
-        done = self.conversation.terminate(feed_key(name, args), name, args, "OVER", freeze({}))
+        done = self.talk.terminate(name, args)
         assert done == (state in ("open", "opening"))
+
+    @rule(live=st.booleans())
+    def a_live_feed_is_terminated_for_everyone(self, live: bool) -> None:
+        feed, key = (self.live, ("live", frozenset())) if live else (self.guarded, ("guarded", frozenset([("a", "1")])))
+        assert feed.terminate("OVER") == (self.state(key) in ("open", "opening"))
 
     @rule()
     def all_feeds_are_terminated(self) -> None:
         count = len([state for state in self.feeds.values() if state in ("open", "opening")])
-        assert self.conversation.terminate_all("OVER", freeze({})) == count
+        assert self.conversation.terminate("OVER", freeze({})) == count
 
     @rule(seconds=st.sampled_from([1.0, WINDOW / 2, WINDOW, 2 * WINDOW]))
     def time_passes(self, seconds: float) -> None:
@@ -218,7 +223,7 @@ class AnyConversation(RuleBasedStateMachine):
 
     def open_feeds(self) -> list[tuple[str, dict[str, str]]]:
         channels = [self.core.channels[key] for key in self.conversation.open_feeds]
-        assert all(self.conversation in channel.subscribers for channel in channels)
+        assert all(self.conversation._state in channel.subscribers for channel in channels)
         return [(channel.name, channel.args) for channel in channels]
 
     def judge_ViolationResponse(self, message: dict[str, Any]) -> None:  # noqa: N802
@@ -273,7 +278,9 @@ class AnyConversation(RuleBasedStateMachine):
         assert len(self.calls) == told + feeds
         assert not self.live.subscribers
         assert not self.guarded.subscribers
-        assert self.core.channels.get("plain") is None
+        assert {*self.core.channels._channels} == {feed_key("live", {}), feed_key("guarded", {"a": "1"})}
+        assert not self.live._channel.opening
+        assert not self.guarded._channel.opening
 
 
 def identity_of(message: dict[str, Any]) -> Any:

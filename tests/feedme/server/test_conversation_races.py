@@ -30,8 +30,8 @@ def opened(**options: Any) -> Conversing:
     return talk
 
 
-def terminate(talk: Conversing) -> bool:
-    return talk.conversation.terminate(KEY, "feed", {}, "OVER", freeze({}))
+def terminate(talk: Conversing) -> int:
+    return talk.terminate("feed", {})
 
 
 def types(messages: list[dict[str, Any]]) -> list[str]:
@@ -81,12 +81,10 @@ def test_terminations_are_forgotten_after_the_window() -> None:
         talk.now += 10
         talk.ask(feed_open(n=str(number)))
         talk.calls.pop().succeed({})
-        args = {"n": str(number)}
-        talk.conversation.terminate(feed_key("feed", args), "feed", args, "OVER", freeze({}))
+        talk.terminate("feed", {"n": str(number)})
     answered = [types(talk.ask(feed_close(n=str(number)))) for number in range(100)]
     assert answered == [["ViolationResponse"]] * 96 + [["FeedCloseResponse"]] * 4
-    session = talk.conversation._state
-    assert len(session._terminated) == 0
+    assert len(talk.conversation._state._terminated) == 0
 
 
 def test_a_feed_that_is_terminated_while_it_opens_fails() -> None:
@@ -124,7 +122,7 @@ def test_the_application_is_told_of_a_feed_that_is_not_wanted_any_more_when_its_
     if gone == "client":
         talk.conversation.end()
     else:
-        talk.conversation.terminate_all("OVER", freeze({}))
+        talk.conversation.terminate("OVER", freeze({}))
     talk.calls.pop().succeed({})
     talk.calls.pop().call()
     assert closed == [(talk.client, "feed", {"room": "1"})]

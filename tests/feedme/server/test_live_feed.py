@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rcex_ws.feedme.deltas import Delta, DeltaError, apply_deltas, delta_from_json
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
-from rcex_ws.feedme.server import live_feed
+from rcex_ws.feedme.messages import encode
+from rcex_ws.feedme.server import channel, live_feed
 from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.values import freeze
@@ -26,6 +27,7 @@ class Follower:
     def __init__(self, talk: Conversing, name: str) -> None:
         self.copy: Any = None
         self.revelations = 0
+        self.closed_by = ""
         self.shared: list[Any] = []
         self.name = name
         self._conversation = ServerConversation(talk.core, talk.client, self)  # type: ignore[arg-type]
@@ -38,13 +40,18 @@ class Follower:
         for message in map(json.loads, messages):
             if message["MessageType"] == "FeedOpenResponse":
                 assert self.copy is None
-                self.copy = freeze(message["FeedData"])
+                if message["Success"]:
+                    self.copy = freeze(message["FeedData"])
+                else:
+                    self.closed_by = "FeedOpenResponse"
             elif message["MessageType"] == "FeedCloseResponse":
                 self.copy = None
             elif message["MessageType"] == "FeedAction":
                 self.copy = apply_deltas(self.copy, map(delta_from_json, message["FeedDeltas"]))
                 assert feed_md5(self.copy) == message["FeedMd5"]
                 self.revelations += 1
+            elif message["MessageType"] == "FeedTermination":
+                self.copy, self.closed_by = None, "FeedTermination"
             else:
                 assert message["MessageType"] == "HandshakeResponse"
         return True
@@ -124,6 +131,34 @@ def test_a_thousand_clients_cost_one_encoding_and_one_hash(monkeypatch: pytest.M
     assert counted == {"encode": 4, "md5": 3}
     assert {follower.revelations for follower in followers} == {3}
     assert len({id(follower.shared[0]) for follower in followers}) == 1  # so the frames are encoded once, too
+
+
+def test_a_termination_costs_one_encoding_for_all_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk, feed, guarded = conversing()
+    followers = [Follower(talk, name) for name in ("feed", "guarded") for _ in range(50)]
+    for follower in followers:
+        follower.say(feed_open(follower.name))  # those of the guarded feed wait for its handler
+    encoded: list[Any] = []
+    monkeypatch.setattr(channel, "encode", lambda message: encoded.append(message) or encode(message))
+    assert (feed.terminate("OVER"), guarded.terminate("OVER")) == (50, 50)
+    assert [type(message).__name__ for message in encoded] == ["FeedTermination", "FeedOpenResponse"]
+    assert {follower.closed_by for follower in followers} == {"FeedTermination", "FeedOpenResponse"}
+    for call in talk.calls:
+        call.succeed(call.call())
+    assert (feed.subscribers, guarded.subscribers) == (0, 0)
+
+
+def test_closing_a_feed_asks_only_clients_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk, feed, guarded = conversing()
+    followers = [Follower(talk, "feed") for _ in range(3)]
+    for follower in followers[:2]:
+        follower.say(feed_open())
+    asked: list[Any] = []
+    monkeypatch.setattr(channel.FeedChannels, "leave", lambda _, key, state: asked.append(state))
+    guarded.close()
+    assert asked == []
+    feed.terminate("OVER")
+    assert len(asked) == 2
 
 
 def test_without_clients_nothing_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from rcex_ws.feedme.server import ClientFailure, FeedmeServer, HandshakeTimedOut
-from rcex_ws.feedme.server.monitor import Monitor
+from rcex_ws.feedme.server.timekeeper import Timekeeper
 from rcex_ws.loop import loop_clock
 from tests.feedme.server.raw_client import HANDSHAKE, connected
 from tests.websocket.serving import Raw, masked
@@ -36,34 +36,29 @@ class Due:
         return math.inf
 
 
-async def test_it_wakes_when_a_client_is_due(ms: float) -> None:
+async def test_the_timekeeper_wakes_when_a_client_is_due(ms: float) -> None:
     clock = loop_clock()
-    monitor = Monitor(clock, ms)
     late, early = Due(clock() + 1000), Due(clock() + 20 * ms)
-    monitor.add(late)  # type: ignore[arg-type]
+    clients: list[Any] = [late]
+    timekeeper = Timekeeper(clients, clock, ms)
     async with anyio.create_task_group() as group:
-        group.start_soon(monitor.run)
-        while len(late.polled) < 2:
+        group.start_soon(timekeeper.run)
+        while not late.polled:
             await anyio.lowlevel.checkpoint()
-        monitor.add(early)  # type: ignore[arg-type]  # although the task sleeps for longer
+        clients.append(early)
+        timekeeper.note(early)  # type: ignore[arg-type]  # although the task sleeps for longer
         with anyio.fail_after(10):
             await early.done.wait()
         assert early.polled[-1] >= early.at
-        assert monitor.services == (late, early)
-        monitor.remove(early)  # type: ignore[arg-type]
-        assert monitor.services == (late,)
         group.cancel_scope.cancel()
 
 
-async def test_many_clients_do_not_wake_it_one_by_one(ms: float) -> None:
+async def test_many_clients_do_not_wake_the_timekeeper_one_by_one(ms: float) -> None:
     clock = loop_clock()
-    monitor = Monitor(clock, 200 * ms)
     begin = clock() + 10 * ms
-    clients = [Due(begin + number * ms) for number in range(100)]
-    for client in clients:
-        monitor.add(client)  # type: ignore[arg-type]
+    clients: list[Any] = [Due(begin + number * ms) for number in range(100)]
     async with anyio.create_task_group() as group:
-        group.start_soon(monitor.run)
+        group.start_soon(Timekeeper(clients, clock, 200 * ms).run)
         for client in clients:
             with anyio.fail_after(10):
                 await client.done.wait()
