@@ -182,12 +182,16 @@ def test_a_handshake_is_answered_once() -> None:
     assert types(talk.ask(HANDSHAKE)) == ["ViolationResponse"]
 
 
-def test_who_has_left_gets_no_response() -> None:
+def test_a_client_that_has_left_gets_no_response() -> None:
     talk = opened()
+    talk.core.handlers.add_action(None)(lambda *_: None)
     talk.core.handlers.feed_closed = lambda *_: None
-    talk.ask(feed_close())
+    talk.ask(feed_close(), feed_open("other"), action("do", {}, "1"), action("do", {}, "2"))
     count = len(talk.sent)
     talk.conversation.end()
-    talk.calls.pop().succeed(None)
+    closing, opening, acting, failing = talk.calls
+    closing.succeed(None)
+    opening.succeed({})
+    acting.succeed({})
+    failing.fail("NO", freeze({}))
     assert len(talk.sent) == count
-    assert talk.calls == []
