@@ -123,7 +123,7 @@ async def test_all_that_arrives_is_a_sign_of_life(data: bytes, until: Callable[.
         with Raw(int(server.url.rstrip("/").rpartition(":")[2])) as client:
             await client.open()
             await until(lambda: server.clients)
-            heartbeat = server._runtime.services[0]._heartbeat
+            heartbeat = next(iter(server._runtime.services.values()))._heartbeat
             assert heartbeat is not None
             heartbeat.last_inbound = 0.0
             await client.send(data)
