@@ -15,11 +15,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import anyio
-from rich.columns import Columns
-from rich.console import Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+
+try:
+    from rich.columns import Columns
+    from rich.console import Group
+    from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
+except ModuleNotFoundError:
+    sys.exit("this demo draws with rich: .venv/bin/python -m pip install -e '.[cli]'")
 
 from rcex_ws.feedme import Feed, FeedmeClient, FeedmeServer, LiveFeed
 from rcex_ws.testing import FaultProxy

@@ -35,6 +35,7 @@ H = TypeVar("H", bound=Callable[..., object])
 A = TypeVar("A", bound=Callable[..., object])
 
 _NAME = required_constraint(Name)
+_NEW_LISTENER = "new_listener"  # pyee itself emits it when a handler is attached
 Unsubscriber = Callable[[], None]
 
 
@@ -79,7 +80,7 @@ class EventEmitter(pyee.EventEmitter):
 
     def emit(self, event: str, *args: Any, **kwargs: Any) -> bool:
         """Queue an event for its handlers, and return whether it has any now."""
-        if event == "new_listener" and not self.has_handlers(event):
+        if event == _NEW_LISTENER and not self.has_handlers(event):
             return False  # pyee emits it for every `on`
         self.enqueue(partial(self.dispatch, event, *args, **kwargs))
         return self.has_handlers(event)
@@ -180,7 +181,7 @@ class EventEmitter(pyee.EventEmitter):
         if not isinstance(event, str) or not event:
             raise refusal("event", _NAME, event)
         if self._names is not None and event not in self._names:
-            raise ConfigurationError(f"event: {event!r} is none of {', '.join(sorted(self._names))}")
+            raise ConfigurationError(f"event: {event!r} is none of {', '.join(sorted(self._names - {_NEW_LISTENER}))}")
 
     def _refresh_handlers(self, event: str) -> None:
         handlers = cast("list[Callable[..., object]]", self.listeners(event))  # pyright: ignore[reportUnknownMemberType]
@@ -285,4 +286,4 @@ class HasEvents(Generic[A]):
 @cache
 def _names(events: type[StrEnum]) -> frozenset[str]:
     """Return the events that an emitter of these has: one set for all emitters, since each would take 0.7 KiB."""
-    return frozenset((*events, "new_listener"))  # which pyee itself emits when a handler is attached
+    return frozenset((*events, _NEW_LISTENER))

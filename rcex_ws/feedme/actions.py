@@ -7,14 +7,14 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from rcex_ws.connection import Pending, RequestTable, call, utc_now
 from rcex_ws.errors import RequestTimeout
 from rcex_ws.feedme.errors import Disconnected, FeedmeError, Rejected, TimedOut
 from rcex_ws.feedme.events import EventQueue
 from rcex_ws.feedme.messages import Action, ActionResponse, encode
-from rcex_ws.feedme.values import FrozenDict, freeze
+from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.loop import Signal, now
 
 __all__ = ["ActionCall", "ActionCallback", "Actions"]
@@ -109,7 +109,7 @@ class Actions:
         """Send an action; without a connection it settles at once."""
         action = ActionCall(name, args, callback)
         if not self.table.connected:
-            action.settle(self._events, Disconnected("the client is not connected"))
+            action.settle(self._events, Disconnected("the client is not connected; wait_connected() waits for that"))
             return action
         self._last_id += 1
         key = str(self._last_id)
@@ -133,6 +133,6 @@ class Actions:
         elif isinstance(error, FeedmeError):
             action.settle(self._events, error)
         elif answer is not None and answer.success:
-            action.settle(self._events, None, freeze(answer.action_data))
+            action.settle(self._events, None, cast("FrozenDict", answer.action_data))
         elif answer is not None:  # pragma: no branch - it has an answer or an error
-            action.settle(self._events, Rejected(str(answer.error_code), freeze(answer.error_data)))
+            action.settle(self._events, Rejected(cast("str", answer.error_code), answer.error_data))

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from msgspec import Struct
 
 from rcex_ws.connection import DeliveryQueue, Overflow
-from rcex_ws.feedme.errors import FeedmeError
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.feedme.errors import FeedmeError, InvalidFeedState
 from rcex_ws.feedme.values import FrozenDict
 
 __all__ = ["Changes", "FeedChange"]
@@ -67,7 +68,12 @@ class Changes(AsyncIterator[FeedChange]):
     async def __anext__(self) -> FeedChange:
         change, self._next = self._next, None
         if change is None:
-            change = await anext(self._queue)
+            try:
+                change = await anext(self._queue)
+            except ConfigurationError:
+                raise InvalidFeedState(
+                    "another task iterates over this Feed; each needs one of its own"
+                ) from None
         if self._known is not None and change.old_data is not self._known:  # those in between were dropped
             missed, self._next = FeedChange(None, FrozenDict(), change.old_data, self._known), change
             change = missed

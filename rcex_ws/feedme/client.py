@@ -26,7 +26,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     """A client of a Feedme server: it performs actions, and keeps copies of feeds.
 
     `on` takes a name of `Events`. All times are in seconds, all sizes in bytes. As a context manager it is connected
-    within the block, which begins when it is, and destroyed after it::
+    within the block, which begins when it is (see `open_timeout`), and destroyed after it::
 
         async with FeedmeClient("wss://feedme.example.com/") as client:
             async with client.feed("Board", {"game": "1"}) as board:
@@ -52,7 +52,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             always.
         reopen_trailing: time after which such a reopening no longer counts; 0 for the whole connection.
 
-        headers: additional headers of the upgrade request.
+        headers: additional headers of the upgrade request, for example with a token.
         proxy: URL of a proxy (http, https, socks5, socks5h); None or True for the environment's, False for none.
         ssl_context: TLS context for wss://.
         heartbeat_interval: time without inbound traffic after which a ping is sent.

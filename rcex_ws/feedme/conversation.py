@@ -56,7 +56,7 @@ class FeedmeConversation(Conversation):
         self._link.send(encode(Handshake([VERSION])))
         await self._answered.wait()
         if self._answer is not None and not self._answer.success:
-            raise HandshakeRejected(f"the server does not speak version {VERSION}")
+            raise HandshakeRejected(f"the server does not speak version {VERSION}, or refuses this client")
 
     async def after_ready(self) -> None:
         """Let the client use this connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ from rcex_ws.tasks import BackgroundTask, RootTask
 from rcex_ws.trace import Tracer
 
 __all__ = ["FeedmeDriver"]
+
+logger = logging.getLogger("rcex_ws.feedme")
 
 
 class FeedmeDriver(Driver):
@@ -32,6 +35,7 @@ class FeedmeDriver(Driver):
         self._core = core
         self._settings = settings
         self._retries = 0
+        self._warned = False
         has_pings = settings.transport is None
         supervisor = Supervisor(
             self,
@@ -78,11 +82,15 @@ class FeedmeDriver(Driver):
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Follow the schedule as long as the options allow it."""
         if isinstance(ended, Loss):  # the conversation has reported it
-            self._retries = 0
+            self._retries, self._warned = 0, False
             if self._settings.reconnect:
                 return delay
         else:
-            self._core.on_failure(self, _disconnect_error(ended))
+            error = _disconnect_error(ended)
+            if not self._warned:  # later ones are logged by the supervisor, at level INFO
+                self._warned = True
+                logger.warning("the client could not connect: %s", error)
+            self._core.on_failure(self, error)
             if ended.retryable and self._may_retry():
                 self._retries += 1
                 return delay

@@ -133,7 +133,7 @@ class BadFeedAction(FeedmeError):
 
 
 class HandshakeRejected(FeedmeError):
-    """The server does not speak this version of the protocol."""
+    """The server does not speak this version of the protocol, or refuses the client; it cannot say which."""
 
     code = "HANDSHAKE_REJECTED"
 

@@ -14,6 +14,7 @@ from rcex_ws.feedme.events import FeedEvents
 from rcex_ws.feedme.feed_core import FeedCore, FeedState
 from rcex_ws.feedme.messages import FeedArgs
 from rcex_ws.feedme.values import FrozenDict
+from rcex_ws.options import NamesOfJavaScript
 
 if TYPE_CHECKING:
     from rcex_ws.feedme.core import ClientCore
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Feed"]
 
 
-class Feed(HasEvents[Callable[..., object]]):
+class Feed(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     """A feed, made by `FeedmeClient.feed`; it starts desired closed, and needs no connection.
 
     Several of them with the same name and arguments share one feed of the server. `on` takes a name of `FeedEvents`.
@@ -32,8 +33,8 @@ class Feed(HasEvents[Callable[..., object]]):
             async for change in board:
                 print(change.action_name, change.new_data)
 
-    The iteration ends when the feed is desired closed. It raises when the feed is closed and not opened again by itself,
-    for example when the server rejects or terminates it.
+    The iteration ends when the feed is desired closed. It raises when the feed is closed and nothing opens it again by
+    itself, for example because the server rejects or terminates it.
 
     Attributes:
         name: the name of the feed.

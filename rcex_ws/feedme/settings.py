@@ -77,6 +77,9 @@ class FeedmeSettings:
         check_options(self)
         if (self.url is None) == (self.transport is None):
             raise InvalidArgument("url, transport: expected one of them")
+        for name in ("headers", "proxy", "ssl_context"):
+            if self.transport is not None and getattr(self, name):
+                raise InvalidArgument(f"{name}: only a connection to a url has it, not one of a transport")
         if self.connect_retry_max < self.connect_retry:
             raise InvalidArgument(
                 f"connect_retry_max: expected at least connect_retry ({self.connect_retry:g} s), "
