@@ -26,7 +26,7 @@ from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.driver import Conversation, Driver
 from rcex_ws.connection.events import EventEmitter, HasEvents, Unsubscriber
 from rcex_ws.connection.handlers import call, deliver
-from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat
+from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat, SteadyHeartbeat
 from rcex_ws.connection.life import Life
 from rcex_ws.connection.link import Link
 from rcex_ws.connection.loss import Loss, LossKind, utc_now
@@ -59,6 +59,7 @@ __all__ = [
     "Seen",
     "State",
     "StateReason",
+    "SteadyHeartbeat",
     "Supervisor",
     "Unsubscriber",
     "call",

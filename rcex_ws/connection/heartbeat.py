@@ -1,15 +1,16 @@
 """Whether the peer is alive. Pure: `now` is passed in.
 
 `Heartbeat` decides when to send a heartbeat, and when the silence after it means that the connection is dead. Any
-inbound frame is a sign of life; for `AnswerHeartbeat` only answers are, as reported by the protocol. `ClockWatch`
-compares the wall clock with the monotonic clock, which stops while the machine is suspended.
+inbound frame is a sign of life; for `AnswerHeartbeat` only answers are, as reported by the protocol. `SteadyHeartbeat`
+asks a busy peer, too. `ClockWatch` compares the wall clock with the monotonic clock, which stops while the machine is
+suspended.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
-__all__ = ["AnswerHeartbeat", "Beat", "ClockWatch", "Heartbeat"]
+__all__ = ["AnswerHeartbeat", "Beat", "ClockWatch", "Heartbeat", "SteadyHeartbeat"]
 
 
 class Beat(Enum):
@@ -69,6 +70,31 @@ class Heartbeat:
         if self._last_heartbeat is None or self._is_answered:
             return self.last_inbound + self._interval
         return self._last_heartbeat + self.timeout
+
+
+class SteadyHeartbeat(Heartbeat):
+    """Monitor that has a heartbeat sent every `interval`, whatever is received, and judges after the whole silence.
+
+    For protocols with large messages, both of whose sides use it with about the same times. While one side sends such a
+    message over a slow link, its heartbeat and its answers wait behind it; those of the other side do not. So the side
+    that receives goes on asking, and the side that sends hears that.
+
+    Args:
+        interval: seconds between two heartbeats, and from the last inbound frame until a heartbeat can be in vain.
+        timeout: seconds to wait for any inbound frame after that.
+        now: when the connection was opened, in seconds.
+    """
+
+    def __init__(self, interval: float, timeout: float, now: float) -> None:
+        super().__init__(interval, timeout, now)
+        self._begun = now
+
+    @property
+    def _due(self) -> float:
+        last = self._begun if self._last_heartbeat is None else self._last_heartbeat
+        if self._is_answered:
+            return last + self._interval
+        return max(last, self.last_inbound + self._interval) + self.timeout
 
 
 class AnswerHeartbeat(Heartbeat):

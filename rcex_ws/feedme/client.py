@@ -55,8 +55,9 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         headers: additional headers of the upgrade request, for example with a token.
         proxy: URL of a proxy (http, https, socks5, socks5h); None or True for the environment's, False for none.
         ssl_context: TLS context for wss://.
-        heartbeat_interval: time without inbound traffic after which a ping is sent.
-        heartbeat_timeout: time after that without inbound traffic after which the connection counts as lost.
+        heartbeat_interval: time between two pings; best about that of the server, see the server's.
+        heartbeat_timeout: time without inbound traffic, beyond `heartbeat_interval`, after which the connection counts
+            as lost.
         close_timeout: time-out for closing a connection, and for the events that are queued when the client is closed.
 
         max_size: maximum size of an inbound message (16 MiB).

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 
-from rcex_ws.connection import Driver, Endpoint, Life, Link, Loss, Opener, Supervisor
+from rcex_ws.connection import Driver, Endpoint, Life, Link, Loss, Opener, SteadyHeartbeat, Supervisor
 from rcex_ws.errors import ConnectTimeout, RcexError
 from rcex_ws.feedme.conversation import FeedmeConversation
 from rcex_ws.feedme.core import ClientCore
@@ -42,6 +42,7 @@ class FeedmeDriver(Driver):
             attempt_timeout=settings.connect_timeout or math.inf,
             heartbeat_interval=settings.heartbeat_interval if has_pings else math.inf,
             heartbeat_timeout=settings.heartbeat_timeout,
+            heartbeat=SteadyHeartbeat,
             close_timeout=settings.close_timeout,
             reconnect_delays=settings.retry_delay,
             open_socket=open_socket,

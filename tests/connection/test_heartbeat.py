@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat
+from rcex_ws.connection.heartbeat import Beat, ClockWatch, Heartbeat, SteadyHeartbeat
 
 INTERVAL, TIMEOUT = 30.0, 10.0
 
@@ -61,6 +61,39 @@ def test_a_timeout_longer_than_the_interval_does_not_delay_the_next_question() -
     assert heartbeat.wake_at(30.0) == 60.0, "not only after the time-out"
     assert heartbeat.poll(60.0) is Beat.WAIT
     assert heartbeat.poll(61.0) is Beat.SEND
+
+
+def test_a_steady_heartbeat_asks_a_busy_peer_too() -> None:
+    heartbeat = SteadyHeartbeat(INTERVAL, TIMEOUT, now=0.0)
+    asked = []
+    for now in range(1, 121):
+        heartbeat.last_inbound = now - 0.5
+        if heartbeat.poll(float(now)) is Beat.SEND:
+            asked.append(now)
+        heartbeat.last_inbound = float(now)
+    assert asked == [30, 60, 90, 120]
+
+
+def test_a_steady_heartbeat_judges_after_the_same_silence_as_any_other() -> None:
+    steady, other = SteadyHeartbeat(INTERVAL, TIMEOUT, now=100.0), Heartbeat(INTERVAL, TIMEOUT, now=100.0)
+    for now in (100.0, 129.9, 130.0, 139.9, 140.0):
+        assert steady.wake_at(now) == other.wake_at(now)
+        assert steady.poll(now) is other.poll(now)
+
+
+@given(st.floats(0.0, 9.0), st.floats(31.0, 1000.0))
+def test_both_ends_of_a_slow_link_stay_connected_while_one_sends_a_large_message(apart: float, ends: float) -> None:
+    """What the sender says waits behind the message; what the receiver says does not."""
+    sender, receiver = SteadyHeartbeat(INTERVAL, TIMEOUT, now=0.0), SteadyHeartbeat(INTERVAL, TIMEOUT, now=apart)
+    now = apart
+    while now < ends:
+        now = min(sender.wake_at(now), receiver.wake_at(now))
+        receiver.last_inbound = now  # parts of the message
+        beat = receiver.poll(now)
+        assert beat is not Beat.LOST
+        if beat is Beat.SEND:
+            sender.last_inbound = now
+        assert sender.poll(now) is not Beat.LOST
 
 
 class HeartbeatHistory(RuleBasedStateMachine):

@@ -63,8 +63,10 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         handshake_timeout: time-out for a client's handshake; 0 for none.
         termination_window: time after a termination in which a client may still close that feed, since the two messages
             can cross; 0 for the whole connection.
-        heartbeat_interval: time without anything from a client after which a ping is sent.
-        heartbeat_timeout: time after the ping after which a client that is still silent is disconnected.
+        heartbeat_interval: time between two pings. Best about that of the clients: while one side sends a large message
+            over a slow link, its pings wait behind that, and only those of the other side show that both are alive.
+        heartbeat_timeout: time without anything from a client, beyond `heartbeat_interval`, after which it is
+            disconnected.
         close_timeout: time-out for closing a WebSocket, and for all of `aclose`.
 
         max_size: maximum size of an inbound message (1 MiB).

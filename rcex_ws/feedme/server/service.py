@@ -6,7 +6,7 @@ import itertools
 import math
 import secrets
 
-from rcex_ws.connection import Heartbeat
+from rcex_ws.connection import SteadyHeartbeat
 from rcex_ws.connection.heartbeat import Beat
 from rcex_ws.feedme.messages import FeedArgs
 from rcex_ws.feedme.server.client import ConnectedClient
@@ -51,7 +51,9 @@ class ClientService:
         self._closing = False
         self._asked = False  # to disconnect
         self._reason: ClientLost | None = None
-        self._heartbeat = Heartbeat(settings.heartbeat_interval, settings.heartbeat_timeout, now) if heartbeat else None
+        self._heartbeat = (
+            SteadyHeartbeat(settings.heartbeat_interval, settings.heartbeat_timeout, now) if heartbeat else None
+        )
         self._handshake_until = now + (settings.handshake_timeout or math.inf)
 
     async def serve(self, subprotocol: str | None) -> None:

@@ -102,8 +102,8 @@ def test_a_sign_of_life() -> None:
     watched.poll(30)
     watched.talk.now += 5
     watched.service._on_heard()
-    assert watched.poll(5) == 25
-    assert watched.poll(24) == 1
+    assert watched.poll(5) == 20
+    assert watched.poll(19) == 1
     watched.poll(1)
     assert watched.done == ["ping", "ping"]
 
