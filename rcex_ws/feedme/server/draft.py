@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, MutableSequence
 from operator import index
 from typing import Any, cast, overload
+from weakref import WeakValueDictionary
 
 from rcex_ws.feedme.errors import InvalidState
 from rcex_ws.feedme.server.recorder import Recorder
@@ -29,12 +30,15 @@ class DraftPart:
         step: its name or index there.
     """
 
+    __slots__ = ("__weakref__", "_children", "_parent", "_recorder", "_removed", "_step")
+
     def __init__(self, recorder: Recorder, parent: DraftPart | None = None, step: Step = "") -> None:
         self._recorder = recorder
         self._parent = parent
         self._step = step
         self._removed: Any = None  # what it was when it was removed
-        self._children: dict[Step, DraftPart] = {}
+        # Those that somebody holds: no others can notice that they are moved or removed.
+        self._children: WeakValueDictionary[Step, DraftPart] | None = None
 
     def __len__(self) -> int:
         return len(self._value)
@@ -79,6 +83,8 @@ class DraftPart:
         value = self._value[step]
         if type(value) is not FrozenDict and type(value) is not FrozenList:
             return value
+        if self._children is None:
+            self._children = WeakValueDictionary()
         child = self._children.get(step)
         if child is None:
             kind = Draft if type(value) is FrozenDict else DraftList
@@ -87,7 +93,7 @@ class DraftPart:
 
     def _put(self, step: Step, value: object) -> None:
         """Replace an element or member, or add a member."""
-        if isinstance(value, DraftPart) and self._children.get(step) is value:
+        if self._children and self._children.get(step) is value:
             return  # the second half of `draft["log"] += [...]`
         frozen, path = self._frozen(value), (*self._path, step)
         here: Any = self._value
@@ -104,13 +110,13 @@ class DraftPart:
     def _set_all(self, value: object) -> None:
         """Replace all elements or members."""
         frozen, path = self._frozen(value), self._path
-        for step in tuple(self._children):
+        for step in tuple(self._children or ()):
             self._remove(step)
         self._recorder.record("Set", path, frozen)
 
     def _remove(self, step: Step) -> None:
         """Detach the draft of what is about to be deleted or replaced."""
-        child = self._children.pop(step, None)
+        child = self._children.pop(step, None) if self._children else None
         if child is not None:
             child._removed = self._value[step]
 
@@ -136,6 +142,8 @@ class Draft(DraftPart, MutableMapping[str, Any]):
 
     Recorded are: `Set` and `Delete`; `Append` where a text gets longer at its end, by `+=` for example.
     """
+
+    __slots__ = ()
 
     def __getitem__(self, name: str) -> Any:
         return self._get(name)
@@ -198,6 +206,8 @@ class DraftList(DraftPart, MutableSequence[Any]):
     and by `clear`, `reverse` and `sort`, which replace all its elements; `Append` as in `Draft`.
     """
 
+    __slots__ = ()
+
     @overload
     def __getitem__(self, place: int) -> Any: ...
     @overload
@@ -226,9 +236,26 @@ class DraftList(DraftPart, MutableSequence[Any]):
         else:
             self._delete(self._index(place))
 
+    def __contains__(self, value: object) -> bool:
+        return _plain(value) in self._value
+
     def __iadd__(self, values: Iterable[Any]) -> DraftList:
         self.extend(values)
         return self
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Return the index of the first equal element.
+
+        Raises:
+            ValueError: there is none.
+        """
+        elements: FrozenList = self._value
+        return elements.index(_plain(value), start, len(elements) if stop is None else stop)
+
+    def count(self, value: Any) -> int:
+        """Return the number of equal elements."""
+        elements: FrozenList = self._value
+        return elements.count(_plain(value))
 
     def insert(self, index: int, value: Any) -> None:
         """Insert an element before another one, or at an end."""
@@ -281,12 +308,19 @@ class DraftList(DraftPart, MutableSequence[Any]):
 
     def _shift(self, first: int, by: int) -> None:
         """Move the drafts of all elements from an index on."""
-        moved: dict[Step, DraftPart] = {}
+        if not self._children:
+            return
+        moved: WeakValueDictionary[Step, DraftPart] = WeakValueDictionary()
         for step, child in self._children.items():
             if cast("int", step) >= first:
                 child._step = cast("int", step) + by
             moved[child._step] = child
         self._children = moved
+
+
+def _plain(value: object) -> object:
+    """Return a value to compare with frozen ones, which do so much faster than drafts."""
+    return value._value if isinstance(value, DraftPart) else value
 
 
 def _without_drafts(value: Any) -> Any:

@@ -119,6 +119,35 @@ def test_reading() -> None:
     assert recorder.deltas == []
 
 
+def test_searching_an_array_makes_no_drafts_of_its_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would cost more than comparing the whole element."""
+    draft, recorder = drafted({"rows": [{"id": number} for number in range(100)], "held": {"id": 98}})
+    rows, held = draft["rows"], draft["held"]
+    monkeypatch.setattr(DraftList, "_get", None)
+    rows.remove({"id": 99})
+    rows.remove(held)
+    assert (rows.index({"id": 5}), rows.index({"id": 5}, 2, 9), rows.count({"id": 5})) == (5, 5, 1)
+    assert ({"id": 7} in rows, {"id": 99} in rows, held in rows) == (True, False, False)
+    with pytest.raises(ValueError, match="not in list"):
+        rows.index({"id": 5}, 6)
+    assert len(recorder.data["rows"]) == 98
+
+
+def test_a_loop_over_an_array_leaves_no_drafts_behind() -> None:
+    """Each deletion would have to move them."""
+    draft, recorder = drafted({"rows": [{"id": number} for number in range(100)]})
+    rows = draft["rows"]
+    first = rows[50]
+    for row in rows:
+        row["seen"] = True
+    del row
+    assert len(rows._children) == 1
+    while rows[0] != first:
+        del rows[0]
+    first["id"] = "first"
+    assert recorder.data["rows"][0] == {"id": "first", "seen": True}
+
+
 def test_what_a_draft_refuses() -> None:
     draft, recorder = drafted({"l": [1]})
     with pytest.raises(NotExpressible, match="the name of a member is a text, not an object of the type int"):
