@@ -60,6 +60,8 @@ class MemoryPeer:
         options: only the limit for buffering applies.
     """
 
+    overflowed = False
+
     def __init__(self, options: PeerOptions) -> None:
         self.request = _REQUEST
         self._accepted = Signal()  # or refused
@@ -129,6 +131,7 @@ class MemoryPeer:
             elif isinstance(message, bytes):
                 self.to_client.put(message)
         if self.to_client.size > self._options.max_buffer and self._options.overflow_code is not None:
+            self.overflowed = True
             self.close(self._options.overflow_code, "too slow")
         return self._open
 

@@ -66,6 +66,8 @@ async def serve_asgi(
 class AsgiPeer:
     """One WebSocket of an ASGI server; see `Peer` for its interface."""
 
+    overflowed = False
+
     def __init__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send, options: PeerOptions) -> None:
         self.request = _request(scope)
         self._can_refuse = "websocket.http.response" in scope.get("extensions", {})
@@ -149,6 +151,7 @@ class AsgiPeer:
         if self._size > self._options.max_buffer and code is not None:
             self._waiting.clear()
             self._size = 0
+            self.overflowed = True
             self.close(code, "too slow")
         return self.is_open
 

@@ -75,6 +75,11 @@ class Peer(Protocol):
         """Whether messages can be sent: from `accept` until either side starts to close, or the network fails."""
         ...
 
+    @property
+    def overflowed(self) -> bool:
+        """Whether it was closed because it exceeded `max_buffer`, see `PeerOptions.overflow_code`."""
+        ...
+
     async def accept(
         self,
         subprotocol: str | None = None,

@@ -17,7 +17,13 @@ _logger = logging.getLogger(__name__)
 
 
 class ServerPeer(ServerConnection):
-    """A `Peer` on a transport of our own."""
+    """A `Peer` on a transport of our own.
+
+    Attributes:
+        overflowed: see `Peer.overflowed`.
+    """
+
+    overflowed = False
 
     async def serve(self, handler: Handler) -> None:
         """Serve the connection from its first byte to its end; log what the handler raises."""
@@ -169,6 +175,7 @@ class ServerPeer(ServerConnection):
         if outgoing.size <= self._options.max_buffer or code is None:
             return True
         outgoing.clear()
+        self.overflowed = True
         self.close(code, "too slow")
         return False
 

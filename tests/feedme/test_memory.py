@@ -155,6 +155,7 @@ class TestPeer:
         assert peer.send_shared(Shared([b"shared"]))
         peer.close()
         assert not peer.send([b"late"])
+        assert not peer.overflowed
         assert [await peer.to_client.get() for _ in range(4)] == [b"hello", b"text", b"shared", None]
 
     async def test_it_is_told_once_that_it_closes(self) -> None:

@@ -177,8 +177,10 @@ async def test_a_slow_server_and_its_limit() -> None:
         sent = 0
         while peer.send([b"x" * 100]):
             sent += 1
+            assert not peer.overflowed
             await anyio.lowlevel.checkpoint()
         assert sent <= 11
+        assert peer.overflowed
         told.append("dropped")
         server.blocked.set()
         assert not (await peer.read(lambda data, binary: None)).by_peer

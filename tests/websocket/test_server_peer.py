@@ -349,6 +349,8 @@ class TestFlow:
                     sent += 1
                     assert peer.waiting <= 100_000
                     assert sent < 1000
+                    assert not peer.overflowed
+                assert peer.overflowed
                 assert taken.closing == [False]
                 data = await raw.rest()
             assert data.endswith(b"\x88\x0a\x03\xf5too slow")

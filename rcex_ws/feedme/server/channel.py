@@ -41,13 +41,9 @@ class FeedChannels:
 
     Args:
         clock: the clock of the event loop.
-
-    Attributes:
-        sending: whether messages are being sent now: a WebSocket that closes by itself meanwhile is too slow.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.sending = False
         self._clock = clock
         self._channels: dict[FeedKey, FeedChannel] = {}
 
@@ -96,17 +92,9 @@ class FeedChannels:
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
-    def send(self, peer: Peer, message: bytes) -> None:
-        """Send a message to one client."""
-        self.sending = True
-        try:
-            peer.send((message,))
-        finally:
-            self.sending = False
-
     def publish(self, channel: FeedChannel, message: bytes) -> int:
         """Send a message to all subscribers of a feed; return how many could be reached."""
-        return self._broadcast(channel.subscribers, message)
+        return broadcast(channel.subscribers.values(), (message,))
 
     def terminate(self, key: FeedKey, code: str, data: FrozenDict, *, only: ConversationState | None = None) -> int:
         """Terminate a feed of all clients that have it open or are opening it, or of one; return their number."""
@@ -122,17 +110,11 @@ class FeedChannels:
             self.leave(key, state)
         name, args = channel.name, channel.args
         if opening:
-            self._broadcast(opening, encode(FeedOpenResponse(False, name, args, error_code=code, error_data=data)))
+            refusal = FeedOpenResponse(False, name, args, error_code=code, error_data=data)
+            broadcast(opening.values(), (encode(refusal),))
         if subscribers:
-            self._broadcast(subscribers, encode(FeedTermination(name, args, code, data)))
+            broadcast(subscribers.values(), (encode(FeedTermination(name, args, code, data)),))
         return len(opening) + len(subscribers)
-
-    def _broadcast(self, peers: _Peers, message: bytes) -> int:
-        self.sending = True
-        try:
-            return broadcast(peers.values(), (message,))
-        finally:
-            self.sending = False
 
     def _channel(self, key: FeedKey, name: str, args: FeedArgs) -> FeedChannel:
         channel = self._channels.get(key)

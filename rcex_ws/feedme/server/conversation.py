@@ -224,7 +224,7 @@ class ServerConversation:
     def _open_live(self, key: FeedKey, request: FeedOpen, feed: LiveFeed) -> None:
         if self._may_open(key, request):
             self._core.channels.join(key, request.feed_name, request.feed_args, self._state, self._peer)
-            self._core.channels.send(self._peer, feed.open_response())
+            self._peer.send((feed.open_response(),))
 
     def _may_open(self, key: FeedKey, request: FeedOpen) -> bool:
         """Open a feed unless the client has left, or the request was answered already: then it is closed again."""
@@ -254,7 +254,7 @@ class ServerConversation:
         return error
 
     def _send(self, message: ServerMessage) -> None:
-        self._core.channels.send(self._peer, encode(message))
+        self._peer.send((encode(message),))
 
 
 def _text(data: bytes) -> str:

@@ -31,6 +31,7 @@ class Watched:
     def __init__(self, *, heartbeat: bool = True, **options: Any) -> None:
         self.talk = Conversing(**options)
         self.request = UpgradeRequest("/", {})
+        self.overflowed = False
         self.done: list[Any] = []
         self.service = ClientService(self.talk.core, self, heartbeat=heartbeat)  # type: ignore[arg-type]
 
@@ -139,6 +140,21 @@ def test_a_closing_client_is_left_alone() -> None:
     assert watched.poll(1000) == math.inf
     assert watched.done == [("close", 1000, "")]
     assert watched.service._why(None) is None
+
+
+@pytest.mark.parametrize(("overflowed", "reason"), [(True, ClientTooSlow), (False, ClientFailure)])
+def test_a_websocket_that_ends_while_something_is_sent(overflowed: bool, reason: type[ClientLost]) -> None:
+    """Only a peer can say whether its client was too slow, or the connection was lost at that very moment."""
+    watched = Watched()
+
+    def send(messages: Any) -> bool:
+        watched.overflowed = overflowed
+        watched.service._on_closing()
+        return False
+
+    watched.send = send  # type: ignore[method-assign]
+    watched.receive(HANDSHAKE)
+    assert type(watched.service._why(None)) is reason
 
 
 class Heard:
