@@ -71,9 +71,7 @@ class Changes(AsyncIterator[FeedChange]):
             try:
                 change = await anext(self._queue)
             except ConfigurationError:
-                raise InvalidFeedState(
-                    "another task iterates over this Feed; each needs one of its own"
-                ) from None
+                raise InvalidFeedState("another task iterates over this Feed; each needs one of its own") from None
         if self._known is not None and change.old_data is not self._known:  # those in between were dropped
             missed, self._next = FeedChange(None, FrozenDict(), change.old_data, self._known), change
             change = missed
