@@ -17,7 +17,9 @@ from rcex_ws.feedme import Dialect, Events, Feed, FeedEvents, FeedmeClient, Feed
 from rcex_ws.feedme import ServerEvents as EventsOfServer
 
 PAGE = (Path(__file__).parents[2] / "docs/feedme.md").read_text()
-FIRST, SAMPLE = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+(SAMPLE,) = (program for program in PROGRAMS if "SomeFeed" in program)
+PRINTING = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 CODES = {
     one.code
     for one in vars(feedme).values()
@@ -36,11 +38,11 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
 
 
-def test_the_first_program_prints_what_the_page_says() -> None:
-    ran = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, timeout=30, check=False)
+@pytest.mark.parametrize(("program", "printed"), PRINTING, ids=["first", "authentication"])
+def test_a_program_prints_what_the_page_says(program: str, printed: str) -> None:
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert ran.stderr == ""
-    (expected,) = re.findall(r"^```text\n(\{.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    assert ran.stdout == expected
+    assert ran.stdout == printed
 
 
 async def test_the_sample_program_of_the_original(capsys: pytest.CaptureFixture[str]) -> None:
