@@ -37,6 +37,8 @@ class ActionCall:
         sent_at: when `action` was called, by the wall clock.
     """
 
+    __slots__ = ("_callback", "_data", "_error", "_reported", "_settled", "args", "name", "sent_at")
+
     def __init__(self, name: str, args: FrozenDict, callback: ActionCallback | None) -> None:
         self.name = name
         self.args = args

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import assert_never
 
 from rcex_ws.connection import Conversation, Link, Loss, LossKind
 from rcex_ws.feedme.core import ClientCore, ClientDriver
@@ -17,6 +17,7 @@ from rcex_ws.feedme.messages import (
     Handshake,
     HandshakeResponse,
     NotAMessage,
+    ServerMessage,
     ViolationResponse,
     decode_server_message,
     encode,
@@ -87,7 +88,7 @@ class FeedmeConversation(Conversation):
 
     # -- kinds of messages -----------------------------------------------------------------------------------------
 
-    def _handle(self, message: Any, size: int) -> None:
+    def _handle(self, message: ServerMessage, size: int) -> None:
         match message:
             case FeedAction():  # and ActionRevelation
                 self._core.feeds.of(message).on_action(message, size)
@@ -104,8 +105,8 @@ class FeedmeConversation(Conversation):
                 self._on_handshake_response(message)
             case ViolationResponse():
                 self._core.on_violation(message, size)
-            case _:  # pragma: no cover - these are all messages of a server
-                raise AssertionError(message)
+            case _:
+                assert_never(message)
 
     def _on_handshake_response(self, message: HandshakeResponse) -> None:
         if self._answer is not None:

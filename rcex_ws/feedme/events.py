@@ -43,9 +43,9 @@ class EventQueue:
 
     Args:
         emitter: holds the handlers of the client.
-        max_pending: most events of which a server can cause any number; beyond that the oldest are dropped, with an
-            `error`.
-        max_pending_bytes: most bytes of their messages, likewise.
+        max_pending: maximum number of queued events of the kinds that a server can cause without limit; beyond that the
+            oldest are dropped, with an `error`.
+        max_pending_bytes: maximum number of bytes that they hold, with the same effect.
         start: starts a task for `run`; called when the first event is queued.
     """
 

@@ -210,7 +210,7 @@ class MemoryTransport:
             self._peer.to_server.put(text)
 
     async def receive(self) -> bytes | None:
-        """Return the next message; None when the connection has ended in order.
+        """Return the next message; None when the connection has ended cleanly.
 
         Raises:
             ConnectionResetError: the server dropped the connection.

@@ -15,6 +15,8 @@ class ReopenPolicy:
         trailing: seconds after which a reopening no longer counts; 0 for the whole connection.
     """
 
+    __slots__ = ("_counted", "_max_attempts", "_trailing")
+
     def __init__(self, max_attempts: int, trailing: float) -> None:
         self._max_attempts = max_attempts
         self._trailing = trailing

@@ -1,4 +1,4 @@
-"""Timers for waits that no request of their own stands for; one task watches all of them, see `RequestTable`."""
+"""Timers that belong to no request. Each is a request without a message, so that one task watches all of them."""
 
 from __future__ import annotations
 

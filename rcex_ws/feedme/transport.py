@@ -34,7 +34,7 @@ class Transport(Protocol):
         ...
 
     async def receive(self) -> bytes | None:
-        """Return the next message, encoded as UTF-8; None when the server has ended the connection in order.
+        """Return the next message, encoded as UTF-8; None when the server has ended the connection cleanly.
 
         Raises:
             Exception: the connection was lost.

@@ -68,7 +68,7 @@ def _read_only(self: object, *args: object, **kwargs: object) -> NoReturn:
 
 
 class FrozenDict(dict[str, Any]):
-    """A JSON object that nobody can change. Copies of it are plain dicts."""
+    """A JSON object that nobody can change, made by `freeze`. Copies of it are plain dicts."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class FrozenDict(dict[str, Any]):
 
 
 class FrozenList(list[Any]):
-    """A JSON array that nobody can change. Copies of it are plain lists."""
+    """A JSON array that nobody can change, made by `freeze`. Copies of it are plain lists."""
 
     __slots__ = ()
 
