@@ -127,6 +127,8 @@ class ServerRuntime:
 
     def _bind(self) -> socket.socket:
         host, port = self._settings.host, self._settings.port
+        if not host.isprintable():  # the system would be asked for what cannot be encoded, or for the part before NUL
+            raise InvalidArgument(f"host: cannot listen on {host!r}: it is no name of a host")
         try:
             return bind(host, port)
         except OSError as exc:
@@ -140,8 +142,9 @@ class ServerRuntime:
         self._tasks = (*(one for one in self._tasks if not one.done), task)
 
     async def _listen(self, listener: socket.socket) -> None:
-        handler = partial(self._serve, heartbeat=True)
-        await serve(listener, handler, ssl_context=self._settings.ssl_context, options=self._settings.peer_options)
+        handler, settings = partial(self._serve, heartbeat=True), self._settings
+        with listener:  # also when the loop ends before `close`
+            await serve(listener, handler, ssl_context=settings.ssl_context, options=settings.peer_options)
 
     async def _serve(self, peer: Peer, *, heartbeat: bool) -> None:
         timekeeper = self._timekeeper

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -279,6 +282,9 @@ class TestLife:
                 await FeedmeServer(port=port).start()
         with pytest.raises(InvalidArgument, match=r"host: cannot listen on '192\.0\.2\.1'"):
             await FeedmeServer(host="192.0.2.1").start()
+        for host in ("\ud800", "127.0.0.1\0x"):
+            with pytest.raises(InvalidArgument, match=r"host: cannot listen on .*: it is no name of a host"):
+                await FeedmeServer(host=host).start()
         async with FeedmeServer(host="0.0.0.0") as server:
             assert server.url.startswith("ws://127.0.0.1:")
             async with connected(server.url):
@@ -583,3 +589,23 @@ async def test_clients_that_come_and_go_leave_nothing_behind(until: Callable[...
         assert server.clients == ()
         assert [*server._core.channels._channels] == ["feed"]
     assert feed.data["n"] <= 40
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_a_program_ends_quietly_without_aclose(loop: str) -> None:
+    program = f"""
+    import {loop}
+    from rcex_ws.feedme import FeedmeClient, FeedmeServer
+
+    async def main():
+        server = FeedmeServer()
+        await server.start()
+        async with FeedmeClient(server.url):
+            print("done")
+
+    {loop}.run({"main()" if loop == "asyncio" else "main"})
+    """
+    result = subprocess.run(
+        [sys.executable, "-W", "default", "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert (result.stdout, result.stderr) == ("done\n", "")
