@@ -12,6 +12,7 @@ from rcex_ws.feedme.server.handlers import FeedmeHandlers
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
 from rcex_ws.loop import now
+from rcex_ws.websocket.socket import ignore
 
 __all__ = ["ServerCore"]
 
@@ -32,6 +33,7 @@ class ServerCore:
         dispatcher: runs the handlers.
         notification: the class of the messages that reveal an action, in the dialect of this server.
         clock: the clock of the event loop.
+        check_home: raises if the caller runs in another event loop than the server.
     """
 
     def __init__(self, settings: FeedmeServerSettings, events: ServerEventQueue) -> None:
@@ -45,3 +47,4 @@ class ServerCore:
             FeedAction if settings.dialect == Dialect.SPECIFICATION else ActionRevelation
         )
         self.clock: Callable[[], float] = now  # until the server knows its loop
+        self.check_home: Callable[[], object] = ignore  # likewise

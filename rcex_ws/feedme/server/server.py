@@ -89,6 +89,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)
         self._home = Home("this server")
+        self._core.check_home = self._check_home
         self._live_feeds = LiveFeeds(self._core, self._check_home)
         self.asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options)
 

@@ -73,6 +73,7 @@ class ClientService:
 
     def disconnect(self) -> None:
         """Close the WebSocket because the application asks for it."""
+        self._core.check_home()
         if not self._closing:
             self._asked = True
             self._peer.close(NORMAL)
@@ -138,5 +139,6 @@ class ClientService:
         return ClientFailure(f"the client has closed the connection: {ending.code}", ending.code, ending.reason)
 
     def _open_feeds(self) -> list[tuple[str, FeedArgs]]:
+        self._core.check_home()
         channels = [self._core.channels[key] for key in self.conversation.open_feeds]
         return [(channel.name, dict(channel.args)) for channel in channels]

@@ -411,15 +411,20 @@ class TestLife:
     async def test_another_thread_is_refused(self) -> None:
         async with FeedmeServer() as server:
             feed = server.live_feed("feed")
-            for call in (
-                lambda: server.reveal("x", {}, "y"),
-                lambda: server.terminate(name="x", code="y"),
-                lambda: feed.reveal("x"),
-                lambda: feed.change("x").__enter__(),
-                lambda: feed.terminate("x"),
-            ):
-                with pytest.raises(WrongEventLoop, match="this server belongs to an event loop"):
-                    await anyio.to_thread.run_sync(call)
+            async with connected(server.url) as one:
+                (client,) = server.clients
+                for call in (
+                    lambda: server.reveal("x", {}, "y"),
+                    lambda: server.terminate(name="x", code="y"),
+                    lambda: feed.reveal("x"),
+                    lambda: feed.change("x").__enter__(),
+                    lambda: feed.terminate("x"),
+                    lambda: client.feeds,
+                    client.disconnect,
+                ):
+                    with pytest.raises(WrongEventLoop, match="this server belongs to an event loop"):
+                        await anyio.to_thread.run_sync(call)
+                assert await one.rest() == []
 
 
 class TestSubprotocol:
