@@ -93,7 +93,7 @@ class DraftPart:
 
     def _put(self, step: Step, value: object) -> None:
         """Replace an element or member, or add a member."""
-        if self._children and self._children.get(step) is value:
+        if isinstance(value, DraftPart) and self._children and self._children.get(step) is value:
             return  # the second half of `draft["log"] += [...]`
         frozen, path = self._frozen(value), (*self._path, step)
         here: Any = self._value
@@ -132,6 +132,11 @@ class DraftPart:
             except RecursionError:
                 raise exc from None
         return freeze(plain)
+
+    @staticmethod
+    def _comparable(value: object) -> object:
+        """Return a value to compare with frozen ones, which do so much faster than drafts."""
+        return value._value if isinstance(value, DraftPart) else value
 
 
 class Draft(DraftPart, MutableMapping[str, Any]):
@@ -237,7 +242,7 @@ class DraftList(DraftPart, MutableSequence[Any]):
             self._delete(self._index(place))
 
     def __contains__(self, value: object) -> bool:
-        return _plain(value) in self._value
+        return self._comparable(value) in self._value
 
     def __iadd__(self, values: Iterable[Any]) -> DraftList:
         self.extend(values)
@@ -250,12 +255,12 @@ class DraftList(DraftPart, MutableSequence[Any]):
             ValueError: there is none.
         """
         elements: FrozenList = self._value
-        return elements.index(_plain(value), start, len(elements) if stop is None else stop)
+        return elements.index(self._comparable(value), start, len(elements) if stop is None else stop)
 
     def count(self, value: Any) -> int:
         """Return the number of equal elements."""
         elements: FrozenList = self._value
-        return elements.count(_plain(value))
+        return elements.count(self._comparable(value))
 
     def insert(self, index: int, value: Any) -> None:
         """Insert an element before another one, or at an end."""
@@ -316,11 +321,6 @@ class DraftList(DraftPart, MutableSequence[Any]):
                 child._step = cast("int", step) + by
             moved[child._step] = child
         self._children = moved
-
-
-def _plain(value: object) -> object:
-    """Return a value to compare with frozen ones, which do so much faster than drafts."""
-    return value._value if isinstance(value, DraftPart) else value
 
 
 def _without_drafts(value: Any) -> Any:

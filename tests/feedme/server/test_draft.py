@@ -52,6 +52,8 @@ def recorded(data: Any, edit: str) -> list[str]:
     [
         ("d['n'] += 1", ["Set n"]),
         ("d['new'] = {'x': [1]}", ["Set new"]),
+        ("d['new'] = None", ["Set new"]),
+        ("d['o']; d['n'] = None", ["Set n"]),
         ("del d['n']", ["Delete n"]),
         ("assert d.pop('n') == 1", ["Delete n"]),
         ("assert d.pop('none', 5) == 5", []),
