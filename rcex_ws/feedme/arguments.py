@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.feedme.deltas import Delta, delta_from_json
+from rcex_ws.feedme.deltas import Delta, MalformedDelta, delta_from_json
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.messages import FeedArgs
 from rcex_ws.feedme.values import FrozenDict, NotExpressible, freeze, js_text
@@ -62,13 +62,15 @@ def deltas_argument(value: object) -> list[Delta]:
     """Return deltas, each of which may be given as in JSON.
 
     Raises:
-        InvalidArgument: it cannot be iterated over.
-        DeltaError: one of them is no delta.
+        InvalidArgument: it cannot be iterated over, or one of them is no delta.
     """
     if not isinstance(value, Iterable):
         raise InvalidArgument(f"deltas: expected a list of deltas, got an object of the type {type(value).__name__}")
     deltas = cast("Iterable[object]", value)
-    return [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
+    try:
+        return [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
+    except MalformedDelta as exc:
+        raise InvalidArgument(f"deltas: {exc}") from None
 
 
 def handler_argument(name: str, handler: H) -> H:

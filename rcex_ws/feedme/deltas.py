@@ -6,7 +6,7 @@ are ordinary names here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from sys import getsizeof
 from typing import Annotated, Any, Literal, cast
 
@@ -122,9 +122,9 @@ def delta_from_json(value: object) -> Delta:
     Raises:
         MalformedDelta: it is none.
     """
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         raise MalformedDelta("a delta is not an object")
-    members = cast("dict[str, Any]", value)
+    members = cast("Mapping[str, Any]", value)
     for name in ("Operation", "Path"):
         if name not in members:
             raise MalformedDelta(f"a delta has no {name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import assert_never
 
 from rcex_ws.feedme.arguments import json_object
 from rcex_ws.feedme.errors import InvalidArgument
@@ -64,9 +65,9 @@ class ServerConversation:
         self._state = ConversationState(termination_window=core.settings.termination_window)
 
     @property
-    def established(self) -> bool:
-        """Whether the handshake has succeeded."""
-        return self._state.handshake is Handshaking.DONE
+    def handshake(self) -> Handshaking:
+        """How far the handshake is."""
+        return self._state.handshake
 
     @property
     def open_feeds(self) -> list[FeedKey]:
@@ -121,10 +122,12 @@ class ServerConversation:
                 problem = state.receive_close(key, self._core.clock())
                 if problem is None:
                     self._close(key, message, was_open=was_open)
-            case _:
+            case Handshake():
                 problem = state.receive_handshake()
                 if problem is None:
                     self._shake_hands(message)
+            case _:
+                assert_never(message)
         return problem
 
     def _shake_hands(self, message: Handshake) -> None:
@@ -140,39 +143,32 @@ class ServerConversation:
 
     def _act(self, message: Action) -> None:
         core, callback_id = self._core, message.callback_id
-        handler = core.handlers.action(message.action_name)
         if len(self._state.actions) > core.settings.max_actions:
             self._refuse_action(callback_id, TOO_MANY_ACTIONS, NO_DATA)
-        elif handler is None:
+            return
+        call = core.handlers.action(message.action_name, self._client, message.action_args)
+        if call is None:
             self._refuse_action(callback_id, INTERNAL_ERROR, NO_DATA)
         else:
-            core.dispatcher.put(
-                HandlerCall(
-                    partial(handler, self._client, message.action_args),
-                    partial(self._answer_action, message),
-                    partial(self._refuse_action, callback_id),
-                )
-            )
+            answer, refuse = partial(self._answer_action, message), partial(self._refuse_action, callback_id)
+            core.dispatcher.put(HandlerCall(call, answer, refuse))
 
     def _open(self, key: FeedKey, request: FeedOpen) -> None:
-        core, name = self._core, request.feed_name
-        live = core.live_feeds.get(key)
-        handler = core.handlers.feed(name)
+        core, name, args = self._core, request.feed_name, request.feed_args
         if len(self._state.feeds) + len(self._state.opening) > core.settings.max_open_feeds:
             self._refuse_open(key, request, TOO_MANY_FEEDS, NO_DATA)
-        elif live is not None and not core.handlers.has_feed(name):
+            return
+        live = None if core.handlers.has_feed(name) else core.live_feeds.get(key)
+        if live is not None:
             self._open_live(key, request, live)
-        elif handler is None:
+            return
+        call = core.handlers.feed(name, self._client, args)
+        if call is None:
             self._refuse_open(key, request, INTERNAL_ERROR, NO_DATA)
         else:
-            core.channels.request(key, name, request.feed_args, self._state, self._peer)
-            core.dispatcher.put(
-                HandlerCall(
-                    partial(handler, self._client, request.feed_args),
-                    partial(self._answer_open, key, request),
-                    partial(self._refuse_open, key, request),
-                )
-            )
+            core.channels.request(key, name, args, self._state, self._peer)
+            answer, refuse = partial(self._answer_open, key, request), partial(self._refuse_open, key, request)
+            core.dispatcher.put(HandlerCall(call, answer, refuse))
 
     def _close(self, key: FeedKey, message: FeedClose, *, was_open: bool) -> None:
         if was_open:

@@ -59,7 +59,7 @@ class ClientLost(FeedmeError):
 
 
 class HandshakeTimedOut(ClientLost):
-    """The client sent no handshake that the server could accept in time."""
+    """There was no handshake that the server accepted in time."""
 
     code = "HANDSHAKE_TIMEOUT"
 

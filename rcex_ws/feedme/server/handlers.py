@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar, cast
 
 from rcex_ws.feedme.arguments import handler_argument
 from rcex_ws.feedme.errors import InvalidArgument
@@ -25,18 +26,18 @@ class FeedmeHandlers:
     """
 
     def __init__(self) -> None:
-        self.handshake: Callable[..., Any] | None = None
-        self.feed_closed: Callable[..., Any] | None = None
-        self._actions: dict[str | None, Callable[..., Any]] = {}
-        self._feeds: dict[str | None, Callable[..., Any]] = {}
+        self.handshake: Callable[..., object] | None = None
+        self.feed_closed: Callable[..., object] | None = None
+        self._actions: dict[str | None, Callable[..., object]] = {}
+        self._feeds: dict[str | None, Callable[..., object]] = {}
 
-    def action(self, name: str) -> Callable[..., Any] | None:
-        """Return the handler of an action, to be called with a client and the arguments."""
-        return _find(self._actions, name)
+    def action(self, name: str, client: ConnectedClient, args: object) -> Callable[[], object] | None:
+        """Return what calls the handler of an action; None if there is none."""
+        return _call(self._actions, name, client, args)
 
-    def feed(self, name: str) -> Callable[..., Any] | None:
-        """Return the handler of a feed, to be called with a client and the arguments."""
-        return _find(self._feeds, name)
+    def feed(self, name: str, client: ConnectedClient, args: object) -> Callable[[], object] | None:
+        """Return what calls the handler of a feed; None if there is none."""
+        return _call(self._feeds, name, client, args)
 
     def has_feed(self, name: str) -> bool:
         """Return whether there is a handler for exactly this feed."""
@@ -50,7 +51,17 @@ class FeedmeHandlers:
         """Return a decorator that adds the handler of a feed."""
         return self._adder("feed", self._feeds, name)
 
-    def _adder(self, what: str, handlers: dict[str | None, Callable[..., Any]], name: str | None) -> Callable[[H], H]:
+    def set_handshake(self, handler: object) -> None:
+        """Set the handler of handshakes."""
+        self.handshake = _only("handshake", self.handshake, handler)
+
+    def set_feed_closed(self, handler: object) -> None:
+        """Set the handler that is told of closed feeds."""
+        self.feed_closed = _only("feed_closed", self.feed_closed, handler)
+
+    def _adder(
+        self, what: str, handlers: dict[str | None, Callable[..., object]], name: str | None
+    ) -> Callable[[H], H]:
         if not isinstance(name, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidArgument(
                 f"name: expected a text, got an object of the type {type(name).__name__}; "
@@ -66,12 +77,17 @@ class FeedmeHandlers:
         return add
 
 
-def _find(handlers: dict[str | None, Callable[..., Any]], name: str) -> Callable[..., Any] | None:
-    handler, general = handlers.get(name), handlers.get(None)
-    if handler is not None or general is None:
-        return handler
+def _call(
+    handlers: dict[str | None, Callable[..., object]], name: str, client: ConnectedClient, args: object
+) -> Callable[[], object] | None:
+    handler = handlers.get(name)
+    if handler is not None:
+        return partial(handler, client, args)
+    general = handlers.get(None)
+    return None if general is None else partial(general, client, name, args)
 
-    def call_with_name(client: ConnectedClient, args: dict[str, Any]) -> object:
-        return general(client, name, args)
 
-    return call_with_name
+def _only(what: str, old: Callable[..., object] | None, handler: object) -> Callable[..., object]:
+    if old is not None:
+        raise InvalidArgument(f"handler: there is a handler {what!r} already; a server has one")
+    return cast("Callable[..., object]", handler_argument("handler", handler))

@@ -112,7 +112,7 @@ class LiveFeed:
             InvalidArgument: the action's name is no text, or its data no JSON object.
             InvalidState: the feed is closed, or is being changed.
         """
-        about = self._begin(action_name, action_data)
+        action = self._begin(action_name, action_data)
         self._changing = True
         recorder = Recorder(self._data)
         try:
@@ -120,7 +120,8 @@ class LiveFeed:
         finally:
             self._changing = False
             recorder.end()
-        self._publish(action_name, about, recorder.deltas, recorder.data)
+        self._check_open()
+        self._publish(*action, recorder.deltas, recorder.data)
 
     def reveal(
         self, action_name: str, action_data: object = None, deltas: Iterable[Delta | Mapping[str, Any]] = ()
@@ -134,15 +135,15 @@ class LiveFeed:
 
         Raises:
             DeltaError: a delta cannot be applied; then nothing changes.
-            InvalidArgument: the action's name is no text, its data no JSON object, or the deltas no iterable.
+            InvalidArgument: the action's name is no text, its data no JSON object, or the deltas are none.
             InvalidState: the feed is closed, or is being changed.
         """
-        about = self._begin(action_name, action_data)
+        checked = deltas_argument(deltas)  # first, as an iterator may change the feed
+        action = self._begin(action_name, action_data)
         editor = Editor(self._data)
-        checked = deltas_argument(deltas)
         for delta in checked:
             editor.apply(delta)
-        return self._publish(action_name, about, checked, editor.data)
+        return self._publish(*action, checked, editor.data)
 
     def terminate(self, code: str, data: object = None) -> int:
         """Close the feed of all clients that have it open, and return how many; they may open it again.
@@ -181,15 +182,19 @@ class LiveFeed:
     def __repr__(self) -> str:
         return f"<LiveFeed {self.name!r} {self.args!r}: {self.subscribers} subscribers>"
 
-    def _begin(self, action_name: object, action_data: object) -> FrozenDict:
-        """Check that the data can be changed now, and return the action's data."""
+    def _begin(self, action_name: object, action_data: object) -> tuple[str, FrozenDict]:
+        """Check that the data can be changed now, and return the action."""
         self._owner.check()
-        if self._closed:
-            raise InvalidState("the feed is closed")
+        name = text_argument("action_name", action_name)
+        about = json_object("action_data", {} if action_data is None else action_data)
+        self._check_open()
         if self._changing:
             raise InvalidState("the feed is being changed; that block must be over first, so do not wait in it")
-        text_argument("action_name", action_name)
-        return json_object("action_data", {} if action_data is None else action_data)
+        return name, about
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InvalidState("the feed is closed")
 
     def _publish(self, action_name: str, action_data: FrozenDict, deltas: list[Delta], data: FrozenDict) -> int:
         self._data, self._opened = data, b""

@@ -6,6 +6,7 @@ import errno
 import math
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum, auto
 from functools import partial
 
 import anyio
@@ -36,6 +37,12 @@ _MOST_EVENTS = 1000
 _GRANULARITY = 1 / 20
 
 
+class _Phase(Enum):
+    NEW = auto()
+    RUNNING = auto()
+    CLOSING = auto()  # or closed
+
+
 class ServerRuntime:
     """The one run of a server.
 
@@ -51,23 +58,34 @@ class ServerRuntime:
         self._core = core
         self._settings = core.settings
         self._root = RootTask("rcex_ws feedme server")
-        self._timekeeper: Timekeeper | None = None  # once started
+        times = (
+            core.settings.heartbeat_interval,
+            core.settings.heartbeat_timeout,
+            core.settings.handshake_timeout or math.inf,
+        )
+        self._timekeeper = Timekeeper(self.services.values(), lambda: core.clock(), min(times) * _GRANULARITY)
         self._listener: socket.socket | None = None
         self._port = core.settings.port
-        self._tasks: tuple[BackgroundTask, ...] = ()  # without these two
+        self._tasks: set[BackgroundTask] = set()  # without these two
         self._handlers: BackgroundTask | None = None
         self._events: BackgroundTask | None = None
-        self._started = self._closing = False
+        self._phase = _Phase.NEW
         self._closed = Signal()
 
     @property
     def started(self) -> bool:
-        """Whether it was started."""
-        return self._started
+        """Whether it was started, or closed before."""
+        return self._phase is not _Phase.NEW
 
     @property
     def url(self) -> str:
-        """The address."""
+        """The address.
+
+        Raises:
+            InvalidState: it does not listen, or not yet.
+        """
+        if self._listener is None:
+            raise InvalidState("the server has no address: it was not started, or is mounted and does not listen")
         host = _OWN_HOSTS.get(self._settings.host, self._settings.host)
         host = f"[{host}]" if ":" in host else host
         return f"{'wss' if self._settings.ssl_context else 'ws'}://{host}:{self._port}/"
@@ -82,14 +100,14 @@ class ServerRuntime:
             InvalidState: it was started before.
             InvalidArgument: the port is in use, or the host is not this machine's.
         """
-        if self._started:
+        if self.started:
             raise InvalidState("a server runs once; make a new one")
-        self._listener = self._bind() if listen else None
-        self._started = True
-        settings, core = self._settings, self._core
+        if listen:
+            self._listener = self._bind()
+            self._port = self._listener.getsockname()[1]
+        self._phase = _Phase.RUNNING
+        core = self._core
         core.clock = loop_clock()
-        times = (settings.heartbeat_interval, settings.heartbeat_timeout, settings.handshake_timeout or math.inf)
-        self._timekeeper = Timekeeper(self.services.values(), core.clock, min(times) * _GRANULARITY)
         try:
             await self._root.start()
         except BaseException:
@@ -99,16 +117,15 @@ class ServerRuntime:
         self._handlers = self._root.spawn(core.dispatcher.run, name="handlers", on_crash=core.events.report)
         self._spawn(self._timekeeper.run, "timekeeper")
         if self._listener is not None:
-            self._port = self._listener.getsockname()[1]
             self._spawn(partial(self._listen, self._listener), "listener")
 
     async def close(self) -> None:
         """Disconnect all clients and end the tasks; a handler that calls this is left to finish."""
-        if self._closing:
+        if self._phase is _Phase.CLOSING:
             with self._root.let_caller_finish():
                 await run_to_completion(self._closed.wait)
             return
-        self._started = self._closing = True
+        self._phase = _Phase.CLOSING
         await run_to_completion(self._close)
 
     async def serve_mounted(self, peer: Peer) -> None:
@@ -121,7 +138,7 @@ class ServerRuntime:
         Raises:
             ConnectionRefusedError: the server is not running.
         """
-        if self._timekeeper is None or self._closing:
+        if self._phase is not _Phase.RUNNING:
             raise ConnectionRefusedError("the server is not running")
         self._spawn(partial(self._serve, peer, heartbeat=False), "client in memory")
 
@@ -138,8 +155,14 @@ class ServerRuntime:
             raise InvalidArgument(f"host: cannot listen on {host!r}: {exc}") from exc
 
     def _spawn(self, func: Callable[[], Awaitable[None]], name: str) -> None:
-        task = self._root.spawn(func, name=name, on_crash=self._core.events.report)
-        self._tasks = (*(one for one in self._tasks if not one.done), task)
+        async def run() -> None:
+            try:
+                await func()
+            finally:
+                self._tasks.discard(task)
+
+        task = self._root.spawn(run, name=name, on_crash=self._core.events.report)
+        self._tasks.add(task)
 
     async def _listen(self, listener: socket.socket) -> None:
         handler, settings = partial(self._serve, heartbeat=True), self._settings
@@ -147,8 +170,7 @@ class ServerRuntime:
             await serve(listener, handler, ssl_context=settings.ssl_context, options=settings.peer_options)
 
     async def _serve(self, peer: Peer, *, heartbeat: bool) -> None:
-        timekeeper = self._timekeeper
-        if timekeeper is None or self._closing:
+        if self._phase is not _Phase.RUNNING:
             await peer.refuse(503, body="The server is not running.\n")
             return
         if self._is_behind:
@@ -161,7 +183,7 @@ class ServerRuntime:
             return
         service = ClientService(self._core, peer, heartbeat=heartbeat)
         self.services[service.client] = service
-        timekeeper.note(service)
+        self._timekeeper.note(service)
         try:
             await service.serve(subprotocol)
         finally:
@@ -180,7 +202,7 @@ class ServerRuntime:
         within = self._settings.close_timeout
         steps = (  # each with the part of `close_timeout` after which it must be done
             (self._close_clients, 0.5),
-            (partial(_end, self._tasks), 0.6),
+            (lambda: _end(tuple(self._tasks)), 0.6),
             (self._drain_handlers, 0.8),
             (self._drain_events, 1.0),
         )

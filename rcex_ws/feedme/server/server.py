@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from rcex_ws.connection import EventEmitter, HasEvents
-from rcex_ws.feedme.arguments import deltas_argument, feed_args, handler_argument, json_object, text_argument
+from rcex_ws.feedme.arguments import deltas_argument, feed_args, json_object, text_argument
 from rcex_ws.feedme.deltas import Delta
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument
@@ -97,7 +97,11 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
 
     @property
     def url(self) -> str:
-        """The address of the server: ws://host:port/."""
+        """The address of the server: ws://host:port/.
+
+        Raises:
+            InvalidState: it does not listen on a port of its own, or not yet.
+        """
         return self._runtime.url
 
     @property
@@ -196,13 +200,14 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
     def feed_closed(self, handler: H) -> H:
         """Attach the handler that is told when a client closes a feed, or leaves; a decorator.
 
-        It is called with the client, the name and the arguments, once for each feed that was opened for the client
-        and that the application has not terminated.
+        It is called with the client, the name and the arguments: once for each feed that the client had open, unless
+        the application has terminated that, and once for each feed that its handler opened when the client had left
+        or the application had terminated it meanwhile.
 
         Raises:
-            InvalidArgument: it cannot be called.
+            InvalidArgument: it cannot be called, or there is such a handler already.
         """
-        self._core.handlers.feed_closed = handler_argument("handler", handler)
+        self._core.handlers.set_feed_closed(handler)
         return handler
 
     def handshake(self, handler: H) -> H:
@@ -211,9 +216,9 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         It is called with the client; what it returns is ignored. A client that is refused may try again.
 
         Raises:
-            InvalidArgument: it cannot be called.
+            InvalidArgument: it cannot be called, or there is such a handler already.
         """
-        self._core.handlers.handshake = handler_argument("handler", handler)
+        self._core.handlers.set_handshake(handler)
         return handler
 
     # -- feeds ---------------------------------------------------------------------------------------------------------
@@ -259,7 +264,6 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
 
         Raises:
             InvalidArgument: an argument is invalid, or the server holds the feed's data: use `LiveFeed.change`.
-            DeltaError: one of the deltas is none.
         """
         self._check_home()
         key, name, args = self._feed_of(name, args)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import secrets
 
@@ -11,6 +10,7 @@ from rcex_ws.connection.heartbeat import Beat
 from rcex_ws.feedme.messages import FeedArgs
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.conversation import ServerConversation
+from rcex_ws.feedme.server.conversation_state import Handshaking
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.errors import ClientFailure, ClientLost, ClientTooSlow, HandshakeTimedOut
 from rcex_ws.feedme.server.events import Events
@@ -22,9 +22,6 @@ __all__ = ["ClientService"]
 
 # Close codes: RFC 6455, section 7.4.1.
 _PROTOCOL_ERROR, _UNSUPPORTED, _POLICY = 1002, 1003, 1008
-
-_process = secrets.token_hex(8)
-_numbers = itertools.count(1)
 
 
 class ClientService:
@@ -43,7 +40,7 @@ class ClientService:
 
     def __init__(self, core: ServerCore, peer: Peer, *, heartbeat: bool) -> None:
         settings, now = core.settings, core.clock()
-        self.client = ConnectedClient(f"{_process}-{next(_numbers)}", peer.request, self.disconnect, self._open_feeds)
+        self.client = ConnectedClient(secrets.token_hex(8), peer.request, self.disconnect, self._open_feeds)
         self.conversation = ServerConversation(core, self.client, peer)
         self.ended = Signal()
         self._core = core
@@ -88,10 +85,12 @@ class ClientService:
         """Check what is due: the handshake, a ping, a sign of life; return when to call this again."""
         if self._closing:
             return math.inf
-        if not self.conversation.established and now >= self._handshake_until:
-            self.close(HandshakeTimedOut("the client sent no handshake in time"), _POLICY, "handshake timeout")
+        shaking = self.conversation.handshake
+        if shaking is not Handshaking.DONE and now >= self._handshake_until:
+            late = "the client sent no" if shaking is Handshaking.MISSING else "no handler answered the"
+            self.close(HandshakeTimedOut(f"{late} handshake in time"), _POLICY, "handshake timeout")
             return math.inf
-        due = math.inf if self.conversation.established else self._handshake_until
+        due = math.inf if shaking is Handshaking.DONE else self._handshake_until
         if self._heartbeat is None:
             return due
         beat = self._heartbeat.poll(now)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -235,11 +237,57 @@ def test_deltas_that_do_not_fit_change_nothing() -> None:
     talk.ask(HANDSHAKE, feed_open())
     with pytest.raises(DeltaError):
         feed.reveal("more", {}, [Delta("Set", ("n",), 1), Delta("Append", ("n",), "x")])
-    with pytest.raises(DeltaError):
+    with pytest.raises(InvalidArgument, match="deltas: there is no operation 'Sets'"):
         feed.reveal("more", {}, [{"Operation": "Sets", "Path": []}])
     assert (feed.data, len(talk.sent)) == ({"log": [], "n": 0}, 2)
-    feed.reveal("more", {}, [{"Operation": "InsertFirst", "Path": ["log"], "Value": {"a": 1}}])
+    feed.reveal("more", {}, [MappingProxyType({"Operation": "InsertFirst", "Path": ["log"], "Value": {"a": 1}})])
     assert feed.data == {"log": [{"a": 1}], "n": 0}
+
+
+def test_deltas_that_are_made_while_the_feed_changes_are_applied_to_what_it_is_then() -> None:
+    _, feed, _ = conversing()
+
+    def deltas() -> Iterator[Delta]:
+        feed.reveal("first", {}, [Delta("Set", ("first",), True)])
+        yield Delta("Increment", ("n",), 1)
+
+    feed.reveal("second", {}, deltas())
+    assert feed.data == {"first": True, "log": [], "n": 1}
+
+
+def test_a_feed_that_is_closed_while_it_changes_stays_closed() -> None:
+    talk, feed, _ = conversing()
+    talk.ask(HANDSHAKE, feed_open())
+
+    def deltas() -> Iterator[Delta]:
+        feed.close()
+        yield Delta("Increment", ("n",), 1)
+
+    def change() -> None:
+        with feed.change("more") as draft:
+            draft["n"] += 1
+            feed.close()
+
+    with pytest.raises(InvalidState, match="the feed is closed"):
+        change()
+    again = talk.live_feed("feed", {}, {"n": 5})
+    talk.ask(feed_open())
+    count = len(talk.sent)
+    with pytest.raises(InvalidState, match="the feed is closed"):
+        feed.reveal("more", {}, deltas())
+    assert (feed.data["n"], again.data["n"], again.subscribers, len(talk.sent)) == (0, 5, 1, count)
+
+
+def test_the_name_of_an_action_may_be_a_text_of_any_class() -> None:
+    class Name(str):
+        __slots__ = ()
+
+    talk, feed, _ = conversing()
+    talk.ask(HANDSHAKE, feed_open())
+    feed.reveal(Name("revealed"))
+    with feed.change(Name("changed")):
+        pass
+    assert [message["ActionName"] for message in talk.sent[2:]] == ["revealed", "changed"]
 
 
 @pytest.mark.parametrize("data", [[], "x", {"a": {1}}, {1: 2}])

@@ -227,6 +227,16 @@ class TestHandlers:
             with pytest.raises(InvalidArgument):
                 wrong()
 
+    def test_a_second_handler_of_the_same_is_refused(self) -> None:
+        """It would silently replace the first."""
+        server = FeedmeServer()
+        server.feed_closed(lambda *_: None)
+        server.handshake(lambda _: None)
+        with pytest.raises(InvalidArgument, match="there is a handler 'feed_closed' already"):
+            server.feed_closed(lambda *_: None)
+        with pytest.raises(InvalidArgument, match="there is a handler 'handshake' already"):
+            server.handshake(lambda _: None)
+
     async def test_what_is_no_refusal(self) -> None:
         with pytest.raises(InvalidArgument, match="error_code: expected a text"):
             Refusal(5)  # type: ignore[arg-type]
@@ -266,6 +276,14 @@ class TestLife:
         with feed.change("prepared") as draft:
             draft["n"] = 1
         assert (feed.data, server.reveal("other", {}, "x"), feed.terminate("x")) == ({"n": 1}, 0, 0)
+
+    async def test_a_server_has_an_address_only_if_it_listens(self) -> None:
+        server = FeedmeServer(port=0)
+        with pytest.raises(InvalidState, match="no address"):
+            _ = server.url
+        async with server.mounted():
+            with pytest.raises(InvalidState, match="is mounted and does not listen"):
+                _ = server.url
 
     async def test_it_starts_once(self) -> None:
         async with FeedmeServer() as server:
@@ -485,6 +503,7 @@ class TestReveal:
                 (lambda: server.reveal("x", {}, "y", md5="z"), "md5: expected 24 characters"),
                 (lambda: server.reveal("x", {}, "y", data=[]), "data: expected a JSON object"),
                 (lambda: server.reveal("x", {}, "y", [1]), "action_data: expected a JSON object"),
+                (lambda: server.reveal("x", {}, "y", None, [{"Operation": "Sets"}]), "deltas: a delta has no Path"),
                 (lambda: server.reveal("x", {}, 5), "action_name: expected a text"),  # type: ignore[arg-type]
                 (lambda: server.reveal("x", {}, "y", {}, None), "deltas: expected a list"),  # type: ignore[arg-type]
                 (lambda: server.disconnect("x"), "client: expected a ConnectedClient"),  # type: ignore[arg-type]

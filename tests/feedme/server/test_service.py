@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +68,33 @@ def test_a_client_without_a_handshake_is_disconnected() -> None:
     assert watched.poll(1) == math.inf
     assert watched.done == [("close", 1008, "handshake timeout")]
     assert type(watched.service._why(None)) is HandshakeTimedOut
+    assert str(watched.service._why(None)) == "HANDSHAKE_TIMEOUT: the client sent no handshake in time"
+
+
+def test_a_handshake_whose_handler_does_not_return_is_not_the_clients_fault() -> None:
+    watched = Watched(handshake_timeout=5, heartbeat_interval=100)
+    watched.talk.core.handlers.set_handshake(lambda _: None)
+    watched.receive(HANDSHAKE)
+    watched.poll(5)
+    assert watched.done == [("close", 1008, "handshake timeout")]
+    assert str(watched.service._why(None)) == "HANDSHAKE_TIMEOUT: no handler answered the handshake in time"
+
+
+FORK = """
+import os
+from tests.feedme.server.test_service import Watched
+
+child = os.fork()
+os.write(1, f"{Watched().service.client.id}\\n".encode())
+if child:
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_forked_server_gives_other_ids_to_its_clients() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=30, check=True)
+    one, two = ran.stdout.split()
+    assert one != two
 
 
 def test_a_refused_handshake_does_not_stop_the_clock() -> None:
