@@ -85,7 +85,6 @@ TAKEN_ALONG = {
     "feedme/server/core": "feedme/server/test_conversation",
     "feedme/server/errors": "feedme/server/test_conversation_violations",
     "feedme/server/handlers": "feedme/server/test_server",
-    "feedme/server/live_feeds": "feedme/server/test_live_feed",
     "feedme/server/recorder": "feedme/server/test_draft",
     "feedme/server/runtime": "feedme/server/test_server",
     "feedme/server/settings": "feedme/server/test_server",

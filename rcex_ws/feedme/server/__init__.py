@@ -13,7 +13,7 @@ handlers.py      the handlers of the application, by name
 dispatcher.py    runs them
 channel.py       who has which feed open, and sending to them
 runtime.py       the tasks of a running server, and its closing
-live_feed.py     a feed whose data the server holds; live_feeds.py: all of them
+live_feed.py     feeds whose data the server holds
 draft.py         its data, to be changed like dicts and lists (pure)
 events.py        the events of the server, in order
 recorder.py      records what is done to them, as deltas (pure)

@@ -45,7 +45,11 @@ class ConnectedClient:
         return self._open_feeds()
 
     def disconnect(self) -> None:
-        """Close the connection to the client; ignored if it is closed already."""
+        """Close the connection to the client; ignored if it is closed already.
+
+        Raises:
+            WrongEventLoop: the caller runs in another event loop than the server.
+        """
         self._disconnect()
 
     def __repr__(self) -> str:

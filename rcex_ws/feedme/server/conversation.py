@@ -29,7 +29,7 @@ from rcex_ws.feedme.messages import (
     feed_key,
 )
 from rcex_ws.feedme.server.client import ConnectedClient
-from rcex_ws.feedme.server.conversation_state import ConversationState, Handshaking, Served
+from rcex_ws.feedme.server.conversation_state import ConversationState, Handshaking, OpenFeedState
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.dispatcher import INTERNAL_ERROR, NO_DATA, HandlerCall
 from rcex_ws.feedme.server.errors import (
@@ -72,7 +72,7 @@ class ServerConversation:
     @property
     def open_feeds(self) -> list[FeedKey]:
         """The feeds that are open."""
-        return [key for key, served in self._state.feeds.items() if served is Served.OPEN]
+        return [key for key, feed in self._state.feeds.items() if feed is OpenFeedState.OPEN]
 
     def receive(self, data: bytes) -> BadClientMessage | None:
         """Receive a message; return what is wrong with it, which the client has been told."""
@@ -118,7 +118,7 @@ class ServerConversation:
                     self._open(key, message)
             case FeedClose():
                 key = feed_key(message.feed_name, message.feed_args)
-                was_open = state.feeds.get(key) is Served.OPEN
+                was_open = state.feeds.get(key) is OpenFeedState.OPEN
                 problem = state.receive_close(key, self._core.clock())
                 if problem is None:
                     self._close(key, message, was_open=was_open)
@@ -211,7 +211,7 @@ class ServerConversation:
             self._open_live(key, request, result)
             return
         data = json_object(f"the data of the feed {name!r}", result)
-        if key in self._core.live_feeds:
+        if self._core.live_feeds.get(key) is not None:
             raise InvalidArgument(f"the feed {name!r} {args!r} is a live one; return that, or raise a Refusal")
         if self._may_open(key, request):
             self._core.channels.join(key, name, args, self._state, self._peer)

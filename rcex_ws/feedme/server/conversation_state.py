@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 from rcex_ws.feedme.messages import FeedKey, FeedOpen
 
-__all__ = ["ConversationState", "Handshaking", "Served"]
+__all__ = ["ConversationState", "Handshaking", "OpenFeedState"]
 
 
 class Handshaking(Enum):
@@ -26,8 +26,8 @@ class Handshaking(Enum):
     DONE = auto()
 
 
-class Served(Enum):
-    """The state of a feed that is not closed, and neither opening nor terminated."""
+class OpenFeedState(Enum):
+    """The state of a feed that was opened and is not closed yet, neither by the client nor by a termination."""
 
     OPEN = auto()
     CLOSING = auto()
@@ -52,7 +52,7 @@ class ConversationState:
         self.handshake = Handshaking.MISSING
         self.actions: set[str] = set()
         self.opening: dict[FeedKey, FeedOpen] = {}
-        self.feeds: dict[FeedKey, Served] = {}
+        self.feeds: dict[FeedKey, OpenFeedState] = {}
         self._terminated: dict[FeedKey, float] = {}  # until when, earliest first
         self._window = termination_window or math.inf
 
@@ -88,9 +88,9 @@ class ConversationState:
         """Receive a FeedClose at a time of the clock; the feed is then closing."""
         if self.handshake is not Handshaking.DONE:
             return "Handshake required."
-        if self.feeds.get(key) is not Served.OPEN and self._terminated.pop(key, -math.inf) < now:
+        if self.feeds.get(key) is not OpenFeedState.OPEN and self._terminated.pop(key, -math.inf) < now:
             return "Unexpected FeedClose message."
-        self.feeds[key] = Served.CLOSING
+        self.feeds[key] = OpenFeedState.CLOSING
         return None
 
     # -- messages from the server --------------------------------------------------------------------------------------
@@ -115,19 +115,19 @@ class ConversationState:
             return False
         del self.opening[key]
         if success:
-            self.feeds[key] = Served.OPEN
+            self.feeds[key] = OpenFeedState.OPEN
         return True
 
     def answer_close(self, key: FeedKey) -> bool:
         """Answer a FeedClose."""
-        if self.feeds.get(key) is not Served.CLOSING:
+        if self.feeds.get(key) is not OpenFeedState.CLOSING:
             return False
         del self.feeds[key]
         return True
 
     def terminate(self, key: FeedKey, now: float) -> bool:
         """Send a FeedTermination at a time of the clock."""
-        if self.feeds.get(key) is not Served.OPEN:
+        if self.feeds.get(key) is not OpenFeedState.OPEN:
             return False
         del self.feeds[key]
         while self._terminated and self._terminated[oldest := next(iter(self._terminated))] < now:

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from rcex_ws.feedme.arguments import deltas_argument, json_object, text_argument
 from rcex_ws.feedme.deltas import Delta, Editor
 from rcex_ws.feedme.digest import FeedDigest
-from rcex_ws.feedme.errors import InvalidState
-from rcex_ws.feedme.messages import FeedAction, FeedArgs, FeedOpenResponse, encode
-from rcex_ws.feedme.server.channel import FeedChannel
+from rcex_ws.feedme.errors import InvalidArgument, InvalidState
+from rcex_ws.feedme.messages import FeedAction, FeedArgs, FeedKey, FeedOpenResponse, encode
+from rcex_ws.feedme.server.channel import FeedChannel, FeedChannels
 from rcex_ws.feedme.server.draft import Draft
 from rcex_ws.feedme.server.recorder import Recorder
 from rcex_ws.feedme.values import FrozenDict
 
-__all__ = ["FeedOwner", "LiveFeed"]
-
-
-class FeedOwner(Protocol):
-    """What the live feeds of one server need of it."""
-
-    @property
-    def notification(self) -> type[FeedAction]:
-        """The class of the messages that reveal a change."""
-        ...
-
-    def check(self) -> None:
-        """Raise if the caller runs in another event loop than the server."""
-        ...
-
-    def publish(self, channel: FeedChannel, message: bytes) -> int:
-        """Send a message to everyone who has a feed open; return how many could be reached."""
-        ...
-
-    def terminate(self, channel: FeedChannel, code: str, data: object) -> int:
-        """Terminate a feed of all clients; return how many."""
-        ...
-
-    def release(self, channel: FeedChannel) -> None:
-        """Forget a live feed."""
-        ...
+__all__ = ["LiveFeed", "LiveFeeds"]
 
 
 class LiveFeed:
@@ -50,15 +25,15 @@ class LiveFeed:
     A client that opens it gets the data of that moment, and everything that is revealed from then on.
 
     Args:
-        owner: the server.
+        feeds: all of the server.
         channel: those who have it open.
         data: the first data.
     """
 
-    __slots__ = ("_changing", "_channel", "_closed", "_data", "_digest", "_opened", "_owner")
+    __slots__ = ("_changing", "_channel", "_closed", "_data", "_digest", "_feeds", "_opened")
 
-    def __init__(self, owner: FeedOwner, channel: FeedChannel, data: FrozenDict) -> None:
-        self._owner = owner
+    def __init__(self, feeds: LiveFeeds, channel: FeedChannel, data: FrozenDict) -> None:
+        self._feeds = feeds
         self._channel = channel
         self._data = data
         self._digest = FeedDigest()
@@ -153,9 +128,11 @@ class LiveFeed:
             data: a JSON object with more about it.
 
         Raises:
-            InvalidArgument: the data is no JSON object.
+            InvalidArgument: the code is no text, or the data no JSON object.
         """
-        return self._owner.terminate(self._channel, code, data)
+        self._feeds.check()
+        about = json_object("data", {} if data is None else data)
+        return self._feeds.channels.terminate(self._channel.key, text_argument("code", code), about)
 
     def close(self, code: str = "FEED_CLOSED", data: object = None) -> None:
         """Terminate the feed, and have the server forget it. Idempotent.
@@ -165,12 +142,12 @@ class LiveFeed:
             data: as for `terminate`.
 
         Raises:
-            InvalidArgument: the data is no JSON object.
+            InvalidArgument: the code is no text, or the data no JSON object.
         """
         if not self._closed:
-            self._owner.terminate(self._channel, code, data)
+            self.terminate(code, data)
             self._closed = True
-            self._owner.release(self._channel)
+            self._feeds.release(self._channel)
 
     def open_response(self) -> bytes:
         """Return the encoded response to a client that opens the feed now; for the server."""
@@ -184,7 +161,7 @@ class LiveFeed:
 
     def _begin(self, action_name: object, action_data: object) -> tuple[str, FrozenDict]:
         """Check that the data can be changed now, and return the action."""
-        self._owner.check()
+        self._feeds.check()
         name = text_argument("action_name", action_name)
         about = json_object("action_data", {} if action_data is None else action_data)
         self._check_open()
@@ -202,5 +179,53 @@ class LiveFeed:
         if not channel.subscribers:
             return 0
         md5 = self._digest.md5(data)
-        message = self._owner.notification(channel.name, channel.args, action_name, action_data, deltas, md5)
-        return self._owner.publish(channel, encode(message))
+        message = self._feeds.notification(channel.name, channel.args, action_name, action_data, deltas, md5)
+        return self._feeds.channels.publish(channel, encode(message))
+
+
+class LiveFeeds:
+    """All live feeds of one server.
+
+    Args:
+        channels: who has which feed open.
+        notification: the class of the messages that reveal an action.
+        check: raises if the caller runs in another event loop than the server.
+
+    Attributes:
+        channels: as given.
+        notification: as given.
+        check: as given.
+    """
+
+    def __init__(self, channels: FeedChannels, notification: type[FeedAction], check: Callable[[], None]) -> None:
+        self.channels = channels
+        self.notification = notification
+        self.check = check
+        self._feeds: dict[FeedKey, LiveFeed] = {}
+
+    def get(self, key: FeedKey) -> LiveFeed | None:
+        """Return a feed; None if there is none."""
+        return self._feeds.get(key)
+
+    def make(self, key: FeedKey, name: str, args: FeedArgs, data: object) -> LiveFeed:
+        """Make a feed.
+
+        Raises:
+            InvalidArgument: the data is no JSON object, there is such a feed already, or clients have it open.
+        """
+        if key in self._feeds:
+            raise InvalidArgument(f"name, args: there is a live feed {name!r} {args!r} already")
+        opened = self.channels.get(key)
+        if opened is not None and opened.subscribers:
+            raise InvalidArgument(
+                f"name, args: the feed {name!r} {args!r} is open, with data of its handler; terminate it first"
+            )
+        frozen = json_object("data", {} if data is None else data)
+        channel = self.channels.keep(key, name, args)
+        feed = self._feeds[channel.key] = LiveFeed(self, channel, frozen)
+        return feed
+
+    def release(self, channel: FeedChannel) -> None:
+        """Forget a feed."""
+        del self._feeds[channel.key]
+        self.channels.release(channel)

@@ -73,11 +73,6 @@ class ServerRuntime:
         self._closed = Signal()
 
     @property
-    def started(self) -> bool:
-        """Whether it was started, or closed before."""
-        return self._phase is not _Phase.NEW
-
-    @property
     def url(self) -> str:
         """The address.
 
@@ -100,13 +95,14 @@ class ServerRuntime:
             InvalidState: it was started before.
             InvalidArgument: the port is in use, or the host is not this machine's.
         """
-        if self.started:
+        if self._phase is not _Phase.NEW:
             raise InvalidState("a server runs once; make a new one")
         if listen:
             self._listener = self._bind()
             self._port = self._listener.getsockname()[1]
         self._phase = _Phase.RUNNING
         core = self._core
+        core.started = True
         core.clock = loop_clock()
         try:
             await self._root.start()
@@ -126,6 +122,7 @@ class ServerRuntime:
                 await run_to_completion(self._closed.wait)
             return
         self._phase = _Phase.CLOSING
+        self._core.started = True
         await run_to_completion(self._close)
 
     async def serve_mounted(self, peer: Peer) -> None:

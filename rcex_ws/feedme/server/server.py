@@ -18,11 +18,9 @@ from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.events import Events, ServerEventQueue
 from rcex_ws.feedme.server.live_feed import LiveFeed
-from rcex_ws.feedme.server.live_feeds import LiveFeeds
 from rcex_ws.feedme.server.mount import AsgiMount
 from rcex_ws.feedme.server.runtime import ServerRuntime
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
-from rcex_ws.home import Home
 from rcex_ws.options import options_of
 
 __all__ = ["FeedmeServer"]
@@ -88,9 +86,6 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         )
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)
-        self._home = Home("this server")
-        self._core.check_home = self._check_home
-        self._live_feeds = LiveFeeds(self._core, self._check_home)
         self.asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options)
 
     # -- running -------------------------------------------------------------------------------------------------------
@@ -116,7 +111,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             InvalidState: the server was started before.
             InvalidArgument: the port is in use, or the host is not this machine's.
         """
-        self._home.check()
+        self._core.home.check()
         await self._runtime.start(listen=True)
 
     @asynccontextmanager
@@ -135,7 +130,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         Raises:
             InvalidState: the server was started before.
         """
-        self._home.check()
+        self._core.home.check()
         await self._runtime.start(listen=False)
         try:
             yield self
@@ -144,7 +139,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
 
     async def aclose(self) -> None:
         """Disconnect all clients, let handlers finish, and cancel what takes too long. Idempotent."""
-        self._home.check()
+        self._core.home.check()
         await self._runtime.close()
 
     async def __aenter__(self) -> Self:
@@ -235,7 +230,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             InvalidArgument: an argument is invalid, there is such a feed already, or clients have it open: `terminate`
                 it first.
         """
-        return self._live_feeds.make(*self._feed_of(name, args), data)
+        return self._core.live_feeds.make(*self._feed_of(name, args), data)
 
     def reveal(
         self,
@@ -265,9 +260,9 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         Raises:
             InvalidArgument: an argument is invalid, or the server holds the feed's data: use `LiveFeed.change`.
         """
-        self._check_home()
+        self._core.check_home()
         key, name, args = self._feed_of(name, args)
-        if key in self._core.live_feeds:
+        if self._core.live_feeds.get(key) is not None:
             raise InvalidArgument(f"name, args: the feed {name!r} {args!r} is a live one; use its own methods")
         if data is not None and md5 is not None:
             raise InvalidArgument("data, md5: expected one of them at most")
@@ -285,54 +280,40 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
 
     def terminate(
         self,
-        client: ConnectedClient | None = None,
         name: str | None = None,
         args: Mapping[str, str] | None = None,
         *,
+        client: ConnectedClient | None = None,
         code: str,
         data: object = None,
     ) -> int:
         """Close feeds that clients have open or are opening; return how many.
 
         Args:
-            client: whose feeds; None for all clients.
             name: the name of the feed; None for all feeds of the client.
             args: the arguments of the feed.
+            client: whose feeds; None for all clients.
             code: the application's error code.
             data: a JSON object with more about it.
 
         Raises:
-            InvalidArgument: an argument is invalid, or neither a client nor a name is given.
+            InvalidArgument: an argument is invalid, or neither a name nor a client is given.
         """
-        self._check_home()
-        if client is not None:
-            _check_client(client)
+        self._core.check_home()
+        if not isinstance(client, ConnectedClient | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            got = f"an object of the type {type(client).__name__}"
+            raise InvalidArgument(f"client: expected a ConnectedClient, got {got}")
         about = json_object("data", {} if data is None else data)
         text_argument("code", code)
         if name is None and (client is None or args is not None):
-            raise InvalidArgument("client, name: expected one of them at least, and no args without a name")
+            raise InvalidArgument("name, client: expected one of them at least, and no args without a name")
         key = None if name is None else self._feed_of(name, args)[0]
         if client is None:
             return 0 if key is None else self._core.channels.terminate(key, code, about)
         service = self._runtime.services.get(client)  # None if the client has left
         return 0 if service is None else service.conversation.terminate(code, about, key)
 
-    def disconnect(self, client: ConnectedClient) -> None:
-        """Close the connection to a client; ignored if it is closed already.
-
-        Raises:
-            InvalidArgument: it is not a client.
-        """
-        self._check_home()
-        _check_client(client)
-        client.disconnect()
-
     # -- internals -----------------------------------------------------------------------------------------------------
-
-    def _check_home(self) -> None:
-        """Check that the caller runs in the server's event loop; before the start there is none."""
-        if self._runtime.started:
-            self._home.check()
 
     @staticmethod
     def _feed_of(name: object, args: object) -> tuple[FeedKey, str, FeedArgs]:
@@ -343,8 +324,3 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         """
         checked, texts = text_argument("name", name), feed_args(args)
         return feed_key(checked, texts), checked, texts
-
-
-def _check_client(client: object) -> None:
-    if not isinstance(client, ConnectedClient):
-        raise InvalidArgument(f"client: expected a ConnectedClient, got an object of the type {type(client).__name__}")

@@ -69,7 +69,7 @@ class ClientService:
             self.ended.set()
 
     def disconnect(self) -> None:
-        """Close the WebSocket because the application asks for it."""
+        """Close the WebSocket because the application asks for it; ignored if it is being closed already."""
         self._core.check_home()
         if not self._closing:
             self._asked = True

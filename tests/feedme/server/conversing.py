@@ -13,7 +13,6 @@ from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.dispatcher import HandlerCall
 from rcex_ws.feedme.server.events import Events, ServerEventQueue
 from rcex_ws.feedme.server.live_feed import LiveFeed
-from rcex_ws.feedme.server.live_feeds import LiveFeeds
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
 from rcex_ws.feedme.values import freeze
 from rcex_ws.websocket.server_handshake import UpgradeRequest
@@ -37,10 +36,9 @@ class Conversing:
         self.core.dispatcher = self  # type: ignore[assignment]
         self.client = ConnectedClient("c", UpgradeRequest("/", {}), lambda: None, list)
         self.conversation = ServerConversation(self.core, self.client, self)  # type: ignore[arg-type]
-        self._live_feeds = LiveFeeds(self.core, lambda: None)
 
     def live_feed(self, name: str, args: dict[str, str], data: dict[str, Any]) -> LiveFeed:
-        return self._live_feeds.make(feed_key(name, args), name, args, data)
+        return self.core.live_feeds.make(feed_key(name, args), name, args, data)
 
     def terminate(self, name: str, args: dict[str, str]) -> int:
         """Terminate a feed of this client; return whether it was open or opening, as a number."""

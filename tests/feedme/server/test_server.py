@@ -263,7 +263,7 @@ class TestLife:
         server = FeedmeServer()
         feed = server.live_feed("feed")
         assert feed.reveal("a") == server.reveal("other", {}, "b") == 0
-        assert server.terminate(name="feed", code="OVER") == 0
+        assert server.terminate("feed", code="OVER") == 0
         assert server.clients == ()
         await server.aclose()
         await server.aclose()
@@ -433,12 +433,12 @@ class TestLife:
                 (client,) = server.clients
                 for call in (
                     lambda: server.reveal("x", {}, "y"),
-                    lambda: server.terminate(name="x", code="y"),
+                    lambda: server.terminate("x", code="y"),
                     lambda: feed.reveal("x"),
                     lambda: feed.change("x").__enter__(),
                     lambda: feed.terminate("x"),
-                    lambda: client.feeds,
                     client.disconnect,
+                    lambda: client.feeds,
                 ):
                     with pytest.raises(WrongEventLoop, match="this server belongs to an event loop"):
                         await anyio.to_thread.run_sync(call)
@@ -506,18 +506,17 @@ class TestReveal:
                 (lambda: server.reveal("x", {}, "y", None, [{"Operation": "Sets"}]), "deltas: a delta has no Path"),
                 (lambda: server.reveal("x", {}, 5), "action_name: expected a text"),  # type: ignore[arg-type]
                 (lambda: server.reveal("x", {}, "y", {}, None), "deltas: expected a list"),  # type: ignore[arg-type]
-                (lambda: server.disconnect("x"), "client: expected a ConnectedClient"),  # type: ignore[arg-type]
-                (lambda: server.terminate("x", code="y"), "client: expected a Conn"),  # type: ignore[arg-type]
-                (lambda: server.terminate("x", "y", code="z"), "client: expected a Conn"),  # type: ignore[arg-type]
+                (lambda: server.terminate(client="x", code="y"), "client: expected a Conn"),  # type: ignore[arg-type]
+                (lambda: server.terminate("x", "y", code="z"), "args: expected a JSON object"),  # type: ignore[arg-type]
                 (lambda: server.reveal(5, {}, "y"), "name: expected a text"),  # type: ignore[arg-type]
                 (lambda: server.reveal("x", {"a": 1}, "y"), "args['a']: expected a text"),  # type: ignore[dict-item]
                 (lambda: server.reveal("live", {}, "y"), "name, args: the feed 'live' {} is a live one"),
                 (lambda: server.live_feed("live", {}), "name, args: there is a live feed 'live' {} already"),
                 (lambda: server.live_feed("x", {}, []), "data: expected a JSON object"),
                 (lambda: server.live_feed("x", 5), "args: expected a JSON object"),  # type: ignore[arg-type]
-                (lambda: server.terminate(code="x"), "client, name: expected one of them at least"),
-                (lambda: server.terminate(name="x", code=5), "code: expected a text"),  # type: ignore[arg-type]
-                (lambda: server.terminate(name="x", code="y", data=5), "data: expected a JSON object"),
+                (lambda: server.terminate(code="x"), "name, client: expected one of them at least"),
+                (lambda: server.terminate("x", code=5), "code: expected a text"),  # type: ignore[arg-type]
+                (lambda: server.terminate("x", code="y", data=5), "data: expected a JSON object"),
             ):
                 with pytest.raises(InvalidArgument) as caught:
                     wrong()  # type: ignore[no-untyped-call]
@@ -533,10 +532,10 @@ class TestTerminate:
                 for client in (one, two):
                     for name in ("a", "b", "c"):
                         await client.ask(feed_open(name))
-                assert server.terminate(first, "a", code="1", data={"x": 1}) == 1
-                assert server.terminate(first, "a", code="1") == 0
-                assert server.terminate(name="b", code="2") == 2
-                assert server.terminate(first, code="3") == 1
+                assert server.terminate("a", client=first, code="1", data={"x": 1}) == 1
+                assert server.terminate("a", client=first, code="1") == 0
+                assert server.terminate("b", code="2") == 2
+                assert server.terminate(client=first, code="3") == 1
                 assert [(one["FeedName"], one["ErrorCode"], one["ErrorData"]) for one in await one.rest()] == [
                     ("a", "1", {"x": 1}),
                     ("b", "2", {}),
@@ -569,7 +568,7 @@ class TestTerminate:
                     server.live_feed("feed", {}, {"n": 2})
                 assert server.reveal("feed", {}, "more") == 1
                 assert (await client.receive())["MessageType"] == "FeedAction"
-                assert server.terminate(name="feed", code="MOVED") == 1
+                assert server.terminate("feed", code="MOVED") == 1
                 feed = server.live_feed("feed", {}, {"n": 2})
                 assert feed.subscribers == 0
                 assert (await client.receive())["ErrorCode"] == "MOVED"

@@ -279,7 +279,7 @@ class TestOverASocket:
                 await client.ask(feed_open("feed", a="1"))
                 assert heard.clients[0].feeds == [("feed", {"a": "1"})]
                 heard.clients[0].disconnect()
-                server.disconnect(heard.clients[0])
+                heard.clients[0].disconnect()
                 assert await client.receive() is None
                 assert client.ending is not None
                 assert client.ending.code == 1000
