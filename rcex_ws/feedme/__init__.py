@@ -12,9 +12,8 @@ driver.py           the retries of one `connect`; conversation.py: one connectio
 actions.py          actions, and how each one settles
 events.py, timers.py, reopening.py   the queue of events, timers, when to reopen
 settings.py, arguments.py   options, and checks of arguments
-transport.py        the interface for transports of the application; transport_socket.py: how they are used;
-                    memory.py: one within the process
-server/             `FeedmeServer` and `LiveFeed`
+transport.py        the interface for transports of the application; transport_socket.py: how they are used
+server/             `FeedmeServer` and `LiveFeed`; memory.py: a transport within the process
 messages.py         pure: the messages of both sides
 deltas.py, operations.py, values.py, canonical.py, text.py, digest.py   pure: feed data, its changes and its hash
 errors.py           the errors, with the codes of the original
@@ -63,10 +62,10 @@ from rcex_ws.feedme.server import (
     InvalidClientMessage,
     LiveFeed,
     Refusal,
+    ServerEvents,
     ServerStopping,
     UnexpectedClientMessage,
 )
-from rcex_ws.feedme.server import Events as ServerEvents
 from rcex_ws.feedme.transport import Transport, TransportState
 from rcex_ws.feedme.values import FrozenDict, FrozenList, NotExpressible, freeze
 

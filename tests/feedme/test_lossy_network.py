@@ -29,7 +29,7 @@ from rcex_ws.feedme import (
     Rejected,
     TransportState,
 )
-from rcex_ws.feedme.memory import MemoryTransport
+from rcex_ws.feedme.server.memory import MemoryTransport
 
 FEEDS = ("Board", "Chat", "Users")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rcex_ws.feedme import FeedmeClient, FeedmeServer, Refusal, Rejected, Terminated
-from rcex_ws.feedme.memory import MemoryTransport
+from rcex_ws.feedme.server.memory import MemoryTransport
 from tests.peers.feedme import Feedme
 from tests.peers.feedme_changes import DATA, changes
 

@@ -15,8 +15,9 @@ channel.py       who has which feed open, and sending to them
 runtime.py       the tasks of a running server, and its closing
 live_feed.py     feeds whose data the server holds
 draft.py         its data, to be changed like dicts and lists (pure)
-events.py        the events of the server, in order
 recorder.py      records what is done to them, as deltas (pure)
+memory.py        connections within the process, for tests of an application
+events.py        the events of the server, in order
 errors.py        refusals, lost clients, bad messages
 """
 
@@ -33,7 +34,7 @@ from rcex_ws.feedme.server.errors import (
     ServerStopping,
     UnexpectedClientMessage,
 )
-from rcex_ws.feedme.server.events import Events
+from rcex_ws.feedme.server.events import ServerEvents
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.server.server import FeedmeServer
 
@@ -45,12 +46,12 @@ __all__ = [
     "ConnectedClient",
     "Draft",
     "DraftList",
-    "Events",
     "FeedmeServer",
     "HandshakeTimedOut",
     "InvalidClientMessage",
     "LiveFeed",
     "Refusal",
+    "ServerEvents",
     "ServerStopping",
     "UnexpectedClientMessage",
 ]

@@ -26,6 +26,8 @@ class ConnectedClient:
         state: whatever the application wants to remember about the client.
     """
 
+    __slots__ = ("_disconnect", "_open_feeds", "id", "request", "state")
+
     def __init__(
         self,
         client_id: str,

@@ -58,6 +58,8 @@ class ServerConversation:
         peer: its WebSocket.
     """
 
+    __slots__ = ("_client", "_core", "_peer", "_state")
+
     def __init__(self, core: ServerCore, client: ConnectedClient, peer: Peer) -> None:
         self._core = core
         self._client = client

@@ -10,7 +10,7 @@ from functools import partial
 from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow, deliver
 from rcex_ws.errors import SlowConsumer
 
-__all__ = ["Events", "ServerEventQueue"]
+__all__ = ["ServerEventQueue", "ServerEvents"]
 
 logger = logging.getLogger("rcex_ws.feedme.server")
 
@@ -19,7 +19,7 @@ _MOST_REPORTS = 1000
 _MOST_BYTES = 16 * 2**20
 
 
-class Events(StrEnum):
+class ServerEvents(StrEnum):
     """The events of a `FeedmeServer`, with the arguments of their handlers."""
 
     CONNECT = "connect"  #: (client), before its handshake
@@ -46,7 +46,7 @@ class ServerEventQueue:
         """The number of queued events."""
         return len(self._queue)
 
-    def emit(self, event: Events, *args: object) -> None:
+    def emit(self, event: ServerEvents, *args: object) -> None:
         """Queue an event, which is never dropped."""
         self._queue.put(partial(self._emitter.dispatch, event, *args), 0, keep=True)
 
@@ -58,8 +58,8 @@ class ServerEventQueue:
             error: what is wrong with it.
             size: of the message in bytes.
         """
-        if self._emitter.has_handlers(Events.BAD_CLIENT_MESSAGE):
-            self._queue.put(partial(self._emitter.dispatch, Events.BAD_CLIENT_MESSAGE, client, error), size)
+        if self._emitter.has_handlers(ServerEvents.BAD_CLIENT_MESSAGE):
+            self._queue.put(partial(self._emitter.dispatch, ServerEvents.BAD_CLIENT_MESSAGE, client, error), size)
 
     def report(self, error: Exception) -> None:
         """Log an error, and queue an `error`, as `report_message` does."""
@@ -68,8 +68,8 @@ class ServerEventQueue:
 
     def report_logged(self, error: Exception) -> None:
         """Queue an `error` if that has a handler."""
-        if self._emitter.has_handlers(Events.ERROR):
-            self._queue.put(partial(self._emitter.dispatch, Events.ERROR, error), 0)
+        if self._emitter.has_handlers(ServerEvents.ERROR):
+            self._queue.put(partial(self._emitter.dispatch, ServerEvents.ERROR, error), 0)
 
     def close(self) -> None:
         """Accept nothing more once the handlers of what is queued have run; errors that they raise are delivered."""
@@ -88,5 +88,5 @@ class ServerEventQueue:
         else:
             error = SlowConsumer("handlers are too slow: reports are dropped, the oldest first")
             logger.error("%s", error)
-            if self._emitter.has_handlers(Events.ERROR):
-                self.emit(Events.ERROR, error)
+            if self._emitter.has_handlers(ServerEvents.ERROR):
+                self.emit(ServerEvents.ERROR, error)

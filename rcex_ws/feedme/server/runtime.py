@@ -12,10 +12,10 @@ from functools import partial
 import anyio
 
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
-from rcex_ws.feedme.memory import MemoryPeer
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.errors import ServerStopping
+from rcex_ws.feedme.server.memory import MemoryPeer
 from rcex_ws.feedme.server.service import ClientService
 from rcex_ws.feedme.server.timekeeper import Timekeeper
 from rcex_ws.loop import Signal, loop_clock

@@ -12,12 +12,12 @@ from rcex_ws.feedme.arguments import deltas_argument, feed_args, json_object, te
 from rcex_ws.feedme.deltas import Delta
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument
-from rcex_ws.feedme.memory import MemoryTransport
 from rcex_ws.feedme.messages import FeedArgs, FeedKey, encode, feed_key
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
-from rcex_ws.feedme.server.events import Events, ServerEventQueue
+from rcex_ws.feedme.server.events import ServerEventQueue, ServerEvents
 from rcex_ws.feedme.server.live_feed import LiveFeed
+from rcex_ws.feedme.server.memory import MemoryTransport
 from rcex_ws.feedme.server.mount import AsgiMount
 from rcex_ws.feedme.server.runtime import ServerRuntime
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
@@ -82,7 +82,9 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
     def __init__(self, settings: FeedmeServerSettings) -> None:
         self._settings = settings
         self._emitter = EventEmitter(
-            events=Events, error_event=Events.ERROR, report=lambda error: self._core.events.report_logged(error)
+            events=ServerEvents,
+            error_event=ServerEvents.ERROR,
+            report=lambda error: self._core.events.report_logged(error),
         )
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)

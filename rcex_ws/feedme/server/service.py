@@ -13,7 +13,7 @@ from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.conversation_state import Handshaking
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.errors import ClientFailure, ClientLost, ClientTooSlow, HandshakeTimedOut
-from rcex_ws.feedme.server.events import Events
+from rcex_ws.feedme.server.events import ServerEvents
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.peer import INTERNAL_ERROR, NORMAL, Peer
 from rcex_ws.websocket.socket import Ending
@@ -38,6 +38,19 @@ class ClientService:
         ended: set when the WebSocket has ended.
     """
 
+    __slots__ = (
+        "_asked",
+        "_closing",
+        "_core",
+        "_handshake_until",
+        "_heartbeat",
+        "_peer",
+        "_reason",
+        "client",
+        "conversation",
+        "ended",
+    )
+
     def __init__(self, core: ServerCore, peer: Peer, *, heartbeat: bool) -> None:
         settings, now = core.settings, core.clock()
         self.client = ConnectedClient(secrets.token_hex(8), peer.request, self.disconnect, self._open_feeds)
@@ -56,7 +69,7 @@ class ClientService:
     async def serve(self, subprotocol: str | None) -> None:
         """Accept the WebSocket, and serve the client until it has ended."""
         await self._peer.accept(subprotocol)
-        self._core.events.emit(Events.CONNECT, self.client)
+        self._core.events.emit(ServerEvents.CONNECT, self.client)
         ending: Ending | None = None
         try:
             ending = await self._peer.read(self._on_message, on_closing=self._on_closing, on_heard=self._on_heard)
@@ -65,7 +78,7 @@ class ClientService:
             self._peer.close(INTERNAL_ERROR)
         finally:
             self._on_closing()
-            self._core.events.emit(Events.DISCONNECT, self.client, self._why(ending))
+            self._core.events.emit(ServerEvents.DISCONNECT, self.client, self._why(ending))
             self.ended.set()
 
     def disconnect(self) -> None:

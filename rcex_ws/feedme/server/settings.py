@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from typing import Literal
 
 from rcex_ws.feedme.arguments import check_options
-from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.messages import Dialect
 from rcex_ws.options import Bytes, Count, Name, Port, Seconds, Wait
 from rcex_ws.websocket.peer import PeerOptions
@@ -25,7 +25,7 @@ class FeedmeServerSettings:
     host: Name = "127.0.0.1"
     port: Port = 0
     ssl_context: ssl.SSLContext | None = None
-    dialect: str = Dialect.SPECIFICATION
+    dialect: Dialect | Literal["specification", "revelation", "client_id"] = Dialect.SPECIFICATION
     disconnect_on_violation: bool = False
     # Times in seconds
     handshake_timeout: Wait = 30.0
@@ -41,8 +41,6 @@ class FeedmeServerSettings:
 
     def __post_init__(self) -> None:
         check_options(self)
-        if self.dialect not in tuple(Dialect):
-            raise InvalidArgument(f"dialect: expected one of {', '.join(Dialect)}, got {self.dialect!r}")
 
     @property
     def peer_options(self) -> PeerOptions:

@@ -11,7 +11,7 @@ from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.dispatcher import HandlerCall
-from rcex_ws.feedme.server.events import Events, ServerEventQueue
+from rcex_ws.feedme.server.events import ServerEventQueue, ServerEvents
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
 from rcex_ws.feedme.values import freeze
@@ -31,7 +31,7 @@ class Conversing:
         self.now = 1000.0
         self.calls: list[HandlerCall] = []
         self.sent: list[dict[str, Any]] = []
-        self.core = ServerCore(FeedmeServerSettings(**options), ServerEventQueue(EventEmitter(events=Events)))
+        self.core = ServerCore(FeedmeServerSettings(**options), ServerEventQueue(EventEmitter(events=ServerEvents)))
         self.core.clock = lambda: self.now
         self.core.dispatcher = self  # type: ignore[assignment]
         self.client = ConnectedClient("c", UpgradeRequest("/", {}), lambda: None, list)

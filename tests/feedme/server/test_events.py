@@ -11,21 +11,21 @@ import pytest
 from rcex_ws.connection import EventEmitter
 from rcex_ws.errors import ConfigurationError, SlowConsumer
 from rcex_ws.feedme.server import FeedmeServer, UnexpectedClientMessage
-from rcex_ws.feedme.server.events import Events, ServerEventQueue
+from rcex_ws.feedme.server.events import ServerEventQueue, ServerEvents
 from tests.feedme.server.raw_client import connected
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_client_that_floods_the_server_with_garbage(caplog: pytest.LogCaptureFixture) -> None:
-    emitter = EventEmitter(events=Events)
+    emitter = EventEmitter(events=ServerEvents)
     queue, heard = ServerEventQueue(emitter), []
-    for event in Events:
+    for event in ServerEvents:
         emitter.on(event, lambda *args, event=event: heard.append((event, *args)))
-    queue.emit(Events.CONNECT, "client")
+    queue.emit(ServerEvents.CONNECT, "client")
     for number in range(3000):
         queue.report_message("client", UnexpectedClientMessage("text", str(number)), 10)
-    queue.emit(Events.DISCONNECT, "client", None)
+    queue.emit(ServerEvents.DISCONNECT, "client", None)
     queue.close()
     await queue.run()
     names = [name for name, *_ in heard]
@@ -36,9 +36,9 @@ async def test_a_client_that_floods_the_server_with_garbage(caplog: pytest.LogCa
 
 
 async def test_a_client_whose_actions_fail_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
-    emitter = EventEmitter(events=Events)
+    emitter = EventEmitter(events=ServerEvents)
     queue, heard = ServerEventQueue(emitter), list[Exception]()
-    emitter.on(Events.ERROR, heard.append)
+    emitter.on(ServerEvents.ERROR, heard.append)
     for number in range(3000):
         queue.report(ZeroDivisionError(number))
     assert queue.waiting == 1001
@@ -75,7 +75,7 @@ async def test_a_client_that_comes_again_and_again_is_refused_when_handlers_are_
 
 
 async def test_without_a_handler_a_bad_message_is_not_queued() -> None:
-    queue = ServerEventQueue(EventEmitter(events=Events))
+    queue = ServerEventQueue(EventEmitter(events=ServerEvents))
     queue.report_message("client", UnexpectedClientMessage("text", "x"), 10)
     assert queue.waiting == 0
 
@@ -100,7 +100,7 @@ async def test_an_exception_in_a_handler(caplog: pytest.LogCaptureFixture) -> No
 
 
 async def test_an_error_without_a_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    queue = ServerEventQueue(EventEmitter(events=Events))
+    queue = ServerEventQueue(EventEmitter(events=ServerEvents))
     queue.report(ZeroDivisionError("bug"))
     assert queue.waiting == 0
     assert [record.getMessage() for record in caplog.records] == ["bug"]

@@ -11,8 +11,8 @@ import pytest
 
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import TransportFailure
-from rcex_ws.feedme.memory import MemoryPeer, MemoryTransport
 from rcex_ws.feedme.server import ClientFailure, ClientTooSlow, FeedmeServer, ServerStopping
+from rcex_ws.feedme.server.memory import MemoryPeer, MemoryTransport
 from rcex_ws.websocket.frames import Binary, Text
 from rcex_ws.websocket.peer import PeerOptions, Shared
 from rcex_ws.websocket.socket import Ending
