@@ -1,4 +1,4 @@
-"""Who has which feed open, and sending to all of them: a message for many is encoded once."""
+"""Which clients have a feed open, and how to reach them all: a message for many is encoded once."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class FeedChannel:
         name: its name.
         args: its arguments.
         permanent: whether it outlives its subscribers.
-        subscribers: the conversations with those who have it open, and their WebSockets.
-        opening: likewise those who wait for a handler to open it.
+        subscribers: the conversations with the clients that have it open, and their WebSockets.
+        opening: likewise for the clients that wait for a handler to open it.
     """
 
     key: FeedKey
@@ -37,7 +37,7 @@ class FeedChannel:
 
 
 class FeedChannels:
-    """The feeds that somebody has open or is opening, and the permanent ones.
+    """The feeds that any client has open or is opening, and the permanent ones.
 
     Args:
         clock: the clock of the event loop.
@@ -48,14 +48,14 @@ class FeedChannels:
         self._channels: dict[FeedKey, FeedChannel] = {}
 
     def get(self, key: FeedKey) -> FeedChannel | None:
-        """Return a feed; None if nobody has it open or is opening it."""
+        """Return a feed; None if no client has it open or is opening it."""
         return self._channels.get(key)
 
     def __getitem__(self, key: FeedKey) -> FeedChannel:
         return self._channels[key]
 
     def shared(self, key: FeedKey) -> FeedKey:
-        """Return an equal key that the subscribers of a feed share, since one takes half a kilobyte."""
+        """Return an equal key that the subscribers of a feed share, since a key takes half a kilobyte."""
         channel = self._channels.get(key)
         return key if channel is None else channel.key
 
@@ -80,7 +80,7 @@ class FeedChannels:
             self._forget_if_unused(channel)
 
     def keep(self, key: FeedKey, name: str, args: FeedArgs) -> FeedChannel:
-        """Return a feed that stays until `release`; nobody has it open."""
+        """Return a feed, added if it is missing, that stays until `release`."""
         channel = self._channel(key, name, args)
         channel.permanent = True
         return channel
@@ -97,7 +97,7 @@ class FeedChannels:
         return broadcast(channel.subscribers.values(), (message,))
 
     def terminate(self, key: FeedKey, code: str, data: FrozenDict, *, only: ConversationState | None = None) -> int:
-        """Terminate a feed of all clients that have it open or are opening it, or of one; return their number."""
+        """Terminate a feed for all clients that have it open or are opening it, or for one; return their number."""
         channel = self._channels.get(key)
         if channel is None:
             return 0
@@ -128,7 +128,7 @@ class FeedChannels:
 
 
 def _those(peers: _Peers, only: ConversationState | None) -> _Peers:
-    """Return a copy of all, or of one if it is there."""
+    """Return a copy: of all, or with one alone if it is there."""
     if only is None:
         return dict(peers)
     return {only: peers[only]} if only in peers else {}

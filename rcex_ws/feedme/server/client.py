@@ -1,4 +1,4 @@
-"""A connected client, as the application gets to know it."""
+"""A connected client, as the application sees it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ConnectedClient:
     Args:
         client_id: see `id`.
         request: see `request`.
-        disconnect: disconnects the client.
-        open_feeds: returns the feeds that it has open.
+        disconnect: closes the connection.
+        open_feeds: returns the names and arguments of its open feeds.
 
     Attributes:
         id: identifies the client among all clients of all servers.

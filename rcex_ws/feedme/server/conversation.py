@@ -50,7 +50,7 @@ TOO_MANY_FEEDS = "TOO_MANY_FEEDS"
 
 
 class ServerConversation:
-    """The conversation with one client, from its WebSocket's beginning to its end.
+    """The conversation with one client, from the start of its WebSocket to the end.
 
     Args:
         core: the shared parts of the server.
@@ -225,7 +225,7 @@ class ServerConversation:
             self._peer.send((feed.open_response(),))
 
     def _may_open(self, key: FeedKey, request: FeedOpen) -> bool:
-        """Open a feed unless the client has left, or the request was answered already: then it is closed again."""
+        """Open a feed; if the client has left, or the request was answered already, report it as closed instead."""
         if self._state.answer_open(key, request, success=True):
             return True
         self._tell_closed(request.feed_name, request.feed_args)
@@ -242,7 +242,7 @@ class ServerConversation:
             self._send(FeedCloseResponse(message.feed_name, message.feed_args))
 
     def _tell_closed(self, name: str, args: FeedArgs) -> None:
-        """Tell the application of a feed that a client does not have open any more, and that it cannot respond to."""
+        """Tell the application that a client no longer has a feed open; there is nothing to respond to."""
         handler = self._core.handlers.feed_closed
         if handler is not None:
             self._core.dispatcher.put(HandlerCall(partial(handler, self._client, name, args), _nothing, _nothing))

@@ -37,7 +37,7 @@ class ConversationState:
     """The state of one conversation.
 
     Args:
-        termination_window: seconds for which a FeedClose is accepted after a termination; 0 for ever.
+        termination_window: seconds for which a FeedClose is accepted after a termination; 0 for no limit.
 
     Attributes:
         handshake: how far the handshake is.

@@ -1,4 +1,4 @@
-"""Runs the handlers of the application: sync ones in the order of the requests, async ones all at once."""
+"""Runs the handlers of the application: sync ones in the order of the requests, async ones concurrently."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class HandlerCall(Struct, frozen=True):
 class Dispatcher:
     """The queue of the requests for handlers.
 
-    It drops none. Each client has limits for its requests, and `unfinished` counts what clients leave behind.
+    It drops none: each client has limits for its requests, and `unfinished` tells how many clients have left behind.
 
     Args:
         report: called with what a handler raises, unless that is a `Refusal`.

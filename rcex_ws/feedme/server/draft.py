@@ -19,7 +19,7 @@ _MISSING: Any = object()
 
 
 class DraftPart:
-    """An object or array of a draft, which stays the same one wherever changes before it in its array move it.
+    """An object or array of a draft. It stays the same one when changes before it in its array move it.
 
     Once it was deleted or replaced it can still be read, as it was then. A change of it would be lost, and so raises
     `InvalidState`.
@@ -37,7 +37,7 @@ class DraftPart:
         self._parent = parent
         self._step = step
         self._removed: Any = None  # what it was when it was removed
-        # Those that somebody holds: no others can notice that they are moved or removed.
+        # Only those that are still referenced elsewhere: nobody can tell whether the others move.
         self._children: WeakValueDictionary[Step, DraftPart] | None = None
 
     def __len__(self) -> int:
@@ -135,7 +135,7 @@ class DraftPart:
 
     @staticmethod
     def _comparable(value: object) -> object:
-        """Return a value to compare with frozen ones, which do so much faster than drafts."""
+        """Return what to compare frozen values with, which is much faster than comparing drafts."""
         return value._value if isinstance(value, DraftPart) else value
 
 
@@ -263,7 +263,7 @@ class DraftList(DraftPart, MutableSequence[Any]):
         return elements.count(self._comparable(value))
 
     def insert(self, index: int, value: Any) -> None:
-        """Insert an element before another one, or at an end."""
+        """Insert an element before another one, or at either end."""
         size, path, frozen = len(self), self._path, self._frozen(value)
         i = min(index, size) if index >= 0 else max(0, size + index)
         if i == size:

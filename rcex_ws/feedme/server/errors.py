@@ -36,7 +36,7 @@ __all__ = [
 
 
 class Refusal(RcexError):
-    """A handler raises it to have the client's request fail.
+    """Raised by a handler to refuse the client's request.
 
     Args:
         error_code: the application's error code.

@@ -1,4 +1,4 @@
-"""Feeds whose data the server holds: the application changes it, and everyone who has the feed open follows."""
+"""Feeds whose data the server holds: the application changes it, and every client that has the feed open follows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["LiveFeed", "LiveFeeds"]
 class LiveFeed:
     """A feed with its data; made by `FeedmeServer.live_feed`.
 
-    A client that opens it gets the data of that moment, and everything that is revealed from then on.
+    A client that opens it gets its current data, and everything that is revealed from then on.
 
     Args:
         feeds: all of the server.
@@ -37,7 +37,7 @@ class LiveFeed:
         self._channel = channel
         self._data = data
         self._digest = FeedDigest()
-        self._opened: bytes = b""  # the response to who opens it, while the data stays the same
+        self._opened: bytes = b""  # the response to clients that open it, as long as the data stays the same
         self._changing = False
         self._closed = False
 
@@ -121,7 +121,7 @@ class LiveFeed:
         return self._publish(*action, checked, editor.data)
 
     def terminate(self, code: str, data: object = None) -> int:
-        """Close the feed of all clients that have it open, and return how many; they may open it again.
+        """Close the feed for all clients that have it open; return the number of clients. They may open it again.
 
         Args:
             code: the application's error code.
@@ -166,7 +166,7 @@ class LiveFeed:
         about = json_object("action_data", {} if action_data is None else action_data)
         self._check_open()
         if self._changing:
-            raise InvalidState("the feed is being changed; that block must be over first, so do not wait in it")
+            raise InvalidState("the feed is being changed; that block must end first, so do not await anything in it")
         return name, about
 
     def _check_open(self) -> None:

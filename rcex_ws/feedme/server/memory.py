@@ -171,10 +171,10 @@ class MemoryPeer:
 
 
 class MemoryTransport:
-    """The client's side of a connection: a `Transport`, see there.
+    """The client's side of a connection; see `Transport` for its interface.
 
     Args:
-        serve: has a server serve its side.
+        serve: starts serving the server's side.
         max_buffer: bytes that may wait for the client.
     """
 

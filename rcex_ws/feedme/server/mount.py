@@ -14,7 +14,7 @@ _Message = MutableMapping[str, Any]
 
 
 class AsgiMount:
-    """An ASGI application that serves WebSockets; an object, as Starlette's `WebSocketRoute` passes functions less.
+    """An ASGI application that serves WebSockets; an object, as Starlette calls a function with a WebSocket of its own.
 
     Args:
         handler: serves one WebSocket.

@@ -13,7 +13,7 @@ class Recorder:
     """Records the changes of a draft as deltas.
 
     Args:
-        data: where to start from; it is never changed.
+        data: the data to start from; it is never changed.
 
     Attributes:
         deltas: the changes so far.

@@ -30,10 +30,10 @@ SUBPROTOCOL = "feedme"
 #: Wildcard addresses, and the address that reaches them from this machine.
 _OWN_HOSTS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
 
-#: The events that may wait, without those of the clients that are connected, before no more clients are accepted.
+#: New clients are refused while more events wait than this, plus one for each connected client.
 _MOST_EVENTS = 1000
 
-#: How late the timekeeper may be, as a part of the shortest time-out.
+#: How late the timekeeper may be, as a fraction of the shortest time-out.
 _GRANULARITY = 1 / 20
 
 
@@ -175,7 +175,7 @@ class ServerRuntime:
             return
         offered = peer.request.subprotocols
         subprotocol = next((one for one in offered if one.lower() == SUBPROTOCOL), None)
-        if offered and subprotocol is None:  # such a client would end the connection
+        if offered and subprotocol is None:  # it would not accept a WebSocket without a subprotocol
             await peer.refuse(400, body=f"This server speaks the subprotocol {SUBPROTOCOL} only.\n")
             return
         service = ClientService(self._core, peer, heartbeat=heartbeat)
@@ -188,7 +188,7 @@ class ServerRuntime:
 
     @property
     def _is_behind(self) -> bool:
-        """Whether too much is left to do for clients that have left, which must not come again and again then."""
+        """Whether so much is left to do for clients which have left that no more may come."""
         settings, clients = self._settings, len(self.services)
         of_a_client = 1 + settings.max_actions + settings.max_open_feeds  # and the handshake
         if self._core.dispatcher.unfinished > (clients + 1) * of_a_client:
@@ -197,7 +197,7 @@ class ServerRuntime:
 
     async def _close(self) -> None:
         within = self._settings.close_timeout
-        steps = (  # each with the part of `close_timeout` after which it must be done
+        steps = (  # each with the fraction of `close_timeout` by which it must be done
             (self._close_clients, 0.5),
             (lambda: _end(tuple(self._tasks)), 0.6),
             (self._drain_handlers, 0.8),
@@ -222,7 +222,7 @@ class ServerRuntime:
             await service.ended.wait()
 
     async def _drain_handlers(self) -> None:
-        """Let handlers run that were called, or are to be told of closed feeds."""
+        """Let handlers finish, and run those that are to be told of closed feeds."""
         self._core.dispatcher.close()
         if self._handlers is not None:
             await self._handlers.wait()

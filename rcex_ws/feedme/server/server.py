@@ -1,4 +1,4 @@
-"""`FeedmeServer`, which the application holds: checks arguments, and owns the tasks and the listening socket."""
+"""`FeedmeServer`, which the application holds: handlers, feeds, and checks of arguments."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         max_size: maximum size of an inbound message (1 MiB).
         max_buffer: bytes that may wait to be sent to a client; one that reads too slowly is disconnected with the close
             code 1013 (16 MiB). The data of any feed must fit into it.
-        max_open_feeds: most feeds that a client may have open; the next one fails with TOO_MANY_FEEDS.
-        max_actions: most actions of a client without a response yet; the next one fails with TOO_MANY_ACTIONS. Their
+        max_open_feeds: maximum number of feeds that a client may have open; the next one fails with TOO_MANY_FEEDS.
+        max_actions: maximum number of unanswered actions of a client; the next one fails with TOO_MANY_ACTIONS. Their
             arguments are kept until then: up to `max_actions` times `max_size` bytes for each client.
 
     Raises:
@@ -221,7 +221,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
     # -- feeds ---------------------------------------------------------------------------------------------------------
 
     def live_feed(self, name: str, args: Mapping[str, str] | None = None, data: object = None) -> LiveFeed:
-        """Make a feed whose data the server holds. No client may have it open with data of a handler.
+        """Make a feed whose data the server holds.
 
         Args:
             name: the name of the feed.

@@ -59,7 +59,7 @@ class ClientService:
         self._core = core
         self._peer = peer
         self._closing = False
-        self._asked = False  # to disconnect
+        self._asked = False  # by the application, to disconnect
         self._reason: ClientLost | None = None
         self._heartbeat = (
             SteadyHeartbeat(settings.heartbeat_interval, settings.heartbeat_timeout, now) if heartbeat else None

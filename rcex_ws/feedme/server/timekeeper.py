@@ -15,7 +15,7 @@ class Timekeeper:
     """Polls the services of clients when something is due.
 
     Args:
-        services: those of all clients, a view of what its owner changes.
+        services: a live view of those of all clients.
         clock: the clock of the event loop.
         granularity: seconds by which anything may be late, so that not every client wakes the task.
     """

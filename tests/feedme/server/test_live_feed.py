@@ -227,7 +227,7 @@ def test_a_feed_is_changed_by_one_at_a_time() -> None:
         draft["n"] = 1
         with pytest.raises(InvalidState, match="the feed is being changed"):
             feed.reveal("more")
-        with pytest.raises(InvalidState, match="do not wait in it"), feed.change("more"):
+        with pytest.raises(InvalidState, match="do not await anything in it"), feed.change("more"):
             pass
     assert feed.data["n"] == 1
 
