@@ -1,7 +1,7 @@
 """Whatever a client sends, and whatever the application does: one response to each message, nothing out of turn.
 
-The model is written from section 3 of the protocol's description, apart from the code: what the client may send, what
-the server may send, state by state. It judges every message that goes out.
+The model is written from the protocol (feedme-spec), apart from the code: what the client may send, what the server may
+send, state by state. It judges every message that goes out.
 """
 
 from __future__ import annotations

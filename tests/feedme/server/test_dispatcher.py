@@ -78,7 +78,9 @@ async def test_async_handlers_run_together_and_hold_nobody_up() -> None:
 
 
 @pytest.mark.parametrize("fail", [failing, failing_later])
-async def test_what_a_handler_raises(fail: Callable[[Exception], Callable[[], Any]]) -> None:
+async def test_an_exception_of_a_handler_fails_its_request_alone(
+    fail: Callable[[Exception], Callable[[], Any]],
+) -> None:
     recorded, bug = Recorded(), ZeroDivisionError("bug")
     recorded.put(fail(Refusal("NO", {"a": 1})))
     recorded.put(fail(bug))
@@ -89,7 +91,7 @@ async def test_what_a_handler_raises(fail: Callable[[Exception], Callable[[], An
     assert recorded.reported == [bug]
 
 
-async def test_what_a_response_raises_counts_as_raised_by_the_handler() -> None:
+async def test_an_exception_while_responding_counts_as_raised_by_the_handler() -> None:
     recorded, bug = Recorded(), ValueError("no JSON object")
     failures: list[Any] = []
     recorded.dispatcher.put(HandlerCall(lambda: 1, failing_with(bug), lambda *error: failures.append(error)))
@@ -168,7 +170,7 @@ async def test_a_client_that_leaves_requests_behind_is_refused_when_it_comes_aga
         await ask_and_leave("e")
 
 
-async def test_once_closed_it_handles_what_waits() -> None:
+async def test_a_closed_dispatcher_handles_queued_requests_only() -> None:
     recorded = Recorded()
     recorded.put(lambda: "queued before")
     recorded.dispatcher.close()

@@ -99,12 +99,12 @@ def recorded(data: Any, edit: str) -> list[str]:
         ("x = d['o']; d['o'] = x; x['p'] = 5", ["Set o p"]),
     ],
 )
-def test_what_an_edit_records(edit: str, deltas: list[str]) -> None:
+def test_edits_and_the_deltas_that_they_record(edit: str, deltas: list[str]) -> None:
     data = {"n": 1, "l": [1, {"x": 2}, 3], "o": {"p": 1, "q": {}}, "m": [2, 3, 1], "text": "abc"}
     assert recorded(data, edit) == deltas
 
 
-def test_reading() -> None:
+def test_a_draft_reads_like_dicts_and_lists() -> None:
     draft, recorder = drafted({"l": [1, [2], {"x": None}], "o": {}})
     array = draft["l"]
     assert (type(array), type(array[1]), type(draft["o"])) == (DraftList, DraftList, Draft)
@@ -150,7 +150,7 @@ def test_a_loop_over_an_array_leaves_no_drafts_behind() -> None:
     assert recorder.data["rows"][0] == {"id": "first", "seen": True}
 
 
-def test_what_a_draft_refuses() -> None:
+def test_values_names_and_indexes_that_a_draft_refuses() -> None:
     draft, recorder = drafted({"l": [1]})
     with pytest.raises(NotExpressible, match="the name of a member is a text, not an object of the type int"):
         draft[1] = 2  # type: ignore[index]

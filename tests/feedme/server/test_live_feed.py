@@ -291,7 +291,7 @@ def test_the_name_of_an_action_may_be_a_text_of_any_class() -> None:
 
 
 @pytest.mark.parametrize("data", [[], "x", {"a": {1}}, {1: 2}])
-def test_what_is_no_json_object_is_refused(data: Any) -> None:
+def test_action_data_that_is_no_json_object_is_refused(data: Any) -> None:
     _, feed, _ = conversing()
     with pytest.raises(InvalidArgument, match="action_data"):
         feed.reveal("more", data)
@@ -316,7 +316,7 @@ def test_a_text_with_half_a_character() -> None:
     assert follower.copy == feed.data
 
 
-def test_terminate_and_close() -> None:
+def test_a_terminated_feed_may_be_opened_again_and_a_closed_one_not() -> None:
     talk, feed, _ = conversing()
     talk.ask(HANDSHAKE, feed_open())
     assert feed.terminate("OVER", {"why": 1}) == 1
@@ -340,7 +340,7 @@ def test_terminate_and_close() -> None:
         pass
 
 
-def test_what_a_feed_says_of_itself() -> None:
+def test_the_attributes_of_a_live_feed() -> None:
     talk = Conversing()
     feed = talk.live_feed("room", {"id": "1"}, {"a": [1]})
     feed.args["id"] = "2"

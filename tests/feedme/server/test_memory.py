@@ -90,7 +90,7 @@ async def test_a_server_that_is_not_running_refuses() -> None:
         await server.aclose()
 
 
-async def test_what_is_sent_before_the_client_leaves_arrives() -> None:
+async def test_messages_sent_before_the_client_leaves_arrive() -> None:
     async with FeedmeServer().mounted() as server:
         heard: list[Any] = []
         server.action()(lambda client, name, args: heard.append(name) or {})
@@ -115,7 +115,7 @@ async def test_what_is_sent_before_the_client_leaves_arrives() -> None:
         assert server.clients == ()
 
 
-async def test_the_end_of_the_server() -> None:
+async def test_a_client_whose_server_is_closed() -> None:
     async with FeedmeServer().mounted() as server:
         reasons: list[Any] = []
         server.on("disconnect", lambda client, error: reasons.append(type(error)))
@@ -158,7 +158,7 @@ class TestPeer:
         assert not peer.overflowed
         assert [await peer.to_client.get() for _ in range(4)] == [b"hello", b"text", b"shared", None]
 
-    async def test_it_is_told_once_that_it_closes(self) -> None:
+    async def test_a_peer_is_told_once_that_it_closes(self) -> None:
         peer, closings = MemoryPeer(PeerOptions()), []
         await peer.accept()
         peer.close(4000, "bye")

@@ -81,7 +81,7 @@ async def test_a_conversation(path: str) -> None:
             assert (await other.ask("x"))["Diagnostics"]["Message"] == "x"
 
 
-async def test_the_application_ends() -> None:
+async def test_the_end_of_the_application_closes_the_server() -> None:
     server = scoring()
     with running(server) as address:
         async with connected(f"ws://{address}/route") as client:
@@ -108,6 +108,6 @@ async def test_another_request_than_for_a_websocket() -> None:
     assert (status, body) == (426, b"This is a WebSocket of the Feedme protocol.\n")
 
 
-async def test_it_has_no_lifespan_of_its_own() -> None:
+async def test_a_mounted_server_has_no_lifespan_of_its_own() -> None:
     with pytest.raises(NotImplementedError, match="lifespan"):
         await FeedmeServer().asgi({"type": "lifespan"}, None, None)  # type: ignore[arg-type]

@@ -111,7 +111,7 @@ def test_after_the_handshake_only_the_heartbeat_counts() -> None:
     assert watched.poll(50) == 50
 
 
-def test_there_may_be_no_time_out_for_the_handshake() -> None:
+def test_the_time_out_for_the_handshake_can_be_switched_off() -> None:
     watched = Watched(handshake_timeout=0, heartbeat=False)
     assert watched.poll(1e9) == math.inf
     assert watched.done == []
@@ -127,7 +127,7 @@ def test_a_silent_client_is_pinged_and_then_dropped() -> None:
     assert str(watched.service._why(None)) == "FAILURE: the client gave no sign of life"
 
 
-def test_a_sign_of_life() -> None:
+def test_a_sign_of_life_postpones_the_next_ping() -> None:
     watched = Watched(heartbeat_interval=30, heartbeat_timeout=10, handshake_timeout=0)
     watched.poll(30)
     watched.talk.now += 5
@@ -241,7 +241,7 @@ class TestOverASocket:
         assert type(heard.errors[0]) is ClientFailure
         assert str(heard.errors[0]) == "FAILURE: the client sent what cannot be read: 1009"
 
-    async def test_what_a_client_sends_before_it_leaves_is_handled(self, until: Callable[..., Any]) -> None:
+    async def test_messages_sent_before_a_client_leaves_are_handled(self, until: Callable[..., Any]) -> None:
         """Even if all of it arrives at once."""
         async with FeedmeServer() as server:
             heard, names = Heard(server), list[str]()
