@@ -167,4 +167,6 @@ class SlowConsumer(RcexError):
 
 def _remake(kind: type[RcexError], args: tuple[Any, ...]) -> RcexError:
     """Create an error without calling its constructor; pickle and copy then set the attributes."""
-    return kind.__new__(kind, *args)
+    error = kind.__new__(kind, *args)
+    error.args = args  # a TimeoutError whose class has a constructor of its own does not keep them
+    return error

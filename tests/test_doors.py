@@ -38,10 +38,14 @@ DOORS = {
     "readers.py": "JSON, numbers, waits",
     "wsg/frames.py": "frames of the gateway",
     "slack/frames.py": "frames of Slack",
+    "feedme/messages.py": "messages of Feedme",
     "rest/message.py": "bodies of answers",
 }
 #: Modules whose input does not come from a server.
 OWN = {
+    "feedme/canonical.py": "numbers of feed data, on their way out",
+    "feedme/deltas.py": "indexes in paths that a door has decoded",
+    "feedme/values.py": "numbers that a door has decoded, or of the caller",
     "rest/owner.py": "the JWT of the caller",
     "rest/outgoing.py": "paths of the caller, to look for dots in them",
     "rest/paths.py": "ids of the caller, on their way out",

@@ -1,7 +1,7 @@
 """One WebSocket that is kept connected: open, heartbeat, loss, back-off, reconnect. Independent of any protocol.
 
-Used by the protocol clients (wsg, slack, callback, feedme), which derive a `Driver` and a `Conversation` and run a `Supervisor`
-with them. Of the other folders it may import websocket/ only.
+Used by the protocol clients (wsg, slack, callback, feedme), which derive a `Driver` and a `Conversation` and run a
+`Supervisor` with them. Of the other folders it may import websocket/ only.
 
 driver.py      what a protocol implements
 supervisor.py  decides: wait, connect, stay connected, reconnect or end

@@ -59,7 +59,7 @@ class FeedmeError(RcexError):
         code: what the original calls the error.
     """
 
-    code: ClassVar[str]
+    code: ClassVar[str] = "FEEDME_ERROR"
 
     def __init__(self, text: str) -> None:
         super().__init__(f"{self.code}: {text}")

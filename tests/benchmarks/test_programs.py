@@ -51,7 +51,7 @@ def test_a_program_runs_and_writes_its_report(program: str, tmp_path: Path) -> N
         assert spreads
         assert all(spread["min"] <= spread["median"] <= spread["max"] for spread in spreads)
     assert any("rcex_ws" in result["contender"] for result in report["results"]) or program == "growth"
-    assert report["ratios"]
+    assert report["ratios"] or report["absent"]  # those of Feedme are all beside npm
     for goal in report["goals"]:
         assert goal.keys() == {"name", "goal", "measured", "met"}
         assert isinstance(goal["met"], bool)

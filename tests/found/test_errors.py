@@ -14,10 +14,12 @@ import httpx
 import pytest
 
 import rcex_ws
+from rcex_ws import feedme
 from rcex_ws.errors import (
     BadFrame,
     ConfigurationError,
     ConnectFailed,
+    ConnectTimeout,
     NotConnected,
     RateLimited,
     RcexError,
@@ -31,6 +33,8 @@ from rcex_ws.errors import (
     UpgradeRefused,
     WrongEventLoop,
 )
+from rcex_ws.feedme.deltas import DeltaError, MalformedDelta
+from rcex_ws.feedme.messages import NotAMessage
 from rcex_ws.files import Unreadable
 from rcex_ws.rest import LoginRefused, NotJSON, Response, RestError
 from rcex_ws.rest.headers import Headers
@@ -57,6 +61,7 @@ EXAMPLES = [
     ResponseTooLarge("too large"),
     Unreadable("token_store: x is unreadable"),
     ConnectFailed("a bad URI", retryable=False, upgrade_sent=True),
+    ConnectTimeout("no connection within 10 s", upgrade_sent=True),
     UpgradeRefused(503, retry_after=9.0),
     NotConnected("the WebSocket is not connected"),
     WrongEventLoop("this client belongs to another event loop; make one per loop"),
@@ -72,6 +77,46 @@ EXAMPLES = [
     slack.SlackHttpError("rtm.connect", 503, "HTTP 503", retry_after=30.0),
     slack.MessageRejected(2, "message text is missing", {"ok": False, "error": {"code": 2}}),
     DataStoreError("locked", event_type="message", field="channel.id", retryable=True),
+]
+
+#: Those of Feedme; the texts of many say nothing but why.
+EXAMPLES += [
+    feedme.NotExpressible("a set cannot be expressed in JSON"),
+    DeltaError("Set at ['a']: there is no member 'a'"),
+    MalformedDelta("there is no operation 'Sett'"),
+    NotAMessage({"MessageType": 1}, schema_violation="no message"),
+    feedme.Rejected("NO", feedme.freeze({"why": [1]})),
+    feedme.Terminated("OVER", feedme.freeze({"why": [1]})),
+    feedme.TransportFailure(ConnectionResetError("cut")),
+    feedme.BadServerMessage("why", {"MessageType": "x"}),
+    feedme.InvalidMessage("text", parse_error="no JSON"),
+    feedme.UnexpectedMessage("why", {"MessageType": "x"}),
+    feedme.InvalidDelta({"MessageType": "x"}, "there is no member"),
+    feedme.InvalidHash("why", {"MessageType": "x"}),
+    feedme.Refusal("NO", {"why": 1}),
+    feedme.ClientFailure("why", 1006, "gone"),
+    feedme.BadClientMessage("Invalid JSON.", "text"),
+    feedme.InvalidClientMessage("Invalid JSON.", "text", "line 1"),
+    feedme.UnexpectedClientMessage("Handshake required.", "text"),
+    *(
+        kind("why")
+        for kind in (
+            feedme.FeedmeError,
+            feedme.InvalidArgument,
+            feedme.InvalidState,
+            feedme.InvalidFeedState,
+            feedme.Destroyed,
+            feedme.TimedOut,
+            feedme.Disconnected,
+            feedme.BadFeedAction,
+            feedme.HandshakeRejected,
+            feedme.TransportFault,
+            feedme.ClientLost,
+            feedme.HandshakeTimedOut,
+            feedme.ServerStopping,
+            feedme.ClientTooSlow,
+        )
+    ),
 ]
 
 WAYS = {
