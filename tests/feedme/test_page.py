@@ -13,13 +13,13 @@ import anyio
 import pytest
 
 from rcex_ws import feedme
-from rcex_ws.feedme import Dialect, Events, Feed, FeedEvents, FeedmeClient, FeedmeServer, LiveFeed
-from rcex_ws.feedme import ServerEvents as EventsOfServer
+from rcex_ws.feedme import Dialect, Events, Feed, FeedEvents, FeedmeClient, FeedmeServer, LiveFeed, ServerEvents
+from tests.feedme.server.under_uvicorn import under_uvicorn
 
 PAGE = (Path(__file__).parents[2] / "docs/feedme.md").read_text()
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 (SAMPLE,) = (program for program in PROGRAMS if "SomeFeed" in program)
-PRINTING = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PRINTING = re.findall(r"^```python\n((?:(?!```).*\n)+)```\n\n```text\n((?:(?!```).*\n)+)```$", PAGE, re.MULTILINE)
 CODES = {
     one.code
     for one in vars(feedme).values()
@@ -38,7 +38,7 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
 
 
-@pytest.mark.parametrize(("program", "printed"), PRINTING, ids=["first", "authentication"])
+@pytest.mark.parametrize(("program", "printed"), PRINTING, ids=["first", "authentication", "testing"])
 def test_a_program_prints_what_the_page_says(program: str, printed: str) -> None:
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert ran.stderr == ""
@@ -97,6 +97,15 @@ async def test_the_sample_program_of_the_original(capsys: pytest.CaptureFixture[
     ]
 
 
+async def test_the_mounted_server_serves_clients() -> None:
+    (program,) = (program for program in PROGRAMS if "Starlette" in program)
+    scope: dict[str, Any] = {}
+    exec(program, scope)
+    with under_uvicorn(scope["app"]) as address:
+        async with FeedmeClient(f"ws://{address}/feedme") as client, client.feed("Board", {"game": "1"}) as board:
+            assert board.data == {"log": []}
+
+
 def names(heading: str, owners: dict[str, type], others: set[str]) -> set[str]:
     """Return what stands in the second column; each must be an attribute of its owner, or one of the others."""
     found: set[str] = set()
@@ -152,8 +161,10 @@ NOT_OF_THE_ORIGINAL = {
 
 def test_the_table_of_the_server_names_what_there_is() -> None:
     owners = {"server": FeedmeServer, "client": feedme.ConnectedClient, "LiveFeed": LiveFeed}
-    others = set(inspect.signature(FeedmeServer).parameters) | set(EventsOfServer) | set(feedme.__all__) | {"server"}
-    names("Names of the JavaScript server", owners, others)
+    others = set(inspect.signature(FeedmeServer).parameters) | set(ServerEvents) | set(feedme.__all__) | {"server"}
+    found = names("Names of the JavaScript server", owners, others | {""})
+    public = {name for name in (*vars(FeedmeServer), *vars(LiveFeed)) if not name.startswith("_")}
+    assert public - {"open_response"} | set(ServerEvents) <= found
 
 
 def test_the_page_names_every_dialect() -> None:

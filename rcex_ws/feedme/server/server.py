@@ -88,7 +88,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         )
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)
-        self.asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options)
+        self._asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options)
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -138,6 +138,11 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             yield self
         finally:
             await self.aclose()
+
+    @property
+    def asgi(self) -> AsgiMount:
+        """The ASGI application to mount, see `mounted`; it takes WebSockets on any path."""
+        return self._asgi
 
     async def aclose(self) -> None:
         """Disconnect all clients, let handlers finish, and cancel what takes too long. Idempotent."""

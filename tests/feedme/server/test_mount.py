@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.error import HTTPError
@@ -13,16 +11,15 @@ from urllib.request import urlopen
 import anyio
 import anyio.to_thread
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 
 from rcex_ws.errors import UpgradeRefused
 from rcex_ws.feedme.server import FeedmeServer
 from rcex_ws.websocket.endpoint import Endpoint
-from rcex_ws.websocket.listen import bind
 from rcex_ws.websocket.opener import open_websocket
 from tests.feedme.server.raw_client import action, connected, feed_open
+from tests.feedme.server.under_uvicorn import under_uvicorn
 
 pytestmark = pytest.mark.anyio
 
@@ -40,20 +37,8 @@ def running(server: FeedmeServer, *, mounted: bool = True) -> Iterator[str]:
             yield
 
     routes = [WebSocketRoute("/route", server.asgi), Mount("/mount", server.asgi)]
-    application = Starlette(routes=routes, lifespan=lifespan)
-    uvicorn_server = uvicorn.Server(uvicorn.Config(application, ws="websockets-sansio", log_level="error"))
-    with bind() as listener:
-        thread = threading.Thread(target=uvicorn_server.run, args=([listener],))
-        thread.start()
-        deadline = time.monotonic() + 10
-        while not uvicorn_server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            uvicorn_server.should_exit = True
-            thread.join(10)
+    with under_uvicorn(Starlette(routes=routes, lifespan=lifespan)) as address:
+        yield address
 
 
 def scoring() -> FeedmeServer:
