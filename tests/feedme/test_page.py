@@ -35,7 +35,7 @@ def section(heading: str) -> str:
 
 def rows(heading: str) -> list[list[str]]:
     lines = [line for line in section(heading).splitlines() if line.startswith("| ") and "---" not in line]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
+    return [[cell.strip() for cell in line[1:-1].split("|")] for line in lines[1:]]
 
 
 @pytest.mark.parametrize(("program", "printed"), PRINTING, ids=["first", "authentication", "testing"])
