@@ -87,7 +87,7 @@ EXAMPLES += [
     NotAMessage({"MessageType": 1}, schema_violation="no message"),
     feedme.Rejected("NO", feedme.freeze({"why": [1]})),
     feedme.Terminated("OVER", feedme.freeze({"why": [1]})),
-    feedme.TransportFailure(ConnectionResetError("cut")),
+    feedme.TransportFailure(TransportError("cut")),
     feedme.BadServerMessage("why", {"MessageType": "x"}),
     feedme.InvalidMessage("text", parse_error="no JSON"),
     feedme.UnexpectedMessage("why", {"MessageType": "x"}),
@@ -133,7 +133,7 @@ def facts(value: object) -> object:
     """Make what has no equality of its own comparable."""
     if isinstance(value, Response):
         return value.status_code, dict(value.headers), value.content, value.json(), value.via
-    return value
+    return (type(value), str(value)) if isinstance(value, RcexError) else value
 
 
 def all_of(error: RcexError) -> dict[str, object]:
