@@ -22,7 +22,8 @@ class ConnectedClient:
 
     Attributes:
         id: identifies the client among all clients of all servers.
-        request: the request for its WebSocket: path, headers, subprotocols.
+        request: the request for its WebSocket: `path` with the query, `headers` with names in lower case,
+            `subprotocols`.
         state: whatever the application wants to remember about the client.
     """
 

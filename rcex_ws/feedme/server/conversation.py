@@ -48,6 +48,8 @@ TOO_MANY_ACTIONS = "TOO_MANY_ACTIONS"
 TOO_MANY_FEEDS = "TOO_MANY_FEEDS"
 """The error code of a feed beyond `max_open_feeds`."""
 
+_OF_CLOSED_FEEDS = "the handler of closed feeds"
+
 
 class ServerConversation:
     """The conversation with one client, from the start of its WebSocket to the end.
@@ -139,9 +141,8 @@ class ServerConversation:
         elif handler is None:
             self._accept_handshake()
         else:
-            self._core.dispatcher.put(
-                HandlerCall(partial(handler, self._client), self._accept_handshake, self._refuse_handshake)
-            )
+            call, what = partial(handler, self._client), "the handler of handshakes"
+            self._core.dispatcher.put(HandlerCall(what, call, self._accept_handshake, self._refuse_handshake))
 
     def _act(self, message: Action) -> None:
         core, callback_id = self._core, message.callback_id
@@ -150,10 +151,12 @@ class ServerConversation:
             return
         call = core.handlers.action(message.action_name, self._client, message.action_args)
         if call is None:
+            core.handlers.warn_of_missing("action", message.action_name)
             self._refuse_action(callback_id, INTERNAL_ERROR, NO_DATA)
         else:
             answer, refuse = partial(self._answer_action, message), partial(self._refuse_action, callback_id)
-            core.dispatcher.put(HandlerCall(call, answer, refuse))
+            what = f"the handler of the action {message.action_name!r:.80}"
+            core.dispatcher.put(HandlerCall(what, call, answer, refuse))
 
     def _open(self, key: FeedKey, request: FeedOpen) -> None:
         core, name, args = self._core, request.feed_name, request.feed_args
@@ -166,11 +169,12 @@ class ServerConversation:
             return
         call = core.handlers.feed(name, self._client, args)
         if call is None:
+            core.handlers.warn_of_missing("feed", name, args)
             self._refuse_open(key, request, INTERNAL_ERROR, NO_DATA)
         else:
             core.channels.request(key, name, args, self._state, self._peer)
             answer, refuse = partial(self._answer_open, key, request), partial(self._refuse_open, key, request)
-            core.dispatcher.put(HandlerCall(call, answer, refuse))
+            core.dispatcher.put(HandlerCall(f"the handler of the feed {name!r:.80}", call, answer, refuse))
 
     def _close(self, key: FeedKey, message: FeedClose, *, was_open: bool) -> None:
         if was_open:
@@ -181,7 +185,7 @@ class ServerConversation:
         else:
             answer = partial(self._answer_close, key, message)
             call = partial(handler, self._client, message.feed_name, message.feed_args)
-            self._core.dispatcher.put(HandlerCall(call, answer, answer))
+            self._core.dispatcher.put(HandlerCall(_OF_CLOSED_FEEDS, call, answer, answer))
 
     # -- responses -----------------------------------------------------------------------------------------------------
 
@@ -245,7 +249,8 @@ class ServerConversation:
         """Tell the application that a client no longer has a feed open; there is nothing to respond to."""
         handler = self._core.handlers.feed_closed
         if handler is not None:
-            self._core.dispatcher.put(HandlerCall(partial(handler, self._client, name, args), _nothing, _nothing))
+            call = partial(handler, self._client, name, args)
+            self._core.dispatcher.put(HandlerCall(_OF_CLOSED_FEEDS, call, _nothing, _nothing))
 
     def _violation(self, error: BadClientMessage) -> BadClientMessage:
         self._send(ViolationResponse({"Problem": error.problem, "Message": error.client_message}))

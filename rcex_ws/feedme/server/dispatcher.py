@@ -28,11 +28,13 @@ class HandlerCall(Struct, frozen=True):
     """One call of a handler.
 
     Attributes:
+        what: what to call the handler in a log.
         call: calls it, and returns its result or an awaitable of it.
         succeed: called with the result; what this raises counts as raised by the handler.
         fail: called instead with an error code and error data.
     """
 
+    what: str
     call: Callable[[], object]
     succeed: Callable[[Any], object]
     fail: Callable[[str, FrozenDict], object]
@@ -44,10 +46,10 @@ class Dispatcher:
     It drops none: each client has limits for its requests, and `unfinished` tells how many clients have left behind.
 
     Args:
-        report: called with what a handler raises, unless that is a `Refusal`.
+        report: called with what a handler raises, unless that is a `Refusal`, and what to call the handler.
     """
 
-    def __init__(self, report: Callable[[Exception], None]) -> None:
+    def __init__(self, report: Callable[[Exception, str], None]) -> None:
         self._report = report
         self._queue: DeliveryQueue[HandlerCall] = DeliveryQueue(
             max_items=_NO_LIMIT, max_bytes=_NO_LIMIT, on_overflow=_never
@@ -94,7 +96,7 @@ class Dispatcher:
             request.fail(error.error_code, error.error_data)
         else:
             request.fail(INTERNAL_ERROR, NO_DATA)
-            self._report(error)
+            self._report(error, request.what)
 
 
 def _never(_: Overflow, __: bool) -> None:

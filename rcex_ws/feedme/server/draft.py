@@ -8,7 +8,7 @@ from operator import index
 from typing import Any, cast, overload
 from weakref import WeakValueDictionary
 
-from rcex_ws.feedme.errors import InvalidState
+from rcex_ws.feedme.errors import InvalidArgument, InvalidState
 from rcex_ws.feedme.server.recorder import Recorder
 from rcex_ws.feedme.values import FrozenDict, FrozenList, NotExpressible, freeze
 
@@ -95,7 +95,8 @@ class DraftPart:
         """Replace an element or member, or add a member."""
         if isinstance(value, DraftPart) and self._children and self._children.get(step) is value:
             return  # the second half of `draft["log"] += [...]`
-        frozen, path = self._frozen(value), (*self._path, step)
+        path = (*self._path, step)
+        frozen = self._frozen(value, path)
         here: Any = self._value
         try:
             old = here[step]
@@ -109,7 +110,8 @@ class DraftPart:
 
     def _set_all(self, value: object) -> None:
         """Replace all elements or members."""
-        frozen, path = self._frozen(value), self._path
+        path = self._path
+        frozen = self._frozen(value, path)
         for step in tuple(self._children or ()):
             self._remove(step)
         self._recorder.record("Set", path, frozen)
@@ -120,18 +122,26 @@ class DraftPart:
         if child is not None:
             child._removed = self._value[step]
 
-    def _frozen(self, value: object) -> Any:
-        """Return a value for the data, which no later change of a draft reaches."""
+    @staticmethod
+    def _frozen(value: object, path: tuple[Step, ...]) -> Any:
+        """Return a value for the data at a path, which no later change of a draft reaches.
+
+        Raises:
+            InvalidArgument: JSON cannot express it.
+        """
         if isinstance(value, DraftPart):
             return value.freeze()
         try:
-            return freeze(value)
-        except NotExpressible as exc:
             try:
-                plain = _without_drafts(value)
-            except RecursionError:
-                raise exc from None
-        return freeze(plain)
+                return freeze(value)
+            except NotExpressible as exc:
+                try:
+                    plain = _without_drafts(value)
+                except RecursionError:
+                    raise exc from None
+            return freeze(plain)
+        except NotExpressible as exc:
+            raise InvalidArgument(f"draft{''.join(f'[{step!r:.80}]' for step in path)}: {exc}") from None
 
     @staticmethod
     def _comparable(value: object) -> object:
@@ -155,7 +165,7 @@ class Draft(DraftPart, MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, value: object) -> None:
         if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise NotExpressible(f"the name of a member is a text, not an object of the type {type(name).__name__}")
+            raise InvalidArgument(f"the name of a member is a text, not an object of the type {type(name).__name__}")
         self._put(name, value)
 
     def __delitem__(self, name: str) -> None:
@@ -264,7 +274,7 @@ class DraftList(DraftPart, MutableSequence[Any]):
 
     def insert(self, index: int, value: Any) -> None:
         """Insert an element before another one, or at either end."""
-        size, path, frozen = len(self), self._path, self._frozen(value)
+        size, path, frozen = len(self), self._path, self._frozen(value, self._path)
         i = min(index, size) if index >= 0 else max(0, size + index)
         if i == size:
             self._recorder.record("InsertLast", path, frozen)

@@ -61,9 +61,9 @@ class ServerEventQueue:
         if self._emitter.has_handlers(ServerEvents.BAD_CLIENT_MESSAGE):
             self._queue.put(partial(self._emitter.dispatch, ServerEvents.BAD_CLIENT_MESSAGE, client, error), size)
 
-    def report(self, error: Exception) -> None:
-        """Log an error, and queue an `error`, as `report_message` does."""
-        logger.error("%s", error, exc_info=error)
+    def report(self, error: Exception, what: str = "the server itself") -> None:
+        """Log what something has raised, and queue an `error`, as `report_message` does."""
+        logger.error("%s raised %s: %s", what, type(error).__name__, error, exc_info=error)
         self.report_logged(error)
 
     def report_logged(self, error: Exception) -> None:

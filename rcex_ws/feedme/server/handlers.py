@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar, cast
 
 from rcex_ws.feedme.arguments import handler_argument
 from rcex_ws.feedme.errors import InvalidArgument
+from rcex_ws.feedme.messages import FeedArgs
 from rcex_ws.feedme.server.client import ConnectedClient
+from rcex_ws.readers import printable
 
 __all__ = ["FeedmeHandlers"]
+
+logger = logging.getLogger("rcex_ws.feedme.server")
+
+#: Names without a handler that are logged, since clients can ask for any number of them.
+_MOST_WARNINGS = 100
 
 H = TypeVar("H", bound=Callable[..., object])
 
@@ -28,6 +36,7 @@ class FeedmeHandlers:
     def __init__(self) -> None:
         self.handshake: Callable[..., object] | None = None
         self.feed_closed: Callable[..., object] | None = None
+        self._missing: set[str] = set()  # what has been warned of
         self._actions: dict[str | None, Callable[..., object]] = {}
         self._feeds: dict[str | None, Callable[..., object]] = {}
 
@@ -50,6 +59,13 @@ class FeedmeHandlers:
     def add_feed(self, name: str | None) -> Callable[[H], H]:
         """Return a decorator that adds the handler of a feed."""
         return self._adder("feed", self._feeds, name)
+
+    def warn_of_missing(self, what: str, name: str, args: FeedArgs | None = None) -> None:
+        """Log that a client asks for what nobody has made; once for each name, and for a hundred names at most."""
+        asked = printable(f"{what} {name!r:.80}" if args is None else f"{what} {name!r:.80} {args!r:.200}")
+        if len(self._missing) < _MOST_WARNINGS and asked not in self._missing:
+            self._missing.add(asked)
+            logger.warning("a client asks for the %s, for which there is no handler, and no live feed", asked)
 
     def set_handshake(self, handler: object) -> None:
         """Set the handler of handshakes."""

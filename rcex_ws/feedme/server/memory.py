@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
+from rcex_ws.feedme.messages import SUBPROTOCOL
 from rcex_ws.feedme.transport import TransportState
 from rcex_ws.loop import Signal
 from rcex_ws.websocket.frames import Sendable, Text
@@ -14,7 +15,7 @@ from rcex_ws.websocket.socket import Ending, ignore
 
 __all__ = ["MemoryPeer", "MemoryTransport"]
 
-_REQUEST = UpgradeRequest("/", {}, ("feedme",))
+_PLAIN_REQUEST = UpgradeRequest("/", {}, (SUBPROTOCOL,))
 _LOST = Ending(None, "", by_peer=False)
 
 
@@ -58,12 +59,13 @@ class MemoryPeer:
 
     Args:
         options: only the limit for buffering applies.
+        request: the request that the client seems to have made.
     """
 
     overflowed = False
 
-    def __init__(self, options: PeerOptions) -> None:
-        self.request = _REQUEST
+    def __init__(self, options: PeerOptions, request: UpgradeRequest = _PLAIN_REQUEST) -> None:
+        self.request = request
         self._accepted = Signal()  # or refused
         self.failure: Exception | None = None
         self.to_client, self.to_server = _Pipe(), _Pipe()
@@ -176,11 +178,14 @@ class MemoryTransport:
     Args:
         serve: starts serving the server's side.
         max_buffer: bytes that may wait for the client.
+        request: the request that the client seems to have made.
     """
 
-    def __init__(self, serve: Callable[[MemoryPeer], None], *, max_buffer: int) -> None:
+    def __init__(
+        self, serve: Callable[[MemoryPeer], None], *, max_buffer: int, request: UpgradeRequest = _PLAIN_REQUEST
+    ) -> None:
         self._serve = serve
-        self._peer = MemoryPeer(PeerOptions(max_buffer=max_buffer))
+        self._peer = MemoryPeer(PeerOptions(max_buffer=max_buffer), request)
         self._state: TransportState = "disconnected"
 
     @property

@@ -12,7 +12,7 @@ from rcex_ws.feedme.arguments import deltas_argument, feed_args, json_object, te
 from rcex_ws.feedme.deltas import Delta
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument
-from rcex_ws.feedme.messages import FeedArgs, FeedKey, encode, feed_key
+from rcex_ws.feedme.messages import SUBPROTOCOL, FeedArgs, FeedKey, encode, feed_key
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.events import ServerEventQueue, ServerEvents
@@ -22,6 +22,7 @@ from rcex_ws.feedme.server.mount import AsgiMount
 from rcex_ws.feedme.server.runtime import ServerRuntime
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
 from rcex_ws.options import options_of
+from rcex_ws.websocket.server_handshake import UpgradeRequest
 
 __all__ = ["FeedmeServer"]
 
@@ -158,14 +159,21 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
     ) -> None:
         await self.aclose()
 
-    def memory_transport(self) -> MemoryTransport:
+    def memory_transport(self, path: str = "/", headers: Mapping[str, str] | None = None) -> MemoryTransport:
         """Return a transport that connects a `FeedmeClient` to this server within the process, without a socket.
 
         ::
 
             client = FeedmeClient(transport=server.memory_transport)
+            ann = FeedmeClient(transport=partial(server.memory_transport, headers={"Authorization": "ann"}))
+
+        Args:
+            path: the path and query that handlers see in `client.request`.
+            headers: the headers that they see there.
         """
-        return MemoryTransport(self._runtime.serve_memory, max_buffer=self._settings.max_buffer)
+        lowered = {name.lower(): value for name, value in (headers or {}).items()}
+        request = UpgradeRequest(path, lowered, (SUBPROTOCOL,))
+        return MemoryTransport(self._runtime.serve_memory, max_buffer=self._settings.max_buffer, request=request)
 
     # -- handlers ------------------------------------------------------------------------------------------------------
 

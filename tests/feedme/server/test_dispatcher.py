@@ -26,10 +26,12 @@ class Recorded:
     def __init__(self) -> None:
         self.outcomes: list[Any] = []
         self.reported: list[Exception] = []
-        self.dispatcher = Dispatcher(self.reported.append)
+        self.dispatcher = Dispatcher(lambda error, what: self.reported.append(error))
 
     def put(self, call: Callable[[], Any]) -> None:
-        self.dispatcher.put(HandlerCall(call, self.outcomes.append, lambda *error: self.outcomes.append(error)))
+        self.dispatcher.put(
+            HandlerCall("a handler", call, self.outcomes.append, lambda *error: self.outcomes.append(error))
+        )
 
     async def run(self) -> None:
         """Run what is queued, and what that starts."""
@@ -94,7 +96,9 @@ async def test_an_exception_of_a_handler_fails_its_request_alone(
 async def test_an_exception_while_responding_counts_as_raised_by_the_handler() -> None:
     recorded, bug = Recorded(), ValueError("no JSON object")
     failures: list[Any] = []
-    recorded.dispatcher.put(HandlerCall(lambda: 1, failing_with(bug), lambda *error: failures.append(error)))
+    recorded.dispatcher.put(
+        HandlerCall("a handler", lambda: 1, failing_with(bug), lambda *error: failures.append(error))
+    )
     await recorded.run()
     assert (failures, recorded.reported) == ([("INTERNAL_ERROR", {})], [bug])
 

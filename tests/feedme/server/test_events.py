@@ -103,7 +103,7 @@ async def test_an_error_without_a_handler_is_logged(caplog: pytest.LogCaptureFix
     queue = ServerEventQueue(EventEmitter(events=ServerEvents))
     queue.report(ZeroDivisionError("bug"))
     assert queue.waiting == 0
-    assert [record.getMessage() for record in caplog.records] == ["bug"]
+    assert [record.getMessage() for record in caplog.records] == ["the server itself raised ZeroDivisionError: bug"]
 
 
 async def test_a_handler_can_be_detached() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import anyio
@@ -11,7 +12,7 @@ import pytest
 
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import TransportFailure
-from rcex_ws.feedme.server import ClientFailure, ClientTooSlow, FeedmeServer, ServerStopping
+from rcex_ws.feedme.server import ClientFailure, ClientTooSlow, ConnectedClient, FeedmeServer, ServerStopping
 from rcex_ws.feedme.server.memory import MemoryPeer, MemoryTransport
 from rcex_ws.websocket.frames import Binary, Text
 from rcex_ws.websocket.peer import PeerOptions, Shared
@@ -206,3 +207,16 @@ class TestPeer:
         with anyio.move_on_after(0):
             await transport.connect()
         assert transport.state == "disconnected"
+
+
+async def test_handlers_see_the_path_and_the_headers_that_a_test_chooses() -> None:
+    async with FeedmeServer() as server:
+        seen: list[Any] = []
+
+        @server.handshake
+        def log_in(client: ConnectedClient) -> None:
+            seen.append((client.request.path, client.request.headers))
+
+        transport = partial(server.memory_transport, "/feedme?game=1", {"Authorization": "ann"})
+        async with FeedmeClient(transport=transport):
+            assert seen == [("/feedme?game=1", {"authorization": "ann"})]

@@ -9,7 +9,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from rcex_ws.feedme.errors import InvalidArgument
+from rcex_ws.feedme.client import FeedmeClient
+from rcex_ws.feedme.errors import InvalidArgument, Rejected
 from rcex_ws.feedme.server import FeedmeServer, Refusal
 from tests.feedme.server.raw_client import HANDSHAKE, action, connected, feed_close, feed_open
 
@@ -193,3 +194,17 @@ async def test_a_refusal_with_wrong_arguments() -> None:
         Refusal(5)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument, match="error_data"):
         Refusal("NO", {"a": {1}})
+
+
+async def test_what_nobody_has_made_is_logged_once_for_each_name(caplog: pytest.LogCaptureFixture) -> None:
+    async with FeedmeServer() as server, FeedmeClient(transport=server.memory_transport) as client:
+        for name in ("scor", "scor", *(f"name {number}" for number in range(200))):
+            with pytest.raises(Rejected, match="INTERNAL_ERROR"):
+                await client.action(name, {})
+        feed = client.feed("Board", {"game": "2"})
+        feed.desire_open()
+        with pytest.raises(Rejected, match="INTERNAL_ERROR"):
+            await feed.wait_open()
+    warned = [record.getMessage() for record in caplog.records if record.name == "rcex_ws.feedme.server"]
+    assert warned[0] == "a client asks for the action 'scor', for which there is no handler, and no live feed"
+    assert len(warned) == 100
