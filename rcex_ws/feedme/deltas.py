@@ -85,7 +85,8 @@ class Delta(msgspec.Struct, frozen=True, rename="pascal", forbid_unknown_fields=
         if value is UNSET:
             raise MalformedDelta(f"{self.operation} needs a value")
         try:
-            frozen = freeze(value, infinite=True, levels=MAX_NESTING - len(self.path))
+            inside = len(self.path) + (self.operation in CHANGES_OF_CONTAINERS)  # an insertion goes one level deeper
+            frozen = freeze(value, infinite=True, levels=MAX_NESTING - inside)
         except NotExpressible as exc:
             raise MalformedDelta(f"the value of {self.operation}: {exc}") from None
         if wanted == "a string":

@@ -165,7 +165,10 @@ def _freeze(value: Any, infinite: bool, levels: int) -> Any:
         return _freeze_number(value, infinite)
     if type(value) is str:
         return js_text(value)
-    if value is None or type(value) in _FROZEN:
+    if value is None or type(value) in _ATOMS:
+        return value
+    if type(value) is FrozenDict or type(value) is FrozenList:
+        _check_nesting(value, levels)
         return value
     if isinstance(value, Mapping):
         return _freeze_object(value, infinite, levels)
@@ -181,7 +184,16 @@ def _freeze(value: Any, infinite: bool, levels: int) -> Any:
 
 
 #: Types whose values are returned as they are.
-_FROZEN: frozenset[type] = frozenset({bool, FrozenDict, FrozenList, JSNumber, JSText})
+_ATOMS: frozenset[type] = frozenset({bool, JSNumber, JSText})
+
+
+def _check_nesting(value: Any, levels: int) -> None:
+    """Check how deep a frozen object or array is nested: it may become a part of one that is nested itself."""
+    if levels <= 0:
+        raise _Refused("nested too deep")
+    for inner in value.values() if type(value) is FrozenDict else value:
+        if type(inner) is FrozenDict or type(inner) is FrozenList:
+            _check_nesting(inner, levels - 1)
 
 
 def _freeze_number(value: float, infinite: bool) -> int | float:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rcex_ws.feedme import canonical as canonical_module
 from rcex_ws.feedme.canonical import canonical, sorted_names, write_odd
-from rcex_ws.feedme.values import NotExpressible, freeze
+from rcex_ws.feedme.values import FrozenDict, FrozenList, NotExpressible, freeze
 from tests.feedme.documents import documents, numbers, texts, values
 
 
@@ -146,6 +146,6 @@ def test_any_msgspec_encoder_writes_odd_values_with_the_hook_and_nothing_else() 
 def test_frozen_data_inside_other_frozen_data_can_be_too_deep(name: str) -> None:
     value: Any = 0
     for _ in range(100_000):
-        value = freeze([value])
+        value = FrozenList([value])
     with pytest.raises(NotExpressible, match="nested too deep"):
-        canonical(freeze({"deep": value, name: 0}))
+        canonical(FrozenDict({"deep": value, name: 0}))

@@ -219,11 +219,15 @@ def test_a_list_of_deltas_of_which_one_fails_leaves_nothing_behind() -> None:
 
 def test_deltas_cannot_nest_data_deeper_than_it_may_be() -> None:
     data = freeze({"a": []})
-    deltas = [Delta("InsertFirst", ("a", *[0] * level), []) for level in range(MAX_NESTING - 1)]
+    deltas = [Delta("InsertFirst", ("a", *[0] * level), []) for level in range(MAX_NESTING - 2)]
 
-    assert canonical(apply_deltas(data, deltas)).count(b"[") == MAX_NESTING
+    deepest = apply_deltas(data, deltas)
+    assert freeze(json.loads(canonical(deepest))) == deepest
+    assert canonical(deepest).count(b"[") == MAX_NESTING - 1  # and the root
     with pytest.raises(MalformedDelta, match="nested too deep"):
-        Delta("InsertFirst", ("a", *[0] * (MAX_NESTING - 1)), [])
+        Delta("InsertFirst", ("a", *[0] * (MAX_NESTING - 2)), [])
+    with pytest.raises(MalformedDelta, match="nested too deep"):
+        Delta("Set", ("a",), deepest)
     with pytest.raises(MalformedDelta, match="nested too deep"):
         Delta("Set", ("a",) * 10, json.loads("[" * MAX_NESTING + "]" * MAX_NESTING))
     assert Delta("Set", ("a",) * 2 * MAX_NESTING, 1).value == 1

@@ -14,7 +14,7 @@ from rcex_ws.feedme import text
 from rcex_ws.feedme.canonical import canonical
 from rcex_ws.feedme.deltas import Delta, DeltaError, Editor, apply_deltas
 from rcex_ws.feedme.text import CanonicalText
-from rcex_ws.feedme.values import FrozenDict, NotExpressible, freeze
+from rcex_ws.feedme.values import FrozenDict, FrozenList, NotExpressible, freeze
 from tests.feedme.documents import changes, documents, texts, values
 
 ROWS = {"rows": [{"id": number, "name": f"player {number}", "score": 0} for number in range(5000)], "version": 1}
@@ -140,7 +140,7 @@ def test_equal_scalars_are_in_runs_as_well(written: list[bytes]) -> None:
 def test_data_that_cannot_be_written_changes_nothing() -> None:
     too_deep: Any = 0
     for _ in range(100_000):
-        too_deep = freeze([too_deep])
+        too_deep = FrozenList([too_deep])
     first, second = freeze({"a": 1, "b": 2}), freeze({"a": 1, "b": 3})
     kept = CanonicalText()
     kept.update(first)

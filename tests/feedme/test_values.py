@@ -249,6 +249,10 @@ def test_it_may_be_nested_as_deep_as_every_use_of_it_allows() -> None:
     assert freeze({"a": {"b": {}}}, levels=3) == {"a": {"b": {}}}
     with pytest.raises(NotExpressible):
         freeze({"a": {"b": {}}}, levels=2)
+    for wrong in ([frozen], {"a": [frozen]}, freeze([frozen[0]])):
+        assert freeze(frozen[0]) is frozen[0]
+        with pytest.raises(NotExpressible, match="nested too deep"):
+            freeze({"a": wrong})
 
 
 def test_a_deep_stack_of_the_caller_is_no_recursion_error() -> None:

@@ -13,6 +13,7 @@ import trustme
 
 from rcex_ws.feedme.deltas import Delta
 from rcex_ws.feedme.server import FeedmeServer
+from rcex_ws.feedme.values import MAX_NESTING, freeze
 from tests.feedme.server.raw_client import HANDSHAKE, action, connected, feed_close, feed_open
 
 pytestmark = pytest.mark.anyio
@@ -129,3 +130,25 @@ async def test_clients_that_come_and_go_leave_nothing_behind(until: Callable[...
         assert server.clients == ()
         assert [*server._core.channels._channels] == ["feed"]
     assert feed.data["n"] <= 40
+
+
+async def test_what_one_client_sends_cannot_make_a_feed_unreadable_for_the_others() -> None:
+    """What is nested as deep as may be is too deep within something else."""
+    async with FeedmeServer() as server:
+        feed = server.live_feed("feed", {}, {"said": []})
+
+        @server.action("say")
+        def say(client: Any, args: Any) -> dict[str, Any]:
+            with feed.change("said") as draft:
+                draft["said"].append(args)
+            return {}
+
+        deep: dict[str, Any] = {}
+        for _ in range(MAX_NESTING - 1):
+            deep = {"a": deep}
+        async with connected(server.url) as client:
+            assert (await client.ask(action("say", deep)))["ErrorCode"] == "INTERNAL_ERROR"
+            assert (await client.ask(feed_open("feed")))["FeedData"] == {"said": []}
+        feed.reveal("more", {}, [Delta("InsertLast", ("said",), deep["a"]["a"])])
+        async with connected(server.url) as client:
+            assert freeze((await client.ask(feed_open("feed")))["FeedData"]) == feed.data
