@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rcex_ws.feedme.feed import Feed
-from tests.feedme.scripted import Message
+from tests.feedme.wire import Message
 
 __all__ = ["Identity", "Observer", "ServerSide"]
 

@@ -1,8 +1,4 @@
-"""A server under the control of a test, in place of the network: `Script` makes the transports of a client.
-
-The messages of its side are made by the functions below, as the client's reference describes them: `opened`, `refused`,
-`closed`, `notified`, `terminated`, `answered`.
-"""
+"""A server under the control of a test, in place of the network: `Script` makes the transports of a client."""
 
 from __future__ import annotations
 
@@ -20,66 +16,19 @@ from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.events import Events, FeedEvents
 from rcex_ws.feedme.feed import Feed
 from rcex_ws.feedme.transport import TransportState
+from tests.feedme.wire import WELCOME, Message, answered, opened
 
 __all__ = [
     "PATIENCE",
-    "WELCOME",
-    "Message",
     "Rig",
     "Script",
     "ScriptedTransport",
     "Told",
-    "answered",
-    "closed",
     "connected",
     "disconnected",
-    "notified",
-    "opened",
-    "refused",
-    "setting",
-    "terminated",
 ]
 
-Message = dict[str, Any]
-
-WELCOME: Message = {"MessageType": "HandshakeResponse", "Success": True, "Version": "0.1"}
 PATIENCE = 10  # seconds; those of a clock that a test turns pass at once
-
-
-def _of_feed(kind: str, args: Mapping[str, str] | None, **members: Any) -> Message:
-    return {"MessageType": kind, "FeedName": "Board", "FeedArgs": dict(args or {}), **members}
-
-
-def opened(data: Message | None = None, args: Mapping[str, str] | None = None) -> Message:
-    return _of_feed("FeedOpenResponse", args, Success=True, FeedData=data or {})
-
-
-def refused(code: str = "NO", data: Message | None = None, args: Mapping[str, str] | None = None) -> Message:
-    return _of_feed("FeedOpenResponse", args, Success=False, ErrorCode=code, ErrorData=data or {})
-
-
-def closed(args: Mapping[str, str] | None = None) -> Message:
-    return _of_feed("FeedCloseResponse", args)
-
-
-def terminated(code: str = "GONE", data: Message | None = None, args: Mapping[str, str] | None = None) -> Message:
-    return _of_feed("FeedTermination", args, ErrorCode=code, ErrorData=data or {})
-
-
-def notified(
-    *deltas: Message, name: str = "move", data: Message | None = None, md5: str | None = None, args: Any = None
-) -> Message:
-    message = _of_feed("FeedAction", args, ActionName=name, ActionData=data or {}, FeedDeltas=list(deltas))
-    return message if md5 is None else {**message, "FeedMd5": md5}
-
-
-def setting(name: str, value: Any) -> Message:
-    """Return a delta."""
-    return {"Operation": "Set", "Path": [name], "Value": value}
-
-
-def answered(callback_id: str, data: Message | None = None) -> Message:
-    return {"MessageType": "ActionResponse", "Success": True, "CallbackId": callback_id, "ActionData": data or {}}
 
 
 class ScriptedTransport:

@@ -12,7 +12,7 @@ from rcex_ws.websocket.frames import Sendable
 from rcex_ws.websocket.listen import bind, serve
 from rcex_ws.websocket.server_handshake import UpgradeRequest
 from rcex_ws.websocket.server_peer import ServerPeer
-from tests.feedme.scripted import WELCOME, Message
+from tests.feedme.wire import WELCOME, Message
 
 __all__ = ["Served", "served"]
 

@@ -13,7 +13,8 @@ import trio
 from trio.testing import MockClock
 
 from rcex_ws.feedme.errors import Disconnected, Rejected, TimedOut
-from tests.feedme.scripted import Message, answered, connected, disconnected
+from tests.feedme.scripted import connected, disconnected
+from tests.feedme.wire import Message, answered
 
 UNEXPECTED = "bad_server_message UNEXPECTED_MESSAGE"
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from rcex_ws.feedme.changes import Changes, FeedChange
 from rcex_ws.feedme.errors import BadFeedAction, Destroyed, Disconnected, InvalidFeedState, Rejected, Terminated
 from rcex_ws.feedme.values import FrozenDict, freeze
-from tests.feedme.scripted import closed, connected, notified, opened, setting, terminated
+from tests.feedme.scripted import connected
+from tests.feedme.wire import closed, notified, opened, setting, terminated
 
 
 async def all_of(changes: Any) -> list[tuple[str | None, Any, Any]]:

@@ -19,9 +19,10 @@ import trio
 from rcex_ws.errors import WrongEventLoop
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import Destroyed, Disconnected, FeedmeError, HandshakeRejected, TimedOut, TransportFailure
-from tests.feedme.scripted import Rig, Script, ScriptedTransport, connected, disconnected, opened, refused
+from tests.feedme.scripted import Rig, Script, ScriptedTransport, connected, disconnected
+from tests.feedme.wire import REJECTION, answered, failed, opened, refused, violation
 
-VIOLATION = {"MessageType": "ViolationResponse", "Diagnostics": {"Problem": "Invalid JSON.", "Message": "x"}}
+VIOLATION = violation("Invalid JSON.", "x")
 
 
 async def test_as_a_context_manager_it_is_connected_within_the_block_and_destroyed_after_it() -> None:
@@ -50,7 +51,7 @@ async def test_a_client_that_is_connected_already_enters_its_block() -> None:
 
 async def test_a_block_that_cannot_begin_raises_why_and_leaves_nothing_running() -> None:
     script = Script()
-    script.handshake = {"MessageType": "HandshakeResponse", "Success": False}
+    script.handshake = REJECTION
     with pytest.raises(HandshakeRejected):
         async with FeedmeClient(transport=script):
             pytest.fail("it is not connected")
@@ -194,7 +195,7 @@ async def test_to_cancel_who_waits_harms_nobody_else() -> None:
                 await rig.script.kinds(2)
                 scope.cancel()
         assert rig.client.pending == (action,)
-        rig.script.say({"MessageType": "ActionResponse", "Success": True, "CallbackId": "1", "ActionData": {"a": 1}})
+        rig.script.say(answered("1", {"a": 1}))
         assert await action == {"a": 1}
         rig.script.say(opened({"b": 2}))
         assert await feed.wait_open() == {"b": 2}
@@ -341,7 +342,7 @@ async def test_an_error_that_is_raised_again_and_again_does_not_grow() -> None:
         action, feed = rig.client.action("x", {}), rig.feed()
         feed.desire_open()
         rig.script.say(
-            {"MessageType": "ActionResponse", "Success": False, "CallbackId": "1", "ErrorCode": "NO", "ErrorData": {}},
+            failed("1"),
             refused(),
         )
         await rig.told.wait("board close REJECTED")

@@ -13,6 +13,7 @@ from rcex_ws.errors import ConfigurationError
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import InvalidArgument
 from tests.feedme.scripted import Script, connected, disconnected
+from tests.feedme.wire import feed_open
 
 
 def deep(levels: int) -> dict[str, Any]:
@@ -154,7 +155,7 @@ async def test_texts_of_other_classes_are_texts() -> None:
         feed = rig.client.feed(Text("Board"), {Text("a"): Text("b")})
         feed.desire_open()
         rig.client.action(Text("move"), {Text("a"): Text("b")})
-        assert await rig.script.next() == {"MessageType": "FeedOpen", "FeedName": "Board", "FeedArgs": {"a": "b"}}
+        assert await rig.script.next() == feed_open("Board", a="b")
         assert (await rig.script.next())["ActionArgs"] == {"a": "b"}
         assert len(rig.client.pending) == 1
 

@@ -6,9 +6,8 @@ import anyio
 import pytest
 
 from rcex_ws.feedme.errors import Disconnected, HandshakeRejected, InvalidState, TransportFailure
-from tests.feedme.scripted import WELCOME, Rig, connected, disconnected
-
-REJECTION = {"MessageType": "HandshakeResponse", "Success": False}
+from tests.feedme.scripted import Rig, connected, disconnected
+from tests.feedme.wire import HANDSHAKE, REJECTION, WELCOME
 
 
 async def test_connecting_covers_the_handshake() -> None:
@@ -24,7 +23,7 @@ async def test_connecting_covers_the_handshake() -> None:
         await rig.told.wait("connect")
         assert rig.client.state == "connected"
         assert rig.told.lines == ["connecting", "connect"]
-        assert rig.script.current.sent == [{"MessageType": "Handshake", "Versions": ["0.1"]}]
+        assert rig.script.current.sent == [HANDSHAKE]
 
 
 async def test_events_fire_after_the_call_and_the_state_changes_within_it() -> None:

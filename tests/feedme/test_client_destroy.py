@@ -12,7 +12,8 @@ import pytest
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import Destroyed, Disconnected, InvalidFeedState, InvalidState
 from rcex_ws.feedme.feed import Feed
-from tests.feedme.scripted import connected, disconnected, opened
+from tests.feedme.scripted import connected, disconnected
+from tests.feedme.wire import opened
 
 CLIENT: list[Callable[[FeedmeClient], Any]] = [
     lambda client: client.state,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.feedme.scripted import Rig, closed, connected, disconnected, notified, opened, refused, terminated
+from tests.feedme.scripted import Rig, connected, disconnected
+from tests.feedme.wire import closed, notified, opened, refused, terminated
 
 A, B, C, D = ({"n": name} for name in "abcd")
 

@@ -12,8 +12,9 @@ from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import TransportFailure
 from rcex_ws.feedme.events import Events
 from rcex_ws.websocket.frames import Binary
-from tests.feedme.scripted import Told, connected, notified, opened, setting
+from tests.feedme.scripted import Told, connected
 from tests.feedme.served import Served, served
+from tests.feedme.wire import answered, notified, opened, setting
 
 LOST = "disconnect TRANSPORT_FAILURE"
 
@@ -42,7 +43,7 @@ async def test_actions_and_feeds_work_over_a_websocket(server: Served, until: An
         server.say(notified(setting("big", "x" * 70_000)))
         assert len((await anext(changes)).new_data["big"]) == 70_000
         action = client.action("x", {})
-        server.say({"MessageType": "ActionResponse", "Success": True, "CallbackId": "1", "ActionData": {"a": 1}})
+        server.say(answered("1", {"a": 1}))
         assert await action == {"a": 1}
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.feedme.events import Events, FeedEvents
-from tests.feedme.scripted import Rig, connected, notified, opened, setting
+from tests.feedme.scripted import Rig, connected
+from tests.feedme.wire import answered, notified, opened, setting
 
 VIOLATION = {"MessageType": "ViolationResponse", "Diagnostics": {"a": "b" * 1000}}
 
@@ -56,7 +57,7 @@ async def test_a_slow_handler_delays_neither_state_nor_answers() -> None:
         await gate.reached.wait()
         rig.script.say(notified(setting("n", 1)))
         action = rig.client.action("x", {})
-        rig.script.say({"MessageType": "ActionResponse", "Success": True, "CallbackId": "2", "ActionData": {}})
+        rig.script.say(answered("2"))
         await action
         assert feed.data == {"n": 1}
         assert rig.told.lines == []
@@ -89,7 +90,7 @@ async def test_the_bound_counts_bytes_too() -> None:
         rig.script.say(*[VIOLATION] * 20)
         barrier = rig.client.action("x", {})
         await rig.script.next()
-        rig.script.say({"MessageType": "ActionResponse", "Success": True, "CallbackId": "2", "ActionData": {}})
+        rig.script.say(answered("2"))
         await barrier
         gate.open()
         await rig.settle()
@@ -104,7 +105,7 @@ async def test_without_a_handler_for_errors_a_slow_one_is_logged(caplog: Any) ->
         await gate.reached.wait()
         rig.script.say(*[VIOLATION] * 3)
         barrier = rig.client.action("x", {})
-        rig.script.say({"MessageType": "ActionResponse", "Success": True, "CallbackId": "2", "ActionData": {}})
+        rig.script.say(answered("2"))
         await barrier
         gate.open()
     assert "too slow" in caplog.text

@@ -16,7 +16,8 @@ from rcex_ws.feedme.errors import (
     Terminated,
 )
 from rcex_ws.feedme.values import freeze
-from tests.feedme.scripted import connected, disconnected, notified, opened, refused, setting, terminated
+from tests.feedme.scripted import connected, disconnected
+from tests.feedme.wire import feed_open, notified, opened, refused, setting, terminated
 
 BAD = notified({"Operation": "Delete", "Path": ["missing"]})
 
@@ -44,7 +45,7 @@ async def test_opening_precedes_open_and_the_state_changes_with_them() -> None:
         feed = rig.feed()
         feed.desire_open()
         assert (feed.desired_state, feed.state) == ("open", "opening")
-        assert await rig.script.next() == {"MessageType": "FeedOpen", "FeedName": "Board", "FeedArgs": {}}
+        assert await rig.script.next() == feed_open("Board")
         rig.script.say(opened({"a": 1}))
         assert await rig.told.wait("board open") == ({"a": 1},)
         assert feed.state == "open"

@@ -9,7 +9,8 @@ import pytest
 
 from rcex_ws.feedme.errors import BadFeedAction, Destroyed, Disconnected, InvalidFeedState, Rejected, Terminated
 from rcex_ws.feedme.feed import Feed
-from tests.feedme.scripted import closed, connected, disconnected, notified, opened, refused, terminated
+from tests.feedme.scripted import connected, disconnected
+from tests.feedme.wire import closed, notified, opened, refused, terminated
 
 BAD = notified({"Operation": "Delete", "Path": ["missing"]})
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from trio.testing import MockClock
 
 from rcex_ws.feedme.reopening import ReopenPolicy
-from tests.feedme.scripted import Rig, closed, connected, notified, opened, refused
+from tests.feedme.scripted import Rig, connected
+from tests.feedme.wire import closed, notified, opened, refused
 
 BAD = notified({"Operation": "Delete", "Path": ["missing"]})
 

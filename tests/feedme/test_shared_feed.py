@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.feedme.scripted import Message, closed, connected, notified, opened, refused, setting, terminated
+from tests.feedme.scripted import connected
+from tests.feedme.wire import Message, answered, closed, notified, opened, refused, setting, terminated
 
 UNEXPECTED = "bad_server_message UNEXPECTED_MESSAGE"
 BAD_DELTA = notified({"Operation": "Delete", "Path": ["missing"]})
@@ -247,7 +248,7 @@ async def test_nothing_about_feeds_or_actions_is_expected_before_the_handshake()
         rig.client.connect()
         await rig.script.until(lambda: len(rig.script.transports) == 2)
         await rig.script.until_sent(1)
-        answer = {"MessageType": "ActionResponse", "Success": True, "CallbackId": "1", "ActionData": {}}
+        answer = answered("1")
         rig.script.say(*ALL, answer)
         await rig.told.wait(UNEXPECTED, len(ALL) + 1)
         assert rig.client.state == "connecting"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.feedme.scripted import Message, closed, connected, notified, opened, setting, terminated
+from tests.feedme.scripted import connected
+from tests.feedme.wire import Message, closed, notified, opened, setting, terminated
 
 BAD_DELTA = notified({"Operation": "Delete", "Path": ["missing"]})
 BAD_HASH = notified(setting("a", 1), md5="A" * 24)

@@ -17,17 +17,8 @@ from rcex_ws.feedme.digest import FeedDigest
 from rcex_ws.feedme.errors import InvalidFeedState
 from rcex_ws.feedme.values import freeze
 from tests.feedme.feed_model import Identity, Observer, ServerSide
-from tests.feedme.scripted import (
-    PATIENCE,
-    Message,
-    Rig,
-    closed,
-    notified,
-    opened,
-    refused,
-    setting,
-    terminated,
-)
+from tests.feedme.scripted import PATIENCE, Rig
+from tests.feedme.wire import Message, closed, notified, opened, refused, setting, terminated
 
 FEED_TIMEOUT, TRAILING = 1000.0, 5000.0
 

@@ -8,7 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.feedme.scripted import Message, closed, connected, opened, refused
+from tests.feedme.scripted import connected
+from tests.feedme.wire import Message, closed, opened, refused
 
 
 @pytest.fixture

@@ -14,20 +14,7 @@ from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.frames import Binary, Text
 from rcex_ws.websocket.opener import open_websocket
 from rcex_ws.websocket.socket import Ending, Receivers, Socket
-
-HANDSHAKE = {"MessageType": "Handshake", "Versions": ["0.1"]}
-
-
-def action(name: str = "do", args: Any = None, callback_id: str = "1") -> dict[str, Any]:
-    return {"MessageType": "Action", "ActionName": name, "ActionArgs": args or {}, "CallbackId": callback_id}
-
-
-def feed_open(name: str = "feed", **args: str) -> dict[str, Any]:
-    return {"MessageType": "FeedOpen", "FeedName": name, "FeedArgs": args}
-
-
-def feed_close(name: str = "feed", **args: str) -> dict[str, Any]:
-    return {"MessageType": "FeedClose", "FeedName": name, "FeedArgs": args}
+from tests.feedme.wire import HANDSHAKE
 
 
 class RawClient:

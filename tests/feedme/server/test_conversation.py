@@ -19,6 +19,7 @@ from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.messages import encode, feed_key
 from rcex_ws.feedme.values import freeze
 from tests.feedme.server.conversing import Conversing
+from tests.feedme.wire import action, feed_close, feed_open, violation
 
 WINDOW = 30.0
 MAX_FEEDS, MAX_ACTIONS = 2, 2
@@ -83,8 +84,7 @@ class AnyConversation(RuleBasedStateMachine):
         error = self.conversation.receive(text.encode())
         assert (error and error.problem) == problem
         if problem is not None:
-            diagnostics = {"Problem": problem, "Message": text}
-            assert self.new() == [{"MessageType": "ViolationResponse", "Diagnostics": diagnostics}]
+            assert self.new() == [violation(problem, text)]
 
     @rule(versions=st.sampled_from([["0.1"], ["1.0", "0.1"], ["1.0"]]))
     def handshakes(self, versions: list[str]) -> None:
@@ -103,7 +103,7 @@ class AnyConversation(RuleBasedStateMachine):
         else:
             self.actions.add(callback_id)
         full = len(self.actions) > MAX_ACTIONS
-        self.send({"MessageType": "Action", "ActionName": "x", "ActionArgs": {}, "CallbackId": callback_id}, problem)
+        self.send(action("x", {}, callback_id), problem)
         if problem is None and full:
             assert [message.get("ErrorCode") for message in self.new()] == ["TOO_MANY_ACTIONS"]
 
@@ -118,7 +118,7 @@ class AnyConversation(RuleBasedStateMachine):
         else:
             self.feeds[key] = "opening"
         full = len([state for state in self.feeds.values() if state != "terminated"]) > MAX_FEEDS
-        self.send({"MessageType": "FeedOpen", "FeedName": name, "FeedArgs": args}, problem)
+        self.send(feed_open(name, **args), problem)
         if problem is None and full:
             assert [message.get("ErrorCode") for message in self.new()] == ["TOO_MANY_FEEDS"]
 
@@ -132,7 +132,7 @@ class AnyConversation(RuleBasedStateMachine):
             problem = "Unexpected FeedClose message."
         else:
             self.feeds[key] = "closing"
-        self.send({"MessageType": "FeedClose", "FeedName": name, "FeedArgs": args}, problem)
+        self.send(feed_close(name, **args), problem)
 
     @rule(text=GARBAGE)
     def sends_garbage(self, text: str) -> None:

@@ -9,10 +9,10 @@ import pytest
 from rcex_ws.feedme.messages import feed_key
 from rcex_ws.feedme.values import freeze
 from tests.feedme.server.conversing import Conversing
-from tests.feedme.server.raw_client import HANDSHAKE, action, feed_close, feed_open
+from tests.feedme.wire import HANDSHAKE, action, closed, feed_close, feed_open, refused
 
 KEY = feed_key("feed", {})
-DONE = {"MessageType": "FeedCloseResponse", "FeedName": "feed", "FeedArgs": {}}
+DONE = closed(feed="feed")
 
 
 def conversing(**options: Any) -> Conversing:
@@ -91,8 +91,7 @@ def test_a_feed_that_is_terminated_while_it_opens_fails() -> None:
     talk = conversing()
     talk.ask(feed_open())
     assert terminate(talk)
-    failure = {"MessageType": "FeedOpenResponse", "Success": False, "FeedName": "feed", "FeedArgs": {}}
-    assert talk.sent[-1] == failure | {"ErrorCode": "OVER", "ErrorData": {}}
+    assert talk.sent[-1] == refused("OVER", feed="feed")
     count = len(talk.sent)
     talk.calls.pop().succeed({})
     assert len(talk.sent) == count

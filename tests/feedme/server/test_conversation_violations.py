@@ -12,15 +12,15 @@ from rcex_ws.feedme.messages import feed_key
 from rcex_ws.feedme.server.errors import InvalidClientMessage, UnexpectedClientMessage
 from rcex_ws.feedme.values import freeze
 from tests.feedme.server.conversing import Conversing
-from tests.feedme.server.raw_client import HANDSHAKE, action, feed_close, feed_open
+from tests.feedme.wire import HANDSHAKE, REJECTION, WELCOME, action, answered, closed, feed_close, feed_open, violation
 
 INVALID = "Invalid JSON."
 SCHEMA = "Schema violation."
 
 
-def violation(problem: str, message: Any) -> list[dict[str, Any]]:
+def complaint(problem: str, message: Any) -> list[dict[str, Any]]:
     text = message if isinstance(message, str) else json.dumps(message)
-    return [{"MessageType": "ViolationResponse", "Diagnostics": {"Problem": problem, "Message": text}}]
+    return [violation(problem, text)]
 
 
 def conversing(**options: Any) -> Conversing:
@@ -69,7 +69,7 @@ def conversing(**options: Any) -> Conversing:
 def test_a_message_that_is_none(text: str, problem: str) -> None:
     talk = conversing()
     error = talk.conversation.receive(text.encode())
-    assert talk.sent[1:] == violation(problem, text)
+    assert talk.sent[1:] == complaint(problem, text)
     assert type(error) is InvalidClientMessage
     assert (error.code, error.problem, error.client_message) == ("INVALID_MESSAGE", problem, text)
     assert str(error) == f"INVALID_MESSAGE: {problem}"
@@ -81,14 +81,14 @@ def test_a_text_that_is_not_utf_8() -> None:
     """No WebSocket delivers one; a transport of the application may."""
     talk = conversing()
     assert type(talk.conversation.receive(b"\xff")) is InvalidClientMessage
-    assert talk.sent[1:] == violation(INVALID, "\ufffd")
+    assert talk.sent[1:] == complaint(INVALID, "\ufffd")
 
 
 @pytest.mark.parametrize("message", [action(), feed_open(), feed_close()])
 def test_anything_before_the_handshake(message: Any) -> None:
     talk = Conversing()
     error = talk.conversation.receive(json.dumps(message).encode())
-    assert talk.sent == violation("Handshake required.", message)
+    assert talk.sent == complaint("Handshake required.", message)
     assert type(error) is UnexpectedClientMessage
     assert error.code == "UNEXPECTED_MESSAGE"
     assert talk.ask(HANDSHAKE)[0]["Success"]
@@ -98,17 +98,17 @@ def test_a_second_handshake() -> None:
     talk = Conversing()
     talk.core.handlers.handshake = lambda _: None
     assert talk.ask(HANDSHAKE) == []
-    unexpected = violation("Unexpected Handshake message.", HANDSHAKE)
-    assert talk.ask(HANDSHAKE, action()) == unexpected + violation("Handshake required.", action())
+    unexpected = complaint("Unexpected Handshake message.", HANDSHAKE)
+    assert talk.ask(HANDSHAKE, action()) == unexpected + complaint("Handshake required.", action())
     talk.calls.pop().succeed(None)
-    assert talk.sent[-1] == {"MessageType": "HandshakeResponse", "Success": True, "Version": "0.1"}
+    assert talk.sent[-1] == WELCOME
     assert talk.ask(HANDSHAKE) == unexpected
 
 
 @pytest.mark.parametrize("handler", [True, False])
 def test_a_handshake_that_is_refused_may_be_repeated(handler: bool) -> None:
     talk = Conversing()
-    refused = [{"MessageType": "HandshakeResponse", "Success": False}]
+    refused = [REJECTION]
     if handler:
         talk.core.handlers.handshake = lambda _: None
         talk.ask(HANDSHAKE)
@@ -117,7 +117,7 @@ def test_a_handshake_that_is_refused_may_be_repeated(handler: bool) -> None:
         talk.core.handlers.handshake = None
     else:
         assert talk.ask({"MessageType": "Handshake", "Versions": ["1.0"]}) == refused
-    assert talk.ask(action()) == violation("Handshake required.", action())
+    assert talk.ask(action()) == complaint("Handshake required.", action())
     assert talk.ask(HANDSHAKE)[0]["Success"]
 
 
@@ -125,7 +125,7 @@ def test_a_callback_id_in_use() -> None:
     talk = conversing()
     talk.ask(action(callback_id="1"))
     again = action("other", callback_id="1")
-    assert talk.ask(again) == violation("Action message reused an outstanding CallbackId.", again)
+    assert talk.ask(again) == complaint("Action message reused an outstanding CallbackId.", again)
     talk.calls.pop().succeed({})
     assert talk.ask(again) == []
     assert len(talk.calls) == 1
@@ -135,8 +135,8 @@ def test_a_feed_that_is_opened_or_closed_at_the_wrong_time() -> None:
     talk = conversing()
     talk.core.handlers.feed_closed = lambda *_: None
     open_, close = (
-        violation("Unexpected FeedOpen message.", feed_open()),
-        violation("Unexpected FeedClose message.", feed_close()),
+        complaint("Unexpected FeedOpen message.", feed_open()),
+        complaint("Unexpected FeedClose message.", feed_close()),
     )
     assert talk.ask(feed_close()) == close
     assert talk.ask(feed_open()) == []
@@ -170,13 +170,12 @@ def test_any_name_is_an_ordinary_name(name: str) -> None:
     args = {name: name}
     assert talk.ask(action(name, args, callback_id=name)) == []
     assert talk.calls.pop().succeed({name: name}) is None
-    assert talk.sent[-1] == {"MessageType": "ActionResponse", "Success": True, "CallbackId": name, "ActionData": args}
+    assert talk.sent[-1] == answered(name, args)
     assert talk.ask(feed_open(name, **args)) == []
     talk.calls.pop().succeed({name: [name]})
     assert talk.sent[-1]["FeedData"] == {name: [name]}
     assert talk.conversation.open_feeds == [feed_key(name, args)]
-    closed = {"MessageType": "FeedCloseResponse", "FeedName": name, "FeedArgs": args}
-    assert talk.ask(feed_close(name, **args)) == [closed]
+    assert talk.ask(feed_close(name, **args)) == [closed(args, feed=name)]
 
 
 @pytest.mark.parametrize("name", ["toString", "none"])

@@ -15,7 +15,7 @@ from rcex_ws.feedme.server import FeedmeServer
 from rcex_ws.feedme.server.dispatcher import Dispatcher, HandlerCall
 from rcex_ws.feedme.server.errors import Refusal
 from rcex_ws.loop import on_trio
-from tests.feedme.server.raw_client import HANDSHAKE, action
+from tests.feedme.wire import HANDSHAKE, action
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,7 @@ from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.values import freeze
 from tests.feedme.server.conversing import Conversing
-from tests.feedme.server.raw_client import HANDSHAKE, feed_close, feed_open
+from tests.feedme.wire import HANDSHAKE, feed_close, feed_open, notified, setting, terminated
 
 
 class Follower:
@@ -181,18 +181,14 @@ def test_a_change_is_one_revelation() -> None:
         assert feed.data is before
         assert len(talk.sent) == 2
     assert talk.sent[2:] == [
-        {
-            "MessageType": "FeedAction",
-            "FeedName": "feed",
-            "FeedArgs": {},
-            "ActionName": "scored",
-            "ActionData": {"player": "ann"},
-            "FeedDeltas": [
-                {"Operation": "Set", "Path": ["n"], "Value": 1},
-                {"Operation": "InsertLast", "Path": ["log"], "Value": "ann scored"},
-            ],
-            "FeedMd5": feed_md5(freeze({"n": 1, "log": ["ann scored"]})),
-        }
+        notified(
+            setting("n", 1),
+            {"Operation": "InsertLast", "Path": ["log"], "Value": "ann scored"},
+            name="scored",
+            data={"player": "ann"},
+            md5=feed_md5(freeze({"n": 1, "log": ["ann scored"]})),
+            feed="feed",
+        )
     ]
     assert (before, feed.data) == ({"log": [], "n": 0}, {"log": ["ann scored"], "n": 1})
 
@@ -320,13 +316,7 @@ def test_a_terminated_feed_may_be_opened_again_and_a_closed_one_not() -> None:
     talk, feed, _ = conversing()
     talk.ask(HANDSHAKE, feed_open())
     assert feed.terminate("OVER", {"why": 1}) == 1
-    assert talk.sent[-1] == {
-        "MessageType": "FeedTermination",
-        "FeedName": "feed",
-        "FeedArgs": {},
-        "ErrorCode": "OVER",
-        "ErrorData": {"why": 1},
-    }
+    assert talk.sent[-1] == terminated("OVER", {"why": 1}, feed="feed")
     assert (feed.subscribers, feed.closed) == (0, False)
     talk.ask(feed_open())
     assert feed.subscribers == 1

@@ -17,11 +17,9 @@ from rcex_ws.feedme.server.memory import MemoryPeer, MemoryTransport
 from rcex_ws.websocket.frames import Binary, Text
 from rcex_ws.websocket.peer import PeerOptions, Shared
 from rcex_ws.websocket.socket import Ending
+from tests.feedme.wire import HANDSHAKE, action, feed_open
 
 pytestmark = pytest.mark.anyio
-
-HANDSHAKE = b'{"MessageType":"Handshake","Versions":["0.1"]}'
-OPEN = b'{"MessageType":"FeedOpen","FeedName":"feed","FeedArgs":{}}'
 
 
 async def next_of(transport: MemoryTransport) -> Any:
@@ -33,7 +31,7 @@ async def next_of(transport: MemoryTransport) -> Any:
 async def shaken(server: FeedmeServer) -> MemoryTransport:
     transport = server.memory_transport()
     await transport.connect()
-    transport.send(HANDSHAKE)
+    transport.send(json.dumps(HANDSHAKE).encode())
     assert (await next_of(transport))["Success"]
     return transport
 
@@ -103,7 +101,7 @@ async def test_messages_sent_before_the_client_leaves_arrive() -> None:
             gone.set()
 
         transport = await shaken(server)
-        transport.send(b'{"MessageType":"Action","ActionName":"last","ActionArgs":{},"CallbackId":"1"}')
+        transport.send(json.dumps(action("last")).encode())
         transport.disconnect()
         assert transport.state == "disconnected"
         transport.send(b"lost")
@@ -133,7 +131,7 @@ async def test_a_client_that_does_not_read() -> None:
         server.on("disconnect", lambda client, error: reasons.append(type(error)))
         feed = server.live_feed("feed")
         transport = await shaken(server)
-        transport.send(OPEN)
+        transport.send(json.dumps(feed_open()).encode())
         await next_of(transport)
         assert feed.reveal("more", {"text": "x" * 500}) == 1
         assert feed.reveal("more", {"text": "x" * 500}) == 0

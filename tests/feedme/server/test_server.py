@@ -14,7 +14,8 @@ import trustme
 from rcex_ws.feedme.deltas import Delta
 from rcex_ws.feedme.server import FeedmeServer
 from rcex_ws.feedme.values import MAX_NESTING, freeze
-from tests.feedme.server.raw_client import HANDSHAKE, action, connected, feed_close, feed_open
+from tests.feedme.server.raw_client import connected
+from tests.feedme.wire import HANDSHAKE, action, answered, feed_close, feed_open
 
 pytestmark = pytest.mark.anyio
 
@@ -34,12 +35,7 @@ async def test_a_conversation() -> None:
         assert (opened["Success"], opened["FeedData"]) == (True, {"ann": 0})
         revealed = await client.ask(action("score", {"player": "ann"}))
         assert (revealed["MessageType"], revealed["ActionData"]) == ("FeedAction", {"player": "ann"})
-        assert await client.receive() == {
-            "MessageType": "ActionResponse",
-            "Success": True,
-            "CallbackId": "1",
-            "ActionData": {"new": 1},
-        }
+        assert await client.receive() == answered("1", {"new": 1})
         assert (await client.ask(feed_close("scores", game="1")))["MessageType"] == "FeedCloseResponse"
         assert (await client.ask(action("score", {"player": "ann"})))["ActionData"] == {"new": 2}
         assert await client.rest() == []

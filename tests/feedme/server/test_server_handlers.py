@@ -12,7 +12,8 @@ import pytest
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import InvalidArgument, Rejected
 from rcex_ws.feedme.server import FeedmeServer, Refusal
-from tests.feedme.server.raw_client import HANDSHAKE, action, connected, feed_close, feed_open
+from tests.feedme.server.raw_client import connected
+from tests.feedme.wire import HANDSHAKE, REJECTION, action, feed_close, feed_open
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +139,7 @@ async def test_a_handshake_may_be_refused() -> None:
                 raise Refusal("WRONG_KEY")
 
         async with connected(server.url, handshake=False) as client:
-            assert await client.ask(HANDSHAKE) == {"MessageType": "HandshakeResponse", "Success": False}
+            assert await client.ask(HANDSHAKE) == REJECTION
         async with connected(server.url, headers={"X-Key": "good"}) as client:
             assert (await client.ask(action()))["ErrorCode"] == "INTERNAL_ERROR"
 

@@ -15,7 +15,8 @@ from rcex_ws.errors import WrongEventLoop
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
 from rcex_ws.feedme.server import FeedmeServer, ServerStopping
 from rcex_ws.websocket.listen import bind
-from tests.feedme.server.raw_client import action, connected, feed_open
+from tests.feedme.server.raw_client import connected
+from tests.feedme.wire import action, feed_open
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,8 @@ import pytest
 from rcex_ws.feedme.deltas import Delta
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.server import FeedmeServer
-from tests.feedme.server.raw_client import connected, feed_open
+from tests.feedme.server.raw_client import connected
+from tests.feedme.wire import feed_open
 
 pytestmark = pytest.mark.anyio
 

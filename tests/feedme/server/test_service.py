@@ -23,7 +23,8 @@ from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.service import ClientService
 from rcex_ws.websocket.server_handshake import UpgradeRequest
 from tests.feedme.server.conversing import Conversing
-from tests.feedme.server.raw_client import HANDSHAKE, action, connected, feed_open
+from tests.feedme.server.raw_client import connected
+from tests.feedme.wire import HANDSHAKE, action, feed_open
 from tests.websocket.serving import CLOSE, UPGRADE, Raw, masked
 
 

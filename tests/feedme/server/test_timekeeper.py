@@ -14,7 +14,8 @@ import pytest
 from rcex_ws.feedme.server import ClientFailure, FeedmeServer, HandshakeTimedOut
 from rcex_ws.feedme.server.timekeeper import Timekeeper
 from rcex_ws.loop import loop_clock
-from tests.feedme.server.raw_client import HANDSHAKE, connected
+from tests.feedme.server.raw_client import connected
+from tests.feedme.wire import HANDSHAKE
 from tests.websocket.serving import Raw, masked
 
 pytestmark = pytest.mark.anyio
