@@ -38,7 +38,7 @@ DOORS = {
     "readers.py": "JSON, numbers, waits",
     "wsg/frames.py": "frames of the gateway",
     "slack/frames.py": "frames of Slack",
-    "feedme/messages.py": "messages of Feedme",
+    "feedme/codec.py": "messages of Feedme",
     "rest/message.py": "bodies of answers",
 }
 #: Modules whose input does not come from a server.

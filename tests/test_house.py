@@ -90,6 +90,7 @@ TAKEN_ALONG = {
     "feedme/server/settings": "feedme/server/test_server_life",
     "feedme/feed_core": "feedme/test_feed",
     "feedme/feeds": "feedme/test_client",
+    "feedme/messages": "feedme/test_codec",
     "feedme/transport": "feedme/test_transport_socket",
     "files/checks": "found/test_files",
     "files/complaints": "found/test_files_running",

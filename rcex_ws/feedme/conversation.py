@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from rcex_ws.connection import Conversation, Link, Loss, LossKind
+from rcex_ws.feedme.codec import NotAMessage, decode_server_message, encode
 from rcex_ws.feedme.core import ClientCore, ClientDriver
 from rcex_ws.feedme.errors import BadServerMessage, HandshakeRejected, InvalidMessage, UnexpectedMessage
 from rcex_ws.feedme.messages import (
@@ -16,11 +17,8 @@ from rcex_ws.feedme.messages import (
     FeedTermination,
     Handshake,
     HandshakeResponse,
-    NotAMessage,
     ServerMessage,
     ViolationResponse,
-    decode_server_message,
-    encode,
     members,
 )
 from rcex_ws.loop import Signal

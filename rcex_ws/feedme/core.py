@@ -14,6 +14,7 @@ from rcex_ws.connection import EventEmitter, Link, Loss
 from rcex_ws.errors import TransportError
 from rcex_ws.feedme.actions import Actions
 from rcex_ws.feedme.changes import Changes
+from rcex_ws.feedme.codec import encode
 from rcex_ws.feedme.errors import (
     BadFeedAction,
     BadServerMessage,
@@ -27,12 +28,7 @@ from rcex_ws.feedme.errors import (
 )
 from rcex_ws.feedme.events import EventQueue, Events
 from rcex_ws.feedme.feeds import FeedTable
-from rcex_ws.feedme.messages import (
-    FeedClose,
-    FeedOpen,
-    ViolationResponse,
-    encode,
-)
+from rcex_ws.feedme.messages import FeedClose, FeedOpen, ViolationResponse
 from rcex_ws.feedme.settings import FeedmeSettings
 from rcex_ws.feedme.shared_feed import SharedFeed
 from rcex_ws.feedme.timers import Timers

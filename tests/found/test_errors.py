@@ -33,8 +33,8 @@ from rcex_ws.errors import (
     UpgradeRefused,
     WrongEventLoop,
 )
+from rcex_ws.feedme.codec import NotAMessage
 from rcex_ws.feedme.deltas import DeltaError, MalformedDelta
-from rcex_ws.feedme.messages import NotAMessage
 from rcex_ws.files import Unreadable
 from rcex_ws.rest import LoginRefused, NotJSON, Response, RestError
 from rcex_ws.rest.headers import Headers

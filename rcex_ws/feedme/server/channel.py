@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rcex_ws.feedme.messages import FeedArgs, FeedKey, FeedOpenResponse, FeedTermination, encode
+from rcex_ws.feedme.codec import encode
+from rcex_ws.feedme.messages import FeedArgs, FeedKey, FeedOpenResponse, FeedTermination
 from rcex_ws.feedme.server.conversation_state import ConversationState
 from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.websocket.peer import Peer, broadcast

@@ -6,6 +6,7 @@ from functools import partial
 from typing import assert_never
 
 from rcex_ws.feedme.arguments import json_object
+from rcex_ws.feedme.codec import NotAMessage, decode_client_message, encode
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.messages import (
     VERSION,
@@ -21,11 +22,8 @@ from rcex_ws.feedme.messages import (
     FeedOpenResponse,
     Handshake,
     HandshakeResponse,
-    NotAMessage,
     ServerMessage,
     ViolationResponse,
-    decode_client_message,
-    encode,
     feed_key,
 )
 from rcex_ws.feedme.server.client import ConnectedClient

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from rcex_ws.feedme.arguments import deltas_argument, json_object, text_argument
+from rcex_ws.feedme.codec import encode
 from rcex_ws.feedme.deltas import Delta, Editor
 from rcex_ws.feedme.digest import FeedDigest
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
-from rcex_ws.feedme.messages import FeedAction, FeedArgs, FeedKey, FeedOpenResponse, encode
+from rcex_ws.feedme.messages import FeedAction, FeedArgs, FeedKey, FeedOpenResponse
 from rcex_ws.feedme.server.channel import FeedChannel, FeedChannels
 from rcex_ws.feedme.server.draft import Draft
 from rcex_ws.feedme.server.recorder import Recorder

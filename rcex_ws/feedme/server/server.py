@@ -9,10 +9,11 @@ from typing import Any, Self, TypeVar
 
 from rcex_ws.connection import EventEmitter, HasEvents
 from rcex_ws.feedme.arguments import deltas_argument, feed_args, json_object, text_argument
+from rcex_ws.feedme.codec import encode
 from rcex_ws.feedme.deltas import Delta
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument
-from rcex_ws.feedme.messages import SUBPROTOCOL, FeedArgs, FeedKey, encode, feed_key
+from rcex_ws.feedme.messages import SUBPROTOCOL, FeedArgs, FeedKey, feed_key
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.events import ServerEventQueue, ServerEvents

@@ -14,9 +14,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from rcex_ws.feedme.codec import encode
 from rcex_ws.feedme.deltas import Delta, apply_deltas
 from rcex_ws.feedme.digest import feed_md5
-from rcex_ws.feedme.messages import encode, feed_key
+from rcex_ws.feedme.messages import feed_key
 from rcex_ws.feedme.values import freeze
 from tests.feedme.server.conversing import Conversing
 from tests.feedme.wire import action, feed_close, feed_open, violation

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rcex_ws.feedme.codec import encode
 from rcex_ws.feedme.deltas import Delta, DeltaError, apply_deltas, delta_from_json
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
-from rcex_ws.feedme.messages import encode
 from rcex_ws.feedme.server import channel, live_feed
 from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.live_feed import LiveFeed

@@ -10,16 +10,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from rcex_ws.feedme.codec import NotAMessage, decode_client_message, decode_server_message, encode
 from rcex_ws.feedme.messages import (
     ActionResponse,
     FeedAction,
     FeedOpen,
     FeedOpenResponse,
     HandshakeResponse,
-    NotAMessage,
-    decode_client_message,
-    decode_server_message,
-    encode,
     feed_key,
     members,
 )
