@@ -89,6 +89,7 @@ TAKEN_ALONG = {
     "feedme/server/runtime": "feedme/server/test_server_life",
     "feedme/server/settings": "feedme/server/test_server_life",
     "feedme/feed_core": "feedme/test_feed",
+    "feedme/events": "feedme/test_event_queue",
     "feedme/feeds": "feedme/test_client",
     "feedme/messages": "feedme/test_codec",
     "feedme/transport": "feedme/test_transport_socket",

@@ -26,7 +26,8 @@ from rcex_ws.feedme.errors import (
     TimedOut,
     TransportFailure,
 )
-from rcex_ws.feedme.events import EventQueue, Events
+from rcex_ws.feedme.event_queue import EventQueue
+from rcex_ws.feedme.events import Events
 from rcex_ws.feedme.feeds import FeedTable
 from rcex_ws.feedme.messages import FeedClose, FeedOpen, ViolationResponse
 from rcex_ws.feedme.settings import FeedmeSettings
@@ -83,6 +84,7 @@ class ClientCore:
         self.destroyed = False
         self.events = EventQueue(
             emitter,
+            log=logger,
             max_pending=settings.max_pending,
             max_pending_bytes=settings.max_pending_bytes,
             start=self._start_delivery,

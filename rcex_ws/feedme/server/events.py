@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import partial
 
-from rcex_ws.connection import DeliveryQueue, EventEmitter, Overflow, deliver
-from rcex_ws.errors import SlowConsumer
+from rcex_ws.connection import EventEmitter
+from rcex_ws.feedme.event_queue import EventQueue
 
 __all__ = ["ServerEventQueue", "ServerEvents"]
 
@@ -28,7 +27,7 @@ class ServerEvents(StrEnum):
     ERROR = "error"  #: (error): a handler raised it, or is too slow (`SlowConsumer`)
 
 
-class ServerEventQueue:
+class ServerEventQueue(EventQueue):
     """The queue of the events of one server.
 
     Args:
@@ -36,19 +35,7 @@ class ServerEventQueue:
     """
 
     def __init__(self, emitter: EventEmitter) -> None:
-        self._emitter = emitter
-        self._queue: DeliveryQueue[Callable[[], Awaitable[None]]] = DeliveryQueue(
-            max_items=_MOST_REPORTS, max_bytes=_MOST_BYTES, on_overflow=self._on_overflow
-        )
-
-    @property
-    def waiting(self) -> int:
-        """The number of queued events."""
-        return len(self._queue)
-
-    def emit(self, event: ServerEvents, *args: object) -> None:
-        """Queue an event, which is never dropped."""
-        self._queue.put(partial(self._emitter.dispatch, event, *args), 0, keep=True)
+        super().__init__(emitter, log=logger, max_pending=_MOST_REPORTS, max_pending_bytes=_MOST_BYTES)
 
     def report_message(self, client: object, error: Exception, size: int) -> None:
         """Queue the report of a bad message; the oldest reports are dropped if there are too many.
@@ -59,34 +46,16 @@ class ServerEventQueue:
             size: of the message in bytes.
         """
         if self._emitter.has_handlers(ServerEvents.BAD_CLIENT_MESSAGE):
-            self._queue.put(partial(self._emitter.dispatch, ServerEvents.BAD_CLIENT_MESSAGE, client, error), size)
+            self.put_or_drop(partial(self._emitter.dispatch, ServerEvents.BAD_CLIENT_MESSAGE, client, error), size)
 
     def report(self, error: Exception, what: str = "the server itself") -> None:
         """Log what something has raised, and queue an `error`, as `report_message` does."""
         logger.error("%s raised %s: %s", what, type(error).__name__, error, exc_info=error)
         self.report_logged(error)
 
-    def report_logged(self, error: Exception) -> None:
-        """Queue an `error` if that has a handler."""
-        if self._emitter.has_handlers(ServerEvents.ERROR):
-            self._queue.put(partial(self._emitter.dispatch, ServerEvents.ERROR, error), 0)
-
     def close(self) -> None:
         """Accept nothing more once the handlers of what is queued have run; errors that they raise are delivered."""
-        self._queue.put(self._end, 0, keep=True)
-
-    async def run(self) -> None:
-        """Call handlers until the queue is closed and empty."""
-        await deliver(self._queue, lambda dispatch: dispatch(), lambda _, error: self.report(error))
+        self.put(self._end)
 
     async def _end(self) -> None:
-        self._queue.close()
-
-    def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
-        if ended:
-            logger.warning("%d reports were dropped", overflow.dropped)
-        else:
-            error = SlowConsumer("handlers are too slow: reports are dropped, the oldest first")
-            logger.error("%s", error)
-            if self._emitter.has_handlers(ServerEvents.ERROR):
-                self.emit(ServerEvents.ERROR, error)
+        super().close()

@@ -193,7 +193,7 @@ class ServerRuntime:
         of_a_client = 1 + settings.max_actions + settings.max_open_feeds  # and the handshake
         if self._core.dispatcher.unfinished > (clients + 1) * of_a_client:
             return True
-        return self._core.events.waiting > _MOST_EVENTS + clients
+        return self._core.events.undelivered > _MOST_EVENTS + clients
 
     async def _close(self) -> None:
         within = self._settings.close_timeout

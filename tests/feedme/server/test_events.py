@@ -34,7 +34,7 @@ async def test_a_client_that_floods_the_server_with_garbage(told: bool, caplog: 
     assert next(error.client_message for name, *_, error in heard if name == "bad_client_message") == "2000"
     assert [type(error) for name, *_, error in heard if name == "error"] == [SlowConsumer] * told
     assert "handlers are too slow" in caplog.text
-    assert "2000 reports were dropped" in caplog.text
+    assert "2000 events were dropped" in caplog.text
 
 
 async def test_a_client_whose_actions_fail_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -43,7 +43,7 @@ async def test_a_client_whose_actions_fail_again_and_again(caplog: pytest.LogCap
     emitter.on(ServerEvents.ERROR, heard.append)
     for number in range(3000):
         queue.report(ZeroDivisionError(number))
-    assert queue.waiting == 1001
+    assert queue.undelivered == 1001
     queue.close()
     await queue.run()
     assert [type(error) for error in heard].count(SlowConsumer) == 1
@@ -69,9 +69,9 @@ async def test_a_client_that_comes_again_and_again_is_refused_when_handlers_are_
 
         with pytest.raises(ConnectionRefusedError, match="503"):
             await come_and_leave(600)
-        assert 1000 < server._core.events.waiting < 1010
+        assert 1000 < server._core.events.undelivered < 1010
         go.set()
-        while server._core.events.waiting:
+        while server._core.events.undelivered:
             await anyio.lowlevel.checkpoint()
         await come_and_leave(1)
 
@@ -79,7 +79,7 @@ async def test_a_client_that_comes_again_and_again_is_refused_when_handlers_are_
 async def test_without_a_handler_a_bad_message_is_not_queued() -> None:
     queue = ServerEventQueue(EventEmitter(events=ServerEvents))
     queue.report_message("client", UnexpectedClientMessage("text", "x"), 10)
-    assert queue.waiting == 0
+    assert queue.undelivered == 0
 
 
 async def test_an_exception_in_a_handler(caplog: pytest.LogCaptureFixture) -> None:
@@ -104,7 +104,7 @@ async def test_an_exception_in_a_handler(caplog: pytest.LogCaptureFixture) -> No
 async def test_an_error_without_a_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     queue = ServerEventQueue(EventEmitter(events=ServerEvents))
     queue.report(ZeroDivisionError("bug"))
-    assert queue.waiting == 0
+    assert queue.undelivered == 0
     assert [record.getMessage() for record in caplog.records] == ["the server itself raised ZeroDivisionError: bug"]
 
 
