@@ -15,7 +15,7 @@ timers.py, reopening.py     timers, and how often to reopen a feed
 settings.py, arguments.py   options, and checks of arguments
 transport.py        the interface for transports of the application; transport_socket.py: how they are used
 server/             `FeedmeServer` and `LiveFeed`; memory.py: a transport within the process
-messages.py         pure: the messages of both sides
+messages.py, codec.py   pure: the messages of both sides, and how they are decoded and encoded
 deltas.py, operations.py, values.py, canonical.py, text.py, digest.py   pure: feed data, its changes and its hash
 errors.py           the errors, with the codes of the original
 """

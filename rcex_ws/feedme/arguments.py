@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar, cast
 
+from msgspec import UNSET
+
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.feedme.deltas import Delta, MalformedDelta, delta_from_json
 from rcex_ws.feedme.errors import InvalidArgument
@@ -62,15 +64,20 @@ def deltas_argument(value: object) -> list[Delta]:
     """Return deltas, each of which may be given as in JSON.
 
     Raises:
-        InvalidArgument: it cannot be iterated over, or one of them is no delta.
+        InvalidArgument: it cannot be iterated over, or one of them is no delta, or has an infinite number, which JSON
+            cannot express.
     """
     if not isinstance(value, Iterable):
         raise InvalidArgument(f"deltas: expected a list of deltas, got an object of the type {type(value).__name__}")
-    deltas = cast("Iterable[object]", value)
+    given = cast("Iterable[object]", value)
     try:
-        return [one if isinstance(one, Delta) else delta_from_json(one) for one in deltas]
-    except MalformedDelta as exc:
+        deltas = [one if isinstance(one, Delta) else delta_from_json(one) for one in given]
+        for delta in deltas:
+            if delta.value is not UNSET:
+                freeze(delta.value)
+    except (MalformedDelta, NotExpressible) as exc:
         raise InvalidArgument(f"deltas: {exc}") from None
+    return deltas
 
 
 def handler_argument(name: str, handler: H) -> H:

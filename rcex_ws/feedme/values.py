@@ -165,10 +165,12 @@ def _freeze(value: Any, infinite: bool, levels: int) -> Any:
         return _freeze_number(value, infinite)
     if type(value) is str:
         return js_text(value)
-    if value is None or type(value) in _ATOMS:
+    if value is None or type(value) is bool or type(value) is JSText:
         return value
+    if type(value) is JSNumber:
+        return _freeze_number(value, infinite)
     if type(value) is FrozenDict or type(value) is FrozenList:
-        _check_nesting(value, levels)
+        _check_frozen(value, infinite, levels)
         return value
     if isinstance(value, Mapping):
         return _freeze_object(value, infinite, levels)
@@ -183,17 +185,15 @@ def _freeze(value: Any, infinite: bool, levels: int) -> Any:
     raise _Refused(f"a value of type {type(value).__name__} cannot be expressed in JSON")
 
 
-#: Types whose values are returned as they are.
-_ATOMS: frozenset[type] = frozenset({bool, JSNumber, JSText})
-
-
-def _check_nesting(value: Any, levels: int) -> None:
-    """Check how deep a frozen object or array is nested: it may become a part of one that is nested itself."""
+def _check_frozen(value: Any, infinite: bool, levels: int) -> None:
+    """Check a frozen object or array that may become a part of one: how deep it is nested, and its numbers."""
     if levels <= 0:
         raise _Refused("nested too deep")
     for inner in value.values() if type(value) is FrozenDict else value:
         if type(inner) is FrozenDict or type(inner) is FrozenList:
-            _check_nesting(inner, levels - 1)
+            _check_frozen(inner, infinite, levels - 1)
+        elif type(inner) is JSNumber:
+            _freeze_number(inner, infinite)
 
 
 def _freeze_number(value: float, infinite: bool) -> int | float:

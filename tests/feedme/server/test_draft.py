@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -303,3 +304,13 @@ def test_random_edits(document: dict[str, Any], choose: st.DataObject) -> None:
     assert apply_deltas(old, recorder.deltas) == plain
     assert old == document
     assert type(recorder.data) is FrozenDict
+
+
+def test_a_draft_takes_no_infinite_number_though_one_can_arrive() -> None:
+    """The hash and the text of it are those of null, so that clients would have other data than the server."""
+    arrived = freeze({"n": math.inf, "deep": [math.inf]}, infinite=True)
+    draft, recorder = drafted({"l": []})
+    for value in (arrived, arrived["n"], arrived["deep"], [arrived["deep"]]):
+        with pytest.raises(InvalidArgument, match="the number inf cannot be expressed in JSON"):
+            draft["l"].append(value)
+    assert recorder.deltas == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
@@ -338,3 +339,9 @@ def test_the_attributes_of_a_live_feed() -> None:
     assert repr(feed) == "<LiveFeed 'room' {'id': '1'}: 0 subscribers>"
     with pytest.raises(TypeError, match="read-only"):
         feed.data["a"].append(2)
+
+
+def test_an_infinite_number_is_refused_as_json_cannot_express_it() -> None:
+    _, feed, _ = conversing()
+    with pytest.raises(InvalidArgument, match="deltas: the number inf cannot be expressed in JSON"):
+        feed.reveal("more", {}, [Delta("Set", ("n",), math.inf)])
