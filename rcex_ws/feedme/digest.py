@@ -23,12 +23,12 @@ _GROUP = 4
 
 
 def feed_md5(data: Mapping[str, Any]) -> str:
-    """Return the FeedMd5 of feed data: 24 characters.
+    """Return the FeedMd5 of feed data: 24 characters. An infinite number counts as null, as in JavaScript.
 
     Raises:
         NotExpressible: JSON cannot express it.
     """
-    return _base64(hashlib.md5(canonical(freeze(data)), usedforsecurity=False).digest())
+    return _base64(hashlib.md5(canonical(freeze(data, infinite=True)), usedforsecurity=False).digest())
 
 
 class FeedDigest:
