@@ -136,7 +136,7 @@ class ClientService:
         """End the conversation as soon as nothing can be sent any more."""
         if not self._closing:
             self._closing = True
-            if self._peer.overflowed and self._reason is None:
+            if self._peer.overflowed:
                 self._reason = ClientTooSlow("the client does not read what is sent to it")
             self.conversation.end()
 

@@ -16,6 +16,7 @@ from rcex_ws.feedme.codec import encode
 from rcex_ws.feedme.deltas import Delta, DeltaError, apply_deltas, delta_from_json
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
+from rcex_ws.feedme.messages import feed_key
 from rcex_ws.feedme.server import channel, live_feed
 from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.live_feed import LiveFeed
@@ -149,6 +150,21 @@ def test_a_termination_costs_one_encoding_for_all_clients(monkeypatch: pytest.Mo
     for call in talk.calls:
         call.succeed(call.call())
     assert (feed.subscribers, guarded.subscribers) == (0, 0)
+
+
+def test_a_termination_reaches_clients_that_wait_after_others_have_left() -> None:
+    talk = Conversing()
+    talk.core.handlers.add_feed("plain")(lambda *_: {})
+    followers = [Follower(talk, "plain") for _ in range(3)]
+    for follower in followers:
+        follower.say(feed_open("plain"))
+    talk.calls[0].fail("NO", freeze({}))
+    talk.calls[1].succeed({})
+    followers[1].say(feed_close("plain"))
+    assert followers[2].closed_by == ""
+    assert talk.core.channels.terminate(feed_key("plain", {}), "OVER", freeze({})) == 1
+    assert followers[2].closed_by == "FeedOpenResponse"
+    assert talk.core.channels.get(feed_key("plain", {})) is None
 
 
 def test_closing_a_feed_asks_only_clients_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +341,7 @@ def test_a_terminated_feed_may_be_opened_again_and_a_closed_one_not() -> None:
     feed.close()
     assert talk.sent[-1]["ErrorCode"] == "FEED_CLOSED"
     assert (feed.subscribers, feed.closed) == (0, True)
+    assert talk.core.channels.get(feed_key("feed", {})) is None
     with pytest.raises(InvalidState, match="the feed is closed"):
         feed.reveal("more")
     with pytest.raises(InvalidState, match="the feed is closed"), feed.change("more"):

@@ -114,6 +114,17 @@ async def test_messages_sent_before_the_client_leaves_arrive() -> None:
         assert server.clients == ()
 
 
+async def test_clients_that_have_left_leave_no_task_behind() -> None:
+    async with FeedmeServer().mounted() as server:
+        others = len(server._runtime._tasks)
+        for _ in range(5):
+            transport = await shaken(server)
+            assert len(server._runtime._tasks) == others + 1
+            transport.disconnect()
+            while len(server._runtime._tasks) > others:
+                await anyio.lowlevel.checkpoint()
+
+
 async def test_a_client_whose_server_is_closed() -> None:
     async with FeedmeServer().mounted() as server:
         reasons: list[Any] = []

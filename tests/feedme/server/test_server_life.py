@@ -122,11 +122,14 @@ async def test_closing_the_server_disconnects_its_clients() -> None:
 async def test_a_client_that_does_not_close_is_dropped(ms: float) -> None:
     from tests.websocket.serving import Raw
 
+    heard: list[Any] = []
     async with FeedmeServer(close_timeout=50 * ms) as server:
+        server.on("disconnect", lambda client, error: heard.append(type(error)))
         with Raw(int(server.url.rstrip("/").rpartition(":")[2])) as client:
             await client.open()
             await server.aclose()
             assert (await client.rest()).startswith(b"\x88\x02\x03\xe8")
+    assert heard == [ServerStopping]
 
 
 async def test_a_handler_may_close_the_server() -> None:
