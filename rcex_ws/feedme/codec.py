@@ -112,13 +112,9 @@ def _decode_leniently(data: bytes, kind: type[M]) -> M:
         text = data.decode()
     except UnicodeDecodeError as exc:
         raise NotAMessage(data.decode(errors="replace"), parse_error=f"not UTF-8: {exc.reason}") from None
+    received: Any = text
     try:
-        received: Any = json.loads(text, parse_constant=_refuse_constant, parse_int=_read_integer)
-    except ValueError as exc:
-        raise NotAMessage(text, parse_error=f"not JSON: {exc}") from None
-    except RecursionError:
-        raise NotAMessage(text, parse_error="nested too deep") from None
-    try:
+        received = json.loads(text, parse_constant=_refuse_constant, parse_int=_read_integer)
         return msgspec.convert(_with_deltas(received), kind)
     except (msgspec.ValidationError, MalformedDelta) as exc:
         raise NotAMessage(received, schema_violation=str(exc)) from None
@@ -127,6 +123,8 @@ def _decode_leniently(data: bytes, kind: type[M]) -> M:
         raise NotAMessage(received, schema_violation=violation) from None
     except RecursionError:
         raise NotAMessage(text, parse_error="nested too deep") from None
+    except ValueError as exc:
+        raise NotAMessage(text, parse_error=f"not JSON: {exc}") from None
 
 
 def _with_deltas(received: Any) -> Any:

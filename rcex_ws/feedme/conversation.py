@@ -59,8 +59,7 @@ class FeedmeConversation(Conversation):
 
     async def after_ready(self) -> None:
         """Let the client use this connection."""
-        if self._core.is_current(self._driver):
-            self._core.on_connected(self._link)
+        self._core.on_connected(self._link)
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 

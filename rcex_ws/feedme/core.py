@@ -223,16 +223,14 @@ class ClientCore:
         if link is self._link:
             self._become_disconnected(TransportFailure(TransportError(f"the connection was lost: {loss}")))
 
-    def on_failure(self, driver: ClientDriver, error: FeedmeError) -> None:
-        """Handle a failed attempt."""
-        if driver is self._driver:
-            self._become_disconnected(error)
+    def on_failure(self, error: FeedmeError) -> None:
+        """Handle a failed attempt of the current driver; one that was ended makes no attempt."""
+        self._become_disconnected(error)
 
-    def on_driver_ended(self, driver: ClientDriver) -> None:
-        """Handle the end of a driver: no retry follows."""
-        if driver is self._driver:
-            self._driver = None
-            self._wake_waiters()
+    def on_driver_ended(self) -> None:
+        """Handle that the current driver has ended by itself: no retry follows."""
+        self._driver = None
+        self._wake_waiters()
 
     def report_bad(self, error: BadServerMessage, size: int) -> None:
         """Report a message of `size` bytes that the server should not have sent."""
@@ -296,5 +294,5 @@ class ClientCore:
         await self._root.aclose(within=0.1 * self._settings.close_timeout)
 
 
-def _log_crash(error: Exception) -> None:
+def _log_crash(error: Exception) -> None:  # pragma: no cover - only a bug of ours gets here
     logger.error("a task of the client failed", exc_info=error)

@@ -91,17 +91,17 @@ class FeedmeDriver(Driver):
             if not self._warned:  # later ones are logged by the supervisor, at level INFO
                 self._warned = True
                 logger.warning("the client could not connect: %s", error)
-            self._core.on_failure(self, error)
+            self._core.on_failure(error)
             if ended.retryable and self._may_retry():
                 self._retries += 1
                 return delay
-        self._core.on_driver_ended(self)
+        self._core.on_driver_ended()
         return None
 
     def on_failed(self, error: Exception) -> None:
         """Report a bug, or a transport that breaks the rules: nothing connects any more."""
-        self._core.on_failure(self, error if isinstance(error, FeedmeError) else TransportFailure(error))
-        self._core.on_driver_ended(self)
+        self._core.on_failure(error if isinstance(error, FeedmeError) else TransportFailure(error))
+        self._core.on_driver_ended()
 
     def _may_retry(self) -> bool:
         most = self._settings.connect_retry_max_attempts

@@ -171,6 +171,16 @@ async def test_large_changes_are_bounded_by_their_bytes() -> None:
         assert [name for name, _, _ in await all_of(changes)] == [None, "7", "8", "9"]
 
 
+async def test_two_tasks_cannot_iterate_over_one_feed() -> None:
+    async with connected() as rig, anyio.create_task_group() as group:
+        feed = await rig.open_feed()
+        group.start_soon(anext, aiter(feed))
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(InvalidFeedState, match="another task iterates over this Feed"):
+            await anext(aiter(feed))
+        group.cancel_scope.cancel()
+
+
 async def test_to_cancel_a_consumer_loses_nothing() -> None:
     async with connected() as rig:
         feed = await rig.open_feed({"n": 0})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import ssl
 from typing import Any
 
 import pytest
@@ -120,3 +121,11 @@ def test_nothing_secret_is_shown() -> None:
         "ws://localhost/?token=SECRET", headers={"Authorization": "SECRET"}, proxy="http://u:SECRET@h"
     )
     assert "SECRET" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "option", [{"headers": {"A": "b"}}, {"proxy": "http://h:1"}, {"ssl_context": ssl.create_default_context()}]
+)
+def test_what_only_a_url_has_is_refused_beside_a_transport(option: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument, match=f"{next(iter(option))}: only a connection to a url has it"):
+        FeedmeClient(transport=Script(), **option)

@@ -149,3 +149,11 @@ def test_data_that_cannot_be_written_changes_nothing() -> None:
         kept.update(FrozenDict({"a": 1, "c": too_deep}))
     assert b"".join(kept.update(second)) == b'{"a":1,"b":3}'
     assert b"".join(kept.update(first)) == b'{"a":1,"b":2}'
+
+
+def test_a_document_that_becomes_empty() -> None:
+    text = CanonicalText()
+    document = freeze(ROWS)
+    assert b"".join(text.update(document)) == canonical(document)
+    for emptied in (apply_deltas(document, [Delta("Set", ("rows",), [])]), freeze({}), document):
+        assert b"".join(text.update(emptied)) == canonical(emptied)

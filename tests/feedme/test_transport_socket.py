@@ -12,6 +12,10 @@ from rcex_ws.errors import ConnectFailed
 from rcex_ws.feedme.client import FeedmeClient
 from rcex_ws.feedme.errors import TransportFailure, TransportFault
 from rcex_ws.feedme.transport import Transport
+from rcex_ws.feedme.transport_socket import open_transport
+from rcex_ws.websocket.endpoint import Endpoint
+from rcex_ws.websocket.frames import Ping
+from rcex_ws.websocket.socket import Receivers, ignore
 from tests.feedme.scripted import Script, ScriptedTransport, Told
 
 LOST = "disconnect TRANSPORT_FAILURE"
@@ -225,3 +229,43 @@ async def test_what_comes_after_disconnect_is_not_received() -> None:
     async with client:
         pass
     assert told.lines == []
+
+
+class Endless(ScriptedTransport):
+    """Has a message whenever it is asked, without ever waiting."""
+
+    async def receive(self) -> bytes:
+        return b"{}"
+
+
+async def test_nothing_is_delivered_after_reading_has_stopped() -> None:
+    got: list[bytes] = []
+    async with open_transport(lambda: Endless(Script()), Endpoint("")) as socket, anyio.create_task_group() as group:
+
+        def on_message(data: bytes, _: bool) -> None:
+            got.append(data)
+            socket.stop_reading()
+
+        receivers = Receivers(on_message, ignore, ended=lambda _: got.append(b"ended"))
+        socket.start_reading(receivers, group)
+    assert got == [b"{}"]
+
+
+async def test_a_message_that_arrives_with_the_loss_is_not_delivered() -> None:
+    transport = ScriptedTransport(Script())
+    got: list[bytes] = []
+    async with open_transport(lambda: transport, Endpoint("")) as socket:
+        async with anyio.create_task_group() as group:
+            socket.start_reading(Receivers(lambda data, _: got.append(data), ignore), group)
+            await anyio.wait_all_tasks_blocked()
+            transport.say({"MessageType": "x"})
+            socket.stop_reading()
+        assert got == []
+        await socket.abort()
+
+
+async def test_it_has_no_descriptors_and_sends_encoded_texts_alone() -> None:
+    async with open_transport(lambda: ScriptedTransport(Script()), Endpoint("")) as socket:
+        assert list(socket.descriptors()) == []
+        with pytest.raises(TypeError, match="encoded texts alone"):
+            await socket.send([Ping()])

@@ -362,3 +362,9 @@ def test_an_infinite_number_is_refused_as_json_cannot_express_it() -> None:
     _, feed, _ = conversing()
     with pytest.raises(InvalidArgument, match="deltas: the number inf cannot be expressed in JSON"):
         feed.reveal("more", {}, [Delta("Set", ("n",), math.inf)])
+
+
+def test_deltas_without_a_value() -> None:
+    _, feed, _ = conversing()
+    feed.reveal("more", {}, [Delta("Set", ("flag",), True), {"Operation": "Toggle", "Path": ["flag"]}])
+    assert feed.data["flag"] is False
