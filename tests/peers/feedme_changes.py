@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from rcex_ws.feedme import Delta, FrozenDict, apply_deltas, freeze
+from rcex_ws.feedme.deltas import Operation
 
-OPERATIONS = (
-    "Set",
-    "Delete",
-    "DeleteValue",
-    "Prepend",
-    "Append",
-    "Increment",
-    "Decrement",
-    "Toggle",
-    "InsertFirst",
-    "InsertLast",
-    "InsertBefore",
-    "InsertAfter",
-    "DeleteFirst",
-    "DeleteLast",
-)
+OPERATIONS = get_args(Operation)
 DATA = freeze({"text": "a", "number": 1, "flag": True, "list": [1, 2], "object": {"text": "b"}, "nothing": None})
 TEXTS = ("", "caf\u00e9 \u2603 \U0001f600", 'line\nend \u2028 \x7f "quoted" \\', "\u00e9\uffee", "plain")
 NUMBERS = (0, -1, 2.5, 1e21, 1e-7, 0.1, 2**53, 123456789012345680000, -1.5e-10)

@@ -12,6 +12,7 @@ from functools import partial
 import anyio
 
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
+from rcex_ws.feedme.messages import SUBPROTOCOL
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.errors import ServerStopping
@@ -23,9 +24,7 @@ from rcex_ws.tasks import BackgroundTask, RootTask, run_to_completion
 from rcex_ws.websocket.listen import bind, serve
 from rcex_ws.websocket.peer import Peer
 
-__all__ = ["SUBPROTOCOL", "ServerRuntime"]
-
-SUBPROTOCOL = "feedme"
+__all__ = ["ServerRuntime"]
 
 #: Wildcard addresses, and the address that reaches them from this machine.
 _OWN_HOSTS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
