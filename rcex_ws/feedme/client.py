@@ -145,7 +145,7 @@ class FeedmeClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         await self._alive().wait_connected()
 
     def destroy(self) -> None:
-        """Give up the client and its feeds; every method but `destroyed` and `aclose` raises from then on.
+        """Give up the client and its feeds; all but `destroyed`, `aclose` and `on` raises from then on.
 
         Events that are queued are still delivered, further ones are not queued. Handlers stay attached.
 

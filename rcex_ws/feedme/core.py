@@ -182,6 +182,10 @@ class ClientCore:
             return self._driver is not None
         return isinstance(error, BadFeedAction) and feed.may_reopen
 
+    def ends_iterations(self, feed: SharedFeed, error: FeedmeError) -> bool:
+        """Return whether iterations over a feed that is closed with this error end; a late answer may still open it."""
+        return not isinstance(error, TimedOut) and not self.will_reopen(feed, error)
+
     @property
     def connected(self) -> bool:
         """Whether messages can be sent."""
@@ -272,7 +276,7 @@ class ClientCore:
         """Let those look again who wait for the client or a feed: whether a retry follows may have changed."""
         self._changed.set()
         self._changed = Signal()
-        self.feeds.wake_waiters(self.will_reopen)
+        self.feeds.wake_waiters(self.ends_iterations)
 
     def _start_delivery(self) -> None:
         self._delivery = self._spawn(self.events.run, "handlers")

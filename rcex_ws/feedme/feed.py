@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from rcex_ws.connection import EventEmitter, HasEvents
 from rcex_ws.feedme.changes import Changes
-from rcex_ws.feedme.errors import Destroyed, FeedmeError, InvalidFeedState, TimedOut
+from rcex_ws.feedme.errors import Destroyed, FeedmeError, InvalidFeedState
 from rcex_ws.feedme.events import FeedEvents
 from rcex_ws.feedme.feed_core import FeedCore, FeedState
 from rcex_ws.feedme.messages import FeedArgs
@@ -126,7 +126,7 @@ class Feed(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         self._shared.desire_closed(self._core)
 
     def destroy(self) -> None:
-        """Give up the object; every method but `destroyed` raises from then on.
+        """Give up the object; all but `name`, `args`, `destroyed` and `on` raises from then on.
 
         Raises:
             InvalidFeedState: it is desired open.
@@ -172,9 +172,8 @@ class Feed(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         core = self._alive()
         if not core.desired_open:
             raise InvalidFeedState(f"the feed {self.name!r} is desired closed; call desire_open() first")
-        error = core.error
-        if error is not None and not isinstance(error, TimedOut) and not self._client.will_reopen(self._shared, error):
-            raise error.with_traceback(None)
+        if core.error is not None and self._client.ends_iterations(self._shared, core.error):
+            raise core.error.with_traceback(None)
         if core.stream is None:
             known, self._known = core.data if self._known is None else self._known, None
             core.stream = self._client.new_stream(known)

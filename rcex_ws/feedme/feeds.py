@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rcex_ws.feedme.errors import FeedmeError, TimedOut, UnexpectedMessage
+from rcex_ws.feedme.errors import FeedmeError, UnexpectedMessage
 from rcex_ws.feedme.feed_core import FeedCore
 from rcex_ws.feedme.messages import (
     FeedAction,
@@ -86,16 +86,16 @@ class FeedTable:
         for feed in self._feeds.values():
             feed.doubt()
 
-    def wake_waiters(self, will_reopen: Callable[[SharedFeed, FeedmeError], bool]) -> None:
+    def wake_waiters(self, ends_iterations: Callable[[SharedFeed, FeedmeError], bool]) -> None:
         """Let those look again who wait for a feed, and end the iterations over feeds that stay closed.
 
         Args:
-            will_reopen: returns whether a feed that is closed with this error is opened again without the application.
+            ends_iterations: returns whether iterations over a feed that is closed with this error end.
         """
         for feed in self._feeds.values():
             for core in feed.cores:
                 error = core.error
-                if error is not None and not isinstance(error, TimedOut) and not will_reopen(feed, error):
+                if error is not None and ends_iterations(feed, error):
                     core.end_stream(error)
                 core.wake_waiters()
 
