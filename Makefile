@@ -2,7 +2,8 @@
 # make test    set up what the tests need and run them
 # make check   what takes longer: the published clients and servers, the benchmarks beside them, other Pythons, oldest
 #              and older dependencies, no sniffio, random inputs, the oracle
-# make coverage  every branch of callback/, connection/, feedme/, websocket/ and wsg/ is tested, or says why it cannot be
+# make coverage  every branch of broker/, callback/, connection/, feedme/, rtm/, websocket/ and wsg/ is tested, or says
+#              why it cannot be
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
 # make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
@@ -43,7 +44,7 @@ check: .venv/installed-test
 
 # Without random inputs: what only they reach is reached today and not tomorrow. With more patience: tracing takes time.
 COVERAGE := .venv/bin/python -m coverage
-COVERAGE_TESTS := $(addprefix tests/,callback connection feedme found websocket wsg)
+COVERAGE_TESTS := $(addprefix tests/,broker callback connection feedme found rtm websocket wsg)
 
 coverage: .venv/installed-dev
 	@$(COVERAGE) erase

@@ -75,6 +75,7 @@ OF_NO_MODULE = {
 TAKEN_ALONG = {
     "callback/handler": "callback/test_callbacks",
     "callback/mailbox": "callback/test_client_ending",
+    "connection/event_queue": "feedme/test_events",
     "connection/handlers": "connection/test_events",
     "connection/loss": "connection/test_link",
     "connection/status": "connection/test_supervisor_close",
@@ -89,7 +90,6 @@ TAKEN_ALONG = {
     "feedme/server/runtime": "feedme/server/test_server_life",
     "feedme/server/settings": "feedme/server/test_server_life",
     "feedme/feed_core": "feedme/test_feed",
-    "feedme/events": "feedme/test_event_queue",
     "feedme/feeds": "feedme/test_client",
     "feedme/messages": "feedme/test_codec",
     "feedme/transport": "feedme/test_transport_socket",

@@ -14,6 +14,7 @@ requests.py    requests that wait for an answer
 delivery.py    the bounded queue of what the application's code is to handle
 outbox.py      the queue of what is to be written
 events.py      the emitter of lifecycle events
+event_queue.py one queue for all events and callbacks of a client or a server, where their order matters
 handlers.py    calls handlers, callbacks and hooks of the application
 schedule.py    the delay before the next attempt
 pause.py       the wait before the next attempt, which can be changed

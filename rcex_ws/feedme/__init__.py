@@ -10,7 +10,7 @@ shared_feed.py      a feed of the server, as the client sees it, shared by any n
 feeds.py            the table of these feeds
 driver.py           the retries of one `connect`; conversation.py: one connection
 actions.py          actions, and how each one settles
-events.py, event_queue.py   the names of events, and the queue that keeps their order
+events.py           the names of events
 timers.py, reopening.py     timers, and how often to reopen a feed
 settings.py, arguments.py   options, and checks of arguments
 transport.py        the interface for transports of the application; transport_socket.py: how they are used

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, cast
 
 from rcex_ws.connection import Pending, RequestTable, call, utc_now
+from rcex_ws.connection.event_queue import EventQueue
 from rcex_ws.errors import RequestTimeout
 from rcex_ws.feedme.codec import encode
 from rcex_ws.feedme.errors import Disconnected, FeedmeError, Rejected, TimedOut
-from rcex_ws.feedme.event_queue import EventQueue
 from rcex_ws.feedme.messages import Action, ActionResponse
 from rcex_ws.feedme.values import FrozenDict
 from rcex_ws.loop import Signal, now

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import anyio
 
 from rcex_ws.connection import EventEmitter, Link, Loss
+from rcex_ws.connection.event_queue import EventQueue
 from rcex_ws.errors import TransportError
 from rcex_ws.feedme.actions import Actions
 from rcex_ws.feedme.changes import Changes
@@ -26,7 +27,6 @@ from rcex_ws.feedme.errors import (
     TimedOut,
     TransportFailure,
 )
-from rcex_ws.feedme.event_queue import EventQueue
 from rcex_ws.feedme.events import Events
 from rcex_ws.feedme.feeds import FeedTable
 from rcex_ws.feedme.messages import FeedClose, FeedOpen, ViolationResponse

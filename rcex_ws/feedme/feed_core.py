@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from rcex_ws.connection import EventEmitter, utc_now
+from rcex_ws.connection.event_queue import EventQueue
 from rcex_ws.feedme.changes import Changes, FeedChange
 from rcex_ws.feedme.errors import FeedmeError
-from rcex_ws.feedme.event_queue import EventQueue
 from rcex_ws.feedme.events import FeedEvents
 from rcex_ws.feedme.timers import Timer
 from rcex_ws.feedme.values import FrozenDict

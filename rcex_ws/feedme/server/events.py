@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import partial
 
 from rcex_ws.connection import EventEmitter
-from rcex_ws.feedme.event_queue import EventQueue
+from rcex_ws.connection.event_queue import EventQueue
 
 __all__ = ["ServerEventQueue", "ServerEvents"]
 
