@@ -2,7 +2,7 @@
 # make test    set up what the tests need and run them
 # make check   what takes longer: the published clients and servers, the benchmarks beside them, other Pythons, oldest
 #              and older dependencies, no sniffio, random inputs, the oracle
-# make coverage  every branch of broker/, callback/, connection/, feedme/, rtm/, websocket/ and wsg/ is tested, or says
+# make coverage  every branch of broker/, callback/, connection/, feedme/, rtm/, serving/, websocket/ and wsg/ is tested, or says
 #              why it cannot be
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
@@ -44,7 +44,7 @@ check: .venv/installed-test
 
 # Without random inputs: what only they reach is reached today and not tomorrow. With more patience: tracing takes time.
 COVERAGE := .venv/bin/python -m coverage
-COVERAGE_TESTS := $(addprefix tests/,broker callback connection feedme found rtm websocket wsg)
+COVERAGE_TESTS := $(addprefix tests/,broker callback connection feedme found rtm serving websocket wsg)
 
 coverage: .venv/installed-dev
 	@$(COVERAGE) erase

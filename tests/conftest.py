@@ -25,6 +25,12 @@ from tests.websocket_peer import Peer
 # Slow machines stretch every real-socket time-out by one factor instead of many edits.
 TIME_FACTOR = float(os.environ.get("RCEX_TEST_TIME_FACTOR", "1"))
 
+# The gateway and `rcex_ws.testing` run in threads of their own.
+NEVER_BLOCKING = [
+    *("rcex_ws.broker", "rcex_ws.callback", "rcex_ws.connection", "rcex_ws.feedme", "rcex_ws.files", "rcex_ws.rest"),
+    *("rcex_ws.rtm", "rcex_ws.serving", "rcex_ws.slack", "rcex_ws.websocket", "rcex_ws.wsg"),
+]
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
@@ -81,10 +87,7 @@ def blocking_calls_fail(request: pytest.FixtureRequest) -> Iterator[None]:
     if "anyio_backend_name" not in request.fixturenames:
         yield
         return
-    modules = [
-        f"rcex_ws.{name}" for name in ("files", "websocket", "rest", "connection", "callback", "feedme", "wsg", "slack")
-    ]
-    blockbuster = BlockBuster(scanned_modules=modules)
+    blockbuster = BlockBuster(scanned_modules=NEVER_BLOCKING)
     blockbuster.activate()
     try:
         yield

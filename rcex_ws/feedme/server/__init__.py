@@ -2,17 +2,14 @@
 
 server.py        `FeedmeServer`, which the application holds: handlers, feeds
 settings.py      its options
-mount.py         the server as a part of an ASGI application
 service.py       serves one client: its WebSocket, its heartbeat, why it ended
 conversation.py  receives a client's messages, has them handled, responds
 conversation_state.py    which messages are allowed now (pure)
 client.py        a connected client, as the application gets to know it
-timekeeper.py    watches the time for all clients
 core.py          what all clients share
 handlers.py      the handlers of the application, by name
-dispatcher.py    runs them
 channel.py       who has which feed open, and sending to them
-runtime.py       the tasks of a running server, and its closing
+runtime.py       a running server: its clients, and its closing
 live_feed.py     feeds whose data the server holds
 draft.py         its data, to be changed like dicts and lists (pure)
 recorder.py      records what is done to them, as deltas (pure)

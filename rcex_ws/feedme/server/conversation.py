@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import assert_never
+from typing import Final, assert_never
 
 from rcex_ws.feedme.arguments import json_object
 from rcex_ws.feedme.codec import NotAMessage, decode_client_message, encode
@@ -29,24 +30,28 @@ from rcex_ws.feedme.messages import (
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.conversation_state import ConversationState, Handshaking, OpenFeedState
 from rcex_ws.feedme.server.core import ServerCore
-from rcex_ws.feedme.server.dispatcher import INTERNAL_ERROR, NO_DATA, HandlerCall
 from rcex_ws.feedme.server.errors import (
     BadClientMessage,
     InvalidClientMessage,
+    Refusal,
     UnexpectedClientMessage,
 )
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.values import FrozenDict
+from rcex_ws.serving import HandlerCall
 from rcex_ws.websocket.peer import Peer
 
-__all__ = ["TOO_MANY_ACTIONS", "TOO_MANY_FEEDS", "ServerConversation"]
+__all__ = ["INTERNAL_ERROR", "TOO_MANY_ACTIONS", "TOO_MANY_FEEDS", "ServerConversation"]
 
-TOO_MANY_ACTIONS = "TOO_MANY_ACTIONS"
+INTERNAL_ERROR: Final = "INTERNAL_ERROR"
+"""The error code of a request whose handler is missing or fails."""
+TOO_MANY_ACTIONS: Final = "TOO_MANY_ACTIONS"
 """The error code of an action beyond `max_actions`."""
-TOO_MANY_FEEDS = "TOO_MANY_FEEDS"
+TOO_MANY_FEEDS: Final = "TOO_MANY_FEEDS"
 """The error code of a feed beyond `max_open_feeds`."""
 
-_OF_CLOSED_FEEDS = "the handler of closed feeds"
+_NO_DATA: Final = FrozenDict()
+_OF_CLOSED_FEEDS: Final = "the handler of closed feeds"
 
 
 class ServerConversation:
@@ -145,21 +150,22 @@ class ServerConversation:
     def _act(self, message: Action) -> None:
         core, callback_id = self._core, message.callback_id
         if len(self._state.actions) > core.settings.max_actions:
-            self._refuse_action(callback_id, TOO_MANY_ACTIONS, NO_DATA)
+            self._refuse_action(callback_id, TOO_MANY_ACTIONS, _NO_DATA)
             return
         call = core.handlers.action(message.action_name, self._client, message.action_args)
         if call is None:
             core.handlers.warn_of_missing("action", message.action_name)
-            self._refuse_action(callback_id, INTERNAL_ERROR, NO_DATA)
+            self._refuse_action(callback_id, INTERNAL_ERROR, _NO_DATA)
         else:
-            answer, refuse = partial(self._answer_action, message), partial(self._refuse_action, callback_id)
+            answer = partial(self._answer_action, message)
+            refuse = partial(_refuse, partial(self._refuse_action, callback_id))
             what = f"the handler of the action {message.action_name!r:.80}"
             core.dispatcher.put(HandlerCall(what, call, answer, refuse))
 
     def _open(self, key: FeedKey, request: FeedOpen) -> None:
         core, name, args = self._core, request.feed_name, request.feed_args
         if len(self._state.feeds) + len(self._state.opening) > core.settings.max_open_feeds:
-            self._refuse_open(key, request, TOO_MANY_FEEDS, NO_DATA)
+            self._refuse_open(key, request, TOO_MANY_FEEDS, _NO_DATA)
             return
         live = None if core.handlers.has_feed(name) else core.live_feeds.get(key)
         if live is not None:
@@ -168,10 +174,11 @@ class ServerConversation:
         call = core.handlers.feed(name, self._client, args)
         if call is None:
             core.handlers.warn_of_missing("feed", name, args)
-            self._refuse_open(key, request, INTERNAL_ERROR, NO_DATA)
+            self._refuse_open(key, request, INTERNAL_ERROR, _NO_DATA)
         else:
             core.channels.request(key, name, args, self._state, self._peer)
-            answer, refuse = partial(self._answer_open, key, request), partial(self._refuse_open, key, request)
+            answer = partial(self._answer_open, key, request)
+            refuse = partial(_refuse, partial(self._refuse_open, key, request))
             core.dispatcher.put(HandlerCall(f"the handler of the feed {name!r:.80}", call, answer, refuse))
 
     def _close(self, key: FeedKey, message: FeedClose, *, was_open: bool) -> None:
@@ -256,6 +263,14 @@ class ServerConversation:
 
     def _send(self, message: ServerMessage) -> None:
         self._peer.send((encode(message),))
+
+
+def _refuse(refuse: Callable[[str, FrozenDict], None], error: Exception) -> None:
+    """Refuse a request with what its handler has raised."""
+    if isinstance(error, Refusal):
+        refuse(error.error_code, error.error_data)
+    else:
+        refuse(INTERNAL_ERROR, _NO_DATA)
 
 
 def _text(data: bytes) -> str:

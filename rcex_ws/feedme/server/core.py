@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from rcex_ws.feedme.messages import ActionRevelation, Dialect, FeedAction
 from rcex_ws.feedme.server.channel import FeedChannels
-from rcex_ws.feedme.server.dispatcher import Dispatcher
+from rcex_ws.feedme.server.errors import Refusal
 from rcex_ws.feedme.server.events import ServerEventQueue
 from rcex_ws.feedme.server.handlers import FeedmeHandlers
 from rcex_ws.feedme.server.live_feed import LiveFeeds
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
 from rcex_ws.home import Home
 from rcex_ws.loop import now
+from rcex_ws.serving import Dispatcher
 
 __all__ = ["ServerCore"]
 
@@ -44,7 +45,7 @@ class ServerCore:
         self.started = False
         self.handlers = FeedmeHandlers()
         self.channels = FeedChannels(lambda: self.clock())
-        self.dispatcher = Dispatcher(events.report)
+        self.dispatcher = Dispatcher(events.report, refusal=Refusal)
         self.notification: type[FeedAction] = (
             FeedAction if settings.dialect == Dialect.SPECIFICATION else ActionRevelation
         )

@@ -19,10 +19,10 @@ from rcex_ws.feedme.server.core import ServerCore
 from rcex_ws.feedme.server.events import ServerEventQueue, ServerEvents
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.server.memory import MemoryTransport
-from rcex_ws.feedme.server.mount import AsgiMount
 from rcex_ws.feedme.server.runtime import ServerRuntime
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
 from rcex_ws.options import options_of
+from rcex_ws.serving import AsgiMount
 from rcex_ws.websocket.server_handshake import UpgradeRequest
 
 __all__ = ["FeedmeServer"]
@@ -90,7 +90,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         )
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)
-        self._asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options)
+        self._asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options, protocol="Feedme")
 
     # -- running -------------------------------------------------------------------------------------------------------
 

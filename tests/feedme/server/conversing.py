@@ -10,11 +10,11 @@ from rcex_ws.feedme.messages import feed_key
 from rcex_ws.feedme.server.client import ConnectedClient
 from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.core import ServerCore
-from rcex_ws.feedme.server.dispatcher import HandlerCall
 from rcex_ws.feedme.server.events import ServerEventQueue, ServerEvents
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
 from rcex_ws.feedme.values import freeze
+from rcex_ws.serving import HandlerCall
 from rcex_ws.websocket.server_handshake import UpgradeRequest
 
 

@@ -18,6 +18,7 @@ from rcex_ws.feedme.codec import encode
 from rcex_ws.feedme.deltas import Delta, apply_deltas
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.messages import feed_key
+from rcex_ws.feedme.server import Refusal
 from rcex_ws.feedme.values import freeze
 from tests.feedme.server.conversing import Conversing
 from tests.feedme.wire import action, feed_close, feed_open, violation
@@ -154,11 +155,11 @@ class AnyConversation(RuleBasedStateMachine):
         results = {"data": {"n": 5}, "live": self.guarded, "nonsense": [1]}
         try:
             if outcome == "refusal":
-                call.fail("NO", freeze({"why": 1}))
+                call.fail(Refusal("NO", {"why": 1}))
             else:
                 call.succeed(results[outcome])
         except ValueError:
-            call.fail("INTERNAL_ERROR", freeze({}))
+            call.fail(ZeroDivisionError())
 
     @rule(live=st.booleans())
     def a_live_feed_changes(self, live: bool) -> None:
@@ -268,7 +269,7 @@ class AnyConversation(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let every handler return: then each message has been answered."""
         for call in self.calls:
-            call.fail("NO", freeze({}))
+            call.fail(Refusal("NO"))
         self.new()
         assert self.handshake != "handshaking"
         assert self.actions == set()

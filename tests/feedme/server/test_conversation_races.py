@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rcex_ws.feedme.messages import feed_key
+from rcex_ws.feedme.server import Refusal
 from rcex_ws.feedme.values import freeze
 from tests.feedme.server.conversing import Conversing
 from tests.feedme.wire import HANDSHAKE, action, closed, feed_close, feed_open, refused
@@ -107,7 +108,7 @@ def test_a_late_handler_does_not_answer_the_next_request() -> None:
     first.succeed({"from": "first"})
     assert types(talk.sent[-1:]) == ["FeedOpenResponse"]
     assert not talk.sent[-1]["Success"]
-    first.fail("LATE", freeze({}))
+    first.fail(Refusal("LATE"))
     second.succeed({"from": "second"})
     assert talk.sent[-1]["FeedData"] == {"from": "second"}
 
@@ -153,7 +154,7 @@ def test_a_failing_handler_does_not_keep_a_feed_open() -> None:
     talk = opened()
     talk.core.handlers.feed_closed = lambda *_: None
     talk.ask(feed_close())
-    talk.calls.pop().fail("INTERNAL_ERROR", freeze({}))
+    talk.calls.pop().fail(ZeroDivisionError())
     assert talk.sent[-1] == DONE
 
 
@@ -165,7 +166,7 @@ def test_responses_may_come_in_any_order_but_once() -> None:
     second.succeed({"n": 2})
     first.succeed({"n": 1})
     first.succeed({"n": 3})
-    second.fail("LATE", freeze({}))
+    second.fail(Refusal("LATE"))
     assert [(one["CallbackId"], one["ActionData"]) for one in talk.sent[1:]] == [("b", {"n": 2}), ("a", {"n": 1})]
 
 
@@ -175,7 +176,7 @@ def test_a_handshake_is_answered_once() -> None:
     talk.ask(HANDSHAKE)
     (call,) = talk.calls
     call.succeed(None)
-    call.fail("LATE", freeze({}))
+    call.fail(Refusal("LATE"))
     call.succeed(None)
     assert [one["Success"] for one in talk.sent] == [True]
     assert types(talk.ask(HANDSHAKE)) == ["ViolationResponse"]
@@ -192,5 +193,5 @@ def test_a_client_that_has_left_gets_no_response() -> None:
     closing.succeed(None)
     opening.succeed({})
     acting.succeed({})
-    failing.fail("NO", freeze({}))
+    failing.fail(Refusal("NO"))
     assert len(talk.sent) == count

@@ -9,8 +9,7 @@ import pytest
 
 from rcex_ws.feedme.errors import InvalidArgument
 from rcex_ws.feedme.messages import feed_key
-from rcex_ws.feedme.server.errors import InvalidClientMessage, UnexpectedClientMessage
-from rcex_ws.feedme.values import freeze
+from rcex_ws.feedme.server.errors import InvalidClientMessage, Refusal, UnexpectedClientMessage
 from tests.feedme.server.conversing import Conversing
 from tests.feedme.wire import HANDSHAKE, REJECTION, WELCOME, action, answered, closed, feed_close, feed_open, violation
 
@@ -112,7 +111,7 @@ def test_a_handshake_that_is_refused_may_be_repeated(handler: bool) -> None:
     if handler:
         talk.core.handlers.handshake = lambda _: None
         talk.ask(HANDSHAKE)
-        talk.calls.pop().fail("NO", freeze({}))
+        talk.calls.pop().fail(Refusal("NO"))
         assert talk.sent == refused
         talk.core.handlers.handshake = None
     else:

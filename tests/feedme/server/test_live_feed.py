@@ -17,7 +17,7 @@ from rcex_ws.feedme.deltas import Delta, DeltaError, apply_deltas, delta_from_js
 from rcex_ws.feedme.digest import feed_md5
 from rcex_ws.feedme.errors import InvalidArgument, InvalidState
 from rcex_ws.feedme.messages import feed_key
-from rcex_ws.feedme.server import channel, live_feed
+from rcex_ws.feedme.server import Refusal, channel, live_feed
 from rcex_ws.feedme.server.conversation import ServerConversation
 from rcex_ws.feedme.server.live_feed import LiveFeed
 from rcex_ws.feedme.values import freeze
@@ -158,7 +158,7 @@ def test_a_termination_reaches_clients_that_wait_after_others_have_left() -> Non
     followers = [Follower(talk, "plain") for _ in range(3)]
     for follower in followers:
         follower.say(feed_open("plain"))
-    talk.calls[0].fail("NO", freeze({}))
+    talk.calls[0].fail(Refusal("NO"))
     talk.calls[1].succeed({})
     followers[1].say(feed_close("plain"))
     assert followers[2].closed_by == ""

@@ -116,12 +116,12 @@ async def test_messages_sent_before_the_client_leaves_arrive() -> None:
 
 async def test_clients_that_have_left_leave_no_task_behind() -> None:
     async with FeedmeServer().mounted() as server:
-        others = len(server._runtime._tasks)
+        others = len(server._runtime._life._tasks)
         for _ in range(5):
             transport = await shaken(server)
-            assert len(server._runtime._tasks) == others + 1
+            assert len(server._runtime._life._tasks) == others + 1
             transport.disconnect()
-            while len(server._runtime._tasks) > others:
+            while len(server._runtime._life._tasks) > others:
                 await anyio.lowlevel.checkpoint()
 
 

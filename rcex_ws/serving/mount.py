@@ -19,11 +19,13 @@ class AsgiMount:
     Args:
         handler: serves one WebSocket.
         options: its limits.
+        protocol: its name, for people who open the address in a browser.
     """
 
-    def __init__(self, handler: Callable[[Peer], Awaitable[None]], options: PeerOptions) -> None:
+    def __init__(self, handler: Callable[[Peer], Awaitable[None]], options: PeerOptions, *, protocol: str) -> None:
         self._handler = handler
         self._options = options
+        self._hint = f"This is a WebSocket of the {protocol} protocol.\n".encode()
 
     async def __call__(
         self,
@@ -37,6 +39,6 @@ class AsgiMount:
         elif scope["type"] == "http":
             headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"upgrade", b"websocket")]
             await send({"type": "http.response.start", "status": 426, "headers": headers})
-            await send({"type": "http.response.body", "body": b"This is a WebSocket of the Feedme protocol.\n"})
+            await send({"type": "http.response.body", "body": self._hint})
         else:
             raise NotImplementedError(f"a mounted server has no {scope['type']}")  # the lifespan is the application's

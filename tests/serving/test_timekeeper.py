@@ -12,8 +12,8 @@ import anyio.lowlevel
 import pytest
 
 from rcex_ws.feedme.server import ClientFailure, FeedmeServer, HandshakeTimedOut
-from rcex_ws.feedme.server.timekeeper import Timekeeper
 from rcex_ws.loop import loop_clock
+from rcex_ws.serving import Timekeeper
 from tests.feedme.server.raw_client import connected
 from tests.feedme.wire import HANDSHAKE
 from tests.websocket.serving import Raw, masked

@@ -12,9 +12,9 @@ import anyio.lowlevel
 import pytest
 
 from rcex_ws.feedme.server import FeedmeServer
-from rcex_ws.feedme.server.dispatcher import Dispatcher, HandlerCall
 from rcex_ws.feedme.server.errors import Refusal
 from rcex_ws.loop import on_trio
+from rcex_ws.serving import Dispatcher, HandlerCall
 from tests.feedme.wire import HANDSHAKE, action
 
 pytestmark = pytest.mark.anyio
@@ -26,12 +26,10 @@ class Recorded:
     def __init__(self) -> None:
         self.outcomes: list[Any] = []
         self.reported: list[Exception] = []
-        self.dispatcher = Dispatcher(lambda error, what: self.reported.append(error))
+        self.dispatcher = Dispatcher(lambda error, what: self.reported.append(error), refusal=Refusal)
 
     def put(self, call: Callable[[], Any]) -> None:
-        self.dispatcher.put(
-            HandlerCall("a handler", call, self.outcomes.append, lambda *error: self.outcomes.append(error))
-        )
+        self.dispatcher.put(HandlerCall("a handler", call, self.outcomes.append, self.outcomes.append))
 
     async def run(self) -> None:
         """Run what is queued, and what that starts."""
@@ -83,12 +81,12 @@ async def test_async_handlers_run_together_and_hold_nobody_up() -> None:
 async def test_an_exception_of_a_handler_fails_its_request_alone(
     fail: Callable[[Exception], Callable[[], Any]],
 ) -> None:
-    recorded, bug = Recorded(), ZeroDivisionError("bug")
-    recorded.put(fail(Refusal("NO", {"a": 1})))
+    recorded, bug, refusal = Recorded(), ZeroDivisionError("bug"), Refusal("NO", {"a": 1})
+    recorded.put(fail(refusal))
     recorded.put(fail(bug))
     recorded.put(lambda: "next")
     await recorded.run()
-    expected = ["next", ("NO", {"a": 1}), ("INTERNAL_ERROR", {})]  # trio starts tasks in any order
+    expected = ["next", refusal, bug]  # trio starts tasks in any order
     assert sorted(recorded.outcomes, key=str) == sorted(expected, key=str)
     assert recorded.reported == [bug]
 
@@ -96,11 +94,9 @@ async def test_an_exception_of_a_handler_fails_its_request_alone(
 async def test_an_exception_while_responding_counts_as_raised_by_the_handler() -> None:
     recorded, bug = Recorded(), ValueError("no JSON object")
     failures: list[Any] = []
-    recorded.dispatcher.put(
-        HandlerCall("a handler", lambda: 1, failing_with(bug), lambda *error: failures.append(error))
-    )
+    recorded.dispatcher.put(HandlerCall("a handler", lambda: 1, failing_with(bug), failures.append))
     await recorded.run()
-    assert (failures, recorded.reported) == ([("INTERNAL_ERROR", {})], [bug])
+    assert (failures, recorded.reported) == ([bug], [bug])
 
 
 def failing_with(error: Exception) -> Callable[[Any], Any]:
@@ -124,8 +120,8 @@ async def test_a_handler_that_awaits_something_cancelled() -> None:
     recorded.put(wait)
     recorded.put(lambda: "next")
     await recorded.run()
-    assert recorded.outcomes == ["next", ("INTERNAL_ERROR", {})]
-    assert [type(error) for error in recorded.reported] == [RuntimeError]
+    assert [type(outcome) for outcome in recorded.outcomes] == [str, RuntimeError]
+    assert recorded.reported == recorded.outcomes[1:]
 
 
 async def test_requests_are_counted_until_their_handlers_have_returned() -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from typing import Protocol
 
-from rcex_ws.feedme.server.service import ClientService
 from rcex_ws.loop import Signal
 
 __all__ = ["Timekeeper"]
+
+
+class _Polled(Protocol):
+    def poll(self, now: float) -> float:
+        """Do what is due; return when to call this again."""
+        ...
 
 
 class Timekeeper:
@@ -20,14 +26,14 @@ class Timekeeper:
         granularity: seconds by which anything may be late, so that not every client wakes the task.
     """
 
-    def __init__(self, services: Collection[ClientService], clock: Callable[[], float], granularity: float) -> None:
+    def __init__(self, services: Collection[_Polled], clock: Callable[[], float], granularity: float) -> None:
         self._services = services
         self._clock = clock
         self._granularity = granularity
         self._wake_at = math.inf
         self._earlier = Signal()
 
-    def note(self, service: ClientService) -> None:
+    def note(self, service: _Polled) -> None:
         """Note when a new service is due."""
         if service.poll(self._clock()) < self._wake_at:
             self._earlier.set()

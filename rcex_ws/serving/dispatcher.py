@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -12,16 +12,10 @@ from msgspec import Struct
 
 from rcex_ws.connection import DeliveryQueue, Overflow, deliver
 from rcex_ws.connection.handlers import finish
-from rcex_ws.feedme.server.errors import Refusal
-from rcex_ws.feedme.values import FrozenDict
 
-__all__ = ["INTERNAL_ERROR", "NO_DATA", "Dispatcher", "HandlerCall"]
+__all__ = ["Dispatcher", "HandlerCall"]
 
-INTERNAL_ERROR: Final = "INTERNAL_ERROR"
-"""The error code of a request whose handler is missing or fails."""
-
-NO_DATA: Final = FrozenDict()
-_NO_LIMIT: Final = 2**62
+_NO_LIMIT = 2**62
 
 
 class HandlerCall(Struct, frozen=True):
@@ -31,13 +25,13 @@ class HandlerCall(Struct, frozen=True):
         what: what to call the handler in a log.
         call: calls it, and returns its result or an awaitable of it.
         succeed: called with the result; what this raises counts as raised by the handler.
-        fail: called instead with an error code and error data.
+        fail: called instead with what the handler raised.
     """
 
     what: str
     call: Callable[[], object]
     succeed: Callable[[Any], object]
-    fail: Callable[[str, FrozenDict], object]
+    fail: Callable[[Exception], object]
 
 
 class Dispatcher:
@@ -46,11 +40,13 @@ class Dispatcher:
     It drops none: each client has limits for its requests, and `unfinished` tells how many clients have left behind.
 
     Args:
-        report: called with what a handler raises, unless that is a `Refusal`, and what to call the handler.
+        report: called with what a handler raises, and what to call the handler.
+        refusal: what handlers raise on purpose, which is not reported.
     """
 
-    def __init__(self, report: Callable[[Exception, str], None]) -> None:
+    def __init__(self, report: Callable[[Exception, str], None], *, refusal: type[Exception]) -> None:
         self._report = report
+        self._refusal = refusal
         self._queue: DeliveryQueue[HandlerCall] = DeliveryQueue(
             max_items=_NO_LIMIT, max_bytes=_NO_LIMIT, on_overflow=_never
         )
@@ -92,10 +88,8 @@ class Dispatcher:
             self._running -= 1
 
     def _fail(self, request: HandlerCall, error: Exception) -> None:
-        if isinstance(error, Refusal):
-            request.fail(error.error_code, error.error_data)
-        else:
-            request.fail(INTERNAL_ERROR, NO_DATA)
+        request.fail(error)
+        if not isinstance(error, self._refusal):
             self._report(error, request.what)
 
 

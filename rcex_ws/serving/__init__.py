@@ -1,0 +1,16 @@
+"""Run a server of WebSockets: its tasks, its clock, its handlers, its place in an ASGI application.
+
+Used by the servers of Feedme and RTM. Knows no protocol.
+
+life.py         the tasks of a running server, from `start` to `close`
+timekeeper.py   watches the time for all clients, in one task
+dispatcher.py   runs handlers of the application
+mount.py        a server as a part of an ASGI application
+"""
+
+from rcex_ws.serving.dispatcher import Dispatcher, HandlerCall
+from rcex_ws.serving.life import ClosingStep, ServerLife
+from rcex_ws.serving.mount import AsgiMount
+from rcex_ws.serving.timekeeper import Timekeeper
+
+__all__ = ["AsgiMount", "ClosingStep", "Dispatcher", "HandlerCall", "ServerLife", "Timekeeper"]
