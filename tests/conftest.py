@@ -82,7 +82,8 @@ def blocking_calls_fail(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     modules = [
-        f"rcex_ws.{name}" for name in ("files", "websocket", "rest", "connection", "callback", "feedme", "wsg", "slack")
+        f"rcex_ws.{name}"
+        for name in ("broker", "files", "websocket", "rest", "connection", "callback", "feedme", "wsg", "slack")
     ]
     blockbuster = BlockBuster(scanned_modules=modules)
     blockbuster.activate()
