@@ -25,6 +25,9 @@
     ├── SlackHttpError              a response that is not one of the Web API          (rcex_ws.slack, retryable)
     ├── MessageRejected             Slack rejected a message                           (rcex_ws.slack)
     ├── DataStoreError              the data store cannot apply an event               (rcex_ws.slack)
+    ├── BrokerError                 a broker cannot do what was asked for              (rcex_ws.broker)
+    │   ├── BrokerUnavailable       Redis cannot be reached or did not answer; .sent   (rcex_ws.broker, retryable)
+    │   └── BrokerFull              too much waits for Redis already                   (rcex_ws.broker, retryable)
     ├── FeedmeError                 the errors of Feedme                               (rcex_ws.feedme)
     └── SubscriptionEnded           the subscription was replaced, revoked or has failed
 

@@ -26,6 +26,8 @@ OPTIONAL = (
     "python_socks",
     "pytest",
     "hypothesis",
+    "coredis",
+    "rcex_ws.broker",
     "rcex_ws.callback",
     "rcex_ws.feedme",
     "rcex_ws.gateway",
@@ -42,6 +44,7 @@ PACKAGE = Path(rcex_ws.__file__).parent
 
 #: Folders of the package whose tests are in a folder of the same name: test_<module>.py, test_<module>_<aspect>.py.
 MIRRORED = (
+    "broker",
     "callback",
     "connection",
     "feedme",
@@ -62,6 +65,7 @@ MIRRORED = (
 
 #: Files of tests that are named after no module, each with the reason.
 OF_NO_MODULE = {
+    "broker/test_contract": "every broker",
     "callback/test_page": "docs/callback-client.md",
     "feedme/test_lossy_network": "client and server, and a network between them",
     "feedme/test_page": "docs/feedme.md",
@@ -80,6 +84,8 @@ OF_NO_MODULE = {
 #: Modules that are a part of another one's work, or hold values alone: the file of tests that takes them along.
 #: Those of the gateway and of `rcex_ws.testing` are parts of one server each, which is tested as a whole.
 TAKEN_ALONG = {
+    "broker/hub": "broker/test_memory",
+    "broker/interface": "broker/test_contract",
     "callback/handler": "callback/test_callbacks",
     "callback/mailbox": "callback/test_client_ending",
     "connection/event_queue": "feedme/test_events",
@@ -180,7 +186,16 @@ def test_the_import_brings_in_nothing_optional_and_no_other_protocol() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["rcex_ws", "rcex_ws.callback", "rcex_ws.connection", "rcex_ws.rest", "rcex_ws.wsg", "rcex_ws.testing"]
+    "package",
+    [
+        "rcex_ws",
+        "rcex_ws.broker",
+        "rcex_ws.callback",
+        "rcex_ws.connection",
+        "rcex_ws.rest",
+        "rcex_ws.wsg",
+        "rcex_ws.testing",
+    ],
 )
 def test_public_names_are_sorted_and_resolve(package: str) -> None:
     module = importlib.import_module(package)
