@@ -138,7 +138,7 @@ class Nodes:
         """
         if not 1 <= number <= len(self):
             raise ConfigurationError(
-                f"node: expected a number from 1 to {len(self)}, the nodes there are, not {number}"
+                f"node: expected the number of a node, of which there are {len(self)}, not {number}"
             )
         return self._nodes[number - 1]
 

@@ -113,7 +113,6 @@ async def test_restored_node_has_its_address_again(start, log_in, node_of):
     await user.open()
     await user.open()
     assert node_of(gw) == 1
-    gw.notify(STORE, {})
     assert [entry["kind"] for entry in gw.log() if entry["kind"].startswith("node")] == [
         "node_lost",
         "node_restored",
