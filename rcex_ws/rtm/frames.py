@@ -42,6 +42,7 @@ __all__ = [
     "encode_frame",
     "encode_refusal",
     "encode_reply",
+    "is_true",
 ]
 
 RESERVED: Final = "rtm:"
@@ -96,7 +97,21 @@ class ServerFrame(Struct, omit_defaults=True):
 
 _client_decoder = msgspec.json.Decoder(ClientFrame)
 _server_decoder = msgspec.json.Decoder(ServerFrame)
-_encoder = msgspec.json.Encoder()
+
+
+def is_true(value: object) -> bool:
+    """Return whether JavaScript takes a JSON value for true: all but null, false, 0 and an empty text."""
+    return bool(value) or isinstance(value, (list, dict))
+
+
+def _plain(value: object) -> str:
+    """Return the text in an instance of a class derived from str, such as the tokens of this library."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"an object of the type {type(value).__name__}")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def decode_client_frame(data: bytes) -> ClientFrame:

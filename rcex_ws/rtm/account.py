@@ -1,0 +1,167 @@
+"""What a client has received in its session, and what may be missing. Pure: `now` is passed in.
+
+All times are wall-clock seconds. Three facts decide about a gap: how the former connection ended, which session the new
+one has, and what the server says about the events that it no longer has.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from rcex_ws.rtm.resumption import GapNotice, RtmGap, SessionRequest, SessionStart
+
+__all__ = ["SessionAccount"]
+
+#: Seconds after which the events that a server repeats at the beginning of a connection have certainly come.
+_REPLAY_LASTS = 60.0
+
+NOT_RESUMABLE = "this server does not resume sessions"
+SWITCHED_OFF = "sessions are not resumed, as resume=False"
+NEW_SESSION = "the session could not be resumed, and the server has begun another one"
+
+
+class SessionAccount:
+    """The account of one life of a client.
+
+    Args:
+        resume: whether the client asks for sessions.
+
+    Attributes:
+        ours: whether the server of the current connection, or of the last one, has sessions.
+        session: the session; "" while there is none.
+        received: how many events were received in it.
+        position: of the last published event, or the one that the session began at; "" if there is none.
+        decided: whether it is known which session the current connection has, if any.
+        resumed: whether it is the one that the connection before it had.
+    """
+
+    def __init__(self, *, resume: bool) -> None:
+        self.ours: bool = False
+        self.session: str = ""
+        self.received: int = 0
+        self.position: str = ""
+        self.decided: bool = False
+        self.resumed: bool = False
+        self._resume = resume
+        self._earlier = False  # a connection before the current one was decided
+        self._orderly = False  # the last decided connection was closed by its server so that nothing was lost
+        self._heard_at = 0.0  # the last frame of a decided connection
+        self._published_at = 0.0  # the last moment at which no published event was missing, as far as this side knows
+        self._began_at = 0.0  # the current connection was decided
+        self._complete_before = math.inf  # the last moment at which nothing was missing that is repeated in it
+        self._wanted_since: float | None = None  # the first subscription
+
+    # -- what happens --------------------------------------------------------------------------------------------------
+
+    def want(self, now: float) -> None:
+        """Record that the application subscribes to an event; before that nothing can be missing."""
+        if self._wanted_since is None:
+            self._wanted_since = now
+
+    def begin_connection(self) -> None:
+        """Record that a connection is open, of which nothing is known yet."""
+        self.decided = self.resumed = False
+
+    def begin_session(self, start: SessionStart, now: float) -> list[RtmGap]:
+        """Record the session of the current connection; return what may be missing before its first event."""
+        since, was_ours, position = self._complete_until, self.ours, self.position
+        self.resumed = start.resumed and start.session == self.session
+        self.session = start.session
+        gaps: list[RtmGap | None] = []
+        if start.gap is not None:
+            gaps.append(self._gap_of(start.gap, since, now))
+        if not self.resumed:
+            self.received, self.position = 0, start.position
+            # Published events are repeated from a position, if this client had one.
+            unknown = not was_ours or bool(start.position and not position)
+            if unknown or not self._orderly:
+                gaps.append(self.gap(since, now, published=unknown, reason=NEW_SESSION))
+        elif start.position:
+            self.position = start.position
+        repeats = self.resumed or bool(position and start.position)
+        return self._decide(gaps, now, ours=True, complete_before=since if repeats else math.inf)
+
+    def begin_without_session(self, now: float) -> list[RtmGap]:
+        """Record that the current connection has no session; return what may be missing before its first event."""
+        since, self.session, self.received, self.position = self._complete_until, "", 0, ""
+        reason = NOT_RESUMABLE if self._resume else SWITCHED_OFF
+        return self._decide([self.gap(since, now, reason=reason)], now, ours=False, complete_before=math.inf)
+
+    def count(self, position: str | None, now: float) -> None:
+        """Record an event, with its position if it was published to the user."""
+        self._heard_at = now
+        if self.ours:
+            self.received += 1
+            if position is not None:
+                self.position, self._published_at = position, now
+
+    def hear(self, now: float) -> None:
+        """Record anything else that was received."""
+        if self.decided:
+            self._heard_at = now
+
+    def doubt(self, now: float, *, certain: bool, reason: str) -> list[RtmGap]:
+        """Record a frame that cannot be used; return what is missing for it."""
+        gap = self.gap(self._complete_until if self._earlier else now, now, certain=certain, reason=reason)
+        self.hear(now)
+        return [] if gap is None else [gap]
+
+    def notice(self, notice: GapNotice, now: float) -> list[RtmGap]:
+        """Record what the server says to be missing; return it as a gap."""
+        since = self._complete_until
+        if notice.published:
+            since = min(since, self._published_at)  # the server itself may not have got any for a while
+            self._published_at = now
+        gap = self._gap_of(notice, since, now)
+        self.position = notice.position or self.position
+        self.hear(now)
+        return [] if gap is None else [gap]
+
+    def lose(self, *, orderly: bool) -> None:
+        """Record the end of the current connection.
+
+        Args:
+            orderly: whether the server closed it, after all that it had to send.
+        """
+        if self.decided:
+            self._orderly, self.decided = orderly, False
+
+    # -- what follows --------------------------------------------------------------------------------------------------
+
+    def request(self) -> SessionRequest:
+        """Return what to ask for when the next connection is opened."""
+        return SessionRequest(self.session, self.received, self.position)
+
+    def gap(
+        self, since: float, until: float, *, reason: str, certain: bool = False, published: bool = True
+    ) -> RtmGap | None:
+        """Return the gap for a period, or None if the application wanted nothing then."""
+        if self._wanted_since is None:
+            return None
+        begin = max(since, self._wanted_since)
+        return RtmGap(
+            since=datetime.fromtimestamp(begin, UTC),
+            until=datetime.fromtimestamp(max(begin, until), UTC),
+            certain=certain,
+            published=published,
+            reason=reason,
+        )
+
+    @property
+    def _complete_until(self) -> float:
+        """The last moment at which nothing was missing; what is repeated after a loss may still be on its way."""
+        repeated = self._heard_at >= self._began_at + _REPLAY_LASTS
+        return self._heard_at if repeated else min(self._complete_before, self._heard_at)
+
+    def _gap_of(self, notice: GapNotice, since: float, now: float) -> RtmGap | None:
+        return self.gap(since, now, certain=notice.certain, published=notice.published, reason=notice.reason)
+
+    def _decide(self, gaps: list[RtmGap | None], now: float, *, ours: bool, complete_before: float) -> list[RtmGap]:
+        first, self._earlier = not self._earlier, True
+        if first:
+            self._published_at = now
+        self._complete_before = complete_before
+        self._heard_at = self._began_at = now
+        self.ours, self.decided = ours, True
+        return [] if first else [gap for gap in gaps if gap is not None]

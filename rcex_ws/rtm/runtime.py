@@ -1,0 +1,136 @@
+"""One life of an `RtmClient`: creates its parts, and adds RTM's own steps to starting and closing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+from rcex_ws.connection import EventEmitter, Life, Opener, Supervisor
+from rcex_ws.rtm.account import SessionAccount
+from rcex_ws.rtm.callbacks import EventCallbacks
+from rcex_ws.rtm.calls import RemoteCalls
+from rcex_ws.rtm.conversation import RtmShared
+from rcex_ws.rtm.driver import RtmDriver
+from rcex_ws.rtm.events import RtmInbox
+from rcex_ws.rtm.pushes import PushSubscriptions
+from rcex_ws.rtm.resumption import RtmGap
+from rcex_ws.rtm.settings import RtmSettings
+from rcex_ws.tasks import BackgroundTask
+from rcex_ws.trace import Tracer
+
+__all__ = ["RtmRuntime"]
+
+logger = logging.getLogger("rcex_ws.rtm")
+
+
+class RtmRuntime:
+    """One life of a client, from `start` to `stop`.
+
+    Args:
+        settings: the options of the client.
+        emitter: holds the handlers of lifecycle events; outlives this, like the next three.
+        callbacks: those of the server's events.
+        pushes: the push subscriptions.
+        ids: the ids of frames.
+        open_socket: opens a WebSocket.
+
+    Attributes:
+        account, inbox, calls, driver, supervisor, life: see their classes.
+    """
+
+    def __init__(
+        self,
+        settings: RtmSettings,
+        emitter: EventEmitter,
+        callbacks: EventCallbacks,
+        pushes: PushSubscriptions,
+        ids: Iterator[int],
+        *,
+        open_socket: Opener,
+    ) -> None:
+        self._delivery: BackgroundTask | None = None
+        self._settled = False
+        self._pushes = pushes
+        self.account = SessionAccount(resume=settings.resume)
+        self.inbox = RtmInbox(emitter, callbacks, settings, now=time.time, gap=self._gap_of_dropped)
+        self.calls = RemoteCalls(
+            ids, max_queue=settings.max_queue, on_error=self.inbox.error, start_watcher=self._watch_deadlines
+        )
+        self.driver = RtmDriver(settings, self._settle)
+        self.driver.shared = RtmShared(
+            account=self.account,
+            inbox=self.inbox,
+            calls=self.calls,
+            pushes=pushes,
+            resume=settings.resume,
+            now=time.time,
+            on_open=self.driver.on_open,
+        )
+        self.supervisor = Supervisor(
+            self.driver,
+            attempt_timeout=settings.attempt_timeout,
+            heartbeat_interval=settings.heartbeat_interval,
+            heartbeat_timeout=settings.heartbeat_timeout,
+            close_timeout=settings.close_timeout,
+            reconnect_delays=settings.reconnect_delays,
+            open_socket=open_socket,
+            log=logger,
+            trace=Tracer("rcex_ws.rtm", settings.trace, logger),
+        )
+        self.life = Life(self.supervisor, close_timeout=settings.close_timeout)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is CLOSED or FAILED; tasks may still be finishing."""
+        return self.supervisor.status.ended
+
+    def want(self) -> None:
+        """Record that the application has subscribed to an event."""
+        self.account.want(time.time())
+
+    async def start(self) -> None:
+        """Start the tasks."""
+        await self.life.start()
+        if not self.life.closing:
+            self._delivery = self.life.spawn(self.inbox.run, "handlers", needed_to_close=True)
+
+    async def wait_ended(self) -> None:
+        """Wait until no further attempt follows, and all queued events are delivered; raise what made it FAILED."""
+        await self.life.wait_ended()
+        if self._delivery is not None:
+            await self._delivery.wait()
+        failure = self.supervisor.status.failure
+        if failure is not None:  # also if a handler has closed it since
+            raise failure
+
+    async def stop(self) -> None:
+        """Settle all calls and deliver what is queued, within `close_timeout`. Idempotent; a handler may call it."""
+        await self.life.close(drain=self._drain)
+
+    async def _drain(self) -> None:
+        self._settle()
+        delivery = self._delivery
+        try:
+            if delivery is not None:
+                await delivery.wait()
+        finally:
+            cut_short = delivery is not None and not delivery.done
+            closed_by_handler = delivery is not None and delivery.left_to_finish  # it gets the queued events afterwards
+            if (cut_short or self.inbox.undelivered) and not closed_by_handler:
+                logger.warning("closed before all handlers had run: %d events were dropped", self.inbox.undelivered)
+
+    def _settle(self) -> None:
+        """Settle all that waits for the server, once: no further connection follows."""
+        if self._settled:
+            return  # the push subscriptions may belong to the next life already
+        self._settled = True
+        self._pushes.end()
+        self.calls.end()
+        self.inbox.close()
+
+    def _watch_deadlines(self) -> None:
+        self.life.watch_deadlines(self.calls.table)
+
+    def _gap_of_dropped(self, since: float, until: float, reason: str) -> RtmGap | None:
+        return self.account.gap(since, until, certain=True, reason=reason)
