@@ -138,7 +138,6 @@ TAKEN_ALONG = {
     "rest/outgoing": "rest/test_calls",
     "rest/owner": "found/test_files_binding",
     "rest/user_agent": "rest/test_calls",
-    "rtm/account": "rtm/test_client",
     "rtm/callbacks": "rtm/test_client",
     "rtm/calls": "rtm/test_client",
     "rtm/conversation": "rtm/test_client",
