@@ -33,8 +33,6 @@ OPTIONAL = (
     "rcex_ws.gateway",
     "rcex_ws.rtm",
     "rcex_ws.serving",
-    "coredis",
-    "rcex_ws.broker",
     "rcex_ws.slack",
     "rcex_ws.testing",
 )
