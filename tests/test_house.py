@@ -33,8 +33,6 @@ OPTIONAL = (
     "rcex_ws.gateway",
     "rcex_ws.rtm",
     "rcex_ws.serving",
-    "coredis",
-    "rcex_ws.broker",
     "rcex_ws.slack",
     "rcex_ws.testing",
 )
@@ -138,7 +136,6 @@ TAKEN_ALONG = {
     "rest/outgoing": "rest/test_calls",
     "rest/owner": "found/test_files_binding",
     "rest/user_agent": "rest/test_calls",
-    "rtm/account": "rtm/test_client",
     "rtm/callbacks": "rtm/test_client",
     "rtm/calls": "rtm/test_client",
     "rtm/conversation": "rtm/test_client",

@@ -43,7 +43,6 @@ class RtmShared:
         account, inbox, calls, pushes: see their classes.
         resume: whether the client asks for sessions.
         now: returns the time by the wall clock, in seconds.
-        on_open: called when a connection is ready.
     """
 
     account: SessionAccount
@@ -52,7 +51,6 @@ class RtmShared:
     pushes: PushSubscriptions
     resume: bool
     now: Callable[[], float]
-    on_open: Callable[[], None]
 
 
 class RtmConversation(Conversation):
@@ -62,6 +60,7 @@ class RtmConversation(Conversation):
         link: the connection.
         shared: what outlives it.
         authentication: what to authenticate with; UNSET for no authentication.
+        on_open: called when it is ready.
 
     Attributes:
         authenticated: whether the server has accepted the authentication.
@@ -69,13 +68,16 @@ class RtmConversation(Conversation):
         loss: how the connection ended.
     """
 
-    def __init__(self, link: Link, shared: RtmShared, authentication: Any | UnsetType) -> None:
+    def __init__(
+        self, link: Link, shared: RtmShared, authentication: Any | UnsetType, on_open: Callable[[], object]
+    ) -> None:
         self.authenticated = False
         self.refusal: AuthenticationRefused | None = None
         self.loss: Loss | None = None
         self._link = link
         self._shared = shared
         self._authentication = authentication
+        self._on_open = on_open
         self._authentication_id: str | None = None  # of the frame, until its reply comes
         self._answered = Signal()
         shared.account.begin_connection()
@@ -100,10 +102,11 @@ class RtmConversation(Conversation):
     async def after_ready(self) -> None:
         """Tell the server what it has to know, and send what has waited."""
         shared = self._shared
-        shared.on_open()
+        self._on_open()
         shared.inbox.emit(RtmEvents.OPEN)
+        shared.calls.requests.connect(self._link.send)
         shared.pushes.connect(shared.calls, ours=shared.account.ours, resumed=shared.account.resumed)
-        shared.calls.connect(self._link)
+        shared.calls.table.connect(self._link.send)
 
     # -- in the reader -------------------------------------------------------------------------------------------------
 

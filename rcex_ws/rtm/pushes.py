@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,8 +13,6 @@ from rcex_ws.rtm.errors import RemoteError
 from rcex_ws.rtm.frames import UNSUBSCRIBE, ClientFrame, encode_frame
 
 __all__ = ["PushSubscriptions", "PushUse"]
-
-logger = logging.getLogger("rcex_ws.rtm")
 
 
 class _Push:
@@ -109,7 +106,7 @@ class PushSubscriptions:
         if not resumed:
             self._dropped.clear()
             for push in self._pushes.values():
-                push.stands, push.sent = False, push.asked  # one that was never written is still in the queue
+                push.stands = push.sent = False
         self._withdraw_dropped()
         for push in self._pushes.values():
             self._ask(push)
@@ -152,7 +149,7 @@ class PushSubscriptions:
             push.asked = False
             self._on_answer(push, pending.error)
 
-        self._calls.table.submit(key, frame, deadline=now() + self._timeout, on_settled=on_settled)
+        self._calls.requests.submit(key, frame, deadline=now() + self._timeout, on_settled=on_settled)
 
     def _on_answer(self, push: _Push, error: Exception | None) -> None:
         if isinstance(error, RequestLost | NotConnected):
@@ -178,9 +175,6 @@ class PushSubscriptions:
         dropped, self._dropped = self._dropped, []
         for push in dropped if self._ours else ():
             if push.key not in self._pushes:
-                args = (push.event, push.tags)
-                self._calls.submit(UNSUBSCRIBE, args, timeout=self._timeout, on_error=_log_failure)
-
-
-def _log_failure(error: Exception) -> None:
-    logger.debug("a push subscription was not withdrawn: %s", error)
+                key = self._calls.next_id()
+                frame = encode_frame(ClientFrame(key, "invoke", [push.event, push.tags], UNSUBSCRIBE))
+                self._calls.requests.submit(key, frame, deadline=now() + self._timeout)

@@ -105,8 +105,7 @@ class Scripted:
             return
         await peer.accept()
         self.peers.append(peer)
-        self._greeting = self.greets(len(self.peers))
-        self.say(*self._greeting)
+        self.say(*self.greets(len(self.peers)))
         self._wake()
         if self.deaf:
             await anyio.sleep_forever()
