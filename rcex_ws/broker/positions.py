@@ -70,12 +70,14 @@ class LogPart(Struct, frozen=True):
     Attributes:
         epoch: the present one.
         last: the id of the last entry; empty if there is no log.
+        last_epoch: the epoch in which that was appended.
         entries: at most as many as were asked for.
         complete: whether they reach up to the last.
     """
 
     epoch: str
     last: str
+    last_epoch: str
     entries: Sequence[LogEntry]
     complete: bool
 
@@ -145,8 +147,7 @@ class Reading:
             self.position = Position(part.epoch, part.last or START)
             return (), None, str(self.position)
         known = self.position
-        if known is not None and known.epoch != part.epoch and part.last and is_after(known.id, part.last):
-            # Redis has lost the end of the log and counts from an earlier time: what is new has the new epoch.
+        if known is not None and known.epoch != part.epoch and _has_diverged(known, part):
             self.position, self._foreign, self._only_present = None, True, True
             return None
         hole = self._examine(known, part)
@@ -201,6 +202,16 @@ class Reading:
         if (first is None and not part.last) or (first is not None and first.previous == START):
             return Hole(certain=False, reason=_AWAY) if self._doubtful else None
         return Hole(certain=False, reason=_BACK)
+
+
+def _has_diverged(known: Position, part: LogPart) -> bool:
+    """Return whether Redis has lost the end of a log, and has then appended entries under ids that it had used.
+
+    What is new has the present epoch then, wherever it stands.
+    """
+    if part.entries:
+        return is_after(known.id, part.entries[0].previous)
+    return part.last_epoch == part.epoch
 
 
 def is_after(id_: str, other: str) -> bool:

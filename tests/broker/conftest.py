@@ -178,7 +178,8 @@ def redis(redis_server: RedisServer, ms: float) -> Callable[..., Any]:
     @asynccontextmanager
     async def redis_world(*, url: str = redis_server.url, **options: Any) -> AsyncIterator[RedisWorld]:
         options = {"reconnect_delays": lambda _: 20 * ms, **options}
-        async with nodes_of(lambda **more: RedisBroker(url, **options | more)) as node:
+        options = {"url": url, **options}
+        async with nodes_of(lambda **more: RedisBroker(**options | more)) as node:
             yield RedisWorld(redis_server, node)
 
     return redis_world
