@@ -194,7 +194,8 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
-        uvicorn.Server(config).run([listener])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run([listener])
 
 
 if __name__ == "__main__":
