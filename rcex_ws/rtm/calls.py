@@ -87,7 +87,7 @@ class RemoteCalls:
         try:
             frame = encode_frame(ClientFrame(key, "invoke", [*args], function))
         except ConfigurationError as exc:
-            raise _naming_argument(function, args) or exc from None
+            raise _naming_argument(function, args, str(exc)) from None
         if not self.table.connected and len(self.table) >= self._max_queue:
             raise QueueFull(f"{self._max_queue} calls wait for a connection already")
         return key, frame
@@ -128,11 +128,11 @@ def _ended(pending: Pending[Any]) -> RcexError:
     return NotConnected("not sent: the client has ended")
 
 
-def _naming_argument(function: str, args: tuple[Any, ...]) -> ConfigurationError | None:
+def _naming_argument(function: str, args: tuple[Any, ...], why: str) -> ConfigurationError:
     """Return the error for the first argument that JSON cannot express."""
     for number, value in enumerate(args):
         try:
             encode_frame(ClientFrame(data=[value]))
         except ConfigurationError as exc:
             return ConfigurationError(f"args[{number}] of {function!r}: {str(exc).removeprefix('data: ')}")
-    return None
+    return ConfigurationError(f"function: {why.removeprefix('data: ')}")

@@ -144,9 +144,9 @@ class RtmConversation(Conversation):
         shared = self._shared
         self.loss, self.authenticated = loss, False
         shared.account.lose(orderly=loss.kind is LossKind.CLOSED and loss.code in _ORDERLY)
+        shared.inbox.emit(RtmEvents.CLOSE, loss)
         shared.pushes.disconnect()
         shared.calls.disconnect()
-        shared.inbox.emit(RtmEvents.CLOSE, loss)
 
     # -- kinds of frames -----------------------------------------------------------------------------------------------
 
