@@ -26,14 +26,13 @@ OPTIONAL = (
     "python_socks",
     "pytest",
     "hypothesis",
+    "coredis",
     "rcex_ws.broker",
     "rcex_ws.callback",
     "rcex_ws.feedme",
     "rcex_ws.gateway",
     "rcex_ws.rtm",
     "rcex_ws.serving",
-    "coredis",
-    "rcex_ws.broker",
     "rcex_ws.slack",
     "rcex_ws.testing",
 )
@@ -43,6 +42,7 @@ PACKAGE = Path(rcex_ws.__file__).parent
 
 #: Folders of the package whose tests are in a folder of the same name: test_<module>.py, test_<module>_<aspect>.py.
 MIRRORED = (
+    "broker",
     "callback",
     "connection",
     "feedme",
@@ -63,6 +63,7 @@ MIRRORED = (
 
 #: Files of tests that are named after no module, each with the reason.
 OF_NO_MODULE = {
+    "broker/test_contract": "every broker",
     "callback/test_page": "docs/callback-client.md",
     "feedme/test_lossy_network": "client and server, and a network between them",
     "feedme/test_page": "docs/feedme.md",
@@ -81,6 +82,19 @@ OF_NO_MODULE = {
 #: Modules that are a part of another one's work, or hold values alone: the file of tests that takes them along.
 #: Those of the gateway and of `rcex_ws.testing` are parts of one server each, which is tested as a whole.
 TAKEN_ALONG = {
+    "broker/hub": "broker/test_memory",
+    "broker/interface": "broker/test_contract",
+    "broker/positions": "broker/test_contract",
+    "broker/redis": "broker/test_contract",
+    "broker/redis_address": "broker/test_contract",
+    "broker/redis_appends": "broker/test_contract",
+    "broker/redis_errors": "broker/test_contract",
+    "broker/redis_link": "broker/test_contract",
+    "broker/redis_members": "broker/test_contract",
+    "broker/redis_session": "broker/test_contract",
+    "broker/redis_signals": "broker/test_contract",
+    "broker/redis_topics": "broker/test_contract",
+    "broker/scripts": "broker/test_contract",
     "callback/handler": "callback/test_callbacks",
     "callback/mailbox": "callback/test_client_ending",
     "connection/event_queue": "feedme/test_events",
@@ -183,7 +197,16 @@ def test_the_import_brings_in_nothing_optional_and_no_other_protocol() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["rcex_ws", "rcex_ws.callback", "rcex_ws.connection", "rcex_ws.rest", "rcex_ws.wsg", "rcex_ws.testing"]
+    "package",
+    [
+        "rcex_ws",
+        "rcex_ws.broker",
+        "rcex_ws.callback",
+        "rcex_ws.connection",
+        "rcex_ws.rest",
+        "rcex_ws.wsg",
+        "rcex_ws.testing",
+    ],
 )
 def test_public_names_are_sorted_and_resolve(package: str) -> None:
     module = importlib.import_module(package)

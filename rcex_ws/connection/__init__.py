@@ -16,7 +16,6 @@ outbox.py      the queue of what is to be written
 events.py      the emitter of lifecycle events
 event_queue.py one queue for all events and callbacks of a client or a server, where their order matters
 handlers.py    calls handlers, callbacks and hooks of the application
-schedule.py    the delay before the next attempt
 pause.py       the wait before the next attempt, which can be changed
 heartbeat.py   whether the peer is alive
 dedupe.py      recognises duplicates
@@ -32,9 +31,9 @@ from rcex_ws.connection.life import Life
 from rcex_ws.connection.link import Link
 from rcex_ws.connection.loss import Loss, LossKind, utc_now
 from rcex_ws.connection.requests import Pending, RequestTable
-from rcex_ws.connection.schedule import ReconnectDelays, default_delays
 from rcex_ws.connection.status import Reason, State, StateReason
 from rcex_ws.connection.supervisor import Supervisor
+from rcex_ws.schedule import ReconnectDelays, default_delays
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.opener import Opener, open_websocket
 

@@ -23,11 +23,11 @@ from rcex_ws.connection.heartbeat import Heartbeat
 from rcex_ws.connection.link import Link
 from rcex_ws.connection.loss import Loss, LossKind
 from rcex_ws.connection.pause import Pause
-from rcex_ws.connection.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.connection.status import Reason, State, StateReason, Status
 from rcex_ws.errors import NotConnected, RcexError
 from rcex_ws.loop import Signal
 from rcex_ws.named_log import Log
+from rcex_ws.schedule import ReconnectDelays, Schedule, default_delays
 from rcex_ws.trace import SILENT, Tracer
 from rcex_ws.websocket.frames import CloseFrame
 from rcex_ws.websocket.opener import Opener, open_websocket

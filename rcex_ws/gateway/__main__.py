@@ -61,7 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROGRAM, description="Run a local RingCentral. All times are in seconds.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port of the REST API (default: any free one)")
-    parser.add_argument("--ws-port", type=int, default=0, help="port of the WebSocket (default: any free one)")
+    parser.add_argument("--ws-port", type=int, default=0, help="port of the (first) WebSocket (default: any free one)")
+    parser.add_argument(
+        "--nodes", type=int, default=1, help="WebSocket addresses, on ports one after the other (default: %(default)s)"
+    )
     parser.add_argument("--verbose", action="store_true", help="say on stderr what happens, a line for each event")
     described = _descriptions()
     types = get_type_hints(GatewayOptions)  # without the constraints; the gateway itself checks them

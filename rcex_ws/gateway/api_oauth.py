@@ -34,7 +34,8 @@ def routes(core: GatewayCore, ws_uri: Callable[[str], str], on_login_ended: Call
 
     Args:
         core: the rules and the state.
-        ws_uri: returns the address of the WebSocket for the REST address that the client has used.
+        ws_uri: returns the address of the WebSocket for the REST address that the client has used; raises a `Problem`
+            if there is none at present.
         on_login_ended: called when logins may have ended or been renewed, so that their WebSockets can be rechecked.
     """
 
@@ -72,9 +73,10 @@ def routes(core: GatewayCore, ws_uri: Callable[[str], str], on_login_ended: Call
         return Response(status_code=200)
 
     async def wstoken(request: Request) -> Response:
+        uri = ws_uri(server_of(request))
         issued = core.oauth.issue_wstoken(login_of(request))
         life = core.options.wstoken_expires_in
-        return JSONResponse({"uri": ws_uri(server_of(request)), "ws_access_token": issued, "expires_in": life})
+        return JSONResponse({"uri": uri, "ws_access_token": issued, "expires_in": life})
 
     return [
         Route("/restapi/oauth/token", token, methods=["POST"]),

@@ -15,19 +15,16 @@ from rcex_ws.gateway import api, api_control, api_messages, api_oauth, api_peopl
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, RefusalFault
 from rcex_ws.gateway.front import Front
+from rcex_ws.gateway.nodes import Nodes
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.origin import host_name
 from rcex_ws.gateway.upgrade import WS_PATH
 from rcex_ws.gateway.websocket import GatewayConnection
 from rcex_ws.loop import loop_clock
 from rcex_ws.options import CloseCode, Count, EventFilter, Status, Wait, checked
-from rcex_ws.websocket.peer import PeerOptions
 from rcex_ws.websocket.server_peer import ServerPeer
 
-__all__ = ["PEER_OPTIONS", "GatewayApp"]
-
-# A frozen connection buffers all it is sent, so that it looks half-open; RingCentral's own limits are not known.
-PEER_OPTIONS = PeerOptions(max_size=2**24, max_buffer=2**26, compress=False)
+__all__ = ["GatewayApp"]
 
 _CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1012), *range(3000, 5000)})
 """The codes allowed in a close frame (RFC 6455, section 7.4)."""
@@ -39,20 +36,19 @@ class GatewayApp:
 
     Args:
         options: the options, all defaults if None.
+        nodes: the addresses that its WebSockets come by; None where they come by other ways, as in memory.
 
     Attributes:
         app: the ASGI application; it raises `ConnectionResetError` to have the connection reset.
         core: the rules and the state.
-        ws_uri: the WebSocket address in wstoken answers.
-        open_ws_port: the port of the WebSocket if it listens on all addresses of the machine; wstoken answers then
-            use the host name by which the client reached the REST API.
+        ws_uri: the WebSocket address in wstoken answers if there are no nodes.
     """
 
     @checked
-    def __init__(self, options: GatewayOptions | None = None) -> None:
+    def __init__(self, options: GatewayOptions | None = None, nodes: Nodes | None = None) -> None:
         self.core = GatewayCore(options or GatewayOptions(), loop_clock())
         self.ws_uri = self.core.options.public_ws_uri or f"ws://gateway.invalid{WS_PATH}"
-        self.open_ws_port: int | None = None
+        self._nodes = nodes or Nodes()
         self._numbers = count(1)
         self._connections: dict[int, GatewayConnection] = {}
         routes = [
@@ -64,9 +60,9 @@ class GatewayApp:
         ]
         self.app = Front(api.build(routes), self.core)
 
-    async def serve(self, peer: ServerPeer) -> None:
+    async def serve(self, peer: ServerPeer, node: int = 1) -> None:
         """Serve one WebSocket from its upgrade request to its end; a handler for `rcex_ws.websocket.listen.serve`."""
-        connection = GatewayConnection(next(self._numbers), peer, self.core, self.app.answer)
+        connection = GatewayConnection(next(self._numbers), node, peer, self.core, self.app.answer)
         self._connections[connection.id] = connection
         try:
             await connection.serve()
@@ -113,6 +109,40 @@ class GatewayApp:
         for connection in self._connections.values():
             connection.thaw()
         self.core.journal.add("thaw")
+
+    @checked
+    def lose_node(self, node: Count) -> int:
+        """Lose a node: its WebSockets are cut by a RST, connections to it are refused; return how many were cut.
+
+        As if its machine had been killed. Its sessions can be recovered at another node, or when it is restored, and
+        wstoken answers name the other nodes only: 503 if there is none. A node that is lost stays so.
+
+        Args:
+            node: its number, counted from 1.
+
+        Raises:
+            ConfigurationError: there is no such node.
+        """
+        self._nodes[node].lose()
+        dropped = [connection for connection in self._connections.values() if connection.node == node]
+        live = [connection.id for connection in dropped if connection.is_live]
+        self.core.journal.add("node_lost", node=node, connections=live)
+        for connection in dropped:
+            connection.drop()
+        return len(live)
+
+    @checked
+    def restore_node(self, node: Count) -> None:
+        """Let a lost node listen again, at the same address.
+
+        Args:
+            node: its number, counted from 1.
+
+        Raises:
+            ConfigurationError: there is no such node, or another program listens on its port meanwhile.
+        """
+        self._nodes[node].restore()
+        self.core.journal.add("node_restored", node=node)
 
     @checked
     def refuse(
@@ -235,6 +265,8 @@ class GatewayApp:
             self.error,
             self.freeze,
             self.thaw,
+            self.lose_node,
+            self.restore_node,
             self.refuse,
             self.fail_recovery,
             self.answer_fault,
@@ -253,9 +285,11 @@ class GatewayApp:
 
     def _ws_uri_for(self, server: str) -> str:
         """Return the address of the WebSocket for a client that has used this address of the REST API."""
-        if self.open_ws_port is None:
+        if not self._nodes:
             return self.ws_uri
-        return f"ws://{host_name(server.partition('://')[2])}:{self.open_ws_port}{WS_PATH}"
+        node = self._nodes.take_turn()
+        host = self._nodes.host or host_name(server.partition("://")[2])
+        return self.core.options.public_ws_uri or node.uri(host)
 
 
 def _is_notification(event: object, body: object, filter: object = None) -> bool:

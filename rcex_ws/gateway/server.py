@@ -1,7 +1,7 @@
 """The gateway on real sockets, in its own thread: what tests, demos and the command line use.
 
-REST and the WebSocket have a port each, as they have a host each at RingCentral. Both share one event loop; every
-public method can be called from any thread and any loop, runs in that loop, and returns soon.
+REST and each WebSocket address have a port of their own, as they have hosts of their own at RingCentral. All share one
+event loop; every public method can be called from any thread and any loop, runs in that loop, and returns soon.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import errno
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
-from functools import partial, wraps
+from contextlib import AbstractContextManager, ExitStack, closing
+from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -20,18 +20,19 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from rcex_ws.errors import ConfigurationError, NotConnected
-from rcex_ws.gateway.app import PEER_OPTIONS, GatewayApp
+from rcex_ws.gateway.app import GatewayApp
 from rcex_ws.gateway.http import serve_http
+from rcex_ws.gateway.nodes import Node, NodeCount, Nodes
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.store import ExtensionRecord
-from rcex_ws.gateway.upgrade import WS_PATH
 from rcex_ws.options import Name, Port, checked
-from rcex_ws.websocket.listen import bind, serve
+from rcex_ws.websocket.listen import bind
 
 __all__ = ["Gateway"]
 
 _OWN_HOSTS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Wildcard addresses, and the address that reaches them from this machine."""
+_HIGHEST_PORT = 65535
 
 _T = TypeVar("_T")
 _P = ParamSpec("_P")
@@ -52,17 +53,22 @@ class Gateway:
 
     Args:
         port: port of the REST API; 0 for any free one.
-        ws_port: port of the WebSocket; 0 for any free one.
+        ws_port: port of the WebSocket, the first one if there are several `nodes`, which have the ports after it; 0 for
+            any free ones.
         host: address to listen on; "0.0.0.0" or "::" listens on all of the machine, for a container. Clients are then
             given the host name that they have used for the REST API, unless there is a `public_ws_uri`.
+        nodes: WebSocket addresses over the same sessions, as of so many machines; wstoken answers name them in turn.
+            They are counted from 1; `lose_node` takes one away.
         options: the fields of `GatewayOptions`.
 
     Raises:
-        ConfigurationError: an argument is invalid; on entering, a port is in use, or the host is not this machine's.
+        ConfigurationError: an argument is invalid, or there are several nodes and a `public_ws_uri`, which is one
+            address; on entering, a port is in use, or the host is not this machine's.
 
     Attributes:
         server: base URL of the REST API.
-        ws_uri: address of the WebSocket.
+        ws_uri: address of the WebSocket, the first node's if there are several.
+        ws_uris: addresses of all nodes.
         client_id: client id of the one application.
         client_secret: its client secret.
         jwt: JWT credential of the first user.
@@ -71,14 +77,24 @@ class Gateway:
 
     server: str
     ws_uri: str
+    ws_uris: list[str]
     client_id: str
     client_secret: str
     jwt: str
     users: list[ExtensionRecord]
 
     @checked
-    def __init__(self, port: Port = 0, *, ws_port: Port = 0, host: Name = "127.0.0.1", **options: Any) -> None:
+    def __init__(
+        self, port: Port = 0, *, ws_port: Port = 0, host: Name = "127.0.0.1", nodes: NodeCount = 1, **options: Any
+    ) -> None:
         self.options = GatewayOptions(**options)
+        if nodes > 1 and self.options.public_ws_uri:
+            raise ConfigurationError("nodes: with a public_ws_uri, which is one address, there can be one only")
+        if ws_port and ws_port + nodes - 1 > _HIGHEST_PORT:
+            raise ConfigurationError(
+                f"ws_port: {nodes} nodes need as many ports, and there is none after {_HIGHEST_PORT}"
+            )
+        self._node_count = nodes
         self._host = host
         self._port = port
         self._ws_port = ws_port
@@ -91,19 +107,19 @@ class Gateway:
 
     def __enter__(self) -> Gateway:
         """Start listening."""
-        rest = self._bind("port", self._port)
-        try:
-            web_socket = self._bind("ws_port", self._ws_port)
-        except ConfigurationError:
-            rest.close()
-            raise
+        with ExitStack() as failed:
+            rest = failed.enter_context(self._bind("port", self._port))
+            nodes = [self._bind_node(number, failed) for number in range(1, self._node_count + 1)]
+            failed.pop_all()
         own_host = _OWN_HOSTS.get(self._host, self._host)
         own_host = f"[{own_host}]" if ":" in own_host else own_host
         self.server = f"http://{own_host}:{rest.getsockname()[1]}"
-        self.ws_uri = f"ws://{own_host}:{web_socket.getsockname()[1]}{WS_PATH}"
+        self.ws_uris = [node.uri(own_host) for node in nodes]
+        self.ws_uri = self.ws_uris[0]
         self._portal_context = start_blocking_portal("asyncio")
         self._portal = self._portal_context.__enter__()
-        self._main, gateway = self._portal.start_task(self._run, rest, web_socket)
+        host = None if self._host in _OWN_HOSTS else own_host
+        self._main, gateway = self._portal.start_task(self._run, rest, Nodes(nodes, host))
         self._gateway = gateway
         self.client_id, self.client_secret = gateway.core.oauth.client_id, gateway.core.oauth.client_secret
         self.users = list(gateway.core.store.extensions)
@@ -132,6 +148,8 @@ class Gateway:
     error = _in_its_thread(GatewayApp.error)
     freeze = _in_its_thread(GatewayApp.freeze)
     thaw = _in_its_thread(GatewayApp.thaw)
+    lose_node = _in_its_thread(GatewayApp.lose_node)
+    restore_node = _in_its_thread(GatewayApp.restore_node)
     refuse = _in_its_thread(GatewayApp.refuse)
     fail_recovery = _in_its_thread(GatewayApp.fail_recovery)
     answer_fault = _in_its_thread(GatewayApp.answer_fault)
@@ -157,6 +175,10 @@ class Gateway:
             return self._gateway.log()  # its thread has ended, so no other one uses it
         return self._call(GatewayApp.log)
 
+    def _bind_node(self, number: int, failed: ExitStack) -> Node:
+        port = self._ws_port and self._ws_port + number - 1
+        return Node(number, self._host, failed.enter_context(self._bind("ws_port", port)))
+
     def _bind(self, argument: str, port: int) -> socket.socket:
         try:
             return bind(self._host, port)
@@ -174,22 +196,19 @@ class Gateway:
     async def _run(
         self,
         rest: socket.socket,
-        web_socket: socket.socket,
+        nodes: Nodes,
         *,
         task_status: TaskStatus[GatewayApp],
     ) -> None:
         self._stop = anyio.Event()
-        gateway = GatewayApp(self.options)
+        gateway = GatewayApp(self.options, nodes)
         gateway.core.server = self.server
-        gateway.ws_uri = self.options.public_ws_uri or self.ws_uri
-        if self._host in _OWN_HOSTS and not self.options.public_ws_uri:
-            gateway.open_ws_port = web_socket.getsockname()[1]
         if self._watcher is not None:
             gateway.core.journal.watch(self._watcher)
-        with rest, web_socket:
+        with rest, closing(nodes):
             async with anyio.create_task_group() as group:
                 group.start_soon(serve_http, rest, gateway.app)
-                group.start_soon(partial(serve, web_socket, gateway.serve, options=PEER_OPTIONS))
+                nodes.start(group, gateway.serve)
                 task_status.started(gateway)
                 await self._stop.wait()
                 group.cancel_scope.cancel()

@@ -42,6 +42,7 @@ class GatewayConnection:
 
     Args:
         number: identifies it in the log.
+        node: the number of the node that it came by.
         peer: the client.
         core: the rules and the state.
         answer: answers a request (`Front.answer`).
@@ -50,11 +51,13 @@ class GatewayConnection:
     def __init__(
         self,
         number: int,
+        node: int,
         peer: ServerPeer,
         core: GatewayCore,
         answer: Callable[[RestCall], Awaitable[RestAnswer | None]],
     ) -> None:
         self.id = number
+        self.node = node
         self._peer = peer
         self._core = core
         self._answer = answer
@@ -106,6 +109,12 @@ class GatewayConnection:
             self._peer.abort()
         else:
             self._peer.close(code, reason)
+
+    def drop(self) -> None:
+        """End the connection by a RST, also one that is still being opened, because its node is lost."""
+        if self.is_live:
+            self._end("node lost")
+        self._peer.abort()
 
     def error(self, code: str, message: str, status: int = 400) -> None:
         """Send an Error frame, then close."""
@@ -189,7 +198,8 @@ class GatewayConnection:
         journal = self._core.journal
         self._session = opening.session
         self._lifetime = Lifetime(self._core.options, self._core.clock.now())
-        journal.add("connect", connection=self.id, login=opening.session.oauth.id, recovering=recovering)
+        login = opening.session.oauth.id
+        journal.add("connect", connection=self.id, node=self.node, login=login, recovering=recovering)
         code = opening.recovery.get("recoveryErrorCode")
         if code is not None:
             journal.add("recovery_failed", connection=self.id, code=code)

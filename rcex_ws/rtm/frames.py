@@ -40,6 +40,7 @@ __all__ = [
     "encode_error",
     "encode_event",
     "encode_frame",
+    "encode_refusal",
     "encode_reply",
     "is_true",
 ]
@@ -176,6 +177,11 @@ def encode_error(frame_id: FrameId, error: Any) -> bytes:
         ConfigurationError: JSON cannot express the error.
     """
     return _encode("error", {"id": frame_id, "data": {"error": error}})
+
+
+def encode_refusal(frame_id: FrameId) -> bytes:
+    """Encode the reply to an authentication that is refused, as the original client knows it: data of null."""
+    return _encode("id", {"id": frame_id, "data": None})
 
 
 def _encode(what: str, value: object) -> bytes:

@@ -74,7 +74,8 @@ class ServerLife:
         self._root = RootTask(name)
         self._listener: socket.socket | None = None
         self._port = settings.port
-        self._tasks: set[BackgroundTask] = set()  # without these two
+        self._tasks: set[BackgroundTask] = set()  # without these
+        self._late_tasks: list[BackgroundTask] = []
         self._handlers: BackgroundTask | None = None
         self._events: BackgroundTask | None = None
         self._phase = _Phase.NEW
@@ -117,7 +118,7 @@ class ServerLife:
         try:
             await self._root.start()
         except BaseException:
-            await self.close(())
+            await self.close()
             raise
         self._events = self._root.spawn(self._event_queue.run, name="events", on_crash=self._report)
         self._handlers = self._root.spawn(self._dispatcher.run, name="handlers", on_crash=self._report)
@@ -137,18 +138,23 @@ class ServerLife:
         self._tasks.add(task)
         return task
 
-    async def close(self, farewell: Sequence[ClosingStep]) -> None:
+    def spawn_late(self, func: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run a task that handlers need until the last of them has returned."""
+        self._late_tasks.append(self._root.spawn(func, name=name, on_crash=self._report))
+
+    async def close(self, farewell: ClosingStep | None = None, *, last: ClosingStep | None = None) -> None:
         """End the tasks; a handler that calls this is left to finish. A second call waits for the first.
 
         Args:
-            farewell: how clients are disconnected, each step within its share of half of `close_timeout`.
+            farewell: disconnects the clients, within half of `close_timeout`.
+            last: called when all tasks have ended.
         """
         if self._phase is _Phase.CLOSING:
             with self._root.let_caller_finish():
                 await run_to_completion(self._closed.wait)
             return
         self._phase = _Phase.CLOSING
-        await run_to_completion(partial(self._close, farewell))
+        await run_to_completion(partial(self._close, farewell, last))
 
     def _bind(self) -> socket.socket:
         host, port = self._settings.host, self._settings.port
@@ -166,14 +172,15 @@ class ServerLife:
         with listener:  # also when the loop ends before `close`
             await serve(listener, handler, ssl_context=self._settings.ssl_context, options=self._settings.peer_options)
 
-    async def _close(self, farewell: Sequence[ClosingStep]) -> None:
+    async def _close(self, farewell: ClosingStep | None, last: ClosingStep | None) -> None:
         within = self._settings.close_timeout
-        shares = [0.5 * (number + 1) / len(farewell) for number in range(len(farewell))]
         steps = (  # each with the fraction of `close_timeout` by which it must be done
-            *zip(farewell, shares, strict=True),
+            (farewell or _nothing, 0.5),
             (lambda: _end(tuple(self._tasks)), 0.6),
-            (self._drain_handlers, 0.8),
-            (self._drain_events, 1.0),
+            (self._drain_handlers, 0.7),
+            (self._drain_events, 0.8),
+            (lambda: _end(self._late_tasks), 0.9),
+            (last or _nothing, 1.0),
         )
         begun = anyio.current_time()
         try:
@@ -197,6 +204,10 @@ class ServerLife:
         self._event_queue.close()
         if self._events is not None:
             await self._events.wait()
+
+
+async def _nothing() -> None:
+    """Do nothing; the default of a step."""
 
 
 async def _end(tasks: Sequence[BackgroundTask]) -> None:

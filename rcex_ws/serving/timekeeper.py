@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from rcex_ws.loop import Signal
@@ -18,30 +18,30 @@ class _Polled(Protocol):
 
 
 class Timekeeper:
-    """Polls the services of clients when something is due.
+    """Polls what has deadlines when something is due.
 
     Args:
-        services: a live view of those of all clients.
+        polled: returns what is to be polled, for each client and for the server itself.
         clock: the clock of the event loop.
         granularity: seconds by which anything may be late, so that not every client wakes the task.
     """
 
-    def __init__(self, services: Collection[_Polled], clock: Callable[[], float], granularity: float) -> None:
-        self._services = services
+    def __init__(self, polled: Callable[[], Iterable[_Polled]], clock: Callable[[], float], granularity: float) -> None:
+        self._polled = polled
         self._clock = clock
         self._granularity = granularity
         self._wake_at = math.inf
         self._earlier = Signal()
 
-    def note(self, service: _Polled) -> None:
-        """Note when a new service is due."""
-        if service.poll(self._clock()) < self._wake_at:
+    def note(self, one: _Polled) -> None:
+        """Note when something new is due."""
+        if one.poll(self._clock()) < self._wake_at:
             self._earlier.set()
 
     async def run(self) -> None:
-        """Poll the services until cancelled."""
+        """Poll until cancelled."""
         while True:
             now = self._clock()
-            due = min([service.poll(now) for service in tuple(self._services)], default=math.inf)
+            due = min([one.poll(now) for one in tuple(self._polled())], default=math.inf)
             self._wake_at, self._earlier = max(due, now + self._granularity), Signal()
             await self._earlier.wait(until=self._wake_at)

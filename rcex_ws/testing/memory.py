@@ -17,7 +17,7 @@ from trio.testing import memory_stream_pair
 
 from rcex_ws.connection import Endpoint, open_websocket
 from rcex_ws.gateway import GatewayApp, GatewayOptions
-from rcex_ws.gateway.app import PEER_OPTIONS
+from rcex_ws.gateway.nodes import PEER_OPTIONS
 from rcex_ws.websocket.listen_trio import serve_stream
 from rcex_ws.websocket.socket import Socket
 

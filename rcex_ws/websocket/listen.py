@@ -76,7 +76,7 @@ async def accept_all(listener: socket.socket, serve_one: Callable[[socket.socket
 
     try:
         async with anyio.create_task_group() as group:
-            while True:
+            while listener.fileno() >= 0:  # whoever cancels may close it at once, also when a connection waits
                 await anyio.wait_readable(listener)
                 try:
                     for _ in range(_AT_ONCE):

@@ -210,7 +210,7 @@ async def test_a_renewal_that_waits_is_hurried_by_the_application(peer: Any, sup
 async def test_long_lived_connections_that_are_replaced_count_no_failures(
     peer: Any, supervise: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rcex_ws.connection.schedule.STABLE_AFTER", 0.0)
+    monkeypatch.setattr("rcex_ws.schedule.STABLE_AFTER", 0.0)
     counted: list[int] = []
 
     def delays(failures: int) -> float:

@@ -12,8 +12,8 @@ import pytest
 
 from rcex_ws import ConfigurationError, Events, RingCentral, State, WebSocketExtension
 from rcex_ws.callback import Ok, Reconnect, WebSocketClient, WebSocketHandler
-from rcex_ws.connection.schedule import Schedule
 from rcex_ws.gateway import Gateway
+from rcex_ws.schedule import Schedule
 from rcex_ws.slack import RTMClient
 from rcex_ws.testing import FakeSlack
 from tests.told import Told

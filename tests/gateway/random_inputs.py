@@ -63,6 +63,7 @@ class Gateway:
         """Cancel every fault."""
         self.http.post("/_gateway/clear_faults").raise_for_status()
         self.http.post("/_gateway/thaw").raise_for_status()
+        self.http.post("/_gateway/restore_node", json={"node": 1}).raise_for_status()
 
     def end(self) -> str:
         """Stop the gateway gracefully, and return its stderr."""
@@ -179,6 +180,7 @@ class Inputs:
             return values.json_bytes(rng)
         members = {
             "cut": ["code", "reason"],
+            "lose_node": ["node"],
             "error": ["code", "message", "status"],
             "refuse": ["where", "status", "retry_after", "times", "message"],
             "fail_recovery": ["code", "times"],

@@ -43,8 +43,10 @@ FITTING = {
 }
 """The paths that have each method, by their index above."""
 CONTROLS = ["cut", "error", "freeze", "refuse", "fail_recovery", "answer_fault", "send_raw", "notify", "clear_log"]
+CONTROLS += ["lose_node"]
 GOOD = {
     "code": [None, 1000, 4000, "WSG-1003", "WSG-400"],
+    "node": [1],
     "reason": ["", "x" * 123, "\u00fc" * 61],
     "message": ["", "text", None],
     "status": [200, 401, 429, 503, 599, "hang", "rst"],

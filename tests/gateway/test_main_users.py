@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -41,6 +42,14 @@ class Shell:
             auth=(self.printed["RINGCENTRAL_CLIENT_ID"], self.printed["RINGCENTRAL_CLIENT_SECRET"]),
         )
         return answer.raise_for_status().json()
+
+
+def is_refused(uri: str) -> bool:
+    try:
+        socket.create_connection((urlsplit(uri).hostname, urlsplit(uri).port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 @contextmanager
@@ -76,6 +85,29 @@ def test_g8_a_restart_may_keep_the_second_jwt() -> None:
     with shell("--jwt", "ada", "--second-jwt", "bob") as gateway:
         assert gateway.printed["RINGCENTRAL_SECOND_JWT"] == "bob"
         assert gateway.tokens("bob")["owner_id"] != gateway.tokens("ada")["owner_id"]
+
+
+def test_the_shell_runs_several_nodes() -> None:
+    with shell("--nodes", "2") as gateway:
+        server = gateway.printed["RINGCENTRAL_SERVER_URL"]
+        bearer = {"Authorization": f"Bearer {gateway.tokens(gateway.printed['RINGCENTRAL_JWT'])['access_token']}"}
+
+        def uri() -> str:
+            return httpx.post(f"{server}/restapi/oauth/wstoken", headers=bearer).json()["uri"]
+
+        first, second = uri(), uri()
+        assert first != second
+        httpx.post(f"{server}/_gateway/lose_node", json={"node": 1}).raise_for_status()
+        assert (is_refused(first), is_refused(second)) == (True, False)
+        assert [uri(), uri()] == [second] * 2
+        assert gateway.end() == ""
+
+
+def test_the_shell_names_a_wrong_number_of_nodes() -> None:
+    command = [sys.executable, "-m", "rcex_ws.gateway", "--nodes", "0"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "nodes: expected a number of nodes, 1 to 100" in ended.stderr
 
 
 def a_name_of_this_machine() -> str:

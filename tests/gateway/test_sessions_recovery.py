@@ -17,7 +17,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from rcex_ws.gateway import GatewayApp
-from rcex_ws.gateway.app import PEER_OPTIONS
+from rcex_ws.gateway.nodes import PEER_OPTIONS
 from rcex_ws.websocket.listen_trio import serve_stream
 
 EXTENSION = "/restapi/v1.0/account/~/extension/~"

@@ -41,7 +41,7 @@ async def test_the_timekeeper_wakes_when_a_client_is_due(ms: float) -> None:
     clock = loop_clock()
     late, early = Due(clock() + 1000), Due(clock() + 20 * ms)
     clients: list[Any] = [late]
-    timekeeper = Timekeeper(clients, clock, ms)
+    timekeeper = Timekeeper(lambda: clients, clock, ms)
     async with anyio.create_task_group() as group:
         group.start_soon(timekeeper.run)
         while not late.polled:
@@ -59,7 +59,7 @@ async def test_many_clients_do_not_wake_the_timekeeper_one_by_one(ms: float) -> 
     begin = clock() + 10 * ms
     clients: list[Any] = [Due(begin + number * ms) for number in range(100)]
     async with anyio.create_task_group() as group:
-        group.start_soon(Timekeeper(clients, clock, 200 * ms).run)
+        group.start_soon(Timekeeper(lambda: clients, clock, 200 * ms).run)
         for client in clients:
             with anyio.fail_after(10):
                 await client.done.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import logging
@@ -108,3 +109,25 @@ def test_a_connection_whose_task_never_started_is_closed(listener: Listener) -> 
         gc.collect()
     assert served == []
     assert [one.fileno() for one in listener.accepted] == [-1]
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_listener_may_be_closed_when_it_is_cancelled_and_a_connection_waits(
+    listener: Listener, turns: int
+) -> None:
+    """However far the loop has come with that connection."""
+    with connect(listener) as client:
+        async with anyio.create_task_group() as group:
+            group.start_soon(accept_all, listener, _serve_nothing)
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+            anyio.notify_closing(listener)
+            listener.close()
+        client.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+
+
+async def _serve_nothing(sock: socket.socket) -> None:
+    await anyio.sleep_forever()

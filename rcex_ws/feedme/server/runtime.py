@@ -48,7 +48,7 @@ class ServerRuntime:
             report=core.events.report,
         )
         times = (settings.heartbeat_interval, settings.heartbeat_timeout, settings.handshake_timeout or math.inf)
-        self._timekeeper = Timekeeper(self.services.values(), lambda: core.clock(), min(times) * _GRANULARITY)
+        self._timekeeper = Timekeeper(self.services.values, lambda: core.clock(), min(times) * _GRANULARITY)
 
     @property
     def url(self) -> str:
@@ -83,7 +83,7 @@ class ServerRuntime:
     async def close(self) -> None:
         """Disconnect all clients and end the tasks; a handler that calls this is left to finish."""
         self._core.started = True
-        await self._life.close((self._close_clients,))
+        await self._life.close(self._close_clients)
 
     async def serve_mounted(self, peer: Peer) -> None:
         """Serve a client of an ASGI server, which sends its own pings."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcex_ws.connection.schedule import STABLE_AFTER, Schedule, default_delays
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.schedule import STABLE_AFTER, Schedule, default_delays
 
 BANDS = {1: (1, 1), 2: (2, 6), 3: (10, 20), 4: (20, 40), 5: (40, 80), 6: (80, 120)}
 

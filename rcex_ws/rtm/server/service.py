@@ -1,0 +1,246 @@
+"""Serves one connection: its WebSocket from the upgrade to the end, its heartbeat, its authentication and its calls."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, auto
+from functools import partial
+from typing import Any
+
+from rcex_ws.connection import SteadyHeartbeat, call
+from rcex_ws.connection.heartbeat import Beat
+from rcex_ws.errors import BadFrame
+from rcex_ws.loop import Signal
+from rcex_ws.rtm.errors import RemoteError
+from rcex_ws.rtm.frames import ClientFrame, FrameId, decode_client_frame, encode_error, encode_refusal, encode_reply
+from rcex_ws.rtm.server.admission import TOO_MANY_CONNECTIONS, Admission
+from rcex_ws.rtm.server.backlog import Backlog
+from rcex_ws.rtm.server.calls import Calls, encode_failure
+from rcex_ws.rtm.server.core import RtmServerCore
+from rcex_ws.rtm.server.errors import NOT_AUTHENTICATED, TOO_MANY, TOO_SLOW, ClientGone
+from rcex_ws.rtm.server.rate import TokenBucket
+from rcex_ws.rtm.server.session import Session
+from rcex_ws.serving import HandlerCall
+from rcex_ws.websocket.peer import INTERNAL_ERROR, Peer
+from rcex_ws.websocket.socket import Ending
+
+__all__ = ["ConnectionService"]
+
+_UNSUPPORTED = 1003  # RFC 6455, section 7.4.1
+
+
+class _Stage(Enum):
+    STRANGER = auto()  # not authenticated, and has not tried
+    ASKING = auto()  # its authentication is being checked
+    ADMITTED = auto()
+    CLOSING = auto()
+
+
+class ConnectionService:
+    """Serves one connection.
+
+    Args:
+        core: the shared parts of the server.
+        admission: lets clients in.
+        peer: the WebSocket.
+        heartbeat: whether to send pings.
+
+    Attributes:
+        ended: set when the WebSocket has ended.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_admitted",
+        "_auth_until",
+        "_bucket",
+        "_calls",
+        "_core",
+        "_heartbeat",
+        "_held",
+        "_peer",
+        "_reason",
+        "_session",
+        "_stage",
+        "ended",
+    )
+
+    def __init__(self, core: RtmServerCore, admission: Admission, peer: Peer, *, heartbeat: bool) -> None:
+        settings, now = core.settings, core.clock()
+        self.ended = Signal()
+        self._core = core
+        self._admission = admission
+        self._peer = peer
+        self._stage = _Stage.STRANGER
+        self._admitted = False
+        self._session = session = Session(peer, None, core.outbound)
+        if admission.request_of(session) is not None:
+            session.backlog = Backlog(settings.max_resume_events, settings.max_resume_bytes)
+        self._calls = Calls(core, peer)
+        self._held: list[ClientFrame] | tuple[()] = ()  # what came while the authentication was being checked
+        self._reason: ClientGone | None = None
+        self._bucket = TokenBucket(settings.max_rate, now)
+        self._heartbeat = (
+            SteadyHeartbeat(settings.heartbeat_interval, settings.heartbeat_timeout, now) if heartbeat else None
+        )
+        self._auth_until = math.inf if settings.authenticate is None else now + settings.auth_timeout
+
+    async def serve(self) -> None:
+        """Accept the WebSocket, and serve the client until it has ended."""
+        await self._peer.accept()
+        ending: Ending | None = None
+        try:
+            if self._core.settings.authenticate is None:
+                await self._admit(None, b"")
+            ending = await self._peer.read(
+                self._on_message, on_pong=self._on_pong, on_closing=self._on_closing, on_heard=self._on_heard
+            )
+        except Exception as exc:  # noqa: BLE001 - a bug: nothing that a client sends may raise
+            self._core.report(exc)
+            self._peer.close(INTERNAL_ERROR)
+        finally:
+            self._on_closing()
+            self._leave(ending)
+            self.ended.set()
+
+    def close(self, code: int, text: str) -> None:
+        """Close the WebSocket; ignored if it is being closed already."""
+        if self._stage is not _Stage.CLOSING:
+            self._reason = ClientGone(text, code, by_server=True)
+            self._peer.close(code, text)
+
+    def poll(self, now: float) -> float:
+        """Check what is due: the authentication, a ping, a sign of life; return when to call this again."""
+        if self._stage is _Stage.CLOSING:
+            return math.inf
+        if now >= self._auth_until:
+            self._time_out()
+            return math.inf
+        if self._heartbeat is None:
+            return self._auth_until
+        beat = self._heartbeat.poll(now)
+        if beat is Beat.LOST:
+            self._reason = ClientGone("the client gave no sign of life", by_server=True)
+            self._peer.abort()
+            return math.inf
+        if beat is Beat.SEND:
+            backlog = self._session.backlog
+            self._peer.ping(b"" if backlog is None else backlog.ping())
+        return min(self._auth_until, self._heartbeat.wake_at(now))
+
+    # -- in the reader -------------------------------------------------------------------------------------------------
+
+    def _on_message(self, data: bytes, binary: bool) -> None:
+        if self._stage is _Stage.CLOSING:
+            return
+        if binary:
+            self.close(_UNSUPPORTED, "text only")
+            return
+        if not self._bucket.take(self._core.clock()):
+            self.close(TOO_MANY, "too many messages")
+            return
+        try:
+            frame = decode_client_frame(data)
+        except BadFrame as exc:
+            self._peer.send((encode_error(None, str(exc)),))
+            return
+        if frame.type == "auth":
+            self._authenticate(frame)
+        elif self._stage is _Stage.ADMITTED:
+            self._calls.handle(frame, self._session)
+        elif self._stage is _Stage.STRANGER:
+            self._refuse(frame.id, "unauthenticated")
+        elif len(self._held) >= self._core.settings.max_calls:
+            self._refuse(frame.id, "too many calls")
+        else:
+            self._held = [*self._held, frame]
+
+    def _on_pong(self, payload: bytes) -> None:
+        if self._session.backlog is not None:
+            self._session.backlog.on_pong(payload)
+
+    def _on_heard(self) -> None:
+        """Note a sign of life: a message, a pong, or a part of a large message, before which no pong can come."""
+        if self._heartbeat is not None:
+            self._heartbeat.last_inbound = self._core.clock()
+
+    def _on_closing(self) -> None:
+        """Let go of the client as soon as nothing can be sent any more."""
+        if self._stage is _Stage.CLOSING:
+            return
+        self._stage = _Stage.CLOSING
+        if self._peer.overflowed:
+            self._reason = ClientGone("the client does not read what is sent to it", TOO_SLOW, by_server=True)
+
+    def _leave(self, ending: Ending | None) -> None:
+        session = self._session
+        if session.peer is self._peer:  # else it has come back over another connection
+            session.peer = None
+            if self._admitted:
+                self._core.disconnected(session, self._why(ending))
+
+    def _why(self, ending: Ending | None) -> ClientGone:
+        """Return why the WebSocket has ended."""
+        if self._reason is not None:
+            return self._reason
+        if ending is None or ending.code is None:
+            return ClientGone("the connection was lost")
+        if ending.unreadable:
+            return ClientGone("the client sent what cannot be read", ending.code, by_server=True)
+        return ClientGone(ending.reason or "closed by the client", ending.code)
+
+    # -- authentication ------------------------------------------------------------------------------------------------
+
+    def _authenticate(self, frame: ClientFrame) -> None:
+        if self._core.settings.authenticate is None:
+            self._peer.send((encode_reply(frame.id, True),))
+        elif self._stage is not _Stage.STRANGER:
+            self._refuse(frame.id, "authenticated already")
+        else:
+            self._stage = _Stage.ASKING
+            check = partial(self._check, frame)
+            fail = partial(self._refuse_client, frame.id)
+            self._core.dispatcher.put(HandlerCall("the authentication handler", check, _ignore, fail))
+
+    async def _check(self, frame: ClientFrame) -> None:
+        handler = self._core.settings.authenticate
+        if handler is None:
+            raise AssertionError("there is nothing to check")
+        authentication = await call(handler, self._session.client, *(frame.data or ()))
+        if authentication:
+            await self._admit(authentication, encode_reply(frame.id, authentication))
+        else:
+            self._refuse_client(frame.id, None)
+
+    async def _admit(self, authentication: Any, reply: bytes) -> None:
+        session = await self._admission.admit(self._session, authentication, reply)
+        if session is None:
+            return
+        self._session, self._admitted, self._auth_until = session, True, math.inf
+        if self._stage is not _Stage.CLOSING:
+            self._stage = _Stage.ADMITTED
+        held, self._held = self._held, ()
+        for frame in held:
+            self._calls.handle(frame, session)
+
+    def _refuse_client(self, frame_id: FrameId, error: Exception | None) -> None:
+        """Refuse a client: a reply without data is what the original client understands."""
+        if isinstance(error, RemoteError):
+            self._peer.send((encode_failure(frame_id, error),))
+        else:
+            self._peer.send((encode_refusal(frame_id),))
+        too_many = isinstance(error, RemoteError) and error.error == TOO_MANY_CONNECTIONS
+        self.close(TOO_MANY if too_many else NOT_AUTHENTICATED, TOO_MANY_CONNECTIONS if too_many else "refused")
+
+    def _time_out(self) -> None:
+        hook, client = self._core.settings.on_auth_timeout, self._session.client
+        self.close(NOT_AUTHENTICATED, "not authenticated in time")
+        if hook is not None:
+            self._core.dispatcher.put(HandlerCall("on_auth_timeout", partial(hook, client), _ignore, _ignore))
+
+    def _refuse(self, frame_id: FrameId, error: str) -> None:
+        self._peer.send((encode_error(frame_id, error),))
+
+
+def _ignore(_: object) -> None:
+    """Ignore what a hook returns or raises: the latter is reported, and nobody waits for the former."""

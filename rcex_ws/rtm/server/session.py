@@ -1,0 +1,107 @@
+"""One client over all of its connections: what it is sent, what it may have missed, what it subscribes to."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.rtm.frames import GAP_EVENT, encode_event
+from rcex_ws.rtm.resumption import GapNotice
+from rcex_ws.rtm.server.backlog import Backlog
+from rcex_ws.rtm.server.remote_client import RemoteClient
+from rcex_ws.websocket.peer import NORMAL, Peer, Shared
+
+__all__ = ["Outbound", "Push", "Session", "user_mark"]
+
+Push = tuple[str, frozenset[str]]
+"""A push subscription: an event and its tags."""
+
+_MOST_REASON = 120  # bytes; a close frame has room for 123
+
+
+class Outbound(Shared):
+    """An event for any number of clients, encoded and framed once.
+
+    Args:
+        frame: the event, encoded.
+    """
+
+    __slots__ = ("frame",)
+
+    def __init__(self, frame: bytes) -> None:
+        super().__init__((frame,))
+        self.frame = frame
+
+
+class Session:
+    """One client.
+
+    Args:
+        peer: its connection.
+        backlog: keeps what it may have missed; None for a client that cannot resume.
+        check: checks the arguments of `RemoteClient.emit`, and returns the event encoded.
+
+    Attributes:
+        client: the client, as the application sees it.
+        key: what the client has to know to resume; "" if it cannot.
+        peer: its connection; None while it is lost.
+        backlog: as given.
+        pushes: its push subscriptions; None for none.
+        expires_at: when a lost client is given up, by the clock of the event loop.
+    """
+
+    __slots__ = ("_check", "backlog", "client", "expires_at", "key", "peer", "pushes")
+
+    def __init__(self, peer: Peer, backlog: Backlog | None, check: Callable[[str, tuple[Any, ...]], Outbound]) -> None:
+        self.client = RemoteClient(
+            secrets.token_hex(8),
+            peer.request,
+            emit=self._emit,
+            disconnect=self._disconnect,
+            is_connected=lambda: self.peer is not None,
+        )
+        self.key = ""
+        self.peer: Peer | None = peer
+        self.backlog = backlog
+        self.pushes: set[Push] | None = None
+        self.expires_at = math.inf
+        self._check = check
+
+    def begin(self) -> None:
+        """Give the client a key to resume with, if it asked for one; its user is known now."""
+        if self.backlog is not None:
+            self.key = f"{user_mark(self.client.user_id)}{secrets.token_urlsafe(16)}"
+
+    def send(self, event: Outbound) -> bool:
+        """Send an event; return whether the client is connected."""
+        peer, backlog = self.peer, self.backlog
+        if backlog is not None and backlog.put(event.frame) and peer is not None:
+            peer.ping(backlog.ping())
+        return peer is not None and peer.send_shared(event)
+
+    def tell_gap(self, notice: GapNotice) -> None:
+        """Tell the client that events may be missing."""
+        frame = encode_event(GAP_EVENT, (notice,))
+        if self.backlog is not None:
+            self.backlog.put_notice(frame)
+        if self.peer is not None:
+            self.peer.send((frame,))
+
+    def _emit(self, event: str, data: tuple[Any, ...]) -> bool:
+        return self.send(self._check(event, data))
+
+    def _disconnect(self, reason: str) -> None:
+        if len(reason.encode()) > _MOST_REASON:
+            raise ConfigurationError(f"reason: expected at most {_MOST_REASON} bytes, got {len(reason.encode())}")
+        self.key, self.backlog = "", None
+        if self.peer is not None:
+            self.peer.close(NORMAL, reason)
+
+
+def user_mark(user_id: str | None) -> str:
+    """Return what the keys of a user's sessions begin with: positions of one user mean nothing for another."""
+    return "" if user_id is None else sha256(user_id.encode(errors="surrogatepass")).hexdigest()[:8] + "-"
