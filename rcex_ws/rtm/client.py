@@ -403,11 +403,11 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             await self._emitter.dispatch(RtmEvents.ERROR, error)
 
     def _handler_failed(self, error: Exception) -> None:
-        if self._runtime is not None:
+        if self._runtime is not None:  # pragma: no branch - it has called the handler
             self._runtime.inbox.error_logged(error)
 
     def _push_failed(self, error: Exception) -> None:
-        if self._runtime is not None:
+        if self._runtime is not None:  # pragma: no branch - it has sent the request
             self._runtime.inbox.error(error)
 
 

@@ -62,9 +62,6 @@ class PushSubscriptions:
         self._calls: RemoteCalls | None = None  # while there is a connection
         self._ours = False
 
-    def __len__(self) -> int:
-        return len(self._pushes)
-
     # -- for the application -------------------------------------------------------------------------------------------
 
     async def subscribe(self, event: str, tags: Sequence[str]) -> PushUse:

@@ -189,6 +189,23 @@ async def test_a_call_whose_connection_is_lost_fails_and_one_that_was_not_sent_g
         assert [frame["id"] for frame in it.server.received] == ["1", "2", "3", "4"]
 
 
+async def test_what_was_not_written_when_the_connection_was_lost_goes_out_over_the_next() -> None:
+    async with rig() as it:
+        await it.client.start()
+        for name in "abc":
+            it.client.call(name)
+        link = it.client._runtime.supervisor.link  # type: ignore[union-attr]
+        assert link is not None
+        link.abort()
+        await it.told.wait("open", 2)
+        await it.settle()
+        lost = len(it.told.of("error"))
+        assert lost <= 1, "the first one may have been written"
+        functions = [frame["function"] for frame in it.server.received]
+        assert functions[-1] == "settle"
+        assert [one for one in functions if one in "bc"] == ["b", "c"]
+
+
 async def test_closing_settles_all_calls() -> None:
     async with rig(mute) as it:
         await it.client.start()

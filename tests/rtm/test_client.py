@@ -154,6 +154,40 @@ async def test_a_cancelled_start_leaves_nothing_running() -> None:
         await it.client.start()
 
 
+async def test_all_that_wait_for_the_start_are_told_why_it_failed() -> None:
+    async with rig(lambda server: setattr(server, "accepts", ...), authentication="a") as it:
+        async with anyio.create_task_group() as group:
+
+            async def start() -> None:
+                with pytest.raises(AuthenticationRefused):
+                    await it.client.start()
+
+            group.start_soon(start)
+            group.start_soon(start)
+            frame = await it.server.next()
+            it.server.say({"id": frame["id"], "data": None})
+        assert it.client.state is State.FAILED
+
+
+async def test_closing_at_once_ends_the_start() -> None:
+    async with rig() as it:
+        async with anyio.create_task_group() as group:
+
+            async def start() -> None:
+                with pytest.raises(NotConnected):
+                    await it.client.start()
+
+            async def close() -> None:
+                while it.client._runtime is None:
+                    await anyio.lowlevel.checkpoint()
+                await it.client.aclose()
+
+            group.start_soon(start)
+            group.start_soon(close)
+        await it.client.wait_closed()
+        assert (it.client.state, it.server.upgrades) == (State.CLOSED, [])
+
+
 async def test_closing_while_it_connects_ends_the_start() -> None:
     async with rig(lambda server: setattr(server, "accepts", ...), authentication="a") as it:
         async with anyio.create_task_group() as group:

@@ -184,6 +184,23 @@ async def test_closing_in_an_overflow_tells_the_gap_first() -> None:
         assert it.told.of("x") == [[1], [2]]
 
 
+async def test_errors_of_attempts_are_dropped_without_a_gap() -> None:
+    async with rig(max_pending=1) as it:
+        go = stuck(it)
+        await it.client.start()
+        it.server.event("stop")
+        await it.told.wait("stopped")
+        it.server.refusal = 503
+        it.server.peer.abort()
+        await it.server.until(lambda: len(it.server.upgrades) == 5)
+        it.server.refusal = None
+        await it.client.wait_ready()
+        go.set()
+        await it.settle()
+        assert [type(error).__name__ for error in it.told.of("error")] == ["SlowConsumer", "UpgradeRefused"]
+        assert not any(gap.certain for gap in it.told.gaps)
+
+
 async def test_a_slow_handler_does_not_delay_calls_and_pings(ms: float) -> None:
     async with rig(heartbeat_interval=20 * ms, heartbeat_timeout=200 * ms) as it:
         go = stuck(it)

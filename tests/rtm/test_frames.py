@@ -19,6 +19,7 @@ from rcex_ws.rtm.frames import (
     encode_error,
     encode_event,
     encode_frame,
+    encode_refusal,
     encode_reply,
     is_true,
 )
@@ -43,6 +44,7 @@ CIRCULAR.append(CIRCULAR)
         (encode_reply("1", None), '{"id":"1"}'),
         (encode_reply(None, 0), '{"id":null,"data":0}'),
         (encode_error("1", "no"), '{"id":"1","data":{"error":"no"}}'),
+        (encode_refusal("1"), '{"id":"1","data":null}'),
     ],
 )
 def test_frames_are_those_of_the_original_packages(encoded: bytes, text: str) -> None:
