@@ -75,7 +75,8 @@ class SessionAccount:
             self.received, self.position = 0, start.position
             # Published events are repeated from a position, if this client had one.
             unknown = not was_ours or bool(start.position and not position)
-            if unknown or not self._orderly:
+            told = start.gap is not None and not start.gap.published
+            if unknown or not (self._orderly or told):
                 since = self._complete_until(published=unknown)
                 gaps.append(self.gap(since, now, published=unknown, reason=NEW_SESSION))
         elif start.position:

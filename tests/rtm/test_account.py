@@ -98,6 +98,12 @@ def test_what_the_server_says_of_published_events_comes_first(orderly: bool) -> 
     assert [gap.published for gap in gaps[1:]] == ([] if orderly else [False])
 
 
+def test_what_the_server_says_of_its_own_events_is_told_once() -> None:
+    notice = GapNotice("more than is kept", certain=True, published=False)
+    (gap,) = lost().begin_session(SessionStart("s2", position="p0", gap=notice), 200.0)
+    assert gap == RtmGap(at(170), at(200), certain=True, published=False, reason="more than is kept")
+
+
 @pytest.mark.parametrize("orderly", [False, True])
 def test_without_a_position_published_events_cannot_be_repeated(orderly: bool) -> None:
     account = lost(orderly=orderly, position="")
