@@ -60,6 +60,8 @@ async def test_after_a_loss_it_resumes_its_session() -> None:
         assert it.told.losses[0].kind is LossKind.DROPPED
         assert it.told.of("reconnecting") == [1]
         assert it.client.stats == RtmStats(connections=2, events=4)
+        await it.settle()
+        assert not it.client._account.repeats, "its ping is answered, so all that was missed has come"
 
 
 @pytest.mark.parametrize("reply", [None, False, "", 0, {"error": "who are you?"}, {"error": {}}], ids=str)
@@ -70,7 +72,7 @@ async def test_a_refused_authentication_is_final(reply: Any) -> None:
         assert it.client.state is State.FAILED
         assert it.told.names == ["authenticating", "close", "error"]
         assert len(it.server.upgrades) == 1
-        with pytest.raises(NotConnected):
+        with pytest.raises(AuthenticationRefused):
             await it.client.call_wait("f")
         it.server.accepts = True
         await it.client.start()
