@@ -87,7 +87,7 @@ class RemoteCalls:
         try:
             frame = encode_frame(ClientFrame(key, "invoke", [*args], function))
         except ConfigurationError as exc:
-            raise _naming_argument(function, args) or exc from None
+            raise _naming_argument(function, args, str(exc)) from None
         if not self.table.connected and len(self.table) >= self._max_queue:
             raise QueueFull(f"{self._max_queue} calls wait for a connection already")
         return key, frame
@@ -98,11 +98,13 @@ class RemoteCalls:
         """Settle what a frame replies to."""
         key = str(frame.id)
         error = error_of(frame)
-        result = None if frame.data is UNSET else frame.data
-        for table in (self.table, self.requests):
-            if table.settle(key, result) if error is None else table.fail(key, error):
-                return
-        logger.debug("a reply that nothing waits for")
+        if error is not None:
+            known = self.table.fail(key, error) or self.requests.fail(key, error)
+        else:
+            result = None if frame.data is UNSET else frame.data
+            known = self.table.settle(key, result) or self.requests.settle(key, result)
+        if not known:
+            logger.debug("a reply that nothing waits for")
 
     def disconnect(self) -> None:
         """Handle the loss of the connection: calls that were sent fail, the others wait for the next one."""
@@ -113,8 +115,7 @@ class RemoteCalls:
                 self.table.fail(pending.key, _lost(pending))
 
     def end(self) -> None:
-        """Fail all that has no reply: no further connection follows."""
-        self.requests.disconnect(_ended)
+        """Fail all that waits for a connection: none follows."""
         self.table.disconnect(_ended)
 
 
@@ -122,17 +123,15 @@ def _lost(pending: Pending[Any]) -> RcexError:
     return RequestLost("the connection was lost before the reply came", sent=pending.sent)
 
 
-def _ended(pending: Pending[Any]) -> RcexError:
-    if pending.sent:
-        return RequestLost("the client has ended before the reply came", sent=True)
+def _ended(_: Pending[Any]) -> RcexError:
     return NotConnected("not sent: the client has ended")
 
 
-def _naming_argument(function: str, args: tuple[Any, ...]) -> ConfigurationError | None:
+def _naming_argument(function: str, args: tuple[Any, ...], why: str) -> ConfigurationError:
     """Return the error for the first argument that JSON cannot express."""
     for number, value in enumerate(args):
         try:
             encode_frame(ClientFrame(data=[value]))
         except ConfigurationError as exc:
             return ConfigurationError(f"args[{number}] of {function!r}: {str(exc).removeprefix('data: ')}")
-    return None
+    return ConfigurationError(f"function: {why.removeprefix('data: ')}")

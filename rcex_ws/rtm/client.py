@@ -186,7 +186,7 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
                     await former.stop()
                 await runtime.start()
             if wait:
-                await runtime.life.wait_open(self._settings.open_timeout)
+                await runtime.wait_ready(self._settings.open_timeout)
         except BaseException:
             if starts:
                 failed = runtime.supervisor.status.state is State.FAILED
@@ -201,7 +201,7 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             AuthenticationRefused: the server does not accept the authentication.
             NotConnected: the client is not started, or has ended.
         """
-        await self._started().supervisor.wait_ready()
+        await self._started().wait_ready()
 
     async def wait_closed(self) -> None:
         """Wait until the client is closed, or ends by itself: a final refusal, or a loss without `reconnect`.
@@ -381,7 +381,7 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
     def _running(self) -> RtmRuntime:
         runtime = self._started()
-        runtime.supervisor.raise_if_ended()
+        runtime.raise_if_ended()
         return runtime
 
     def _add_callback(self, event: str, callback: Callable[..., object], spread: bool) -> Unsubscriber:
@@ -403,11 +403,11 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             await self._emitter.dispatch(RtmEvents.ERROR, error)
 
     def _handler_failed(self, error: Exception) -> None:
-        if self._runtime is not None:
+        if self._runtime is not None:  # pragma: no branch - it has called the handler
             self._runtime.inbox.error_logged(error)
 
     def _push_failed(self, error: Exception) -> None:
-        if self._runtime is not None:
+        if self._runtime is not None:  # pragma: no branch - it has sent the request
             self._runtime.inbox.error(error)
 
 

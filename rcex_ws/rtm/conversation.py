@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 #: Whoever answers this first has no sessions: a server of ours writes `rtm:session` before anything else.
 _FIRST_PING = b"rtm"
+#: Whoever answers this has sent what was missed before: a server of ours sends it together with `rtm:session`.
+_SECOND_PING = b"rtm 2"
 
 #: The server has closed the connection after all that it had to send: 1012 to move its clients to another server.
 _ORDERLY = frozenset({1000, 1001, 1012})
@@ -107,6 +109,8 @@ class RtmConversation(Conversation):
         shared.calls.requests.connect(self._link.send)
         shared.pushes.connect(shared.calls, ours=shared.account.ours, resumed=shared.account.resumed)
         shared.calls.table.connect(self._link.send)
+        if shared.account.repeats:
+            self._link.send(Ping(_SECOND_PING))
 
     # -- in the reader -------------------------------------------------------------------------------------------------
 
@@ -138,15 +142,17 @@ class RtmConversation(Conversation):
         if data == _FIRST_PING and not self._answered.is_set():
             self._without_session(now)
             self._answered.set()
+        elif data == _SECOND_PING:
+            self._shared.account.end_repetition()
 
     def on_lost(self, loss: Loss) -> None:
         """Handle the loss: what was sent fails, what was not is sent over the next connection."""
         shared = self._shared
         self.loss, self.authenticated = loss, False
         shared.account.lose(orderly=loss.kind is LossKind.CLOSED and loss.code in _ORDERLY)
+        shared.inbox.emit(RtmEvents.CLOSE, loss)
         shared.pushes.disconnect()
         shared.calls.disconnect()
-        shared.inbox.emit(RtmEvents.CLOSE, loss)
 
     # -- kinds of frames -----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcex_ws.connection import Pending
-from rcex_ws.errors import NotConnected, RequestLost, RequestTimeout
+from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost, RequestTimeout
 from rcex_ws.loop import Signal, now
 from rcex_ws.rtm.calls import RemoteCalls
 from rcex_ws.rtm.errors import RemoteError
@@ -62,9 +62,6 @@ class PushSubscriptions:
         self._calls: RemoteCalls | None = None  # while there is a connection
         self._ours = False
 
-    def __len__(self) -> int:
-        return len(self._pushes)
-
     # -- for the application -------------------------------------------------------------------------------------------
 
     async def subscribe(self, event: str, tags: Sequence[str]) -> PushUse:
@@ -74,7 +71,9 @@ class PushSubscriptions:
             RemoteError: the server refused.
             RequestTimeout: it did not reply in time.
             NotConnected: the client has ended.
+            ConfigurationError: JSON cannot express the tags.
         """
+        _encode("", event, tags)  # not later, when nobody could be told
         push = _Push(event, tags)
         push = self._pushes.setdefault(push.key, push)
         use = PushUse(push)
@@ -143,7 +142,7 @@ class PushSubscriptions:
             return
         push.asked = push.sent = True
         key = self._calls.next_id()
-        frame = encode_frame(ClientFrame(key, "subscribe", event=push.event, tags=push.tags))
+        frame = _encode(key, push.event, push.tags)
 
         def on_settled(pending: Pending[Any]) -> None:
             push.asked = False
@@ -178,3 +177,10 @@ class PushSubscriptions:
                 key = self._calls.next_id()
                 frame = encode_frame(ClientFrame(key, "invoke", [push.event, push.tags], UNSUBSCRIBE))
                 self._calls.requests.submit(key, frame, deadline=now() + self._timeout)
+
+
+def _encode(key: str, event: str, tags: Sequence[str]) -> bytes:
+    try:
+        return encode_frame(ClientFrame(key, "subscribe", event=event, tags=[*tags]))
+    except ConfigurationError as exc:
+        raise ConfigurationError(f"event, tags: {str(exc).removeprefix('data: ')}") from None

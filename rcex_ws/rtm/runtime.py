@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
+from rcex_ws.errors import NotConnected
 from rcex_ws.rtm.account import SessionAccount
 from rcex_ws.rtm.callbacks import EventCallbacks
 from rcex_ws.rtm.calls import RemoteCalls
@@ -92,6 +94,21 @@ class RtmRuntime:
         await self.life.start()
         if not self.life.closing:
             self._delivery = self.life.spawn(self.inbox.run, "handlers", needed_to_close=True)
+
+    async def wait_ready(self, within: float = math.inf) -> None:
+        """Wait until there is a connection, for so many seconds; raise what made it FAILED, also if it is closed now."""
+        try:
+            await self.life.wait_open(within)
+        except NotConnected:
+            self.raise_if_ended()
+            raise
+
+    def raise_if_ended(self) -> None:
+        """Raise what made it FAILED, or `NotConnected` if it is CLOSED."""
+        status = self.supervisor.status
+        if status.failure is not None:
+            raise status.failure
+        self.supervisor.raise_if_ended()
 
     async def wait_ended(self) -> None:
         """Wait until no further attempt follows, and all queued events are delivered; raise what made it FAILED."""

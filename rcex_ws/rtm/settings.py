@@ -84,4 +84,4 @@ def encode_authentication(frame_id: str, value: object) -> bytes:
     try:
         return encode_frame(ClientFrame(frame_id, "auth", [value]))
     except ConfigurationError as exc:
-        raise ConfigurationError(f"authentication: {exc}") from None
+        raise ConfigurationError(f"authentication: {str(exc).removeprefix('data: ')}") from None

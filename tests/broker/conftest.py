@@ -165,7 +165,7 @@ def shared_server() -> Iterator[RedisServer | None]:
 @pytest.fixture
 def redis_server(need: Any, shared_server: RedisServer | None) -> RedisServer:
     """An empty Redis, for tests that do it no harm."""
-    need(shared_server is not None, "redis-server (Debian's package of that name)")
+    need(shared_server is not None, "redis-server", "Debian's package has that name")
     assert shared_server is not None
     shared_server.command("FLUSHALL")
     return shared_server

@@ -20,7 +20,7 @@ from tests.redis_server import RedisServer, redis_is_installed
 @pytest.fixture
 def own(need: Any) -> Iterator[RedisServer]:
     """A Redis that the test may do harm to; it keeps its data."""
-    need(redis_is_installed(), "redis-server (Debian's package of that name)")
+    need(redis_is_installed(), "redis-server", "Debian's package has that name")
     with RedisServer(("appendonly", "yes")) as server:
         yield server
 
@@ -311,6 +311,19 @@ async def test_what_is_left_when_redis_is_away_goes_by_itself(
             await anyio.sleep(10 * ms)
 
 
+async def test_a_node_may_be_closed_when_redis_is_gone_or_was_never_there(
+    redis: Any, own: RedisServer, until: Any, ms: float
+) -> None:
+    async with redis(url=own.url) as service:
+        node = await service.node()
+        await on_thread(own.kill)
+        await until(lambda: not node.broker.connected)
+        never = await service.node(connected=False)
+        with anyio.fail_after(1000 * ms):
+            await node.stop()
+            await never.stop()
+
+
 async def test_a_node_that_left_has_left_nothing(redis: Any, redis_server: RedisServer) -> None:
     async with redis() as service:
         node = await service.node()
@@ -344,7 +357,7 @@ async def test_services_with_other_prefixes_and_databases_do_not_meet(
 
 
 async def test_tls_and_a_login(need: Any, redis: Any, authority: Any, tmp_path: Any, until: Any, caplog: Any) -> None:
-    need(redis_is_installed(), "redis-server (Debian's package of that name)")
+    need(redis_is_installed(), "redis-server", "Debian's package has that name")
     certificate = authority.issue_cert("127.0.0.1", "localhost")
     certificate.private_key_pem.write_to_path(tmp_path / "key")
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert")

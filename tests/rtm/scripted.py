@@ -208,7 +208,7 @@ class Rig:
 
     async def lose(self) -> None:
         """Have the server drop the connection, and wait until the client has the next one."""
-        opened = len(self.told.of("open"))
+        opened = self.client.stats.connections
         self.server.peer.abort()
         await self.told.wait("open", opened + 1)
 
