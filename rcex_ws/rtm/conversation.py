@@ -161,9 +161,7 @@ class RtmConversation(Conversation):
         self._without_session(now)
         data: object = frame.data
         is_list = isinstance(data, list)
-        gaps = (
-            [] if is_list else shared.account.doubt(now, certain=True, reason=f"the event {printable(event)!r} is bad")
-        )
+        gaps = [] if is_list else shared.account.doubt(now, certain=True, reason="an event could not be read")
         position = frame.id if isinstance(frame.id, str) and is_header_text(frame.id) else None
         shared.account.count(position, now)
         if is_list:
