@@ -10,7 +10,7 @@ from msgspec import UNSET
 from rcex_ws.errors import BadFrame, ConfigurationError
 from rcex_ws.rtm.frames import (
     ClientFrame,
-    ServerFrame,
+    RtmServerFrame,
     decode_client_frame,
     decode_server_frame,
     encode_error,
@@ -56,7 +56,7 @@ def test_what_a_client_sends_is_read() -> None:
 
 
 def test_what_a_server_sends_is_read() -> None:
-    assert decode_server_frame(b'{"event":"e","data":[1],"id":"7"}') == ServerFrame("e", [1], "7")
+    assert decode_server_frame(b'{"event":"e","data":[1],"id":"7"}') == RtmServerFrame("e", [1], "7")
     assert decode_server_frame(b'{"id":"1"}').data is UNSET
     assert decode_server_frame(b'{"event":5,"data":"\\ud800"}').event == 5
 
