@@ -130,7 +130,7 @@ class RtmRuntime:
             self._delivery = self.life.spawn(self.inbox.run, "handlers", needed_to_close=True)
 
     async def wait_ready(self, within: float = math.inf) -> None:
-        """Wait until there is a connection, for so many seconds; raise what made it FAILED, also if it is closed now."""
+        """Wait for a connection, for so many seconds; raise what made it FAILED, also if it is closed by now."""
         try:
             await self.life.wait_open(within)
         except NotConnected as exc:
