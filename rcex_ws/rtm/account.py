@@ -15,7 +15,9 @@ __all__ = ["SessionAccount"]
 
 NOT_RESUMABLE = "this server does not resume sessions"
 SWITCHED_OFF = "sessions are not resumed, as resume=False"
-NEW_SESSION = "the session could not be resumed, and the server has begun another one"
+NEW_SESSION = (
+    "another server, or the same one after a restart: what the former one sent to its own clients may be missing"
+)
 
 
 class SessionAccount:

@@ -11,7 +11,7 @@ from rcex_ws.broker.interface import Broker
 from rcex_ws.broker.memory import MemoryBroker
 from rcex_ws.connection import EventEmitter, HasEvents
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.options import NamesOfJavaScript, check_handler, options_of
+from rcex_ws.options import NamesOfJavaScript, options_of
 from rcex_ws.rtm.errors import NoUsers
 from rcex_ws.rtm.server.channel import topic_of
 from rcex_ws.rtm.server.core import EVERYBODY, RtmServerCore, event_name, group_of
@@ -235,8 +235,11 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             ConfigurationError: an argument is invalid.
             WrongEventLoop: the caller runs in another event loop than the server.
         """
-        if filter is not None:
-            check_handler(filter, "filter")
+        if filter is not None and not callable(filter):
+            raise ConfigurationError(
+                f"filter: expected a function or None for all clients, got an object of the type "
+                f"{type(filter).__name__}; the data of the event come after it"
+            )
         return self._core.emit(self._core.outbound(event, data), filter or _everybody)
 
     def push(self, event: str, tags: Collection[str] = (), *data: Any) -> int:
