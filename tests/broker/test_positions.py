@@ -294,6 +294,28 @@ def test_after_redis_went_back_only_what_is_new_is_read() -> None:
     assert taken == [hole, Entry("e1-5-0", b"")]
 
 
+def test_a_restart_is_not_forgotten_when_the_reading_is_broken_off() -> None:
+    reading = Reading("e0-5-0")
+    taken = reading.take(LogPart("e1", "9-0", "e1", "1-0", [old("6-0", "5-0")], complete=False))
+    assert taken == [Entry("e1-6-0", b"")]
+    assert (str(reading.position), reading.after) == ("e0-6-0", "6-0")
+    taken = Reading("e0-6-0").take(part(entry("9-0", "6-0")))
+    assert taken is not None
+    assert isinstance(taken[0], Missing)
+
+
+def test_what_is_old_is_not_taken_for_new_when_the_reading_is_broken_off() -> None:
+    reading = Reading("e0-5-0")
+    assert reading.take(LogPart("e1", "4-0", "e1", "1-0", [], complete=True)) is None
+    taken = reading.take(LogPart("e1", "4-0", "e1", "1-0", [old("2-0", START)], complete=False))
+    assert taken == []
+    assert (str(reading.position), reading.after) == ("e0-5-0", "2-0")
+    taken = reading.take(part(old("3-0", "2-0"), entry("4-0", "3-0")))
+    assert taken is not None
+    assert [one.position for one in taken] == ["e1-3-0", "e1-4-0"]
+    assert str(reading.position) == "e1-4-0"
+
+
 def test_packets() -> None:
     assert read_packet(b"e1 0-0 1-0 4\na\nb ") == Packet("e1", "0-0", ((("1-0"), b"a\nb "),))
     assert read_packet(b"e1 1-0 2-0 0 2-1 3\n\n\n\n").entries == [("2-0", b""), ("2-1", b"\n\n\n")]
