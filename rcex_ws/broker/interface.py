@@ -184,6 +184,10 @@ class Broker(Protocol):
         """
         ...
 
+    def is_after(self, position: str, other: str) -> bool:
+        """Return whether a position of a topic comes after another one of that topic; after "" all do."""
+        ...
+
     # -- signals -------------------------------------------------------------------------------------------------------
 
     def signal(self, node: str, data: bytes) -> None:

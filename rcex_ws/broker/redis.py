@@ -17,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from rcex_ws.broker.interface import BrokerUnavailable, Entry, Reader, Stretch
-from rcex_ws.broker.positions import Missing, Reading
+from rcex_ws.broker.positions import Missing, Position, Reading, is_after
 from rcex_ws.broker.queue import AppendQueue, OnDone
 from rcex_ws.broker.redis_address import RedisAddress, RedisUrl
 from rcex_ws.broker.redis_appends import AppendWriter
@@ -175,6 +175,11 @@ class RedisBroker:
         holes = sorted((one.hole for one in found if isinstance(one, Missing)), key=lambda hole: not hole.certain)
         entries = tuple(one for one in found if isinstance(one, Entry))
         return Stretch(entries, holes[0] if holes else None, str(reading.position))
+
+    def is_after(self, position: str, other: str) -> bool:
+        """Return whether a position comes after another one; see `Broker.is_after`."""
+        one, two = Position.read(position), Position.read(other)
+        return one is None or two is None or is_after(one.id, two.id)
 
     def signal(self, node: str, data: bytes) -> None:
         """Send something to a node; see `Broker.signal`."""
