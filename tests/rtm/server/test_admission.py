@@ -84,7 +84,7 @@ async def test_a_client_that_comes_back_gets_what_it_missed_once_and_in_order() 
         assert await node.server.publish("ann", "e", 4) == 0
         assert not client.emit("e", 5)
         second = await node.connect("ann", resume=first.header())
-        assert second.session == {"session": first.session["session"], "resumed": True, "window": 60.0}
+        assert second.session == {"session": first.session["session"], "resumed": True, "window": 60.0, "missed": 3}
         assert [frame.get("event") for frame in second.received] == ["rtm:session", None, "e", "e", "e"]
         assert (second.data, second.gaps) == ([3, 4, 5], [])
         assert node.server.clients == (client,)
