@@ -74,6 +74,7 @@ class Course:
         self._servers = SERVERS if options.redis else SERVERS[:1]
         self._programs: dict[str, Program] = {}
         self._lives: dict[str, int] = {}
+        self._places: dict[str, trio.Lock] = {}
         self._expected: set[str] = set()
         self._redis: RedisServer | None = None
         self.journals = [options.folder / "soak.jsonl"]
@@ -142,6 +143,11 @@ class Course:
 
     async def _carry_out(self, act: Act) -> None:
         await _sleep_until(self._began + act.at)
+        place = f"link {act.target}" if act.fault.startswith("link-") else act.target
+        async with self._places.setdefault(place, trio.Lock()):  # on a busy machine faults last longer than planned
+            await self._strike_now(act)
+
+    async def _strike_now(self, act: Act) -> None:
         fault = act.fault
         if fault == "redis-restart" and not self._aof:
             fault = "redis-forget"
