@@ -13,9 +13,6 @@ from rcex_ws.rtm.resumption import GapNotice, RtmGap, SessionRequest, SessionSta
 
 __all__ = ["SessionAccount"]
 
-#: Seconds after which the events that a server repeats at the beginning of a connection have certainly come.
-_REPLAY_LASTS = 60.0
-
 NOT_RESUMABLE = "this server does not resume sessions"
 SWITCHED_OFF = "sessions are not resumed, as resume=False"
 NEW_SESSION = "the session could not be resumed, and the server has begun another one"
@@ -47,9 +44,8 @@ class SessionAccount:
         self._earlier = False  # a connection before the current one was decided
         self._orderly = False  # the last decided connection was closed by its server so that nothing was lost
         self._heard_at = 0.0  # the last frame of a decided connection
-        self._published_at = 0.0  # the last moment at which no published event was missing, as far as this side knows
-        self._began_at = 0.0  # the current connection was decided
-        self._complete_before = math.inf  # the last moment at which nothing was missing that is repeated in it
+        self._published_at = 0.0  # the last published event, or when the wait for them began
+        self._repeated_since = math.inf  # while what was missed since then may still be on its way, in a new connection
         self._wanted_since: float | None = None  # the first subscription
 
     # -- what happens --------------------------------------------------------------------------------------------------
@@ -65,28 +61,30 @@ class SessionAccount:
 
     def begin_session(self, start: SessionStart, now: float) -> list[RtmGap]:
         """Record the session of the current connection; return what may be missing before its first event."""
-        since, was_ours, position = self._complete_until, self.ours, self.position
+        missed_since, was_ours, position = self._complete_until(), self.ours, self.position
         self.resumed = start.resumed and start.session == self.session
         self.session = start.session
         gaps: list[RtmGap | None] = []
         if start.gap is not None:
-            gaps.append(self._gap_of(start.gap, since, now))
+            gaps.append(self._gap_of(start.gap, now))
         if not self.resumed:
             self.received, self.position = 0, start.position
             # Published events are repeated from a position, if this client had one.
             unknown = not was_ours or bool(start.position and not position)
-            if unknown or not self._orderly:
+            told = start.gap is not None and not start.gap.published
+            if unknown or not (self._orderly or told):
+                since = self._complete_until(published=unknown)
                 gaps.append(self.gap(since, now, published=unknown, reason=NEW_SESSION))
         elif start.position:
             self.position = start.position
         repeats = self.resumed or bool(position and start.position)
-        return self._decide(gaps, now, ours=True, complete_before=since if repeats else math.inf)
+        return self._decide(gaps, now, ours=True, repeated_since=missed_since if repeats else math.inf)
 
     def begin_without_session(self, now: float) -> list[RtmGap]:
         """Record that the current connection has no session; return what may be missing before its first event."""
-        since, self.session, self.received, self.position = self._complete_until, "", 0, ""
-        reason = NOT_RESUMABLE if self._resume else SWITCHED_OFF
-        return self._decide([self.gap(since, now, reason=reason)], now, ours=False, complete_before=math.inf)
+        since, reason = self._complete_until(published=True), NOT_RESUMABLE if self._resume else SWITCHED_OFF
+        self.session, self.received, self.position = "", 0, ""
+        return self._decide([self.gap(since, now, reason=reason)], now, ours=False, repeated_since=math.inf)
 
     def count(self, position: str | None, now: float) -> None:
         """Record an event, with its position if it was published to the user."""
@@ -94,26 +92,30 @@ class SessionAccount:
         if self.ours:
             self.received += 1
             if position is not None:
-                self.position, self._published_at = position, now
+                self.position = position
+                if not self.repeats:
+                    self._published_at = now
 
     def hear(self, now: float) -> None:
         """Record anything else that was received."""
         if self.decided:
             self._heard_at = now
 
+    def end_repetition(self) -> None:
+        """Record that the server has answered a question from after the session began: what was missed has come."""
+        self._repeated_since = math.inf
+
     def doubt(self, now: float, *, certain: bool, reason: str) -> list[RtmGap]:
         """Record a frame that cannot be used; return what is missing for it."""
-        gap = self.gap(self._complete_until if self._earlier else now, now, certain=certain, reason=reason)
+        gap = self.gap(self._complete_until() if self._earlier else now, now, certain=certain, reason=reason)
         self.hear(now)
         return [] if gap is None else [gap]
 
     def notice(self, notice: GapNotice, now: float) -> list[RtmGap]:
         """Record what the server says to be missing; return it as a gap."""
-        since = self._complete_until
+        gap = self._gap_of(notice, now)
         if notice.published:
-            since = min(since, self._published_at)  # the server itself may not have got any for a while
             self._published_at = now
-        gap = self._gap_of(notice, since, now)
         self.position = notice.position or self.position
         self.hear(now)
         return [] if gap is None else [gap]
@@ -133,6 +135,11 @@ class SessionAccount:
         """Return what to ask for when the next connection is opened."""
         return SessionRequest(self.session, self.received, self.position)
 
+    @property
+    def repeats(self) -> bool:
+        """Whether what comes now may be what was missed before the connection began."""
+        return self._repeated_since < math.inf
+
     def gap(
         self, since: float, until: float, *, reason: str, certain: bool = False, published: bool = True
     ) -> RtmGap | None:
@@ -148,20 +155,24 @@ class SessionAccount:
             reason=reason,
         )
 
-    @property
-    def _complete_until(self) -> float:
-        """The last moment at which nothing was missing; what is repeated after a loss may still be on its way."""
-        repeated = self._heard_at >= self._began_at + _REPLAY_LASTS
-        return self._heard_at if repeated else min(self._complete_before, self._heard_at)
+    def _complete_until(self, *, published: bool = False) -> float:
+        """Return the last moment at which nothing was missing.
 
-    def _gap_of(self, notice: GapNotice, since: float, now: float) -> RtmGap | None:
+        Args:
+            published: whether published events may be missing: a server of ours may have got none for a while without
+                knowing it, whereas all that it sends itself comes before the frame that was heard last.
+        """
+        since = min(self._heard_at, self._repeated_since)
+        return min(since, self._published_at) if published and self.ours else since
+
+    def _gap_of(self, notice: GapNotice, now: float) -> RtmGap | None:
+        since = self._complete_until(published=notice.published)
         return self.gap(since, now, certain=notice.certain, published=notice.published, reason=notice.reason)
 
-    def _decide(self, gaps: list[RtmGap | None], now: float, *, ours: bool, complete_before: float) -> list[RtmGap]:
+    def _decide(self, gaps: list[RtmGap | None], now: float, *, ours: bool, repeated_since: float) -> list[RtmGap]:
         first, self._earlier = not self._earlier, True
-        if first:
+        self._repeated_since, self._heard_at = repeated_since, now
+        if not self.repeats:
             self._published_at = now
-        self._complete_before = complete_before
-        self._heard_at = self._began_at = now
         self.ours, self.decided = ours, True
         return [] if first else [gap for gap in gaps if gap is not None]

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from msgspec import UNSET
 
-from rcex_ws.connection import Link, Pending, RequestTable
+from rcex_ws.connection import Pending, RequestTable
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost
 from rcex_ws.loop import now
 from rcex_ws.rtm.errors import QueueFull, RemoteError
@@ -33,10 +33,11 @@ class RemoteCalls:
         ids: the ids of its frames, unique over all lives of the client.
         max_queue: most calls that may wait for a connection.
         on_error: called with the error of a call that nobody waits for; must not wait.
-        start_watcher: starts a task that watches the deadlines of `table`.
+        watch: starts a task that watches the deadlines of a table.
 
     Attributes:
-        table: the calls, and other requests, that have no reply yet.
+        table: the calls that have no reply yet.
+        requests: the client's own requests that have none, for push subscriptions; they end with their connection.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class RemoteCalls:
         *,
         max_queue: int,
         on_error: Callable[[Exception], object],
-        start_watcher: Callable[[], object],
+        watch: Callable[[RequestTable[Any]], object],
     ) -> None:
-        self.table: RequestTable[Any] = RequestTable(start_watcher)
+        self.table: RequestTable[Any] = RequestTable(lambda: watch(self.table))
+        self.requests: RequestTable[Any] = RequestTable(lambda: watch(self.requests))
         self._ids = ids
         self._max_queue = max_queue
         self._on_error = on_error
@@ -69,22 +71,14 @@ class RemoteCalls:
         key, frame = self._encode(function, args)
         return await self.table.call(key, frame, deadline=now() + timeout)
 
-    def submit(
-        self,
-        function: str,
-        args: tuple[Any, ...],
-        *,
-        timeout: float,
-        on_error: Callable[[Exception], object] | None = None,
-    ) -> None:
-        """Call a function without waiting; see `call`. Errors are reported, to `on_error` if it is given."""
+    def submit(self, function: str, args: tuple[Any, ...], *, timeout: float) -> None:
+        """Call a function without waiting; errors are reported. See `call`."""
         key, frame = self._encode(function, args)
-        report = on_error or self._on_error
 
         def on_settled(pending: Pending[Any]) -> None:
             if pending.error is not None:
                 pending.error.add_note(f"in the call of {function!r}")
-                report(pending.error)
+                self._on_error(pending.error)
 
         self.table.submit(key, frame, deadline=now() + timeout, on_settled=on_settled)
 
@@ -93,52 +87,51 @@ class RemoteCalls:
         try:
             frame = encode_frame(ClientFrame(key, "invoke", [*args], function))
         except ConfigurationError as exc:
-            raise _naming_argument(function, args) or exc from None
+            raise _naming_argument(function, args, str(exc)) from None
         if not self.table.connected and len(self.table) >= self._max_queue:
             raise QueueFull(f"{self._max_queue} calls wait for a connection already")
         return key, frame
 
     # -- for the connection --------------------------------------------------------------------------------------------
 
-    def connect(self, link: Link) -> None:
-        """Send what waits, and all that follows, over a connection."""
-        self.table.connect(link.send)
-
     def on_reply(self, frame: ServerFrame) -> None:
         """Settle what a frame replies to."""
         key = str(frame.id)
         error = error_of(frame)
         if error is not None:
-            known = self.table.fail(key, error)
+            known = self.table.fail(key, error) or self.requests.fail(key, error)
         else:
-            known = self.table.settle(key, None if frame.data is UNSET else frame.data)
+            result = None if frame.data is UNSET else frame.data
+            known = self.table.settle(key, result) or self.requests.settle(key, result)
         if not known:
             logger.debug("a reply that nothing waits for")
 
     def disconnect(self) -> None:
-        """Handle the loss of the connection: what was sent fails, the rest waits for the next one."""
+        """Handle the loss of the connection: calls that were sent fail, the others wait for the next one."""
+        self.requests.disconnect(_lost)
         self.table.disconnect()
         for pending in self.table.waiting():
             if pending.sent:
-                lost = RequestLost("the connection was lost before the reply came", sent=True)
-                self.table.fail(pending.key, lost)
+                self.table.fail(pending.key, _lost(pending))
 
     def end(self) -> None:
-        """Fail all that has no reply: no further connection follows."""
+        """Fail all that waits for a connection: none follows."""
         self.table.disconnect(_ended)
 
 
-def _ended(pending: Pending[Any]) -> RcexError:
-    if pending.sent:
-        return RequestLost("the client has ended before the reply came", sent=True)
+def _lost(pending: Pending[Any]) -> RcexError:
+    return RequestLost("the connection was lost before the reply came", sent=pending.sent)
+
+
+def _ended(_: Pending[Any]) -> RcexError:
     return NotConnected("not sent: the client has ended")
 
 
-def _naming_argument(function: str, args: tuple[Any, ...]) -> ConfigurationError | None:
+def _naming_argument(function: str, args: tuple[Any, ...], why: str) -> ConfigurationError:
     """Return the error for the first argument that JSON cannot express."""
     for number, value in enumerate(args):
         try:
             encode_frame(ClientFrame(data=[value]))
         except ConfigurationError as exc:
             return ConfigurationError(f"args[{number}] of {function!r}: {str(exc).removeprefix('data: ')}")
-    return None
+    return ConfigurationError(f"function: {why.removeprefix('data: ')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from itertools import count
@@ -16,6 +17,7 @@ from rcex_ws.connection.events import no_handler
 from rcex_ws.errors import BadFrame, NotConnected
 from rcex_ws.home import Home
 from rcex_ws.options import Name, NamesOfJavaScript, Rule, Seconds, checked, options_of, refusal, required_constraint
+from rcex_ws.rtm.account import SessionAccount
 from rcex_ws.rtm.callbacks import EventCallbacks
 from rcex_ws.rtm.events import RtmEvents
 from rcex_ws.rtm.frames import PUBLISH, RESERVED
@@ -108,11 +110,14 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     @options_of(RtmSettings)
     def __init__(self, settings: RtmSettings) -> None:
         self._settings = settings
-        self._emitter = EventEmitter(events=RtmEvents, error_event=RtmEvents.ERROR, report=self._handler_failed)
+        self._emitter = EventEmitter(
+            events=RtmEvents, error_event=RtmEvents.ERROR, report=self._handler_failed, log=logger
+        )
         self._callbacks = EventCallbacks(self._callback_failed)
         self._pushes = PushSubscriptions(timeout=settings.call_timeout, on_error=self._push_failed)
         self._ids = count(1)
         self._runtime: RtmRuntime | None = None
+        self._account = SessionAccount(resume=settings.resume)
         self._wants_events = False
         self._failed = False  # the newest `start` has raised what made the state FAILED
         self._home = Home()
@@ -181,7 +186,7 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
                     await former.stop()
                 await runtime.start()
             if wait:
-                await runtime.life.wait_open(self._settings.open_timeout)
+                await runtime.wait_ready(self._settings.open_timeout)
         except BaseException:
             if starts:
                 failed = runtime.supervisor.status.state is State.FAILED
@@ -196,7 +201,7 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             AuthenticationRefused: the server does not accept the authentication.
             NotConnected: the client is not started, or has ended.
         """
-        await self._started().supervisor.wait_ready()
+        await self._started().wait_ready()
 
     async def wait_closed(self) -> None:
         """Wait until the client is closed, or ends by itself: a final refusal, or a loss without `reconnect`.
@@ -211,6 +216,9 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         """Close: settle all calls, deliver what is queued. Idempotent; `start` may follow, with a new session."""
         self._home.check()
         self._failed = False
+        self._account = SessionAccount(resume=self._settings.resume)  # a new one for the next life
+        if self._wants_events:
+            self._account.want(time.time())
         if self._runtime is not None:
             await self._runtime.stop()
 
@@ -355,12 +363,15 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     # -- internals -----------------------------------------------------------------------------------------------------
 
     def _new_runtime(self) -> RtmRuntime:
-        runtime = RtmRuntime(
-            self._settings, self._emitter, self._callbacks, self._pushes, self._ids, open_socket=self.open_socket
+        return RtmRuntime(
+            self._settings,
+            self._account,
+            self._emitter,
+            self._callbacks,
+            self._pushes,
+            self._ids,
+            open_socket=self.open_socket,
         )
-        if self._wants_events:
-            runtime.want()
-        return runtime
 
     def _started(self) -> RtmRuntime:
         self._home.check()
@@ -370,15 +381,14 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
     def _running(self) -> RtmRuntime:
         runtime = self._started()
-        runtime.supervisor.raise_if_ended()
+        runtime.raise_if_ended()
         return runtime
 
     def _add_callback(self, event: str, callback: Callable[..., object], spread: bool) -> Unsubscriber:
         if not spread and not _TAKES_LIST.admits(callback):
             raise refusal("callback", _TAKES_LIST, callback)
         self._wants_events = True
-        if self._runtime is not None:
-            self._runtime.want()
+        self._account.want(time.time())
         return self._callbacks.add(event, callback, spread=spread)
 
     def _decorate(self, event: str, spread: bool, callback: C) -> C:
@@ -393,11 +403,11 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             await self._emitter.dispatch(RtmEvents.ERROR, error)
 
     def _handler_failed(self, error: Exception) -> None:
-        if self._runtime is not None:
+        if self._runtime is not None:  # pragma: no branch - it has called the handler
             self._runtime.inbox.error_logged(error)
 
     def _push_failed(self, error: Exception) -> None:
-        if self._runtime is not None:
+        if self._runtime is not None:  # pragma: no branch - it has sent the request
             self._runtime.inbox.error(error)
 
 

@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 #: Whoever answers this first has no sessions: a server of ours writes `rtm:session` before anything else.
 _FIRST_PING = b"rtm"
+#: Whoever answers this has sent what was missed before: a server of ours sends it together with `rtm:session`.
+_SECOND_PING = b"rtm 2"
 
 #: The server has closed the connection after all that it had to send: 1012 to move its clients to another server.
 _ORDERLY = frozenset({1000, 1001, 1012})
@@ -43,7 +45,6 @@ class RtmShared:
         account, inbox, calls, pushes: see their classes.
         resume: whether the client asks for sessions.
         now: returns the time by the wall clock, in seconds.
-        on_open: called when a connection is ready.
     """
 
     account: SessionAccount
@@ -52,7 +53,6 @@ class RtmShared:
     pushes: PushSubscriptions
     resume: bool
     now: Callable[[], float]
-    on_open: Callable[[], None]
 
 
 class RtmConversation(Conversation):
@@ -62,6 +62,7 @@ class RtmConversation(Conversation):
         link: the connection.
         shared: what outlives it.
         authentication: what to authenticate with; UNSET for no authentication.
+        on_open: called when it is ready.
 
     Attributes:
         authenticated: whether the server has accepted the authentication.
@@ -69,13 +70,16 @@ class RtmConversation(Conversation):
         loss: how the connection ended.
     """
 
-    def __init__(self, link: Link, shared: RtmShared, authentication: Any | UnsetType) -> None:
+    def __init__(
+        self, link: Link, shared: RtmShared, authentication: Any | UnsetType, on_open: Callable[[], object]
+    ) -> None:
         self.authenticated = False
         self.refusal: AuthenticationRefused | None = None
         self.loss: Loss | None = None
         self._link = link
         self._shared = shared
         self._authentication = authentication
+        self._on_open = on_open
         self._authentication_id: str | None = None  # of the frame, until its reply comes
         self._answered = Signal()
         shared.account.begin_connection()
@@ -100,10 +104,13 @@ class RtmConversation(Conversation):
     async def after_ready(self) -> None:
         """Tell the server what it has to know, and send what has waited."""
         shared = self._shared
-        shared.on_open()
+        self._on_open()
         shared.inbox.emit(RtmEvents.OPEN)
+        shared.calls.requests.connect(self._link.send)
         shared.pushes.connect(shared.calls, ours=shared.account.ours, resumed=shared.account.resumed)
-        shared.calls.connect(self._link)
+        shared.calls.table.connect(self._link.send)
+        if shared.account.repeats:
+            self._link.send(Ping(_SECOND_PING))
 
     # -- in the reader -------------------------------------------------------------------------------------------------
 
@@ -135,15 +142,17 @@ class RtmConversation(Conversation):
         if data == _FIRST_PING and not self._answered.is_set():
             self._without_session(now)
             self._answered.set()
+        elif data == _SECOND_PING:
+            self._shared.account.end_repetition()
 
     def on_lost(self, loss: Loss) -> None:
         """Handle the loss: what was sent fails, what was not is sent over the next connection."""
         shared = self._shared
         self.loss, self.authenticated = loss, False
         shared.account.lose(orderly=loss.kind is LossKind.CLOSED and loss.code in _ORDERLY)
+        shared.inbox.emit(RtmEvents.CLOSE, loss)
         shared.pushes.disconnect()
         shared.calls.disconnect()
-        shared.inbox.emit(RtmEvents.CLOSE, loss)
 
     # -- kinds of frames -----------------------------------------------------------------------------------------------
 

@@ -37,10 +37,10 @@ class RtmDriver(Driver):
         connections: number of connections that were ready.
     """
 
-    def __init__(self, settings: RtmSettings, on_end: Callable[[], None]) -> None:
+    def __init__(self, shared: RtmShared, settings: RtmSettings, on_end: Callable[[], None]) -> None:
         self.conversation_now: RtmConversation | None = None
         self.connections = 0
-        self.shared: RtmShared
+        self._shared = shared
         self._settings = settings
         self._on_end = on_end
         self._begun = False
@@ -50,7 +50,7 @@ class RtmDriver(Driver):
 
     async def endpoint(self) -> Endpoint:
         """Return the same address for each attempt, with the session to resume."""
-        shared, settings = self.shared, self._settings
+        shared, settings = self._shared, self._settings
         if self._begun:
             self._attempts += 1
             shared.inbox.emit(RtmEvents.RECONNECTING, self._attempts)
@@ -67,13 +67,8 @@ class RtmDriver(Driver):
 
     def conversation(self, link: Link) -> RtmConversation:
         """Return the conversation for a new connection."""
-        self.conversation_now = RtmConversation(link, self.shared, self._authentication)
+        self.conversation_now = RtmConversation(link, self._shared, self._authentication, self._opened)
         return self.conversation_now
-
-    def on_open(self) -> None:
-        """Handle that a connection is ready."""
-        self.connections += 1
-        self._attempts, self._sent_away = 0, False
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
         """Follow the schedule, unless the server has said something else."""
@@ -83,7 +78,7 @@ class RtmDriver(Driver):
         if isinstance(ended, RcexError):
             if not ended.retryable or not self._settings.reconnect:
                 raise ended
-            self.shared.inbox.error(ended)
+            self._shared.inbox.error_logged(ended)
         elif not self._settings.reconnect:
             self._on_end()
             return None
@@ -98,12 +93,16 @@ class RtmDriver(Driver):
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
         """Report a mistake of the application that ends nothing."""
-        self.shared.inbox.error(error)
+        self._shared.inbox.error(error)
 
     def on_failed(self, error: Exception) -> None:
         """Report why no further attempt follows."""
-        self.shared.inbox.error(error)
+        self._shared.inbox.error_logged(error)
         self._on_end()
+
+    def _opened(self) -> None:
+        self.connections += 1
+        self._attempts, self._sent_away = 0, False
 
     async def _authenticate(self) -> Any | UnsetType:
         value = self._settings.authentication

@@ -142,9 +142,11 @@ class RtmInbox:
 
     def bad_frame(self, error: Exception, gaps: list[RtmGap], size: int) -> None:
         """Queue the `error` for a frame that cannot be used, and what is missing for it; many such may come."""
-        logger.warning("%s", error)
-        at = self._now()
-        self._queue.put_or_drop(_Arrival(at, partial(self._emitter.dispatch, RtmEvents.ERROR, error)), size)
+        if self._emitter.has_handlers(RtmEvents.ERROR):
+            step = partial(self._emitter.dispatch, RtmEvents.ERROR, error)
+            self._queue.put_or_drop(_Arrival(self._now(), step), size)
+        else:
+            logger.warning("no handler for the event 'error': %s", error)
         for gap in gaps:
             self.gaps += 1
             step = partial(self._emitter.dispatch, RtmEvents.GAP, gap)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rcex_ws.connection import Pending
-from rcex_ws.errors import NotConnected, RequestLost, RequestTimeout
+from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost, RequestTimeout
 from rcex_ws.loop import Signal, now
 from rcex_ws.rtm.calls import RemoteCalls
 from rcex_ws.rtm.errors import RemoteError
 from rcex_ws.rtm.frames import UNSUBSCRIBE, ClientFrame, encode_frame
 
 __all__ = ["PushSubscriptions", "PushUse"]
-
-logger = logging.getLogger("rcex_ws.rtm")
 
 
 class _Push:
@@ -65,9 +62,6 @@ class PushSubscriptions:
         self._calls: RemoteCalls | None = None  # while there is a connection
         self._ours = False
 
-    def __len__(self) -> int:
-        return len(self._pushes)
-
     # -- for the application -------------------------------------------------------------------------------------------
 
     async def subscribe(self, event: str, tags: Sequence[str]) -> PushUse:
@@ -77,7 +71,9 @@ class PushSubscriptions:
             RemoteError: the server refused.
             RequestTimeout: it did not reply in time.
             NotConnected: the client has ended.
+            ConfigurationError: JSON cannot express the tags.
         """
+        _encode("", event, tags)  # not later, when nobody could be told
         push = _Push(event, tags)
         push = self._pushes.setdefault(push.key, push)
         use = PushUse(push)
@@ -109,7 +105,7 @@ class PushSubscriptions:
         if not resumed:
             self._dropped.clear()
             for push in self._pushes.values():
-                push.stands, push.sent = False, push.asked  # one that was never written is still in the queue
+                push.stands = push.sent = False
         self._withdraw_dropped()
         for push in self._pushes.values():
             self._ask(push)
@@ -146,13 +142,13 @@ class PushSubscriptions:
             return
         push.asked = push.sent = True
         key = self._calls.next_id()
-        frame = encode_frame(ClientFrame(key, "subscribe", event=push.event, tags=push.tags))
+        frame = _encode(key, push.event, push.tags)
 
         def on_settled(pending: Pending[Any]) -> None:
             push.asked = False
             self._on_answer(push, pending.error)
 
-        self._calls.table.submit(key, frame, deadline=now() + self._timeout, on_settled=on_settled)
+        self._calls.requests.submit(key, frame, deadline=now() + self._timeout, on_settled=on_settled)
 
     def _on_answer(self, push: _Push, error: Exception | None) -> None:
         if isinstance(error, RequestLost | NotConnected):
@@ -178,9 +174,13 @@ class PushSubscriptions:
         dropped, self._dropped = self._dropped, []
         for push in dropped if self._ours else ():
             if push.key not in self._pushes:
-                args = (push.event, push.tags)
-                self._calls.submit(UNSUBSCRIBE, args, timeout=self._timeout, on_error=_log_failure)
+                key = self._calls.next_id()
+                frame = encode_frame(ClientFrame(key, "invoke", [push.event, push.tags], UNSUBSCRIBE))
+                self._calls.requests.submit(key, frame, deadline=now() + self._timeout)
 
 
-def _log_failure(error: Exception) -> None:
-    logger.debug("a push subscription was not withdrawn: %s", error)
+def _encode(key: str, event: str, tags: Sequence[str]) -> bytes:
+    try:
+        return encode_frame(ClientFrame(key, "subscribe", event=event, tags=[*tags]))
+    except ConfigurationError as exc:
+        raise ConfigurationError(f"event, tags: {str(exc).removeprefix('data: ')}") from None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
+from typing import Any
 
-from rcex_ws.connection import EventEmitter, Life, Opener, Supervisor
+from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
+from rcex_ws.errors import NotConnected
 from rcex_ws.rtm.account import SessionAccount
 from rcex_ws.rtm.callbacks import EventCallbacks
 from rcex_ws.rtm.calls import RemoteCalls
@@ -29,19 +32,21 @@ class RtmRuntime:
 
     Args:
         settings: the options of the client.
-        emitter: holds the handlers of lifecycle events; outlives this, like the next three.
+        account: the session, which outlives this, like the next four.
+        emitter: holds the handlers of lifecycle events.
         callbacks: those of the server's events.
         pushes: the push subscriptions.
         ids: the ids of frames.
         open_socket: opens a WebSocket.
 
     Attributes:
-        account, inbox, calls, driver, supervisor, life: see their classes.
+        inbox, calls, driver, supervisor, life: see their classes.
     """
 
     def __init__(
         self,
         settings: RtmSettings,
+        account: SessionAccount,
         emitter: EventEmitter,
         callbacks: EventCallbacks,
         pushes: PushSubscriptions,
@@ -52,21 +57,20 @@ class RtmRuntime:
         self._delivery: BackgroundTask | None = None
         self._settled = False
         self._pushes = pushes
-        self.account = SessionAccount(resume=settings.resume)
+        self._account = account
         self.inbox = RtmInbox(emitter, callbacks, settings, now=time.time, gap=self._gap_of_dropped)
         self.calls = RemoteCalls(
-            ids, max_queue=settings.max_queue, on_error=self.inbox.error, start_watcher=self._watch_deadlines
+            ids, max_queue=settings.max_queue, on_error=self.inbox.error, watch=self._watch_deadlines
         )
-        self.driver = RtmDriver(settings, self._settle)
-        self.driver.shared = RtmShared(
-            account=self.account,
+        shared = RtmShared(
+            account=account,
             inbox=self.inbox,
             calls=self.calls,
             pushes=pushes,
             resume=settings.resume,
             now=time.time,
-            on_open=self.driver.on_open,
         )
+        self.driver = RtmDriver(shared, settings, self._settle)
         self.supervisor = Supervisor(
             self.driver,
             attempt_timeout=settings.attempt_timeout,
@@ -85,15 +89,26 @@ class RtmRuntime:
         """Whether it is CLOSED or FAILED; tasks may still be finishing."""
         return self.supervisor.status.ended
 
-    def want(self) -> None:
-        """Record that the application has subscribed to an event."""
-        self.account.want(time.time())
-
     async def start(self) -> None:
         """Start the tasks."""
         await self.life.start()
         if not self.life.closing:
             self._delivery = self.life.spawn(self.inbox.run, "handlers", needed_to_close=True)
+
+    async def wait_ready(self, within: float = math.inf) -> None:
+        """Wait until there is a connection, for so many seconds; raise what made it FAILED, also if it is closed now."""
+        try:
+            await self.life.wait_open(within)
+        except NotConnected:
+            self.raise_if_ended()
+            raise
+
+    def raise_if_ended(self) -> None:
+        """Raise what made it FAILED, or `NotConnected` if it is CLOSED."""
+        status = self.supervisor.status
+        if status.failure is not None:
+            raise status.failure
+        self.supervisor.raise_if_ended()
 
     async def wait_ended(self) -> None:
         """Wait until no further attempt follows, and all queued events are delivered; raise what made it FAILED."""
@@ -129,8 +144,8 @@ class RtmRuntime:
         self.calls.end()
         self.inbox.close()
 
-    def _watch_deadlines(self) -> None:
-        self.life.watch_deadlines(self.calls.table)
+    def _watch_deadlines(self, table: RequestTable[Any]) -> None:
+        self.life.watch_deadlines(table)
 
     def _gap_of_dropped(self, since: float, until: float, reason: str) -> RtmGap | None:
-        return self.account.gap(since, until, certain=True, reason=reason)
+        return self._account.gap(since, until, certain=True, reason=reason)

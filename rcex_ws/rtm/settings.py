@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from rcex_ws.connection import ReconnectDelays, default_delays
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.options import Bytes, Count, HeaderName, HeaderValue, Seconds, WebSocketUrl, check_fields
+from rcex_ws.options import (
+    Bytes,
+    Count,
+    HeaderName,
+    HeaderValue,
+    Seconds,
+    WebSocketUrl,
+    check_fields,
+    refusal,
+    required_constraint,
+)
 from rcex_ws.rtm.frames import ClientFrame, encode_frame
 from rcex_ws.rtm.resumption import HEADER
 from rcex_ws.secret import SECRET
 from rcex_ws.trace import Trace
 from rcex_ws.websocket.proxies import ProxyChoice
 
-__all__ = ["RtmSettings"]
+__all__ = ["RtmSettings", "encode_authentication"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +68,11 @@ class RtmSettings:
             raise ConfigurationError(f"headers: {HEADER} belongs to the protocol, see `resume`")
         if not callable(self.authentication):
             encode_authentication("", self.authentication)
+        elif not _FUNCTION.admits(self.authentication):
+            raise refusal("authentication", _FUNCTION, self.authentication)
+
+
+_FUNCTION = required_constraint(Callable[[], object])
 
 
 def encode_authentication(frame_id: str, value: object) -> bytes:
@@ -69,4 +84,4 @@ def encode_authentication(frame_id: str, value: object) -> bytes:
     try:
         return encode_frame(ClientFrame(frame_id, "auth", [value]))
     except ConfigurationError as exc:
-        raise ConfigurationError(f"authentication: {exc}") from None
+        raise ConfigurationError(f"authentication: {str(exc).removeprefix('data: ')}") from None

@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 import rcex_ws
-from rcex_ws import feedme
+import rcex_ws.rtm.server
+from rcex_ws import broker, feedme, rtm
+from rcex_ws.broker import redis_errors
 from rcex_ws.errors import (
     BadFrame,
     ConfigurationError,
@@ -98,9 +100,20 @@ EXAMPLES += [
     feedme.BadClientMessage("Invalid JSON.", "text"),
     feedme.InvalidClientMessage("Invalid JSON.", "text", "line 1"),
     feedme.UnexpectedClientMessage("Handshake required.", "text"),
+    rtm.RemoteError({"why": 1}),
+    rtm.server.ClientGone("gone", 1006, by_server=True),
+    broker.BrokerUnavailable("why", sent=True),
     *(
         kind("why")
         for kind in (
+            broker.BrokerError,
+            broker.BrokerFull,
+            redis_errors.CommandRefused,
+            redis_errors.ScriptForgotten,
+            rtm.RtmError,
+            rtm.AuthenticationRefused,
+            rtm.QueueFull,
+            rtm.NoUsers,
             feedme.FeedmeError,
             feedme.InvalidArgument,
             feedme.InvalidState,

@@ -105,8 +105,7 @@ class Scripted:
             return
         await peer.accept()
         self.peers.append(peer)
-        self._greeting = self.greets(len(self.peers))
-        self.say(*self._greeting)
+        self.say(*self.greets(len(self.peers)))
         self._wake()
         if self.deaf:
             await anyio.sleep_forever()
@@ -209,7 +208,7 @@ class Rig:
 
     async def lose(self) -> None:
         """Have the server drop the connection, and wait until the client has the next one."""
-        opened = len(self.told.of("open"))
+        opened = self.client.stats.connections
         self.server.peer.abort()
         await self.told.wait("open", opened + 1)
 

@@ -109,7 +109,7 @@ class RtmServerRuntime:
         else:
             reason = error or NotConnected("the connection was lost")
             logger.warning("other servers cannot be reached: %s", reason)
-            events.emit_or_drop(RtmServerEvents.BROKER_LOST, reason, 0)
+            events.emit(RtmServerEvents.BROKER_LOST, reason)
         self._broker_known.set()
 
     async def _serve(self, peer: Peer, *, heartbeat: bool) -> None:
