@@ -16,10 +16,11 @@ errors.py        the errors
 server/          `RtmServer`
 """
 
-from rcex_ws.rtm.client import RtmClient, RtmStats
+from rcex_ws.rtm.client import RtmClient
 from rcex_ws.rtm.errors import AuthenticationRefused, NoUsers, QueueFull, RemoteError, RtmError
 from rcex_ws.rtm.events import RtmEvents
 from rcex_ws.rtm.resumption import RtmGap
+from rcex_ws.rtm.runtime import RtmStats
 
 __all__ = [
     "AuthenticationRefused",

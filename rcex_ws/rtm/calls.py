@@ -12,14 +12,14 @@ from rcex_ws.connection import Pending, RequestTable
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError, RequestLost
 from rcex_ws.loop import now
 from rcex_ws.rtm.errors import QueueFull, RemoteError
-from rcex_ws.rtm.frames import ClientFrame, ServerFrame, encode_frame, is_true
+from rcex_ws.rtm.frames import ClientFrame, RtmServerFrame, encode_frame, is_true
 
 __all__ = ["RemoteCalls", "error_of"]
 
 logger = logging.getLogger("rcex_ws.rtm")
 
 
-def error_of(frame: ServerFrame) -> RemoteError | None:
+def error_of(frame: RtmServerFrame) -> RemoteError | None:
     """Return the error that a reply stands for, or None if it is the result of a call."""
     data: object = frame.data
     error = cast("dict[str, Any]", data).get("error") if isinstance(data, dict) else None
@@ -94,7 +94,7 @@ class RemoteCalls:
 
     # -- for the connection --------------------------------------------------------------------------------------------
 
-    def on_reply(self, frame: ServerFrame) -> None:
+    def on_reply(self, frame: RtmServerFrame) -> None:
         """Settle what a frame replies to."""
         key = str(frame.id)
         error = error_of(frame)

@@ -10,8 +10,6 @@ from itertools import count
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar, overload
 
-from msgspec import Struct
-
 from rcex_ws.connection import EventEmitter, HasEvents, Opener, State, Unsubscriber, open_websocket
 from rcex_ws.connection.events import no_handler
 from rcex_ws.errors import BadFrame, NotConnected
@@ -22,10 +20,10 @@ from rcex_ws.rtm.callbacks import EventCallbacks
 from rcex_ws.rtm.events import RtmEvents
 from rcex_ws.rtm.frames import PUBLISH, RESERVED
 from rcex_ws.rtm.pushes import PushSubscriptions
-from rcex_ws.rtm.runtime import RtmRuntime
+from rcex_ws.rtm.runtime import RtmRuntime, RtmStats
 from rcex_ws.rtm.settings import RtmSettings
 
-__all__ = ["RtmClient", "RtmStats"]
+__all__ = ["RtmClient"]
 
 logger = logging.getLogger("rcex_ws.rtm")
 
@@ -37,26 +35,6 @@ def _reserved(name: str) -> str | None:
 
 
 _OwnName = Annotated[Name, Rule("a name that is not empty", _reserved)]
-
-
-class RtmStats(Struct, frozen=True):
-    """The counters of an `RtmClient`, since it was started.
-
-    Attributes:
-        connections: connections that were ready.
-        events: events of the server that were received.
-        dropped: frames that were dropped because handlers were too slow.
-        gaps: gaps told.
-        undelivered: what is queued for handlers now.
-        calls: calls, and requests for push subscriptions, that have no reply yet.
-    """
-
-    connections: int = 0
-    events: int = 0
-    dropped: int = 0
-    gaps: int = 0
-    undelivered: int = 0
-    calls: int = 0
 
 
 class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
@@ -145,18 +123,7 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
     @property
     def stats(self) -> RtmStats:
         """The counters, since the client was started; those of its last life once it has ended."""
-        runtime = self._runtime
-        if runtime is None:
-            return RtmStats()
-        inbox = runtime.inbox
-        return RtmStats(
-            connections=runtime.driver.connections,
-            events=inbox.events,
-            dropped=inbox.dropped,
-            gaps=inbox.gaps,
-            undelivered=inbox.undelivered,
-            calls=len(runtime.calls.table),
-        )
+        return RtmStats() if self._runtime is None else self._runtime.stats
 
     # -- connecting ----------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from rcex_ws.rtm.account import SessionAccount
 from rcex_ws.rtm.calls import RemoteCalls, error_of
 from rcex_ws.rtm.errors import AuthenticationRefused
 from rcex_ws.rtm.events import RtmEvents, RtmInbox
-from rcex_ws.rtm.frames import GAP_EVENT, RESERVED, SESSION_EVENT, ServerFrame, decode_server_frame, is_true
+from rcex_ws.rtm.frames import GAP_EVENT, RESERVED, SESSION_EVENT, RtmServerFrame, decode_server_frame, is_true
 from rcex_ws.rtm.pushes import PushSubscriptions
 from rcex_ws.rtm.resumption import GapNotice, SessionStart
 from rcex_ws.rtm.settings import encode_authentication
@@ -156,14 +156,12 @@ class RtmConversation(Conversation):
 
     # -- kinds of frames -----------------------------------------------------------------------------------------------
 
-    def _on_event(self, event: str, frame: ServerFrame, size: int, now: float) -> None:
+    def _on_event(self, event: str, frame: RtmServerFrame, size: int, now: float) -> None:
         shared = self._shared
         self._without_session(now)
         data: object = frame.data
         is_list = isinstance(data, list)
-        gaps = (
-            [] if is_list else shared.account.doubt(now, certain=True, reason=f"the event {printable(event)!r} is bad")
-        )
+        gaps = [] if is_list else shared.account.doubt(now, certain=True, reason="an event could not be read")
         position = frame.id if isinstance(frame.id, str) and is_header_text(frame.id) else None
         shared.account.count(position, now)
         if is_list:
@@ -172,7 +170,7 @@ class RtmConversation(Conversation):
             error = BadFrame(f"an event whose data is no list: {printable(event, most=100)!r}")
             shared.inbox.bad_frame(error, gaps, size)
 
-    def _on_reply(self, frame: ServerFrame, now: float) -> None:
+    def _on_reply(self, frame: RtmServerFrame, now: float) -> None:
         shared = self._shared
         self._without_session(now)
         shared.account.hear(now)
@@ -189,7 +187,7 @@ class RtmConversation(Conversation):
         self.refusal = AuthenticationRefused(f"the server does not accept the authentication{why}")
         self._link.lose(Loss(LossKind.REFUSED, text=str(self.refusal)))
 
-    def _on_reserved(self, event: str, frame: ServerFrame, data: bytes, now: float) -> None:
+    def _on_reserved(self, event: str, frame: RtmServerFrame, data: bytes, now: float) -> None:
         """Handle an event of the protocol; `rtm:session` has a secret, so nobody else gets its text."""
         shared = self._shared
         try:
@@ -224,7 +222,7 @@ class RtmConversation(Conversation):
                 self._shared.inbox.gap(gap)
 
 
-def _argument(frame: ServerFrame, kind: type[T]) -> T:
+def _argument(frame: RtmServerFrame, kind: type[T]) -> T:
     """Return the one argument of an event of the protocol."""
     try:
         (argument,) = msgspec.convert(frame.data, tuple[kind])  # type: ignore[valid-type]

@@ -34,7 +34,7 @@ __all__ = [
     "UNSUBSCRIBE",
     "ClientFrame",
     "FrameId",
-    "ServerFrame",
+    "RtmServerFrame",
     "decode_client_frame",
     "decode_server_frame",
     "encode_error",
@@ -81,7 +81,7 @@ class ClientFrame(Struct, omit_defaults=True):
     tags: list[str] | None = None
 
 
-class ServerFrame(Struct, omit_defaults=True):
+class RtmServerFrame(Struct, omit_defaults=True):
     """A frame from the server.
 
     Attributes:
@@ -96,7 +96,7 @@ class ServerFrame(Struct, omit_defaults=True):
 
 
 _client_decoder = msgspec.json.Decoder(ClientFrame)
-_server_decoder = msgspec.json.Decoder(ServerFrame)
+_server_decoder = msgspec.json.Decoder(RtmServerFrame)
 
 
 def is_true(value: object) -> bool:
@@ -126,7 +126,7 @@ def decode_client_frame(data: bytes) -> ClientFrame:
         return _slowly(data, ClientFrame)
 
 
-def decode_server_frame(data: bytes) -> ServerFrame:
+def decode_server_frame(data: bytes) -> RtmServerFrame:
     """Decode a frame from a server.
 
     Raises:
@@ -135,7 +135,7 @@ def decode_server_frame(data: bytes) -> ServerFrame:
     try:
         return _server_decoder.decode(data)
     except UNREADABLE:
-        return _slowly(data, ServerFrame)
+        return _slowly(data, RtmServerFrame)
 
 
 def encode_frame(frame: ClientFrame) -> bytes:
@@ -158,7 +158,7 @@ def encode_event(event: str, data: Sequence[Any], position: str | None = None) -
     Raises:
         ConfigurationError: JSON cannot express the arguments.
     """
-    return _encode("data", ServerFrame(event, data, position))
+    return _encode("data", RtmServerFrame(event, data, position))
 
 
 def encode_reply(frame_id: FrameId, result: Any) -> bytes:

@@ -174,9 +174,17 @@ class PushSubscriptions:
         dropped, self._dropped = self._dropped, []
         for push in dropped if self._ours else ():
             if push.key not in self._pushes:
-                key = self._calls.next_id()
-                frame = encode_frame(ClientFrame(key, "invoke", [push.event, push.tags], UNSUBSCRIBE))
-                self._calls.requests.submit(key, frame, deadline=now() + self._timeout)
+                self._withdraw(self._calls, push)
+
+    def _withdraw(self, calls: RemoteCalls, push: _Push) -> None:
+        key = calls.next_id()
+        frame = encode_frame(ClientFrame(key, "invoke", [push.event, push.tags], UNSUBSCRIBE))
+
+        def on_settled(pending: Pending[Any]) -> None:
+            if isinstance(pending.error, RequestLost):
+                self._dropped.append(push)  # a session that is resumed may still have it
+
+        calls.requests.submit(key, frame, deadline=now() + self._timeout, on_settled=on_settled)
 
 
 def _encode(key: str, event: str, tags: Sequence[str]) -> bytes:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Struct
+
 from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected
 from rcex_ws.rtm.account import SessionAccount
@@ -22,9 +24,29 @@ from rcex_ws.rtm.settings import RtmSettings
 from rcex_ws.tasks import BackgroundTask
 from rcex_ws.trace import Tracer
 
-__all__ = ["RtmRuntime"]
+__all__ = ["RtmRuntime", "RtmStats"]
 
 logger = logging.getLogger("rcex_ws.rtm")
+
+
+class RtmStats(Struct, frozen=True):
+    """The counters of an `RtmClient`, since it was started.
+
+    Attributes:
+        connections: connections that were ready.
+        events: events of the server that were received.
+        dropped: frames that were dropped because handlers were too slow.
+        gaps: gaps told.
+        undelivered: what is queued for handlers now.
+        calls: calls that have no reply yet.
+    """
+
+    connections: int = 0
+    events: int = 0
+    dropped: int = 0
+    gaps: int = 0
+    undelivered: int = 0
+    calls: int = 0
 
 
 class RtmRuntime:
@@ -89,6 +111,18 @@ class RtmRuntime:
         """Whether it is CLOSED or FAILED; tasks may still be finishing."""
         return self.supervisor.status.ended
 
+    @property
+    def stats(self) -> RtmStats:
+        """The counters."""
+        return RtmStats(
+            connections=self.driver.connections,
+            events=self.inbox.events,
+            dropped=self.inbox.dropped,
+            gaps=self.inbox.gaps,
+            undelivered=self.inbox.undelivered,
+            calls=len(self.calls.table),
+        )
+
     async def start(self) -> None:
         """Start the tasks."""
         await self.life.start()
@@ -96,12 +130,11 @@ class RtmRuntime:
             self._delivery = self.life.spawn(self.inbox.run, "handlers", needed_to_close=True)
 
     async def wait_ready(self, within: float = math.inf) -> None:
-        """Wait until there is a connection, for so many seconds; raise what made it FAILED, also if it is closed now."""
+        """Wait for a connection, for so many seconds; raise what made it FAILED, also if it is closed by now."""
         try:
             await self.life.wait_open(within)
-        except NotConnected:
-            self.raise_if_ended()
-            raise
+        except NotConnected as exc:
+            raise self.supervisor.status.failure or exc from None
 
     def raise_if_ended(self) -> None:
         """Raise what made it FAILED, or `NotConnected` if it is CLOSED."""

@@ -167,6 +167,21 @@ async def test_one_that_is_given_up_during_a_loss_is_withdrawn_in_the_resumed_se
         assert subscribed(it)[2:] == [("-", "news", ["a"]), ("more", ["b"])]
 
 
+async def test_one_whose_withdrawal_may_be_lost_is_withdrawn_again_in_the_resumed_session() -> None:
+    async with rig(ours_resuming) as it:
+        await it.client.start()
+        off = await it.client.subscribe_push("news", ["a"], note(it))
+        it.server.replies = False
+        off()
+        await it.server.until(lambda: len(subscribed(it)) == 2)
+        it.server.replies = True
+        await it.lose()
+        await it.settle()
+        await it.lose()
+        await it.settle()
+        assert subscribed(it) == [("news", ["a"]), ("-", "news", ["a"]), ("-", "news", ["a"])]
+
+
 async def test_a_new_session_does_not_know_what_was_given_up() -> None:
     async with rig(ours) as it:
         await it.client.start()
