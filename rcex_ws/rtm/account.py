@@ -86,8 +86,14 @@ class SessionAccount:
         self.session, self.received, self.position = "", 0, ""
         return self._decide([self.gap(since, now, reason=reason)], now, ours=False, repeated_since=math.inf)
 
-    def count(self, position: str | None, now: float) -> None:
-        """Record an event, with its position if it was published to the user."""
+    def count(self, position: str | None, now: float) -> float:
+        """Record an event, with its position if it was published to the user.
+
+        Returns:
+            The moment before which it cannot have happened: until then nothing was missing. One that is repeated is
+            older than the frame before it.
+        """
+        since = self._complete_until(published=position is not None)
         self._heard_at = now
         if self.ours:
             self.received += 1
@@ -95,6 +101,7 @@ class SessionAccount:
                 self.position = position
                 if not self.repeats:
                     self._published_at = now
+        return since
 
     def hear(self, now: float) -> None:
         """Record anything else that was received."""

@@ -163,9 +163,9 @@ class RtmConversation(Conversation):
         is_list = isinstance(data, list)
         gaps = [] if is_list else shared.account.doubt(now, certain=True, reason="an event could not be read")
         position = frame.id if isinstance(frame.id, str) and is_header_text(frame.id) else None
-        shared.account.count(position, now)
+        since = shared.account.count(position, now)
         if is_list:
-            shared.inbox.event(event, frame.data, size, now)
+            shared.inbox.event(event, frame.data, size, since)
         else:
             error = BadFrame(f"an event whose data is no list: {printable(event, most=100)!r}")
             shared.inbox.bad_frame(error, gaps, size)

@@ -59,6 +59,21 @@ def test_a_resumed_session_has_no_gap_and_counts_on() -> None:
     assert account.request() == SessionRequest("s1", 1, "p5")
 
 
+def test_an_event_happened_after_the_frame_before_it_and_a_repeated_one_after_the_loss() -> None:
+    account = begun()
+    assert account.count(None, 101.0) == 100.0
+    assert account.count(None, 102.0) == 101.0
+    assert account.count("p1", 103.0) == 100.0, "a server may have got no published events since then"
+    assert account.count("p2", 104.0) == 103.0
+    account.lose(orderly=False)
+    account.begin_connection()
+    account.begin_session(SessionStart("s1", resumed=True), 200.0)
+    assert account.count(None, 200.0) == 104.0
+    assert account.count(None, 201.0) == 104.0, "this one may be repeated, too"
+    account.end_repetition()
+    assert account.count(None, 202.0) == 201.0
+
+
 def test_a_resumed_session_keeps_its_position_if_the_server_names_none() -> None:
     account = lost()
     account.begin_session(SessionStart("s1", resumed=True), 200.0)
