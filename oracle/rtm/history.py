@@ -74,6 +74,7 @@ class Connection:
     gaps: list[r.Gapped] = field(default_factory=list)
     errors: list[r.Erred] = field(default_factory=list)
     joined: list[r.Joined] = field(default_factory=list)
+    left: list[r.Left] = field(default_factory=list)
     ending: float | None = None
     ended: float | None = None
 
@@ -163,6 +164,8 @@ class History:
                     event.heard.setdefault(line.conn, line.at)
             case r.Joined() if connection := self.connections.get(line.conn):
                 connection.joined.append(line)
+            case r.Left() if connection := self.connections.get(line.conn):
+                connection.left.append(line)
             case r.Ending():
                 self.connections[line.conn].ending = line.at
             case r.Ended():

@@ -71,7 +71,12 @@ def _drop(how: str, *, calm: bool = False) -> Callable[[list[Line], History], li
             one.name for one in history.connections.values() if (one.ending or 0.0) > (history.last_round or 0.0)
         }
         candidates = _outside_gaps(history, _heard(history, how=how, calm=calm))
-        lost = _middle(line for line in candidates if line.conn in staying)
+        lost = _middle(
+            line
+            for line in candidates
+            # What nobody has heard may have failed without a word for anybody.
+            if line.conn in staying and (how != "no-wait" or len(history.events[line.stream, line.n].heard) > 1)
+        )
         return None if lost is None else [line for line in lines if line is not lost]
 
     return spoil
@@ -140,6 +145,8 @@ def _certain_from_nothing(lines: list[Line], history: History) -> list[Line] | N
     name = next((one.name for one in history.connections.values() if one.ending and at and one.ending > at), None)
     if at is None or name is None:
         return None
+    if any(event.error or event.settled is None for event in history.events.values() if event.called > at - 12.0):
+        return None  # whether these were published nobody knows
     gap = r.Gapped(at=at - 0.1, conn=name, since=at - 0.2, until=at - 0.1, certain=True, published=True, reason="")
     return [*lines, gap]
 
