@@ -11,6 +11,8 @@ from oracle.rtm import records as r
 
 __all__ = ["Connection", "Event", "Fault", "History", "Key"]
 
+#: What is logged of an event for which nobody waits, and which could not be published.
+_UNPUBLISHED = "publishing an event raised BrokerUnavailable"
 #: The stream of an event, and its number.
 Key = tuple[str, int]
 
@@ -113,6 +115,7 @@ class History:
         self.connections: dict[str, Connection] = {}
         self.faults: list[Fault] = []
         self.told: dict[str, list[r.Told]] = defaultdict(list)
+        self.unpublished: dict[str, list[float]] = defaultdict(list)
         self.ids: dict[str, str] = {}  # what presence calls a server, to its name and life
         self.served: dict[str, float] = {}
         self.stopping: dict[str, float] = {}
@@ -173,6 +176,8 @@ class History:
             case r.Serving():
                 self.ids[line.id] = line.who
                 self.served[line.who] = line.at
+            case r.Logged() if line.text.startswith(_UNPUBLISHED):
+                self.unpublished[line.who].append(line.at)
             case r.Told():
                 self.told[line.who].append(line)
             case r.Struck():

@@ -113,9 +113,15 @@ def _first_later(anchors: Iterable[tuple[float, Heard]], settled: float) -> Hear
 
 
 def _was_for(event: Event, connection: Connection) -> bool:
-    """Tell whether an emitted event was given to the session that the connection had at that time."""
+    """Tell whether an emitted event was given to the session that the connection had at that time.
+
+    A client that a server has moved away is none of its clients any more.
+    """
     current = next((join for join in reversed(connection.joined) if join.at <= event.called), None)
-    return current is not None and current.client in event.clients
+    if current is None or current.client not in event.clients:
+        return False
+    left = next((left for left in reversed(connection.left) if left.at <= event.called), None)
+    return left is None or left.at < current.at or "1012" not in left.why
 
 
 def failed_unheard(history: History) -> set[Key]:
@@ -125,13 +131,17 @@ def failed_unheard(history: History) -> set[Key]:
     when it was killed has failed with it, if it could not reach Redis.
     """
     failed: set[Key] = set()
+    users = {connection.user for connection in history.connections.values()}
     for who in history.served:
         errors = [told.at for told in history.told[who] if told.event == "error" and "Broker" in told.what]
+        # A server that is being closed has no events any more; its log says the same.
+        errors += [at for at in history.unpublished[who] if at >= history.stopping.get(who, at + 1)]
         end = history.killed.get(who)
         events = [
             event
             for event in history.events.values()
             if event.how == "no-wait" and event.publisher == who and event.acknowledged and not event.heard
+            if event.user in users
         ]
         for event in sorted(events, key=lambda event: event.called):
             last = event.called + times.SERVER["publish_timeout"] + 1.0 + history.lag(event.called, event.called + 5)

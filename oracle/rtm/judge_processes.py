@@ -129,7 +129,8 @@ def _judge_errors(history: History) -> Iterator[Violation]:
 
 def _is_explained(text: str, history: History, at: float) -> bool:
     """Tell whether it is about an event for which nobody waits, and which could not be published."""
-    return "BrokerUnavailable" in text and bool(history.struck(at - 6.0, at))
+    closing = any(stopping <= at <= stopping + times.SERVER["close_timeout"] for stopping in history.stopping.values())
+    return "BrokerUnavailable" in text and (closing or bool(history.struck(at - 6.0, at)))
 
 
 def _judge_presence(history: History) -> Iterator[Violation]:
