@@ -1,8 +1,9 @@
 """A chat in the browser: python demo/chat_web/app.py, then open http://127.0.0.1:8000/ in two or three tabs.
 
 The page (index.html, chat.js) uses the browser's own WebSocket and no library. Each tab logs in for itself, so one
-browser can be several users, and one user in several tabs. Needs `.venv/bin/python -m pip install -e '.[gateway,redis]'
-uvicorn`.
+browser can be several users, and one user in several tabs. It needs
+
+    .venv/bin/python -m pip install -e '.[gateway,redis]' uvicorn
 
 With two servers, which a Redis connects, users at either of them chat with each other:
 
@@ -194,7 +195,8 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", options.port)) as listener:
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
-        uvicorn.Server(config).run([listener])
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run([listener])
 
 
 if __name__ == "__main__":

@@ -198,7 +198,7 @@ async function begin() {
     people = data.people;
     data.messages.forEach(add);
     draw();
-    for (const message of [...outbox.values()]) if (!message.error) await deliver(message);
+    for (const message of [...outbox.values()]) await deliver(message);
   } catch (error) {
     if (error instanceof Lost) return; // the next connection begins again
     showState("waiting", `The server cannot tell what was said: ${error.message}.`);

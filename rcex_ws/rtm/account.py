@@ -15,7 +15,9 @@ __all__ = ["SessionAccount"]
 
 NOT_RESUMABLE = "this server does not resume sessions"
 SWITCHED_OFF = "sessions are not resumed, as resume=False"
-NEW_SESSION = "the session could not be resumed, and the server has begun another one"
+NEW_SESSION = (
+    "another server, or the same one after a restart: what the former one sent to its own clients may be missing"
+)
 
 
 class SessionAccount:
@@ -45,7 +47,8 @@ class SessionAccount:
         self._orderly = False  # the last decided connection was closed by its server so that nothing was lost
         self._heard_at = 0.0  # the last frame of a decided connection
         self._published_at = 0.0  # the last published event, or when the wait for them began
-        self._repeated_since = math.inf  # while what was missed since then may still be on its way, in a new connection
+        self._missed_since = math.inf  # while events that were missed since then are still on their way
+        self._missed = 0  # the number of these events
         self._wanted_since: float | None = None  # the first subscription
 
     # -- what happens --------------------------------------------------------------------------------------------------
@@ -77,14 +80,15 @@ class SessionAccount:
                 gaps.append(self.gap(since, now, published=unknown, reason=NEW_SESSION))
         elif start.position:
             self.position = start.position
-        repeats = self.resumed or bool(position and start.position)
-        return self._decide(gaps, now, ours=True, repeated_since=missed_since if repeats else math.inf)
+        goes_on = self.resumed or bool(position and start.position)
+        missed = start.missed if goes_on else 0
+        return self._decide(gaps, now, ours=True, goes_on=goes_on, missed=missed, missed_since=missed_since)
 
     def begin_without_session(self, now: float) -> list[RtmGap]:
         """Record that the current connection has no session; return what may be missing before its first event."""
         since, reason = self._complete_until(published=True), NOT_RESUMABLE if self._resume else SWITCHED_OFF
         self.session, self.received, self.position = "", 0, ""
-        return self._decide([self.gap(since, now, reason=reason)], now, ours=False, repeated_since=math.inf)
+        return self._decide([self.gap(since, now, reason=reason)], now, ours=False)
 
     def count(self, position: str | None, now: float) -> float:
         """Record an event, with its position if it was published to the user.
@@ -99,18 +103,17 @@ class SessionAccount:
             self.received += 1
             if position is not None:
                 self.position = position
-                if not self.repeats:
-                    self._published_at = now
+            if self._missed > 0:
+                self._missed -= 1
+                self._missed_since = self._missed_since if self._missed else math.inf
+            elif position is not None:
+                self._published_at = now
         return since
 
     def hear(self, now: float) -> None:
         """Record anything else that was received."""
         if self.decided:
             self._heard_at = now
-
-    def end_repetition(self) -> None:
-        """Record that the server has answered a question from after the session began: what was missed has come."""
-        self._repeated_since = math.inf
 
     def doubt(self, now: float, *, certain: bool, reason: str) -> list[RtmGap]:
         """Record a frame that cannot be used; return what is missing for it."""
@@ -142,11 +145,6 @@ class SessionAccount:
         """Return what to ask for when the next connection is opened."""
         return SessionRequest(self.session, self.received, self.position)
 
-    @property
-    def repeats(self) -> bool:
-        """Whether what comes now may be what was missed before the connection began."""
-        return self._repeated_since < math.inf
-
     def gap(
         self, since: float, until: float, *, reason: str, certain: bool = False, published: bool = True
     ) -> RtmGap | None:
@@ -169,17 +167,27 @@ class SessionAccount:
             published: whether published events may be missing: a server of ours may have got none for a while without
                 knowing it, whereas all that it sends itself comes before the frame that was heard last.
         """
-        since = min(self._heard_at, self._repeated_since)
+        since = min(self._heard_at, self._missed_since)
         return min(since, self._published_at) if published and self.ours else since
 
     def _gap_of(self, notice: GapNotice, now: float) -> RtmGap | None:
         since = self._complete_until(published=notice.published)
         return self.gap(since, now, certain=notice.certain, published=notice.published, reason=notice.reason)
 
-    def _decide(self, gaps: list[RtmGap | None], now: float, *, ours: bool, repeated_since: float) -> list[RtmGap]:
+    def _decide(
+        self,
+        gaps: list[RtmGap | None],
+        now: float,
+        *,
+        ours: bool,
+        goes_on: bool = False,
+        missed: int = 0,
+        missed_since: float = 0.0,
+    ) -> list[RtmGap]:
         first, self._earlier = not self._earlier, True
-        self._repeated_since, self._heard_at = repeated_since, now
-        if not self.repeats:
+        self._heard_at = now
+        if not goes_on:  # else a published event proves more than the beginning of a connection
             self._published_at = now
+        self._missed, self._missed_since = missed, missed_since if missed > 0 else math.inf
         self.ours, self.decided = ours, True
         return [] if first else [gap for gap in gaps if gap is not None]

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self, TypeVar, overload
 
 from rcex_ws.connection import EventEmitter, HasEvents, Opener, State, Unsubscriber, open_websocket
 from rcex_ws.connection.events import no_handler
-from rcex_ws.errors import BadFrame, NotConnected
+from rcex_ws.errors import BadFrame, ConfigurationError, NotConnected
 from rcex_ws.home import Home
 from rcex_ws.options import Name, NamesOfJavaScript, Rule, Seconds, checked, options_of, refusal, required_constraint
 from rcex_ws.rtm.account import SessionAccount
@@ -353,7 +353,10 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
     def _add_callback(self, event: str, callback: Callable[..., object], spread: bool) -> Unsubscriber:
         if not spread and not _TAKES_LIST.admits(callback):
-            raise refusal("callback", _TAKES_LIST, callback)
+            error = refusal("callback", _TAKES_LIST, callback)
+            raise ConfigurationError(
+                f"{error}: it gets the data of the event as one list; spread=True passes them one by one"
+            )
         self._wants_events = True
         self._account.want(time.time())
         return self._callbacks.add(event, callback, spread=spread)

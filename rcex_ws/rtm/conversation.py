@@ -30,8 +30,6 @@ T = TypeVar("T")
 
 #: Whoever answers this first has no sessions: a server of ours writes `rtm:session` before anything else.
 _FIRST_PING = b"rtm"
-#: Whoever answers this has sent what was missed before: a server of ours sends it together with `rtm:session`.
-_SECOND_PING = b"rtm 2"
 
 #: The server has closed the connection after all that it had to send: 1012 to move its clients to another server.
 _ORDERLY = frozenset({1000, 1001, 1012})
@@ -109,8 +107,6 @@ class RtmConversation(Conversation):
         shared.calls.requests.connect(self._link.send)
         shared.pushes.connect(shared.calls, ours=shared.account.ours, resumed=shared.account.resumed)
         shared.calls.table.connect(self._link.send)
-        if shared.account.repeats:
-            self._link.send(Ping(_SECOND_PING))
 
     # -- in the reader -------------------------------------------------------------------------------------------------
 
@@ -142,8 +138,6 @@ class RtmConversation(Conversation):
         if data == _FIRST_PING and not self._answered.is_set():
             self._without_session(now)
             self._answered.set()
-        elif data == _SECOND_PING:
-            self._shared.account.end_repetition()
 
     def on_lost(self, loss: Loss) -> None:
         """Handle the loss: what was sent fails, what was not is sent over the next connection."""
@@ -204,7 +198,8 @@ class RtmConversation(Conversation):
     def _on_session(self, start: SessionStart, now: float) -> None:
         if self._shared.account.decided or not self._shared.resume:
             raise BadFrame("a session that was not asked for, or that comes too late")
-        if not start.session or ";" in start.session or not is_header_text(f"{start.session};{start.position}"):
+        key_fits = start.session != "" and ";" not in start.session
+        if not key_fits or not is_header_text(f"{start.session};{start.position}"):
             raise BadFrame("a session that cannot be resumed")
         for gap in self._shared.account.begin_session(start, now):
             self._shared.inbox.gap(gap)

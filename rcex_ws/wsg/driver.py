@@ -2,8 +2,8 @@
 
 Called by the supervisor. Facts: the wstoken endpoint and the handshake as in the developer guide; a token is valid for
 one connection, but stays so if its attempt failed before the upgrade (ringcentral-extensible#36: a reconnect loop must
-not run into the rate limit of the wstoken endpoint). It is used once more then, not longer: it comes with the address of
-one machine, which may be gone.
+not run into the rate limit of the wstoken endpoint). It is used once more then and no longer, since its address is that
+of one machine, which may be gone.
 """
 
 from __future__ import annotations

@@ -185,6 +185,10 @@ def test_what_people_type_is_text(server: Server, log_in: LogIn) -> None:
 def test_a_cut_connection(server: Server, log_in: LogIn, wait: Callable[..., Any]) -> None:
     with FaultProxy.to(server.url) as network:
         ann, ben = log_in(network.url(server.url), "ann"), log_in(server.url, "ben")
+        ben.open("ann")
+        ben.say("Psst")
+        ann.lists("Everyone", "ann you", "ben 1", "-cleo", "-dan")
+        ben.open("everyone")
         ann.say("One")
         ben.sees("One")
         network.refuse()
@@ -204,6 +208,7 @@ def test_a_cut_connection(server: Server, log_in: LogIn, wait: Callable[..., Any
         ben.say("Four")
         wait(lambda: ann.messages[-1] == "Four" and ann.state == "")
         assert len(ann.messages) == 4
+        ann.lists("Everyone", "ann you", "ben 1", "-cleo", "-dan")  # what it had got before counts once
 
 
 def test_a_wrong_token(server: Server, log_in: LogIn, wait: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -67,10 +68,9 @@ def test_an_event_happened_after_the_frame_before_it_and_a_repeated_one_after_th
     assert account.count("p2", 104.0) == 103.0
     account.lose(orderly=False)
     account.begin_connection()
-    account.begin_session(SessionStart("s1", resumed=True), 200.0)
+    account.begin_session(SessionStart("s1", resumed=True, missed=2), 200.0)
     assert account.count(None, 200.0) == 104.0
-    assert account.count(None, 201.0) == 104.0, "this one may be repeated, too"
-    account.end_repetition()
+    assert account.count(None, 201.0) == 104.0
     assert account.count(None, 202.0) == 201.0
 
 
@@ -188,27 +188,28 @@ def test_a_notice_within_a_connection_sets_the_position() -> None:
     assert (gap.since, gap.until, account.position) == (at(200), at(210), "p8")
 
 
-def test_what_is_repeated_after_a_loss_is_on_its_way_until_a_question_is_answered() -> None:
+def test_what_was_missed_proves_nothing_until_the_last_of_it_has_come() -> None:
     account = lost()
-    account.begin_session(SessionStart("s1", resumed=True), 200.0)
-    assert account.repeats
+    account.begin_session(SessionStart("s1", resumed=True, missed=2), 200.0)
     account.count("p1", 201.0)
     (gap,) = account.notice(GapNotice("too slow", published=False), 202.0)
     assert gap.since == at(170)
     (gap,) = account.notice(GapNotice("a hole"), 203.0)
     assert gap.since == at(100), "the last published event before the loss: the one at 201 is of the past"
-    account.end_repetition()
     account.count("p2", 204.0)
-    account.hear(205.0)
-    (gap,) = account.notice(GapNotice("too slow", published=False), 206.0)
-    assert gap.since == at(205)
-    (gap,) = account.notice(GapNotice("a hole"), 207.0)
-    assert gap.since == at(204)
+    (gap,) = account.notice(GapNotice("a hole"), 205.0)
+    assert gap.since == at(203), "the notice before it has told all up to then"
+    account.count(None, 206.0)
+    (gap,) = account.notice(GapNotice("too slow", published=False), 207.0)
+    assert gap.since == at(206)
+    account.count("p3", 208.0)
+    (gap,) = account.notice(GapNotice("a hole"), 209.0)
+    assert gap.since == at(208)
 
 
 def test_a_connection_that_is_lost_before_that_was_not_there() -> None:
     account = lost()
-    account.begin_session(SessionStart("s1", resumed=True), 200.0)
+    account.begin_session(SessionStart("s1", resumed=True, missed=1), 200.0)
     account.hear(250.0)
     account.lose(orderly=False)
     account.begin_connection()
@@ -252,6 +253,7 @@ class World:
         self.position = 0
         self.sessions = 0
         self.ours = self.connected = self.mute = self.addressed = False
+        self.slow = False
         self.hole = False  # the server has missed a published event, and will say so before the next one
         self.connect("ours")
 
@@ -293,8 +295,11 @@ class World:
             self.hole = True
 
     def _flush(self) -> None:
+        self._deliver(1 if self.slow else len(self.buffer))
+
+    def _deliver(self, most: int) -> None:
         if self.connected and not self.mute:
-            for number in self.buffer[self.received :]:
+            for number in self.buffer[self.received : self.received + most]:
                 published = self.sent[number][1]
                 if published:
                     self.position = self.log.index(number) + 1
@@ -307,9 +312,10 @@ class World:
         if self.connected and not self.mute:
             self.account.hear(self.now)
 
-    def pong(self) -> None:
-        if self.connected and not self.mute:
-            self.account.end_repetition()
+    def change_pace(self) -> None:
+        """Send one event for each that happens, or all that wait."""
+        self.slow = not self.slow
+        self._flush()
 
     def silence(self) -> None:
         self.mute = True
@@ -329,7 +335,7 @@ class World:
         self.account.begin_connection()
         if kind == "resume" and self.ours and self.account.request().session == f"s{self.sessions}":
             assert self.account.request() == SessionRequest(f"s{self.sessions}", self.received, str(self.position))
-            assert self.account.begin_session(SessionStart(f"s{self.sessions}", resumed=True), self.now) == []
+            assert self._begin(SessionStart(f"s{self.sessions}", resumed=True), self.buffer[self.received :]) == []
             self._flush()
             return
         unreceived = self.buffer[self.received :]
@@ -349,11 +355,14 @@ class World:
             position = self.position if was_ours and kind != "trimmed" else len(self.log)
             self.sessions += 1
             start = SessionStart(f"s{self.sessions}", position=str(position), gap=notice)
-            self._told(self.account.begin_session(start, self.now))
+            self._told(self._begin(start, repeated))
             self.buffer, self.received, self.position = repeated, 0, position
             self._flush()
             return
         self.buffer, self.received = [], 0
+
+    def _begin(self, start: SessionStart, missed: list[int]) -> list[RtmGap]:
+        return self.account.begin_session(msgspec.structs.replace(start, missed=len(missed)), self.now)
 
     def _told(self, gaps: list[RtmGap]) -> None:
         self.gaps += gaps
@@ -379,12 +388,13 @@ STEPS: dict[str, Callable[[World], None]] = {
     "new session": lambda world: world.connect("ours"),
     "short log": lambda world: world.connect("trimmed"),
     "foreign": lambda world: world.connect("foreign"),
-    "pong": World.pong,
+    "change the pace": World.change_pace,
 }
 
 
 @pytest.mark.hypothesis
-@example(["drop", "publish", "lose a published one", "resume", "pong", "hear", "publish"])
+@example(["drop", "publish", "lose a published one", "resume", "hear", "publish"])
+@example(["change the pace", "drop", "publish", "publish", "new session", "lose a published one", "publish"])
 @example(["publish", "lose a published one", "emit", "drop", "short log"])
 @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=40))
 def test_whatever_is_missing_lies_in_a_gap_that_was_told(steps: list[str]) -> None:
@@ -393,6 +403,7 @@ def test_whatever_is_missing_lies_in_a_gap_that_was_told(steps: list[str]) -> No
         world.now += 1.0
         STEPS[step](world)
     world.now += 1.0
+    world.slow = False
     world.lose(orderly=False)
     world.connect("ours")
     world.emit(published=True)

@@ -60,8 +60,6 @@ async def test_after_a_loss_it_resumes_its_session() -> None:
         assert it.told.losses[0].kind is LossKind.DROPPED
         assert it.told.of("reconnecting") == [1]
         assert it.client.stats == RtmStats(connections=2, events=4)
-        await it.settle()
-        assert not it.client._account.repeats, "its ping is answered, so all that was missed has come"
 
 
 @pytest.mark.parametrize("reply", [None, False, "", 0, {"error": "who are you?"}, {"error": {}}], ids=str)

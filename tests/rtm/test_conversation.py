@@ -9,6 +9,7 @@ import pytest
 from rcex_ws.connection import LossKind, State
 from rcex_ws.errors import BadFrame
 from rcex_ws.rtm import RtmEvents, driver
+from rcex_ws.rtm.account import NEW_SESSION
 from rcex_ws.websocket.frames import Binary, Text
 from tests.rtm.scripted import Frame, Rig, Scripted, rig, session
 
@@ -114,7 +115,7 @@ async def test_what_the_server_says_of_its_log_is_told_before_the_events_that_fo
         assert it.told.names == ["x", "open", "close", "reconnecting", "gap", "gap", "x", "open"]
         assert [(gap.published, gap.certain, gap.reason) for gap in it.told.gaps] == [
             (True, True, "the log is short"),
-            (False, False, "the session could not be resumed, and the server has begun another one"),
+            (False, False, NEW_SESSION),
         ]
         await it.lose()
         assert it.server.upgrades == ["new", "s1;1;p10", "s2;1;p10"]

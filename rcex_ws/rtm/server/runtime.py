@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -21,8 +20,6 @@ from rcex_ws.serving import ServerLife, Timekeeper
 from rcex_ws.websocket.peer import Peer
 
 __all__ = ["RtmServerRuntime"]
-
-logger = logging.getLogger("rcex_ws.rtm.server")
 
 #: New clients are refused while this many calls more than the connected ones may have made wait.
 _MOST_CALLS = 1000
@@ -128,9 +125,7 @@ class RtmServerRuntime:
         if connected:
             events.emit(RtmServerEvents.BROKER_READY)
         else:
-            reason = error or NotConnected("the connection was lost")
-            logger.warning("other servers cannot be reached: %s", reason)
-            events.emit(RtmServerEvents.BROKER_LOST, reason)
+            events.emit(RtmServerEvents.BROKER_LOST, error or NotConnected("the connection was lost"))
         self._broker_known.set()
 
     async def _serve(self, peer: Peer, *, heartbeat: bool) -> None:

@@ -11,7 +11,7 @@ from rcex_ws.broker.interface import Broker
 from rcex_ws.broker.memory import MemoryBroker
 from rcex_ws.connection import EventEmitter, HasEvents
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.options import NamesOfJavaScript, Wait, check_handler, checked, options_of
+from rcex_ws.options import NamesOfJavaScript, Wait, checked, options_of
 from rcex_ws.options.functions import is_sync_function
 from rcex_ws.readers import is_text
 from rcex_ws.rtm.errors import NoUsers
@@ -244,10 +244,11 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             ConfigurationError: an argument is invalid.
             WrongEventLoop: the caller runs in another event loop than the server.
         """
-        if filter is not None:
-            check_handler(filter, "filter")
-            if not is_sync_function(filter):
-                raise ConfigurationError("filter: expected a function that is not async: nothing can be awaited here")
+        if filter is not None and not is_sync_function(filter):
+            raise ConfigurationError(
+                f"filter: expected a function, not async, or None for all clients, got an object of the type "
+                f"{type(filter).__name__}; the data of the event come after it"
+            )
         return self._core.emit(self._core.outbound(event, data), filter or _everybody)
 
     def push(self, event: str, tags: Collection[str] = (), *data: Any) -> int:
