@@ -66,6 +66,14 @@ class Publisher:
         self._report = report
         self._counting: dict[int, _Counting] = {}
         self._numbers = count(1)
+        self._unwritten = 0  # for which nobody waits
+        self._all_written = Signal()
+
+    async def flush(self) -> None:
+        """Wait until what was published without waiting is written, or has failed."""
+        while self._unwritten:
+            self._all_written = Signal()
+            await self._all_written.wait()
 
     def publish_soon(self, topic: str, event: str, data: tuple[Any, ...]) -> None:
         """Publish an event without waiting.
@@ -73,7 +81,13 @@ class Publisher:
         Raises:
             BrokerFull: too much waits already.
         """
-        self._broker.append(topic, encode_publication(event, data), self._ended, within=self._publish_timeout)
+        entry = encode_publication(event, data)
+        self._unwritten += 1
+        try:
+            self._broker.append(topic, entry, self._ended, within=self._publish_timeout)
+        except BaseException:
+            self._unwritten -= 1
+            raise
 
     async def publish(self, topic: str, event: str, data: tuple[Any, ...]) -> int:
         """Publish an event; return how many connections have taken it.
@@ -128,5 +142,8 @@ class Publisher:
         counting.written.set()
 
     def _ended(self, outcome: Appended | BrokerError) -> None:
+        self._unwritten -= 1
+        if self._unwritten == 0:
+            self._all_written.set()
         if isinstance(outcome, BrokerError):
             self._report(outcome)
