@@ -68,6 +68,8 @@ OF_NO_MODULE = {
     "feedme/test_lossy_network": "client and server, and a network between them",
     "feedme/test_page": "docs/feedme.md",
     "gateway/test_random_inputs": "the whole gateway, whose front doors are several",
+    "rtm/test_many_machines": "server processes on one Redis",
+    "rtm/test_page": "docs/rtm.md",
     "slack/test_page": "docs/slack.md",
     "slack/test_page_snippets": "docs/slack.md",
     "testing/test_servers_end": "every server of the package",

@@ -52,7 +52,7 @@ def test_a_wrong_option_is_refused_by_name(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("url", ["http://localhost", "", "redis://localhost:99999", 5])
 def test_a_wrong_url_of_redis_is_refused(url: Any) -> None:
-    with pytest.raises(ConfigurationError, match="^redis: expected"):
+    with pytest.raises(ConfigurationError, match=r"^redis: expected"):
         RtmServer(redis=url, authenticate=user)
 
 
