@@ -15,8 +15,9 @@ import pytest
 
 import rcex_ws
 import rcex_ws.rtm.server
-from rcex_ws import broker, feedme, rtm
-from rcex_ws.broker import redis_errors
+from rcex_ws import feedme, rtm
+from rcex_ws.broker import BrokerError, BrokerFull, BrokerRefused, BrokerUnavailable
+from rcex_ws.broker.redis_errors import CommandRefused, ScriptForgotten
 from rcex_ws.errors import (
     BadFrame,
     ConfigurationError,
@@ -102,14 +103,9 @@ EXAMPLES += [
     feedme.UnexpectedClientMessage("Handshake required.", "text"),
     rtm.RemoteError({"why": 1}),
     rtm.server.ClientGone("gone", 1006, by_server=True),
-    broker.BrokerUnavailable("why", sent=True),
     *(
         kind("why")
         for kind in (
-            broker.BrokerError,
-            broker.BrokerFull,
-            redis_errors.CommandRefused,
-            redis_errors.ScriptForgotten,
             rtm.RtmError,
             rtm.AuthenticationRefused,
             rtm.QueueFull,
@@ -131,6 +127,12 @@ EXAMPLES += [
         )
     ),
 ]
+
+EXAMPLES += [
+    kind("Redis at h:6379 did not answer in time", sent=True)
+    for kind in (BrokerRefused, BrokerUnavailable, CommandRefused, ScriptForgotten)
+]
+EXAMPLES += [BrokerError("no"), BrokerFull("too much waits")]
 
 WAYS = {
     "copy": copy.copy,

@@ -19,10 +19,10 @@ from rcex_ws.rtm.server.core import RtmServerCore
 from rcex_ws.rtm.server.errors import TAKEN_OVER, TOO_MANY
 from rcex_ws.rtm.server.events import RtmServerEvents
 from rcex_ws.rtm.server.publication import Publication
-from rcex_ws.rtm.server.session import Session, user_mark
+from rcex_ws.rtm.server.session import ClientSession, user_mark
 from rcex_ws.websocket.peer import Peer
 
-__all__ = ["Admission", "Admitted", "default_user_id"]
+__all__ = ["Admitted", "ClientAdmission", "default_user_id"]
 
 logger = logging.getLogger("rcex_ws.rtm.server")
 
@@ -30,8 +30,6 @@ _ID_FIELDS = ("id", "uid", "uuid", "userId", "sub", "email")
 
 #: The part of the buffer of a client that is filled before it has to read what was sent.
 _PART_OF_BUFFER = 4
-
-_NOTHING_READ = Stretch((), None, "")
 
 
 def default_user_id(authentication: object) -> object:
@@ -60,12 +58,12 @@ class Admitted(Struct, frozen=True):
         missed: that.
     """
 
-    session: Session
+    session: ClientSession
     channel: UserChannel | None = None
     missed: Sequence[Entry | GapNotice] = ()
 
 
-class Admission:
+class ClientAdmission:
     """Lets the clients of one server in.
 
     Args:
@@ -75,12 +73,12 @@ class Admission:
     def __init__(self, core: RtmServerCore) -> None:
         self._core = core
 
-    def request_of(self, session: Session) -> SessionRequest | None:
+    def request_of(self, session: ClientSession) -> SessionRequest | None:
         """Return what a client asks for in its upgrade request; None if it does not want to resume."""
         header = session.client.request.headers.get(HEADER.lower())
         return None if header is None or not self._core.settings.resume_window else SessionRequest.from_header(header)
 
-    async def admit(self, session: Session, peer: Peer, authentication: Any, reply: bytes) -> Admitted | None:
+    async def admit(self, session: ClientSession, peer: Peer, authentication: Any, reply: bytes) -> Admitted | None:
         """Let a client in; if it has missed something, `send_missed` is to follow.
 
         Args:
@@ -104,7 +102,7 @@ class Admission:
         if known and request and backlog and known.client.user_id == client.user_id:
             frames = backlog.after(request.received)
             if frames is not None:
-                return self._resume(known, session, peer, reply, frames)
+                return self._resume(known, session, peer, reply, frames, backlog.sent - request.received)
             certain = request.received < backlog.unpublished
             lost = GapNotice("more was sent than this server keeps", certain=certain, published=False)
             former = known.peer
@@ -154,7 +152,15 @@ class Admission:
             raise ConfigurationError(f"user_id: expected a text that can be encoded, got {text!r:.80}")
         return text
 
-    def _resume(self, known: Session, session: Session, peer: Peer, reply: bytes, missed: Iterable[bytes]) -> Admitted:
+    def _resume(
+        self,
+        known: ClientSession,
+        session: ClientSession,
+        peer: Peer,
+        reply: bytes,
+        missed: Iterable[bytes],
+        count: int,
+    ) -> Admitted:
         """Have a client that was lost go on over its new connection."""
         core, client = self._core, known.client
         client.request, client.authentication = session.client.request, session.client.authentication
@@ -162,13 +168,13 @@ class Admission:
         former = core.connected(known, peer, RtmServerEvents.RESUME)
         if former is not None:  # this side has not noticed the loss
             former.close(TAKEN_OVER, "resumed over another connection")
-        start = SessionStart(known.key, resumed=True, window=self._window)
+        start = SessionStart(known.key, resumed=True, window=self._window, missed=count)
         peer.send((encode_event(SESSION_EVENT, (start,)), *_given(reply), *missed))
         return Admitted(known)
 
     async def _join(
         self,
-        session: Session,
+        session: ClientSession,
         peer: Peer,
         user_id: str,
         request: SessionRequest | None,
@@ -183,7 +189,7 @@ class Admission:
         admitted = False
         try:
             channel, begins_at = await core.channels.join(user_id, session)
-            read = _NOTHING_READ
+            read: Stretch | None = None
             if request is not None and request.position and request.session.startswith(user_mark(user_id)):
                 try:
                     read = await core.broker.read(topic_of(user_id), request.position)
@@ -191,9 +197,10 @@ class Admission:
                     lost = GapNotice(f"what was published cannot be read: {exc}", certain=_is_certain(lost))
                 else:
                     begins_at = request.position if read.entries else read.position
-            if read.hole is not None:
+            if read is not None and read.hole is not None:
                 lost = GapNotice(read.hole.reason, certain=read.hole.certain or _is_certain(lost))
-            start = SessionStart("", window=self._window, position=begins_at, gap=lost)
+            missed = 0 if read is None else len(read.entries)
+            start = SessionStart("", window=self._window, position=begins_at, missed=missed, gap=lost)
             admitted = self._start(session, peer, reply, start)
             return Admitted(session, channel, channel.missed(session, read)) if admitted else None
         finally:
@@ -211,7 +218,7 @@ class Admission:
         core.sessions.give_up(away)
         return True
 
-    def _start(self, session: Session, peer: Peer, reply: bytes, start: SessionStart) -> bool:
+    def _start(self, session: ClientSession, peer: Peer, reply: bytes, start: SessionStart) -> bool:
         """Begin the session of a client, and answer it; return False if it has gone meanwhile."""
         session.begin()
         asked = session.backlog is not None

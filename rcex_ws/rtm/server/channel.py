@@ -10,7 +10,7 @@ from rcex_ws.broker.interface import Broker, BrokerUnavailable, Entry, Hole, Str
 from rcex_ws.loop import Signal
 from rcex_ws.rtm.resumption import GapNotice
 from rcex_ws.rtm.server.publication import Publication
-from rcex_ws.rtm.server.session import Session
+from rcex_ws.rtm.server.session import ClientSession
 
 __all__ = ["UserChannel", "UserChannels", "topic_of"]
 
@@ -56,6 +56,7 @@ class UserChannel:
 
     Args:
         user_id: the user.
+        broker: has the log.
         taken: called with a publication, and how many connections have taken it.
         max_held: bytes that may wait for one client.
 
@@ -67,15 +68,27 @@ class UserChannel:
         ready: set once the log is followed.
     """
 
-    __slots__ = ("_ahead", "_held", "_max_held", "_taken", "begun", "position", "ready", "sessions", "user_id")
+    __slots__ = (
+        "_ahead",
+        "_broker",
+        "_held",
+        "_max_held",
+        "_taken",
+        "begun",
+        "position",
+        "ready",
+        "sessions",
+        "user_id",
+    )
 
-    def __init__(self, user_id: str, taken: Callable[[Publication, int], None], max_held: int) -> None:
+    def __init__(self, user_id: str, broker: Broker, taken: Callable[[Publication, int], None], max_held: int) -> None:
         self.user_id = user_id
-        self.sessions: dict[Session, None] = {}
+        self.sessions: dict[ClientSession, None] = {}
         self.begun = self.position = ""
         self.ready = Signal()
-        self._held: dict[Session, _Held] = {}  # for clients for which the log is being read
-        self._ahead: dict[Session, set[str]] = {}  # for clients that have got, from the log, what is yet to come here
+        self._held: dict[ClientSession, _Held] = {}  # for clients for which the log is being read
+        self._ahead: dict[ClientSession, str] = {}  # up to where a client has got what is yet to come here
+        self._broker = broker
         self._max_held = max_held
         self._taken = taken
 
@@ -101,6 +114,7 @@ class UserChannel:
     def on_hole(self, hole: Hole, position: str) -> None:
         """Tell all clients that events may be missing."""
         self.position = position
+        self._ahead.clear()  # entries may have been lost, and their positions with them
         notice = GapNotice(hole.reason, certain=hole.certain, position=position)
         for session in tuple(self.sessions):
             held = self._held.get(session)
@@ -109,41 +123,49 @@ class UserChannel:
             else:
                 held.put(notice)
 
-    def add(self, session: Session) -> None:
+    def add(self, session: ClientSession) -> None:
         """Add a client, and keep what comes for it until `release`."""
         self.sessions[session] = None
         self._held[session] = _Held(self._max_held)
 
-    def missed(self, session: Session, read: Stretch) -> list[Entry | GapNotice]:
-        """Return what a part of the log, read for a client that was added, and the entries since are together."""
-        positions = {entry.position for entry in read.entries}
-        came = self.take(session)
-        places = [n for n, one in enumerate(came, 1) if isinstance(one, Entry) and one.position in positions]
-        if positions and self.position != read.position:  # the log may have been read faster than it is followed
-            positions.difference_update([one.position for one in came if isinstance(one, Entry)])
-            self._ahead[session] = positions
-        return [*read.entries, *came[max(places, default=0) :]]
+    def missed(self, session: ClientSession, read: Stretch | None) -> list[Entry | GapNotice]:
+        """Return what a client has missed, each entry once and in order.
 
-    def take(self, session: Session) -> list[Entry | GapNotice]:
+        Args:
+            session: the client, which was added.
+            read: what follows its position in the log, read after that; None if it had no position.
+        """
+        came = self.take(session)
+        if read is None:
+            return came
+        is_after = self._broker.is_after
+        if is_after(read.position, self.position):  # the log is ahead of what has come here
+            self._ahead[session] = read.position
+        news = [one for one in came if isinstance(one, GapNotice) or is_after(one.position, read.position)]
+        return [*read.entries, *news]
+
+    def take(self, session: ClientSession) -> list[Entry | GapNotice]:
         """Return what has come for a client since it was added, or since the last call."""
         held = self._held.get(session)
         return [] if held is None else held.take(self.position)
 
-    def release(self, session: Session) -> None:
+    def release(self, session: ClientSession) -> None:
         """From now on, send at once what comes for a client."""
         self._held.pop(session, None)
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: ClientSession) -> None:
         """Remove a client, if it is there."""
         self.sessions.pop(session, None)
         self._held.pop(session, None)
         self._ahead.pop(session, None)
 
-    def _has(self, session: Session, position: str) -> bool:
-        """Return whether a client has got an entry from the log; the first one that it has not ends that."""
+    def _has(self, session: ClientSession, position: str) -> bool:
+        """Return whether a client has got an entry already; the first one that it has not ends that."""
         ahead = self._ahead.get(session)
-        if ahead is None or position in ahead:
-            return ahead is not None
+        if ahead is None:
+            return False
+        if not self._broker.is_after(position, ahead):
+            return True
         del self._ahead[session]
         return False
 
@@ -167,7 +189,7 @@ class UserChannels:
         """Return the channel of a user; None if no client of the user is here."""
         return self._channels.get(user_id)
 
-    async def join(self, user_id: str, session: Session) -> tuple[UserChannel, str]:
+    async def join(self, user_id: str, session: ClientSession) -> tuple[UserChannel, str]:
         """Add a client of a user.
 
         Returns:
@@ -175,7 +197,7 @@ class UserChannels:
         """
         channel = self._channels.get(user_id)
         if channel is None:
-            channel = self._channels[user_id] = UserChannel(user_id, self._taken, self._max_held)
+            channel = self._channels[user_id] = UserChannel(user_id, self._broker, self._taken, self._max_held)
             channel.add(session)
             await self._follow(channel)
         elif channel.ready.is_set():
@@ -186,7 +208,7 @@ class UserChannels:
             await channel.ready.wait()
         return channel, channel.begun
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: ClientSession) -> None:
         """Remove a client, if it is there."""
         user_id = session.client.user_id
         channel = None if user_id is None else self._channels.get(user_id)

@@ -10,7 +10,7 @@ import anyio
 
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError
 from rcex_ws.loop import Signal, loop_clock
-from rcex_ws.rtm.server.admission import Admission
+from rcex_ws.rtm.server.admission import ClientAdmission
 from rcex_ws.rtm.server.core import RtmServerCore
 from rcex_ws.rtm.server.errors import MOVED
 from rcex_ws.rtm.server.events import RtmServerEvents
@@ -44,7 +44,7 @@ class RtmServerRuntime:
     def __init__(self, core: RtmServerCore) -> None:
         self._core = core
         settings = core.settings
-        self._admission = Admission(core)
+        self._admission = ClientAdmission(core)
         self._services: dict[ConnectionService, None] = {}
         self._draining = False
         self._broker_known = Signal()
@@ -88,7 +88,8 @@ class RtmServerRuntime:
     async def close(self) -> None:
         """Have all clients move, and end the tasks; a handler that calls this is left to finish."""
         self._core.started = True
-        await self.life.close(partial(self.drain, 0.0), last=self._core.broker.aclose)
+        core = self._core
+        await self.life.close(partial(self.drain, 0.0), settle=core.publisher.flush, last=core.broker.aclose)
 
     async def serve_mounted(self, peer: Peer) -> None:
         """Serve a client of an ASGI server, which sends its own pings."""

@@ -16,7 +16,7 @@ from rcex_ws.rtm.server.errors import ClientGone
 from rcex_ws.rtm.server.remote_client import RemoteClient
 from rcex_ws.websocket.peer import Peer, Shared
 
-__all__ = ["Outbound", "Push", "Session", "user_mark"]
+__all__ = ["ClientSession", "Outbound", "Push", "user_mark"]
 
 Push = tuple[str, frozenset[str]]
 """A push subscription: an event and its tags."""
@@ -38,7 +38,7 @@ class Outbound(Shared):
         self.published = published
 
 
-class Session:
+class ClientSession:
     """One client.
 
     Args:
@@ -64,7 +64,7 @@ class Session:
         peer: Peer,
         backlog: Backlog | None,
         check: Callable[[str, tuple[Any, ...]], Outbound],
-        end: Callable[[Session, str], None],
+        end: Callable[[ClientSession, str], None],
     ) -> None:
         self.client = RemoteClient(
             secrets.token_hex(8),

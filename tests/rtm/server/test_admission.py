@@ -67,7 +67,7 @@ async def test_an_id_that_cannot_be_encoded_is_refused() -> None:
         assert await node.leftovers() == []
 
 
-# -- the same server -----------------------------------------------------------------------------------------------------
+# -- the same server ---------------------------------------------------------------------------------------------------
 
 
 async def test_a_client_that_comes_back_gets_what_it_missed_once_and_in_order() -> None:
@@ -84,7 +84,7 @@ async def test_a_client_that_comes_back_gets_what_it_missed_once_and_in_order() 
         assert await node.server.publish("ann", "e", 4) == 0
         assert not client.emit("e", 5)
         second = await node.connect("ann", resume=first.header())
-        assert second.session == {"session": first.session["session"], "resumed": True, "window": 60.0}
+        assert second.session == {"session": first.session["session"], "resumed": True, "window": 60.0, "missed": 3}
         assert [frame.get("event") for frame in second.received] == ["rtm:session", None, "e", "e", "e"]
         assert (second.data, second.gaps) == ([3, 4, 5], [])
         assert node.server.clients == (client,)
@@ -206,7 +206,7 @@ async def test_a_server_without_users_resumes_as_well() -> None:
         assert await node.server.count() == 1
 
 
-# -- a client that goes while it is let in -------------------------------------------------------------------------------
+# -- a client that goes while it is let in -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -259,7 +259,7 @@ async def test_a_client_that_leaves_while_its_log_is_read_leaves_nothing() -> No
         assert await node.leftovers() == []
 
 
-# -- too many ------------------------------------------------------------------------------------------------------------
+# -- too many ----------------------------------------------------------------------------------------------------------
 
 
 async def test_a_user_has_so_many_connections_and_no_more() -> None:
