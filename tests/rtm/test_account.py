@@ -409,3 +409,24 @@ def test_whatever_is_missing_lies_in_a_gap_that_was_told(steps: list[str]) -> No
     world.emit(published=True)
     assert world.uncovered() == []
     assert all(gap.since <= gap.until for gap in world.gaps)
+
+
+def test_a_session_that_would_repeat_what_cannot_be_received_is_given_up() -> None:
+    account = lost()
+    account.begin_session(SessionStart("s1", resumed=True, position="p0", missed=2), 200.0)
+    account.count("p1", 201.0)
+    account.lose(orderly=False, too_large=True)
+    assert account.request() == SessionRequest()
+    account.begin_connection()
+    (gap,) = account.begin_session(SessionStart("s2", position="p9"), 210.0)
+    assert (gap.since, gap.until, gap.certain, gap.published) == (at(170.0), at(210.0), True, True)
+    assert account.request() == SessionRequest("s2", 0, "p9")
+    account.lose(orderly=False)
+    account.begin_connection()
+    assert account.begin_session(SessionStart("s2", resumed=True), 220.0) == []
+
+
+def test_a_large_frame_that_is_not_repeated_ends_no_session() -> None:
+    account = begun()
+    account.lose(orderly=False, too_large=True)
+    assert account.request() == SessionRequest("s1", 0, "p0")

@@ -88,6 +88,11 @@ class ClientSession:
         if self.backlog is not None:
             self.key = f"{user_mark(self.client.user_id)}{secrets.token_urlsafe(16)}"
 
+    @property
+    def connected(self) -> bool:
+        """Whether it was let in and has a connection."""
+        return self._begun and self.peer is not None
+
     def send(self, event: Outbound) -> bool:
         """Send an event; return whether the client is connected."""
         peer, backlog = self.peer, self.backlog
