@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 
 from rcex_ws.rtm.resumption import GapNotice, RtmGap, SessionRequest, SessionStart
 
-__all__ = ["SessionAccount"]
+__all__ = ["MARGIN", "SessionAccount"]
+
+MARGIN = 5.0
+"""Seconds for which what a server has sent may be on its way: a frame proves less than what was sent before it came."""
 
 NOT_RESUMABLE = "this server does not resume sessions"
 SWITCHED_OFF = "sessions are not resumed, as resume=False"
@@ -160,7 +163,7 @@ class SessionAccount:
         """Return the gap for a period, or None if the application wanted nothing then."""
         if self._wanted_since is None:
             return None
-        begin = max(since, self._wanted_since)
+        begin = max(since - MARGIN, self._wanted_since)
         return RtmGap(
             since=datetime.fromtimestamp(begin, UTC),
             until=datetime.fromtimestamp(max(begin, until), UTC),
