@@ -43,6 +43,7 @@ DOORS = {
 }
 #: Modules whose input does not come from a server.
 OWN = {
+    "broker/redis_address.py": "the URL of the caller",
     "feedme/canonical.py": "numbers of feed data, on their way out",
     "feedme/deltas.py": "indexes in paths that a door has decoded",
     "feedme/values.py": "numbers that a door has decoded, or of the caller",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Protocol
 
 import anyio
 import pytest
 
-from rcex_ws.broker import Appended, Broker, BrokerError, Entry, Hole, MemoryBroker, MemoryHub
+from rcex_ws.broker import Appended, Broker, BrokerError, Entry, Hole, MemoryBroker, MemoryHub, RedisBroker
+from tests.redis_server import RedisServer, redis_is_installed
 
 
 class Reading:
@@ -143,7 +144,47 @@ def memory() -> Callable[..., Any]:
     return memory_world
 
 
-@pytest.fixture(params=["memory"])
+class RedisWorld:
+    """A service whose nodes share a Redis."""
+
+    def __init__(self, server: RedisServer, node: Callable[..., Any]) -> None:
+        self.server = server
+        self.node = node
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[RedisServer | None]:
+    """A Redis for the tests of a file that do it no harm."""
+    if not redis_is_installed():
+        yield None
+        return
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(need: Any, shared_server: RedisServer | None) -> RedisServer:
+    """An empty Redis, for tests that do it no harm."""
+    need(shared_server is not None, "redis-server (Debian's package of that name)")
+    assert shared_server is not None
+    shared_server.command("FLUSHALL")
+    return shared_server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer, ms: float) -> Callable[..., Any]:
+    """A service over `RedisBroker`, with options of its nodes."""
+
+    @asynccontextmanager
+    async def redis_world(*, url: str = redis_server.url, **options: Any) -> AsyncIterator[RedisWorld]:
+        options = {"reconnect_delays": lambda _: 20 * ms, **options}
+        async with nodes_of(lambda **more: RedisBroker(url, **options | more)) as node:
+            yield RedisWorld(redis_server, node)
+
+    return redis_world
+
+
+@pytest.fixture(params=["memory", "redis"])
 def world(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """A service over either broker, with the bounds of its logs."""
     return request.getfixturevalue(request.param)

@@ -1,0 +1,214 @@
+"""Positions in a log of Redis, what a follower is sent of it, and what a part that was read shows. Pure.
+
+An entry's id is Redis's own, `<ms>-<seq>`: it grows within a log. A position is `<epoch>-<ms>-<seq>`. The epoch is a
+random text that Redis keeps, and that a node replaces when Redis was restarted or has lost data: within one epoch
+nothing is lost but what is told to be trimmed. Every entry keeps its epoch and the id of the entry that it follows, so
+that a hole shows wherever one begins to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from rcex_ws.broker.interface import Entry, Hole
+from rcex_ws.readers import read_digits
+
+__all__ = ["START", "LogEntry", "LogPart", "Packet", "Position", "Reading", "is_after", "read_packet"]
+
+#: The id before the first entry of a log.
+START = "0-0"
+
+_RESTARTED = "Redis was restarted or has lost data"
+_FOREIGN = "the position is not one of this log"
+_TRIMMED = "the log no longer has all entries"
+_BACK = "Redis no longer has entries that it had"
+_AWAY = "the node was away for longer than entries are kept"
+
+
+class Position(Struct, frozen=True):
+    """A place in a log.
+
+    Attributes:
+        epoch: of the log.
+        id: of the entry.
+    """
+
+    epoch: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.id}"
+
+    @classmethod
+    def read(cls, text: str) -> Position | None:
+        """Return the position that a text says, None if it says none."""
+        epoch, _, rest = text.partition("-")
+        return cls(epoch, rest) if _key(rest) is not None else None
+
+
+class LogEntry(Struct, frozen=True, gc=False):
+    """An entry as the log keeps it.
+
+    Attributes:
+        id: of the entry.
+        epoch: in which it was appended.
+        previous: the id of the entry that it follows; `START` if the log was empty.
+        data: as appended.
+    """
+
+    id: str
+    epoch: str
+    previous: str
+    data: bytes
+
+
+class LogPart(Struct, frozen=True):
+    """What Redis answers when a log is read.
+
+    Attributes:
+        epoch: the present one.
+        last: the id of the last entry; empty if there is no log.
+        entries: at most as many as were asked for.
+        complete: whether they reach up to the last.
+    """
+
+    epoch: str
+    last: str
+    entries: Sequence[LogEntry]
+    complete: bool
+
+
+class Packet(Struct, frozen=True):
+    """What a follower is sent: entries that were appended together.
+
+    Attributes:
+        epoch: the present one.
+        previous: the id of the entry that the first one follows.
+        entries: id and data of each.
+    """
+
+    epoch: str
+    previous: str
+    entries: Sequence[tuple[str, bytes]]
+
+
+def read_packet(message: bytes) -> Packet:
+    """Decode what the script `append` has published."""
+    head, _, data = message.partition(b"\n")
+    epoch, previous, *words = head.decode().split(" ")
+    if len(words) == 2:
+        return Packet(epoch, previous, ((words[0], data),))
+    entries: list[tuple[str, bytes]] = []
+    start = 0
+    for id_, size in zip(words[::2], words[1::2], strict=True):
+        end = start + (read_digits(size) or 0)
+        entries.append((id_, data[start:end]))
+        start = end
+    return Packet(epoch, previous, entries)
+
+
+class Reading:
+    """Reads a log from a position up to its end, in parts; then says what comes live.
+
+    Args:
+        after: the position; None for the end of the log.
+        doubtful: whether a log that begins anew may have hidden another one: the reader was away for that long.
+
+    Attributes:
+        position: the end of what was read; None before the first part.
+    """
+
+    def __init__(self, after: str | None, *, doubtful: bool = False) -> None:
+        self.position = None if after is None else Position.read(after)
+        self._at_end = after is None
+        self._foreign = after is not None and self.position is None
+        self._doubtful = doubtful
+        self._only_present = False  # older entries are those from before Redis went back
+
+    @property
+    def after(self) -> str:
+        """The id after which Redis is to be asked; empty to learn the end alone."""
+        if self._at_end:
+            return ""
+        return START if self.position is None else self.position.id
+
+    def take(self, part: LogPart) -> tuple[Sequence[Entry], Hole | None, str] | None:
+        """Take what Redis answered.
+
+        Returns:
+            The next entries, what is missing before them, and the position before them; None to ask once more.
+        """
+        if self._at_end:
+            self._at_end = False
+            self.position = Position(part.epoch, part.last or START)
+            return (), None, str(self.position)
+        known = self.position
+        if known is not None and known.epoch != part.epoch and part.last and is_after(known.id, part.last):
+            # Redis has lost the end of the log and counts from an earlier time: what is new has the new epoch.
+            self.position, self._foreign, self._only_present = None, True, True
+            return None
+        hole = self._examine(known, part)
+        entries = [entry for entry in part.entries if not self._only_present or entry.epoch == part.epoch]
+        if hole is None and known is not None:
+            start = known
+        else:
+            start = Position(part.epoch, entries[0].previous if entries else part.last or START)
+        if part.entries:
+            self.position = Position(part.epoch, part.entries[-1].id)
+        elif hole is None and known is not None:
+            self.position = known
+        else:
+            self.position = Position(part.epoch, part.last or START)
+        self._foreign = self._doubtful = False
+        return [Entry(f"{part.epoch}-{entry.id}", entry.data) for entry in entries], hole, str(start)
+
+    def take_live(self, packet: Packet) -> Sequence[Entry] | None:
+        """Take what was sent live, after all was read.
+
+        Returns:
+            What is new of it; None if it does not follow, so that the log has to be read.
+        """
+        known, entries = self.position, packet.entries
+        if known is None or packet.epoch != known.epoch:
+            return None
+        if packet.previous != known.id:
+            previous, entries = packet.previous, list(entries)
+            while entries and not is_after(entries[0][0], known.id):
+                previous, _ = entries.pop(0)
+            if not entries:
+                return ()
+            if previous not in (known.id, START):  # START: the log has expired meanwhile, as nothing was appended
+                return None
+        self.position = Position(known.epoch, entries[-1][0])
+        return [Entry(f"{known.epoch}-{id_}", data) for id_, data in entries]
+
+    def _examine(self, known: Position | None, part: LogPart) -> Hole | None:
+        """Return what is missing between a position and what follows it."""
+        if known is None:
+            if not self._foreign:
+                return None
+            return Hole(certain=False, reason=_RESTARTED if self._only_present else _FOREIGN)
+        first = part.entries[0] if part.entries else None
+        trimmed = first is not None and is_after(first.previous, known.id)
+        if known.epoch != part.epoch:
+            return Hole(certain=trimmed, reason=_RESTARTED)
+        if trimmed:
+            return Hole(certain=True, reason=_TRIMMED)
+        if (first is not None and first.previous == known.id) or part.last == known.id:
+            return None
+        if (first is None and not part.last) or (first is not None and first.previous == START):
+            return Hole(certain=False, reason=_AWAY) if self._doubtful else None
+        return Hole(certain=False, reason=_BACK)
+
+
+def is_after(id_: str, other: str) -> bool:
+    """Return whether an id comes after another."""
+    return (_key(id_) or (0, 0)) > (_key(other) or (0, 0))
+
+
+def _key(id_: str) -> tuple[int, int] | None:
+    ms, dash, seq = id_.partition("-")
+    first, second = read_digits(ms), read_digits(seq)
+    return None if not dash or first is None or second is None else (first, second)

@@ -1,0 +1,225 @@
+"""The topics that a node follows over Redis: subscribed, read up to the end, then live, and read again after a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rcex_ws.broker.interface import BrokerUnavailable, Entry, Hole, Reader
+from rcex_ws.broker.positions import LogPart, Packet, Reading, read_packet
+from rcex_ws.broker.redis_session import RedisSession, Settings
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.loop import Signal, now
+
+__all__ = ["Topics"]
+
+#: How many topics are subscribed to, or read, in one go.
+_TOPICS_AT_ONCE = 100
+
+
+class _Topic:
+    """One topic.
+
+    Attributes:
+        name: its name.
+        reader: gets its entries.
+        reading: how far that is.
+        begun: the position after which it began; None until Redis could be asked.
+        late: whether `follow` did not wait that long.
+        ended: whether it is followed no more.
+        subscribed: whether Redis sends its entries, on the present connection.
+        held: what came while the log is being read; None when nothing needs to be read.
+        known_at: until when nothing can be missing that was sent, by the loop's clock; while it is not live.
+    """
+
+    __slots__ = ("begun", "ended", "held", "known_at", "late", "name", "reader", "reading", "subscribed")
+
+    def __init__(self, name: str, reader: Reader) -> None:
+        self.name = name
+        self.reader = reader
+        self.reading = Reading(None)
+        self.begun: str | None = None
+        self.late = self.ended = self.subscribed = False
+        self.held: list[Packet] | None = []
+        self.known_at = now()
+
+    def hand_on(self, entries: Iterable[Entry]) -> None:
+        """Pass entries to the reader, which may end it meanwhile."""
+        for entry in entries:
+            if self.ended:
+                return
+            self.reader.on_entry(entry)
+
+    def tell_hole(self, hole: Hole, position: str) -> None:
+        """Tell the reader of a hole."""
+        if not self.ended:
+            self.reader.on_hole(hole, position)
+
+    def read_again(self, *, doubtful: bool) -> None:
+        """Read the log once more, from where the reader is."""
+        position = self.reading.position
+        if position is not None:
+            self.reading = Reading(str(position), doubtful=doubtful)
+
+
+class Topics:
+    """All that a node follows.
+
+    Args:
+        settings: of the broker.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics: dict[str, _Topic] = {}
+        self._channels: dict[bytes, _Topic] = {}
+        self._to_read: dict[_Topic, None] = {}  # in order
+        self._more = Signal()
+        self._progress = Signal()
+        self._session: RedisSession | None = None
+
+    async def follow(self, name: str, reader: Reader) -> str:
+        """Follow a topic; see `Broker.follow`."""
+        if name in self._topics:
+            raise ConfigurationError("topic: this node follows it already; unfollow it first")
+        topic = self._topics[name] = _Topic(name, reader)
+        self._channels[self._channel(name)] = topic
+        self._read(topic)
+        try:
+            return await self._begun(topic)
+        except BrokerUnavailable:
+            topic.late = True
+            raise
+        except BaseException:
+            self.unfollow(name)
+            raise
+
+    def unfollow(self, name: str) -> None:
+        """Follow a topic no more; see `Broker.unfollow`."""
+        topic = self._topics.pop(name, None)
+        if topic is None:
+            return
+        topic.ended = True
+        self._to_read.pop(topic, None)
+        del self._channels[self._channel(name)]
+        self._note_progress()
+        if self._session is not None and topic.subscribed:
+            try:
+                self._session.feed.post(b"UNSUBSCRIBE", self._channel(name))
+            except BrokerUnavailable as exc:
+                self._session.fail(exc)
+
+    def begin(self, session: RedisSession) -> None:
+        """Begin a session: all is subscribed to and read from where it was."""
+        self._session = session
+        longest = self._settings.max_age - self._settings.command_timeout
+        for topic in self._topics.values():
+            topic.read_again(doubtful=now() - topic.known_at > longest)
+            self._read(topic)
+
+    def end(self, proven_at: float) -> None:
+        """End the session.
+
+        Args:
+            proven_at: when it was last known to work, by the loop's clock.
+        """
+        self._session = None
+        self._to_read.clear()
+        for topic in self._topics.values():
+            if topic.held is None:
+                topic.known_at = proven_at
+            topic.subscribed, topic.held = False, []
+
+    def on_message(self, channel: bytes, message: bytes) -> None:
+        """Handle what Redis sends for a topic."""
+        topic = self._channels.get(channel)
+        if topic is None:
+            return
+        packet = read_packet(message)
+        if topic.held is not None:
+            topic.held.append(packet)
+        elif (entries := topic.reading.take_live(packet)) is not None:
+            topic.hand_on(entries)
+        else:
+            self._fall_back(topic, [packet])
+
+    async def run(self, session: RedisSession) -> None:
+        """Subscribe and read whenever it is needed.
+
+        Raises:
+            BrokerUnavailable: the session is lost.
+        """
+        while True:
+            if not self._to_read:
+                self._more = Signal()
+                await self._more.wait()
+            some = [topic for topic, _ in zip(self._to_read, range(_TOPICS_AT_ONCE), strict=False)]
+            new = [topic for topic in some if not topic.subscribed]
+            if new:
+                for topic in new:
+                    topic.subscribed = True
+                session.feed.post(b"SUBSCRIBE", *(self._channel(topic.name) for topic in new))
+                await session.feed.call(b"PING")  # its answer follows the subscriptions
+            some = [topic for topic in some if not topic.ended]
+            parts = await session.read_all([(topic.name, topic.reading.after) for topic in some])
+            for topic, part in zip(some, parts, strict=True):
+                self._take(topic, part)
+            self._note_progress()
+
+    async def _begun(self, topic: _Topic) -> str:
+        """Wait until a topic is followed, and return the position after which it begins.
+
+        Raises:
+            BrokerUnavailable: that took too long, or it was unfollowed.
+        """
+        deadline = now() + self._settings.command_timeout
+        while topic.begun is None:
+            if topic.ended:
+                raise BrokerUnavailable("the topic was unfollowed meanwhile")
+            if now() >= deadline:
+                raise BrokerUnavailable("Redis did not answer in time")
+            await self._progress.wait(until=deadline)
+        return topic.begun
+
+    def _channel(self, name: str) -> bytes:
+        return self._settings.names.channel("topic", name).encode()
+
+    def _read(self, topic: _Topic) -> None:
+        self._to_read[topic] = None
+        self._more.set()
+
+    def _note_progress(self) -> None:
+        progress, self._progress = self._progress, Signal()
+        progress.set()
+
+    def _take(self, topic: _Topic, part: LogPart) -> None:
+        """Take a part of a log, and go live when it was the last."""
+        taken = None if topic.ended else topic.reading.take(part)
+        if taken is None:
+            return
+        entries, hole, start = taken
+        if topic.begun is None:
+            topic.begun = start
+            if topic.late:
+                topic.tell_hole(Hole(certain=False, reason="the topic could not be followed in time"), start)
+        elif hole is not None:
+            topic.tell_hole(hole, start)
+        topic.hand_on(entries)
+        if part.complete:
+            self._go_live(topic)
+
+    def _go_live(self, topic: _Topic) -> None:
+        """Hand on what came meanwhile."""
+        self._to_read.pop(topic, None)
+        held, topic.held = topic.held or [], None
+        for place, packet in enumerate(held):
+            entries = topic.reading.take_live(packet)
+            if entries is None:
+                self._fall_back(topic, held[place:])
+                return
+            topic.hand_on(entries)
+
+    def _fall_back(self, topic: _Topic, held: list[Packet]) -> None:
+        """Read the log, since what came does not follow what the reader has."""
+        topic.held = held
+        topic.read_again(doubtful=False)
+        self._read(topic)
