@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -28,13 +27,11 @@ class StreamTransport(asyncio.Transport):
     Args:
         stream: a connected stream; closed at the end of `run`.
         nursery: runs delayed calls, which may outlast `run`.
-        sock: the socket of the stream, non-blocking, if its bytes go there unchanged.
     """
 
-    def __init__(self, stream: trio.abc.Stream, nursery: trio.Nursery, sock: socket.socket | None = None) -> None:
+    def __init__(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> None:
         super().__init__()
         self._stream = stream
-        self._sock = sock
         self._later = nursery
         self._outgoing = Outgoing()
         self._more = Signal()  # set when there is data to write, or a reason to stop
@@ -112,30 +109,18 @@ class StreamTransport(asyncio.Transport):
     # -- the transport's interface; none of this waits -----------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write data, or queue for the writing task what the network does not accept at once."""
+        """Queue data for the writing task."""
         if self._closing:
             return
-        if self._idle and not self._more.is_set():
-            data = self._write_now(data)
-            if not data:
-                return
         self._outgoing.put(bytes(data))
         if self._outgoing.size > self._high and not self._paused:
             self._paused = True
             self._protocol.pause_writing()
         self._more.set()
 
-    def _write_now(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-        """Write what the network accepts at once, which spares a switch of tasks; return the rest."""
-        if self._sock is None:
-            return data
-        try:
-            return data[self._sock.send(data) :]
-        except BlockingIOError:
-            return data
-        except OSError:  # the peer has reset the connection
-            self.abort()
-            return b""
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait to be written, at least 1 while the writing task is at work."""
+        return self._outgoing.size if self._idle and not self._more.is_set() else self._outgoing.size + 1
 
     def can_write_eof(self) -> bool:
         """Return whether our side of the stream can end before the peer's."""
