@@ -237,7 +237,7 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         """
         if filter is not None:
             check_handler(filter, "filter")
-        return self._core.emit(self._core.outbound(event, data), filter or _everybody)
+        return self._core.emit(self._core.outbound(event, data), filter)
 
     def push(self, event: str, tags: Collection[str] = (), *data: Any) -> int:
         """Send an event to the clients of this server that have a push subscription to it which shares a tag.
@@ -327,7 +327,3 @@ def _broker(settings: RtmServerSettings) -> Broker:
 
         return RedisBroker(settings.redis)
     return MemoryBroker()
-
-
-def _everybody(_: RemoteClient) -> bool:
-    return True

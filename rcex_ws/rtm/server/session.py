@@ -79,7 +79,9 @@ class Session:
     def send(self, event: Outbound) -> bool:
         """Send an event; return whether the client is connected."""
         peer, backlog = self.peer, self.backlog
-        if backlog is not None and backlog.put(event.frame) and peer is not None:
+        if backlog is None:
+            return peer is not None and peer.send_shared(event)
+        if backlog.put(event.frame) and peer is not None:
             peer.ping(backlog.ping())
         return peer is not None and peer.send_shared(event)
 
