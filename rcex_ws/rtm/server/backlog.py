@@ -65,6 +65,8 @@ class Backlog:
         if arrived <= self._pinged:
             while frames and self._put - len(frames) < arrived:
                 self._bytes -= len(frames.popleft()[1])
+            if not frames:
+                self._frames = ()
 
     def after(self, received: int) -> Iterator[bytes] | None:
         """Return the frames after an event, by its number, and forget the others.
