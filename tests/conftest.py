@@ -104,12 +104,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def need() -> Callable[[bool, str], None]:
+def need() -> Callable[..., None]:
     """Skip with the reason where something is missing, unless RCEX_REQUIRE_PEERS=1 makes that a failure."""
 
-    def need(present: bool, what: str) -> None:
+    def need(present: bool, what: str, how: str = "tests/peers/setup.sh installs it") -> None:
         if not present:
-            reason = f"{what} is missing; tests/peers/setup.sh installs it"
+            reason = f"{what} is missing; {how}"
             if os.environ.get("RCEX_REQUIRE_PEERS") == "1":
                 pytest.fail(reason)
             pytest.skip(reason)

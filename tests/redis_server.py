@@ -32,8 +32,7 @@ class RedisServer:
         self.host = host
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.create_server((host, 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = self.free_port()
 
     def __enter__(self) -> Self:
         self._directory = Path(tempfile.mkdtemp(prefix="rcex-redis-"))
@@ -54,15 +53,28 @@ class RedisServer:
         """What it has logged."""
         return (self._directory / "log").read_text()
 
+    def free_port(self) -> int:
+        """Return a port on which nothing listens."""
+        with socket.create_server((self.host, 0)) as free:
+            return int(free.getsockname()[1])
+
+    def restart_with(self, *options: tuple[str, str]) -> None:
+        """Start it again, with more options."""
+        self.kill()
+        self._options += options
+        self.start()
+
     def start(self, *, keep_data: bool = True) -> None:
         """Start it, with the data that it had written (`appendonly`) or none, and wait until it answers."""
         if not keep_data:
             for path in self._directory.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        options = {"port": str(self.port), "bind": self.host, "save": "", "logfile": "log", "dir": str(self._directory)}
-        options |= {"appendfsync": "always", **dict(self._options)}
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        self._process = subprocess.Popen(["redis-server", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        options = {"port": str(self.port), "bind": self.host, "logfile": "log", "dir": str(self._directory)}
+        options["appendfsync"] = "always"
+        words = [word for pair in (*options.items(), *self._options) for word in (f"--{pair[0]}", *pair[1].split(" "))]
+        self._process = subprocess.Popen(
+            ["redis-server", "--save", "", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 20
         while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:

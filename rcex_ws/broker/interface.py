@@ -74,7 +74,8 @@ class Stretch(Struct, frozen=True):
 
     Attributes:
         entries: in order.
-        hole: what is missing between that position and the first of them, or at the end; None if nothing is.
+        hole: what is missing between that position and the first of them, or further on if the service was restarted;
+            None if nothing is.
         position: the end of the log.
     """
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from rcex_ws.broker.interface import Entry, Hole
 from rcex_ws.readers import read_digits
 
-__all__ = ["START", "LogEntry", "LogPart", "Packet", "Position", "Reading", "is_after", "read_packet"]
+__all__ = ["START", "LogEntry", "LogPart", "Missing", "Packet", "Position", "Reading", "is_after", "read_packet"]
 
 #: The id before the first entry of a log.
 START = "0-0"
@@ -70,12 +70,14 @@ class LogPart(Struct, frozen=True):
     Attributes:
         epoch: the present one.
         last: the id of the last entry; empty if there is no log.
+        last_epoch: the epoch in which that was appended.
         entries: at most as many as were asked for.
         complete: whether they reach up to the last.
     """
 
     epoch: str
     last: str
+    last_epoch: str
     entries: Sequence[LogEntry]
     complete: bool
 
@@ -109,6 +111,18 @@ def read_packet(message: bytes) -> Packet:
     return Packet(epoch, previous, entries)
 
 
+class Missing(Struct, frozen=True):
+    """A hole, and where it is.
+
+    Attributes:
+        hole: what is known of it.
+        position: the position after it.
+    """
+
+    hole: Hole
+    position: str
+
+
 class Reading:
     """Reads a log from a position up to its end, in parts; then says what comes live.
 
@@ -125,6 +139,7 @@ class Reading:
         self._at_end = after is None
         self._foreign = after is not None and self.position is None
         self._doubtful = doubtful
+        self._restarted = False  # and that is to be told before the first entry that was appended since
         self._only_present = False  # older entries are those from before Redis went back
 
     @property
@@ -134,35 +149,39 @@ class Reading:
             return ""
         return START if self.position is None else self.position.id
 
-    def take(self, part: LogPart) -> tuple[Sequence[Entry], Hole | None, str] | None:
+    def take(self, part: LogPart) -> Sequence[Entry | Missing] | None:
         """Take what Redis answered.
 
         Returns:
-            The next entries, what is missing before them, and the position before them; None to ask once more.
+            The next entries, and what is missing before, among or after them; None to ask once more.
         """
+        known, epoch = self.position, part.epoch
         if self._at_end:
             self._at_end = False
-            self.position = Position(part.epoch, part.last or START)
-            return (), None, str(self.position)
-        known = self.position
-        if known is not None and known.epoch != part.epoch and part.last and is_after(known.id, part.last):
-            # Redis has lost the end of the log and counts from an earlier time: what is new has the new epoch.
-            self.position, self._foreign, self._only_present = None, True, True
-            return None
-        hole = self._examine(known, part)
-        entries = [entry for entry in part.entries if not self._only_present or entry.epoch == part.epoch]
-        if hole is None and known is not None:
-            start = known
-        else:
-            start = Position(part.epoch, entries[0].previous if entries else part.last or START)
-        if part.entries:
-            self.position = Position(part.epoch, part.entries[-1].id)
-        elif hole is None and known is not None:
-            self.position = known
-        else:
-            self.position = Position(part.epoch, part.last or START)
+            self.position = Position(epoch, part.last or START)
+            return ()
+        if known is not None and known.epoch != epoch:
+            self._restarted = True
+            if _has_diverged(known, part):
+                self.position, self._only_present = None, True
+                return None
+        entries = [entry for entry in part.entries if not self._only_present or entry.epoch == epoch]
+        found: list[Entry | Missing] = []
+        opening = self._opening_hole(known, part)
+        if opening is not None:
+            start = part.entries[0].previous if part.entries else part.last or START
+            found.append(Missing(opening, f"{epoch}-{start}"))
+        for entry in entries:
+            if self._restarted and entry.epoch == epoch:
+                self._restarted = False
+                found.append(Missing(Hole(certain=False, reason=_RESTARTED), f"{epoch}-{entry.previous}"))
+            found.append(Entry(f"{epoch}-{entry.id}", entry.data))
+        self.position = self._end(known, part)
+        if self._restarted and part.complete:
+            self._restarted = False
+            found.append(Missing(Hole(certain=False, reason=_RESTARTED), str(self.position)))
         self._foreign = self._doubtful = False
-        return [Entry(f"{part.epoch}-{entry.id}", entry.data) for entry in entries], hole, str(start)
+        return found
 
     def take_live(self, packet: Packet) -> Sequence[Entry] | None:
         """Take what was sent live, after all was read.
@@ -184,23 +203,38 @@ class Reading:
         self.position = Position(known.epoch, entries[-1][0])
         return [Entry(f"{known.epoch}-{id_}", data) for id_, data in entries]
 
-    def _examine(self, known: Position | None, part: LogPart) -> Hole | None:
-        """Return what is missing between a position and what follows it."""
+    def _opening_hole(self, known: Position | None, part: LogPart) -> Hole | None:
+        """Return what is missing between a position and the first entry that follows it, or the end."""
         if known is None:
-            if not self._foreign:
-                return None
-            return Hole(certain=False, reason=_RESTARTED if self._only_present else _FOREIGN)
-        first = part.entries[0] if part.entries else None
-        trimmed = first is not None and is_after(first.previous, known.id)
-        if known.epoch != part.epoch:
-            return Hole(certain=trimmed, reason=_RESTARTED)
-        if trimmed:
+            return Hole(certain=False, reason=_FOREIGN) if self._foreign else None
+        first = part.entries[0].previous if part.entries else None
+        if first is not None and is_after(first, known.id):
             return Hole(certain=True, reason=_TRIMMED)
-        if (first is not None and first.previous == known.id) or part.last == known.id:
+        if known.epoch != part.epoch:
             return None
-        if (first is None and not part.last) or (first is not None and first.previous == START):
+        if first == START or not part.last:
             return Hole(certain=False, reason=_AWAY) if self._doubtful else None
+        if known.id in (first, part.last):
+            return None
         return Hole(certain=False, reason=_BACK)
+
+    def _end(self, known: Position | None, part: LogPart) -> Position:
+        """Return the end of what was read."""
+        if part.entries:
+            return Position(part.epoch, part.entries[-1].id)
+        if known is not None and known.epoch == part.epoch and not part.last:
+            return known
+        return Position(part.epoch, part.last or START)
+
+
+def _has_diverged(known: Position, part: LogPart) -> bool:
+    """Return whether Redis has lost the end of a log, and has then appended entries under ids that it had used.
+
+    What is new has the present epoch then, wherever it stands.
+    """
+    if part.entries:
+        return is_after(known.id, part.entries[0].previous)
+    return part.last_epoch == part.epoch
 
 
 def is_after(id_: str, other: str) -> bool:

@@ -16,8 +16,8 @@ from typing import TypeVar, cast
 import anyio
 from anyio.abc import TaskGroup
 
-from rcex_ws.broker.interface import BrokerUnavailable, Entry, Hole, Reader, Stretch
-from rcex_ws.broker.positions import Reading
+from rcex_ws.broker.interface import BrokerUnavailable, Entry, Reader, Stretch
+from rcex_ws.broker.positions import Missing, Reading
 from rcex_ws.broker.queue import AppendQueue, OnDone
 from rcex_ws.broker.redis_address import RedisAddress, RedisUrl
 from rcex_ws.broker.redis_appends import AppendWriter
@@ -164,17 +164,17 @@ class RedisBroker:
     async def read(self, topic: str, after: str) -> Stretch:
         """Read a log from a position up to its end; see `Broker.read`."""
         reading = Reading(after)
-        entries: list[Entry] = []
-        hole: Hole | None = None
+        found: list[Entry | Missing] = []
         complete = False
         while not complete:
             part = await self._ask(partial(RedisSession.read, topic=topic, after=reading.after))
             taken = reading.take(part)
             if taken is not None:
-                entries += taken[0]
-                hole = hole or taken[1]
+                found += taken
                 complete = part.complete
-        return Stretch(tuple(entries), hole, str(reading.position))
+        holes = sorted((one.hole for one in found if isinstance(one, Missing)), key=lambda hole: not hole.certain)
+        entries = tuple(one for one in found if isinstance(one, Entry))
+        return Stretch(entries, holes[0] if holes else None, str(reading.position))
 
     def signal(self, node: str, data: bytes) -> None:
         """Send something to a node; see `Broker.signal`."""

@@ -74,7 +74,7 @@ def _outcomes(epoch: str, answer: Sequence[bytes | int]) -> list[Appended | Brok
     outcomes: list[Appended | BrokerError] = []
     for id_, detail in zip(answer[::2], answer[1::2], strict=True):
         if id_:
-            outcomes.append(Appended(f"{epoch}-{cast('bytes', id_).decode()}", int(detail)))
+            outcomes.append(Appended(f"{epoch}-{cast('bytes', id_).decode()}", cast("int", detail)))
         else:
             reason = printable(cast("bytes", detail).decode(errors="replace"))
             outcomes.append(BrokerUnavailable(f"Redis refused the entry: {reason}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import cast
 
+import anyio
 from coredis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -41,7 +42,9 @@ def explain(error: Exception, place: str) -> BrokerUnavailable:
     root = _root(error)
     said = printable(str(root))
     kind, text = BrokerUnavailable, f"{where} cannot be reached: {said or type(root).__name__}"
-    if isinstance(root, TimeoutError):
+    if isinstance(root, anyio.EndOfStream | anyio.BrokenResourceError | anyio.ClosedResourceError):
+        text = f"{where} cannot be reached: the connection was lost"
+    elif isinstance(root, TimeoutError):
         text = f"{where} did not answer in time"
     elif isinstance(root, ssl.SSLError):
         text = f"{where} cannot be reached: TLS failed, check the certificate and ssl_context ({said})"

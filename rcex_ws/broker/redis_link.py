@@ -1,7 +1,7 @@
 """One connection to Redis: what coredis gives, with a time-out for each answer and with errors that say what to do.
 
 Used by redis_session.py, which has two: for commands, and for what followers are sent. Of coredis it uses the class of
-a single connection: the pool and the client would try again by themselves, when and as often as they like.
+a single connection: its pool and client would try again by themselves, when and as often as they like.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from contextlib import aclosing
 from typing import TypeAlias, cast
 
 import anyio
-from anyio.abc import TaskGroup
-from coredis.connection import TCPConnection, TCPLocation
+from anyio.abc import ByteStream, TaskGroup
+from coredis.connection import BaseConnection, TCPLocation
 from coredis.exceptions import RedisError
 
 from rcex_ws.broker.interface import BrokerUnavailable
@@ -31,6 +31,26 @@ Answer: TypeAlias = "bytes | int | Sequence[Answer] | None"
 _OLDEST = (6, 2)
 
 
+class _Connection(BaseConnection):
+    """A connection over a stream that is open: what coredis makes of one that cannot be opened is never closed."""
+
+    def __init__(self, stream: ByteStream, address: RedisAddress, timeout: float) -> None:
+        super().__init__(
+            TCPLocation(address.host, address.port),
+            stream_timeout=timeout,
+            username=address.username,
+            password=address.password,
+            db=address.db,
+        )
+        self._opened = stream
+
+    async def _connect(self) -> ByteStream:
+        return self._opened
+
+    def describe(self) -> str:
+        return f"Connection<{self.location!r}>"
+
+
 class RedisLink:
     """An open connection.
 
@@ -40,7 +60,7 @@ class RedisLink:
         timeout: how long Redis has for each answer, in seconds.
     """
 
-    def __init__(self, connection: TCPConnection, place: str, timeout: float) -> None:
+    def __init__(self, connection: BaseConnection, place: str, timeout: float) -> None:
         self._connection = connection
         self._place = place
         self._timeout = timeout
@@ -60,20 +80,22 @@ class RedisLink:
         Raises:
             BrokerUnavailable: it cannot be opened, or this is no Redis that will do.
         """
-        connection = TCPConnection(
-            TCPLocation(address.host, address.port),
-            connect_timeout=timeout,
-            stream_timeout=timeout,
-            username=address.username,
-            password=address.password,
-            db=address.db,
-            ssl_context=context,
-        )
         place = str(address)
         try:
             with anyio.fail_after(timeout):
-                await group.start(connection.run)
-        except (RedisError, TimeoutError) as exc:
+                if context is None:
+                    stream: ByteStream = await anyio.connect_tcp(address.host, address.port)
+                else:
+                    stream = await anyio.connect_tcp(
+                        address.host, address.port, ssl_context=context, tls_standard_compatible=False
+                    )
+                connection = _Connection(stream, address, timeout)
+                try:
+                    await group.start(connection.run)
+                except BaseException:
+                    await anyio.aclose_forcefully(stream)
+                    raise
+        except (OSError, UnicodeError, anyio.EndOfStream, anyio.BrokenResourceError, RedisError) as exc:
             raise explain(exc, place) from None
         version = str(connection.server_version)
         if tuple(read_digits(part) or 0 for part in version.split(".")[:2]) < _OLDEST:

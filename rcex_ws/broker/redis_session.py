@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 from msgspec import Struct
 
 from rcex_ws.broker.interface import BrokerUnavailable
-from rcex_ws.broker.positions import LogEntry, LogPart, Position
+from rcex_ws.broker.positions import START, LogEntry, LogPart, Position
 from rcex_ws.broker.redis_address import RedisAddress
 from rcex_ws.broker.redis_errors import ScriptForgotten
 from rcex_ws.broker.redis_link import Answer, RedisLink
@@ -144,9 +144,15 @@ class RedisSession:
 
 def read_log_part(answer: Answer) -> LogPart:
     """Decode the answer of the script READ."""
-    epoch, last, raw = cast("tuple[bytes, bytes, list[tuple[bytes, list[bytes]]]]", answer)
+    epoch, last, last_before, raw = cast("tuple[bytes, bytes, bytes, list[tuple[bytes, list[bytes]]]]", answer)
     entries: list[LogEntry] = []
     for id_, fields in raw:
-        before = Position.read(fields[1].decode()) or Position("", "")
+        before = _before(fields[1])
         entries.append(LogEntry(id_.decode(), before.epoch, before.id, fields[3]))
-    return LogPart(epoch.decode(), last.decode(), entries, len(entries) < READ_ENTRIES)
+    complete = len(entries) < READ_ENTRIES
+    return LogPart(epoch.decode(), last.decode(), _before(last_before).epoch, entries, complete)
+
+
+def _before(field: bytes) -> Position:
+    """Decode the field of an entry that says what it follows."""
+    return Position.read(field.decode()) or Position("", START)

@@ -52,9 +52,8 @@ class Signals:
             BrokerUnavailable: the connection is lost.
         """
         while True:
-            if not self._waiting:
-                self._more = Signal()
-                await self._more.wait()
+            await self._more.wait()
+            self._more = Signal()
             waiting, self._waiting, self._bytes = self._waiting, {}, 0
             requests = [
                 link.send(b"PUBLISH", self._names.channel("node", node), pack(signals))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rcex_ws.broker.interface import BrokerUnavailable, Entry, Hole, Reader
-from rcex_ws.broker.positions import LogPart, Packet, Reading, read_packet
+from rcex_ws.broker.positions import LogPart, Missing, Packet, Reading, read_packet
 from rcex_ws.broker.redis_session import RedisSession, Settings
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import Signal, now
@@ -42,17 +42,15 @@ class _Topic:
         self.held: list[Packet] | None = []
         self.known_at = now()
 
-    def hand_on(self, entries: Iterable[Entry]) -> None:
-        """Pass entries to the reader, which may end it meanwhile."""
-        for entry in entries:
+    def hand_on(self, found: Iterable[Entry | Missing]) -> None:
+        """Tell the reader, which may end it meanwhile."""
+        for one in found:
             if self.ended:
                 return
-            self.reader.on_entry(entry)
-
-    def tell_hole(self, hole: Hole, position: str) -> None:
-        """Tell the reader of a hole."""
-        if not self.ended:
-            self.reader.on_hole(hole, position)
+            if isinstance(one, Entry):
+                self.reader.on_entry(one)
+            else:
+                self.reader.on_hole(one.hole, one.position)
 
     def read_again(self, *, doubtful: bool) -> None:
         """Read the log once more, from where the reader is."""
@@ -196,14 +194,12 @@ class Topics:
         taken = None if topic.ended else topic.reading.take(part)
         if taken is None:
             return
-        entries, hole, start = taken
         if topic.begun is None:
-            topic.begun = start
+            topic.begun = str(topic.reading.position)
             if topic.late:
-                topic.tell_hole(Hole(certain=False, reason="the topic could not be followed in time"), start)
-        elif hole is not None:
-            topic.tell_hole(hole, start)
-        topic.hand_on(entries)
+                hole = Hole(certain=False, reason="the topic could not be followed in time")
+                topic.hand_on((Missing(hole, topic.begun),))
+        topic.hand_on(taken)
         if part.complete:
             self._go_live(topic)
 
@@ -220,6 +216,6 @@ class Topics:
 
     def _fall_back(self, topic: _Topic, held: list[Packet]) -> None:
         """Read the log, since what came does not follow what the reader has."""
-        topic.held = held
+        topic.held, topic.known_at = held, now()
         topic.read_again(doubtful=False)
         self._read(topic)

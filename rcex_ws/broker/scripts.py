@@ -91,7 +91,7 @@ while at <= #ARGV do
       end
       local old = known[number]
       answer[#answer + 1] = old and old[1] or ''
-      answer[#answer + 1] = old and old[2] or 'it was given up'
+      answer[#answer + 1] = old and tonumber(old[2]) or 'it was given up'
     else
       local from = previous[which]
       if not from then
@@ -138,15 +138,15 @@ return {epoch, answer}
 )
 
 #: Read a log. KEYS: epoch, log. ARGV: run id, fresh epoch, the id to begin after or an empty text for the end alone,
-#: how many. Returns the epoch, the last id or an empty text, and the entries.
+#: how many. Returns the epoch, the last id and its field p or empty texts, and the entries.
 READ = Script.of(
     _EPOCH
     + """
 local epoch = present_epoch(KEYS[1], ARGV[1], ARGV[2])
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
-local last = newest[1] and newest[1][1] or ''
-if ARGV[3] == '' or last == '' then return {epoch, last, {}} end
-return {epoch, last, redis.call('XRANGE', KEYS[2], '(' .. ARGV[3], '+', 'COUNT', ARGV[4])}
+local last = newest[1] or {'', {'', ''}}
+if ARGV[3] == '' or last[1] == '' then return {epoch, last[1], last[2][2], {}} end
+return {epoch, last[1], last[2][2], redis.call('XRANGE', KEYS[2], '(' .. ARGV[3], '+', 'COUNT', ARGV[4])}
 """
 )
 

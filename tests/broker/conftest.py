@@ -165,7 +165,7 @@ def shared_server() -> Iterator[RedisServer | None]:
 @pytest.fixture
 def redis_server(need: Any, shared_server: RedisServer | None) -> RedisServer:
     """An empty Redis, for tests that do it no harm."""
-    need(shared_server is not None, "redis-server (Debian's package of that name)")
+    need(shared_server is not None, "redis-server", "Debian's package has that name")
     assert shared_server is not None
     shared_server.command("FLUSHALL")
     return shared_server
@@ -178,7 +178,8 @@ def redis(redis_server: RedisServer, ms: float) -> Callable[..., Any]:
     @asynccontextmanager
     async def redis_world(*, url: str = redis_server.url, **options: Any) -> AsyncIterator[RedisWorld]:
         options = {"reconnect_delays": lambda _: 20 * ms, **options}
-        async with nodes_of(lambda **more: RedisBroker(url, **options | more)) as node:
+        options = {"url": url, **options}
+        async with nodes_of(lambda **more: RedisBroker(**options | more)) as node:
             yield RedisWorld(redis_server, node)
 
     return redis_world

@@ -285,6 +285,28 @@ async def test_a_callback_may_cut_its_own_node_off(memory: Any, reading: Any) ->
         assert readings["a"].data == [b"1", b"2"]
 
 
+async def test_a_topic_that_another_reader_ends_is_not_caught_up_with(memory: Any, reading: Any) -> None:
+    async with memory() as service:
+        node, other = await service.node(), await service.node()
+        second = reading()
+
+        class Ending(reading):  # type: ignore[misc]
+            def on_entry(self, entry: Any) -> None:
+                super().on_entry(entry)
+                node.broker.unfollow("b")
+
+        first = Ending()
+        await node.broker.follow("a", first)
+        await node.broker.follow("b", second)
+        service.hub.cut(node.broker.node)
+        other.send("b", b"1")
+        other.send("a", b"2")
+        service.hub.restore(node.broker.node)
+        service.hub.restore("nobody")
+        service.hub.kill("nobody")
+        assert (first.data, second.told) == ([b"2"], [])
+
+
 async def test_a_simulation_repeats() -> None:
     names = []
     for _ in range(2):

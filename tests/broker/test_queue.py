@@ -81,6 +81,15 @@ def test_what_waits_too_long_fails_and_says_whether_it_was_sent() -> None:
     assert (len(rig.queue), rig.queue.size, rig.queue.next_search) == (0, 0, math.inf)
 
 
+def test_what_has_failed_in_the_middle_is_left_out() -> None:
+    rig = Rig()
+    rig.put(b"1", deadline=9.0)
+    rig.put(b"2", deadline=6.0)
+    rig.put(b"3", deadline=9.0)
+    rig.queue.expire(6.0)
+    assert rig.batch() == [b"1", b"3"]
+
+
 def test_an_answer_that_comes_after_the_failure_is_no_second_outcome() -> None:
     rig = Rig()
     rig.put(b"1", b"2", deadline=5.0)

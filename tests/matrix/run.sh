@@ -59,7 +59,7 @@ run() {
         fi
         environment "$name" "$found" --editable ".[test]"
         local parts=(tests/loops tests/test_tasks.py tests/test_garbage.py tests/testing tests/connection tests/callback)
-        parts+=(tests/feedme)
+        parts+=(tests/broker tests/feedme)
         parts+=("${opening[@]}")
         [ "$name" = python3.12 ] || parts+=(tests/wsg)  # what differs in the newest is in 3.12 for the most part
         tests "$name" "${parts[@]}"
@@ -88,7 +88,7 @@ run() {
             touch .venv-$name/lowest
         fi
         tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/callback tests/feedme tests/wsg \
-            "${opening[@]}"
+            tests/broker "${opening[@]}"
         ;;
     websockets-*)
         environment "$name" "$python" --editable ".[test]" -- --no-deps "websockets==${name#websockets-}"
