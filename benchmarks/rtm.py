@@ -170,7 +170,7 @@ def _compare(report: Report, emitted: Samples, connected: Samples, heard: Sample
                 report.ratio(metric, (case, ours), (case, f"websockets {on_asyncio}"))
         for number, case in enumerate(dict.fromkeys(_cases(published))):
             theirs = f"python-socketio {on_asyncio}"
-            report.ratio(CPU, (case, ours), (case, theirs), at_most=None if number else 1 / 3)
+            report.ratio(CPU, (case, ours), (case, theirs), at_most=None if number else 0.33)
             report.ratio(CPU, (case, f"{ours}{WAIT}"), (case, theirs))
 
 

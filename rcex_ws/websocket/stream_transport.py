@@ -126,9 +126,8 @@ class StreamTransport(asyncio.Transport):
 
     def write_eof(self) -> None:
         """End our side of the stream once all data is written."""
-        if not self._closing:
-            self._eof = True
-            self._start_writing()
+        self._eof = True
+        self._start_writing()
 
     def pause_reading(self) -> None:
         """Stop delivering data to the protocol."""
