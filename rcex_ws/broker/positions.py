@@ -71,6 +71,7 @@ class LogPart(Struct, frozen=True):
         epoch: the present one.
         last: the id of the last entry; empty if there is no log.
         last_epoch: the epoch in which that was appended.
+        oldest: an id: what was appended after it has not expired.
         entries: at most as many as were asked for.
         complete: whether they reach up to the last.
     """
@@ -78,6 +79,7 @@ class LogPart(Struct, frozen=True):
     epoch: str
     last: str
     last_epoch: str
+    oldest: str
     entries: Sequence[LogEntry]
     complete: bool
 
@@ -128,60 +130,66 @@ class Reading:
 
     Args:
         after: the position; None for the end of the log.
-        doubtful: whether a log that begins anew may have hidden another one: the reader was away for that long.
 
     Attributes:
-        position: the end of what was read; None before the first part.
+        position: from where another reading can go on; None before the first part, or if `after` is no position.
+        after: the id after which Redis is to be asked; empty to learn the end alone.
     """
 
-    def __init__(self, after: str | None, *, doubtful: bool = False) -> None:
+    def __init__(self, after: str | None) -> None:
         self.position = None if after is None else Position.read(after)
-        self._at_end = after is None
-        self._foreign = after is not None and self.position is None
-        self._doubtful = doubtful
+        self.after = START if self.position is None else self.position.id
+        if after is None:
+            self.after = ""
         self._restarted = False  # and that is to be told before the first entry that was appended since
-        self._only_present = False  # older entries are those from before Redis went back
+        self._diverged = False  # what is older than that restart is not what the reader knows, or is known
 
-    @property
-    def after(self) -> str:
-        """The id after which Redis is to be asked; empty to learn the end alone."""
-        if self._at_end:
-            return ""
-        return START if self.position is None else self.position.id
-
-    def take(self, part: LogPart) -> Sequence[Entry | Missing] | None:
+    def take(self, part: LogPart, *, doubtful: bool = False) -> Sequence[Entry | Missing] | None:
         """Take what Redis answered.
+
+        Args:
+            part: the answer.
+            doubtful: whether a log that begins anew may have hidden another one: the reader was away for that long.
 
         Returns:
             The next entries, and what is missing before, among or after them; None to ask once more.
         """
         known, epoch = self.position, part.epoch
-        if self._at_end:
-            self._at_end = False
+        if not self.after:
             self.position = Position(epoch, part.last or START)
+            self.after = self.position.id
             return ()
         if known is not None and known.epoch != epoch:
             self._restarted = True
-            if _has_diverged(known, part):
-                self.position, self._only_present = None, True
+            if not self._diverged and _has_diverged(known, part):
+                self._diverged, self.after = True, START
                 return None
-        entries = [entry for entry in part.entries if not self._only_present or entry.epoch == epoch]
         found: list[Entry | Missing] = []
-        opening = self._opening_hole(known, part)
+        opening = None if self._diverged else self._opening_hole(known, part, doubtful)
         if opening is not None:
             start = part.entries[0].previous if part.entries else part.last or START
             found.append(Missing(opening, f"{epoch}-{start}"))
-        for entry in entries:
+        for entry in part.entries:
             if self._restarted and entry.epoch == epoch:
-                self._restarted = False
-                found.append(Missing(Hole(certain=False, reason=_RESTARTED), f"{epoch}-{entry.previous}"))
-            found.append(Entry(f"{epoch}-{entry.id}", entry.data))
-        self.position = self._end(known, part)
+                found.append(self._restart(epoch, entry.previous))
+            if not self._diverged:
+                found.append(Entry(f"{epoch}-{entry.id}", entry.data))
+        if part.entries:
+            self.after = part.entries[-1].id
+        elif part.last or known is None or known.epoch != epoch:
+            self.after = part.last or START
         if self._restarted and part.complete:
-            self._restarted = False
-            found.append(Missing(Hole(certain=False, reason=_RESTARTED), str(self.position)))
-        self._foreign = self._doubtful = False
+            found.append(self._restart(epoch, self.after))
+        if not self._restarted:
+            self.position = Position(epoch, self.after)
+        elif known is not None and not self._diverged:
+            self.position = Position(known.epoch, self.after)  # so that the restart is not forgotten
         return found
+
+    def _restart(self, epoch: str, previous: str) -> Missing:
+        """Return the hole that a restart of Redis has left."""
+        self._restarted = self._diverged = False
+        return Missing(Hole(certain=False, reason=_RESTARTED), f"{epoch}-{previous}")
 
     def take_live(self, packet: Packet) -> Sequence[Entry] | None:
         """Take what was sent live, after all was read.
@@ -203,28 +211,22 @@ class Reading:
         self.position = Position(known.epoch, entries[-1][0])
         return [Entry(f"{known.epoch}-{id_}", data) for id_, data in entries]
 
-    def _opening_hole(self, known: Position | None, part: LogPart) -> Hole | None:
+    def _opening_hole(self, known: Position | None, part: LogPart, doubtful: bool) -> Hole | None:
         """Return what is missing between a position and the first entry that follows it, or the end."""
         if known is None:
-            return Hole(certain=False, reason=_FOREIGN) if self._foreign else None
+            return Hole(certain=False, reason=_FOREIGN)
         first = part.entries[0].previous if part.entries else None
         if first is not None and is_after(first, known.id):
             return Hole(certain=True, reason=_TRIMMED)
         if known.epoch != part.epoch:
             return None
-        if first == START or not part.last:
-            return Hole(certain=False, reason=_AWAY) if self._doubtful else None
+        if first == START or not part.last:  # all before has expired, unless it was deleted or evicted
+            if is_after(known.id, part.oldest):
+                return Hole(certain=False, reason=_BACK)
+            return Hole(certain=False, reason=_AWAY) if doubtful else None
         if known.id in (first, part.last):
             return None
         return Hole(certain=False, reason=_BACK)
-
-    def _end(self, known: Position | None, part: LogPart) -> Position:
-        """Return the end of what was read."""
-        if part.entries:
-            return Position(part.epoch, part.entries[-1].id)
-        if known is not None and known.epoch == part.epoch and not part.last:
-            return known
-        return Position(part.epoch, part.last or START)
 
 
 def _has_diverged(known: Position, part: LogPart) -> bool:

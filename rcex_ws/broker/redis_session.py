@@ -136,21 +136,23 @@ class RedisSession:
         except ScriptForgotten:
             return [await self.read(topic, after) for topic, after in wanted]
 
-    def _reading(self, topic: str, after: str) -> tuple[Sequence[str], str, str, str, int]:
+    def _reading(self, topic: str, after: str) -> tuple[Sequence[str], str, str, str, int, int]:
         names = self._settings.names
         keys = names.key("epoch"), names.key("log", topic)
-        return keys, *self.identity, after, READ_ENTRIES
+        return keys, *self.identity, after, READ_ENTRIES, round(self._settings.max_age * 1000)
 
 
 def read_log_part(answer: Answer) -> LogPart:
     """Decode the answer of the script READ."""
-    epoch, last, last_before, raw = cast("tuple[bytes, bytes, bytes, list[tuple[bytes, list[bytes]]]]", answer)
+    epoch, last, last_before, oldest, raw = cast(
+        "tuple[bytes, bytes, bytes, bytes, list[tuple[bytes, list[bytes]]]]", answer
+    )
     entries: list[LogEntry] = []
     for id_, fields in raw:
         before = _before(fields[1])
         entries.append(LogEntry(id_.decode(), before.epoch, before.id, fields[3]))
     complete = len(entries) < READ_ENTRIES
-    return LogPart(epoch.decode(), last.decode(), _before(last_before).epoch, entries, complete)
+    return LogPart(epoch.decode(), last.decode(), _before(last_before).epoch, f"{oldest.decode()}-0", entries, complete)
 
 
 def _before(field: bytes) -> Position:

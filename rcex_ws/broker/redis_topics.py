@@ -52,11 +52,11 @@ class _Topic:
             else:
                 self.reader.on_hole(one.hole, one.position)
 
-    def read_again(self, *, doubtful: bool) -> None:
+    def read_again(self) -> None:
         """Read the log once more, from where the reader is."""
         position = self.reading.position
         if position is not None:
-            self.reading = Reading(str(position), doubtful=doubtful)
+            self.reading = Reading(str(position))
 
 
 class Topics:
@@ -109,9 +109,8 @@ class Topics:
     def begin(self, session: RedisSession) -> None:
         """Begin a session: all is subscribed to and read from where it was."""
         self._session = session
-        longest = self._settings.max_age - self._settings.command_timeout
         for topic in self._topics.values():
-            topic.read_again(doubtful=now() - topic.known_at > longest)
+            topic.read_again()
             self._read(topic)
 
     def end(self, proven_at: float) -> None:
@@ -191,7 +190,8 @@ class Topics:
 
     def _take(self, topic: _Topic, part: LogPart) -> None:
         """Take a part of a log, and go live when it was the last."""
-        taken = None if topic.ended else topic.reading.take(part)
+        doubtful = now() - topic.known_at > self._settings.max_age - self._settings.command_timeout
+        taken = None if topic.ended else topic.reading.take(part, doubtful=doubtful)
         if taken is None:
             return
         if topic.begun is None:
@@ -217,5 +217,5 @@ class Topics:
     def _fall_back(self, topic: _Topic, held: list[Packet]) -> None:
         """Read the log, since what came does not follow what the reader has."""
         topic.held, topic.known_at = held, now()
-        topic.read_again(doubtful=False)
+        topic.read_again()
         self._read(topic)

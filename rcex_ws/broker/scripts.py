@@ -27,6 +27,14 @@ end
 """
 
 
+_OLDEST = """
+local function oldest_time(age)
+  local time = redis.call('TIME')
+  return string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) - age)
+end
+"""
+
+
 class Names(Struct, frozen=True):
     """The keys and channels of a service.
 
@@ -66,11 +74,11 @@ class Script(Struct, frozen=True):
 #: empty text and the reason.
 APPEND = Script.of(
     _EPOCH
+    + _OLDEST
     + """
 local epoch = present_epoch(KEYS[1], ARGV[1], ARGV[2])
 local most, age = ARGV[3], tonumber(ARGV[4])
-local time = redis.call('TIME')
-local oldest = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) - age)
+local oldest = oldest_time(age)
 local kept = redis.call('GET', KEYS[2])
 local last = kept and tonumber(string.match(kept, '^%d+')) or 0
 local known
@@ -138,15 +146,18 @@ return {epoch, answer}
 )
 
 #: Read a log. KEYS: epoch, log. ARGV: run id, fresh epoch, the id to begin after or an empty text for the end alone,
-#: how many. Returns the epoch, the last id and its field p or empty texts, and the entries.
+#: how many, age in ms. Returns the epoch, the last id and its field p or empty texts, the time in ms before which
+#: entries may have expired, and the entries.
 READ = Script.of(
     _EPOCH
+    + _OLDEST
     + """
 local epoch = present_epoch(KEYS[1], ARGV[1], ARGV[2])
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 local last = newest[1] or {'', {'', ''}}
-if ARGV[3] == '' or last[1] == '' then return {epoch, last[1], last[2][2], {}} end
-return {epoch, last[1], last[2][2], redis.call('XRANGE', KEYS[2], '(' .. ARGV[3], '+', 'COUNT', ARGV[4])}
+local oldest = oldest_time(tonumber(ARGV[5]))
+if ARGV[3] == '' or last[1] == '' then return {epoch, last[1], last[2][2], oldest, {}} end
+return {epoch, last[1], last[2][2], oldest, redis.call('XRANGE', KEYS[2], '(' .. ARGV[3], '+', 'COUNT', ARGV[4])}
 """
 )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rcex_ws.broker.interface import Entry, Hole
 from rcex_ws.broker.positions import START, LogEntry, LogPart, Missing, Packet, Position, Reading, is_after, read_packet
 
-LIMIT = 3
+LIMIT, AGE = 3, 1000
 
 
 class Log:
@@ -21,8 +21,13 @@ class Log:
     def __init__(self) -> None:
         self.entries: list[LogEntry] = []
         self.epochs = 1
-        self.clock = 1000
+        self.clock = 10_000_000
+        self.time = 0  # that of the follower, which never goes back
         self.appended = 0
+
+    def wait(self, span: int) -> None:
+        self.clock += span
+        self.time += span
 
     @property
     def epoch(self) -> str:
@@ -53,6 +58,7 @@ class Log:
             self.epoch,
             last.id if last else "",
             last.epoch if last else "",
+            f"{self.clock - AGE}-0",
             found[:LIMIT],
             len(found[:LIMIT]) < LIMIT,
         )
@@ -67,7 +73,7 @@ class Follower:
         self.begun_at = 0
         self.reading = Reading(None)
         self.held: list[Packet] | None = []
-        self.expired = False
+        self.known_at = 0
         self.connected = True
 
     def on_packet(self, packet: Packet) -> None:
@@ -76,7 +82,7 @@ class Follower:
             return
         entries = self.reading.take_live(packet)
         if entries is None:
-            self.held = [packet]
+            self.held, self.known_at = [packet], self.log.time
             self.reading = Reading(str(self.reading.position))
         else:
             self.tell(entries)
@@ -86,7 +92,7 @@ class Follower:
             return
         at_end = self.reading.after == ""
         part = self.log.read(self.reading.after)
-        taken = self.reading.take(part)
+        taken = self.reading.take(part, doubtful=self.log.time - self.known_at >= AGE - 1)
         if taken is None:
             return
         if at_end:
@@ -95,20 +101,29 @@ class Follower:
         if part.complete:
             held, self.held = self.held, None
             self.told.append(None)
-            self.expired = False
             for place, packet in enumerate(held):
                 entries = self.reading.take_live(packet)
                 if entries is None:
-                    self.held = held[place:]
+                    self.held, self.known_at = held[place:], self.log.time
                     self.reading = Reading(str(self.reading.position))
                     return
                 self.tell(entries)
+
+    def lose(self) -> None:
+        if self.connected and self.held is None:
+            self.known_at = self.log.time
+        self.connected = False
+
+    def knows_recent(self) -> bool:
+        """Return whether what it knows cannot have expired: only then a log that is gone shows that."""
+        position = self.reading.position
+        return position is not None and is_after(position.id, f"{self.log.clock - AGE}-0")
 
     def reconnect(self) -> None:
         self.connected = True
         self.held = []
         if self.reading.position is not None:
-            self.reading = Reading(str(self.reading.position), doubtful=self.expired)
+            self.reading = Reading(str(self.reading.position))
 
     def tell(self, found: Sequence[Entry | Missing]) -> None:
         for one in found:
@@ -118,7 +133,9 @@ class Follower:
 
 steps = st.lists(
     st.tuples(st.sampled_from(["append", "append", "trim", "crash", "later"]), st.integers(1, 5), st.integers(0, 4000))
-    | st.tuples(st.sampled_from(["read", "read", "deliver", "lose", "reconnect", "expire"]), st.just(0), st.just(0)),
+    | st.tuples(
+        st.sampled_from(["read", "read", "deliver", "lose", "reconnect", "expire", "evict"]), st.just(0), st.just(0)
+    ),
     max_size=80,
 )
 
@@ -137,22 +154,24 @@ def follow(steps: list[tuple[str, int, int]]) -> tuple[Log, Follower]:
         elif step == "crash":
             log.crash(count - 1, span)
             wire.clear()
-            follower.connected = False
+            follower.lose()
         elif step == "later":
-            log.clock += span
+            log.wait(span)
         elif step == "read" and follower.connected:
             follower.read_part()
         elif step == "deliver" and wire:
             follower.on_packet(wire.pop(0))
         elif step == "lose":
             wire.clear()
-            follower.connected = False
+            follower.lose()
         elif step == "reconnect" and not follower.connected:
             follower.reconnect()
+        elif step == "evict" and not follower.connected and follower.knows_recent():
+            log.entries = []
+            log.wait(1)
         elif step == "expire" and not follower.connected:
             log.entries = []
-            log.clock += 1000  # a node that is connected has all that expires
-            follower.expired = True
+            log.wait(AGE)  # a node that is connected has all that expires
     if not follower.connected:
         follower.reconnect()
     for packet in wire:
@@ -179,6 +198,7 @@ def gaps(log: Log, follower: Follower) -> list[tuple[int, int, list[Hole]]]:
 @given(steps)
 @example([("read", 0, 0), ("lose", 0, 0), ("append", 1, 0), ("expire", 0, 0), ("append", 1, 0)])
 @example([("read", 0, 0), ("append", 1, 0), ("append", 1, 0), ("crash", 2, 0)])
+@example([("read", 0, 0), ("append", 4, 0), ("crash", 2, 0), ("reconnect", 0, 0), ("read", 0, 0), ("lose", 0, 0)])
 def test_entries_come_once_and_in_order_and_a_loss_is_told(steps: list[tuple[str, int, int]]) -> None:
     log, follower = follow(steps)
     numbers = [one for one in follower.told if isinstance(one, int)]
@@ -204,10 +224,10 @@ def test_without_a_loss_of_data_there_is_no_hole(names: list[str]) -> None:
     assert not any(isinstance(one, Hole) for one in follower.told)
 
 
-def part(*entries: LogEntry, epoch: str = "e1", last: str | None = None) -> LogPart:
+def part(*entries: LogEntry, epoch: str = "e1", last: str | None = None, oldest: str = "8-0") -> LogPart:
     if last is None:
         last = entries[-1].id if entries else ""
-    return LogPart(epoch, last, entries[-1].epoch if entries else "", entries, complete=True)
+    return LogPart(epoch, last, entries[-1].epoch if entries else "", oldest, entries, complete=True)
 
 
 def entry(id_: str, previous: str, epoch: str = "e1") -> LogEntry:
@@ -225,6 +245,8 @@ def old(id_: str, previous: str) -> LogEntry:
         ("e1-5-0", part(last="5-0"), [], "e1-5-0"),
         ("e1-5-0", part(), [], "e1-5-0"),
         ("e1-5-0", part(entry("9-0", START)), ["e1-9-0"], "e1-9-0"),
+        ("e1-5-0", part(entry("9-0", START), oldest="4-0"), [(False, "e1-0-0"), "e1-9-0"], "e1-9-0"),
+        ("e1-5-0", part(oldest="4-0"), [(False, "e1-0-0")], "e1-5-0"),
         ("e1-5-0", part(entry("9-0", "5-1")), [(True, "e1-5-1"), "e1-9-0"], "e1-9-0"),
         ("e1-5-0", part(entry("9-0", "4-0")), [(False, "e1-4-0"), "e1-9-0"], "e1-9-0"),
         ("e1-5-0", part(last="4-0"), [(False, "e1-4-0")], "e1-4-0"),
@@ -233,7 +255,7 @@ def old(id_: str, previous: str) -> LogEntry:
         ("e0-5-0", part(old("6-0", "5-0")), ["e1-6-0", (False, "e1-6-0")], "e1-6-0"),
         ("e0-5-0", part(old("9-0", "7-0")), [(True, "e1-7-0"), "e1-9-0", (False, "e1-9-0")], "e1-9-0"),
         ("e0-5-0", part(), [(False, "e1-0-0")], "e1-0-0"),
-        ("e0-5-0", LogPart("e1", "5-0", "e0", (), complete=True), [(False, "e1-5-0")], "e1-5-0"),
+        ("e0-5-0", LogPart("e1", "5-0", "e0", "8-0", (), complete=True), [(False, "e1-5-0")], "e1-5-0"),
         ("nonsense", part(entry("9-0", "7-0")), [(False, "e1-7-0"), "e1-9-0"], "e1-9-0"),
         ("nonsense", part(), [(False, "e1-0-0")], "e1-0-0"),
         ("e1-0-0", part(entry("9-0", START)), ["e1-9-0"], "e1-9-0"),
@@ -252,11 +274,11 @@ def test_what_follows_a_position_shows_what_is_missing(
 
 @pytest.mark.parametrize("found", [part(), part(entry("9-0", START))])
 def test_a_log_that_begins_anew_may_have_hidden_another_one(found: LogPart) -> None:
-    taken = Reading("e1-5-0", doubtful=True).take(found)
+    taken = Reading("e1-5-0").take(found, doubtful=True)
     assert taken is not None
     assert isinstance(taken[0], Missing)
     assert "away" in taken[0].hole.reason
-    taken = Reading("e1-5-0", doubtful=True).take(part(entry("9-0", "5-0")))
+    taken = Reading("e1-5-0").take(part(entry("9-0", "5-0")), doubtful=True)
     assert taken is not None
     assert isinstance(taken[0], Entry)
 
@@ -264,12 +286,34 @@ def test_a_log_that_begins_anew_may_have_hidden_another_one(found: LogPart) -> N
 def test_after_redis_went_back_only_what_is_new_is_read() -> None:
     reading = Reading("e0-5-0")
     assert reading.after == "5-0"
-    assert reading.take(LogPart("e1", "5-0", "e1", (), complete=True)) is None
+    assert reading.take(LogPart("e1", "5-0", "e1", "8-0", (), complete=True)) is None
     assert reading.after == START
     taken = reading.take(part(old("2-0", START), old("3-0", "2-0"), entry("5-0", "3-0")))
     assert taken is not None
     hole = Missing(Hole(certain=False, reason="Redis was restarted or has lost data"), "e1-3-0")
     assert taken == [hole, Entry("e1-5-0", b"")]
+
+
+def test_a_restart_is_not_forgotten_when_the_reading_is_broken_off() -> None:
+    reading = Reading("e0-5-0")
+    taken = reading.take(LogPart("e1", "9-0", "e1", "1-0", [old("6-0", "5-0")], complete=False))
+    assert taken == [Entry("e1-6-0", b"")]
+    assert (str(reading.position), reading.after) == ("e0-6-0", "6-0")
+    taken = Reading("e0-6-0").take(part(entry("9-0", "6-0")))
+    assert taken is not None
+    assert isinstance(taken[0], Missing)
+
+
+def test_what_is_old_is_not_taken_for_new_when_the_reading_is_broken_off() -> None:
+    reading = Reading("e0-5-0")
+    assert reading.take(LogPart("e1", "4-0", "e1", "1-0", [], complete=True)) is None
+    taken = reading.take(LogPart("e1", "4-0", "e1", "1-0", [old("2-0", START)], complete=False))
+    assert taken == []
+    assert (str(reading.position), reading.after) == ("e0-5-0", "2-0")
+    taken = reading.take(part(old("3-0", "2-0"), entry("4-0", "3-0")))
+    assert taken is not None
+    assert [one.position for one in taken] == ["e1-3-0", "e1-4-0"]
+    assert str(reading.position) == "e1-4-0"
 
 
 def test_packets() -> None:

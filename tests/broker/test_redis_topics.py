@@ -96,6 +96,22 @@ async def test_a_node_that_was_away_for_longer_than_entries_are_kept_may_have_lo
         assert (quick.data, slow.data, slow.holes) == ([b"1", b"3"], [b"1", b"2", b"3"], [])
 
 
+async def test_a_log_that_was_deleted_before_its_time_leaves_a_possible_hole(
+    redis: Any, redis_server: RedisServer
+) -> None:
+    async with redis() as service:
+        node = await service.node()
+        first = await node.append("t", b"1")
+        await node.append("t", b"2")
+        redis_server.command("DEL", "rtm:log:t")
+        await anyio.sleep(0.005)  # ids are milliseconds, and the first one is not to come again
+        for data in ([], [b"3"]):
+            for one in data:
+                await node.append("t", one)
+            stretch = await node.broker.read("t", first.position)
+            assert ([entry.data for entry in stretch.entries], stretch.hole.certain) == (data, False)
+
+
 async def test_many_topics_are_followed_at_once_and_again_after_a_loss(
     redis: Any, cut_off: Any, reading: Any, until: Any
 ) -> None:

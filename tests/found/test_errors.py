@@ -15,6 +15,8 @@ import pytest
 
 import rcex_ws
 from rcex_ws import feedme
+from rcex_ws.broker import BrokerError, BrokerFull, BrokerUnavailable
+from rcex_ws.broker.redis_errors import CommandRefused, ScriptForgotten
 from rcex_ws.errors import (
     BadFrame,
     ConfigurationError,
@@ -118,6 +120,12 @@ EXAMPLES += [
         )
     ),
 ]
+
+EXAMPLES += [
+    kind("Redis at h:6379 did not answer in time", sent=True)
+    for kind in (BrokerUnavailable, CommandRefused, ScriptForgotten)
+]
+EXAMPLES += [BrokerError("no"), BrokerFull("too much waits")]
 
 WAYS = {
     "copy": copy.copy,
