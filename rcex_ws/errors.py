@@ -29,6 +29,8 @@
     │   ├── BrokerUnavailable       Redis cannot be reached or did not answer; .sent   (rcex_ws.broker, retryable)
     │   └── BrokerFull              too much waits for Redis already                   (rcex_ws.broker, retryable)
     ├── FeedmeError                 the errors of Feedme                               (rcex_ws.feedme)
+    ├── RtmError                    the errors of RTM                                  (rcex_ws.rtm)
+    ├── BrokerError                 what connects several servers has failed           (rcex_ws.broker)
     └── SubscriptionEnded           the subscription was replaced, revoked or has failed
 
 Errors with a response live in `rcex_ws.rest`, which defines responses; those of one protocol live in its folder. No

@@ -39,6 +39,7 @@ DOORS = {
     "wsg/frames.py": "frames of the gateway",
     "slack/frames.py": "frames of Slack",
     "feedme/codec.py": "messages of Feedme",
+    "rtm/resumption.py": "the header of RTM's sessions",
     "rest/message.py": "bodies of answers",
 }
 #: Modules whose input does not come from a server.

@@ -43,6 +43,7 @@ PURPOSE: Final = {
     "rcex_ws.rtm": "events, server and client",
     "rcex_ws.connection": "one resilient connection; no protocol",
     "rcex_ws.rest": "REST client, login, extensions",
+    "rcex_ws.serving": "a running server of WebSockets",
     "rcex_ws.broker": "logs and members, for several servers",
     "rcex_ws.websocket": "one WebSocket; no reconnecting",
     "rcex_ws.files": "private files",

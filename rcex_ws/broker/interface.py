@@ -18,7 +18,18 @@ from msgspec import Struct
 
 from rcex_ws.errors import RcexError
 
-__all__ = ["Appended", "Broker", "BrokerError", "BrokerFull", "BrokerUnavailable", "Entry", "Hole", "Reader", "Stretch"]
+__all__ = [
+    "Appended",
+    "Broker",
+    "BrokerError",
+    "BrokerFull",
+    "BrokerRefused",
+    "BrokerUnavailable",
+    "Entry",
+    "Hole",
+    "Reader",
+    "Stretch",
+]
 
 
 class BrokerError(RcexError):
@@ -37,6 +48,15 @@ class BrokerUnavailable(BrokerError):
     def __init__(self, message: str, *, sent: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+
+
+class BrokerRefused(BrokerUnavailable):
+    """The service refuses this node, for its login, its rights or its version: somebody has to change something.
+
+    It is tried again all the same, as that may be done meanwhile.
+    """
+
+    retryable = False
 
 
 class BrokerFull(BrokerError):
@@ -182,6 +202,10 @@ class Broker(Protocol):
         Raises:
             BrokerUnavailable: the service did not answer within the command time-out.
         """
+        ...
+
+    def is_after(self, position: str, other: str) -> bool:
+        """Return whether a position of a topic comes after another one of that topic; after "" all do."""
         ...
 
     # -- signals -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from rcex_ws.broker.queue import AppendQueue, OnDone
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.loop import Signal, now
 from rcex_ws.options import Bytes, Count, Seconds, checked
+from rcex_ws.readers import read_digits
 
 __all__ = ["MemoryBroker"]
 
@@ -146,6 +147,12 @@ class MemoryBroker:
         """Read a log from a position up to its end; see `Broker.read`."""
         await self._wait_connected()
         return self._hub.read(topic, after).stretch
+
+    def is_after(self, position: str, other: str) -> bool:
+        """Return whether a position comes after another one; see `Broker.is_after`."""
+        epoch, _, number = position.rpartition("-")
+        other_epoch, _, other_number = other.rpartition("-")
+        return epoch != other_epoch or (read_digits(number) or 0) > (read_digits(other_number) or 0)
 
     def signal(self, node: str, data: bytes) -> None:
         """Send something to a node; see `Broker.signal`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 from rcex_ws.broker.redis_session import RedisSession, Settings
@@ -29,7 +30,7 @@ class Memberships:
         self._values: dict[str, int] = {}  # 0 until Redis knows that the group was left
         self._changed: dict[str, None] = {}
         self._more = Signal()
-        self._set_at = now()
+        self._set_at = -math.inf  # may be made before there is an event loop, which has the clock
 
     @property
     def groups(self) -> Collection[str]:

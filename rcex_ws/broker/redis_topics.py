@@ -64,6 +64,9 @@ class Topics:
 
     Args:
         settings: of the broker.
+
+    Attributes:
+        caught_up: set once all that was followed when the session began is live.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -74,6 +77,7 @@ class Topics:
         self._more = Signal()
         self._progress = Signal()
         self._session: RedisSession | None = None
+        self.caught_up = Signal()
 
     async def follow(self, name: str, reader: Reader) -> str:
         """Follow a topic; see `Broker.follow`."""
@@ -147,6 +151,7 @@ class Topics:
         """
         while True:
             if not self._to_read:
+                self.caught_up.set()
                 self._more = Signal()
                 await self._more.wait()
             some = [topic for topic, _ in zip(self._to_read, range(_TOPICS_AT_ONCE), strict=False)]

@@ -26,6 +26,10 @@ def _nothing() -> None:
     """Do nothing; the default of `start`."""
 
 
+def _ignore(*_: object) -> None:
+    """Do nothing; the default of `on_drop` and `on_overflow`."""
+
+
 class EventQueue:
     """The queue of events, and of callbacks that have to keep their order.
 
@@ -36,6 +40,9 @@ class EventQueue:
             oldest are dropped, with an `error`.
         max_pending_bytes: maximum number of bytes that they hold, with the same effect.
         start: starts a task for `run`; called when the first event is queued.
+        on_drop: called with each dropped step.
+        on_overflow: called at the start and the end of each episode of dropping, like that of `DeliveryQueue`, after it
+            was logged and reported.
     """
 
     def __init__(
@@ -46,13 +53,16 @@ class EventQueue:
         max_pending: int,
         max_pending_bytes: int,
         start: Callable[[], object] = _nothing,
+        on_drop: Callable[[Step], None] = _ignore,
+        on_overflow: Callable[[Overflow, bool], object] = _ignore,
     ) -> None:
         self._emitter = emitter
         self._log = log
         self._start = start
         self._started = False
+        self._tell_overflow = on_overflow
         self._queue: DeliveryQueue[Step] = DeliveryQueue(
-            max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._on_overflow
+            max_items=max_pending, max_bytes=max_pending_bytes, on_overflow=self._on_overflow, on_drop=on_drop
         )
 
     @property
@@ -115,8 +125,9 @@ class EventQueue:
     def _on_overflow(self, overflow: Overflow, ended: bool) -> None:
         if ended:
             self._log.warning("%d events were dropped", overflow.dropped)
-            return
-        error = SlowConsumer("handlers are too slow: events are dropped, the oldest first")
-        self._log.warning("%s", error)
-        if self._emitter.has_handlers(ERROR):
-            self.put(partial(self._emitter.dispatch, ERROR, error))
+        else:
+            error = SlowConsumer("handlers are too slow: events are dropped, the oldest first")
+            self._log.warning("%s", error)
+            if self._emitter.has_handlers(ERROR):
+                self.put(partial(self._emitter.dispatch, ERROR, error))
+        self._tell_overflow(overflow, ended)

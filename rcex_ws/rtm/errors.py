@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from rcex_ws.errors import ConfigurationError, RcexError
+from rcex_ws.rtm.frames import is_true
 
 __all__ = ["AuthenticationRefused", "NoUsers", "QueueFull", "RemoteError", "RtmError"]
 
@@ -32,7 +33,7 @@ class RemoteError(RtmError):
 
     def __init__(self, error: Any) -> None:
         super().__init__(f"the call was refused: {error!r:.500}")
-        if not error:
+        if not is_true(error):
             raise ConfigurationError(f"error: expected something that is true, got {error!r}")
         self.error = error
 

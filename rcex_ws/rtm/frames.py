@@ -34,7 +34,7 @@ __all__ = [
     "UNSUBSCRIBE",
     "ClientFrame",
     "FrameId",
-    "ServerFrame",
+    "RtmServerFrame",
     "decode_client_frame",
     "decode_server_frame",
     "encode_error",
@@ -42,6 +42,7 @@ __all__ = [
     "encode_frame",
     "encode_refusal",
     "encode_reply",
+    "is_true",
 ]
 
 RESERVED: Final = "rtm:"
@@ -80,7 +81,7 @@ class ClientFrame(Struct, omit_defaults=True):
     tags: list[str] | None = None
 
 
-class ServerFrame(Struct, omit_defaults=True):
+class RtmServerFrame(Struct, omit_defaults=True):
     """A frame from the server.
 
     Attributes:
@@ -95,8 +96,22 @@ class ServerFrame(Struct, omit_defaults=True):
 
 
 _client_decoder = msgspec.json.Decoder(ClientFrame)
-_server_decoder = msgspec.json.Decoder(ServerFrame)
-_encoder = msgspec.json.Encoder()
+_server_decoder = msgspec.json.Decoder(RtmServerFrame)
+
+
+def is_true(value: object) -> bool:
+    """Return whether JavaScript takes a JSON value for true: all but null, false, 0 and an empty text."""
+    return bool(value) or isinstance(value, (list, dict))
+
+
+def _plain(value: object) -> str:
+    """Return the text in an instance of a class derived from str, such as the tokens of this library."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"an object of the type {type(value).__name__}")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def decode_client_frame(data: bytes) -> ClientFrame:
@@ -111,7 +126,7 @@ def decode_client_frame(data: bytes) -> ClientFrame:
         return _slowly(data, ClientFrame)
 
 
-def decode_server_frame(data: bytes) -> ServerFrame:
+def decode_server_frame(data: bytes) -> RtmServerFrame:
     """Decode a frame from a server.
 
     Raises:
@@ -120,7 +135,7 @@ def decode_server_frame(data: bytes) -> ServerFrame:
     try:
         return _server_decoder.decode(data)
     except UNREADABLE:
-        return _slowly(data, ServerFrame)
+        return _slowly(data, RtmServerFrame)
 
 
 def encode_frame(frame: ClientFrame) -> bytes:
@@ -143,7 +158,7 @@ def encode_event(event: str, data: Sequence[Any], position: str | None = None) -
     Raises:
         ConfigurationError: JSON cannot express the arguments.
     """
-    return _encode("data", ServerFrame(event, data, position))
+    return _encode("data", RtmServerFrame(event, data, position))
 
 
 def encode_reply(frame_id: FrameId, result: Any) -> bytes:

@@ -80,6 +80,7 @@ class SessionStart(Struct, frozen=True, omit_defaults=True):
         resumed: whether it is the one that the client has asked for; otherwise it is new, and counts from 0.
         window: seconds for which it can be resumed after a loss.
         position: the position at which it begins, before the events that follow; "" if the client has no user.
+        missed: how many events follow that the client has missed; all others come after them.
         gap: what is missing of the published events, or of those of the session; None if nothing is.
     """
 
@@ -87,6 +88,7 @@ class SessionStart(Struct, frozen=True, omit_defaults=True):
     resumed: bool = False
     window: float = 0.0
     position: str = ""
+    missed: int = 0
     gap: GapNotice | None = None
 
 

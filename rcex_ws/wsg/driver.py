@@ -2,7 +2,8 @@
 
 Called by the supervisor. Facts: the wstoken endpoint and the handshake as in the developer guide; a token is valid for
 one connection, but stays so if its attempt failed before the upgrade (ringcentral-extensible#36: a reconnect loop must
-not run into the rate limit of the wstoken endpoint).
+not run into the rate limit of the wstoken endpoint). It is used once more then and no longer, since its address is that
+of one machine, which may be gone.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class WsgDriver(Driver):
         self._attempt_timeout = attempt_timeout
         self._max_size = max_size
         self._token: _WsToken | None = None  # of the attempt under way
-        self._unused: _WsToken | None = None  # one whose attempt failed before the server saw it
+        self._unused: _WsToken | None = None  # one whose first attempt failed before the server saw it
+        self._is_second_use = False  # of the token of this attempt
         self._token_offered = False
         self._began_at = 0.0
         self._clock_was_read = False  # in this attempt
@@ -134,7 +136,7 @@ class WsgDriver(Driver):
             if error.status == 400 and self._token_offered:
                 self._shared.session.decide(Outcome.UNREADABLE, f"HTTP {error.status}")
         elif isinstance(error, ConnectFailed):
-            if not error.upgrade_sent:
+            if not error.upgrade_sent and not self._is_second_use:  # else the address may be gone for good
                 self._unused = self._token
             elif self._token_offered:
                 self._shared.session.note_replay_cut()
@@ -144,7 +146,8 @@ class WsgDriver(Driver):
     async def _get_token(self) -> _WsToken:
         token, self._unused = self._unused, None
         now = anyio.current_time()
-        if token is not None and now - token.fetched_at < 0.8 * token.expires_in:
+        self._is_second_use = token is not None and now - token.fetched_at < 0.8 * token.expires_in
+        if token is not None and self._is_second_use:
             return token
         try:
             response = await self._rc.send(Request("POST", _PATH, timeout=self._attempt_timeout))

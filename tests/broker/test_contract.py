@@ -120,6 +120,15 @@ async def test_a_log_is_read_from_any_position_on(world: Any) -> None:
             assert (stretch.hole, stretch.position) == (None, positions[-1])
 
 
+async def test_positions_of_a_topic_have_an_order(world: Any) -> None:
+    async with world() as service:
+        one, two = await service.node(), await service.node()
+        positions = ["", *[(await node.append("t", b"x")).position for node in (one, two) * 10]]
+        after = [[one.broker.is_after(position, other) for other in positions] for position in positions[1:]]
+        assert after == [[place < number for place in range(21)] for number in range(1, 21)]
+        assert one.broker.is_after(positions[1], "unknown")
+
+
 async def test_a_position_that_the_log_no_longer_reaches_shows_a_certain_hole(world: Any) -> None:
     async with world(max_entries=10) as service:
         node = await service.node()

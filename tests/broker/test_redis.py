@@ -12,6 +12,7 @@ import pytest
 
 from rcex_ws import ConfigurationError
 from rcex_ws.broker import Appended, BrokerFull, BrokerUnavailable, Hole, RedisBroker
+from rcex_ws.rtm.server import RtmServer
 from rcex_ws.testing import FaultProxy
 from tests.redis_server import RedisServer, redis_is_installed
 
@@ -417,3 +418,8 @@ def test_wrong_arguments_are_refused_by_name(option: str, value: object) -> None
     options: Any = {"url": "redis://localhost", option: value}
     with pytest.raises(ConfigurationError, match=option):
         RedisBroker(options.pop("url"), **options)
+
+
+def test_it_is_made_before_there_is_an_event_loop() -> None:
+    server = RtmServer(authenticate=lambda client, token: token, redis="redis://127.0.0.1:1")  # at the top of a module
+    assert server.id

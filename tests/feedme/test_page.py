@@ -14,7 +14,7 @@ import pytest
 
 from rcex_ws import feedme
 from rcex_ws.feedme import Dialect, Events, Feed, FeedEvents, FeedmeClient, FeedmeServer, LiveFeed, ServerEvents
-from tests.feedme.server.under_uvicorn import under_uvicorn
+from tests.under_uvicorn import under_uvicorn
 
 PAGE = (Path(__file__).parents[2] / "docs/feedme.md").read_text()
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 import rcex_ws
-from rcex_ws import feedme
-from rcex_ws.broker import BrokerError, BrokerFull, BrokerUnavailable
+import rcex_ws.rtm.server
+from rcex_ws import feedme, rtm
+from rcex_ws.broker import BrokerError, BrokerFull, BrokerRefused, BrokerUnavailable
 from rcex_ws.broker.redis_errors import CommandRefused, ScriptForgotten
 from rcex_ws.errors import (
     BadFrame,
@@ -100,9 +101,15 @@ EXAMPLES += [
     feedme.BadClientMessage("Invalid JSON.", "text"),
     feedme.InvalidClientMessage("Invalid JSON.", "text", "line 1"),
     feedme.UnexpectedClientMessage("Handshake required.", "text"),
+    rtm.RemoteError({"why": 1}),
+    rtm.server.ClientGone("gone", 1006, by_server=True),
     *(
         kind("why")
         for kind in (
+            rtm.RtmError,
+            rtm.AuthenticationRefused,
+            rtm.QueueFull,
+            rtm.NoUsers,
             feedme.FeedmeError,
             feedme.InvalidArgument,
             feedme.InvalidState,
@@ -123,7 +130,7 @@ EXAMPLES += [
 
 EXAMPLES += [
     kind("Redis at h:6379 did not answer in time", sent=True)
-    for kind in (BrokerUnavailable, CommandRefused, ScriptForgotten)
+    for kind in (BrokerRefused, BrokerUnavailable, CommandRefused, ScriptForgotten)
 ]
 EXAMPLES += [BrokerError("no"), BrokerFull("too much waits")]
 

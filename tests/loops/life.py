@@ -134,6 +134,7 @@ SERVERS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "slack": _fake_slack,
     "callback": _echo,
     "feedme": nullcontext,  # its server lives in the loop, too
+    "rtm": nullcontext,
 }
 Life = Callable[[Any], Coroutine[Any, Any, None]]
 
@@ -143,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("loop", choices=["asyncio", "debug", "eager", "uvloop", "uvicorn", "trio"])
     parser.add_argument("--no-sniffio", action="store_true")
-    parser.add_argument("--client", choices=["extension", "slack", "callback", "feedme"], default="extension")
+    parser.add_argument("--client", choices=["extension", "slack", "callback", "feedme", "rtm"], default="extension")
     options = parser.parse_args()
     if options.no_sniffio:
         sys.modules["sniffio"] = None  # type: ignore[assignment]

@@ -121,6 +121,50 @@ async def callback(server: Any) -> None:
     assert await WebSocketClient.run(server.url, Talker(), words, keepalive=5) == "all said"
 
 
+async def rtm(_: Any) -> None:
+    """Live as an RTM client and its server, without `async with` for the client."""
+    from rcex_ws.rtm import RtmClient
+    from rcex_ws.rtm.server import RtmServer
+
+    told = Inbox()
+    async with RtmServer(authenticate=lambda _, token: token) as server:
+
+        @server.register
+        async def add(_: object, a: int, b: int) -> int:
+            await anyio.lowlevel.checkpoint()
+            return a + b
+
+        client = RtmClient(server.url, authentication=lambda: "ann", reconnect_delays=lambda _: 0.01)
+        client.on("open", lambda: told.put("open"))
+        client.subscribe("news", lambda data: told.put(f"news {data[0]}"))
+
+        def abort() -> None:
+            link = client._runtime.supervisor.link  # type: ignore[union-attr]
+            assert link is not None
+            link.abort()
+
+        await client.start()
+        off = await client.subscribe_push("alert", ["a"], lambda data: told.put(f"alert {data[0]}"))
+        for number in range(ROUNDS):
+            for lose in (lambda: server.clients[0].disconnect(), abort):
+                assert await told.take() == "open"
+                client.call("add", number, 1)
+                assert await client.call_wait("add", number, 1) == number + 1
+                await server.publish("ann", "news", number)
+                assert await told.take() == f"news {number}"
+                lose()
+        assert await told.take() == "open"
+        assert await client.call_wait("add", 1, 1) == 2  # behind the push subscription
+        server.push("alert", ["a"], 1)
+        assert await told.take() == "alert 1"
+        off()
+        await client.aclose()
+    assert not told.items
+    if "trio" not in sys.modules or not sys.modules["trio"].lowlevel.in_trio_run():
+        left = [task for task in asyncio.all_tasks() if "rcex" in repr(task)]
+        assert not left, left
+
+
 async def feedme(_: Any) -> None:
     """Live as a Feedme client and its server, without `async with` for the client."""
     from rcex_ws.feedme import FeedmeClient, FeedmeServer

@@ -15,7 +15,7 @@ import pytest
 
 LOOPS = ["asyncio", "debug", "eager", "uvloop", "uvicorn", "trio"]
 LIVES = [("extension", loop) for loop in LOOPS] + [
-    (client, loop) for client in ("slack", "callback", "feedme") for loop in ("asyncio", "eager", "uvloop")
+    (client, loop) for client in ("slack", "callback", "feedme", "rtm") for loop in ("asyncio", "eager", "uvloop")
 ]
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,7 +61,8 @@ class Driven:
                 await driven.until(lambda: bool(driven.steps))
                 yield driven
             finally:
-                process.kill()
+                with suppress(ProcessLookupError):  # it has been killed
+                    process.kill()
 
     async def _listen(self) -> None:
         assert self._process.stdout is not None

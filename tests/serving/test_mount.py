@@ -19,8 +19,8 @@ from rcex_ws.feedme.server import FeedmeServer
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.opener import open_websocket
 from tests.feedme.server.raw_client import connected
-from tests.feedme.server.under_uvicorn import under_uvicorn
 from tests.feedme.wire import action, feed_open
+from tests.under_uvicorn import under_uvicorn
 
 pytestmark = pytest.mark.anyio
 

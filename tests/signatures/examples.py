@@ -152,6 +152,7 @@ RIGHT: dict[str, Any] = {
     "message": None,
     "room_id": "C1",
     "members": ["U1"],
+    "node": 1,
 }
 
 _MADE_HERE = "only the library makes one, or calls this"

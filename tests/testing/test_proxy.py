@@ -12,6 +12,7 @@ import anyio.to_thread
 import pytest
 
 from rcex_ws.testing import FaultProxy
+from rcex_ws.testing.forwarding import ForwardedConnection
 
 TIMEOUT = 5.0
 
@@ -311,3 +312,13 @@ async def test_methods_serve_async_tests(proxy: FaultProxy, server: socket.socke
             proxy.reset()
             with pytest.raises(anyio.BrokenResourceError):
                 await client.receive()
+
+
+async def test_small_writes_are_not_held_back() -> None:
+    """Nagle's algorithm would hold the second of two writes until the first is acknowledged, which takes 40 ms."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
+        client, _ = listener.accept()
+        connection = ForwardedConnection(client, lambda _: None)
+        for sock in (client, connection._upstream):
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            sock.close()

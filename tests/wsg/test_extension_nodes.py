@@ -26,6 +26,10 @@ def nodes(gateway: Gateway) -> list[int]:
     return [entry["node"] for entry in gateway.log() if entry["kind"] == "connect"]
 
 
+def wstoken_requests(gateway: Gateway) -> int:
+    return len([entry for entry in gateway.log() if entry.get("path") == "/restapi/oauth/wstoken"])
+
+
 async def test_every_notification_comes_once_while_one_node_after_the_other_is_lost(
     gateway: Gateway, rc: RingCentral, make_ext: Callable[..., WebSocketExtension], told: Told
 ) -> None:
@@ -75,3 +79,21 @@ async def test_it_waits_for_a_node_when_all_are_lost(
     assert nodes(gateway) == [1, 2]
     assert ext.last_recovery is not None
     assert ext.last_recovery.outcome is Outcome.RECOVERED
+
+
+async def test_an_address_that_is_gone_is_asked_for_again(
+    gateway: Gateway, rc: RingCentral, make_ext: Callable[..., WebSocketExtension], told: Told, ms: float
+) -> None:
+    """A node may die between the answer that names it and the dial: the wstoken would be good for minutes."""
+    ext = make_ext(reconnect_delays=lambda _: 20 * ms)
+    await rc.install_extension(ext)
+    await ext.subscribe([STORE], told.on_notification)
+    gateway.answer_fault("wstoken", delay=200 * ms)
+    asked = wstoken_requests(gateway)
+    gateway.lose_node(1)
+    while wstoken_requests(gateway) == asked:
+        await anyio.sleep(5 * ms)
+    gateway.lose_node(2)
+    gateway.restore_node(1)
+    await told.wait(Events.AUTO_RECOVER_SUCCESS)
+    assert 1 <= len(told.of(Events.AUTO_RECOVER_ERROR)) <= 2

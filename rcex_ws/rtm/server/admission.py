@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
+
+from msgspec import Struct, structs
 
 from rcex_ws.broker.interface import BrokerUnavailable, Entry, Stretch
 from rcex_ws.connection import call
-from rcex_ws.rtm.errors import RemoteError
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.readers import is_text
 from rcex_ws.rtm.frames import SESSION_EVENT, encode_event
 from rcex_ws.rtm.resumption import HEADER, GapNotice, SessionRequest, SessionStart
 from rcex_ws.rtm.server.channel import UserChannel, topic_of
 from rcex_ws.rtm.server.core import RtmServerCore
-from rcex_ws.rtm.server.errors import TAKEN_OVER
+from rcex_ws.rtm.server.errors import TAKEN_OVER, TOO_MANY
 from rcex_ws.rtm.server.events import RtmServerEvents
 from rcex_ws.rtm.server.publication import Publication
-from rcex_ws.rtm.server.session import Session, user_mark
+from rcex_ws.rtm.server.session import ClientSession, user_mark
+from rcex_ws.websocket.peer import Peer
 
-__all__ = ["TOO_MANY_CONNECTIONS", "Admission", "default_user_id"]
+__all__ = ["Admitted", "ClientAdmission", "default_user_id"]
 
 logger = logging.getLogger("rcex_ws.rtm.server")
 
-TOO_MANY_CONNECTIONS = "too many connections"
-"""The error of an authentication beyond `max_connections`."""
-
 _ID_FIELDS = ("id", "uid", "uuid", "userId", "sub", "email")
+
+#: The part of the buffer of a client that is filled before it has to read what was sent.
+_PART_OF_BUFFER = 4
 
 
 def default_user_id(authentication: object) -> object:
@@ -34,6 +38,8 @@ def default_user_id(authentication: object) -> object:
     That is the first of `id`, `uid`, `uuid`, `userId`, `sub` and `email` that there is, as a key or as an attribute;
     None if there is none.
     """
+    if isinstance(authentication, bool):  # it says that the client is welcome, not who it is
+        return None
     if isinstance(authentication, str | int):
         return authentication
     if isinstance(authentication, Mapping):
@@ -43,7 +49,21 @@ def default_user_id(authentication: object) -> object:
     return next((value for value in found if value is not None), None)
 
 
-class Admission:
+class Admitted(Struct, frozen=True):
+    """A client that was let in.
+
+    Attributes:
+        session: the client, which may be one that has come back.
+        channel: of its user, if something that it has missed is to be sent.
+        missed: that.
+    """
+
+    session: ClientSession
+    channel: UserChannel | None = None
+    missed: Sequence[Entry | GapNotice] = ()
+
+
+class ClientAdmission:
     """Lets the clients of one server in.
 
     Args:
@@ -53,42 +73,67 @@ class Admission:
     def __init__(self, core: RtmServerCore) -> None:
         self._core = core
 
-    def request_of(self, session: Session) -> SessionRequest | None:
+    def request_of(self, session: ClientSession) -> SessionRequest | None:
         """Return what a client asks for in its upgrade request; None if it does not want to resume."""
         header = session.client.request.headers.get(HEADER.lower())
         return None if header is None or not self._core.settings.resume_window else SessionRequest.from_header(header)
 
-    async def admit(self, session: Session, authentication: Any, reply: bytes) -> Session | None:
-        """Let a client in.
+    async def admit(self, session: ClientSession, peer: Peer, authentication: Any, reply: bytes) -> Admitted | None:
+        """Let a client in; if it has missed something, `send_missed` is to follow.
 
         Args:
-            session: the client, new, and connected.
+            session: the client, new.
+            peer: its connection.
             authentication: what the authentication handler has returned; None if there is none.
             reply: to the authentication; b"" for none.
 
         Returns:
-            The client, which may be one that has come back; None if it has gone meanwhile.
-
-        Raises:
-            RemoteError: the user has too many connections.
+            The client; None if it has gone meanwhile, or was disconnected because its user has too many connections.
         """
         client = session.client
         client.authentication = authentication
         client.user_id = await self._user_of(authentication)
+        if not peer.is_open:
+            return None
         request = self.request_of(session)
         known = None if request is None or not request.session else self._core.sessions.find(request.session)
         lost: GapNotice | None = None
-        if known is not None and request is not None and known.client.user_id == client.user_id:
-            frames = None if known.backlog is None else known.backlog.after(request.received)
+        backlog = None if known is None else known.backlog
+        if known and request and backlog and known.client.user_id == client.user_id:
+            frames = backlog.after(request.received)
             if frames is not None:
-                return self._resume(known, session, reply, frames)
-            lost = GapNotice("more was sent than this server keeps", certain=True, published=False)
-            self._core.sessions.give_up(known)
-        if client.user_id is None:
-            session.begin()
-            self._start(session, reply, SessionStart(session.key, window=self._window, gap=lost), ())
-            return session
-        return await self._join(session, client.user_id, request, reply, lost)
+                return self._resume(known, session, peer, reply, frames, backlog.sent - request.received)
+            certain = request.received < backlog.unpublished
+            lost = GapNotice("more was sent than this server keeps", certain=certain, published=False)
+            former = known.peer
+            self._core.sessions.end(known)
+            if former is not None:  # this side has not noticed the loss
+                former.close(TAKEN_OVER, "another connection has taken over")
+        if client.user_id is not None:
+            return await self._join(session, peer, client.user_id, request, reply, lost)
+        start = SessionStart("", window=self._window, gap=lost)
+        return Admitted(session) if self._start(session, peer, reply, start) else None
+
+    async def send_missed(self, admitted: Admitted) -> None:
+        """Send what a client has missed no faster than it reads, and what comes meanwhile; it may come and go."""
+        session, channel, missed = admitted.session, admitted.channel, admitted.missed
+        if channel is None:
+            return
+        most, unread = self._core.settings.max_buffer // _PART_OF_BUFFER, 0
+        while missed:
+            for one in missed:
+                if session not in channel.sessions:
+                    return
+                if isinstance(one, GapNotice):
+                    session.tell_gap(one)
+                    continue
+                if session.peer is not None and unread and unread + len(one.data) > most:
+                    await session.peer.drain()
+                    unread = 0
+                session.send(Publication.decode(one).outbound())
+                unread += len(one.data)
+            missed = channel.take(session)
+        channel.release(session)
 
     @property
     def _window(self) -> float:
@@ -99,81 +144,93 @@ class Admission:
         if core.settings.authenticate is None:
             return None
         user_id = await call(core.settings.user_id or default_user_id, authentication)
-        if user_id is None or user_id == "":
+        if user_id is None or user_id == "" or isinstance(user_id, bool):
             logger.warning("no user id in an authentication; pass `user_id` to reach this client by `publish`")
             return None
-        return str(user_id)
+        text = str(user_id)
+        if not is_text(text):
+            raise ConfigurationError(f"user_id: expected a text that can be encoded, got {text!r:.80}")
+        return text
 
-    def _resume(self, known: Session, session: Session, reply: bytes, missed: Iterable[bytes]) -> Session:
+    def _resume(
+        self,
+        known: ClientSession,
+        session: ClientSession,
+        peer: Peer,
+        reply: bytes,
+        missed: Iterable[bytes],
+        count: int,
+    ) -> Admitted:
         """Have a client that was lost go on over its new connection."""
-        core, former, client = self._core, known.peer, known.client
+        core, client = self._core, known.client
         client.request, client.authentication = session.client.request, session.client.authentication
         client.state.update(session.client.state)
-        known.peer, session.peer = session.peer, None
+        former = core.connected(known, peer, RtmServerEvents.RESUME)
         if former is not None:  # this side has not noticed the loss
             former.close(TAKEN_OVER, "resumed over another connection")
-        start = SessionStart(known.key, resumed=True, window=self._window)
-        if known.peer is not None:
-            known.peer.send((encode_event(SESSION_EVENT, (start,)), *_given(reply), *missed))
-        core.connected(known, RtmServerEvents.RESUME)
-        return known
+        start = SessionStart(known.key, resumed=True, window=self._window, missed=count)
+        peer.send((encode_event(SESSION_EVENT, (start,)), *_given(reply), *missed))
+        return Admitted(known)
 
     async def _join(
-        self, session: Session, user_id: str, request: SessionRequest | None, reply: bytes, lost: GapNotice | None
-    ) -> Session | None:
+        self,
+        session: ClientSession,
+        peer: Peer,
+        user_id: str,
+        request: SessionRequest | None,
+        reply: bytes,
+        lost: GapNotice | None,
+    ) -> Admitted | None:
         """Have a client get what is published to its user, from now on or from where it was."""
         core = self._core
-        self._make_room(user_id)
-        channel = await core.channels.join(user_id, session)
-        stretch = Stretch((), None, channel.position)
-        if request is not None and request.position and request.session.startswith(user_mark(user_id)):
-            try:
-                stretch = await core.broker.read(topic_of(user_id), request.position)
-            except BrokerUnavailable as exc:
-                lost = GapNotice(f"what was published cannot be read: {exc}", certain=False, position=channel.position)
-        if stretch.hole is not None:
-            certain = stretch.hole.certain or (lost is not None and lost.certain)
-            lost = GapNotice(stretch.hole.reason, certain=certain, position=stretch.position)
-        if session.peer is None or not session.peer.is_open:
-            core.channels.leave(session)
+        if not self._make_room(user_id):
+            peer.close(TOO_MANY, "too many connections")
             return None
-        session.begin()
-        begins_at = stretch.position if not stretch.entries or request is None else request.position
-        start = SessionStart(session.key, window=self._window, position=begins_at, gap=lost)
-        self._start(session, reply, start, self._missed(channel, session, stretch))
-        return session
+        admitted = False
+        try:
+            channel, begins_at = await core.channels.join(user_id, session)
+            read: Stretch | None = None
+            if request is not None and request.position and request.session.startswith(user_mark(user_id)):
+                try:
+                    read = await core.broker.read(topic_of(user_id), request.position)
+                except BrokerUnavailable as exc:
+                    lost = GapNotice(f"what was published cannot be read: {exc}", certain=_is_certain(lost))
+                else:
+                    begins_at = request.position if read.entries else read.position
+            if read is not None and read.hole is not None:
+                lost = GapNotice(read.hole.reason, certain=read.hole.certain or _is_certain(lost))
+            missed = 0 if read is None else len(read.entries)
+            start = SessionStart("", window=self._window, position=begins_at, missed=missed, gap=lost)
+            admitted = self._start(session, peer, reply, start)
+            return Admitted(session, channel, channel.missed(session, read)) if admitted else None
+        finally:
+            if not admitted:
+                core.channels.leave(session)
 
-    def _make_room(self, user_id: str) -> None:
-        """Give up the clients of a user that are away, before there are too many.
-
-        Raises:
-            RemoteError: too many are connected.
-        """
+    def _make_room(self, user_id: str) -> bool:
+        """Give up a client of a user that is away, if there are too many; return False if too many are connected."""
         core, channel = self._core, self._core.channels.get(user_id)
         if channel is None or len(channel.sessions) < core.settings.max_connections:
-            return
+            return True
         away = next((one for one in channel.sessions if one.peer is None), None)
         if away is None:
-            raise RemoteError(TOO_MANY_CONNECTIONS)
+            return False
         core.sessions.give_up(away)
+        return True
 
-    @staticmethod
-    def _missed(channel: UserChannel, session: Session, stretch: Stretch) -> list[Entry | GapNotice]:
-        """Return what was published before this moment, each once."""
-        read = {entry.position for entry in stretch.entries}
-        came = channel.release(session)
-        return [*stretch.entries, *(one for one in came if isinstance(one, GapNotice) or one.position not in read)]
+    def _start(self, session: ClientSession, peer: Peer, reply: bytes, start: SessionStart) -> bool:
+        """Begin the session of a client, and answer it; return False if it has gone meanwhile."""
+        session.begin()
+        asked = session.backlog is not None
+        begin = encode_event(SESSION_EVENT, (structs.replace(start, session=session.key),)) if asked else b""
+        if not peer.is_open or ((frames := (*_given(begin), *_given(reply))) and not peer.send(frames)):
+            return False
+        self._core.connected(session, peer, RtmServerEvents.CONNECT)
+        return True
 
-    def _start(self, session: Session, reply: bytes, start: SessionStart, missed: Iterable[Entry | GapNotice]) -> None:
-        if session.peer is not None:
-            asked = session.backlog is not None
-            session.peer.send((*_given(encode_event(SESSION_EVENT, (start,)) if asked else b""), *_given(reply)))
-        for one in missed:
-            if isinstance(one, GapNotice):
-                session.tell_gap(one)
-            else:
-                session.send(Publication.decode(one).outbound())
-        self._core.connected(session, RtmServerEvents.CONNECT)
+
+def _is_certain(gap: GapNotice | None) -> bool:
+    return gap is not None and gap.certain
 
 
 def _given(frame: bytes) -> tuple[bytes, ...]:

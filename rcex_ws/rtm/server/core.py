@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Collection
 from functools import partial
@@ -13,23 +14,27 @@ from rcex_ws.connection.event_queue import EventQueue
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.home import Home
 from rcex_ws.loop import now
-from rcex_ws.readers import printable
+from rcex_ws.readers import is_text, printable
 from rcex_ws.rtm.errors import RemoteError
 from rcex_ws.rtm.frames import RESERVED, encode_event
 from rcex_ws.rtm.server.channel import UserChannels, topic_of
+from rcex_ws.rtm.server.errors import ClientGone
 from rcex_ws.rtm.server.events import RtmServerEvents
 from rcex_ws.rtm.server.functions import RemoteFunctions
 from rcex_ws.rtm.server.publisher import Publisher
 from rcex_ws.rtm.server.pushes import Pushes
 from rcex_ws.rtm.server.remote_client import RemoteClient
-from rcex_ws.rtm.server.session import Outbound, Session
+from rcex_ws.rtm.server.session import ClientSession, Outbound
 from rcex_ws.rtm.server.sessions import Sessions
 from rcex_ws.rtm.server.settings import RtmServerSettings
 from rcex_ws.serving import Dispatcher
+from rcex_ws.websocket.peer import NORMAL, Peer
 
 __all__ = ["EVERYBODY", "RtmServerCore", "event_name", "group_of"]
 
 logger = logging.getLogger("rcex_ws.rtm.server")
+
+_MOST_REASON = 120  # bytes; a close frame has room for 123
 
 #: Errors beyond which the oldest are dropped: clients can cause any number of them.
 _MOST_ERRORS = 1000
@@ -64,6 +69,7 @@ class RtmServerCore:
         channels: the users.
         pushes: the push subscriptions.
         publisher: publishes events to users.
+        note: has the timekeeper note when something is due; set by the runtime.
     """
 
     def __init__(self, settings: RtmServerSettings, emitter: EventEmitter, broker: Broker) -> None:
@@ -73,6 +79,7 @@ class RtmServerCore:
         self.home = Home("this server")
         self.started = False
         self.clock: Callable[[], float] = now  # until the server knows its loop
+        self.note: Callable[[Sessions], None]
         self.functions = RemoteFunctions()
         self.dispatcher = Dispatcher(self.report, refusal=RemoteError)
         self.sessions = Sessions(settings.resume_window, self._on_gone)
@@ -84,7 +91,7 @@ class RtmServerCore:
             count_timeout=settings.count_timeout,
             report=partial(self.report, what="publishing an event"),
         )
-        self.channels = UserChannels(broker, self.publisher.on_taken)
+        self.channels = UserChannels(broker, self.publisher.on_taken, settings.max_buffer)
 
     def check_home(self) -> None:
         """Check that the caller runs in the server's event loop; before the start there is none.
@@ -117,14 +124,18 @@ class RtmServerCore:
         if wanted is None:
             return sum([session.send(event) for session in self.sessions])
         reached = 0
+        error: Exception | None = None
         for session in self.sessions:
             try:
-                if not wanted(session.client):
-                    continue
+                verdict = wanted(session.client)
+                if inspect.isawaitable(verdict):
+                    raise TypeError("expected a plain result, got something to await")  # noqa: TRY301
+                if verdict:
+                    reached += session.send(event)
             except Exception as exc:  # noqa: BLE001 - counts as False
-                self.report(exc, "a filter")
-                continue
-            reached += session.send(event)
+                error = error or exc
+        if error is not None:  # of any number of clients
+            self.report(error, "a filter")
         return reached
 
     def push(self, event: str, tags: Collection[str], data: tuple[Any, ...]) -> int:
@@ -138,19 +149,36 @@ class RtmServerCore:
 
     # -- counting ------------------------------------------------------------------------------------------------------
 
-    def connected(self, session: Session, event: RtmServerEvents) -> None:
-        """Note that a client is connected."""
-        self.sessions.add(session)
+    def connected(self, session: ClientSession, peer: Peer, event: RtmServerEvents) -> Peer | None:
+        """Note that a client is connected; return the connection that this takes over."""
+        former = self.sessions.add(session, peer)
         self._count(session)
         self.events.emit(event, session.client)
+        return former
 
-    def disconnected(self, session: Session, reason: Exception) -> None:
-        """Note that a client has lost its connection."""
-        self.sessions.leave(session, self.clock())
-        self._count(session)
+    def left(self, peer: Peer) -> ClientSession | None:
+        """Note that nothing can be sent over a connection any more; return its client, if that was let in."""
+        session = self.sessions.leave(peer, self.clock())
+        if session is not None:
+            self._count(session)
+            self.note(self.sessions)
+        return session
+
+    def disconnected(self, session: ClientSession, reason: Exception) -> None:
+        """Note why the connection of a client has ended."""
         self.events.emit(RtmServerEvents.DISCONNECT, session.client, reason)
 
-    def _count(self, session: Session) -> None:
+    def disconnect(self, session: ClientSession, reason: str) -> None:
+        """Close the connection of a client for good; see `RemoteClient.disconnect`."""
+        self.check_home()
+        if not isinstance(reason, str) or not is_text(reason) or len(reason.encode()) > _MOST_REASON:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"reason: expected a text of at most {_MOST_REASON} bytes, got {reason!r:.200}")
+        self.sessions.end(session)
+        if session.peer is not None:
+            session.ended = ClientGone(reason or "disconnected by the application", NORMAL, by_server=True)
+            session.peer.close(NORMAL, reason)
+
+    def _count(self, session: ClientSession) -> None:
         if self.settings.authenticate is None:
             return
         self.broker.set_member(EVERYBODY, len(self.sessions))
@@ -159,7 +187,7 @@ class RtmServerCore:
             channel = self.channels.get(user_id)
             self.broker.set_member(group_of(user_id), 0 if channel is None else channel.connections)
 
-    def _on_gone(self, session: Session) -> None:
+    def _on_gone(self, session: ClientSession) -> None:
         self.channels.leave(session)
         self.pushes.remove_all(session)
 

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from rcex_ws.broker.interface import Entry
+from rcex_ws.readers import read_digits
 from rcex_ws.rtm.frames import encode_event
 from rcex_ws.rtm.server.session import Outbound
 
@@ -51,9 +52,9 @@ class Publication(Struct, frozen=True):
     def decode(cls, entry: Entry) -> Publication:
         """Decode an entry."""
         head, _, event = entry.data.partition(b"\n")
-        node, _, number = head.decode().partition(" ")
-        return cls(node, int(number or 0), b'%b,"id":"%b"}' % (event, entry.position.encode()))
+        node, _, number = head.decode(errors="replace").partition(" ")
+        return cls(node, read_digits(number) or 0, b'%b,"id":"%b"}' % (event, entry.position.encode()))
 
     def outbound(self) -> Outbound:
         """Return the event, to be sent to any number of clients."""
-        return Outbound(self.frame)
+        return Outbound(self.frame, published=True)

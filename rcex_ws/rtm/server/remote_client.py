@@ -61,7 +61,8 @@ class RemoteClient:
             *data: its arguments, any JSON.
 
         Returns:
-            Whether the client is connected; otherwise it gets the event if it comes back in time.
+            Whether the client got it. One that has lost its connection gets it if it comes back in time; one that is
+            not authenticated yet does not.
 
         Raises:
             ConfigurationError: an argument is invalid.
@@ -76,7 +77,7 @@ class RemoteClient:
             reason: what the client is told, up to 120 bytes.
 
         Raises:
-            ConfigurationError: the reason is too long.
+            ConfigurationError: the reason is no text, or too long.
             WrongEventLoop: the caller runs in another event loop than the server.
         """
         self._disconnect(reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +10,7 @@ import anyio
 
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError
 from rcex_ws.loop import Signal, loop_clock
-from rcex_ws.rtm.server.admission import Admission
+from rcex_ws.rtm.server.admission import ClientAdmission
 from rcex_ws.rtm.server.core import RtmServerCore
 from rcex_ws.rtm.server.errors import MOVED
 from rcex_ws.rtm.server.events import RtmServerEvents
@@ -22,10 +21,11 @@ from rcex_ws.websocket.peer import Peer
 
 __all__ = ["RtmServerRuntime"]
 
-logger = logging.getLogger("rcex_ws.rtm.server")
-
 #: New clients are refused while this many calls more than the connected ones may have made wait.
 _MOST_CALLS = 1000
+
+#: New clients are refused while more events wait for their handlers than this, plus one for each connected client.
+_MOST_EVENTS = 2000
 
 #: How late the timekeeper may be, as a fraction of the shortest time-out.
 _GRANULARITY = 1 / 20
@@ -44,7 +44,7 @@ class RtmServerRuntime:
     def __init__(self, core: RtmServerCore) -> None:
         self._core = core
         settings = core.settings
-        self._admission = Admission(core)
+        self._admission = ClientAdmission(core)
         self._services: dict[ConnectionService, None] = {}
         self._draining = False
         self._broker_known = Signal()
@@ -59,19 +59,20 @@ class RtmServerRuntime:
             settings.resume_window or math.inf,
         )
         self._timekeeper = Timekeeper(self._polled, lambda: core.clock(), min(times) * _GRANULARITY)
+        core.note = self._timekeeper.note
 
     async def start(self, *, listen: bool) -> None:
         """Start the tasks; see `RtmServer.start`."""
         if self.life.begun:
             raise ConfigurationError("a server runs once; make a new one")
         await self.life.start(listen=partial(self._serve, heartbeat=True) if listen else None, begin=self._begin)
-        self.life.spawn(self._timekeeper.run, "timekeeper")
-        self.life.spawn_late(self._run_broker, "broker")
-        await self._broker_known.wait()
-        if self._broker_error is not None and not self._broker_error.retryable:
-            error = self._broker_error
+        try:
+            self.life.spawn(self._timekeeper.run, "timekeeper")
+            self.life.spawn_late(self._run_broker, "broker")
+            await self._wait_for_broker()
+        except BaseException:  # nobody has the server yet, to close it
             await self.close()
-            raise error
+            raise
 
     async def drain(self, within: float) -> None:
         """Refuse new clients, and have all others move, evenly spread over a time in seconds."""
@@ -87,10 +88,13 @@ class RtmServerRuntime:
     async def close(self) -> None:
         """Have all clients move, and end the tasks; a handler that calls this is left to finish."""
         self._core.started = True
-        await self.life.close(partial(self.drain, 0.0), last=self._core.broker.aclose)
+        core = self._core
+        await self.life.close(partial(self.drain, 0.0), settle=core.publisher.flush, last=core.broker.aclose)
 
     async def serve_mounted(self, peer: Peer) -> None:
         """Serve a client of an ASGI server, which sends its own pings."""
+        if self.life.running:
+            self._core.home.check()
         await self._serve(peer, heartbeat=False)
 
     def _begin(self) -> None:
@@ -99,7 +103,22 @@ class RtmServerRuntime:
         self._core.clock = loop_clock()
 
     async def _run_broker(self) -> None:
-        await self._core.broker.run(self._core.publisher.on_signal, self._on_broker)
+        try:
+            await self._core.broker.run(self._core.publisher.on_signal, self._on_broker)
+        except RcexError as exc:
+            self._on_broker(False, exc)
+        finally:
+            self._broker_known.set()
+
+    async def _wait_for_broker(self) -> None:
+        """Wait until the broker is connected, or is not.
+
+        Raises:
+            RcexError: it never can be.
+        """
+        await self._broker_known.wait()
+        if self._broker_error is not None and not self._broker_error.retryable:
+            raise self._broker_error
 
     def _on_broker(self, connected: bool, error: RcexError | None) -> None:
         events = self._core.events
@@ -107,9 +126,7 @@ class RtmServerRuntime:
         if connected:
             events.emit(RtmServerEvents.BROKER_READY)
         else:
-            reason = error or NotConnected("the connection was lost")
-            logger.warning("other servers cannot be reached: %s", reason)
-            events.emit_or_drop(RtmServerEvents.BROKER_LOST, reason, 0)
+            events.emit(RtmServerEvents.BROKER_LOST, error or NotConnected("the connection was lost"))
         self._broker_known.set()
 
     async def _serve(self, peer: Peer, *, heartbeat: bool) -> None:
@@ -138,6 +155,7 @@ class RtmServerRuntime:
     @property
     def _is_behind(self) -> bool:
         """Whether so much is left to do for clients which have left that no more may come."""
-        return (
-            self._core.dispatcher.unfinished > (len(self._services) + 1) * self._core.settings.max_calls + _MOST_CALLS
-        )
+        clients = len(self._services)
+        if self._core.dispatcher.unfinished > (clients + 1) * self._core.settings.max_calls + _MOST_CALLS:
+            return True
+        return self._core.events.undelivered > clients + _MOST_EVENTS

@@ -11,7 +11,9 @@ from rcex_ws.broker.interface import Broker
 from rcex_ws.broker.memory import MemoryBroker
 from rcex_ws.connection import EventEmitter, HasEvents
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.options import NamesOfJavaScript, check_handler, options_of
+from rcex_ws.options import NamesOfJavaScript, Wait, checked, options_of
+from rcex_ws.options.functions import is_sync_function
+from rcex_ws.readers import is_text
 from rcex_ws.rtm.errors import NoUsers
 from rcex_ws.rtm.server.channel import topic_of
 from rcex_ws.rtm.server.core import EVERYBODY, RtmServerCore, event_name, group_of
@@ -54,7 +56,8 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
         authenticate: called with a `RemoteClient` and what it has sent; what it returns becomes the client's
             `authentication`, and is sent to the client, so it has to be JSON. A client is refused if that is false, or
-            if it raises: with what a `RemoteError` says. Without it, everyone may connect, and there are no users.
+            if it raises; one that resumes sessions is told what a `RemoteError` says. Without it, everyone may connect,
+            and there are no users.
         user_id: called with the `authentication`; returns the id of the user. By default that is the authentication
             itself, or the first of its `id`, `uid`, `uuid`, `userId`, `sub` and `email`.
         on_auth_timeout: called with a client that has not authenticated in time.
@@ -81,9 +84,10 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         max_buffer: bytes that may wait to be sent to a client; one that reads too slowly is disconnected with the close
             code 1013 (1 MiB).
         max_resume_events: maximum number of events to keep for a client that may have missed them.
-        max_resume_bytes: maximum size of these events (256 KiB).
+        max_resume_bytes: maximum size of these events, but never more than half of `max_buffer` (256 KiB).
         max_calls: maximum number of unanswered calls of a client; the next one is refused.
-        max_subscriptions: maximum number of push subscriptions of a client; the next one is refused.
+        max_subscriptions: maximum number of push subscriptions of a client, each counted once for each of its tags; the
+            next one is refused.
         max_rate: maximum number of messages of a client per second, in the long run; one that sends more is
             disconnected with the close code 4429.
         max_connections: maximum number of connections of a user to this server, likewise.
@@ -162,7 +166,8 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         """The ASGI application to mount, see `mounted`; it takes WebSockets on any path."""
         return self._asgi
 
-    async def drain(self, within: float = 10.0) -> None:
+    @checked
+    async def drain(self, within: Wait = 10.0) -> None:
         """Refuse new clients, and have all others move to another server; for a planned end, before `aclose`.
 
         They are disconnected with the close code 1012, evenly spread over the time, so that they do not all come to the
@@ -170,8 +175,12 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
         Args:
             within: the time in seconds.
+
+        Raises:
+            ConfigurationError: the time is invalid, or the server was not started.
+            WrongEventLoop: the caller runs in another event loop than the server.
         """
-        self._core.home.check()
+        self._check_started("drain")
         await self._runtime.drain(within)
 
     async def aclose(self) -> None:
@@ -235,8 +244,11 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             ConfigurationError: an argument is invalid.
             WrongEventLoop: the caller runs in another event loop than the server.
         """
-        if filter is not None:
-            check_handler(filter, "filter")
+        if filter is not None and not is_sync_function(filter):
+            raise ConfigurationError(
+                f"filter: expected a function, not async, or None for all clients, got an object of the type "
+                f"{type(filter).__name__}; the data of the event come after it"
+            )
         return self._core.emit(self._core.outbound(event, data), filter)
 
     def push(self, event: str, tags: Collection[str] = (), *data: Any) -> int:
@@ -255,7 +267,8 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             ConfigurationError: an argument is invalid.
             WrongEventLoop: the caller runs in another event loop than the server.
         """
-        if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+        is_list = isinstance(tags, Collection) and not isinstance(tags, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_list or not all(isinstance(tag, str) for tag in tags):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"tags: expected a list of texts, got {tags!r:.80}")
         return self._core.push(event, tags, data)
 
@@ -278,16 +291,15 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
         Raises:
             NoUsers: the server has no authentication handler, so it knows no users.
-            ConfigurationError: an argument is invalid.
+            ConfigurationError: an argument is invalid, or the server was not started.
             BrokerFull: too much waits to be published already.
             BrokerUnavailable: it could not be published within `publish_timeout`.
             WrongEventLoop: the caller runs in another event loop than the server.
         """
-        self._core.home.check()
         if self._settings.authenticate is None:
             raise NoUsers("publish: without the option `authenticate` no client is known as a user; use emit")
-        if not isinstance(user_id, str) or not user_id:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"user_id: expected a text that is not empty, got {user_id!r:.80}")
+        self._check_started("publish")
+        _check_user_id(user_id)
         event_name(event)
         if wait:
             return await self._core.publish(user_id, event, data)
@@ -302,21 +314,31 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         A server that was killed is missing from it within seconds.
 
         Raises:
+            ConfigurationError: the user id is invalid, or the server was not started.
             BrokerUnavailable: Redis did not answer.
+            WrongEventLoop: the caller runs in another event loop than the server.
         """
-        self._core.home.check()
+        self._check_started("presence")
+        _check_user_id(user_id)
         return await self._core.broker.members(group_of(user_id))
 
     async def count(self) -> int:
         """Return how many clients are connected to all servers.
 
         Raises:
+            ConfigurationError: the server was not started.
             BrokerUnavailable: Redis did not answer.
+            WrongEventLoop: the caller runs in another event loop than the server.
         """
-        self._core.home.check()
+        self._check_started("count")
         if self._settings.authenticate is None:  # then there are no other servers
             return len(self._core.sessions)
         return sum((await self._core.broker.members(EVERYBODY)).values())
+
+    def _check_started(self, what: str) -> None:
+        self._core.check_home()
+        if not self._core.started:
+            raise ConfigurationError(f"{what}: the server was not started")
 
 
 def _broker(settings: RtmServerSettings) -> Broker:
@@ -327,3 +349,8 @@ def _broker(settings: RtmServerSettings) -> Broker:
 
         return RedisBroker(settings.redis)
     return MemoryBroker()
+
+
+def _check_user_id(user_id: object) -> None:
+    if not isinstance(user_id, str) or not user_id or not is_text(user_id):
+        raise ConfigurationError(f"user_id: expected a text that is not empty, got {user_id!r:.80}")

@@ -13,13 +13,13 @@ from rcex_ws.errors import BadFrame
 from rcex_ws.loop import Signal
 from rcex_ws.rtm.errors import RemoteError
 from rcex_ws.rtm.frames import ClientFrame, FrameId, decode_client_frame, encode_error, encode_refusal, encode_reply
-from rcex_ws.rtm.server.admission import TOO_MANY_CONNECTIONS, Admission
+from rcex_ws.rtm.server.admission import ClientAdmission
 from rcex_ws.rtm.server.backlog import Backlog
-from rcex_ws.rtm.server.calls import Calls, encode_failure
+from rcex_ws.rtm.server.calls import TOO_MANY_CALLS, ClientCalls, encode_failure, invoke
 from rcex_ws.rtm.server.core import RtmServerCore
 from rcex_ws.rtm.server.errors import NOT_AUTHENTICATED, TOO_MANY, TOO_SLOW, ClientGone
 from rcex_ws.rtm.server.rate import TokenBucket
-from rcex_ws.rtm.server.session import Session
+from rcex_ws.rtm.server.session import ClientSession
 from rcex_ws.serving import HandlerCall
 from rcex_ws.websocket.peer import INTERNAL_ERROR, Peer
 from rcex_ws.websocket.socket import Ending
@@ -51,13 +51,14 @@ class ConnectionService:
 
     __slots__ = (
         "_admission",
-        "_admitted",
         "_auth_until",
         "_bucket",
         "_calls",
+        "_client",
         "_core",
         "_heartbeat",
         "_held",
+        "_held_bytes",
         "_peer",
         "_reason",
         "_session",
@@ -65,19 +66,21 @@ class ConnectionService:
         "ended",
     )
 
-    def __init__(self, core: RtmServerCore, admission: Admission, peer: Peer, *, heartbeat: bool) -> None:
+    def __init__(self, core: RtmServerCore, admission: ClientAdmission, peer: Peer, *, heartbeat: bool) -> None:
         settings, now = core.settings, core.clock()
         self.ended = Signal()
         self._core = core
         self._admission = admission
         self._peer = peer
         self._stage = _Stage.STRANGER
-        self._admitted = False
-        self._session = session = Session(peer, None, core.outbound)
-        if admission.request_of(session) is not None:
-            session.backlog = Backlog(settings.max_resume_events, settings.max_resume_bytes)
-        self._calls = Calls(core, peer)
+        self._client: ClientSession | None = None  # that was let in, and whose connection closes
+        self._session = session = ClientSession(peer, None, core.outbound, core.disconnect)
+        if admission.request_of(session) is not None:  # half of the buffer has to be enough for what it has missed
+            most = min(settings.max_resume_bytes, settings.max_buffer // 2)
+            session.backlog = Backlog(settings.max_resume_events, most)
+        self._calls = ClientCalls(core, peer)
         self._held: list[ClientFrame] | tuple[()] = ()  # what came while the authentication was being checked
+        self._held_bytes = 0
         self._reason: ClientGone | None = None
         self._bucket = TokenBucket(settings.max_rate, now)
         self._heartbeat = (
@@ -87,9 +90,9 @@ class ConnectionService:
 
     async def serve(self) -> None:
         """Accept the WebSocket, and serve the client until it has ended."""
-        await self._peer.accept()
         ending: Ending | None = None
         try:
+            await self._peer.accept()
             if self._core.settings.authenticate is None:
                 await self._admit(None, b"")
             ending = await self._peer.read(
@@ -100,7 +103,8 @@ class ConnectionService:
             self._peer.close(INTERNAL_ERROR)
         finally:
             self._on_closing()
-            self._leave(ending)
+            if self._client is not None:
+                self._core.disconnected(self._client, self._why(self._client, ending))
             self.ended.set()
 
     def close(self, code: int, text: str) -> None:
@@ -150,14 +154,22 @@ class ConnectionService:
             self._calls.handle(frame, self._session)
         elif self._stage is _Stage.STRANGER:
             self._refuse(frame.id, "unauthenticated")
-        elif len(self._held) >= self._core.settings.max_calls:
-            self._refuse(frame.id, "too many calls")
         else:
-            self._held = [*self._held, frame]
+            self._hold(frame, len(data))
+
+    def _hold(self, frame: ClientFrame, size: int) -> None:
+        """Keep a call until the authentication is checked."""
+        settings = self._core.settings
+        if len(self._held) >= settings.max_calls or self._held_bytes + size > settings.max_size:
+            self._refuse(frame.id, TOO_MANY_CALLS)
+            return
+        self._held = [*self._held, frame]
+        self._held_bytes += size
 
     def _on_pong(self, payload: bytes) -> None:
-        if self._session.backlog is not None:
-            self._session.backlog.on_pong(payload)
+        session = self._session
+        if session.backlog is not None and session.peer is self._peer:
+            session.backlog.on_pong(payload)
 
     def _on_heard(self) -> None:
         """Note a sign of life: a message, a pong, or a part of a large message, before which no pong can come."""
@@ -171,18 +183,15 @@ class ConnectionService:
         self._stage = _Stage.CLOSING
         if self._peer.overflowed:
             self._reason = ClientGone("the client does not read what is sent to it", TOO_SLOW, by_server=True)
+        self._client = self._core.left(self._peer)
+        if self._session.peer is self._peer:  # not let in, and not to be
+            self._session.peer = None
 
-    def _leave(self, ending: Ending | None) -> None:
-        session = self._session
-        if session.peer is self._peer:  # else it has come back over another connection
-            session.peer = None
-            if self._admitted:
-                self._core.disconnected(session, self._why(ending))
-
-    def _why(self, ending: Ending | None) -> ClientGone:
+    def _why(self, client: ClientSession, ending: Ending | None) -> ClientGone:
         """Return why the WebSocket has ended."""
-        if self._reason is not None:
-            return self._reason
+        reason = client.ended or self._reason
+        if reason is not None:
+            return reason
         if ending is None or ending.code is None:
             return ClientGone("the connection was lost")
         if ending.unreadable:
@@ -206,31 +215,31 @@ class ConnectionService:
         handler = self._core.settings.authenticate
         if handler is None:
             raise AssertionError("there is nothing to check")
-        authentication = await call(handler, self._session.client, *(frame.data or ()))
+        authentication = await call(partial(invoke, handler, self._session.client, frame.data or ()))
         if authentication:
             await self._admit(authentication, encode_reply(frame.id, authentication))
         else:
             self._refuse_client(frame.id, None)
 
     async def _admit(self, authentication: Any, reply: bytes) -> None:
-        session = await self._admission.admit(self._session, authentication, reply)
-        if session is None:
+        admitted = await self._admission.admit(self._session, self._peer, authentication, reply)
+        if admitted is None:
             return
-        self._session, self._admitted, self._auth_until = session, True, math.inf
+        self._session, self._auth_until = admitted.session, math.inf
         if self._stage is not _Stage.CLOSING:
             self._stage = _Stage.ADMITTED
-        held, self._held = self._held, ()
-        for frame in held:
-            self._calls.handle(frame, session)
+            held, self._held = self._held, ()
+            for frame in held:
+                self._calls.handle(frame, self._session)
+        await self._admission.send_missed(admitted)
 
     def _refuse_client(self, frame_id: FrameId, error: Exception | None) -> None:
-        """Refuse a client: a reply without data is what the original client understands."""
-        if isinstance(error, RemoteError):
+        """Refuse a client: with a reply without data, as the original client fails badly at one with an error."""
+        if isinstance(error, RemoteError) and self._session.backlog is not None:
             self._peer.send((encode_failure(frame_id, error),))
         else:
             self._peer.send((encode_refusal(frame_id),))
-        too_many = isinstance(error, RemoteError) and error.error == TOO_MANY_CONNECTIONS
-        self.close(TOO_MANY if too_many else NOT_AUTHENTICATED, TOO_MANY_CONNECTIONS if too_many else "refused")
+        self.close(NOT_AUTHENTICATED, "refused")
 
     def _time_out(self) -> None:
         hook, client = self._core.settings.on_auth_timeout, self._session.client

@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from rcex_ws.errors import ConfigurationError
 from rcex_ws.rtm.frames import GAP_EVENT, encode_event
 from rcex_ws.rtm.resumption import GapNotice
 from rcex_ws.rtm.server.backlog import Backlog
+from rcex_ws.rtm.server.errors import ClientGone
 from rcex_ws.rtm.server.remote_client import RemoteClient
-from rcex_ws.websocket.peer import NORMAL, Peer, Shared
+from rcex_ws.websocket.peer import Peer, Shared
 
-__all__ = ["Outbound", "Push", "Session", "user_mark"]
+__all__ = ["ClientSession", "Outbound", "Push", "user_mark"]
 
 Push = tuple[str, frozenset[str]]
 """A push subscription: an event and its tags."""
-
-_MOST_REASON = 120  # bytes; a close frame has room for 123
 
 
 class Outbound(Shared):
@@ -28,40 +27,50 @@ class Outbound(Shared):
 
     Args:
         frame: the event, encoded.
+        published: whether it stands in the log of a user.
     """
 
-    __slots__ = ("frame",)
+    __slots__ = ("frame", "published")
 
-    def __init__(self, frame: bytes) -> None:
+    def __init__(self, frame: bytes, *, published: bool = False) -> None:
         super().__init__((frame,))
         self.frame = frame
+        self.published = published
 
 
-class Session:
+class ClientSession:
     """One client.
 
     Args:
         peer: its connection.
         backlog: keeps what it may have missed; None for a client that cannot resume.
         check: checks the arguments of `RemoteClient.emit`, and returns the event encoded.
+        end: ends the session and its connection, for a reason; see `RemoteClient.disconnect`.
 
     Attributes:
         client: the client, as the application sees it.
         key: what the client has to know to resume; "" if it cannot.
-        peer: its connection; None while it is lost.
+        peer: its connection; None once that closes.
         backlog: as given.
         pushes: its push subscriptions; None for none.
         expires_at: when a lost client is given up, by the clock of the event loop.
+        ended: why the application has disconnected it; None if it has not.
     """
 
-    __slots__ = ("_check", "backlog", "client", "expires_at", "key", "peer", "pushes")
+    __slots__ = ("_begun", "_check", "backlog", "client", "ended", "expires_at", "key", "peer", "pushes")
 
-    def __init__(self, peer: Peer, backlog: Backlog | None, check: Callable[[str, tuple[Any, ...]], Outbound]) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        backlog: Backlog | None,
+        check: Callable[[str, tuple[Any, ...]], Outbound],
+        end: Callable[[ClientSession, str], None],
+    ) -> None:
         self.client = RemoteClient(
             secrets.token_hex(8),
             peer.request,
             emit=self._emit,
-            disconnect=self._disconnect,
+            disconnect=partial(end, self),
             is_connected=lambda: self.peer is not None,
         )
         self.key = ""
@@ -69,21 +78,29 @@ class Session:
         self.backlog = backlog
         self.pushes: set[Push] | None = None
         self.expires_at = math.inf
+        self.ended: ClientGone | None = None
+        self._begun = False
         self._check = check
 
     def begin(self) -> None:
-        """Give the client a key to resume with, if it asked for one; its user is known now."""
+        """Let events be sent, and give the client a key to resume with if it asked for one; its user is known now."""
+        self._begun = True
         if self.backlog is not None:
             self.key = f"{user_mark(self.client.user_id)}{secrets.token_urlsafe(16)}"
 
     def send(self, event: Outbound) -> bool:
         """Send an event; return whether the client is connected."""
         peer, backlog = self.peer, self.backlog
+        if not self._begun:
+            return False
         if backlog is None:
             return peer is not None and peer.send_shared(event)
-        if backlog.put(event.frame) and peer is not None:
+        due = backlog.put(event.frame, published=event.published)
+        if peer is None or not peer.send_shared(event):
+            return False
+        if due:
             peer.ping(backlog.ping())
-        return peer is not None and peer.send_shared(event)
+        return True
 
     def tell_gap(self, notice: GapNotice) -> None:
         """Tell the client that events may be missing."""
@@ -95,13 +112,6 @@ class Session:
 
     def _emit(self, event: str, data: tuple[Any, ...]) -> bool:
         return self.send(self._check(event, data))
-
-    def _disconnect(self, reason: str) -> None:
-        if len(reason.encode()) > _MOST_REASON:
-            raise ConfigurationError(f"reason: expected at most {_MOST_REASON} bytes, got {len(reason.encode())}")
-        self.key, self.backlog = "", None
-        if self.peer is not None:
-            self.peer.close(NORMAL, reason)
 
 
 def user_mark(user_id: str | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from rcex_ws.rtm.server.session import Session
+from rcex_ws.rtm.server.session import ClientSession
+from rcex_ws.websocket.peer import Peer
 
 __all__ = ["Sessions"]
 
@@ -21,52 +22,73 @@ class Sessions:
         on_gone: called with a client that is given up.
     """
 
-    def __init__(self, window: float, on_gone: Callable[[Session], None]) -> None:
+    def __init__(self, window: float, on_gone: Callable[[ClientSession], None]) -> None:
         self._window = window
         self._on_gone = on_gone
-        self._connected: dict[Session, None] = {}
-        self._away: dict[Session, None] = {}  # in the order in which they expire
-        self._by_key: dict[str, Session] = {}
+        self._connected: dict[Peer, ClientSession] = {}
+        self._away: dict[ClientSession, None] = {}  # in the order in which they expire
+        self._by_key: dict[str, ClientSession] = {}
 
     def __len__(self) -> int:
         return len(self._connected)
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[ClientSession]:
         """Iterate over a copy: those that are connected, then those that are away."""
-        return iter((*self._connected, *self._away))
+        return iter((*self._connected.values(), *self._away))
 
     @property
-    def connected(self) -> tuple[Session, ...]:
+    def connected(self) -> tuple[ClientSession, ...]:
         """Those that are connected."""
-        return tuple(self._connected)
+        return tuple(self._connected.values())
 
-    def find(self, key: str) -> Session | None:
+    def find(self, key: str) -> ClientSession | None:
         """Return the client with a key."""
         return self._by_key.get(key)
 
-    def add(self, session: Session) -> None:
-        """Add a client that is connected, or has come back."""
+    def add(self, session: ClientSession, peer: Peer) -> Peer | None:
+        """Add a client over a connection, or have it come back; return the connection that this takes over."""
+        former, session.peer = session.peer, peer
+        if former is not None:
+            self._connected.pop(former, None)
         self._away.pop(session, None)
         session.expires_at = math.inf
-        self._connected[session] = None
+        self._connected[peer] = session
         if session.key:
             self._by_key[session.key] = session
+        return None if former is peer else former
 
-    def leave(self, session: Session, now: float) -> None:
-        """Note that a client has lost its connection; it is given up at once if it cannot resume."""
-        self._connected.pop(session, None)
+    def leave(self, peer: Peer, now: float) -> ClientSession | None:
+        """Note that a connection is lost; its client is given up at once if it cannot resume.
+
+        Returns:
+            The client; None if it was not accepted, or has come back over another connection.
+        """
+        session = self._connected.pop(peer, None)
+        if session is None:
+            return None
+        session.peer = None
         if not session.key:
-            self._give_up(session)
-            return
+            self.give_up(session)
+            return session
         session.expires_at = now + self._window
         self._away[session] = None
         if len(self._away) > _MOST_AWAY:
-            self._give_up(next(iter(self._away)))
+            self.give_up(next(iter(self._away)))
+        return session
 
-    def give_up(self, session: Session) -> None:
-        """Give up a client that is away, or is to be away."""
-        self._connected.pop(session, None)
-        self._give_up(session)
+    def end(self, session: ClientSession) -> None:
+        """Let a client not come back: it is given up now if it is away, else once its connection is lost."""
+        self._by_key.pop(session.key, None)
+        session.key, session.backlog = "", None
+        if session in self._away:
+            self.give_up(session)
+
+    def give_up(self, session: ClientSession) -> None:
+        """Give up a client that is not connected."""
+        self._away.pop(session, None)
+        self._by_key.pop(session.key, None)
+        session.key = ""
+        self._on_gone(session)
 
     def poll(self, now: float) -> float:
         """Give up those that have been away for too long; return when the next one will have been."""
@@ -74,11 +96,5 @@ class Sessions:
             session = next(iter(self._away))
             if session.expires_at > now:
                 return session.expires_at
-            self._give_up(session)
+            self.give_up(session)
         return math.inf
-
-    def _give_up(self, session: Session) -> None:
-        self._away.pop(session, None)
-        self._by_key.pop(session.key, None)
-        session.key = ""
-        self._on_gone(session)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rcex_ws.broker.interface import Broker
+from rcex_ws.broker.redis_address import RedisUrl
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.options import Bytes, Count, Name, Number, Port, Seconds, Wait, check_fields
 from rcex_ws.rtm.errors import NoUsers
@@ -37,7 +38,7 @@ class RtmServerSettings:
     may_subscribe: Callable[..., object] | None = None
     allowed_origins: Collection[str] | None = None
     # Other servers
-    redis: str | None = None
+    redis: RedisUrl | None = None
     broker: Broker | None = None
     # Times in seconds
     auth_timeout: Seconds = 10.0
@@ -61,14 +62,9 @@ class RtmServerSettings:
         check_fields(self)
         if self.redis is not None and self.broker is not None:
             raise ConfigurationError("redis, broker: expected one of them at most")
-        for name in ("redis", "broker"):
+        for name in ("redis", "broker", "user_id", "on_auth_timeout", "may_publish"):
             if getattr(self, name) is not None and self.authenticate is None:
-                raise NoUsers(
-                    f"{name}: only events for users go from server to server, and without `authenticate` no client is "
-                    f"known as a user"
-                )
-        if isinstance(self.allowed_origins, str):
-            raise ConfigurationError("allowed_origins: expected a list of origins, got a single text")
+                raise NoUsers(f"{name}: without `authenticate` no client is known as a user; pass both or none")
 
     @property
     def peer_options(self) -> PeerOptions:

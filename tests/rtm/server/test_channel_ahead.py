@@ -1,0 +1,84 @@
+"""A client may come from a server that was faster: it gets no event of its user a second time."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from rcex_ws.broker import Entry, Hole, MemoryBroker, MemoryHub, Stretch
+from rcex_ws.rtm.resumption import GapNotice
+from rcex_ws.rtm.server.channel import UserChannel
+from rcex_ws.rtm.server.publication import encode_publication
+from rcex_ws.rtm.server.session import ClientSession, Outbound
+
+HUB = MemoryHub(clock=lambda: 0.0, name="hub")
+NAME = "hub.1"
+
+
+def position(number: int) -> str:
+    return f"{NAME}-{number}"
+
+
+def entry(number: int) -> Entry:
+    return Entry(position(number), encode_publication("n", (number,)))
+
+
+class Told:
+    """Stands for a session."""
+
+    peer = object()
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def send(self, event: Outbound) -> bool:
+        self.told.append(event.frame)
+        return True
+
+    def tell_gap(self, notice: GapNotice) -> None:
+        self.told.append(notice)
+
+
+def channel_at(number: int) -> UserChannel:
+    channel = UserChannel("ann", MemoryBroker(HUB), lambda *_: None, 1 << 20)
+    channel.position = position(number)
+    return channel
+
+
+def numbers(items: list[Any]) -> list[Any]:
+    return [one if isinstance(one, GapNotice) else int(one.position.rpartition("-")[2]) for one in items]
+
+
+@pytest.mark.parametrize("came", [0, 2, 4, 6])
+@pytest.mark.parametrize("read", [0, 2])
+def test_a_client_that_is_ahead_gets_nothing_twice(came: int, read: int) -> None:
+    """It has all up to 3, `read` more stand in the log, `came` reach the channel, which is at 1, while it is read."""
+    channel, told = channel_at(1), Told()
+    session = cast("ClientSession", told)
+    channel.add(session)
+    for number in range(2, 2 + came):
+        channel.on_entry(entry(number))
+    end = 3 + read
+    stretch = Stretch([entry(number) for number in range(4, end + 1)], None, position(end))
+    missed = numbers(channel.missed(session, stretch))
+    channel.release(session)
+    for number in range(2 + came, 12):
+        channel.on_entry(entry(number))
+    live = [int(frame.partition(b'"data":[')[2].partition(b"]")[0]) for frame in told.told]
+    assert missed + live == list(range(4, 12))
+
+
+def test_a_hole_ends_that() -> None:
+    """The entries that the channel waits for may be lost."""
+    channel, told = channel_at(1), Told()
+    session = cast("ClientSession", told)
+    channel.add(session)
+    assert channel.missed(session, Stretch((), None, position(9))) == []
+    channel.release(session)
+    channel.on_entry(entry(2))
+    assert told.told == []
+    channel.on_hole(Hole(certain=False, reason="lost"), position(2))
+    channel.on_entry(entry(3))
+    assert isinstance(told.told[0], GapNotice)
+    assert len(told.told) == 2
