@@ -98,10 +98,12 @@ class ClientSession:
         peer, backlog = self.peer, self.backlog
         if not self._begun:
             return False
-        due = backlog is not None and backlog.put(event.frame, published=event.published)
+        if backlog is None:
+            return peer is not None and peer.send_shared(event)
+        due = backlog.put(event.frame, published=event.published)
         if peer is None or not peer.send_shared(event):
             return False
-        if due and backlog is not None:
+        if due:
             peer.ping(backlog.ping())
         return True
 
