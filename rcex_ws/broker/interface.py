@@ -18,7 +18,18 @@ from msgspec import Struct
 
 from rcex_ws.errors import RcexError
 
-__all__ = ["Appended", "Broker", "BrokerError", "BrokerFull", "BrokerUnavailable", "Entry", "Hole", "Reader", "Stretch"]
+__all__ = [
+    "Appended",
+    "Broker",
+    "BrokerError",
+    "BrokerFull",
+    "BrokerRefused",
+    "BrokerUnavailable",
+    "Entry",
+    "Hole",
+    "Reader",
+    "Stretch",
+]
 
 
 class BrokerError(RcexError):
@@ -37,6 +48,15 @@ class BrokerUnavailable(BrokerError):
     def __init__(self, message: str, *, sent: bool = False) -> None:
         super().__init__(message)
         self.sent = sent
+
+
+class BrokerRefused(BrokerUnavailable):
+    """The service refuses this node, for its login, its rights or its version: somebody has to change something.
+
+    It is tried again all the same, as that may be done meanwhile.
+    """
+
+    retryable = False
 
 
 class BrokerFull(BrokerError):

@@ -34,11 +34,18 @@ from rcex_ws.options import Bytes, Count, Name, Seconds, checked
 from rcex_ws.readers import read_digits
 from rcex_ws.schedule import ReconnectDelays, Schedule, default_delays
 
-__all__ = ["RedisBroker"]
+__all__ = ["RedisBroker", "short_delays"]
 
 logger = logging.getLogger("rcex_ws.broker")
 
 T = TypeVar("T")
+
+_LONGEST_DELAY = 5.0
+
+
+def short_delays(failures: int) -> float:
+    """Return the delay of `default_delays`, but 5 seconds at most."""
+    return min(default_delays(failures), _LONGEST_DELAY)
 
 
 class RedisBroker:
@@ -54,7 +61,8 @@ class RedisBroker:
         command_timeout: how long Redis has for each answer, in seconds.
         max_waiting_entries: how many entries may wait for Redis.
         max_waiting_bytes: how many bytes may wait for Redis.
-        reconnect_delays: returns the seconds to wait after the n-th failure in a row.
+        reconnect_delays: returns the seconds to wait after the n-th failure in a row; by default those of all clients,
+            but 5 at most: a service's servers are few, and their users wait.
 
     Raises:
         ConfigurationError: an argument has an invalid value; the message names it.
@@ -73,7 +81,7 @@ class RedisBroker:
         command_timeout: Seconds = 3.0,
         max_waiting_entries: Count = 10_000,
         max_waiting_bytes: Bytes = 64_000_000,
-        reconnect_delays: ReconnectDelays = default_delays,
+        reconnect_delays: ReconnectDelays = short_delays,
     ) -> None:
         self._address = RedisAddress.read(url)
         if self._address.tls and ssl_context is None:
@@ -219,7 +227,7 @@ class RedisBroker:
                     partial(self._topics.run, session),
                     partial(self._memberships.run, session),
                     partial(self._memberships.show_life, session),
-                    partial(self._appends.run, session),
+                    partial(self._append, session),
                     partial(self._signals.run, session.commands),
                 )
                 for part in parts:
@@ -230,6 +238,11 @@ class RedisBroker:
                     self._end(session)
             group.cancel_scope.cancel()
         return began
+
+    async def _append(self, session: RedisSession) -> None:
+        """Append what has waited, once this node's own readers get it."""
+        await self._topics.caught_up.wait()
+        await self._appends.run(session)
 
     def _begin(self, session: RedisSession) -> None:
         logger.info("connected to Redis at %s", self._address)

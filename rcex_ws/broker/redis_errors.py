@@ -17,7 +17,7 @@ from coredis.exceptions import (
     UnknownCommandError,
 )
 
-from rcex_ws.broker.interface import BrokerUnavailable
+from rcex_ws.broker.interface import BrokerRefused, BrokerUnavailable
 from rcex_ws.readers import printable
 
 __all__ = ["CommandRefused", "ScriptForgotten", "explain"]
@@ -49,15 +49,16 @@ def explain(error: Exception, place: str) -> BrokerUnavailable:
     elif isinstance(root, ssl.SSLError):
         text = f"{where} cannot be reached: TLS failed, check the certificate and ssl_context ({said})"
     elif isinstance(root, AuthenticationError):
-        text = f"{where} refused the login: check user name and password of the URL ({said})"
+        kind, text = BrokerRefused, f"{where} refused the login: check user name and password of the URL ({said})"
     elif isinstance(root, AuthorizationError):
-        text = f"{where} allows this user too little: it needs all commands and channels of the prefix ({said})"
+        kind, why = BrokerRefused, "it needs all commands, and the keys and channels of the prefix"
+        text = f"{where} allows this user too little: {why} ({said})"
     elif isinstance(root, ReadOnlyError):
         text = f"{where} is a read-only replica: the URL has to name the primary"
     elif isinstance(root, BusyLoadingError):
         text = f"{where} is still loading its data"
     elif isinstance(root, UnknownCommandError | ProtocolError):
-        text = f"{where} lacks a command: it has to be Redis 6.2 or newer, or its equal ({said})"
+        kind, text = BrokerRefused, f"{where} lacks a command: it has to be Redis 6.2 or newer, or its equal ({said})"
     elif isinstance(root, NoScriptError):
         kind, text = ScriptForgotten, f"{where} has forgotten a script"
     elif isinstance(root, ResponseError):

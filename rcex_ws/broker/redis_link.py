@@ -16,7 +16,7 @@ from anyio.abc import ByteStream, TaskGroup
 from coredis.connection import BaseConnection, TCPLocation
 from coredis.exceptions import RedisError
 
-from rcex_ws.broker.interface import BrokerUnavailable
+from rcex_ws.broker.interface import BrokerRefused
 from rcex_ws.broker.redis_address import RedisAddress
 from rcex_ws.broker.redis_errors import ScriptForgotten, explain
 from rcex_ws.broker.scripts import SCRIPTS, Script
@@ -99,7 +99,7 @@ class RedisLink:
             raise explain(exc, place) from None
         version = str(connection.server_version)
         if tuple(read_digits(part) or 0 for part in version.split(".")[:2]) < _OLDEST:
-            raise BrokerUnavailable(f"Redis at {place} is {version}: it has to be 6.2 or newer")
+            raise BrokerRefused(f"Redis at {place} is {version}: it has to be 6.2 or newer")
         return cls(connection, place, timeout)
 
     def send(self, command: bytes, *args: Argument) -> Awaitable[object]:

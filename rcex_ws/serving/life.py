@@ -142,11 +142,18 @@ class ServerLife:
         """Run a task that handlers need until the last of them has returned."""
         self._late_tasks.append(self._root.spawn(func, name=name, on_crash=self._report))
 
-    async def close(self, farewell: ClosingStep | None = None, *, last: ClosingStep | None = None) -> None:
+    async def close(
+        self,
+        farewell: ClosingStep | None = None,
+        *,
+        settle: ClosingStep | None = None,
+        last: ClosingStep | None = None,
+    ) -> None:
         """End the tasks; a handler that calls this is left to finish. A second call waits for the first.
 
         Args:
             farewell: disconnects the clients, within half of `close_timeout`.
+            settle: waits for what handlers have left to be done, before the events and the late tasks end.
             last: called when all tasks have ended.
         """
         if self._phase is _Phase.CLOSING:
@@ -154,7 +161,7 @@ class ServerLife:
                 await run_to_completion(self._closed.wait)
             return
         self._phase = _Phase.CLOSING
-        await run_to_completion(partial(self._close, farewell, last))
+        await run_to_completion(partial(self._close, farewell, settle, last))
 
     def _bind(self) -> socket.socket:
         host, port = self._settings.host, self._settings.port
@@ -172,13 +179,14 @@ class ServerLife:
         with listener:  # also when the loop ends before `close`
             await serve(listener, handler, ssl_context=self._settings.ssl_context, options=self._settings.peer_options)
 
-    async def _close(self, farewell: ClosingStep | None, last: ClosingStep | None) -> None:
+    async def _close(self, farewell: ClosingStep | None, settle: ClosingStep | None, last: ClosingStep | None) -> None:
         within = self._settings.close_timeout
         steps = (  # each with the fraction of `close_timeout` by which it must be done
             (farewell or _nothing, 0.5),
             (lambda: _end(tuple(self._tasks)), 0.6),
             (self._drain_handlers, 0.7),
-            (self._drain_events, 0.8),
+            (settle or _nothing, 0.8),
+            (self._drain_events, 0.85),
             (lambda: _end(self._late_tasks), 0.9),
             (last or _nothing, 1.0),
         )

@@ -16,7 +16,7 @@ import pytest
 import rcex_ws
 import rcex_ws.rtm.server
 from rcex_ws import feedme, rtm
-from rcex_ws.broker import BrokerError, BrokerFull, BrokerUnavailable
+from rcex_ws.broker import BrokerError, BrokerFull, BrokerRefused, BrokerUnavailable
 from rcex_ws.broker.redis_errors import CommandRefused, ScriptForgotten
 from rcex_ws.errors import (
     BadFrame,
@@ -130,7 +130,7 @@ EXAMPLES += [
 
 EXAMPLES += [
     kind("Redis at h:6379 did not answer in time", sent=True)
-    for kind in (BrokerUnavailable, CommandRefused, ScriptForgotten)
+    for kind in (BrokerRefused, BrokerUnavailable, CommandRefused, ScriptForgotten)
 ]
 EXAMPLES += [BrokerError("no"), BrokerFull("too much waits")]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rcex_ws.broker.interface import Appended, Broker, BrokerError
 from rcex_ws.loop import Signal
+from rcex_ws.readers import read_digits
 from rcex_ws.rtm.server.publication import Publication, encode_publication
 
 __all__ = ["Publisher"]
@@ -66,6 +67,14 @@ class Publisher:
         self._report = report
         self._counting: dict[int, _Counting] = {}
         self._numbers = count(1)
+        self._unwritten = 0  # for which nobody waits
+        self._all_written = Signal()
+
+    async def flush(self) -> None:
+        """Wait until what was published without waiting is written, or has failed."""
+        while self._unwritten:
+            self._all_written = Signal()
+            await self._all_written.wait()
 
     def publish_soon(self, topic: str, event: str, data: tuple[Any, ...]) -> None:
         """Publish an event without waiting.
@@ -73,7 +82,13 @@ class Publisher:
         Raises:
             BrokerFull: too much waits already.
         """
-        self._broker.append(topic, encode_publication(event, data), self._ended, within=self._publish_timeout)
+        entry = encode_publication(event, data)
+        self._unwritten += 1
+        try:
+            self._broker.append(topic, entry, self._ended, within=self._publish_timeout)
+        except BaseException:
+            self._unwritten -= 1
+            raise
 
     async def publish(self, topic: str, event: str, data: tuple[Any, ...]) -> int:
         """Publish an event; return how many connections have taken it.
@@ -107,9 +122,10 @@ class Publisher:
 
     def on_signal(self, data: bytes) -> None:
         """Handle the count of another server."""
-        number, _, connections = data.partition(b" ")
-        if number.isdigit() and connections.isdigit():
-            self._count(int(number), int(connections))
+        number, _, connections = data.decode(errors="replace").partition(" ")
+        which, how_many = read_digits(number), read_digits(connections)
+        if which is not None and how_many is not None:
+            self._count(which, how_many)
 
     def _count(self, number: int, connections: int) -> None:
         counting = self._counting.get(number)  # None if it came too late
@@ -128,5 +144,8 @@ class Publisher:
         counting.written.set()
 
     def _ended(self, outcome: Appended | BrokerError) -> None:
+        self._unwritten -= 1
+        if self._unwritten == 0:
+            self._all_written.set()
         if isinstance(outcome, BrokerError):
             self._report(outcome)

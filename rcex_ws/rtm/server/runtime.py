@@ -88,7 +88,8 @@ class RtmServerRuntime:
     async def close(self) -> None:
         """Have all clients move, and end the tasks; a handler that calls this is left to finish."""
         self._core.started = True
-        await self.life.close(partial(self.drain, 0.0), last=self._core.broker.aclose)
+        core = self._core
+        await self.life.close(partial(self.drain, 0.0), settle=core.publisher.flush, last=core.broker.aclose)
 
     async def serve_mounted(self, peer: Peer) -> None:
         """Serve a client of an ASGI server, which sends its own pings."""
