@@ -107,7 +107,7 @@ class ConnectionService:
         finally:
             self._on_closing()
             if self._client is not None:
-                if ending is not None and ending.by_peer and ending.code in _GOODBYE:
+                if ending is not None and ending.by_peer and ending.code in _GOODBYE and not self._client.connected:
                     self._core.sessions.end(self._client)
                 self._core.disconnected(self._client, self._why(self._client, ending))
             self.ended.set()
