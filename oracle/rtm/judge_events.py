@@ -26,6 +26,8 @@ def judge_events(history: History) -> Iterator[Violation]:
         yield from _judge_order(history, connection)
         yield from _judge_lost(history, connection, failed)
     yield from _judge_last_round(history)
+    if not history.faults:
+        yield from _judge_counts(history)
 
 
 def _judge_once(history: History, connection: Connection) -> Iterator[Violation]:
@@ -222,4 +224,21 @@ def _judge_last_round(history: History) -> Iterator[Violation]:
                 yield Violation("last round", f"{connection.name}: {event.name} {text}", event.called)
         if event.took is not None and event.took != len(due):
             text = f"{event.name} was taken by {event.took}, {len(due)} are connected"
+            yield Violation("count", text, event.called)
+
+
+def _judge_counts(history: History) -> Iterator[Violation]:
+    """Judge that without a fault `publish` counts who is connected; one that comes or goes meanwhile may be counted."""
+    for event in history.events.values():
+        if event.took is None or event.how == "emit" or event.settled is None:
+            continue
+        least = most = 0
+        for connection in history.connections.values():
+            if connection.user != event.user or not connection.opened:
+                continue
+            ending = history.end if connection.ending is None else connection.ending
+            least += connection.opened[0] < event.called and event.settled < ending
+            most += connection.began < event.settled and event.called < ending + 0.5
+        if not least <= event.took <= most and history.lag(event.called, event.settled) < 0.2:
+            text = f"{event.name} was taken by {event.took}, {least} to {most} were connected"
             yield Violation("count", text, event.called)
