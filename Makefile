@@ -6,7 +6,7 @@
 #              why it cannot be
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
-# make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
+# make bench   measure, beside peers, in about 10 minutes; writes benchmarks/results
 # make bench-plots  draw the plots of the docs from these
 # make soak    a real client against the oracle's server: SEED=1 SECONDS=30 LOOP=asyncio|trio|uvloop FAULTS=all
 #              (of another client with CLIENT=slack|callback; CLIENT=rtm has servers and a Redis, too)
@@ -66,7 +66,7 @@ lint: .venv/installed-dev
 docs: .venv/installed-docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
-BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack feedme broadcast wire
+BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack feedme broadcast rtm wire
 
 bench: .venv/installed-bench
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh

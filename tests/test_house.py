@@ -160,7 +160,6 @@ TAKEN_ALONG = {
     "websocket/handshake": "websocket/test_client",
     "websocket/head": "websocket/test_codec",
     "websocket/peer": "websocket/test_server_peer",
-    "websocket/peer_writer": "websocket/test_server_peer_callbacks",
     "wsg/deliveries": "wsg/test_extension_close",
     "wsg/gaps": "wsg/test_announcer",
     "wsg/inbox": "wsg/test_conversation",

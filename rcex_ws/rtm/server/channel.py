@@ -94,8 +94,8 @@ class UserChannel:
 
     @property
     def connections(self) -> int:
-        """How many of the clients are connected."""
-        return sum([session.peer is not None for session in self.sessions])
+        """How many of the clients are connected; one that is being let in does not count yet, as it may never be."""
+        return sum([session.connected for session in self.sessions])
 
     def on_entry(self, entry: Entry) -> None:
         """Send an event to all clients."""
@@ -104,7 +104,7 @@ class UserChannel:
         event, count = publication.outbound(), 0
         for session in tuple(self.sessions):
             if self._ahead and self._has(session, entry.position):
-                count += session.peer is not None
+                count += session.connected
             elif (held := self._held.get(session)) is not None:
                 held.put(entry)
             else:

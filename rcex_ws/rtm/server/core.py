@@ -119,8 +119,10 @@ class RtmServerCore:
         self.check_home()
         return Outbound(encode_event(event_name(event), data))
 
-    def emit(self, event: Outbound, wanted: Callable[[RemoteClient], object]) -> int:
-        """Send an event to all clients that a filter wants; return how many of them are connected."""
+    def emit(self, event: Outbound, wanted: Callable[[RemoteClient], object] | None) -> int:
+        """Send an event to all clients, or to those that a filter wants; return how many of them are connected."""
+        if wanted is None:
+            return sum([session.send(event) for session in self.sessions])
         reached = 0
         error: Exception | None = None
         for session in self.sessions:

@@ -26,7 +26,10 @@ from rcex_ws.websocket.socket import Ending
 
 __all__ = ["ConnectionService"]
 
-_UNSUPPORTED = 1003  # RFC 6455, section 7.4.1
+# RFC 6455, section 7.4.1.
+_UNSUPPORTED = 1003
+_GOODBYE = frozenset({1000, 1001})
+"""With these a client ends its session: it has closed, or its page is left."""
 
 
 class _Stage(Enum):
@@ -104,6 +107,8 @@ class ConnectionService:
         finally:
             self._on_closing()
             if self._client is not None:
+                if ending is not None and ending.by_peer and ending.code in _GOODBYE:
+                    self._core.sessions.end(self._client)
                 self._core.disconnected(self._client, self._why(self._client, ending))
             self.ended.set()
 

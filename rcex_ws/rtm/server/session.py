@@ -88,15 +88,22 @@ class ClientSession:
         if self.backlog is not None:
             self.key = f"{user_mark(self.client.user_id)}{secrets.token_urlsafe(16)}"
 
+    @property
+    def connected(self) -> bool:
+        """Whether it was let in and has a connection."""
+        return self._begun and self.peer is not None
+
     def send(self, event: Outbound) -> bool:
         """Send an event; return whether the client is connected."""
         peer, backlog = self.peer, self.backlog
         if not self._begun:
             return False
-        due = backlog is not None and backlog.put(event.frame, published=event.published)
+        if backlog is None:
+            return peer is not None and peer.send_shared(event)
+        due = backlog.put(event.frame, published=event.published)
         if peer is None or not peer.send_shared(event):
             return False
-        if due and backlog is not None:
+        if due:
             peer.ping(backlog.ping())
         return True
 
