@@ -112,7 +112,8 @@ class Course:
             for place in self._network.roads:
                 self._network.move(place, self._servers[0])
         urls = [f"{place}={road.url}" for place, road in self._network.roads.items()]
-        self._start("clients", "oracle.rtm.client", urls)
+        options = ["--small-queue"] if "small-queue" in self._options.faults else []
+        self._start("clients", "oracle.rtm.client", [*options, *urls])
         await self._desk.greeted("clients")
         await self._strike()
         await _sleep_until(self._calm_at)
