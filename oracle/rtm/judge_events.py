@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from oracle.rtm import times
 from oracle.rtm.history import Connection, Event, History, Key
@@ -89,29 +89,28 @@ def missing(history: History, connection: Connection, failed: set[Key]) -> Itera
                 continue
         elif event.user != connection.user:
             continue
-        elif event.how == "no-wait":
-            # Accepted: it is in the log when the broker has taken it, at the latest after so long.
-            later = _first_later(anchors, event.called + times.SERVER["publish_timeout"])
-            if later is not None:
-                yield event, later
-            continue
-        later = _first_later(anchors, event.settled)
+        later = next((line for other, line in anchors if _is_later(other, event)), None)
         if later is not None:
             yield event, later
 
 
-def _anchors(history: History, connection: Connection) -> list[tuple[float, Heard]]:
-    """Return what was heard of published events, by when it was given away, each with the first that came."""
-    found: list[tuple[float, Heard]] = []
+def _anchors(history: History, connection: Connection) -> list[tuple[Event, Heard]]:
+    """Return what was heard of published events, in the order in which it came."""
+    found: list[tuple[Event, Heard]] = []
     for line in connection.heard:
         event = history.events.get((line.stream, line.n))
         if event is not None and event.how != "emit":
-            found.append((event.called, line))
+            found.append((event, line))
     return found
 
 
-def _first_later(anchors: Iterable[tuple[float, Heard]], settled: float) -> Heard | None:
-    return next((line for called, line in anchors if called > settled), None)
+def _is_later(other: Event, event: Event) -> bool:
+    """Tell whether one event stands behind another one, which was acknowledged, in the log of its user."""
+    if other.publisher == event.publisher and event.how in ("wait", "no-wait"):
+        return other.called > event.called  # a server's calls go out in their order
+    if event.how == "no-wait":  # it is in the log when the broker has taken it, at the latest after so long
+        return other.called > event.called + times.SERVER["publish_timeout"]
+    return event.settled is not None and other.called > event.settled
 
 
 def _was_for(event: Event, connection: Connection) -> bool:
