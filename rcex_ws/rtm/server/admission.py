@@ -190,19 +190,21 @@ class ClientAdmission:
         try:
             channel, begins_at = await core.channels.join(user_id, session)
             read: Stretch | None = None
-            if request is not None and request.position and request.session.startswith(user_mark(user_id)):
+            has = request.position if request and request.session.startswith(user_mark(user_id)) else ""
+            if has:
                 try:
-                    read = await core.broker.read(topic_of(user_id), request.position)
+                    read = await core.broker.read(topic_of(user_id), has)
                 except BrokerUnavailable as exc:
                     lost = GapNotice(f"what was published cannot be read: {exc}", certain=_is_certain(lost))
+                    begins_at = has if core.broker.is_after(has, begins_at) else begins_at
                 else:
-                    begins_at = request.position if read.entries else read.position
+                    begins_at = has if read.entries else read.position
             if read is not None and read.hole is not None:
                 lost = GapNotice(read.hole.reason, certain=read.hole.certain or _is_certain(lost))
             missed = 0 if read is None else len(read.entries)
             start = SessionStart("", window=self._window, position=begins_at, missed=missed, gap=lost)
             admitted = self._start(session, peer, reply, start)
-            return Admitted(session, channel, channel.missed(session, read)) if admitted else None
+            return Admitted(session, channel, channel.missed(session, read, has)) if admitted else None
         finally:
             if not admitted:
                 core.channels.leave(session)

@@ -134,21 +134,22 @@ class UserChannel:
         self.sessions[session] = None
         self._held[session] = _Held(self._max_held)
 
-    def missed(self, session: ClientSession, read: Stretch | None) -> list[Entry | GapNotice]:
+    def missed(self, session: ClientSession, read: Stretch | None, has: str = "") -> list[Entry | GapNotice]:
         """Return what a client has missed, each entry once and in order.
 
         Args:
             session: the client, which was added.
-            read: what follows its position in the log, read after that; None if it had no position.
+            read: what follows its position in the log, read after that; None if it had no position, or it could not be
+                read.
+            has: its position; "" for none.
         """
-        came = self.take(session)
-        if read is None:
+        came, end, is_after = self.take(session), has if read is None else read.position, self._broker.is_after
+        if not end:
             return came
-        is_after = self._broker.is_after
-        if is_after(read.position, self.position):  # the log is ahead of what has come here
-            self._ahead[session] = read.position
-        news = [one for one in came if isinstance(one, GapNotice) or is_after(one.position, read.position)]
-        return [*read.entries, *news]
+        if is_after(end, self.position):  # the client, or the log, is ahead of what has come here
+            self._ahead[session] = end
+        news = [one for one in came if isinstance(one, GapNotice) or is_after(one.position, end)]
+        return [*(() if read is None else read.entries), *news]
 
     def take(self, session: ClientSession) -> list[Entry | GapNotice]:
         """Return what has come for a client since it was added, or since the last call."""

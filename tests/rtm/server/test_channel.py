@@ -202,6 +202,21 @@ async def test_a_log_that_cannot_be_read_is_a_gap() -> None:
         assert (wire.session["position"], wire.data) == ("e-0", [1])
 
 
+async def test_a_client_that_is_ahead_of_a_server_which_cannot_read_the_log() -> None:
+    """It comes from a server that was faster, keeps its position, and gets nothing a second time."""
+    broker = FakeBroker()
+    broker.unreadable = True
+    async with running(broker=broker) as node:
+        other = await node.connect("ann")
+        wire = await coming_back(node, "e-2")
+        broker.live(1)
+        await go(wire, broker)
+        assert wire.gaps == [{"reason": "what was published cannot be read: it is down"}]
+        assert wire.session["position"] == "e-2"
+        broker.live(2, 3)
+        assert (wire.data, other.data) == ([3], [1, 2, 3])
+
+
 async def test_a_topic_that_cannot_be_followed_yet() -> None:
     """Its clients are let in, and told later from where on they miss nothing."""
     broker = FakeBroker()

@@ -189,8 +189,13 @@ class Wire:
         self._on_heard = on_heard
         if not self.is_open:
             on_closing()
-        while self.ended is None:
+        while self.ended is None and (self.is_open or not (self.lost or self.deaf)):
             await self._wait()
+        with anyio.move_on_after(self._options.close_timeout):
+            while self.ended is None:
+                await self._wait()
+        self._end(Ending(None, "", by_peer=False))
+        assert self.ended is not None
         return self.ended
 
     def send(self, messages: Iterable[bytes | Sendable]) -> bool:
