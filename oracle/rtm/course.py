@@ -92,7 +92,7 @@ class Course:
             if self._options.redis:
                 aof = [("appendonly", "yes")] if self._aof else []
                 self._redis = stack.enter_context(RedisServer(*aof))
-            self._network = Network(self._redis and self._redis.port)
+            self._network = Network(None if self._redis is None else self._redis.port)
             stack.enter_context(self._network.open())
             stack.callback(self._kill_all)
             async with trio.open_nursery() as nursery:

@@ -109,7 +109,8 @@ def _is_later(other: Event, event: Event) -> bool:
     if other.publisher == event.publisher and event.how in ("wait", "no-wait"):
         return other.called > event.called  # a server's calls go out in their order
     if event.how == "no-wait":  # it is in the log when the broker has taken it, at the latest after so long
-        return other.called > event.called + times.SERVER["publish_timeout"]
+        within: float = times.SERVER["publish_timeout"]
+        return other.called > event.called + within
     return event.settled is not None and other.called > event.settled
 
 
