@@ -129,22 +129,23 @@ def _was_for(event: Event, connection: Connection) -> bool:
 def failed_unheard(history: History) -> set[Key]:
     """Find the events without a wait that have failed: nobody has heard them, and the server has told an error.
 
-    Nothing says which event an error is about, so each error stands for one event at most. What a server had accepted
-    when it was killed has failed with it, if it could not reach Redis.
+    Nothing says which event an error is about, so each error stands for one event at most, of those that need it: what
+    lies in gaps may have been published. What a server had accepted when it was killed has failed with it, if it could
+    not reach Redis.
     """
     failed: set[Key] = set()
-    users = {connection.user for connection in history.connections.values()}
+    needy: set[Key] = set()
+    for connection in history.connections.values():
+        for event, later in missing(history, connection, failed):
+            if event.how == "no-wait" and not event.heard and _fault(history, connection, event, later):
+                needy.add(event.key)
     for who in history.served:
-        errors = [told.at for told in history.told[who] if told.event == "error" and "Broker" in told.what]
-        # A server that is being closed has no events any more; its log says the same.
-        errors += [at for at in history.unpublished[who] if at >= history.stopping.get(who, at + 1)]
+        stopping = history.stopping.get(who, history.end)
+        told = [line.at for line in history.told[who] if line.event == "error" and "Broker" in line.what]
+        # A server that is being closed may have no events any more; its log says the same.
+        errors = [*(at for at in told if at < stopping), *(at for at in history.unpublished[who] if at >= stopping)]
         end = history.killed.get(who)
-        events = [
-            event
-            for event in history.events.values()
-            if event.how == "no-wait" and event.publisher == who and event.acknowledged and not event.heard
-            if event.user in users
-        ]
+        events = [history.events[key] for key in needy if history.events[key].publisher == who]
         for event in sorted(events, key=lambda event: event.called):
             last = event.called + times.SERVER["publish_timeout"] + 1.0 + history.lag(event.called, event.called + 5)
             error = next((at for at in errors if event.called - TOLERANCE <= at <= last), None)
@@ -174,23 +175,31 @@ def covers(gap: Gapped, event: Event) -> bool:
 
 def _judge_lost(history: History, connection: Connection, failed: set[Key]) -> Iterator[Violation]:
     for event, later in missing(history, connection, failed):
-        gaps = [gap for gap in connection.gaps if covers(gap, event)]
-        name = f"{connection.name}: {event.name} ({event.how})"
-        settled = event.called if event.settled is None else event.settled
-        when = f"{event.called - history.began:.3f}-{settled - history.began:.3f}"
-        if not gaps:
-            others = ", ".join(
-                f"{gap.since - history.began:.3f}-{gap.until - history.began:.3f} "
-                f"{'published' if gap.published else 'own'} told {gap.at - history.began:.3f}"
-                for gap in connection.gaps
-                if gap.at > event.called - 3.0
-            )
-            by = f"; heard by {', '.join(event.heard)}" if event.heard else "; heard by nobody"
-            text = f"{name} of {when} never came, and lies in no gap; {later.stream}#{later.n} came later{by}"
-            yield Violation("lost", f"{text}; gaps: {others or 'none'}", event.called)
-        elif all(gap.at > later.at for gap in gaps) and not _overflowed(connection, event.called, gaps[0].at):
-            text = f"{name} of {when}: its gap was told at {gaps[0].at - history.began:.3f}"
-            yield Violation("late gap", f"{text}, after {later.stream}#{later.n} had come", later.at)
+        found = _fault(history, connection, event, later)
+        if found is not None:
+            yield found
+
+
+def _fault(history: History, connection: Connection, event: Event, later: Heard) -> Violation | None:
+    """Return what is wrong about an event that did not come; None if a gap was told in time."""
+    gaps = [gap for gap in connection.gaps if covers(gap, event)]
+    name = f"{connection.name}: {event.name} ({event.how})"
+    settled = event.called if event.settled is None else event.settled
+    when = f"{event.called - history.began:.3f}-{settled - history.began:.3f}"
+    if not gaps:
+        others = ", ".join(
+            f"{gap.since - history.began:.3f}-{gap.until - history.began:.3f} "
+            f"{'published' if gap.published else 'own'} told {gap.at - history.began:.3f}"
+            for gap in connection.gaps
+            if gap.at > event.called - 3.0
+        )
+        by = f"; heard by {', '.join(event.heard)}" if event.heard else "; heard by nobody"
+        text = f"{name} of {when} never came, and lies in no gap; {later.stream}#{later.n} came later{by}"
+        return Violation("lost", f"{text}; gaps: {others or 'none'}", event.called)
+    if all(gap.at > later.at for gap in gaps) and not _overflowed(connection, event.called, gaps[0].at):
+        text = f"{name} of {when}: its gap was told at {gaps[0].at - history.began:.3f}"
+        return Violation("late gap", f"{text}, after {later.stream}#{later.n} had come", later.at)
+    return None
 
 
 def _overflowed(connection: Connection, begin: float, end: float) -> bool:
