@@ -28,6 +28,7 @@ class Told:
     """Stands for a session."""
 
     peer = object()
+    connected = True
 
     def __init__(self) -> None:
         self.told: list[Any] = []
