@@ -26,7 +26,7 @@ from rcex_ws.websocket.socket import Ending
 
 __all__ = ["ConnectionService"]
 
-_UNSUPPORTED = 1003  # RFC 6455, section 7.4.1
+_UNSUPPORTED, _TOO_LARGE = 1003, 1009  # RFC 6455, section 7.4.1
 
 
 class _Stage(Enum):
@@ -139,6 +139,9 @@ class ConnectionService:
             return
         if binary:
             self.close(_UNSUPPORTED, "text only")
+            return
+        if len(data) > self._core.settings.max_size:  # an ASGI server has a limit of its own
+            self.close(_TOO_LARGE, "the message is too large")
             return
         if not self._bucket.take(self._core.clock()):
             self.close(TOO_MANY, "too many messages")
