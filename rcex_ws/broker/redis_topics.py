@@ -29,10 +29,10 @@ class _Topic:
         subscribed: whether Redis sends its entries, on the present connection.
         held: what came while the log is being read; None when nothing needs to be read.
         known_at: until when nothing can be missing that was sent, by the loop's clock; while it is not live.
-        settled: set when it has begun or ended.
+        changed: set when it has begun or ended, or is live again; another one then takes its place.
     """
 
-    __slots__ = ("begun", "ended", "held", "known_at", "late", "name", "reader", "reading", "settled", "subscribed")
+    __slots__ = ("begun", "changed", "ended", "held", "known_at", "late", "name", "reader", "reading", "subscribed")
 
     def __init__(self, name: str, reader: Reader) -> None:
         self.name = name
@@ -42,7 +42,12 @@ class _Topic:
         self.late = self.ended = self.subscribed = False
         self.held: list[Packet] | None = []
         self.known_at = now()
-        self.settled = Signal()
+        self.changed = Signal()
+
+    def note_change(self) -> None:
+        """Wake those who wait for this topic."""
+        changed, self.changed = self.changed, Signal()
+        changed.set()
 
     def hand_on(self, found: Iterable[Entry | Missing]) -> None:
         """Tell the reader, which may end it meanwhile."""
@@ -104,7 +109,7 @@ class Topics:
         topic.ended = True
         self._to_read.pop(topic, None)
         del self._channels[self._channel(name)]
-        topic.settled.set()
+        topic.note_change()
         if self._session is not None and topic.subscribed:
             try:
                 self._session.feed.post(b"UNSUBSCRIBE", self._channel(name))
@@ -123,7 +128,7 @@ class Topics:
         while (topic := self._topics.get(name)) is not None and topic.held is not None:
             if now() >= deadline:
                 raise BrokerUnavailable("Redis did not answer in time")
-            await self._progress.wait(until=deadline)
+            await topic.changed.wait(until=deadline)
 
     def begin(self, session: RedisSession) -> None:
         """Begin a session: all is subscribed to and read from where it was."""
@@ -193,7 +198,7 @@ class Topics:
                 raise BrokerUnavailable("the topic was unfollowed meanwhile")
             if now() >= deadline:
                 raise BrokerUnavailable("Redis did not answer in time")
-            await topic.settled.wait(until=deadline)
+            await topic.changed.wait(until=deadline)
         return topic.begun
 
     def _channel(self, name: str) -> bytes:
@@ -211,7 +216,7 @@ class Topics:
             return
         if topic.begun is None:
             topic.begun = str(topic.reading.position)
-            topic.settled.set()
+            topic.note_change()
             if topic.late:
                 hole = Hole(certain=False, reason="the topic could not be followed in time")
                 topic.hand_on((Missing(hole, topic.begun),))
@@ -229,6 +234,7 @@ class Topics:
                 self._fall_back(topic, held[place:])
                 return
             topic.hand_on(entries)
+        topic.note_change()
 
     def _fall_back(self, topic: _Topic, held: list[Packet]) -> None:
         """Read the log, since what came does not follow what the reader has."""
