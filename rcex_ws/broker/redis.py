@@ -171,6 +171,7 @@ class RedisBroker:
 
     async def read(self, topic: str, after: str) -> Stretch:
         """Read a log from a position up to its end; see `Broker.read`."""
+        await self._topics.wait_live(topic)
         reading = Reading(after)
         found: list[Entry | Missing] = []
         complete = False

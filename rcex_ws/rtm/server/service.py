@@ -27,7 +27,7 @@ from rcex_ws.websocket.socket import Ending
 __all__ = ["ConnectionService"]
 
 # RFC 6455, section 7.4.1.
-_UNSUPPORTED = 1003
+_UNSUPPORTED, _TOO_LARGE = 1003, 1009
 _GOODBYE = frozenset({1000, 1001})
 """With these a client ends its session: it has closed, or its page is left."""
 
@@ -107,7 +107,7 @@ class ConnectionService:
         finally:
             self._on_closing()
             if self._client is not None:
-                if ending is not None and ending.by_peer and ending.code in _GOODBYE:
+                if ending is not None and ending.by_peer and ending.code in _GOODBYE and not self._client.connected:
                     self._core.sessions.end(self._client)
                 self._core.disconnected(self._client, self._why(self._client, ending))
             self.ended.set()
@@ -144,6 +144,9 @@ class ConnectionService:
             return
         if binary:
             self.close(_UNSUPPORTED, "text only")
+            return
+        if len(data) > self._core.settings.max_size:  # an ASGI server has a limit of its own
+            self.close(_TOO_LARGE, "the message is too large")
             return
         if not self._bucket.take(self._core.clock()):
             self.close(TOO_MANY, "too many messages")

@@ -1,4 +1,4 @@
-"""Servers that share a hub, and clients that are lost at any moment: judged by a model written from resumption.py's text.
+"""Servers that share a hub, and clients that are lost at any moment, judged by a model written from resumption.py.
 
 Whatever happens to connections, servers and the hub: a client gets each event that is published to its user once and in
 the order of the log, or is told of a gap where some are missing; it gets nothing of another user; the lists of clients

@@ -6,6 +6,7 @@ import anyio
 
 from rcex_ws.rtm import RtmClient
 from rcex_ws.rtm.server import ClientGone, RemoteClient, RtmServer
+from tests.rtm.server.wire import running, settle
 
 
 async def test_a_client_that_says_goodbye_is_forgotten() -> None:
@@ -23,3 +24,16 @@ async def test_a_client_that_says_goodbye_is_forgotten() -> None:
         await gone.wait()
         assert server.emit("n", lambda client: not asked.append(client)) == 0
         assert len(asked) == 1
+
+
+async def test_who_comes_back_before_its_goodbye_is_over_stays() -> None:
+    async with running() as node:
+        first = await node.connect("ann")
+        first.leave(ends=False)
+        second = await node.connect("ann", resume=first.header())
+        assert second.session["resumed"]
+        first.leave()
+        await settle()
+        second.drop()
+        third = await node.connect("ann", resume=second.header())
+        assert third.session["resumed"]

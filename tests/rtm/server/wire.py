@@ -152,10 +152,11 @@ class Wire:
             self._on_heard()
             self._on_pong(payload)
 
-    def leave(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection."""
+    def leave(self, code: int = 1000, reason: str = "", *, ends: bool = True) -> None:
+        """Close the connection; the network may take its time to end it."""
         self._stop()
-        self._end(Ending(code, reason, by_peer=True))
+        if ends:
+            self._end(Ending(code, reason, by_peer=True))
 
     def drop(self) -> None:
         """Let both sides notice that the connection is lost."""
