@@ -6,10 +6,10 @@
 #              why it cannot be
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
-# make bench   measure, beside peers, in under 10 minutes; writes benchmarks/results
+# make bench   measure, beside peers, in about 10 minutes; writes benchmarks/results
 # make bench-plots  draw the plots of the docs from these
 # make soak    a real client against the oracle's server: SEED=1 SECONDS=30 LOOP=asyncio|trio|uvloop FAULTS=all
-#              (of another client with CLIENT=slack|callback)
+#              (of another client with CLIENT=slack|callback; CLIENT=rtm has servers and a Redis, too)
 # make simulate  simulated hours, judged by the oracle: SEEDS=1-200 HOURS=1 DENSITY=1 FAULTS=all
 # make clean   remove what these have made
 #
@@ -43,6 +43,8 @@ check: .venv/installed-test .venv/installed-browser
 	.venv/bin/python -m oracle.soak --seed random --seconds 60 --loop trio
 	.venv/bin/python -m oracle.slack.soak --seed 1 --seconds 15 --loop uvloop --faults holding
 	.venv/bin/python -m oracle.callback.soak --seed 1 --seconds 15 --loop trio --faults holding
+	.venv/bin/python -m oracle.rtm.soak --seed 1 --seconds 12 --loop uvloop --mutants
+	.venv/bin/python -m oracle.rtm.soak --seed random --seconds 15 --loop trio
 
 # Without random inputs: what only they reach is reached today and not tomorrow. With more patience: tracing takes time.
 COVERAGE := .venv/bin/python -m coverage
@@ -64,7 +66,7 @@ lint: .venv/installed-dev
 docs: .venv/installed-docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
-BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack feedme broadcast wire
+BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack feedme broadcast rtm wire
 
 bench: .venv/installed-bench
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh

@@ -144,8 +144,14 @@ def is_text(text: str) -> bool:
 
 
 def printable(text: object, *, most: int = 500) -> str:
-    """Make a server's text safe for an error or a log: one line, truncated, with unprintable characters escaped."""
-    cut = str(text)[:most]
+    """Make a text of somebody else safe for an error or a log: one line, truncated, unprintable characters escaped.
+
+    Of an object that cannot be made a text, such as an exception of an application, it names the type.
+    """
+    try:
+        cut = str(text)[:most]
+    except Exception:  # noqa: BLE001 - whatever it is, it must not hide what is to be reported
+        cut = f"<{type(text).__name__}>"
     return cut if cut.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)
 
 

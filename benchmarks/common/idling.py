@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks.common.worker import measured
 
-__all__ = ["Grown", "at_rest", "footprint"]
+__all__ = ["Grown", "at_rest", "footprint", "resident"]
 
 
 @dataclass(slots=True)
@@ -27,9 +27,9 @@ class Grown:
 def footprint() -> Generator[Grown]:
     """Measure by how much the memory of this process grows inside; garbage does not count."""
     grown = Grown()
-    before = _resident()
+    before = resident()
     yield grown
-    grown.bytes = _resident() - before
+    grown.bytes = resident() - before
 
 
 async def at_rest(seconds: float) -> dict[str, float]:
@@ -41,7 +41,8 @@ async def at_rest(seconds: float) -> dict[str, float]:
     return {**sample(), "wakeups": woken}
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Return the memory of this process, in bytes, without garbage."""
     gc.collect()
     return int(psutil.Process().memory_info().rss)
 

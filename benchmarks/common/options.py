@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from benchmarks.common.machine import Others
 
 __all__ = ["Options", "parse"]
 
@@ -18,12 +20,14 @@ class Options:
         quick: do very little: to see that the program runs, not to measure.
         rounds: how often each contender has its turn.
         seconds: how long one turn takes, about.
+        others: what else runs on this machine meanwhile.
     """
 
     json: Path | None
     quick: bool
     rounds: int
     seconds: float
+    others: Others = field(default_factory=Others)
 
 
 def parse(description: str | None, *, rounds: int = 5, seconds: float = 0.4) -> Options:

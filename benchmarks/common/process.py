@@ -27,11 +27,16 @@ __all__ = [
     "PICOWS",
     "ROOT",
     "RTM_API",
+    "RTM_AUDIENCE",
+    "RTM_BARE",
+    "RTM_NODES",
     "SDK",
+    "SOCKET_IO",
     "Contender",
     "Field",
     "Sample",
     "field",
+    "move_aside",
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +59,10 @@ BROADCASTERS = tuple(f"{name} {loop}" for loop in ("asyncio", "uvloop") for name
 PICOWS = ("picows asyncio", "picows uvloop")
 NPM, SDK, RTM_API = "npm @rc-ex/ws", "ringcentral SDK", "npm @slack/rtm-api"
 FEEDME_SERVER, FEEDME_CLIENT = "npm feedme-server-core", "npm feedme-client"
+RTM_BARE, RTM_AUDIENCE = "RTM server websockets", "RTM audience"
+#: Two servers of one service.
+RTM_NODES = ("RTM server rcex_ws", "RTM second server rcex_ws")
+SOCKET_IO = ("RTM server python-socketio", "RTM second server python-socketio")
 _MODULES = {
     "rcex_ws": "ours",
     "many rcex_ws": "many",
@@ -63,6 +72,9 @@ _MODULES = {
     "Slack ceiling": "slack_ceiling",
     "Feedme server rcex_ws": "feedme_server_ours",
     "Feedme client rcex_ws": "feedme_client_ours",
+    "RTM server rcex_ws": "rtm_ours",
+    "RTM second server rcex_ws": "rtm_ours",
+    RTM_BARE: "rtm_bare",
 }
 
 _COMMANDS: dict[str, list[str]] = (
@@ -77,6 +89,12 @@ _COMMANDS: dict[str, list[str]] = (
         for loop in ("asyncio", "uvloop")
     }
     | {
+        f"{name} {loop}": [sys.executable, "-m", "benchmarks.contenders.rtm_socketio", loop]
+        for name in SOCKET_IO
+        for loop in ("asyncio", "uvloop")
+    }
+    | {
+        RTM_AUDIENCE: [sys.executable, "-m", "benchmarks.contenders.rtm_audience"],
         NPM: [*_NODE, str(_CONTENDERS / "npm.mjs")],
         RTM_API: [*_NODE, str(_CONTENDERS / "slack_npm.mjs")],
         FEEDME_SERVER: [*_NODE, "--expose-gc", str(_CONTENDERS / "feedme_server_npm.mjs"), sys.executable],
@@ -116,6 +134,18 @@ class Contender:
         """Wait until it takes orders."""
         self._read()
 
+    def tell(self, what: str, **options: Any) -> None:
+        """Give an order, whose answer `hear` returns."""
+        print(json.dumps({"do": what, **options}), file=self._process.stdin, flush=True)
+
+    def hear(self) -> Sample:
+        """Return the answer to an order.
+
+        Raises:
+            RuntimeError: it has died, or hangs.
+        """
+        return self._read()
+
     def do(self, what: str, **options: Any) -> Sample:
         """Give an order; return its answer, with the CPU share of the server meanwhile.
 
@@ -123,8 +153,8 @@ class Contender:
             RuntimeError: it has died, or hangs.
         """
         before, start = _cpu(self._server), time.perf_counter()
-        print(json.dumps({"do": what, **options}), file=self._process.stdin, flush=True)
-        answer = self._read()
+        self.tell(what, **options)
+        answer = self.hear()
         seconds = time.perf_counter() - start
         return {**answer, "server_cpu": (_cpu(self._server) - before) / seconds}
 
@@ -194,10 +224,22 @@ def field(*names: str, server: Sequence[str] = (), environment: Mapping[str, str
 
 def is_present(name: str) -> bool:
     """Tell whether a contender can run here."""
+    if name.startswith(SOCKET_IO) and not all(
+        importlib.util.find_spec(one) for one in ("socketio", "redis", "uvicorn")
+    ):
+        return False
     if name in PICOWS and importlib.util.find_spec("picows") is None:
         return False
     needed = _NEEDS.get(name)
     return shutil.which(_COMMANDS[name][0]) is not None and (needed is None or needed.is_file())
+
+
+def move_aside() -> None:
+    """Leave the CPU, which is inherited, to the one who is measured."""
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
+        with contextlib.suppress(OSError):  # there are none for us
+            os.sched_setaffinity(0, others)
 
 
 def _start(command: list[str], *, cpu: int, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

@@ -21,6 +21,9 @@ __all__ = ["CPU", "RATE", "SERVER", "Metric", "Report"]
 
 Values = dict[str, float]
 
+#: A share of the CPUs that others may use: beyond it their caches and turns show in what is measured.
+_LOADED = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -61,7 +64,9 @@ class Report:
         self._ratios: dict[str, Values] = {}
         self._goals: list[dict[str, Any]] = []
         self._absent = list(absent)
-        self._head = {"benchmark": benchmark, "quick": options.quick, "absent": self._absent, "machine": describe()}
+        self._others = options.others.share()
+        machine = {**describe(), "others_percent": 100 * self._others}
+        self._head = {"benchmark": benchmark, "quick": options.quick, "absent": self._absent, "machine": machine}
 
     def show(self, *metrics: Metric, cases: Collection[str] | None = None) -> None:
         """Put these into a table, for every contender that has a sample, of these cases or of all."""
@@ -130,6 +135,8 @@ class Report:
         _print_table(("goal", "", "measured", ""), goals)
         for name in self._absent:
             print(f"absent: {name}; `make bench` installs what it can")
+        if self._others > _LOADED:
+            print(f"the machine was loaded: others used {self._others:.0%} of its CPUs; measure again when it is quiet")
         if self._options.json is not None:
             results = [result for _, found in self._tables for result in found]
             found = {**self._head, "results": results, "ratios": self._ratios, "goals": self._goals}

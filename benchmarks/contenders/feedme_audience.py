@@ -10,8 +10,6 @@ It says when all of them have every feed open, and after each revelation or more
 
 from __future__ import annotations
 
-import contextlib
-import os
 import selectors
 import socket
 import sys
@@ -20,6 +18,7 @@ from typing import BinaryIO
 
 from benchmarks.common.feeds import compact
 from benchmarks.common.files import allow_many_files
+from benchmarks.common.process import move_aside
 
 _REQUEST = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -31,7 +30,7 @@ _REQUEST = (
 def main() -> None:
     """Run it."""
     allow_many_files()
-    _move_aside()
+    move_aside()
     port, clients, feeds = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     selector = selectors.DefaultSelector()
     for _ in range(clients):
@@ -52,14 +51,6 @@ def main() -> None:
         if missing:
             raise ValueError(f"the server has sent {-missing} bytes more than announced")
         print(time.process_time() - before, flush=True)
-
-
-def _move_aside() -> None:
-    """Leave the CPU, which is inherited, to the server."""
-    if hasattr(os, "sched_setaffinity"):  # not on macOS
-        others = set(range(os.cpu_count() or 1)) - os.sched_getaffinity(0)
-        with contextlib.suppress(OSError):  # there are none for us
-            os.sched_setaffinity(0, others)
 
 
 def _open(port: int, feeds: list[str]) -> socket.socket:

@@ -18,7 +18,7 @@ from rcex_ws.loop import now as loop_now
 from rcex_ws.options import Count, Name, Seconds, checked
 from rcex_ws.readers import read_digits
 
-__all__ = ["LogPart", "MemoryHub"]
+__all__ = ["HubPart", "MemoryHub"]
 
 #: Users read this in a gap, also where a server without Redis was restarted.
 _WIPED = "the log was kept in memory, and is lost"
@@ -49,7 +49,7 @@ class HubNode(Protocol):
         ...
 
 
-class LogPart(Struct, frozen=True):
+class HubPart(Struct, frozen=True):
     """What a node reads of a log.
 
     Attributes:
@@ -77,7 +77,7 @@ class _Log:
 
 
 class MemoryHub:
-    """Topics and groups shared by the `MemoryBroker`s of one event loop.
+    """Topics and groups that each `MemoryBroker` of one event loop shares.
 
     Args:
         max_entries: how many entries a log keeps.
@@ -185,12 +185,12 @@ class MemoryHub:
             self._deliver()
         return Appended(entry.position, len(followers))
 
-    def follow(self, topic: str, node: HubNode) -> LogPart:
+    def follow(self, topic: str, node: HubNode) -> HubPart:
         """Deliver a topic to a node from now on; return the end of the log."""
         self._followers.setdefault(topic, {})[node.node] = node
         log = self._logs.get(topic)
         number = 0 if log is None else log.last[0]
-        return LogPart(Stretch((), None, self._position(number)), self._position(number), number)
+        return HubPart(Stretch((), None, self._position(number)), self._position(number), number)
 
     def unfollow(self, topic: str, node: str) -> None:
         """Undo `follow`."""
@@ -199,7 +199,7 @@ class MemoryHub:
         if not followers:
             self._followers.pop(topic, None)
 
-    def read(self, topic: str, after: str, *, since: float | None = None) -> LogPart:
+    def read(self, topic: str, after: str, *, since: float | None = None) -> HubPart:
         """Read a log from a position up to its end.
 
         Args:
@@ -222,10 +222,10 @@ class MemoryHub:
         elif since is not None and moment - since > self._max_age and (log is None or log.begun > since):
             hole = Hole(certain=False, reason="the node was away for longer than entries are kept")
         if log is None:
-            return LogPart(Stretch((), hole, self._position(first)), self._position(first), first)
+            return HubPart(Stretch((), hole, self._position(first)), self._position(first), first)
         start, last = max(first, log.dropped), max(first, log.last[0])
         entries = tuple(entry for number, _, entry in log.entries if number > first)
-        return LogPart(Stretch(entries, hole, self._position(last)), self._position(start), last)
+        return HubPart(Stretch(entries, hole, self._position(last)), self._position(start), last)
 
     def signal(self, node: str, data: bytes) -> None:
         """Pass a signal to a node that can reach the hub."""

@@ -29,9 +29,10 @@ class _Topic:
         subscribed: whether Redis sends its entries, on the present connection.
         held: what came while the log is being read; None when nothing needs to be read.
         known_at: until when nothing can be missing that was sent, by the loop's clock; while it is not live.
+        settled: set when it has begun or ended.
     """
 
-    __slots__ = ("begun", "ended", "held", "known_at", "late", "name", "reader", "reading", "subscribed")
+    __slots__ = ("begun", "ended", "held", "known_at", "late", "name", "reader", "reading", "settled", "subscribed")
 
     def __init__(self, name: str, reader: Reader) -> None:
         self.name = name
@@ -41,6 +42,7 @@ class _Topic:
         self.late = self.ended = self.subscribed = False
         self.held: list[Packet] | None = []
         self.known_at = now()
+        self.settled = Signal()
 
     def hand_on(self, found: Iterable[Entry | Missing]) -> None:
         """Tell the reader, which may end it meanwhile."""
@@ -75,7 +77,6 @@ class Topics:
         self._channels: dict[bytes, _Topic] = {}
         self._to_read: dict[_Topic, None] = {}  # in order
         self._more = Signal()
-        self._progress = Signal()
         self._session: RedisSession | None = None
         self.caught_up = Signal()
 
@@ -103,7 +104,7 @@ class Topics:
         topic.ended = True
         self._to_read.pop(topic, None)
         del self._channels[self._channel(name)]
-        self._note_progress()
+        topic.settled.set()
         if self._session is not None and topic.subscribed:
             try:
                 self._session.feed.post(b"UNSUBSCRIBE", self._channel(name))
@@ -165,7 +166,6 @@ class Topics:
             parts = await session.read_all([(topic.name, topic.reading.after) for topic in some])
             for topic, part in zip(some, parts, strict=True):
                 self._take(topic, part)
-            self._note_progress()
 
     async def _begun(self, topic: _Topic) -> str:
         """Wait until a topic is followed, and return the position after which it begins.
@@ -179,7 +179,7 @@ class Topics:
                 raise BrokerUnavailable("the topic was unfollowed meanwhile")
             if now() >= deadline:
                 raise BrokerUnavailable("Redis did not answer in time")
-            await self._progress.wait(until=deadline)
+            await topic.settled.wait(until=deadline)
         return topic.begun
 
     def _channel(self, name: str) -> bytes:
@@ -189,10 +189,6 @@ class Topics:
         self._to_read[topic] = None
         self._more.set()
 
-    def _note_progress(self) -> None:
-        progress, self._progress = self._progress, Signal()
-        progress.set()
-
     def _take(self, topic: _Topic, part: LogPart) -> None:
         """Take a part of a log, and go live when it was the last."""
         doubtful = now() - topic.known_at > self._settings.max_age - self._settings.command_timeout
@@ -201,6 +197,7 @@ class Topics:
             return
         if topic.begun is None:
             topic.begun = str(topic.reading.position)
+            topic.settled.set()
             if topic.late:
                 hole = Hole(certain=False, reason="the topic could not be followed in time")
                 topic.hand_on((Missing(hole, topic.begun),))

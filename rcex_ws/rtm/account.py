@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 
 from rcex_ws.rtm.resumption import GapNotice, RtmGap, SessionRequest, SessionStart
 
-__all__ = ["SessionAccount"]
+__all__ = ["MARGIN", "SessionAccount"]
+
+MARGIN = 5.0
+"""Seconds for which what a server has sent may be on its way: a frame proves less than what was sent before it came."""
 
 NOT_RESUMABLE = "this server does not resume sessions"
 SWITCHED_OFF = "sessions are not resumed, as resume=False"
@@ -19,6 +22,7 @@ NEW_SESSION = (
     "a new session, as the client was away for too long, the server was restarted, or this is another one; "
     "what was emitted or pushed may be missing"
 )
+UNREPEATABLE = "an event among those that were missed is too large for this client, so that it cannot go on after them"
 
 
 class SessionAccount:
@@ -51,6 +55,7 @@ class SessionAccount:
         self._missed_since = math.inf  # while events that were missed since then are still on their way
         self._missed = 0  # the number of these events
         self._wanted_since: float | None = None  # the first subscription
+        self._given_up = False  # the session was, as what it would send next can never be received
 
     # -- what happens --------------------------------------------------------------------------------------------------
 
@@ -76,7 +81,9 @@ class SessionAccount:
             # Published events are repeated from a position, if this client had one.
             unknown = not was_ours or bool(start.position and not position)
             told = start.gap is not None and not start.gap.published
-            if unknown or not (self._orderly or told):
+            if self._given_up:
+                gaps.append(self.gap(missed_since, now, certain=True, reason=UNREPEATABLE))
+            elif unknown or not (self._orderly or told):
                 since = self._complete_until(published=unknown)
                 gaps.append(self.gap(since, now, published=unknown, reason=NEW_SESSION))
         elif start.position:
@@ -91,8 +98,14 @@ class SessionAccount:
         self.session, self.received, self.position = "", 0, ""
         return self._decide([self.gap(since, now, reason=reason)], now, ours=False)
 
-    def count(self, position: str | None, now: float) -> None:
-        """Record an event, with its position if it was published to the user."""
+    def count(self, position: str | None, now: float) -> float:
+        """Record an event, with its position if it was published to the user.
+
+        Returns:
+            The moment before which it cannot have happened: until then nothing was missing. One that is repeated is
+            older than the frame before it.
+        """
+        since = self._complete_until(published=position is not None)
         self._heard_at = now
         if self.ours:
             self.received += 1
@@ -103,6 +116,7 @@ class SessionAccount:
                 self._missed_since = self._missed_since if self._missed else math.inf
             elif position is not None:
                 self._published_at = now
+        return since
 
     def hear(self, now: float) -> None:
         """Record anything else that was received."""
@@ -124,14 +138,19 @@ class SessionAccount:
         self.hear(now)
         return [] if gap is None else [gap]
 
-    def lose(self, *, orderly: bool) -> None:
+    def lose(self, *, orderly: bool, too_large: bool = False) -> None:
         """Record the end of the current connection.
 
         Args:
             orderly: whether the server closed it, after all that it had to send.
+            too_large: whether a frame has ended it that is larger than this client receives. One that would be repeated
+                over each connection ends the session, or none of them would get beyond it.
         """
         if self.decided:
             self._orderly, self.decided = orderly, False
+            if too_large and self._missed > 0:
+                self.session, self.received, self.position = "", 0, ""
+                self._given_up = True
 
     # -- what follows --------------------------------------------------------------------------------------------------
 
@@ -145,7 +164,7 @@ class SessionAccount:
         """Return the gap for a period, or None if the application wanted nothing then."""
         if self._wanted_since is None:
             return None
-        begin = max(since, self._wanted_since)
+        begin = max(since - MARGIN, self._wanted_since)
         return RtmGap(
             since=datetime.fromtimestamp(begin, UTC),
             until=datetime.fromtimestamp(max(begin, until), UTC),
@@ -183,5 +202,5 @@ class SessionAccount:
         if not goes_on:  # else a published event proves more than the beginning of a connection
             self._published_at = now
         self._missed, self._missed_since = missed, missed_since if missed > 0 else math.inf
-        self.ours, self.decided = ours, True
+        self.ours, self.decided, self._given_up = ours, True, False
         return [] if first else [gap for gap in gaps if gap is not None]

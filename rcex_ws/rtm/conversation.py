@@ -34,6 +34,9 @@ _FIRST_PING = b"rtm"
 #: The server has closed the connection after all that it had to send: 1012 to move its clients to another server.
 _ORDERLY = frozenset({1000, 1001, 1012})
 
+#: What this side closes with after a frame that is larger than `max_size`: RFC 6455, section 7.4.1.
+_TOO_LARGE = 1009
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RtmShared:
@@ -143,7 +146,10 @@ class RtmConversation(Conversation):
         """Handle the loss: what was sent fails, what was not is sent over the next connection."""
         shared = self._shared
         self.loss, self.authenticated = loss, False
-        shared.account.lose(orderly=loss.kind is LossKind.CLOSED and loss.code in _ORDERLY)
+        shared.account.lose(
+            orderly=loss.kind is LossKind.CLOSED and loss.code in _ORDERLY,
+            too_large=loss.kind is LossKind.UNREADABLE and loss.code == _TOO_LARGE,
+        )
         shared.inbox.emit(RtmEvents.CLOSE, loss)
         shared.pushes.disconnect()
         shared.calls.disconnect()
@@ -157,9 +163,9 @@ class RtmConversation(Conversation):
         is_list = isinstance(data, list)
         gaps = [] if is_list else shared.account.doubt(now, certain=True, reason="an event could not be read")
         position = frame.id if isinstance(frame.id, str) and is_header_text(frame.id) else None
-        shared.account.count(position, now)
+        since = shared.account.count(position, now)
         if is_list:
-            shared.inbox.event(event, frame.data, size, now)
+            shared.inbox.event(event, frame.data, size, since)
         else:
             error = BadFrame(f"an event whose data is no list: {printable(event, most=100)!r}")
             shared.inbox.bad_frame(error, gaps, size)

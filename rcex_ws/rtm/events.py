@@ -93,7 +93,7 @@ class RtmInbox:
         self._call = callbacks.call
         self._now = now
         self._make_gap = gap
-        self._dropping_since: float | None = None  # the arrival of what was dropped first in this episode
+        self._dropping_since: float | None = None  # until then nothing is missing that was dropped in this episode
         self._dropped_before = 0  # at the beginning of this episode
         self._queue = EventQueue(
             emitter,
@@ -136,7 +136,7 @@ class RtmInbox:
             self._queue.put_or_drop(_Arrival(self._now(), step), len(data))
 
     def event(self, name: str, data: list[Any], size: int, at: float) -> None:
-        """Queue an event of the server."""
+        """Queue an event of the server; it cannot have happened before `at`."""
         self.events += 1
         self._queue.put_or_drop(_Event(at, name, data, self._call), size)
 

@@ -96,7 +96,7 @@ class RtmGap(Struct, frozen=True, gc=False):
     """A period for which events may be missing, told by the event `gap` of a client.
 
     Attributes:
-        since: the last moment at which nothing was missing, by this machine's clock.
+        since: the last moment at which nothing was missing, less 5 s for what was on its way, by this machine's clock.
         until: when the events are complete again.
         certain: whether some are certainly missing.
         published: whether events that were published to the user may be among them; otherwise only such that one server

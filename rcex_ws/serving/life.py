@@ -153,7 +153,7 @@ class ServerLife:
 
         Args:
             farewell: disconnects the clients, within half of `close_timeout`.
-            settle: waits for what handlers have left to be done, before the late tasks end.
+            settle: waits for what handlers have left to be done, before the events and the late tasks end.
             last: called when all tasks have ended.
         """
         if self._phase is _Phase.CLOSING:
@@ -185,8 +185,8 @@ class ServerLife:
             (farewell or _nothing, 0.5),
             (lambda: _end(tuple(self._tasks)), 0.6),
             (self._drain_handlers, 0.7),
-            (self._drain_events, 0.8),
-            (settle or _nothing, 0.85),
+            (settle or _nothing, 0.8),
+            (self._drain_events, 0.85),
             (lambda: _end(self._late_tasks), 0.9),
             (last or _nothing, 1.0),
         )

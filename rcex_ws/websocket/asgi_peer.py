@@ -136,6 +136,7 @@ class AsgiPeer:
         """Send messages without waiting; see `Peer.send`."""
         if not self.is_open:
             return False
+        waiting = self._size
         for message in messages:
             match message:
                 case bytes():
@@ -148,7 +149,8 @@ class AsgiPeer:
                     pass  # a ping or a pong
         self._more.set()
         code = self._options.overflow_code
-        if self._size > self._options.max_buffer and code is not None:
+        # Nobody is too slow for what nothing waits before, however large it is: sent again, it would never arrive.
+        if waiting and self._size > self._options.max_buffer and code is not None:
             self._waiting.clear()
             self._size = 0
             self.overflowed = True

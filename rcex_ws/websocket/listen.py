@@ -100,7 +100,9 @@ async def _serve_socket(
     sock: socket.socket, handler: Handler, ssl_context: ssl_module.SSLContext | None, options: PeerOptions
 ) -> None:
     loop = asyncio.get_running_loop()
-    peer = ServerPeer(options, loop)  # the protocol that uvloop returns for TLS is another one
+    peer = ServerPeer(
+        options, loop, sock if ssl_context is None else None
+    )  # the protocol that uvloop returns for TLS is another one
     try:
         await loop.connect_accepted_socket(
             lambda: peer,

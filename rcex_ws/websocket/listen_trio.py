@@ -29,8 +29,8 @@ async def serve_stream(
         sock: the socket of the stream, non-blocking, if its bytes go there unchanged.
     """
     async with trio.open_nursery() as nursery:
-        transport = StreamTransport(stream, nursery, sock)
-        peer = ServerPeer(options or PeerOptions(), transport)
+        transport = StreamTransport(stream, nursery)
+        peer = ServerPeer(options or PeerOptions(), transport, sock)
         await nursery.start(transport.run, peer)
         await peer.serve(handler)
         nursery.cancel_scope.cancel()  # any timers left

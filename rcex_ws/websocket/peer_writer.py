@@ -6,6 +6,7 @@ Owned by one `ServerPeer`. Only `drain` waits.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 from rcex_ws.loop import Signal
@@ -23,6 +24,7 @@ class PeerWriter:
         transport: a connected transport.
         loop: the running loop, or its stand-in.
         failed: called with an exception raised in a timer.
+        sock: the socket of the transport, non-blocking, if its bytes go there unchanged.
 
     Attributes:
         outgoing: the buffer.
@@ -31,12 +33,36 @@ class PeerWriter:
         got_eof: whether the peer has ended its side of the stream.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: Scheduler, failed: Callable[[Exception], None]) -> None:
+    __slots__ = (
+        "_blocked",
+        "_direct",
+        "_drained",
+        "_failed",
+        "_gap",
+        "_loop",
+        "_next",
+        "_sock",
+        "_transport",
+        "finishing",
+        "frozen",
+        "got_eof",
+        "outgoing",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: Scheduler,
+        failed: Callable[[Exception], None],
+        sock: socket.socket | None = None,
+    ) -> None:
         self.outgoing = Outgoing()
         self.frozen = self.finishing = self.got_eof = False
         self._transport = transport
         self._loop = loop
         self._failed = failed
+        self._sock = sock
+        self._direct: socket.socket | None = None  # while neither a buffer nor anything else stands before it
         self._blocked = False  # by the network
         self._gap: float | None = None
         self._next: Timer | None = None
@@ -44,16 +70,31 @@ class PeerWriter:
 
     def put(self, data: bytes) -> bool:
         """Write data, or buffer it if it cannot be written now; return whether it was written at once."""
-        if self.outgoing.size or self._blocked or self.frozen or self._gap is not None:
+        if self._direct is not None:  # the transport would do the same for more
+            try:
+                sent = self._direct.send(data)
+            except OSError:  # the network accepts nothing now, or is lost: the transport will see
+                sent = 0
+            if sent == len(data):
+                return True
+            self._direct, data = None, data[sent:]
+        elif self.outgoing.size or self._blocked or self.frozen or self._gap is not None:
             self.outgoing.put(data)
             self.flush()
             return False
+        elif self._sock is not None and not self._transport.get_write_buffer_size():
+            self._direct = self._sock
+            return self.put(data)
         self._transport.write(data)
         return True
 
+    def freeze(self) -> None:
+        """Suspend writing."""
+        self.frozen, self._direct = True, None
+
     def block(self) -> None:
         """Stop writing: the transport's buffer is full."""
-        self._blocked = True
+        self._blocked, self._direct = True, None
 
     def unblock(self) -> None:
         """Continue writing: the transport's buffer has room."""
@@ -63,6 +104,7 @@ class PeerWriter:
     def pace(self, gap: float, piece: int) -> None:
         """Write single frames, or pieces of them, `gap` seconds apart."""
         self._gap, self.outgoing.apart, self.outgoing.piece = gap, True, piece
+        self._direct = None
 
     def flush(self) -> None:
         """Write the buffer, as far as the network accepts it."""

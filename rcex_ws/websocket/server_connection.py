@@ -32,12 +32,14 @@ class ServerConnection(LoopConnection):
     Args:
         options: the limits.
         loop: the running loop, or its stand-in.
+        sock: see `PeerWriter`.
     """
 
     _writer: PeerWriter
 
-    def __init__(self, options: PeerOptions, loop: Scheduler) -> None:
+    def __init__(self, options: PeerOptions, loop: Scheduler, sock: socket.socket | None = None) -> None:
         super().__init__(loop)
+        self._sock = sock
         self._options = options
         self._handshake = ServerHandshake(max_size=options.max_size, compress=options.compress)
         self._requested = Signal()
@@ -68,7 +70,7 @@ class ServerConnection(LoopConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Store the transport, and disable Nagle's algorithm on TCP."""
         super().connection_made(transport)
-        self._writer = PeerWriter(self._transport, self._loop, self._fail)
+        self._writer = PeerWriter(self._transport, self._loop, self._fail, self._sock)
         sock = self._transport.get_extra_info("socket")
         if sock is not None and sock.family in _IP:
             # asyncio sets it only on sockets with a protocol number, which accepted ones lack.

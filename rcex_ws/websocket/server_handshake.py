@@ -8,6 +8,7 @@ checked here.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -74,6 +75,8 @@ class ServerHandshake:
         refusal: the response to an invalid or oversized request, which ends the connection.
         deflates: whether compression was negotiated.
     """
+
+    __slots__ = ("_data", "_max_size", "_protocol", "_response", "deflates", "refusal", "request")
 
     def __init__(self, *, max_size: int, compress: bool = True) -> None:
         self.request: UpgradeRequest | None = None
@@ -169,9 +172,10 @@ class ServerHandshake:
         self.deflates = "Sec-WebSocket-Extensions" in response.headers
         headers: dict[str, str] = {}
         for name, value in request.headers.raw_items():
-            name = name.lower()
+            name = sys.intern(name.lower())  # most clients send the same names
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         spoken = headers.get("sec-websocket-protocol", "").split(",")
+        request.headers.clear()  # the parser keeps the request for as long as the connection lives
         return UpgradeRequest(request.path, headers, tuple(filter(None, (one.strip() for one in spoken))))
 
 

@@ -115,7 +115,7 @@ class ServerPeer(ServerConnection):
         if not shared.frames:
             if not self.is_open:
                 return False
-            shared.frames = self._opened().encode(shared.messages)
+            shared.frames = self._codec.encode(shared.messages)
         return self._writer.put(shared.frames) or self._check_overflow()
 
     async def drain(self) -> None:
@@ -137,7 +137,7 @@ class ServerPeer(ServerConnection):
     def freeze(self) -> None:
         """Suspend reading and writing, and do not notice a disconnect; the connection stays open."""
         if not self._writer.frozen and not self._transport.is_closing():
-            self._writer.frozen = True
+            self._writer.freeze()
             self._transport.pause_reading()
 
     def thaw(self) -> None:

@@ -1,14 +1,13 @@
 """A trio byte stream with the interface of an asyncio transport, so that both loops share one server.
 
-Two tasks stand between the stream and the protocol: one reads, one writes what cannot be written at once. The rest runs
-in them or in the handler's.
+Two tasks stand between the stream and the protocol: one reads, one writes when there is something to write. The rest
+runs in them or in the handler's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import socket
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -28,17 +27,14 @@ class StreamTransport(asyncio.Transport):
     Args:
         stream: a connected stream; closed at the end of `run`.
         nursery: runs delayed calls, which may outlast `run`.
-        sock: the socket of the stream, non-blocking, if its bytes go there unchanged.
     """
 
-    def __init__(self, stream: trio.abc.Stream, nursery: trio.Nursery, sock: socket.socket | None = None) -> None:
+    def __init__(self, stream: trio.abc.Stream, nursery: trio.Nursery) -> None:
         super().__init__()
         self._stream = stream
-        self._sock = sock
         self._later = nursery
         self._outgoing = Outgoing()
-        self._more = Signal()  # set when there is data to write, or a reason to stop
-        self._idle = False  # whether the writing task waits for that
+        self._writing = False  # whether there is a writing task
         self._readable = Signal()
         self._readable.set()
         self._closing = False
@@ -55,12 +51,13 @@ class StreamTransport(asyncio.Transport):
         self._protocol = protocol
         try:
             async with trio.open_nursery() as self._nursery:
-                protocol.connection_made(self)
-                task_status.started()
-                self._nursery.start_soon(self._write)
-                await self._read()
+                try:
+                    protocol.connection_made(self)
+                    task_status.started()
+                    await self._read()
+                finally:
+                    self._closing = True  # before the nursery refuses the writing task
         finally:
-            self._closing = True
             with trio.CancelScope(shield=True):
                 await trio.aclose_forcefully(self._stream)
             self._protocol = asyncio.Protocol()  # otherwise the two would form a reference cycle
@@ -77,7 +74,7 @@ class StreamTransport(asyncio.Transport):
             if not data:
                 if not self._protocol.eof_received():
                     self.close()
-                return
+                await trio.sleep_forever()  # the end of the writing task ends this one
             self._protocol.data_received(bytes(data))
 
     async def _write(self) -> None:
@@ -93,13 +90,11 @@ class StreamTransport(asyncio.Transport):
             elif self._closing:
                 self.abort()
                 return
+            elif self._eof:
+                await self._send_eof()
             else:
-                if self._eof:
-                    await self._send_eof()
-                self._more = Signal()
-                self._idle = True
-                await self._more.wait()
-                self._idle = False
+                self._writing = False
+                return
 
     async def _send_eof(self) -> None:
         self._eof = False
@@ -112,30 +107,18 @@ class StreamTransport(asyncio.Transport):
     # -- the transport's interface; none of this waits -----------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write data, or queue for the writing task what the network does not accept at once."""
+        """Queue data for the writing task."""
         if self._closing:
             return
-        if self._idle and not self._more.is_set():
-            data = self._write_now(data)
-            if not data:
-                return
         self._outgoing.put(bytes(data))
         if self._outgoing.size > self._high and not self._paused:
             self._paused = True
             self._protocol.pause_writing()
-        self._more.set()
+        self._start_writing()
 
-    def _write_now(self, data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-        """Write what the network accepts at once, which spares a switch of tasks; return the rest."""
-        if self._sock is None:
-            return data
-        try:
-            return data[self._sock.send(data) :]
-        except BlockingIOError:
-            return data
-        except OSError:  # the peer has reset the connection
-            self.abort()
-            return b""
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait to be written, at least 1 while there is a writing task."""
+        return self._outgoing.size + self._writing
 
     def can_write_eof(self) -> bool:
         """Return whether our side of the stream can end before the peer's."""
@@ -144,7 +127,7 @@ class StreamTransport(asyncio.Transport):
     def write_eof(self) -> None:
         """End our side of the stream once all data is written."""
         self._eof = True
-        self._more.set()
+        self._start_writing()
 
     def pause_reading(self) -> None:
         """Stop delivering data to the protocol."""
@@ -172,14 +155,21 @@ class StreamTransport(asyncio.Transport):
 
     def close(self) -> None:
         """Close once all data is written."""
-        self._closing = True
-        self._more.set()
-        self._readable.set()
+        if not self._closing:
+            self._closing = True
+            self._start_writing()
+            self._readable.set()
 
     def abort(self) -> None:
         """Close at once."""
         self._closing = True
         self._nursery.cancel_scope.cancel()
+
+    def _start_writing(self) -> None:
+        """Start the writing task, which an idle connection does without: it takes 2 KiB."""
+        if not self._writing:
+            self._writing = True
+            self._nursery.start_soon(self._write)
 
     # -- the loop's interface ------------------------------------------------------------------------------------------
 

@@ -11,12 +11,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rcex_ws.rtm.account import SessionAccount
+from rcex_ws.rtm.account import MARGIN, SessionAccount
 from rcex_ws.rtm.resumption import GapNotice, RtmGap, SessionRequest, SessionStart
 
 
 def at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def since(seconds: float) -> datetime:
+    """Return where a gap begins if nothing was missing up to then."""
+    return at(seconds - MARGIN)
 
 
 def begun(*, resume: bool = True, wanted: bool = True, **start: Any) -> SessionAccount:
@@ -60,6 +65,20 @@ def test_a_resumed_session_has_no_gap_and_counts_on() -> None:
     assert account.request() == SessionRequest("s1", 1, "p5")
 
 
+def test_an_event_happened_after_the_frame_before_it_and_a_repeated_one_after_the_loss() -> None:
+    account = begun()
+    assert account.count(None, 101.0) == 100.0
+    assert account.count(None, 102.0) == 101.0
+    assert account.count("p1", 103.0) == 100.0, "a server may have got no published events since then"
+    assert account.count("p2", 104.0) == 103.0
+    account.lose(orderly=False)
+    account.begin_connection()
+    account.begin_session(SessionStart("s1", resumed=True, missed=2), 200.0)
+    assert account.count(None, 200.0) == 104.0
+    assert account.count(None, 201.0) == 104.0
+    assert account.count(None, 202.0) == 201.0
+
+
 def test_a_resumed_session_keeps_its_position_if_the_server_names_none() -> None:
     account = lost()
     account.begin_session(SessionStart("s1", resumed=True), 200.0)
@@ -70,7 +89,7 @@ def test_a_resumed_session_has_the_gap_that_the_server_tells() -> None:
     account = lost()
     notice = GapNotice("the window is over", certain=True, published=False)
     (gap,) = account.begin_session(SessionStart("s1", resumed=True, gap=notice), 200.0)
-    assert gap == RtmGap(at(170), at(200), certain=True, published=False, reason="the window is over")
+    assert gap == RtmGap(since(170), at(200), certain=True, published=False, reason="the window is over")
 
 
 def test_a_session_that_was_not_asked_for_is_a_new_one() -> None:
@@ -82,7 +101,7 @@ def test_a_session_that_was_not_asked_for_is_a_new_one() -> None:
 def test_a_new_session_may_lack_what_one_server_has_sent() -> None:
     account = lost()
     (gap,) = account.begin_session(SessionStart("s2", position="p0"), 200.0)
-    assert (gap.since, gap.until, gap.certain, gap.published) == (at(170), at(200), False, False)
+    assert (gap.since, gap.until, gap.certain, gap.published) == (since(170), at(200), False, False)
     assert account.request() == SessionRequest("s2", 0, "p0")
 
 
@@ -95,14 +114,14 @@ def test_what_the_server_says_of_published_events_comes_first(orderly: bool) -> 
     account = lost(orderly=orderly)
     notice = GapNotice("the log is short", certain=True)
     gaps = account.begin_session(SessionStart("s2", position="p0", gap=notice), 200.0)
-    assert gaps[0] == RtmGap(at(100), at(200), certain=True, published=True, reason="the log is short")
+    assert gaps[0] == RtmGap(since(100), at(200), certain=True, published=True, reason="the log is short")
     assert [gap.published for gap in gaps[1:]] == ([] if orderly else [False])
 
 
 def test_what_the_server_says_of_its_own_events_is_told_once() -> None:
     notice = GapNotice("more than is kept", certain=True, published=False)
     (gap,) = lost().begin_session(SessionStart("s2", position="p0", gap=notice), 200.0)
-    assert gap == RtmGap(at(170), at(200), certain=True, published=False, reason="more than is kept")
+    assert gap == RtmGap(since(170), at(200), certain=True, published=False, reason="more than is kept")
 
 
 @pytest.mark.parametrize("orderly", [False, True])
@@ -128,7 +147,7 @@ def test_a_server_without_sessions_may_have_missed_anything(resume: bool, reason
     account.lose(orderly=True)
     account.begin_connection()
     (gap,) = account.begin_without_session(200.0)
-    assert (gap.since, gap.until, gap.certain, gap.published) == (at(170), at(200), False, True)
+    assert (gap.since, gap.until, gap.certain, gap.published) == (since(170), at(200), False, True)
     assert reason in gap.reason
     assert (account.ours, account.request()) == (False, SessionRequest())
 
@@ -139,7 +158,7 @@ def test_a_session_after_a_server_without_sessions_may_lack_anything() -> None:
     account.lose(orderly=True)
     account.begin_connection()
     (gap,) = account.begin_session(SessionStart("s3"), 300.0)
-    assert (gap.published, gap.since, gap.until) == (True, at(200), at(300))
+    assert (gap.published, gap.since, gap.until) == (True, since(200), at(300))
 
 
 def test_nothing_is_missing_that_nobody_wanted() -> None:
@@ -160,7 +179,7 @@ def test_a_connection_of_which_nothing_was_known_changes_nothing() -> None:
     account.lose(orderly=True)
     account.begin_connection()
     (gap,) = account.begin_session(SessionStart("s2", position="p0"), 200.0)
-    assert (gap.since, gap.published) == (at(170), False)
+    assert (gap.since, gap.published) == (since(170), False)
 
 
 def test_a_notice_within_a_connection_sets_the_position() -> None:
@@ -168,10 +187,10 @@ def test_a_notice_within_a_connection_sets_the_position() -> None:
     account.count("p1", 130.0)
     account.hear(180.0)
     (gap,) = account.notice(GapNotice("a hole", certain=True, position="p8"), 200.0)
-    assert gap == RtmGap(at(130), at(200), certain=True, published=True, reason="a hole")
+    assert gap == RtmGap(since(130), at(200), certain=True, published=True, reason="a hole")
     assert account.position == "p8"
     (gap,) = account.notice(GapNotice("too slow", published=False), 210.0)
-    assert (gap.since, gap.until, account.position) == (at(200), at(210), "p8")
+    assert (gap.since, gap.until, account.position) == (since(200), at(210), "p8")
 
 
 def test_what_was_missed_proves_nothing_until_the_last_of_it_has_come() -> None:
@@ -179,18 +198,18 @@ def test_what_was_missed_proves_nothing_until_the_last_of_it_has_come() -> None:
     account.begin_session(SessionStart("s1", resumed=True, missed=2), 200.0)
     account.count("p1", 201.0)
     (gap,) = account.notice(GapNotice("too slow", published=False), 202.0)
-    assert gap.since == at(170)
+    assert gap.since == since(170)
     (gap,) = account.notice(GapNotice("a hole"), 203.0)
-    assert gap.since == at(100), "the last published event before the loss: the one at 201 is of the past"
+    assert gap.since == since(100), "the last published event before the loss: the one at 201 is of the past"
     account.count("p2", 204.0)
     (gap,) = account.notice(GapNotice("a hole"), 205.0)
-    assert gap.since == at(203), "the notice before it has told all up to then"
+    assert gap.since == since(203), "the notice before it has told all up to then"
     account.count(None, 206.0)
     (gap,) = account.notice(GapNotice("too slow", published=False), 207.0)
-    assert gap.since == at(206)
+    assert gap.since == since(206)
     account.count("p3", 208.0)
     (gap,) = account.notice(GapNotice("a hole"), 209.0)
-    assert gap.since == at(208)
+    assert gap.since == since(208)
 
 
 def test_a_connection_that_is_lost_before_that_was_not_there() -> None:
@@ -200,24 +219,24 @@ def test_a_connection_that_is_lost_before_that_was_not_there() -> None:
     account.lose(orderly=False)
     account.begin_connection()
     (gap,) = account.begin_session(SessionStart("s2", position="p0"), 300.0)
-    assert gap.since == at(170)
+    assert gap.since == since(170)
 
 
 def test_a_frame_that_cannot_be_used_leaves_a_gap_since_the_one_before_it() -> None:
     account = begun()
     account.hear(180.0)
     (gap,) = account.doubt(190.0, certain=True, reason="bad")
-    assert gap == RtmGap(at(180), at(190), certain=True, published=True, reason="bad")
+    assert gap == RtmGap(since(180), at(190), certain=True, published=True, reason="bad")
     first = SessionAccount(resume=True)
     first.want(0.0)
     first.begin_connection()
     (gap,) = first.doubt(10.0, certain=False, reason="bad")
-    assert (gap.since, gap.until) == (at(10), at(10))
+    assert (gap.since, gap.until) == (since(10), at(10))
 
 
 def test_a_clock_that_is_turned_back_makes_no_gap_that_ends_before_it_begins() -> None:
     (gap,) = lost(heard=500.0).begin_session(SessionStart("s2", position="p0"), 200.0)
-    assert (gap.since, gap.until) == (at(500), at(500))
+    assert (gap.since, gap.until) == (since(500), since(500))
 
 
 # -- against a world that knows what is missing ------------------------------------------------------------------------
@@ -395,3 +414,24 @@ def test_whatever_is_missing_lies_in_a_gap_that_was_told(steps: list[str]) -> No
     world.emit(published=True)
     assert world.uncovered() == []
     assert all(gap.since <= gap.until for gap in world.gaps)
+
+
+def test_a_session_that_would_repeat_what_cannot_be_received_is_given_up() -> None:
+    account = lost()
+    account.begin_session(SessionStart("s1", resumed=True, position="p0", missed=2), 200.0)
+    account.count("p1", 201.0)
+    account.lose(orderly=False, too_large=True)
+    assert account.request() == SessionRequest()
+    account.begin_connection()
+    (gap,) = account.begin_session(SessionStart("s2", position="p9"), 210.0)
+    assert (gap.since, gap.until, gap.certain, gap.published) == (since(170.0), at(210.0), True, True)
+    assert account.request() == SessionRequest("s2", 0, "p9")
+    account.lose(orderly=False)
+    account.begin_connection()
+    assert account.begin_session(SessionStart("s2", resumed=True), 220.0) == []
+
+
+def test_a_large_frame_that_is_not_repeated_ends_no_session() -> None:
+    account = begun()
+    account.lose(orderly=False, too_large=True)
+    assert account.request() == SessionRequest("s1", 0, "p0")

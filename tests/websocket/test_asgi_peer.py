@@ -190,6 +190,22 @@ async def test_a_slow_server_and_its_limit() -> None:
     assert server.sent[-1] == {"type": "websocket.close", "code": 1013, "reason": "too slow"}
 
 
+async def test_a_message_larger_than_the_limit_is_sent_if_nothing_waits_before_it() -> None:
+    server = Server()
+
+    async def handler(peer: Peer) -> None:
+        await peer.accept()
+        assert peer.send([b"x" * 2000])
+        await peer.drain()
+        assert peer.send([b"y" * 2000])
+        assert not peer.send([b"z"])
+        assert peer.overflowed
+
+    await server.run(handler, max_buffer=1000, close_timeout=0.05)
+    assert server.sent[1] == {"type": "websocket.send", "text": "x" * 2000}
+    assert server.sent[-1]["code"] == 1013
+
+
 async def test_a_server_that_takes_nothing_any_more_and_an_end_in_time() -> None:
     server = Server()
     endings: list[Ending] = []

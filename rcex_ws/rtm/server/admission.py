@@ -19,10 +19,10 @@ from rcex_ws.rtm.server.core import RtmServerCore
 from rcex_ws.rtm.server.errors import TAKEN_OVER, TOO_MANY
 from rcex_ws.rtm.server.events import RtmServerEvents
 from rcex_ws.rtm.server.publication import Publication
-from rcex_ws.rtm.server.session import Session, user_mark
+from rcex_ws.rtm.server.session import ClientSession, user_mark
 from rcex_ws.websocket.peer import Peer
 
-__all__ = ["Admission", "Admitted", "default_user_id"]
+__all__ = ["Admitted", "ClientAdmission", "default_user_id"]
 
 logger = logging.getLogger("rcex_ws.rtm.server")
 
@@ -58,12 +58,12 @@ class Admitted(Struct, frozen=True):
         missed: that.
     """
 
-    session: Session
+    session: ClientSession
     channel: UserChannel | None = None
     missed: Sequence[Entry | GapNotice] = ()
 
 
-class Admission:
+class ClientAdmission:
     """Lets the clients of one server in.
 
     Args:
@@ -73,12 +73,12 @@ class Admission:
     def __init__(self, core: RtmServerCore) -> None:
         self._core = core
 
-    def request_of(self, session: Session) -> SessionRequest | None:
+    def request_of(self, session: ClientSession) -> SessionRequest | None:
         """Return what a client asks for in its upgrade request; None if it does not want to resume."""
         header = session.client.request.headers.get(HEADER.lower())
         return None if header is None or not self._core.settings.resume_window else SessionRequest.from_header(header)
 
-    async def admit(self, session: Session, peer: Peer, authentication: Any, reply: bytes) -> Admitted | None:
+    async def admit(self, session: ClientSession, peer: Peer, authentication: Any, reply: bytes) -> Admitted | None:
         """Let a client in; if it has missed something, `send_missed` is to follow.
 
         Args:
@@ -153,7 +153,13 @@ class Admission:
         return text
 
     def _resume(
-        self, known: Session, session: Session, peer: Peer, reply: bytes, missed: Iterable[bytes], count: int
+        self,
+        known: ClientSession,
+        session: ClientSession,
+        peer: Peer,
+        reply: bytes,
+        missed: Iterable[bytes],
+        count: int,
     ) -> Admitted:
         """Have a client that was lost go on over its new connection."""
         core, client = self._core, known.client
@@ -168,7 +174,7 @@ class Admission:
 
     async def _join(
         self,
-        session: Session,
+        session: ClientSession,
         peer: Peer,
         user_id: str,
         request: SessionRequest | None,
@@ -212,7 +218,7 @@ class Admission:
         core.sessions.give_up(away)
         return True
 
-    def _start(self, session: Session, peer: Peer, reply: bytes, start: SessionStart) -> bool:
+    def _start(self, session: ClientSession, peer: Peer, reply: bytes, start: SessionStart) -> bool:
         """Begin the session of a client, and answer it; return False if it has gone meanwhile."""
         session.begin()
         asked = session.backlog is not None

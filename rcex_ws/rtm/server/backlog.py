@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from rcex_ws.readers import read_digits
+
 __all__ = ["Backlog"]
 
 #: A ping is due when a fourth of the bounds is used.
 _ASK_AFTER = 4
-_MOST_DIGITS = 18
 
 
 class Backlog:
@@ -83,10 +84,8 @@ class Backlog:
 
     def on_pong(self, payload: bytes) -> None:
         """Forget what has arrived before the pong with this payload; ignore anything that `ping` has not returned."""
-        if not payload.isdigit() or len(payload) > _MOST_DIGITS:
-            return
-        arrived = int(payload)
-        if arrived > self._pinged:
+        arrived = read_digits(payload.decode(errors="replace"))
+        if arrived is None or arrived > self._pinged:
             return
         while self._frames and self._put - len(self._frames) < arrived:
             self._gone = self._drop_oldest() // 2

@@ -16,11 +16,11 @@ from rcex_ws.rtm.errors import RemoteError
 from rcex_ws.rtm.frames import PUBLISH, UNSUBSCRIBE, ClientFrame, FrameId, encode_error, encode_reply
 from rcex_ws.rtm.server.core import RtmServerCore, event_name
 from rcex_ws.rtm.server.remote_client import RemoteClient
-from rcex_ws.rtm.server.session import Push, Session
+from rcex_ws.rtm.server.session import ClientSession, Push
 from rcex_ws.serving import HandlerCall
 from rcex_ws.websocket.peer import Peer
 
-__all__ = ["INTERNAL_ERROR", "TOO_MANY_CALLS", "Calls", "encode_failure", "invoke"]
+__all__ = ["INTERNAL_ERROR", "TOO_MANY_CALLS", "ClientCalls", "encode_failure", "invoke"]
 
 INTERNAL_ERROR: Final = "internal error"
 """The error of a call whose function has raised something else than a `RemoteError`."""
@@ -31,7 +31,7 @@ TOO_MANY_CALLS: Final = "too many calls"
 _LONGEST_NAME = 1000
 
 
-class Calls:
+class ClientCalls:
     """The calls that come over one connection.
 
     Args:
@@ -47,7 +47,7 @@ class Calls:
         self._unanswered = 0
         self._asked: dict[object, Push] = {}  # what `may_subscribe` is being asked about
 
-    def handle(self, frame: ClientFrame, session: Session) -> None:
+    def handle(self, frame: ClientFrame, session: ClientSession) -> None:
         """Handle a frame of a client that may act."""
         try:
             run = self._call_of(frame, session)
@@ -59,7 +59,7 @@ class Calls:
         reply, fail = partial(self._reply, frame.id), partial(self._fail, frame.id)
         self._core.dispatcher.put(HandlerCall(what, run, reply, fail))
 
-    def _call_of(self, frame: ClientFrame, session: Session) -> Callable[[], object]:
+    def _call_of(self, frame: ClientFrame, session: ClientSession) -> Callable[[], object]:
         """Return what a frame calls.
 
         Raises:
@@ -81,15 +81,19 @@ class Calls:
             raise RemoteError(f"unknown function {frame.function!r:.80}")
         return partial(invoke, function, session.client, arguments)
 
-    def _subscribe(self, session: Session, event: object, tags: object) -> object:
+    def _subscribe(self, session: ClientSession, event: object, tags: object) -> object:
         push = _event_and_tags(event, tags)
         hook = self._core.settings.may_subscribe
-        return self._add(session, push) if hook is None else self._subscribe_if(hook, session, push)
-
-    async def _subscribe_if(self, hook: Callable[..., object], session: Session, push: Push) -> bool:
-        name, texts = push
+        if hook is None:
+            return self._add(session, push)
         question = object()
-        self._asked[question] = push
+        self._asked[question] = push  # at once: the next call may be to unsubscribe
+        return self._subscribe_if(hook, session, push, question)
+
+    async def _subscribe_if(
+        self, hook: Callable[..., object], session: ClientSession, push: Push, question: object
+    ) -> bool:
+        name, texts = push
         try:
             allowed = await call(hook, session.client, name, sorted(texts))
         finally:
@@ -98,7 +102,7 @@ class Calls:
             raise RemoteError("forbidden")
         return not wanted or self._add(session, push)
 
-    def _add(self, session: Session, push: Push) -> bool:
+    def _add(self, session: ClientSession, push: Push) -> bool:
         pushes = session.pushes or ()
         if push not in pushes and sum(map(_weight, (*pushes, push))) > self._core.settings.max_subscriptions:
             raise RemoteError("too many subscriptions")
@@ -106,14 +110,14 @@ class Calls:
             self._core.pushes.add(session, push)
         return True
 
-    def _unsubscribe(self, session: Session, arguments: list[Any]) -> bool:
+    def _unsubscribe(self, session: ClientSession, arguments: list[Any]) -> bool:
         event, tags = (*arguments, None, None)[:2]
         push = _event_and_tags(event, tags)
         self._asked = {question: asked for question, asked in self._asked.items() if asked != push}
         self._core.pushes.remove(session, push)
         return True
 
-    async def _publish(self, session: Session, arguments: list[Any]) -> int:
+    async def _publish(self, session: ClientSession, arguments: list[Any]) -> int:
         user_id, event = (*arguments, None, None)[:2]
         if not isinstance(user_id, str) or not user_id:
             raise RemoteError("a user id is expected, a text")

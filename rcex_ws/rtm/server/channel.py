@@ -10,7 +10,7 @@ from rcex_ws.broker.interface import Broker, BrokerUnavailable, Entry, Hole, Str
 from rcex_ws.loop import Signal
 from rcex_ws.rtm.resumption import GapNotice
 from rcex_ws.rtm.server.publication import Publication
-from rcex_ws.rtm.server.session import Session
+from rcex_ws.rtm.server.session import ClientSession
 
 __all__ = ["UserChannel", "UserChannels", "topic_of"]
 
@@ -83,19 +83,19 @@ class UserChannel:
 
     def __init__(self, user_id: str, broker: Broker, taken: Callable[[Publication, int], None], max_held: int) -> None:
         self.user_id = user_id
-        self.sessions: dict[Session, None] = {}
+        self.sessions: dict[ClientSession, None] = {}
         self.begun = self.position = ""
         self.ready = Signal()
-        self._held: dict[Session, _Held] = {}  # for clients for which the log is being read
-        self._ahead: dict[Session, str] = {}  # up to where a client has got what is yet to come here
+        self._held: dict[ClientSession, _Held] = {}  # for clients for which the log is being read
+        self._ahead: dict[ClientSession, str] = {}  # up to where a client has got what is yet to come here
         self._broker = broker
         self._max_held = max_held
         self._taken = taken
 
     @property
     def connections(self) -> int:
-        """How many of the clients are connected."""
-        return sum([session.peer is not None for session in self.sessions])
+        """How many of the clients are connected; one that is being let in does not count yet, as it may never be."""
+        return sum([session.connected for session in self.sessions])
 
     def on_entry(self, entry: Entry) -> None:
         """Send an event to all clients."""
@@ -104,7 +104,7 @@ class UserChannel:
         event, count = publication.outbound(), 0
         for session in tuple(self.sessions):
             if self._ahead and self._has(session, entry.position):
-                count += session.peer is not None
+                count += session.connected
             elif (held := self._held.get(session)) is not None:
                 held.put(entry)
             else:
@@ -123,12 +123,12 @@ class UserChannel:
             else:
                 held.put(notice)
 
-    def add(self, session: Session) -> None:
+    def add(self, session: ClientSession) -> None:
         """Add a client, and keep what comes for it until `release`."""
         self.sessions[session] = None
         self._held[session] = _Held(self._max_held)
 
-    def missed(self, session: Session, read: Stretch | None) -> list[Entry | GapNotice]:
+    def missed(self, session: ClientSession, read: Stretch | None) -> list[Entry | GapNotice]:
         """Return what a client has missed, each entry once and in order.
 
         Args:
@@ -144,22 +144,22 @@ class UserChannel:
         news = [one for one in came if isinstance(one, GapNotice) or is_after(one.position, read.position)]
         return [*read.entries, *news]
 
-    def take(self, session: Session) -> list[Entry | GapNotice]:
+    def take(self, session: ClientSession) -> list[Entry | GapNotice]:
         """Return what has come for a client since it was added, or since the last call."""
         held = self._held.get(session)
         return [] if held is None else held.take(self.position)
 
-    def release(self, session: Session) -> None:
+    def release(self, session: ClientSession) -> None:
         """From now on, send at once what comes for a client."""
         self._held.pop(session, None)
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: ClientSession) -> None:
         """Remove a client, if it is there."""
         self.sessions.pop(session, None)
         self._held.pop(session, None)
         self._ahead.pop(session, None)
 
-    def _has(self, session: Session, position: str) -> bool:
+    def _has(self, session: ClientSession, position: str) -> bool:
         """Return whether a client has got an entry already; the first one that it has not ends that."""
         ahead = self._ahead.get(session)
         if ahead is None:
@@ -189,7 +189,7 @@ class UserChannels:
         """Return the channel of a user; None if no client of the user is here."""
         return self._channels.get(user_id)
 
-    async def join(self, user_id: str, session: Session) -> tuple[UserChannel, str]:
+    async def join(self, user_id: str, session: ClientSession) -> tuple[UserChannel, str]:
         """Add a client of a user.
 
         Returns:
@@ -208,7 +208,7 @@ class UserChannels:
             await channel.ready.wait()
         return channel, channel.begun
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: ClientSession) -> None:
         """Remove a client, if it is there."""
         user_id = session.client.user_id
         channel = None if user_id is None else self._channels.get(user_id)

@@ -24,7 +24,7 @@ from rcex_ws.rtm.server.functions import RemoteFunctions
 from rcex_ws.rtm.server.publisher import Publisher
 from rcex_ws.rtm.server.pushes import Pushes
 from rcex_ws.rtm.server.remote_client import RemoteClient
-from rcex_ws.rtm.server.session import Outbound, Session
+from rcex_ws.rtm.server.session import ClientSession, Outbound
 from rcex_ws.rtm.server.sessions import Sessions
 from rcex_ws.rtm.server.settings import RtmServerSettings
 from rcex_ws.serving import Dispatcher
@@ -119,8 +119,10 @@ class RtmServerCore:
         self.check_home()
         return Outbound(encode_event(event_name(event), data))
 
-    def emit(self, event: Outbound, wanted: Callable[[RemoteClient], object]) -> int:
-        """Send an event to all clients that a filter wants; return how many of them are connected."""
+    def emit(self, event: Outbound, wanted: Callable[[RemoteClient], object] | None) -> int:
+        """Send an event to all clients, or to those that a filter wants; return how many of them are connected."""
+        if wanted is None:
+            return sum([session.send(event) for session in self.sessions])
         reached = 0
         error: Exception | None = None
         for session in self.sessions:
@@ -147,14 +149,14 @@ class RtmServerCore:
 
     # -- counting ------------------------------------------------------------------------------------------------------
 
-    def connected(self, session: Session, peer: Peer, event: RtmServerEvents) -> Peer | None:
+    def connected(self, session: ClientSession, peer: Peer, event: RtmServerEvents) -> Peer | None:
         """Note that a client is connected; return the connection that this takes over."""
         former = self.sessions.add(session, peer)
         self._count(session)
         self.events.emit(event, session.client)
         return former
 
-    def left(self, peer: Peer) -> Session | None:
+    def left(self, peer: Peer) -> ClientSession | None:
         """Note that nothing can be sent over a connection any more; return its client, if that was let in."""
         session = self.sessions.leave(peer, self.clock())
         if session is not None:
@@ -162,11 +164,11 @@ class RtmServerCore:
             self.note(self.sessions)
         return session
 
-    def disconnected(self, session: Session, reason: Exception) -> None:
+    def disconnected(self, session: ClientSession, reason: Exception) -> None:
         """Note why the connection of a client has ended."""
         self.events.emit(RtmServerEvents.DISCONNECT, session.client, reason)
 
-    def disconnect(self, session: Session, reason: str) -> None:
+    def disconnect(self, session: ClientSession, reason: str) -> None:
         """Close the connection of a client for good; see `RemoteClient.disconnect`."""
         self.check_home()
         if not isinstance(reason, str) or not is_text(reason) or len(reason.encode()) > _MOST_REASON:  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -176,7 +178,7 @@ class RtmServerCore:
             session.ended = ClientGone(reason or "disconnected by the application", NORMAL, by_server=True)
             session.peer.close(NORMAL, reason)
 
-    def _count(self, session: Session) -> None:
+    def _count(self, session: ClientSession) -> None:
         if self.settings.authenticate is None:
             return
         self.broker.set_member(EVERYBODY, len(self.sessions))
@@ -185,7 +187,7 @@ class RtmServerCore:
             channel = self.channels.get(user_id)
             self.broker.set_member(group_of(user_id), 0 if channel is None else channel.connections)
 
-    def _on_gone(self, session: Session) -> None:
+    def _on_gone(self, session: ClientSession) -> None:
         self.channels.leave(session)
         self.pushes.remove_all(session)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rcex_ws.broker.interface import Appended, Broker, BrokerError
 from rcex_ws.loop import Signal
+from rcex_ws.readers import read_digits
 from rcex_ws.rtm.server.publication import Publication, encode_publication
 
 __all__ = ["Publisher"]
@@ -121,9 +122,10 @@ class Publisher:
 
     def on_signal(self, data: bytes) -> None:
         """Handle the count of another server."""
-        number, _, connections = data.partition(b" ")
-        if number.isdigit() and connections.isdigit():
-            self._count(int(number), int(connections))
+        number, _, connections = data.decode(errors="replace").partition(" ")
+        which, how_many = read_digits(number), read_digits(connections)
+        if which is not None and how_many is not None:
+            self._count(which, how_many)
 
     def _count(self, number: int, connections: int) -> None:
         counting = self._counting.get(number)  # None if it came too late

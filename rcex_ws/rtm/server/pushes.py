@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rcex_ws.rtm.server.session import Push, Session
+from rcex_ws.rtm.server.session import ClientSession, Push
 
 __all__ = ["Pushes"]
 
@@ -13,9 +13,9 @@ class Pushes:
     """The push subscriptions of all clients, by event."""
 
     def __init__(self) -> None:
-        self._by_event: dict[str, dict[Session, set[frozenset[str]]]] = {}
+        self._by_event: dict[str, dict[ClientSession, set[frozenset[str]]]] = {}
 
-    def add(self, session: Session, push: Push) -> None:
+    def add(self, session: ClientSession, push: Push) -> None:
         """Add a subscription of a client; ignored if it is there."""
         event, tags = push
         self._by_event.setdefault(event, {}).setdefault(session, set()).add(tags)
@@ -23,7 +23,7 @@ class Pushes:
             session.pushes = set()
         session.pushes.add(push)
 
-    def remove(self, session: Session, push: Push) -> None:
+    def remove(self, session: ClientSession, push: Push) -> None:
         """Remove a subscription of a client, if it is there."""
         event, tags = push
         if session.pushes is None or push not in session.pushes:
@@ -36,12 +36,12 @@ class Pushes:
             if not sessions:
                 del self._by_event[event]
 
-    def remove_all(self, session: Session) -> None:
+    def remove_all(self, session: ClientSession) -> None:
         """Remove all subscriptions of a client."""
         for push in tuple(session.pushes or ()):
             self.remove(session, push)
 
-    def matching(self, event: str, tags: frozenset[str]) -> Iterator[Session]:
+    def matching(self, event: str, tags: frozenset[str]) -> Iterator[ClientSession]:
         """Yield each client with a subscription to the event that shares a tag.
 
         An event without tags is for every subscription, and a subscription without tags is to every event.

@@ -10,7 +10,7 @@ import anyio
 
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError
 from rcex_ws.loop import Signal, loop_clock
-from rcex_ws.rtm.server.admission import Admission
+from rcex_ws.rtm.server.admission import ClientAdmission
 from rcex_ws.rtm.server.core import RtmServerCore
 from rcex_ws.rtm.server.errors import MOVED
 from rcex_ws.rtm.server.events import RtmServerEvents
@@ -44,7 +44,7 @@ class RtmServerRuntime:
     def __init__(self, core: RtmServerCore) -> None:
         self._core = core
         settings = core.settings
-        self._admission = Admission(core)
+        self._admission = ClientAdmission(core)
         self._services: dict[ConnectionService, None] = {}
         self._draining = False
         self._broker_known = Signal()

@@ -249,7 +249,7 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
                 f"filter: expected a function, not async, or None for all clients, got an object of the type "
                 f"{type(filter).__name__}; the data of the event come after it"
             )
-        return self._core.emit(self._core.outbound(event, data), filter or _everybody)
+        return self._core.emit(self._core.outbound(event, data), filter)
 
     def push(self, event: str, tags: Collection[str] = (), *data: Any) -> int:
         """Send an event to the clients of this server that have a push subscription to it which shares a tag.
@@ -354,7 +354,3 @@ def _broker(settings: RtmServerSettings) -> Broker:
 def _check_user_id(user_id: object) -> None:
     if not isinstance(user_id, str) or not user_id or not is_text(user_id):
         raise ConfigurationError(f"user_id: expected a text that is not empty, got {user_id!r:.80}")
-
-
-def _everybody(_: RemoteClient) -> bool:
-    return True

@@ -13,20 +13,23 @@ from rcex_ws.errors import BadFrame
 from rcex_ws.loop import Signal
 from rcex_ws.rtm.errors import RemoteError
 from rcex_ws.rtm.frames import ClientFrame, FrameId, decode_client_frame, encode_error, encode_refusal, encode_reply
-from rcex_ws.rtm.server.admission import Admission
+from rcex_ws.rtm.server.admission import ClientAdmission
 from rcex_ws.rtm.server.backlog import Backlog
-from rcex_ws.rtm.server.calls import TOO_MANY_CALLS, Calls, encode_failure, invoke
+from rcex_ws.rtm.server.calls import TOO_MANY_CALLS, ClientCalls, encode_failure, invoke
 from rcex_ws.rtm.server.core import RtmServerCore
 from rcex_ws.rtm.server.errors import NOT_AUTHENTICATED, TOO_MANY, TOO_SLOW, ClientGone
 from rcex_ws.rtm.server.rate import TokenBucket
-from rcex_ws.rtm.server.session import Session
+from rcex_ws.rtm.server.session import ClientSession
 from rcex_ws.serving import HandlerCall
 from rcex_ws.websocket.peer import INTERNAL_ERROR, Peer
 from rcex_ws.websocket.socket import Ending
 
 __all__ = ["ConnectionService"]
 
-_UNSUPPORTED = 1003  # RFC 6455, section 7.4.1
+# RFC 6455, section 7.4.1.
+_UNSUPPORTED = 1003
+_GOODBYE = frozenset({1000, 1001})
+"""With these a client ends its session: it has closed, or its page is left."""
 
 
 class _Stage(Enum):
@@ -66,19 +69,19 @@ class ConnectionService:
         "ended",
     )
 
-    def __init__(self, core: RtmServerCore, admission: Admission, peer: Peer, *, heartbeat: bool) -> None:
+    def __init__(self, core: RtmServerCore, admission: ClientAdmission, peer: Peer, *, heartbeat: bool) -> None:
         settings, now = core.settings, core.clock()
         self.ended = Signal()
         self._core = core
         self._admission = admission
         self._peer = peer
         self._stage = _Stage.STRANGER
-        self._client: Session | None = None  # that was let in, and whose connection closes
-        self._session = session = Session(peer, None, core.outbound, core.disconnect)
+        self._client: ClientSession | None = None  # that was let in, and whose connection closes
+        self._session = session = ClientSession(peer, None, core.outbound, core.disconnect)
         if admission.request_of(session) is not None:  # half of the buffer has to be enough for what it has missed
             most = min(settings.max_resume_bytes, settings.max_buffer // 2)
             session.backlog = Backlog(settings.max_resume_events, most)
-        self._calls = Calls(core, peer)
+        self._calls = ClientCalls(core, peer)
         self._held: list[ClientFrame] | tuple[()] = ()  # what came while the authentication was being checked
         self._held_bytes = 0
         self._reason: ClientGone | None = None
@@ -104,6 +107,8 @@ class ConnectionService:
         finally:
             self._on_closing()
             if self._client is not None:
+                if ending is not None and ending.by_peer and ending.code in _GOODBYE:
+                    self._core.sessions.end(self._client)
                 self._core.disconnected(self._client, self._why(self._client, ending))
             self.ended.set()
 
@@ -187,7 +192,7 @@ class ConnectionService:
         if self._session.peer is self._peer:  # not let in, and not to be
             self._session.peer = None
 
-    def _why(self, client: Session, ending: Ending | None) -> ClientGone:
+    def _why(self, client: ClientSession, ending: Ending | None) -> ClientGone:
         """Return why the WebSocket has ended."""
         reason = client.ended or self._reason
         if reason is not None:

@@ -16,7 +16,7 @@ from rcex_ws.rtm.server.errors import ClientGone
 from rcex_ws.rtm.server.remote_client import RemoteClient
 from rcex_ws.websocket.peer import Peer, Shared
 
-__all__ = ["Outbound", "Push", "Session", "user_mark"]
+__all__ = ["ClientSession", "Outbound", "Push", "user_mark"]
 
 Push = tuple[str, frozenset[str]]
 """A push subscription: an event and its tags."""
@@ -38,7 +38,7 @@ class Outbound(Shared):
         self.published = published
 
 
-class Session:
+class ClientSession:
     """One client.
 
     Args:
@@ -64,7 +64,7 @@ class Session:
         peer: Peer,
         backlog: Backlog | None,
         check: Callable[[str, tuple[Any, ...]], Outbound],
-        end: Callable[[Session, str], None],
+        end: Callable[[ClientSession, str], None],
     ) -> None:
         self.client = RemoteClient(
             secrets.token_hex(8),
@@ -88,15 +88,22 @@ class Session:
         if self.backlog is not None:
             self.key = f"{user_mark(self.client.user_id)}{secrets.token_urlsafe(16)}"
 
+    @property
+    def connected(self) -> bool:
+        """Whether it was let in and has a connection."""
+        return self._begun and self.peer is not None
+
     def send(self, event: Outbound) -> bool:
         """Send an event; return whether the client is connected."""
         peer, backlog = self.peer, self.backlog
         if not self._begun:
             return False
-        due = backlog is not None and backlog.put(event.frame, published=event.published)
+        if backlog is None:
+            return peer is not None and peer.send_shared(event)
+        due = backlog.put(event.frame, published=event.published)
         if peer is None or not peer.send_shared(event):
             return False
-        if due and backlog is not None:
+        if due:
             peer.ping(backlog.ping())
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from rcex_ws.rtm.server.session import Session
+from rcex_ws.rtm.server.session import ClientSession
 from rcex_ws.websocket.peer import Peer
 
 __all__ = ["Sessions"]
@@ -22,30 +22,30 @@ class Sessions:
         on_gone: called with a client that is given up.
     """
 
-    def __init__(self, window: float, on_gone: Callable[[Session], None]) -> None:
+    def __init__(self, window: float, on_gone: Callable[[ClientSession], None]) -> None:
         self._window = window
         self._on_gone = on_gone
-        self._connected: dict[Peer, Session] = {}
-        self._away: dict[Session, None] = {}  # in the order in which they expire
-        self._by_key: dict[str, Session] = {}
+        self._connected: dict[Peer, ClientSession] = {}
+        self._away: dict[ClientSession, None] = {}  # in the order in which they expire
+        self._by_key: dict[str, ClientSession] = {}
 
     def __len__(self) -> int:
         return len(self._connected)
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[ClientSession]:
         """Iterate over a copy: those that are connected, then those that are away."""
         return iter((*self._connected.values(), *self._away))
 
     @property
-    def connected(self) -> tuple[Session, ...]:
+    def connected(self) -> tuple[ClientSession, ...]:
         """Those that are connected."""
         return tuple(self._connected.values())
 
-    def find(self, key: str) -> Session | None:
+    def find(self, key: str) -> ClientSession | None:
         """Return the client with a key."""
         return self._by_key.get(key)
 
-    def add(self, session: Session, peer: Peer) -> Peer | None:
+    def add(self, session: ClientSession, peer: Peer) -> Peer | None:
         """Add a client over a connection, or have it come back; return the connection that this takes over."""
         former, session.peer = session.peer, peer
         if former is not None:
@@ -57,7 +57,7 @@ class Sessions:
             self._by_key[session.key] = session
         return None if former is peer else former
 
-    def leave(self, peer: Peer, now: float) -> Session | None:
+    def leave(self, peer: Peer, now: float) -> ClientSession | None:
         """Note that a connection is lost; its client is given up at once if it cannot resume.
 
         Returns:
@@ -76,14 +76,14 @@ class Sessions:
             self.give_up(next(iter(self._away)))
         return session
 
-    def end(self, session: Session) -> None:
+    def end(self, session: ClientSession) -> None:
         """Let a client not come back: it is given up now if it is away, else once its connection is lost."""
         self._by_key.pop(session.key, None)
         session.key, session.backlog = "", None
         if session in self._away:
             self.give_up(session)
 
-    def give_up(self, session: Session) -> None:
+    def give_up(self, session: ClientSession) -> None:
         """Give up a client that is not connected."""
         self._away.pop(session, None)
         self._by_key.pop(session.key, None)

@@ -65,8 +65,6 @@ class RtmServerSettings:
         for name in ("redis", "broker", "user_id", "on_auth_timeout", "may_publish"):
             if getattr(self, name) is not None and self.authenticate is None:
                 raise NoUsers(f"{name}: without `authenticate` no client is known as a user; pass both or none")
-        if isinstance(self.allowed_origins, str):
-            raise ConfigurationError("allowed_origins: expected a list of origins, got a single text")
 
     @property
     def peer_options(self) -> PeerOptions:

@@ -10,7 +10,7 @@ from rcex_ws.broker import Entry, Hole, MemoryBroker, MemoryHub, Stretch
 from rcex_ws.rtm.resumption import GapNotice
 from rcex_ws.rtm.server.channel import UserChannel
 from rcex_ws.rtm.server.publication import encode_publication
-from rcex_ws.rtm.server.session import Outbound, Session
+from rcex_ws.rtm.server.session import ClientSession, Outbound
 
 HUB = MemoryHub(clock=lambda: 0.0, name="hub")
 NAME = "hub.1"
@@ -28,6 +28,7 @@ class Told:
     """Stands for a session."""
 
     peer = object()
+    connected = True
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -55,7 +56,7 @@ def numbers(items: list[Any]) -> list[Any]:
 def test_a_client_that_is_ahead_gets_nothing_twice(came: int, read: int) -> None:
     """It has all up to 3, `read` more stand in the log, `came` reach the channel, which is at 1, while it is read."""
     channel, told = channel_at(1), Told()
-    session = cast("Session", told)
+    session = cast("ClientSession", told)
     channel.add(session)
     for number in range(2, 2 + came):
         channel.on_entry(entry(number))
@@ -72,7 +73,7 @@ def test_a_client_that_is_ahead_gets_nothing_twice(came: int, read: int) -> None
 def test_a_hole_ends_that() -> None:
     """The entries that the channel waits for may be lost."""
     channel, told = channel_at(1), Told()
-    session = cast("Session", told)
+    session = cast("ClientSession", told)
     channel.add(session)
     assert channel.missed(session, Stretch((), None, position(9))) == []
     channel.release(session)

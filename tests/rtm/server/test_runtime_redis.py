@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +59,16 @@ async def test_a_redis_that_is_away_is_waited_for(redis: RedisServer, caplog: py
     assert told[0] == "lost"
     assert told[-1] == "ready"
     assert all(record.levelno < logging.ERROR for record in caplog.records)
+
+
+async def test_the_user_of_redis_that_the_page_names_suffices(redis: RedisServer) -> None:
+    page = (Path(__file__).parents[3] / "docs/scaling.md").read_text()
+    (line,) = re.findall(r"^user rtm (.*)$", page, re.MULTILINE)
+    redis.command("ACL", "SETUSER", "rtm", *line.split())
+    url = f"redis://rtm:secret@{redis.host}:{redis.port}"
+    async with server_on(redis, url) as server, RtmClient(server.url, authentication="ann") as client:
+        assert await server.publish("ann", "n", 1) == 1
+        assert await server.presence("ann") == {server.id: 1}
+        assert await server.count() == 1
+        assert client.connected
+    assert redis.command("ACL", "LOG") == []

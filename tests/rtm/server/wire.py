@@ -35,6 +35,14 @@ async def settle(turns: int = 40) -> None:
         await anyio.lowlevel.checkpoint()
 
 
+async def settle_until(condition: Callable[[], object]) -> None:
+    """Let all tasks do what they can do now, or until something holds."""
+    for _ in range(100):
+        if condition():
+            break
+        await anyio.lowlevel.checkpoint()
+
+
 class Wire:
     """One connection of a client; a `Peer`.
 
@@ -66,7 +74,7 @@ class Wire:
         self._on_pong: Callable[[bytes], object] = lambda data: None
         self._on_heard: Callable[[], object] = lambda: None
 
-    # -- the client --------------------------------------------------------------------------------------------------
+    # -- the client ----------------------------------------------------------------------------------------------------
 
     def say(self, *messages: Any) -> None:
         """Send messages: JSON of a dict, bytes as they are, binary of a bytearray."""
@@ -84,14 +92,17 @@ class Wire:
         return self.received[-1]
 
     async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until something holds, which may be only after a while."""
         with anyio.fail_after(10):
+            await settle_until(condition)
             while not condition():
-                await anyio.lowlevel.checkpoint()
+                await anyio.sleep(0.01)
 
     async def call(self, function: str, *data: Any, id_: Any = "c") -> Any:
         """Call a function; return the data of its reply."""
+        count = len(self.replies(id_))
         self.say({"id": id_, "type": "invoke", "function": function, "data": data})
-        await self.until(lambda: self.replies(id_))
+        await self.until(lambda: len(self.replies(id_)) > count)
         return self.replies(id_)[-1].get("data")
 
     def replies(self, id_: Any) -> list[Frame]:
