@@ -27,7 +27,7 @@ class NamesOfJavaScript:
 
 
 def our_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that a JavaScript name such as `restOverWebSocket` or `CallWait` stands for, or None."""
+    """Return the one of `names` that a JavaScript name such as `restOverWebSocket` or `CallWait` means, or None."""
     if name == name.lower():
         return None
     spelled = name.lower()
