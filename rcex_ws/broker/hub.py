@@ -20,6 +20,9 @@ from rcex_ws.readers import read_digits
 
 __all__ = ["HubPart", "MemoryHub"]
 
+#: Users read this in a gap, also where a server without Redis was restarted.
+_WIPED = "the log was kept in memory, and is lost"
+
 
 class HubNode(Protocol):
     """A node as the hub sees it."""
@@ -133,7 +136,7 @@ class MemoryHub:
         """Lose all data, like a service that was restarted; every node loses the connection and makes it again."""
         present = tuple(self._present)
         for node in present:
-            self._lose(node, BrokerUnavailable("the hub was wiped"))
+            self._lose(node, BrokerUnavailable(_WIPED))
         self._epoch_number += 1
         self._logs.clear()
         self._groups.clear()
@@ -213,7 +216,7 @@ class MemoryHub:
         if log is not None:
             self._trim(log, moment)
         if epoch != self._epoch:
-            hole = Hole(certain=False, reason="the hub was wiped")
+            hole = Hole(certain=False, reason=_WIPED)
         elif log is not None and first < log.dropped:
             hole = Hole(certain=True, reason="the log no longer has all entries")
         elif since is not None and moment - since > self._max_age and (log is None or log.begun > since):

@@ -27,8 +27,8 @@ class NamesOfJavaScript:
 
 
 def our_name(name: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that a JavaScript name such as `restOverWebSocket` stands for, or None."""
-    if name[:1].isupper() or name == name.lower():
+    """Return the one of `names` that a JavaScript name such as `restOverWebSocket` or `CallWait` means, or None."""
+    if name == name.lower():
         return None
     spelled = name.lower()
     return next((ours for ours in names if ours.replace("_", "") == spelled and not ours.startswith("_")), None)

@@ -19,7 +19,8 @@ MARGIN = 5.0
 NOT_RESUMABLE = "this server does not resume sessions"
 SWITCHED_OFF = "sessions are not resumed, as resume=False"
 NEW_SESSION = (
-    "another server, or the same one after a restart: what the former one sent to its own clients may be missing"
+    "a new session, as the client was away for too long, the server was restarted, or this is another one; "
+    "what was emitted or pushed may be missing"
 )
 UNREPEATABLE = "an event among those that were missed is too large for this client, so that it cannot go on after them"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rcex_ws.errors import RequestLost
 from rcex_ws.rtm import RtmClient, RtmEvents, frames
 from rcex_ws.rtm.server import RtmServer, RtmServerEvents, errors
 from tests.under_uvicorn import under_uvicorn
@@ -48,6 +49,20 @@ async def test_the_mounted_server_serves_clients() -> None:
     with under_uvicorn(scope["app"]) as address:
         async with RtmClient(f"ws://{address}/rtm") as client:
             assert await client.call_wait("add", 1, 2) == 3
+
+
+async def test_a_mounted_server_keeps_its_bound_for_messages_though_another_reads_them() -> None:
+    (program,) = (program for program in PROGRAMS if "Starlette" in program)
+    scope: dict[str, Any] = {}
+    exec(program.replace("RtmServer()", "RtmServer(max_size=1000)"), scope)
+    codes: list[int | None] = []
+    with under_uvicorn(scope["app"]) as address:
+        client = RtmClient(f"ws://{address}/rtm", reconnect=False)
+        client.on(RtmEvents.CLOSE, lambda loss: codes.append(loss.code))
+        async with client:
+            with pytest.raises(RequestLost):
+                await client.call_wait("add", "a", "b" * 1000, timeout=5)
+    assert codes == [1009]
 
 
 def test_all_events_have_a_row() -> None:

@@ -71,6 +71,15 @@ def test_names_of_the_original_client_are_answered_with_a_hint() -> None:
         RtmClient("ws://rtm.example/", maxQueue=5)  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize(
+    ("name", "ours"), [("CallWait", "call_wait"), ("Call", "call"), ("SubscribePush", "subscribe_push")]
+)
+def test_names_of_version_2_begin_with_a_capital_and_are_answered_likewise(name: str, ours: str) -> None:
+    client: Any = RtmClient("ws://rtm.example/")
+    with pytest.raises(UnknownName, match=f"^{name}: RtmClient has this as {ours}$"):
+        getattr(client, name)
+
+
 def test_no_secret_shows_in_a_repr_or_an_error() -> None:
     client = RtmClient("ws://rtm.example/?token=hidden", authentication={"token": "hidden"}, headers={"X": "hidden"})
     assert "hidden" not in repr(client)
