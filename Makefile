@@ -43,8 +43,8 @@ check: .venv/installed-test .venv/installed-browser
 	.venv/bin/python -m oracle.soak --seed random --seconds 60 --loop trio
 	.venv/bin/python -m oracle.slack.soak --seed 1 --seconds 15 --loop uvloop --faults holding
 	.venv/bin/python -m oracle.callback.soak --seed 1 --seconds 15 --loop trio --faults holding
-	.venv/bin/python -m oracle.rtm.soak --seed 1 --seconds 12 --loop uvloop --mutants
-	.venv/bin/python -m oracle.rtm.soak --seed random --seconds 15 --loop trio
+	.venv/bin/python -m oracle.rtm.soak --seed 1 --seconds 12 --loop uvloop --faults holding --mutants
+	.venv/bin/python -m oracle.rtm.soak --seed random --seconds 15 --loop trio --faults holding
 
 # Without random inputs: what only they reach is reached today and not tomorrow. With more patience: tracing takes time.
 COVERAGE := .venv/bin/python -m coverage

@@ -182,10 +182,11 @@ class Clients:
         self._pen = pen
         rng = self._rng = random.Random(f"clients {options.seed}")
         users = {**{place: user for place, (user, _) in CONNECTIONS.items()}, VISITOR: "bob"}
+        queues = (20, 10_000) if options.small_queue else (10_000, 10_000)
         urls = dict(word.split("=", 1) for word in options.urls)
         self._all = {
             place: Connection(
-                place, user, urls[place], pen, random.Random(rng.random()), max_pending=rng.choice((20, 10_000))
+                place, user, urls[place], pen, random.Random(rng.random()), max_pending=rng.choice(queues)
             )
             for place, user in users.items()
         }
@@ -250,6 +251,7 @@ def main() -> None:
     parser.add_argument("--journal", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--calm-at", type=float, required=True)
+    parser.add_argument("--small-queue", action="store_true", help="let few events wait for some handlers")
     parser.add_argument("urls", nargs="+", help="connection=url")
     options = parser.parse_args()
     pen = Pen(options.journal)

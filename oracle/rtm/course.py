@@ -92,7 +92,7 @@ class Course:
             if self._options.redis:
                 aof = [("appendonly", "yes")] if self._aof else []
                 self._redis = stack.enter_context(RedisServer(*aof))
-            self._network = Network(self._redis and self._redis.port)
+            self._network = Network(None if self._redis is None else self._redis.port)
             stack.enter_context(self._network.open())
             stack.callback(self._kill_all)
             async with trio.open_nursery() as nursery:
@@ -112,7 +112,8 @@ class Course:
             for place in self._network.roads:
                 self._network.move(place, self._servers[0])
         urls = [f"{place}={road.url}" for place, road in self._network.roads.items()]
-        self._start("clients", "oracle.rtm.client", urls)
+        options = ["--small-queue"] if "small-queue" in self._options.faults else []
+        self._start("clients", "oracle.rtm.client", [*options, *urls])
         await self._desk.greeted("clients")
         await self._strike()
         await _sleep_until(self._calm_at)

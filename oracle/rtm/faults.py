@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from oracle.dice import choose
 
-__all__ = ["ALL", "CONNECTIONS", "SERVERS", "Act", "make_schedule", "named"]
+__all__ = ["ALL", "CONNECTIONS", "HOLDING", "SERVERS", "Act", "make_schedule", "named"]
 
 SERVERS = ("A", "B")
 #: The connections that are always there: their users, and the servers they begin at. cat is connected to both.
@@ -31,6 +31,8 @@ OF_A_CONNECTION = {
     "move": (3.0, (0.0, 0.0)),
     "slow-handler": (2.0, (1.0, 4.0)),
 }
+#: What lasts for all of a run, of the clients' own making.
+OF_THE_CLIENTS = ("small-queue",)
 OF_A_SERVER = {
     "kill": (4.0, (0.1, 7.0)),
     "stop": (1.5, (0.1, 3.0)),
@@ -51,7 +53,11 @@ OF_REDIS = {
     "redis-forget": (2.0, (0.1, 3.0)),
 }
 GROUPS = {"connections": OF_A_CONNECTION, "servers": OF_A_SERVER, "links": OF_A_LINK, "redis": OF_REDIS}
-ALL = frozenset(name for group in GROUPS.values() for name in group)
+ALL = frozenset((*OF_THE_CLIENTS, *(name for group in GROUPS.values() for name in group)))
+#: Under these the library keeps its word today. The other one brings to light:
+#: small-queue: when a server that was cut off from Redis catches up, the first event that comes counts as proof for the
+#:   time in which it came; what is dropped right after it, as handlers are too slow, may be older, and lie in no gap.
+HOLDING = ALL - {"small-queue"}
 #: These need a Redis.
 OF_THE_SERVICE = frozenset((*OF_A_LINK, *OF_REDIS))
 
@@ -84,7 +90,7 @@ def named(text: str) -> frozenset[str]:
     for word in text.split(","):
         sign, name = ("-", word[1:]) if word.startswith("-") else ("", word)
         words += [sign + member for member in sorted(GROUPS[name])] if name in GROUPS else [word]
-    return choose(",".join(words), ALL, ALL)
+    return choose(",".join(words), ALL, HOLDING)
 
 
 def make_schedule(seed: int, seconds: float, faults: Collection[str], *, pace: float = 1.2) -> list[Act]:

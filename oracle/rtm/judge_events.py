@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from oracle.rtm import times
 from oracle.rtm.history import Connection, Event, History, Key
@@ -26,6 +26,8 @@ def judge_events(history: History) -> Iterator[Violation]:
         yield from _judge_order(history, connection)
         yield from _judge_lost(history, connection, failed)
     yield from _judge_last_round(history)
+    if not history.faults:
+        yield from _judge_counts(history)
 
 
 def _judge_once(history: History, connection: Connection) -> Iterator[Violation]:
@@ -87,29 +89,29 @@ def missing(history: History, connection: Connection, failed: set[Key]) -> Itera
                 continue
         elif event.user != connection.user:
             continue
-        elif event.how == "no-wait":
-            # Accepted: it is in the log when the broker has taken it, at the latest after so long.
-            later = _first_later(anchors, event.called + times.SERVER["publish_timeout"])
-            if later is not None:
-                yield event, later
-            continue
-        later = _first_later(anchors, event.settled)
+        later = next((line for other, line in anchors if _is_later(other, event)), None)
         if later is not None:
             yield event, later
 
 
-def _anchors(history: History, connection: Connection) -> list[tuple[float, Heard]]:
-    """Return what was heard of published events, by when it was given away, each with the first that came."""
-    found: list[tuple[float, Heard]] = []
+def _anchors(history: History, connection: Connection) -> list[tuple[Event, Heard]]:
+    """Return what was heard of published events, in the order in which it came."""
+    found: list[tuple[Event, Heard]] = []
     for line in connection.heard:
         event = history.events.get((line.stream, line.n))
         if event is not None and event.how != "emit":
-            found.append((event.called, line))
+            found.append((event, line))
     return found
 
 
-def _first_later(anchors: Iterable[tuple[float, Heard]], settled: float) -> Heard | None:
-    return next((line for called, line in anchors if called > settled), None)
+def _is_later(other: Event, event: Event) -> bool:
+    """Tell whether one event stands behind another one, which was acknowledged, in the log of its user."""
+    if other.publisher == event.publisher and event.how in ("wait", "no-wait"):
+        return other.called > event.called  # a server's calls go out in their order
+    if event.how == "no-wait":  # it is in the log when the broker has taken it, at the latest after so long
+        within: float = times.SERVER["publish_timeout"]
+        return other.called > event.called + within
+    return event.settled is not None and other.called > event.settled
 
 
 def _was_for(event: Event, connection: Connection) -> bool:
@@ -127,22 +129,23 @@ def _was_for(event: Event, connection: Connection) -> bool:
 def failed_unheard(history: History) -> set[Key]:
     """Find the events without a wait that have failed: nobody has heard them, and the server has told an error.
 
-    Nothing says which event an error is about, so each error stands for one event at most. What a server had accepted
-    when it was killed has failed with it, if it could not reach Redis.
+    Nothing says which event an error is about, so each error stands for one event at most, of those that need it: what
+    lies in gaps may have been published. What a server had accepted when it was killed has failed with it, if it could
+    not reach Redis.
     """
     failed: set[Key] = set()
-    users = {connection.user for connection in history.connections.values()}
+    needy: set[Key] = set()
+    for connection in history.connections.values():
+        for event, later in missing(history, connection, failed):
+            if event.how == "no-wait" and not event.heard and _fault(history, connection, event, later):
+                needy.add(event.key)
     for who in history.served:
-        errors = [told.at for told in history.told[who] if told.event == "error" and "Broker" in told.what]
-        # A server that is being closed has no events any more; its log says the same.
-        errors += [at for at in history.unpublished[who] if at >= history.stopping.get(who, at + 1)]
+        stopping = history.stopping.get(who, history.end)
+        told = [line.at for line in history.told[who] if line.event == "error" and "Broker" in line.what]
+        # A server that is being closed may have no events any more; its log says the same.
+        errors = [*(at for at in told if at < stopping), *(at for at in history.unpublished[who] if at >= stopping)]
         end = history.killed.get(who)
-        events = [
-            event
-            for event in history.events.values()
-            if event.how == "no-wait" and event.publisher == who and event.acknowledged and not event.heard
-            if event.user in users
-        ]
+        events = [history.events[key] for key in needy if history.events[key].publisher == who]
         for event in sorted(events, key=lambda event: event.called):
             last = event.called + times.SERVER["publish_timeout"] + 1.0 + history.lag(event.called, event.called + 5)
             error = next((at for at in errors if event.called - TOLERANCE <= at <= last), None)
@@ -172,23 +175,31 @@ def covers(gap: Gapped, event: Event) -> bool:
 
 def _judge_lost(history: History, connection: Connection, failed: set[Key]) -> Iterator[Violation]:
     for event, later in missing(history, connection, failed):
-        gaps = [gap for gap in connection.gaps if covers(gap, event)]
-        name = f"{connection.name}: {event.name} ({event.how})"
-        settled = event.called if event.settled is None else event.settled
-        when = f"{event.called - history.began:.3f}-{settled - history.began:.3f}"
-        if not gaps:
-            others = ", ".join(
-                f"{gap.since - history.began:.3f}-{gap.until - history.began:.3f} "
-                f"{'published' if gap.published else 'own'} told {gap.at - history.began:.3f}"
-                for gap in connection.gaps
-                if gap.at > event.called - 3.0
-            )
-            by = f"; heard by {', '.join(event.heard)}" if event.heard else "; heard by nobody"
-            text = f"{name} of {when} never came, and lies in no gap; {later.stream}#{later.n} came later{by}"
-            yield Violation("lost", f"{text}; gaps: {others or 'none'}", event.called)
-        elif all(gap.at > later.at for gap in gaps) and not _overflowed(connection, event.called, gaps[0].at):
-            text = f"{name} of {when}: its gap was told at {gaps[0].at - history.began:.3f}"
-            yield Violation("late gap", f"{text}, after {later.stream}#{later.n} had come", later.at)
+        found = _fault(history, connection, event, later)
+        if found is not None:
+            yield found
+
+
+def _fault(history: History, connection: Connection, event: Event, later: Heard) -> Violation | None:
+    """Return what is wrong about an event that did not come; None if a gap was told in time."""
+    gaps = [gap for gap in connection.gaps if covers(gap, event)]
+    name = f"{connection.name}: {event.name} ({event.how})"
+    settled = event.called if event.settled is None else event.settled
+    when = f"{event.called - history.began:.3f}-{settled - history.began:.3f}"
+    if not gaps:
+        others = ", ".join(
+            f"{gap.since - history.began:.3f}-{gap.until - history.began:.3f} "
+            f"{'published' if gap.published else 'own'} told {gap.at - history.began:.3f}"
+            for gap in connection.gaps
+            if gap.at > event.called - 3.0
+        )
+        by = f"; heard by {', '.join(event.heard)}" if event.heard else "; heard by nobody"
+        text = f"{name} of {when} never came, and lies in no gap; {later.stream}#{later.n} came later{by}"
+        return Violation("lost", f"{text}; gaps: {others or 'none'}", event.called)
+    if all(gap.at > later.at for gap in gaps) and not _overflowed(connection, event.called, gaps[0].at):
+        text = f"{name} of {when}: its gap was told at {gaps[0].at - history.began:.3f}"
+        return Violation("late gap", f"{text}, after {later.stream}#{later.n} had come", later.at)
+    return None
 
 
 def _overflowed(connection: Connection, begin: float, end: float) -> bool:
@@ -222,4 +233,21 @@ def _judge_last_round(history: History) -> Iterator[Violation]:
                 yield Violation("last round", f"{connection.name}: {event.name} {text}", event.called)
         if event.took is not None and event.took != len(due):
             text = f"{event.name} was taken by {event.took}, {len(due)} are connected"
+            yield Violation("count", text, event.called)
+
+
+def _judge_counts(history: History) -> Iterator[Violation]:
+    """Judge that without a fault `publish` counts who is connected; one that comes or goes meanwhile may be counted."""
+    for event in history.events.values():
+        if event.took is None or event.how == "emit" or event.settled is None:
+            continue
+        least = most = 0
+        for connection in history.connections.values():
+            if connection.user != event.user or not connection.opened:
+                continue
+            ending = history.end if connection.ending is None else connection.ending
+            least += connection.opened[0] < event.called and event.settled < ending
+            most += connection.began < event.settled and event.called < ending + 0.5
+        if not least <= event.took <= most and history.lag(event.called, event.settled) < 0.2:
+            text = f"{event.name} was taken by {event.took}, {least} to {most} were connected"
             yield Violation("count", text, event.called)

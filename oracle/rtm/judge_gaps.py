@@ -15,8 +15,10 @@ __all__ = ["judge_gaps", "was_idle"]
 
 #: A fault may be noticed so late: a heartbeat, and a broker's.
 _NOTICED_WITHIN = 8.0
-#: A gap may begin so long before the last event that came before the loss.
-_REACH = 2.0 + times.CLIENT["heartbeat_interval"] + times.CLIENT["heartbeat_timeout"]
+#: A gap begins so much earlier than what is known, as frames may have been under way.
+_MARGIN = 5.0
+#: And so long before the last event that came before the loss.
+_REACH = _MARGIN + 2.0 + times.CLIENT["heartbeat_interval"] + times.CLIENT["heartbeat_timeout"]
 #: Faults that go by while sessions wait for them.
 _RESUMABLE = frozenset(OF_A_CONNECTION) - {"move", "slow-handler"}
 
@@ -40,7 +42,7 @@ def _judge_bounds(history: History, connection: Connection, gap: Gapped) -> Iter
     name = _describe(history, connection, gap)
     if not gap.since <= gap.until + TOLERANCE or not gap.until <= gap.at + TOLERANCE:
         yield Violation("bounds", f"{name}: begins after it ends, or ends after it was told", gap.at)
-    if connection.opened and gap.since < connection.began - TOLERANCE:
+    if connection.opened and gap.since < connection.began - _MARGIN - TOLERANCE:
         yield Violation("endless", f"{name}: begins before the client", gap.at)
     if _overflow(connection, gap):
         return  # what waited for handlers was heard before the gap was told, and came after its end
@@ -60,7 +62,7 @@ def _judge_cause(history: History, connection: Connection, gap: Gapped) -> Itera
     if _overflow(connection, gap):
         return
     lag = history.lag(gap.since, gap.at)
-    faults = history.struck(gap.since - _NOTICED_WITHIN, gap.at)
+    faults = history.struck(min(gap.since + _MARGIN, gap.at) - _NOTICED_WITHIN, gap.at)
     faults = [fault for fault in faults if _may_touch(fault, connection)]
     if not faults:
         if lag < 1.0:
@@ -81,10 +83,10 @@ def _last_alive(history: History, connection: Connection, gap: Gapped) -> float:
     """Return when the server can have seen the client last, at the earliest: before the fault that led to the gap."""
     faults = [
         fault.began
-        for fault in history.struck(gap.since - TOLERANCE, gap.at)
+        for fault in history.struck(gap.since + _MARGIN - TOLERANCE, gap.at)
         if _may_touch(fault, connection) and fault.target == connection.place
     ]
-    return min([gap.since, *faults])
+    return min([gap.since + _MARGIN, *faults])
 
 
 def _overflow(connection: Connection, gap: Gapped) -> bool:

@@ -123,7 +123,7 @@ def _hush(lines: list[Line], history: History) -> list[Line] | None:
     """Take away the gaps of a connection that has missed something."""
     failed = failed_unheard(history)
     for connection in history.connections.values():
-        if any(True for _ in missing(history, connection, failed)):
+        if any(event.how != "no-wait" or event.heard for event, _ in missing(history, connection, failed)):
             return [line for line in lines if not (isinstance(line, r.Gapped) and line.conn == connection.name)]
     return None
 

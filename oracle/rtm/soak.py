@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ from oracle.rtm.mutants import survivors
 from oracle.rtm.records import KINDS
 from oracle.rtm.summary import figures
 from oracle.verdict import report
+from tests.redis_server import redis_is_installed
 
 RUNS = Path(__file__).parents[1] / "runs"
 
@@ -33,6 +35,11 @@ RUNS = Path(__file__).parents[1] / "runs"
 def main() -> None:
     """Run the soaks that are asked for, one after the other."""
     options = _parse()
+    # However it is stopped, no process that it has started is left behind; trio knows how to take an interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if not options.alone and not redis_is_installed():
+        sys.exit("redis-server is needed (Debian's package of that name), or --alone")
     failed = [seed for seed in options.seeds if not _soak(options, seed)]
     if len(options.seeds) > 1:
         print(f"{len(options.seeds) - len(failed)} passed, {len(failed)} failed: {failed}")

@@ -117,15 +117,21 @@ class Streams:
         async def give_away() -> int | None:
             if wait:
                 return await self._server.publish(user, "news", name, n, user, padding)
-            return await self._server.publish(user, "news", name, n, user, padding, wait=False)
+            await self._server.publish(user, "news", name, n, user, padding, wait=False)
+            return None
 
         await publish(self._pen, event, give_away)
 
     def _emit(self, stream: str) -> None:
         name, n = self._next(stream)
         clients: list[str] = []
+
+        def wanted(client: RemoteClient) -> bool:
+            clients.append(client.id)
+            return True
+
         self._pen.put(Emitting(stream=name, n=n))
-        count = self._server.emit("local", lambda client: clients.append(client.id) or True, name, n, "")
+        count = self._server.emit("local", wanted, name, n, "")
         self._pen.put(Emitted(stream=name, n=n, clients=clients, count=count))
 
     def _user(self) -> str:

@@ -29,9 +29,9 @@ BROKER: dict[str, Any] = {"time_to_live": 2.0, "command_timeout": 1.0}
 
 def client_delays(failures: int) -> float:
     """Return how long a client waits after the n-th failure in a row."""
-    return min(0.05 * 2**failures, 0.8)
+    return min(0.05 * 2.0**failures, 0.8)
 
 
 def broker_delays(failures: int) -> float:
     """Return how long a broker does."""
-    return min(0.1 * 2**failures, 1.0)
+    return min(0.1 * 2.0**failures, 1.0)

@@ -208,6 +208,10 @@ class Broker(Protocol):
         """Return whether a position of a topic comes after another one of that topic; after "" all do."""
         ...
 
+    def is_of_one_log(self, position: str, other: str) -> bool:
+        """Return whether the service has not lost its data, or been restarted, between two positions of a topic."""
+        ...
+
     # -- signals -------------------------------------------------------------------------------------------------------
 
     def signal(self, node: str, data: bytes) -> None:

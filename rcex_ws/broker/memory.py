@@ -154,6 +154,10 @@ class MemoryBroker:
         other_epoch, _, other_number = other.rpartition("-")
         return epoch != other_epoch or (read_digits(number) or 0) > (read_digits(other_number) or 0)
 
+    def is_of_one_log(self, position: str, other: str) -> bool:
+        """Return whether two positions are of one log; see `Broker.is_of_one_log`."""
+        return position.rpartition("-")[0] == other.rpartition("-")[0] != ""
+
     def signal(self, node: str, data: bytes) -> None:
         """Send something to a node; see `Broker.signal`."""
         if self._connected:

@@ -171,6 +171,7 @@ class RedisBroker:
 
     async def read(self, topic: str, after: str) -> Stretch:
         """Read a log from a position up to its end; see `Broker.read`."""
+        await self._topics.wait_live(topic)
         reading = Reading(after)
         found: list[Entry | Missing] = []
         complete = False
@@ -188,6 +189,11 @@ class RedisBroker:
         """Return whether a position comes after another one; see `Broker.is_after`."""
         one, two = Position.read(position), Position.read(other)
         return one is None or two is None or is_after(one.id, two.id)
+
+    def is_of_one_log(self, position: str, other: str) -> bool:
+        """Return whether two positions are of one epoch; see `Broker.is_of_one_log`."""
+        one, two = Position.read(position), Position.read(other)
+        return one is not None and two is not None and one.epoch == two.epoch
 
     def signal(self, node: str, data: bytes) -> None:
         """Send something to a node; see `Broker.signal`."""

@@ -111,6 +111,20 @@ class Topics:
             except BrokerUnavailable as exc:
                 self._session.fail(exc)
 
+    async def wait_live(self, name: str) -> None:
+        """Wait until the reader of a topic, if it has one, has got what the log held when the session began.
+
+        Who reads the log itself would be ahead of it otherwise, maybe beyond a hole of which it is still to be told.
+
+        Raises:
+            BrokerUnavailable: that took too long.
+        """
+        deadline = now() + self._settings.command_timeout
+        while (topic := self._topics.get(name)) is not None and topic.held is not None:
+            if now() >= deadline:
+                raise BrokerUnavailable("Redis did not answer in time")
+            await self._progress.wait(until=deadline)
+
     def begin(self, session: RedisSession) -> None:
         """Begin a session: all is subscribed to and read from where it was."""
         self._session = session

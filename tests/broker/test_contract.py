@@ -127,6 +127,9 @@ async def test_positions_of_a_topic_have_an_order(world: Any) -> None:
         after = [[one.broker.is_after(position, other) for other in positions] for position in positions[1:]]
         assert after == [[place < number for place in range(21)] for number in range(1, 21)]
         assert one.broker.is_after(positions[1], "unknown")
+        assert two.broker.is_of_one_log(positions[1], positions[20])
+        assert not two.broker.is_of_one_log(positions[1], "unknown")
+        assert not two.broker.is_of_one_log("", "")
 
 
 async def test_a_position_that_the_log_no_longer_reaches_shows_a_certain_hole(world: Any) -> None:

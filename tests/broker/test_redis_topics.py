@@ -245,3 +245,25 @@ async def test_topics_of_others_and_messages_that_come_too_late_are_passed_over(
         await node.append("t", b"2")
         await until(lambda: len(got.data) == 2)
         assert (got.data, got.holes) == ([b"1", b"2"], [])
+
+
+async def test_a_log_is_not_read_ahead_of_what_its_reader_is_told_after_a_restart(
+    redis: Any, cut_off: Any, reading: Any, until: Any, redis_server: RedisServer
+) -> None:
+    """Or a reader would get what was read once more, after the hole of the restart."""
+    async with redis() as service:
+        far, near = await service.node(url=url_of(cut_off)), await service.node()
+        got = reading()
+        for number in range(300):  # these are caught up with first
+            await far.broker.follow(f"other {number}", reading())
+        begun = await far.broker.follow("t", got)
+        await leave(cut_off)
+        await until(lambda: not far.broker.connected)
+        redis_server.command("DEL", "rtm:epoch")  # as if Redis was restarted
+        await near.append("t", b"1")
+        await come_back(cut_off)
+        await until(lambda: far.broker.connected)
+        stretch = await far.broker.read("t", begun)
+        assert [entry.data for entry in stretch.entries] == [b"1"]
+        assert stretch.hole is not None
+        assert got.told == [stretch.hole, b"1"]

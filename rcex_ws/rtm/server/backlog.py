@@ -88,7 +88,9 @@ class Backlog:
         if arrived is None or arrived > self._pinged:
             return
         while self._frames and self._put - len(self._frames) < arrived:
-            self._gone = self._drop_oldest() // 2
+            self._drop_oldest()
+        if self._put - len(self._frames) <= arrived:  # also what was dropped before it was answered
+            self._gone = (self._frames[0][0] - 1) // 2 if self._frames else self.sent
         if not self._frames:
             self._frames = ()
 

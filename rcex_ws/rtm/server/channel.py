@@ -113,8 +113,14 @@ class UserChannel:
 
     def on_hole(self, hole: Hole, position: str) -> None:
         """Tell all clients that events may be missing."""
+        is_of_one_log, former = self._broker.is_of_one_log, self.position
         self.position = position
-        self._ahead.clear()  # entries may have been lost, and their positions with them
+        # Entries may have been lost, and their positions with them; but who has read the log that this one now comes to
+        # has got what follows.
+        comes_late = not is_of_one_log(former, position)
+        self._ahead = {
+            session: end for session, end in self._ahead.items() if comes_late and is_of_one_log(end, position)
+        }
         notice = GapNotice(hole.reason, certain=hole.certain, position=position)
         for session in tuple(self.sessions):
             held = self._held.get(session)

@@ -27,7 +27,7 @@ from rcex_ws.websocket.socket import Ending
 __all__ = ["ConnectionService"]
 
 # RFC 6455, section 7.4.1.
-_UNSUPPORTED = 1003
+_UNSUPPORTED, _TOO_LARGE = 1003, 1009
 _GOODBYE = frozenset({1000, 1001})
 """With these a client ends its session: it has closed, or its page is left."""
 
@@ -144,6 +144,9 @@ class ConnectionService:
             return
         if binary:
             self.close(_UNSUPPORTED, "text only")
+            return
+        if len(data) > self._core.settings.max_size:  # an ASGI server has a limit of its own
+            self.close(_TOO_LARGE, "the message is too large")
             return
         if not self._bucket.take(self._core.clock()):
             self.close(TOO_MANY, "too many messages")

@@ -105,6 +105,16 @@ def test_a_notice_that_has_arrived_is_not_repeated() -> None:
     assert after(backlog, 1) == []
 
 
+def test_what_has_arrived_is_not_missing_even_if_it_was_dropped_before_the_pong() -> None:
+    backlog = Backlog(1, 100)
+    backlog.put_notice(b"n")
+    backlog.put_notice(b"m")
+    pinged = backlog.ping()
+    assert after(backlog, 0) is None
+    backlog.on_pong(pinged)
+    assert after(backlog, 0) == []
+
+
 def test_a_ping_is_due_when_a_fourth_of_the_bounds_is_used() -> None:
     backlog = Backlog(8, 1000)
     assert [backlog.put(b"x") for _ in range(4)] == [False, False, True, True]

@@ -70,6 +70,26 @@ def test_a_client_that_is_ahead_gets_nothing_twice(came: int, read: int) -> None
     assert missed + live == list(range(4, 12))
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_loss_that_the_client_knows_of_does_not_end_that(known: bool) -> None:
+    """Redis has lost its data; the client has read what it got since, and only then the channel comes to that."""
+    channel, told = channel_at(1), Told()
+    if not known:
+        channel.position = ""  # nor could the log be followed before
+    session = cast("ClientSession", told)
+    channel.add(session)
+    since = [Entry(f"hub.2-{number}", encode_publication("n", (number,))) for number in (1, 2, 3)]
+    stretch = Stretch(since[:2], Hole(certain=False, reason="lost"), "hub.2-2")
+    assert channel.missed(session, stretch) == since[:2]
+    channel.release(session)
+    channel.on_hole(Hole(certain=False, reason="lost"), "hub.2-0")
+    for one in since:
+        channel.on_entry(one)
+    events = [one for one in told.told if not isinstance(one, GapNotice)]
+    assert len(events) == 1
+    assert b'"data":[3]' in events[0]
+
+
 def test_a_hole_ends_that() -> None:
     """The entries that the channel waits for may be lost."""
     channel, told = channel_at(1), Told()
