@@ -55,9 +55,10 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         ssl_context: a TLS context with a certificate, for wss://.
 
         authenticate: called with a `RemoteClient` and what it has sent; what it returns becomes the client's
-            `authentication`, and is sent to the client, so it has to be JSON. A client is refused if that is false, or
-            if it raises; one that resumes sessions is told what a `RemoteError` says. Without it, everyone may connect,
-            and there are no users.
+            `authentication`, and is sent to the client, so it has to be JSON. A client is refused for good if that
+            is false, or if it raises a `RemoteError`, which one that resumes sessions is told. After any other
+            exception it is disconnected with the close code 1011, and tries again. Without the handler, everyone may
+            connect, and there are no users.
         user_id: called with the `authentication`; returns the id of the user. By default that is the authentication
             itself, or the first of its `id`, `uid`, `uuid`, `userId`, `sub` and `email`.
         on_auth_timeout: called with a client that has not authenticated in time.

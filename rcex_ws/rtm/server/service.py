@@ -242,8 +242,14 @@ class ConnectionService:
         await self._admission.send_missed(admitted)
 
     def _refuse_client(self, frame_id: FrameId, error: Exception | None) -> None:
-        """Refuse a client: with a reply without data, as the original client fails badly at one with an error."""
-        if isinstance(error, RemoteError) and self._session.backlog is not None:
+        """Refuse a client: with a reply without data, as the original client fails badly at one with an error.
+
+        One whose authentication could not be checked is to try again: the reply would end the client for good.
+        """
+        if error is not None and not isinstance(error, RemoteError):
+            self.close(INTERNAL_ERROR, "the authentication could not be checked")
+            return
+        if error is not None and self._session.backlog is not None:
             self._peer.send((encode_failure(frame_id, error),))
         else:
             self._peer.send((encode_refusal(frame_id),))
