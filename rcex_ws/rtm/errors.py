@@ -39,7 +39,7 @@ class RemoteError(RtmError):
 
 
 class AuthenticationRefused(RtmError):
-    """The server does not accept the authentication; the same one can never succeed."""
+    """The server does not accept the authentication, and the client has ended; `start` begins anew."""
 
 
 class QueueFull(RtmError):

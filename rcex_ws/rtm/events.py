@@ -31,7 +31,7 @@ class RtmEvents(StrEnum):
     #: are too slow (`SlowConsumer`)
     ERROR = "error"
     RECONNECTING = "reconnecting"  #: (attempt): from 1, since the last `open`
-    MESSAGE = "message"  #: (text): a frame, as received, before it is handled
+    MESSAGE = "message"  #: (text): a frame, as received, before it is handled; not `rtm:session`, which is a secret
     GAP = "gap"  #: (gap), an `RtmGap`: events may be missing before the next one
 
 

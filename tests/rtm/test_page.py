@@ -65,6 +65,13 @@ async def test_a_mounted_server_keeps_its_bound_for_messages_though_another_read
     assert codes == [1009]
 
 
+async def test_the_test_of_an_application_passes() -> None:
+    (program,) = (program for program in PROGRAMS if "MemoryHub" in program)
+    scope: dict[str, Any] = {}
+    exec(program, scope)
+    await scope["test_a_user_is_reached_from_the_other_server"]()
+
+
 def test_all_events_have_a_row() -> None:
     client = {row[0].strip("`") for row in rows("The client") if row[0].startswith("`")}
     assert client == {str(event) for event in RtmEvents}

@@ -3,7 +3,7 @@
 ::
 
     RtmError
-    └── ClientGone          .code, .text
+    └── ClientGone          .code, .text, .by_server
 """
 
 from __future__ import annotations

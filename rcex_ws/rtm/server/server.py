@@ -47,7 +47,8 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
     It listens on a port of its own, or is mounted into an application of Starlette, see `asgi` and `mounted`. With
     `redis`, any number of servers form one service. A server runs once. Handlers and hooks may be sync or async; sync
-    ones run in order, async ones concurrently. All times are in seconds, all sizes in bytes.
+    ones run in order in the event loop, so they must not block, async ones concurrently. All times are in
+    seconds, all sizes in bytes.
 
     Args:
         host: the address to listen on; "0.0.0.0" or "::" for all of this machine.
@@ -60,7 +61,7 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             exception it is disconnected with the close code 1011, and tries again. Without the handler, everyone may
             connect, and there are no users.
         user_id: called with the `authentication`; returns the id of the user. By default that is the authentication
-            itself, or the first of its `id`, `uid`, `uuid`, `userId`, `sub` and `email`.
+            itself, a text or a number, or the first of its `id`, `uid`, `uuid`, `userId`, `sub` and `email`.
         on_auth_timeout: called with a client that has not authenticated in time.
         may_publish: called with a client, a user id and an event; returns whether the client may publish that. Without
             it, none may.
@@ -76,7 +77,7 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         resume_window: time for which a client may be away and still get what it missed; 0 for none.
         publish_timeout: time until an event must be written, while Redis is away, say.
         count_timeout: time to wait for other servers to say how many connections have taken an event.
-        heartbeat_interval: time between two pings.
+        heartbeat_interval: time between two pings. An ASGI server that this one is mounted into sends its own.
         heartbeat_timeout: time without anything from a client, beyond `heartbeat_interval`, after which its connection
             counts as lost.
         close_timeout: time-out for closing a WebSocket, and for all of `aclose`.

@@ -17,7 +17,7 @@ from rcex_ws.rtm.server.admission import ClientAdmission
 from rcex_ws.rtm.server.backlog import Backlog
 from rcex_ws.rtm.server.calls import TOO_MANY_CALLS, ClientCalls, encode_failure, invoke
 from rcex_ws.rtm.server.core import RtmServerCore
-from rcex_ws.rtm.server.errors import NOT_AUTHENTICATED, TOO_MANY, TOO_SLOW, ClientGone
+from rcex_ws.rtm.server.errors import MOVED, NOT_AUTHENTICATED, TOO_MANY, TOO_SLOW, ClientGone
 from rcex_ws.rtm.server.rate import TokenBucket
 from rcex_ws.rtm.server.session import ClientSession
 from rcex_ws.serving import HandlerCall
@@ -204,6 +204,8 @@ class ConnectionService:
             return ClientGone("the connection was lost")
         if ending.unreadable:
             return ClientGone("the client sent what cannot be read", ending.code, by_server=True)
+        if ending.code == MOVED:  # an ASGI server that is being stopped closes the WebSockets before its application
+            return ClientGone("the server is being stopped", MOVED, by_server=True)
         return ClientGone(ending.reason or "closed by the client", ending.code)
 
     # -- authentication ------------------------------------------------------------------------------------------------

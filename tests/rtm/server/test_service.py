@@ -271,6 +271,7 @@ def test_a_rate_holds_in_the_long_run() -> None:
         (lambda wire: wire.drop(), None, "the connection was lost", False),
         (lambda wire: wire.leave(1001, "bye"), 1001, "bye", False),
         (lambda wire: wire.leave(), 1000, "closed by the client", False),
+        (lambda wire: wire.leave(1012), 1012, "the server is being stopped", True),  # as uvicorn does
         (lambda wire: wire.break_rules(1009), 1009, "the client sent what cannot be read", True),
         (lambda wire: wire.say(bytearray(b"x")), 1003, "text only", True),
     ],
