@@ -131,6 +131,7 @@ TAKEN_ALONG = {
     "rest/user_agent": "rest/test_calls",
     "rtm/errors": "rtm/test_calls",
     "rtm/runtime": "rtm/test_client",
+    "rtm/server/close_codes": "rtm/server/test_service",
     "rtm/server/errors": "rtm/server/test_service",
     "rtm/server/events": "rtm/server/test_server",
     "rtm/server/functions": "rtm/server/test_calls",

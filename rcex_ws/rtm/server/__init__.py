@@ -18,6 +18,7 @@ publisher.py     publishes to users, and counts who takes it
 publication.py   what stands in the log of a user (pure)
 rate.py          how many messages a client may send (pure)
 events.py        the names of the events of a server
+close_codes.py   the close codes
 errors.py        why a client is gone
 """
 

@@ -15,8 +15,8 @@ from rcex_ws.readers import is_text
 from rcex_ws.rtm.frames import SESSION_EVENT, encode_event
 from rcex_ws.rtm.resumption import HEADER, GapNotice, SessionRequest, SessionStart
 from rcex_ws.rtm.server.channel import UserChannel, topic_of
+from rcex_ws.rtm.server.close_codes import TAKEN_OVER, TOO_MANY
 from rcex_ws.rtm.server.core import RtmServerCore
-from rcex_ws.rtm.server.errors import TAKEN_OVER, TOO_MANY
 from rcex_ws.rtm.server.events import RtmServerEvents
 from rcex_ws.rtm.server.publication import Publication
 from rcex_ws.rtm.server.session import ClientSession, user_mark

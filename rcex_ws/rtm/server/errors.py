@@ -8,30 +8,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from rcex_ws.rtm.errors import RtmError
 
-__all__ = [
-    "MOVED",
-    "NOT_AUTHENTICATED",
-    "TAKEN_OVER",
-    "TOO_MANY",
-    "TOO_SLOW",
-    "ClientGone",
-]
-
-# Close codes: IANA's registry, and, from 4000 on, our own.
-MOVED: Final = 1012
-"""The server is closed; the client is to connect again, and will reach another one."""
-TOO_SLOW: Final = 1013
-"""The client does not read fast enough what is sent to it."""
-NOT_AUTHENTICATED: Final = 4401
-"""The client is not authenticated, or did not authenticate in time."""
-TAKEN_OVER: Final = 4409
-"""The client has resumed its session over another connection."""
-TOO_MANY: Final = 4429
-"""Too many messages of a client, or too many connections of a user."""
+__all__ = ["ClientGone"]
 
 
 class ClientGone(RtmError):

@@ -11,8 +11,8 @@ import anyio
 from rcex_ws.errors import ConfigurationError, NotConnected, RcexError
 from rcex_ws.loop import Signal, loop_clock
 from rcex_ws.rtm.server.admission import ClientAdmission
+from rcex_ws.rtm.server.close_codes import MOVED
 from rcex_ws.rtm.server.core import RtmServerCore
-from rcex_ws.rtm.server.errors import MOVED
 from rcex_ws.rtm.server.events import RtmServerEvents
 from rcex_ws.rtm.server.service import ConnectionService
 from rcex_ws.rtm.server.sessions import Sessions

@@ -16,8 +16,18 @@ from rcex_ws.rtm.frames import ClientFrame, FrameId, decode_client_frame, encode
 from rcex_ws.rtm.server.admission import ClientAdmission
 from rcex_ws.rtm.server.backlog import Backlog
 from rcex_ws.rtm.server.calls import TOO_MANY_CALLS, ClientCalls, encode_failure, invoke
+from rcex_ws.rtm.server.close_codes import (
+    GOODBYE,
+    MOVED,
+    NO_STATUS,
+    NOT_AUTHENTICATED,
+    TOO_LARGE,
+    TOO_MANY,
+    TOO_SLOW,
+    UNSUPPORTED,
+)
 from rcex_ws.rtm.server.core import RtmServerCore
-from rcex_ws.rtm.server.errors import MOVED, NOT_AUTHENTICATED, TOO_MANY, TOO_SLOW, ClientGone
+from rcex_ws.rtm.server.errors import ClientGone
 from rcex_ws.rtm.server.rate import TokenBucket
 from rcex_ws.rtm.server.session import ClientSession
 from rcex_ws.serving import HandlerCall
@@ -25,11 +35,6 @@ from rcex_ws.websocket.peer import INTERNAL_ERROR, Peer
 from rcex_ws.websocket.socket import Ending
 
 __all__ = ["ConnectionService"]
-
-# RFC 6455, section 7.4.1.
-_UNSUPPORTED, _TOO_LARGE = 1003, 1009
-_GOODBYE = frozenset({1000, 1001})
-"""With these a client ends its session: it has closed, or its page is left."""
 
 
 class _Stage(Enum):
@@ -107,7 +112,7 @@ class ConnectionService:
         finally:
             self._on_closing()
             if self._client is not None:
-                if ending is not None and ending.by_peer and ending.code in _GOODBYE and not self._client.connected:
+                if ending is not None and ending.by_peer and ending.code in GOODBYE and not self._client.connected:
                     self._core.sessions.end(self._client)
                 self._core.disconnected(self._client, self._why(self._client, ending))
             self.ended.set()
@@ -143,10 +148,10 @@ class ConnectionService:
         if self._stage is _Stage.CLOSING:
             return
         if binary:
-            self.close(_UNSUPPORTED, "text only")
+            self.close(UNSUPPORTED, "text only")
             return
         if len(data) > self._core.settings.max_size:  # an ASGI server has a limit of its own
-            self.close(_TOO_LARGE, "the message is too large")
+            self.close(TOO_LARGE, "the message is too large")
             return
         if not self._bucket.take(self._core.clock()):
             self.close(TOO_MANY, "too many messages")
@@ -202,6 +207,8 @@ class ConnectionService:
             return reason
         if ending is None or ending.code is None:
             return ClientGone("the connection was lost")
+        if ending.code == NO_STATUS:
+            return ClientGone("closed by the client")
         if ending.unreadable:
             return ClientGone("the client sent what cannot be read", ending.code, by_server=True)
         if ending.code == MOVED:  # an ASGI server that is being stopped closes the WebSockets before its application

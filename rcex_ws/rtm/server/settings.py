@@ -12,7 +12,7 @@ from rcex_ws.broker.redis_address import RedisUrl
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.options import Bytes, Count, Name, Number, Port, Seconds, Wait, check_fields
 from rcex_ws.rtm.errors import NoUsers
-from rcex_ws.rtm.server.errors import TOO_SLOW
+from rcex_ws.rtm.server.close_codes import TOO_SLOW
 from rcex_ws.websocket.peer import PeerOptions
 
 __all__ = ["RtmServerSettings"]
