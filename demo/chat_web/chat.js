@@ -36,7 +36,7 @@ class Rtm {
     const socket = (this.#socket = new WebSocket(this.#url));
     socket.onopen = () => {
       const accepted = (data) => {
-        if (!data) return this.#refuse("The server refuses this login.");
+        if (!data) return this.#refuse("This login is not valid here (any more). Please log in again.");
         clearTimeout(this.#timer);
         openedAt = Date.now();
         this.#on.open();
