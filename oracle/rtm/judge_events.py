@@ -122,7 +122,8 @@ def _was_for(event: Event, connection: Connection) -> bool:
     current = next((join for join in reversed(connection.joined) if join.at <= event.called), None)
     if current is None or current.client not in event.clients:
         return False
-    left = next((left for left in reversed(connection.left) if left.at <= event.called), None)
+    # A server tells who is gone a moment later.
+    left = next((left for left in reversed(connection.left) if left.at <= event.called + TOLERANCE), None)
     return left is None or left.at < current.at or "1012" not in left.why
 
 

@@ -57,6 +57,12 @@ def _middle(lines: Iterator[r.Heard]) -> r.Heard | None:
     return found[len(found) // 2] if found else None
 
 
+def _was_due(history: History, line: r.Heard) -> bool:
+    """Tell whether an event was given away when the connection had been made, so that it must come."""
+    opened = history.connections[line.conn].opened
+    return bool(opened) and opened[0] < history.events[line.stream, line.n].called
+
+
 def _outside_gaps(history: History, lines: Iterator[r.Heard]) -> Iterator[r.Heard]:
     for line in lines:
         event = history.events[line.stream, line.n]
@@ -70,7 +76,8 @@ def _drop(how: str, *, calm: bool = False) -> Callable[[list[Line], History], li
         staying = {
             one.name for one in history.connections.values() if (one.ending or 0.0) > (history.last_round or 0.0)
         }
-        candidates = _outside_gaps(history, _heard(history, how=how, calm=calm))
+        heard = (line for line in _heard(history, how=how, calm=calm) if _was_due(history, line))
+        candidates = _outside_gaps(history, heard)
         lost = _middle(
             line
             for line in candidates
