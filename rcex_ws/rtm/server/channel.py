@@ -141,7 +141,8 @@ class UserChannel:
         is_after = self._broker.is_after
         if is_after(read.position, self.position):  # the log is ahead of what has come here
             self._ahead[session] = read.position
-        news = [one for one in came if isinstance(one, GapNotice) or is_after(one.position, read.position)]
+        # A hole before that end is none for this client, whose own was found by reading; told, it would set it back.
+        news = [one for one in came if is_after(one.position, read.position)]
         return [*read.entries, *news]
 
     def take(self, session: Session) -> list[Entry | GapNotice]:
