@@ -108,7 +108,7 @@ def test_a_hole_ends_that() -> None:
 def test_a_hole_before_what_was_read_is_not_told_and_sets_nobody_back() -> None:
     """What was read shows by itself what this client has missed."""
     channel, told = channel_at(1), Told()
-    session = cast("Session", told)
+    session = cast("ClientSession", told)
     channel.add(session)
     channel.on_hole(Hole(certain=False, reason="before"), position(3))
     channel.on_entry(entry(4))
