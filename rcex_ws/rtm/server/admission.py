@@ -189,6 +189,8 @@ class Admission:
                     read = await core.broker.read(topic_of(user_id), request.position)
                 except BrokerUnavailable as exc:
                     lost = GapNotice(f"what was published cannot be read: {exc}", certain=_is_certain(lost))
+                    read = Stretch((), None, request.position)  # up to there it has everything, maybe from elsewhere
+                    begins_at = request.position
                 else:
                     begins_at = request.position if read.entries else read.position
             if read is not None and read.hole is not None:
