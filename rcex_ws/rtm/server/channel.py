@@ -148,7 +148,8 @@ class UserChannel:
             return came
         if is_after(end, self.position):  # the client, or the log, is ahead of what has come here
             self._ahead[session] = end
-        news = [one for one in came if isinstance(one, GapNotice) or is_after(one.position, end)]
+        # A hole before the end of what was read is none for this client; told, it would set it back.
+        news = [one for one in came if is_after(one.position, end) or (read is None and isinstance(one, GapNotice))]
         return [*(() if read is None else read.entries), *news]
 
     def take(self, session: ClientSession) -> list[Entry | GapNotice]:

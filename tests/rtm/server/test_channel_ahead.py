@@ -103,3 +103,19 @@ def test_a_hole_ends_that() -> None:
     channel.on_entry(entry(3))
     assert isinstance(told.told[0], GapNotice)
     assert len(told.told) == 2
+
+
+def test_a_hole_before_what_was_read_is_not_told_and_sets_nobody_back() -> None:
+    """What was read shows by itself what this client has missed."""
+    channel, told = channel_at(1), Told()
+    session = cast("ClientSession", told)
+    channel.add(session)
+    channel.on_hole(Hole(certain=False, reason="before"), position(3))
+    channel.on_entry(entry(4))
+    channel.on_entry(entry(5))
+    channel.on_hole(Hole(certain=True, reason="after"), position(7))
+    read = Stretch([entry(4), entry(5)], None, position(5))
+    *entries, notice = channel.missed(session, read)
+    assert numbers(entries) == [4, 5]
+    assert isinstance(notice, GapNotice)
+    assert (notice.reason, notice.position) == ("after", position(7))
