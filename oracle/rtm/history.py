@@ -121,6 +121,7 @@ class History:
         self.stopping: dict[str, float] = {}
         self.killed: dict[str, float] = {}
         self.gone: dict[str, float] = {}
+        self.alone = False
         self.calm: float | None = None
         self.last_round: float | None = None
         self._lags: list[Lagged] = []
@@ -176,6 +177,7 @@ class History:
             case r.Serving():
                 self.ids[line.id] = line.who
                 self.served[line.who] = line.at
+                self.alone |= line.alone
             case r.Logged() if line.text.startswith(_UNPUBLISHED):
                 self.unpublished[line.who].append(line.at)
             case r.Told():

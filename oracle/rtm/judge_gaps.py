@@ -72,7 +72,7 @@ def _judge_cause(history: History, connection: Connection, gap: Gapped) -> Itera
         if away + lag < times.SERVER["resume_window"] - 1.0:
             kinds = ", ".join(sorted({fault.name for fault in faults}))
             yield Violation("needless", f"{name}: only {kinds}, and back after {away:.1f} s", gap.at)
-    elif gap.published and not any(_may_lose_published(fault) for fault in faults) and lag < 1.0:
+    elif gap.published and not any(_may_lose_published(history, fault) for fault in faults) and lag < 1.0:
         kinds = ", ".join(sorted({fault.name for fault in faults}))
         yield Violation("needless", f"{name}: only {kinds}, which leave the log of Redis whole", gap.at)
 
@@ -102,8 +102,10 @@ def _may_touch(fault: Fault, connection: Connection) -> bool:
     return fault.target in ("redis", connection.place)
 
 
-def _may_lose_published(fault: Fault) -> bool:
+def _may_lose_published(history: History, fault: Fault) -> bool:
     """Tell whether after a fault a server cannot know what has happened to the log."""
+    if history.alone and fault.name in OF_A_SERVER:
+        return True
     return fault.target == "redis" or fault.name.startswith("link-") or fault.name == "suspend"
 
 

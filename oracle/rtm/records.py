@@ -59,10 +59,11 @@ class Logged(Line):
 
 
 class Serving(Line):
-    """It listens. `id` is what presence calls it."""
+    """It listens. `id` is what presence calls it; `alone` if what was published ends with it."""
 
     who: str
     id: str
+    alone: bool = False
 
 
 class Joined(Line):

@@ -55,7 +55,7 @@ class Service:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(measure_lag, self._pen)
             await self._ask("start", times.CLIENT["open_timeout"], self._server.start())
-            self._pen.put(Serving(who=self._who, id=self._server.id))
+            self._pen.put(Serving(who=self._who, id=self._server.id, alone=not self._options.redis))
             tasks.start_soon(self._publish)
             hello = {"who": self._who, "url": self._server.url, "id": self._server.id}
             await answer_orders(self._options.control, hello, self._carry_out)
