@@ -146,7 +146,8 @@ def test_without_coredis_the_extra_is_named() -> None:
     assert "rcex_ws[redis]" in result.stdout
 
 
-def test_the_import_of_the_folder_loads_no_redis() -> None:
-    program = "import sys, rcex_ws.broker, rcex_ws.rtm.server; print(*(name for name in sys.modules if name.startswith('coredis')))"
+def test_the_import_of_the_folder_or_of_rtm_loads_no_coredis() -> None:
+    imports = "import sys, rcex_ws.broker, rcex_ws.rtm.server"
+    program = f"{imports}; print(*(name for name in sys.modules if name.startswith('coredis')))"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
