@@ -81,6 +81,7 @@ class RedisLink:
             BrokerUnavailable: it cannot be opened, or this is no Redis that will do.
         """
         place = str(address)
+        deadline = anyio.current_time() + timeout
         try:
             with anyio.fail_after(timeout):
                 if context is None:
@@ -96,7 +97,8 @@ class RedisLink:
                     await anyio.aclose_forcefully(stream)
                     raise
         except (OSError, UnicodeError, anyio.EndOfStream, anyio.BrokenResourceError, RedisError) as exc:
-            raise explain(exc, place) from None
+            # coredis may take the cancellation for a failure of its own.
+            raise explain(TimeoutError() if anyio.current_time() >= deadline else exc, place) from None
         version = str(connection.server_version)
         if tuple(read_digits(part) or 0 for part in version.split(".")[:2]) < _OLDEST:
             raise BrokerRefused(f"Redis at {place} is {version}: it has to be 6.2 or newer")
