@@ -141,7 +141,7 @@ class RedisBroker:
         self._closed = True
         self._queue.close()
         if self._used:
-            with anyio.move_on_after(self._settings.command_timeout, shield=True):
+            with anyio.move_on_after(self._settings.command_timeout):
                 async with anyio.create_task_group() as group:
                     try:
                         await self._leave(group)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from rcex_ws.broker import BrokerRefused, RedisBroker
@@ -59,6 +60,17 @@ async def test_a_redis_that_is_away_is_waited_for(redis: RedisServer, caplog: py
     assert told[0] == "lost"
     assert told[-1] == "ready"
     assert all(record.levelno < logging.ERROR for record in caplog.records)
+
+
+async def test_a_redis_that_hangs_does_not_hold_up_the_end(redis: RedisServer, ms: float) -> None:
+    broker = RedisBroker(redis.url, command_timeout=20_000 * ms)
+    server = RtmServer(authenticate=lambda client, user: user, broker=broker, close_timeout=400 * ms)
+    await server.start()
+    redis.pause()
+    began = anyio.current_time()
+    await server.aclose()
+    assert anyio.current_time() - began < 2000 * ms
+    redis.resume()
 
 
 async def test_the_user_of_redis_that_the_page_names_suffices(redis: RedisServer) -> None:
