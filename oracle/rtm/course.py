@@ -174,6 +174,8 @@ class Course:
             case "cut-midway":
                 front.cut_after(1 + int(act.chance * 3000), "down" if act.chance < 0.7 else "up", rst=act.chance < 0.4)
                 await trio.sleep(act.length)
+                front.cut_after(1 << 60, "down")  # what has not come to its cut by now never will
+                front.cut_after(1 << 60, "up")
             case "half-open":
                 frozen = road.change_lanes()
                 await trio.sleep(act.length)
