@@ -29,6 +29,8 @@ PRESENT = {"ann": 1, "bob": 2, "cat": 2, "nobody": 0}
 _SETTLE_WITHIN = {True: 45.0, False: 20.0}
 _LAST_ROUND = 2.5
 _END_WITHIN = 12.0
+#: More bytes than any run has.
+_NEVER = 10**9
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,8 @@ class Course:
             case "cut-midway":
                 front.cut_after(1 + int(act.chance * 3000), "down" if act.chance < 0.7 else "up", rst=act.chance < 0.4)
                 await trio.sleep(act.length)
-                front.cut_after(1 << 60, "down")  # what has not come to its cut by now never will
-                front.cut_after(1 << 60, "up")
+                front.cut_after(_NEVER, "down")  # what has not come to its cut by now never will
+                front.cut_after(_NEVER, "up")
             case "half-open":
                 frozen = road.change_lanes()
                 await trio.sleep(act.length)
