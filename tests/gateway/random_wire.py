@@ -61,7 +61,8 @@ class WebSocket:
             message = self._message()
             if not message:
                 return self.end()
-            statuses += map(int, FRAME_STATUS.findall(message))
+            if (status := FRAME_STATUS.search(message)) is not None:  # the first: a body may have others
+                statuses.append(int(status[1]))
             missing = {one for one in missing if one not in message}
         return str(good(max(statuses))) if statuses else "ignored"
 
