@@ -165,6 +165,7 @@ class ClientAdmission:
         core, client = self._core, known.client
         client.request, client.authentication = session.client.request, session.client.authentication
         client.state.update(session.client.state)
+        session.peer = None  # the application may have kept the client that asked to be let in
         former = core.connected(known, peer, RtmServerEvents.RESUME)
         if former is not None:  # this side has not noticed the loss
             former.close(TAKEN_OVER, "resumed over another connection")

@@ -11,6 +11,7 @@ import pytest
 
 from rcex_ws.broker import MemoryBroker
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.rtm.server import RemoteClient
 from rcex_ws.rtm.server.admission import default_user_id
 from tests.rtm.server.wire import Wire, running, service, settle
 
@@ -94,6 +95,22 @@ async def test_a_client_that_comes_back_gets_what_it_missed_once_and_in_order() 
         assert node.names == ["connect", "disconnect", "resume"]
         assert await node.server.publish("ann", "e", 6) == 1
         assert second.data[-1] == 6
+
+
+async def test_the_client_that_was_checked_is_none_once_it_has_come_back_as_another() -> None:
+    checked: list[RemoteClient] = []
+
+    def check(client: RemoteClient, user_id: str) -> str:
+        checked.append(client)
+        return user_id
+
+    async with running(authenticate=check) as node:
+        first = await node.connect("ann")
+        first.drop()
+        await node.connect("ann", resume=first.header())
+        before, after = checked
+        assert (before.connected, after.connected) == (True, False)
+        assert node.server.clients == (before,)
 
 
 async def test_a_client_whose_loss_was_not_noticed_takes_its_session_over() -> None:
