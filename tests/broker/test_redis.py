@@ -12,6 +12,7 @@ import pytest
 
 from rcex_ws import ConfigurationError
 from rcex_ws.broker import Appended, BrokerFull, BrokerUnavailable, Hole, RedisBroker
+from rcex_ws.broker.redis import short_delays
 from rcex_ws.rtm.server import RtmServer
 from rcex_ws.testing import FaultProxy
 from tests.redis_server import RedisServer, redis_is_installed
@@ -423,3 +424,8 @@ def test_wrong_arguments_are_refused_by_name(option: str, value: object) -> None
 def test_it_is_made_before_there_is_an_event_loop() -> None:
     server = RtmServer(authenticate=lambda client, token: token, redis="redis://127.0.0.1:1")  # at the top of a module
     assert server.id
+
+
+def test_the_wait_for_redis_grows_as_that_of_all_clients_but_ends_at_five_seconds() -> None:
+    assert [short_delays(1), short_delays(3), short_delays(9)] == [1.0, 5.0, 5.0]
+    assert 2.0 <= short_delays(2) <= 5.0

@@ -58,7 +58,7 @@ def test_i10_an_attribute_of_the_javascript_original(make: Callable[[], object],
 
 
 @pytest.mark.parametrize("make", [RingCentral, WebSocketExtension, lambda: RTMClient("xoxb-1")])
-@pytest.mark.parametrize("name", ["nonsense", "nonSense", "_private", "__deepcopy__", "Server"])
+@pytest.mark.parametrize("name", ["nonsense", "nonSense", "_private", "__deepcopy__", "NonSense"])
 def test_i10_any_other_name_is_missing_as_everywhere(make: Callable[[], object], name: str) -> None:
     it = make()
     with pytest.raises(AttributeError, match=f"object has no attribute {name!r}") as caught:

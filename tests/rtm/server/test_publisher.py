@@ -8,7 +8,7 @@ import anyio
 import pytest
 from trio.testing import MockClock
 
-from rcex_ws.broker import BrokerFull, BrokerUnavailable, MemoryBroker
+from rcex_ws.broker import Appended, BrokerFull, BrokerUnavailable, MemoryBroker
 from rcex_ws.errors import ConfigurationError
 from tests.rtm.server.wire import service, settle
 
@@ -37,6 +37,24 @@ async def test_publishing_need_not_wait() -> None:
         assert await one.server.publish("ann", "e", 1, wait=False) is None
         assert wire.data == [1]
         assert one.core.publisher._counting == {}
+
+
+async def test_what_is_published_without_waiting_can_be_waited_for() -> None:
+    async with service() as servers:
+        node = await servers.node()
+        publisher, written = node.core.publisher, Appended("p", 1)
+        outcomes: list[Any] = []
+        node.core.broker.append = lambda *args, **_: outcomes.append(args[2])  # type: ignore[method-assign]
+        for number in range(2):
+            await node.server.publish("ann", "e", number, wait=False)
+        async with anyio.create_task_group() as group:
+            group.start_soon(publisher.flush)
+            await settle()
+            outcomes.pop()(written)
+            await settle()
+            assert publisher._unwritten == 1
+            outcomes.pop()(written)
+        await publisher.flush()
 
 
 async def test_a_server_that_does_not_answer_in_time_does_not_count() -> None:
