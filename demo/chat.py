@@ -120,6 +120,10 @@ async def chat(servers: list[Server], network: FaultProxy) -> bool:
             counts = await ann.client.call_wait("where", user)
             return f"{user}: " + ", ".join(sorted(f"{count} to server {names[node]}" for node, count in counts.items()))
 
+        for _ in range(100):  # servers tell each other a moment later
+            if sum([sum((await ann.client.call_wait("where", user)).values()) for user in USERS]) == 4:
+                break
+            await anyio.sleep(0.02)
         title("Who is connected where")
         for user in USERS:
             tell(await where(user))
