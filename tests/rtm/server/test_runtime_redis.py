@@ -14,7 +14,7 @@ from rcex_ws.broker import BrokerRefused, RedisBroker
 from rcex_ws.rtm import RtmClient
 from rcex_ws.rtm.server import RtmServer
 from tests.redis_server import RedisServer, redis_is_installed
-from tests.rtm.many_machines import Need
+from tests.rtm.many_machines import Need, eventually
 
 
 @pytest.fixture
@@ -80,7 +80,10 @@ async def test_the_user_of_redis_that_the_page_names_suffices(redis: RedisServer
     url = f"redis://rtm:secret@{redis.host}:{redis.port}"
     async with server_on(redis, url) as server, RtmClient(server.url, authentication="ann") as client:
         assert await server.publish("ann", "n", 1) == 1
-        assert await server.presence("ann") == {server.id: 1}
-        assert await server.count() == 1
+
+        async def known() -> bool:
+            return bool(await server.presence("ann") == {server.id: 1} and await server.count() == 1)
+
+        await eventually(known)
         assert client.connected
     assert redis.command("ACL", "LOG") == []
