@@ -119,7 +119,7 @@ TAKEN_ALONG = {
     "options/refusals": "options/test_arguments",
     "options/types": "options/test_arguments",
     "options/urls": "found/test_inputs",
-    "rest/core": "rest/test_calls",
+    "rest/methods": "rest/test_calls",
     "rest/headers": "rest/test_message",
     "rest/http_body": "rest/test_https",
     "rest/http_library": "rest/test_https",

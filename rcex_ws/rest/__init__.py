@@ -4,7 +4,7 @@ For users and for `rcex_ws.wsg`, which installs itself as an `Extension`; `rcex_
 on the shared modules and `rcex_ws.websocket.proxies`, never on `rcex_ws.connection`; importing it leaves httpx out.
 
 client.py      RingCentral: builds the parts below, installs extensions
-core.py        what users call: log in, send calls
+methods.py     what users call: log in, send calls
 paths.py       fluent paths: rc.restapi().account().get()
 extension.py   base class of extensions
 lifecycle.py   installed extensions, and closing

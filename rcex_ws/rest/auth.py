@@ -1,6 +1,6 @@
 """The OAuth session of one client: log in, renew the token (one attempt at a time), revoke.
 
-Used by `core`, `calls` and `renewal`. Talks to the token endpoint and, through `keeper`, to the token store; the
+Used by `methods`, `calls` and `renewal`. Talks to the token endpoint and, through `keeper`, to the token store; the
 requests are defined in `oauth`, the time to renew in `token`.
 """
 

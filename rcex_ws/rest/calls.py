@@ -1,6 +1,6 @@
 """The path of one call: middlewares, rate gate, transport, and a second attempt after a 401.
 
-Made by `rcex_ws.rest.client`, called by `rcex_ws.rest.core`. Decides which calls carry the token: those to RingCentral.
+Made by `rcex_ws.rest.client`, called by `rcex_ws.rest.methods`. Decides which calls carry the token: those to RingCentral.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Calls:
         self.https_calls = 0
 
     def send(self, request: Request, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
-        """Send a call through middlewares, gate and transports; see `CoreClient.send`."""
+        """Send a call through middlewares, gate and transports; see `ClientMethods.send`."""
         final = self._send_by_transports if transport is None else partial(_send_in_time, transport)
         middlewares = self._lifecycle.middlewares
         if not middlewares:
@@ -93,7 +93,7 @@ class Calls:
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[StreamedResponse]:
-        """Send a call by HTTPS and yield the answer before its body is read; see `CoreClient.stream`."""
+        """Send a call by HTTPS and yield the answer before its body is read; see `ClientMethods.stream`."""
         self._home.check()
         url = build_url(self._server, request.path, request.params)
         for last in (False, True):

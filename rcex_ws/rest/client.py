@@ -2,7 +2,7 @@
 
 Extensions receive it in `install`. It builds and connects the parts that do the work: `calls` (the path of a call),
 `auth` (the OAuth session), `gate` (rate limits), `https` (the network), `lifecycle` (extensions and closing); the
-methods to log in and to send calls are inherited from `core`.
+methods to log in and to send calls are inherited from `methods`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from rcex_ws.options import (
 )
 from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.calls import Calls
-from rcex_ws.rest.core import CoreClient
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.http_library import HTTPClient
@@ -39,6 +38,7 @@ from rcex_ws.rest.https import HTTPEdge
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Request, Response
+from rcex_ws.rest.methods import ClientMethods
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.renewal import keep_fresh, report_crash
 from rcex_ws.rest.store import TokenStore
@@ -54,7 +54,7 @@ PRODUCTION = "https://platform.ringcentral.com"
 SANDBOX = "https://platform.devtest.ringcentral.com"
 
 
-class RingCentral(CoreClient, NamesOfJavaScript):
+class RingCentral(ClientMethods, NamesOfJavaScript):
     """Client of RingCentral's REST API that extensions can be installed into.
 
     Use it with `async with`, or close it with `aclose()`.

@@ -1,6 +1,6 @@
 """The requests of OAuth as plain data: grants, URL of the login page, PKCE. Pure.
 
-Used by `rcex_ws.rest.auth`, which sends them, and by `rcex_ws.rest.core`. None of them carries the bearer token.
+Used by `rcex_ws.rest.auth`, which sends them, and by `rcex_ws.rest.methods`. None of them carries the bearer token.
 Sources: RingCentral developer guide, "Authentication"; RFC 6749; RFC 7636.
 """
 

@@ -11,8 +11,8 @@ from typing import Any, Unpack
 from urllib.parse import quote
 
 from rcex_ws.errors import UnknownName
-from rcex_ws.rest.core import CoreClient
 from rcex_ws.rest.message import Options, Response
+from rcex_ws.rest.methods import ClientMethods
 from rcex_ws.rest.outgoing import check_segment
 
 __all__ = ["PathBuilder"]
@@ -35,7 +35,7 @@ class PathBuilder:
 
     __slots__ = ("_path", "_rc")
 
-    def __init__(self, rc: CoreClient, path: str) -> None:
+    def __init__(self, rc: ClientMethods, path: str) -> None:
         self._rc = rc
         self._path = path
 

@@ -216,8 +216,8 @@ SKIPPED: dict[str, str] = {
 }
 
 _CALLS = [
-    *(f"rcex_ws.rest.core.CoreClient.{verb}" for verb in ("request", "get", "post", "put", "patch", "delete")),
-    "rcex_ws.rest.core.CoreClient.stream",
+    *(f"rcex_ws.rest.methods.ClientMethods.{verb}" for verb in ("request", "get", "post", "put", "patch", "delete")),
+    "rcex_ws.rest.methods.ClientMethods.stream",
     *(f"rcex_ws.rest.paths.PathBuilder.{verb}" for verb in ("get", "post", "put", "patch", "delete")),
     "rcex_ws.wsg.extension.WebSocketExtension.request",
 ]

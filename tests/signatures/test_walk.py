@@ -27,7 +27,12 @@ async def test_every_wrong_value_of_every_public_signature_is_refused() -> None:
 def test_the_walk_comes_by_everything() -> None:
     """So that it cannot be green because it walks nowhere."""
     walked = Counter(one.signature.name.rpartition(".")[0] for one in ATTEMPTS)
-    for owner in ("rest.core.CoreClient", "wsg.extension.WebSocketExtension", "slack.client.RTMClient", "slack.bot"):
+    for owner in (
+        "rest.methods.ClientMethods",
+        "wsg.extension.WebSocketExtension",
+        "slack.client.RTMClient",
+        "slack.bot",
+    ):
         assert walked[f"rcex_ws.{owner}"] > 100
     assert walked["rcex_ws.rest.client.RingCentral"] > 50
     assert len(ATTEMPTS) > 10_000

@@ -20,10 +20,10 @@ from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Options, Params, Request, Response, Send
 from rcex_ws.rest.token import Token
 
-__all__ = ["CoreClient"]
+__all__ = ["ClientMethods"]
 
 
-class CoreClient:
+class ClientMethods:
     """Client of an OAuth-protected REST API, assembled from its parts.
 
     Args:
