@@ -1,4 +1,4 @@
-"""One gateway without sockets: the REST application, the WebSocket handler, and the faults that act immediately.
+"""One gateway without sockets: the REST application, the WebSocket handler, and the commands that act on WebSockets.
 
 `server.py` runs it on TCP ports; `rcex_ws.testing` runs it on memory streams in virtual time. Everything here runs in
 one event loop; the thread-safe interface for users is `server.Gateway`.
@@ -6,14 +6,15 @@ one event loop; the thread-safe interface for users is `server.Gateway`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
-from typing import Any, Literal
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.gateway import api, api_control, api_messages, api_oauth, api_people, api_subscription
+from rcex_ws.gateway.api import control
+from rcex_ws.gateway.api.application import build
+from rcex_ws.gateway.commands.command import command, commands_of
+from rcex_ws.gateway.commands.faults import FaultCommands
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, RefusalFault
 from rcex_ws.gateway.front import Front
 from rcex_ws.gateway.nodes import Nodes
 from rcex_ws.gateway.options import GatewayOptions
@@ -21,7 +22,7 @@ from rcex_ws.gateway.origin import host_name
 from rcex_ws.gateway.upgrade import WS_PATH
 from rcex_ws.gateway.websocket import GatewayConnection
 from rcex_ws.loop import loop_clock
-from rcex_ws.options import CloseCode, Count, EventFilter, Status, Wait, checked
+from rcex_ws.options import CloseCode, Count, Status, checked
 from rcex_ws.websocket.server_peer import ServerPeer
 
 __all__ = ["GatewayApp"]
@@ -31,7 +32,7 @@ _CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1012), *range(3000, 5
 _LONGEST_REASON = 123
 
 
-class GatewayApp:
+class GatewayApp(FaultCommands):
     """A gateway without sockets; to be created inside the event loop that runs it.
 
     Args:
@@ -51,14 +52,9 @@ class GatewayApp:
         self._nodes = nodes or Nodes()
         self._numbers = count(1)
         self._connections: dict[int, GatewayConnection] = {}
-        routes = [
-            *api_oauth.routes(self.core, self._ws_uri_for, self._recheck_logins),
-            *api_subscription.routes(self.core),
-            *api_people.routes(self.core),
-            *api_messages.routes(self.core),
-            *api_control.routes(self.log, self._controls()),
-        ]
-        self.app = Front(api.build(routes), self.core)
+        self.core.ws_uri_for = self._ws_uri_for
+        self.core.on_login_ended = self._recheck_logins
+        self.app = Front(build(self.core, *control.routes(self.log, [*commands_of(self)])), self.core)
 
     async def serve(self, peer: ServerPeer, node: int = 1) -> None:
         """Serve one WebSocket from its upgrade request to its end; a handler for `rcex_ws.websocket.listen.serve`."""
@@ -69,10 +65,9 @@ class GatewayApp:
         finally:
             del self._connections[connection.id]
 
-    # Faults. The names are those of `Gateway` and of `POST /_gateway/<name>`. Wrong arguments raise `ValueError`, even
-    # those of a wrong type.
+    # Commands for the WebSockets and the nodes. Wrong arguments raise `ValueError`, even those of a wrong type.
 
-    @checked
+    @command
     def cut(self, code: CloseCode | None = None, reason: str = "") -> int:
         """Cut every WebSocket, by a RST or, with a code, by a close frame; return how many.
 
@@ -88,7 +83,7 @@ class GatewayApp:
             connection.cut(code, reason)
         return len(live)
 
-    @checked
+    @command
     def error(self, code: str = "WSG-902", message: str = "Idle timeout expired", status: Status = 408) -> int:
         """Send an Error frame to every WebSocket and close it; return how many."""
         live = self._live()
@@ -96,6 +91,7 @@ class GatewayApp:
             connection.error(code, message, status)
         return len(live)
 
+    @command
     def freeze(self) -> int:
         """Make every open WebSocket half-open: nothing is read or written; new ones work; return how many."""
         live = self._live()
@@ -104,13 +100,14 @@ class GatewayApp:
         self.core.journal.add("freeze", connections=[connection.id for connection in live])
         return len(live)
 
+    @command
     def thaw(self) -> None:
         """Unfreeze every WebSocket, and write what was held back."""
         for connection in self._connections.values():
             connection.thaw()
         self.core.journal.add("thaw")
 
-    @checked
+    @command
     def lose_node(self, node: Count) -> int:
         """Lose a node: its WebSockets are cut by a RST, connections to it are refused; return how many were cut.
 
@@ -131,7 +128,7 @@ class GatewayApp:
             connection.drop()
         return len(live)
 
-    @checked
+    @command
     def restore_node(self, node: Count) -> None:
         """Let a lost node listen again, at the same address.
 
@@ -144,79 +141,7 @@ class GatewayApp:
         self._nodes[node].restore()
         self.core.journal.add("node_restored", node=node)
 
-    @checked
-    def refuse(
-        self,
-        where: str,
-        status: Status | Literal["hang", "rst"] = 503,
-        *,
-        retry_after: Wait | None = None,
-        times: Count | None = 1,
-        error_code: str | None = None,
-        message: str | None = None,
-    ) -> None:
-        """Refuse the next requests of one kind.
-
-        Args:
-            where: "upgrade", "details" (101, but no ConnectionDetails), "wstoken", "token", "subscription", or any
-                "METHOD /path", with `*` for any text.
-            status: the HTTP status of the refusal, "hang" for no answer at all, "rst" to reset the connection.
-            retry_after: seconds for a Retry-After header.
-            times: how often; None until `clear_faults`.
-            error_code: RingCentral's error code in the body.
-            message: the text in the body.
-
-        Raises:
-            ConfigurationError: `where` can never match, or an argument is invalid.
-        """
-        self.core.faults.add(
-            RefusalFault(
-                where=where, times=times, status=status, retry_after=retry_after, error_code=error_code, message=message
-            )
-        )
-
-    @checked
-    def fail_recovery(self, code: str = "WSG-1003", times: Count | None = 1) -> None:
-        """Answer the next recoveries with recoveryState Failed; "WSG-400" sends the Error frame for a malformed wsc."""
-        self.core.faults.add(RecoveryFault(where="recovery", times=times, code=code))
-
-    @checked
-    def answer_fault(
-        self,
-        where: str,
-        *,
-        drop: bool = False,
-        strip: Literal["headers", "body"] | None = None,
-        delay: Wait = 0.0,
-        notify: dict[str, Any] | None = None,
-        times: Count | None = 1,
-    ) -> None:
-        """Process the next requests of one kind, but tamper with their answers.
-
-        Args:
-            where: as for `refuse`; "details" can be delayed.
-            drop: never send the answer.
-            strip: send it without its "headers" or without its "body".
-            delay: seconds to wait before sending it.
-            notify: `{"event": ..., "body": ...}`, a notification sent before the answer; a `filter` as for `notify`.
-            times: how often; None until `clear_faults`.
-
-        Raises:
-            ConfigurationError: `where` can never match, or `notify` lacks a member.
-        """
-        if where == "details" and (drop or strip or notify):
-            raise ConfigurationError('where="details" accepts a delay only; use `refuse` to withhold ConnectionDetails')
-        if notify is not None and (not {"event", "body"} <= notify.keys() <= {"event", "body", "filter"}):
-            raise ConfigurationError("notify: a notification has an event and a body, and perhaps a filter")
-        if notify is not None and not _is_notification(**notify):
-            raise ConfigurationError("notify: the event and the filter are paths, the body is an object")
-        self.core.faults.add(AnswerFault(where=where, times=times, drop=drop, strip=strip, delay=delay, notify=notify))
-
-    def clear_faults(self) -> None:
-        """Cancel every fault that is still pending."""
-        self.core.faults.clear()
-
-    @checked
+    @command
     def send_raw(self, data: str | bytes | Sequence[str | bytes], *, binary: bool = False) -> int:
         """Send arbitrary messages to every WebSocket, in one write each; return to how many.
 
@@ -235,47 +160,6 @@ class GatewayApp:
             connection.send_raw(list(frames), binary=binary)
         return len(live)
 
-    @checked
-    def notify(self, event: EventFilter, body: dict[str, Any], filter: EventFilter | None = None) -> list[str]:
-        """Send a notification to every session whose filters match; return the uuids of the notifications.
-
-        If none matches, the log records that, with the filters that exist.
-
-        Args:
-            event: path and query of the event; `~` stands for the first user.
-            body: the inner body.
-            filter: the filter to deliver it to, for events whose name at RingCentral differs from the filter (filters
-                with a query, or for a whole account); the `event` member is then the event itself. Without it the
-                event is matched against all filters, and `event` is the matching filter, as mostly at RingCentral.
-        """
-        return self.core.publish_on_command(event, body, filter)
-
-    def log(self) -> list[dict[str, Any]]:
-        """Return the entries of the log, oldest first."""
-        return self.core.journal.entries()
-
-    def clear_log(self) -> None:
-        """Clear the log."""
-        self.core.journal.clear()
-
-    def _controls(self) -> list[Callable[..., Any]]:
-        """Return the methods that `POST /_gateway/<name>` offers."""
-        return [
-            self.cut,
-            self.error,
-            self.freeze,
-            self.thaw,
-            self.lose_node,
-            self.restore_node,
-            self.refuse,
-            self.fail_recovery,
-            self.answer_fault,
-            self.clear_faults,
-            self.send_raw,
-            self.notify,
-            self.clear_log,
-        ]
-
     def _live(self) -> list[GatewayConnection]:
         return [connection for connection in self._connections.values() if connection.is_live]
 
@@ -290,8 +174,3 @@ class GatewayApp:
         node = self._nodes.take_turn()
         host = self._nodes.host or host_name(server.partition("://")[2])
         return self.core.options.public_ws_uri or node.uri(host)
-
-
-def _is_notification(event: object, body: object, filter: object = None) -> bool:
-    """Return whether these arguments of `notify` have the right types."""
-    return isinstance(event, str) and isinstance(body, dict) and (filter is None or isinstance(filter, str))

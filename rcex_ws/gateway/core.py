@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from rcex_ws.gateway.account.messages import MessageStore
+from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
+from rcex_ws.gateway.account.presence import PresenceBoard
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.faults import Faults
 from rcex_ws.gateway.filters import EventFilter, best_match, resolve
@@ -19,7 +22,6 @@ from rcex_ws.gateway.limits import RateLimits
 from rcex_ws.gateway.oauth import OAuth
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import ServerFrame, ServerSession, ServerSessions
-from rcex_ws.gateway.store import ACCOUNT_ID, ExtensionRecord, Store
 from rcex_ws.gateway.subscriptions import ServerSubscription, ServerSubscriptions
 
 __all__ = ["Body", "GatewayCore"]
@@ -41,23 +43,36 @@ class GatewayCore:
 
     Attributes:
         server: the base URL of the REST API, for URIs in answers when the one that the client has used is unknown.
+        ws_uri_for: returns the address of the WebSocket for the REST address that a client has used, or raises a
+            `Problem` if there is none at present; set by `GatewayApp`, like the next one.
+        on_login_ended: called when logins may have ended or been renewed, so that their WebSockets can be rechecked.
     """
 
     def __init__(self, options: GatewayOptions, now: Callable[[], float]) -> None:
         self.options = options
         self.server = UNKNOWN_SERVER
+        self.ws_uri_for: Callable[[str], str] = lambda server: ""
+        self.on_login_ended: Callable[[], None] = lambda: None
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
-        self.store = Store(self.clock, options.jwt, options.second_jwt)
+        self.people = ExtensionDirectory(options.jwt, options.second_jwt)
+        self.presence = PresenceBoard()
+        self.messages = MessageStore(self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock)
-        self.subscriptions = ServerSubscriptions(options, self.clock, self.store.by_id)
+        self.subscriptions = ServerSubscriptions(options, self.clock, self.people.by_id)
         self.sessions = ServerSessions(options, self.clock, self.subscriptions)
         self._last_uuid = int(self.clock.wall().timestamp() * 1000) << 20
 
     def publish(
-        self, event: str, body: Body, owner: ExtensionRecord | None = None, *, wanted: str | None = None
+        self,
+        event: str,
+        body: Body,
+        owner: ExtensionRecord | None = None,
+        *,
+        wanted: str | None = None,
+        audience: Collection[str] | None = None,
     ) -> list[str]:
         """Send a notification to every session whose filters match; buffer it for a lost session.
 
@@ -67,15 +82,19 @@ class GatewayCore:
             owner: the extension that the event belongs to, by default the first.
             wanted: the filter to deliver it to instead of those that match the event; the `event` member of the
                 notification is then the event itself, otherwise the filter.
+            audience: ids of the extensions that may have the event, for events whose path names nobody, such as posts
+                in a chat; None if the path says whose it is.
 
         Returns:
             The uuids of the notifications, one per matching subscription.
         """
-        extension_id = (owner or self.store.extensions[0]).id
+        extension_id = (owner or self.people.first).id
         resolved = resolve(event, ACCOUNT_ID, extension_id)
         matched = resolved if wanted is None else resolve(wanted, ACCOUNT_ID, extension_id)
         uuids: list[str] = []
         for subscription in self.subscriptions.live():
+            if audience is not None and subscription.owner.id not in audience:
+                continue
             chosen = best_match(subscription.filters, matched)
             if chosen is not None:
                 session = self.sessions.get(subscription.session_id)
@@ -91,7 +110,7 @@ class GatewayCore:
         """Publish what a test asked for, and report it if no filter matches; see `publish`."""
         uuids = self.publish(event, body, wanted=wanted)
         if not uuids:
-            looked_for = resolve(wanted or event, ACCOUNT_ID, self.store.extensions[0].id).text
+            looked_for = resolve(wanted or event, ACCOUNT_ID, self.people.first.id).text
             filters = sorted({one.text for subscription in self.subscriptions.live() for one in subscription.filters})
             self.journal.add("unmatched", event=looked_for, filters=filters)
             known = ", ".join(filters) or "none"

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
 
+from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.clock import Clock
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.store import ExtensionRecord
 
 __all__ = ["OAuth", "OAuthSession"]
 

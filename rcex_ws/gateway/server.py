@@ -20,11 +20,11 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from rcex_ws.errors import ConfigurationError, NotConnected
+from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.app import GatewayApp
 from rcex_ws.gateway.http import serve_http
 from rcex_ws.gateway.nodes import Node, NodeCount, Nodes
 from rcex_ws.gateway.options import GatewayOptions
-from rcex_ws.gateway.store import ExtensionRecord
 from rcex_ws.options import Name, Port, checked
 from rcex_ws.websocket.listen import bind
 
@@ -122,7 +122,7 @@ class Gateway:
         self._main, gateway = self._portal.start_task(self._run, rest, Nodes(nodes, host))
         self._gateway = gateway
         self.client_id, self.client_secret = gateway.core.oauth.client_id, gateway.core.oauth.client_secret
-        self.users = list(gateway.core.store.extensions)
+        self.users = list(gateway.core.people.extensions)
         self.jwt = self.users[0].jwt
         return self
 
@@ -142,7 +142,7 @@ class Gateway:
     def __repr__(self) -> str:
         return f"Gateway({getattr(self, 'server', 'not started')!r})"
 
-    # The faults, with the signatures and the docstrings of `GatewayApp`.
+    # The commands, with the signatures and the docstrings of `GatewayApp`.
 
     cut = _in_its_thread(GatewayApp.cut)
     error = _in_its_thread(GatewayApp.error)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionRecord
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.filters import EventFilter, resolve
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_array
-from rcex_ws.gateway.store import ACCOUNT_ID, ExtensionRecord
 
 __all__ = ["LIFE", "ServerSubscription", "ServerSubscriptions"]
 

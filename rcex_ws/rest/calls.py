@@ -1,6 +1,7 @@
 """The path of one call: middlewares, rate gate, transport, and a second attempt after a 401.
 
-Made by `rcex_ws.rest.client`, called by `rcex_ws.rest.methods`. Decides which calls carry the token: those to RingCentral.
+Made by `rcex_ws.rest.client`, called by `rcex_ws.rest.methods`. Decides which calls carry the token: those to
+RingCentral.
 """
 
 from __future__ import annotations

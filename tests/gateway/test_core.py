@@ -55,7 +55,7 @@ def core(time):
 
 @pytest.fixture
 def login(core):
-    return core.oauth.log_in(core.store.extensions[0])
+    return core.oauth.log_in(core.people.first)
 
 
 def subscribed(core, login):
@@ -95,7 +95,7 @@ def test_recovery_by_a_stranger_harms_nobody(core, login):
     session, link = subscribed(core, login)
     core.sessions.lose(link)
     core.publish(STORE, {"n": 1})
-    stranger = core.oauth.log_in(core.store.extensions[1])
+    stranger = core.oauth.log_in(core.people.extensions[1])
     assert core.sessions.open(stranger, Link(), session.token).recovery["recoveryErrorCode"] == "WSG-1003"
     assert [frame.body["body"] for frame in core.sessions.open(login, Link(), session.token).replay] == [{"n": 1}]
 
@@ -110,7 +110,7 @@ def test_every_wsc_ever_given_names_its_session(core, login):
 
 def test_no_buffer_drops_at_once(time):
     core = GatewayCore(GatewayOptions(recovery_buffer_size=0), time)
-    session, link = subscribed(core, core.oauth.log_in(core.store.extensions[0]))
+    session, link = subscribed(core, core.oauth.log_in(core.people.first))
     core.sessions.lose(link)
     core.publish(STORE, {})
     assert [entry["state"] for entry in core.journal.entries()] == ["buffered", "dropped"]
@@ -244,7 +244,7 @@ class NothingLost(RuleBasedStateMachine):
         super().__init__()
         self.time = Time()
         self.core = GatewayCore(GatewayOptions(recovery_buffer_size=3, recovery_timeout=60), self.time)
-        self.login = self.core.oauth.log_in(self.core.store.extensions[0])
+        self.login = self.core.oauth.log_in(self.core.people.first)
         self.session, self.link = subscribed(self.core, self.login)
         self.connected = True
         self.published = []

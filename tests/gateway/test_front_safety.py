@@ -95,9 +95,9 @@ async def test_g7_no_wstoken_and_no_wsc_in_the_journal(start, log_in):
 
 def test_g7_no_login_ends_before_there_are_too_many():
     core = GatewayCore(GatewayOptions(), Time())
-    logins = [core.oauth.log_in(core.store.extensions[0]) for _ in range(5)]
+    logins = [core.oauth.log_in(core.people.first) for _ in range(5)]
     assert [login.ended_at for login in logins] == [None] * 5
-    core.oauth.log_in(core.store.extensions[0])
+    core.oauth.log_in(core.people.first)
     assert [login.ended_at is None for login in logins] == [False, True, True, True, True]
 
 
@@ -124,7 +124,7 @@ def test_g7_a_public_client_has_none(start):
 def test_g7_a_code_is_good_for_its_redirect_and_for_a_while():
     time = Time()
     core = GatewayCore(GatewayOptions(), time)
-    owner = core.store.extensions[0]
+    owner = core.people.first
 
     def code():
         return core.oauth.issue_code(owner, "http://localhost/back", None, None)

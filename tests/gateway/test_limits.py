@@ -24,7 +24,7 @@ MIB = 2**20
 def test_g7_ended_logins_are_forgotten():
     time = Time()
     core = GatewayCore(GatewayOptions(), time)
-    owner = core.store.extensions[0]
+    owner = core.people.first
     for _ in range(800):
         login = core.oauth.log_in(owner)
         core.oauth.issue_wstoken(login)
@@ -45,7 +45,7 @@ def test_g7_ended_logins_are_forgotten():
 def test_g7_lost_sessions_are_forgotten_but_their_wsc_is_known():
     time = Time()
     core = GatewayCore(GatewayOptions(), time)
-    login = core.oauth.log_in(core.store.extensions[0])
+    login = core.oauth.log_in(core.people.first)
     first, link = subscribed(core, login)
     core.sessions.lose(link)
     for number in range(500):
@@ -62,13 +62,13 @@ def test_g7_lost_sessions_are_forgotten_but_their_wsc_is_known():
 
 def test_g7_messages_are_bounded():
     core = GatewayCore(GatewayOptions(), Time())
-    owner = core.store.extensions[0]
+    owner = core.people.first
     for _ in range(40):
-        core.store.add_message(owner, "Fax", "Outbound", facts={}, files=[("A", "a/b", bytes(10 * MIB))])
-    assert 10 <= len(core.store.messages) <= 26  # 256 MiB
+        core.messages.add(owner, "Fax", "Outbound", facts={}, files=[("A", "a/b", bytes(10 * MIB))])
+    assert 10 <= len(core.messages) <= 26  # 256 MiB
     for _ in range(10_100):
-        core.store.add_message(owner, "Pager", "Outbound", facts={"subject": "x"})
-    assert len(core.store.messages) == 10_000
+        core.messages.add(owner, "Pager", "Outbound", facts={"subject": "x"})
+    assert len(core.messages) == 10_000
 
 
 def test_g7_the_journal_is_bounded_in_width_too():

@@ -66,7 +66,7 @@ async def test_connection_details_and_replay_are_one_write():
     # Over memory streams one write arrives in one read.
     gateway = GatewayApp()
     core = gateway.core
-    login = core.oauth.log_in(core.store.extensions[0])
+    login = core.oauth.log_in(core.people.first)
     session = core.sessions.open(login, SilentLink()).session
     core.sessions.bind(session, core.subscriptions.create(login.owner, [STORE]))
     core.sessions.lose(session.connection)

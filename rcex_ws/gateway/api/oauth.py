@@ -1,93 +1,86 @@
 """The OAuth endpoints: token (JWT, refresh, code with PKCE, password), authorize, revoke, wstoken.
 
-Routes of the REST application; the rules are in `oauth.py`.
+The rules are in `rcex_ws.gateway.oauth`.
 """
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.responses import RedirectResponse, Response
 
-from rcex_ws.gateway.call import login_of, server_of
+from rcex_ws.gateway.account.people import ExtensionRecord
+from rcex_ws.gateway.api.operation import Ask, Json, RestArea
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.store import ExtensionRecord
 
-__all__ = ["routes"]
+__all__ = ["area"]
 
 _LONGEST_FORM = 2**16
 _NO_TARGETS = ("", "javascript", "data", "vbscript", "file")
 """Schemes that a browser would execute or open itself."""
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_FORM = ("application/x-www-form-urlencoded",)
+
+area = RestArea("OAuth")
 
 
-def routes(core: GatewayCore, ws_uri: Callable[[str], str], on_login_ended: Callable[[], None]) -> list[Route]:
-    """Return the routes.
-
-    Args:
-        core: the rules and the state.
-        ws_uri: returns the address of the WebSocket for the REST address that the client has used; raises a `Problem`
-            if there is none at present.
-        on_login_ended: called when logins may have ended or been renewed, so that their WebSockets can be rechecked.
-    """
-
-    async def token(request: Request) -> Response:
-        form = await _form(request)
-        _check_client(core, request, form)
-        grant = form.get("grant_type")
-        if grant == "refresh_token":
-            login = core.oauth.refresh(form.get("refresh_token", ""))
-            core.journal.add("refresh", login=login.id)
-        else:
-            login = core.oauth.log_in(_owner_of(core, grant, form), server_of(request))
-            core.journal.add("token", login=login.id, grant=grant, owner=login.owner.id)
-        on_login_ended()
-        return JSONResponse(_token_pair(core, login))
-
-    async def authorize(request: Request) -> Response:
-        query = request.query_params
-        core.oauth.check_client_id(query.get("client_id"))
-        redirect_uri = query.get("redirect_uri", "")
-        target = _target(redirect_uri)
-        code = core.oauth.issue_code(
-            core.store.extensions[0], redirect_uri, query.get("code_challenge"), query.get("code_challenge_method")
-        )
-        found = {"code": code} | ({"state": query["state"]} if "state" in query else {})
-        asked = "&".join(filter(None, (target.query, urlencode(found))))
-        return RedirectResponse(urlunsplit(target._replace(query=asked)), 302)
-
-    async def revoke(request: Request) -> Response:
-        form = await _form(request)
-        _check_client(core, request, form)
-        ended = core.oauth.revoke(form.get("token") or request.query_params.get("token", ""))
-        core.journal.add("revoke", login=None if ended is None else ended.id)
-        on_login_ended()
-        return Response(status_code=200)
-
-    async def wstoken(request: Request) -> Response:
-        uri = ws_uri(server_of(request))
-        issued = core.oauth.issue_wstoken(login_of(request))
-        life = core.options.wstoken_expires_in
-        return JSONResponse({"uri": uri, "ws_access_token": issued, "expires_in": life})
-
-    return [
-        Route("/restapi/oauth/token", token, methods=["POST"]),
-        Route("/restapi/oauth/authorize", authorize, methods=["GET"]),
-        Route("/restapi/oauth/revoke", revoke, methods=["POST"]),
-        Route("/restapi/oauth/wstoken", wstoken, methods=["POST"]),
-    ]
+@area.post("/restapi/oauth/token", consumes=_FORM)
+def get_token(ask: Ask[None, bytes]) -> Json:
+    """Log in, or refresh a session."""
+    core, form = ask.core, _form(ask.body)
+    _check_client(core, ask.request, form)
+    grant = form.get("grant_type")
+    if grant == "refresh_token":
+        login = core.oauth.refresh(form.get("refresh_token", ""))
+        core.journal.add("refresh", login=login.id)
+    else:
+        login = core.oauth.log_in(_owner_of(core, grant, form), ask.server)
+        core.journal.add("token", login=login.id, grant=grant, owner=login.owner.id)
+    core.on_login_ended()
+    return _token_pair(core, login)
 
 
-async def _form(request: Request) -> dict[str, str]:
-    content = await request.body()
+@area.get("/restapi/oauth/authorize")
+def authorize(ask: Ask[None, None]) -> Response:
+    """Send the user back with a code."""
+    query = ask.request.query_params
+    ask.core.oauth.check_client_id(query.get("client_id"))
+    redirect_uri = query.get("redirect_uri", "")
+    target = _target(redirect_uri)
+    code = ask.core.oauth.issue_code(
+        ask.core.people.first, redirect_uri, query.get("code_challenge"), query.get("code_challenge_method")
+    )
+    found = {"code": code} | ({"state": query["state"]} if "state" in query else {})
+    asked = "&".join(filter(None, (target.query, urlencode(found))))
+    return RedirectResponse(urlunsplit(target._replace(query=asked)), 302)
+
+
+@area.post("/restapi/oauth/revoke", consumes=_FORM)
+def revoke_token(ask: Ask[None, bytes]) -> Response:
+    """End a session."""
+    form = _form(ask.body)
+    _check_client(ask.core, ask.request, form)
+    ended = ask.core.oauth.revoke(form.get("token") or ask.request.query_params.get("token", ""))
+    ask.core.journal.add("revoke", login=None if ended is None else ended.id)
+    ask.core.on_login_ended()
+    return Response(status_code=200)
+
+
+@area.post("/restapi/oauth/wstoken")
+def get_wstoken(ask: Ask[None, None]) -> Json:
+    """Return a token that opens a WebSocket."""
+    uri = ask.core.ws_uri_for(ask.server)
+    issued = ask.core.oauth.issue_wstoken(ask.login)
+    return {"uri": uri, "ws_access_token": issued, "expires_in": ask.core.options.wstoken_expires_in}
+
+
+def _form(content: bytes) -> dict[str, str]:
     if len(content) > _LONGEST_FORM:
         raise Problem(413, "CMN-100", "The form is too large")
     return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
@@ -125,9 +118,9 @@ def _check_client(core: GatewayCore, request: Request, form: dict[str, str]) -> 
 def _owner_of(core: GatewayCore, grant: str | None, form: dict[str, str]) -> ExtensionRecord:
     owner: ExtensionRecord | None = None
     if grant == _JWT_GRANT:
-        owner = core.store.by_jwt(form.get("assertion", ""))
+        owner = core.people.by_jwt(form.get("assertion", ""))
     elif grant == "password":
-        owner = core.store.by_password(form.get("username", ""), form.get("password", ""))
+        owner = core.people.by_password(form.get("username", ""), form.get("password", ""))
     elif grant == "authorization_code":
         owner = core.oauth.redeem_code(form.get("code", ""), form.get("redirect_uri", ""), form.get("code_verifier"))
     else:

@@ -1,11 +1,11 @@
-"""The REST application: all routes of the local RingCentral, and the conversion of errors into RingCentral's format.
+"""The REST application: all operations of the local RingCentral, and its errors in RingCentral's format.
 
 Built once per gateway by `app.py`, which runs it behind `front.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,13 +13,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from rcex_ws.gateway.api import messages, oauth, people, presence, subscription, versions
+from rcex_ws.gateway.api.operation import RestOperation
+from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["build"]
+__all__ = ["AREAS", "build"]
+
+AREAS: tuple[Iterable[RestOperation], ...] = (
+    oauth.area,
+    versions.area,
+    subscription.area,
+    people.area,
+    presence.area,
+    messages.area,
+)
+"""The operations of all areas."""
 
 
-def build(routes: Sequence[BaseRoute]) -> Starlette:
-    """Return an application with these routes."""
+def build(core: GatewayCore, *others: BaseRoute) -> Starlette:
+    """Return an application with the operations of all areas, and with other routes."""
+    routes = [*(operation.route(core) for area in AREAS for operation in area), *others]
     return Starlette(routes=routes, exception_handlers={Problem: _problem, HTTPException: _no_route})
 
 

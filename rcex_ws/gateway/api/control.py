@@ -1,8 +1,8 @@
 """Fault control over HTTP, for tests in any language: `POST /_gateway/<name>`, `GET /_gateway/log`.
 
-Routes of the REST application, outside RingCentral's paths, which `app.py` makes from its own methods. The body is a
-JSON object with the keyword arguments of the method; an empty body means the defaults. `GET /` and `GET /_gateway`
-describe this server and list the faults with their arguments.
+Routes of the REST application, outside RingCentral's paths, made from the commands of `rcex_ws.gateway.commands`. The
+body is a JSON object with the keyword arguments of the method; an empty body means the defaults. `GET /` and
+`GET /_gateway` describe this server and list the faults with their arguments.
 """
 
 from __future__ import annotations

@@ -1,0 +1,5 @@
+"""The data of the one account of a local RingCentral: one module per area, no I/O.
+
+Each part is a class that `GatewayCore` makes once. It has what its area of the REST API needs, keeps what must survive
+a restart in plain msgspec Structs, and gives it as JSON-ready data by `dump()`, which `load()` takes back.
+"""

@@ -1,0 +1,42 @@
+"""The decorator and the base class of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
+
+from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.options import checked
+
+__all__ = ["CommandSet", "command", "commands_of"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_MARK = "is_gateway_command"
+
+
+def command(method: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Make a method a command: offered over HTTP, its arguments checked by their types (`ConfigurationError`)."""
+    offered = checked(method)
+    setattr(offered, _MARK, True)
+    return offered
+
+
+class CommandSet:
+    """Base class of sets of commands.
+
+    Attributes:
+        core: the rules and the state, set by `GatewayApp`.
+    """
+
+    core: GatewayCore
+
+
+def commands_of(offers: CommandSet) -> Iterator[Callable[..., Any]]:
+    """Yield the commands of an object, base classes last, each in the order in which it is written."""
+    seen: set[str] = set()
+    for cls in type(offers).__mro__:
+        for name, method in vars(cls).items():
+            if getattr(method, _MARK, False) and name not in seen:
+                seen.add(name)
+                yield getattr(offers, name)
