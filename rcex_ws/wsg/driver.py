@@ -17,7 +17,7 @@ from rcex_ws.bounds import WSTOKEN_LIFETIME
 from rcex_ws.connection import Driver, Endpoint, Link, Loss
 from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError, UpgradeRefused
 from rcex_ws.readers import is_text, read_number, read_struct
-from rcex_ws.rest import LoginRefused, Request, Response, RestError, RingCentral
+from rcex_ws.rest import CoreClient, LoginRefused, Request, Response, RestError
 from rcex_ws.secret import SECRET, HiddenFields, Secret, hide
 from rcex_ws.wsg.conversation import WsgConversation, WsgShared
 from rcex_ws.wsg.models import Events, Outcome, SubscriptionState
@@ -61,7 +61,7 @@ class WsgDriver(Driver):
         max_size: the largest frame accepted, in bytes.
     """
 
-    def __init__(self, rc: RingCentral, shared: WsgShared, *, attempt_timeout: float, max_size: int) -> None:
+    def __init__(self, rc: CoreClient, shared: WsgShared, *, attempt_timeout: float, max_size: int) -> None:
         self._rc = rc
         self._shared = shared
         self._attempt_timeout = attempt_timeout

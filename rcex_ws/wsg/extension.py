@@ -21,7 +21,7 @@ from rcex_ws.connection import (
 )
 from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
 from rcex_ws.options import NamesOfJavaScript, checked, options_of, required_constraint, trimmed
-from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
+from rcex_ws.rest import CoreClient, Extension, Options, Request, Response, Send
 from rcex_ws.secret import hide
 from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.frames import Wsc
@@ -169,8 +169,11 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
 
     # -- connecting ------------------------------------------------------------------------------------------------
 
-    async def install(self, rc: RingCentral) -> None:
+    async def install(self, rc: CoreClient) -> None:
         """Connect; called by `rc.install_extension`.
+
+        Args:
+            rc: the client; any `CoreClient` will do.
 
         Raises:
             ConfigurationError: another process uses the session store, or nobody is logged in.
@@ -187,8 +190,6 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
             NotConnected: it is not installed, or its client is closed.
             RcexError: as in `install`.
         """
-        if self.client is None:
-            raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
         self._runtimes.check_home()
         await self._runtimes.reopen(self.open_socket)
 
@@ -305,7 +306,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
 
     async def aclose(self) -> None:
         """Detach if there is a session_store, otherwise revoke; called by `rc.aclose()`."""
-        await self._runtimes.close(keep_session=self._settings.session_store is not None)
+        await self._runtimes.uninstall(keep_session=self._settings.session_store is not None)
 
     async def wait_closed(self) -> None:
         """Wait until it is closed. If `connect()` reopens it meanwhile, keep waiting.

@@ -18,9 +18,10 @@ from msgspec.structs import replace
 
 from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
+from rcex_ws.home import Home
 from rcex_ws.loop import now
 from rcex_ws.readers import printable
-from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
+from rcex_ws.rest import UNSET, CoreClient, Request, Response, RestError
 from rcex_ws.rest.owner import Owner, owner_of
 from rcex_ws.secret import redact
 from rcex_ws.tasks import BackgroundTask
@@ -59,6 +60,7 @@ class WsgRuntime:
         telemetry: log, trace and counters; outlives this.
         store: where the session is kept; None without one.
         open_socket: opens a WebSocket.
+        home: refuses calls from another event loop, thread or process.
 
     Attributes:
         telemetry: as given.
@@ -71,15 +73,17 @@ class WsgRuntime:
 
     def __init__(
         self,
-        rc: RingCentral,
+        rc: CoreClient,
         emitter: EventEmitter,
         settings: WsgSettings,
         telemetry: Telemetry,
         *,
         store: SessionStore | None,
         open_socket: Opener,
+        home: Home,
     ) -> None:
         self._rc = rc
+        self._home = home
         self._settings = settings
         self.telemetry = telemetry
         telemetry.drop_queues()
@@ -193,7 +197,7 @@ class WsgRuntime:
 
     def check_home(self) -> None:
         """Raise `WrongEventLoop` if the caller runs in another event loop than the client."""
-        self._rc.home.check()
+        self._home.check()
 
     def raise_unless_reconnecting(self) -> None:
         """See `Supervisor.raise_unless_reconnecting`."""
