@@ -181,6 +181,7 @@ TAKEN_ALONG = {
     "wsg/deliveries": "wsg/test_extension_close",
     "wsg/gaps": "wsg/test_announcer",
     "wsg/inbox": "wsg/test_conversation",
+    "wsg/own": "wsg/test_router",
     "wsg/settings": "options/test_arguments",
     "wsg/stored": "wsg/test_store",
     "wsg/subscription_runtime": "wsg/test_subscriptions",
