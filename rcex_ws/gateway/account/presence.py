@@ -78,8 +78,8 @@ class PresenceBoard:
             parts = zip(("dndStatusPersonal", "acceptCallQueueCalls"), _DND_PARTS[members["dndStatus"]], strict=True)
             after |= {name: value for name, value in parts if name not in members}
         elif "dndStatus" not in members:
-            parts = (after["dndStatusPersonal"], after["acceptCallQueueCalls"])
-            after["dndStatus"] = next((one for one, means in _DND_PARTS.items() if means == parts), "Unknown")
+            told = (after["dndStatusPersonal"], after["acceptCallQueueCalls"])
+            after["dndStatus"] = next((one for one, means in _DND_PARTS.items() if means == told), "Unknown")
         self._settings[owner.id] = msgspec.convert(after, PresenceSettings)
 
     def watched(self, owner_id: str) -> WatchedExtensions:

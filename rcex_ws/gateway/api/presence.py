@@ -54,7 +54,7 @@ class PresencePage(PagedQuery, rename="camel"):
 
 
 @area.get(f"{EXTENSION}/presence")
-def read_presence(ask: Ask[PresenceQuery, None]) -> Response:
+def read_presence(ask: Ask[PresenceQuery, None]) -> Response | Json:
     """Read the presence of an extension, or of several whose ids are separated by commas."""
 
     def read(text: str) -> dict[str, Any]:

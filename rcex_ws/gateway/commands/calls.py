@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -165,7 +165,7 @@ class CallCommands(CommandSet):
         self.core.publish(_LINE_EVENT, {"extensionId": user.id, "sequence": self.core.presence.next_sequence()}, user)
 
     @contextmanager
-    def _step(self, session: str | None) -> Iterator[PhoneCall]:
+    def _step(self, session: str | None) -> Generator[PhoneCall]:
         """Find a call for a step, and notify of what the step has changed."""
         live = self.core.calls.live()
         try:
