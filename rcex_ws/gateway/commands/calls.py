@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.account.call_parties import CallEnd, CallParty, PhoneCall
@@ -15,6 +17,9 @@ from rcex_ws.gateway.problem import Problem
 from rcex_ws.options import Name
 
 __all__ = ["CallCommands"]
+
+PhoneName = Annotated[str, Meta(min_length=1, max_length=64, description="a number or an id of up to 64 characters")]
+DisplayName = Annotated[str, Meta(max_length=200, description="a name of up to 200 characters")]
 
 _LINE_EVENT = "/restapi/v1.0/account/~/extension/~/presence/line"
 
@@ -28,11 +33,11 @@ class CallCommands(CommandSet):
     @command
     def ring(
         self,
-        from_number: Name = "+14155550100",
+        from_number: PhoneName = "+14155550100",
         to_extension: Name = "101",
         direction: Literal["Inbound", "Outbound"] = "Inbound",
         *,
-        from_name: str = "",
+        from_name: DisplayName = "",
     ) -> str:
         """Start a call, which rings; return its telephonySessionId.
 
@@ -85,7 +90,7 @@ class CallCommands(CommandSet):
             self.core.calls.unhold(call, self._party(call, extension))
 
     @command
-    def transfer(self, to: Name, session: Name | None = None, extension: Name | None = None) -> None:
+    def transfer(self, to: PhoneName, session: Name | None = None, extension: Name | None = None) -> None:
         """Transfer a call, which rings there.
 
         Args:
