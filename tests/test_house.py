@@ -128,6 +128,7 @@ TAKEN_ALONG = {
     "gateway/api/messages": "gateway/api/test_application",
     "gateway/api/oauth": "gateway/api/test_application",
     "gateway/api/paging": "gateway/api/test_call_log",
+    "gateway/api/recordings": "gateway/api/test_call_log",
     "gateway/api/ring_out": "gateway/api/test_telephony",
     "gateway/api/subscription": "gateway/api/test_application",
     "gateway/api/versions": "gateway/api/test_application",

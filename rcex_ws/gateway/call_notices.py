@@ -63,7 +63,7 @@ def _tell_session(core: GatewayCore, change: CallChange, owner: ExtensionRecord)
         if chosen.query.get("sipData", [""])[0].lower() == "true":
             more["sipData"] = sip_data(party)
         if chosen.query.get("withRecordings", [""])[0].lower() == "true":
-            more["recordings"] = []
+            more["recordings"] = change.recordings
         return {
             "sequence": change.sequence,
             "sessionId": call.session_id,

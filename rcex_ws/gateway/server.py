@@ -163,6 +163,7 @@ class Gateway:
     unhold = _in_its_thread(GatewayApp.unhold)
     transfer = _in_its_thread(GatewayApp.transfer)
     park = _in_its_thread(GatewayApp.park)
+    record = _in_its_thread(GatewayApp.record)
     pick_up = _in_its_thread(GatewayApp.pick_up)
     miss = _in_its_thread(GatewayApp.miss)
     hang_up = _in_its_thread(GatewayApp.hang_up)

@@ -11,10 +11,10 @@ from rcex_ws.gateway.clock import iso
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.filters import EventFilter
 
-__all__ = ["store_voicemail"]
+__all__ = ["SILENCE", "store_voicemail"]
 
 _EXTENSION = "/restapi/v1.0/account/~/extension/~"
-_SILENCE = b"\xff\xfb\x90\xc4" + bytes(413)
+SILENCE = b"\xff\xfb\x90\xc4" + bytes(413)
 """One frame of MPEG audio."""
 
 
@@ -28,7 +28,7 @@ def store_voicemail(core: GatewayCore, party: CallParty, owner: ExtensionRecord)
         "subject": "Voice message",
         "vmTranscriptionStatus": "NotAvailable",
     }
-    files = [("AudioRecording", "audio/mpeg", _SILENCE)]
+    files = [("AudioRecording", "audio/mpeg", SILENCE)]
     message = core.messages.add(owner, "VoiceMail", "Inbound", facts=facts, files=files)
 
     def whole(_: EventFilter, server: str) -> Mapping[str, Any]:

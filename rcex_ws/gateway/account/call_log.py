@@ -84,6 +84,7 @@ class CallLogRecord(Struct):
     modified: datetime
     change: int
     message_id: int | None = None
+    recording_id: str | None = None
     deleted: bool = False
 
     @property
@@ -110,12 +111,19 @@ class CallLogRecord(Struct):
         if self.message_id is not None:
             uri = f"{owner}/message-store/{self.message_id}"
             body["message"] = {"id": str(self.message_id), "type": "VoiceMail", "uri": uri}
+        if self.recording_id is not None:
+            body["recording"] = self.recording(server) | {"type": "OnDemand"}
         if self.deleted:
             body["deleted"] = True
         if detailed:
             body["legs"] = [session | leg.body(server) | {"master": leg is self.main} for leg in self.legs]
             body["billing"] = {"costIncluded": 0, "costPurchased": 0}
         return body
+
+    def recording(self, server: str) -> dict[str, Any]:
+        """Return the JSON form of its recording."""
+        uri = f"{server}/restapi/v1.0/account/{ACCOUNT_ID}/recording/{self.recording_id}"
+        return {"id": self.recording_id, "uri": uri, "contentUri": f"{uri}/content"}
 
 
 class CallLog:
@@ -154,7 +162,16 @@ class CallLog:
         # The id is derived, so that an active call keeps it when it is logged.
         record_id = f"{call.session_id}{party.id.rpartition('-')[2]}"
         now = self._clock.wall()
-        return CallLogRecord(record_id, extension_id, call.id, call.session_id, legs, now, self.last_change)
+        return CallLogRecord(
+            record_id,
+            extension_id,
+            call.id,
+            call.session_id,
+            legs,
+            now,
+            self.last_change,
+            recording_id=party.recording_id,
+        )
 
     def get(self, extension_id: str | None, record_id: str) -> CallLogRecord | None:
         """Return a record, deleted or not.

@@ -85,6 +85,8 @@ class CallParty(Struct, eq=False):
         extension_id: whose party it is, None for a phone outside the account.
         peer_id: the party that has replaced this one.
         answered: when it was answered first.
+        recording_id: the id of its recording, None if there is none.
+        is_recording: whether the recording goes on.
     """
 
     id: str
@@ -101,6 +103,8 @@ class CallParty(Struct, eq=False):
     missed: bool = False
     muted: bool = False
     to_voicemail: bool = False
+    recording_id: str | None = None
+    is_recording: bool = False
 
     @property
     def own_end(self) -> CallEnd:
@@ -121,6 +125,10 @@ class CallParty(Struct, eq=False):
     def telephony_status(self) -> str:
         """The status in the presence of its extension."""
         return TELEPHONY_STATUS.get(self.code, "NoCall")
+
+    def recordings(self) -> list[dict[str, Any]]:
+        """Return the JSON form of its recordings."""
+        return [] if self.recording_id is None else [{"id": self.recording_id, "active": self.is_recording}]
 
     def body(self) -> dict[str, Any]:
         """Return its JSON form, common to REST answers and notifications."""
@@ -192,6 +200,7 @@ class CallChange(Struct, frozen=True, eq=False):
         moment: when it happened.
         body: the JSON form of the party after the change.
         missed: whether the call was missed by then.
+        recordings: the JSON form of its recordings then.
         is_status: whether its status has changed.
     """
 
@@ -201,4 +210,5 @@ class CallChange(Struct, frozen=True, eq=False):
     moment: datetime
     body: dict[str, Any]
     missed: bool
+    recordings: list[dict[str, Any]]
     is_status: bool

@@ -153,6 +153,13 @@ class CallSwitch:
         party.muted = muted
         self._note(call, party, is_status=False)
 
+    def record(self, call: PhoneCall, party: CallParty, is_recording: bool = True) -> None:
+        """Start, stop or go on with the recording of a party, which has one at most."""
+        self._require(party, "Answered", "Hold")
+        number = party.id.rpartition("-")[2]
+        party.recording_id, party.is_recording = f"{call.session_id}{number}", is_recording
+        self._note(call, party, is_status=False)
+
     def to_voicemail(self, call: PhoneCall, party: CallParty) -> None:
         """Let a call that rings leave a message, until the caller hangs up."""
         self._require_ringing(call, party)
@@ -219,6 +226,7 @@ class CallSwitch:
         if code == "Answered" and party.answered is None:
             party.answered = self._clock.wall()
         if not party.is_live:
+            party.is_recording = False
             party.ended = self._clock.wall()
         self._note(call, party, is_status=True)
 
@@ -227,7 +235,9 @@ class CallSwitch:
             return
         call.sequence += 1
         body, moment = party.body(), self._clock.wall()
-        self._changes.append(CallChange(call, party, call.sequence, moment, body, party.missed, is_status))
+        self._changes.append(
+            CallChange(call, party, call.sequence, moment, body, party.missed, party.recordings(), is_status)
+        )
 
 
 def _wrong_state(message: str) -> Problem:

@@ -20,6 +20,7 @@ from rcex_ws.gateway.api import (
     oauth,
     people,
     presence,
+    recordings,
     ring_out,
     subscription,
     telephony,
@@ -41,6 +42,7 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     telephony.area,
     ring_out.area,
     call_log.area,
+    recordings.area,
     messages.area,
 )
 """The operations of all areas."""

@@ -145,12 +145,12 @@ def _list(ask: Ask[CallLogQuery, None], extension_id: str | None) -> Json:
     named = query.session_id is not None or query.telephony_session_id is not None
     if since is None and not named:
         since = (until or ask.core.clock.wall()) - timedelta(days=1)
-    has_recording = query.recording_type is not None or query.with_recording  # no call is recorded here
+    is_recorded = query.recording_type is not None or query.with_recording
     found = [
         record.body(ask.server, detailed=query.view == "Detailed")
         for record in ask.core.call_log.of(extension_id)
         if (query.show_deleted or not record.deleted)
-        and not has_recording
+        and (not is_recorded or (record.recording_id is not None and query.recording_type != "Automatic"))
         and _is_wanted(record, query)
         and query.session_id in (None, record.session_id)
         and query.telephony_session_id in (None, record.telephony_session_id)

@@ -52,6 +52,12 @@ class PartyState(Struct, rename="camel"):
     stand_alone: bool | None = None
 
 
+class RecordingState(Struct):
+    """Whether a recording goes on."""
+
+    active: bool
+
+
 class PartyOrder(Struct, rename="camel"):
     """A change of a party."""
 
@@ -201,6 +207,26 @@ def reply_party(ask: Ask[None, dict[str, Any]]) -> Json:
     call, party = _own(ask)
     ask.core.calls.refuse(call, party, "CallReplied")
     return _told(ask, party)
+
+
+@area.post(f"{_PARTY}/recordings", permission="RecordCalls", status=201)
+def start_recording(ask: Ask[None, dict[str, Any]]) -> Json:
+    """Record a call."""
+    call, party = _own(ask)
+    ask.core.calls.record(call, party)
+    tell_calls(ask.core)
+    return party.recordings()[0]
+
+
+@area.patch(f"{_PARTY}/recordings/{{recordingId}}", permission="RecordCalls")
+def change_recording(ask: Ask[None, RecordingState]) -> Json:
+    """Pause a recording, or go on with it."""
+    call, party = _own(ask)
+    if party.recording_id != ask.path["recordingId"]:
+        raise Problem(404, "CMN-102", "Resource for parameter [recordingId] is not found")
+    ask.core.calls.record(call, party, ask.body.active)
+    tell_calls(ask.core)
+    return party.recordings()[0]
 
 
 def _live_call(ask: Ask[Any, Any]) -> PhoneCall:

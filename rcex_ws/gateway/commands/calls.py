@@ -111,6 +111,12 @@ class CallCommands(CommandSet):
             self.core.calls.park(call, self._party(call, extension))
 
     @command
+    def record(self, session: Name | None = None, extension: Name | None = None) -> None:
+        """Record a call; see `hold`."""
+        with self._step(session) as call:
+            self.core.calls.record(call, self._party(call, extension))
+
+    @command
     def pick_up(self, by: Name = "102", session: Name | None = None) -> None:
         """Let another extension take over a call that rings or is parked.
 

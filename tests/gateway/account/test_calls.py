@@ -15,7 +15,19 @@ from rcex_ws.gateway.problem import Problem
 PEOPLE = ExtensionDirectory()
 ADA, BOB = map(CallEnd.of, PEOPLE.extensions[:2])
 OUTSIDE = CallEnd.find(PEOPLE, "+14155550100", "Carol")
-STEPS = ("answer", "hold", "unhold", "transfer", "forward", "park", "pick_up", "flip", "to_voicemail", "refuse")
+STEPS = (
+    "answer",
+    "hold",
+    "unhold",
+    "transfer",
+    "forward",
+    "park",
+    "record",
+    "pick_up",
+    "flip",
+    "to_voicemail",
+    "refuse",
+)
 MORE = {"transfer": (BOB,), "forward": (BOB,), "pick_up": (BOB,), "refuse": ("Rejected",)}
 
 

@@ -143,6 +143,22 @@ def test_calls_that_go_on(app, ada, bob):
     assert ada.json("GET", LOG)["records"][0]["id"] == own["id"]
 
 
+def test_the_recording_of_a_call_is_read(app, ada, calls):
+    app.ring()
+    app.answer()
+    app.record()
+    app.hang_up()
+    (record,) = ada.json("GET", LOG, recordingType="All")["records"]
+    assert ada.json("GET", LOG, recordingType="Automatic")["records"] == []
+    recording = record["recording"]
+    path = recording["uri"].removeprefix("http://gateway.test")
+    assert ada.json("GET", path)["contentUri"] == recording["contentUri"]
+    content = ada.ask("GET", f"{path}/content")
+    assert (content.status, content.headers["content-type"], content.body[:2]) == (200, "audio/mpeg", b"\xff\xfb")
+    ada.json("DELETE", LOG)
+    assert ada.refused("GET", f"{path}/content") == (404, "CMN-102")
+
+
 def test_another_users_call_log_is_private(ada, bob, calls):
     (record,) = bob.json("GET", LOG)["records"]
     assert bob.refused("GET", f"{ACCOUNT}/extension/101/call-log") == (403, "CMN-404")

@@ -126,6 +126,18 @@ def test_a_target_must_be_there(ada, call):
     assert ada.refused("GET", f"{call.path}/parties/p-1") == (404, "CMN-102")
 
 
+def test_a_call_is_recorded(ada, call):
+    events = ada.subscribe(f"{SESSIONS}?withRecordings=true")
+    call.step("answer")
+    started = call.step("recordings")
+    assert started["active"] is True
+    path = f"{call.party_of(ada)}/recordings"
+    assert ada.json("PATCH", f"{path}/{started['id']}", {"active": False}) == started | {"active": False}
+    assert ada.refused("PATCH", f"{path}/1", {"active": True}) == (404, "CMN-102")
+    told = [event["body"]["parties"][0]["recordings"] for event in events.take()]
+    assert told == [[], [started], [started | {"active": False}]]
+
+
 def test_a_ring_out_from_its_start_to_its_end(app, ada):
     asked = {"from": {"phoneNumber": ada.extension.phone_number}, "to": {"phoneNumber": NUMBER}, "playPrompt": False}
     one = ada.json("POST", RING_OUT, asked)
