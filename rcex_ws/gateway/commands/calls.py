@@ -14,12 +14,12 @@ from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.call_notices import tell_calls
 from rcex_ws.gateway.commands.command import CommandSet, command
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.options import Name
+from rcex_ws.options import HeaderText, Label, Name
 
 __all__ = ["CallCommands"]
 
-PhoneName = Annotated[str, Meta(min_length=1, max_length=64, description="a number or an id of up to 64 characters")]
-DisplayName = Annotated[str, Meta(max_length=200, description="a name of up to 200 characters")]
+PhoneName = Annotated[Label, Meta(max_length=64, description="a number or an id of up to 64 characters")]
+DisplayName = Annotated[HeaderText, Meta(max_length=200, description="a name of up to 200 characters")]
 
 _LINE_EVENT = "/restapi/v1.0/account/~/extension/~/presence/line"
 

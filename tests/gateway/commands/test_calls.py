@@ -204,6 +204,9 @@ def test_colleagues_watch_the_presence_on_their_lines_and_of_their_favorites(app
         (lambda app: (app.ring(), app.answer(), app.transfer("101")), "already"),
         (lambda app: (session := app.ring(), app.hang_up(session), app.hang_up(session)), "has ended"),
         (lambda app: app.watch_lines(["7"]), "extensions: "),
+        (lambda app: app.ring("1" * 65), "from_number: "),
+        (lambda app: app.ring("\ud800"), "from_number: .*control character"),
+        (lambda app: app.ring(from_name="a\nb"), "from_name: .*control character"),
     ],
 )
 def test_a_step_that_cannot_be_is_refused(app, order, said):
