@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from rcex_ws.gateway.account.call_log import CallLog
+from rcex_ws.gateway.account.calls import CallSwitch
 from rcex_ws.gateway.account.messages import MessageStore
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.account.presence import PresenceBoard
@@ -56,7 +58,9 @@ class GatewayCore:
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
-        self.presence = PresenceBoard()
+        self.calls = CallSwitch(self.clock)
+        self.call_log = CallLog(self.clock)
+        self.presence = PresenceBoard(self.calls.telephony_status)
         self.messages = MessageStore(self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)

@@ -156,6 +156,8 @@ RIGHT: dict[str, Any] = {
     "room_id": "C1",
     "members": ["U1"],
     "node": 1,
+    "to": "102",
+    "watch_lines.extensions": ["102"],
 }
 
 _MADE_HERE = "only the library makes one, or calls this"

@@ -13,7 +13,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from rcex_ws.gateway.api import messages, oauth, people, presence, subscription, versions
+from rcex_ws.gateway.api import (
+    call_log,
+    favorites,
+    messages,
+    oauth,
+    people,
+    presence,
+    recordings,
+    ring_out,
+    subscription,
+    telephony,
+    versions,
+)
 from rcex_ws.gateway.api.operation import RestOperation
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.problem import Problem
@@ -26,6 +38,11 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     subscription.area,
     people.area,
     presence.area,
+    favorites.area,
+    telephony.area,
+    ring_out.area,
+    call_log.area,
+    recordings.area,
     messages.area,
 )
 """The operations of all areas."""
