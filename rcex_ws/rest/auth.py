@@ -72,6 +72,11 @@ class Auth:
         self._failures = 0  # failed renewals so far
         self._failure: RcexError | None = None  # of the last renewal; LoginRefused stays until the token changes
 
+    @property
+    def is_public(self) -> bool:
+        """Whether the application has no secret."""
+        return self._client_secret is None
+
     async def authorize(self, grant: oauth.Grant | None, *, force: bool) -> Token:
         """Continue the existing session if it has the same server, application and user; else log in.
 
@@ -173,6 +178,10 @@ class Auth:
         """
         return await self.renew(self._require_token())
 
+    def rejected(self, response: Response, *, method: str, path: str) -> RestError:
+        """Return the error of a call whose token the server has rejected, after all that could be done about it."""
+        return RestError(response, method=method, path=path)
+
     def _require_token(self) -> Token:
         if self.token is None:
             raise ConfigurationError("nobody is logged in: call authorize() first")
@@ -265,7 +274,7 @@ class Auth:
         if 300 <= response.status_code < 400:
             raise TransportError(f"POST {path} was redirected with HTTP {response.status_code}{_PROXY_HINT}")
         kind = LoginRefused if response.status_code in {400, 401, 403} else RestError
-        raise kind(response, method=request.method, path=path)
+        raise kind(response, method=request.method, path=path, grant_type=form.get("grant_type"))
 
     def _surely_expired(self, token: Token) -> bool:
         """Return whether a token has expired by the monotonic clock; the wall clock may be set and proves nothing."""

@@ -113,7 +113,7 @@ class Calls:
                 with within_deadline(request):
                     response = Response(answer.status_code, answer.headers, await answer.read_error_body())
             if last or response.status_code != 401 or used is None or not self._can_repeat(request, used):
-                raise RestError(response, method=request.method, path=request.path)
+                raise self._error(request, response)
             await self._auth.renew(used)
 
     async def _perform_checked(self, transport: Send, request: Request) -> Response:
@@ -138,7 +138,7 @@ class Calls:
             response = await self._send_through_gate(request, transport)
         if response.is_success:
             return response
-        raise RestError(response, method=request.method, path=request.path)
+        raise self._error(request, response)
 
     def _send_by_transports(self, request: Request, *, start: int = 0) -> Awaitable[Response]:
         """Send by the first extension from index `start` on that takes the call, else by HTTPS."""
@@ -187,6 +187,11 @@ class Calls:
 
     def _bears_token(self, request: Request) -> bool:
         return request.header("Authorization") is None and self._goes_to_server(request)
+
+    def _error(self, request: Request, response: Response) -> RestError:
+        if response.status_code == 401 and self._bears_token(request):
+            return self._auth.rejected(response, method=request.method, path=request.path)
+        return RestError(response, method=request.method, path=request.path)
 
     def _can_repeat(self, request: Request, used: Token) -> bool:
         """Return whether a new token can help a call that was answered with a 401."""

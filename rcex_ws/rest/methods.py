@@ -10,12 +10,14 @@ from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Unpack, cast
 
+from rcex_ws.errors import ConfigurationError
 from rcex_ws.home import Home
 from rcex_ws.options import Credential, Name, Password, checked, refusal, required_constraint, trimmed
 from rcex_ws.rest import oauth
 from rcex_ws.rest.calls import Calls
 from rcex_ws.rest.https import StreamedResponse
 from rcex_ws.rest.lifecycle import Lifecycle
+from rcex_ws.rest.login_pages import LoginPages
 from rcex_ws.rest.message import Options, Params, Request, Response, Send
 from rcex_ws.rest.token import Token
 from rcex_ws.rest.token_owner import AnySession
@@ -59,6 +61,7 @@ class ClientMethods:
         self._calls = calls
         self._lifecycle = lifecycle
         self._timeout = timeout
+        self._pages = LoginPages()
 
     # The OAuth session
 
@@ -75,6 +78,7 @@ class ClientMethods:
         code: Credential | None = None,
         redirect_uri: Name | None = None,
         code_verifier: Credential | None = None,
+        state: Name | None = None,
         username: Name | None = None,
         password: Password | None = None,
         extension: Name | None = None,
@@ -87,10 +91,10 @@ class ClientMethods:
 
         Args:
             jwt: a JWT credential; kept in memory to log in again when the session ends.
-            code: a code from the login page, with the redirect_uri and code_verifier given to `authorize_uri`; it
-                always logs in, even if there is a session to continue.
-            redirect_uri: needed with `code`.
-            code_verifier: PKCE verifier, with `code`.
+            code: a code from the login page; it always logs in, even if there is a session to continue.
+            redirect_uri: with `code`; by default that of the login page, if this client has made its address.
+            code_verifier: PKCE verifier, likewise.
+            state: with `code`: as it came with it, to tell login pages apart; a forged or used one is refused.
             username: a phone number, with `password` (legacy).
             password: needed with `username`.
             extension: an extension number, with `username`.
@@ -105,43 +109,61 @@ class ClientMethods:
         """
         self.home.check()
         self._lifecycle.raise_if_ended()
+        code, code_verifier = trimmed("code", code), trimmed("code_verifier", code_verifier)
+        if code is not None:
+            redirect_uri, code_verifier, state = self._pages.redemption(
+                state, redirect_uri=redirect_uri, code_verifier=code_verifier
+            )
+        elif state is not None:
+            raise ConfigurationError("state: it goes with code, as both came from the login page")
         grant = oauth.login_grant(
             jwt=trimmed("jwt", jwt),
-            code=trimmed("code", code),
+            code=code,
             redirect_uri=redirect_uri,
-            code_verifier=trimmed("code_verifier", code_verifier),
+            code_verifier=code_verifier,
             username=username,
             password=password,
             extension=extension,
         )
-        return await self._auth.authorize(grant, force=force)
+        with self._pages.redeeming(state):
+            return await self._auth.authorize(grant, force=force)
 
     @checked
     def authorize_uri(
         self,
         *,
         redirect_uri: Name,
-        state: str | None = None,
+        state: Name | None = None,
+        pkce: bool | None = None,
         code_verifier: Credential | None = None,
         params: Params | None = None,
     ) -> str:
-        """Return the URL of the login page, which sends the user back with a code.
+        """Return the URL of the login page, which sends the user back with a code and the state.
+
+        The client remembers redirect_uri and verifier of its last 1,000 pages for `authorize(code=..., state=...)`.
 
         Args:
             redirect_uri: URL to send the user back to, as registered for the application.
-            state: returned with the code, to be compared.
-            code_verifier: PKCE verifier from `generate_code_verifier()`; keep it for `authorize`.
+            state: comes back with the code, and tells the pages of several users apart; by default a random text.
+            pkce: whether to use PKCE; by default if the client has no secret.
+            code_verifier: PKCE verifier to use instead of a new one; see `generate_code_verifier()`.
             params: further parameters of the page, such as prompt or brandId.
 
         Raises:
             ConfigurationError: the client has no client_id.
         """
+        code_verifier = trimmed("code_verifier", code_verifier)
+        if pkce is False and code_verifier is not None:
+            raise ConfigurationError("pkce: it is False, but there is a code_verifier, which is for PKCE")
+        if pkce is None:
+            pkce = self._auth.is_public
+        state, code_verifier = self._pages.open(redirect_uri, state=state, code_verifier=code_verifier, pkce=pkce)
         return oauth.authorize_uri(
             self.server,
             client_id=self.client_id,
             redirect_uri=redirect_uri,
             state=state,
-            code_verifier=trimmed("code_verifier", code_verifier),
+            code_verifier=code_verifier,
             params=params,
         )
 

@@ -124,7 +124,7 @@ def authorize_uri(
 
 
 def generate_code_verifier() -> str:
-    """Return a new PKCE verifier (RFC 7636, 4.1): 32 random bytes, 43 characters."""
+    """Return a new PKCE verifier (RFC 7636, 4.1), which also does as a `state`: 32 random bytes, 43 characters."""
     import secrets  # here, for it imports hashes and more
 
     return secrets.token_urlsafe(32)

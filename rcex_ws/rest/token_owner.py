@@ -16,6 +16,8 @@ from rcex_ws.errors import ConfigurationError, RcexError, TransportError
 from rcex_ws.loop import Signal
 from rcex_ws.rest import oauth
 from rcex_ws.rest.auth import Auth
+from rcex_ws.rest.errors import RestError
+from rcex_ws.rest.message import Response
 from rcex_ws.rest.token import Token
 
 __all__ = ["AnySession", "BorrowedSession", "TokenOwner"]
@@ -62,6 +64,11 @@ class BorrowedSession:
         self.token_changed = Signal()
         self._owner = owner
         self._lock = anyio.Lock()  # one renewal at a time
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the application has no secret: as far as it is known here."""
+        return True
 
     async def authorize(self, grant: oauth.Grant | None, *, force: bool) -> Token:
         """Return the owner's token.
@@ -114,6 +121,10 @@ class BorrowedSession:
             ConfigurationError: always.
         """
         raise ConfigurationError(f"revoke: {_OWNED_ELSEWHERE}")
+
+    def rejected(self, response: Response, *, method: str, path: str) -> RestError:
+        """Return the error of a call whose token the server has rejected, after all that could be done about it."""
+        return RestError(response, method=method, path=path)
 
     def _keep(self, token: Token) -> Token:
         if self.token is None or self.token.access_token != token.access_token:
