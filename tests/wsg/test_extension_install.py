@@ -163,7 +163,7 @@ async def test_a_bot_installs_and_subscribes_with_its_static_token(gateway, rc, 
         await ext.subscribe([STORE], told.on_notification)
         send(1)
         await told.until(lambda: told.numbers == [1])
-        assert (await bot.get("/restapi/v1.0/account/~")).via == "websocket"
+        assert (await bot.get(INFO)).via == "websocket"
 
 
 async def test_a_bot_whose_token_is_refused_fails_at_once_and_says_so(gateway, make_ext):
@@ -171,4 +171,3 @@ async def test_a_bot_whose_token_is_refused_fails_at_once_and_says_so(gateway, m
         ext = make_ext()
         with pytest.raises(LoginRefused, match="the token of the bot is not valid"):
             await bot.install_extension(ext)
-        assert ext.state is State.FAILED
