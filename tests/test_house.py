@@ -94,7 +94,7 @@ TAKEN_ALONG = {
     "callback/handler": "callback/test_callbacks",
     "callback/mailbox": "callback/test_client_ending",
     "connection/event_queue": "feedme/test_events",
-    "connection/handlers": "connection/test_events",
+    "connection/handlers": "slack/test_feed",
     "connection/loss": "connection/test_link",
     "connection/status": "connection/test_supervisor_close",
     "feedme/arguments": "feedme/test_client_arguments",
