@@ -4,7 +4,8 @@ Emitting never runs user code and never waits. An exception in a handler is logg
 handler runs all the same. Other tasks can run between handlers, however many events are queued.
 
 Notifications take another path, `connection.handlers.deliver`, whose queue is bounded and whose task always waits for
-the next item. Here an idle client has neither a task nor a queue, nothing may be dropped, and stopping runs what is left.
+the next item. Here an idle client has neither a task nor a queue, nothing may be dropped, and stopping runs what is
+left.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ class RequestTable(Generic[A]):
         """Fail the requests that are overdue at `now`; return the next deadline, infinity if there is none."""
         for pending in [p for p in (*self._in_flight.values(), *self._queued) if p.deadline <= now]:
             if not pending.settled:
-                pending.fail(RequestTimeout("the answer did not come in time"))
+                pending.fail(RequestTimeout("the answer did not come in time", sent=pending.sent))
             self._forget(pending)
         self._send_queued()
         return min((p.deadline for p in (*self._in_flight.values(), *self._queued)), default=math.inf)

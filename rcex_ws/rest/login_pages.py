@@ -1,7 +1,7 @@
 """The login pages that users may be at: what their addresses were made with, until the code of one is redeemed. Pure.
 
-Used by `rcex_ws.rest.methods`. A PKCE verifier belongs to one page, and a redirect_uri must be the same in both steps
-(RFC 7636, 4.5; RFC 6749, 4.1.3). Pages are told apart by `state`, which comes back with the code.
+Used by `rcex_ws.rest.session_methods`. A PKCE verifier belongs to one page, and a redirect_uri must be the same in both
+steps (RFC 7636, 4.5; RFC 6749, 4.1.3). Pages are told apart by `state`, which comes back with the code.
 """
 
 from __future__ import annotations
