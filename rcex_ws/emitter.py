@@ -140,6 +140,11 @@ class EventEmitter(pyee.EventEmitter):
         """Return whether an event has a handler."""
         return event in self._handlers
 
+    @property
+    def pending(self) -> int:
+        """The number of events and steps that are queued."""
+        return len(self._steps)
+
     def enqueue(self, step: Callable[[], Awaitable[None]]) -> None:
         """Queue a step, which runs after the handlers of everything emitted so far."""
         if not self._steps:

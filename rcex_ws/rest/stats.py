@@ -81,7 +81,10 @@ class CallCounter:
         if self._clock() >= self._ends:
             self._begin_hour()
         bucket = self._current
-        bucket[via == "websocket"] += 1
+        bucket[0 if via == "https" else 1] += 1
+        if 200 <= status < 300:  # nearly always
+            bucket[2] += 1
+            return
         kind = status // 100
         bucket[kind if 2 <= kind <= 5 else 5] += 1
         if status == 429:
