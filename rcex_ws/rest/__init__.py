@@ -50,8 +50,8 @@ from rcex_ws.rest.stats import CallCounts, RestStats
 from rcex_ws.rest.store import FileTokenStore, TokenStore
 from rcex_ws.rest.token import Token
 from rcex_ws.rest.token_owner import TokenOwner
-from rcex_ws.tasks import RootTask
 from rcex_ws.rest.watchers import SessionChange, SessionPhase, SessionStep
+from rcex_ws.tasks import RootTask
 
 __all__ = [
     "PRODUCTION",

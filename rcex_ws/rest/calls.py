@@ -176,19 +176,19 @@ class Calls:
         return response
 
     async def _wait_at_gate(self, request: Request) -> None:
-        if self.goes_to_server(request.path):
+        if self._goes_to_server(request):
             await self._gate.wait(request.method, request.path, deadline=request.deadline)
 
     def _note(
         self, request: Request, response: Response | StreamedResponse, clock: Callable[[], float] | None = None
     ) -> None:
-        if self.goes_to_server(request.path):
+        if self._goes_to_server(request):
             now = (clock or loop_clock())()
             self._gate.note(request.method, request.path, response.status_code, response.headers, now=now)
             self.counter.answered(response.status_code, response.via)
 
     def _count_unanswered(self, request: Request) -> None:
-        if self.goes_to_server(request.path):
+        if self._goes_to_server(request):
             self.counter.unanswered()
 
     async def _send_by_https(self, request: Request) -> Response:
@@ -207,12 +207,12 @@ class Calls:
             headers["Authorization"] = Secret(f"Bearer {token.access_token}")
         return headers
 
-    def goes_to_server(self, path: str) -> bool:
-        """Return whether a call goes to RingCentral, so that its rate limits and its token apply."""
-        return path.startswith("/") or may_have_token(self._server, path)
+    def _goes_to_server(self, request: Request) -> bool:
+        """Return whether the call goes to RingCentral, so that its rate limits and its token apply."""
+        return request.path.startswith("/") or may_have_token(self._server, request.path)
 
     def _bears_token(self, request: Request) -> bool:
-        return request.header("Authorization") is None and self.goes_to_server(request.path)
+        return request.header("Authorization") is None and self._goes_to_server(request)
 
     def _error(self, request: Request, response: Response) -> RestError:
         if response.status_code == 401 and self._bears_token(request):

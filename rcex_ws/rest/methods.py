@@ -126,10 +126,6 @@ class ClientMethods(SessionMethods):
         async with self._calls.stream(self._request(method, path, options)) as answer:
             yield answer
 
-    def has_as_server(self, path: str) -> bool:
-        """Return whether a path or URL is RingCentral's, so that its rate limits and its token apply."""
-        return self._calls.goes_to_server(path)
-
     @property
     def https_calls(self) -> int:
         """Number of calls sent by HTTPS so far, OAuth's own not counted."""

@@ -37,7 +37,9 @@ class SessionMethods:
         home: the event loop that the client belongs to: the first that uses it.
     """
 
-    def __init__(self, *, server: str, client_id: str | None, home: Home, auth: AnySession, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, *, server: str, client_id: str | None, home: Home, auth: AnySession, lifecycle: Lifecycle
+    ) -> None:
         self.server = server
         self.client_id = client_id
         self.home = home

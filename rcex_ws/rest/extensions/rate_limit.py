@@ -10,6 +10,7 @@ import logging
 
 import anyio
 
+from rcex_ws.address import may_have_token
 from rcex_ws.errors import RateLimited
 from rcex_ws.loop import now
 from rcex_ws.options import NamesOfJavaScript, Number, Seconds, checked
@@ -56,8 +57,8 @@ class RateLimitExtension(NamesOfJavaScript, Extension):
             RestError: as always; after `max_retries` also a 429.
         """
         rc = self.client
-        if rc is None or not rc.has_as_server(request.path):
-            return await call_next(request)
+        if rc is None or not (request.path.startswith("/") or may_have_token(rc.server, request.path)):
+            return await call_next(request)  # the limit of another server is not RingCentral's
         retries, deadline = 0, 0.0
         while True:
             waits = rc.gate.may_be_closed and self._is_closed(rc, request)

@@ -31,8 +31,8 @@ def body_can_be_sent_again(request: Request) -> bool:
     return all(map(_can_be_read_again, parts))
 
 
-def _can_be_read_again(part: Any) -> bool:
-    file: Any = cast("tuple[Any, ...]", part)[1] if isinstance(part, tuple) else part
+def _can_be_read_again(part: object) -> bool:
+    file: Any = cast("tuple[object, ...]", part)[1] if isinstance(part, tuple) else part
     return not hasattr(file, "read") or (hasattr(file, "seekable") and file.seekable())
 
 
