@@ -17,7 +17,7 @@ from rcex_ws.options import NamesOfJavaScript, Number, Seconds, checked
 from rcex_ws.rest.client import RingCentral
 from rcex_ws.rest.errors import RestError
 from rcex_ws.rest.extension import Extension
-from rcex_ws.rest.extensions.repeatable import body_can_be_sent_again
+from rcex_ws.rest.extensions.repeatable import body_can_be_sent_again, has_own_schedule
 from rcex_ws.rest.message import Request, Response, Send
 
 __all__ = ["RateLimitExtension"]
@@ -29,7 +29,8 @@ class RateLimitExtension(NamesOfJavaScript, Extension):
     """Lets calls wait for the rate limit, outside of their time-out, and repeats those that were answered 429.
 
     A 429 was not executed, so that any method may be repeated. Calls that had to wait are then sent one after the
-    other, so that they do not reach the limit again all at once.
+    other, so that they do not reach the limit again all at once. Calls for a wstoken and about subscriptions are left
+    to the `WebSocketExtension`, which has a schedule of its own.
 
     Args:
         max_retries: how often a call that was answered 429 is repeated.
@@ -57,8 +58,8 @@ class RateLimitExtension(NamesOfJavaScript, Extension):
             RestError: as always; after `max_retries` also a 429.
         """
         rc = self.client
-        if rc is None or not (request.path.startswith("/") or may_have_token(rc.server, request.path)):
-            return await call_next(request)  # the limit of another server is not RingCentral's
+        if rc is None or has_own_schedule(request) or not _goes_to(rc.server, request.path):
+            return await call_next(request)
         retries, deadline = 0, 0.0
         while True:
             waits = rc.gate.may_be_closed and self._is_closed(rc, request)
@@ -95,3 +96,8 @@ class RateLimitExtension(NamesOfJavaScript, Extension):
             await self._turn.acquire()
         if scope.cancelled_caught:
             raise RateLimited(f"{request}: others wait for the rate limit, too, and longer", retry_after=1.0)
+
+
+def _goes_to(server: str, path: str) -> bool:
+    """Return whether a path or URL is of this server: the limit of another is not RingCentral's."""
+    return path.startswith("/") or may_have_token(server, path)

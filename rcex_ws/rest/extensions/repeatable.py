@@ -12,7 +12,15 @@ from rcex_ws.errors import NotConnected, RateLimited, RcexError, RequestLost, Tr
 from rcex_ws.rest.errors import RestError
 from rcex_ws.rest.message import Request
 
-__all__ = ["body_can_be_sent_again", "may_repeat"]
+__all__ = ["body_can_be_sent_again", "has_own_schedule", "may_repeat"]
+
+#: What a `WebSocketExtension` calls for itself, which takes errors as a reason to reconnect or to subscribe later.
+_OWN_SCHEDULE = ("/restapi/oauth/", "/restapi/v1.0/subscription")
+
+
+def has_own_schedule(request: Request) -> bool:
+    """Return whether the caller tries again by itself: waiting in between would hold up a connection."""
+    return request.path.startswith(_OWN_SCHEDULE)
 
 
 def may_repeat(request: Request, error: RcexError) -> bool:

@@ -10,7 +10,7 @@ from rcex_ws.loop import Signal, now
 from rcex_ws.options import NamesOfJavaScript, Number, Seconds, Wait, checked, refusal, required_constraint
 from rcex_ws.rest.client import RingCentral
 from rcex_ws.rest.extension import Extension
-from rcex_ws.rest.extensions.repeatable import may_repeat
+from rcex_ws.rest.extensions.repeatable import has_own_schedule, may_repeat
 from rcex_ws.rest.message import Request, Response, Send
 
 __all__ = ["RetryDelay", "RetryExtension", "ShouldRetry", "default_retry_delay"]
@@ -43,7 +43,8 @@ class RetryExtension(NamesOfJavaScript, Extension):
     """Repeats calls after errors that may pass: 408, 429, 5xx, and networks that fail.
 
     A call that is not idempotent (POST, PATCH) is repeated only if the server has certainly not executed it: it was
-    never sent, or was answered 429. No option changes that.
+    never sent, or was answered 429. No option changes that. Calls for a wstoken and about subscriptions are left to
+    the `WebSocketExtension`, which has a schedule of its own.
 
     Args:
         max_retries: how often a call is repeated at most.
@@ -81,6 +82,8 @@ class RetryExtension(NamesOfJavaScript, Extension):
             RcexError: that of the last attempt.
             ConfigurationError: `retry_delay` returned something other than seconds.
         """
+        if has_own_schedule(request):
+            return await call_next(request)
         retries, ends = 0, now() + self._max_time
         while True:
             try:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from rcex_ws.errors import ConfigurationError, RequestLost, RequestTimeout, TransportError
-from rcex_ws.rest import Extension, Response, RestError, RetryExtension, default_retry_delay
+from rcex_ws.rest import Extension, RateLimitExtension, Response, RestError, RetryExtension, default_retry_delay
 
 PATH = "/restapi/v1.0/account/~"
 OK = httpx.Response(200)
@@ -208,6 +208,17 @@ async def test_closing_ends_the_waits(rc, api):
         await anyio.sleep(1)
         await rc.aclose()
     assert elapsed(started) < 2
+
+
+@pytest.mark.parametrize("path", ["/restapi/oauth/wstoken", "/restapi/v1.0/subscription/1"])
+@pytest.mark.parametrize("kind", [RetryExtension, RateLimitExtension])
+async def test_whoever_has_a_schedule_is_told_at_once(rc, api, path, kind):
+    route = api.get(path).respond(429, headers={"Retry-After": "1"})
+    await rc.install_extension(kind())
+    started = anyio.current_time()
+    with pytest.raises(RestError):
+        await rc.get(path)
+    assert (route.call_count, elapsed(started)) == (1, 0)
 
 
 async def test_disabled_it_does_nothing(rc, api):
