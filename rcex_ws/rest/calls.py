@@ -123,6 +123,9 @@ class Calls:
 
     async def _perform_checked(self, transport: Send, request: Request) -> Response:
         request.check()  # a middleware may have changed anything
+        request.times_sent += 1
+        if request.times_sent > 1:
+            self.counter.retried()
         return await self._perform(transport, request)
 
     async def _perform(self, transport: Send, request: Request) -> Response:
@@ -135,9 +138,6 @@ class Calls:
         # `_send_through_gate` inlined: the gate is hardly ever closed, and every call is spared a coroutine.
         if self._gate.may_be_closed:
             await self._wait_at_gate(request)
-        request.times_sent += 1
-        if request.times_sent > 1:
-            self.counter.retried()
         try:
             response = await transport(request)
         except (TransportError, RequestLost):
@@ -185,7 +185,7 @@ class Calls:
         if self._goes_to_server(request):
             now = (clock or loop_clock())()
             self._gate.note(request.method, request.path, response.status_code, response.headers, now=now)
-            self.counter.answered(response.status_code, response.via)
+            self.counter.answered(response.status_code, response.via, now=now)
 
     def _count_unanswered(self, request: Request) -> None:
         if self._goes_to_server(request):

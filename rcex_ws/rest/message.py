@@ -70,7 +70,7 @@ class Request:
         headers: headers in addition to the client's own.
         timeout: seconds for the whole call, including the wait at the rate gate; `math.inf` for no limit.
         deadline: end of the time-out on the event loop's clock; set each time the call leaves the middlewares.
-        times_sent: how often it has left them.
+        times_sent: how often it has left the middlewares; 0 if there are none.
     """
 
     method: str

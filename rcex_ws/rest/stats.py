@@ -6,6 +6,7 @@ production: no 429 and few errors (developer guide, "Moving your app to producti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import monotonic
@@ -63,10 +64,10 @@ class CallCounter:
     """Counts calls in hourly buckets, of which a week is kept.
 
     Args:
-        clock: monotonic seconds.
+        clock: monotonic seconds, readable in any thread.
     """
 
-    __slots__ = ("_buckets", "_clock", "_current", "_ends", "_older", "_since")
+    __slots__ = ("_buckets", "_clock", "_current", "_ends", "_older", "_renewed_by", "_since")
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -74,12 +75,19 @@ class CallCounter:
         self._older = [0] * _LENGTH  # of buckets that are older than a week
         self._buckets: list[tuple[float, list[int]]] = []  # with the hour of each, the oldest first
         self._current = self._older
-        self._ends = -1.0
+        self._ends = -math.inf
+        self._renewed_by = -math.inf  # the same on the clock of those who call `answered`
 
-    def answered(self, status: int, via: str) -> None:
-        """Count an answer."""
-        if self._clock() >= self._ends:
-            self._begin_hour()
+    def answered(self, status: int, via: str, *, now: float) -> None:
+        """Count an answer.
+
+        Args:
+            status: its status.
+            via: the transport that brought it.
+            now: monotonic seconds on any clock, always the same: the caller has just read one.
+        """
+        if now >= self._renewed_by:
+            self._renewed_by = now + self._begin_hour()
         bucket = self._current
         bucket[0 if via == "https" else 1] += 1
         if 200 <= status < 300:  # nearly always
@@ -92,14 +100,12 @@ class CallCounter:
 
     def unanswered(self) -> None:
         """Count a call that no answer came to."""
-        if self._clock() >= self._ends:
-            self._begin_hour()
+        self._begin_hour()
         self._current[_UNANSWERED] += 1
 
     def retried(self) -> None:
         """Count a call that is sent once more."""
-        if self._clock() >= self._ends:
-            self._begin_hour()
+        self._begin_hour()
         self._current[_RETRIES] += 1
 
     def stats(self) -> RestStats:
@@ -113,13 +119,18 @@ class CallCounter:
             **_fields(total),
         )
 
-    def _begin_hour(self) -> None:
-        hour = self._clock() // _HOUR
+    def _begin_hour(self) -> float:
+        """Begin a bucket if another hour has begun, and return the seconds until the next."""
+        now = self._clock()
+        if now < self._ends:
+            return self._ends - now
+        hour = now // _HOUR
         self._ends = (hour + 1) * _HOUR
         self._current = [0] * _LENGTH
         kept = [(at, bucket) for at, bucket in self._buckets if at >= hour - _WEEK]
         self._older = _sum([self._older, *(bucket for at, bucket in self._buckets if at < hour - _WEEK)])
         self._buckets = [*kept, (hour, self._current)]
+        return self._ends - now
 
 
 def _sum(buckets: Iterable[list[int]]) -> list[int]:
