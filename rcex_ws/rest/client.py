@@ -111,7 +111,7 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
     ) -> None:
         client_id = plain(trimmed("client_id", client_id))
         client_secret = trimmed("client_secret", client_secret)
-        bot_token = plain(trimmed("bot_token", bot_token))
+        bot_token = trimmed("bot_token", bot_token)
         server = check_server(server)
         session = given_token(token)
         if bot_token is not None:

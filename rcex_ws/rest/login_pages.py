@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 
 from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.rest.oauth import generate_code_verifier
-from rcex_ws.secret import SECRET, HiddenFields
+from rcex_ws.secret import SECRET, HiddenFields, hide, plain
 
 __all__ = ["LoginPage", "LoginPages", "Redemption"]
 
@@ -77,8 +77,8 @@ class LoginPages:
             state = generate_code_verifier()
         if code_verifier is None and pkce:  # a user who opens the page again may finish it in either window
             kept = page.code_verifier if page is not None and page.redirect_uri == redirect_uri else None
-            code_verifier = kept or generate_code_verifier()
-        self._pages[state] = LoginPage(redirect_uri, code_verifier)
+            code_verifier = hide(kept or generate_code_verifier())
+        self._pages[state] = LoginPage(redirect_uri, plain(code_verifier))
         if len(self._pages) > _MAX_PAGES:
             del self._pages[next(iter(self._pages))]
         return state, code_verifier
@@ -106,7 +106,7 @@ class LoginPages:
         if found and (len(found) == 1 or code_verifier is None):  # several are alike, so any of them will do
             page = found[0][1]
             redirect_uri, code_verifier = redirect_uri or page.redirect_uri, code_verifier or page.code_verifier
-        return Redemption(redirect_uri, code_verifier, found[0][0] if len(found) == 1 else None)
+        return Redemption(redirect_uri, hide(code_verifier), found[0][0] if len(found) == 1 else None)
 
     @contextmanager
     def redeeming(self, state: str | None) -> Generator[None]:

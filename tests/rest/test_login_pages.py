@@ -131,7 +131,9 @@ def test_the_oldest_pages_are_forgotten():
     for number in range(1001):
         pages.open(BACK, state=str(number), code_verifier="SECRET", pkce=True)
     assert len(pages) == 1000
-    assert pages.redemption("1", redirect_uri=None, code_verifier=None) == (BACK, "SECRET", "1")
+    found = pages.redemption("1", redirect_uri=None, code_verifier=None)
+    assert found == (BACK, "SECRET", "1")
+    assert "SECRET" not in repr(found)
     with pytest.raises(ConfigurationError):
         pages.redemption("0", redirect_uri=None, code_verifier=None)
     assert "SECRET" not in repr(LoginPage(BACK, "SECRET"))

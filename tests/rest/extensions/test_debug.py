@@ -51,6 +51,7 @@ async def test_no_secret_is_shown(rc, api, debug, shown):
     api.post(PATH).respond(200, json=answer, headers={"Set-Cookie": "HIDE-4"})
     calls = [
         {"json": {"password": "HIDE-5", "text": "seen"}},
+        {"json": {"ivrPin": "HIDE-12", "pin": 777777, "spinning": "seen, too"}},
         {"data": {"password": "HIDE-6", "code": "HIDE-7"}},
         {"content": '{"refresh_token": "HIDE-8'},
         {"params": {"access_token": "HIDE-9"}},
@@ -62,7 +63,9 @@ async def test_no_secret_is_shown(rc, api, debug, shown):
     assert len(shown) == 2 * len(calls)
     assert "HIDE" not in "".join(shown)
     assert "ACCESS" not in "".join(shown)
+    assert "777777" not in "".join(shown)
     assert "seen" in shown[0]
+    assert "seen, too" in shown[2]
 
 
 async def test_bodies_that_are_no_text_or_long_are_described(rc, api, debug, shown):
