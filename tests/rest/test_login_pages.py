@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from rcex_ws.errors import ConfigurationError, TransportError
+from rcex_ws.gateway import Gateway
 from rcex_ws.rest import LoginRefused, RingCentral
 from rcex_ws.rest.login_pages import LoginPage, LoginPages
 
@@ -137,3 +138,14 @@ def test_the_oldest_pages_are_forgotten():
     with pytest.raises(ConfigurationError):
         pages.redemption("0", redirect_uri=None, code_verifier=None)
     assert "SECRET" not in repr(LoginPage(BACK, "SECRET"))
+
+
+async def test_two_users_of_a_public_client_log_in_at_once(tls):
+    with Gateway(client_secret="") as gateway:
+        async with RingCentral(server=gateway.server, client_id=gateway.client_id, ssl_context=tls) as rc:
+            async with httpx.AsyncClient(verify=tls) as browser:
+                pages = [rc.authorize_uri(redirect_uri=f"{BACK}/{name}") for name in "ab"]
+                backs = [query((await browser.get(page)).headers["location"]) for page in pages]
+            tokens = [await rc.authorize(code=back["code"], state=back["state"]) for back in reversed(backs)]
+            assert tokens[0].access_token != tokens[1].access_token
+            assert (await rc.restapi().account().extension().get())["id"]

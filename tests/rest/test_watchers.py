@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from rcex_ws.errors import TransportError
-from rcex_ws.rest import LoginRefused
+from rcex_ws.rest import LoginRefused, Response, RestError, Token
 
 
 @pytest.fixture
@@ -55,3 +55,24 @@ async def test_a_watcher_can_be_removed_and_another_stays(make_client, grants, t
     remove()
     await rc.authorize(jwt="J")
     assert phases(told) == ["login before", "login success"]
+
+
+async def test_a_session_that_belongs_to_somebody_else_tells_of_its_renewals(make_client, api, token, told):
+    class Vault:
+        async def current(self):
+            return token
+
+        async def renew(self, stale):
+            if told[1:]:
+                raise LoginRefused(Response(400, {}, b""), method="POST", path="/vault")
+            return Token(access_token="ACCESS-9")
+
+    api.get("/restapi/v1.0/a").respond(401)
+    rc = make_client(token_owner=Vault())
+    rc.watch_session(told.append)
+    with pytest.raises(RestError, match="401"):  # also with the new token
+        await rc.get("/restapi/v1.0/a")
+    with pytest.raises(LoginRefused):
+        await rc.refresh()
+    assert phases(told) == ["refresh before", "refresh success", "refresh before", "refresh error"]
+    assert told[1].token.access_token == "ACCESS-9"
