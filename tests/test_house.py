@@ -74,7 +74,7 @@ OF_NO_MODULE = {
     "gateway/test_random_inputs": "the whole gateway, whose front doors are several",
     "rtm/test_many_machines": "server processes on one Redis",
     "rtm/test_page": "docs/rtm.md",
-    "rest/test_page": "docs/rest-extensions.md",
+    "rest/extensions/test_page": "docs/rest-extensions.md",
     "slack/test_page": "docs/slack.md",
     "slack/test_page_snippets": "docs/slack.md",
     "testing/test_servers_end": "every server of the package",

@@ -23,7 +23,7 @@ from rcex_ws.rest import (
     RetryExtension,
 )
 
-PAGE = (Path(__file__).parents[2] / "docs/rest-extensions.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs/rest-extensions.md").read_text()
 LOGIN, PROGRAM, READY = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 (REFUSAL,) = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
