@@ -8,7 +8,7 @@
     ├── NotJSON                     the body of a response is not JSON
     ├── BadFrame                    a frame from the server cannot be decoded
     ├── WrongEventLoop              a call from another event loop, thread or process than the client's
-    ├── TransportError              no response: network, TLS, proxy, time-out         (retryable)
+    ├── TransportError              no response: network, TLS, proxy, time-out; .sent  (retryable)
     │   └── RequestTimeout          no response within the time-out
     ├── ResponseTooLarge            the body of a response exceeds `max_response_bytes`
     ├── RateLimited                 the rate gate stays closed beyond the call's time-out (retryable)
@@ -83,9 +83,17 @@ class WrongEventLoop(RcexError, RuntimeError):
 
 
 class TransportError(RcexError):
-    """No response arrived: network, TLS, proxy or time-out."""
+    """No response arrived: network, TLS, proxy or time-out.
+
+    Args:
+        sent: False if the request certainly never reached the server, so that repeating it is safe.
+    """
 
     retryable = True
+
+    def __init__(self, message: str = "", *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class RequestTimeout(TransportError, TimeoutError):
