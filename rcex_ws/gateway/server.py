@@ -157,6 +157,7 @@ class Gateway:
     send_raw = _in_its_thread(GatewayApp.send_raw)
     notify = _in_its_thread(GatewayApp.notify)
     clear_log = _in_its_thread(GatewayApp.clear_log)
+    receive_post = _in_its_thread(GatewayApp.receive_post)
 
     @checked
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:

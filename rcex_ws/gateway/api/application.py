@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from rcex_ws.gateway.api import messages, oauth, people, presence, subscription, versions
+from rcex_ws.gateway.api import messages, oauth, people, presence, subscription, team, versions
 from rcex_ws.gateway.api.operation import RestOperation
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.problem import Problem
@@ -27,6 +27,7 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     people.area,
     presence.area,
     messages.area,
+    *team.AREAS,
 )
 """The operations of all areas."""
 
