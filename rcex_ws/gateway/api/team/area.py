@@ -42,7 +42,7 @@ _LONGEST_ID = 40
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
 
 
-class _HasId(Protocol):
+class _Numbered(Protocol):
     """What a page lists: its ids are whole numbers that rise."""
 
     @property
@@ -51,7 +51,7 @@ class _HasId(Protocol):
         ...
 
 
-_T = TypeVar("_T", bound=_HasId)
+_T = TypeVar("_T", bound=_Numbered)
 
 
 class PageOfTeam(Struct, rename="camel"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -17,17 +18,22 @@ from rcex_ws.gateway.team_events import post_in
 
 __all__ = ["area"]
 
+_LONGEST_NAME = 255
+_BYTES = "application/octet-stream"
+_TYPE = re.compile(r"[ -~]{1,255}")
+"""What may be given back as a header; the type in a part of a form can be any text."""
+
 area = TeamArea()
 
 
 class FileQuery(Struct, rename="camel"):
     """The name of a file, and the chat to post it in."""
 
-    name: Annotated[str, Meta(max_length=255)] | None = None
+    name: Annotated[str, Meta(max_length=_LONGEST_NAME)] | None = None
     group_id: Annotated[str, Meta(max_length=40)] | None = None
 
 
-@area.post("/files", consumes=("application/octet-stream", "multipart/form-data"))
+@area.post("/files", consumes=(_BYTES, "multipart/form-data"))
 def upload_file(ask: Ask[FileQuery, bytes]) -> Json:
     """Upload a file, and post it in a chat if one is named."""
     chat = None if ask.query.group_id is None else writable_chat(ask, ask.query.group_id)
@@ -56,7 +62,7 @@ def read_file_content(ask: Ask[None, None]) -> Response:
 
 def _sent(ask: Ask[FileQuery, bytes]) -> tuple[str, str, bytes]:
     """Return the name, the type and the bytes of an upload: the raw body, or the first part of a form with bytes."""
-    content_type = ask.request.headers.get("content-type", "application/octet-stream")
+    content_type = ask.request.headers.get("content-type", _BYTES)
     boundary = boundary_of(content_type)
     name, content = ask.query.name, ask.body
     if boundary is not None:
@@ -66,7 +72,7 @@ def _sent(ask: Ask[FileQuery, bytes]) -> tuple[str, str, bytes]:
         name, content_type, content = name or part.filename, part.content_type, part.content
     if not content:
         raise Problem(400, "CMN-101", "Parameter [body] value is invalid")
-    return name or "file", content_type, content
+    return (name or "file")[:_LONGEST_NAME], content_type if _TYPE.fullmatch(content_type) else _BYTES, content
 
 
 def _file(ask: Ask[None, None]) -> TeamFile:
