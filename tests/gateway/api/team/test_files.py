@@ -18,7 +18,7 @@ def upload(person, content=b"\x00\xff", kind="image/png", **query):
 
 def test_an_upload_into_a_chat_is_a_post_of_it(ada, bob, direct):
     events = bob.subscribe(POSTS)
-    upload(ada, name="a.png", groupId=direct)
+    assert upload(ada, name="a.png", groupId=direct).headers["x-rate-limit-group"] == "heavy"
     (post,) = (event["body"] for event in events.take())
     (file,) = post["attachments"]
     assert (file["type"], file["name"], post["creatorId"]) == ("File", "a.png", ada.extension.id)
