@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Annotated, Any, Protocol, TypeVar
 
 from msgspec import Meta, Struct
@@ -29,11 +30,17 @@ _ROOT = "/team-messaging/v1"
 _OLDER_ROOT = "/restapi/v1.0/glip"
 
 _OTHER_NAMES = {
-    "/chats/{chatId}/posts": (f"{_OLDER_ROOT}/groups/{{chatId}}/posts",),
-    "/chats/{chatId}/posts/{postId}": (f"{_OLDER_ROOT}/groups/{{chatId}}/posts/{{postId}}",),
-    "/groups/{chatId}/events": (f"{_ROOT}/chats/{{chatId}}/events", f"{_OLDER_ROOT}/chats/{{chatId}}/events"),
+    "/chats/{chatId}/posts": {"glip_group": f"{_OLDER_ROOT}/groups/{{chatId}}/posts"},
+    "/chats/{chatId}/posts/{postId}": {"glip_group": f"{_OLDER_ROOT}/groups/{{chatId}}/posts/{{postId}}"},
+    "/groups/{chatId}/events": {
+        "chat": f"{_ROOT}/chats/{{chatId}}/events",
+        "glip_chat": f"{_OLDER_ROOT}/chats/{{chatId}}/events",
+    },
 }
-"""Where a path is served beside its place below both roots: a chat was called a group once, and is here and there."""
+"""Where a path is served beside its place below both roots: a chat was called a group once, and is here and there.
+
+The keys distinguish the names of the operations, which are unique in the OpenAPI document.
+"""
 
 _MOST_RECORDS = 250
 _MOST_MEMBERS = 250
@@ -81,11 +88,21 @@ class TeamArea(RestArea):
         """Decorate the handler of an operation under the present path, the older one, and any other names of it."""
 
         def register(handler: _Handler) -> _Handler:
-            for full in (_ROOT + path, _OLDER_ROOT + path, *_OTHER_NAMES.get(path, ())):
-                RestArea.add(self, method, full, **options)(handler)
+            RestArea.add(self, method, _ROOT + path, **options)(handler)
+            for prefix, full in {"glip": _OLDER_ROOT + path, **_OTHER_NAMES.get(path, {})}.items():
+                RestArea.add(self, method, full, **options)(_renamed(handler, f"{prefix}_{handler.__name__}"))
             return handler
 
         return register
+
+
+def _renamed(handler: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @wraps(handler)
+    def same(*args: Any) -> Any:
+        return handler(*args)
+
+    same.__name__ = name
+    return same
 
 
 def page_of(records: Sequence[_T], query: PageOfTeam) -> tuple[list[_T], dict[str, str]]:

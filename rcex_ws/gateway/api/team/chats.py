@@ -78,14 +78,14 @@ def list_recent_chats(ask: Ask[RecentQuery, None]) -> Json:
 
 
 @area.get("/favorites")
-def list_favorites(ask: Ask[PageOfTeam, None]) -> Json:
+def list_favorite_chats(ask: Ask[PageOfTeam, None]) -> Json:
     """List the favorite chats of the caller."""
     mine = [one for one in ask.core.team.chats.of(ask.caller.id) if ask.caller.id in one.favorite_of]
     return {"records": [chat_body(ask.core, chat) for chat in mine[: ask.query.record_count]]}
 
 
 @area.post("/chats/{chatId}/favorite")
-def add_favorite(ask: Ask[None, None]) -> None:
+def add_favorite_chat(ask: Ask[None, None]) -> None:
     """Put a chat among the favorites of the caller."""
     chat = own_chat(ask)
     if ask.caller.id not in chat.favorite_of:
@@ -93,7 +93,7 @@ def add_favorite(ask: Ask[None, None]) -> None:
 
 
 @area.post("/chats/{chatId}/unfavorite")
-def remove_favorite(ask: Ask[None, None]) -> None:
+def remove_favorite_chat(ask: Ask[None, None]) -> None:
     """Take a chat from the favorites of the caller."""
     chat = own_chat(ask)
     chat.favorite_of = [one for one in chat.favorite_of if one != ask.caller.id]

@@ -74,7 +74,6 @@ def read_post(ask: Ask[None, None]) -> Json:
 
 
 @area.patch(_ONE)
-@area.put(_ONE)
 def change_post(ask: Ask[None, PostChange]) -> Json:
     """Change the text of one's own post."""
     chat = writable_chat(ask)

@@ -77,7 +77,6 @@ def read_team(ask: Ask[None, None]) -> Json:
 
 
 @area.patch("/teams/{chatId}")
-@area.put("/teams/{chatId}")
 def change_team(ask: Ask[None, TeamChange]) -> Json:
     """Change the name, the description or the access of a team."""
     team, body = _own_team(ask), ask.body

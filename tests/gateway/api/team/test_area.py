@@ -16,6 +16,11 @@ def test_everything_is_there_under_the_older_root_too():
     assert {one for one in present if not one[1].startswith("/chats/{chatId}/events")} <= older
 
 
+def test_each_operation_has_a_name_of_its_own():
+    names = [one.handler.__name__ for area in AREAS for one in area]
+    assert [name for name in names if names.count(name) > 1] == []
+
+
 def test_every_operation_needs_the_permission():
     assert {one.permission for area in AREAS for one in area} == {"TeamMessaging"}
 
