@@ -16,6 +16,7 @@ from rcex_ws.gateway.account.calls import CallSwitch
 from rcex_ws.gateway.account.messages import MessageStore
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.account.presence import PresenceBoard
+from rcex_ws.gateway.account.team.messaging import TeamMessaging
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.faults import Faults
 from rcex_ws.gateway.filters import EventFilter, best_match, resolve
@@ -62,6 +63,7 @@ class GatewayCore:
         self.call_log = CallLog(self.clock)
         self.presence = PresenceBoard(self.calls.telephony_status)
         self.messages = MessageStore(self.clock)
+        self.team = TeamMessaging(self.people, self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock)

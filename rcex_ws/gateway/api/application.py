@@ -23,6 +23,7 @@ from rcex_ws.gateway.api import (
     recordings,
     ring_out,
     subscription,
+    team,
     telephony,
     versions,
 )
@@ -44,6 +45,7 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     call_log.area,
     recordings.area,
     messages.area,
+    *team.AREAS,
 )
 """The operations of all areas."""
 
