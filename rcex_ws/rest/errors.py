@@ -14,7 +14,7 @@ from rcex_ws.errors import NotJSON, RcexError
 from rcex_ws.readers import printable, read_retry_after
 from rcex_ws.rest.message import Response
 
-__all__ = ["LoginRefused", "RestError"]
+__all__ = ["LoginRefused", "PagingError", "RestError"]
 
 
 class RestError(RcexError):
@@ -53,6 +53,10 @@ class LoginRefused(RestError):
     def __init__(self, response: Response, *, method: str, path: str) -> None:
         super().__init__(response, method=method, path=path)
         self.retryable = False
+
+
+class PagingError(RcexError):
+    """The next page of a list is at another host, or is one that was had before; the list cannot be read to its end."""
 
 
 def _read_error_body(response: Response) -> tuple[str | None, str | None]:
