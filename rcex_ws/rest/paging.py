@@ -38,12 +38,15 @@ class Pages(AsyncIterator[dict[str, Any]]):
     def __init__(self, rc: ClientMethods, path: str, options: Options) -> None:
         self._rc = rc
         self._options = options
-        self._next: _Place | None = (path, options.pop("params", None))
+        self._next: _Place | PagingError | None = (path, options.pop("params", None))
         self._seen: set[str] = set()
 
     async def __anext__(self) -> dict[str, Any]:
         if self._next is None:
             raise StopAsyncIteration
+        if isinstance(self._next, PagingError):  # told after the page that leads astray, whose records are good
+            error, self._next = self._next, None
+            raise error
         path, params = self._next
         # A copy: what is called takes the options apart.
         options = cast("Options", {**self._options, "params": params})
@@ -53,11 +56,17 @@ class Pages(AsyncIterator[dict[str, Any]]):
             raise NotJSON(f"GET {path_of(path)}: the answer is no page of a list")
         page = cast("dict[str, Any]", page)
         self._seen.add(build_url("", path, params))
-        self._next = _next_place(page, path, params, self._rc.server)
-        if self._next is not None and build_url("", *self._next) in self._seen:
-            self._next = None
-            raise PagingError(f"GET {path_of(path)}: the server leads back to a page that was had before")
+        self._next = self._after(page, path, params)
         return page
+
+    def _after(self, page: Mapping[str, Any], path: str, params: Params | None) -> _Place | PagingError | None:
+        try:
+            place = _next_place(page, path, params, self._rc.server)
+        except PagingError as exc:
+            return exc
+        if place is not None and build_url("", *place) in self._seen:
+            return PagingError(f"GET {path_of(path)}: the server leads back to a page that was had before")
+        return place
 
 
 class Records(AsyncIterator[Any]):
