@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -45,6 +46,7 @@ _spent: WeakSet[Any] = WeakSet()
 class _Part:
     """A part of the body: its head, and what follows; `size` is None if it shows only when read."""
 
+    field: str
     head: bytes
     content: Any  # bytes, an open file or a path
     size: int | None
@@ -81,7 +83,8 @@ class MultipartBody:
         """Yield the body; runs in a worker thread, step by step."""
         for part in self._parts:
             yield b"--%b\r\n%b" % (self._boundary, part.head)
-            yield from _read(part.content)
+            with _told(part.field):
+                yield from _read(part.content)
             yield b"\r\n"
         yield b"--%b--\r\n" % self._boundary
 
@@ -139,12 +142,12 @@ async def make_body(request: Request) -> MultipartBody:
 def _fields(request: Request) -> Iterator[_Part]:
     if request.json is not UNSET:
         content = encode_json(request.json)
-        yield _Part(_head("json", "request.json", {"Content-Type": "application/json"}), content, len(content))
+        yield _Part("json", _head("json", "request.json", {"Content-Type": "application/json"}), content, len(content))
     for name, value in (request.data or {}).items():
         many = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else (value,)
         for one in many:
             content = one if isinstance(one, bytes) else _field_text(one).encode()
-            yield _Part(_head(name, None, {}), content, len(content))
+            yield _Part(name, _head(name, None, {}), content, len(content))
 
 
 def _field_text(value: Any) -> str:
@@ -168,7 +171,7 @@ def _file_part(field: str, file: Any) -> _Part:
         guessed = content_type or mimetypes.guess_type(str(filename or ""))[0] or "application/octet-stream"
         headers = {"Content-Type": guessed} | headers
     content, size = _measured(field, content)
-    return _Part(_head(field, filename, headers), content, size)
+    return _Part(field, _head(field, filename, headers), content, size)
 
 
 def _measured(field: str, content: Any) -> tuple[Any, int | None]:
@@ -179,20 +182,31 @@ def _measured(field: str, content: Any) -> tuple[Any, int | None]:
         return content.encode(), len(content.encode())
     if isinstance(content, os.PathLike):
         path = Path(cast("os.PathLike[str]", content))
-        try:
-            return path, path.stat().st_size
-        except OSError as exc:
-            raise ConfigurationError(f"files: {field}: {str(path)!r} cannot be read: {exc.strerror}") from None
+        with _told(field), path.open("rb") as file:
+            return path, file.seek(0, io.SEEK_END)
     if not (hasattr(content, "seekable") and content.seekable()):
         if content in _spent:
             raise ConfigurationError(f"files: {field}: was read for another attempt and cannot be rewound")
         return content, None
+    with _told(field):
+        return _measured_file(content)
+
+
+def _measured_file(content: Any) -> tuple[Any, int]:
     content.seek(0)
     if isinstance(content.read(0), str):  # text: its length in bytes shows only when it is encoded
         text = content.read().encode()
         return text, len(text)
-    size = content.seek(0, io.SEEK_END)
-    return content, size
+    return content, content.seek(0, io.SEEK_END)
+
+
+@contextmanager
+def _told(field: str) -> Generator[None]:
+    """Say of an error of the disk which file it is about; it would be taken for one of the network."""
+    try:
+        yield
+    except OSError as exc:
+        raise ConfigurationError(f"files: {field}: cannot be read: {exc.strerror or exc}: {exc.filename}") from exc
 
 
 def _read(content: Any) -> Iterator[bytes]:
