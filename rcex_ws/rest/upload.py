@@ -206,7 +206,7 @@ def _told(field: str) -> Generator[None]:
     try:
         yield
     except OSError as exc:
-        raise ConfigurationError(f"files: {field}: cannot be read: {exc.strerror or exc}: {exc.filename}") from exc
+        raise ConfigurationError(f"files: {field}: cannot be read: {exc}") from exc
 
 
 def _read(content: Any) -> Iterator[bytes]:
