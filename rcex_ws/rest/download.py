@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 import anyio
 import anyio.to_thread
@@ -21,7 +22,7 @@ from rcex_ws.readers import read_digits
 from rcex_ws.rest.https import StreamedResponse
 from rcex_ws.rest.message import Options, Progress
 from rcex_ws.rest.methods import ClientMethods
-from rcex_ws.rest.outgoing import check_progress
+from rcex_ws.rest.outgoing import check_progress, encoded_path, path_text
 
 __all__ = ["download"]
 
@@ -31,14 +32,19 @@ _PIECE: Final = 2**18
 
 async def download(rc: ClientMethods, path: str, to: FilePath, options: Options) -> Path:
     """Get a path or URI and write it to a file; see `PathMethods.download`."""
+    encoded_path(path_text(path))
     if not _FILE_PATH.admits(to):
         raise refusal("to", _FILE_PATH, to)
     progress = options.pop("progress", None)
     check_progress(progress)
     target = Path(to)
     await anyio.to_thread.run_sync(_check_target, target)
-    # Compressed, the length of the answer would be another one than that of the file.
-    options["headers"] = {"Accept-Encoding": "identity"} | (options.get("headers") or {})
+    headers: Any = options.get("headers")
+    if headers is None or isinstance(headers, Mapping):  # anything else is refused by `stream`
+        given = cast("Mapping[str, str]", headers or {})
+        if not any(str(name).lower() == "accept-encoding" for name in given):
+            # Compressed, the length of the answer would be another one than that of the file.
+            options["headers"] = {"Accept-Encoding": "identity", **given}
     async with rc.stream("GET", path, **options) as answer:
         file = await anyio.to_thread.run_sync(_create_beside, target)
         finished = False

@@ -15,7 +15,7 @@ from typing import Any, cast
 from rcex_ws.address import may_have_token
 from rcex_ws.errors import ConfigurationError, NotJSON
 from rcex_ws.rest.errors import PagingError
-from rcex_ws.rest.message import Options, Params
+from rcex_ws.rest.message import Options, Params, Request
 from rcex_ws.rest.methods import ClientMethods
 from rcex_ws.rest.outgoing import encoded_path
 from rcex_ws.rest.url import build_url, path_of
@@ -36,6 +36,9 @@ class Pages(AsyncIterator[dict[str, Any]]):
     """
 
     def __init__(self, rc: ClientMethods, path: str, options: Options) -> None:
+        if options.get("headers") is None:
+            options["headers"] = {}
+        Request("GET", path, **options)  # refuses wrong options at once, not when the first page is wanted
         self._rc = rc
         self._options = options
         self._next: _Place | PagingError | None = (path, options.pop("params", None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 from rcex_ws.errors import UnknownName
@@ -21,13 +21,13 @@ from rcex_ws.rest.methods import ClientMethods
 from rcex_ws.rest.outgoing import check_segment
 from rcex_ws.rest.paging import Pages, Records
 
-__all__ = ["PathBuilder"]
+__all__ = ["CURRENT", "PathBuilder"]
 
 #: Segments that get "~" when called without an id, each with the beginning that its path must have. "~" means the
 #: account or extension of the user who is logged in (RingCentral API reference). From the default arguments in the
 #: path classes of @rc-ex/core 1.8.6, generated from RingCentral's OpenAPI description; `account` and `extension` under
 #: /rcvideo have no default there, and the API reference has "~" for them.
-_CURRENT = {
+CURRENT: Final = {
     "account": "/",
     "extension": "/",
     "accounts": "/restapi/v2/",
@@ -89,7 +89,7 @@ class PathBuilder:
             ConfigurationError: the id is neither text nor an integer, or it is empty, `.` or `..`.
         """
         if id is None:
-            beginning = _CURRENT.get(self._path.rpartition("/")[2])
+            beginning = CURRENT.get(self._path.rpartition("/")[2])
             if beginning is None or not self._path.startswith(beginning):
                 return self
             id = "~"

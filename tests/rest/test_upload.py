@@ -188,7 +188,7 @@ async def test_a_disk_that_fails_is_not_taken_for_the_network(rc, api):
             return super().read(size)
 
     api.post(FAX).respond(204)
-    with pytest.raises(ConfigurationError, match="files: a: cannot be read: .*Input/output error"):
+    with pytest.raises(ConfigurationError, match=r"files: a: cannot be read: .*Input/output error"):
         await rc.post(FAX, files={"a": ("a", Failing(3 * PIECE))})
 
 
