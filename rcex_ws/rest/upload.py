@@ -3,6 +3,9 @@
 Used by `rcex_ws.rest.http_body`. A body is made anew for each attempt and reads its files from their start, so that a
 call can be repeated. Files are read in a worker thread. The iterator is an object and no async generator: trio would
 warn about one that a failed or cancelled write leaves unfinished.
+
+RingCentral takes both media types for fax and MMS (developer guide: sending faxes). A multipart/mixed body has the same
+parts here, as it has in the official Python SDK (`MultipartBuilder.set_multipart_mixed`).
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from rcex_ws import ConfigurationError, Request
+from rcex_ws.rest import RingCentral
 from rcex_ws.rest.upload import make_body
 
 FAX = "/restapi/v1.0/account/~/extension/~/fax"
@@ -165,6 +166,24 @@ async def test_a_file_that_cannot_be_rewound_is_sent_in_chunks_once(rc, api, gra
     assert "Content-Length" not in request.headers
     assert bytes(10) in request.content
     assert told[-1] == (len(request.content), None)
+
+
+async def test_any_client_sends_it(token):
+    """Also one of the user's own, to which the body goes as an iterable of bytes."""
+    seen = []
+
+    async def handle(request):
+        seen.append((request.headers, await request.aread()))
+        return httpx.Response(204)
+
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http,
+        RingCentral(token=token, http=http) as rc,
+    ):
+        await rc.post(FAX, files={"a": ("a", Counting(2 * PIECE))})
+    ((headers, content),) = seen
+    assert int(headers["Content-Length"]) == len(content) > 2 * PIECE
+    assert headers["Content-Type"].startswith("multipart/form-data; boundary=")
 
 
 async def test_an_error_of_progress_ends_the_call(rc, api):
