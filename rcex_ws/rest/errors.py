@@ -56,7 +56,7 @@ class LoginRefused(RestError):
 
 
 class PagingError(RcexError):
-    """The next page of a list is at another host, or is one that was had before; the list cannot be read to its end."""
+    """A list cannot be read to its end: its next page is at another host or was had before, or it has no end."""
 
 
 def _read_error_body(response: Response) -> tuple[str | None, str | None]:

@@ -10,7 +10,7 @@ halfway leaves nothing open, so trio has nothing to warn about.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from rcex_ws.address import may_have_token
 from rcex_ws.errors import ConfigurationError, NotJSON
@@ -21,6 +21,9 @@ from rcex_ws.rest.outgoing import encoded_path
 from rcex_ws.rest.url import build_url, path_of
 
 __all__ = ["Pages", "Records", "records_of"]
+
+#: So many pages without a record may follow each other: a filter may leave some empty, but hardly so many.
+_MOST_EMPTY: Final = 1000
 
 #: A page to get: its path or URL, and its query parameters.
 _Place = tuple[str, Params | None]
@@ -84,8 +87,12 @@ class Records(AsyncIterator[Any]):
         self._records: list[Any] = []  # of the page at hand, the next one last
 
     async def __anext__(self) -> Any:
+        empty = 0
         while not self._records:
+            if empty >= _MOST_EMPTY:
+                raise PagingError(f"{empty} pages in a row have no record; the list has no end")
             self._records = records_of(await anext(self._pages))[::-1]
+            empty += 1
         return self._records.pop()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from rcex_ws import NotJSON, RestError
 from rcex_ws.rest import PRODUCTION, PagingError, Response
-from rcex_ws.rest.paging import Pages, records_of
+from rcex_ws.rest.paging import Pages, Records, records_of
 
 PATH = "/restapi/v1.0/account/~/extension"
 
@@ -186,6 +186,20 @@ async def test_a_circle_of_many_pages_is_noticed(rc, api):
     )
     with pytest.raises(PagingError):
         await read_all(rc, at_most=4)
+
+
+async def test_a_list_of_empty_pages_ends():
+    class Endless:
+        count = 0
+
+        async def __anext__(self):
+            self.count += 1
+            return {"records": []}
+
+    pages = Endless()
+    with pytest.raises(PagingError, match="no end"):
+        await anext(Records(pages))
+    assert pages.count == 1000
 
 
 @pytest.mark.parametrize(
