@@ -236,6 +236,7 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.wsg.subscription.Subscription.claim": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.run_callback": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.end": _MADE_HERE,
+    "rcex_ws.wsg.subscription.Subscription.ignore": _MADE_HERE,
 }
 
 _CALLS = [
