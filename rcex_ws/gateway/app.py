@@ -14,6 +14,7 @@ from rcex_ws.gateway.api import control
 from rcex_ws.gateway.api.application import build
 from rcex_ws.gateway.commands.command import command, commands_of
 from rcex_ws.gateway.commands.faults import FaultCommands
+from rcex_ws.gateway.commands.messages import MessageCommands
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.front import Front
 from rcex_ws.gateway.nodes import Nodes
@@ -32,7 +33,7 @@ _CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1012), *range(3000, 5
 _LONGEST_REASON = 123
 
 
-class GatewayApp(FaultCommands):
+class GatewayApp(FaultCommands, MessageCommands):
     """A gateway without sockets; to be created inside the event loop that runs it.
 
     Args:

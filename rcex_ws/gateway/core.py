@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from rcex_ws.gateway.account.a2p import A2PStore
 from rcex_ws.gateway.account.messages import MessageStore
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.account.presence import PresenceBoard
@@ -58,6 +59,7 @@ class GatewayCore:
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
         self.presence = PresenceBoard()
         self.messages = MessageStore(self.clock)
+        self.a2p = A2PStore(self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock)

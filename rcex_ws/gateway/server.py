@@ -157,6 +157,10 @@ class Gateway:
     send_raw = _in_its_thread(GatewayApp.send_raw)
     notify = _in_its_thread(GatewayApp.notify)
     clear_log = _in_its_thread(GatewayApp.clear_log)
+    receive_sms = _in_its_thread(GatewayApp.receive_sms)
+    receive_fax = _in_its_thread(GatewayApp.receive_fax)
+    receive_voicemail = _in_its_thread(GatewayApp.receive_voicemail)
+    set_message_status = _in_its_thread(GatewayApp.set_message_status)
 
     @checked
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:

@@ -13,7 +13,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from rcex_ws.gateway.api import messages, oauth, people, presence, subscription, versions
+from rcex_ws.gateway.api import (
+    a2p,
+    fax,
+    message_store,
+    message_sync,
+    oauth,
+    pager,
+    people,
+    presence,
+    sms,
+    subscription,
+    versions,
+)
 from rcex_ws.gateway.api.operation import RestOperation
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.problem import Problem
@@ -26,7 +38,12 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     subscription.area,
     people.area,
     presence.area,
-    messages.area,
+    message_store.area,
+    message_sync.area,
+    pager.area,
+    sms.area,
+    fax.area,
+    a2p.area,
 )
 """The operations of all areas."""
 

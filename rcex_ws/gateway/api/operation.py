@@ -159,7 +159,7 @@ class RestOperation:
         if request.path_params.get("accountId", "~") not in ("~", ACCOUNT_ID):
             raise Problem(404, "CMN-102", "Resource for parameter [accountId] is not found")
         query = read_query(request.query_params, self.query)
-        body = await read_body(request, self.body)
+        body = await read_body(request, self.body, self.consumes)
         answer = self.handler(Ask(core, request.path_params, query, body, request))
         if inspect.isawaitable(answer):
             answer = await answer
