@@ -94,7 +94,7 @@ def party_of(core: GatewayCore, phone_number: str) -> MessageParty:
     """Return the party with this phone number, with the name if it is one of the account."""
     number = e164(phone_number) or phone_number
     known = core.people.by_phone(number)
-    return MessageParty(phone_number=number, name=known and known.name)
+    return MessageParty(phone_number=number, name=known.name if known else None)
 
 
 def text_files(text: str | None, files: Iterable[Attachment]) -> list[Attachment]:

@@ -33,6 +33,11 @@ class A2PMessage(Struct, rename="camel"):
     cost: float = 0.007
     direction: Literal["Inbound", "Outbound"] = "Outbound"
 
+    def body(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        facts: dict[str, Any] = msgspec.to_builtins(self)
+        return facts
+
 
 class A2PBatch(Struct, rename="camel"):
     """Texts that are sent together."""
@@ -50,7 +55,7 @@ class A2PBatch(Struct, rename="camel"):
 
     def body(self) -> dict[str, Any]:
         """Return the JSON form, without the messages."""
-        facts = msgspec.to_builtins(self)
+        facts: dict[str, Any] = msgspec.to_builtins(self)
         del facts["messages"]
         return facts
 

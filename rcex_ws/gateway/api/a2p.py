@@ -120,7 +120,7 @@ def list_a2p_messages(ask: Ask[A2PMessageQuery, None]) -> Json:
     query = ask.query
     numbers = [e164(number) for number in query.phone_number]
     found = [
-        msgspec.to_builtins(message)
+        message.body()
         for message in ask.core.a2p.messages()
         if query.batch_id in (None, message.batch_id)
         and (not numbers or message.sender in numbers or message.to[0] in numbers)
@@ -133,7 +133,7 @@ def read_a2p_message(ask: Ask[None, None]) -> Json:
     """Read one message of a batch."""
     for message in ask.core.a2p.messages():
         if message.id == ask.path["messageId"]:
-            return msgspec.to_builtins(message)
+            return message.body()
     raise Problem(404, "CMN-102", "Resource for parameter [messageId] is not found")
 
 
