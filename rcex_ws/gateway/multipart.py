@@ -20,8 +20,10 @@ from typing import Any
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_object, decode
 
-__all__ = ["Form", "Part", "boundary_of", "read_form", "read_parts"]
+__all__ = ["MEDIA_TYPE", "Form", "Part", "boundary_of", "read_form", "read_parts"]
 
+MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
+"""What can be sent back as a Content-Type (RFC 6838, section 4.2)."""
 _LONGEST_HEAD = 2**14
 _MOST_PARTS = 1000
 _REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?=\r?\n|\Z)")
@@ -152,5 +154,10 @@ def _part(head: bytes, content: bytes) -> Part:
         content = base64.b64decode(content)
     elif encoding == "quoted-printable":
         content = quopri.decodestring(content)
-    name = headers.get_param("name", header="content-disposition")
-    return Part(name if isinstance(name, str) else None, headers.get_filename(), headers.get_content_type(), content)
+    name, kind = headers.get_param("name", header="content-disposition"), headers.get_content_type()
+    return Part(
+        name if isinstance(name, str) else None,
+        headers.get_filename(),
+        kind if MEDIA_TYPE.fullmatch(kind) else "application/octet-stream",
+        content,
+    )

@@ -65,6 +65,11 @@ class Attachment(Struct, rename="camel", omit_defaults=True, frozen=True):
     file_name: str | None = None
     vm_duration: int | None = None
 
+    @property
+    def size(self) -> int:
+        """The bytes that it takes of the store, about."""
+        return len(self.content) + len(self.content_type) + len(self.file_name or "")
+
     def __repr__(self) -> str:
         return f"Attachment(id={self.id}, type={self.type!r}, size={len(self.content)})"
 
@@ -194,7 +199,7 @@ class MessageStore:
             message_status="Received" if is_new else "Sent",
             attachments=stored,
             version=self._next_version(),
-            size=len(msgspec.json.encode(text)) + sum(len(file.content) for file in stored),
+            size=len(msgspec.json.encode(text)) + sum(file.size for file in stored),
         )
         self._all[message.id] = message
         self._bytes += message.size
@@ -210,7 +215,7 @@ class MessageStore:
         """Delete a message, or a deleted one for good: it stays listed as purged, without its files."""
         if purge or message.availability != "Alive":
             message.availability = "Purged"
-            freed = sum(len(file.content) for file in message.attachments)
+            freed = sum(file.size for file in message.attachments)
             message.attachments, message.size = [], message.size - freed
             self._bytes -= freed
         else:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import wave
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.account.messages import Attachment, Message, MessageParty, MessageText
@@ -16,6 +16,7 @@ from rcex_ws.gateway.account.numbers import e164
 from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.commands.command import CommandSet, command
 from rcex_ws.gateway.mail import announce, conversation_of, party_of, receive, text_files
+from rcex_ws.gateway.multipart import MEDIA_TYPE
 from rcex_ws.options import Count, Label, Number
 
 __all__ = ["MessageCommands"]
@@ -30,7 +31,7 @@ _BLANK_PAGE = (
 class SentFile(Struct, rename="camel"):
     """A file that somebody outside sends; over HTTP its content is in base64."""
 
-    content_type: str
+    content_type: Annotated[str, Meta(pattern=rf"^{MEDIA_TYPE.pattern}\Z")]
     content: bytes
     file_name: str | None = None
 
@@ -202,6 +203,8 @@ def _files(kind: str, given: Sequence[Mapping[str, Any]]) -> list[Attachment]:
         sent = [msgspec.convert(dict(one), SentFile) for one in given]
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"attachments: {error}") from error
+    for one in sent:
+        _text("attachments", one.file_name or "")
     return [Attachment(0, kind, one.content_type, one.content, file_name=one.file_name) for one in sent]
 
 

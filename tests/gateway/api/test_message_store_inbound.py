@@ -92,6 +92,8 @@ def test_what_was_sent_is_delivered_or_fails(ada):
         ("receive_sms", {"text": "\ud800"}),
         ("receive_fax", {"extension": "999"}),
         ("receive_fax", {"attachments": [{"contentType": "a/b", "content": "!"}]}),
+        ("receive_fax", {"attachments": [{"contentType": "a/b\n", "content": ""}]}),
+        ("receive_fax", {"attachments": [{"contentType": "a/b", "content": "", "fileName": "\ud800"}]}),
         ("receive_voicemail", {"transcription": "\ud800"}),
         ("set_message_status", {"message_id": 1, "status": "Sent"}),
     ],

@@ -108,6 +108,15 @@ def test_a_form_may_have_a_field_for_each_member(ada):
     assert (sent["subject"], sent["to"][0]["phoneNumber"]) == ("by form", OUTSIDER)
 
 
+@pytest.mark.parametrize("kind", ["image/\u00e9", "\u20ac/x", "a b/c", "a/" + "b" * 300])
+def test_a_file_of_a_kind_that_cannot_be_is_bytes(ada, kind):
+    body = multipart(text_to(OUTSIDER), b"1").replace(b"image/png", kind.encode())
+    file = json.loads(ada.ask("POST", MMS, body, headers=FORM).body)["attachments"][0]
+    read = ada.ask("GET", file["uri"].removeprefix("http://gateway.test"))
+    assert (read.body, read.headers["content-type"]) == (b"1", file["contentType"])
+    assert file["contentType"] in ("application/octet-stream", "text/plain")
+
+
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [
