@@ -253,10 +253,11 @@ class TestCommands:
 
 
 def table(first_column: str, page: str = README) -> list[list[str]]:
-    """Return the rows of the table with this heading in its first column, without backticks."""
-    rows = re.search(rf"^\| {first_column} \|.*\n\|[- |]+\|\n((?:\|.*\|\n)+)", page, re.MULTILINE)
-    assert rows
-    return [[cell.strip().replace("`", "") for cell in row.strip("|").split(" | ")] for row in rows[1].splitlines()]
+    """Return the rows of the tables with this heading in their first column, without backticks."""
+    tables = re.findall(rf"^\| {first_column} \|.*\n\|[- |]+\|\n((?:\|.*\|\n)+)", page, re.MULTILINE)
+    assert tables
+    rows = [row for rows in tables for row in rows.splitlines()]
+    return [[cell.strip().replace("`", "") for cell in row.strip("|").split(" | ")] for row in rows]
 
 
 def test_option_table_names_options_there_are_and_its_defaults_are_true() -> None:
