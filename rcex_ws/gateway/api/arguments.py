@@ -19,7 +19,7 @@ from rcex_ws.gateway.call import json_body
 from rcex_ws.gateway.multipart import Part, boundary_of, read_form
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["Upload", "read_body", "read_query"]
+__all__ = ["Upload", "object_in", "read_body", "read_query"]
 
 _PLACE = re.compile(r"`\$\.?([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
@@ -65,6 +65,11 @@ def read_query(sent: QueryParams, wanted: Any) -> Any:
     return _convert(given, wanted, strict=False)
 
 
+def object_in(wanted: Any) -> Any:
+    """Return the type of the JSON object in a body of this type: that in an `Upload`, otherwise the type itself."""
+    return get_args(wanted)[0] if get_origin(wanted) is Upload else wanted
+
+
 async def read_body(request: Request, wanted: Any, consumes: Collection[str]) -> Any:
     """Return the body as a value of this type.
 
@@ -82,8 +87,8 @@ async def read_body(request: Request, wanted: Any, consumes: Collection[str]) ->
         return None
     if wanted is bytes:
         return await request.body()
-    if get_origin(wanted) is Upload:
-        return await _read_upload(request, *get_args(wanted), takes_json="application/json" in consumes)
+    if (of_object := object_in(wanted)) is not wanted:
+        return await _read_upload(request, of_object, takes_json="application/json" in consumes)
     return _convert(await json_body(request), wanted, strict=True)
 
 
