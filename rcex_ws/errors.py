@@ -8,7 +8,7 @@
     ├── NotJSON                     the body of a response is not JSON
     ├── BadFrame                    a frame from the server cannot be decoded
     ├── WrongEventLoop              a call from another event loop, thread or process than the client's
-    ├── TransportError              no response: network, TLS, proxy, time-out         (retryable)
+    ├── TransportError              no response: network, TLS, proxy, time-out; .sent  (retryable)
     │   └── RequestTimeout          no response within the time-out
     ├── ResponseTooLarge            the body of a response exceeds `max_response_bytes`
     ├── RateLimited                 the rate gate stays closed beyond the call's time-out (retryable)
@@ -21,6 +21,7 @@
     ├── RequestLost                 the connection was lost before the response arrived; .sent
     ├── SessionUnreadable           the stored session cannot be read                  (rcex_ws.wsg)
     ├── SlowConsumer                notifications are dropped because the consumer is too slow (an event, not raised)
+    ├── UnroutedEvent               no handler of `on_event` wants a notification (an event) (rcex_ws.wsg)
     ├── SlackApiError               a Web API method answered {"ok": false}            (rcex_ws.slack)
     ├── SlackHttpError              a response that is not one of the Web API          (rcex_ws.slack, retryable)
     ├── MessageRejected             Slack rejected a message                           (rcex_ws.slack)
@@ -82,9 +83,17 @@ class WrongEventLoop(RcexError, RuntimeError):
 
 
 class TransportError(RcexError):
-    """No response arrived: network, TLS, proxy or time-out."""
+    """No response arrived: network, TLS, proxy or time-out.
+
+    Args:
+        sent: False if the request certainly never reached the server, so that repeating it is safe.
+    """
 
     retryable = True
+
+    def __init__(self, message: str = "", *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class RequestTimeout(TransportError, TimeoutError):

@@ -12,9 +12,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from rcex_ws.gateway.account.a2p import A2PStore
+from rcex_ws.gateway.account.call_log import CallLog
+from rcex_ws.gateway.account.calls import CallSwitch
 from rcex_ws.gateway.account.messages import MessageStore
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.account.presence import PresenceBoard
+from rcex_ws.gateway.account.team.messaging import TeamMessaging
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.faults import Faults
 from rcex_ws.gateway.filters import EventFilter, best_match, resolve
@@ -57,9 +60,12 @@ class GatewayCore:
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
-        self.presence = PresenceBoard()
+        self.calls = CallSwitch(self.clock)
+        self.call_log = CallLog(self.clock)
+        self.presence = PresenceBoard(self.calls.telephony_status)
         self.messages = MessageStore(self.clock)
         self.a2p = A2PStore(self.clock)
+        self.team = TeamMessaging(self.people, self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock)

@@ -161,6 +161,18 @@ class Gateway:
     receive_fax = _in_its_thread(GatewayApp.receive_fax)
     receive_voicemail = _in_its_thread(GatewayApp.receive_voicemail)
     set_message_status = _in_its_thread(GatewayApp.set_message_status)
+    ring = _in_its_thread(GatewayApp.ring)
+    answer = _in_its_thread(GatewayApp.answer)
+    hold = _in_its_thread(GatewayApp.hold)
+    unhold = _in_its_thread(GatewayApp.unhold)
+    transfer = _in_its_thread(GatewayApp.transfer)
+    park = _in_its_thread(GatewayApp.park)
+    record = _in_its_thread(GatewayApp.record)
+    pick_up = _in_its_thread(GatewayApp.pick_up)
+    miss = _in_its_thread(GatewayApp.miss)
+    hang_up = _in_its_thread(GatewayApp.hang_up)
+    watch_lines = _in_its_thread(GatewayApp.watch_lines)
+    receive_post = _in_its_thread(GatewayApp.receive_post)
 
     @checked
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:

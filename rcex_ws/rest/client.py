@@ -30,6 +30,7 @@ from rcex_ws.options import (
     trimmed,
 )
 from rcex_ws.rest.auth import Auth
+from rcex_ws.rest.bot import BotAuth, token_of_bot
 from rcex_ws.rest.calls import Calls
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
@@ -66,6 +67,8 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         client_id: id of the application.
         client_secret: secret of the application; None for a public client (PKCE).
         token: an existing session: a Token, or the answer of the OAuth endpoint as a dict, as other SDKs keep it.
+        bot_token: the static token of a bot, instead of `token`; client_id and client_secret are not needed then, and
+            there is nothing to log in, to refresh or to store.
         token_store: keeps the session across restarts of the process.
         token_owner: owns the session in the place of this client, which then neither logs in nor refreshes by itself.
         app_name: name of the application, for User-Agent.
@@ -95,6 +98,7 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         client_id: Credential | None = None,
         client_secret: Credential | None = None,
         token: TokenChoice = None,
+        bot_token: Credential | None = None,
         token_store: TokenStore | None = None,
         token_owner: TokenOwner | None = None,
         app_name: HeaderText = "Unknown",
@@ -107,7 +111,14 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
     ) -> None:
         client_id = plain(trimmed("client_id", client_id))
         client_secret = trimmed("client_secret", client_secret)
+        bot_token = trimmed("bot_token", bot_token)
         server = check_server(server)
+        session = given_token(token)
+        if bot_token is not None:
+            if session is not None or token_store is not None:
+                other = "token" if session is not None else "token_store"
+                raise ConfigurationError(f"bot_token: the token of a bot is static, so {other} cannot go with it")
+            session = token_of_bot(bot_token, server=server)
         home = Home()
         self.proxy = proxy
         self.tasks = RootTask("rcex_ws client")
@@ -116,15 +127,15 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         self._https = HTTPEdge(
             http, proxy=proxy, ssl_context=lambda: self.ssl_context, max_response_bytes=max_response_bytes
         )
-        if token_owner is not None and (token is not None or token_store is not None):
-            raise ConfigurationError("token_owner: the session is its own; leave out token and token_store")
+        if token_owner is not None and (session is not None or token_store is not None):
+            raise ConfigurationError("token_owner: the session is its own; leave out token, bot_token and token_store")
         auth = (
             BorrowedSession(token_owner)
             if token_owner is not None
-            else Auth(
+            else (Auth if bot_token is None else BotAuth)(
                 client_id=client_id,
                 client_secret=client_secret,
-                token=given_token(token),
+                token=session,
                 keeper=TokenKeeper(token_store, server=server, client_id=client_id),
                 timeout=timeout,
                 send=self._send_as_application,

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import lru_cache
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 from urllib.parse import urljoin
 from weakref import WeakSet
 
@@ -55,6 +55,8 @@ def within_deadline(request: Request) -> Generator[None]:
 
 class StreamedResponse:
     """Answer whose body has not been read yet."""
+
+    via: Final = "https"
 
     def __init__(
         self, answer: HTTPResponse, failure: Callable[[Exception], TransportError | None], max_bytes: int

@@ -70,6 +70,7 @@ class Request:
         headers: headers in addition to the client's own.
         timeout: seconds for the whole call, including the wait at the rate gate; `math.inf` for no limit.
         deadline: end of the time-out on the event loop's clock; set each time the call leaves the middlewares.
+        times_sent: how often it has left the middlewares; 0 if there are none.
     """
 
     method: str
@@ -82,6 +83,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict[str, str])
     timeout: float = 60.0
     deadline: float = field(default=math.inf, init=False)
+    times_sent: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.check()

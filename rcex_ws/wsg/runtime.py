@@ -30,6 +30,7 @@ from rcex_ws.wsg.completeness import Completeness, OpenGap
 from rcex_ws.wsg.conversation import WsgShared
 from rcex_ws.wsg.deliveries import Deliveries
 from rcex_ws.wsg.driver import WsgDriver
+from rcex_ws.wsg.event_waiters import EventWaiters
 from rcex_ws.wsg.frames import Wsc, WsgFrame
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
@@ -182,6 +183,11 @@ class WsgRuntime:
         return None if self._rc.token is None else self._rc.token.owner_id
 
     @property
+    def waiters(self) -> EventWaiters:
+        """The callers of `wait_for`."""
+        return self._inbox.waiters
+
+    @property
     def last_inbound(self) -> float:
         """The loop's time of the newest frame; now if there is no connection."""
         link = self.supervisor.link
@@ -241,6 +247,10 @@ class WsgRuntime:
         """Start delivering to a subscription's callback, once that of `after` has had everything."""
         task = self.life.spawn(partial(subscription.run_callback, after), "delivery", needed_to_close=True)
         self._deliveries.add(subscription, task)
+
+    def report(self, error: RcexError) -> None:
+        """Report an error by the event `error`."""
+        self._announcer.error(error)
 
     def mark_changed(self) -> None:
         """Record that what is stored has changed; a write follows."""
@@ -306,6 +316,7 @@ class WsgRuntime:
             quiet: see `Life.close`.
         """
         state = SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED
+        self._inbox.waiters.end(NotConnected("the extension was closed"))
 
         async def farewell() -> None:
             with anyio.move_on_after(self._settings.close_timeout / 5):  # the rest of the time is for deleting

@@ -15,6 +15,8 @@ from starlette.routing import BaseRoute
 
 from rcex_ws.gateway.api import (
     a2p,
+    call_log,
+    favorites,
     fax,
     message_store,
     message_sync,
@@ -22,8 +24,12 @@ from rcex_ws.gateway.api import (
     pager,
     people,
     presence,
+    recordings,
+    ring_out,
     sms,
     subscription,
+    team,
+    telephony,
     versions,
 )
 from rcex_ws.gateway.api.operation import RestOperation
@@ -44,6 +50,12 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     sms.area,
     fax.area,
     a2p.area,
+    favorites.area,
+    telephony.area,
+    ring_out.area,
+    call_log.area,
+    recordings.area,
+    *team.AREAS,
 )
 """The operations of all areas."""
 

@@ -5,15 +5,16 @@ A changed message triggers the notification that RingCentral would send.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 from starlette.responses import Response
 
 from rcex_ws.gateway.account.messages import Availability, Direction, Message, MessageKind, ReadStatus
 from rcex_ws.gateway.api.batch import ids_in, read_batch
 from rcex_ws.gateway.api.message_filter import Moment, chosen, milliseconds, newest_of_each_conversation, span, words
 from rcex_ws.gateway.api.operation import EXTENSION, Ask, Json, RestArea
+from rcex_ws.gateway.api.paging import PagedQuery, page_of
 from rcex_ws.gateway.mail import announce
 from rcex_ws.gateway.problem import Problem
 
@@ -22,7 +23,6 @@ __all__ = ["area"]
 _STORE = f"{EXTENSION}/message-store"
 _ONE = f"{_STORE}/{{messageId}}"
 _MOST_DIGITS = 18
-_MOST_PAGES = 10**9
 
 area = RestArea("Message Store", permission="ReadMessages")
 
@@ -31,7 +31,7 @@ def _alive() -> list[Availability]:
     return ["Alive"]
 
 
-class MessageQuery(Struct, rename="camel"):
+class MessageQuery(PagedQuery, rename="camel"):
     """Which messages to list."""
 
     availability: list[Availability] = field(default_factory=_alive)
@@ -43,8 +43,6 @@ class MessageQuery(Struct, rename="camel"):
     message_type: list[MessageKind] = []
     read_status: list[ReadStatus] = []
     phone_number: str | None = None
-    page: Annotated[int, Meta(ge=1, le=_MOST_PAGES)] = 1
-    per_page: Annotated[int, Meta(ge=1, le=_MOST_PAGES)] = 100
 
 
 class ReadMark(Struct, rename="camel"):
@@ -95,15 +93,7 @@ def list_messages(ask: Ask[MessageQuery, None]) -> Json:
     )
     if query.distinct_conversations:
         found = list(newest_of_each_conversation(found))
-    page = found[(query.page - 1) * query.per_page : query.page * query.per_page]
-    paging = {
-        "page": query.page,
-        "perPage": query.per_page,
-        "totalPages": -(-len(found) // query.per_page),
-        "totalElements": len(found),
-    }
-    records = [message.body(ask.server) for message in page]
-    return {"uri": _uri(ask), "records": records, "paging": paging, "navigation": {}}
+    return page_of(ask, _uri(ask), found, lambda message: message.body(ask.server))
 
 
 @area.get(_ONE)

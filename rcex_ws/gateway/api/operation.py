@@ -8,8 +8,8 @@
         return {"records": [... for message in ask.core.messages.of(ask.own_extension.id)]}
 
 The two parameters of `Ask` are the query and the body: a msgspec Struct is decoded and checked, `dict[str, Any]` takes
-any JSON object, `Upload` of a Struct one that may come with files, `bytes` the raw body, None nothing. The first line of
-the docstring is the summary in the OpenAPI document, the return annotation the form of the answer. A path parameter
+any JSON object, `Upload` of a Struct one that may come with files, `bytes` the raw body, None nothing. The first line
+of the docstring is the summary in the OpenAPI document, the return annotation the form of the answer. A path parameter
 `accountId` is checked before the handler runs.
 """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -17,6 +15,7 @@ from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.commands.command import CommandSet, command
 from rcex_ws.gateway.mail import announce, conversation_of, party_of, receive, text_files
 from rcex_ws.gateway.multipart import MEDIA_TYPE
+from rcex_ws.gateway.voicemail import SILENCE
 from rcex_ws.options import Count, Label, Number
 
 __all__ = ["MessageCommands"]
@@ -129,7 +128,7 @@ class MessageCommands(CommandSet):
             ConfigurationError: no user has the number or the extension, or an argument is invalid.
         """
         recipient = self._recipient(to_number, extension)
-        files = [Attachment(0, "AudioRecording", "audio/wav", _silence(), vm_duration=duration)]
+        files = [Attachment(0, "AudioRecording", "audio/mpeg", SILENCE, vm_duration=duration)]
         if transcription is not None:
             spoken = _text("transcription", transcription).encode()
             files.append(Attachment(0, "AudioTranscription", "text/plain", spoken, vm_duration=duration))
@@ -206,13 +205,3 @@ def _files(kind: str, given: Sequence[Mapping[str, Any]]) -> list[Attachment]:
     for one in sent:
         _text("attachments", one.file_name or "")
     return [Attachment(0, kind, one.content_type, one.content, file_name=one.file_name) for one in sent]
-
-
-def _silence() -> bytes:
-    written = io.BytesIO()
-    with wave.open(written, "wb") as recording:
-        recording.setnchannels(1)
-        recording.setsampwidth(1)
-        recording.setframerate(8000)
-        recording.writeframes(b"\x80" * 800)
-    return written.getvalue()

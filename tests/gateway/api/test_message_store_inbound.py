@@ -65,7 +65,7 @@ def test_a_voicemail_comes(ada, transcription, status, kinds):
     got = ordered(ada, "receive_voicemail", duration=9, transcription=transcription)
     assert (got["type"], got["vmTranscriptionStatus"]) == ("VoiceMail", status)
     assert [(file["type"], file["vmDuration"]) for file in got["attachments"]] == [(kind, 9) for kind in kinds]
-    assert ada.ask("GET", f"{STORE}/{got['id']}/content/{got['attachments'][0]['id']}").body.startswith(b"RIFF")
+    assert ada.ask("GET", f"{STORE}/{got['id']}/content/{got['attachments'][0]['id']}").body.startswith(b"\xff\xfb")
     assert [event["body"]["id"] for event in whole.take()] == [got["id"]]
 
 
