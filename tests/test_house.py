@@ -74,6 +74,7 @@ OF_NO_MODULE = {
     "feedme/test_lossy_network": "client and server, and a network between them",
     "feedme/test_page": "docs/feedme.md",
     "gateway/test_random_inputs": "the whole gateway, whose front doors are several",
+    "rest/test_page": "docs/rest.md",
     "rtm/test_many_machines": "server processes on one Redis",
     "rtm/test_page": "docs/rtm.md",
     "rest/extensions/test_page": "docs/rest-extensions.md",

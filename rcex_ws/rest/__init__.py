@@ -7,6 +7,9 @@ client.py      RingCentral: builds the parts below, installs extensions
 methods.py, session_methods.py   what users call: send calls, log in
 paths.py       fluent paths: rc.restapi().account().get()
 core_client.py  what the WebSocket extension needs of any client
+path_methods.py   where these begin: rc.restapi(), rc.team_messaging(); rc.download()
+paging.py, batch.py   lists page by page, many ids in one call
+upload.py, download.py   files, read while they are sent and written while they come
 extension.py   base class of extensions
 extensions/    the small ones: retries, rate limits, events, debug output
 lifecycle.py   installed extensions, and closing
@@ -27,9 +30,10 @@ token.py, oauth.py, owner.py   pure: tokens, OAuth's requests, whose session it 
 """
 
 from rcex_ws.errors import NotJSON
+from rcex_ws.rest.batch import BatchResult
 from rcex_ws.rest.client import PRODUCTION, SANDBOX, RingCentral
 from rcex_ws.rest.core_client import CoreClient
-from rcex_ws.rest.errors import LoginRefused, RestError
+from rcex_ws.rest.errors import LoginRefused, PagingError, RestError
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.extensions import (
     DebugExtension,
@@ -43,7 +47,7 @@ from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.http_library import HTTPClient, HTTPResponse
 from rcex_ws.rest.https import StreamedResponse
-from rcex_ws.rest.message import UNSET, Files, Options, Params, Request, Response, Send
+from rcex_ws.rest.message import UNSET, Files, Options, Params, Progress, Request, Response, Send
 from rcex_ws.rest.oauth import generate_code_verifier
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.stats import CallCounts, RestStats
@@ -57,6 +61,7 @@ __all__ = [
     "PRODUCTION",
     "SANDBOX",
     "UNSET",
+    "BatchResult",
     "CallCounts",
     "CoreClient",
     "DebugExtension",
@@ -70,8 +75,10 @@ __all__ = [
     "LoginRefused",
     "NotJSON",
     "Options",
+    "PagingError",
     "Params",
     "PathBuilder",
+    "Progress",
     "RateGate",
     "RateLimitExtension",
     "Request",

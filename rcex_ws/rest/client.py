@@ -2,7 +2,7 @@
 
 Extensions receive it in `install`. It builds and connects the parts that do the work: `calls` (the path of a call),
 `auth` (the OAuth session), `gate` (rate limits), `https` (the network), `lifecycle` (extensions and closing); the
-methods to log in and to send calls are inherited from `methods`.
+methods to log in, to send calls and to build paths are inherited from `methods` and `path_methods`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,10 @@ from rcex_ws.options import (
     Bytes,
     Credential,
     HeaderText,
-    Name,
     NamesOfJavaScript,
     Seconds,
     ServerUrl,
     checked,
-    refusal,
-    required_constraint,
     trimmed,
 )
 from rcex_ws.rest.auth import Auth
@@ -39,8 +36,7 @@ from rcex_ws.rest.https import HTTPEdge
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Request, Response
-from rcex_ws.rest.methods import ClientMethods
-from rcex_ws.rest.paths import PathBuilder
+from rcex_ws.rest.path_methods import PathMethods
 from rcex_ws.rest.renewal import keep_fresh, report_crash
 from rcex_ws.rest.sdk import OfficialSdk, SdkTokens, server_of_sdk
 from rcex_ws.rest.store import TokenStore
@@ -57,7 +53,7 @@ PRODUCTION = "https://platform.ringcentral.com"
 SANDBOX = "https://platform.devtest.ringcentral.com"
 
 
-class RingCentral(ClientMethods, NamesOfJavaScript):
+class RingCentral(PathMethods, NamesOfJavaScript):
     """Client of RingCentral's REST API that extensions can be installed into.
 
     Use it with `async with`, or close it with `aclose()`.
@@ -85,6 +81,7 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         proxy: the argument of that name.
         tasks: owner of the background tasks of the client and its extensions.
         gate: the rate gate, shared by all transports.
+        user_agent: what names the application to the server, by HTTPS and by WebSocket.
 
     Raises:
         ConfigurationError: an argument is invalid; the message names it.
@@ -142,9 +139,10 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
             )
         )
         lifecycle = Lifecycle(self.tasks, self._https)
+        self.user_agent = user_agent(app_name, app_version)
         calls = Calls(
             server=server,
-            user_agent=user_agent(app_name, app_version),
+            user_agent=self.user_agent,
             auth=auth,
             gate=self.gate,
             https=self._https,
@@ -194,18 +192,6 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
             ssl_context=ssl_context,
             proxy=proxy,
         )
-
-    def restapi(self, version: Name | None = "v1.0") -> PathBuilder:
-        """Start a path with /restapi and the version; None leaves the version out."""
-        if version is not None and (not isinstance(version, str) or not version):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise refusal("version", _NAME, version)
-        return PathBuilder(self, "/restapi" if version is None else f"/restapi/{version}")
-
-    def path(self, path: Name) -> PathBuilder:
-        """Start a path with any prefix: `rc.path("/team-messaging/v1").chats(id).posts().get()`."""
-        if not isinstance(path, str) or not path:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise refusal("path", _NAME, path)
-        return PathBuilder(self, path.rstrip("/"))
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
@@ -266,6 +252,3 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
     async def _send_as_application(self, request: Request) -> Response:
         self._lifecycle.raise_if_ended()
         return await self._calls.send_as_application(request)
-
-
-_NAME = required_constraint(Name)

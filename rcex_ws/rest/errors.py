@@ -15,7 +15,7 @@ from rcex_ws.readers import printable, read_retry_after
 from rcex_ws.rest.hints import hint_for
 from rcex_ws.rest.message import Response
 
-__all__ = ["LoginRefused", "RestError"]
+__all__ = ["LoginRefused", "PagingError", "RestError"]
 
 
 class RestError(RcexError):
@@ -63,6 +63,10 @@ class LoginRefused(RestError):
     ) -> None:
         super().__init__(response, method=method, path=path, grant_type=grant_type, hint=hint)
         self.retryable = False
+
+
+class PagingError(RcexError):
+    """A list cannot be read to its end: its next page is at another host or was had before, or it has no end."""
 
 
 def _read_error_body(response: Response) -> tuple[str | None, str | None, str | None]:

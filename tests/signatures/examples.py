@@ -114,6 +114,7 @@ RIGHT: dict[str, Any] = {
     "records": [("user", {"id": "U1"})],
     "WebApi.call.method": "api.test",
     "path": "/a",
+    "to": "/tmp/never-written",
     "version": "v1.0",
     "request": rest.Request("GET", "/a"),
     "extension": rest.Extension(),
@@ -162,7 +163,6 @@ RIGHT: dict[str, Any] = {
     "node": 1,
     "set_message_status.message_id": 1,
     "set_message_status.status": "Sent",
-    "to": "102",
     "watch_lines.extensions": ["102"],
 }
 
@@ -184,6 +184,7 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.connection.loss.": _MADE_HERE,
     "rcex_ws.connection.status.": _MADE_HERE,
     "rcex_ws.gateway.app.GatewayApp.serve": _MADE_HERE,
+    "rcex_ws.rest.batch.BatchResult": _MADE_HERE,
     "rcex_ws.rest.extension.Extension.": _WRITTEN_BY_USERS,
     "rcex_ws.rest.extensions.debug.DebugExtension.handle": _MADE_HERE,
     "rcex_ws.rest.extensions.events.EventsExtension.handle": _MADE_HERE,
@@ -197,6 +198,7 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.rest.headers.Headers.": "a mapping, and answers like one",
     "rcex_ws.rest.message.Request.": "a middleware asks, for each call",
     "rcex_ws.rest.https.StreamedResponse": _MADE_HERE,
+    "rcex_ws.rest.https.StreamedResponse.abandon": "`download` calls it, with what `aiter_bytes` has given",
     "rcex_ws.rest.message.Response": _MADE_HERE,
     "rcex_ws.rest.paths.PathBuilder": _MADE_HERE,
     "rcex_ws.rest.stats.": _MADE_HERE,
@@ -241,7 +243,9 @@ SKIPPED: dict[str, str] = {
 _CALLS = [
     *(f"rcex_ws.rest.methods.ClientMethods.{verb}" for verb in ("request", "get", "post", "put", "patch", "delete")),
     "rcex_ws.rest.methods.ClientMethods.stream",
+    "rcex_ws.rest.path_methods.PathMethods.download",
     *(f"rcex_ws.rest.paths.PathBuilder.{verb}" for verb in ("get", "post", "put", "patch", "delete")),
+    *(f"rcex_ws.rest.paths.PathBuilder.{name}" for name in ("list_all", "pages", "batch", "download_to")),
     "rcex_ws.wsg.extension.WebSocketExtension.request",
 ]
 _KEYS = "keys are not looked at for each message; JSON takes a number as one"

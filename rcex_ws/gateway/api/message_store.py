@@ -38,10 +38,10 @@ class MessageQuery(PagedQuery, rename="camel"):
     conversation_id: str | None = None
     date_from: Moment | None = None
     date_to: Moment | None = None
-    direction: list[Direction] = []
+    direction: list[Direction] = field(default_factory=list[Direction])
     distinct_conversations: bool = False
-    message_type: list[MessageKind] = []
-    read_status: list[ReadStatus] = []
+    message_type: list[MessageKind] = field(default_factory=list[MessageKind])
+    read_status: list[ReadStatus] = field(default_factory=list[ReadStatus])
     phone_number: str | None = None
 
 
