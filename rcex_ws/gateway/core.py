@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from rcex_ws.gateway.account.a2p import A2PStore
 from rcex_ws.gateway.account.call_log import CallLog
 from rcex_ws.gateway.account.calls import CallSwitch
 from rcex_ws.gateway.account.messages import MessageStore
@@ -63,6 +64,7 @@ class GatewayCore:
         self.call_log = CallLog(self.clock)
         self.presence = PresenceBoard(self.calls.telephony_status)
         self.messages = MessageStore(self.clock)
+        self.a2p = A2PStore(self.clock)
         self.team = TeamMessaging(self.people, self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)

@@ -161,6 +161,8 @@ RIGHT: dict[str, Any] = {
     "room_id": "C1",
     "members": ["U1"],
     "node": 1,
+    "set_message_status.message_id": 1,
+    "set_message_status.status": "Sent",
     "watch_lines.extensions": ["102"],
 }
 

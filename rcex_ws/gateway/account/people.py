@@ -10,6 +10,8 @@ import json
 import secrets
 from dataclasses import dataclass, field
 
+from rcex_ws.gateway.account.numbers import same_number
+
 __all__ = ["ACCOUNT_ID", "ExtensionDirectory", "ExtensionRecord"]
 
 ACCOUNT_ID = "37439510"
@@ -59,8 +61,8 @@ class ExtensionDirectory:
         return next((one for one in self.extensions if text in (one.id, one.number)), None)
 
     def by_phone(self, number: str) -> ExtensionRecord | None:
-        """Return the extension with this phone number, in E.164 with or without the plus sign."""
-        return next((one for one in self.extensions if one.phone_number.lstrip("+") == number.lstrip("+")), None)
+        """Return the extension with this phone number, however it is written."""
+        return next((one for one in self.extensions if same_number(one.phone_number, number)), None)
 
     def by_jwt(self, jwt: str) -> ExtensionRecord | None:
         """Return the extension with this JWT credential."""
