@@ -27,6 +27,7 @@ from rcex_ws.gateway.oauth import OAuth
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import ServerFrame, ServerSession, ServerSessions
 from rcex_ws.gateway.subscriptions import ServerSubscription, ServerSubscriptions
+from rcex_ws.gateway.tap import FrameTap
 
 __all__ = ["Body", "GatewayCore"]
 
@@ -59,6 +60,7 @@ class GatewayCore:
         self.on_login_ended: Callable[[], None] = lambda: None
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
+        self.tap = FrameTap(self.journal)
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
         self.calls = CallSwitch(self.clock)
         self.call_log = CallLog(self.clock)

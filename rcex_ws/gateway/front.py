@@ -59,11 +59,15 @@ class Front:
         Raises:
             ConnectionResetError: a fault requires the connection to be reset instead.
         """
-        if scope["type"] != "http" or scope["path"] in _ABOUT:
+        if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if scope["path"].startswith(_CONTROL):
+        is_page = scope["path"] == "/" and "text/html" in headers.get("accept", "")
+        if scope["path"] in _ABOUT and not is_page:
+            await self._application(scope, receive, send)
+            return
+        if is_page or scope["path"].startswith(_CONTROL):
             why = refusal_reason(headers, self._own_names())
             if why is None:
                 await self._application(scope, receive, send)

@@ -25,12 +25,19 @@ _LOG = f"{_HOME}/log"
 _UNMATCHED = "no subscription has a filter for it; the log lists the existing filters"
 
 
-def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[..., Any]]) -> list[Route]:
+def routes(
+    log: Callable[[], list[dict[str, Any]]],
+    controls: Sequence[Callable[..., Any]],
+    changed: Callable[[], None],
+    page: Callable[[Request], Response],
+) -> list[Route]:
     """Return the routes.
 
     Args:
         log: returns the entries of the log.
         controls: the methods to expose, each under its own name.
+        changed: called after each order.
+        page: returns the console, which a browser gets at "/" instead of the description.
     """
     about = {
         "server": "rcex_ws.gateway, a local RingCentral for tests",
@@ -41,6 +48,10 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
 
     async def describe(request: Request) -> Response:
         return JSONResponse(about)
+
+    async def home(request: Request) -> Response:
+        wants_page = "text/html" in request.headers.get("accept", "")
+        return page(request) if wants_page else await describe(request)
 
     async def read_log(request: Request) -> Response:
         return JSONResponse(log())
@@ -53,6 +64,7 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
                 result = control(**arguments)
             except (TypeError, ValueError) as error:
                 raise Problem(400, "CMN-101", f"{control.__name__}: {error}") from error
+            changed()
             if result == []:  # the uuids of notifications
                 return JSONResponse({"result": result, "note": _UNMATCHED})
             return JSONResponse({"result": result})
@@ -60,7 +72,7 @@ def routes(log: Callable[[], list[dict[str, Any]]], controls: Sequence[Callable[
         return Route(f"{_HOME}/{control.__name__}", call, methods=["POST"])
 
     return [
-        Route("/", describe, methods=["GET"]),
+        Route("/", home, methods=["GET"]),
         Route(_HOME, describe, methods=["GET"]),
         Route(_LOG, read_log, methods=["GET"]),
         *(route(control) for control in controls),
