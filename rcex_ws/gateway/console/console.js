@@ -187,16 +187,17 @@ function draw(state) {
   fill("nodes", nodes, "None of its own.");
 }
 
-// Near misses, where the gateway reports them
+// Near misses, where the gateway says that it reports them
 
+const MISSES = "/_gateway/near_misses";
+const reportsMisses = fetch("/_gateway").then((answer) => answer.text()).then((text) => text.includes(MISSES));
 let looking = null;
 
 function lookForMisses() {
   looking ??= setTimeout(async () => {
-    const answer = await fetch("/_gateway/near_misses");
     looking = null;
-    if (!answer.ok) return;
-    const found = await answer.json();
+    if (!(await reportsMisses)) return;
+    const found = await (await fetch(MISSES)).json();
     const misses = Array.isArray(found) ? found : Object.values(found).find(Array.isArray) ?? [];
     $("near").hidden = misses.length === 0;
     fill("misses", misses.slice(-20).map((miss) => make("li", { "data-tone": "warn" }, describe(miss))), "None.");

@@ -25,7 +25,7 @@ def state_of(core: GatewayCore, nodes: Nodes, node_of: Mapping[int, int]) -> dic
         nodes: the nodes.
         node_of: the number of the node of each connection, by the number of the connection.
     """
-    sessions = [one for one in core.sessions if core.sessions.can_recover(one)]
+    sessions = [one for one in core.sessions if one.connection is not None or _is_waited_for(core, one)]
     faults = core.faults.pending()
     return {
         "sessions": [_session(core, one, node_of) for one in sessions[-_MOST_SESSIONS:]],
@@ -34,6 +34,11 @@ def state_of(core: GatewayCore, nodes: Nodes, node_of: Mapping[int, int]) -> dic
         "fault_count": len(faults),
         "nodes": [{"number": one.number, "port": one.port, "alive": one.is_alive} for one in nodes],
     }
+
+
+def _is_waited_for(core: GatewayCore, session: ServerSession) -> bool:
+    """Return whether a lost session can be recovered."""
+    return core.sessions.can_recover(session) and core.subscriptions.find(session.subscription_id) is not None
 
 
 def _session(core: GatewayCore, session: ServerSession, node_of: Mapping[int, int]) -> dict[str, Any]:
