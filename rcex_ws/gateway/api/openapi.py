@@ -120,7 +120,7 @@ class _Schemas:
     def members_of(self, wanted: Any) -> dict[str, Any]:
         """Return the schema of a Struct itself, which is not kept under its name."""
         (_,), more = msgspec.json.schema_components([wanted], ref_template=_REFERENCE)
-        schema = more.pop(wanted.__name__)
+        schema: dict[str, Any] = more.pop(wanted.__name__)
         self.all |= more
         return schema
 

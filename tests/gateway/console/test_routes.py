@@ -44,7 +44,7 @@ def test_other_files_are_not_there(get, name):
         {"host": "evil.test:8080"},
     ],
 )
-def test_g7_a_page_of_another_origin_gets_none_of_it(get, path, headers):
+def test_a_page_of_another_origin_gets_none_of_it(get, path, headers):
     answer = get(path, accept=HTML, **headers)
     assert (answer.status, json.loads(answer.text)["errorCode"]) == (403, "CMN-401")
 
