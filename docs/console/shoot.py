@@ -55,7 +55,7 @@ def main() -> None:
             driver.save_screenshot(str(wanted.picture))
         finally:
             driver.quit()
-    Image.open(wanted.picture).convert("RGB").quantize(128).save(wanted.picture, optimize=True)
+    Image.open(wanted.picture).convert("RGB").quantize(256).save(wanted.picture, optimize=True)
 
 
 def resize(driver: webdriver.Chrome, width: int, height: int) -> None:

@@ -21,12 +21,15 @@ _GROUPS = {
     "FaultCommands": "Faults of what comes next",
 }
 """The headings of the commands of these classes; what others order is what other people do."""
-_PEOPLE = "Send yourself"
-_SHORT = {
-    "receive_sms": "Send yourself an SMS",
-    "ring": "Call yourself",
+_PEOPLE = "What others do"
+_LABELS = {
+    "receive_fax": "Send yourself a fax",
     "receive_post": "Send yourself a post",
+    "receive_sms": "Send yourself an SMS",
+    "receive_voicemail": "Leave yourself a voicemail",
+    "ring": "Call yourself",
 }
+"""What their buttons say instead of their names."""
 _SAMPLES = {"text": "Hello from the console", "message_text": "Hello from the console"}
 """What is in a field at first."""
 _HINTS = {
@@ -99,9 +102,9 @@ def _form(command: Callable[..., Any]) -> str:
     needs_some = any(needed for *_, needed, _ in fields_of(command))
     more = ""
     if fields:
-        is_open = " open" if needs_some and name in _SHORT else ""
+        is_open = " open" if needs_some and name in _LABELS else ""
         more = f"<details{is_open}><summary>Options</summary><div class=fields>{''.join(fields)}</div></details>"
-    label = escape(_SHORT.get(name, name.replace("_", " ")))
+    label = escape(_LABELS.get(name, name.replace("_", " ")))
     return (
         f'<form class="order" data-order="{escape(name)}"><button>{label}</button>'
         f"<p>{escape(does)}</p>{more}<output></output></form>"

@@ -69,9 +69,9 @@ def test_each_command_has_a_form_with_a_field_for_each_parameter(app):
 
 def test_what_people_do_comes_first_and_can_be_sent_at_once(app, receive_sms):
     page = page_of([*commands_of(app), receive_sms], "127.0.0.1:8080")
-    assert page.index("Send yourself") < page.index("data-order=")
+    assert page.index("Send yourself an SMS") < page.index('data-order="cut"')
     assert 'value="Hello from the console"' in page
-    assert "Send yourself" not in page_of([app.cut, app.refuse], "127.0.0.1:8080")
+    assert "What others do" not in page_of([app.cut, app.refuse], "127.0.0.1:8080")
 
 
 def test_nothing_is_taken_as_html(receive_sms):
