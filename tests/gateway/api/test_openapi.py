@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import Annotated, Any
@@ -129,7 +130,7 @@ def test_anybody_may_read_it(start):
     gateway = start()
     gateway.refuse("* *", times=None)
     answer = httpx.get(f"{gateway.server}/openapi.json", headers={"Origin": "https://editor.test"})
-    assert (answer.status_code, answer.json()) == (200, document())
+    assert (answer.status_code, answer.json()) == (200, json.loads(json.dumps(document())))
     assert gateway.log() == []
 
 
