@@ -17,6 +17,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from rcex_ws.gateway.account.people import ACCOUNT_ID
+from rcex_ws.gateway.api.arguments import Upload
 from rcex_ws.gateway.api.operation import RestOperation
 from rcex_ws.gateway.front import needs_login
 from rcex_ws.gateway.limits import group_of
@@ -28,6 +29,7 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _REFERENCE = "#/components/schemas/{name}"
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _KNOWN_PARAMETERS = {
     "accountId": ("The account; `~` is the caller's.", ["~", ACCOUNT_ID]),
     "extensionId": ("The extension, by its id or its number; `~` is the caller's.", ["~"]),
@@ -176,12 +178,23 @@ def _query(query: Any, schemas: _Schemas) -> list[dict[str, Any]]:
 def _body(operation: RestOperation, schemas: _Schemas) -> dict[str, Any]:
     if operation.body is bytes:
         return {"content": {kind: {"schema": _raw(kind)} for kind in operation.consumes}, "required": True}
+    if get_origin(operation.body) is Upload:
+        return _upload(operation, get_args(operation.body)[0], schemas)
     schema = schemas.of(operation.body)
     named = schemas.all.get(getattr(operation.body, "__name__", ""), {})
     return {
         "content": {kind: {"schema": schema} for kind in operation.consumes},
         "required": bool(named.get("required")),
     }
+
+
+def _upload(operation: RestOperation, sent: Any, schemas: _Schemas) -> dict[str, Any]:
+    """Return the description of a body that is an object, alone or in a form with files."""
+    schema = schemas.of(sent)
+    members = schemas.all[sent.__name__]
+    form = {**members, "properties": members["properties"] | {"attachment": _FILE}}
+    schema_of = {_JSON: schema, "multipart/form-data": form}  # of multipart/mixed each part has a type of its own
+    return {"content": {kind: {"schema": schema_of.get(kind, {})} for kind in operation.consumes}, "required": True}
 
 
 def _raw(media_type: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from rcex_ws.gateway.api.arguments import Upload
 from rcex_ws.gateway.api.openapi import openapi_document
 from rcex_ws.gateway.api.operation import Ask, Json, RestArea
 from rcex_ws.gateway.call import RestAnswer
@@ -53,6 +54,12 @@ def make_thing(ask: Ask[None, NewThing]) -> dict[str, Any] | None:
 def put_thing(ask: Ask[None, bytes]) -> Response:
     """Put a thing."""
     return Response()
+
+
+@area.post("/restapi/v1.0/things", consumes=("application/json", "multipart/form-data", "multipart/mixed"))
+def send_thing(ask: Ask[None, Upload[NewThing]]) -> Json:
+    """Send a thing."""
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +124,15 @@ def test_a_body_and_its_answers(things):
     assert list(described["responses"]) == ["201", "204", "429", "4XX", "503"]
     assert described["x-app-permission"] == "EditThings"
     assert described["security"] == [{"bearer": []}]
+
+
+def test_an_object_that_may_come_with_files(things):
+    content = operation(things, "post", "/restapi/v1.0/things")["requestBody"]["content"]
+    assert content["application/json"] == {"schema": {"$ref": "#/components/schemas/NewThing"}}
+    assert content["multipart/mixed"] == {"schema": {}}
+    form = content["multipart/form-data"]["schema"]
+    assert (list(form["properties"]), form["required"]) == (["fullName", "weight", "attachment"], ["fullName"])
+    assert list(things["components"]["schemas"]["NewThing"]["properties"]) == ["fullName", "weight"]
 
 
 def test_a_raw_body_and_an_answer_of_its_own_form(things):
