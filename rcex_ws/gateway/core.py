@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from rcex_ws.gateway.account.apps import AppRegistry
 from rcex_ws.gateway.account.messages import MessageStore
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.account.presence import PresenceBoard
@@ -55,12 +56,13 @@ class GatewayCore:
         self.on_login_ended: Callable[[], None] = lambda: None
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
+        self.apps = AppRegistry(options.client_id, options.client_secret, options.permissions)
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
         self.presence = PresenceBoard()
         self.messages = MessageStore(self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
-        self.oauth = OAuth(options, self.clock)
+        self.oauth = OAuth(options, self.clock, self.apps)
         self.subscriptions = ServerSubscriptions(options, self.clock, self.people.by_id)
         self.sessions = ServerSessions(options, self.clock, self.subscriptions)
         self._last_uuid = int(self.clock.wall().timestamp() * 1000) << 20

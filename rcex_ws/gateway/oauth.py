@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
 
+from rcex_ws.gateway.account.apps import AppRecord, AppRegistry
 from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.clock import Clock
 from rcex_ws.gateway.options import GatewayOptions
@@ -29,11 +30,13 @@ class OAuthSession:
     Args:
         id: identifies it in the log.
         owner: the user.
+        app: the application that has logged in.
         server: the base URL that the client has used, for URIs in frames.
     """
 
     id: int
     owner: ExtensionRecord
+    app: AppRecord
     server: str
     access_token: str = field(repr=False)
     access_expires_at: float
@@ -68,6 +71,7 @@ class _IssuedWsToken:
 @dataclass(frozen=True, slots=True)
 class _IssuedCode:
     owner: ExtensionRecord
+    app: AppRecord
     redirect_uri: str
     challenge: str | None
     challenge_method: str | None
@@ -78,68 +82,76 @@ _Issued = TypeVar("_Issued", _IssuedWsToken, _IssuedCode)
 
 
 class OAuth:
-    """The one application of the gateway, with its logins.
+    """The logins of all applications.
 
     Args:
         options: lifetimes and limits of tokens.
         clock: the source of time.
+        apps: the applications.
     """
 
-    def __init__(self, options: GatewayOptions, clock: Clock) -> None:
+    def __init__(self, options: GatewayOptions, clock: Clock, apps: AppRegistry) -> None:
         self._options = options
         self._clock = clock
-        self.client_id = options.client_id or secrets.token_urlsafe(16)
-        secret = options.client_secret
-        self.client_secret = secrets.token_urlsafe(32) if secret is None else secret
+        self._apps = apps
         self._ids = count(1)
         self._sessions: list[OAuthSession] = []
         self._codes: dict[str, _IssuedCode] = {}
         self._wstokens: dict[str, _IssuedWsToken] = {}
 
-    def check_client_id(self, client_id: str | None) -> None:
-        """Check the client id alone, for requests from a browser, which have no secret.
+    def check_client_id(self, client_id: str | None) -> AppRecord:
+        """Return the application with a client id, for requests from a browser, which have no secret.
 
         Raises:
             Problem: 401 for an unknown id.
         """
-        if client_id != self.client_id:
+        app = self._apps.by_id(client_id)
+        if app is None:
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
+        return app
 
-    def check_client(self, client_id: str | None, client_secret: str | None) -> None:
-        """Authenticate the application; the secret is required unless it is empty.
+    def check_client(self, client_id: str | None, client_secret: str | None) -> AppRecord:
+        """Authenticate and return an application; the secret is required unless it is empty.
 
         Raises:
             Problem: 401 for an unknown id, or a wrong or missing secret.
         """
-        self.check_client_id(client_id)
-        if not secrets.compare_digest((client_secret or "").encode(), self.client_secret.encode()):
+        app = self.check_client_id(client_id)
+        if not secrets.compare_digest((client_secret or "").encode(), app.client_secret.encode()):
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
+        return app
 
-    def log_in(self, owner: ExtensionRecord, server: str = "") -> OAuthSession:
-        """Start an OAuth session, and end the oldest ones of the user if there are too many.
+    def log_in(self, owner: ExtensionRecord, server: str = "", app: AppRecord | None = None) -> OAuthSession:
+        """Start an OAuth session, and end the oldest ones of the user and application if there are too many.
 
         Args:
             owner: the user.
             server: the base URL that the client has used.
+            app: the application, by default the first.
         """
         now = self._clock.now()
         self._sessions = [one for one in self._sessions if now < max(one.refresh_expires_at, one.access_expires_at)]
-        mine = [one for one in self._sessions if one.owner is owner]
+        app = app or self._apps.first
+        mine = [one for one in self._sessions if one.owner is owner and one.app is app]
         for oldest in mine[: max(0, len(mine) + 1 - self._options.max_oauth_sessions)]:
             self.end(oldest)
-        session = OAuthSession(next(self._ids), owner, server, "", now, "", now)
+        session = OAuthSession(next(self._ids), owner, app, server, "", now, "", now)
         self._new_pair(session)
         self._sessions.append(session)
         return session
 
-    def refresh(self, refresh_token: str) -> OAuthSession:
+    def refresh(self, refresh_token: str, app: AppRecord | None = None) -> OAuthSession:
         """Exchange a refresh token; within the grace period a spent one returns the session with its new pair.
+
+        Args:
+            refresh_token: the refresh token.
+            app: the application, which must be the one that has logged in; by default the first.
 
         Raises:
             Problem: 400 invalid_grant for an unknown, spent or expired token.
         """
         now = self._clock.now()
-        for session in self._sessions:
+        for session in [one for one in self._sessions if one.app is (app or self._apps.first)]:
             if refresh_token == session.refresh_token and now < session.refresh_expires_at:
                 session.spent_refresh_token = refresh_token
                 session.spent_until = now + self._options.refresh_token_grace
@@ -150,16 +162,24 @@ class OAuth:
         raise Problem(400, "OAU-210", "Token is invalid or expired", oauth_error="invalid_grant")
 
     def issue_code(
-        self, owner: ExtensionRecord, redirect_uri: str, challenge: str | None, challenge_method: str | None
+        self,
+        owner: ExtensionRecord,
+        redirect_uri: str,
+        challenge: str | None,
+        challenge_method: str | None,
+        app: AppRecord | None = None,
     ) -> str:
         """Return a single-use authorization code."""
         code = secrets.token_urlsafe(24)
         expires_at = self._clock.now() + _CODE_LIFE
-        self._codes[code] = _IssuedCode(owner, redirect_uri, challenge, challenge_method, expires_at)
+        app = app or self._apps.first
+        self._codes[code] = _IssuedCode(owner, app, redirect_uri, challenge, challenge_method, expires_at)
         self._drop_old()
         return code
 
-    def redeem_code(self, code: str, redirect_uri: str, verifier: str | None) -> ExtensionRecord:
+    def redeem_code(
+        self, code: str, redirect_uri: str, verifier: str | None, app: AppRecord | None = None
+    ) -> ExtensionRecord:
         """Return the user that an authorization code was issued for.
 
         Raises:
@@ -167,7 +187,7 @@ class OAuth:
         """
         issued = self._codes.pop(code, None)
         good = issued is not None and self._clock.now() < issued.expires_at and issued.redirect_uri == redirect_uri
-        if issued is None or not good or not _proves(issued, verifier):
+        if issued is None or not good or issued.app is not (app or self._apps.first) or not _proves(issued, verifier):
             raise Problem(400, "OAU-211", "Authorization code is invalid or expired", oauth_error="invalid_grant")
         return issued.owner
 

@@ -121,7 +121,7 @@ class Gateway:
         host = None if self._host in _OWN_HOSTS else own_host
         self._main, gateway = self._portal.start_task(self._run, rest, Nodes(nodes, host))
         self._gateway = gateway
-        self.client_id, self.client_secret = gateway.core.oauth.client_id, gateway.core.oauth.client_secret
+        self.client_id, self.client_secret = gateway.core.apps.first.client_id, gateway.core.apps.first.client_secret
         self.users = list(gateway.core.people.extensions)
         self.jwt = self.users[0].jwt
         return self

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from rcex_ws.gateway.account.apps import AppRecord
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionRecord
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.filters import EventFilter, resolve
@@ -34,10 +35,11 @@ _PRIVATE = ("message-store", "voicemail", "fax")
 
 @dataclass(slots=True, eq=False)
 class ServerSubscription:
-    """One subscription of one user; `session_id` is that of the WebSocket session it is bound to."""
+    """One subscription of one user and application; `session_id` is that of the WebSocket session it is bound to."""
 
     id: str
     owner: ExtensionRecord
+    app: AppRecord | None
     created: str
     session_id: str | None = None
     filters: list[EventFilter] = field(default_factory=list[EventFilter])
@@ -48,6 +50,10 @@ class ServerSubscription:
     def uri(self) -> str:
         """The path of the subscription."""
         return f"/restapi/v1.0/subscription/{self.id}"
+
+    def is_of(self, owner: ExtensionRecord, app: AppRecord | None) -> bool:
+        """Return whether it is of this user, and of this application unless it is None."""
+        return self.owner is owner and (app is None or self.app is app)
 
 
 class ServerSubscriptions:
@@ -65,22 +71,26 @@ class ServerSubscriptions:
         self._by_id = by_id
         self._all: dict[str, ServerSubscription] = {}
 
-    def create(self, owner: ExtensionRecord, filters: object, replaces: str | None = None) -> ServerSubscription:
+    def create(
+        self, owner: ExtensionRecord, filters: object, replaces: str | None = None, app: AppRecord | None = None
+    ) -> ServerSubscription:
         """Create a subscription, not yet bound to a session.
 
         Args:
             owner: the user.
             filters: the event filters as the client sent them.
             replaces: id of the subscription that it will replace, which does not count against the limit.
+            app: the application, None for one with every permission.
 
         Raises:
-            Problem: 400 SUB-508 for invalid filters, 403 SUB-405 and others for data of other users, 403 SUB-505 if
-                the user has too many subscriptions.
+            Problem: 400 SUB-508 for invalid filters, 403 SUB-405 and others for data of other users, 403 CMN-401 if
+                the application lacks the permission for a filter, 403 SUB-505 if the user has too many subscriptions.
         """
-        granted, disabled = self._granted(owner, filters)
-        if len([one for one in self.of(owner) if one.id != replaces]) >= self._options.max_subscriptions:
+        granted, disabled = self._granted(owner, app, filters)
+        if len([one for one in self.of(owner, app) if one.id != replaces]) >= self._options.max_subscriptions:
             raise Problem(403, "SUB-505", "Subscriptions limit exceeded")
-        one = ServerSubscription(str(uuid.uuid4()), owner, iso(self._clock.wall()), filters=granted, disabled=disabled)
+        one = ServerSubscription(str(uuid.uuid4()), owner, app, iso(self._clock.wall()))
+        one.filters, one.disabled = granted, disabled
         self._all[one.id] = one
         return one
 
@@ -91,16 +101,16 @@ class ServerSubscriptions:
             Problem: 400 SUB-508 for invalid filters, 403 SUB-405 and others for data of other users.
         """
         if filters is not None:
-            one.filters, one.disabled = self._granted(one.owner, filters)
+            one.filters, one.disabled = self._granted(one.owner, one.app, filters)
 
-    def get(self, owner: ExtensionRecord, subscription_id: str) -> ServerSubscription:
-        """Return a subscription of this user.
+    def get(self, owner: ExtensionRecord, subscription_id: str, app: AppRecord | None = None) -> ServerSubscription:
+        """Return a subscription of this user, and of this application unless it is None.
 
         Raises:
             Problem: 404 CMN-102 if the user has none with this id.
         """
         one = self._all.get(subscription_id)
-        if one is None or one.owner is not owner or self._expired(one):
+        if one is None or not one.is_of(owner, app) or self._expired(one):
             raise Problem(404, "CMN-102", "Resource for parameter [subscriptionId] is not found")
         return one
 
@@ -109,9 +119,9 @@ class ServerSubscriptions:
         one = self._all.get(subscription_id) if subscription_id else None
         return None if one is None or self._expired(one) else one
 
-    def of(self, owner: ExtensionRecord) -> list[ServerSubscription]:
-        """Return the live subscriptions of a user, oldest first."""
-        return [one for one in self.live() if one.owner is owner]
+    def of(self, owner: ExtensionRecord, app: AppRecord | None = None) -> list[ServerSubscription]:
+        """Return the live subscriptions of a user, and of this application unless it is None, oldest first."""
+        return [one for one in self.live() if one.is_of(owner, app)]
 
     def live(self) -> Sequence[ServerSubscription]:
         """Return all live subscriptions, and drop the expired ones."""
@@ -145,7 +155,9 @@ class ServerSubscriptions:
     def _expired(self, one: ServerSubscription) -> bool:
         return one.expires_at is not None and self._clock.now() >= one.expires_at
 
-    def _granted(self, owner: ExtensionRecord, filters: object) -> tuple[list[EventFilter], list[EventFilter]]:
+    def _granted(
+        self, owner: ExtensionRecord, app: AppRecord | None, filters: object
+    ) -> tuple[list[EventFilter], list[EventFilter]]:
         texts = as_array(filters)
         if not texts:
             raise Problem(400, "SUB-508", "Event filters are not specified or malformed")
@@ -156,6 +168,8 @@ class ServerSubscriptions:
             one = resolve(text, ACCOUNT_ID, owner.id)
             if not one.is_valid:
                 raise Problem(400, "SUB-508", f"Event filter [{text[:200]}] is not supported")
+            if app is not None:
+                app.require(one.permission)
             resolved.append(self._allowed(owner, one))
         unwanted = {resolve(text, ACCOUNT_ID, owner.id).text for text in self._options.disabled_filters}
         granted = [one for one in resolved if one.text not in unwanted]

@@ -30,8 +30,11 @@ def create_subscription(ask: Ask[None, dict[str, Any]]) -> Json:
     if socket is None or mode.get("transportType") != "WebSocket":
         # Over HTTP RingCentral offers only webhooks, which this gateway does not send.
         raise Problem(400, "CMN-101", "Parameter [deliveryMode.transportType] value is invalid")
-    subscriptions = ask.core.subscriptions
-    one = subscriptions.create(ask.caller, ask.body.get("eventFilters"), socket.session.subscription_id)
+    if not ask.login.app.may("WebSocketsSubscription"):
+        text = "[SubscriptionWebSocket] application permission is required for [WebSocket] transport"
+        raise Problem(403, "SUB-528", text)
+    subscriptions, replaced = ask.core.subscriptions, socket.session.subscription_id
+    one = subscriptions.create(ask.caller, ask.body.get("eventFilters"), replaced, ask.login.app)
     return _bind(ask.core, socket, one, "subscribe")
 
 
@@ -39,7 +42,7 @@ def create_subscription(ask: Ask[None, dict[str, Any]]) -> Json:
 def list_subscriptions(ask: Ask[None, None]) -> Json:
     """List the subscriptions of the caller."""
     uri = _PATH if ask.socket else f"{ask.server}{_PATH}"
-    return {"uri": uri, "records": [_body(ask, one) for one in ask.core.subscriptions.of(ask.caller)]}
+    return {"uri": uri, "records": [_body(ask, one) for one in ask.core.subscriptions.of(ask.caller, ask.login.app)]}
 
 
 @area.get(_ONE)
@@ -73,7 +76,7 @@ def renew_subscription(ask: Ask[None, None]) -> Json:
 
 
 def _subscription(ask: Ask[Any, Any]) -> ServerSubscription:
-    return ask.core.subscriptions.get(ask.caller, ask.path["subscriptionId"])
+    return ask.core.subscriptions.get(ask.caller, ask.path["subscriptionId"], ask.login.app)
 
 
 def _body(ask: Ask[Any, Any], one: ServerSubscription) -> dict[str, Any]:
