@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from rcex_ws.gateway.account.apps import AppRegistry
+from rcex_ws.gateway.account.contacts import AddressBook
 from rcex_ws.gateway.account.messages import MessageStore
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.account.presence import PresenceBoard
@@ -25,7 +26,7 @@ from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import ServerFrame, ServerSession, ServerSessions
 from rcex_ws.gateway.subscriptions import ServerSubscription, ServerSubscriptions
 
-__all__ = ["Body", "GatewayCore"]
+__all__ = ["Body", "GatewayCore", "StatePart"]
 
 _logger = logging.getLogger(__name__)
 
@@ -33,6 +34,19 @@ Body = Mapping[str, Any] | Callable[[EventFilter, str], Mapping[str, Any]]
 """The inner body of a notification, or a function from the matching filter and the server's base URL to that body."""
 
 UNKNOWN_SERVER = "http://gateway.invalid"
+
+
+@runtime_checkable
+class StatePart(Protocol):
+    """A part of the state that survives a restart, see `rcex_ws.gateway.state`."""
+
+    def dump(self) -> Any:
+        """Return what it has as JSON-ready data."""
+        ...
+
+    def load(self, saved: Any) -> None:
+        """Take back what `dump` has returned, in a gateway that has just been made."""
+        ...
 
 
 class GatewayCore:
@@ -46,6 +60,7 @@ class GatewayCore:
         server: the base URL of the REST API, for URIs in answers when the one that the client has used is unknown.
         ws_uri_for: returns the address of the WebSocket for the REST address that a client has used, or raises a
             `Problem` if there is none at present; set by `GatewayApp`, like the next one.
+        on_change: called when a request or a command may have changed the state.
         on_login_ended: called when logins may have ended or been renewed, so that their WebSockets can be rechecked.
     """
 
@@ -54,18 +69,34 @@ class GatewayCore:
         self.server = UNKNOWN_SERVER
         self.ws_uri_for: Callable[[str], str] = lambda server: ""
         self.on_login_ended: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
         self.apps = AppRegistry(options.client_id, options.client_secret, options.permissions)
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
         self.presence = PresenceBoard()
+        self.contacts = AddressBook()
         self.messages = MessageStore(self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
-        self.oauth = OAuth(options, self.clock, self.apps)
+        self.oauth = OAuth(options, self.clock, self.apps, self.people)
         self.subscriptions = ServerSubscriptions(options, self.clock, self.people.by_id)
         self.sessions = ServerSessions(options, self.clock, self.subscriptions)
         self._last_uuid = int(self.clock.wall().timestamp() * 1000) << 20
+
+    @property
+    def parts(self) -> dict[str, StatePart]:
+        """The parts of the state that survive a restart, by their names here, in the order in which to load them."""
+        return {name: part for name, part in vars(self).items() if isinstance(part, StatePart)}
+
+    def insist_on_options(self) -> None:
+        """Give the first application and users the credentials in the options, which win over a seed and a state."""
+        app, options = self.apps.first, self.options
+        app.client_id = options.client_id or app.client_id
+        app.client_secret = app.client_secret if options.client_secret is None else options.client_secret
+        app.permissions = app.permissions if options.permissions is None else list(options.permissions)
+        for one, jwt in zip(self.people.extensions, (options.jwt, options.second_jwt), strict=False):
+            one.jwt = jwt or one.jwt
 
     def publish(
         self,

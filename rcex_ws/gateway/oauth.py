@@ -7,16 +7,15 @@ returns the same new pair for a short time.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeVar
+from typing import Any
 
 from rcex_ws.gateway.account.apps import AppRecord, AppRegistry
-from rcex_ws.gateway.account.people import ExtensionRecord
+from rcex_ws.gateway.account.people import ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.clock import Clock
+from rcex_ws.gateway.codes import AuthorizationCodes
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
 
@@ -55,9 +54,6 @@ class OAuthSession:
         return self.access_expires_at if self.ended_at is None else min(self.access_expires_at, self.ended_at + grace)
 
 
-_CODE_LIFE = 600
-"""Seconds; RFC 6749, section 4.1.2, recommends ten minutes at most."""
-_MOST_CODES = 100
 _MOST_WSTOKENS = 1000
 
 
@@ -68,19 +64,6 @@ class _IssuedWsToken:
     used: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _IssuedCode:
-    owner: ExtensionRecord
-    app: AppRecord
-    redirect_uri: str
-    challenge: str | None
-    challenge_method: str | None
-    expires_at: float
-
-
-_Issued = TypeVar("_Issued", _IssuedWsToken, _IssuedCode)
-
-
 class OAuth:
     """The logins of all applications.
 
@@ -88,15 +71,20 @@ class OAuth:
         options: lifetimes and limits of tokens.
         clock: the source of time.
         apps: the applications.
+        people: the users.
+
+    Attributes:
+        codes: the authorization codes.
     """
 
-    def __init__(self, options: GatewayOptions, clock: Clock, apps: AppRegistry) -> None:
+    def __init__(self, options: GatewayOptions, clock: Clock, apps: AppRegistry, people: ExtensionDirectory) -> None:
         self._options = options
         self._clock = clock
+        self.codes = AuthorizationCodes(clock)
         self._apps = apps
+        self._people = people
         self._ids = count(1)
         self._sessions: list[OAuthSession] = []
-        self._codes: dict[str, _IssuedCode] = {}
         self._wstokens: dict[str, _IssuedWsToken] = {}
 
     def check_client_id(self, client_id: str | None) -> AppRecord:
@@ -161,36 +149,6 @@ class OAuth:
                 return session
         raise Problem(400, "OAU-210", "Token is invalid or expired", oauth_error="invalid_grant")
 
-    def issue_code(
-        self,
-        owner: ExtensionRecord,
-        redirect_uri: str,
-        challenge: str | None,
-        challenge_method: str | None,
-        app: AppRecord | None = None,
-    ) -> str:
-        """Return a single-use authorization code."""
-        code = secrets.token_urlsafe(24)
-        expires_at = self._clock.now() + _CODE_LIFE
-        app = app or self._apps.first
-        self._codes[code] = _IssuedCode(owner, app, redirect_uri, challenge, challenge_method, expires_at)
-        self._drop_old()
-        return code
-
-    def redeem_code(
-        self, code: str, redirect_uri: str, verifier: str | None, app: AppRecord | None = None
-    ) -> ExtensionRecord:
-        """Return the user that an authorization code was issued for.
-
-        Raises:
-            Problem: 400 invalid_grant for a wrong code, redirect URI or PKCE verifier.
-        """
-        issued = self._codes.pop(code, None)
-        good = issued is not None and self._clock.now() < issued.expires_at and issued.redirect_uri == redirect_uri
-        if issued is None or not good or issued.app is not (app or self._apps.first) or not _proves(issued, verifier):
-            raise Problem(400, "OAU-211", "Authorization code is invalid or expired", oauth_error="invalid_grant")
-        return issued.owner
-
     def bearer(self, token: str | None) -> OAuthSession:
         """Return the session of an access token.
 
@@ -242,12 +200,38 @@ class OAuth:
     def held(self) -> dict[str, int]:
         """Return how many logins, wstokens and codes are kept; tests check that this is bounded."""
         self._drop_old()
-        return {"logins": len(self._sessions), "wstokens": len(self._wstokens), "codes": len(self._codes)}
+        return {"logins": len(self._sessions), "wstokens": len(self._wstokens), "codes": len(self.codes)}
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return the logins with their tokens as JSON-ready data; what ends them is a date, not a time of the clock."""
+        late = self._clock.wall().timestamp() - self._clock.now()
+        return [
+            {
+                "owner": one.owner.id,
+                "app": one.app.client_id,
+                "server": one.server,
+                "access_token": one.access_token,
+                "access_expires": one.access_expires_at + late,
+                "refresh_token": one.refresh_token,
+                "refresh_expires": one.refresh_expires_at + late,
+            }
+            for one in self._sessions
+        ]
+
+    def load(self, saved: list[dict[str, Any]]) -> None:
+        """Take back the logins that `dump` has returned; those of users and applications that are gone are dropped."""
+        late = self._clock.wall().timestamp() - self._clock.now()
+        for one in saved:
+            owner, app = self._people.by_id(one["owner"]), self._apps.by_id(one["app"])
+            until, refresh_until = float(one["access_expires"]) - late, float(one["refresh_expires"]) - late
+            if owner is not None and app is not None:
+                access, refresh, number = str(one["access_token"]), str(one["refresh_token"]), next(self._ids)
+                session = OAuthSession(number, owner, app, one["server"], access, until, refresh, refresh_until)
+                self._sessions.append(session)
 
     def _drop_old(self) -> None:
         now = self._clock.now()
         _prune(self._wstokens, _MOST_WSTOKENS, now)
-        _prune(self._codes, _MOST_CODES, now)
 
     def _new_pair(self, session: OAuthSession) -> None:
         now = self._clock.now()
@@ -257,21 +241,9 @@ class OAuth:
         session.refresh_expires_at = now + self._options.refresh_token_expires_in
 
 
-def _prune(held: dict[str, _Issued], most: int, now: float) -> None:
+def _prune(held: dict[str, _IssuedWsToken], most: int, now: float) -> None:
     """Drop what has expired, and the oldest if there are still more than `most`."""
     for key in [key for key, one in held.items() if now >= one.expires_at]:
         del held[key]
     for key in list(held)[: max(0, len(held) - most)]:
         del held[key]
-
-
-def _proves(issued: _IssuedCode, verifier: str | None) -> bool:
-    """Return whether a PKCE verifier matches the challenge of the code (RFC 7636)."""
-    if issued.challenge is None:
-        return True
-    if verifier is None:
-        return False
-    if issued.challenge_method == "S256":
-        digest = hashlib.sha256(verifier.encode()).digest()
-        verifier = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-    return verifier == issued.challenge

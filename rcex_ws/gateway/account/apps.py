@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import msgspec
+
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["PERMISSIONS", "AppRecord", "AppRegistry"]
@@ -122,4 +124,6 @@ class AppRegistry:
 
     def load(self, saved: list[dict[str, Any]]) -> None:
         """Replace all applications by those that `dump` has returned."""
-        self.apps = [AppRecord(**one) for one in saved]
+        self.apps = msgspec.convert(saved, list[AppRecord])
+        if not self.apps:
+            raise ValueError("there is no application")

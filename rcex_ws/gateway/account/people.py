@@ -9,8 +9,10 @@ import base64
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import msgspec
 
 __all__ = ["ACCOUNT_ID", "ExtensionDirectory", "ExtensionRecord"]
 
@@ -169,10 +171,9 @@ class ExtensionDirectory:
 
     def load(self, saved: list[dict[str, Any]]) -> None:
         """Replace all extensions by those that `dump` has returned."""
-        known = {one.name for one in fields(ExtensionRecord)}
-        self.extensions = [
-            ExtensionRecord(**{name: value for name, value in one.items() if name in known}) for one in saved
-        ]
+        self.extensions = msgspec.convert(saved, list[ExtensionRecord])
+        if not self.extensions:
+            raise ValueError("there is no user")
 
 
 def _jwt(subject: str) -> str:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from rcex_ws.gateway.api import messages, oauth, people, presence, subscription, versions
+from rcex_ws.gateway.api import authorize, messages, oauth, people, presence, subscription, versions
 from rcex_ws.gateway.api.operation import RestOperation
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.problem import Problem
@@ -22,6 +22,7 @@ __all__ = ["AREAS", "build"]
 
 AREAS: tuple[Iterable[RestOperation], ...] = (
     oauth.area,
+    authorize.area,
     versions.area,
     subscription.area,
     people.area,

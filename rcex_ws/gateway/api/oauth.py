@@ -1,4 +1,4 @@
-"""The OAuth endpoints: token (JWT, refresh, code with PKCE, password), authorize, revoke, wstoken.
+"""The OAuth endpoints: token (JWT, refresh, code with PKCE, password), revoke, wstoken.
 
 The rules are in `rcex_ws.gateway.oauth`.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import math
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from rcex_ws.gateway.account.apps import AppRecord
 from rcex_ws.gateway.account.people import ExtensionRecord
@@ -23,8 +23,6 @@ from rcex_ws.gateway.problem import Problem
 __all__ = ["area"]
 
 _LONGEST_FORM = 2**16
-_NO_TARGETS = ("", "javascript", "data", "vbscript", "file")
-"""Schemes that a browser would execute or open itself."""
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _FORM = ("application/x-www-form-urlencoded",)
 
@@ -45,21 +43,6 @@ def get_token(ask: Ask[None, bytes]) -> Json:
         core.journal.add("token", login=login.id, grant=grant, owner=login.owner.id)
     core.on_login_ended()
     return _token_pair(core, login)
-
-
-@area.get("/restapi/oauth/authorize")
-def authorize(ask: Ask[None, None]) -> Response:
-    """Send the user back with a code."""
-    query = ask.request.query_params
-    ask.core.oauth.check_client_id(query.get("client_id"))
-    redirect_uri = query.get("redirect_uri", "")
-    target = _target(redirect_uri)
-    code = ask.core.oauth.issue_code(
-        ask.core.people.first, redirect_uri, query.get("code_challenge"), query.get("code_challenge_method")
-    )
-    found = {"code": code} | ({"state": query["state"]} if "state" in query else {})
-    asked = "&".join(filter(None, (target.query, urlencode(found))))
-    return RedirectResponse(urlunsplit(target._replace(query=asked)), 302)
 
 
 @area.post("/restapi/oauth/revoke", consumes=_FORM)
@@ -87,22 +70,6 @@ def _form(content: bytes) -> dict[str, str]:
     return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def _target(redirect_uri: str) -> SplitResult:
-    """Return the parsed redirect URI: a web address, or one with an app's own scheme.
-
-    Raises:
-        Problem: 400 OAU-109 for anything else, which must not reach a browser.
-    """
-    try:
-        target = urlsplit(redirect_uri)
-    except ValueError:
-        target = urlsplit("")
-    good = target.netloc if target.scheme in ("http", "https") else target.scheme not in _NO_TARGETS
-    if not good or any(ord(letter) <= 32 for letter in redirect_uri):
-        raise Problem(400, "OAU-109", "Redirect URIs do not match", oauth_error="invalid_request")
-    return target
-
-
 def _check_client(core: GatewayCore, request: Request, form: dict[str, str]) -> AppRecord:
     """Authenticate the application: by HTTP Basic, or `client_id` (and optionally `client_secret`) in the body."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
@@ -123,7 +90,7 @@ def _owner_of(core: GatewayCore, app: AppRecord, grant: str | None, form: dict[s
         owner = core.people.by_password(form.get("username", ""), form.get("password", ""))
     elif grant == "authorization_code":
         code, verifier = form.get("code", ""), form.get("code_verifier")
-        owner = core.oauth.redeem_code(code, form.get("redirect_uri", ""), verifier, app)
+        owner = core.oauth.codes.redeem(code, app, form.get("redirect_uri", ""), verifier)
     else:
         raise Problem(400, "OAU-250", "Grant type is not supported", oauth_error="unsupported_grant_type")
     if owner is None:
