@@ -106,7 +106,7 @@ def test_a_mistake_is_refused_with_its_line(text: str, why: str, tmp_path: Path)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="^seed: cannot read .*No such file"):
+    with pytest.raises(ConfigurationError, match=r"^seed: cannot read .*No such file"):
         read_seed(tmp_path / "missing.toml")
     (tmp_path / "bad.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match="is not UTF-8"):

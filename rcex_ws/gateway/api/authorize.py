@@ -40,7 +40,7 @@ class AuthorizeQuery(msgspec.Struct):
 
     client_id: str = ""
     redirect_uri: str = ""
-    state: str | None = None
+    state: str = ""
     code_challenge: str | None = None
     code_challenge_method: str | None = None
     prompt: str = ""
@@ -67,9 +67,7 @@ def decide(ask: Ask[None, bytes]) -> Response:
     if len(ask.body) > _LONGEST_FORM:
         raise Problem(413, "CMN-100", "The form is too large")
     form = dict(parse_qsl(ask.body.decode("utf-8", "replace"), keep_blank_values=True))
-    asked = msgspec.convert(
-        {name: form[name] for name in AuthorizeQuery.__struct_fields__ if name in form}, AuthorizeQuery
-    )
+    asked = msgspec.convert(form, AuthorizeQuery)
     app, _ = _checked(ask.core, asked)
     user = _user(ask.core, form.get("user", ""))
     is_allowed = form.get("decision") == "allow" and user is not None
@@ -107,7 +105,7 @@ def _with_code(core: GatewayCore, asked: AuthorizeQuery, user: ExtensionRecord) 
 
 def _back(asked: AuthorizeQuery, found: dict[str, str]) -> Response:
     target = urlsplit(asked.redirect_uri)
-    members = found if asked.state is None else found | {"state": asked.state}
+    members = found | ({"state": asked.state} if asked.state else {})
     query = "&".join(filter(None, (target.query, urlencode(members))))
     return RedirectResponse(urlunsplit(target._replace(query=query)), 302)
 
@@ -120,14 +118,8 @@ def _user(core: GatewayCore, text: str) -> ExtensionRecord | None:
 
 def _page(core: GatewayCore, app: AppRecord, asked: AuthorizeQuery) -> str:
     chosen = _user(core, asked.login_hint) or core.people.first
-    kept = {
-        name: getattr(asked, name) for name in AuthorizeQuery.__struct_fields__ if name not in ("prompt", "login_hint")
-    }
-    hidden = "".join(
-        f'<input type="hidden" name="{name}" value="{escape(value)}">'
-        for name, value in kept.items()
-        if value is not None
-    )
+    kept = {name: value for name, value in msgspec.to_builtins(asked).items() if value}
+    hidden = "".join(f'<input type="hidden" name="{name}" value="{escape(value)}">' for name, value in kept.items())
     users = "".join(
         f'<label><input type="radio" name="user" value="{escape(one.id)}"{" checked" if one is chosen else ""}> '
         f"{escape(one.name)} <small>{escape(one.number)} {escape(one.username)}</small></label>"
