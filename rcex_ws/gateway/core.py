@@ -13,9 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from rcex_ws.gateway.account.apps import AppRegistry
 from rcex_ws.gateway.account.contacts import AddressBook
+from rcex_ws.gateway.account.media import MediaStore
 from rcex_ws.gateway.account.messages import MessageStore
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.account.presence import PresenceBoard
+from rcex_ws.gateway.account.settings import SettingsStore
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.faults import Faults
 from rcex_ws.gateway.filters import EventFilter, best_match, resolve
@@ -76,6 +78,8 @@ class GatewayCore:
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
         self.presence = PresenceBoard()
         self.contacts = AddressBook()
+        self.settings = SettingsStore()
+        self.media = MediaStore()
         self.messages = MessageStore(self.clock)
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)

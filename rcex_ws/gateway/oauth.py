@@ -175,6 +175,11 @@ class OAuth:
         self._sessions.remove(session)
         self._wstokens = {token: held for token, held in self._wstokens.items() if held.session is not session}
 
+    def end_all(self, owner: ExtensionRecord) -> None:
+        """End every login of a user."""
+        for session in [one for one in self._sessions if one.owner is owner]:
+            self.end(session)
+
     def issue_wstoken(self, session: OAuthSession) -> str:
         """Return a token that opens a WebSocket for this session."""
         token = secrets.token_urlsafe(96)

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -63,23 +63,12 @@ class SeedContact(msgspec.Struct, forbid_unknown_fields=True):
     mobile_phone: str = ""
 
 
-class SeedMessage(msgspec.Struct, forbid_unknown_fields=True):
-    """A text in the message store of a user."""
-
-    owner: str
-    text: str
-    other: str
-    direction: Literal["Inbound", "Outbound"] = "Inbound"
-    read: bool = False
-
-
 class Seed(msgspec.Struct, forbid_unknown_fields=True):
     """The content of a seed file; without users or applications the gateway has those that it has without a seed."""
 
     users: list[SeedUser] = []
     apps: list[SeedApp] = []
     contacts: list[SeedContact] = []
-    messages: list[SeedMessage] = []
 
 
 def read_seed(path: Path) -> Seed:
@@ -104,12 +93,12 @@ def read_seed(path: Path) -> Seed:
     except tomllib.TOMLDecodeError as exc:
         raise ConfigurationError(f"seed: {path} is not TOML: {exc}") from exc
     except msgspec.ValidationError as exc:
-        what, place = _WHERE.match(str(exc)).groups()  # type: ignore[union-attr]
+        what, place = _split(str(exc))
         name = _FIELD.search(what)
         if name and "unknown" in what:
             place = f"{place}.{name[1]}" if place else name[1]
             what = "there is no such key"
-        refuse(place or "", what[0].lower() + what[1:])
+        refuse(place, what[0].lower() + what[1:])
     _check(seed, refuse)
     return seed
 
@@ -153,21 +142,6 @@ def apply_seed(core: GatewayCore, seed: Seed) -> None:
         owner = core.people.by_id(contact.owner)
         if owner is not None:
             core.contacts.add(owner, {name: value for name, value in facts.items() if value})
-    for message in seed.messages:
-        _add_message(core, message)
-
-
-def _add_message(core: GatewayCore, message: SeedMessage) -> None:
-    owner = core.people.by_id(message.owner)
-    if owner is None:
-        return
-    ends = [{"phoneNumber": message.other}, {"phoneNumber": owner.phone_number, "name": owner.name}]
-    sender, receiver = ends if message.direction == "Inbound" else reversed(ends)
-    stored = core.messages.add(
-        owner, "SMS", message.direction, facts={"from": sender, "to": [receiver], "subject": message.text}
-    )
-    if message.read:
-        core.messages.mark(stored, "Read")
 
 
 def _check(seed: Seed, refuse: Callable[[str, str], NoReturn]) -> None:
@@ -193,13 +167,15 @@ def _check(seed: Seed, refuse: Callable[[str, str], NoReturn]) -> None:
     _refuse_twice("users", "jwt", [user.jwt for user in seed.users], refuse)
     _refuse_twice("apps", "client_id", [app.client_id for app in seed.apps], refuse)
     known_numbers = {user.extension for user in seed.users} or {"101", "102"}
-    for table, owners in (
-        ("contacts", [contact.owner for contact in seed.contacts]),
-        ("messages", [message.owner for message in seed.messages]),
-    ):
-        for number, owner in enumerate(owners):
-            if owner not in known_numbers:
-                refuse(f"{table}[{number}].owner", f"expected the extension number of a user, not {owner!r}")
+    for number, contact in enumerate(seed.contacts):
+        if contact.owner not in known_numbers:
+            refuse(f"contacts[{number}].owner", f"expected the extension number of a user, not {contact.owner!r}")
+
+
+def _split(complaint: str) -> tuple[str, str]:
+    """Return what msgspec complains of, and the place of it."""
+    found = _WHERE.match(complaint)
+    return (found[1], found[2] or "") if found else (complaint, "")
 
 
 def _refuse_twice(table: str, key: str, values: Iterable[str | None], refuse: Callable[[str, str], NoReturn]) -> None:

@@ -38,11 +38,6 @@ redirect_uris = ["http://localhost:5000/back"]
 owner = "201"
 first_name = "Charles"
 business_phone = "+442071234567"
-
-[[messages]]
-owner = "201"
-other = "+442071234567"
-text = "Is it done?"
 """
 
 
@@ -66,9 +61,6 @@ def test_it_says_who_is_there(tmp_path: Path) -> None:
     assert [one.facts for one in core.contacts.of(grace)] == [
         {"firstName": "Charles", "businessPhone": "+442071234567"}
     ]
-    (message,) = core.messages.of(grace)
-    assert (message.facts["subject"], message.facts["readStatus"]) == ("Is it done?", "Unread")
-    assert message.facts["to"] == [{"phoneNumber": "+16505550201", "name": "Grace Hopper"}]
 
 
 def test_what_it_does_not_name_stays(tmp_path: Path) -> None:
@@ -97,7 +89,6 @@ USER = '[[users]]\nextension = "201"\nname = "Grace"\n'
         (f"{USER}{USER}", r"line 5: users\[1\].extension: it is there already"),
         ('[[apps]]\nclient_id = "a"\npermissions = ["ReadMesages"]\n', r"line 3: .*no 'ReadMesages'; there are A2P"),
         (f'{USER}[[contacts]]\nowner = "101"\n', r"line 5: .*expected the extension number of a user, not '101'"),
-        ('[[messages]]\nowner = "101"\nother = "1"\ntext = "x"\ndirection = "In"\n', r"line 5: .*invalid enum value"),
     ],
 )
 def test_a_mistake_is_refused_with_its_line(text: str, why: str, tmp_path: Path) -> None:

@@ -13,7 +13,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from rcex_ws.gateway.api import authorize, messages, oauth, people, presence, subscription, versions
+from rcex_ws.gateway.api import (
+    account,
+    authorize,
+    call_handling,
+    contacts,
+    dictionary,
+    directory,
+    messages,
+    oauth,
+    people,
+    presence,
+    profile_image,
+    prompts,
+    subscription,
+    versions,
+)
 from rcex_ws.gateway.api.operation import RestOperation
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.problem import Problem
@@ -25,7 +40,14 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     authorize.area,
     versions.area,
     subscription.area,
+    account.area,
     people.area,
+    directory.area,
+    contacts.area,
+    profile_image.area,
+    call_handling.area,
+    prompts.area,
+    dictionary.area,
     presence.area,
     messages.area,
 )

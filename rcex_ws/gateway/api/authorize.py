@@ -7,7 +7,7 @@ sent back at once. Every value in the page is escaped, and it has no script.
 from __future__ import annotations
 
 from html import escape
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -51,7 +51,7 @@ class AuthorizeQuery(msgspec.Struct):
 def authorize(ask: Ask[AuthorizeQuery, None]) -> Response:
     """Ask the user, if there is one, and send them back with a code."""
     asked = ask.query
-    app, _ = _checked(ask.core, asked)
+    app = _checked(ask.core, asked)
     headers = ask.request.headers
     if "text/html" in headers.get("accept", "") and asked.prompt != "none":
         return HTMLResponse(_page(ask.core, app, asked), headers=_HEADERS)
@@ -68,7 +68,7 @@ def decide(ask: Ask[None, bytes]) -> Response:
         raise Problem(413, "CMN-100", "The form is too large")
     form = dict(parse_qsl(ask.body.decode("utf-8", "replace"), keep_blank_values=True))
     asked = msgspec.convert(form, AuthorizeQuery)
-    app, _ = _checked(ask.core, asked)
+    app = _checked(ask.core, asked)
     user = _user(ask.core, form.get("user", ""))
     is_allowed = form.get("decision") == "allow" and user is not None
     ask.core.journal.add("consent", app=app.name, owner=None if user is None else user.id, allowed=is_allowed)
@@ -77,8 +77,8 @@ def decide(ask: Ask[None, bytes]) -> Response:
     return _with_code(ask.core, asked, user)
 
 
-def _checked(core: GatewayCore, asked: AuthorizeQuery) -> tuple[AppRecord, SplitResult]:
-    """Return the application and the parsed redirect URI: a web address, or one with an app's own scheme.
+def _checked(core: GatewayCore, asked: AuthorizeQuery) -> AppRecord:
+    """Return the application, if the redirect URI is a web address, or one with an app's own scheme.
 
     Raises:
         Problem: 401 for an unknown application, 400 OAU-109 for an address that is not registered, or that must not
@@ -94,11 +94,11 @@ def _checked(core: GatewayCore, asked: AuthorizeQuery) -> tuple[AppRecord, Split
         good = False
     if not good or any(ord(letter) <= 32 for letter in redirect_uri):
         raise Problem(400, "OAU-109", "Redirect URIs do not match", oauth_error="invalid_request")
-    return app, target
+    return app
 
 
 def _with_code(core: GatewayCore, asked: AuthorizeQuery, user: ExtensionRecord) -> Response:
-    app, _ = _checked(core, asked)
+    app = _checked(core, asked)
     wanted = CodeRequest(app, asked.redirect_uri, asked.code_challenge, asked.code_challenge_method)
     return _back(asked, {"code": core.oauth.codes.issue(user, wanted)})
 
