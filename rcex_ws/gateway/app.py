@@ -65,6 +65,10 @@ class GatewayApp(FaultCommands):
         finally:
             del self._connections[connection.id]
 
+    async def run(self) -> None:
+        """Do what no request waits for, until cancelled: deliver what goes to webhooks."""
+        await self.core.webhooks.run()
+
     # Commands for the WebSockets and the nodes. Wrong arguments raise `ValueError`, even those of a wrong type.
 
     @command

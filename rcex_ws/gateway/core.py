@@ -27,6 +27,7 @@ from rcex_ws.gateway.oauth import OAuth
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import ServerFrame, ServerSession, ServerSessions
 from rcex_ws.gateway.subscriptions import ServerSubscription, ServerSubscriptions
+from rcex_ws.gateway.webhooks import WebhookSender
 
 __all__ = ["Body", "GatewayCore", "StatePart"]
 
@@ -84,7 +85,8 @@ class GatewayCore:
         self.faults = Faults()
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock, self.apps, self.people)
-        self.subscriptions = ServerSubscriptions(options, self.clock, self.people.by_id)
+        self.subscriptions = ServerSubscriptions(options, self.clock, self.people.by_id, self.apps)
+        self.webhooks = WebhookSender(self.journal, self.clock)
         self.sessions = ServerSessions(options, self.clock, self.subscriptions)
         self._last_uuid = int(self.clock.wall().timestamp() * 1000) << 20
 
@@ -139,7 +141,7 @@ class GatewayCore:
                 inner = body(chosen, server) if callable(body) else body
                 name = chosen.event_name(resolved) if wanted is None else resolved.text
                 frame = self._notification(subscription, name, inner)
-                self._deliver(session, frame)
+                self._deliver(subscription, session, frame)
                 uuids.append(frame.meta["messageId"])
         return uuids
 
@@ -173,8 +175,11 @@ class GatewayCore:
         }
         return ServerFrame(meta, body)
 
-    def _deliver(self, session: ServerSession | None, frame: ServerFrame) -> None:
-        if session is None or not self.sessions.can_recover(session):
+    def _deliver(self, subscription: ServerSubscription, session: ServerSession | None, frame: ServerFrame) -> None:
+        if subscription.hook is not None:
+            self.log_notification(frame, "dropped" if subscription.hook.blacklisted_at else "posted")
+            self.webhooks.put(subscription, frame.body)
+        elif session is None or not self.sessions.can_recover(session):
             self.log_notification(frame, "dropped")
         elif session.connection is not None:
             session.connection.deliver(frame)
@@ -186,5 +191,5 @@ class GatewayCore:
                 self.log_notification(pushed_out, "dropped")
 
     def log_notification(self, frame: ServerFrame, state: str, **facts: Any) -> None:
-        """Log the state of a notification: "sent", "buffered" or "dropped"."""
+        """Log the state of a notification: "sent", "posted" to a webhook, "buffered" or "dropped"."""
         self.journal.add("notification", uuid=frame.body["uuid"], event=frame.body["event"], state=state, **facts)

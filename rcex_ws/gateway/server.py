@@ -236,6 +236,7 @@ class Gateway:
             async with anyio.create_task_group() as group:
                 group.start_soon(serve_http, rest, gateway.app)
                 nodes.start(group, gateway.serve)
+                group.start_soon(gateway.run)
                 if keeper is not None:
                     group.start_soon(keeper.run, gateway.core)
                 task_status.started(gateway)

@@ -1,4 +1,4 @@
-"""Subscriptions: created, changed, listed and deleted, each bound to at most one WebSocket session. Pure, no I/O.
+"""Subscriptions: created, changed, listed and deleted, each for a WebSocket session or a webhook. Pure, no I/O.
 
 Used by `api_subscription.py` (the client's calls) and `sessions.py` (a session lost, recovered or discarded).
 Sources: RingCentral's API reference of /restapi/v1.0/subscription and recorded answers.
@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from rcex_ws.gateway.account.apps import AppRecord
+import msgspec
+
+from rcex_ws.gateway.account.apps import AppRecord, AppRegistry
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionRecord
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.filters import EventFilter, resolve
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_array
+from rcex_ws.gateway.webhooks import HookTarget
 
 __all__ = ["LIFE", "ServerSubscription", "ServerSubscriptions"]
 
@@ -45,6 +48,7 @@ class ServerSubscription:
     filters: list[EventFilter] = field(default_factory=list[EventFilter])
     disabled: list[EventFilter] = field(default_factory=list[EventFilter])
     expires_at: float | None = None
+    hook: HookTarget | None = None
 
     @property
     def uri(self) -> str:
@@ -63,12 +67,20 @@ class ServerSubscriptions:
         options: the limit per user, and the filters that are not granted.
         clock: the source of time.
         by_id: returns the extension with an id or extension number.
+        apps: the applications.
     """
 
-    def __init__(self, options: GatewayOptions, clock: Clock, by_id: Callable[[str], ExtensionRecord | None]) -> None:
+    def __init__(
+        self,
+        options: GatewayOptions,
+        clock: Clock,
+        by_id: Callable[[str], ExtensionRecord | None],
+        apps: AppRegistry,
+    ) -> None:
         self._options = options
         self._clock = clock
         self._by_id = by_id
+        self._apps = apps
         self._all: dict[str, ServerSubscription] = {}
 
     def create(
@@ -129,8 +141,9 @@ class ServerSubscriptions:
         return list(self._all.values())
 
     def delete(self, one: ServerSubscription) -> None:
-        """Delete a subscription."""
+        """Delete a subscription; what is still queued for its address is dropped."""
         self._all.pop(one.id, None)
+        one.hook = None
 
     def body(self, one: ServerSubscription, server: str) -> dict[str, Any]:
         """Return the JSON form of a subscription, with a URI below this base URL."""
@@ -139,18 +152,58 @@ class ServerSubscriptions:
             "uri": f"{server}{one.uri}",
             "id": one.id,
             "creationTime": one.created,
-            "status": "Active",
+            "status": "Active" if one.hook is None or one.hook.blacklisted_at is None else "Blacklisted",
             "eventFilters": [item.text for item in one.filters],
             "expirationTime": iso(self._clock.wall() + timedelta(seconds=remaining)),
             "expiresIn": remaining,
             "deliveryMode": {"transportType": "WebSocket", "encryption": False},
         }
+        if one.hook is not None:
+            body["deliveryMode"] = {"transportType": "WebHook", "encryption": False, "address": one.hook.address}
+            if one.hook.blacklisted_at is not None:
+                body["blacklistedData"] = {"blacklistedAt": one.hook.blacklisted_at, "reason": one.hook.reason}
         if one.disabled:
             body["disabledFilters"] = [
                 {"filter": item.text, "reason": "SUB-406", "message": "Not allowed subscribe for events specified"}
                 for item in one.disabled
             ]
         return body
+
+    def hook_to(self, one: ServerSubscription, target: HookTarget) -> None:
+        """Post the notifications of a subscription to an address from now on, for as long as that says."""
+        one.hook = target
+        one.expires_at = self._clock.now() + target.expires_in
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return the webhooks as JSON-ready data; the other subscriptions end with their sessions."""
+        late = self._clock.wall().timestamp() - self._clock.now()
+        return [
+            {
+                "id": one.id,
+                "owner": one.owner.id,
+                "app": one.app and one.app.client_id,
+                "created": one.created,
+                "filters": [item.text for item in one.filters],
+                "disabled": [item.text for item in one.disabled],
+                "expires": (one.expires_at or 0) + late,
+                "hook": asdict(one.hook),
+            }
+            for one in self.live()
+            if one.hook is not None
+        ]
+
+    def load(self, saved: list[dict[str, Any]]) -> None:
+        """Take back the webhooks that `dump` has returned; those of users that are gone are dropped."""
+        late = self._clock.wall().timestamp() - self._clock.now()
+        for item in saved:
+            owner, app = self._by_id(item["owner"]), self._apps.by_id(item["app"])
+            if owner is not None:
+                one = ServerSubscription(str(item["id"]), owner, app, str(item["created"]))
+                one.filters = [EventFilter(text) for text in item["filters"]]
+                one.disabled = [EventFilter(text) for text in item["disabled"]]
+                one.hook = msgspec.convert(item["hook"], HookTarget)
+                one.expires_at = float(item["expires"]) - late
+                self._all[one.id] = one
 
     def _expired(self, one: ServerSubscription) -> bool:
         return one.expires_at is not None and self._clock.now() >= one.expires_at

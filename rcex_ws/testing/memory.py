@@ -62,6 +62,7 @@ class MemoryGateway:
             await stack.enter_async_context(self.http)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(self._tasks.cancel_scope.cancel)
+            self._tasks.start_soon(self.gateway.run)
             self._exit = stack.pop_all()
         return self
 
