@@ -54,7 +54,7 @@ class GatewayApp(FaultCommands):
         self._connections: dict[int, GatewayConnection] = {}
         self.core.ws_uri_for = self._ws_uri_for
         self.core.on_login_ended = self._recheck_logins
-        self.app = Front(build(self.core, *control.routes(self.log, [*commands_of(self)])), self.core)
+        self.app = Front(build(self.core, *control.routes(self.log, self.near_misses, [*commands_of(self)])), self.core)
 
     async def serve(self, peer: ServerPeer, node: int = 1) -> None:
         """Serve one WebSocket from its upgrade request to its end; a handler for `rcex_ws.websocket.listen.serve`."""

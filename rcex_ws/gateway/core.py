@@ -23,6 +23,7 @@ from rcex_ws.gateway.faults import Faults
 from rcex_ws.gateway.filters import EventFilter, best_match, resolve
 from rcex_ws.gateway.journal import Journal
 from rcex_ws.gateway.limits import RateLimits
+from rcex_ws.gateway.near_misses import NearMisses
 from rcex_ws.gateway.oauth import OAuth
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import ServerFrame, ServerSession, ServerSessions
@@ -83,6 +84,7 @@ class GatewayCore:
         self.media = MediaStore()
         self.messages = MessageStore(self.clock)
         self.faults = Faults()
+        self.near_misses = NearMisses(self.journal)
         self.limits = RateLimits(options.rate_limits, options.rate_window)
         self.oauth = OAuth(options, self.clock, self.apps, self.people)
         self.subscriptions = ServerSubscriptions(options, self.clock, self.people.by_id, self.apps)

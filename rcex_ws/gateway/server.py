@@ -198,6 +198,12 @@ class Gateway:
             return self._gateway.log()  # its thread has ended, so no other one uses it
         return self._call(GatewayApp.log)
 
+    def near_misses(self) -> list[dict[str, Any]]:
+        """Return what was asked that is not there, with the closest path that is, and how often; also afterwards."""
+        if self._portal is None and self._gateway is not None:
+            return self._gateway.near_misses()
+        return self._call(GatewayApp.near_misses)
+
     def _bind_node(self, number: int, failed: ExitStack) -> Node:
         port = self._ws_port and self._ws_port + number - 1
         return Node(number, self._host, failed.enter_context(self._bind("ws_port", port)))
