@@ -29,6 +29,8 @@ _logger = logging.getLogger(__name__)
 _FORMAT = 1
 _PAUSE = 1.0
 """Seconds between two writes at least."""
+_SHARE = 10
+"""How many times as long as a write took; a large state would otherwise be written all the time."""
 
 
 class StateKeeper:
@@ -75,9 +77,9 @@ class StateKeeper:
             while True:
                 await self._changed.wait()
                 self._changed = Signal()
-                content = self._content(core)
-                await anyio.to_thread.run_sync(self._save, content)
-                await anyio.sleep(_PAUSE)
+                began = core.clock.now()
+                await anyio.to_thread.run_sync(self._save, self._content(core))
+                await anyio.sleep(max(_PAUSE, _SHARE * (core.clock.now() - began)))
         finally:
             self._save(self._content(core))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def test_it_says_who_is_there(tmp_path: Path) -> None:
     assert [one.facts for one in core.contacts.of(grace)] == [
         {"firstName": "Charles", "businessPhone": "+442071234567"}
     ]
+
+
+def test_the_one_in_the_documentation_is_good(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/gateway.md").read_text()
+    (block,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    core = seeded(block, tmp_path)
+    assert [one.kind for one in core.people.extensions] == ["User", "Department"]
+    assert core.apps.first.may("SMS")
+    assert not core.apps.first.may("Faxes")
 
 
 def test_what_it_does_not_name_stays(tmp_path: Path) -> None:

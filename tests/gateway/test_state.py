@@ -7,11 +7,13 @@ import stat
 import sys
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.gateway import Gateway, GatewayOptions
+from rcex_ws.gateway import Gateway, GatewayApp, GatewayOptions
+from rcex_ws.gateway.__main__ import _parser
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.state import StateKeeper
 
@@ -83,3 +85,43 @@ def test_a_gateway_with_a_broken_file_does_not_start(tmp_path: Path) -> None:
         raise AssertionError
     with pytest.raises(ConfigurationError, match="state: cannot use"), Gateway(state=tmp_path / "state.json" / "x"):
         raise AssertionError
+
+
+def test_it_is_written_while_the_gateway_runs(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+
+    async def run() -> None:
+        app, keeper = GatewayApp(), StateKeeper(path)
+        assert not keeper.load(app.core)
+        async with anyio.create_task_group() as group:
+            group.start_soon(keeper.run, app.core)
+            app.core.people.first.name = "Grace"
+            app.clear_log()  # any command
+            with anyio.fail_after(5):
+                while not path.exists():  # a thread writes it, which sets no event here
+                    await anyio.sleep(0.002)
+            assert b"Grace" in path.read_bytes()
+            app.core.people.first.name = "Alan"
+            group.cancel_scope.cancel()
+        assert b"Alan" in path.read_bytes()
+
+    anyio.run(run)
+
+
+def test_a_state_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    core, keeper = GatewayCore(GatewayOptions(), lambda: 0.0), StateKeeper(tmp_path / "state.json")
+    keeper.load(core)
+    (tmp_path / "state.json").mkdir()
+
+    async def run() -> None:
+        with anyio.move_on_after(0):
+            await keeper.run(core)
+
+    anyio.run(run)
+    assert "the state of the gateway is not saved" in caplog.text
+    caplog.clear()
+
+
+def test_the_shell_has_both_files() -> None:
+    given = vars(_parser().parse_args(["--seed", "account.toml", "--state", "state.json"]))
+    assert (given["seed"], given["state"]) == ("account.toml", "state.json")

@@ -59,8 +59,10 @@ def test_an_extension_comes_and_goes_with_its_logins(ada, app):
     assert (new["extensionNumber"], new["contact"]["email"]) == ("103", "eve@example.com")
     eve = app.core.people.by_id("103")
     login = app.core.oauth.log_in(eve)
+    left = app.core.subscriptions.create(eve, [EXTENSION])
     assert ada.json("DELETE", f"{ACCOUNT}/extension/{eve.id}") is None
     assert not login.alive(app.core.clock.now())
+    assert left not in app.core.subscriptions.live()
     assert ada.refused("GET", f"{ACCOUNT}/extension/{eve.id}") == (404, "CMN-102")
     kinds = [event["body"]["extensions"][0]["eventType"] for event in events.take()]
     assert kinds == ["Create", "Delete"]
