@@ -21,6 +21,7 @@
     ├── RequestLost                 the connection was lost before the response arrived; .sent
     ├── SessionUnreadable           the stored session cannot be read                  (rcex_ws.wsg)
     ├── SlowConsumer                notifications are dropped because the consumer is too slow (an event, not raised)
+    ├── UnroutedEvent               no handler of `on_event` wants a notification (an event) (rcex_ws.wsg)
     ├── SlackApiError               a Web API method answered {"ok": false}            (rcex_ws.slack)
     ├── SlackHttpError              a response that is not one of the Web API          (rcex_ws.slack, retryable)
     ├── MessageRejected             Slack rejected a message                           (rcex_ws.slack)

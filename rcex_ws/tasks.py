@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 
 from rcex_ws.errors import NotConnected
 from rcex_ws.loop import Errands, Signal, on_trio
+from rcex_ws.options import Name, checked
 
 __all__ = ["BackgroundTask", "RootTask", "in_background_task", "reason_to_exit", "run_to_completion"]
 
@@ -144,7 +145,8 @@ class RootTask:
         name: shown in task listings.
     """
 
-    def __init__(self, name: str) -> None:
+    @checked
+    def __init__(self, name: Name) -> None:
         self._name = name
         self._current: _RootRun | None = None
         self._previous: _RootRun | None = None  # whose children may still be finishing

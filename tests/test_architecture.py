@@ -166,7 +166,7 @@ def test_every_other_name_in_the_recipes_exists() -> None:
     code = " ".join(a or b for a, b in re.findall(r"```python\n(.*?)```|`([^`]+)`", recipes, re.DOTALL))
     source = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
     names = set(re.findall(r"\b(?!test_)(?:_?[a-z]+_[a-z_]+|_?[A-Z]\w+)\b", code))
-    examples = {"RepeatFault", "caller_id", "api_", "A", "Send"}
+    examples = {"RepeatFault", "read_caller_id", "event_filter", "ID", "A", "Send"}
     assert {name for name in names - examples if not re.search(rf"\b{name}\b", source)} == set()
 
 

@@ -48,7 +48,7 @@ def table() -> list[Row]:
 def row_tests() -> set[str]:
     """Return the names of all tests named after a row."""
     found: set[str] = set()
-    for path in (*(ROOT / "tests").glob("test_*.py"), *(ROOT / "tests").glob("*/test_*.py")):
+    for path in (*(ROOT / "tests").glob("test_*.py"), *(ROOT / "tests").glob("*/**/test_*.py")):
         nodes = ast.walk(ast.parse(path.read_text()))
         names = (node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
         found.update(name for name in names if re.match(r"test_[a-z]\d+_", name))

@@ -252,11 +252,12 @@ class TestCommands:
         assert "upload" not in ended.stdout  # only with the demo's own gateway, or a fax number in the file
 
 
-def table(first_column: str) -> list[list[str]]:
-    """Return the rows of the table with this heading in its first column, without backticks."""
-    rows = re.search(rf"^\| {first_column} \|.*\n\|[- |]+\|\n((?:\|.*\|\n)+)", README, re.MULTILINE)
-    assert rows
-    return [[cell.strip().replace("`", "") for cell in row.strip("|").split(" | ")] for row in rows[1].splitlines()]
+def table(first_column: str, page: str = README) -> list[list[str]]:
+    """Return the rows of the tables with this heading in their first column, without backticks."""
+    tables = re.findall(rf"^\| {first_column} \|.*\n\|[- |]+\|\n((?:\|.*\|\n)+)", page, re.MULTILINE)
+    assert tables
+    rows = [row for rows in tables for row in rows.splitlines()]
+    return [[cell.strip().replace("`", "") for cell in row.strip("|").split(" | ")] for row in rows]
 
 
 def test_option_table_names_options_there_are_and_its_defaults_are_true() -> None:
@@ -279,8 +280,9 @@ def test_error_table_is_complete() -> None:
     assert listed | {"RcexError"} == errors
 
 
-def test_fault_table_is_complete(gateway: Gateway) -> None:
-    listed = {name: [] if members == "none" else members.split(", ") for name, members, _ in table("fault")}
+def test_fault_and_command_tables_are_complete(gateway: Gateway) -> None:
+    rows = [*table("fault"), *table("command", (ROOT / "docs/gateway.md").read_text())]
+    listed = {name: [] if members == "none" else members.split(", ") for name, members, _ in rows}
     told = httpx.get(gateway.server).json()["faults"]
     assert listed == {path.removeprefix("/_gateway/"): fault["members"] for path, fault in told.items()}
     for name, members in listed.items():  # the names are the same in Python

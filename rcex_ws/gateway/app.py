@@ -12,6 +12,7 @@ from itertools import count
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.api import control
 from rcex_ws.gateway.api.application import build
+from rcex_ws.gateway.commands.calls import CallCommands
 from rcex_ws.gateway.commands.command import command, commands_of
 from rcex_ws.gateway.commands.faults import FaultCommands
 from rcex_ws.gateway.core import GatewayCore
@@ -32,7 +33,7 @@ _CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1012), *range(3000, 5
 _LONGEST_REASON = 123
 
 
-class GatewayApp(FaultCommands):
+class GatewayApp(FaultCommands, CallCommands):
     """A gateway without sockets; to be created inside the event loop that runs it.
 
     Args:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from rcex_ws.gateway.account.apps import AppRegistry
+from rcex_ws.gateway.account.call_log import CallLog
+from rcex_ws.gateway.account.calls import CallSwitch
 from rcex_ws.gateway.account.contacts import AddressBook
 from rcex_ws.gateway.account.media import MediaStore
 from rcex_ws.gateway.account.messages import MessageStore
@@ -78,7 +80,9 @@ class GatewayCore:
         self.journal = Journal(self.clock)
         self.apps = AppRegistry(options.client_id, options.client_secret, options.permissions)
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
-        self.presence = PresenceBoard()
+        self.calls = CallSwitch(self.clock)
+        self.call_log = CallLog(self.clock)
+        self.presence = PresenceBoard(self.calls.telephony_status)
         self.contacts = AddressBook()
         self.settings = SettingsStore()
         self.media = MediaStore()

@@ -180,6 +180,17 @@ class Gateway:
     send_raw = _in_its_thread(GatewayApp.send_raw)
     notify = _in_its_thread(GatewayApp.notify)
     clear_log = _in_its_thread(GatewayApp.clear_log)
+    ring = _in_its_thread(GatewayApp.ring)
+    answer = _in_its_thread(GatewayApp.answer)
+    hold = _in_its_thread(GatewayApp.hold)
+    unhold = _in_its_thread(GatewayApp.unhold)
+    transfer = _in_its_thread(GatewayApp.transfer)
+    park = _in_its_thread(GatewayApp.park)
+    record = _in_its_thread(GatewayApp.record)
+    pick_up = _in_its_thread(GatewayApp.pick_up)
+    miss = _in_its_thread(GatewayApp.miss)
+    hang_up = _in_its_thread(GatewayApp.hang_up)
+    watch_lines = _in_its_thread(GatewayApp.watch_lines)
 
     @checked
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:

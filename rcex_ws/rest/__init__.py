@@ -6,6 +6,7 @@ on the shared modules and `rcex_ws.websocket.proxies`, never on `rcex_ws.connect
 client.py      RingCentral: builds the parts below, installs extensions
 methods.py     what users call: log in, send calls
 paths.py       fluent paths: rc.restapi().account().get()
+core_client.py  what the WebSocket extension needs of any client
 extension.py   base class of extensions
 lifecycle.py   installed extensions, and closing
 calls.py       the path of one call: middlewares, rate gate, transport, 401
@@ -17,11 +18,13 @@ http_library.py, http_body.py, http_transport.py   its errors and protocols, arg
 gate.py        rate limits
 message.py, headers.py, errors.py   requests, answers, errors with an answer
 outgoing.py, url.py, user_agent.py   pure: checks of arguments, full URLs, User-Agent
+token_owner.py, sdk.py   a session that belongs to somebody else, such as the official SDK
 token.py, oauth.py, owner.py   pure: tokens, OAuth's requests, whose session it is
 """
 
 from rcex_ws.errors import NotJSON
 from rcex_ws.rest.client import PRODUCTION, SANDBOX, RingCentral
+from rcex_ws.rest.core_client import CoreClient
 from rcex_ws.rest.errors import LoginRefused, RestError
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
@@ -33,11 +36,14 @@ from rcex_ws.rest.oauth import generate_code_verifier
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.store import FileTokenStore, TokenStore
 from rcex_ws.rest.token import Token
+from rcex_ws.rest.token_owner import TokenOwner
+from rcex_ws.tasks import RootTask
 
 __all__ = [
     "PRODUCTION",
     "SANDBOX",
     "UNSET",
+    "CoreClient",
     "Extension",
     "FileTokenStore",
     "Files",
@@ -54,9 +60,11 @@ __all__ = [
     "Response",
     "RestError",
     "RingCentral",
+    "RootTask",
     "Send",
     "StreamedResponse",
     "Token",
+    "TokenOwner",
     "TokenStore",
     "generate_code_verifier",
 ]

@@ -14,7 +14,6 @@ from typing import Any
 from rcex_ws.address import may_have_token
 from rcex_ws.home import Home
 from rcex_ws.loop import loop_clock
-from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.errors import RestError
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
@@ -22,6 +21,7 @@ from rcex_ws.rest.https import HTTPEdge, StreamedResponse, within_deadline
 from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Request, Response, Send
 from rcex_ws.rest.token import Token
+from rcex_ws.rest.token_owner import AnySession
 from rcex_ws.rest.url import build_url
 from rcex_ws.secret import Secret
 
@@ -49,7 +49,7 @@ class Calls:
         *,
         server: str,
         user_agent: str,
-        auth: Auth,
+        auth: AnySession,
         gate: RateGate,
         https: HTTPEdge,
         lifecycle: Lifecycle,
@@ -132,7 +132,7 @@ class Calls:
             await self._wait_at_gate(request)
         response = await transport(request)
         self._note(request, response.status_code, response.headers, clock)
-        if response.status_code == 401 and used is not None and self._can_repeat(request, used):
+        if response.status_code == 401 and (used := used or self._auth.token) and self._can_repeat(request, used):
             with within_deadline(request):
                 await self._auth.renew(used)
             response = await self._send_through_gate(request, transport)

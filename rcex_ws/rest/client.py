@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from rcex_ws.address import check_server
-from rcex_ws.errors import WrongEventLoop
+from rcex_ws.errors import ConfigurationError, WrongEventLoop
 from rcex_ws.home import Home
 from rcex_ws.options import (
     Bytes,
@@ -41,8 +41,10 @@ from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.methods import ClientMethods
 from rcex_ws.rest.paths import PathBuilder
 from rcex_ws.rest.renewal import keep_fresh, report_crash
+from rcex_ws.rest.sdk import OfficialSdk, SdkTokens, server_of_sdk
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import TokenChoice, given_token
+from rcex_ws.rest.token_owner import BorrowedSession, TokenOwner
 from rcex_ws.rest.user_agent import user_agent
 from rcex_ws.secret import plain
 from rcex_ws.tasks import RootTask
@@ -65,6 +67,7 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         client_secret: secret of the application; None for a public client (PKCE).
         token: an existing session: a Token, or the answer of the OAuth endpoint as a dict, as other SDKs keep it.
         token_store: keeps the session across restarts of the process.
+        token_owner: owns the session in the place of this client, which then neither logs in nor refreshes by itself.
         app_name: name of the application, for User-Agent.
         app_version: version of the application, for User-Agent.
         timeout: seconds for one call, unless the call has its own.
@@ -93,6 +96,7 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         client_secret: Credential | None = None,
         token: TokenChoice = None,
         token_store: TokenStore | None = None,
+        token_owner: TokenOwner | None = None,
         app_name: HeaderText = "Unknown",
         app_version: HeaderText = "0.0.1",
         timeout: Seconds = 60.0,
@@ -112,13 +116,19 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         self._https = HTTPEdge(
             http, proxy=proxy, ssl_context=lambda: self.ssl_context, max_response_bytes=max_response_bytes
         )
-        auth = Auth(
-            client_id=client_id,
-            client_secret=client_secret,
-            token=given_token(token),
-            keeper=TokenKeeper(token_store, server=server, client_id=client_id),
-            timeout=timeout,
-            send=self._send_as_application,
+        if token_owner is not None and (token is not None or token_store is not None):
+            raise ConfigurationError("token_owner: the session is its own; leave out token and token_store")
+        auth = (
+            BorrowedSession(token_owner)
+            if token_owner is not None
+            else Auth(
+                client_id=client_id,
+                client_secret=client_secret,
+                token=given_token(token),
+                keeper=TokenKeeper(token_store, server=server, client_id=client_id),
+                timeout=timeout,
+                send=self._send_as_application,
+            )
         )
         lifecycle = Lifecycle(self.tasks, self._https)
         calls = Calls(
@@ -132,6 +142,46 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         )
         super().__init__(
             server=server, client_id=client_id, home=home, auth=auth, calls=calls, lifecycle=lifecycle, timeout=timeout
+        )
+
+    @classmethod
+    @checked
+    def from_sdk(
+        cls,
+        sdk: OfficialSdk,
+        *,
+        app_name: HeaderText = "Unknown",
+        app_version: HeaderText = "0.0.1",
+        timeout: Seconds = 60.0,
+        http: HTTPClient | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: ProxyChoice = None,
+    ) -> Self:
+        """Return a client that shares the session of RingCentral's official Python SDK (`ringcentral`).
+
+        The SDK logs in, refreshes and logs out; whoever uses it may go on doing so. Its calls run in a worker thread.
+
+        Args:
+            sdk: a `ringcentral.SDK`, logged in before the first call.
+            app_name: as for the class, like the others.
+            app_version: likewise.
+            timeout: likewise.
+            http: likewise.
+            ssl_context: likewise.
+            proxy: likewise.
+
+        Raises:
+            ConfigurationError: an argument is invalid.
+        """
+        return cls(
+            server=server_of_sdk(sdk),
+            token_owner=SdkTokens(sdk),
+            app_name=app_name,
+            app_version=app_version,
+            timeout=timeout,
+            http=http,
+            ssl_context=ssl_context,
+            proxy=proxy,
         )
 
     def restapi(self, version: Name | None = "v1.0") -> PathBuilder:

@@ -13,12 +13,12 @@ from typing import Any, Unpack, cast
 from rcex_ws.home import Home
 from rcex_ws.options import Credential, Name, Password, checked, refusal, required_constraint, trimmed
 from rcex_ws.rest import oauth
-from rcex_ws.rest.auth import Auth
 from rcex_ws.rest.calls import Calls
 from rcex_ws.rest.https import StreamedResponse
 from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Options, Params, Request, Response, Send
 from rcex_ws.rest.token import Token
+from rcex_ws.rest.token_owner import AnySession
 
 __all__ = ["ClientMethods"]
 
@@ -47,7 +47,7 @@ class ClientMethods:
         server: str,
         client_id: str | None,
         home: Home,
-        auth: Auth,
+        auth: AnySession,
         calls: Calls,
         lifecycle: Lifecycle,
         timeout: float,

@@ -11,7 +11,7 @@ import time
 import anyio
 
 from rcex_ws.errors import RcexError
-from rcex_ws.rest.auth import Auth
+from rcex_ws.rest.token_owner import AnySession
 
 __all__ = ["keep_fresh", "report_crash"]
 
@@ -20,7 +20,7 @@ _RETRY_FIRST, _RETRY_MAX = 2.0, 300.0
 logger = logging.getLogger("rcex_ws.rest")
 
 
-async def keep_fresh(auth: Auth) -> None:
+async def keep_fresh(auth: AnySession) -> None:
     """Renew each token before it expires, and sleep in between; run until cancelled."""
     failures, retry_after = 0, 0.0
     while True:

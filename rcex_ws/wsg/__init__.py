@@ -8,7 +8,10 @@ A notification takes this way: `WsgConversation.on_message`, `Inbox.receive` (de
 
 The front:
 extension.py             what the application holds; settings.py: its options
-subscription.py          what `subscribe` returns; models.py: notifications, gaps, outcomes (pure)
+event_methods.py         its methods about events; router.py: handlers per filter; event_waiters.py: `wait_for`
+account.py, own.py       all extensions and subscriptions of a login; what the application has caused itself
+subscription.py          what `subscribe` returns; models.py: notifications, gaps, outcomes (pure);
+views.py                 typed views of their bodies (pure)
 store.py, stored.py      where a session survives the process, and what of it
 One runtime, from connecting to closing:
 runtimes.py              opens, replaces and closes the runtimes of an extension
@@ -44,6 +47,7 @@ from rcex_ws.wsg.models import (
     SubscriptionInfo,
     SubscriptionState,
 )
+from rcex_ws.wsg.router import UnroutedEvent
 from rcex_ws.wsg.store import FileSessionStore, SessionStore, SessionUnreadable
 from rcex_ws.wsg.stored import StoredSession
 from rcex_ws.wsg.subscription import Callback, Subscription
@@ -67,6 +71,7 @@ __all__ = [
     "Subscription",
     "SubscriptionInfo",
     "SubscriptionState",
+    "UnroutedEvent",
     "WebSocketExtension",
     "Wsc",
 ]

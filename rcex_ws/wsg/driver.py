@@ -15,9 +15,9 @@ import anyio
 from rcex_ws.address import Address, address_from_server, with_query
 from rcex_ws.bounds import WSTOKEN_LIFETIME
 from rcex_ws.connection import Driver, Endpoint, Link, Loss
-from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError, UpgradeRefused
+from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected, NotJSON, RcexError, UpgradeRefused
 from rcex_ws.readers import is_text, read_number, read_struct
-from rcex_ws.rest import LoginRefused, Request, Response, RestError, RingCentral
+from rcex_ws.rest import CoreClient, LoginRefused, Request, Response, RestError
 from rcex_ws.secret import SECRET, HiddenFields, Secret, hide
 from rcex_ws.wsg.conversation import WsgConversation, WsgShared
 from rcex_ws.wsg.models import Events, Outcome, SubscriptionState
@@ -61,7 +61,7 @@ class WsgDriver(Driver):
         max_size: the largest frame accepted, in bytes.
     """
 
-    def __init__(self, rc: RingCentral, shared: WsgShared, *, attempt_timeout: float, max_size: int) -> None:
+    def __init__(self, rc: CoreClient, shared: WsgShared, *, attempt_timeout: float, max_size: int) -> None:
         self._rc = rc
         self._shared = shared
         self._attempt_timeout = attempt_timeout
@@ -113,6 +113,7 @@ class WsgDriver(Driver):
         """End the subscription with the error: its iterator raises it after what is buffered."""
         self._shared.sync.end(SubscriptionState.FAILED, error)
         self._shared.inbox.release()
+        self._shared.inbox.waiters.end(_as_ours(error))
         self._shared.telemetry.end_recovery(f"gave up: {type(error).__name__}")
         self._shared.announcer.error(error, already_logged=True)  # by the supervisor
 
@@ -169,6 +170,14 @@ class WsgDriver(Driver):
         """Set the server's clock by an answer of its REST API, which is assumed to share it with the gateway."""
         clock, date = self._shared.completeness.clock, response.headers.get("Date")
         self._clock_was_read = clock.read_date(date, asked_at=asked_at, got_at=anyio.current_time())
+
+
+def _as_ours(error: Exception) -> RcexError:
+    if isinstance(error, RcexError):
+        return error
+    ours = NotConnected("the extension has failed; its `error` event says why")
+    ours.__cause__ = error
+    return ours
 
 
 def _is_fatal(error: RcexError) -> bool:

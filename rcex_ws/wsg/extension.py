@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from itertools import count
 from typing import Any, Unpack
@@ -21,16 +21,16 @@ from rcex_ws.connection import (
 )
 from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
 from rcex_ws.options import NamesOfJavaScript, checked, options_of, required_constraint, trimmed
-from rcex_ws.rest import Extension, Options, Request, Response, RingCentral, Send
+from rcex_ws.rest import CoreClient, Extension, Options, Request, Response, Send
 from rcex_ws.secret import hide
-from rcex_ws.wsg.filters import EventFilters
+from rcex_ws.wsg.event_methods import EventMethods
 from rcex_ws.wsg.frames import Wsc
-from rcex_ws.wsg.models import ConnectionDetails, EventName, Events, Recovery, SubscriptionInfo
+from rcex_ws.wsg.models import ConnectionDetails, EventName, Events, Recovery
 from rcex_ws.wsg.rest_transport import eligible
 from rcex_ws.wsg.runtime import WsgRuntime
 from rcex_ws.wsg.runtimes import Runtimes
 from rcex_ws.wsg.settings import WsgSettings
-from rcex_ws.wsg.subscription import Callback, Subscription
+from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.telemetry import Stats, Telemetry
 
 __all__ = ["WebSocketExtension"]
@@ -40,7 +40,7 @@ _numbers = count(1)
 Handler = Callable[[Any], object]
 
 
-class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
+class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], EventMethods, Extension):
     """An extension that gives a `RingCentral` client a WebSocket which survives everything.
 
     It subscribes, sends REST calls over the socket, recovers its session, and reports what happened. All times are in
@@ -82,7 +82,6 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
 
     @options_of(WsgSettings)
     def __init__(self, settings: WsgSettings) -> None:
-        self._settings = settings
         self._rest_over_websocket = settings.rest_over_websocket
         self.name = settings.name or f"extension {next(_numbers)}"
         self._telemetry = Telemetry(self.name, settings.trace)
@@ -91,7 +90,8 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
         self.event_emitter = self._emitter = EventEmitter(events=Events, log=log)
         wsc = settings.wsc_token
         self._wsc_token = hide(wsc.token if isinstance(wsc, Wsc) else trimmed("wsc_token", wsc))
-        self._runtimes = Runtimes(self._emitter, settings, self._telemetry)
+        runtimes = Runtimes(self._emitter, settings, self._telemetry)
+        super().__init__(settings, runtimes, self._telemetry.log)
 
     def __repr__(self) -> str:
         return f"<WebSocketExtension {self.name!r} {self.state}>"
@@ -169,8 +169,11 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
 
     # -- connecting ------------------------------------------------------------------------------------------------
 
-    async def install(self, rc: RingCentral) -> None:
+    async def install(self, rc: CoreClient) -> None:
         """Connect; called by `rc.install_extension`.
+
+        Args:
+            rc: the client; any `CoreClient` will do.
 
         Raises:
             ConfigurationError: another process uses the session store, or nobody is logged in.
@@ -187,8 +190,6 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
             NotConnected: it is not installed, or its client is closed.
             RcexError: as in `install`.
         """
-        if self.client is None:
-            raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
         self._runtimes.check_home()
         await self._runtimes.reopen(self.open_socket)
 
@@ -207,36 +208,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
         await runtime.supervisor.attempt_now()
         return runtime.session.last_recovery
 
-    # -- subscribing and calling -----------------------------------------------------------------------------------
-
-    @checked
-    async def subscribe(
-        self,
-        event_filters: EventFilters,
-        callback: Callback | None = None,
-        subscription_info: SubscriptionInfo | Subscription | Mapping[str, Any] | None = None,
-    ) -> Subscription:
-        """Subscribe, and replace the current subscription if there is one. Waits for the connection.
-
-        With the same filters only the consumer changes, without a call to the server. A refusal leaves the current
-        subscription untouched.
-
-        Args:
-            event_filters: paths such as "/restapi/v1.0/account/~/extension/~/message-store".
-            callback: sync or async, called with one `Notification` at a time; None to iterate.
-            subscription_info: the info of a subscription to continue, or the Subscription itself; if the server no
-                longer knows it, a new one is made and the gap reported.
-
-        Raises:
-            ConfigurationError: an argument is invalid.
-            NotConnected: the extension is closed, or lost its connection and `auto_recover` is off.
-            RestError: the server refused.
-        """
-        self._runtimes.check_home()
-        info = subscription_info.info if isinstance(subscription_info, Subscription) else subscription_info
-        if info is None and subscription_info is not None:
-            raise ConfigurationError("subscription_info: the server has not answered this subscription yet")
-        return await self._runtimes.require_current().subscriptions.subscribe(event_filters, callback, info)
+    # -- calling ---------------------------------------------------------------------------------------------------
 
     async def request(self, method: str, path: str, **options: Unpack[Options]) -> Response:
         """Send a call over the socket; unlike `rc.request`, wait for the connection if necessary.
@@ -305,7 +277,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
 
     async def aclose(self) -> None:
         """Detach if there is a session_store, otherwise revoke; called by `rc.aclose()`."""
-        await self._runtimes.close(keep_session=self._settings.session_store is not None)
+        await self._runtimes.uninstall(keep_session=self._settings.session_store is not None)
 
     async def wait_closed(self) -> None:
         """Wait until it is closed. If `connect()` reopens it meanwhile, keep waiting.

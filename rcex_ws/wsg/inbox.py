@@ -16,6 +16,7 @@ from rcex_ws.loop import now
 from rcex_ws.readers import printable
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness
+from rcex_ws.wsg.event_waiters import EventWaiters
 from rcex_ws.wsg.frames import WsgFrame, read_envelope
 from rcex_ws.wsg.models import Notification, Recovery
 from rcex_ws.wsg.subscription import Subscription
@@ -42,6 +43,7 @@ class Inbox:
 
     Attributes:
         seen: the window in which duplicates are recognised.
+        waiters: the callers of `wait_for`.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Inbox:
         telemetry: Telemetry | None = None,
     ) -> None:
         self.seen = Seen(_SEEN)
+        self.waiters = EventWaiters()
         self._machine = machine
         self._completeness = completeness
         self._announcer = announcer
@@ -114,7 +117,10 @@ class Inbox:
             self._telemetry.log.info("a notification without a subscription was dropped: %s", printable(envelope.event))
         else:
             made_after = -math.inf if envelope.timestamp else self._completeness.proven(last_inbound)
-            target.queue.put(Notification(uuid, envelope.event, time(), envelope, frame.body, made_after), size)
+            notification = Notification(uuid, envelope.event, time(), envelope, frame.body, made_after)
+            target.queue.put(notification, size)
+            if self.waiters.any:
+                self.waiters.offer(notification)
         return envelope.timestamp is not None
 
     def count_for(self, recovery: Recovery) -> None:

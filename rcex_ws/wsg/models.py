@@ -19,6 +19,7 @@ from rcex_ws.errors import BadFrame, ConfigurationError
 from rcex_ws.options import Rule, check_fields, checked
 from rcex_ws.readers import printable, read_number
 from rcex_ws.wsg.frames import Envelope, decode_body
+from rcex_ws.wsg.views import View, view_of
 
 __all__ = [
     "ConnectionDetails",
@@ -218,6 +219,15 @@ class Notification(Struct, gc=False, eq=False):
         if self._body is UNSET:
             self._body = decode_body(self._envelope.body)
         return self._body
+
+    @property
+    def view(self) -> View | None:
+        """The body as one of the classes of `rcex_ws.wsg.views`; None if it has no view there, or does not fit it.
+
+        Raises:
+            BadFrame: the body is not JSON.
+        """
+        return view_of(self.event, self.body)
 
     @property
     def raw(self) -> bytes:

@@ -18,9 +18,10 @@ from msgspec.structs import replace
 
 from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
+from rcex_ws.home import Home
 from rcex_ws.loop import now
 from rcex_ws.readers import printable
-from rcex_ws.rest import UNSET, Request, Response, RestError, RingCentral
+from rcex_ws.rest import UNSET, CoreClient, Request, Response, RestError
 from rcex_ws.rest.owner import Owner, owner_of
 from rcex_ws.secret import redact
 from rcex_ws.tasks import BackgroundTask
@@ -29,6 +30,7 @@ from rcex_ws.wsg.completeness import Completeness, OpenGap
 from rcex_ws.wsg.conversation import WsgShared
 from rcex_ws.wsg.deliveries import Deliveries
 from rcex_ws.wsg.driver import WsgDriver
+from rcex_ws.wsg.event_waiters import EventWaiters
 from rcex_ws.wsg.frames import Wsc, WsgFrame
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
@@ -59,6 +61,7 @@ class WsgRuntime:
         telemetry: log, trace and counters; outlives this.
         store: where the session is kept; None without one.
         open_socket: opens a WebSocket.
+        home: refuses calls from another event loop, thread or process.
 
     Attributes:
         telemetry: as given.
@@ -71,15 +74,17 @@ class WsgRuntime:
 
     def __init__(
         self,
-        rc: RingCentral,
+        rc: CoreClient,
         emitter: EventEmitter,
         settings: WsgSettings,
         telemetry: Telemetry,
         *,
         store: SessionStore | None,
         open_socket: Opener,
+        home: Home,
     ) -> None:
         self._rc = rc
+        self._home = home
         self._settings = settings
         self.telemetry = telemetry
         telemetry.drop_queues()
@@ -178,6 +183,11 @@ class WsgRuntime:
         return None if self._rc.token is None else self._rc.token.owner_id
 
     @property
+    def waiters(self) -> EventWaiters:
+        """The callers of `wait_for`."""
+        return self._inbox.waiters
+
+    @property
     def last_inbound(self) -> float:
         """The loop's time of the newest frame; now if there is no connection."""
         link = self.supervisor.link
@@ -193,7 +203,7 @@ class WsgRuntime:
 
     def check_home(self) -> None:
         """Raise `WrongEventLoop` if the caller runs in another event loop than the client."""
-        self._rc.home.check()
+        self._home.check()
 
     def raise_unless_reconnecting(self) -> None:
         """See `Supervisor.raise_unless_reconnecting`."""
@@ -237,6 +247,10 @@ class WsgRuntime:
         """Start delivering to a subscription's callback, once that of `after` has had everything."""
         task = self.life.spawn(partial(subscription.run_callback, after), "delivery", needed_to_close=True)
         self._deliveries.add(subscription, task)
+
+    def report(self, error: RcexError) -> None:
+        """Report an error by the event `error`."""
+        self._announcer.error(error)
 
     def mark_changed(self) -> None:
         """Record that what is stored has changed; a write follows."""
@@ -302,6 +316,7 @@ class WsgRuntime:
             quiet: see `Life.close`.
         """
         state = SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED
+        self._inbox.waiters.end(NotConnected("the extension was closed"))
 
         async def farewell() -> None:
             with anyio.move_on_after(self._settings.close_timeout / 5):  # the rest of the time is for deleting

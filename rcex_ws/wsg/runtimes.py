@@ -11,14 +11,17 @@ import anyio
 
 from rcex_ws.connection import EventEmitter, Opener
 from rcex_ws.errors import NotConnected, RcexError
+from rcex_ws.home import Home
 from rcex_ws.loop import Lock
-from rcex_ws.rest import RingCentral
+from rcex_ws.rest import CoreClient
 from rcex_ws.tasks import BackgroundTask
 from rcex_ws.wsg.runtime import WsgRuntime
 from rcex_ws.wsg.settings import WsgSettings
 from rcex_ws.wsg.telemetry import Telemetry
 
 __all__ = ["Runtimes"]
+
+_NOT_INSTALLED = "the extension is not installed; use rc.install_extension(extension)"
 
 
 class Runtimes:
@@ -31,11 +34,13 @@ class Runtimes:
 
     Attributes:
         rc: the client; None before `open`.
+        installed: whether the client holds the extension, so that `reopen` may connect again.
         current: the newest runtime; None before the first.
     """
 
     def __init__(self, emitter: EventEmitter, settings: WsgSettings, telemetry: Telemetry) -> None:
-        self.rc: RingCentral | None = None
+        self.rc: CoreClient | None = None
+        self.installed = False
         self.current: WsgRuntime | None = None
         self._emitter = emitter
         self._settings = settings
@@ -43,15 +48,16 @@ class Runtimes:
         self._emitting: BackgroundTask | None = None
         self._closings = 0  # requested so far; each makes an opening under way obsolete
         self._one_opening_at_a_time = Lock()
+        self._home = Home()
 
-    def require_client(self) -> RingCentral:
+    def require_client(self) -> CoreClient:
         """Return the client.
 
         Raises:
             NotConnected: the extension is not installed.
         """
         if self.rc is None:
-            raise NotConnected("the extension is not installed; use rc.install_extension(extension)")
+            raise NotConnected(_NOT_INSTALLED)
         return self.rc
 
     def require_current(self) -> WsgRuntime:
@@ -67,19 +73,27 @@ class Runtimes:
 
     def check_home(self) -> None:
         """Raise `WrongEventLoop` if the caller runs in another event loop than the client."""
-        self.require_client().home.check()
+        self.require_client()
+        self._home.check()
 
-    async def open(self, rc: RingCentral, open_socket: Opener, wsc_token: str | None) -> None:
+    async def open(self, rc: CoreClient, open_socket: Opener, wsc_token: str | None) -> None:
         """Open the first runtime, which continues the stored session or that of the token.
 
         Raises:
             RcexError: see `WebSocketExtension.install`.
         """
-        self.rc = rc
+        self._home = Home()
+        self._home.check()
+        await rc.tasks.start()
+        self.rc, self.installed = rc, True
         closings = self._closings
-        async with self._one_opening_at_a_time:
-            self._check_still_wanted(closings)
-            await self._open(open_socket, wsc_token, resume=True)
+        try:
+            async with self._one_opening_at_a_time:
+                self._check_still_wanted(closings)
+                await self._open(open_socket, wsc_token, resume=True)
+        except BaseException:
+            self.installed = False
+            raise
 
     async def reopen(self, open_socket: Opener) -> None:
         """End the current session, and open a runtime that begins a fresh one.
@@ -87,6 +101,8 @@ class Runtimes:
         Raises:
             RcexError: see `WebSocketExtension.connect`.
         """
+        if not self.installed:
+            raise NotConnected(_NOT_INSTALLED)
         closings = self._closings
         async with self._one_opening_at_a_time:
             if self.current is not None:  # pragma: no branch - who is installed has a runtime
@@ -97,6 +113,11 @@ class Runtimes:
     async def close(self, *, keep_session: bool) -> None:
         """Close the current runtime; see `WsgRuntime.stop`."""
         await self._stop(self.current, keep_session=keep_session)
+
+    async def uninstall(self, *, keep_session: bool) -> None:
+        """Close, for good unless the extension is installed again."""
+        self.installed = False
+        await self.close(keep_session=keep_session)
 
     async def wait_closed(self) -> None:
         """Wait until the current runtime, and any that replaces it meanwhile, is closed.
@@ -121,6 +142,7 @@ class Runtimes:
             self._telemetry,
             store=self._settings.session_store,
             open_socket=open_socket,
+            home=self._home,
         )
         self.current = runtime
         try:
@@ -164,5 +186,5 @@ class Runtimes:
         self._telemetry.log.error("the task of lifecycle events crashed", exc_info=exc)
 
     def _check_still_wanted(self, closings: int) -> None:
-        if self._closings != closings or self.require_client().closing:
+        if self._closings != closings or not self.installed:
             raise NotConnected("the extension was closed in the meantime")

@@ -16,6 +16,7 @@ from rcex_ws.loop import Signal
 from rcex_ws.options import NamesOfJavaScript, checked
 from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
+from rcex_ws.wsg.own import OthersIterator
 
 __all__ = ["Callback", "Subscription", "SubscriptionOwner"]
 
@@ -78,6 +79,7 @@ class Subscription(NamesOfJavaScript):
         self._callback = callback
         self.claimed = claimed  # for the owner: False for one of an earlier process that no `subscribe` has taken over
         self._drained = Signal()
+        self._own_id: str | None = None
 
     def __repr__(self) -> str:
         return f"<Subscription {self.info.id if self.info else '?'} {self.state}>"
@@ -137,7 +139,8 @@ class Subscription(NamesOfJavaScript):
         self._owner.check_home()
         if self._callback is not None:
             raise ConfigurationError("this subscription has a callback; subscribe without one to iterate")
-        return aiter(self._queue)
+        notifications = aiter(self._queue)
+        return notifications if self._own_id is None else OthersIterator(notifications, self._own_id)
 
     # -- for the owner ---------------------------------------------------------------------------------------------
 
@@ -154,6 +157,10 @@ class Subscription(NamesOfJavaScript):
     def activate(self, info: SubscriptionInfo | None, event_filters: tuple[str, ...]) -> None:
         """Mark it ACTIVE, as the server has granted it."""
         self.info, self.event_filters, self.state = info, event_filters, SubscriptionState.ACTIVE
+
+    def ignore(self, own_id: str) -> None:
+        """Let the iterator leave out what the extension with this id has caused; a callback is wrapped instead."""
+        self._own_id = own_id
 
     def claim(self, callback: Callback | None) -> None:
         """Hand it to the application, which has subscribed with the filters of an earlier process."""

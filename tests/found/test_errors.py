@@ -43,6 +43,7 @@ from rcex_ws.rest import LoginRefused, NotJSON, Response, RestError
 from rcex_ws.rest.headers import Headers
 from rcex_ws.slack import errors as slack
 from rcex_ws.slack.store.errors import DataStoreError
+from rcex_ws.wsg.router import UnroutedEvent
 from rcex_ws.wsg.store import SessionUnreadable
 
 BODY = b'{"errorCode":"CMN-301","message":"Too fast"}'
@@ -72,6 +73,7 @@ EXAMPLES = [
     SubscriptionEnded("replaced"),
     SessionUnreadable("session_store: session.json is unreadable"),
     SlowConsumer("12 notifications were dropped"),
+    UnroutedEvent("no handler of on_event() wants the event /a"),
     NotJSON("the answer 200 is no JSON"),
     RestError(answer(), method="GET", path="/restapi/v1.0/x?secret=1"),
     LoginRefused(answer(401), method="POST", path="/restapi/oauth/token"),

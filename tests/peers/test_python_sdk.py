@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,3 +38,21 @@ def test_login_rest_notification(
     ]
     assert ("POST", "/restapi/v1.0/subscription", "websocket") in requests
     assert ("GET", "/restapi/v1.0/account/~/extension/~", "https") in requests
+
+
+@pytest.mark.timeout(90)
+def test_it_hosts_the_extension(
+    gateway: Gateway, run_peer: Callable[..., list[dict[str, Any]]], need: Callable[[bool, str], None]
+) -> None:
+    need((PYTHON / ".venv/.installed").is_file(), "the ringcentral package")
+
+    steps = run_peer(sys.executable, PYTHON / "hosted.py")
+
+    login, refreshed, event, rest, logged_in = steps
+    assert login["module"].startswith("15.")
+    assert refreshed["by_sdk"] is True
+    assert event["type"] == "Pager"
+    assert rest["via"] == "websocket"
+    assert logged_in["still"] is True  # closing our client does not end the SDK's session
+    kinds = [entry["kind"] for entry in gateway.log()]
+    assert [kinds.count(kind) for kind in ("token", "refresh", "recovered")] == [1, 2, 1]

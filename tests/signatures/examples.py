@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import anyio
@@ -61,6 +62,7 @@ INSTANCES: dict[type, Callable[[], Any]] = {
     rest.RingCentral: lambda: rest.RingCentral(server=NOWHERE),
     rest.PathBuilder: lambda: rest.RingCentral(server=NOWHERE).restapi(),
     rest.FileTokenStore: lambda: rest.FileTokenStore("/dev/null/token.json"),
+    rest.RootTask: lambda: rest.RootTask("t"),
     rest.Token: lambda: rest.Token(access_token="t"),
     wsg.WebSocketExtension: wsg.WebSocketExtension,
     wsg.Subscription: _subscription,
@@ -100,6 +102,7 @@ RIGHT: dict[str, Any] = {
     "body": {},
     "data": "a",
     "push_bytes.data": b"a",
+    "from_sdk.sdk": SimpleNamespace(platform=lambda: SimpleNamespace(create_url=lambda url, add_server: NOWHERE + url)),
     "redirect_uri": "https://example.com",
     "method": "GET",
     "patience": 0,
@@ -153,12 +156,15 @@ RIGHT: dict[str, Any] = {
     "room_id": "C1",
     "members": ["U1"],
     "node": 1,
+    "to": "102",
+    "watch_lines.extensions": ["102"],
 }
 
 _MADE_HERE = "only the library makes one, or calls this"
 _WRITTEN_BY_USERS = "a user writes it, and the library calls it"
 _PER_FRAME = "one is made for every frame; what it holds is looked at where it is sent"
 _RAISES_NOTHING = "its contract is to raise nothing: what is no frame is dropped and logged as an error"
+_OF_THE_PACKAGE = "called by the package; the maker of a client makes one and closes it, without arguments"
 _A_SEAM = "replaced by tests, and called by the library"
 _PER_EVENT = "called by a rule of the store, for each event"
 
@@ -195,6 +201,8 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.testing.memory.MemoryGateway.open_websocket": _MADE_HERE,
     "rcex_ws.slack.client.RTMClient.open_socket": _A_SEAM,
     "rcex_ws.testing.websocket_client_stub.WebSocketClientStub.cast": _RAISES_NOTHING,
+    "rcex_ws.tasks.RootTask.aclose": _OF_THE_PACKAGE,
+    "rcex_ws.tasks.RootTask.spawn": _OF_THE_PACKAGE,
     "rcex_ws.trace.TraceEvent": _MADE_HERE,
     "rcex_ws.websocket.frames.": _PER_FRAME,
     "rcex_ws.wsg.extension.WebSocketExtension.install": _MADE_HERE,

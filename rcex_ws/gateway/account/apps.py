@@ -39,6 +39,7 @@ PERMISSIONS = (
     "ReadContacts",
     "ReadMessages",
     "ReadPresence",
+    "RecordCalls",
     "RingOut",
     "RoleManagement",
     "SMS",

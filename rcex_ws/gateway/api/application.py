@@ -17,16 +17,21 @@ from rcex_ws.gateway.api import (
     account,
     authorize,
     call_handling,
+    call_log,
     contacts,
     dictionary,
     directory,
+    favorites,
     messages,
     oauth,
     people,
     presence,
     profile_image,
     prompts,
+    recordings,
+    ring_out,
     subscription,
+    telephony,
     versions,
 )
 from rcex_ws.gateway.api.operation import RestOperation
@@ -49,6 +54,11 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     prompts.area,
     dictionary.area,
     presence.area,
+    favorites.area,
+    telephony.area,
+    ring_out.area,
+    call_log.area,
+    recordings.area,
     messages.area,
 )
 """The operations of all areas."""

@@ -1,14 +1,18 @@
-"""Presence: of the caller and of others. A changed one triggers the notification that RingCentral would send."""
+"""Presence: of the caller, of others and of the account. A changed one triggers the notifications of RingCentral."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from rcex_ws.gateway.account.people import ExtensionRecord
-from rcex_ws.gateway.api.operation import EXTENSION, Ask, Json, RestArea
+from msgspec import Struct
+from starlette.responses import Response
+
+from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionRecord
+from rcex_ws.gateway.api.batch import read_batch
+from rcex_ws.gateway.api.operation import ACCOUNT, EXTENSION, Ask, Json, RestArea
+from rcex_ws.gateway.api.paging import PagedQuery, page_of
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.filters import EventFilter
+from rcex_ws.gateway.presence_notices import active_calls, tell_presence
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]
@@ -35,10 +39,36 @@ _SETTABLE: dict[str, set[str] | set[bool]] = {
 _LONGEST_MESSAGE = 1000
 
 
+class PresenceQuery(Struct, rename="camel"):
+    """Which members a presence has besides the plain ones."""
+
+    detailed_telephony_state: bool = False
+    sip_data: bool = False
+
+
+class PresencePage(PagedQuery, rename="camel"):
+    """Which page of an account's presence to return, and with which members."""
+
+    detailed_telephony_state: bool = False
+    sip_data: bool = False
+
+
 @area.get(f"{EXTENSION}/presence")
-def read_presence(ask: Ask[None, None]) -> Json:
-    """Read the presence of an extension."""
-    return _presence(ask.core, ask.extension, ask.server)
+def read_presence(ask: Ask[PresenceQuery, None]) -> Response | Json:
+    """Read the presence of an extension, or of several whose ids are separated by commas."""
+
+    def read(text: str) -> dict[str, Any]:
+        return _presence(ask.core, ask.find_extension(text), ask.server, ask.query)
+
+    extensions = f"{ask.server}/restapi/v1.0/account/{ACCOUNT_ID}/extension"
+    return read_batch(ask.path["extensionId"], extensions, read, suffix="/presence")
+
+
+@area.get(f"{ACCOUNT}/presence")
+def list_presence(ask: Ask[PresencePage, None]) -> Json:
+    """List the presence of all extensions of the account."""
+    found = [_presence(ask.core, one, ask.server, ask.query) for one in ask.core.people.extensions]
+    return page_of(ask, f"{ask.server}/restapi/v1.0/account/{ACCOUNT_ID}/presence", found)
 
 
 @area.put(f"{EXTENSION}/presence", permission="EditPresence")
@@ -48,12 +78,10 @@ def write_presence(ask: Ask[None, dict[str, Any]]) -> Json:
     for name, value in ask.body.items():
         if not _is_settable(name, value):
             raise Problem(400, "CMN-101", f"Parameter [{name}] value is invalid")
-    presence = ask.core.presence.of(one)
-    presence |= ask.body
-    if "userStatus" in ask.body:
-        presence["presenceStatus"] = ask.body["userStatus"]
-    _notify(ask.core, one)
-    return _presence(ask.core, one, ask.server)
+    before = ask.core.presence.of(one)["dndStatus"]
+    ask.core.presence.change(one, ask.body)
+    tell_presence(ask.core, one, is_dnd=ask.core.presence.of(one)["dndStatus"] != before)
+    return _presence(ask.core, one, ask.server, PresenceQuery())
 
 
 def _is_settable(name: str, value: object) -> bool:
@@ -63,18 +91,11 @@ def _is_settable(name: str, value: object) -> bool:
     return isinstance(value, str | bool) and value in _SETTABLE.get(name, set())
 
 
-def _presence(core: GatewayCore, one: ExtensionRecord, server: str) -> dict[str, Any]:
+def _presence(
+    core: GatewayCore, one: ExtensionRecord, server: str, query: PresenceQuery | PresencePage
+) -> dict[str, Any]:
     owner = {"uri": f"{server}{one.uri}", "id": int(one.id), "extensionNumber": one.number}
-    return {"uri": f"{server}{one.uri}/presence", "extension": owner, **core.presence.of(one)}
-
-
-def _notify(core: GatewayCore, one: ExtensionRecord) -> None:
-    sequence = core.presence.next_sequence()
-
-    def body(chosen: EventFilter, _: str) -> Mapping[str, Any]:
-        plain = {"extensionId": one.id, "sequence": sequence, **core.presence.of(one)}
-        if "detailedTelephonyState" in chosen.query:
-            return plain | {"activeCalls": [], "totalActiveCalls": 0}
-        return plain
-
-    core.publish("/restapi/v1.0/account/~/extension/~/presence", body, one)
+    body = {"uri": f"{server}{one.uri}/presence", "extension": owner, **core.presence.of(one)}
+    if query.detailed_telephony_state:
+        body["activeCalls"] = active_calls(core, one, with_sip=query.sip_data)
+    return body

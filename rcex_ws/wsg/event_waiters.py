@@ -1,0 +1,84 @@
+"""Callers that wait for one notification each: `await ws_ext.wait_for(filter, predicate)`.
+
+They see notifications before the queue of the consumer, so a handler may wait for the next event itself. The reader
+only compares the path and appends; the predicate runs in the task that waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from rcex_ws.connection import call
+from rcex_ws.errors import RcexError, SlowConsumer
+from rcex_ws.loop import Signal
+from rcex_ws.wsg.models import Notification
+from rcex_ws.wsg.router import Selector
+
+__all__ = ["EventWaiters", "Predicate"]
+
+Predicate = Callable[[Notification], bool | Awaitable[bool]]
+
+#: Notifications that one caller keeps while its predicate is at work.
+_MOST_KEPT = 10_000
+
+
+class _EventWaiter:
+    __slots__ = ("ended", "kept", "more", "selector")
+
+    def __init__(self, selector: Selector) -> None:
+        self.selector = selector
+        self.kept: deque[Notification] = deque()
+        self.more = Signal()
+        self.ended: RcexError | None = None
+
+
+class EventWaiters:
+    """The callers that wait at present."""
+
+    def __init__(self) -> None:
+        self._waiting: list[_EventWaiter] = []
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
+    def offer(self, notification: Notification) -> None:
+        """Show a notification to all callers; runs in the reader."""
+        for waiter in self._waiting:
+            if waiter.selector.may_select(notification):
+                if len(waiter.kept) < _MOST_KEPT:
+                    waiter.kept.append(notification)
+                else:
+                    waiter.ended = SlowConsumer("wait_for: the predicate is too slow: too many notifications wait")
+                waiter.more.set()
+
+    def end(self, error: RcexError) -> None:
+        """End all waiting by an error: nothing will come any more."""
+        for waiter in self._waiting:
+            waiter.ended = error
+            waiter.more.set()
+
+    async def wait(self, selector: Selector, owner_id: str | None, predicate: Predicate | None) -> Notification:
+        """Return the next notification that a filter and a predicate select.
+
+        Raises:
+            RcexError: that of `end`.
+        """
+        waiter = _EventWaiter(selector)
+        self._waiting.append(waiter)
+        try:
+            while True:
+                while waiter.kept:
+                    notification = waiter.kept.popleft()
+                    if not selector.selects(notification, owner_id):
+                        continue
+                    if predicate is None or await call(predicate, notification):
+                        return notification
+                if waiter.ended is not None:
+                    raise waiter.ended
+                waiter.more = Signal()
+                await waiter.more.wait()
+        finally:
+            self._waiting.remove(waiter)
