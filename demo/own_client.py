@@ -39,6 +39,7 @@ class MyClient:
         client_secret: secret of the application.
     """
 
+    user_agent = "own-client/1.0"
     proxy = None
     https_calls = 0
 

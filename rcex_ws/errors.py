@@ -8,12 +8,13 @@
     ├── NotJSON                     the body of a response is not JSON
     ├── BadFrame                    a frame from the server cannot be decoded
     ├── WrongEventLoop              a call from another event loop, thread or process than the client's
-    ├── TransportError              no response: network, TLS, proxy, time-out         (retryable)
+    ├── TransportError              no response: network, TLS, proxy, time-out; .sent  (retryable)
     │   └── RequestTimeout          no response within the time-out
     ├── ResponseTooLarge            the body of a response exceeds `max_response_bytes`
     ├── RateLimited                 the rate gate stays closed beyond the call's time-out (retryable)
     ├── RestError                   a non-2xx response                                 (rcex_ws.rest)
     │   └── LoginRefused            OAuth refused the credentials, grant or permission (rcex_ws.rest)
+    ├── PagingError                 a list leads to another host, or in a circle       (rcex_ws.rest)
     ├── ConnectFailed               one attempt to open a WebSocket failed
     │   ├── ConnectTimeout          the attempt took too long
     │   └── UpgradeRefused          the server answered the upgrade with an HTTP status
@@ -83,9 +84,17 @@ class WrongEventLoop(RcexError, RuntimeError):
 
 
 class TransportError(RcexError):
-    """No response arrived: network, TLS, proxy or time-out."""
+    """No response arrived: network, TLS, proxy or time-out.
+
+    Args:
+        sent: False if the request certainly never reached the server, so that repeating it is safe.
+    """
 
     retryable = True
+
+    def __init__(self, message: str = "", *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class RequestTimeout(TransportError, TimeoutError):

@@ -48,6 +48,7 @@ OWN = {
     "feedme/canonical.py": "numbers of feed data, on their way out",
     "feedme/deltas.py": "indexes in paths that a door has decoded",
     "feedme/values.py": "numbers that a door has decoded, or of the caller",
+    "rest/batch.py": "ids of the caller, on their way out, and those of an answer, which are only compared",
     "rest/owner.py": "the JWT of the caller",
     "rest/outgoing.py": "paths of the caller, to look for dots in them",
     "rest/paths.py": "ids of the caller, on their way out",

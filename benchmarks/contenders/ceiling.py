@@ -32,6 +32,8 @@ from benchmarks.drain.answers import BURST, HANG
 
 FILTERS = ["/restapi/v1.0/account/~/extension/~/telephony/sessions"]
 INFO = "/restapi/v1.0/account/~/extension/~"
+#: As long as ours, encoded once.
+AGENT = Raw(b'{"X-User-Agent":"application/1.0 rcex_ws/0.1.0 python/3.11.0"}')
 #: Those of websockets that cost least. Nothing is compressed unless the program says so: the server would not.
 OPTIONS: dict[str, Any] = {
     "proxy": None,
@@ -160,7 +162,7 @@ class Ceiling:
     async def call(self, method: str, path: str, body: Any = None) -> Frame:
         """Send a call; wait for its answer."""
         key = str(next(self._ids))
-        meta = {"type": "ClientRequest", "messageId": key, "method": method, "path": path}
+        meta = {"type": "ClientRequest", "messageId": key, "method": method, "path": path, "headers": AGENT}
         frame = encode([meta] if body is None else [meta, body])
         self.waiters[key] = waiter = self._waiter()
         await self.websocket.send(frame, text=True)

@@ -47,6 +47,8 @@ PURPOSE: Final = {
     "rcex_ws.broker": "logs and members, for several servers",
     "rcex_ws.websocket": "one WebSocket; no reconnecting",
     "rcex_ws.files": "private files",
+    "rcex_ws.emitter": "lifecycle events",
+    "rcex_ws.handlers": "calls the application",
     "rcex_ws.schedule": "the wait before the next attempt",
     "rcex_ws.tasks": "who owns a task",
     "rcex_ws.home": "one loop, one thread",

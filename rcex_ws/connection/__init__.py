@@ -13,9 +13,8 @@ loss.py        how a connection ended
 requests.py    requests that wait for an answer
 delivery.py    the bounded queue of what the application's code is to handle
 outbox.py      the queue of what is to be written
-events.py      the emitter of lifecycle events
 event_queue.py one queue for all events and callbacks of a client or a server, where their order matters
-handlers.py    calls handlers, callbacks and hooks of the application
+handlers.py    hands the items of a queue to a handler of the application
 pause.py       the wait before the next attempt, which can be changed
 heartbeat.py   whether the peer is alive
 dedupe.py      recognises duplicates
@@ -24,8 +23,7 @@ dedupe.py      recognises duplicates
 from rcex_ws.connection.dedupe import Seen
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
 from rcex_ws.connection.driver import Conversation, Driver
-from rcex_ws.connection.events import EventEmitter, HasEvents, Unsubscriber
-from rcex_ws.connection.handlers import call, deliver
+from rcex_ws.connection.handlers import deliver
 from rcex_ws.connection.heartbeat import AnswerHeartbeat, Heartbeat, SteadyHeartbeat
 from rcex_ws.connection.life import Life
 from rcex_ws.connection.link import Link
@@ -33,6 +31,8 @@ from rcex_ws.connection.loss import Loss, LossKind, utc_now
 from rcex_ws.connection.requests import Pending, RequestTable
 from rcex_ws.connection.status import Reason, State, StateReason
 from rcex_ws.connection.supervisor import Supervisor
+from rcex_ws.emitter import EventEmitter, HasEvents, Unsubscriber
+from rcex_ws.handlers import call
 from rcex_ws.schedule import ReconnectDelays, default_delays
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.opener import Opener, open_websocket

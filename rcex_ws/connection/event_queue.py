@@ -9,8 +9,8 @@ from functools import partial
 from typing import Final
 
 from rcex_ws.connection.delivery import DeliveryQueue, Overflow
-from rcex_ws.connection.events import EventEmitter
 from rcex_ws.connection.handlers import deliver
+from rcex_ws.emitter import EventEmitter
 from rcex_ws.errors import SlowConsumer
 from rcex_ws.readers import printable
 

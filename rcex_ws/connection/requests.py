@@ -227,9 +227,11 @@ class RequestTable(Generic[A]):
 
     def expire(self, now: float) -> float:
         """Fail the requests that are overdue at `now`; return the next deadline, infinity if there is none."""
-        for pending in [p for p in (*self._in_flight.values(), *self._queued) if p.deadline <= now]:
+        overdue = [p for p in (*self._in_flight.values(), *self._queued) if p.deadline <= now]
+        for pending in overdue:
             if not pending.settled:
-                pending.fail(RequestTimeout("the answer did not come in time"))
+                pending.fail(RequestTimeout("the answer did not come in time", sent=pending.sent))
+        for pending in overdue:  # only now: a place that becomes free must not go to one that is overdue, too
             self._forget(pending)
         self._send_queued()
         return min((p.deadline for p in (*self._in_flight.values(), *self._queued)), default=math.inf)

@@ -20,6 +20,7 @@ from rcex_ws.gateway.account.messages import MessageStore
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.account.presence import PresenceBoard
 from rcex_ws.gateway.account.settings import SettingsStore
+from rcex_ws.gateway.account.team.messaging import TeamMessaging
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.faults import Faults
 from rcex_ws.gateway.filters import EventFilter, best_match, resolve
@@ -87,6 +88,7 @@ class GatewayCore:
         self.settings = SettingsStore()
         self.media = MediaStore()
         self.messages = MessageStore(self.clock)
+        self.team = TeamMessaging(self.people, self.clock)
         self.faults = Faults()
         self.near_misses = NearMisses(self.journal)
         self.limits = RateLimits(options.rate_limits, options.rate_window)

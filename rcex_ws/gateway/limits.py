@@ -90,6 +90,6 @@ def group_of(method: str, path: str) -> str:
     """Return the rate group of a request."""
     if path.startswith("/restapi/oauth/"):
         return "auth"
-    if path.endswith("/fax"):
+    if path.endswith(("/fax", "/team-messaging/v1/files", "/glip/files")):
         return "heavy"
     return "light" if method == "GET" or path.endswith("/renew") else "medium"

@@ -191,6 +191,7 @@ class Gateway:
     miss = _in_its_thread(GatewayApp.miss)
     hang_up = _in_its_thread(GatewayApp.hang_up)
     watch_lines = _in_its_thread(GatewayApp.watch_lines)
+    receive_post = _in_its_thread(GatewayApp.receive_post)
 
     @checked
     def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:

@@ -20,6 +20,7 @@ from rcex_ws.rest.errors import LoginRefused, RestError
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.token import Token, token_from_answer
+from rcex_ws.rest.watchers import SessionStep, SessionWatchers
 from rcex_ws.secret import hide
 
 __all__ = ["Auth"]
@@ -46,6 +47,7 @@ class Auth:
     Attributes:
         token: token of the session; None when nobody is logged in.
         token_changed: signal that is set when the token is replaced; a new signal takes its place.
+        watchers: are told of logins, refreshes and logouts.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Auth:
         send: Callable[[Request], Awaitable[Response]],
     ) -> None:
         self.token = token
+        self.watchers = SessionWatchers()
         self._client_id = client_id
         self._client_secret = hide(client_secret)
         self._keeper = keeper
@@ -71,6 +74,11 @@ class Auth:
         self.token_changed = Signal()
         self._failures = 0  # failed renewals so far
         self._failure: RcexError | None = None  # of the last renewal; LoginRefused stays until the token changes
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the application has no secret."""
+        return self._client_secret is None
 
     async def authorize(self, grant: oauth.Grant | None, *, force: bool) -> Token:
         """Continue the existing session if it has the same server, application and user; else log in.
@@ -159,10 +167,12 @@ class Auth:
             if token is None:
                 return
             self._set_token(None)
-            try:
-                await self._post(oauth.REVOKE_PATH, {"token": hide(token.access_token)})
-            finally:
-                await self._keeper.clear()
+            with self.watchers.report(SessionStep.LOGOUT) as done:
+                try:
+                    await self._post(oauth.REVOKE_PATH, {"token": hide(token.access_token)})
+                finally:
+                    await self._keeper.clear()
+                done(token)
 
     async def renew_now(self) -> Token:
         """Renew the token now, however long it is still valid.
@@ -172,6 +182,10 @@ class Auth:
             RcexError: as in `renew`.
         """
         return await self.renew(self._require_token())
+
+    def rejected(self, response: Response, *, method: str, path: str) -> RestError:
+        """Return the error of a call whose token the server has rejected, after all that could be done about it."""
+        return RestError(response, method=method, path=path)
 
     def _require_token(self) -> Token:
         if self.token is None:
@@ -241,18 +255,20 @@ class Auth:
             return await self._request_token(form, previous=token)
 
     async def _request_token(self, form: oauth.Grant, *, previous: Token | None) -> Token:
-        answer = await self._post(oauth.TOKEN_PATH, form)
-        try:
-            token = token_from_answer(answer.json(), now=time.time(), previous=previous)
-        except (NotJSON, msgspec.ValidationError):  # the error may quote the answer
-            raise TransportError(
-                f"the token endpoint answered {answer.describe()} without a token{_PROXY_HINT}"
-            ) from None
-        if previous is None:
-            self._jwt, self._login = form.get("assertion"), self._keeper.login_of(form)
-        token = self._keeper.with_owner(token, self._login)
-        self._set_token(token, granted_at=now())
-        await self._keeper.save(token)
+        with self.watchers.report(SessionStep.LOGIN if previous is None else SessionStep.REFRESH) as done:
+            answer = await self._post(oauth.TOKEN_PATH, form)
+            try:
+                token = token_from_answer(answer.json(), now=time.time(), previous=previous)
+            except (NotJSON, msgspec.ValidationError):  # the error may quote the answer
+                raise TransportError(
+                    f"the token endpoint answered {answer.describe()} without a token{_PROXY_HINT}"
+                ) from None
+            if previous is None:
+                self._jwt, self._login = form.get("assertion"), self._keeper.login_of(form)
+            token = self._keeper.with_owner(token, self._login)
+            self._set_token(token, granted_at=now())
+            await self._keeper.save(token)
+            done(token)
         return token
 
     async def _post(self, path: str, form: dict[str, str]) -> Response:
@@ -265,7 +281,7 @@ class Auth:
         if 300 <= response.status_code < 400:
             raise TransportError(f"POST {path} was redirected with HTTP {response.status_code}{_PROXY_HINT}")
         kind = LoginRefused if response.status_code in {400, 401, 403} else RestError
-        raise kind(response, method=request.method, path=path)
+        raise kind(response, method=request.method, path=path, grant_type=form.get("grant_type"))
 
     def _surely_expired(self, token: Token) -> bool:
         """Return whether a token has expired by the monotonic clock; the wall clock may be set and proves nothing."""

@@ -6,12 +6,13 @@ RingCentral.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from rcex_ws.address import may_have_token
+from rcex_ws.errors import RequestLost, TransportError
 from rcex_ws.home import Home
 from rcex_ws.loop import loop_clock
 from rcex_ws.rest.errors import RestError
@@ -20,6 +21,7 @@ from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.https import HTTPEdge, StreamedResponse, within_deadline
 from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Request, Response, Send
+from rcex_ws.rest.stats import CallCounter
 from rcex_ws.rest.token import Token
 from rcex_ws.rest.token_owner import AnySession
 from rcex_ws.rest.url import build_url
@@ -42,6 +44,7 @@ class Calls:
 
     Attributes:
         https_calls: number of calls sent by HTTPS; a repeated call counts again.
+        counter: counts calls, those of OAuth included.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Calls:
         self._home = home
         self._clock: Callable[[], float] | None = None  # of the one event loop that `home` allows
         self.https_calls = 0
+        self.counter = CallCounter()
 
     def send(self, request: Request, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
         """Send a call through middlewares, gate and transports; see `ClientMethods.send`."""
@@ -105,7 +109,7 @@ class Calls:
             used = self._auth.token
             self.https_calls += 1
             async with self._https.stream(request, url, headers) as answer:
-                self._note(request, answer.status_code, answer.headers)
+                self._note(request, answer)
                 if 200 <= answer.status_code < 300:
                     yield answer
                     return
@@ -113,11 +117,15 @@ class Calls:
                 with within_deadline(request):
                     response = Response(answer.status_code, answer.headers, await answer.read_error_body())
             if last or response.status_code != 401 or used is None or not self._can_repeat(request, used):
-                raise RestError(response, method=request.method, path=request.path)
+                raise self._error(request, response)
             await self._auth.renew(used)
+            self.counter.retried()
 
     async def _perform_checked(self, transport: Send, request: Request) -> Response:
         request.check()  # a middleware may have changed anything
+        request.times_sent += 1
+        if request.times_sent > 1:
+            self.counter.retried()
         return await self._perform(transport, request)
 
     async def _perform(self, transport: Send, request: Request) -> Response:
@@ -130,15 +138,20 @@ class Calls:
         # `_send_through_gate` inlined: the gate is hardly ever closed, and every call is spared a coroutine.
         if self._gate.may_be_closed:
             await self._wait_at_gate(request)
-        response = await transport(request)
-        self._note(request, response.status_code, response.headers, clock)
+        try:
+            response = await transport(request)
+        except (TransportError, RequestLost):
+            self._count_unanswered(request)
+            raise
+        self._note(request, response, clock)
         if response.status_code == 401 and (used := used or self._auth.token) and self._can_repeat(request, used):
             with within_deadline(request):
                 await self._auth.renew(used)
+            self.counter.retried()
             response = await self._send_through_gate(request, transport)
         if response.is_success:
             return response
-        raise RestError(response, method=request.method, path=request.path)
+        raise self._error(request, response)
 
     def _send_by_transports(self, request: Request, *, start: int = 0) -> Awaitable[Response]:
         """Send by the first extension from index `start` on that takes the call, else by HTTPS."""
@@ -154,8 +167,12 @@ class Calls:
 
     async def _send_through_gate(self, request: Request, transport: Send) -> Response:
         await self._wait_at_gate(request)
-        response = await transport(request)
-        self._note(request, response.status_code, response.headers)
+        try:
+            response = await transport(request)
+        except (TransportError, RequestLost):
+            self._count_unanswered(request)
+            raise
+        self._note(request, response)
         return response
 
     async def _wait_at_gate(self, request: Request) -> None:
@@ -163,11 +180,16 @@ class Calls:
             await self._gate.wait(request.method, request.path, deadline=request.deadline)
 
     def _note(
-        self, request: Request, status: int, headers: Mapping[str, str], clock: Callable[[], float] | None = None
+        self, request: Request, response: Response | StreamedResponse, clock: Callable[[], float] | None = None
     ) -> None:
         if self._goes_to_server(request):
             now = (clock or loop_clock())()
-            self._gate.note(request.method, request.path, status, headers, now=now)
+            self._gate.note(request.method, request.path, response.status_code, response.headers, now=now)
+            self.counter.answered(response.status_code, response.via, now=now)
+
+    def _count_unanswered(self, request: Request) -> None:
+        if self._goes_to_server(request):
+            self.counter.unanswered()
 
     async def _send_by_https(self, request: Request) -> Response:
         url = build_url(self._server, request.path, request.params)
@@ -177,7 +199,11 @@ class Calls:
     async def _headers(self, request: Request) -> dict[str, str]:
         headers = self._agent | request.headers
         if self._bears_token(request):
-            token = await self._auth.ensure_token()
+            try:
+                token = await self._auth.ensure_token()
+            except TransportError as exc:
+                exc.sent = False  # the call to renew the token may have been, but not this one
+                raise
             headers["Authorization"] = Secret(f"Bearer {token.access_token}")
         return headers
 
@@ -187,6 +213,11 @@ class Calls:
 
     def _bears_token(self, request: Request) -> bool:
         return request.header("Authorization") is None and self._goes_to_server(request)
+
+    def _error(self, request: Request, response: Response) -> RestError:
+        if response.status_code == 401 and self._bears_token(request):
+            return self._auth.rejected(response, method=request.method, path=request.path)
+        return RestError(response, method=request.method, path=request.path)
 
     def _can_repeat(self, request: Request, used: Token) -> bool:
         """Return whether a new token can help a call that was answered with a 401."""

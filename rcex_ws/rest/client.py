@@ -2,7 +2,7 @@
 
 Extensions receive it in `install`. It builds and connects the parts that do the work: `calls` (the path of a call),
 `auth` (the OAuth session), `gate` (rate limits), `https` (the network), `lifecycle` (extensions and closing); the
-methods to log in and to send calls are inherited from `methods`.
+methods to log in, to send calls and to build paths are inherited from `methods` and `path_methods`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ from rcex_ws.options import (
     Bytes,
     Credential,
     HeaderText,
-    Name,
     NamesOfJavaScript,
     Seconds,
     ServerUrl,
     checked,
-    refusal,
-    required_constraint,
     trimmed,
 )
 from rcex_ws.rest.auth import Auth
+from rcex_ws.rest.bot import BotAuth, token_of_bot
 from rcex_ws.rest.calls import Calls
 from rcex_ws.rest.extension import Extension
 from rcex_ws.rest.gate import RateGate
@@ -38,8 +36,7 @@ from rcex_ws.rest.https import HTTPEdge
 from rcex_ws.rest.keeper import TokenKeeper
 from rcex_ws.rest.lifecycle import Lifecycle
 from rcex_ws.rest.message import Request, Response
-from rcex_ws.rest.methods import ClientMethods
-from rcex_ws.rest.paths import PathBuilder
+from rcex_ws.rest.path_methods import PathMethods
 from rcex_ws.rest.renewal import keep_fresh, report_crash
 from rcex_ws.rest.sdk import OfficialSdk, SdkTokens, server_of_sdk
 from rcex_ws.rest.store import TokenStore
@@ -56,7 +53,7 @@ PRODUCTION = "https://platform.ringcentral.com"
 SANDBOX = "https://platform.devtest.ringcentral.com"
 
 
-class RingCentral(ClientMethods, NamesOfJavaScript):
+class RingCentral(PathMethods, NamesOfJavaScript):
     """Client of RingCentral's REST API that extensions can be installed into.
 
     Use it with `async with`, or close it with `aclose()`.
@@ -66,6 +63,8 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         client_id: id of the application.
         client_secret: secret of the application; None for a public client (PKCE).
         token: an existing session: a Token, or the answer of the OAuth endpoint as a dict, as other SDKs keep it.
+        bot_token: the static token of a bot, instead of `token`; client_id and client_secret are not needed then, and
+            there is nothing to log in, to refresh or to store.
         token_store: keeps the session across restarts of the process.
         token_owner: owns the session in the place of this client, which then neither logs in nor refreshes by itself.
         app_name: name of the application, for User-Agent.
@@ -82,6 +81,7 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         proxy: the argument of that name.
         tasks: owner of the background tasks of the client and its extensions.
         gate: the rate gate, shared by all transports.
+        user_agent: what names the application to the server, by HTTPS and by WebSocket.
 
     Raises:
         ConfigurationError: an argument is invalid; the message names it.
@@ -95,6 +95,7 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         client_id: Credential | None = None,
         client_secret: Credential | None = None,
         token: TokenChoice = None,
+        bot_token: Credential | None = None,
         token_store: TokenStore | None = None,
         token_owner: TokenOwner | None = None,
         app_name: HeaderText = "Unknown",
@@ -107,7 +108,14 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
     ) -> None:
         client_id = plain(trimmed("client_id", client_id))
         client_secret = trimmed("client_secret", client_secret)
+        bot_token = trimmed("bot_token", bot_token)
         server = check_server(server)
+        session = given_token(token)
+        if bot_token is not None:
+            if session is not None or token_store is not None:
+                other = "token" if session is not None else "token_store"
+                raise ConfigurationError(f"bot_token: the token of a bot is static, so {other} cannot go with it")
+            session = token_of_bot(bot_token, server=server)
         home = Home()
         self.proxy = proxy
         self.tasks = RootTask("rcex_ws client")
@@ -116,24 +124,25 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
         self._https = HTTPEdge(
             http, proxy=proxy, ssl_context=lambda: self.ssl_context, max_response_bytes=max_response_bytes
         )
-        if token_owner is not None and (token is not None or token_store is not None):
-            raise ConfigurationError("token_owner: the session is its own; leave out token and token_store")
+        if token_owner is not None and (session is not None or token_store is not None):
+            raise ConfigurationError("token_owner: the session is its own; leave out token, bot_token and token_store")
         auth = (
             BorrowedSession(token_owner)
             if token_owner is not None
-            else Auth(
+            else (Auth if bot_token is None else BotAuth)(
                 client_id=client_id,
                 client_secret=client_secret,
-                token=given_token(token),
+                token=session,
                 keeper=TokenKeeper(token_store, server=server, client_id=client_id),
                 timeout=timeout,
                 send=self._send_as_application,
             )
         )
         lifecycle = Lifecycle(self.tasks, self._https)
+        self.user_agent = user_agent(app_name, app_version)
         calls = Calls(
             server=server,
-            user_agent=user_agent(app_name, app_version),
+            user_agent=self.user_agent,
             auth=auth,
             gate=self.gate,
             https=self._https,
@@ -183,18 +192,6 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
             ssl_context=ssl_context,
             proxy=proxy,
         )
-
-    def restapi(self, version: Name | None = "v1.0") -> PathBuilder:
-        """Start a path with /restapi and the version; None leaves the version out."""
-        if version is not None and (not isinstance(version, str) or not version):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise refusal("version", _NAME, version)
-        return PathBuilder(self, "/restapi" if version is None else f"/restapi/{version}")
-
-    def path(self, path: Name) -> PathBuilder:
-        """Start a path with any prefix: `rc.path("/team-messaging/v1").chats(id).posts().get()`."""
-        if not isinstance(path, str) or not path:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise refusal("path", _NAME, path)
-        return PathBuilder(self, path.rstrip("/"))
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
@@ -255,6 +252,3 @@ class RingCentral(ClientMethods, NamesOfJavaScript):
     async def _send_as_application(self, request: Request) -> Response:
         self._lifecycle.raise_if_ended()
         return await self._calls.send_as_application(request)
-
-
-_NAME = required_constraint(Name)

@@ -32,6 +32,11 @@ class CoreClient(Protocol):
         ...
 
     @property
+    def user_agent(self) -> str:
+        """What names the application, in printable ASCII; every frame carries it as X-User-Agent."""
+        ...
+
+    @property
     def token(self) -> Token | None:
         """The token of the OAuth session; None when nobody is logged in."""
         ...

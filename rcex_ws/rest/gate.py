@@ -98,6 +98,18 @@ class RateGate:
         elif empty:
             self._close_group(group, group.window_started + length)
 
+    def hold(self, method: str, path: str, *, seconds: float, now: float) -> None:
+        """Close the group of a call for at least so long, for whoever knows more than the answers told.
+
+        Args:
+            method: method of the call.
+            path: path or URL of the call.
+            seconds: how long.
+            now: monotonic seconds, on the same clock as in `delay`.
+        """
+        key = _key(method, path)
+        self._close_group(self._group(self._group_names.get(key, key)), now + seconds)
+
     async def wait(self, method: str, path: str, *, deadline: float) -> None:
         """Wait until a call may be sent.
 

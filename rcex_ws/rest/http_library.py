@@ -19,6 +19,10 @@ from rcex_ws.rest.message import Request
 __all__ = ["HTTPClient", "HTTPResponse", "failure_of"]
 
 _MAX_CHAIN = 20
+#: Errors of httpx that come before a connection to the server is ready for the request; httpx2 has the same names.
+_NEVER_SENT = frozenset(
+    {"ConnectError", "ConnectTimeout", "InvalidURL", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
+)
 
 
 class HTTPResponse(Protocol):
@@ -66,7 +70,8 @@ def failure_of(exc: Exception, client: HTTPClient, request: Request, url: str) -
         sentence += f": {reason}"
     text = f"{request}: {sentence}"
     # ConnectTimeout, ReadTimeout, WriteTimeout, PoolTimeout: the names are the same in httpx and httpx2.
-    return RequestTimeout(text) if type(exc).__name__.endswith("Timeout") else TransportError(text)
+    sent = not any(cls.__name__ in _NEVER_SENT for cls in type(exc).__mro__)
+    return (RequestTimeout if type(exc).__name__.endswith("Timeout") else TransportError)(text, sent=sent)
 
 
 def _library_errors(client: HTTPClient) -> list[type[Exception]]:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 import httpx
 
 from rcex_ws.readers import read_digits
+from rcex_ws.rest.upload import BODY, MultipartBody
 from rcex_ws.secret import hide
 from rcex_ws.websocket.proxies import Proxy, choose_proxy
 
@@ -54,6 +55,16 @@ class _WholeBody(httpx.AsyncByteStream):
         return content
 
 
+class _StreamedBody(httpx.AsyncByteStream):
+    """Request body that is read while it is sent, without an async generator of httpx's."""
+
+    def __init__(self, body: MultipartBody) -> None:
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._body)
+
+
 class RoutedTransport(httpx.AsyncBaseTransport):
     """Transport that sends each request through the proxy for its server.
 
@@ -78,6 +89,8 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         """
         if isinstance(request.stream, httpx.ByteStream):
             request.stream = _WholeBody(request.content)
+        elif isinstance(body := request.extensions.get(BODY), MultipartBody):
+            request.stream = _StreamedBody(body)
         proxy = self._choose_proxy(request.url)
         if proxy is None:
             return await self._transport_for(None).handle_async_request(request)

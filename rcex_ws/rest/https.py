@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import lru_cache
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 from urllib.parse import urljoin
 from weakref import WeakSet
 
@@ -24,6 +24,7 @@ from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.http_body import keyword_arguments
 from rcex_ws.rest.http_library import HTTPClient, HTTPResponse, failure_of
 from rcex_ws.rest.message import Request, Response
+from rcex_ws.rest.upload import BODY, MultipartBody
 from rcex_ws.secret import hide
 from rcex_ws.websocket.proxies import check_proxy
 
@@ -56,6 +57,8 @@ def within_deadline(request: Request) -> Generator[None]:
 class StreamedResponse:
     """Answer whose body has not been read yet."""
 
+    via: Final = "https"
+
     def __init__(
         self, answer: HTTPResponse, failure: Callable[[Exception], TransportError | None], max_bytes: int
     ) -> None:
@@ -86,6 +89,15 @@ class StreamedResponse:
             TransportError: as in `aiter_bytes`.
         """
         return b"".join([chunk async for chunk in self.aiter_bytes()])
+
+    async def abandon(self, chunks: AsyncIterator[bytes]) -> None:
+        """Close the connection and end an iteration over `aiter_bytes` that will not go on."""
+        with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+            await self._answer.aclose()
+            # Reading on ends the library's generators in order; see `_read_body`.
+            with suppress(Exception):
+                async for _ in chunks:
+                    pass
 
     async def read_error_body(self) -> bytes:
         """Read the whole body of an error answer, with the size limit of `HTTPEdge.send`.
@@ -199,6 +211,8 @@ class HTTPEdge:
     ) -> HTTPResponse:
         """Send a request and follow the redirects of a GET or HEAD; the stack closes the answer."""
         arguments = await keyword_arguments(request, headers)
+        if client is self._own and isinstance(arguments.get("content"), MultipartBody):
+            arguments["extensions"] = {BODY: arguments["content"]}
         for _ in range(_MAX_REDIRECTS + 1):
             target = _parsed_url(url) if client is self._own else url
             answer = await stack.enter_async_context(

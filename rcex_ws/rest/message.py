@@ -24,17 +24,21 @@ from rcex_ws.rest.outgoing import (
     check_body,
     check_method,
     check_params,
+    check_progress,
     check_timeout,
     encoded_path,
     path_text,
 )
 
-__all__ = ["UNSET", "Files", "Options", "Params", "Request", "Response", "Send", "Via"]
+__all__ = ["UNSET", "Files", "Options", "Params", "Progress", "Request", "Response", "Send", "Via"]
 
 Scalar: TypeAlias = str | int | float | bool | None
 Params: TypeAlias = Mapping[str, Scalar | Sequence[Scalar]]
-# As in httpx: {name: file} or [(name, file)]; a file is bytes, str, an open file or a tuple (filename, file, type).
+# As in httpx: {name: file} or [(name, file)]; a file is bytes, str, an open file, a path or a tuple (filename, file,
+# type).
 Files: TypeAlias = Mapping[str, Any] | Sequence[tuple[str, Any]]
+# Called with the bytes done so far and in all, which is None if nobody knows.
+Progress: TypeAlias = Callable[[int, int | None], object]
 Via: TypeAlias = Literal["https", "websocket"]
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -50,6 +54,7 @@ class Options(TypedDict, total=False):
     content: bytes | str | None
     headers: dict[str, str]
     timeout: float
+    progress: Progress | None
 
 
 @dataclass(slots=True, repr=False, eq=False)
@@ -65,11 +70,13 @@ class Request:
         params: query parameters; None values are skipped, sequences repeat the name.
         json: JSON body; UNSET for none (None is JSON's null); with `files` it becomes the first part.
         data: form fields.
-        files: parts of a multipart/form-data body.
+        files: parts of a multipart body: form-data, or mixed with a header Content-Type of multipart/mixed.
         content: body as bytes or text.
         headers: headers in addition to the client's own.
         timeout: seconds for the whole call, including the wait at the rate gate; `math.inf` for no limit.
+        progress: called while files are sent, with the bytes so far and in all; it begins again when the call does.
         deadline: end of the time-out on the event loop's clock; set each time the call leaves the middlewares.
+        times_sent: how often it has left the middlewares; 0 if there are none.
     """
 
     method: str
@@ -81,7 +88,9 @@ class Request:
     content: bytes | str | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
     timeout: float = 60.0
+    progress: Progress | None = None
     deadline: float = field(default=math.inf, init=False)
+    times_sent: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.check()
@@ -102,6 +111,8 @@ class Request:
             check_timeout(timeout)
         if (headers := self.headers) or type(headers) is not dict:
             check_headers(headers)
+        if self.progress is not None:
+            check_progress(self.progress, files=self.files)
         if self.params is not None:
             check_params("params", self.params)
         if self.data is not None or self.files is not None or self.content is not None:

@@ -1,4 +1,4 @@
-"""The methods that users call: log in and send calls, delegated to `auth` and `calls`.
+"""The methods that users call to send calls, delegated to `calls`; those for the session are in `session_methods`.
 
 Base class of `RingCentral` in `rcex_ws.rest.client`, which builds these parts; also called by `rcex_ws.rest.paths` and
 by extensions.
@@ -11,19 +11,19 @@ from contextlib import asynccontextmanager
 from typing import Any, Unpack, cast
 
 from rcex_ws.home import Home
-from rcex_ws.options import Credential, Name, Password, checked, refusal, required_constraint, trimmed
-from rcex_ws.rest import oauth
+from rcex_ws.options import refusal, required_constraint
 from rcex_ws.rest.calls import Calls
 from rcex_ws.rest.https import StreamedResponse
 from rcex_ws.rest.lifecycle import Lifecycle
-from rcex_ws.rest.message import Options, Params, Request, Response, Send
-from rcex_ws.rest.token import Token
+from rcex_ws.rest.message import Options, Request, Response, Send
+from rcex_ws.rest.session_methods import SessionMethods
+from rcex_ws.rest.stats import RestStats
 from rcex_ws.rest.token_owner import AnySession
 
 __all__ = ["ClientMethods"]
 
 
-class ClientMethods:
+class ClientMethods(SessionMethods):
     """Client of an OAuth-protected REST API, assembled from its parts.
 
     Args:
@@ -34,11 +34,6 @@ class ClientMethods:
         calls: sender of calls.
         lifecycle: knows whether the client is closed.
         timeout: seconds for one call, unless the call has its own.
-
-    Attributes:
-        server: URL of the API without trailing slash.
-        client_id: the argument of that name.
-        home: the event loop that the client belongs to: the first that uses it.
     """
 
     def __init__(
@@ -52,134 +47,9 @@ class ClientMethods:
         lifecycle: Lifecycle,
         timeout: float,
     ) -> None:
-        self.server = server
-        self.client_id = client_id
-        self.home = home
-        self._auth = auth
+        super().__init__(server=server, client_id=client_id, home=home, auth=auth, lifecycle=lifecycle)
         self._calls = calls
-        self._lifecycle = lifecycle
         self._timeout = timeout
-
-    # The OAuth session
-
-    @property
-    def token(self) -> Token | None:
-        """The token of the OAuth session; None when nobody is logged in."""
-        return self._auth.token
-
-    @checked
-    async def authorize(
-        self,
-        *,
-        jwt: Credential | None = None,
-        code: Credential | None = None,
-        redirect_uri: Name | None = None,
-        code_verifier: Credential | None = None,
-        username: Name | None = None,
-        password: Password | None = None,
-        extension: Name | None = None,
-        force: bool = False,
-    ) -> Token:
-        """Continue the existing session if it is valid or can be refreshed, else log in.
-
-        A new login would invalidate every stored WebSocket session (WSG-1003). A stored session of another server,
-        client_id or user is not continued, and a warning is logged; without a credential any user's is.
-
-        Args:
-            jwt: a JWT credential; kept in memory to log in again when the session ends.
-            code: a code from the login page, with the redirect_uri and code_verifier given to `authorize_uri`; it
-                always logs in, even if there is a session to continue.
-            redirect_uri: needed with `code`.
-            code_verifier: PKCE verifier, with `code`.
-            username: a phone number, with `password` (legacy).
-            password: needed with `username`.
-            extension: an extension number, with `username`.
-            force: always log in.
-
-        Raises:
-            ConfigurationError: the arguments are not one way to log in, or there is no session and no credential.
-            LoginRefused: the server refused the login; trying again cannot help.
-            RestError: another answer than 2xx.
-            TransportError: no answer came.
-            WrongEventLoop: the client belongs to another event loop, thread or process; every method may raise it.
-        """
-        self.home.check()
-        self._lifecycle.raise_if_ended()
-        grant = oauth.login_grant(
-            jwt=trimmed("jwt", jwt),
-            code=trimmed("code", code),
-            redirect_uri=redirect_uri,
-            code_verifier=trimmed("code_verifier", code_verifier),
-            username=username,
-            password=password,
-            extension=extension,
-        )
-        return await self._auth.authorize(grant, force=force)
-
-    @checked
-    def authorize_uri(
-        self,
-        *,
-        redirect_uri: Name,
-        state: str | None = None,
-        code_verifier: Credential | None = None,
-        params: Params | None = None,
-    ) -> str:
-        """Return the URL of the login page, which sends the user back with a code.
-
-        Args:
-            redirect_uri: URL to send the user back to, as registered for the application.
-            state: returned with the code, to be compared.
-            code_verifier: PKCE verifier from `generate_code_verifier()`; keep it for `authorize`.
-            params: further parameters of the page, such as prompt or brandId.
-
-        Raises:
-            ConfigurationError: the client has no client_id.
-        """
-        return oauth.authorize_uri(
-            self.server,
-            client_id=self.client_id,
-            redirect_uri=redirect_uri,
-            state=state,
-            code_verifier=trimmed("code_verifier", code_verifier),
-            params=params,
-        )
-
-    async def ensure_token(self) -> Token:
-        """Return a token that is valid for a call now; renew it first if it is about to expire by the wall clock.
-
-        Raises:
-            ConfigurationError: nobody is logged in.
-            LoginRefused: the session has ended and cannot be renewed.
-            RcexError: the renewal failed and the token has expired; see `.retryable`.
-        """
-        self.home.check()
-        self._lifecycle.raise_if_ended()
-        return await self._auth.ensure_token()
-
-    async def refresh(self) -> Token:
-        """Renew the token now; concurrent callers share one renewal.
-
-        Raises:
-            ConfigurationError: nobody is logged in.
-            LoginRefused: the session has ended and cannot be renewed.
-            RcexError: the renewal failed; see `.retryable`.
-        """
-        self.home.check()
-        self._lifecycle.raise_if_ended()
-        return await self._auth.renew_now()
-
-    async def revoke(self) -> None:
-        """End the session at the server and forget it, also in the store; do nothing when nobody is logged in.
-
-        Raises:
-            RcexError: the server did not confirm; the session is forgotten all the same.
-        """
-        self.home.check()
-        self._lifecycle.raise_if_ended()
-        await self._auth.revoke()
-
-    # Calls
 
     def send(self, request: Request, *, transport: Send | None = None) -> Coroutine[Any, Any, Response]:
         """Send a call through middlewares, rate gate and a transport; after a 401 renew the token and repeat it once.
@@ -260,6 +130,11 @@ class ClientMethods:
     def https_calls(self) -> int:
         """Number of calls sent by HTTPS so far, OAuth's own not counted."""
         return self._calls.https_calls
+
+    @property
+    def stats(self) -> RestStats:
+        """Counters of the calls so far; JSON-ready by `msgspec.to_builtins`; readable in any thread."""
+        return self._calls.counter.stats()
 
     def _request(self, method: str, path: str, options: Options) -> Request:
         self._lifecycle.raise_if_ended()

@@ -1,7 +1,7 @@
 """The requests of OAuth as plain data: grants, URL of the login page, PKCE. Pure.
 
-Used by `rcex_ws.rest.auth`, which sends them, and by `rcex_ws.rest.methods`. None of them carries the bearer token.
-Sources: RingCentral developer guide, "Authentication"; RFC 6749; RFC 7636.
+Used by `rcex_ws.rest.auth`, which sends them, and by `rcex_ws.rest.session_methods`. None of them carries the bearer
+token. Sources: RingCentral developer guide, "Authentication"; RFC 6749; RFC 7636.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def authorize_uri(
 
 
 def generate_code_verifier() -> str:
-    """Return a new PKCE verifier (RFC 7636, 4.1): 32 random bytes, 43 characters."""
+    """Return a new PKCE verifier (RFC 7636, 4.1), which also does as a `state`: 32 random bytes, 43 characters."""
     import secrets  # here, for it imports hashes and more
 
     return secrets.token_urlsafe(32)

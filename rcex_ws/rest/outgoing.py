@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from os import PathLike
 from typing import Any, NoReturn, cast
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +20,7 @@ from rcex_ws.address import encode_path
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.headers import is_token
 from rcex_ws.options import Seconds, refusal, required_constraint
+from rcex_ws.options.functions import accepts, is_sync_function
 from rcex_ws.readers import is_text
 from rcex_ws.secret import Secret, plain
 
@@ -27,6 +29,7 @@ __all__ = [
     "check_body",
     "check_method",
     "check_params",
+    "check_progress",
     "check_segment",
     "check_timeout",
     "encode_json",
@@ -166,6 +169,24 @@ def check_params(argument: str, params: object) -> None:
                 raise ConfigurationError(f"{argument}: {name}: has too many digits")
 
 
+def check_progress(progress: object, *, files: object = ()) -> None:
+    """Raise if the value cannot be called with the bytes done and in all.
+
+    Args:
+        progress: the caller's function; None for none.
+        files: the files whose sending it is to follow; None if there are none.
+
+    Raises:
+        ConfigurationError: it is not such a function, or there is nothing to follow.
+    """
+    if progress is None:
+        return
+    if not is_sync_function(progress) or not accepts(progress, 2):
+        _refuse("progress", "expected a function that is not async and takes the bytes done and in all", progress)
+    if files is None:
+        raise ConfigurationError("progress: is for a call with files=, or for download()")
+
+
 def check_body(*, json: object, data: object, files: object, content: object) -> None:
     """Raise if the body cannot be sent, or if there is more than one.
 
@@ -211,8 +232,8 @@ def _check_files(files: object) -> None:
         name, file = pair
         if _is_tuple(file, 2, 3, 4):  # (filename, file, type, headers), as in httpx
             file = file[1]
-        if not isinstance(file, (str, bytes)) and not hasattr(file, "read"):
-            _refuse("files", f"{name}: expected bytes, text, an open file, or (filename, file, type)", file)
+        if not isinstance(file, (str, bytes, PathLike)) and not hasattr(file, "read"):
+            _refuse("files", f"{name}: expected bytes, text, an open file, a path, or (filename, file, type)", file)
 
 
 def _is_tuple(value: object, *lengths: int) -> bool:

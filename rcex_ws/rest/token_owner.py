@@ -16,7 +16,10 @@ from rcex_ws.errors import ConfigurationError, RcexError, TransportError
 from rcex_ws.loop import Signal
 from rcex_ws.rest import oauth
 from rcex_ws.rest.auth import Auth
+from rcex_ws.rest.errors import RestError
+from rcex_ws.rest.message import Response
 from rcex_ws.rest.token import Token
+from rcex_ws.rest.watchers import SessionStep, SessionWatchers
 
 __all__ = ["AnySession", "BorrowedSession", "TokenOwner"]
 
@@ -55,13 +58,20 @@ class BorrowedSession:
     Attributes:
         token: the newest token known here; None before the first.
         token_changed: signal that is set when the token is replaced; a new signal takes its place.
+        watchers: are told of renewals; logging in and out is the owner's.
     """
 
     def __init__(self, owner: TokenOwner) -> None:
         self.token: Token | None = None
         self.token_changed = Signal()
+        self.watchers = SessionWatchers()
         self._owner = owner
         self._lock = anyio.Lock()  # one renewal at a time
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the application has no secret: as far as it is known here."""
+        return True
 
     async def authorize(self, grant: oauth.Grant | None, *, force: bool) -> Token:
         """Return the owner's token.
@@ -97,7 +107,10 @@ class BorrowedSession:
         async with self._lock:
             if self.token is not None and self.token.access_token != stale.access_token:
                 return self.token
-            return self._keep(await _asked(self._owner.renew(stale)))
+            with self.watchers.report(SessionStep.REFRESH) as done:
+                token = self._keep(await _asked(self._owner.renew(stale)))
+                done(token)
+            return token
 
     async def renew_now(self) -> Token:
         """Let the owner renew the token now.
@@ -114,6 +127,10 @@ class BorrowedSession:
             ConfigurationError: always.
         """
         raise ConfigurationError(f"revoke: {_OWNED_ELSEWHERE}")
+
+    def rejected(self, response: Response, *, method: str, path: str) -> RestError:
+        """Return the error of a call whose token the server has rejected, after all that could be done about it."""
+        return RestError(response, method=method, path=path)
 
     def _keep(self, token: Token) -> Token:
         if self.token is None or self.token.access_token != token.access_token:

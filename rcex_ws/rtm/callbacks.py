@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from rcex_ws.connection import Unsubscriber
-from rcex_ws.connection.handlers import finish
+from rcex_ws.handlers import finish
 
 __all__ = ["EventCallbacks"]
 

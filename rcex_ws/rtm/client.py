@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar, overload
 
 from rcex_ws.connection import EventEmitter, HasEvents, Opener, State, Unsubscriber, open_websocket
-from rcex_ws.connection.events import no_handler
+from rcex_ws.emitter import no_handler
 from rcex_ws.errors import BadFrame, ConfigurationError, NotConnected
 from rcex_ws.home import Home
 from rcex_ws.options import Name, NamesOfJavaScript, Rule, Seconds, checked, options_of, refusal, required_constraint

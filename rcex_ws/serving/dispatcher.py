@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from msgspec import Struct
 
 from rcex_ws.connection import DeliveryQueue, Overflow, deliver
-from rcex_ws.connection.handlers import finish
+from rcex_ws.handlers import finish
 
 __all__ = ["Dispatcher", "HandlerCall"]
 

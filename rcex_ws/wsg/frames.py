@@ -146,7 +146,7 @@ def encode_request(
     path: str,
     *,
     query: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | Raw | None = None,
     body: bytes | None = None,
 ) -> bytes:
     """Encode a ClientRequest.
@@ -156,7 +156,7 @@ def encode_request(
         method: the call's HTTP method.
         path: its path, without the server.
         query: its query parameters.
-        headers: its headers.
+        headers: its headers, also as encoded JSON.
         body: its encoded JSON; None for a frame without a second element.
     """
     meta: dict[str, Any] = {"type": "ClientRequest", "messageId": message_id, "method": method, "path": path}

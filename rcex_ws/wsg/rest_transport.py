@@ -7,9 +7,13 @@ README of @rc-ex/ws; frames in the developer guide.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw
 
 from rcex_ws.address import same_origin
 from rcex_ws.connection import RequestTable
@@ -62,16 +66,21 @@ class RestTransport:
     Args:
         table: matches answers to requests.
         server: the client's server.
+        user_agent: value of X-User-Agent in every frame, as @rc-ex/ws has it.
         telemetry: counts the calls, and traces them if anybody listens.
 
     Attributes:
         server: as given.
     """
 
-    def __init__(self, table: RequestTable[WsgFrame], server: str, telemetry: Telemetry | None = None) -> None:
+    def __init__(
+        self, table: RequestTable[WsgFrame], server: str, user_agent: str, telemetry: Telemetry | None = None
+    ) -> None:
         self._table = table
         self._telemetry = telemetry or Telemetry()
         self.server = server
+        self._agent = {"X-User-Agent": user_agent}
+        self._encoded_agent = Raw(msgspec.json.encode(self._agent))  # most calls have no headers of their own
 
     async def send(self, request: Request, *, traced: bool = False) -> Response:
         """Send a call and return its answer, whatever its status. The table ends it at `request.deadline`.
@@ -96,8 +105,7 @@ class RestTransport:
             request.method,
             _local_path(request.path, self.server) or request.path,
             query=_query(request),
-            headers=request.headers
-            and {as_builtin(name): as_builtin(value) for name, value in request.headers.items()},
+            headers=self._headers(request.headers) if request.headers else self._encoded_agent,
             body=None if request.json is UNSET else encode_json(request.json),
         )
         telemetry.calls += 1
@@ -107,6 +115,10 @@ class RestTransport:
         finally:
             self._table.abandon(pending)
         return Response(answer.meta.status, answer.meta.headers or {}, bytes(answer.body), "websocket")
+
+    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        mine = {as_builtin(name): as_builtin(value) for name, value in headers.items()}
+        return mine if any(name.lower() == "x-user-agent" for name in mine) else self._agent | mine
 
     async def _send_traced(self, request: Request, trace: Tracer) -> Response:
         with trace.begin(Step.CALL, f"{request.method} {request.path.partition('?')[0]}") as span:

@@ -98,7 +98,7 @@ class WsgRuntime:
             telemetry=telemetry,
         )
         self._table: RequestTable[WsgFrame] = RequestTable(start_watcher=lambda: self.life.watch_deadlines(self._table))
-        self.rest = RestTransport(self._table, rc.server, telemetry)
+        self.rest = RestTransport(self._table, rc.server, rc.user_agent, telemetry)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()
         self._inbox = Inbox(
             machine,

@@ -215,6 +215,14 @@ async def test_what_is_overdue_in_the_queue_is_never_sent(table: Watched, caller
     assert [pending.key for pending in outbox if not pending.settled] == []
 
 
+async def test_a_time_out_tells_what_was_sent(table: Watched, callers: Callers) -> None:
+    table.connect(Wire(), limit=1)
+    await callers.start("sent", "waits", timeout=10.0)
+    table.expire(anyio.current_time() + 20.0)
+    await anyio.wait_all_tasks_blocked()
+    assert {key: error.sent for key, error in callers.outcomes.items()} == {"sent": True, "waits": False}
+
+
 async def test_a_loss_with_an_error_fails_every_waiter_and_tells_what_was_sent(
     table: Watched, callers: Callers
 ) -> None:

@@ -39,7 +39,7 @@ from rcex_ws.errors import (
 from rcex_ws.feedme.codec import NotAMessage
 from rcex_ws.feedme.deltas import DeltaError, MalformedDelta
 from rcex_ws.files import Unreadable
-from rcex_ws.rest import LoginRefused, NotJSON, Response, RestError
+from rcex_ws.rest import LoginRefused, NotJSON, PagingError, Response, RestError
 from rcex_ws.rest.headers import Headers
 from rcex_ws.slack import errors as slack
 from rcex_ws.slack.store.errors import DataStoreError
@@ -76,6 +76,7 @@ EXAMPLES = [
     UnroutedEvent("no handler of on_event() wants the event /a"),
     NotJSON("the answer 200 is no JSON"),
     RestError(answer(), method="GET", path="/restapi/v1.0/x?secret=1"),
+    PagingError("GET /a: the server leads back to a page that was had before"),
     LoginRefused(answer(401), method="POST", path="/restapi/oauth/token"),
     BadFrame("an empty frame"),
     slack.SlackApiError("rtm.connect", "invalid_auth", {"ok": False, "error": "invalid_auth", "a": [1]}),

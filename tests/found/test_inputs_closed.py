@@ -33,6 +33,7 @@ MAY = {
         "authorize_uri": ASKS_NOBODY,
         "path": ASKS_NOBODY,
         "restapi": ASKS_NOBODY,
+        "watch_session": ASKS_NOBODY,
     },
     "WebSocketExtension": {
         **dict.fromkeys(("aclose", "detach", "revoke"), CLOSES),

@@ -233,11 +233,12 @@ def test_authorize_uri_with_pkce():
 
 
 def test_authorize_uri_without_pkce():
-    uri = RingCentral(client_id="ID").authorize_uri(redirect_uri="https://a")
+    uri = RingCentral(client_id="ID").authorize_uri(redirect_uri="https://a", state="S", pkce=False)
     assert dict(parse_qsl(urlsplit(uri).query)) == {
         "response_type": "code",
         "client_id": "ID",
         "redirect_uri": "https://a",
+        "state": "S",
     }
 
 

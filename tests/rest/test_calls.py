@@ -296,3 +296,36 @@ async def test_send_takes_a_request(rc, api):
 async def test_server_is_checked():
     with pytest.raises(ConfigurationError, match="server"):
         RingCentral(server="platform.ringcentral.com")
+
+
+@pytest.mark.parametrize(
+    ("error", "sent"),
+    [
+        (httpx.ConnectError, False),
+        (httpx.ConnectTimeout, False),
+        (httpx.PoolTimeout, False),
+        (httpx.ProxyError, False),
+        (httpx.ReadError, True),
+        (httpx.WriteError, True),
+        (httpx.ReadTimeout, True),
+        (httpx.RemoteProtocolError, True),
+        (ConnectionResetError, True),
+    ],
+)
+async def test_an_error_tells_whether_the_server_may_have_got_the_call(rc, api, error, sent):
+    api.post(PATH).mock(side_effect=error("x"))
+    with pytest.raises(TransportError) as caught:
+        await rc.post(PATH)
+    assert caught.value.sent is sent
+
+
+async def test_a_call_that_waits_for_a_token_in_vain_was_not_sent(make_client, api, token):
+    api.post("/restapi/oauth/token").mock(side_effect=httpx.ReadError)
+    rc = make_client(token=type(token)(access_token="OLD", refresh_token="R", expires_at=1.0))
+    with pytest.raises(TransportError) as caught:
+        await rc.refresh()
+    assert caught.value.sent
+    rc._auth._granted_at = -1e9  # it is certain that it has expired
+    with pytest.raises(TransportError) as caught:
+        await rc.post(PATH)
+    assert not caught.value.sent

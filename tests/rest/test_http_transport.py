@@ -213,3 +213,14 @@ async def test_a_body_that_is_not_taken_leaves_nothing_unfinished(resetting, tok
         with pytest.raises(TransportError):
             await rc.post("/restapi/v1.0/account/~/extension/~/fax", content=b"x" * 50_000_000)
         gc.collect()
+
+
+async def test_a_file_that_is_not_taken_leaves_nothing_unfinished(resetting, token, tmp_path):
+    """Its body is read while it is sent, by an object that is no async generator either."""
+    path = tmp_path / "fax.tiff"
+    with path.open("wb") as file:
+        file.truncate(50_000_000)
+    async with RingCentral(server=resetting, token=token) as rc:
+        with pytest.raises(TransportError):
+            await rc.post("/restapi/v1.0/account/~/extension/~/fax", json={}, files={"attachment": path})
+        gc.collect()

@@ -6,6 +6,8 @@ import copy
 
 import pytest
 
+from rcex_ws import ConfigurationError
+from rcex_ws.errors import UnknownName
 from rcex_ws.rest import NotJSON, RestError, RingCentral
 
 rc_ = RingCentral()
@@ -28,6 +30,14 @@ rc_ = RingCentral()
         (rc_.restapi().account().presence("1,2"), "/restapi/v1.0/account/~/presence/1,2"),
         (rc_.path("/team-messaging/v1").chats("a/b ?").posts(), "/team-messaging/v1/chats/a%2Fb%20%3F/posts"),
         (rc_.path("/scim/v2/").Users("7"), "/scim/v2/Users/7"),
+        (rc_.scim().Users()[".search"], "/scim/v2/Users/.search"),
+        (rc_.scim().ServiceProviderConfig(), "/scim/v2/ServiceProviderConfig"),
+        (rc_.path("/x").from_.import_().get_(1).list_all_, "/x/from/import/get/1/list-all"),
+        (rc_.path("/x")["snake_case"]["camelCase"]["2fa"]["a/b"], "/x/snake_case/camelCase/2fa/a%2Fb"),
+        (rc_.restapi(None).v2().accounts().extensions(), "/restapi/v2/accounts/~/extensions/~"),
+        (rc_.restapi(None).v2().accounts, "/restapi/v2/accounts"),
+        (rc_.analytics().calls().v1().accounts().timeline(), "/analytics/calls/v1/accounts/timeline"),
+        (rc_.rcvideo().v2().account().extension().bridges(), "/rcvideo/v2/account/~/extension/~/bridges"),
     ],
 )
 def test_path(builder, path):
@@ -40,6 +50,22 @@ def test_private_names_are_no_segments():
     assert not hasattr(builder, "_x")
     assert not hasattr(builder, "__iter__")
     assert str(copy.copy(builder)) == str(builder)
+
+
+@pytest.mark.parametrize("segment", ["", ".", "..", "\ud800", 0, None, slice(1), b"a"])
+def test_a_segment_in_brackets_is_text_and_leads_nowhere_else(segment):
+    with pytest.raises(ConfigurationError):
+        rc_.path("/x")[segment]
+
+
+def test_a_builder_is_no_endless_sequence():
+    with pytest.raises(ConfigurationError):
+        list(rc_.path("/x"))
+
+
+def test_the_name_of_the_javascript_sdk_is_answered_with_ours():
+    with pytest.raises(UnknownName, match=r"called message_store here; \['messageStore'\] takes it as it is"):
+        rc_.restapi().messageStore()
 
 
 @pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete"])

@@ -34,7 +34,8 @@ def test_the_walk_comes_by_everything() -> None:
         "slack.bot",
     ):
         assert walked[f"rcex_ws.{owner}"] > 100
-    assert walked["rcex_ws.rest.client.RingCentral"] > 50
+    assert walked["rcex_ws.rest.client.RingCentral"] > 25
+    assert walked["rcex_ws.rest.path_methods.PathMethods"] > 25
     assert len(ATTEMPTS) > 10_000
 
 

@@ -10,6 +10,7 @@ import pytest
 from rcex_ws import (
     ConfigurationError,
     ConnectFailed,
+    LoginRefused,
     NotConnected,
     RestError,
     RingCentral,
@@ -19,6 +20,7 @@ from rcex_ws import (
 from rcex_ws.wsg.models import Events
 
 INFO = "/restapi/v1.0/account/~/extension/~"
+STORE = f"{INFO}/message-store"
 
 
 async def test_install_returns_when_the_connection_is_ready(rc, ext, told):
@@ -152,3 +154,20 @@ async def test_debug_mode_writes_both_directions_without_tokens(rc, make_ext, ca
 def test_a_wrong_option_is_named(option, value):
     with pytest.raises(ConfigurationError, match=f"{option}: expected"):
         WebSocketExtension(**{option: value})
+
+
+async def test_a_bot_installs_and_subscribes_with_its_static_token(gateway, rc, make_ext, told, send):
+    async with RingCentral(server=gateway.server, bot_token=rc.token.access_token) as bot:
+        ext = make_ext(rest_over_websocket=True)
+        await bot.install_extension(ext)
+        await ext.subscribe([STORE], told.on_notification)
+        send(1)
+        await told.until(lambda: told.numbers == [1])
+        assert (await bot.get(INFO)).via == "websocket"
+
+
+async def test_a_bot_whose_token_is_refused_fails_at_once_and_says_so(gateway, make_ext):
+    async with RingCentral(server=gateway.server, bot_token="REMOVED") as bot:
+        ext = make_ext()
+        with pytest.raises(LoginRefused, match="the token of the bot is not valid"):
+            await bot.install_extension(ext)

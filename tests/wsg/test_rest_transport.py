@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import anyio
 import pytest
 
 from rcex_ws import Extension, NotConnected, Request, RequestLost, RequestTimeout, RestError
-from rcex_ws.wsg.rest_transport import eligible
+from rcex_ws.wsg.frames import decode
+from rcex_ws.wsg.rest_transport import RestTransport, eligible
 
 INFO = "/restapi/v1.0/account/~/extension/~"
 PRESENCE = f"{INFO}/presence"
@@ -124,6 +127,65 @@ async def test_multipart_mixed_answers(rc, ext):
         assert answer.content_type == "multipart/mixed"
         assert answer.text.lstrip().startswith("--")
         assert all(one in answer.text for one in ids)
+
+
+async def test_a_batch_is_the_same_either_way(rc, ext):
+    ids = [(await rc.post(f"{INFO}/company-pager", json=PAGER)).json()["id"] for _ in range(2)]
+    answers = []
+    for ext.rest_over_websocket in (True, False):
+        answers.append(await rc.restapi().account().extension().message_store().batch([ids[0], "7777", ids[1]]))
+    for answer in answers:
+        assert [(result.id, result.status) for result in answer] == [
+            (str(ids[0]), 200),
+            ("7777", 404),
+            (str(ids[1]), 200),
+        ]
+        assert [result.body and result.body["id"] for result in answer] == [ids[0], None, ids[1]]
+        assert answer[1].error.error_code == "CMN-102"
+    assert [result.error.response.via for result in (answers[0][1], answers[1][1])] == ["websocket", "https"]
+
+
+class Table:
+    """Takes frames and answers each with 204."""
+
+    connected = True
+
+    def __init__(self):
+        self.frames = []
+
+    def submit(self, key, frame, *, deadline):
+        self.frames.append(json.loads(frame))
+        return self
+
+    def abandon(self, pending):
+        pass
+
+    async def wait(self):
+        return decode(b'[{"type":"ClientRequest","status":204}]')
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ({}, {"X-User-Agent": "Bot/1"}),
+        ({"Accept": "*/*"}, {"X-User-Agent": "Bot/1", "Accept": "*/*"}),
+        ({"x-user-agent": "mine"}, {"x-user-agent": "mine"}),
+    ],
+)
+async def test_a_frame_names_the_application(headers, sent):
+    """As those of @rc-ex/ws do."""
+    table = Table()
+    await RestTransport(table, "https://server", "Bot/1").send(Request("GET", INFO, headers=headers))
+    ((meta,),) = table.frames
+    assert meta["headers"] == sent
+
+
+async def test_it_is_the_user_agent_of_the_client(rc, ext, capsys, make_ext):
+    debugged = make_ext(debug_mode=True, rest_over_websocket=True)
+    ext.disable()
+    await rc.install_extension(debugged)
+    assert (await rc.get(INFO)).via == "websocket"
+    assert f'"X-User-Agent":"{rc.user_agent}"' in capsys.readouterr().err
 
 
 async def test_204_works(rc, ext):

@@ -31,6 +31,7 @@ from rcex_ws.gateway.api import (
     recordings,
     ring_out,
     subscription,
+    team,
     telephony,
     versions,
 )
@@ -60,6 +61,7 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     call_log.area,
     recordings.area,
     messages.area,
+    *team.AREAS,
 )
 """The operations of all areas."""
 

@@ -50,7 +50,7 @@ class ContactChange(Struct, rename="camel"):
     business_address: dict[str, ShortText] | UnsetType = UNSET
 
 
-class ExtensionChange(Struct, rename="camel"):
+class ExtensionMembers(Struct, rename="camel"):
     """New members of an extension; those that are not given stay."""
 
     contact: ContactChange | UnsetType = UNSET
@@ -111,7 +111,7 @@ def read_extension(ask: Ask[None, None]) -> Json:
 
 
 @area.put(EXTENSION, permission="EditExtensions")
-def change_extension(ask: Ask[None, ExtensionChange]) -> Json:
+def change_extension(ask: Ask[None, ExtensionMembers]) -> Json:
     """Change an extension: the caller's own, or as administrator any."""
     one, changes = changeable(ask), _short(msgspec.to_builtins(ask.body))
     number = changes.pop("extensionNumber", one.number)

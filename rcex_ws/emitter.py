@@ -3,8 +3,9 @@
 Emitting never runs user code and never waits. An exception in a handler is logged and emitted as `error`; the next
 handler runs all the same. Other tasks can run between handlers, however many events are queued.
 
-Notifications take another path, `handlers.deliver`, whose queue is bounded and whose task always waits for the next
-item. Here an idle client has neither a task nor a queue, nothing may be dropped, and stopping runs what is left.
+Notifications take another path, `connection.handlers.deliver`, whose queue is bounded and whose task always waits for
+the next item. Here an idle client has neither a task nor a queue, nothing may be dropped, and stopping runs what is
+left.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 import anyio.lowlevel
 import pyee
 
-from rcex_ws.connection.handlers import finish
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.handlers import finish
 from rcex_ws.named_log import Log
 from rcex_ws.options import Name, check_handler, refusal, required_constraint
 from rcex_ws.time_slice import TimeSlice
@@ -138,6 +139,11 @@ class EventEmitter(pyee.EventEmitter):
     def has_handlers(self, event: str) -> bool:
         """Return whether an event has a handler."""
         return event in self._handlers
+
+    @property
+    def pending(self) -> int:
+        """The number of events and steps that are queued."""
+        return len(self._steps)
 
     def enqueue(self, step: Callable[[], Awaitable[None]]) -> None:
         """Queue a step, which runs after the handlers of everything emitted so far."""

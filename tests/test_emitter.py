@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from rcex_ws.connection import EventEmitter
+from rcex_ws.emitter import EventEmitter
 from rcex_ws.errors import ConfigurationError
 
 

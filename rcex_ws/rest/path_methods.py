@@ -1,0 +1,95 @@
+"""Where fluent paths begin: `rc.restapi()`, `rc.team_messaging()` and the other APIs; and downloads by any path.
+
+Base class of `RingCentral` in `rcex_ws.rest.client`. The names and default versions of the APIs are those of
+@rc-ex/core, whose paths are generated from RingCentral's OpenAPI description.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Unpack
+
+from rcex_ws.options import FilePath, Name, refusal, required_constraint
+from rcex_ws.rest.download import download
+from rcex_ws.rest.message import Options
+from rcex_ws.rest.methods import ClientMethods
+from rcex_ws.rest.paths import PathBuilder
+
+__all__ = ["PathMethods"]
+
+
+class PathMethods(ClientMethods):
+    """Client whose paths are built attribute by attribute."""
+
+    def restapi(self, version: Name | None = "v1.0") -> PathBuilder:
+        """Start a path with /restapi and the version; None leaves the version out."""
+        return self._versioned("/restapi", version)
+
+    def scim(self, version: Name | None = "v2") -> PathBuilder:
+        """Start a path with /scim and the version; None leaves the version out."""
+        return self._versioned("/scim", version)
+
+    def team_messaging(self) -> PathBuilder:
+        """Start a path with /team-messaging; go on with `.v1()`."""
+        return PathBuilder(self, "/team-messaging")
+
+    def rcvideo(self) -> PathBuilder:
+        """Start a path with /rcvideo; go on with `.v1()` or `.v2()`."""
+        return PathBuilder(self, "/rcvideo")
+
+    def webinar(self) -> PathBuilder:
+        """Start a path with /webinar; go on with `.configuration().v1()` and the like."""
+        return PathBuilder(self, "/webinar")
+
+    def analytics(self) -> PathBuilder:
+        """Start a path with /analytics; go on with `.calls().v1()`."""
+        return PathBuilder(self, "/analytics")
+
+    def ai(self) -> PathBuilder:
+        """Start a path with /ai; go on with `.ringsense().v1()` and the like."""
+        return PathBuilder(self, "/ai")
+
+    def cx(self) -> PathBuilder:
+        """Start a path with /cx, the APIs of customer engagement products."""
+        return PathBuilder(self, "/cx")
+
+    def well_known(self) -> PathBuilder:
+        """Start a path with /.well-known; go on with `.openid_configuration()`."""
+        return PathBuilder(self, "/.well-known")
+
+    def path(self, path: Name) -> PathBuilder:
+        """Start a path with any prefix: `rc.path("/team-messaging/v1").chats(id).posts().get()`."""
+        if not isinstance(path, str) or not path:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("path", _NAME, path)
+        return PathBuilder(self, path.rstrip("/"))
+
+    async def download(self, path: str, *, to: FilePath, **options: Unpack[Options]) -> Path:
+        """Write what is at a path or URI, such as that of an attachment, to a file.
+
+        The body is written as it arrives, to a temporary file beside `to`, which takes its place once all has come;
+        after a failure nothing is left. The time-out applies until the headers have come, then to each read.
+
+        Args:
+            path: "/restapi/..." or an absolute http(s) URL; other hosts than RingCentral's never receive the token.
+            to: the file; one that exists is replaced.
+            **options: params, headers, timeout; progress(done, total) gets the bytes so far and in all, None if the
+                server does not say.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            ConfigurationError: an argument is invalid, such as a folder that does not exist.
+            RestError: an answer other than 2xx.
+            TransportError: the connection was lost, or fewer or more bytes came than the server had said.
+            OSError: the file cannot be written.
+        """
+        return await download(self, path, to, options)
+
+    def _versioned(self, prefix: str, version: str | None) -> PathBuilder:
+        if version is not None and (not isinstance(version, str) or not version):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise refusal("version", _NAME, version)
+        return PathBuilder(self, prefix if version is None else f"{prefix}/{version}")
+
+
+_NAME = required_constraint(Name)
