@@ -16,7 +16,6 @@ import msgspec
 from msgspec import Struct, field
 
 __all__ = [
-    "CallParty",
     "ChatEvent",
     "DirectoryEvent",
     "ExtensionChange",
@@ -33,6 +32,7 @@ __all__ = [
     "PresenceEvent",
     "RecordId",
     "SmsBatchEvent",
+    "TelephonyParty",
     "TelephonySessionEvent",
     "View",
     "VoicemailEvent",
@@ -154,7 +154,7 @@ class PartyStatus(View):
     reason: str | None = None
 
 
-class CallParty(View):
+class TelephonyParty(View):
     """One side of a call, as one extension sees it.
 
     Attributes:
@@ -181,7 +181,7 @@ class TelephonySessionEvent(View):
     sequence: int | None = None
     event_time: str | None = None
     server_id: str | None = None
-    parties: list[CallParty] = []
+    parties: list[TelephonyParty] = []
     origin: dict[str, Any] = {}
 
 

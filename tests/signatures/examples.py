@@ -161,7 +161,6 @@ RIGHT: dict[str, Any] = {
     "room_id": "C1",
     "members": ["U1"],
     "node": 1,
-    "to": "102",
     "watch_lines.extensions": ["102"],
 }
 
