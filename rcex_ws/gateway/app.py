@@ -15,6 +15,7 @@ from rcex_ws.gateway.api.application import build
 from rcex_ws.gateway.commands.calls import CallCommands
 from rcex_ws.gateway.commands.command import command, commands_of
 from rcex_ws.gateway.commands.faults import FaultCommands
+from rcex_ws.gateway.commands.messages import MessageCommands
 from rcex_ws.gateway.commands.team import TeamCommands
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.front import Front
@@ -34,7 +35,7 @@ _CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1012), *range(3000, 5
 _LONGEST_REASON = 123
 
 
-class GatewayApp(FaultCommands, CallCommands, TeamCommands):
+class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
     """A gateway without sockets; to be created inside the event loop that runs it.
 
     Args:

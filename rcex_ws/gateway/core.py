@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+from rcex_ws.gateway.account.a2p import A2PStore
 from rcex_ws.gateway.account.apps import AppRegistry
 from rcex_ws.gateway.account.call_log import CallLog
 from rcex_ws.gateway.account.calls import CallSwitch
@@ -88,6 +89,7 @@ class GatewayCore:
         self.settings = SettingsStore()
         self.media = MediaStore()
         self.messages = MessageStore(self.clock)
+        self.a2p = A2PStore(self.clock)
         self.team = TeamMessaging(self.people, self.clock)
         self.faults = Faults()
         self.near_misses = NearMisses(self.journal)

@@ -1,7 +1,7 @@
-"""A parser for multipart bodies (fax uploads): multipart/form-data and multipart/mixed; RingCentral accepts both. Pure.
+"""A parser for multipart bodies: multipart/form-data and multipart/mixed; RingCentral accepts both. Pure.
 
-Used by `api_messages.py`. The standard library's parser is used only for the headers of the parts: for a whole body it
-would take a second and a hundred megabytes for a few megabytes of line ends.
+Used by `api/arguments.py` for faxes and text messages with files. The standard library's parser is used only for the
+headers of the parts: for a whole body it would take a second and a hundred megabytes for a few megabytes of line ends.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from email.errors import MessageError
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
+from typing import Any
 
 from rcex_ws.gateway.problem import Problem
+from rcex_ws.gateway.shapes import as_object, decode
 
-__all__ = ["Part", "boundary_of", "read_parts"]
+__all__ = ["MEDIA_TYPE", "Form", "Part", "boundary_of", "read_form", "read_parts"]
 
+MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
+"""What can be sent back as a Content-Type (RFC 6838, section 4.2)."""
 _LONGEST_HEAD = 2**14
 _MOST_PARTS = 1000
 _REST_OF_LINE = re.compile(rb"(--)?[ \t]*(?=\r?\n|\Z)")
@@ -36,6 +40,14 @@ class Part:
     filename: str | None
     content_type: str
     content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A request with files: the members of its JSON object, and the files."""
+
+    members: dict[str, Any]
+    files: list[Part]
 
 
 def boundary_of(content_type: str) -> str | None:
@@ -57,7 +69,47 @@ def read_parts(body: bytes, boundary: str) -> list[Part]:
     try:
         return [_part(head, content) for head, content in _split(body, boundary.encode())]
     except _UNREADABLE as error:
-        raise Problem(400, "MSG-349", "Unable to parse fax envelope") from error
+        raise Problem(400, "MSG-349", "Unable to parse the multipart body") from error
+
+
+def read_form(body: bytes, boundary: str) -> Form:
+    """Return a multipart body as a JSON object and files.
+
+    The object is a part of the type application/json, or has one form field for each member, among them phone numbers
+    in `to` (which may be repeated) and `from`.
+
+    Raises:
+        Problem: 400 MSG-349 if the body cannot be parsed, 400 CMN-100 if the JSON part is no object.
+    """
+    members: dict[str, Any] = {}
+    files: list[Part] = []
+    for part in read_parts(body, boundary):
+        if part.content_type == "application/json":
+            members |= _json_object(part)
+        elif part.filename is not None or part.name is None:
+            files.append(part)
+        elif part.name == "to":
+            members.setdefault("to", []).append({"phoneNumber": _text(part)})
+        else:
+            members[part.name] = {"phoneNumber": _text(part)} if part.name == "from" else _text(part)
+    return Form(members, files)
+
+
+def _json_object(part: Part) -> dict[str, Any]:
+    try:
+        sent = as_object(decode(part.content))
+    except ValueError as error:
+        raise Problem(400, "CMN-100", "The JSON part of the request is malformed") from error
+    if sent is None or not isinstance(sent.get("to", []), list):
+        raise Problem(400, "CMN-100", "The JSON part of the request is an object, and its member [to] an array")
+    return sent
+
+
+def _text(part: Part) -> str:
+    try:
+        return part.content.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, "MSG-349", "A field of the form is not UTF-8") from error
 
 
 def _split(body: bytes, boundary: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -102,5 +154,10 @@ def _part(head: bytes, content: bytes) -> Part:
         content = base64.b64decode(content)
     elif encoding == "quoted-printable":
         content = quopri.decodestring(content)
-    name = headers.get_param("name", header="content-disposition")
-    return Part(name if isinstance(name, str) else None, headers.get_filename(), headers.get_content_type(), content)
+    name, kind = headers.get_param("name", header="content-disposition"), headers.get_content_type()
+    return Part(
+        name if isinstance(name, str) else None,
+        headers.get_filename(),
+        kind if MEDIA_TYPE.fullmatch(kind) else "application/octet-stream",
+        content,
+    )

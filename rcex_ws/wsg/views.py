@@ -9,8 +9,8 @@ Source of the fields: RingCentral's API reference, "Events", and frames recorded
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec import Struct, field
@@ -30,7 +30,6 @@ __all__ = [
     "PartyStatus",
     "PostEvent",
     "PresenceEvent",
-    "RecordId",
     "SmsBatchEvent",
     "TelephonyParty",
     "TelephonySessionEvent",
@@ -40,14 +39,26 @@ __all__ = [
 ]
 
 
-class RecordId(str):
-    """An id; the server writes some as strings, others as numbers."""
-
-    __slots__ = ()
+if TYPE_CHECKING:
+    RecordId: TypeAlias = str
+else:
+    RecordId = str | int  # as the server writes ids; `View` makes strings of them
 
 
 class View(Struct, rename="camel", kw_only=True):
     """Base class of the views."""
+
+    def __post_init__(self) -> None:
+        for name in _ids_of(type(self)):
+            value: Any = getattr(self, name)
+            if isinstance(value, int):
+                setattr(self, name, str(value))
+
+
+@cache
+def _ids_of(kind: type[View]) -> tuple[str, ...]:
+    """Return the names of the fields that hold an id."""
+    return tuple(name for name in kind.__struct_fields__ if name == "id" or name.endswith("_id"))
 
 
 class MessageChange(View):
@@ -64,6 +75,9 @@ class MessageChange(View):
     new_count: int = 0
     updated_count: int = 0
     new_message_ids: list[RecordId] = []
+
+    def __post_init__(self) -> None:
+        self.new_message_ids = [str(one) for one in self.new_message_ids]
 
 
 class MessageStoreEvent(View):
@@ -290,15 +304,9 @@ def view_of(event: str, body: Any) -> View | None:
     if kind is None:
         return None
     try:
-        return msgspec.convert(body, kind, dec_hook=_read_id)
+        return msgspec.convert(body, kind)
     except msgspec.ValidationError:
         return None
-
-
-def _read_id(kind: type, value: object) -> object:
-    if kind is RecordId and isinstance(value, str | int) and not isinstance(value, bool):
-        return RecordId(value)
-    raise msgspec.ValidationError(f"expected an id, got {type(value).__name__}")
 
 
 @lru_cache(maxsize=256)

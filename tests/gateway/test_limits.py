@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 
+from rcex_ws.gateway.account.messages import Attachment, MessageParty, MessageText
 from rcex_ws.gateway.codes import CodeRequest
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.multipart import read_parts
@@ -63,12 +64,12 @@ def test_g7_lost_sessions_are_forgotten_but_their_wsc_is_known():
 
 def test_g7_messages_are_bounded():
     core = GatewayCore(GatewayOptions(), Time())
-    owner = core.people.first
+    text, file = MessageText(type="Fax", sender=MessageParty(), to=[]), Attachment(0, "A", "a/b", bytes(10 * MIB))
     for _ in range(40):
-        core.messages.add(owner, "Fax", "Outbound", facts={}, files=[("A", "a/b", bytes(10 * MIB))])
+        core.messages.add("1", "Outbound", text, [file])
     assert 10 <= len(core.messages) <= 26  # 256 MiB
     for _ in range(10_100):
-        core.messages.add(owner, "Pager", "Outbound", facts={"subject": "x"})
+        core.messages.add("1", "Outbound", text)
     assert len(core.messages) == 10_000
 
 

@@ -21,11 +21,16 @@ def test_login_rest_notification(
     python = PYTHON / ".venv/bin/python"
     need((PYTHON / ".venv/.installed").is_file(), "the ringcentral package")
 
-    steps = run_peer(python, PYTHON / "main.py")
+    own, other = (user.phone_number for user in gateway.users[:2])
 
-    assert [step["step"] for step in steps] == ["login", "rest", "connected", "subscribed", "event", "revoked"]
-    login, _, connected, subscribed, event, revoked = steps
+    steps = run_peer(python, PYTHON / "main.py", own, other)
+
+    assert [step["step"] for step in steps] == ["login", "rest", "texts", "connected", "subscribed", "event", "revoked"]
+    login, _, texts, connected, subscribed, event, revoked = steps
     assert login["logged_in"] is True
+    assert (texts["sms"]["type"], texts["sms"]["to"][0]["phoneNumber"]) == ("SMS", other)
+    assert texts["mms"]["conversationId"] == texts["sms"]["conversationId"]
+    assert bytes.fromhex(texts["picture"]) == b"\x89PNG\r\n"
     assert connected["details"]["recoveryBufferSize"] == 100
     assert event["subscriptionId"] == subscribed["id"]
     assert event["type"] == "Pager"

@@ -161,6 +161,8 @@ RIGHT: dict[str, Any] = {
     "room_id": "C1",
     "members": ["U1"],
     "node": 1,
+    "set_message_status.message_id": 1,
+    "set_message_status.status": "Sent",
     "watch_lines.extensions": ["102"],
 }
 
@@ -236,6 +238,7 @@ SKIPPED: dict[str, str] = {
     "rcex_ws.wsg.subscription.Subscription.claim": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.run_callback": _MADE_HERE,
     "rcex_ws.wsg.subscription.Subscription.end": _MADE_HERE,
+    "rcex_ws.wsg.subscription.Subscription.ignore": _MADE_HERE,
 }
 
 _CALLS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rcex_ws.wsg import views
-from rcex_ws.wsg.views import RecordId, view_of
+from rcex_ws.wsg.views import view_of
 
 EXTENSION = "/restapi/v1.0/account/1/extension/2"
 
@@ -47,7 +47,7 @@ def test_the_twelve_commonest_bodies_have_a_view(event, body, kind):
 
 def test_ids_are_strings_and_fields_have_python_names():
     view = view_of(*BODIES[1])
-    assert (view.id, type(view.id)) == ("1", RecordId)
+    assert (view.id, type(view.id)) == ("1", str)  # no subclass, which JSON encoders refuse
     assert view.from_.phone_number == "+1"
     changes = view_of(*BODIES[0]).changes
     assert changes[0].new_message_ids == ["5"]

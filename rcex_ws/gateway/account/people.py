@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from rcex_ws.gateway.account.numbers import same_number
+
 __all__ = ["ACCOUNT_ID", "ExtensionDirectory", "ExtensionRecord"]
 
 ACCOUNT_ID = "37439510"
@@ -151,9 +153,8 @@ class ExtensionDirectory:
         return next((one for one in self.extensions if text in (one.id, one.number)), None)
 
     def by_phone(self, number: str) -> ExtensionRecord | None:
-        """Return the extension with this phone number, in E.164 with or without the plus sign."""
-        wanted = number.lstrip("+")
-        found = (one for one in self.extensions if wanted in {phone.lstrip("+") for phone in one.phone_numbers})
+        """Return the extension with this phone number, however it is written."""
+        found = (one for one in self.extensions if any(same_number(phone, number) for phone in one.phone_numbers))
         return next(found, None)
 
     def by_jwt(self, jwt: str) -> ExtensionRecord | None:

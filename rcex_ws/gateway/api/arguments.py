@@ -1,26 +1,46 @@
 """Queries and bodies of requests, decoded into the types that a handler names. The one door for what clients send.
 
-Used by `operation.py` alone.
+Used by `operation.py` alone; handlers name `Upload`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from rcex_ws.gateway.call import json_body
+from rcex_ws.gateway.multipart import Part, boundary_of, read_form
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["read_body", "read_query"]
+__all__ = ["Upload", "object_in", "read_body", "read_query"]
 
 _PLACE = re.compile(r"`\$\.?([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _LONGEST_VALUE = 2**16
+
+_Sent = TypeVar("_Sent", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload(Generic[_Sent]):
+    """A body that is a JSON object, or a multipart one with that object and files.
+
+    In the multipart form the object is a part of the type application/json, or has a form field for each member.
+
+    Attributes:
+        sent: the object, of the type that the handler's annotation names.
+        files: the files.
+    """
+
+    sent: _Sent
+    files: list[Part]
 
 
 def read_query(sent: QueryParams, wanted: Any) -> Any:
@@ -45,21 +65,41 @@ def read_query(sent: QueryParams, wanted: Any) -> Any:
     return _convert(given, wanted, strict=False)
 
 
-async def read_body(request: Request, wanted: Any) -> Any:
+def object_in(wanted: Any) -> Any:
+    """Return the type of the JSON object in a body of this type: that in an `Upload`, otherwise the type itself."""
+    return get_args(wanted)[0] if get_origin(wanted) is Upload else wanted
+
+
+async def read_body(request: Request, wanted: Any, consumes: Collection[str]) -> Any:
     """Return the body as a value of this type.
 
     Args:
         request: the request.
-        wanted: a Struct type or `dict[str, Any]` for a JSON object, `bytes` for the raw body, None for no body.
+        wanted: a Struct type or `dict[str, Any]` for a JSON object, `bytes` for the raw body, `Upload` of a Struct type
+            for one that may come with files, None for no body.
+        consumes: the media types of the body.
 
     Raises:
-        Problem: 400 CMN-100 if it is not a JSON object, 400 CMN-101 that names an invalid member.
+        Problem: 400 CMN-100 if it is not a JSON object, 400 CMN-101 that names an invalid member, 415
+            CMN-115 for JSON where only multipart is taken.
     """
     if wanted is None:
         return None
     if wanted is bytes:
         return await request.body()
+    if (of_object := object_in(wanted)) is not wanted:
+        return await _read_upload(request, of_object, takes_json="application/json" in consumes)
     return _convert(await json_body(request), wanted, strict=True)
+
+
+async def _read_upload(request: Request, wanted: Any, *, takes_json: bool) -> Upload[Any]:
+    boundary = boundary_of(request.headers.get("content-type", ""))
+    if boundary is None and not takes_json:
+        raise Problem(415, "CMN-115", "The request is sent as multipart/form-data or multipart/mixed")
+    if boundary is None:
+        return Upload(_convert(await json_body(request), wanted, strict=True), [])
+    form = read_form(await request.body(), boundary)
+    return Upload(_convert(form.members, wanted, strict=False), form.files)
 
 
 @cache

@@ -70,7 +70,7 @@ class ContactsQuery(PagedQuery):
     phone_number: list[str] = field(default_factory=list[str])
 
 
-class SyncQuery(Struct, rename="camel"):
+class ContactSyncQuery(Struct, rename="camel"):
     """What to synchronise."""
 
     sync_type: Literal["FSync", "ISync"] = "FSync"
@@ -129,7 +129,7 @@ def delete_contact(ask: Ask[None, None]) -> None:
 
 
 @area.get(f"{EXTENSION}/address-book-sync", permission="ReadContacts")
-def sync_contacts(ask: Ask[SyncQuery, None]) -> Json:
+def sync_contacts(ask: Ask[ContactSyncQuery, None]) -> Json:
     """Read all contacts, or those that were changed since a sync token."""
     owner, query, book = ask.own_extension, ask.query, ask.core.contacts
     is_full = query.sync_type == "FSync"

@@ -5,11 +5,12 @@
     @area.get("/restapi/v1.0/account/{accountId}/extension/{extensionId}/message-store")
     def list_messages(ask: Ask[MessageFilter, None]) -> Json:
         \"\"\"List the messages of the caller, newest first.\"\"\"
-        return {"records": [... for message in ask.core.messages.of(ask.own_extension)]}
+        return {"records": [... for message in ask.core.messages.of(ask.own_extension.id)]}
 
 The two parameters of `Ask` are the query and the body: a msgspec Struct is decoded and checked, `dict[str, Any]` takes
-any JSON object, `bytes` the raw body, None nothing. The first line of the docstring is the summary in the OpenAPI
-document, the return annotation the form of the answer. A path parameter `accountId` is checked before the handler runs.
+any JSON object, `Upload` of a Struct one that may come with files, `bytes` the raw body, None nothing. The first line
+of the docstring is the summary in the OpenAPI document, the return annotation the form of the answer. A path parameter
+`accountId` is checked before the handler runs.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class RestOperation:
         if self.permission is not None:
             login_of(request).app.require(self.permission)
         query = read_query(request.query_params, self.query)
-        body = await read_body(request, self.body)
+        body = await read_body(request, self.body, self.consumes)
         answer = self.handler(Ask(core, request.path_params, query, body, request))
         if inspect.isawaitable(answer):
             answer = await answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlencode
 
@@ -22,13 +22,16 @@ class PagedQuery(Struct, rename="camel"):
     per_page: PositiveNumber = 100
 
 
-def page_of(ask: Ask[PagedQuery, None], uri: str, found: Sequence[Any]) -> Json:
+def page_of(
+    ask: Ask[PagedQuery, None], uri: str, found: Sequence[Any], body: Callable[[Any], Any] | None = None
+) -> Json:
     """Return the page of a list that the query asks for.
 
     Args:
         ask: the request.
         uri: the absolute URI of the list.
-        found: all members of the list, in their JSON form.
+        found: all members of the list.
+        body: returns the JSON form of a member, None if they have it already.
     """
     page, size = ask.query.page, ask.query.per_page
     first = (page - 1) * size
@@ -49,4 +52,9 @@ def page_of(ask: Ask[PagedQuery, None], uri: str, found: Sequence[Any]) -> Json:
         navigation["nextPage"] = at(page + 1)
     if 1 < page <= pages:
         navigation["previousPage"] = at(page - 1)
-    return {"uri": at(page)["uri"], "records": list(records), "navigation": navigation, "paging": paging}
+    return {
+        "uri": at(page)["uri"],
+        "records": list(records) if body is None else [body(one) for one in records],
+        "navigation": navigation,
+        "paging": paging,
+    }

@@ -324,7 +324,10 @@ async def test_fax_by_form_fields(start, log_in):
     user = await log_in(start())
     fields = {"to": "+16505550100", "faxResolution": "Low"}
     fax = (await user.http.post(f"{EXTENSION}/fax", data=fields, files={"attachment": ("a.txt", b"hi")})).json()
-    assert (fax["to"], fax["faxResolution"]) == ([{"phoneNumber": "+16505550100"}], "Low")
+    assert (fax["to"], fax["faxResolution"]) == (
+        [{"phoneNumber": "+16505550100", "messageStatus": "Sent"}],
+        "Low",
+    )
 
 
 async def test_wrong_fax(start, log_in):

@@ -99,25 +99,8 @@ KINDS: list[Kind] = [
 ]
 
 
-#: The command that comes with an area; what this area sends is skipped, and said to be, while the area is not there.
-COMES_WITH = {
-    texts: "receive_sms",
-    mail: "receive_sms",
-    fax: "receive_sms",
-    batch: "receive_sms",
-    call: "ring",
-    undisturbed: "ring",
-    watched: "ring",
-    favorite: "ring",
-    post: "receive_post",
-    team: "receive_post",
-}
-
-
 @pytest.mark.parametrize(("event_filter", "cause", "members"), KINDS, ids=[kind[0] for kind in KINDS])
 def test_each_kind_of_notification_can_be_caused(ada, bob, app, event_filter, cause, members):
-    if cause in COMES_WITH and not hasattr(app, COMES_WITH[cause]):
-        pytest.skip(f"comes with the command {COMES_WITH[cause]}")
     events = ada.subscribe(event_filter)
     cause(ada, bob, app)
     bodies = [event["body"] for event in events.take()]

@@ -153,7 +153,7 @@ async def test_g6_another_user_neither_reads_nor_writes_messages(start, log_in):
         await bob.http.delete(one),
         await bob.http.get(f"{one}/content/1"),
         await bob.http.post(f"{own}/company-pager", json={"to": [{"extensionNumber": "101"}], "text": "as Ada"}),
-        await bob.http.post(f"{own}/fax", files={"to": "1"}),
+        await bob.http.post(f"{own}/fax", data={"to": "+16505550100"}, files={"attachment": ("a", b"")}),
         await bob.http.put(f"{own}/presence", json={"userStatus": "Busy"}),
     ]
     assert {(answer.status_code, answer.json()["errorCode"]) for answer in tries} == {(403, "CMN-404")}

@@ -1,12 +1,14 @@
 """The published Python client (`ringcentral`) logs in, calls REST and gets a notification from a gateway.
 
-Run by test_python_sdk.py in an environment of its own; prints one JSON object per step. The environment variables name
-the gateway as its own first four lines do (RINGCENTRAL_SERVER_URL and so on).
+Run by test_python_sdk.py in an environment of its own, with the phone numbers of a sender and a recipient; prints one
+JSON object per step. The environment variables name the gateway as its own first four lines do (RINGCENTRAL_SERVER_URL
+and so on).
 """
 
 import asyncio
 import json
 import os
+import sys
 
 from ringcentral import SDK
 from ringcentral.websocket.events import WebSocketEvents
@@ -48,6 +50,18 @@ async def notification_of_a_pager(sdk, extension_number):
     await asyncio.gather(receiving, return_exceptions=True)
 
 
+def texts(sdk, own, other):
+    """Send an SMS as the package's sample does, and an MMS by its MultipartBuilder; say what has become of them."""
+    extension = "/restapi/v1.0/account/~/extension/~"
+    parties = {"from": {"phoneNumber": own}, "to": [{"phoneNumber": other}]}
+    sms = sdk.platform().post(f"{extension}/sms", {**parties, "text": "Hello World from Python"}).json_dict()
+    builder = sdk.create_multipart_builder().set_body({**parties, "text": "Look"})
+    builder.add(("a.png", b"\x89PNG\r\n", "image/png"))
+    mms = sdk.platform().send_request(builder.request(f"{extension}/mms")).json_dict()
+    picture = sdk.platform().get(mms["attachments"][0]["uri"]).response().content
+    say("texts", sms=sms, mms=mms, picture=picture.hex())
+
+
 def main():
     sdk = SDK(
         os.environ["RINGCENTRAL_CLIENT_ID"],
@@ -59,6 +73,7 @@ def main():
     say("login", logged_in=platform.logged_in())
     extension = platform.get("/restapi/v1.0/account/~/extension/~").json_dict()
     say("rest", id=extension["id"], extensionNumber=extension["extensionNumber"])
+    texts(sdk, *sys.argv[1:])
     asyncio.run(asyncio.wait_for(notification_of_a_pager(sdk, extension["extensionNumber"]), timeout=20))
     platform.logout()
     say("revoked", access_token=platform.auth().access_token())
