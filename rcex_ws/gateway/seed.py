@@ -10,13 +10,15 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.account.apps import PERMISSIONS, AppRecord
+from rcex_ws.gateway.account.messages import MessageText
 from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.mail import conversation_of, party_of
 
 __all__ = ["Seed", "apply_seed", "read_seed"]
 
@@ -63,12 +65,22 @@ class SeedContact(msgspec.Struct, forbid_unknown_fields=True):
     mobile_phone: str = ""
 
 
+class SeedMessage(msgspec.Struct, forbid_unknown_fields=True):
+    """A text message that is in the store of a user."""
+
+    owner: str
+    other: str
+    text: str
+    direction: Literal["Inbound", "Outbound"] = "Inbound"
+
+
 class Seed(msgspec.Struct, forbid_unknown_fields=True):
     """The content of a seed file; without users or applications the gateway has those that it has without a seed."""
 
     users: list[SeedUser] = []
     apps: list[SeedApp] = []
     contacts: list[SeedContact] = []
+    messages: list[SeedMessage] = []
 
 
 def read_seed(path: Path) -> Seed:
@@ -142,6 +154,19 @@ def apply_seed(core: GatewayCore, seed: Seed) -> None:
         owner = core.people.by_id(contact.owner)
         if owner is not None:
             core.contacts.add(owner, {name: value for name, value in facts.items() if value})
+    for message in seed.messages:
+        _add_message(core, message)
+
+
+def _add_message(core: GatewayCore, message: SeedMessage) -> None:
+    owner = core.people.by_id(message.owner)
+    if owner is None:
+        return
+    ends = [party_of(core, message.other), party_of(core, owner.phone_number)]
+    sender, receiver = ends if message.direction == "Inbound" else reversed(ends)
+    conversation = conversation_of(filter(None, (one.phone_number for one in ends)))
+    text = MessageText(type="SMS", sender=sender, to=[receiver], subject=message.text, conversation_id=conversation)
+    core.messages.add(owner.id, message.direction, text)
 
 
 def _check(seed: Seed, refuse: Callable[[str, str], NoReturn]) -> None:
@@ -167,9 +192,14 @@ def _check(seed: Seed, refuse: Callable[[str, str], NoReturn]) -> None:
     _refuse_twice("users", "jwt", [user.jwt for user in seed.users], refuse)
     _refuse_twice("apps", "client_id", [app.client_id for app in seed.apps], refuse)
     known_numbers = {user.extension for user in seed.users} or {"101", "102"}
-    for number, contact in enumerate(seed.contacts):
-        if contact.owner not in known_numbers:
-            refuse(f"contacts[{number}].owner", f"expected the extension number of a user, not {contact.owner!r}")
+    owners = [(f"contacts[{number}]", one.owner) for number, one in enumerate(seed.contacts)]
+    owners += [(f"messages[{number}]", one.owner) for number, one in enumerate(seed.messages)]
+    for place, owner in owners:
+        if owner not in known_numbers:
+            refuse(f"{place}.owner", f"expected the extension number of a user, not {owner!r}")
+    for number, message in enumerate(seed.messages):
+        if not _PHONE.fullmatch(message.other):
+            refuse(f"messages[{number}].other", f'expected a number such as "+16505550101", not {message.other!r}')
 
 
 def _split(complaint: str) -> tuple[str, str]:

@@ -39,6 +39,11 @@ redirect_uris = ["http://localhost:5000/back"]
 owner = "201"
 first_name = "Charles"
 business_phone = "+442071234567"
+
+[[messages]]
+owner = "201"
+other = "+442071234567"
+text = "Is it done?"
 """
 
 
@@ -62,6 +67,15 @@ def test_it_says_who_is_there(tmp_path: Path) -> None:
     assert [one.facts for one in core.contacts.of(grace)] == [
         {"firstName": "Charles", "businessPhone": "+442071234567"}
     ]
+
+
+def test_texts_are_there_already(tmp_path: Path) -> None:
+    core = seeded(WHOLE, tmp_path)
+    (message,) = core.messages.of(core.people.first.id)
+    body = message.body("")
+    assert (body["subject"], body["readStatus"], body["direction"]) == ("Is it done?", "Unread", "Inbound")
+    assert body["from"] == {"phoneNumber": "+442071234567"}
+    assert body["to"] == [{"phoneNumber": "+16505550201", "name": "Grace Hopper"}]
 
 
 def test_the_one_in_the_documentation_is_good(tmp_path: Path) -> None:
@@ -99,6 +113,9 @@ USER = '[[users]]\nextension = "201"\nname = "Grace"\n'
         (f"{USER}{USER}", r"line 5: users\[1\].extension: it is there already"),
         ('[[apps]]\nclient_id = "a"\npermissions = ["ReadMesages"]\n', r"line 3: .*no 'ReadMesages'; there are A2P"),
         (f'{USER}[[contacts]]\nowner = "101"\n', r"line 5: .*expected the extension number of a user, not '101'"),
+        ('[[messages]]\nowner = "109"\nother = "+1650"\ntext = "x"\n', r"line 2: .*number of a user, not '109'"),
+        ('[[messages]]\nowner = "101"\nother = "me"\ntext = "x"\n', r"line 3: .*expected a number such as"),
+        ('[[messages]]\nowner = "101"\nother = "1"\ntext = "x"\ndirection = "In"\n', r"line 5: .*invalid enum value"),
     ],
 )
 def test_a_mistake_is_refused_with_its_line(text: str, why: str, tmp_path: Path) -> None:
