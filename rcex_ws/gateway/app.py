@@ -57,7 +57,7 @@ class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
         self._connections: dict[int, GatewayConnection] = {}
         self.core.ws_uri_for = self._ws_uri_for
         self.core.on_login_ended = self._recheck_logins
-        self.app = Front(build(self.core, *control.routes(self.log, [*commands_of(self)])), self.core)
+        self.app = Front(build(self.core, *control.routes(self.log, self.near_misses, [*commands_of(self)])), self.core)
 
     async def serve(self, peer: ServerPeer, node: int = 1) -> None:
         """Serve one WebSocket from its upgrade request to its end; a handler for `rcex_ws.websocket.listen.serve`."""
@@ -67,6 +67,10 @@ class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
             await connection.serve()
         finally:
             del self._connections[connection.id]
+
+    async def run(self) -> None:
+        """Do what no request waits for, until cancelled: deliver what goes to webhooks."""
+        await self.core.webhooks.run()
 
     # Commands for the WebSockets and the nodes. Wrong arguments raise `ValueError`, even those of a wrong type.
 

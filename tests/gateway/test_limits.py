@@ -12,6 +12,7 @@ import pytest
 
 from rcex_ws.gateway import journal
 from rcex_ws.gateway.account.messages import Attachment, MessageParty, MessageText
+from rcex_ws.gateway.codes import CodeRequest
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.multipart import read_parts
 from rcex_ws.gateway.options import GatewayOptions
@@ -39,7 +40,7 @@ def test_g7_ended_logins_are_forgotten():
     assert core.oauth.held() == {"logins": 1, "wstokens": 0, "codes": 0}
     for _ in range(800):
         core.oauth.issue_wstoken(login)
-        core.oauth.issue_code(owner, "http://localhost", None, None)
+        core.oauth.codes.issue(owner, CodeRequest(core.apps.first, "http://localhost"))
     assert core.oauth.held()["codes"] <= 100
     assert core.oauth.held()["wstokens"] <= 1000
 
