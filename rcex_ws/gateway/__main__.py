@@ -46,7 +46,9 @@ def main() -> None:
         print(f"RINGCENTRAL_CLIENT_ID={gateway.client_id}")
         print(f"RINGCENTRAL_CLIENT_SECRET={gateway.client_secret}")
         print(f"RINGCENTRAL_JWT={gateway.jwt}")
-        print(f"RINGCENTRAL_SECOND_JWT={gateway.users[1].jwt}", flush=True)
+        if len(gateway.users) > 1:
+            print(f"RINGCENTRAL_SECOND_JWT={gateway.users[1].jwt}")
+        sys.stdout.flush()
         ended.wait()
 
 
@@ -65,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nodes", type=int, default=1, help="WebSocket addresses, on ports one after the other (default: %(default)s)"
     )
+    parser.add_argument("--seed", help="TOML file with the users and applications of the first start")
+    parser.add_argument("--state", help="file that keeps everything over restarts; has secrets")
     parser.add_argument("--verbose", action="store_true", help="say on stderr what happens, a line for each event")
     described = _descriptions()
     types = get_type_hints(GatewayOptions)  # without the constraints; the gateway itself checks them

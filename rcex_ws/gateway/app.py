@@ -61,7 +61,7 @@ class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
         self.core.ws_uri_for = self._ws_uri_for
         self.core.on_login_ended = self._recheck_logins
         commands = [*commands_of(self)]
-        orders = control.routes(self.log, commands, self.core.tap.changed, console.page(commands))
+        orders = control.routes(self.log, self.near_misses, commands, self.core.tap.changed, console.page(commands))
         self.app = Front(build(self.core, *orders, *console.routes(self.core, self._state)), self.core)
 
     async def serve(self, peer: ServerPeer, node: int = 1) -> None:
@@ -72,6 +72,10 @@ class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
             await connection.serve()
         finally:
             del self._connections[connection.id]
+
+    async def run(self) -> None:
+        """Do what no request waits for, until cancelled: deliver what goes to webhooks."""
+        await self.core.webhooks.run()
 
     # Commands for the WebSockets and the nodes. Wrong arguments raise `ValueError`, even those of a wrong type.
 

@@ -21,6 +21,15 @@ _KNOWN_PATHS = ("/restapi/v1.0/", "/restapi/v2/", "/team-messaging/v1/", "/ai/",
 _OF_ACCOUNT = re.compile(r"(/restapi/v1\.0/account/[^/]+)/(presence|telephony/sessions)")
 _OF_EXTENSION = re.compile(r"(/restapi/v1\.0/account/[^/]+)/extension/[^/]+/(presence|telephony/sessions)")
 """The data that a filter can select for a whole account; each event is still named after its extension."""
+_PERMISSIONS = (
+    (re.compile(r".*/(message-store|message-threads|voicemail|fax)(/.*)?"), "ReadMessages"),
+    (re.compile(r".*/presence(/.*)?"), "ReadPresence"),
+    (re.compile(r".*/telephony/sessions(/.*)?"), "CallControl"),
+    (re.compile(r"/team-messaging/.*|/restapi/v1\.0/glip/.*"), "TeamMessaging"),
+    (re.compile(r".*/a2p-sms/.*"), "A2PSMS"),
+    (re.compile(r"/restapi/v1\.0/account/[^/]+/(extension|directory)(/.*)?"), "ReadAccounts"),
+)
+"""The permission that an application needs for the events of a path; the first that matches (developer guide)."""
 _OWNER = re.compile(r"/restapi/v1\.0/account/([^/]+)(?:/extension/([^/]+)(?:/([^/]+))?)?")
 
 
@@ -54,6 +63,11 @@ class EventFilter:
         """The account, the extension and the part of its data in the path; empty where it has none."""
         found = _OWNER.match(self.path)
         return (found[1], found[2] or "", found[3] or "") if found else ("", "", "")
+
+    @property
+    def permission(self) -> str | None:
+        """The permission that the application needs to subscribe to it, None if it needs none."""
+        return next((name for paths, name in _PERMISSIONS if paths.fullmatch(self.path)), None)
 
     def is_wider(self, event: EventFilter) -> bool:
         """Return whether this filter selects events of this kind for all extensions of the account."""

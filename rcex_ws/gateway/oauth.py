@@ -7,15 +7,15 @@ returns the same new pair for a short time.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeVar
+from typing import Any
 
-from rcex_ws.gateway.account.people import ExtensionRecord
+from rcex_ws.gateway.account.apps import AppRecord, AppRegistry
+from rcex_ws.gateway.account.people import ExtensionDirectory, ExtensionRecord
 from rcex_ws.gateway.clock import Clock
+from rcex_ws.gateway.codes import AuthorizationCodes
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
 
@@ -29,11 +29,13 @@ class OAuthSession:
     Args:
         id: identifies it in the log.
         owner: the user.
+        app: the application that has logged in.
         server: the base URL that the client has used, for URIs in frames.
     """
 
     id: int
     owner: ExtensionRecord
+    app: AppRecord
     server: str
     access_token: str = field(repr=False)
     access_expires_at: float
@@ -52,9 +54,6 @@ class OAuthSession:
         return self.access_expires_at if self.ended_at is None else min(self.access_expires_at, self.ended_at + grace)
 
 
-_CODE_LIFE = 600
-"""Seconds; RFC 6749, section 4.1.2, recommends ten minutes at most."""
-_MOST_CODES = 100
 _MOST_WSTOKENS = 1000
 
 
@@ -65,81 +64,82 @@ class _IssuedWsToken:
     used: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _IssuedCode:
-    owner: ExtensionRecord
-    redirect_uri: str
-    challenge: str | None
-    challenge_method: str | None
-    expires_at: float
-
-
-_Issued = TypeVar("_Issued", _IssuedWsToken, _IssuedCode)
-
-
 class OAuth:
-    """The one application of the gateway, with its logins.
+    """The logins of all applications.
 
     Args:
         options: lifetimes and limits of tokens.
         clock: the source of time.
+        apps: the applications.
+        people: the users.
+
+    Attributes:
+        codes: the authorization codes.
     """
 
-    def __init__(self, options: GatewayOptions, clock: Clock) -> None:
+    def __init__(self, options: GatewayOptions, clock: Clock, apps: AppRegistry, people: ExtensionDirectory) -> None:
         self._options = options
         self._clock = clock
-        self.client_id = options.client_id or secrets.token_urlsafe(16)
-        secret = options.client_secret
-        self.client_secret = secrets.token_urlsafe(32) if secret is None else secret
+        self.codes = AuthorizationCodes(clock)
+        self._apps = apps
+        self._people = people
         self._ids = count(1)
         self._sessions: list[OAuthSession] = []
-        self._codes: dict[str, _IssuedCode] = {}
         self._wstokens: dict[str, _IssuedWsToken] = {}
 
-    def check_client_id(self, client_id: str | None) -> None:
-        """Check the client id alone, for requests from a browser, which have no secret.
+    def check_client_id(self, client_id: str | None) -> AppRecord:
+        """Return the application with a client id, for requests from a browser, which have no secret.
 
         Raises:
             Problem: 401 for an unknown id.
         """
-        if client_id != self.client_id:
+        app = self._apps.by_id(client_id)
+        if app is None:
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
+        return app
 
-    def check_client(self, client_id: str | None, client_secret: str | None) -> None:
-        """Authenticate the application; the secret is required unless it is empty.
+    def check_client(self, client_id: str | None, client_secret: str | None) -> AppRecord:
+        """Authenticate and return an application; the secret is required unless it is empty.
 
         Raises:
             Problem: 401 for an unknown id, or a wrong or missing secret.
         """
-        self.check_client_id(client_id)
-        if not secrets.compare_digest((client_secret or "").encode(), self.client_secret.encode()):
+        app = self.check_client_id(client_id)
+        if not secrets.compare_digest((client_secret or "").encode(), app.client_secret.encode()):
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
+        return app
 
-    def log_in(self, owner: ExtensionRecord, server: str = "") -> OAuthSession:
-        """Start an OAuth session, and end the oldest ones of the user if there are too many.
+    def log_in(self, owner: ExtensionRecord, server: str = "", app: AppRecord | None = None) -> OAuthSession:
+        """Start an OAuth session, and end the oldest ones of the user and application if there are too many.
 
         Args:
             owner: the user.
             server: the base URL that the client has used.
+            app: the application, by default the first.
         """
         now = self._clock.now()
         self._sessions = [one for one in self._sessions if now < max(one.refresh_expires_at, one.access_expires_at)]
-        mine = [one for one in self._sessions if one.owner is owner]
+        app = app or self._apps.first
+        mine = [one for one in self._sessions if one.owner is owner and one.app is app]
         for oldest in mine[: max(0, len(mine) + 1 - self._options.max_oauth_sessions)]:
             self.end(oldest)
-        session = OAuthSession(next(self._ids), owner, server, "", now, "", now)
+        session = OAuthSession(next(self._ids), owner, app, server, "", now, "", now)
         self._new_pair(session)
         self._sessions.append(session)
         return session
 
-    def refresh(self, refresh_token: str) -> OAuthSession:
+    def refresh(self, refresh_token: str, app: AppRecord | None = None) -> OAuthSession:
         """Exchange a refresh token; within the grace period a spent one returns the session with its new pair.
+
+        Args:
+            refresh_token: the refresh token.
+            app: the application, which must be the one that has logged in; by default the first.
 
         Raises:
             Problem: 400 invalid_grant for an unknown, spent or expired token.
         """
         now = self._clock.now()
-        for session in self._sessions:
+        for session in [one for one in self._sessions if one.app is (app or self._apps.first)]:
             if refresh_token == session.refresh_token and now < session.refresh_expires_at:
                 session.spent_refresh_token = refresh_token
                 session.spent_until = now + self._options.refresh_token_grace
@@ -148,28 +148,6 @@ class OAuth:
             if refresh_token == session.spent_refresh_token and now < session.spent_until:
                 return session
         raise Problem(400, "OAU-210", "Token is invalid or expired", oauth_error="invalid_grant")
-
-    def issue_code(
-        self, owner: ExtensionRecord, redirect_uri: str, challenge: str | None, challenge_method: str | None
-    ) -> str:
-        """Return a single-use authorization code."""
-        code = secrets.token_urlsafe(24)
-        expires_at = self._clock.now() + _CODE_LIFE
-        self._codes[code] = _IssuedCode(owner, redirect_uri, challenge, challenge_method, expires_at)
-        self._drop_old()
-        return code
-
-    def redeem_code(self, code: str, redirect_uri: str, verifier: str | None) -> ExtensionRecord:
-        """Return the user that an authorization code was issued for.
-
-        Raises:
-            Problem: 400 invalid_grant for a wrong code, redirect URI or PKCE verifier.
-        """
-        issued = self._codes.pop(code, None)
-        good = issued is not None and self._clock.now() < issued.expires_at and issued.redirect_uri == redirect_uri
-        if issued is None or not good or not _proves(issued, verifier):
-            raise Problem(400, "OAU-211", "Authorization code is invalid or expired", oauth_error="invalid_grant")
-        return issued.owner
 
     def bearer(self, token: str | None) -> OAuthSession:
         """Return the session of an access token.
@@ -197,6 +175,11 @@ class OAuth:
         self._sessions.remove(session)
         self._wstokens = {token: held for token, held in self._wstokens.items() if held.session is not session}
 
+    def end_all(self, owner: ExtensionRecord) -> None:
+        """End every login of a user."""
+        for session in [one for one in self._sessions if one.owner is owner]:
+            self.end(session)
+
     def issue_wstoken(self, session: OAuthSession) -> str:
         """Return a token that opens a WebSocket for this session."""
         token = secrets.token_urlsafe(96)
@@ -222,12 +205,38 @@ class OAuth:
     def held(self) -> dict[str, int]:
         """Return how many logins, wstokens and codes are kept; tests check that this is bounded."""
         self._drop_old()
-        return {"logins": len(self._sessions), "wstokens": len(self._wstokens), "codes": len(self._codes)}
+        return {"logins": len(self._sessions), "wstokens": len(self._wstokens), "codes": len(self.codes)}
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Return the logins with their tokens as JSON-ready data; what ends them is a date, not a time of the clock."""
+        late = self._clock.wall().timestamp() - self._clock.now()
+        return [
+            {
+                "owner": one.owner.id,
+                "app": one.app.client_id,
+                "server": one.server,
+                "access_token": one.access_token,
+                "access_expires": one.access_expires_at + late,
+                "refresh_token": one.refresh_token,
+                "refresh_expires": one.refresh_expires_at + late,
+            }
+            for one in self._sessions
+        ]
+
+    def load(self, saved: list[dict[str, Any]]) -> None:
+        """Take back the logins that `dump` has returned; those of users and applications that are gone are dropped."""
+        late = self._clock.wall().timestamp() - self._clock.now()
+        for one in saved:
+            owner, app = self._people.by_id(one["owner"]), self._apps.by_id(one["app"])
+            until, refresh_until = float(one["access_expires"]) - late, float(one["refresh_expires"]) - late
+            if owner is not None and app is not None:
+                access, refresh, number = str(one["access_token"]), str(one["refresh_token"]), next(self._ids)
+                session = OAuthSession(number, owner, app, one["server"], access, until, refresh, refresh_until)
+                self._sessions.append(session)
 
     def _drop_old(self) -> None:
         now = self._clock.now()
         _prune(self._wstokens, _MOST_WSTOKENS, now)
-        _prune(self._codes, _MOST_CODES, now)
 
     def _new_pair(self, session: OAuthSession) -> None:
         now = self._clock.now()
@@ -237,21 +246,9 @@ class OAuth:
         session.refresh_expires_at = now + self._options.refresh_token_expires_in
 
 
-def _prune(held: dict[str, _Issued], most: int, now: float) -> None:
+def _prune(held: dict[str, _IssuedWsToken], most: int, now: float) -> None:
     """Drop what has expired, and the oldest if there are still more than `most`."""
     for key in [key for key, one in held.items() if now >= one.expires_at]:
         del held[key]
     for key in list(held)[: max(0, len(held) - most)]:
         del held[key]
-
-
-def _proves(issued: _IssuedCode, verifier: str | None) -> bool:
-    """Return whether a PKCE verifier matches the challenge of the code (RFC 7636)."""
-    if issued.challenge is None:
-        return True
-    if verifier is None:
-        return False
-    if issued.challenge_method == "S256":
-        digest = hashlib.sha256(verifier.encode()).digest()
-        verifier = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-    return verifier == issued.challenge

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.gateway.account.apps import PERMISSIONS
 from rcex_ws.options import Count, Credential, HeaderValue, Number, Seconds, Wait, WebSocketUrl, check_fields
 
 __all__ = ["GatewayOptions"]
@@ -46,6 +48,8 @@ class GatewayOptions:
         client_id: client id of the one application; generated at each start unless set.
         client_secret: its client secret; generated likewise. If empty, it is a public client without a secret;
             otherwise the application must send it.
+        permissions: permissions of the application, such as "ReadMessages"; None for all. What needs another one is
+            refused by 403.
         jwt: JWT credential of the first user; generated likewise.
         second_jwt: JWT credential of the second user; generated likewise.
 
@@ -77,8 +81,12 @@ class GatewayOptions:
     public_ws_uri: WebSocketUrl | None = None
     client_id: Credential | None = None
     client_secret: HeaderValue | None = field(default=None, repr=False)
+    permissions: tuple[str, ...] | None = None
     jwt: Credential | None = field(default=None, repr=False)
     second_jwt: Credential | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_fields(self)
+        unknown = sorted(set(self.permissions or ()) - set(PERMISSIONS))
+        if unknown:
+            raise ConfigurationError(f"permissions: there is no {unknown[0]!r}; there are {', '.join(PERMISSIONS)}")

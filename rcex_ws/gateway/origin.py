@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping
 
-__all__ = ["host_name", "refusal_reason", "server_of"]
+__all__ = ["cross_site_reason", "host_name", "refusal_reason", "server_of"]
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
@@ -38,6 +38,16 @@ def refusal_reason(headers: Mapping[str, str], own_names: Collection[str]) -> st
     name = host_name(host) if _HOST.fullmatch(host) else ""
     if not _is_local(name) and name not in own_names:
         return "The Host of the request does not name a local machine"
+    return cross_site_reason(headers)
+
+
+def cross_site_reason(headers: Mapping[str, str]) -> str | None:
+    """Return why a page of another site has sent this request, None if none has.
+
+    Args:
+        headers: the headers of the request, names in lower case.
+    """
+    host = headers.get("host", "")
     origin = headers.get("origin")
     if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         return "A web page of another origin may not do this"

@@ -19,6 +19,7 @@ class Problem(Exception):
         message: the error message for the client.
         oauth_error: the `error` member that the OAuth endpoints add.
         retry_after: seconds for the Retry-After header.
+        older_code: the word that RingCentral has at the top level instead of `code`, where it has kept an older one.
         details: more members of the single entry of `errors`, such as `permissionName`.
     """
 
@@ -30,6 +31,7 @@ class Problem(Exception):
         *,
         oauth_error: str | None = None,
         retry_after: float | None = None,
+        older_code: str | None = None,
         **details: Any,
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -38,12 +40,13 @@ class Problem(Exception):
         self.message = message
         self.oauth_error = oauth_error
         self.retry_after = retry_after
+        self.older_code = older_code
         self.details = details
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body; the top-level members repeat the only entry of `errors`."""
         entry = {"errorCode": self.code, "message": self.message, **self.details}
-        body: dict[str, Any] = {**entry, "errors": [entry]}
+        body: dict[str, Any] = {**entry, "errorCode": self.older_code or self.code, "errors": [entry]}
         if self.oauth_error is not None:
             body |= {"error": self.oauth_error, "error_description": self.message}
         return body

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, closing
 from functools import wraps
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -25,7 +26,9 @@ from rcex_ws.gateway.app import GatewayApp
 from rcex_ws.gateway.http import serve_http
 from rcex_ws.gateway.nodes import Node, NodeCount, Nodes
 from rcex_ws.gateway.options import GatewayOptions
-from rcex_ws.options import Name, Port, checked
+from rcex_ws.gateway.seed import apply_seed, read_seed
+from rcex_ws.gateway.state import StateKeeper
+from rcex_ws.options import FilePath, Name, Port, checked
 from rcex_ws.websocket.listen import bind
 
 __all__ = ["Gateway"]
@@ -59,17 +62,22 @@ class Gateway:
             given the host name that they have used for the REST API, unless there is a `public_ws_uri`.
         nodes: WebSocket addresses over the same sessions, as of so many machines; wstoken answers name them in turn.
             They are counted from 1; `lose_node` takes one away.
+        seed: a TOML file with the users, applications and contacts that there are at the first start, see
+            docs/gateway.md.
+        state: a file in which everything is kept, so that a gateway that starts again goes on where it was; the seed
+            counts only while there is none.
         options: the fields of `GatewayOptions`.
 
     Raises:
-        ConfigurationError: an argument is invalid, or there are several nodes and a `public_ws_uri`, which is one
-            address; on entering, a port is in use, or the host is not this machine's.
+        ConfigurationError: an argument is invalid, the seed has a mistake, or there are several nodes and a
+            `public_ws_uri`, which is one address; on entering, a port is in use, the host is not this machine's, or
+            the state cannot be read.
 
     Attributes:
         server: base URL of the REST API.
         ws_uri: address of the WebSocket, the first node's if there are several.
         ws_uris: addresses of all nodes.
-        client_id: client id of the one application.
+        client_id: client id of the first application.
         client_secret: its client secret.
         jwt: JWT credential of the first user.
         users: all users, with their credentials.
@@ -85,9 +93,19 @@ class Gateway:
 
     @checked
     def __init__(
-        self, port: Port = 0, *, ws_port: Port = 0, host: Name = "127.0.0.1", nodes: NodeCount = 1, **options: Any
+        self,
+        port: Port = 0,
+        *,
+        ws_port: Port = 0,
+        host: Name = "127.0.0.1",
+        nodes: NodeCount = 1,
+        seed: FilePath | None = None,
+        state: FilePath | None = None,
+        **options: Any,
     ) -> None:
         self.options = GatewayOptions(**options)
+        self._seed = None if seed is None else read_seed(Path(seed))
+        self._state = None if state is None else Path(state)
         if nodes > 1 and self.options.public_ws_uri:
             raise ConfigurationError("nodes: with a public_ws_uri, which is one address, there can be one only")
         if ws_port and ws_port + nodes - 1 > _HIGHEST_PORT:
@@ -119,9 +137,14 @@ class Gateway:
         self._portal_context = start_blocking_portal("asyncio")
         self._portal = self._portal_context.__enter__()
         host = None if self._host in _OWN_HOSTS else own_host
-        self._main, gateway = self._portal.start_task(self._run, rest, Nodes(nodes, host))
+        try:
+            self._main, gateway = self._portal.start_task(self._run, rest, Nodes(nodes, host))
+        except BaseException:
+            self._portal = None
+            self._portal_context.__exit__(None, None, None)
+            raise
         self._gateway = gateway
-        self.client_id, self.client_secret = gateway.core.oauth.client_id, gateway.core.oauth.client_secret
+        self.client_id, self.client_secret = gateway.core.apps.first.client_id, gateway.core.apps.first.client_secret
         self.users = list(gateway.core.people.extensions)
         self.jwt = self.users[0].jwt
         return self
@@ -191,6 +214,12 @@ class Gateway:
             return self._gateway.log()  # its thread has ended, so no other one uses it
         return self._call(GatewayApp.log)
 
+    def near_misses(self) -> list[dict[str, Any]]:
+        """Return what was asked that is not there, with the closest path that is, and how often; also afterwards."""
+        if self._portal is None and self._gateway is not None:
+            return self._gateway.near_misses()
+        return self._call(GatewayApp.near_misses)
+
     def _bind_node(self, number: int, failed: ExitStack) -> Node:
         port = self._ws_port and self._ws_port + number - 1
         return Node(number, self._host, failed.enter_context(self._bind("ws_port", port)))
@@ -217,14 +246,21 @@ class Gateway:
         task_status: TaskStatus[GatewayApp],
     ) -> None:
         self._stop = anyio.Event()
-        gateway = GatewayApp(self.options, nodes)
-        gateway.core.server = self.server
-        if self._watcher is not None:
-            gateway.core.journal.watch(self._watcher)
         with rest, closing(nodes):
+            gateway = GatewayApp(self.options, nodes)
+            gateway.core.server = self.server
+            if self._watcher is not None:
+                gateway.core.journal.watch(self._watcher)
+            keeper = None if self._state is None else StateKeeper(self._state)
+            if (keeper is None or not keeper.load(gateway.core)) and self._seed is not None:
+                apply_seed(gateway.core, self._seed)
+            gateway.core.insist_on_options()
             async with anyio.create_task_group() as group:
                 group.start_soon(serve_http, rest, gateway.app)
                 nodes.start(group, gateway.serve)
+                group.start_soon(gateway.run)
+                if keeper is not None:
+                    group.start_soon(keeper.run, gateway.core)
                 task_status.started(gateway)
                 await self._stop.wait()
                 group.cancel_scope.cancel()

@@ -51,7 +51,8 @@ class MemoryGateway:
 
     def __init__(self, **options: Any) -> None:
         self.gateway = GatewayApp(GatewayOptions(public_ws_uri=self.ws_uri, **options))
-        self.client_id, self.client_secret = self.gateway.core.oauth.client_id, self.gateway.core.oauth.client_secret
+        app = self.gateway.core.apps.first
+        self.client_id, self.client_secret = app.client_id, app.client_secret
         self.jwt = self.gateway.core.people.first.jwt
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.gateway.app), base_url=self.server)
         self._exit = AsyncExitStack()
@@ -61,6 +62,7 @@ class MemoryGateway:
             await stack.enter_async_context(self.http)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(self._tasks.cancel_scope.cancel)
+            self._tasks.start_soon(self.gateway.run)
             self._exit = stack.pop_all()
         return self
 

@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 
+from rcex_ws.gateway.codes import CodeRequest
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
@@ -127,16 +128,16 @@ def test_g7_a_code_is_good_for_its_redirect_and_for_a_while():
     owner = core.people.first
 
     def code():
-        return core.oauth.issue_code(owner, "http://localhost/back", None, None)
+        return core.oauth.codes.issue(owner, CodeRequest(core.apps.first, "http://localhost/back"))
 
-    assert core.oauth.redeem_code(code(), "http://localhost/back", None) is owner
+    assert core.oauth.codes.redeem(code(), core.apps.first, "http://localhost/back", None) is owner
     for wrong in ("", "http://localhost/bac", "http://localhost/back/", "https://evil.test"):
         with pytest.raises(Problem):
-            core.oauth.redeem_code(code(), wrong, None)
+            core.oauth.codes.redeem(code(), core.apps.first, wrong, None)
     late = code()
     time.now += 601
     with pytest.raises(Problem):
-        core.oauth.redeem_code(late, "http://localhost/back", None)
+        core.oauth.codes.redeem(late, core.apps.first, "http://localhost/back", None)
 
 
 NO_ADDRESSES = ["", "back", "/back", "javascript:alert(1)", "data:text/html,x", "http://", "//x/y", "http://[", "a b:c"]

@@ -17,7 +17,13 @@ from starlette.routing import BaseRoute, Route
 
 from rcex_ws.gateway.api import (
     a2p,
+    account,
+    authorize,
+    call_handling,
     call_log,
+    contacts,
+    dictionary,
+    directory,
     favorites,
     fax,
     message_store,
@@ -26,6 +32,8 @@ from rcex_ws.gateway.api import (
     pager,
     people,
     presence,
+    profile_image,
+    prompts,
     recordings,
     ring_out,
     sms,
@@ -43,9 +51,17 @@ __all__ = ["AREAS", "build"]
 
 AREAS: tuple[Iterable[RestOperation], ...] = (
     oauth.area,
+    authorize.area,
     versions.area,
     subscription.area,
+    account.area,
     people.area,
+    directory.area,
+    contacts.area,
+    profile_image.area,
+    call_handling.area,
+    prompts.area,
+    dictionary.area,
     presence.area,
     message_store.area,
     message_sync.area,
@@ -67,7 +83,16 @@ def build(core: GatewayCore, *others: BaseRoute) -> Starlette:
     """Return an application with the operations of all areas, and with other routes."""
     own = Route("/openapi.json", _openapi, methods=["GET"])
     routes = [*(operation.route(core) for area in AREAS for operation in area), own, *others]
-    return Starlette(routes=routes, exception_handlers={Problem: _problem, HTTPException: _no_route})
+    core.near_misses.serve((operation.method, operation.path) for area in AREAS for operation in area)
+
+    async def no_route(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        is_method = error.status_code == 405
+        core.near_misses.add(request.method, request.url.path, "method" if is_method else "path")
+        return _no_route(is_method=is_method)
+
+    return Starlette(routes=routes, exception_handlers={Problem: _problem, HTTPException: no_route})
 
 
 @cache
@@ -85,10 +110,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     return JSONResponse(error.body(), error.status, error.headers())
 
 
-async def _no_route(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    if error.status_code == 405:
+def _no_route(*, is_method: bool) -> Response:
+    if is_method:
         problem = Problem(405, "CMN-103", "Method is not allowed for this resource")
     else:
         problem = Problem(404, "CMN-102", "Resource is not found")

@@ -1,4 +1,4 @@
-"""Fault control over HTTP, for tests in any language: `POST /_gateway/<name>`, `GET /_gateway/log`.
+"""Fault control over HTTP, for tests in any language: `POST /_gateway/<name>`; `GET /_gateway/log` and others read.
 
 Routes of the REST application, outside RingCentral's paths, made from the commands of `rcex_ws.gateway.commands`. The
 body is a JSON object with the keyword arguments of the method; an empty body means the defaults. `GET /` and
@@ -22,11 +22,14 @@ __all__ = ["routes"]
 
 _HOME = "/_gateway"
 _LOG = f"{_HOME}/log"
+_NEAR_MISSES = f"{_HOME}/near_misses"
+_READY = f"{_HOME}/ready"
 _UNMATCHED = "no subscription has a filter for it; the log lists the existing filters"
 
 
 def routes(
     log: Callable[[], list[dict[str, Any]]],
+    near_misses: Callable[[], list[dict[str, Any]]],
     controls: Sequence[Callable[..., Any]],
     changed: Callable[[], None],
     page: Callable[[Request], Response],
@@ -35,6 +38,7 @@ def routes(
 
     Args:
         log: returns the entries of the log.
+        near_misses: returns what was asked that is not there.
         controls: the methods to expose, each under its own name.
         changed: called after each order.
         page: returns the console, which a browser gets at "/" instead of the description.
@@ -43,6 +47,8 @@ def routes(
         "server": "rcex_ws.gateway, a local RingCentral for tests",
         "credentials": "the first four lines that `python -m rcex_ws.gateway` prints; attributes of a `Gateway` object",
         "log": _LOG,
+        "near_misses": _NEAR_MISSES,
+        "ready": _READY,
         "faults": {f"{_HOME}/{control.__name__}": _description(control) for control in controls},
     }
 
@@ -55,6 +61,12 @@ def routes(
 
     async def read_log(request: Request) -> Response:
         return JSONResponse(log())
+
+    async def read_near_misses(request: Request) -> Response:
+        return JSONResponse(near_misses())
+
+    async def read_ready(request: Request) -> Response:
+        return JSONResponse({"ready": True})
 
     def route(control: Callable[..., Any]) -> Route:
         async def call(request: Request) -> Response:
@@ -75,6 +87,8 @@ def routes(
         Route("/", home, methods=["GET"]),
         Route(_HOME, describe, methods=["GET"]),
         Route(_LOG, read_log, methods=["GET"]),
+        Route(_NEAR_MISSES, read_near_misses, methods=["GET"]),
+        Route(_READY, read_ready, methods=["GET"]),
         *(route(control) for control in controls),
     ]
 

@@ -1,4 +1,4 @@
-"""The OAuth endpoints: token (JWT, refresh, code with PKCE, password), authorize, revoke, wstoken.
+"""The OAuth endpoints: token (JWT, refresh, code with PKCE, password), revoke, wstoken.
 
 The rules are in `rcex_ws.gateway.oauth`.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import math
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
+from rcex_ws.gateway.account.apps import AppRecord
 from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.api.operation import Ask, Json, RestArea
 from rcex_ws.gateway.core import GatewayCore
@@ -22,8 +23,6 @@ from rcex_ws.gateway.problem import Problem
 __all__ = ["area"]
 
 _LONGEST_FORM = 2**16
-_NO_TARGETS = ("", "javascript", "data", "vbscript", "file")
-"""Schemes that a browser would execute or open itself."""
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _FORM = ("application/x-www-form-urlencoded",)
 
@@ -34,31 +33,16 @@ area = RestArea("OAuth")
 def get_token(ask: Ask[None, bytes]) -> Json:
     """Log in, or refresh a session."""
     core, form = ask.core, _form(ask.body)
-    _check_client(core, ask.request, form)
+    app = _check_client(core, ask.request, form)
     grant = form.get("grant_type")
     if grant == "refresh_token":
-        login = core.oauth.refresh(form.get("refresh_token", ""))
+        login = core.oauth.refresh(form.get("refresh_token", ""), app)
         core.journal.add("refresh", login=login.id)
     else:
-        login = core.oauth.log_in(_owner_of(core, grant, form), ask.server)
+        login = core.oauth.log_in(_owner_of(core, app, grant, form), ask.server, app)
         core.journal.add("token", login=login.id, grant=grant, owner=login.owner.id)
     core.on_login_ended()
     return _token_pair(core, login)
-
-
-@area.get("/restapi/oauth/authorize")
-def authorize(ask: Ask[None, None]) -> Response:
-    """Send the user back with a code."""
-    query = ask.request.query_params
-    ask.core.oauth.check_client_id(query.get("client_id"))
-    redirect_uri = query.get("redirect_uri", "")
-    target = _target(redirect_uri)
-    code = ask.core.oauth.issue_code(
-        ask.core.people.first, redirect_uri, query.get("code_challenge"), query.get("code_challenge_method")
-    )
-    found = {"code": code} | ({"state": query["state"]} if "state" in query else {})
-    asked = "&".join(filter(None, (target.query, urlencode(found))))
-    return RedirectResponse(urlunsplit(target._replace(query=asked)), 302)
 
 
 @area.post("/restapi/oauth/revoke", consumes=_FORM)
@@ -72,7 +56,7 @@ def revoke_token(ask: Ask[None, bytes]) -> Response:
     return Response(status_code=200)
 
 
-@area.post("/restapi/oauth/wstoken")
+@area.post("/restapi/oauth/wstoken", permission="WebSocketsSubscription")
 def get_wstoken(ask: Ask[None, None]) -> Json:
     """Return a token that opens a WebSocket."""
     uri = ask.core.ws_uri_for(ask.server)
@@ -86,43 +70,27 @@ def _form(content: bytes) -> dict[str, str]:
     return dict(parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def _target(redirect_uri: str) -> SplitResult:
-    """Return the parsed redirect URI: a web address, or one with an app's own scheme.
-
-    Raises:
-        Problem: 400 OAU-109 for anything else, which must not reach a browser.
-    """
-    try:
-        target = urlsplit(redirect_uri)
-    except ValueError:
-        target = urlsplit("")
-    good = target.netloc if target.scheme in ("http", "https") else target.scheme not in _NO_TARGETS
-    if not good or any(ord(letter) <= 32 for letter in redirect_uri):
-        raise Problem(400, "OAU-109", "Redirect URIs do not match", oauth_error="invalid_request")
-    return target
-
-
-def _check_client(core: GatewayCore, request: Request, form: dict[str, str]) -> None:
+def _check_client(core: GatewayCore, request: Request, form: dict[str, str]) -> AppRecord:
     """Authenticate the application: by HTTP Basic, or `client_id` (and optionally `client_secret`) in the body."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
-        core.oauth.check_client(form.get("client_id"), form.get("client_secret"))
-        return
+        return core.oauth.check_client(form.get("client_id"), form.get("client_secret"))
     try:
         client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except ValueError as error:  # not base64, not UTF-8, not even ASCII
         raise Problem(401, "OAU-153", "Malformed Basic authorization", oauth_error="invalid_client") from error
-    core.oauth.check_client(client_id, secret)
+    return core.oauth.check_client(client_id, secret)
 
 
-def _owner_of(core: GatewayCore, grant: str | None, form: dict[str, str]) -> ExtensionRecord:
+def _owner_of(core: GatewayCore, app: AppRecord, grant: str | None, form: dict[str, str]) -> ExtensionRecord:
     owner: ExtensionRecord | None = None
     if grant == _JWT_GRANT:
         owner = core.people.by_jwt(form.get("assertion", ""))
     elif grant == "password":
         owner = core.people.by_password(form.get("username", ""), form.get("password", ""))
     elif grant == "authorization_code":
-        owner = core.oauth.redeem_code(form.get("code", ""), form.get("redirect_uri", ""), form.get("code_verifier"))
+        code, verifier = form.get("code", ""), form.get("code_verifier")
+        owner = core.oauth.codes.redeem(code, app, form.get("redirect_uri", ""), verifier)
     else:
         raise Problem(400, "OAU-250", "Grant type is not supported", oauth_error="unsupported_grant_type")
     if owner is None:
@@ -138,7 +106,7 @@ def _token_pair(core: GatewayCore, login: OAuthSession) -> dict[str, Any]:
         "expires_in": _seconds(login.access_expires_at - now),
         "refresh_token": login.refresh_token,
         "refresh_token_expires_in": _seconds(login.refresh_expires_at - now),
-        "scope": "ReadAccounts ReadMessages Faxes InternalMessages ReadPresence EditPresence WebSocketsSubscription",
+        "scope": " ".join(login.app.scope),
         "owner_id": login.owner.id,
         "endpoint_id": f"endpoint-{login.id}",
     }

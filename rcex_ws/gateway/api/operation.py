@@ -159,6 +159,8 @@ class RestOperation:
     async def _answer(self, core: GatewayCore, request: Request) -> Response:
         if request.path_params.get("accountId", "~") not in ("~", ACCOUNT_ID):
             raise Problem(404, "CMN-102", "Resource for parameter [accountId] is not found")
+        if self.permission is not None:
+            login_of(request).app.require(self.permission)
         query = read_query(request.query_params, self.query)
         body = await read_body(request, self.body, self.consumes)
         answer = self.handler(Ask(core, request.path_params, query, body, request))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from rcex_ws.gateway.core import GatewayCore
@@ -17,7 +18,17 @@ _MARK = "is_gateway_command"
 
 def command(method: Callable[_P, _T]) -> Callable[_P, _T]:
     """Make a method a command: offered over HTTP, its arguments checked by their types (`ConfigurationError`)."""
-    offered = checked(method)
+    guarded = checked(method)
+
+    @wraps(method)
+    def offered(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return guarded(*args, **kwargs)
+        finally:
+            commands = args[0]
+            if isinstance(commands, CommandSet):
+                commands.core.on_change()
+
     setattr(offered, _MARK, True)
     return offered
 

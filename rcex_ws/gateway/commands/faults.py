@@ -107,10 +107,15 @@ class FaultCommands(CommandSet):
         """Return the entries of the log, oldest first."""
         return self.core.journal.entries()
 
+    def near_misses(self) -> list[dict[str, Any]]:
+        """Return what was asked that is not there, with the closest path that is, and how often, oldest first."""
+        return self.core.near_misses.entries()
+
     @command
     def clear_log(self) -> None:
-        """Clear the log."""
+        """Clear the log and the near misses."""
         self.core.journal.clear()
+        self.core.near_misses.clear()
 
 
 def _is_notification(event: object, body: object, filter: object = None) -> bool:

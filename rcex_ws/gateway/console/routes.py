@@ -102,8 +102,8 @@ def _credentials(core: GatewayCore, server: str) -> str:
     jwts = [one.jwt for one in core.people.extensions]
     lines = {
         "SERVER_URL": server,
-        "CLIENT_ID": core.oauth.client_id,
-        "CLIENT_SECRET": core.oauth.client_secret,
+        "CLIENT_ID": core.apps.first.client_id,
+        "CLIENT_SECRET": core.apps.first.client_secret,
         **dict(zip(("JWT", "SECOND_JWT"), jwts, strict=False)),
     }
     return "".join(f"RINGCENTRAL_{name}={value}\n" for name, value in lines.items())

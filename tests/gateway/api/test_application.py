@@ -156,7 +156,7 @@ async def test_unknown_paths_and_methods(start, log_in):
     for path in ("/nothing", "/restapi/v1.0/account/1/extension/~", "/restapi/v1.0/account/~/extension/1"):
         answer = await user.http.get(path)
         assert (answer.status_code, answer.json()["errorCode"]) == (404, "CMN-102")
-    assert (await user.http.delete(EXTENSION)).status_code == 405
+    assert (await user.http.patch(EXTENSION)).status_code == 405
 
 
 async def test_trailing_slash_is_the_same_path(start, log_in):

@@ -73,5 +73,10 @@ def test_no_secret_is_on_the_page_or_in_its_state(get, app, ada):
     ada.subscribe("/restapi/v1.0/account/~/extension/~/presence")
     shown = get("/", accept=HTML).text + get("/_gateway/state").text + get("/_gateway/events").text
     assert "refuse" in shown
-    for secret in (ada.login.access_token, ada.login.refresh_token, ada.extension.jwt, app.core.oauth.client_secret):
+    for secret in (
+        ada.login.access_token,
+        ada.login.refresh_token,
+        ada.extension.jwt,
+        app.core.apps.first.client_secret,
+    ):
         assert secret not in shown
