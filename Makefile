@@ -1,7 +1,7 @@
 # make demo    watch the main job work
 # make test    set up what the tests need and run them
-# make check   what takes longer: the published clients and servers, the benchmarks beside them, a browser, other Pythons,
-#              oldest and older dependencies, no sniffio, random inputs, the oracle
+# make check   what takes longer: the published clients and servers, the benchmarks beside them, a browser, requests made
+#              from the OpenAPI document, other Pythons, oldest and older dependencies, no sniffio, random inputs, the oracle
 # make coverage  every branch of broker/, callback/, connection/, feedme/, rtm/, serving/, websocket/ and wsg/ is tested, or says
 #              why it cannot be
 # make lint    linters and type checkers
@@ -24,13 +24,13 @@ demo: .venv/installed-gateway
 
 test: .venv/installed-test
 	.venv/bin/python -m pytest -n 3 --dist loadfile --ignore tests/peers --ignore tests/benchmarks \
-		--ignore tests/browser  # most wait for sockets
+		--ignore tests/browser --ignore tests/openapi  # most wait for sockets
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
-check: .venv/installed-test .venv/installed-browser
+check: .venv/installed-test .venv/installed-browser .venv/installed-openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
 	.venv/bin/python -m pytest -q -n 3 --dist loadfile tests/peers tests/benchmarks
-	.venv/bin/python -m pytest -q tests/browser
+	.venv/bin/python -m pytest -q tests/browser tests/openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
 	.venv/bin/python -m tests.gateway.random_inputs --count 5000 --seed 1

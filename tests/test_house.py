@@ -54,6 +54,7 @@ MIRRORED = (
     "gateway/api",
     "gateway/api/team",
     "gateway/commands",
+    "gateway/console",
     "options",
     "rest",
     "rest/extensions",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.api import control
@@ -17,6 +18,8 @@ from rcex_ws.gateway.commands.command import command, commands_of
 from rcex_ws.gateway.commands.faults import FaultCommands
 from rcex_ws.gateway.commands.messages import MessageCommands
 from rcex_ws.gateway.commands.team import TeamCommands
+from rcex_ws.gateway.console import routes as console
+from rcex_ws.gateway.console.state import state_of
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.front import Front
 from rcex_ws.gateway.nodes import Nodes
@@ -57,7 +60,9 @@ class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
         self._connections: dict[int, GatewayConnection] = {}
         self.core.ws_uri_for = self._ws_uri_for
         self.core.on_login_ended = self._recheck_logins
-        self.app = Front(build(self.core, *control.routes(self.log, self.near_misses, [*commands_of(self)])), self.core)
+        commands = [*commands_of(self)]
+        orders = control.routes(self.log, self.near_misses, commands, self.core.tap.changed, console.page(commands))
+        self.app = Front(build(self.core, *orders, *console.routes(self.core, self._state)), self.core)
 
     async def serve(self, peer: ServerPeer, node: int = 1) -> None:
         """Serve one WebSocket from its upgrade request to its end; a handler for `rcex_ws.websocket.listen.serve`."""
@@ -166,6 +171,10 @@ class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
         for connection in live:
             connection.send_raw(list(frames), binary=binary)
         return len(live)
+
+    def _state(self) -> dict[str, Any]:
+        node_of = {connection.id: connection.node for connection in self._connections.values()}
+        return state_of(self.core, self._nodes, node_of)
 
     def _live(self) -> list[GatewayConnection]:
         return [connection for connection in self._connections.values() if connection.is_live]

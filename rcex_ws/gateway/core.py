@@ -32,6 +32,7 @@ from rcex_ws.gateway.oauth import OAuth
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.sessions import ServerFrame, ServerSession, ServerSessions
 from rcex_ws.gateway.subscriptions import ServerSubscription, ServerSubscriptions
+from rcex_ws.gateway.tap import FrameTap
 from rcex_ws.gateway.webhooks import WebhookSender
 
 __all__ = ["Body", "GatewayCore", "StatePart"]
@@ -81,6 +82,7 @@ class GatewayCore:
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
         self.apps = AppRegistry(options.client_id, options.client_secret, options.permissions)
+        self.tap = FrameTap(self.journal)
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
         self.calls = CallSwitch(self.clock)
         self.call_log = CallLog(self.clock)

@@ -7,7 +7,7 @@ matches. Faults that act immediately (cut, freeze, error, raw frames) need no bo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -39,6 +39,8 @@ _TEXTS = {
 class _OrderedFault:
     STEPS: ClassVar[tuple[str, ...]]
     """The places, besides requests, where such a fault can act."""
+    ORDER: ClassVar[str]
+    """The command that orders it."""
 
     where: str
     times: int | None
@@ -59,6 +61,7 @@ class RefusalFault(_OrderedFault):
     """A refusal of what matches `where`, `times` times (None means until cleared)."""
 
     STEPS = ("upgrade", "details")
+    ORDER = "refuse"
 
     status: int | Literal["hang", "rst"]
     retry_after: float | None
@@ -78,6 +81,7 @@ class AnswerFault(_OrderedFault):
     """An answer that is dropped, delayed or stripped, or preceded by a notification."""
 
     STEPS = ("details",)
+    ORDER = "answer_fault"
 
     drop: bool
     strip: Literal["headers", "body"] | None
@@ -90,6 +94,7 @@ class RecoveryFault(_OrderedFault):
     """A recovery that fails with this code."""
 
     STEPS = ("recovery",)
+    ORDER = "fail_recovery"
 
     code: str
 
@@ -125,6 +130,10 @@ class Faults:
                         self._faults.remove(fault)
                 return fault
         return None
+
+    def pending(self) -> list[dict[str, Any]]:
+        """Return what each pending fault is, oldest first: its kind, and its members as they were ordered."""
+        return [{"kind": fault.ORDER, **asdict(fault)} for fault in self._faults]
 
     def clear(self) -> None:
         """Cancel all faults."""

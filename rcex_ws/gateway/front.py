@@ -22,15 +22,23 @@ from rcex_ws.gateway.oauth import OAuthSession
 from rcex_ws.gateway.origin import refusal_reason
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["Front"]
+__all__ = ["Front", "needs_login"]
 
 _logger = logging.getLogger(__name__)
 
 _CONTROL = "/_gateway"
-"""Prefix of the gateway's own paths. To them, and to "/", faults, authentication, rate limits and log do not apply."""
+"""Prefix of the gateway's own paths. Faults, authentication, rate limits and log do not apply to them."""
+
+_ABOUT = ("/", "/openapi.json")
+"""Paths that describe the gateway, to which these do not apply either."""
 
 _OPEN_PATHS = ("/restapi", "/restapi/v1.0", "/restapi/v1.0/status")
 """Paths that need no login, besides /restapi/oauth/token, revoke and authorize."""
+
+
+def needs_login(path: str) -> bool:
+    """Return whether requests to a path need a login."""
+    return path not in _OPEN_PATHS and (not path.startswith("/restapi/oauth/") or path.endswith("/wstoken"))
 
 
 class Front:
@@ -51,11 +59,15 @@ class Front:
         Raises:
             ConnectionResetError: a fault requires the connection to be reset instead.
         """
-        if scope["type"] != "http" or scope["path"] == "/":
+        if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if scope["path"].startswith(_CONTROL):
+        is_page = scope["path"] == "/" and "text/html" in headers.get("accept", "")
+        if scope["path"] in _ABOUT and not is_page:
+            await self._application(scope, receive, send)
+            return
+        if is_page or scope["path"].startswith(_CONTROL):
             why = refusal_reason(headers, self._own_names())
             if why is None:
                 await self._application(scope, receive, send)
@@ -143,7 +155,7 @@ class Front:
             if not login.alive(self._core.clock.now()):
                 raise Problem(401, "OAU-213", "Token not found or expired")
             return login
-        if call.path in _OPEN_PATHS or (call.path.startswith("/restapi/oauth/") and not call.path.endswith("/wstoken")):
+        if not needs_login(call.path):
             return None
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
         return self._core.oauth.bearer(token if scheme.lower() == "bearer" else None)

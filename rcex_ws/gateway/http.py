@@ -4,7 +4,8 @@ Serves the REST API of the gateway and of the fake Slack. Production servers hav
 connection of a request, and are slow to stop, which would slow down every test. To reset the connection an application
 raises `ConnectionResetError`; to send no answer it waits for "http.disconnect".
 
-Requests on a kept-alive connection are served one after the other; bodies are buffered in both directions.
+Requests on a kept-alive connection are served one after the other; bodies are buffered in both directions, but for
+answers of the type text/event-stream, whose parts are written as they come.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _MOST_PIPELINED = 2**20
 """Bytes that may be pipelined after a request before it is answered."""
 _LINGER = 5.0
 """Seconds for which the rest of a rejected request is discarded, so that the client reads the answer, not a reset."""
+_EVENT_STREAM = b"text/event-stream"
 _BODILESS = (204, 304)  # RFC 9110, section 6.4.1
 
 Scope = MutableMapping[str, Any]
@@ -94,6 +96,13 @@ class _TooLarge(h11.RemoteProtocolError):
 def _content_length(request: h11.Request) -> int:
     """Return the Content-Length of a request, 0 without one; h11 has checked that it is a number."""
     return int(next((value for name, value in request.headers if name == b"content-length"), b"0"))
+
+
+def _dated(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers with a Date."""
+    if any(name.lower() == b"date" for name, _ in headers):
+        return list(headers)
+    return [*headers, (b"date", formatdate(usegmt=True).encode())]
 
 
 class _HTTPConnection:
@@ -156,6 +165,7 @@ class _HTTPConnection:
         """Have the application answer a request; return whether the connection can be reused."""
         pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         status, headers, parts = 500, list[tuple[bytes, bytes]](), list[bytes]()
+        is_streamed = False
 
         async def receive() -> Message:
             if not pending:
@@ -167,9 +177,14 @@ class _HTTPConnection:
             return pending[0] if pending[0]["type"] == "http.disconnect" else pending.pop()
 
         async def send(message: Message) -> None:
-            nonlocal status, headers
+            nonlocal status, headers, is_streamed
             if message["type"] == "http.response.start":
                 status, headers = message["status"], list(message.get("headers", ()))
+                is_streamed = (b"content-type", _EVENT_STREAM) in headers
+                if is_streamed:
+                    await self._send(h11.Response(status_code=status, headers=_dated(headers)))
+            elif is_streamed:
+                await self._send(h11.Data(data=message.get("body", b"")))
             else:
                 parts.append(message.get("body", b""))
 
@@ -180,9 +195,14 @@ class _HTTPConnection:
             return False
         except Exception:  # a bug in the application must not affect other connections
             _logger.exception("an application failed")
+            if is_streamed:
+                return False
             status, headers, parts = 500, [], [b"Internal Server Error"]
         if pending and pending[0]["type"] == "http.disconnect":
             return False
+        if is_streamed:
+            await self._send(h11.EndOfMessage())
+            return True
         try:
             await self._write(status, headers, b"".join(parts), bodiless=request.method == b"HEAD")
         except h11.LocalProtocolError:
@@ -207,14 +227,17 @@ class _HTTPConnection:
             "server": self._writer.get_extra_info("sockname")[:2],
         }
 
+    async def _send(self, event: h11.Response | h11.Data | h11.EndOfMessage) -> None:
+        """Write a part of an answer."""
+        self._writer.write(self._http.send(event) or b"")
+        await self._writer.drain()
+
     async def _write(
         self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, bodiless: bool = False
     ) -> None:
         """Write an answer in one piece."""
         named = {name.lower() for name, _ in headers}
-        fields = list(headers)
-        if b"date" not in named:
-            fields.append((b"date", formatdate(usegmt=True).encode()))
+        fields = _dated(headers)
         if b"content-length" not in named and status not in _BODILESS:
             fields.append((b"content-length", str(len(body)).encode()))
         http = self._http

@@ -1,6 +1,6 @@
 """The log of everything that happened at the gateway, in order, for tests in any language.
 
-Written by every other part; read through `Gateway.log()` and `GET /_gateway/log`, or by a watcher as it is written. It
+Written by every other part; read through `Gateway.log()` and `GET /_gateway/log`, or by watchers as it is written. It
 never contains a token or secret issued by the gateway, even if a client misplaced one, and its size is bounded.
 """
 
@@ -9,18 +9,20 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from rcex_ws.gateway.clock import Clock
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "Watcher", "redacted"]
+
+Watcher = Callable[[dict[str, Any]], None]
 
 _MOST_ENTRIES = 100_000
 _MOST_CHARACTERS = 2**26
 """A gateway may run for days in a shell; the oldest entries are dropped first."""
 _MOST_ITEMS = 100
 _LONGEST = 500
-_MOST_SCANNED = 1000
 
 _NAMED = re.compile(
     r"(?i)(?<![\w-])((?:(?:ws_)?access_|refresh_|id_)?token|client_secret|password|assertion|jwt|code_verifier|code|wsc)"
@@ -40,26 +42,31 @@ class Journal:
         self._started = clock.now()
         self._entries: deque[dict[str, Any]] = deque()
         self._characters = 0
-        self._watcher: Callable[[dict[str, Any]], None] | None = None
+        self._watchers: list[Watcher] = []
 
     def add(self, kind: str, **facts: Any) -> None:
         """Append one entry."""
-        entry = {"time": round(self._clock.now() - self._started, 6), "kind": kind}
-        entry |= {name: _redacted(value) for name, value in facts.items()}
+        entry = {"time": self.time(), "kind": kind}
+        entry |= {name: redacted(value) for name, value in facts.items()}
         self._entries.append(entry)
         self._characters += _size(entry)
         while len(self._entries) > _MOST_ENTRIES or self._characters > _MOST_CHARACTERS:
             self._characters -= _size(self._entries.popleft())
-        if self._watcher is not None:
-            self._watcher(entry)
+        for watcher in tuple(self._watchers):
+            watcher(entry)
 
-    def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:
-        """Call a function with each new entry, in the gateway's thread."""
-        self._watcher = watcher
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call a function with each new entry, in the gateway's thread; return what ends that."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
 
-    def entries(self) -> list[dict[str, Any]]:
-        """Return a copy of all entries, oldest first."""
-        return [dict(entry) for entry in self._entries]
+    def time(self) -> float:
+        """Return the seconds since the start."""
+        return round(self._clock.now() - self._started, 6)
+
+    def entries(self, most: int = _MOST_ENTRIES) -> list[dict[str, Any]]:
+        """Return a copy of the newest entries, oldest first."""
+        return [dict(entry) for entry in islice(self._entries, max(0, len(self._entries) - most), None)]
 
     def clear(self) -> None:
         """Delete all entries."""
@@ -72,14 +79,14 @@ def _size(entry: dict[str, Any]) -> int:
     return 100 + sum(len(value) if isinstance(value, str) else len(str(value)) for value in entry.values())
 
 
-def _redacted(value: Any) -> Any:
+def redacted(value: Any, longest: int = _LONGEST) -> Any:
     """Return a value with everything that looks like a credential masked, and truncated if too long."""
     if isinstance(value, str):
         size = len(value)
-        if size > _MOST_SCANNED:  # without the last word, which may be half a credential
-            value = _LAST_WORD.sub("", value[:_MOST_SCANNED])
+        if size > 2 * longest:  # without the last word, which may be half a credential
+            value = _LAST_WORD.sub("", value[: 2 * longest])
         value = _CREDENTIAL.sub("***", _NAMED.sub(r"\1=***", value))
-        return value if size <= _LONGEST else f"{value[:_LONGEST]}... ({size} characters)"
+        return value if size <= longest else f"{value[:longest]}... ({size} characters)"
     if isinstance(value, list | tuple):
-        return [_redacted(item) for item in value[:_MOST_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
+        return [redacted(item) for item in value[:_MOST_ITEMS]]  # pyright: ignore[reportUnknownVariableType]
     return value

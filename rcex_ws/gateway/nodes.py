@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Annotated, Protocol
@@ -141,6 +141,9 @@ class Nodes:
                 f"node: expected the number of a node, of which there are {len(self)}, not {number}"
             )
         return self._nodes[number - 1]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes)
 
     def take_turn(self) -> Node:
         """Return the next node, skipping those that are lost.

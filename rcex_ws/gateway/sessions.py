@@ -18,6 +18,7 @@ import hmac
 import secrets
 import uuid
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -203,6 +204,9 @@ class ServerSessions:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def __iter__(self) -> Iterator[ServerSession]:
+        return iter(self._by_id.values())
 
     def _seal(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()

@@ -140,6 +140,7 @@ class GatewayConnection:
     def send_raw(self, messages: list[str | bytes], *, binary: bool) -> None:
         """Queue arbitrary messages, to be written together."""
         encoded = [message.encode() if isinstance(message, str) else message for message in messages]
+        self._core.tap.show(self.id, "out", encoded)
         as_binary = [binary or isinstance(message, bytes) for message in messages]
         self._peer.send([Binary(data) if flag else data for data, flag in zip(encoded, as_binary, strict=True)])
 
@@ -219,6 +220,7 @@ class GatewayConnection:
         if not self.is_live:
             return
         self._lifetime.on_message(self._core.clock.now())
+        self._core.tap.show(self.id, "in", [message])
         try:
             meta, body = parse(message)
         except ValueError:
@@ -275,7 +277,9 @@ class GatewayConnection:
 
     def _send(self, *texts: str) -> None:
         self._lifetime.on_message(self._core.clock.now())
-        self._peer.send([text.encode() for text in texts])
+        encoded = [text.encode() for text in texts]
+        self._core.tap.show(self.id, "out", encoded)
+        self._peer.send(encoded)
 
     async def _keep_deadlines(self) -> None:
         """Act on each deadline: ping, WSG-902, WSG-903, a missing pong, the end of the login."""

@@ -29,6 +29,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             return
         case "/bug":
             raise ZeroDivisionError
+        case "/stream":
+            kind = [(b"content-type", b"text/event-stream")]
+            await send({"type": "http.response.start", "status": 200, "headers": kind})
+            await send({"type": "http.response.body", "body": b"first|", "more_body": True})
+            if body == b"bug":
+                raise ZeroDivisionError
+            if body != b"end":
+                assert (await receive())["type"] == "http.disconnect"
+                gone.set()
         case "/empty":
             await send({"type": "http.response.start", "status": 204, "headers": []})
             await send({"type": "http.response.body"})
@@ -136,3 +145,29 @@ def test_a_request_that_hangs_until_the_client_leaves(port: int) -> None:
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"http://127.0.0.1:{port}/hang", timeout=0.05)
     assert gone.wait(5)
+
+
+def test_a_stream_of_events_is_written_as_it_comes(port: int) -> None:
+    gone.clear()
+    with socket.create_connection(("127.0.0.1", port), 5) as sock:
+        sock.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while b"first|" not in answer:
+            answer += sock.recv(65536)
+        assert b"date: " in answer.lower()
+        assert b"content-length" not in answer.lower()
+        assert not gone.is_set()
+    assert gone.wait(5)
+
+
+def test_a_stream_of_events_that_ends_leaves_the_connection_usable(port: int) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
+        assert http.post("/stream", content=b"end").text == "first|"
+        assert http.get("/").text == "/|||"
+
+
+def test_a_bug_in_a_stream_of_events_ends_the_connection(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(f"http://127.0.0.1:{port}/stream", content=b"bug")
+    assert [record.getMessage() for record in caplog.records] == ["an application failed"]
+    caplog.clear()

@@ -5,13 +5,15 @@ Built once per gateway by `app.py`, which runs it behind `front.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from functools import cache
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from rcex_ws.gateway.api import (
     a2p,
@@ -40,6 +42,7 @@ from rcex_ws.gateway.api import (
     telephony,
     versions,
 )
+from rcex_ws.gateway.api.openapi import openapi_document
 from rcex_ws.gateway.api.operation import RestOperation
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.problem import Problem
@@ -78,7 +81,8 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
 
 def build(core: GatewayCore, *others: BaseRoute) -> Starlette:
     """Return an application with the operations of all areas, and with other routes."""
-    routes = [*(operation.route(core) for area in AREAS for operation in area), *others]
+    own = Route("/openapi.json", _openapi, methods=["GET"])
+    routes = [*(operation.route(core) for area in AREAS for operation in area), own, *others]
     core.near_misses.serve((operation.method, operation.path) for area in AREAS for operation in area)
 
     async def no_route(request: Request, error: Exception) -> Response:
@@ -89,6 +93,15 @@ def build(core: GatewayCore, *others: BaseRoute) -> Starlette:
         return _no_route(is_method=is_method)
 
     return Starlette(routes=routes, exception_handlers={Problem: _problem, HTTPException: no_route})
+
+
+@cache
+def _document() -> bytes:
+    return json.dumps(openapi_document(operation for area in AREAS for operation in area), indent=1).encode()
+
+
+async def _openapi(request: Request) -> Response:
+    return Response(_document(), media_type="application/json")
 
 
 async def _problem(request: Request, error: Exception) -> Response:

@@ -31,6 +31,8 @@ def routes(
     log: Callable[[], list[dict[str, Any]]],
     near_misses: Callable[[], list[dict[str, Any]]],
     controls: Sequence[Callable[..., Any]],
+    changed: Callable[[], None],
+    page: Callable[[Request], Response],
 ) -> list[Route]:
     """Return the routes.
 
@@ -38,6 +40,8 @@ def routes(
         log: returns the entries of the log.
         near_misses: returns what was asked that is not there.
         controls: the methods to expose, each under its own name.
+        changed: called after each order.
+        page: returns the console, which a browser gets at "/" instead of the description.
     """
     about = {
         "server": "rcex_ws.gateway, a local RingCentral for tests",
@@ -50,6 +54,10 @@ def routes(
 
     async def describe(request: Request) -> Response:
         return JSONResponse(about)
+
+    async def home(request: Request) -> Response:
+        wants_page = "text/html" in request.headers.get("accept", "")
+        return page(request) if wants_page else await describe(request)
 
     async def read_log(request: Request) -> Response:
         return JSONResponse(log())
@@ -68,6 +76,7 @@ def routes(
                 result = control(**arguments)
             except (TypeError, ValueError) as error:
                 raise Problem(400, "CMN-101", f"{control.__name__}: {error}") from error
+            changed()
             if result == []:  # the uuids of notifications
                 return JSONResponse({"result": result, "note": _UNMATCHED})
             return JSONResponse({"result": result})
@@ -75,7 +84,7 @@ def routes(
         return Route(f"{_HOME}/{control.__name__}", call, methods=["POST"])
 
     return [
-        Route("/", describe, methods=["GET"]),
+        Route("/", home, methods=["GET"]),
         Route(_HOME, describe, methods=["GET"]),
         Route(_LOG, read_log, methods=["GET"]),
         Route(_NEAR_MISSES, read_near_misses, methods=["GET"]),

@@ -36,7 +36,7 @@ __all__ = ["ACCOUNT", "EXTENSION", "Ask", "Json", "RestArea", "RestOperation"]
 ACCOUNT = "/restapi/v1.0/account/{accountId}"
 EXTENSION = f"{ACCOUNT}/extension/{{extensionId}}"
 
-Json: TypeAlias = dict[str, Any] | list[Any] | None
+Json: TypeAlias = dict[str, Any] | list[Any]
 Answer: TypeAlias = Mapping[str, Any] | list[Any] | Response | None
 
 _Query = TypeVar("_Query", covariant=True)

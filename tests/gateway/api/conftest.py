@@ -13,6 +13,7 @@ import pytest
 from rcex_ws.gateway.app import GatewayApp
 from rcex_ws.gateway.call import RestAnswer, RestCall
 from rcex_ws.gateway.options import GatewayOptions
+from tests.gateway.api.declared import check_declared
 
 SERVER = "http://gateway.test"
 
@@ -61,12 +62,13 @@ class Person:
         headers: dict[str, str] | None = None,
         **query: Any,
     ) -> RestAnswer:
-        """Send a request and return the answer; a body that is not bytes is sent as JSON."""
+        """Send a request and return the answer, which must be declared; a body that is not bytes is sent as JSON."""
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         given = {"authorization": f"Bearer {self.login.access_token}", "content-type": "application/json"}
         call = RestCall(method, path, urlencode(query, doseq=True), given | (headers or {}), content, SERVER)
         answer = self._runner.run(self.gateway.app.answer(call))
         assert answer is not None
+        check_declared(method, path, answer)
         return answer
 
     def json(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
