@@ -81,8 +81,8 @@ class GatewayCore:
         self.on_change: Callable[[], None] = lambda: None
         self.clock = Clock(now)
         self.journal = Journal(self.clock)
-        self.tap = FrameTap(self.journal)
         self.apps = AppRegistry(options.client_id, options.client_secret, options.permissions)
+        self.tap = FrameTap(self.journal)
         self.people = ExtensionDirectory(options.jwt, options.second_jwt)
         self.calls = CallSwitch(self.clock)
         self.call_log = CallLog(self.clock)

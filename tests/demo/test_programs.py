@@ -42,7 +42,7 @@ class Program:
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-W", "error", str(DEMO / name)],
             cwd=folder,
-            env={**os.environ, **account},
+            env={**os.environ, **account, "FORCE_COLOR": "1"},  # or rich prints no live table
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -65,7 +65,7 @@ def read_business_address(ask: Ask[None, None]) -> Json:
 
 
 @area.get(f"{ACCOUNT}/company-info")
-def read_company(ask: Ask[None, None]) -> Json:
+def read_company_info(ask: Ask[None, None]) -> Json:
     """Read the name, the address and the main number of the company."""
     return {"uri": f"{_uri(ask)}/company-info", **_company(ask), "mainNumber": _MAIN_NUMBER}
 

@@ -23,7 +23,7 @@ def read_person(ask: Ask[None, None]) -> Json:
 
 
 @area.get("/companies/{companyId}")
-def read_team_company(ask: Ask[None, None]) -> Json:
+def read_company(ask: Ask[None, None]) -> Json:
     """Read the company; `~` means the caller's."""
     if ask.path["companyId"] not in ("~", ACCOUNT_ID):
         raise Problem(404, "CMN-102", "Resource for parameter [companyId] is not found")
