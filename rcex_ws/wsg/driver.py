@@ -15,7 +15,7 @@ import anyio
 from rcex_ws.address import Address, address_from_server, with_query
 from rcex_ws.bounds import WSTOKEN_LIFETIME
 from rcex_ws.connection import Driver, Endpoint, Link, Loss
-from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected, NotJSON, RcexError, UpgradeRefused
+from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError, UpgradeRefused
 from rcex_ws.readers import is_text, read_number, read_struct
 from rcex_ws.rest import CoreClient, LoginRefused, Request, Response, RestError
 from rcex_ws.secret import SECRET, HiddenFields, Secret, hide
@@ -113,7 +113,7 @@ class WsgDriver(Driver):
         """End the subscription with the error: its iterator raises it after what is buffered."""
         self._shared.sync.end(SubscriptionState.FAILED, error)
         self._shared.inbox.release()
-        self._shared.inbox.waiters.end(_as_ours(error))
+        self._shared.inbox.waiters.end(error)
         self._shared.telemetry.end_recovery(f"gave up: {type(error).__name__}")
         self._shared.announcer.error(error, already_logged=True)  # by the supervisor
 
@@ -170,14 +170,6 @@ class WsgDriver(Driver):
         """Set the server's clock by an answer of its REST API, which is assumed to share it with the gateway."""
         clock, date = self._shared.completeness.clock, response.headers.get("Date")
         self._clock_was_read = clock.read_date(date, asked_at=asked_at, got_at=anyio.current_time())
-
-
-def _as_ours(error: Exception) -> RcexError:
-    if isinstance(error, RcexError):
-        return error
-    ours = NotConnected("the extension has failed; its `error` event says why")
-    ours.__cause__ = error
-    return ours
 
 
 def _is_fatal(error: RcexError) -> bool:

@@ -167,7 +167,7 @@ class EventMethods:
             ConfigurationError: an argument is invalid, or nothing is subscribed that could cause such a notification.
             RequestTimeout: there was none in time.
             NotConnected: the extension was closed meanwhile.
-            RcexError: what made its state FAILED.
+            Exception: what made its state FAILED.
         """
         self._runtimes.check_home()
         runtime = self._runtimes.require_current()

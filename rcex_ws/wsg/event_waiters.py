@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from rcex_ws.connection import call
-from rcex_ws.errors import RcexError, SlowConsumer
+from rcex_ws.errors import SlowConsumer
 from rcex_ws.loop import Signal
 from rcex_ws.wsg.models import Notification
 from rcex_ws.wsg.router import Selector
@@ -30,7 +30,7 @@ class _EventWaiter:
         self.selector = selector
         self.kept: deque[Notification] = deque()
         self.more = Signal()
-        self.ended: RcexError | None = None
+        self.ended: Exception | None = None
 
 
 class EventWaiters:
@@ -54,7 +54,7 @@ class EventWaiters:
                     waiter.ended = SlowConsumer("wait_for: the predicate is too slow: too many notifications wait")
                 waiter.more.set()
 
-    def end(self, error: RcexError) -> None:
+    def end(self, error: Exception) -> None:
         """End all waiting by an error: nothing will come any more."""
         for waiter in self._waiting:
             waiter.ended = error
@@ -64,7 +64,7 @@ class EventWaiters:
         """Return the next notification that a filter and a predicate select.
 
         Raises:
-            RcexError: that of `end`.
+            Exception: that of `end`.
         """
         waiter = _EventWaiter(selector)
         self._waiting.append(waiter)

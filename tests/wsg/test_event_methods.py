@@ -185,9 +185,9 @@ async def test_an_iterator_leaves_them_out_too(ext, gateway, rc):
     subscription = await ext.subscribe([POSTS], ignore_own=True)
     for number, who in enumerate((gateway.users[0].id, "someone")):
         gateway.notify(POSTS, {"id": number, "eventType": "PostAdded", "creatorId": who})
-    async for notification in subscription:
-        assert notification.body["id"] == 1
-        break
+    others = aiter(subscription)
+    assert aiter(others) is others
+    assert (await anext(others)).body["id"] == 1
 
 
 async def test_the_own_id_is_asked_for_once_if_the_token_does_not_say_it(rc, make_ext, gateway, heard, requests):

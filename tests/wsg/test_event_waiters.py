@@ -40,12 +40,13 @@ async def test_what_came_before_the_end_is_still_looked_at():
     waiters, found = EventWaiters(), []
 
     async def wait():
-        found.append(await waiters.wait(Selector("/a"), None, lambda one: one.event == "/a"))
+        found.append(await waiters.wait(Selector("/a?type=SMS"), None, lambda one: one.event == "/a"))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
         waiters.offer(notification("/b"))
+        waiters.offer(notification("/a?type=Fax"))
         waiters.offer(notification("/a"))
         waiters.end(NotConnected("closed"))
     assert [one.event for one in found] == ["/a"]
