@@ -142,9 +142,11 @@ class WebhookSender:
         waiting = self._pending[subscription.id]
         try:
             while waiting and subscription.hook is not None:
+                body = waiting.popleft()  # before it is delivered: `put` drops what is first
                 if subscription.hook.blacklisted_at is None:
-                    await self._deliver(subscription.hook, waiting[0])
-                waiting.popleft()
+                    await self._deliver(subscription.hook, body)
+                else:
+                    self._journal.add("webhook", uuid=body["uuid"], state="dropped")
         finally:
             self._pending.pop(subscription.id, None)
 
