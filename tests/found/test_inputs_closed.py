@@ -30,22 +30,21 @@ BEGINS_ANEW = "it begins a new life"
 MAY = {
     "RingCentral": {
         "aclose": CLOSES,
-        "authorize_uri": ASKS_NOBODY,
-        "path": ASKS_NOBODY,
-        "restapi": ASKS_NOBODY,
-        "watch_session": ASKS_NOBODY,
+        **dict.fromkeys(("authorize_uri", "watch_session"), ASKS_NOBODY),
+        **dict.fromkeys(("path", "restapi", "scim", "team_messaging", "rcvideo", "webinar"), ASKS_NOBODY),
+        **dict.fromkeys(("analytics", "ai", "cx", "well_known"), ASKS_NOBODY),
     },
     "WebSocketExtension": {
         **dict.fromkeys(("aclose", "detach", "revoke"), CLOSES),
-        **dict.fromkeys(("enable", "disable", "on"), ASKS_NOBODY),
+        **dict.fromkeys(("enable", "disable", "on", "on_event"), ASKS_NOBODY),
         "wait_closed": LOOKS_BACK,
         **dict.fromkeys(("handle", "install", "takes", "transport"), FOR_THE_LIBRARY),
     },
     "Subscription": {
         "revoke": CLOSES,
-        **dict.fromkeys(("activate", "claim", "run_callback", "drained", "end"), FOR_THE_LIBRARY),
+        **dict.fromkeys(("activate", "claim", "ignore", "run_callback", "drained", "end"), FOR_THE_LIBRARY),
     },
-    "PathBuilder": {},
+    "PathBuilder": dict.fromkeys(("list_all", "pages"), "it reads nothing before it is iterated"),
     "RTMClient": {"aclose": CLOSES, "on": ASKS_NOBODY, "start": BEGINS_ANEW, "wait_closed": LOOKS_BACK},
     "SQLiteDataStore": {
         "aclose": CLOSES,
@@ -53,7 +52,7 @@ MAY = {
         "apply": "an event without a rule touches nothing",
     },
     "FileSessionStore": {"close": CLOSES, "open": BEGINS_ANEW},
-    "Gateway": {"log": LOOKS_BACK, "watch": ASKS_NOBODY},
+    "Gateway": {"log": LOOKS_BACK, "near_misses": LOOKS_BACK, "watch": ASKS_NOBODY},
     "FakeSlack": {},
     "FaultProxy": {"url": ASKS_NOBODY, "retarget": ASKS_NOBODY},
 }

@@ -103,6 +103,9 @@ async def test_other_errors_are_not_its_business(rc, api):
     assert route.call_count == 1
 
 
+@pytest.mark.parametrize(
+    "anyio_backend", ["asyncio"]
+)  # files are read in a thread, for which virtual time does not wait
 async def test_a_file_that_was_read_is_not_sent_empty(rc, api):
     class Pipe(io.BytesIO):
         def seekable(self):
