@@ -18,7 +18,7 @@ from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.account.apps import PERMISSIONS, AppRecord
 from rcex_ws.gateway.account.messages import MessageText
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.mail import conversation_of, party_of
+from rcex_ws.gateway.notices.messages import conversation_of, party_of
 
 __all__ = ["Seed", "apply_seed", "read_seed"]
 

@@ -14,7 +14,7 @@ from rcex_ws.gateway.account.numbers import e164, same_number
 from rcex_ws.gateway.api.operation import ACCOUNT, Ask, Json, RestArea
 from rcex_ws.gateway.api.sms import SmsParty, own_number
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.mail import conversation_of, party_of, receive, text_files
+from rcex_ws.gateway.notices.messages import conversation_of, party_of, receive, text_files
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]

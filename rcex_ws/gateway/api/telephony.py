@@ -13,8 +13,8 @@ from msgspec import Meta, Struct, field
 from rcex_ws.gateway.account.call_parties import CallEnd, CallParty, PhoneCall
 from rcex_ws.gateway.account.people import ACCOUNT_ID
 from rcex_ws.gateway.api.operation import ACCOUNT, Ask, Json, RestArea
-from rcex_ws.gateway.call_notices import tell_calls
 from rcex_ws.gateway.clock import iso
+from rcex_ws.gateway.notices.calls import tell_calls
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]

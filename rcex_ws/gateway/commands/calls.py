@@ -11,8 +11,8 @@ from msgspec import Meta
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.account.call_parties import CallEnd, CallParty, PhoneCall
 from rcex_ws.gateway.account.people import ExtensionRecord
-from rcex_ws.gateway.call_notices import tell_calls
 from rcex_ws.gateway.commands.command import CommandSet, command
+from rcex_ws.gateway.notices.calls import tell_calls
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.options import HeaderText, Label, Name
 

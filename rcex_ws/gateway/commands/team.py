@@ -7,7 +7,7 @@ from typing import Any
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.commands.command import CommandSet, command
-from rcex_ws.gateway.team_events import join, post_in
+from rcex_ws.gateway.notices.team import join, post_in
 from rcex_ws.options import Name
 
 __all__ = ["TeamCommands"]
