@@ -147,7 +147,6 @@ TAKEN_ALONG = {
     "gateway/api/recordings": "gateway/api/test_call_log",
     "gateway/api/ring_out": "gateway/api/test_telephony",
     "gateway/api/versions": "gateway/api/test_application",
-    "gateway/commands/command": "gateway/test_faults",
     "gateway/commands/faults": "gateway/test_faults",
     "gateway/commands/messages": "gateway/api/test_message_store_inbound",
     "gateway/notices/calls": "gateway/commands/test_calls",

@@ -307,3 +307,10 @@ class NothingLost(RuleBasedStateMachine):
 
 NothingLost.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestNothingLost = NothingLost.TestCase
+
+
+def test_no_credential_gets_into_the_log_or_a_warning(core, caplog):
+    core.publish_on_command(f"/{'x' * 64}", {})
+    core.journal.add("webhook_refused", address="http://me:hush@127.0.0.1/a?b=c@d")
+    assert ("x" * 64 in caplog.text, "/***" in caplog.text) == (False, True)
+    assert [entry.get("address") for entry in core.journal.entries()] == [None, "http://***@127.0.0.1/a?b=c@d"]

@@ -70,8 +70,14 @@ NOT_KEPT = {
         ("[]", 'expected an object with "gateway": 1'),
         ('{"gateway": 2, "parts": {}}', 'expected an object with "gateway": 1'),
         ('{"gateway": 1, "parts": {"x": []}}', "it has a part 'x', which this version does not know"),
-        ('{"gateway": 1, "parts": {"people": [{}]}}', "its part 'people' cannot be read: .*`id`"),
-        ('{"gateway": 1, "parts": {"people": []}}', "its part 'people' cannot be read: there is no user"),
+        (
+            '{"gateway": 1, "parts": {"people": {"last_id": 1, "extensions": [{}]}}}',
+            "its part 'people' cannot be read: .*`id`",
+        ),
+        (
+            '{"gateway": 1, "parts": {"people": {"last_id": 1, "extensions": []}}}',
+            "its part 'people' cannot be read: there is no user",
+        ),
         ('{"gateway": 1, "parts": {"contacts": []}}', "its part 'contacts' cannot be read"),
         ('{"gateway": 1, "parts": {"oauth": [5]}}', "its part 'oauth' cannot be read"),
     ],

@@ -120,7 +120,7 @@ def list_a2p_messages(ask: Ask[A2PMessageQuery, None]) -> Json:
     query = ask.query
     numbers = [e164(number) for number in query.phone_number]
     found = [
-        message.body()
+        {**message.body(), "id": int(message.id)}  # a text where one message is read: RingCentral's API reference
         for message in ask.core.a2p.messages()
         if query.batch_id in (None, message.batch_id)
         and (not numbers or message.sender in numbers or message.to[0] in numbers)

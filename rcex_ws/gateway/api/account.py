@@ -18,7 +18,7 @@ _MAIN_NUMBER = "+16505550100"
 _COUNTRY = {"id": "1", "name": "United States", "isoCode": "US", "callingCode": "1"}
 _COMPANY = "Local Company"
 _USER_FEATURES = ["SmsSender", "MmsSender", "InternationalSmsSender", "CallerId"]
-_SERVICE_FEATURES = ("SMS", "MMS", "Presence", "VoipCalling", "InternationalCalling", "Pager", "Fax", "TeamMessaging")
+_SERVICE_FEATURES = ("SMS", "MMS", "Presence", "VoipCalling", "InternationalCalling", "Pager", "Fax", "RCTeams")
 
 area = RestArea("Account", permission="ReadAccounts")
 

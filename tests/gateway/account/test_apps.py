@@ -74,7 +74,9 @@ def test_another_application_has_its_own_permissions_logins_and_subscriptions(ru
     login = app.core.oauth.log_in(ada, SERVER, other)
     with pytest.raises(Problem, match="OAU-210"):
         app.core.oauth.refresh(login.refresh_token)
+    assert app.core.oauth.revoke(login.access_token) is None
     assert app.core.oauth.refresh(login.refresh_token, other) is login
+    assert app.core.oauth.revoke(login.access_token, other) is login
 
 
 @pytest.mark.parametrize(
