@@ -219,6 +219,13 @@ def test_sliding_window():
         ("GET", "/restapi/v1.0/subscription", "light"),
         ("POST", "/restapi/v1.0/subscription/1/renew", "light"),
         ("POST", "/restapi/v1.0/subscription", "medium"),
+        ("GET", "/restapi/v1.0/account/~/extension/~/call-log", "heavy"),
+        ("GET", "/restapi/v1.0/account/~/extension/~/call-log/1", "heavy"),
+        ("GET", "/restapi/v1.0/account/~/presence", "heavy"),
+        ("GET", "/restapi/v1.0/account/~/extension/~/presence", "light"),
+        ("POST", "/restapi/v1.0/account/~/telephony/sessions/s-1/parties/p-1/hold", "light"),
+        ("GET", "/team-messaging/v1/chats/1/posts", "medium"),
+        ("GET", "/nowhere", "light"),
     ],
 )
 def test_rate_groups(method, path, group):

@@ -69,7 +69,7 @@ def read_company_forwarding(ask: Ask[None, None]) -> Json:
     return ask.core.settings.get("account", _FORWARD, {"enabled": False})
 
 
-@area.patch(f"{ACCOUNT}/{_FORWARD}")
+@area.patch(f"{ACCOUNT}/{_FORWARD}", permission="EditAccounts")
 def change_company_forwarding(ask: Ask[None, ForwardAllCalls]) -> Json:
     """Switch the forwarding of all calls of the company on or off."""
     if not ask.caller.is_admin:

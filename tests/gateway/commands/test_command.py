@@ -40,5 +40,5 @@ def test_the_first_and_the_second_user_are_meant_whatever_their_numbers(runner) 
 
 def test_one_user_alone_hears_that_there_is_no_second(runner) -> None:
     app = seeded(runner, "7")
-    with pytest.raises(ConfigurationError, match="^from_extension: there is no second extension; there are 7$"):
+    with pytest.raises(ConfigurationError, match=r"^from_extension: there is no second extension; there are 7$"):
         app.receive_post("hi")
