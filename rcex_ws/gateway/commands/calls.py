@@ -49,7 +49,7 @@ class CallCommands(CommandSet):
         Raises:
             ConfigurationError: there is no such extension, or both ends are the same.
         """
-        extension = CallEnd.of(self.extension_named("to_extension", to_extension))
+        extension = CallEnd.of(self._extension_named("to_extension", to_extension))
         other = CallEnd.find(self.core.people, from_number, from_name)
         if other == extension:
             raise ConfigurationError("from_number: an extension cannot call itself")
@@ -126,7 +126,7 @@ class CallCommands(CommandSet):
         Raises:
             ConfigurationError: there is no such call or extension, or it neither rings nor is parked.
         """
-        end = CallEnd.of(self.extension_named("by", by, 2))
+        end = CallEnd.of(self._extension_named("by", by, 2))
         with self._step(session) as call:
             self.core.calls.pick_up(call, self._party(call, None), end)
 
@@ -170,8 +170,8 @@ class CallCommands(CommandSet):
         Raises:
             ConfigurationError: there is no such extension.
         """
-        user = self.extension_named("by", by)
-        self.core.presence.watched(user.id).lines = [self.extension_named("extensions", one).id for one in extensions]
+        user = self._extension_named("by", by)
+        self.core.presence.watched(user.id).lines = [self._extension_named("extensions", one).id for one in extensions]
         self.core.publish(_LINE_EVENT, {"extensionId": user.id, "sequence": self.core.presence.next_sequence()}, user)
 
     @contextmanager
@@ -192,7 +192,7 @@ class CallCommands(CommandSet):
 
     def _party(self, call: PhoneCall, extension: str | None) -> CallParty:
         """Return the live party of an extension, by default the one that was called last."""
-        own = None if extension is None else self.extension_named("extension", extension).id
+        own = None if extension is None else self._extension_named("extension", extension).id
         found = [
             party
             for party in call.parties

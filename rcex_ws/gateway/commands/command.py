@@ -45,7 +45,7 @@ class CommandSet:
 
     core: GatewayCore
 
-    def extension_named(self, argument: str, text: str | None, otherwise: int = 1) -> ExtensionRecord:
+    def _extension_named(self, argument: str, text: str | None, otherwise: int = 1) -> ExtensionRecord:
         """Return an extension that an order names.
 
         Args:

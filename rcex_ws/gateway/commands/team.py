@@ -33,11 +33,11 @@ class TeamCommands(CommandSet):
             ConfigurationError: there is no such extension or chat, its author cannot be in that chat, or the text is
                 too long.
         """
-        author, team = self.extension_named("from_extension", from_extension, 2), self.core.team
+        author, team = self._extension_named("from_extension", from_extension, 2), self.core.team
         if len(text) > _LONGEST_TEXT:
             raise ConfigurationError(f"text: a post has at most {_LONGEST_TEXT} characters")
         if chat_id is None:
-            chat = team.chats.conversation([author.id, self.extension_named("to", to).id])
+            chat = team.chats.conversation([author.id, self._extension_named("to", to).id])
         else:
             found = team.chats.get(chat_id)
             if found is None:
