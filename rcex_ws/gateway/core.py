@@ -25,7 +25,7 @@ from rcex_ws.gateway.account.team.messaging import TeamMessaging
 from rcex_ws.gateway.clock import Clock, iso
 from rcex_ws.gateway.faults import Faults
 from rcex_ws.gateway.filters import EventFilter, best_match, resolve
-from rcex_ws.gateway.journal import Journal
+from rcex_ws.gateway.journal import Journal, redacted
 from rcex_ws.gateway.limits import RateLimits
 from rcex_ws.gateway.near_misses import NearMisses
 from rcex_ws.gateway.oauth import OAuth
@@ -161,10 +161,10 @@ class GatewayCore:
         """Publish what a test asked for, and report it if no filter matches; see `publish`."""
         uuids = self.publish(event, body, wanted=wanted)
         if not uuids:
-            looked_for = resolve(wanted or event, ACCOUNT_ID, self.people.first.id).text
+            looked_for = redacted(resolve(wanted or event, ACCOUNT_ID, self.people.first.id).text)
             filters = sorted({one.text for subscription in self.subscriptions.live() for one in subscription.filters})
             self.journal.add("unmatched", event=looked_for, filters=filters)
-            known = ", ".join(filters) or "none"
+            known = redacted(", ".join(filters)) or "none"
             _logger.warning("no subscription has a filter for %s; the existing filters are: %s", looked_for, known)
         return uuids
 
@@ -188,8 +188,10 @@ class GatewayCore:
         return ServerFrame(meta, body)
 
     def _deliver(self, subscription: ServerSubscription, session: ServerSession | None, frame: ServerFrame) -> None:
-        if subscription.hook is not None:
-            self.log_notification(frame, "dropped" if subscription.hook.blacklisted_at else "posted")
+        if subscription.hook is not None and subscription.hook.blacklisted_at is not None:
+            self.log_notification(frame, "dropped")
+        elif subscription.hook is not None:
+            self.log_notification(frame, "posted")
             self.webhooks.put(subscription, frame.body)
         elif session is None or not self.sessions.can_recover(session):
             self.log_notification(frame, "dropped")

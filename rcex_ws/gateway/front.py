@@ -135,7 +135,7 @@ class Front:
         headers: dict[str, str] = {}
         try:
             login = self._authenticate(call)
-            who = "" if login is None else login.owner.id
+            who = "" if login is None else f"{login.owner.id} {login.app.client_id}"
             verdict = self._core.limits.check(group_of(call.method, call.path), who, self._core.clock.now())
             headers = {name.lower(): value for name, value in verdict.headers().items()}
             verdict.enforce()

@@ -31,6 +31,8 @@ _NAMED = re.compile(
 """A query parameter that contains a credential."""
 _CREDENTIAL = re.compile(r"[\w-]{40,}(?:\.[\w-]+)*")
 """What looks like a credential: base64url, longer than a UUID. Ours have 64 letters or more, a JWT also has dots."""
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s@]*@")
+"""The name and password in a URL, such as a webhook's."""
 _LAST_WORD = re.compile(r"[\w.=-]+\Z")
 
 
@@ -85,7 +87,7 @@ def redacted(value: Any, longest: int = _LONGEST) -> Any:
         size = len(value)
         if size > 2 * longest:  # without the last word, which may be half a credential
             value = _LAST_WORD.sub("", value[: 2 * longest])
-        value = _CREDENTIAL.sub("***", _NAMED.sub(r"\1=***", value))
+        value = _CREDENTIAL.sub("***", _NAMED.sub(r"\1=***", _USER_INFO.sub("***@", value)))
         return value if size <= longest else f"{value[:longest]}... ({size} characters)"
     if isinstance(value, list | tuple):
         return [redacted(item) for item in value[:_MOST_ITEMS]]  # pyright: ignore[reportUnknownVariableType]

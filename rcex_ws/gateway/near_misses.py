@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from rcex_ws.gateway.journal import Journal
+from rcex_ws.gateway.journal import Journal, redacted
 
 __all__ = ["NearMisses"]
 
@@ -49,7 +49,7 @@ class NearMisses:
             path: its path.
             why: "path" or "method", whichever is not there.
         """
-        shown = _ID.sub("~", path)[:_LONGEST]
+        shown = redacted(_ID.sub("~", path))[:_LONGEST]
         known = self._all.get((method, shown))
         if known is not None:
             known["count"] += 1

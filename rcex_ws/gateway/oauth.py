@@ -161,9 +161,14 @@ class OAuth:
                 return session
         raise Problem(401, "OAU-213", "Token not found or expired")
 
-    def revoke(self, token: str) -> OAuthSession | None:
-        """End the session that an access or refresh token belongs to; an unknown token is no error (RFC 7009)."""
-        for session in self._sessions:
+    def revoke(self, token: str, app: AppRecord | None = None) -> OAuthSession | None:
+        """End the session that an access or refresh token belongs to; an unknown token is no error (RFC 7009).
+
+        Args:
+            token: the token.
+            app: the application, to which another one's tokens are unknown; by default the first.
+        """
+        for session in [one for one in self._sessions if one.app is (app or self._apps.first)]:
             if token in (session.access_token, session.refresh_token):
                 self.end(session)
                 return session

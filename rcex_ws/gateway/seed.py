@@ -17,8 +17,9 @@ import msgspec
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.account.apps import PERMISSIONS, AppRecord
 from rcex_ws.gateway.account.messages import MessageText
+from rcex_ws.gateway.account.numbers import e164
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.mail import conversation_of, party_of
+from rcex_ws.gateway.notices.messages import conversation_of, party_of
 
 __all__ = ["Seed", "apply_seed", "read_seed"]
 
@@ -26,6 +27,8 @@ _WHERE = re.compile(r"^(.*?)(?: - at `\$\.?(.*?)`)?$", re.DOTALL)
 _FIELD = re.compile(r"field `([^`]*)`")
 _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
 _PHONE = re.compile(r"\+?[0-9]{3,15}")
+_ID = re.compile(r"[1-9][0-9]{0,14}")
+"""A number in JSON, of which JavaScript reads 15 digits."""
 _EXTENSION = re.compile(r"[0-9]{1,10}")
 
 
@@ -123,7 +126,7 @@ def apply_seed(core: GatewayCore, seed: Seed) -> None:
         seed: the content of a seed file.
     """
     if seed.users:
-        core.people.extensions.clear()
+        core.people.clear()
     for user in seed.users:
         core.people.add(
             user.name,
@@ -177,8 +180,8 @@ def _check(seed: Seed, refuse: Callable[[str, str], NoReturn]) -> None:
             refuse(f"{place}.name", "expected a name")
         if not _EXTENSION.fullmatch(user.extension):
             refuse(f"{place}.extension", f'expected an extension number such as "101", not {user.extension!r}')
-        if user.id is not None and not user.id.isdecimal():
-            refuse(f"{place}.id", "expected a text of digits")
+        if user.id is not None and not _ID.fullmatch(user.id):
+            refuse(f"{place}.id", 'expected up to 15 digits, such as "62264425016"')
         for phone in user.phone_numbers:
             if not _PHONE.fullmatch(phone):
                 refuse(f"{place}.phone_numbers", f'expected numbers such as "+16505550101", not {phone!r}')
@@ -190,6 +193,11 @@ def _check(seed: Seed, refuse: Callable[[str, str], NoReturn]) -> None:
     _refuse_twice("users", "extension", [user.extension for user in seed.users], refuse)
     _refuse_twice("users", "id", [user.id for user in seed.users], refuse)
     _refuse_twice("users", "jwt", [user.jwt for user in seed.users], refuse)
+    numbers: dict[str, str] = {}
+    for number, user in enumerate(seed.users):
+        for phone in user.phone_numbers:
+            if numbers.setdefault(e164(phone) or phone, user.extension) != user.extension:
+                refuse(f"users[{number}].phone_numbers", f"{phone} is another user's already, in a table above")
     _refuse_twice("apps", "client_id", [app.client_id for app in seed.apps], refuse)
     known_numbers = {user.extension for user in seed.users} or {"101", "102"}
     owners = [(f"contacts[{number}]", one.owner) for number, one in enumerate(seed.contacts)]

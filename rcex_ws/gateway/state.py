@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import anyio.to_thread
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.files import Complaints
+from rcex_ws.files.lock import FileLock
 from rcex_ws.files.private import PrivateFile
 from rcex_ws.gateway.clock import iso
 from rcex_ws.gateway.core import GatewayCore
@@ -43,6 +45,7 @@ class StateKeeper:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = PrivateFile(path, what="state")
+        self._lock = FileLock()
         self._changed = Signal()
         self._written = b""
         self._complaints = Complaints(_logger)
@@ -51,25 +54,21 @@ class StateKeeper:
         """Put what the file has into a gateway that has just been made; return whether there was anything.
 
         Raises:
-            ConfigurationError: the file cannot be read or written, or is not the state of a gateway.
+            ConfigurationError: the file cannot be read or written, is that of another gateway, or not the state of one.
         """
-        try:
-            self._file.open()
-            content = self._file.read()
-        except OSError as exc:
-            raise ConfigurationError(f"state: cannot use {self._path}: {exc.strerror or exc}") from exc
-        core.on_change = self._changed_now
-        if content is None:
-            return False
-        for name, saved in self._parts(content).items():
-            part = core.parts.get(name)
-            if part is None:
-                raise self._broken(f"it has a part {name!r}, which this version does not know")
-            try:
-                part.load(saved)
-            except (ValueError, TypeError, LookupError, AttributeError) as exc:
-                raise self._broken(f"its part {name!r} cannot be read: {exc}") from exc
-        return True
+        with ExitStack() as failed:
+            content = self._open(failed)
+            core.on_change = self._changed_now
+            for name, saved in ({} if content is None else self._parts(content)).items():
+                part = core.parts.get(name)
+                if part is None:
+                    raise self._broken(f"it has a part {name!r}, which this version does not know")
+                try:
+                    part.load(saved)
+                except (ValueError, TypeError, LookupError, AttributeError) as exc:
+                    raise self._broken(f"its part {name!r} cannot be read: {exc}") from exc
+            failed.pop_all()
+        return content is not None
 
     async def run(self, core: GatewayCore) -> None:
         """Save whenever something has changed, at most once a second, until cancelled; then a last time."""
@@ -82,6 +81,20 @@ class StateKeeper:
                 await anyio.sleep(max(_PAUSE, _SHARE * (core.clock.now() - began)))
         finally:
             self._save(self._content(core))
+            self._lock.free()
+
+    def _open(self, failed: ExitStack) -> bytes | None:
+        """Lock the file, as whichever of two gateways writes last would undo what the other has; return the content."""
+        try:
+            self._file.open()
+            target = self._file.target
+            path = target if self._file.in_place else target.with_name(f"{target.name}.lock")
+            if not self._lock.take(path, what="state", owner_of=target):
+                raise ConfigurationError(f"state: another gateway keeps its state in {self._path}")
+            failed.callback(self._lock.free)
+            return self._file.read()
+        except OSError as exc:
+            raise ConfigurationError(f"state: cannot use {self._path}: {exc.strerror or exc}") from exc
 
     def _changed_now(self) -> None:
         self._changed.set()

@@ -140,15 +140,15 @@ class WebhookSender:
 
     async def _deliver_all(self, subscription: HookedSubscription) -> None:
         waiting = self._pending[subscription.id]
+        under_way: list[Mapping[str, Any]] = []
         try:
-            while waiting and subscription.hook is not None:
-                body = waiting.popleft()  # before it is delivered: `put` drops what is first
-                if subscription.hook.blacklisted_at is None:
-                    await self._deliver(subscription.hook, body)
-                else:
-                    self._journal.add("webhook", uuid=body["uuid"], state="dropped")
-        finally:
-            self._pending.pop(subscription.id, None)
+            while waiting and subscription.hook is not None and subscription.hook.blacklisted_at is None:
+                under_way = [waiting.popleft()]  # or `put` would drop it, as the oldest, while it is being delivered
+                await self._deliver(subscription.hook, under_way[0])
+                under_way = []
+        finally:  # left behind because of its subscriber, its address, or the end of the gateway
+            for body in (*under_way, *self._pending.pop(subscription.id)):
+                self._journal.add("webhook", uuid=body["uuid"], state="dropped")
 
     async def _deliver(self, target: HookTarget, body: Mapping[str, Any]) -> None:
         """Post one notification, a few times if need be; then give the address up."""

@@ -3,8 +3,9 @@
     python -m tests.gateway.random_inputs --count 5000 --seed 1
 
 The gateway is a separate process, as developers run it, so that a crash is noticed and its memory can be measured. An
-input is of one of five kinds: bytes to the REST port, an HTTP request, a fault request, bytes to the port of the
-WebSocket, a frame over an open WebSocket. Nothing of the library's own client is used.
+input is of one of six kinds: bytes to the REST port, an HTTP request, a request for an operation of its OpenAPI
+document (over HTTP or in a frame), an order, bytes to the port of the WebSocket, a frame over an open WebSocket.
+Nothing of the library's own client is used.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import httpx
 import psutil
 
 from tests.gateway import random_values as values
+from tests.gateway.random_operations import Operations
 from tests.gateway.random_wire import BINARY, LIMIT, TEXT, WebSocket, exchange, good
 
 PER_LOGIN = 50
@@ -58,6 +60,11 @@ class Gateway:
         tokens = self.http.post("/restapi/oauth/token", data=form, auth=self.client).raise_for_status().json()
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         return tokens | self.http.post("/restapi/oauth/wstoken", headers=bearer).raise_for_status().json()
+
+    def orders(self) -> dict[str, list[str]]:
+        """Return the commands with the names of their arguments."""
+        listed = self.http.get("/_gateway").raise_for_status().json()["faults"]
+        return {path.rpartition("/")[2]: facts["members"] for path, facts in listed.items()}
 
     def clear(self) -> None:
         """Cancel every fault."""
@@ -92,7 +99,16 @@ class Inputs:
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self._gateway = gateway
         self._rng = rng
-        self._kinds = (self.rest_bytes, self.request, self.order, self.websocket_bytes, self.frame)
+        self._kinds = (
+            self.rest_bytes,
+            self.request,
+            self.operation,
+            self.order,
+            self.websocket_bytes,
+            self.frame,
+        )
+        self._operations = Operations(gateway.http.get("/openapi.json").json(), rng)
+        self._orders = gateway.orders()
         self._websocket: WebSocket | None = None
 
     def throw(self, count: int) -> None:
@@ -100,7 +116,7 @@ class Inputs:
             if number % PER_LOGIN == 0:
                 self._login = self._gateway.log_in()
                 self.close()
-            kind = self._rng.choices(self._kinds, weights=(1, 4, 2, 1, 4))[0]
+            kind = self._rng.choices(self._kinds, weights=(1, 2, 8, 3, 1, 3))[0]
             outcome = kind()
             assert self._gateway.process.poll() is None, f"the gateway has died of number {number}"
             self.outcomes[kind.__name__, outcome] += 1
@@ -128,12 +144,36 @@ class Inputs:
         head = "\r\n".join([f"{method} {target} HTTP/1.1", *headers, "", ""])
         return self._at_rest(head.encode("latin-1", "replace") + body)
 
+    def operation(self) -> str:
+        rng = self._rng
+        path, method, target, body, kind = self._operations.draw()
+        if rng.random() < 0.2 and kind in ("", "application/json"):
+            return self._operation_in_a_frame(path, method, target, body)
+        bearer = f"Bearer {self._login['access_token']}"
+        head = [f"{method} {target} HTTP/1.1", f"Host: {urlsplit(self._gateway.server).netloc}"]
+        head += [f"Authorization: {bearer}", f"Content-Length: {len(body)}"]
+        head += [f"Content-Type: {kind}"] if kind else []
+        answer = exchange(
+            urlsplit(self._gateway.server).port, "\r\n".join([*head, "", ""]).encode("latin-1", "replace") + body
+        )
+        self._operations.learn(path, answer.partition(b"\r\n\r\n")[2])
+        return self._status(answer)
+
     def order(self) -> str:
         rng = self._rng
-        name = rng.choice(values.CONTROLS)
+        name = rng.choice(list(self._orders))
         answer = self._gateway.http.post(f"/_gateway/{name}", content=self._arguments(name))
         self._gateway.clear()
         return str(good(answer.status_code))
+
+    def _operation_in_a_frame(self, path: str, method: str, target: str, body: bytes) -> str:
+        message_id = f"o{self._rng.random()}"
+        meta = {"type": "ClientRequest", "messageId": message_id, "method": method, "path": target}
+        content = json.dumps([meta]).encode()
+        content = content[:-1] + b", " + body + b"]" if body else content
+        socket_ = self._open_websocket()
+        socket_.send_bytes(WebSocket.encode(content))
+        return socket_.answer(message_id)
 
     def websocket_bytes(self) -> str:
         rng = self._rng
@@ -144,9 +184,7 @@ class Inputs:
 
     def frame(self) -> str:
         rng = self._rng
-        if self._websocket is None or self._websocket.is_over:
-            self._websocket = WebSocket(self._gateway.log_in() if self._websocket else self._login)
-        socket_ = self._websocket
+        socket_ = self._open_websocket()
         if rng.random() < 0.1:  # malformed frames
             data = values.bent(rng, WebSocket.encode(values.json_bytes(rng)))
             socket_.send_bytes(data)
@@ -155,6 +193,11 @@ class Inputs:
         opcode = BINARY if rng.random() < 0.1 else TEXT
         socket_.send_bytes(WebSocket.encode(content, opcode))
         return socket_.answer(message_id)
+
+    def _open_websocket(self) -> WebSocket:
+        if self._websocket is None or self._websocket.is_over:
+            self._websocket = WebSocket(self._gateway.log_in() if self._websocket else self._login)
+        return self._websocket
 
     # Contents of inputs.
 
@@ -178,17 +221,7 @@ class Inputs:
         rng = self._rng
         if rng.random() < 0.3:
             return values.json_bytes(rng)
-        members = {
-            "cut": ["code", "reason"],
-            "lose_node": ["node"],
-            "error": ["code", "message", "status"],
-            "refuse": ["where", "status", "retry_after", "times", "message"],
-            "fail_recovery": ["code", "times"],
-            "answer_fault": ["where", "drop", "strip", "delay", "notify", "times"],
-            "send_raw": ["data", "binary"],
-            "notify": ["event", "body", "filter"],
-        }.get(name, [])
-        chosen = {name: values.member(rng, name) for name in members if rng.random() < 0.7}
+        chosen = {name: values.member(rng, name) for name in self._orders[name] if rng.random() < 0.5}
         return json.dumps(chosen).encode()
 
     def _json(self) -> tuple[bytes, str]:

@@ -42,9 +42,17 @@ FITTING = {
     "DELETE": [9, 16],
 }
 """The paths that have each method, by their index above."""
-CONTROLS = ["cut", "error", "freeze", "refuse", "fail_recovery", "answer_fault", "send_raw", "notify", "clear_log"]
-CONTROLS += ["lose_node"]
-GOOD = {
+GOOD: dict[str, list[Any]] = {
+    "attachments": [[], [{"contentType": "image/png", "content": "aGk=", "fileName": "a.png"}]],
+    "by": ["101", "102"],
+    "direction": ["Inbound", "Outbound"],
+    "duration": [0, 5, 2**31],
+    "extension": ["101", "102", "62264425017", None],
+    "extensions": [["102"], []],
+    "from_extension": ["101", "102"],
+    "from_number": ["+14155550100", "102", "+16505550102"],
+    "to_extension": ["101", "102"],
+    "to_number": ["+16505550101", None],
     "code": [None, 1000, 4000, "WSG-1003", "WSG-400"],
     "node": [1],
     "reason": ["", "x" * 123, "\u00fc" * 61],
@@ -63,7 +71,14 @@ GOOD = {
     "binary": [True, False],
     "eventFilters": [[f"{EXTENSION}/message-store"], ["/team-messaging/v1/posts"] * 3, []],
     "deliveryMode": [{"transportType": "WebSocket"}],
-    "to": [[{"extensionNumber": "101"}], [{"extensionId": "62264425017"}], [{}], [{"phoneNumber": "1"}]],
+    "to": [
+        "102",
+        "+14155550100",
+        [{"extensionNumber": "101"}],
+        [{"extensionId": "62264425017"}],
+        [{}],
+        [{"phoneNumber": "1"}],
+    ],
     "text": ["hi", "\U0001f600" * 100, "x" * 9000],
     "readStatus": ["Read", "Unread"],
     "userStatus": ["Busy", "Available"],

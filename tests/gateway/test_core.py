@@ -219,6 +219,13 @@ def test_sliding_window():
         ("GET", "/restapi/v1.0/subscription", "light"),
         ("POST", "/restapi/v1.0/subscription/1/renew", "light"),
         ("POST", "/restapi/v1.0/subscription", "medium"),
+        ("GET", "/restapi/v1.0/account/~/extension/~/call-log", "heavy"),
+        ("GET", "/restapi/v1.0/account/~/extension/~/call-log/1", "heavy"),
+        ("GET", "/restapi/v1.0/account/~/presence", "heavy"),
+        ("GET", "/restapi/v1.0/account/~/extension/~/presence", "light"),
+        ("POST", "/restapi/v1.0/account/~/telephony/sessions/s-1/parties/p-1/hold", "light"),
+        ("GET", "/team-messaging/v1/chats/1/posts", "medium"),
+        ("GET", "/nowhere", "light"),
     ],
 )
 def test_rate_groups(method, path, group):
@@ -307,3 +314,10 @@ class NothingLost(RuleBasedStateMachine):
 
 NothingLost.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestNothingLost = NothingLost.TestCase
+
+
+def test_no_credential_gets_into_the_log_or_a_warning(core, caplog):
+    core.publish_on_command(f"/{'x' * 64}", {})
+    core.journal.add("webhook_refused", address="http://me:hush@127.0.0.1/a?b=c@d")
+    assert ("x" * 64 in caplog.text, "/***" in caplog.text) == (False, True)
+    assert [entry.get("address") for entry in core.journal.entries()] == [None, "http://***@127.0.0.1/a?b=c@d"]

@@ -56,10 +56,15 @@ def test_each_is_counted_and_logged_once(misses: NearMisses, journal: Journal) -
     assert [entry["kind"] for entry in journal.entries()] == ["near_miss", "near_miss"]
 
 
+def test_a_token_in_a_path_is_not_shown(misses: NearMisses) -> None:
+    misses.add("GET", f"/restapi/v1.0/{'x' * 64}", "path")
+    assert [miss["path"] for miss in misses.entries()] == ["/restapi/v1.0/***"]
+
+
 def test_they_are_bounded(journal: Journal) -> None:
     misses = NearMisses(journal)
     for number in range(1010):
-        misses.add("GET", f"/x{number}" + "y" * 300, "path")
+        misses.add("GET", f"/x{number}/" + "y/" * 150, "path")
     entries = misses.entries()
     assert len(entries) == 1000
     assert max(len(miss["path"]) for miss in entries) == 200

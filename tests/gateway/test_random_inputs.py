@@ -11,6 +11,7 @@ from tests.gateway.random_inputs import run
 def test_g7_random_inputs_are_answered_or_refused() -> None:
     outcomes, _, _ = run(count=400, seed=7)
     kinds = {kind for kind, _ in outcomes}
-    assert kinds == {"rest_bytes", "request", "order", "websocket_bytes", "frame"}
+    assert kinds == {"rest_bytes", "request", "operation", "order", "websocket_bytes", "frame"}
     assert ("request", "200") in outcomes, "nothing has come through to the rules"
+    assert ("operation", "200") in outcomes, "nothing has come through to the handlers"
     assert ("frame", "200") in outcomes, "nothing has come through to the rules"

@@ -94,6 +94,7 @@ def test_what_it_does_not_name_stays(tmp_path: Path) -> None:
 
 
 USER = '[[users]]\nextension = "201"\nname = "Grace"\n'
+OTHER = '[[users]]\nextension = "202"\nname = "Alan"\n'
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,12 @@ USER = '[[users]]\nextension = "201"\nname = "Grace"\n'
         ("users = 5\n", r"line 1: users: expected `array`, got `int`"),
         ('[[users]]\nextension = "one"\nname = "Grace"\n', r"line 2: .*an extension number such as \"101\", not 'one'"),
         ('[[users]]\nextension = "1"\nname = " "\n', r"line 3: users\[0\].name: expected a name"),
-        (f'{USER}id = "x"\n', r"line 4: users\[0\].id: expected a text of digits"),
+        (f'{USER}id = "x"\n', r"line 4: users\[0\].id: expected up to 15 digits"),
+        (f'{USER}id = "\u0663"\n', r"line 4: users\[0\].id: expected up to 15 digits"),
+        (
+            f'{USER}phone_numbers = ["+16505550101"]\n{OTHER}phone_numbers = ["+16505550101"]\n',
+            r"line 8: users\[1\].phone_numbers: .* is another user's already",
+        ),
         (f"{USER}{USER}", r"line 5: users\[1\].extension: it is there already"),
         ('[[apps]]\nclient_id = "a"\npermissions = ["ReadMesages"]\n', r"line 3: .*no 'ReadMesages'; there are A2P"),
         (f'{USER}[[contacts]]\nowner = "101"\n', r"line 5: .*expected the extension number of a user, not '101'"),

@@ -70,8 +70,14 @@ NOT_KEPT = {
         ("[]", 'expected an object with "gateway": 1'),
         ('{"gateway": 2, "parts": {}}', 'expected an object with "gateway": 1'),
         ('{"gateway": 1, "parts": {"x": []}}', "it has a part 'x', which this version does not know"),
-        ('{"gateway": 1, "parts": {"people": [{}]}}', "its part 'people' cannot be read: .*`id`"),
-        ('{"gateway": 1, "parts": {"people": []}}', "its part 'people' cannot be read: there is no user"),
+        (
+            '{"gateway": 1, "parts": {"people": {"last_id": 1, "extensions": [{}]}}}',
+            "its part 'people' cannot be read: .*`id`",
+        ),
+        (
+            '{"gateway": 1, "parts": {"people": {"last_id": 1, "extensions": []}}}',
+            "its part 'people' cannot be read: there is no user",
+        ),
         ('{"gateway": 1, "parts": {"contacts": []}}', "its part 'contacts' cannot be read"),
         ('{"gateway": 1, "parts": {"oauth": [5]}}', "its part 'oauth' cannot be read"),
     ],
@@ -128,3 +134,13 @@ def test_a_state_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: py
 def test_the_shell_has_both_files() -> None:
     given = vars(_parser().parse_args(["--seed", "account.toml", "--state", "state.json"]))
     assert (given["seed"], given["state"]) == ("account.toml", "state.json")
+
+
+def test_two_gateways_do_not_share_a_file(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    with Gateway(state=state), pytest.raises(ConfigurationError, match="another gateway keeps its state in"):
+        Gateway(state=state).__enter__()
+    state.write_text("{")
+    for _ in range(2):  # a refusal frees the file, too
+        with pytest.raises(ConfigurationError, match="it is not JSON"):
+            Gateway(state=state).__enter__()

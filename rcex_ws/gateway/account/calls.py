@@ -1,6 +1,6 @@
 """The phone calls that are going on, and the steps of each from ringing to hanging up. No I/O.
 
-A step changes parties and keeps each change until `call_notices.py` takes it, which notifies, and fills the call log.
+A step changes parties and keeps each change until `notices/calls.py` takes it, which notifies, and fills the call log.
 
     Setup -> Proceeding -> Answered <-> Hold
     any of them -> Disconnected (hung up), Gone (replaced by the party of `peer_id`), Parked, VoiceMail

@@ -1,7 +1,7 @@
 """The messages of the account: texts, faxes and others, each in the mailbox of one extension, with its files. No I/O.
 
 The JSON form of a message is that of RingCentral's API reference, "Message Store". Where a message comes from and who
-is told of it is `rcex_ws.gateway.mail`'s.
+is told of it is `rcex_ws.gateway.notices.messages`'s.
 """
 
 from __future__ import annotations

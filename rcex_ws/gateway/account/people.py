@@ -101,6 +101,8 @@ class ExtensionDirectory:
 
     def __init__(self, jwt: str | None = None, second_jwt: str | None = None) -> None:
         self.extensions: list[ExtensionRecord] = []
+        self._last_id = 0
+        """The highest so far: whoever comes after a removed user must not get that one's messages."""
         self.add("Ada Ring", "101", "+16505550101", jwt=jwt, is_admin=True)
         self.add("Bob Central", "102", "+16505550102", jwt=second_jwt)
 
@@ -133,8 +135,8 @@ class ExtensionDirectory:
             jwt: the JWT credential.
             more: other fields of `ExtensionRecord`.
         """
-        taken = {one.id for one in self.extensions}
-        own = extension_id or str(next(one for one in range(_FIRST_ID, 2 * _FIRST_ID) if str(one) not in taken))
+        own = extension_id or str(max(self._last_id + 1, _FIRST_ID))
+        self._last_id = max(self._last_id, int(own))
         record = ExtensionRecord(
             own,
             number,
@@ -166,13 +168,19 @@ class ExtensionDirectory:
         found = (one for one in self.extensions if username in (one.username, *one.phone_numbers))
         return next((one for one in found if one.password == password), None)
 
-    def dump(self) -> list[dict[str, Any]]:
-        """Return all extensions, with their credentials, as JSON-ready data."""
-        return [asdict(one) for one in self.extensions]
+    def clear(self) -> None:
+        """Remove all extensions, of which nobody has heard yet."""
+        self.extensions.clear()
+        self._last_id = 0
 
-    def load(self, saved: list[dict[str, Any]]) -> None:
+    def dump(self) -> dict[str, Any]:
+        """Return all extensions, with their credentials, as JSON-ready data."""
+        return {"last_id": self._last_id, "extensions": [asdict(one) for one in self.extensions]}
+
+    def load(self, saved: dict[str, Any]) -> None:
         """Replace all extensions by those that `dump` has returned."""
-        self.extensions = msgspec.convert(saved, list[ExtensionRecord])
+        self._last_id = int(saved["last_id"])
+        self.extensions = msgspec.convert(saved["extensions"], list[ExtensionRecord])
         if not self.extensions:
             raise ValueError("there is no user")
 

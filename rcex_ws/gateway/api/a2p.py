@@ -14,7 +14,7 @@ from rcex_ws.gateway.account.numbers import e164, same_number
 from rcex_ws.gateway.api.operation import ACCOUNT, Ask, Json, RestArea
 from rcex_ws.gateway.api.sms import SmsParty, own_number
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.mail import conversation_of, party_of, receive, text_files
+from rcex_ws.gateway.notices.messages import conversation_of, party_of, receive, text_files
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]
@@ -120,7 +120,7 @@ def list_a2p_messages(ask: Ask[A2PMessageQuery, None]) -> Json:
     query = ask.query
     numbers = [e164(number) for number in query.phone_number]
     found = [
-        message.body()
+        {**message.body(), "id": int(message.id)}  # a text where one message is read: RingCentral's API reference
         for message in ask.core.a2p.messages()
         if query.batch_id in (None, message.batch_id)
         and (not numbers or message.sender in numbers or message.to[0] in numbers)

@@ -12,15 +12,16 @@ from rcex_ws.gateway.api.paging import PagedQuery, page_of
 from rcex_ws.gateway.api.people import extension_body
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["area"]
+__all__ = ["area", "own_permissions"]
 
 _MAIN_NUMBER = "+16505550100"
 _COUNTRY = {"id": "1", "name": "United States", "isoCode": "US", "callingCode": "1"}
 _COMPANY = "Local Company"
 _USER_FEATURES = ["SmsSender", "MmsSender", "InternationalSmsSender", "CallerId"]
-_SERVICE_FEATURES = ("SMS", "MMS", "Presence", "VoipCalling", "InternationalCalling", "Pager", "Fax", "TeamMessaging")
+_SERVICE_FEATURES = ("SMS", "MMS", "Presence", "VoipCalling", "InternationalCalling", "Pager", "Fax", "RCTeams")
 
 area = RestArea("Account", permission="ReadAccounts")
+own_permissions = RestArea("User Permissions")
 
 
 class NumbersQuery(PagedQuery):
@@ -112,14 +113,14 @@ def list_own_devices(ask: Ask[PagedQuery, None]) -> Json:
     return page_of(ask, f"{ask.server}{one.uri}/device", [_device(ask, one)])
 
 
-@area.get(f"{EXTENSION}/authz-profile")
+@own_permissions.get(f"{EXTENSION}/authz-profile")
 def read_own_permissions(ask: Ask[None, None]) -> Json:
     """Read what the caller may do."""
     uri = f"{ask.server}{ask.own_extension.uri}/authz-profile"
     return {"uri": uri, "permissions": [_permission(ask, name) for name in ask.login.app.scope]}
 
 
-@area.get(f"{EXTENSION}/authz-profile/check")
+@own_permissions.get(f"{EXTENSION}/authz-profile/check")
 def check_own_permission(ask: Ask[PermissionQuery, None]) -> Json:
     """Check whether the caller may do something."""
     uri, name = f"{ask.server}{ask.own_extension.uri}/authz-profile/check", ask.query.permission_id

@@ -55,6 +55,7 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
     versions.area,
     subscription.area,
     account.area,
+    account.own_permissions,
     people.area,
     directory.area,
     contacts.area,

@@ -11,7 +11,7 @@ from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.api.operation import ACCOUNT, EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.api.paging import PagedQuery, page_of
 from rcex_ws.gateway.api.people import changeable
-from rcex_ws.gateway.people_events import tell_of_extension
+from rcex_ws.gateway.notices.people import tell_of_extension
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]
@@ -69,7 +69,7 @@ def read_company_forwarding(ask: Ask[None, None]) -> Json:
     return ask.core.settings.get("account", _FORWARD, {"enabled": False})
 
 
-@area.patch(f"{ACCOUNT}/{_FORWARD}")
+@area.patch(f"{ACCOUNT}/{_FORWARD}", permission="EditAccounts")
 def change_company_forwarding(ask: Ask[None, ForwardAllCalls]) -> Json:
     """Switch the forwarding of all calls of the company on or off."""
     if not ask.caller.is_admin:

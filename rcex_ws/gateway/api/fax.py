@@ -12,7 +12,7 @@ from rcex_ws.gateway.api.arguments import Upload
 from rcex_ws.gateway.api.operation import EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.api.sms import recipients_of
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.mail import party_of, send
+from rcex_ws.gateway.notices.messages import party_of, send
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]

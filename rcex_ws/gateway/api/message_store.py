@@ -15,7 +15,7 @@ from rcex_ws.gateway.api.batch import ids_in, read_batch
 from rcex_ws.gateway.api.message_filter import Moment, chosen, milliseconds, newest_of_each_conversation, span, words
 from rcex_ws.gateway.api.operation import EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.api.paging import PagedQuery, page_of
-from rcex_ws.gateway.mail import announce
+from rcex_ws.gateway.notices.messages import announce
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]

@@ -49,8 +49,8 @@ def get_token(ask: Ask[None, bytes]) -> Json:
 def revoke_token(ask: Ask[None, bytes]) -> Response:
     """End a session."""
     form = _form(ask.body)
-    _check_client(ask.core, ask.request, form)
-    ended = ask.core.oauth.revoke(form.get("token") or ask.request.query_params.get("token", ""))
+    app = _check_client(ask.core, ask.request, form)
+    ended = ask.core.oauth.revoke(form.get("token") or ask.request.query_params.get("token", ""), app)
     ask.core.journal.add("revoke", login=None if ended is None else ended.id)
     ask.core.on_login_ended()
     return Response(status_code=200)

@@ -10,7 +10,7 @@ from rcex_ws.gateway.account.messages import MessageParty, MessageText
 from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.api.operation import EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.mail import announce, conversation_of, receive, send, tell_whole, text_files
+from rcex_ws.gateway.notices.messages import announce, conversation_of, receive, send, tell_whole, text_files
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from starlette.responses import Response
 
 from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionRecord
+from rcex_ws.gateway.api.batch import read_batch
 from rcex_ws.gateway.api.operation import ACCOUNT, EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.api.paging import PagedQuery, page_of
-from rcex_ws.gateway.people_events import tell_of_extension
+from rcex_ws.gateway.notices.people import tell_of_extension
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area", "changeable", "extension_body"]
@@ -105,9 +107,10 @@ def add_extension(ask: Ask[None, NewExtension]) -> Json:
 
 
 @area.get(EXTENSION)
-def read_extension(ask: Ask[None, None]) -> Json:
-    """Read an extension."""
-    return extension_body(ask, ask.extension)
+def read_extension(ask: Ask[None, None]) -> Response:
+    """Read an extension, or several."""
+    base = f"{ask.server}/restapi/v1.0/account/{ACCOUNT_ID}/extension"
+    return read_batch(ask.path["extensionId"], base, lambda one: extension_body(ask, ask.find_extension(one)))
 
 
 @area.put(EXTENSION, permission="EditExtensions")

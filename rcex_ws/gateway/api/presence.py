@@ -12,7 +12,7 @@ from rcex_ws.gateway.api.batch import read_batch
 from rcex_ws.gateway.api.operation import ACCOUNT, EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.api.paging import PagedQuery, page_of
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.presence_notices import active_calls, tell_presence
+from rcex_ws.gateway.notices.presence import active_calls, tell_presence
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]

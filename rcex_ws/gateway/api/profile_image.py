@@ -8,7 +8,7 @@ from rcex_ws.gateway.account.media import MediaFile
 from rcex_ws.gateway.api.operation import EXTENSION, Ask, RestArea
 from rcex_ws.gateway.api.people import changeable
 from rcex_ws.gateway.multipart import boundary_of, read_parts
-from rcex_ws.gateway.people_events import tell_of_extension
+from rcex_ws.gateway.notices.people import tell_of_extension
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from rcex_ws.gateway.account.call_log import CallLogRecord
 from rcex_ws.gateway.api.operation import ACCOUNT, Ask, Json, RestArea
+from rcex_ws.gateway.notices.voicemail import SILENCE
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.voicemail import SILENCE
 
 __all__ = ["area"]
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from rcex_ws.gateway.account.call_parties import RINGING, CallEnd, PhoneCall
 from rcex_ws.gateway.api.operation import EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.api.telephony import PhoneText
-from rcex_ws.gateway.call_notices import tell_calls
+from rcex_ws.gateway.notices.calls import tell_calls
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]

@@ -13,7 +13,7 @@ from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.api.arguments import Upload
 from rcex_ws.gateway.api.operation import EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.mail import conversation_of, party_of, send, text_files
+from rcex_ws.gateway.notices.messages import conversation_of, party_of, send, text_files
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["SmsParty", "area", "number_of", "own_number", "recipients_of"]

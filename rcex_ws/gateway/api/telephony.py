@@ -13,8 +13,8 @@ from msgspec import Meta, Struct, field
 from rcex_ws.gateway.account.call_parties import CallEnd, CallParty, PhoneCall
 from rcex_ws.gateway.account.people import ACCOUNT_ID
 from rcex_ws.gateway.api.operation import ACCOUNT, Ask, Json, RestArea
-from rcex_ws.gateway.call_notices import tell_calls
 from rcex_ws.gateway.clock import iso
+from rcex_ws.gateway.notices.calls import tell_calls
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]
@@ -209,7 +209,7 @@ def reply_party(ask: Ask[None, dict[str, Any]]) -> Json:
     return _told(ask, party)
 
 
-@area.post(f"{_PARTY}/recordings", permission="RecordCalls", status=201)
+@area.post(f"{_PARTY}/recordings", status=201)
 def start_recording(ask: Ask[None, dict[str, Any]]) -> Json:
     """Record a call."""
     call, party = _own(ask)
@@ -218,7 +218,7 @@ def start_recording(ask: Ask[None, dict[str, Any]]) -> Json:
     return party.recordings()[0]
 
 
-@area.patch(f"{_PARTY}/recordings/{{recordingId}}", permission="RecordCalls")
+@area.patch(f"{_PARTY}/recordings/{{recordingId}}")
 def change_recording(ask: Ask[None, RecordingState]) -> Json:
     """Pause a recording, or go on with it."""
     call, party = _own(ask)

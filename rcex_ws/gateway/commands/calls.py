@@ -10,9 +10,8 @@ from msgspec import Meta
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.gateway.account.call_parties import CallEnd, CallParty, PhoneCall
-from rcex_ws.gateway.account.people import ExtensionRecord
-from rcex_ws.gateway.call_notices import tell_calls
 from rcex_ws.gateway.commands.command import CommandSet, command
+from rcex_ws.gateway.notices.calls import tell_calls
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.options import HeaderText, Label, Name
 
@@ -34,7 +33,7 @@ class CallCommands(CommandSet):
     def ring(
         self,
         from_number: PhoneName = "+14155550100",
-        to_extension: Name = "101",
+        to_extension: Name | None = None,
         direction: Literal["Inbound", "Outbound"] = "Inbound",
         *,
         from_name: DisplayName = "",
@@ -43,14 +42,14 @@ class CallCommands(CommandSet):
 
         Args:
             from_number: the phone number outside, or the number of another extension.
-            to_extension: number or id of the extension, which is called.
+            to_extension: number or id of the extension that is called, by default the first.
             direction: "Outbound" if the extension calls the number instead.
             from_name: the name that is displayed for a number outside.
 
         Raises:
             ConfigurationError: there is no such extension, or both ends are the same.
         """
-        extension = CallEnd.of(self._extension("to_extension", to_extension))
+        extension = CallEnd.of(self._extension_named("to_extension", to_extension))
         other = CallEnd.find(self.core.people, from_number, from_name)
         if other == extension:
             raise ConfigurationError("from_number: an extension cannot call itself")
@@ -117,17 +116,17 @@ class CallCommands(CommandSet):
             self.core.calls.record(call, self._party(call, extension))
 
     @command
-    def pick_up(self, by: Name = "102", session: Name | None = None) -> None:
+    def pick_up(self, by: Name | None = None, session: Name | None = None) -> None:
         """Let another extension take over a call that rings or is parked.
 
         Args:
-            by: number or id of the extension.
+            by: number or id of the extension, by default the second.
             session: the call.
 
         Raises:
             ConfigurationError: there is no such call or extension, or it neither rings nor is parked.
         """
-        end = CallEnd.of(self._extension("by", by))
+        end = CallEnd.of(self._extension_named("by", by, 2))
         with self._step(session) as call:
             self.core.calls.pick_up(call, self._party(call, None), end)
 
@@ -161,18 +160,18 @@ class CallCommands(CommandSet):
             self.core.calls.hang_up(call)
 
     @command
-    def watch_lines(self, extensions: list[str], by: Name = "101") -> None:
+    def watch_lines(self, extensions: list[str], by: Name | None = None) -> None:
         """Choose the extensions whose presence a user watches on the lines of the phone (`presence/line/presence`).
 
         Args:
             extensions: their numbers or ids.
-            by: number or id of the user's extension.
+            by: number or id of the user's extension, by default the first.
 
         Raises:
             ConfigurationError: there is no such extension.
         """
-        user = self._extension("by", by)
-        self.core.presence.watched(user.id).lines = [self._extension("extensions", one).id for one in extensions]
+        user = self._extension_named("by", by)
+        self.core.presence.watched(user.id).lines = [self._extension_named("extensions", one).id for one in extensions]
         self.core.publish(_LINE_EVENT, {"extensionId": user.id, "sequence": self.core.presence.next_sequence()}, user)
 
     @contextmanager
@@ -191,16 +190,9 @@ class CallCommands(CommandSet):
         finally:
             tell_calls(self.core)
 
-    def _extension(self, argument: str, text: str) -> ExtensionRecord:
-        found = self.core.people.by_id(text)
-        if found is None:
-            known = ", ".join(one.number for one in self.core.people.extensions)
-            raise ConfigurationError(f"{argument}: there is no extension {text!r}; there are {known}")
-        return found
-
     def _party(self, call: PhoneCall, extension: str | None) -> CallParty:
         """Return the live party of an extension, by default the one that was called last."""
-        own = None if extension is None else self._extension("extension", extension).id
+        own = None if extension is None else self._extension_named("extension", extension).id
         found = [
             party
             for party in call.parties

@@ -13,9 +13,9 @@ from rcex_ws.gateway.account.messages import Attachment, Message, MessageParty, 
 from rcex_ws.gateway.account.numbers import e164
 from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.commands.command import CommandSet, command
-from rcex_ws.gateway.mail import announce, conversation_of, party_of, receive, text_files
 from rcex_ws.gateway.multipart import MEDIA_TYPE
-from rcex_ws.gateway.voicemail import SILENCE
+from rcex_ws.gateway.notices.messages import announce, conversation_of, party_of, receive, text_files
+from rcex_ws.gateway.notices.voicemail import SILENCE
 from rcex_ws.options import Count, Label, Number
 
 __all__ = ["MessageCommands"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.commands.command import CommandSet, command
-from rcex_ws.gateway.team_events import join, post_in
+from rcex_ws.gateway.notices.team import join, post_in
 from rcex_ws.options import Name
 
 __all__ = ["TeamCommands"]
@@ -20,25 +19,25 @@ class TeamCommands(CommandSet):
 
     @command
     def receive_post(
-        self, text: Name, chat_id: Name | None = None, from_extension: Name = "102", to: Name = "101"
+        self, text: Name, chat_id: Name | None = None, from_extension: Name | None = None, to: Name | None = None
     ) -> dict[str, Any]:
         """Let somebody write a post; return the post, as its readers get it.
 
         Args:
             text: the text; `![:Person](ID)` mentions somebody.
             chat_id: the chat, which its author joins if it is a team; by default the conversation of both.
-            from_extension: number or id of the extension that writes.
-            to: number or id of the extension to write to, if no chat is named.
+            from_extension: number or id of the extension that writes, by default the second.
+            to: number or id of the extension to write to if no chat is named, by default the first.
 
         Raises:
             ConfigurationError: there is no such extension or chat, its author cannot be in that chat, or the text is
                 too long.
         """
-        author, team = self._extension("from_extension", from_extension), self.core.team
+        author, team = self._extension_named("from_extension", from_extension, 2), self.core.team
         if len(text) > _LONGEST_TEXT:
             raise ConfigurationError(f"text: a post has at most {_LONGEST_TEXT} characters")
         if chat_id is None:
-            chat = team.chats.conversation([author.id, self._extension("to", to).id])
+            chat = team.chats.conversation([author.id, self._extension_named("to", to).id])
         else:
             found = team.chats.get(chat_id)
             if found is None:
@@ -49,9 +48,3 @@ class TeamCommands(CommandSet):
                 raise ConfigurationError("chat_id: a conversation between others")
             join(self.core, chat, [author.id], author.id)
         return team.post_body(post_in(self.core, chat, author.id, text), self.core.server)
-
-    def _extension(self, argument: str, text: str) -> ExtensionRecord:
-        found = self.core.people.by_id(text)
-        if found is None:
-            raise ConfigurationError(f"{argument}: there is no extension {text[:100]!r}")
-        return found

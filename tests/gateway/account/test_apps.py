@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,9 @@ def runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-def made(runner: asyncio.Runner, *permissions: str) -> GatewayApp:
+def made(runner: asyncio.Runner, *permissions: str, **options: Any) -> GatewayApp:
     async def make() -> GatewayApp:
-        return GatewayApp(GatewayOptions(permissions=permissions))
+        return GatewayApp(GatewayOptions(permissions=permissions, **options))
 
     return runner.run(make())
 
@@ -74,7 +75,9 @@ def test_another_application_has_its_own_permissions_logins_and_subscriptions(ru
     login = app.core.oauth.log_in(ada, SERVER, other)
     with pytest.raises(Problem, match="OAU-210"):
         app.core.oauth.refresh(login.refresh_token)
+    assert app.core.oauth.revoke(login.access_token) is None
     assert app.core.oauth.refresh(login.refresh_token, other) is login
+    assert app.core.oauth.revoke(login.access_token, other) is login
 
 
 @pytest.mark.parametrize(
@@ -136,3 +139,11 @@ def test_every_operation_needs_a_permission_that_exists() -> None:
 def test_an_unknown_permission_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match=r"^permissions: there is no 'ReadMesages'; there are A2PSMS, "):
         GatewayOptions(permissions=("ReadMesages",))
+
+
+def test_each_application_has_its_own_rate_limit(runner) -> None:
+    app = made(runner, "ReadAccounts", rate_limits={"light": 1})
+    other = AppRecord("other", "")
+    app.core.apps.apps.append(other)
+    statuses = [asked(runner, app, "GET", EXTENSION, of=one).status for one in (None, other, None)]
+    assert statuses == [200, 200, 429]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.gateway.conftest import EXTENSION
@@ -191,3 +193,10 @@ async def test_g6_the_presence_of_a_colleague_may_be_watched(start, log_in):
     socket, _ = await (await log_in(start())).open()
     body = await socket.subscribe("/restapi/v1.0/account/~/extension/102/presence")
     assert body["eventFilters"] == ["/restapi/v1.0/account/37439510/extension/62264425017/presence"]
+
+
+def test_several_extensions_are_read_at_once(ada, bob):
+    answer = ada.ask("GET", f"/restapi/v1.0/account/~/extension/{bob.extension.id},~,999")
+    assert answer.status == 207
+    assert re.findall(rb'"status": (\d+)', answer.body) == [b"200", b"200", b"404"]
+    assert re.findall(rb'"extensionNumber": "(\d+)"', answer.body) == [b"102", b"101"]

@@ -87,3 +87,13 @@ def test_a_bad_change_is_refused_and_changes_nothing(ada, body):
 
 def test_a_number_that_is_taken_is_not_given_again(ada):
     assert ada.refused("POST", f"{ACCOUNT}/extension", {"contact": {}, "extensionNumber": "101"}) == (400, "CMN-101")
+
+
+def test_who_is_added_gets_nothing_of_who_was_removed(ada, app):
+    first = ada.json("POST", f"{ACCOUNT}/extension", {"contact": {"firstName": "Old"}})["id"]
+    app.receive_sms("private", extension=str(first))
+    ada.json("DELETE", f"{ACCOUNT}/extension/{first}")
+    app.core.people.load(app.core.people.dump())  # nor after a restart
+    second = ada.json("POST", f"{ACCOUNT}/extension", {"contact": {"firstName": "New"}})["id"]
+    assert second > first
+    assert list(app.core.messages.of(str(second))) == []

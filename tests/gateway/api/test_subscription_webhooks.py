@@ -192,3 +192,63 @@ def test_it_outlives_a_restart(ada, app, receiver):
     (kept,) = other.subscriptions.live()
     assert (kept.id, kept.hook.address, kept.hook.verification_token) == (one["id"], HOOK, "sesame")
     assert 590 < other.subscriptions.body(kept, "")["expiresIn"] <= 600
+
+
+def posted(app):
+    """Return the uuids of the notifications that a webhook should get."""
+    return [entry["uuid"] for entry in app.log() if entry["kind"] == "notification"]
+
+
+def fates(app):
+    """Return what has become of each notification, in order."""
+    return [(entry["uuid"], entry["state"]) for entry in app.log() if entry["kind"] == "webhook"]
+
+
+@pytest.mark.parametrize(
+    ("end", "first"), [("deleted", "dropped"), ("blacklisted", "blacklisted"), ("stopped", "dropped")]
+)
+def test_what_still_waits_when_a_webhook_ends_is_logged_as_dropped(ada, app, runner, receiver, end, first):
+    sent = ada.json("POST", SUBSCRIPTION, wanted())
+    for _ in range(3):
+        app.notify(EXTENSION, {})
+    if end == "blacklisted":
+        receiver.status = 500
+    if end == "deleted":
+        ada.json("DELETE", f"{SUBSCRIPTION}/{sent['id']}")
+    if end == "stopped":
+        app.core.webhooks.transport = httpx.MockTransport(lambda _: asyncio.sleep(60))
+
+        async def run_shortly() -> None:
+            task = asyncio.create_task(app.run())
+            for _ in range(20):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+
+        runner.run(run_shortly())
+    else:
+        settle(runner, app)
+    assert fates(app) == list(zip(posted(app), [first, "dropped", "dropped"], strict=True))
+
+
+def test_what_is_under_way_while_the_oldest_are_dropped_is_delivered_once_and_the_others_too(
+    ada, app, runner, monkeypatch
+):
+    monkeypatch.setattr(webhooks, "_MOST_PENDING", 2)
+    got = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.content:
+            got.append(json.loads(request.content)["uuid"])
+            if len(got) == 1:  # while this one is under way, too many come
+                for _ in range(3):
+                    app.notify(EXTENSION, {})
+        return httpx.Response(200, headers={"Validation-Token": request.headers.get("validation-token", "")})
+
+    app.core.webhooks.transport = httpx.MockTransport(answer)
+    ada.json("POST", SUBSCRIPTION, wanted())
+    app.notify(EXTENSION, {})
+    settle(runner, app)
+    first, second, third, fourth = posted(app)
+    assert got == [first, third, fourth]
+    assert fates(app) == [(second, "dropped"), *((one, "delivered") for one in (first, third, fourth))]

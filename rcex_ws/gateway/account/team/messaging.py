@@ -1,4 +1,4 @@
-"""Team messaging of the account as a whole. No I/O. Used by `rcex_ws.gateway.api.team` and `team_events.py`."""
+"""Team messaging of the account as a whole. No I/O. Used by `rcex_ws.gateway.api.team` and `notices/team.py`."""
 
 from __future__ import annotations
 

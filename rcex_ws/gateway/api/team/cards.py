@@ -8,8 +8,8 @@ from rcex_ws.gateway.account.team.items import TeamItem
 from rcex_ws.gateway.api.operation import Ask, Json
 from rcex_ws.gateway.api.team.area import TeamArea, own_item, refuse_access
 from rcex_ws.gateway.api.team.posts import writable_chat
+from rcex_ws.gateway.notices.team import post_in
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.team_events import post_in
 
 __all__ = ["area"]
 

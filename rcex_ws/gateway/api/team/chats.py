@@ -20,8 +20,8 @@ from rcex_ws.gateway.api.team.area import (
     refuse_access,
 )
 from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.notices.team import tell_group
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.team_events import tell_group
 
 __all__ = ["area", "chat_body", "list_of_chats", "readable_chat"]
 

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from rcex_ws.gateway.api.operation import Ask, Json, RestArea
 from rcex_ws.gateway.api.team.area import MemberRefs, PageOfTeam, find_persons, page_of
 from rcex_ws.gateway.api.team.chats import readable_chat
-from rcex_ws.gateway.team_events import group_body, tell_group
+from rcex_ws.gateway.notices.team import group_body, tell_group
 
 __all__ = ["area"]
 

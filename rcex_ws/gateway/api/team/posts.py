@@ -10,8 +10,8 @@ from rcex_ws.gateway.account.team.chats import TeamChat
 from rcex_ws.gateway.account.team.posts import TeamPost
 from rcex_ws.gateway.api.operation import Ask, Json
 from rcex_ws.gateway.api.team.area import PageOfTeam, TeamArea, own_chat, page_of, refuse_access
+from rcex_ws.gateway.notices.team import post_in, tell_post, tell_removal
 from rcex_ws.gateway.problem import Problem
-from rcex_ws.gateway.team_events import post_in, tell_post, tell_removal
 
 __all__ = ["area", "writable_chat"]
 

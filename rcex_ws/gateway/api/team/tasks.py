@@ -12,7 +12,7 @@ from rcex_ws.gateway.account.team.items import TeamItem
 from rcex_ws.gateway.api.operation import Ask, Json
 from rcex_ws.gateway.api.team.area import MemberRefs, PageOfTeam, TeamArea, find_persons, own_chat, own_item, page_of
 from rcex_ws.gateway.api.team.posts import writable_chat
-from rcex_ws.gateway.team_events import post_in
+from rcex_ws.gateway.notices.team import post_in
 
 __all__ = ["Color", "area"]
 

@@ -18,7 +18,7 @@ from rcex_ws.gateway.api.team.area import (
     refuse_access,
 )
 from rcex_ws.gateway.api.team.chats import chat_body, list_of_chats
-from rcex_ws.gateway.team_events import join, leave, tell_group
+from rcex_ws.gateway.notices.team import join, leave, tell_group
 
 __all__ = ["area"]
 

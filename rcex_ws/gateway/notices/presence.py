@@ -1,6 +1,6 @@
 """Notifications of a changed presence: to its owner, to the account, and to those who watch it.
 
-Used by REST handlers and `call_notices.py`. The members are those of RingCentral's API reference ("Extension Presence
+Used by REST handlers and `calls.py`. The members are those of RingCentral's API reference ("Extension Presence
 Event", plain, detailed and with SIP data).
 """
 

@@ -1,4 +1,4 @@
-"""The message that a caller leaves: stored for the extension that was called, and told. Used by `call_notices.py`."""
+"""The message that a caller leaves: stored for the extension that was called, and told. Used by `calls.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rcex_ws.gateway.account.call_parties import CallEnd, CallParty
 from rcex_ws.gateway.account.messages import Attachment, MessageParty, MessageText
 from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.mail import receive
+from rcex_ws.gateway.notices.messages import receive
 
 __all__ = ["SILENCE", "store_voicemail"]
 

@@ -15,8 +15,8 @@ from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.clock import iso
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.filters import EventFilter
-from rcex_ws.gateway.presence_notices import sip_data, tell_presence
-from rcex_ws.gateway.voicemail import store_voicemail
+from rcex_ws.gateway.notices.presence import sip_data, tell_presence
+from rcex_ws.gateway.notices.voicemail import store_voicemail
 
 __all__ = ["tell_calls"]
 
