@@ -17,7 +17,7 @@ __all__ = ["area"]
 _COUNTRY = {"id": "1", "name": "United States", "isoCode": "US", "callingCode": "1"}
 _COMPANY = "Local Company"
 _USER_FEATURES = ["SmsSender", "MmsSender", "InternationalSmsSender", "CallerId"]
-_SERVICE_FEATURES = ("SMS", "MMS", "Presence", "VoipCalling", "InternationalCalling", "Pager", "Fax", "TeamMessaging")
+_SERVICE_FEATURES = ("SMS", "MMS", "Presence", "VoipCalling", "InternationalCalling", "Pager", "Fax")
 
 area = RestArea("Account", permission="ReadAccounts")
 

@@ -116,6 +116,7 @@ def _token_pair(core: GatewayCore, login: OAuthSession) -> dict[str, Any]:
         "scope": " ".join(login.app.scope),
         "owner_id": login.owner.id,
         "endpoint_id": f"endpoint-{login.id}",
+        "session_id": f"session-{login.id}",
     }
 
 
