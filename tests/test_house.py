@@ -140,7 +140,6 @@ TAKEN_ALONG = {
     "gateway/api/directory": "gateway/api/test_account",
     "gateway/api/favorites": "gateway/api/test_presence",
     "gateway/api/message_filter": "gateway/api/test_message_store",
-    "gateway/api/oauth": "gateway/api/test_application",
     "gateway/api/pager": "gateway/api/test_application",
     "gateway/api/paging": "gateway/api/test_call_log",
     "gateway/api/prompts": "gateway/api/test_profile_image",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from typing import Any
+from urllib.parse import parse_qsl
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -158,6 +159,8 @@ class Front:
         if not needs_login(call.path):
             return None
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        if not scheme:  # an <img> of a page cannot send it: SDKs write the token into its address (RFC 6750, 2.3)
+            return self._core.oauth.bearer(dict(parse_qsl(call.query)).get("access_token"))
         return self._core.oauth.bearer(token if scheme.lower() == "bearer" else None)
 
     async def _run(self, call: RestCall, caller: Caller) -> RestAnswer:

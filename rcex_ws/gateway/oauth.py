@@ -19,7 +19,7 @@ from rcex_ws.gateway.codes import AuthorizationCodes
 from rcex_ws.gateway.options import GatewayOptions
 from rcex_ws.gateway.problem import Problem
 
-__all__ = ["OAuth", "OAuthSession"]
+__all__ = ["OAuth", "OAuthSession", "TokenLifetimes"]
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +55,24 @@ class OAuthSession:
 
 
 _MOST_WSTOKENS = 1000
+_SHORTEST_ACCESS = 600.0
+"""RingCentral's API reference, "Get Token": an access token lives 10 to 60 minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLifetimes:
+    """What a client asks for when it gets tokens, in seconds; None leaves it to the gateway, which sets the limits.
+
+    Args:
+        access: the lifetime of the access token.
+        refresh: that of the refresh token; 0 or less for none.
+    """
+
+    access: float | None = None
+    refresh: float | None = None
+
+
+_DEFAULT = TokenLifetimes()
 
 
 @dataclass(slots=True)
@@ -109,13 +127,20 @@ class OAuth:
             raise Problem(401, "OAU-153", "Invalid client", oauth_error="invalid_client")
         return app
 
-    def log_in(self, owner: ExtensionRecord, server: str = "", app: AppRecord | None = None) -> OAuthSession:
+    def log_in(
+        self,
+        owner: ExtensionRecord,
+        server: str = "",
+        app: AppRecord | None = None,
+        lifetimes: TokenLifetimes = _DEFAULT,
+    ) -> OAuthSession:
         """Start an OAuth session, and end the oldest ones of the user and application if there are too many.
 
         Args:
             owner: the user.
             server: the base URL that the client has used.
             app: the application, by default the first.
+            lifetimes: what the client asks for.
         """
         now = self._clock.now()
         self._sessions = [one for one in self._sessions if now < max(one.refresh_expires_at, one.access_expires_at)]
@@ -124,16 +149,19 @@ class OAuth:
         for oldest in mine[: max(0, len(mine) + 1 - self._options.max_oauth_sessions)]:
             self.end(oldest)
         session = OAuthSession(next(self._ids), owner, app, server, "", now, "", now)
-        self._new_pair(session)
+        self._new_pair(session, lifetimes)
         self._sessions.append(session)
         return session
 
-    def refresh(self, refresh_token: str, app: AppRecord | None = None) -> OAuthSession:
+    def refresh(
+        self, refresh_token: str, app: AppRecord | None = None, lifetimes: TokenLifetimes = _DEFAULT
+    ) -> OAuthSession:
         """Exchange a refresh token; within the grace period a spent one returns the session with its new pair.
 
         Args:
             refresh_token: the refresh token.
             app: the application, which must be the one that has logged in; by default the first.
+            lifetimes: what the client asks for.
 
         Raises:
             Problem: 400 invalid_grant for an unknown, spent or expired token.
@@ -143,7 +171,7 @@ class OAuth:
             if refresh_token == session.refresh_token and now < session.refresh_expires_at:
                 session.spent_refresh_token = refresh_token
                 session.spent_until = now + self._options.refresh_token_grace
-                self._new_pair(session)
+                self._new_pair(session, lifetimes)
                 return session
             if refresh_token == session.spent_refresh_token and now < session.spent_until:
                 return session
@@ -243,12 +271,15 @@ class OAuth:
         now = self._clock.now()
         _prune(self._wstokens, _MOST_WSTOKENS, now)
 
-    def _new_pair(self, session: OAuthSession) -> None:
-        now = self._clock.now()
+    def _new_pair(self, session: OAuthSession, wanted: TokenLifetimes) -> None:
+        now, access, refresh = self._clock.now(), wanted.access, wanted.refresh
+        longest, longest_refresh = self._options.access_token_expires_in, self._options.refresh_token_expires_in
         session.access_token = secrets.token_urlsafe(48)
-        session.access_expires_at = now + self._options.access_token_expires_in
+        session.access_expires_at = now + (longest if access is None else min(longest, max(access, _SHORTEST_ACCESS)))
         session.refresh_token = secrets.token_urlsafe(48)
-        session.refresh_expires_at = now + self._options.refresh_token_expires_in
+        session.refresh_expires_at = now + (
+            longest_refresh if refresh is None else max(0.0, min(longest_refresh, refresh))
+        )
 
 
 def _prune(held: dict[str, _IssuedWsToken], most: int, now: float) -> None:

@@ -21,7 +21,7 @@ Peer = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def run_peer(gateway: Gateway, tmp_path: Path) -> Peer:
-    """Run a client until it ends by itself; give its steps."""
+    """Run a client until it ends by itself; give its steps. All that it has asked for must be there."""
 
     def run_peer(*command: str | Path) -> list[dict[str, Any]]:
         environment = {
@@ -30,6 +30,7 @@ def run_peer(gateway: Gateway, tmp_path: Path) -> Peer:
             "RINGCENTRAL_CLIENT_ID": gateway.client_id,
             "RINGCENTRAL_CLIENT_SECRET": gateway.client_secret,
             "RINGCENTRAL_JWT": gateway.jwt,
+            "RINGCENTRAL_SECOND_JWT": gateway.users[1].jwt,
         }
         try:
             ended = subprocess.run(
@@ -38,6 +39,7 @@ def run_peer(gateway: Gateway, tmp_path: Path) -> Peer:
         except subprocess.TimeoutExpired as exc:
             pytest.fail(f"still running after {TIME_LIMIT} s; output: {exc.stdout!r} {exc.stderr!r}; {gateway.log()}")
         assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}\n{gateway.log()}"
+        assert gateway.near_misses() == []
         return [json.loads(line) for line in ended.stdout.splitlines()]
 
     return run_peer

@@ -29,9 +29,9 @@ def test_login_subscribe_event_loss_return_event(
         assert (answer["state"], answer["status"]) == ("ws_subscription_confirmed", 200)
     assert lost["cut"] == 1
     for number, event in enumerate((before, after), 1):
-        # It leaves its subscriptions behind: the second one is also kept for the session that it has given up.
-        assert len(event["sent"]) == number
-        assert (event["post"]["id"], event["post"]["text"]) == (str(number), f"number {number}")
+        # Its own posts it knows by `creatorId`, and drops them.
+        assert event["post"] == event["sent"] | {"eventType": "PostAdded"}
+        assert (event["post"]["creatorId"], event["post"]["text"]) == (gateway.users[1].id, f"number {number}")
 
     # It never recovers a session: it comes back with a new one, and subscribes anew.
     log = gateway.log()
@@ -40,7 +40,7 @@ def test_login_subscribe_event_loss_return_event(
 
 
 @pytest.mark.timeout(90)
-def test_every_call_of_team_messaging_does_what_the_agent_expects(
+def test_every_call_of_its_client_does_what_the_agent_expects(
     gateway: Gateway, run_peer: Callable[..., list[dict[str, Any]]], need: Callable[[bool, str], None]
 ) -> None:
     python = HERMES / ".venv/bin/python"
@@ -50,15 +50,33 @@ def test_every_call_of_team_messaging_does_what_the_agent_expects(
 
     assert [step for step in steps if step["status"] not in (200, 204) or step["result"] in (None, False)] == []
     results = {step["step"]: step["result"] for step in steps}
-    asked, answered, more = (step["result"] for step in steps if step["step"] == "send_post")
+    assert results["not called"] == []
+
+    me, colleague = gateway.users[:2]
+    assert (results["get_own_extension"]["id"], results["get_own_extension"]["name"]) == (int(me.id), me.name)
+    assert results["search_directory"] == [results["search_directory"][0] | {"id": colleague.id, "type": "User"}]
+    assert results["get_person"]["firstName"] == results["search_directory"][0]["firstName"] == "Bob"
+
+    asked, answered, more, theirs = (step["result"] for step in steps if step["step"] == "send_post")
     assert (answered["parentPostId"], more["threadId"]) == (asked["id"], answered["threadId"])
+    assert (asked["creatorId"], theirs["creatorId"]) == (me.id, colleague.id)
+    assert [one["id"] for one in theirs["attachments"]] == [results["upload_file"][0]["id"]]
     assert results["update_post"]["text"] == "better question"
-    newest, second = results["list_posts"]
+    (newest, second), seen_by_colleague = (step["result"] for step in steps if step["step"] == "list_posts")
     assert (newest["attachments"], second["text"]) == (results["upload_file"], "more")
     assert [post["text"] for post in results["list_legacy_group_posts"]] == ["", "more", "answer", "better question"]
+    assert [post["id"] for post in seen_by_colleague] == [post["id"] for post in results["list_legacy_group_posts"]]
+    assert (results["upload_file"][0]["name"], results["file"]) == ("a b.txt", "bytes")
+
     assert [chat["id"] for chat in results["list_chats"]] == [results["get_chat"]["id"]]
-    assert results["list_recent_chats"][0] == results["get_chat"]
-    assert [member["id"] for member in results["get_chat"]["members"]] == [user.id for user in gateway.users]
-    assert results["get_event"]["title"] == "Retro"
-    assert (results["get_adaptive_card"]["version"], results["get_note"]["body"]) == ("1.5", "more")
-    assert [note["status"] for note in results["list_notes"]] == ["Active"]
+    recent, recent_teams = (step["result"] for step in steps if step["step"] == "list_recent_chats")
+    assert (recent[0], recent_teams) == (results["get_chat"], [])
+    assert results["create_or_find_dm"]["type"] == "Direct"
+    assert [member["id"] for member in results["get_chat"]["members"]] == [me.id, colleague.id]
+
+    assert results["get_event"]["title"] == results["update_event"]["title"] == "Retro"
+    assert [event["id"] for event in results["list_events"]] == [results["create_event"]["id"]]
+    assert results["get_adaptive_card"]["version"] == results["update_adaptive_card"]["version"] == "1.5"
+    assert [note["id"] for note in results["list_notes"]] == [results["create_note"]["id"]]
+    assert (results["list_notes"][0]["status"], results["get_note"]["body"]) == ("Active", "more")
+    assert results["create_websocket_token"]["uri"] == gateway.ws_uri

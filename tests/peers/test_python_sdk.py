@@ -61,3 +61,30 @@ def test_it_hosts_the_extension(
     assert logged_in["still"] is True  # closing our client does not end the SDK's session
     kinds = [entry["kind"] for entry in gateway.log()]
     assert [kinds.count(kind) for kind in ("token", "refresh", "recovered")] == [1, 2, 1]
+
+
+@pytest.mark.timeout(90)
+def test_the_calls_of_its_samples(
+    gateway: Gateway, run_peer: Callable[..., list[dict[str, Any]]], need: Callable[[bool, str], None]
+) -> None:
+    need((PYTHON / ".venv/.installed").is_file(), "the ringcentral package")
+
+    steps = run_peer(PYTHON / ".venv/bin/python", PYTHON / "samples.py")
+
+    names = ["sent", "read", "refused", "presence", "calls", "events", "code"]
+    assert [step["step"] for step in steps] == names
+    sent, read, refused, presence, calls, events, code = steps
+    assert sent["status"] == "Delivered"
+    assert [one["contentType"] for one in sent["mms"]["attachments"]] == ["image/jpeg", "text/plain", "text/plain"]
+    for fax in (sent["fax"], sent["mixed"]):
+        assert (fax["type"], fax["faxPageCount"], fax["coverPageText"]) == ("Fax", 2, "cover")
+    assert read["types"] == ["Fax", "Fax", "SMS", "SMS"]
+    assert read["files"] == ["ffd8ffe0"] * 3
+    assert (read["marked"], read["deleted"]) == ("Read", 204)
+    assert read["batch"] == [[200, "Deleted"], *[[200, "Alive"]] * 3]
+    assert refused["status"] == 404  # somebody else's message
+    assert (presence["before"], presence["changed"]) == ("Available", ["Busy", "DoNotAcceptAnyCalls"])
+    assert (presence["others"], presence["account"]) == (["Busy", "Available"], 2)
+    assert (calls["log"], calls["company"], calls["sync"]) == (["Missed"], 1, [1, 0])
+    assert (events["sms"], events["presence"]) == ("from a colleague", "Available")
+    assert (code["state"], code["who"], code["refreshed"]) == ("a b", "101", True)

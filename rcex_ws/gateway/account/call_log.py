@@ -47,6 +47,15 @@ class CallLogLeg(Struct):
         """Whether it leads to a phone outside the account."""
         return "PSTN" if self.own_end.extension_id is None else "VoIP"
 
+    @property
+    def kind(self) -> str:
+        """Its `legType`."""
+        if self.direction == "Inbound":
+            return "Accept"
+        if self.caller.extension_id is None:
+            return "PstnToSip"
+        return "SipToPstnMetered" if self.callee.extension_id is None else "ExtensionToExtension"
+
     def body(self, server: str) -> dict[str, Any]:
         """Return its JSON form, with URIs below this base URL."""
         own = self.own_end.extension_id
@@ -116,7 +125,9 @@ class CallLogRecord(Struct):
         if self.deleted:
             body["deleted"] = True
         if detailed:
-            body["legs"] = [session | leg.body(server) | {"master": leg is self.main} for leg in self.legs]
+            body["legs"] = [
+                session | leg.body(server) | {"legType": leg.kind, "master": leg is self.main} for leg in self.legs
+            ]
             body["billing"] = {"costIncluded": 0, "costPurchased": 0}
         return body
 

@@ -16,9 +16,10 @@ import msgspec
 
 from rcex_ws.gateway.account.numbers import same_number
 
-__all__ = ["ACCOUNT_ID", "ExtensionDirectory", "ExtensionRecord"]
+__all__ = ["ACCOUNT_ID", "MAIN_NUMBER", "ExtensionDirectory", "ExtensionRecord"]
 
 ACCOUNT_ID = "37439510"
+MAIN_NUMBER = "+16505550100"
 
 _API = "/restapi/v1.0"
 _FIRST_ID = 62264425016
@@ -163,10 +164,22 @@ class ExtensionDirectory:
         """Return the extension with this JWT credential."""
         return next((one for one in self.extensions if secrets.compare_digest(one.jwt.encode(), jwt.encode())), None)
 
-    def by_password(self, username: str, password: str) -> ExtensionRecord | None:
-        """Return the extension with this user name, which may be a phone number, and password."""
-        found = (one for one in self.extensions if username in (one.username, *one.phone_numbers))
-        return next((one for one in found if one.password == password), None)
+    def by_password(self, username: str, password: str, number: str = "") -> ExtensionRecord | None:
+        """Return the extension with this user name and password.
+
+        Args:
+            username: the e-mail address, or a phone number: the user's, or with an extension number the company's.
+            password: the password.
+            number: the extension number; SDKs also write it into the user name, behind an asterisk.
+        """
+        name, _, written = username.partition("*")
+        number = number or written
+        for one in self.extensions:
+            phones = (*one.phone_numbers, MAIN_NUMBER) if number else one.phone_numbers
+            is_named = name == one.username or any(same_number(phone, name) for phone in phones)
+            if is_named and number in ("", one.number) and one.password == password:
+                return one
+        return None
 
     def clear(self) -> None:
         """Remove all extensions, of which nobody has heard yet."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import field
 
-from rcex_ws.gateway.account.people import ACCOUNT_ID, ExtensionRecord
+from rcex_ws.gateway.account.people import ACCOUNT_ID, MAIN_NUMBER, ExtensionRecord
 from rcex_ws.gateway.api.operation import ACCOUNT, EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.api.paging import PagedQuery, page_of
 from rcex_ws.gateway.api.people import extension_body
@@ -14,7 +14,6 @@ from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area", "own_permissions"]
 
-_MAIN_NUMBER = "+16505550100"
 _COUNTRY = {"id": "1", "name": "United States", "isoCode": "US", "callingCode": "1"}
 _COMPANY = "Local Company"
 _USER_FEATURES = ["SmsSender", "MmsSender", "InternationalSmsSender", "CallerId"]
@@ -44,7 +43,7 @@ def read_account(ask: Ask[None, None]) -> Json:
     return {
         "uri": _uri(ask),
         "id": int(ACCOUNT_ID),
-        "mainNumber": _MAIN_NUMBER,
+        "mainNumber": MAIN_NUMBER,
         "status": "Confirmed",
         "setupWizardState": "Completed",
         "operator": _reference(ask, ask.core.people.first),
@@ -68,13 +67,13 @@ def read_business_address(ask: Ask[None, None]) -> Json:
 @area.get(f"{ACCOUNT}/company-info")
 def read_company_info(ask: Ask[None, None]) -> Json:
     """Read the name, the address and the main number of the company."""
-    return {"uri": f"{_uri(ask)}/company-info", **_company(ask), "mainNumber": _MAIN_NUMBER}
+    return {"uri": f"{_uri(ask)}/company-info", **_company(ask), "mainNumber": MAIN_NUMBER}
 
 
 @area.get(f"{ACCOUNT}/phone-number")
 def list_account_numbers(ask: Ask[NumbersQuery, None]) -> Json:
     """List the phone numbers of the account."""
-    numbers = [_number(ask, _MAIN_NUMBER, None, "MainCompanyNumber", 0)]
+    numbers = [_number(ask, MAIN_NUMBER, None, "MainCompanyNumber", 0)]
     for one in ask.core.people.extensions:
         numbers += _numbers_of(ask, one)
     return page_of(ask, f"{_uri(ask)}/phone-number", _wanted(ask.query, numbers))
@@ -83,7 +82,7 @@ def list_account_numbers(ask: Ask[NumbersQuery, None]) -> Json:
 @area.get(f"{ACCOUNT}/phone-number/{{phoneNumberId}}")
 def read_account_number(ask: Ask[None, None]) -> Json:
     """Read a phone number of the account."""
-    numbers = [_number(ask, _MAIN_NUMBER, None, "MainCompanyNumber", 0)]
+    numbers = [_number(ask, MAIN_NUMBER, None, "MainCompanyNumber", 0)]
     for one in ask.core.people.extensions:
         numbers += _numbers_of(ask, one)
     found = next((one for one in numbers if str(one["id"]) == ask.path["phoneNumberId"]), None)
@@ -96,7 +95,7 @@ def read_account_number(ask: Ask[None, None]) -> Json:
 def list_own_numbers(ask: Ask[NumbersQuery, None]) -> Json:
     """List the phone numbers that an extension may use."""
     one = ask.extension
-    numbers = [*_numbers_of(ask, one), _number(ask, _MAIN_NUMBER, None, "MainCompanyNumber", 0)]
+    numbers = [*_numbers_of(ask, one), _number(ask, MAIN_NUMBER, None, "MainCompanyNumber", 0)]
     return page_of(ask, f"{ask.server}{one.uri}/phone-number", _wanted(ask.query, numbers))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,13 +18,14 @@ from rcex_ws.gateway.account.apps import AppRecord
 from rcex_ws.gateway.account.people import ExtensionRecord
 from rcex_ws.gateway.api.operation import Ask, Json, RestArea
 from rcex_ws.gateway.core import GatewayCore
-from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.oauth import OAuthSession, TokenLifetimes
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["area"]
 
 _LONGEST_FORM = 2**16
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_WHOLE = re.compile(r"-?[0-9]{1,10}")
 _FORM = ("application/x-www-form-urlencoded",)
 
 area = RestArea("OAuth")
@@ -35,11 +37,12 @@ def get_token(ask: Ask[None, bytes]) -> Json:
     core, form = ask.core, _form(ask.body)
     app = _check_client(core, ask.request, form)
     grant = form.get("grant_type")
+    lifetimes = TokenLifetimes(_lifetime(form, "access_token_ttl"), _lifetime(form, "refresh_token_ttl"))
     if grant == "refresh_token":
-        login = core.oauth.refresh(form.get("refresh_token", ""), app)
+        login = core.oauth.refresh(form.get("refresh_token", ""), app, lifetimes)
         core.journal.add("refresh", login=login.id)
     else:
-        login = core.oauth.log_in(_owner_of(core, app, grant, form), ask.server, app)
+        login = core.oauth.log_in(_owner_of(core, app, grant, form), ask.server, app, lifetimes)
         core.journal.add("token", login=login.id, grant=grant, owner=login.owner.id)
     core.on_login_ended()
     return _token_pair(core, login)
@@ -87,7 +90,8 @@ def _owner_of(core: GatewayCore, app: AppRecord, grant: str | None, form: dict[s
     if grant == _JWT_GRANT:
         owner = core.people.by_jwt(form.get("assertion", ""))
     elif grant == "password":
-        owner = core.people.by_password(form.get("username", ""), form.get("password", ""))
+        username, extension = form.get("username", ""), form.get("extension", "")
+        owner = core.people.by_password(username, form.get("password", ""), extension)
     elif grant == "authorization_code":
         code, verifier = form.get("code", ""), form.get("code_verifier")
         owner = core.oauth.codes.redeem(code, app, form.get("redirect_uri", ""), verifier)
@@ -100,16 +104,30 @@ def _owner_of(core: GatewayCore, app: AppRecord, grant: str | None, form: dict[s
 
 def _token_pair(core: GatewayCore, login: OAuthSession) -> dict[str, Any]:
     now = core.clock.now()
+    refresh: dict[str, Any] = {}
+    if login.refresh_expires_at > now:
+        refresh["refresh_token"] = login.refresh_token
+        refresh["refresh_token_expires_in"] = _seconds(login.refresh_expires_at - now)
     return {
         "access_token": login.access_token,
         "token_type": "bearer",
         "expires_in": _seconds(login.access_expires_at - now),
-        "refresh_token": login.refresh_token,
-        "refresh_token_expires_in": _seconds(login.refresh_expires_at - now),
+        **refresh,
         "scope": " ".join(login.app.scope),
         "owner_id": login.owner.id,
         "endpoint_id": f"endpoint-{login.id}",
+        "session_id": f"session-{login.id}",
     }
+
+
+def _lifetime(form: dict[str, str], name: str) -> float | None:
+    """Return a lifetime that the client asks for, None if it asks for none."""
+    text = form.get(name)
+    if text is None:
+        return None
+    if not _WHOLE.fullmatch(text):
+        raise Problem(400, "CMN-101", f"Parameter [{name}] value is invalid", oauth_error="invalid_request")
+    return float(text)
 
 
 def _seconds(left: float) -> float:

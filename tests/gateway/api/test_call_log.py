@@ -51,10 +51,20 @@ def test_what_calls_leave(ada, bob, calls):
 def test_a_detailed_record_has_its_legs(ada, calls):
     (record,) = ada.json("GET", LOG, view="Detailed", telephonySessionId=calls[2])["records"]
     assert [(leg["direction"], leg["master"]) for leg in record["legs"]] == [("Outbound", True), ("Inbound", False)]
+    assert [leg["legType"] for leg in record["legs"]] == ["ExtensionToExtension", "Accept"]
     path = record["uri"].removeprefix("http://gateway.test").partition("?")[0]
     assert ada.json("GET", path, view="Detailed") == record
     assert "legs" not in ada.json("GET", path)
     assert ada.json("GET", f"{ACCOUNT}/call-log/{record['id']}")["id"] == record["id"]
+
+
+def test_the_legs_of_calls_with_phones_outside(app, ada, calls):
+    (inbound,) = ada.json("GET", LOG, view="Detailed", telephonySessionId=calls[1])["records"]
+    assert [leg["legType"] for leg in inbound["legs"]] == ["Accept", "PstnToSip"]
+    app.ring(NUMBER, direction="Outbound")
+    app.hang_up()
+    (outbound, *_) = ada.json("GET", LOG, view="Detailed")["records"]
+    assert [leg["legType"] for leg in outbound["legs"]] == ["SipToPstnMetered", "Accept"]
 
 
 @pytest.mark.parametrize(

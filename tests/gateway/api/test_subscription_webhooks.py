@@ -157,7 +157,7 @@ def test_an_address_that_fails_is_given_up_until_it_is_renewed(ada, app, runner,
     assert ada.json("POST", f"{path}/renew")["status"] == "Active"
     ada.json("PUT", EXTENSION, {})
     settle(runner, app)
-    assert kinds(app) == ["blacklisted", "dropped", "delivered"]
+    assert kinds(app) == ["blacklisted", "delivered"]
 
 
 def test_it_is_changed_and_deleted(ada, bob, app, runner, receiver):

@@ -1,4 +1,4 @@
-"""A published chat agent (`hermes-ringcentral`) logs in, subscribes, gets an event, loses its connection, comes back.
+"""A published chat agent (`hermes-ringcentral`) gets what a colleague posts, before and after it loses its connection.
 
 Run by test_hermes.py in an environment of its own; prints one JSON object per step. The environment variables name the
 gateway as its own first four lines do (RINGCENTRAL_SERVER_URL and so on).
@@ -29,16 +29,21 @@ def say(step, **facts):
     print(json.dumps({"step": step, **facts}), flush=True)  # noqa: T201
 
 
-async def main():
-    server = os.environ["RINGCENTRAL_SERVER_URL"]
-    client = published("rc_client").RingCentralClient.from_jwt(
+def client_of(user):
+    return published("rc_client").RingCentralClient.from_jwt(
         client_id=os.environ["RINGCENTRAL_CLIENT_ID"],
         client_secret=os.environ["RINGCENTRAL_CLIENT_SECRET"],
-        jwt_token=os.environ["RINGCENTRAL_JWT"],
-        server_url=server,
+        jwt_token=os.environ[user],
+        server_url=os.environ["RINGCENTRAL_SERVER_URL"],
     )
+
+
+async def main():
+    client, colleague = client_of("RINGCENTRAL_JWT"), client_of("RINGCENTRAL_SECOND_JWT")
     extension = await client.get_own_extension()
+    await colleague.get_own_extension()
     say("login", owner_id=client.owner_id, extensionNumber=extension["extensionNumber"])
+    chat = (await client.create_or_find_dm([client.owner_id, colleague.owner_id]))["id"]
 
     states, posts = asyncio.Queue(), asyncio.Queue()
 
@@ -47,13 +52,10 @@ async def main():
             await states.put((name, details))
 
     loop = published("rc_ws").RingCentralWebSocket(client, posts.put, own_person_id=client.owner_id, on_state=on_state)
-    session = await client._ensure_session()
 
     async def post_of_a_colleague(number):
-        post = {"id": str(number), "eventType": "PostAdded", "creatorId": "7", "text": f"number {number}"}
-        order = {"event": "/team-messaging/v1/posts", "body": post}
-        async with session.post(f"{server}/_gateway/notify", json=order) as answer:
-            sent = (await answer.json())["result"]
+        own = await client.send_post(chat, "a question of its own")
+        sent = await colleague.send_post(chat, f"number {number}", parent_post_id=own["id"])
         say("event", sent=sent, post=await posts.get())
 
     await loop.start()
@@ -61,7 +63,8 @@ async def main():
     say("subscribed", state=name, **details)
     await post_of_a_colleague(1)
 
-    async with session.post(f"{server}/_gateway/cut") as answer:
+    session = await client._ensure_session()
+    async with session.post(f"{os.environ['RINGCENTRAL_SERVER_URL']}/_gateway/cut") as answer:
         say("lost", cut=(await answer.json())["result"])
     name, details = await states.get()
     say("back", state=name, **details)
@@ -69,6 +72,7 @@ async def main():
 
     await loop.stop()
     await client.close()
+    await colleague.close()
 
 
 if __name__ == "__main__":
