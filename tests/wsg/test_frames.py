@@ -142,6 +142,7 @@ def test_redact():
     shown = redact(RECORDED_DETAILS)
     assert "SEhiQTh3" not in shown
     assert '"sequence":1' in shown
+    assert redact(b'{"encryptionKey": "a", "key": "b"}') == '{"encryptionKey": "***", "key": "b"}'
 
 
 @given(st.binary(max_size=200))
