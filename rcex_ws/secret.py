@@ -18,7 +18,7 @@ __all__ = ["SECRET", "HiddenFields", "Secret", "SecretBytes", "SecretDict", "hid
 T = TypeVar("T")
 
 _NAME = (
-    rb"(?:[\w-]*(?:token|secret|password|passwd|assertion|authorization|credential|cookie|verifier|jwt|"
+    rb"(?:[\w-]*(?:token|secret|password|passwd|passcode|pwd|assertion|authorization|credential|cookie|verifier|jwt|"
     rb"(?:api|access|auth|encryption|private|signing)[_-]?key)[\w-]*|(?:ivr_?)?pin)"
 )
 _VALUE = rb'(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|\[[^\]]*(?:\]|$)|\{[^}]*(?:\}|$)|-?\d[\d.eE+-]*)'

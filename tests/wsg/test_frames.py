@@ -143,6 +143,8 @@ def test_redact():
     assert "SEhiQTh3" not in shown
     assert '"sequence":1' in shown
     assert redact(b'{"encryptionKey": "a", "key": "b"}') == '{"encryptionKey": "***", "key": "b"}'
+    assert redact(b'{"passcode": "a"}') == '{"passcode": "***"}'
+    assert redact(b"/x?pwd=a&b=c") == "/x?pwd=***&b=c"
 
 
 @given(st.binary(max_size=200))
