@@ -18,8 +18,8 @@ __all__ = ["SECRET", "HiddenFields", "Secret", "SecretBytes", "SecretDict", "hid
 T = TypeVar("T")
 
 _NAME = (
-    rb"(?:[\w-]*(?:token|secret|password|passwd|assertion|authorization|credential|cookie|verifier|jwt|"
-    rb"(?:api|access|auth)[_-]?key)[\w-]*|(?:ivr_?)?pin)"
+    rb"(?:[\w-]*(?:token|secret|password|passwd|passcode|pwd|assertion|authorization|credential|cookie|verifier|jwt|"
+    rb"(?:api|access|auth|encryption|private|signing)[_-]?key)[\w-]*|(?:ivr_?)?pin)"
 )
 _VALUE = rb'(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|\[[^\]]*(?:\]|$)|\{[^}]*(?:\}|$)|-?\d[\d.eE+-]*)'
 #: A JSON member with such a name; in a truncated frame its value may be incomplete.

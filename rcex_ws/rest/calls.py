@@ -108,14 +108,21 @@ class Calls:
                 headers = await self._headers(request)
             used = self._auth.token
             self.https_calls += 1
-            async with self._https.stream(request, url, headers) as answer:
-                self._note(request, answer)
-                if 200 <= answer.status_code < 300:
-                    yield answer
-                    return
-                request.start_clock()
-                with within_deadline(request):
-                    response = Response(answer.status_code, answer.headers, await answer.read_error_body())
+            answered = False
+            try:
+                async with self._https.stream(request, url, headers) as answer:
+                    answered = True
+                    self._note(request, answer)
+                    if 200 <= answer.status_code < 300:
+                        yield answer
+                        return
+                    request.start_clock()
+                    with within_deadline(request):
+                        response = Response(answer.status_code, answer.headers, await answer.read_error_body())
+            except TransportError:
+                if not answered:
+                    self._count_unanswered(request)
+                raise
             if last or response.status_code != 401 or used is None or not self._can_repeat(request, used):
                 raise self._error(request, response)
             await self._auth.renew(used)

@@ -138,7 +138,7 @@ class RingCentral(PathMethods, NamesOfJavaScript):
                 send=self._send_as_application,
             )
         )
-        lifecycle = Lifecycle(self.tasks, self._https)
+        lifecycle = Lifecycle(self.tasks, self.gate, self._https)
         self.user_agent = user_agent(app_name, app_version)
         calls = Calls(
             server=server,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -90,6 +91,9 @@ def _check_target(target: Path) -> None:
         raise ConfigurationError(f"to: there is no folder {str(target.parent)!r}")
     if target.is_dir():
         raise ConfigurationError(f"to: {str(target)!r} is a folder; name the file")
+    if target.exists() and not target.is_file():
+        # The renaming would replace it: /dev/null of the whole machine, if root asks for it.
+        raise ConfigurationError(f"to: {str(target)!r} is a device or a pipe; name a file")
 
 
 def _create_beside(target: Path) -> BinaryIO:
@@ -98,6 +102,8 @@ def _create_beside(target: Path) -> BinaryIO:
 
 
 def _finish(file: BinaryIO, target: Path) -> None:
+    with suppress(FileNotFoundError):  # who may not read the older file may not read this one
+        os.chmod(file.name, stat.S_IMODE(target.stat().st_mode))
     file.flush()
     os.fsync(file.fileno())
     file.close()

@@ -17,7 +17,8 @@ import anyio
 from msgspec import Struct
 
 from rcex_ws.bounds import PENALTY, RATE_WINDOW
-from rcex_ws.errors import RateLimited
+from rcex_ws.errors import NotConnected, RateLimited
+from rcex_ws.loop import Signal
 from rcex_ws.readers import read_number, read_retry_after
 from rcex_ws.rest.url import path_template
 
@@ -44,6 +45,7 @@ class RateGate:
         # Keyed by group name, or by method and path template if a 429 named no group; least recently used first.
         self._groups: OrderedDict[str, _Group] = OrderedDict()
         self._closed_until = -math.inf  # the latest time of all groups
+        self._ended = Signal()
 
     @property
     def may_be_closed(self) -> bool:
@@ -120,14 +122,25 @@ class RateGate:
 
         Raises:
             RateLimited: the gate stays closed beyond the deadline; nothing was sent.
+            NotConnected: the client was closed; likewise.
         """
+        self._check_not_ended()
         while (delay := self.delay(method, path, now=anyio.current_time())) > 0:
             if anyio.current_time() + delay >= deadline:
                 raise RateLimited(
                     f"the rate limit closes {method} {path_template(path)} for {delay:.0f} more seconds",
                     retry_after=delay,
                 )
-            await anyio.sleep(delay)
+            await self._ended.wait(until=anyio.current_time() + delay)
+            self._check_not_ended()
+
+    def end(self) -> None:
+        """Send away whoever waits, and whoever comes: the client is closed."""
+        self._ended.set()
+
+    def _check_not_ended(self) -> None:
+        if self._ended.is_set():
+            raise NotConnected("the client was closed while the rate limit held the call back; it was not sent")
 
     def _close_group(self, group: _Group, until: float) -> None:
         group.closed_until = max(group.closed_until, until)

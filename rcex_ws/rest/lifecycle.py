@@ -14,6 +14,7 @@ import anyio
 from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.loop import Signal
 from rcex_ws.rest.extension import Extension
+from rcex_ws.rest.gate import RateGate
 from rcex_ws.rest.https import HTTPEdge
 from rcex_ws.tasks import RootTask, run_to_completion
 
@@ -35,6 +36,7 @@ class Lifecycle:
 
     Args:
         tasks: background tasks of the client, started with the first extension.
+        gate: rate gate of the client; who waits there when it is closed does not wait longer.
         https: HTTPS edge of the client, closed last.
 
     Attributes:
@@ -44,12 +46,13 @@ class Lifecycle:
         closed: whether all extensions have been closed.
     """
 
-    def __init__(self, tasks: RootTask, https: HTTPEdge) -> None:
+    def __init__(self, tasks: RootTask, gate: RateGate, https: HTTPEdge) -> None:
         self.extensions: list[Extension] = []
         self.middlewares: Sequence[Extension] = ()
         self.closing = False
         self.closed = False
         self._tasks = tasks
+        self._gate = gate
         self._https = https
         self._installing: list[Extension] = []
         self._all_closed = Signal()
@@ -111,6 +114,7 @@ class Lifecycle:
                 await _close_logged(extension)
         finally:
             self.closed = True
+            self._gate.end()
             try:
                 await self._tasks.aclose()
             finally:

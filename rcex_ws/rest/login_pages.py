@@ -110,11 +110,11 @@ class LoginPages:
 
     @contextmanager
     def redeeming(self, state: str | None) -> Generator[None]:
-        """Forget a page once the block is done, or has failed for good."""
+        """Forget a page for the block, so that no other call sends its code; for ever, unless it may work again."""
+        page = self._pages.pop(state or "", None)
         try:
             yield
-        except RcexError as exc:
-            if not exc.retryable:  # otherwise the same code may still work
-                self._pages.pop(state or "", None)
+        except BaseException as exc:
+            if page is not None and (not isinstance(exc, RcexError) or exc.retryable):
+                self._pages.setdefault(state or "", page)
             raise
-        self._pages.pop(state or "", None)

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from rcex_ws.address import encode_path
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.headers import is_token
+from rcex_ws.headers import check_headers, is_token
 from rcex_ws.options import Seconds, refusal, required_constraint
 from rcex_ws.options.functions import accepts, is_sync_function
 from rcex_ws.readers import is_text
@@ -231,9 +231,17 @@ def _check_files(files: object) -> None:
             _refuse("files", _FILES_SHAPE, pair)
         name, file = pair
         if _is_tuple(file, 2, 3, 4):  # (filename, file, type, headers), as in httpx
+            _check_part_headers(name, *file[2:])
             file = file[1]
         if not isinstance(file, (str, bytes, PathLike)) and not hasattr(file, "read"):
             _refuse("files", f"{name}: expected bytes, text, an open file, a path, or (filename, file, type)", file)
+
+
+def _check_part_headers(name: str, content_type: object = None, headers: object = None) -> None:
+    """Refuse what would end the head of a part early, so that the rest would be taken for its content."""
+    check_headers({} if headers is None else headers, name=f"files: {name}")
+    if content_type is not None:
+        check_headers({"Content-Type": content_type}, name=f"files: {name}")
 
 
 def _is_tuple(value: object, *lengths: int) -> bool:

@@ -71,7 +71,7 @@ class PathMethods(ClientMethods):
 
         Args:
             path: "/restapi/..." or an absolute http(s) URL; other hosts than RingCentral's never receive the token.
-            to: the file; one that exists is replaced.
+            to: the file; one that exists is replaced, and keeps its permissions.
             **options: params, headers, timeout; progress(done, total) gets the bytes so far and in all, None if the
                 server does not say.
 

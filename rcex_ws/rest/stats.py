@@ -32,7 +32,7 @@ class CallCounts(Struct, frozen=True, kw_only=True):
         errors: number of answers with a status of 400 or more.
         error_rate: `errors` divided by the number of answers; 0.0 before the first.
         rate_limited: number of answers with status 429, which are errors, too.
-        unanswered: number of calls that no answer came to, whether they were sent or not; streams are not counted here.
+        unanswered: number of calls that no answer came to, whether they were sent or not.
         retries: number of calls that were sent once more, by an extension or after a 401.
     """
 

@@ -147,8 +147,16 @@ AnySession: TypeAlias = Auth | BorrowedSession
 async def _asked(answer: Awaitable[Token]) -> Token:
     """Return what the owner answers; its own exceptions become one that says that a retry may help."""
     try:
-        return await answer
+        token: object = await answer
     except RcexError:
         raise
     except Exception as exc:  # noqa: BLE001 - it may be anything, and quote a token
         raise TransportError(f"the token_owner raised {type(exc).__name__}") from None
+    if not isinstance(token, Token):
+        raise ConfigurationError(f"token_owner: it has to return a Token, and returned {_described(token)}")
+    return token
+
+
+def _described(value: object) -> str:
+    """Return what a value is, without itself: it may be the token as text."""
+    return "None" if value is None else f"an object of the type {type(value).__name__}"

@@ -87,7 +87,7 @@ class MultipartBody:
         for part in self._parts:
             yield b"--%b\r\n%b" % (self._boundary, part.head)
             with _told(part.field):
-                yield from _read(part.content)
+                yield from _read(part.content, part.size)
             yield b"\r\n"
         yield b"--%b--\r\n" % self._boundary
 
@@ -183,16 +183,16 @@ def _measured(field: str, content: Any) -> tuple[Any, int | None]:
         return content, len(content)
     if isinstance(content, str):
         return content.encode(), len(content.encode())
-    if isinstance(content, os.PathLike):
-        path = Path(cast("os.PathLike[str]", content))
-        with _told(field), path.open("rb") as file:
-            return path, file.seek(0, io.SEEK_END)
-    if not (hasattr(content, "seekable") and content.seekable()):
-        if content in _spent:
-            raise ConfigurationError(f"files: {field}: was read for another attempt and cannot be rewound")
-        return content, None
     with _told(field):
-        return _measured_file(content)
+        if isinstance(content, os.PathLike):
+            path = Path(cast("os.PathLike[str]", content))
+            with path.open("rb") as file:
+                return path, file.seek(0, io.SEEK_END)
+        if hasattr(content, "seekable") and content.seekable():
+            return _measured_file(content)
+    if content in _spent:
+        raise ConfigurationError(f"files: {field}: was read for another attempt and cannot be rewound")
+    return content, None
 
 
 def _measured_file(content: Any) -> tuple[Any, int]:
@@ -208,24 +208,34 @@ def _told(field: str) -> Generator[None]:
     """Say of an error of the disk which file it is about; it would be taken for one of the network."""
     try:
         yield
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # ValueError: it is closed
         raise ConfigurationError(f"files: {field}: cannot be read: {exc}") from exc
 
 
-def _read(content: Any) -> Iterator[bytes]:
+def _read(content: Any, size: int | None) -> Iterator[bytes]:
     if isinstance(content, bytes):
         for start in range(0, len(content), _PIECE):
             yield content[start : start + _PIECE]
     elif isinstance(content, Path):
         with content.open("rb") as file:
-            yield from iter(lambda: file.read(_PIECE), b"")
+            yield from _read_measured(file, size or 0)
+    elif size is not None:
+        content.seek(0)
+        yield from _read_measured(content, size)
     else:
-        if hasattr(content, "seekable") and content.seekable():
-            content.seek(0)
-        else:
-            _spent.add(content)
+        _spent.add(content)
         while piece := content.read(_PIECE):
             yield piece.encode() if isinstance(piece, str) else piece
+
+
+def _read_measured(file: Any, size: int) -> Iterator[bytes]:
+    """Yield as many bytes as the header says, whatever others write meanwhile: a log that grows is cut there."""
+    while size:
+        piece = file.read(min(size, _PIECE))
+        if not piece:
+            raise OSError("it became shorter while it was sent")
+        size -= len(piece)
+        yield piece
 
 
 def _head(name: str, filename: Any, headers: Mapping[str, str]) -> bytes:

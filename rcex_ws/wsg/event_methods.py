@@ -166,12 +166,14 @@ class EventMethods:
         Raises:
             ConfigurationError: an argument is invalid, or nothing is subscribed that could cause such a notification.
             RequestTimeout: there was none in time.
-            NotConnected: the extension was closed meanwhile.
+            SubscriptionEnded: the subscription was revoked, or does not cover the filter any more.
+            NotConnected: the extension is closed, or was meanwhile.
             Exception: what made its state FAILED.
         """
         self._runtimes.check_home()
         runtime = self._runtimes.require_current()
         current, selector = runtime.subscriptions.current, Selector(event_filter)
+        runtime.waiters.raise_if_ended()
         if current is None:
             raise ConfigurationError("event_filter: nothing is subscribed; call subscribe() first")
         if not FilterIndex(current.event_filters).can_cause(event_filter):

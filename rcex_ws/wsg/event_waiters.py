@@ -7,11 +7,12 @@ only compares the path and appends; the predicate runs in the task that waits.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from rcex_ws.connection import call
-from rcex_ws.errors import SlowConsumer
+from rcex_ws.errors import SlowConsumer, SubscriptionEnded
 from rcex_ws.loop import Signal
+from rcex_ws.wsg.filters import FilterIndex
 from rcex_ws.wsg.models import Notification
 from rcex_ws.wsg.router import Selector
 
@@ -38,6 +39,7 @@ class EventWaiters:
 
     def __init__(self) -> None:
         self._waiting: list[_EventWaiter] = []
+        self._ended: Exception | None = None
 
     @property
     def any(self) -> bool:
@@ -54,16 +56,37 @@ class EventWaiters:
                     waiter.ended = SlowConsumer("wait_for: the predicate is too slow: too many notifications wait")
                 waiter.more.set()
 
+    def limit_to(self, event_filters: Collection[str]) -> None:
+        """End the waiting for what the subscription does not cover any more.
+
+        Args:
+            event_filters: those of the subscription; none if there is none.
+        """
+        if not self._waiting:
+            return
+        index = FilterIndex(event_filters)
+        for waiter in self._waiting:
+            if waiter.ended is None and not index.can_cause(waiter.selector.text):
+                waiter.ended = SubscriptionEnded(f"nothing subscribed causes {waiter.selector.text} any more")
+                waiter.more.set()
+
     def end(self, error: Exception) -> None:
         """End all waiting by an error: nothing will come any more."""
+        self._ended = error
         for waiter in self._waiting:
             waiter.ended = error
             waiter.more.set()
+
+    def raise_if_ended(self) -> None:
+        """Raise the error of `end`, once that was called."""
+        if self._ended is not None:
+            raise self._ended
 
     async def wait(self, selector: Selector, owner_id: str | None, predicate: Predicate | None) -> Notification:
         """Return the next notification that a filter and a predicate select.
 
         Raises:
+            SubscriptionEnded: the subscription does not cover the filter any more.
             Exception: that of `end`.
         """
         waiter = _EventWaiter(selector)

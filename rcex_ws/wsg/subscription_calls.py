@@ -130,6 +130,7 @@ class SubscriptionCalls:
             current.activate(machine.info, machine.wanted)
             if current is not before and change is not None:
                 self.replace_current(current, before, change.only_old)
+            self._runtime.waiters.limit_to(current.event_filters)
         self._runtime.mark_changed()
 
     def replace_current(

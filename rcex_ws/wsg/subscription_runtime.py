@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from rcex_ws.tasks import BackgroundTask
+from rcex_ws.wsg.event_waiters import EventWaiters
 from rcex_ws.wsg.server_clock import ServerTime
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.telemetry import Telemetry
@@ -34,6 +35,11 @@ class SubscriptionRuntime(Protocol):
     @property
     def telemetry(self) -> Telemetry:
         """Log, trace and counters."""
+        ...
+
+    @property
+    def waiters(self) -> EventWaiters:
+        """The callers of `wait_for`."""
         ...
 
     def server_time(self) -> ServerTime:

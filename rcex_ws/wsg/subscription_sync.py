@@ -209,6 +209,7 @@ class SubscriptionSync:
         self._machine.revoke()
         if subscription is not None:
             subscription.end(state, error)
+            self._runtime.waiters.limit_to(())
             self._runtime.mark_changed()
 
     def close_queue(self) -> None:

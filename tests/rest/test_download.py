@@ -177,3 +177,19 @@ async def test_a_wrong_progress(rc, tmp_path):
     for progress in (7, lambda done: None, anyio.sleep):
         with pytest.raises(ConfigurationError, match="progress: "):
             await rc.download(PATH, to=tmp_path / "a", progress=progress)
+
+
+async def test_a_device_is_not_replaced(rc, api, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigurationError, match=r"^to: .*pipe' is a device or a pipe"):
+        await rc.download(PATH, to=pipe)
+    assert pipe.is_fifo()
+
+
+async def test_a_private_file_stays_private(rc, api, tmp_path):
+    target = tmp_path / "recording"
+    target.touch(0o600)
+    api.get(PATH).mock(return_value=answer(b"new"))
+    await rc.download(PATH, to=target)
+    assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"new", 0o600)

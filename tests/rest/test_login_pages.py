@@ -6,6 +6,7 @@ import base64
 import hashlib
 from urllib.parse import parse_qsl, urlsplit
 
+import anyio
 import httpx
 import pytest
 
@@ -149,3 +150,34 @@ async def test_two_users_of_a_public_client_log_in_at_once(tls):
             tokens = [await rc.authorize(code=back["code"], state=back["state"]) for back in reversed(backs)]
             assert tokens[0].access_token != tokens[1].access_token
             assert (await rc.restapi().account().extension().get())["id"]
+
+
+async def test_one_code_is_sent_by_one_call(public, api):
+    public.authorize_uri(redirect_uri=BACK, state="a")
+    outcomes = []
+
+    async def answer(request):
+        await anyio.wait_all_tasks_blocked()
+        return httpx.Response(200, json={"access_token": "A", "expires_in": 3600})
+
+    async def log_in():
+        try:
+            outcomes.append(type(await public.authorize(code="C", state="a")).__name__)
+        except ConfigurationError:
+            outcomes.append("refused")
+
+    route = api.post("/restapi/oauth/token").mock(side_effect=answer)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(log_in)
+        tasks.start_soon(log_in)
+    assert sorted(outcomes) == ["Token", "refused"]
+    assert route.call_count == 1
+
+
+async def test_a_cancelled_login_can_be_tried_again(public, api):
+    public.authorize_uri(redirect_uri=BACK, state="a")
+    route = api.post("/restapi/oauth/token").mock(side_effect=lambda request: anyio.sleep_forever())
+    with anyio.move_on_after(0.01):
+        await public.authorize(code="C", state="a")
+    route.mock(return_value=httpx.Response(200, json={"access_token": "A", "expires_in": 3600}))
+    assert (await public.authorize(code="C", state="a")).access_token == "A"

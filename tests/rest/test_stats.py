@@ -36,10 +36,13 @@ async def test_calls_are_counted_by_transport_and_class_of_status(rc, api):
         await rc.delete(PATH)
     async with rc.stream("GET", PATH):
         pass
+    with pytest.raises(TransportError):
+        async with rc.stream("DELETE", PATH):
+            pass
     stats = rc.stats
     assert stats.calls == {"https": 9, "websocket": 0}
     assert stats.statuses == {"2xx": 7, "3xx": 0, "4xx": 2, "5xx": 0}
-    assert (stats.errors, stats.rate_limited, stats.unanswered, stats.retries) == (2, 1, 1, 0)
+    assert (stats.errors, stats.rate_limited, stats.unanswered, stats.retries) == (2, 1, 2, 0)
     assert stats.error_rate == pytest.approx(2 / 9)
     assert msgspec.to_builtins(stats.last_day) == msgspec.to_builtins(stats.last_week)
     assert msgspec.json.decode(msgspec.json.encode(stats))["last_day"]["errors"] == 2

@@ -245,3 +245,48 @@ async def test_files_are_closed_that_were_opened_here(tmp_path):
     with anyio.fail_after(5):
         while times_open(path):
             await anyio.sleep(0.001)
+
+
+async def test_a_file_that_grows_meanwhile_is_sent_as_it_was(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"a" * PIECE * 2)
+    body = await make_body(Request("POST", FAX, files={"log": log}))
+    chunks = aiter(body)
+    content = await anext(chunks)
+    with log.open("ab") as file:
+        file.write(b"b" * PIECE)
+    content += b"".join([chunk async for chunk in chunks])
+    assert len(content) == body.length
+    assert b"b" * 8 not in content.partition(b"\r\n\r\n")[2].replace(b"boundary", b"")
+
+
+async def test_a_file_that_shrinks_meanwhile_is_told(tmp_path):
+    log = tmp_path / "log"
+    log.write_bytes(b"a" * PIECE * 3)
+    chunks = aiter(await make_body(Request("POST", FAX, files={"log": log})))
+    await anext(chunks)
+    os.truncate(log, 10)
+    with pytest.raises(ConfigurationError, match=r"^files: log: cannot be read: it became shorter"):
+        [chunk async for chunk in chunks]
+
+
+async def test_a_closed_file_is_told(rc):
+    file = io.BytesIO(b"a")
+    file.close()
+    with pytest.raises(ConfigurationError, match=r"^files: fax: cannot be read: I/O operation on closed file"):
+        await rc.post(FAX, files={"fax": file})
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        ("a", b"", "text/plain\r\nX: y"),
+        ("a", b"", 5),
+        ("a", b"", None, {"X": "y\n\nz"}),
+        ("a", b"", None, {"X\r\n": ""}),
+        ("a", b"", None, "X"),
+    ],
+)
+def test_no_header_of_a_part_adds_another(file):
+    with pytest.raises(ConfigurationError, match=r"^files: fax: "):
+        Request("POST", FAX, files={"fax": file})

@@ -7,7 +7,15 @@ from typing import Any
 import anyio
 import pytest
 
-from rcex_ws import ConfigurationError, Events, NotConnected, RequestTimeout, RingCentral, SubscriptionInfo
+from rcex_ws import (
+    ConfigurationError,
+    Events,
+    NotConnected,
+    RequestTimeout,
+    RingCentral,
+    SubscriptionEnded,
+    SubscriptionInfo,
+)
 from rcex_ws.wsg import UnroutedEvent
 from tests.wsg.conftest import STORE
 
@@ -165,6 +173,28 @@ async def test_wait_for_ends_by_time_and_by_closing(ext, gateway):
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
         await ext.revoke()
+    with pytest.raises(NotConnected, match="closed"):
+        await ext.wait_for(STORE)
+
+
+async def test_wait_for_ends_with_the_filter_it_waits_for(ext):
+    subscription = await ext.subscribe([STORE, PRESENCE], print)
+    ended: list[str] = []
+
+    async def wait(event_filter: str) -> None:
+        with pytest.raises(SubscriptionEnded, match="any more"):
+            await ext.wait_for(event_filter, timeout=5)
+        ended.append(event_filter)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait, STORE)
+        tasks.start_soon(wait, PRESENCE)
+        await anyio.wait_all_tasks_blocked()
+        await subscription.update([PRESENCE])
+        await anyio.wait_all_tasks_blocked()
+        assert ended == [STORE]
+        await subscription.revoke()
+    assert ended == [STORE, PRESENCE]
 
 
 @pytest.mark.parametrize("event", ["post", "message"])

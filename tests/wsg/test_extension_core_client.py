@@ -234,3 +234,17 @@ async def test_an_owner_that_raises_anything_may_be_asked_again():
     async with RingCentral(token_owner=OwnerOfNothing()) as rc:
         with pytest.raises(TransportError, match=r"token_owner raised ValueError$"):
             await rc.ensure_token()
+
+
+class OwnerOfText:
+    async def current(self) -> Any:
+        return "secret"
+
+    async def renew(self, stale: Any) -> Any:
+        return None
+
+
+async def test_an_owner_that_returns_something_else_is_told():
+    async with RingCentral(token_owner=OwnerOfText()) as rc:
+        with pytest.raises(ConfigurationError, match=r"^token_owner: .* returned an object of the type str$"):
+            await rc.ensure_token()

@@ -142,6 +142,9 @@ def test_redact():
     shown = redact(RECORDED_DETAILS)
     assert "SEhiQTh3" not in shown
     assert '"sequence":1' in shown
+    assert redact(b'{"encryptionKey": "a", "key": "b"}') == '{"encryptionKey": "***", "key": "b"}'
+    assert redact(b'{"passcode": "a"}') == '{"passcode": "***"}'
+    assert redact(b"/x?pwd=a&b=c") == "/x?pwd=***&b=c"
 
 
 @given(st.binary(max_size=200))

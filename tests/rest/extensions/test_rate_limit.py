@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from rcex_ws.errors import ConfigurationError, RateLimited
+from rcex_ws.errors import ConfigurationError, NotConnected, RateLimited
 from rcex_ws.rest import RateLimitExtension, RestError
 
 PATH = "/restapi/v1.0/account/~"
@@ -103,9 +103,7 @@ async def test_other_errors_are_not_its_business(rc, api):
     assert route.call_count == 1
 
 
-@pytest.mark.parametrize(
-    "anyio_backend", ["asyncio"]
-)  # files are read in a thread, for which virtual time does not wait
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # virtual time does not wait for the thread that reads
 async def test_a_file_that_was_read_is_not_sent_empty(rc, api):
     class Pipe(io.BytesIO):
         def seekable(self):
@@ -114,7 +112,7 @@ async def test_a_file_that_was_read_is_not_sent_empty(rc, api):
     route = api.post(PATH).mock(side_effect=lambda _: limited(Retry_After="1"))
     await rc.install_extension(RateLimitExtension())
     with pytest.raises(RestError, match="429"):
-        await rc.post(PATH, files={"a": ("name", Pipe(b"x"))}, timeout=1e6)
+        await rc.post(PATH, files={"a": ("name", Pipe(b"x"))})
     assert route.call_count == 1
 
 
@@ -155,6 +153,29 @@ async def test_others_that_wait_longer_count_as_the_limit(rc, api):
         tasks.start_soon(call)
     assert ["others wait" in str(error) for error in refused] == [True]
     await rc.get(PATH)  # the turn was given back
+
+
+@pytest.mark.parametrize("installed", [True, False])
+async def test_no_call_waits_longer_than_its_client_lives(rc, api, installed):
+    route = api.get(PATH).mock(return_value=httpx.Response(200))
+    rc.gate.hold("GET", PATH, seconds=50.0, now=anyio.current_time())
+    if installed:
+        await rc.install_extension(RateLimitExtension())
+    ended = []
+
+    async def call():
+        with pytest.raises(NotConnected, match="it was not sent"):
+            await rc.get(PATH)
+        ended.append(anyio.current_time())
+
+    started = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(call)
+        await anyio.wait_all_tasks_blocked()
+        await rc.aclose()
+    assert [at - started for at in ended] == [0, 0, 0]
+    assert not route.called
 
 
 async def test_the_limit_of_another_server_is_not_ours(rc, api):
