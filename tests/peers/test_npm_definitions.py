@@ -1,14 +1,16 @@
-"""Answers of the gateway have the form that `@rc-ex/core` declares for RingCentral's."""
+"""Answers and notifications of the gateway have the form that `@rc-ex/core` declares for those of RingCentral."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from rcex_ws.gateway import Gateway
 from tests.peers.definitions import Definitions
@@ -16,6 +18,7 @@ from tests.peers.definitions import Definitions
 PACKAGE = Path(__file__).parent / "node/node_modules/@rc-ex/core"
 ACCOUNT, TEAM = "/restapi/v1.0/account/~", "/team-messaging/v1"
 OWN = f"{ACCOUNT}/extension/~"
+END = "/restapi/v1.0/glip/posts"
 
 #: What RingCentral answers otherwise than its description says: members of a post are null, and only messages that were
 #: left to several extensions name these.
@@ -140,6 +143,75 @@ def test_answers_have_their_declared_form(gateway: Gateway, definitions: Definit
     assert sorted(fault for fault in ask.faults if not KNOWN.fullmatch(fault)) == []
     assert len(ask.compared) >= 70
     assert gateway.near_misses() == []
+
+
+#: Filters; the events that come for them, and their types. Those for a whole account are named after an extension.
+EVENTS = [
+    (
+        [],
+        {
+            f"{OWN}/message-store": "MessageEvent",
+            f"{OWN}/message-store/instant?type=SMS": "InstantMessageEvent",
+            f"{OWN}/voicemail": "VoicemailMessageEvent",
+            f"{OWN}/presence": "ExtensionPresenceEvent",
+            f"{OWN}/telephony/sessions": "ExtensionTelephonySessionsEvent",
+            f"{OWN}/favorite": "ExtensionFavoritesEvent",
+            f"{ACCOUNT}/extension": "ExtensionListEvent",
+            OWN: "ExtensionInfoEvent",
+        },
+    ),
+    ([], {f"{OWN}/presence?detailedTelephonyState=true": "DetailedExtensionPresenceEvent"}),
+    ([], {f"{OWN}/presence?detailedTelephonyState=true&sipData=true": "DetailedExtensionPresenceWithSIPEvent"}),
+    (
+        [f"{ACCOUNT}/presence", f"{ACCOUNT}/telephony/sessions"],
+        {f"{OWN}/presence": "AccountPresenceEvent", f"{OWN}/telephony/sessions": "AccountTelephonySessionsEvent"},
+    ),
+]
+#: RingCentral's published sample of this notification has "VoiceMail", its description "Voicemail".
+SAMPLE = f"{OWN}/voicemail.body.type: 'VoiceMail' is not allowed"
+
+
+def notifications(gateway: Gateway, ask: Client, filters: list[str]) -> Iterator[dict[str, Any]]:
+    """Give what comes for these filters while much happens."""
+    wstoken = ask("POST", "/restapi/oauth/wstoken")["ws_access_token"]
+    with connect(f"{gateway.ws_uri}?access_token={wstoken}") as socket:
+        meta = {"type": "ClientRequest", "messageId": "1", "method": "POST", "path": "/restapi/v1.0/subscription"}
+        body = {"eventFilters": [*filters, END], "deliveryMode": {"transportType": "WebSocket"}}
+        socket.send(json.dumps([meta, body]))
+        while json.loads(socket.recv(timeout=10))[0]["type"] != "ClientRequest":
+            pass
+        gateway.receive_sms("hello", attachments=[{"contentType": "image/png", "content": b"png"}])
+        gateway.receive_voicemail(transcription="call me")
+        gateway.ring("+14155550100")
+        gateway.answer()
+        gateway.hold()
+        gateway.unhold()
+        gateway.transfer("102")
+        gateway.hang_up()
+        ask("PUT", f"{OWN}/presence", {"userStatus": "Busy"})
+        ask("PUT", f"{OWN}/favorite", {"records": [{"extensionId": gateway.users[1].id}]})
+        ask("PUT", OWN, {"contact": {"firstName": "Ada"}})
+        gateway.notify(END, {})
+        while True:
+            _, notification = json.loads(socket.recv(timeout=10))
+            if notification["event"] == END:
+                return
+            yield notification
+
+
+@pytest.mark.parametrize(("filters", "kinds"), EVENTS, ids=["own", "detailed", "with SIP", "account"])
+def test_notifications_have_their_declared_form(
+    gateway: Gateway, definitions: Definitions, filters: list[str], kinds: dict[str, str]
+) -> None:
+    faults: set[str] = set()
+    seen: set[str] = set()
+    with httpx.Client(base_url=gateway.server) as http:
+        for notification in notifications(gateway, Client(gateway, definitions, http), filters or list(kinds)):
+            event = re.sub(r"(?<=/)\d+(?=/|$|\?)", "~", notification["event"])
+            seen.add(event)
+            faults.update(definitions.faults(notification, kinds[event], event))
+    assert sorted(faults - {SAMPLE}) == []
+    assert seen == kinds.keys()
 
 
 def test_a_wrong_answer_would_be_found(definitions: Definitions) -> None:
