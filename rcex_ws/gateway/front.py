@@ -33,7 +33,7 @@ _CONTROL = "/_gateway"
 _ABOUT = ("/", "/openapi.json")
 """Paths that describe the gateway, to which these do not apply either."""
 
-_OPEN_PATHS = ("/restapi", "/restapi/v1.0", "/restapi/v1.0/status")
+_OPEN_PATHS = ("/restapi", "/restapi/v1.0", "/restapi/v1.0/status", "/.well-known/entry-points/initial")
 """Paths that need no login, besides /restapi/oauth/token, revoke and authorize."""
 
 

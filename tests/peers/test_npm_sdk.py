@@ -56,9 +56,9 @@ def test_the_calls_of_its_documentation(
 
     steps = run_peer(str(node), NODE / "sdk_paths.mjs", gateway.users[1].password)
 
-    names = ["code", "messages", "message-store", "team", "refused", "refreshed", "logout", "others"]
+    names = ["code", "messages", "message-store", "team", "refused", "refreshed", "logout", "discovered", "others"]
     assert [step["step"] for step in steps] == names
-    code, messages, store, team, refused, refreshed, logout, others = steps
+    code, messages, store, team, refused, refreshed, logout, discovered, others = steps
 
     assert (code["state"], code["wrong"]["status"], code["loggedIn"]) == ("xyz", 400, True)
     assert code["ttl"] == [600, 1200]
@@ -80,4 +80,5 @@ def test_the_calls_of_its_documentation(
     assert (refreshed["changed"], refreshed["old"]) == (True, 401)
     assert (logout["loggedIn"], logout["happened"].count("refreshSuccess")) == (False, 2)
     assert "logoutSuccess" in logout["happened"]
+    assert discovered["extensionNumber"] == "101"
     assert (others["password"], others["jwt"], others["token"]) == ("102", "102", "102")

@@ -90,6 +90,22 @@ say("refreshed", { changed: before !== after, old: old.status });
 await platform.logout();
 say("logout", { loggedIn: await platform.loggedIn(), happened });
 
+// Everything found by discovery, as in RingCentral's own applications.
+const discovered = new SDK({
+  discoveryServer: server, // no `server`: that is told
+  enableDiscovery: true,
+  clientId,
+  clientSecret,
+  redirectUri,
+  cachePrefix: "discovery",
+}).platform();
+const link = await visit(await discovered.loginUrlWithDiscovery({ usePKCE: true }));
+await discovered.login(discovered.parseLoginRedirect(link.search));
+const found = await (await discovered.get(extension)).json();
+await discovered.refresh();
+await discovered.logout();
+say("discovered", { extensionNumber: found.extensionNumber });
+
 // Others: by password and extension number, and by a token that somebody else has got.
 const number = numbers.records[0].phoneNumber;
 const byPassword = new SDK({ server, clientId, clientSecret, cachePrefix: "password" }).platform();
