@@ -212,6 +212,7 @@ TAKEN_ALONG = {
     "wsg/settings": "options/test_arguments",
     "wsg/stored": "wsg/test_store",
     "wsg/subscription_runtime": "wsg/test_subscriptions",
+    "wsg/view_of": "wsg/test_views",
 }
 
 

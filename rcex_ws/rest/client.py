@@ -41,7 +41,7 @@ from rcex_ws.rest.renewal import keep_fresh, report_crash
 from rcex_ws.rest.sdk import OfficialSdk, SdkTokens, server_of_sdk
 from rcex_ws.rest.store import TokenStore
 from rcex_ws.rest.token import TokenChoice, given_token
-from rcex_ws.rest.token_owner import BorrowedSession, TokenOwner
+from rcex_ws.rest.token_owner import AnySession, BorrowedSession, TokenOwner
 from rcex_ws.rest.user_agent import user_agent
 from rcex_ws.secret import plain
 from rcex_ws.tasks import RootTask
@@ -126,10 +126,11 @@ class RingCentral(PathMethods, NamesOfJavaScript):
         )
         if token_owner is not None and (session is not None or token_store is not None):
             raise ConfigurationError("token_owner: the session is its own; leave out token, bot_token and token_store")
-        auth = (
-            BorrowedSession(token_owner)
-            if token_owner is not None
-            else (Auth if bot_token is None else BotAuth)(
+        auth: AnySession
+        if token_owner is not None:
+            auth = BorrowedSession(token_owner)
+        else:
+            auth = (Auth if bot_token is None else BotAuth)(
                 client_id=client_id,
                 client_secret=client_secret,
                 token=session,
@@ -137,7 +138,6 @@ class RingCentral(PathMethods, NamesOfJavaScript):
                 timeout=timeout,
                 send=self._send_as_application,
             )
-        )
         lifecycle = Lifecycle(self.tasks, self.gate, self._https)
         self.user_agent = user_agent(app_name, app_version)
         calls = Calls(

@@ -39,7 +39,7 @@ async def download(rc: ClientMethods, path: str, to: FilePath, options: Options)
     progress = options.pop("progress", None)
     check_progress(progress)
     target = Path(to)
-    await anyio.to_thread.run_sync(_check_target, target)
+    place = await anyio.to_thread.run_sync(_checked_place, target)
     headers: Any = options.get("headers")
     if headers is None or isinstance(headers, Mapping):  # anything else is refused by `stream`
         given = cast("Mapping[str, str]", headers or {})
@@ -47,11 +47,11 @@ async def download(rc: ClientMethods, path: str, to: FilePath, options: Options)
             # Compressed, the length of the answer would be another one than that of the file.
             options["headers"] = {"Accept-Encoding": "identity", **given}
     async with rc.stream("GET", path, **options) as answer:
-        file = await anyio.to_thread.run_sync(_create_beside, target)
+        file = await anyio.to_thread.run_sync(_create_beside, place)
         finished = False
         try:
             await _receive(answer, file, progress, path)
-            await anyio.to_thread.run_sync(_finish, file, target)
+            await anyio.to_thread.run_sync(_finish, file, place)
             finished = True
         finally:
             if not finished:
@@ -86,14 +86,17 @@ async def _receive(answer: StreamedResponse, file: BinaryIO, progress: Progress 
         raise TransportError(f"GET {path.partition('?')[0]}: {done} bytes came instead of {total}")
 
 
-def _check_target(target: Path) -> None:
-    if not target.parent.is_dir():
-        raise ConfigurationError(f"to: there is no folder {str(target.parent)!r}")
-    if target.is_dir():
+def _checked_place(target: Path) -> Path:
+    """Return where the file is to be: a link stays, and what it leads to is replaced."""
+    place = Path(os.path.realpath(target))
+    if not place.parent.is_dir():
+        raise ConfigurationError(f"to: there is no folder {str(place.parent)!r}")
+    if place.is_dir():
         raise ConfigurationError(f"to: {str(target)!r} is a folder; name the file")
-    if target.exists() and not target.is_file():
+    if place.exists() and not place.is_file():
         # The renaming would replace it: /dev/null of the whole machine, if root asks for it.
         raise ConfigurationError(f"to: {str(target)!r} is a device or a pipe; name a file")
+    return place
 
 
 def _create_beside(target: Path) -> BinaryIO:

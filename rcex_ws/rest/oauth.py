@@ -19,6 +19,7 @@ __all__ = [
     "Grant",
     "application_request",
     "authorize_uri",
+    "check_login_page",
     "generate_code_verifier",
     "jwt_grant",
     "login_grant",
@@ -28,6 +29,11 @@ __all__ = [
 TOKEN_PATH = "/restapi/oauth/token"  # noqa: S105 - a path
 REVOKE_PATH = "/restapi/oauth/revoke"
 AUTHORIZE_PATH = "/restapi/oauth/authorize"
+
+#: What the address of a login page says of the client, or is needed again to redeem the code.
+_OF_THE_CLIENT = frozenset(
+    {"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"}
+)
 
 Grant = dict[str, str]
 """The form fields of one call to the token endpoint."""
@@ -93,6 +99,20 @@ def application_request(
     return Request("POST", path, data=form, headers=headers, timeout=timeout)
 
 
+def check_login_page(*, client_id: str | None, params: Params | None) -> None:
+    """Raise if there can be no URL of a login page.
+
+    Raises:
+        ConfigurationError: there is no client_id, or `params` has what the client itself says and later redeems.
+    """
+    if client_id is None:
+        raise ConfigurationError("client_id is needed for authorize_uri()")
+    if params is not None:
+        check_params("params", params)
+        if own := sorted(_OF_THE_CLIENT.intersection(params)):
+            raise ConfigurationError(f"params: {own[0]} is set by the client; leave it out")
+
+
 def authorize_uri(
     server: str,
     *,
@@ -102,13 +122,7 @@ def authorize_uri(
     code_verifier: str | None,
     params: Params | None,
 ) -> str:
-    """Return the URL of the login page.
-
-    Raises:
-        ConfigurationError: there is no client_id.
-    """
-    if client_id is None:
-        raise ConfigurationError("client_id is needed for authorize_uri()")
+    """Return the URL of the login page, whose arguments have passed `check_login_page`."""
     query: dict[str, Any] = {
         "response_type": "code",
         "client_id": client_id,
@@ -117,10 +131,7 @@ def authorize_uri(
     }
     if code_verifier is not None:
         query |= {"code_challenge": _challenge(code_verifier), "code_challenge_method": "S256"}
-    if params is not None:
-        check_params("params", params)
-        query |= params
-    return build_url(server, AUTHORIZE_PATH, query)
+    return build_url(server, AUTHORIZE_PATH, query | dict(params or {}))
 
 
 def generate_code_verifier() -> str:

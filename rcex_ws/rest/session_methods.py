@@ -132,8 +132,9 @@ class SessionMethods:
             params: further parameters of the page, such as prompt or brandId.
 
         Raises:
-            ConfigurationError: the client has no client_id.
+            ConfigurationError: the client has no client_id, or an argument is invalid.
         """
+        oauth.check_login_page(client_id=self.client_id, params=params)
         code_verifier = trimmed("code_verifier", code_verifier)
         if pkce is False and code_verifier is not None:
             raise ConfigurationError("pkce: it is False, but there is a code_verifier, which is for PKCE")

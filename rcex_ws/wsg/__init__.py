@@ -11,7 +11,7 @@ extension.py             what the application holds; settings.py: its options
 event_methods.py         its methods about events; router.py: handlers per filter; event_waiters.py: `wait_for`
 account.py, own.py       all extensions and subscriptions of a login; what the application has caused itself
 subscription.py          what `subscribe` returns; models.py: notifications, gaps, outcomes (pure);
-views.py                 typed views of their bodies (pure)
+views.py, view_of.py     typed views of their bodies, and which one an event has (pure)
 store.py, stored.py      where a session survives the process, and what of it
 One runtime, from connecting to closing:
 runtimes.py              opens, replaces and closes the runtimes of an extension

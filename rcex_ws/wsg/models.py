@@ -19,7 +19,8 @@ from rcex_ws.errors import BadFrame, ConfigurationError
 from rcex_ws.options import Rule, check_fields, checked
 from rcex_ws.readers import printable, read_number
 from rcex_ws.wsg.frames import Envelope, decode_body
-from rcex_ws.wsg.views import View, view_of
+from rcex_ws.wsg.view_of import view_of
+from rcex_ws.wsg.views import View
 
 __all__ = [
     "ConnectionDetails",

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from rcex_ws.errors import BadFrame
 from rcex_ws.wsg.models import Notification
-from rcex_ws.wsg.views import MessageEnd, PostEvent, view_of
+from rcex_ws.wsg.view_of import view_of
+from rcex_ws.wsg.views import MessageEnd, PostEvent
 
 __all__ = ["OthersCallback", "OthersIterator", "is_own"]
 

@@ -156,7 +156,7 @@ def _may_be(notification: Notification, name: str, wanted: set[str]) -> bool:
         body = convert(notification.body, _Changes)
     except (BadFrame, ValidationError):
         return True
-    said = {getattr(one, name, None) for one in (body, *body.changes)} - {None}
+    said = {value for one in (body, *body.changes) if isinstance(value := getattr(one, name, None), str)}
     return not said or bool(said & wanted)
 
 

@@ -1,4 +1,4 @@
-"""Typed views of the twelve commonest notification bodies. Pure.
+"""Typed views of the twelve commonest notification bodies; `view_of` chooses one for an event. Pure.
 
 `notification.view` is one of these, or None for a body that has no view here or does not fit it; `notification.body`
 has everything in any case. All fields but the first few are optional, as the server leaves out what is empty or zero;
@@ -8,11 +8,9 @@ Source of the fields: RingCentral's API reference, "Events", and frames recorded
 
 from __future__ import annotations
 
-import re
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import msgspec
 from msgspec import Struct, field
 
 __all__ = [
@@ -35,7 +33,6 @@ __all__ = [
     "TelephonySessionEvent",
     "View",
     "VoicemailEvent",
-    "view_of",
 ]
 
 
@@ -271,44 +268,3 @@ class SmsBatchEvent(View):
     cost: float | None = None
     creation_time: str | None = None
     last_modified_time: str | None = None
-
-
-#: Which view an event has, by the end of its path; the first that fits.
-_VIEWS: tuple[tuple[re.Pattern[str], type[View]], ...] = tuple(
-    (re.compile(pattern), kind)
-    for pattern, kind in (
-        (r"/message-store/instant$", InstantMessageEvent),
-        (r"/message-store$", MessageStoreEvent),
-        (r"/voicemail$", VoicemailEvent),
-        (r"/fax$", FaxEvent),
-        (r"/presence(?:/line/presence|/line|/dnd)?$", PresenceEvent),
-        (r"/telephony/sessions(?:/[^/]+)?$", TelephonySessionEvent),
-        (r"/posts$", PostEvent),
-        (r"/(?:chats|groups)$", ChatEvent),
-        (r"/directory/entries$", DirectoryEvent),
-        (r"/a2p-sms/batches$", SmsBatchEvent),
-        (r"/account/[^/]+/extension/[^/]+$", ExtensionEvent),
-        (r"/account/[^/]+/extension$", ExtensionsEvent),
-    )
-)
-
-
-def view_of(event: str, body: Any) -> View | None:
-    """Return the typed view of a body; None for one that is not known here, or does not fit.
-
-    Args:
-        event: the notification's `event`.
-        body: its decoded body.
-    """
-    kind = _kind_of(event.partition("?")[0].rstrip("/"))
-    if kind is None:
-        return None
-    try:
-        return msgspec.convert(body, kind)
-    except msgspec.ValidationError:
-        return None
-
-
-@lru_cache(maxsize=256)
-def _kind_of(path: str) -> type[View] | None:
-    return next((kind for pattern, kind in _VIEWS if pattern.search(path)), None)

@@ -193,3 +193,14 @@ async def test_a_private_file_stays_private(rc, api, tmp_path):
     api.get(PATH).mock(return_value=answer(b"new"))
     await rc.download(PATH, to=target)
     assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (b"new", 0o600)
+
+
+async def test_a_link_stays_one(rc, api, tmp_path):
+    folder, link = tmp_path / "folder", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder / "file")
+    api.get(PATH).mock(return_value=answer(b"new"))
+    assert await rc.download(PATH, to=link) == link
+    assert link.is_symlink()
+    assert (folder / "file").read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link"]

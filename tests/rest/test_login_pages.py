@@ -181,3 +181,13 @@ async def test_a_cancelled_login_can_be_tried_again(public, api):
         await public.authorize(code="C", state="a")
     route.mock(return_value=httpx.Response(200, json={"access_token": "A", "expires_in": 3600}))
     assert (await public.authorize(code="C", state="a")).access_token == "A"
+
+
+@pytest.mark.parametrize("name", ["state", "client_id", "redirect_uri", "code_challenge", "response_type"])
+async def test_further_parameters_cannot_contradict_what_is_redeemed_later(public, grants, name):
+    with pytest.raises(ConfigurationError, match=f"^params: {name} is set by the client"):
+        public.authorize_uri(redirect_uri=BACK + "/other", params={name: "x", "prompt": "login"})
+    page = query(public.authorize_uri(redirect_uri=BACK, params={"prompt": "login"}))
+    assert page["prompt"] == "login"
+    await public.authorize(code="C")  # the refused page was not opened
+    assert form(grants.calls.last)["redirect_uri"] == BACK

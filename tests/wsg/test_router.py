@@ -48,6 +48,8 @@ def test_paths_and_queries(event_filter, event, owner_id, selected):
         ('{"changes":[{"type":"Fax"},{"type":"SMS"}]}', True),
         ('{"changes":[{"type":"Fax"}]}', False),
         ('{"changes":[5]}', True),
+        ('{"type":["SMS"]}', True),
+        ('{"changes":[{"type":{}},{"type":"Fax"}]}', False),
         ("[]", True),
         ("", True),
     ],

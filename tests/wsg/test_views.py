@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rcex_ws.wsg import views
-from rcex_ws.wsg.views import view_of
+from rcex_ws.wsg.view_of import view_of
 
 EXTENSION = "/restapi/v1.0/account/1/extension/2"
 
