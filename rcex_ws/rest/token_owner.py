@@ -147,12 +147,12 @@ AnySession: TypeAlias = Auth | BorrowedSession
 async def _asked(answer: Awaitable[Token]) -> Token:
     """Return what the owner answers; its own exceptions become one that says that a retry may help."""
     try:
-        token: object = await answer
+        token = await answer
     except RcexError:
         raise
     except Exception as exc:  # noqa: BLE001 - it may be anything, and quote a token
         raise TransportError(f"the token_owner raised {type(exc).__name__}") from None
-    if not isinstance(token, Token):
+    if not isinstance(token, Token):  # pyright: ignore[reportUnnecessaryIsInstance] - it is somebody else's code
         raise ConfigurationError(f"token_owner: it has to return a Token, and returned {_described(token)}")
     return token
 
