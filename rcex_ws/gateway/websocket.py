@@ -16,15 +16,15 @@ import anyio
 from rcex_ws.gateway.call import RestAnswer, RestCall, error_answer
 from rcex_ws.gateway.core import GatewayCore
 from rcex_ws.gateway.faults import AnswerFault, RecoveryFault, RefusalFault
-from rcex_ws.gateway.frames import answer_frame, connection_details, error_frame, parse, text_of
+from rcex_ws.gateway.frames import connection_details, error_frame, parse
 from rcex_ws.gateway.lifetime import Due, Lifetime
 from rcex_ws.gateway.oauth import OAuthSession
+from rcex_ws.gateway.outgoing import OutgoingFrames
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.sessions import MalformedWsc, Opening, ServerFrame, ServerSession
 from rcex_ws.gateway.upgrade import Admission, admit
 from rcex_ws.loop import Errands, Signal
 from rcex_ws.loop import now as loop_now
-from rcex_ws.websocket.frames import Binary
 from rcex_ws.websocket.server_peer import ServerPeer
 
 __all__ = ["GatewayConnection"]
@@ -64,8 +64,8 @@ class GatewayConnection:
         self._session: ServerSession | None = None
         self._lifetime = Lifetime(core.options, core.clock.now())
         self._recheck = Signal()
+        self._outgoing = OutgoingFrames(number, peer, core, lambda: self.session, self._on_traffic)
         self._active = 0
-        self._frames_sent = 0
         self._ended = False
 
     @property
@@ -93,7 +93,7 @@ class GatewayConnection:
 
     def deliver(self, frame: ServerFrame) -> None:
         """Queue a frame."""
-        self._send(self._text(frame))
+        self._outgoing.frame(frame)
 
     def supersede(self) -> None:
         """Abort the connection, because a newer one has taken over the session."""
@@ -139,10 +139,7 @@ class GatewayConnection:
 
     def send_raw(self, messages: list[str | bytes], *, binary: bool) -> None:
         """Queue arbitrary messages, to be written together."""
-        encoded = [message.encode() if isinstance(message, str) else message for message in messages]
-        self._core.tap.show(self.id, "out", encoded)
-        as_binary = [binary or isinstance(message, bytes) for message in messages]
-        self._peer.send([Binary(data) if flag else data for data, flag in zip(encoded, as_binary, strict=True)])
+        self._outgoing.raw(messages, binary=binary)
 
     # Opening
 
@@ -192,7 +189,7 @@ class GatewayConnection:
         return True
 
     def _reject(self, frame: ServerFrame) -> None:
-        self._send(text_of(frame))
+        self._outgoing.refusal(frame)
         self._peer.close(1000)
 
     def _begin(self, opening: Opening, *, recovering: bool) -> None:
@@ -208,8 +205,8 @@ class GatewayConnection:
             journal.add("recovered", connection=self.id, replayed=len(opening.replay))
         for frame in opening.given_up:
             self._core.log_notification(frame, "dropped")
-        details = text_of(connection_details(opening, self._core.options, self._core.clock.wall()))
-        self._send(details, *map(self._text, opening.replay))
+        details = connection_details(opening, self._core.options, self._core.clock.wall())
+        self._outgoing.details(details, opening.replay)
         for frame in opening.replay:
             self._core.log_notification(frame, "sent", connection=self.id, replay=True)
 
@@ -219,7 +216,7 @@ class GatewayConnection:
         """Handle one message, in a callback of the event loop."""
         if not self.is_live:
             return
-        self._lifetime.on_message(self._core.clock.now())
+        self._on_traffic()
         self._core.tap.show(self.id, "in", [message])
         try:
             meta, body = parse(message)
@@ -242,7 +239,7 @@ class GatewayConnection:
             # RingCentral's reaction to one request too many is not documented.
             self._core.journal.add("overflow", connection=self.id, active=self._active)
             problem = Problem(429, "CMN-301", f"More than maxActiveRequests ({limit}) requests in flight")
-            self._send_answer(meta, error_answer(problem))
+            self._outgoing.answer(meta, error_answer(problem))
             return
         self._active += 1
         start(meta, body)
@@ -257,29 +254,10 @@ class GatewayConnection:
         finally:
             self._active -= 1
         if answer is not None:
-            self._send_answer(meta, answer)
+            self._outgoing.answer(meta, answer)
 
-    def _send_answer(self, request: dict[str, Any], answer: RestAnswer) -> None:
-        meta = {"type": "ClientRequest", "messageId": request.get("messageId")}
-        self._send(answer_frame(self._stamped(meta), answer))
-
-    def _stamped(self, meta: dict[str, Any]) -> dict[str, Any]:
-        """Add a newer wsc to every n-th frame."""
-        self._frames_sent += 1
-        every = self._core.options.wsc_every_n
-        if not every or self._frames_sent % every:
-            return meta
-        self._core.sessions.renew_wsc(self.session)
-        return meta | {"wsc": self.session.wsc}
-
-    def _text(self, frame: ServerFrame) -> str:
-        return text_of(ServerFrame(self._stamped(frame.meta), frame.body))
-
-    def _send(self, *texts: str) -> None:
+    def _on_traffic(self) -> None:
         self._lifetime.on_message(self._core.clock.now())
-        encoded = [text.encode() for text in texts]
-        self._core.tap.show(self.id, "out", encoded)
-        self._peer.send(encoded)
 
     async def _keep_deadlines(self) -> None:
         """Act on each deadline: ping, WSG-902, WSG-903, a missing pong, the end of the login."""
