@@ -15,6 +15,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
@@ -170,9 +171,10 @@ class _HTTPConnection:
         async def receive() -> Message:
             if not pending:
                 pipelined = 0
-                while pipelined <= _MOST_PIPELINED and (data := await self._reader.read(_READ_SIZE)):
-                    self._http.receive_data(data)  # a pipelined request
-                    pipelined += len(data)
+                with suppress(OSError):  # a client that ends by a RST is gone as well
+                    while pipelined <= _MOST_PIPELINED and (data := await self._reader.read(_READ_SIZE)):
+                        self._http.receive_data(data)  # a pipelined request
+                        pipelined += len(data)
                 pending.append({"type": "http.disconnect"})
             return pending[0] if pending[0]["type"] == "http.disconnect" else pending.pop()
 
@@ -184,7 +186,8 @@ class _HTTPConnection:
                 if is_streamed:
                     await self._send(h11.Response(status_code=status, headers=_dated(headers)))
             elif is_streamed:
-                await self._send(h11.Data(data=message.get("body", b"")))
+                with suppress(OSError):  # the application hears of it by `receive`
+                    await self._send(h11.Data(data=message.get("body", b"")))
             else:
                 parts.append(message.get("body", b""))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -158,6 +159,16 @@ def test_a_stream_of_events_is_written_as_it_comes(port: int) -> None:
         assert b"content-length" not in answer.lower()
         assert not gone.is_set()
     assert gone.wait(5)
+
+
+def test_a_client_that_resets_has_left_and_is_no_bug(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    gone.clear()
+    with socket.create_connection(("127.0.0.1", port), 5) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.recv(65536)
+    assert gone.wait(5)
+    assert caplog.records == []
 
 
 def test_a_stream_of_events_that_ends_leaves_the_connection_usable(port: int) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from rcex_ws.gateway.account.call_log import CallLogRecord
+from rcex_ws.gateway.account.numbers import same_number
 from rcex_ws.gateway.account.people import ACCOUNT_ID
 from rcex_ws.gateway.api.operation import ACCOUNT, EXTENSION, Ask, Json, RestArea
 from rcex_ws.gateway.api.paging import PagedQuery, PositiveNumber, page_of
@@ -219,8 +220,7 @@ def _has_extension(record: CallLogRecord, number: str) -> bool:
 
 
 def _has_number(record: CallLogRecord, number: str) -> bool:
-    ends = (record.main.caller, record.main.callee)
-    return number.strip().lstrip("+") in {end.phone_number.lstrip("+") for end in ends}
+    return any(same_number(end.phone_number, number) for end in (record.main.caller, record.main.callee))
 
 
 def _home(ask: Ask[Any, None], extension_id: str | None) -> str:

@@ -76,6 +76,7 @@ def test_the_legs_of_calls_with_phones_outside(app, ada, calls):
         ({"type": ["Voice", "Fax"], "direction": "Outbound"}, ["Call connected"]),
         ({"phoneNumber": NUMBER}, ["Missed"]),
         ({"phoneNumber": NUMBER.lstrip("+")}, ["Missed"]),
+        ({"phoneNumber": NUMBER.removeprefix("+1")}, ["Missed"]),
         ({"extensionNumber": "102"}, ["Call connected"]),
         ({"transport": "PSTN"}, []),
         ({"recordingType": "All"}, []),
