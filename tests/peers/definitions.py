@@ -32,14 +32,15 @@ class Definitions:
     @cached_property
     def answers(self) -> dict[tuple[str, str], str]:
         """The type of each operation's answer, by its method and path; a parameter of a path is `*`."""
-        found: dict[tuple[str, str], str] = {}
-        for file in (self._folder / "paths").rglob("index.d.mts"):
-            for told, answer in _ENDPOINT.findall(file.read_text()):
-                method, path = re.search(r"HTTP Method: (\w+)", told), re.search(r"Endpoint: (\S+)", told)
-                if method and path:
-                    plain = re.sub(r"\{\w+\}", "*", path[1].replace("{apiVersion}", "v1.0"))
-                    found[method[1].upper(), plain] = answer
-        return found
+        return {operation: answer for operation, _, answer in self._operations()}
+
+    @cached_property
+    def rules(self) -> dict[tuple[str, str], tuple[str | None, str | None]]:
+        """The permission that each operation needs, and its rate group in small letters."""
+        return {
+            operation: (_told("App Permission", text), (_told("Rate Limit Group", text) or "").lower() or None)
+            for operation, text, _ in self._operations()
+        }
 
     def faults(self, value: Any, kind: str, where: str = "") -> Iterator[str]:
         """Give what a value has otherwise than its type says, each with the place."""
@@ -65,6 +66,15 @@ class Definitions:
             for name in members.keys() & value.keys():
                 yield from self.faults(value[name], members[name][0], f"{where}.{name}")
 
+    def _operations(self) -> Iterator[tuple[tuple[str, str], str, str]]:
+        """Give the method and the path of each operation, what is told of it, and the type of its answer."""
+        for file in (self._folder / "paths").rglob("index.d.mts"):
+            for text, answer in _ENDPOINT.findall(file.read_text()):
+                method, path = _told("HTTP Method", text), _told("Endpoint", text)
+                if method and path:
+                    plain = re.sub(r"\{\w+\}", "*", path.replace("{apiVersion}", "v1.0"))
+                    yield (method.upper(), plain), text, answer
+
     def _members(self, kind: str) -> Members | None:
         """Return the members of an interface, with their types and whether they are required."""
         if kind not in self._read:
@@ -75,3 +85,9 @@ class Definitions:
                 for told, name, declared in _MEMBER.findall(found[1])
             }
         return self._read[kind]
+
+
+def _told(what: str, text: str) -> str | None:
+    """Return what the comment of an operation tells under a heading."""
+    found = re.search(rf"{what}: (\S+)", text)
+    return found and found[1]
