@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote
 
-__all__ = ["EventFilter", "best_match", "resolve"]
+__all__ = ["SERVED_FILTERS", "EventFilter", "best_match", "resolve"]
 
 _BODY_PARAMETERS = frozenset({"detailedTelephonyState", "sipData", "withRecordings"})
 """Parameters that affect the body of a notification, not the matching."""
@@ -30,6 +30,27 @@ _PERMISSIONS = (
     (re.compile(r"/restapi/v1\.0/account/[^/]+/(extension|directory)(/.*)?"), "ReadAccounts"),
 )
 """The permission that an application needs for the events of a path; the first that matches (developer guide)."""
+SERVED_FILTERS = (
+    "/restapi/v1.0/account/{accountId}/directory/entries",
+    "/restapi/v1.0/account/{accountId}/extension",
+    "/restapi/v1.0/account/{accountId}/presence",
+    "/restapi/v1.0/account/{accountId}/telephony/sessions",
+    "/restapi/v1.0/account/{accountId}/a2p-sms/batches",
+    "/restapi/v1.0/account/{accountId}/message-threads/sync",
+    "/restapi/v1.0/account/{accountId}/message-threads/entries/sync",
+    *(
+        f"/restapi/v1.0/account/{{accountId}}/extension/{{extensionId}}{part}"
+        for part in (
+            *("", "/message-store", "/message-store/instant", "/fax", "/voicemail", "/telephony/sessions"),
+            *("/presence", "/presence/dnd", "/presence/line", "/presence/line/presence"),
+            *("/favorite", "/favorite/presence"),
+        )
+    ),
+    *(f"/team-messaging/v1/{kind}" for kind in ("posts", "chats", "groups")),
+    *(f"/restapi/v1.0/glip/{kind}" for kind in ("posts", "groups")),
+)
+"""The paths of all events that something at the gateway causes; `notify` sends any other."""
+_SERVED = re.compile("|".join(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) for path in SERVED_FILTERS))
 _OWNER = re.compile(r"/restapi/v1\.0/account/([^/]+)(?:/extension/([^/]+)(?:/([^/]+))?)?")
 
 
@@ -57,6 +78,11 @@ class EventFilter:
     def is_valid(self) -> bool:
         """Whether RingCentral could have events under this path."""
         return self.path.startswith(_KNOWN_PATHS)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether something at the gateway causes events under this path."""
+        return _SERVED.fullmatch(self.path) is not None
 
     @property
     def owner(self) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""What was asked that is not there: paths and methods that the gateway does not serve, with the closest that it does.
+"""What was asked that is not there: paths, methods and event filters that are not served, with the closest that are.
 
 Filled by `api/application.py`, read through `Gateway.near_misses()` and `GET /_gateway/near_misses`. A test that passes
 although its program has got 404 is the commonest way to believe in a fake too much.
@@ -13,7 +13,10 @@ from typing import Any
 
 from rcex_ws.gateway.journal import Journal, redacted
 
-__all__ = ["NearMisses"]
+__all__ = ["SUBSCRIBE", "NearMisses"]
+
+SUBSCRIBE = "SUBSCRIBE"
+"""What stands for the method if an event filter is asked for."""
 
 _MOST = 1000
 """Different requests; the oldest are dropped first."""
@@ -45,9 +48,9 @@ class NearMisses:
         """Count a request.
 
         Args:
-            method: its method.
+            method: its method, or `SUBSCRIBE`.
             path: its path.
-            why: "path" or "method", whichever is not there.
+            why: "path", "method" or "filter", whichever is not there.
         """
         shown = redacted(_ID.sub("~", path))[:_LONGEST]
         known = self._all.get((method, shown))
@@ -69,8 +72,13 @@ class NearMisses:
         self._all.clear()
 
     def _closest(self, method: str, path: str) -> str | None:
-        found = difflib.get_close_matches(path, self._served, n=1, cutoff=_ALIKE)
+        of_its_kind = {
+            shown: served
+            for shown, all_served in self._served.items()
+            if (served := [one for one in all_served if (one[0] == SUBSCRIBE) == (method == SUBSCRIBE)])
+        }
+        found = difflib.get_close_matches(path, of_its_kind, n=1, cutoff=_ALIKE)
         if not found:
             return None
-        served = self._served[found[0]]
+        served = of_its_kind[found[0]]
         return " ".join(next((one for one in served if one[0] == method), served[0]))

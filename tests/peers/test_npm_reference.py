@@ -1,4 +1,4 @@
-"""Operations of the gateway need the permission, and are in the rate group, that `@rc-ex/core` names for RingCentral's."""
+"""Operations of the gateway need the permissions, and are in the rate groups, that `@rc-ex/core` names."""
 
 from __future__ import annotations
 

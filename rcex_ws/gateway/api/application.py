@@ -46,6 +46,8 @@ from rcex_ws.gateway.api import (
 from rcex_ws.gateway.api.openapi import openapi_document
 from rcex_ws.gateway.api.operation import RestOperation
 from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.filters import SERVED_FILTERS
+from rcex_ws.gateway.near_misses import SUBSCRIBE
 from rcex_ws.gateway.problem import Problem
 
 __all__ = ["AREAS", "build"]
@@ -87,6 +89,7 @@ def build(core: GatewayCore, *others: BaseRoute) -> Starlette:
     own = Route("/openapi.json", _openapi, methods=["GET"])
     routes = [*(operation.route(core) for area in AREAS for operation in area), own, *others]
     core.near_misses.serve((operation.method, operation.path) for area in AREAS for operation in area)
+    core.near_misses.serve((SUBSCRIBE, path) for path in SERVED_FILTERS)
 
     async def no_route(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):

@@ -11,6 +11,7 @@ from typing import Any
 from rcex_ws.gateway.api.operation import Ask, Json, RestArea
 from rcex_ws.gateway.call import CallSocket
 from rcex_ws.gateway.core import GatewayCore
+from rcex_ws.gateway.near_misses import SUBSCRIBE
 from rcex_ws.gateway.problem import Problem
 from rcex_ws.gateway.shapes import as_object
 from rcex_ws.gateway.subscriptions import ServerSubscription
@@ -78,6 +79,7 @@ async def update_subscription(ask: Ask[None, dict[str, Any]]) -> Json:
         target = replace(one.hook, expires_in=life) if mode is None else _target(mode, life)
         if mode is not None or one.hook.blacklisted_at is not None:
             await ask.core.webhooks.validate(target)
+            one = _subscription(ask)  # it may have been deleted meanwhile
             target = replace(target, blacklisted_at=None, reason=None)
         ask.core.subscriptions.change(one, ask.body.get("eventFilters"))
         return _hook(ask, one, target, "resubscribe")
@@ -99,10 +101,12 @@ def delete_subscription(ask: Ask[None, None]) -> None:
 async def renew_subscription(ask: Ask[None, None]) -> Json:
     """Renew a subscription; one of a WebSocket lives as long as that anyway."""
     one = _subscription(ask)
-    if one.hook is not None:
-        if one.hook.blacklisted_at is not None:
-            await ask.core.webhooks.validate(one.hook)
-        ask.core.subscriptions.hook_to(one, replace(one.hook, blacklisted_at=None, reason=None))
+    target = one.hook
+    if target is not None:
+        if target.blacklisted_at is not None:
+            await ask.core.webhooks.validate(target)
+            one = _subscription(ask)  # it may have been deleted meanwhile
+        ask.core.subscriptions.hook_to(one, replace(target, blacklisted_at=None, reason=None))
     return _body(ask, one)
 
 
@@ -118,7 +122,7 @@ def _body(ask: Ask[Any, Any], one: ServerSubscription) -> dict[str, Any]:
 def _bind(core: GatewayCore, socket: CallSocket, one: ServerSubscription, kind: str) -> Json:
     """Send the notifications of a subscription to this WebSocket from now on."""
     core.sessions.bind(socket.session, one)
-    filters = [item.text for item in one.filters]
+    filters = _filters(core, one)
     core.journal.add(kind, connection=socket.id, subscription=one.id, filters=filters)
     return core.subscriptions.body(one, "")
 
@@ -126,9 +130,17 @@ def _bind(core: GatewayCore, socket: CallSocket, one: ServerSubscription, kind: 
 def _hook(ask: Ask[Any, Any], one: ServerSubscription, target: HookTarget, kind: str) -> Json:
     """Post the notifications of a subscription to this address from now on."""
     ask.core.subscriptions.hook_to(one, target)
-    filters = [item.text for item in one.filters]
+    filters = _filters(ask.core, one)
     ask.core.journal.add(kind, subscription=one.id, address=target.address, filters=filters)
     return _body(ask, one)
+
+
+def _filters(core: GatewayCore, one: ServerSubscription) -> list[str]:
+    """Return the filters of a subscription, and report those for which the gateway never sends anything by itself."""
+    for item in one.filters:
+        if not item.is_served:
+            core.near_misses.add(SUBSCRIBE, item.path, "filter")
+    return [item.text for item in one.filters]
 
 
 def _target(mode: dict[str, Any], life: int) -> HookTarget:

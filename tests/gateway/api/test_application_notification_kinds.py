@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
+
+from rcex_ws.gateway.filters import SERVED_FILTERS
 
 ACCOUNT = "/restapi/v1.0/account/~"
 EXTENSION = f"{ACCOUNT}/extension/~"
@@ -106,3 +109,24 @@ def test_each_kind_of_notification_can_be_caused(ada, bob, app, event_filter, ca
     bodies = [event["body"] for event in events.take()]
     assert bodies
     assert members <= bodies[0].keys()
+
+
+#: Told when the extensions that somebody watches, or favors, have changed.
+LISTS = {f"{EXTENSION}/presence/line", f"{EXTENSION}/favorite"}
+
+
+def test_the_kinds_are_those_whose_filters_are_no_near_misses():
+    paths = {path.replace("{accountId}", "~").replace("{extensionId}", "~") for path in SERVED_FILTERS}
+    assert paths == {event_filter.partition("?")[0] for event_filter, _, _ in KINDS} | LISTS
+
+
+def test_a_misspelled_filter_is_a_near_miss(ada, app, runner):
+    asked = {"eventFilters": [f"{EXTENSION}/mesage-store", f"{EXTENSION}/presence"]}
+    mode = {"deliveryMode": {"transportType": "WebHook", "address": "http://127.0.0.1:9/"}}
+    app.core.webhooks.transport = httpx.MockTransport(
+        lambda request: httpx.Response(200, headers={"Validation-Token": request.headers["validation-token"]})
+    )
+    ada.json("POST", "/restapi/v1.0/subscription", asked | mode)
+    (miss,) = app.near_misses()
+    closest = "SUBSCRIBE /restapi/v1.0/account/{accountId}/extension/{extensionId}/message-store"
+    assert (miss["missing"], miss["closest"]) == ("filter", closest)

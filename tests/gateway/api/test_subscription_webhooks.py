@@ -252,3 +252,20 @@ def test_what_is_under_way_while_the_oldest_are_dropped_is_delivered_once_and_th
     first, second, third, fourth = posted(app)
     assert got == [first, third, fourth]
     assert fates(app) == [(second, "dropped"), *((one, "delivered") for one in (first, third, fourth))]
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_a_webhook_that_is_deleted_during_the_handshake_is_not_found(ada, app, runner, receiver, method):
+    one = ada.json("POST", SUBSCRIPTION, wanted())
+    receiver.status = 500
+    app.notify(EXTENSION, {})
+    settle(runner, app)
+    receiver.status = 200
+
+    def echo_late(token: str) -> dict[str, str]:
+        app.core.subscriptions.delete(app.core.subscriptions.find(one["id"]))
+        return {"Validation-Token": token}
+
+    receiver.echo = echo_late
+    path = f"{SUBSCRIPTION}/{one['id']}" + ("/renew" if method == "POST" else "")
+    assert ada.refused(method, path) == (404, "CMN-102")
