@@ -255,7 +255,8 @@ class PrivateFile:
     def _name_file_in(self, exc: OSError) -> None:
         """Put the caller's path into an error."""
         if exc.errno is not None:
-            exc.filename, exc.filename2 = str(self.path), None
+            exc.filename = str(self.path)
+            del exc.filename2  # set to None it would be written: "... -> None"
 
     def _warn(self, words: str) -> None:
         if words not in self._warned:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,10 @@ class StateKeeper:
                 await self._changed.wait()
                 self._changed = Signal()
                 began = core.clock.now()
-                await anyio.to_thread.run_sync(self._save, self._content(core))
+                await anyio.to_thread.run_sync(self._save, self._content(core), self._complaints.report_repeated)
                 await anyio.sleep(max(_PAUSE, _SHARE * (core.clock.now() - began)))
         finally:
-            self._save(self._content(core))
+            self._save(self._content(core), self._complaints.report)
             self._lock.free()
 
     def _open(self, failed: ExitStack) -> bytes | None:
@@ -99,14 +100,14 @@ class StateKeeper:
     def _changed_now(self) -> None:
         self._changed.set()
 
-    def _save(self, content: bytes) -> None:
+    def _save(self, content: bytes, complain: Callable[[str, Exception], object]) -> None:
         if content == self._written:
             return
         try:
             self._file.write(content)
             self._written = content
         except (OSError, ConfigurationError) as exc:
-            self._complaints.report("the state of the gateway is not saved", exc)
+            complain("the state of the gateway is not saved", exc)
 
     def _content(self, core: GatewayCore) -> bytes:
         parts = {name: part.dump() for name, part in core.parts.items()}

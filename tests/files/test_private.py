@@ -47,3 +47,25 @@ def test_the_content_is_on_disk_before_the_name_changes(tmp_path, monkeypatch):
         monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (steps.append(name), real(*args)))
     write(tmp_path / "file", b"new")
     assert steps == ["fsync", "replace"]
+
+
+def test_a_failed_write_names_the_path_of_the_caller_alone(tmp_path):
+    path = tmp_path / "folder" / "file"
+    file = PrivateFile(path, what="store")
+    file.open()
+    path.parent.rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        file.write(b"new")
+    assert str(caught.value).endswith(f": '{path}'")
+
+
+def test_a_failed_replacement_names_the_path_of_the_caller_alone(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+
+    def fail(source, target):
+        raise OSError(28, "No space left on device", source, None, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write(path, b"new")
+    assert str(caught.value).endswith(f": '{path}'")

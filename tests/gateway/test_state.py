@@ -144,3 +144,26 @@ def test_two_gateways_do_not_share_a_file(tmp_path: Path) -> None:
     for _ in range(2):  # a refusal frees the file, too
         with pytest.raises(ConfigurationError, match="it is not JSON"):
             Gateway(state=state).__enter__()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a locked file cannot be removed there")
+def test_a_file_that_cannot_be_written_is_told_once_while_it_runs_and_at_the_end(tmp_path: Path, caplog) -> None:
+    folder = tmp_path / "folder"
+    core = GatewayCore(GatewayOptions(), lambda: 0.0)
+    keeper = StateKeeper(folder / "state.json")
+    keeper.load(core)
+    (folder / "state.json.lock").unlink()
+    folder.rmdir()
+
+    async def run() -> None:
+        with anyio.CancelScope() as scope:
+            for _ in range(3):
+                keeper._save(b"{}", keeper._complaints.report_repeated)
+            scope.cancel()
+            await keeper.run(core)
+
+    anyio.run(run)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "the state of the gateway is not saved"
+    ] * 2
+    caplog.clear()
