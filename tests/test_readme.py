@@ -283,7 +283,7 @@ def test_error_table_is_complete() -> None:
 def test_fault_and_command_tables_are_complete(gateway: Gateway) -> None:
     rows = [*table("fault"), *table("command", (ROOT / "docs/gateway.md").read_text())]
     listed = {name: [] if members == "none" else members.split(", ") for name, members, _ in rows}
-    told = httpx.get(gateway.server).json()["faults"]
+    told = httpx.get(gateway.server).json()["commands"]
     assert listed == {path.removeprefix("/_gateway/"): fault["members"] for path, fault in told.items()}
     for name, members in listed.items():  # the names are the same in Python
         assert list(inspect.signature(getattr(gateway, name)).parameters) == members

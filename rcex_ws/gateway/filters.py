@@ -74,6 +74,10 @@ class EventFilter:
         """The query parameters, each with all its values."""
         return parse_qs(self.text.partition("?")[2])
 
+    def wants(self, parameter: str) -> bool:
+        """Return whether it asks for a richer body by a parameter such as `sipData`."""
+        return self.query.get(parameter, [""])[0].lower() == "true"
+
     @property
     def is_valid(self) -> bool:
         """Whether RingCentral could have events under this path."""

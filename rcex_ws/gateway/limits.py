@@ -18,6 +18,10 @@ _GENEROUS = 10_000
 """The default limit of a group: high enough never to apply, but the headers are sent."""
 
 
+_MOST_BUCKETS = 10_000
+"""Groups and users; users who are removed leave theirs behind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The result of a rate limit check.
@@ -77,6 +81,8 @@ class RateLimits:
     def check(self, group: str, who: str, now: float) -> Verdict:
         """Count one request of `who`, a user of an application, and return whether it is allowed."""
         bucket = self._buckets[group, who]
+        if len(self._buckets) > _MOST_BUCKETS:
+            del self._buckets[next(iter(self._buckets))]
         while bucket.passed and bucket.passed[0] <= now - self._window:
             bucket.passed.popleft()
         limit = self._limits.get(group, _GENEROUS)

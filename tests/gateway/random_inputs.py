@@ -63,7 +63,7 @@ class Gateway:
 
     def orders(self) -> dict[str, list[str]]:
         """Return the commands with the names of their arguments."""
-        listed = self.http.get("/_gateway").raise_for_status().json()["faults"]
+        listed = self.http.get("/_gateway").raise_for_status().json()["commands"]
         return {path.rpartition("/")[2]: facts["members"] for path, facts in listed.items()}
 
     def clear(self) -> None:

@@ -321,3 +321,11 @@ def test_no_credential_gets_into_the_log_or_a_warning(core, caplog):
     core.journal.add("webhook_refused", address="http://me:hush@127.0.0.1/a?b=c@d")
     assert ("x" * 64 in caplog.text, "/***" in caplog.text) == (False, True)
     assert [entry.get("address") for entry in core.journal.entries()] == [None, "http://***@127.0.0.1/a?b=c@d"]
+
+
+def test_the_limits_of_users_are_bounded(monkeypatch):
+    monkeypatch.setattr("rcex_ws.gateway.limits._MOST_BUCKETS", 2)
+    limits = RateLimits({"light": 1}, 60)
+    for who in ("a", "b", "c"):
+        limits.check("light", who, 0)
+    assert [limits.check("light", who, 0).retry_after for who in ("c", "b", "a")] == [60, 60, None]

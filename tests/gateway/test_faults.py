@@ -412,10 +412,10 @@ def test_root_says_what_this_server_is(start, path):
     assert "python -m rcex_ws.gateway" in about["credentials"]
     assert not [secret for secret in (gw.client_id, gw.client_secret, gw.jwt) if secret in answer.text]
     assert httpx.get(f"{gw.server}{about['log']}").json() == []  # these requests are not logged either
-    for fault in about["faults"]:
+    for fault in about["commands"]:
         assert httpx.get(f"{gw.server}{fault}").status_code == 405  # it exists, but needs a POST
-    assert about["faults"]["/_gateway/cut"]["members"] == ["code", "reason"]
-    assert about["faults"]["/_gateway/cut"]["does"].startswith("Cut every WebSocket")
+    assert about["commands"]["/_gateway/cut"]["members"] == ["code", "reason"]
+    assert about["commands"]["/_gateway/cut"]["does"].startswith("Cut every WebSocket")
 
 
 async def test_no_log_shows_a_token(start, log_in, caplog):

@@ -86,6 +86,11 @@ class PresenceBoard:
         """Return whom an extension watches, which may be changed in place."""
         return self._watched.setdefault(owner_id, WatchedExtensions())
 
+    def forget(self, owner_id: str) -> None:
+        """Forget what a removed extension has set."""
+        self._settings.pop(owner_id, None)
+        self._watched.pop(owner_id, None)
+
     def next_sequence(self) -> int:
         """Return the next sequence number for presence notifications."""
         return next(self._sequence)

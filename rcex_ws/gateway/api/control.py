@@ -2,7 +2,7 @@
 
 Routes of the REST application, outside RingCentral's paths, made from the commands of `rcex_ws.gateway.commands`. The
 body is a JSON object with the keyword arguments of the method; an empty body means the defaults. `GET /` and
-`GET /_gateway` describe this server and list the faults with their arguments.
+`GET /_gateway` describe this server and list the commands with their arguments.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def routes(
         "log": _LOG,
         "near_misses": _NEAR_MISSES,
         "ready": _READY,
-        "faults": {f"{_HOME}/{control.__name__}": _description(control) for control in controls},
+        "commands": {f"{_HOME}/{control.__name__}": _description(control) for control in controls},
     }
 
     async def describe(request: Request) -> Response:
@@ -94,13 +94,13 @@ def routes(
 
 
 def _description(control: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a fault does and which members its body accepts."""
+    """Return what a command does and which members its body accepts."""
     summary, _, _ = (inspect.getdoc(control) or "").partition("\n")
     return {"does": summary, "members": list(inspect.signature(control).parameters)}
 
 
 def _check_members(control: Callable[..., Any], arguments: dict[str, Any]) -> None:
-    """Check the members of a body against the parameters of the fault.
+    """Check the members of a body against the parameters of the command.
 
     Raises:
         Problem: 400 CMN-101 for a missing or unknown member.

@@ -136,6 +136,7 @@ def delete_extension(ask: Ask[None, None]) -> None:
         raise Problem(403, "CMN-408", "The extension of the caller cannot be removed")
     tell_of_extension(ask.core, one, "Delete")
     ask.core.people.extensions.remove(one)
+    ask.core.presence.forget(one.id)
     for subscription in ask.core.subscriptions.of(one):
         ask.core.subscriptions.delete(subscription)
     ask.core.oauth.end_all(one)

@@ -60,9 +60,9 @@ def _tell_session(core: GatewayCore, change: CallChange, owner: ExtensionRecord)
 
     def body(chosen: EventFilter, _: str) -> Mapping[str, Any]:
         more: dict[str, Any] = {"missedCall": change.missed, "queueCall": False}
-        if chosen.query.get("sipData", [""])[0].lower() == "true":
+        if chosen.wants("sipData"):
             more["sipData"] = sip_data(party)
-        if chosen.query.get("withRecordings", [""])[0].lower() == "true":
+        if chosen.wants("withRecordings"):
             more["recordings"] = change.recordings
         return {
             "sequence": change.sequence,

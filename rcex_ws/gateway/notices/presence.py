@@ -85,10 +85,9 @@ def _body(core: GatewayCore, one: ExtensionRecord, ended: Sequence[tuple[PhoneCa
 
     def body(chosen: EventFilter, _: str) -> Mapping[str, Any]:
         plain = {"extensionId": one.id, "sequence": sequence, **told}
-        if chosen.query.get("detailedTelephonyState", [""])[0].lower() != "true":
+        if not chosen.wants("detailedTelephonyState"):
             return plain
-        with_sip = chosen.query.get("sipData", [""])[0].lower() == "true"
-        calls = active_calls(core, one, ended=ended, with_sip=with_sip)
+        calls = active_calls(core, one, ended=ended, with_sip=chosen.wants("sipData"))
         return plain | {"activeCalls": calls, "totalActiveCalls": total}
 
     return body

@@ -97,3 +97,11 @@ def test_who_is_added_gets_nothing_of_who_was_removed(ada, app):
     second = ada.json("POST", f"{ACCOUNT}/extension", {"contact": {"firstName": "New"}})["id"]
     assert second > first
     assert list(app.core.messages.of(str(second))) == []
+
+
+def test_extensions_that_come_and_go_leave_no_presence_behind(ada, app):
+    one = ada.json("POST", f"{ACCOUNT}/extension", {"contact": {"firstName": "New"}})["id"]
+    ada.json("PUT", f"{EXTENSION}/presence", {"userStatus": "Busy"})
+    assert str(one) in app.core.presence.dump()["watched"]
+    ada.json("DELETE", f"{ACCOUNT}/extension/{one}")
+    assert str(one) not in app.core.presence.dump()["watched"]
