@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.files import Complaints
@@ -66,7 +67,7 @@ class StateKeeper:
                     raise self._broken(f"it has a part {name!r}, which this version does not know")
                 try:
                     part.load(saved)
-                except (ValueError, TypeError, LookupError, AttributeError) as exc:
+                except (ValueError, TypeError, LookupError, AttributeError, msgspec.MsgspecError) as exc:
                     raise self._broken(f"its part {name!r} cannot be read: {exc}") from exc
             failed.pop_all()
         return content is not None

@@ -95,7 +95,7 @@ def build(core: GatewayCore, *others: BaseRoute) -> Starlette:
         if not isinstance(error, HTTPException):
             raise error
         is_method = error.status_code == 405
-        core.near_misses.add(request.method, request.url.path, "method" if is_method else "path")
+        core.near_misses.add(request.method, request.scope["path"], "method" if is_method else "path")
         return _no_route(is_method=is_method)
 
     return Starlette(routes=routes, exception_handlers={Problem: _problem, HTTPException: no_route})

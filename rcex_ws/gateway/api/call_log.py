@@ -204,7 +204,7 @@ def _active(ask: Ask[CallLogOrder, None], extension_ids: list[str]) -> Json:
     ]
     wanted = [one for one in reversed(records) if _is_wanted(one, ask.query)]
     found = [one.body(ask.server, detailed=ask.query.view == "Detailed") for one in wanted]
-    return page_of(ask, f"{ask.server}{ask.request.url.path}", found)
+    return page_of(ask, f"{ask.server}{ask.request.scope['path']}", found)
 
 
 def _is_wanted(record: CallLogRecord, query: CallLogQuery | CallLogOrder) -> bool:

@@ -93,5 +93,5 @@ def sync_messages(ask: Ask[SyncQuery, None]) -> Json:
 def _decode(token: str | None) -> SyncToken:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(token or ""), type=SyncToken)
-    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors, too
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise Problem(400, "CMN-101", "Parameter [syncToken] value is invalid") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from rcex_ws.gateway.account import contacts, media, settings
@@ -58,5 +59,5 @@ def test_settings_of_long_ago_make_room(monkeypatch):
     ("store", "broken"), [(AddressBook(), {}), (MediaStore(), {"files": 5}), (SettingsStore(), [])]
 )
 def test_what_is_no_state_is_refused(store, broken):
-    with pytest.raises((ValueError, LookupError)):
+    with pytest.raises((ValueError, LookupError, msgspec.ValidationError)):
         store.load(broken)

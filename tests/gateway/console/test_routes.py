@@ -14,8 +14,8 @@ def test_a_browser_gets_the_page_and_a_program_what_can_be_ordered(get):
     page = get("/", accept=HTML)
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "127.0.0.1:8080" in page.text
-    assert "/_gateway/cut" in json.loads(get("/", accept="*/*").text)["faults"]
-    assert "/_gateway/cut" in json.loads(get("/").text)["faults"]
+    assert "/_gateway/cut" in json.loads(get("/", accept="*/*").text)["commands"]
+    assert "/_gateway/cut" in json.loads(get("/").text)["commands"]
 
 
 @pytest.mark.parametrize("path", ["/", "/_gateway/console/console.js", "/_gateway/console/console.css"])
