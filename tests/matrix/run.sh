@@ -93,7 +93,8 @@ run() {
     websockets-*)
         environment "$name" "$python" --editable ".[test]" -- --no-deps "websockets==${name#websockets-}"
         local parts=(tests/websocket)
-        [ "$name" = websockets-15.0.1 ] || parts+=(tests/connection tests/callback tests/wsg)  # "lowest" has 15.0.1, too
+        # The oldest may differ anywhere; one between it and the newest, in the layer that imports it.
+        [ "$name" != websockets-15.0.1 ] || parts+=(tests/connection tests/callback tests/wsg)
         tests "$name" "${parts[@]}"
         ;;
     *)
