@@ -16,6 +16,7 @@ import pytest
 
 from rcex_ws import ConfigurationError, FileTokenStore, LoginRefused, RestError, RingCentral, Token, WebSocketExtension
 from rcex_ws.gateway import Gateway
+from rcex_ws.gateway.account.people import MAIN_NUMBER
 from rcex_ws.rest import Request
 from rcex_ws.wsg.rest_transport import eligible
 
@@ -232,11 +233,11 @@ async def test_f9_a_password_login_is_told_by_the_user_name(gateway, store, logi
 
 
 async def test_f9_extensions_of_one_number_are_different_users(gateway, store, logins):
-    user = gateway.users[0]
-    mine = {"username": user.username, "password": user.password, "extension": "101"}
+    first, second = gateway.users[:2]
+    mine = {"username": MAIN_NUMBER, "password": first.password, "extension": first.number}
     await start(gateway, store, mine)
     await start(gateway, store, mine)
-    await start(gateway, store, mine | {"extension": "102"})
+    await start(gateway, store, mine | {"password": second.password, "extension": second.number})
     assert len(logins()) == 2
 
 

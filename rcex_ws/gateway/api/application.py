@@ -86,8 +86,6 @@ AREAS: tuple[Iterable[RestOperation], ...] = (
 
 def build(core: GatewayCore, *others: BaseRoute) -> Starlette:
     """Return an application with the operations of all areas, and with other routes."""
-    own = Route("/openapi.json", _openapi, methods=["GET"])
-    routes = [*(operation.route(core) for area in AREAS for operation in area), own, *others]
     core.near_misses.serve((operation.method, operation.path) for area in AREAS for operation in area)
     core.near_misses.serve((SUBSCRIBE, path) for path in SERVED_FILTERS)
 
@@ -98,7 +96,17 @@ def build(core: GatewayCore, *others: BaseRoute) -> Starlette:
         core.near_misses.add(request.method, request.scope["path"], "method" if is_method else "path")
         return _no_route(is_method=is_method)
 
-    return Starlette(routes=routes, exception_handlers={Problem: _problem, HTTPException: no_route})
+    handlers = {Problem: _problem, HTTPException: no_route}
+    application = Starlette(routes=[*_routes(), *others], exception_handlers=handlers)
+    application.state.core = core
+    return application
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Return the routes of all operations, which all gateways of the process share: making them takes a while."""
+    own = Route("/openapi.json", _openapi, methods=["GET"])
+    return (*(operation.route() for area in AREAS for operation in area), own)
 
 
 @cache

@@ -43,16 +43,16 @@ def routes(
         changed: called after each order.
         page: returns the console, which a browser gets at "/" instead of the description.
     """
-    about = {
-        "server": "rcex_ws.gateway, a local RingCentral for tests",
-        "credentials": "the first four lines that `python -m rcex_ws.gateway` prints; attributes of a `Gateway` object",
-        "log": _LOG,
-        "near_misses": _NEAR_MISSES,
-        "ready": _READY,
-        "commands": {f"{_HOME}/{control.__name__}": _description(control) for control in controls},
-    }
 
     async def describe(request: Request) -> Response:
+        about = {
+            "server": "rcex_ws.gateway, a local RingCentral for tests",
+            "credentials": "the first four lines that `python -m rcex_ws.gateway` prints; attributes of a `Gateway`",
+            "log": _LOG,
+            "near_misses": _NEAR_MISSES,
+            "ready": _READY,
+            "commands": {f"{_HOME}/{control.__name__}": _description(control) for control in controls},
+        }
         return JSONResponse(about)
 
     async def home(request: Request) -> Response:

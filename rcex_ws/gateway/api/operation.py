@@ -148,22 +148,18 @@ class RestOperation:
         """What it does, in one line."""
         return (inspect.getdoc(self.handler) or "").partition("\n")[0]
 
-    def route(self, core: GatewayCore) -> Route:
-        """Return the route that serves it."""
+    def route(self) -> Route:
+        """Return the route that serves it in each application whose `state.core` is a `GatewayCore`."""
+        return Route(self.path, self._answer, methods=[self.method])
 
-        async def endpoint(request: Request) -> Response:
-            return await self._answer(core, request)
-
-        return Route(self.path, endpoint, methods=[self.method])
-
-    async def _answer(self, core: GatewayCore, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response:
         if request.path_params.get("accountId", "~") not in ("~", ACCOUNT_ID):
             raise Problem(404, "CMN-102", "Resource for parameter [accountId] is not found")
         if self.permission is not None:
             login_of(request).app.require(self.permission)
         query = read_query(request.query_params, self.query)
         body = await read_body(request, self.body, self.consumes)
-        answer = self.handler(Ask(core, request.path_params, query, body, request))
+        answer = self.handler(Ask(request.app.state.core, request.path_params, query, body, request))
         if inspect.isawaitable(answer):
             answer = await answer
         if isinstance(answer, Response):
