@@ -145,8 +145,8 @@ def encode_request(
     method: str,
     path: str,
     *,
+    headers: Mapping[str, str] | Raw,
     query: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | Raw | None = None,
     body: bytes | None = None,
 ) -> bytes:
     """Encode a ClientRequest.
@@ -155,13 +155,17 @@ def encode_request(
         message_id: echoed by the server.
         method: the call's HTTP method.
         path: its path, without the server.
-        query: its query parameters.
         headers: its headers, also as encoded JSON.
+        query: its query parameters.
         body: its encoded JSON; None for a frame without a second element.
     """
-    meta: dict[str, Any] = {"type": "ClientRequest", "messageId": message_id, "method": method, "path": path}
-    if headers:
-        meta["headers"] = headers
+    meta: dict[str, Any] = {
+        "type": "ClientRequest",
+        "messageId": message_id,
+        "method": method,
+        "path": path,
+        "headers": headers,
+    }
     if query:
         meta["query"] = query
     return _encode([meta] if body is None else [meta, Raw(body)])

@@ -84,10 +84,11 @@ class Runtimes:
         """
         self._home = Home()
         self._home.check()
-        await rc.tasks.start()
         self.rc, self.installed = rc, True
         closings = self._closings
         try:
+            if not rc.tasks.running:  # `RingCentral` starts them; they must not begin again if it is closed meanwhile
+                await rc.tasks.start()
             async with self._one_opening_at_a_time:
                 self._check_still_wanted(closings)
                 await self._open(open_socket, wsc_token, resume=True)

@@ -217,7 +217,9 @@ async def test_an_iterator_leaves_them_out_too(ext, gateway, rc):
         gateway.notify(POSTS, {"id": number, "eventType": "PostAdded", "creatorId": who})
     others = aiter(subscription)
     assert aiter(others) is others
-    assert (await anext(others)).body["id"] == 1
+    notification = await anext(others)
+    assert notification.body["id"] == 1
+    assert notification.view.creator_id == "someone"
 
 
 async def test_the_own_id_is_asked_for_once_if_the_token_does_not_say_it(rc, make_ext, gateway, heard, requests):
