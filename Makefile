@@ -39,8 +39,8 @@ check: .venv/installed-test .venv/installed-browser .venv/installed-openapi
 	.venv/bin/python -m oracle.simulate --seeds 1-150 --hours 0.2
 	.venv/bin/python -m oracle.simulate --seeds 1-40 --hours 6,12,26 --density 0.02,0.05
 	.venv/bin/python -m oracle.day
-	.venv/bin/python -m oracle.soak --seed 1 --seconds 60 --loop asyncio
-	.venv/bin/python -m oracle.soak --seed random --seconds 60 --loop trio
+	.venv/bin/python -m oracle.soak --seed 1 --seconds 40 --loop asyncio
+	.venv/bin/python -m oracle.soak --seed random --seconds 40 --loop trio
 	.venv/bin/python -m oracle.slack.soak --seed 1 --seconds 15 --loop uvloop --faults holding
 	.venv/bin/python -m oracle.callback.soak --seed 1 --seconds 15 --loop trio --faults holding
 	.venv/bin/python -m oracle.rtm.soak --seed 1 --seconds 12 --loop uvloop --faults holding --mutants
