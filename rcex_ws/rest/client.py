@@ -200,11 +200,6 @@ class RingCentral(PathMethods, NamesOfJavaScript):
             self._ssl_context = ssl.create_default_context()
         return self._ssl_context
 
-    @property
-    def closing(self) -> bool:
-        """Whether the client is being closed, or is closed."""
-        return self._lifecycle.closing
-
     @checked
     async def install_extension(self, extension: Extension) -> None:
         """Install an extension; while one is installed, a timer renews the token before it expires.

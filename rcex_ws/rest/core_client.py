@@ -1,7 +1,7 @@
 """`CoreClient`: what the WebSocket extension needs of the client that it is installed in, and nothing more.
 
-`RingCentral` is one. Another client can be one, too: docs/core-clients.md shows one of 60 lines on httpx, and tests
-run it. It installs the extension by `await extension.install(client)`, sends calls through `extension.takes` and
+`RingCentral` is one. Another client can be one, too: demo/own_client.py is one of 60 lines on httpx, and tests run it.
+It installs the extension by `await extension.install(client)`, sends calls through `extension.takes` and
 `extension.transport` if it likes, and closes it by `await extension.aclose()`.
 """
 
