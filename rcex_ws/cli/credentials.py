@@ -13,6 +13,7 @@ Called by every command that talks to a server.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Mapping
@@ -21,21 +22,28 @@ from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
+import anyio
+
 from rcex_ws.address import check_server
-from rcex_ws.errors import ConfigurationError
+from rcex_ws.errors import ConfigurationError, RcexError
 from rcex_ws.files import OAUTH_TOKEN, StateFile, Unreadable
 from rcex_ws.options import FilePath, checked, trimmed
 from rcex_ws.rest import PRODUCTION, FileTokenStore, LoginRefused, RingCentral, Token
 from rcex_ws.secret import hide
 from rcex_ws.version import __version__
 
-__all__ = ["Credentials", "load_credentials", "open_client", "stored_login_path"]
+__all__ = ["Credentials", "load_credentials", "load_stored_login", "open_client", "stored_login_path"]
+
+logger = logging.getLogger("rcex_ws.cli")
 
 _SERVER = "RINGCENTRAL_SERVER_URL"
 _CLIENT_ID = "RINGCENTRAL_CLIENT_ID"
 _CLIENT_SECRET = "RINGCENTRAL_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 _JWT = "RINGCENTRAL_JWT"
 _NAMES = (_SERVER, _CLIENT_ID, _CLIENT_SECRET, _JWT)
+
+#: Seconds for ending a login when a command ends, even by Ctrl-C.
+_LOGOUT_TIMEOUT = 3.0
 
 _ENVIRONMENT = "the environment"
 _STORED = "the stored login"
@@ -61,12 +69,17 @@ class Credentials:
     token_path: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def client(self) -> RingCentral:
-        """Return a new client that is not logged in yet; it keeps its session in the stored login, if there is one."""
+    def client(self, *, token: Token | None = None) -> RingCentral:
+        """Return a new client; it keeps its session in the stored login, if there is one.
+
+        Args:
+            token: an existing session; None for a client that is not logged in yet.
+        """
         return RingCentral(
             server=self.server,
             client_id=self.client_id,
             client_secret=self.client_secret,
+            token=token,
             token_store=None if self.token_path is None else FileTokenStore(self.token_path),
             app_name="rcex-ws",
             app_version=__version__,
@@ -105,7 +118,7 @@ def load_credentials(env_file: FilePath | None = None, *, login: bool = True) ->
     """
     found, sources = _read_places(env_file)
     path = stored_login_path()
-    stored = _stored_login(path)
+    stored = _stored_login(path, must_be_readable=login)
     if stored is not None and not _belongs(stored, found):
         stored = None
     if stored is not None:
@@ -129,9 +142,31 @@ def load_credentials(env_file: FilePath | None = None, *, login: bool = True) ->
     )
 
 
+def load_stored_login() -> Credentials | None:
+    """Return the credentials of the stored login, whatever the environment says; None if there is none.
+
+    The secret of its application is not stored; it is taken from the environment or `.env`, if they name no other one.
+    """
+    path = stored_login_path()
+    stored = _stored_login(path, must_be_readable=False)
+    if stored is None:
+        return None
+    found, _ = _read_places(None)
+    is_its_secret = found.get(_CLIENT_ID) in (None, stored.client_id)
+    return Credentials(
+        server=stored.server or PRODUCTION,
+        client_id=stored.client_id or "",
+        client_secret=hide(found.get(_CLIENT_SECRET)) if is_its_secret else None,
+        token_path=path,
+    )
+
+
 @asynccontextmanager
 async def open_client(credentials: Credentials) -> AsyncGenerator[RingCentral]:
     """Yield a client that is logged in, and close it; use with `async with`.
+
+    A login by JWT ends with the block: RingCentral keeps five for each user and application, and one more ends the
+    oldest, which may be that of a bot.
 
     Args:
         credentials: from `load_credentials`.
@@ -139,9 +174,24 @@ async def open_client(credentials: Credentials) -> AsyncGenerator[RingCentral]:
     Raises:
         RcexError: the login fails, as in `Credentials.log_in`.
     """
-    async with credentials.client() as rc:
-        await credentials.log_in(rc)
-        yield rc
+    rc = credentials.client()
+    try:
+        async with rc:
+            await credentials.log_in(rc)
+            yield rc
+    finally:
+        if credentials.token_path is None and rc.token is not None:
+            with anyio.move_on_after(_LOGOUT_TIMEOUT, shield=True):
+                await _end_login(credentials, rc.token)
+
+
+async def _end_login(credentials: Credentials, token: Token) -> None:
+    """End a login after its client was closed: closing deletes subscriptions, for which the login is needed."""
+    async with credentials.client(token=token) as rc:
+        try:
+            await rc.revoke()
+        except RcexError as exc:
+            logger.warning("the login by JWT was not ended, it ends by itself: %s", exc)
 
 
 def stored_login_path() -> Path:
@@ -192,7 +242,7 @@ def _read_env_file(path: Path, *, must_exist: bool) -> Mapping[str, str | None]:
     return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
-def _stored_login(path: Path) -> Token | None:
+def _stored_login(path: Path, *, must_be_readable: bool) -> Token | None:
     """Return the stored login; None if there is none.
 
     Raises:
@@ -205,6 +255,8 @@ def _stored_login(path: Path) -> Token | None:
     try:
         return file.load(Token)
     except Unreadable as exc:
+        if not must_be_readable:  # a new login takes its place
+            return None
         raise ConfigurationError(f"{exc}: run `rcex-ws login` again") from None
 
 

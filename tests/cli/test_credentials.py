@@ -118,8 +118,10 @@ def test_a_stored_login_of_another_application_or_server_is_not_used(line: str) 
 
 def test_an_unreadable_stored_login_is_told() -> None:
     store(server="http://127.0.0.1:1", client_id="bot").write_text("{}")
+    write_env("RINGCENTRAL_CLIENT_ID=bot\n")
     with pytest.raises(ConfigurationError, match="unreadable: run `rcex-ws login` again"):
         load_credentials()
+    assert load_credentials(login=False).token_path is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the rules of XDG")
@@ -141,6 +143,7 @@ async def test_a_client_is_logged_in_by_the_jwt_and_nothing_is_stored(gateway: G
     async with open_client(of(gateway, jwt=gateway.jwt)) as rc:
         assert (await rc.restapi().account().extension().get())["extensionNumber"] == "101"
     assert not stored_login_path().exists()
+    assert [entry["kind"] for entry in gateway.log()].count("revoke") == 1
 
 
 async def test_the_stored_login_is_used_though_there_is_a_jwt_of_another_user(gateway: Gateway) -> None:
