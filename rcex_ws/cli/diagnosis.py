@@ -5,6 +5,7 @@ What each step does is in doctor_network.py and doctor_socket.py; what to do abo
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -42,8 +43,9 @@ async def diagnose(
     """
     yield StepResult(DoctorStep.CREDENTIALS, StepVerdict.OK, 0.0, _describe(credentials))
     async with AsyncExitStack() as stack:
-        network = await stack.enter_async_context(ServerNetwork(credentials.server))
-        login = _Login(credentials, stack)
+        ssl_context = ssl.create_default_context()
+        network = await stack.enter_async_context(ServerNetwork(credentials.server, ssl_context))
+        login = _Login(credentials, ssl_context, stack)
         for step, examine in (
             (DoctorStep.ADDRESS, network.address),
             (DoctorStep.CONNECTION, network.connection),
@@ -84,12 +86,15 @@ class _Login:
 
     client: RingCentral
 
-    def __init__(self, credentials: Credentials, stack: AsyncExitStack) -> None:
+    def __init__(self, credentials: Credentials, ssl_context: ssl.SSLContext, stack: AsyncExitStack) -> None:
         self._credentials = credentials
+        self._ssl_context = ssl_context
         self._stack = stack
 
     async def log_in(self) -> Finding:
-        self.client = await self._stack.enter_async_context(open_client(self._credentials))
+        self.client = await self._stack.enter_async_context(
+            open_client(self._credentials, ssl_context=self._ssl_context)
+        )
         return Finding("by JWT" if self._credentials.token_path is None else "by the stored login")
 
     async def permissions(self) -> Finding:

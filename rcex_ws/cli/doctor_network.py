@@ -27,6 +27,7 @@ __all__ = ["ClockSkew", "ServerNetwork", "skew_of"]
 
 #: A path that needs no login.
 _PATH = "/restapi"
+_PROXY_LOGIN = 407
 _LARGEST_ANSWER = 2**20
 
 #: Seconds by which our clock may differ: a token is renewed that long before it expires.
@@ -60,9 +61,10 @@ class ServerNetwork:
 
     Args:
         server: URL of the API.
+        ssl_context: the TLS context, which trusts what the clients trust.
     """
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, ssl_context: ssl.SSLContext) -> None:
         parts = urlsplit(server)
         self._server = server
         self._scheme = parts.scheme
@@ -73,12 +75,13 @@ class ServerNetwork:
         self._answer: Response | None = None
         self._failure: TransportError | None = None
         self._asked_at = self._answered_at = 0.0
-        context = ssl.create_default_context()
         self._client = httpx.AsyncClient(
-            transport=RoutedTransport(None, context), event_hooks={"request": [self._trace_request]}, trust_env=False
+            transport=RoutedTransport(None, ssl_context),
+            event_hooks={"request": [self._trace_request]},
+            trust_env=False,
         )
         self._https = HTTPEdge(
-            self._client, proxy=None, ssl_context=lambda: context, max_response_bytes=_LARGEST_ANSWER
+            self._client, proxy=None, ssl_context=lambda: ssl_context, max_response_bytes=_LARGEST_ANSWER
         )
 
     async def __aenter__(self) -> Self:
@@ -116,6 +119,8 @@ class ServerNetwork:
         secure = self._scheme == "https"
         if self._failure is not None and not (secure and "securing" in self._times):
             raise self._failure
+        if self._answer is not None and self._answer.status_code == _PROXY_LOGIN:
+            raise TransportError("the proxy wants a login (HTTP 407)", sent=False)
         return Finding(f"to port {self._port}", seconds=self._span("connecting", "securing" if secure else "connected"))
 
     async def tls(self) -> Finding:

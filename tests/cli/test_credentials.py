@@ -14,15 +14,6 @@ from rcex_ws.rest import Token
 NAMES = ("RINGCENTRAL_SERVER_URL", "RINGCENTRAL_CLIENT_ID", "RINGCENTRAL_CLIENT_SECRET", "RINGCENTRAL_JWT")
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder, and keep the login of the developer out."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("XDG_STATE_HOME", "LOCALAPPDATA", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    return tmp_path
-
-
 def store(**fields: object) -> Path:
     """Store a login as `rcex-ws login` does."""
     path = stored_login_path()
