@@ -12,23 +12,19 @@ from contextlib import AsyncExitStack
 import anyio
 
 from rcex_ws.cli.credentials import Credentials, open_client
-from rcex_ws.cli.doctor_advice import advice_for
+from rcex_ws.cli.doctor_advice import advice_for, advice_for_error
 from rcex_ws.cli.doctor_network import ServerNetwork
 from rcex_ws.cli.doctor_socket import DoctorSocket, DoctorTimes
 from rcex_ws.cli.doctor_steps import DoctorStep, Finding, StepResult, StepVerdict
 from rcex_ws.errors import RcexError, RequestTimeout
 from rcex_ws.rest import RingCentral
 
-__all__ = ["PermissionUnseen", "diagnose", "failed_step"]
+__all__ = ["diagnose", "failed_step"]
 
 _DEFAULT_TIMES = DoctorTimes()
 
 Examine = Callable[[], Awaitable[Finding]]
 """Examines one step; raises an `RcexError` if it fails."""
-
-
-class PermissionUnseen(RcexError):
-    """The scopes of a token do not name WebSockets."""
 
 
 async def diagnose(
@@ -78,7 +74,7 @@ async def diagnose(
 
 def failed_step(step: DoctorStep, error: Exception, seconds: float = 0.0) -> StepResult:
     """Return the result of a step that failed with an error of the library, which has no secret in its text."""
-    return StepResult(step, StepVerdict.FAILED, seconds, str(error), advice_for(step, error))
+    return StepResult(step, StepVerdict.FAILED, seconds, str(error), advice_for_error(step, error))
 
 
 class _Login:
@@ -100,11 +96,12 @@ class _Login:
     async def permissions(self) -> Finding:
         scopes = (self.client.token.scope if self.client.token else "").split()
         if not scopes:
-            return Finding("the server did not say which the token has", skipped=True)
+            return Finding("the server did not say which the token has", verdict=StepVerdict.SKIPPED)
         # It is called WebSocketsSubscriptions, WebSocketsSubscription, WebSocket or SubscriptionWebSocket.
         found = [scope for scope in scopes if "websocket" in scope.lower()]
         if not found:
-            raise PermissionUnseen(f"none of the token's {len(scopes)} is for WebSockets: {' '.join(sorted(scopes))}")
+            detail = f"none of the token's {len(scopes)} is for WebSockets: {' '.join(sorted(scopes))}"
+            return Finding(detail, verdict=StepVerdict.FAILED)
         return Finding(f"{' '.join(found)}, and {len(scopes) - len(found)} more")
 
 
@@ -117,11 +114,12 @@ async def _examine(step: DoctorStep, examine: Examine, timeout: float) -> StepRe
         error = exc if isinstance(exc, RcexError) else RequestTimeout(f"no result within {timeout:g} s")
         return failed_step(step, error, anyio.current_time() - began)
     seconds = anyio.current_time() - began if found.seconds is None else found.seconds
-    return StepResult(step, StepVerdict.SKIPPED if found.skipped else StepVerdict.OK, seconds, found.detail)
+    advice = advice_for(step) if found.verdict is StepVerdict.FAILED else ""
+    return StepResult(step, found.verdict, seconds, found.detail, advice)
 
 
 async def _not_asked_for() -> Finding:
-    return Finding("with --send a message is sent to yourself, and deleted again", skipped=True)
+    return Finding("with --send a message is sent to yourself, and deleted again", verdict=StepVerdict.SKIPPED)
 
 
 def _describe(credentials: Credentials) -> str:

@@ -10,7 +10,7 @@ from rcex_ws.cli.doctor_steps import DoctorStep
 from rcex_ws.errors import ConfigurationError, UpgradeRefused
 from rcex_ws.rest import RestError
 
-__all__ = ["advice_for"]
+__all__ = ["advice_for", "advice_for_error"]
 
 _WEBSOCKETS = (
     "give the application the permission WebSocketsSubscriptions (Developer Console: your application, Settings, "
@@ -77,8 +77,13 @@ _BY_STEP = {
 }
 
 
-def advice_for(step: DoctorStep, error: Exception) -> str:
-    """Return what to do about a failed step.
+def advice_for(step: DoctorStep) -> str:
+    """Return what to do about a step that failed without an error."""
+    return _BY_STEP[step]
+
+
+def advice_for_error(step: DoctorStep, error: Exception) -> str:
+    """Return what to do about a step that failed with an error; "" if the error says so itself.
 
     Args:
         step: the step.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -16,14 +15,15 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
-from rcex_ws.cli.doctor_steps import Finding
-from rcex_ws.errors import RcexError, TransportError
+from rcex_ws.cli.doctor_steps import Finding, StepVerdict
+from rcex_ws.errors import TransportError
+from rcex_ws.readers import read_date
 from rcex_ws.rest import Request, Response
 from rcex_ws.rest.http_transport import RoutedTransport
 from rcex_ws.rest.https import HTTPEdge
 from rcex_ws.websocket.proxies import choose_proxy
 
-__all__ = ["ClockSkew", "ServerNetwork", "skew_of"]
+__all__ = ["ServerNetwork", "skew_of"]
 
 #: A path that needs no login.
 _PATH = "/restapi"
@@ -34,22 +34,14 @@ _LARGEST_ANSWER = 2**20
 _TOLERANCE = 60.0
 
 
-class ClockSkew(RcexError):
-    """Our clock differs from the server's so much that tokens are renewed at the wrong time."""
-
-
-def skew_of(date: str, *, before: float, after: float) -> float:
-    """Return by how many seconds our clock is ahead of the server's; negative if it is behind.
+def skew_of(server: float, *, before: float, after: float) -> float:
+    """Return by how many seconds our clock is ahead of the server's; negative if it is behind. Pure.
 
     Args:
-        date: the header Date of an answer, whose resolution is a second.
+        server: the server's time in an answer, cut off to seconds.
         before: our time when the question was sent.
         after: our time when the answer came.
-
-    Raises:
-        ValueError: it is no date.
     """
-    server = parsedate_to_datetime(date).timestamp()
     # The server's time was between `server` and a second later, ours between `before` and `after`.
     if before <= server + 1 and server <= after:
         return 0.0
@@ -130,26 +122,21 @@ class ServerNetwork:
             TransportError: it failed, or no answer came after it.
         """
         if self._scheme == "http":
-            return Finding("the server is http://, which has none", skipped=True)
+            return Finding("the server is http://, which has none", verdict=StepVerdict.SKIPPED)
         if self._failure is not None:
             raise self._failure
         return Finding(f"{self._tls}, the certificate is trusted", seconds=self._span("securing", "secured"))
 
     async def clock(self) -> Finding:
-        """Compare the clocks.
-
-        Raises:
-            ClockSkew: they differ.
-        """
-        date = "" if self._answer is None else self._answer.headers.get("Date", "")
-        try:
-            ahead = skew_of(date, before=self._asked_at, after=self._answered_at)
-        except ValueError:
-            return Finding("the server does not tell its time", skipped=True)
-        if abs(ahead) > _TOLERANCE:
-            way = "ahead of" if ahead > 0 else "behind"
-            raise ClockSkew(f"this clock is {abs(ahead):.0f} s {way} the server's")
-        return Finding(f"{abs(ahead):.0f} s {'behind' if ahead < 0 else 'ahead'}" if ahead else "it agrees")
+        """Compare the clocks."""
+        server = None if self._answer is None else read_date(self._answer.headers.get("Date"))
+        if server is None:
+            return Finding("the server does not tell its time", verdict=StepVerdict.SKIPPED)
+        ahead = skew_of(server, before=self._asked_at, after=self._answered_at)
+        if ahead == 0:
+            return Finding("it agrees with the server's")
+        detail = f"this clock is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the server's"
+        return Finding(detail, verdict=StepVerdict.FAILED if abs(ahead) > _TOLERANCE else StepVerdict.OK)
 
     async def _ask(self) -> None:
         request = Request("GET", _PATH)

@@ -7,24 +7,20 @@ from collections.abc import Callable
 import anyio
 from msgspec import Struct
 
-from rcex_ws.cli.doctor_steps import Finding
-from rcex_ws.errors import ConnectFailed, ConnectTimeout, NotConnected, RcexError, RequestTimeout
+from rcex_ws.cli.doctor_steps import Finding, StepVerdict
+from rcex_ws.errors import ConnectFailed, ConnectTimeout, NotConnected, RcexError
 from rcex_ws.loop import Signal
 from rcex_ws.rest import RingCentral
 from rcex_ws.trace import Phase, Step, TraceEvent
 from rcex_ws.wsg import Events, Notification, Outcome, WebSocketExtension
 
-__all__ = ["DoctorSocket", "DoctorTimes", "RecoveryRefused", "StepTrace"]
+__all__ = ["DoctorSocket", "DoctorTimes", "StepTrace"]
 
 _EXTENSION = "/restapi/v1.0/account/~/extension/~"
 _MESSAGES = f"{_EXTENSION}/message-store"
 
 #: Filters and the permission that each needs, the one that can be tried by a message first.
 _FILTERS = (("ReadMessages", _MESSAGES), ("ReadPresence", f"{_EXTENSION}/presence"), ("ReadAccounts", _EXTENSION))
-
-
-class RecoveryRefused(RcexError):
-    """The server did not continue the session after the doctor's own cut."""
 
 
 class DoctorTimes(Struct, frozen=True):
@@ -143,14 +139,10 @@ class DoctorSocket:
         )
 
     async def heartbeat(self) -> Finding:
-        """Wait for a heartbeat and its answer.
-
-        Raises:
-            RcexError: there was no answer.
-        """
+        """Wait for a heartbeat and its answer."""
         beat = await self._trace.next(lambda event: event.step is Step.HEARTBEAT)
         if beat.phase is Phase.FAILED:
-            raise NotConnected(f"the heartbeat was not answered: {beat.detail}")
+            return Finding(f"not answered: {beat.detail}", verdict=StepVerdict.FAILED)
         return Finding("answered", seconds=beat.seconds)
 
     async def subscribe(self) -> Finding:
@@ -164,17 +156,17 @@ class DoctorSocket:
         info = subscription.info
         if info is not None and info.disabled_filters:
             why = info.disabled_filters[0].message or info.disabled_filters[0].reason or "no reason given"
-            raise NotConnected(f"the server did not grant {event_filter}: {why}")
+            return Finding(f"the server did not grant {event_filter}: {why}", verdict=StepVerdict.FAILED)
         return Finding(event_filter)
 
     async def notification(self) -> Finding:
         """Send a message to oneself, wait for its event, and delete it.
 
         Raises:
-            RcexError: the message could not be sent, or no event came.
+            RcexError: the message could not be sent or deleted.
         """
         if self._filter != _MESSAGES or (self._scopes and "InternalMessages" not in self._scopes):
-            return Finding("needs the permissions ReadMessages and InternalMessages", skipped=True)
+            return Finding("needs the permissions ReadMessages and InternalMessages", verdict=StepVerdict.SKIPPED)
         me = {"extensionNumber": (await self._rc.get(_EXTENSION)).json()["extensionNumber"]}
         note = {"from": me, "to": [me], "text": "rcex-ws doctor: this message is deleted at once"}
         self._notified = anyio.Event()
@@ -187,14 +179,14 @@ class DoctorSocket:
             with anyio.CancelScope(shield=True):
                 await self._rc.delete(f"{_MESSAGES}/{message}")
         if scope.cancelled_caught:
-            raise RequestTimeout(f"a message was sent, and no event came within {self._times.step:g} s")
+            detail = f"a message was sent, and no event came within {self._times.step:g} s"
+            return Finding(detail, verdict=StepVerdict.FAILED)
         return Finding("of a message to yourself", seconds=anyio.current_time() - sent_at)
 
     async def recovery(self) -> Finding:
         """Cut the connection, and see whether the session is recovered.
 
         Raises:
-            RecoveryRefused: the server did not continue it.
             RcexError: there was no new connection.
         """
         ws = self._extension.ws
@@ -213,14 +205,14 @@ class DoctorSocket:
         recovery = self._extension.last_recovery
         if recovery is None or recovery.outcome is not Outcome.RECOVERED:
             why = "" if recovery is None else f": {recovery.error_code or recovery.outcome}"
-            raise RecoveryRefused(f"the server did not continue the session{why}")
+            return Finding(f"the server did not continue the session{why}", verdict=StepVerdict.FAILED)
         return Finding("the session went on after a cut of our own", seconds=recovery.outage)
 
     async def clean_up(self) -> Finding:
         """Delete the subscription and close; see whether it is gone.
 
         Raises:
-            RcexError: it is not.
+            RcexError: the server did not say so.
         """
         subscription = self._extension.subscription
         mine = None if subscription is None or subscription.info is None else subscription.info.id
@@ -228,7 +220,7 @@ class DoctorSocket:
         if mine is None:
             return Finding("nothing was subscribed")
         if mine in [one.id for one in await self._extension.list_subscriptions()]:
-            raise NotConnected("the subscription was deleted and the server still lists it")
+            return Finding("the server still lists the deleted subscription", verdict=StepVerdict.FAILED)
         return Finding("the subscription is deleted")
 
     @property

@@ -49,17 +49,17 @@ class StepVerdict(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """What a step that did not fail has found.
+    """What a step has found, unless an error of the library says it.
 
     Attributes:
         detail: for people; has no secret.
         seconds: how long it took, if that is not the time of the whole step.
-        skipped: whether there was nothing to examine.
+        verdict: how it has ended.
     """
 
     detail: str
     seconds: float | None = None
-    skipped: bool = False
+    verdict: StepVerdict = StepVerdict.OK
 
 
 class StepResult(Struct, frozen=True):

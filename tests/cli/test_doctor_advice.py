@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rcex_ws import ConfigurationError, ConnectFailed, LoginRefused, RestError, TransportError, UpgradeRefused
-from rcex_ws.cli.doctor_advice import advice_for
+from rcex_ws.cli.doctor_advice import advice_for, advice_for_error
 from rcex_ws.cli.doctor_steps import DoctorStep
 from rcex_ws.rest import Response
 
@@ -37,13 +37,13 @@ def refused(status: int, code: str = "", *, kind: type[RestError] = RestError) -
     ],
 )
 def test_what_to_do_depends_on_the_step_and_the_error(step: DoctorStep, error: Exception, words: str) -> None:
-    assert words in advice_for(step, error)
+    assert words in advice_for_error(step, error)
 
 
 def test_an_error_that_says_what_to_do_gets_no_more_advice() -> None:
-    assert advice_for(DoctorStep.ADDRESS, ConfigurationError("HTTPS_PROXY must be a URL")) == ""
+    assert advice_for_error(DoctorStep.ADDRESS, ConfigurationError("HTTPS_PROXY must be a URL")) == ""
 
 
 @pytest.mark.parametrize("step", DoctorStep)
 def test_there_is_advice_for_each_step(step: DoctorStep) -> None:
-    assert advice_for(step, TransportError("something"))
+    assert advice_for(step) == advice_for_error(step, TransportError("something"))
