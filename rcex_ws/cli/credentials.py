@@ -273,14 +273,10 @@ def _belongs(stored: Token, found: Mapping[str, str]) -> bool:
 
 
 def _missing(names: list[str], env_file: FilePath | None) -> str:
-    place = ".env" if env_file is None else str(env_file)
-    advice = (
-        f"set it in the environment or in {place}" if len(names) == 1 else f"set them in the environment or {place}"
-    )
+    advice = f"set {'it' if len(names) == 1 else 'them'} in the environment or in {env_file or '.env'}"
     if _JWT in names:
-        advice += ", or run `rcex-ws login`"
-    if _CLIENT_ID in names:
-        advice += "; it is that of your application in RingCentral's developer console"
+        advice += f", or {'instead of the JWT' if len(names) > 1 else 'instead'} run `rcex-ws login`"
     return (
-        f"{' and '.join(names)}: missing; {advice} (`rcex-ws gateway` starts a local RingCentral and prints all four)"
+        f"{' and '.join(names)}: missing; {advice}. RingCentral's Developer Console shows them for your application; "
+        "to try it without an account, `rcex-ws gateway` starts a local RingCentral and prints all that is needed"
     )

@@ -14,11 +14,13 @@ from rcex_ws.cli.doctor_report import JsonReport, LineReport, Report, TerminalRe
 from rcex_ws.cli.doctor_socket import DoctorTimes
 from rcex_ws.cli.doctor_steps import DoctorStep, StepVerdict
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Seconds, checked
 
 __all__ = ["doctor"]
 
 
-def doctor(*, send: bool = False, json: bool = False, timeout: float = 15.0, env_file: Path | None = None) -> int:
+@checked
+def doctor(*, send: bool = False, json: bool = False, timeout: Seconds = 15.0, env_file: Path | None = None) -> int:
     """Examine step by step what a program needs to get events, and say what to do about what fails.
 
     It finds the credentials, looks at proxy, name, TLS and clock, logs in, checks the permissions, opens a WebSocket,

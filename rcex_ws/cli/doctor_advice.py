@@ -41,7 +41,7 @@ _BY_CODE = {
     "SUB-528": _WEBSOCKETS,
 }
 _BY_STEP = {
-    DoctorStep.CREDENTIALS: "`rcex-ws gateway` starts a local RingCentral to try it without an account",
+    DoctorStep.CREDENTIALS: "see `rcex-ws login --help`",
     DoctorStep.ADDRESS: (
         "check RINGCENTRAL_SERVER_URL for a typing mistake, then the network: no name is resolved without DNS; behind "
         "a proxy set HTTPS_PROXY"
@@ -89,8 +89,8 @@ def advice_for_error(step: DoctorStep, error: Exception) -> str:
         step: the step.
         error: why it failed.
     """
-    if isinstance(error, ConfigurationError) or "`rcex-ws" in str(error):
-        return "" if step is not DoctorStep.CREDENTIALS else _BY_STEP[step]  # it says itself what to do
+    if isinstance(error, ConfigurationError):
+        return ""
     if isinstance(error, RestError):
         return _for_answer(step, error)
     if "proxy" in str(error):  # the library's own words, as in the next line

@@ -21,6 +21,7 @@ from rcex_ws.cli.credentials import Credentials, load_credentials, load_stored_l
 from rcex_ws.cli.loopback import LoginUnfinished, Loopback
 from rcex_ws.cli.output import say
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Port, Seconds, checked
 from rcex_ws.rest import FileTokenStore, Token
 
 __all__ = ["log_in_by_browser", "log_in_by_jwt", "log_out", "login", "logout"]
@@ -31,12 +32,13 @@ Tell = Callable[[str], object]
 DEFAULT_PORT = 8765
 
 
+@checked
 def login(
     *,
     jwt: bool = False,
     no_browser: bool = False,
-    port: int = DEFAULT_PORT,
-    timeout: float = 300.0,
+    port: Port = DEFAULT_PORT,
+    timeout: Seconds = 300.0,
     env_file: Path | None = None,
 ) -> int:
     """Log in, and keep the session for later commands.
