@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -69,11 +70,12 @@ class Credentials:
     token_path: Path | None = None
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def client(self, *, token: Token | None = None) -> RingCentral:
+    def client(self, *, token: Token | None = None, ssl_context: ssl.SSLContext | None = None) -> RingCentral:
         """Return a new client; it keeps its session in the stored login, if there is one.
 
         Args:
             token: an existing session; None for a client that is not logged in yet.
+            ssl_context: one that there is already, as making one takes 30 ms; None makes one when it is needed.
         """
         return RingCentral(
             server=self.server,
@@ -81,6 +83,7 @@ class Credentials:
             client_secret=self.client_secret,
             token=token,
             token_store=None if self.token_path is None else FileTokenStore(self.token_path),
+            ssl_context=ssl_context,
             app_name="rcex-ws",
             app_version=__version__,
         )
@@ -162,7 +165,9 @@ def load_stored_login() -> Credentials | None:
 
 
 @asynccontextmanager
-async def open_client(credentials: Credentials) -> AsyncGenerator[RingCentral]:
+async def open_client(
+    credentials: Credentials, *, ssl_context: ssl.SSLContext | None = None
+) -> AsyncGenerator[RingCentral]:
     """Yield a client that is logged in, and close it; use with `async with`.
 
     A login by JWT ends with the block: RingCentral keeps five for each user and application, and one more ends the
@@ -170,11 +175,12 @@ async def open_client(credentials: Credentials) -> AsyncGenerator[RingCentral]:
 
     Args:
         credentials: from `load_credentials`.
+        ssl_context: as in `Credentials.client`.
 
     Raises:
         RcexError: the login fails, as in `Credentials.log_in`.
     """
-    rc = credentials.client()
+    rc = credentials.client(ssl_context=ssl_context)
     try:
         async with rc:
             await credentials.log_in(rc)
@@ -182,12 +188,12 @@ async def open_client(credentials: Credentials) -> AsyncGenerator[RingCentral]:
     finally:
         if credentials.token_path is None and rc.token is not None:
             with anyio.move_on_after(_LOGOUT_TIMEOUT, shield=True):
-                await _end_login(credentials, rc.token)
+                await _end_login(credentials, rc.token, rc.ssl_context)
 
 
-async def _end_login(credentials: Credentials, token: Token) -> None:
+async def _end_login(credentials: Credentials, token: Token, ssl_context: ssl.SSLContext) -> None:
     """End a login after its client was closed: closing deletes subscriptions, for which the login is needed."""
-    async with credentials.client(token=token) as rc:
+    async with credentials.client(token=token, ssl_context=ssl_context) as rc:
         try:
             await rc.revoke()
         except RcexError as exc:
@@ -267,14 +273,10 @@ def _belongs(stored: Token, found: Mapping[str, str]) -> bool:
 
 
 def _missing(names: list[str], env_file: FilePath | None) -> str:
-    place = ".env" if env_file is None else str(env_file)
-    advice = (
-        f"set it in the environment or in {place}" if len(names) == 1 else f"set them in the environment or {place}"
-    )
+    advice = f"set {'it' if len(names) == 1 else 'them'} in the environment or in {env_file or '.env'}"
     if _JWT in names:
-        advice += ", or run `rcex-ws login`"
-    if _CLIENT_ID in names:
-        advice += "; it is that of your application in RingCentral's developer console"
+        advice += f", or {'instead of the JWT' if len(names) > 1 else 'instead'} run `rcex-ws login`"
     return (
-        f"{' and '.join(names)}: missing; {advice} (`rcex-ws gateway` starts a local RingCentral and prints all four)"
+        f"{' and '.join(names)}: missing; {advice}. RingCentral's Developer Console shows them for your application; "
+        "to try it without an account, `rcex-ws gateway` starts a local RingCentral and prints all that is needed"
     )

@@ -19,7 +19,9 @@ import anyio.to_thread
 
 from rcex_ws.cli.credentials import Credentials, load_credentials, load_stored_login, stored_login_path
 from rcex_ws.cli.loopback import LoginUnfinished, Loopback
+from rcex_ws.cli.output import say
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.options import Port, Seconds, checked
 from rcex_ws.rest import FileTokenStore, Token
 
 __all__ = ["log_in_by_browser", "log_in_by_jwt", "log_out", "login", "logout"]
@@ -30,12 +32,13 @@ Tell = Callable[[str], object]
 DEFAULT_PORT = 8765
 
 
+@checked
 def login(
     *,
     jwt: bool = False,
-    browser: bool = True,
-    port: int = DEFAULT_PORT,
-    timeout: float = 300.0,
+    no_browser: bool = False,
+    port: Port = DEFAULT_PORT,
+    timeout: Seconds = 300.0,
     env_file: Path | None = None,
 ) -> int:
     """Log in, and keep the session for later commands.
@@ -45,7 +48,7 @@ def login(
 
     Args:
         jwt: log in by a JWT instead: RINGCENTRAL_JWT, or else a line from stdin, or what is typed at a prompt.
-        browser: open a browser; otherwise only the address of the login page is printed.
+        no_browser: only print the address of the login page; open no browser.
         port: the port of the address to which the login page sends the browser back; 0 for any free one.
         timeout: seconds to wait for the browser.
         env_file: a file with credentials to read instead of `.env`.
@@ -58,20 +61,20 @@ def login(
         typed = credentials.jwt or _read_jwt()
         token = anyio.run(log_in_by_jwt, replace(credentials, jwt=typed))
     else:
-        open_page = webbrowser.open if browser else None
+        open_page = None if no_browser else webbrowser.open
 
         async def by_browser() -> Token:
-            return await log_in_by_browser(credentials, port=port, open_page=open_page, timeout=timeout, tell=_tell)
+            return await log_in_by_browser(credentials, port=port, open_page=open_page, timeout=timeout, tell=say)
 
         token = anyio.run(by_browser)
-    _tell(f"Logged in at {token.server}. The session is kept in {stored_login_path()}.")
+    say(f"Logged in at {token.server}. The session is kept in {stored_login_path()}.")
     return 0
 
 
 def logout() -> int:
     """End the session that `rcex-ws login` has stored, here and at the server."""
     was_logged_in = anyio.run(log_out)
-    _tell("Logged out." if was_logged_in else "Nobody is logged in.")
+    say("Logged out." if was_logged_in else "Nobody is logged in.")
     return 0
 
 
@@ -165,7 +168,3 @@ def _read_jwt() -> str:
     if not typed.strip():
         raise ConfigurationError("jwt: there is none: set RINGCENTRAL_JWT, pipe it into the command, or type it")
     return typed.strip()
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(f"{text}\n")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 
@@ -12,15 +13,6 @@ from rcex_ws.gateway import Gateway
 from rcex_ws.rest import Token
 
 NAMES = ("RINGCENTRAL_SERVER_URL", "RINGCENTRAL_CLIENT_ID", "RINGCENTRAL_CLIENT_SECRET", "RINGCENTRAL_JWT")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Work in an empty folder, and keep the login of the developer out."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("XDG_STATE_HOME", "LOCALAPPDATA", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    return tmp_path
 
 
 def store(**fields: object) -> Path:
@@ -75,6 +67,7 @@ def test_what_is_missing_is_named_with_what_to_do() -> None:
     with pytest.raises(ConfigurationError) as nothing:
         load_credentials()
     assert str(nothing.value).startswith("RINGCENTRAL_CLIENT_ID and RINGCENTRAL_JWT: missing; set them in")
+    assert "or instead of the JWT run `rcex-ws login`" in str(nothing.value)
     write_env("RINGCENTRAL_CLIENT_ID=bot\n")
     with pytest.raises(ConfigurationError, match=r"^RINGCENTRAL_JWT: missing; .*rcex-ws login") as no_jwt:
         load_credentials()
@@ -144,6 +137,23 @@ async def test_a_client_is_logged_in_by_the_jwt_and_nothing_is_stored(gateway: G
         assert (await rc.restapi().account().extension().get())["extensionNumber"] == "101"
     assert not stored_login_path().exists()
     assert [entry["kind"] for entry in gateway.log()].count("revoke") == 1
+
+
+async def test_a_login_by_jwt_is_ended_even_if_the_command_is_cancelled(gateway: Gateway) -> None:
+    with anyio.CancelScope() as scope:
+        async with open_client(of(gateway, jwt=gateway.jwt)):
+            scope.cancel()
+            await anyio.sleep_forever()
+    assert [entry["kind"] for entry in gateway.log()].count("revoke") == 1
+
+
+async def test_a_login_that_cannot_be_ended_is_logged_and_no_failure(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway.refuse("POST /restapi/oauth/revoke", 503)
+    async with open_client(of(gateway, jwt=gateway.jwt)):
+        pass
+    assert "the login by JWT was not ended" in caplog.text
 
 
 async def test_the_stored_login_is_used_though_there_is_a_jwt_of_another_user(gateway: Gateway) -> None:

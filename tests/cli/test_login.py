@@ -5,7 +5,6 @@ import io
 import re
 import stat
 import sys
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,11 +18,8 @@ from rcex_ws.gateway import Gateway
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gateway: Gateway) -> None:
-    """Work in an empty folder with the application of the gateway, and keep the login of the developer out."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("XDG_STATE_HOME", "LOCALAPPDATA", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
+def application(monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> None:
+    """Use the application of the gateway; nobody is logged in."""
     monkeypatch.setenv("RINGCENTRAL_SERVER_URL", gateway.server)
     monkeypatch.setenv("RINGCENTRAL_CLIENT_ID", gateway.client_id)
     monkeypatch.setenv("RINGCENTRAL_CLIENT_SECRET", gateway.client_secret)
