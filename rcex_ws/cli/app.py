@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from cyclopts import App, Parameter
 
@@ -77,7 +77,9 @@ def _build() -> App:
             built.command(App(name=folder, help=_FOLDERS[folder], sort_key=order, **quiet))
         to = built[folder] if folder else built
         to.command(f"rcex_ws.cli.{function}", name=name, help=summary, sort_key=order, **quiet)
-    built.register_install_completion_command(help="Install the completion for your shell.", **quiet)
+    built.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
+        help="Install the completion for your shell.", **quiet
+    )
     return built
 
 
@@ -125,8 +127,8 @@ def _launch(
 
 
 def _tell(error: BaseException) -> ExitCode:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    while isinstance(error, BaseExceptionGroup):  # of a task group, which holds one unless everything goes wrong
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     code = code_of(error)
     complaint = complaint_of(error, code)
     if complaint:

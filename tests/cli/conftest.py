@@ -32,7 +32,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def one_ssl_context(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Load the system's certificates once, which takes 30 ms, not for each client."""
     if "tls_peer" not in request.fixturenames:
-        monkeypatch.setattr(ssl, "create_default_context", lambda: _CONTEXT)
+        monkeypatch.setattr(ssl, "create_default_context", lambda **_options: _CONTEXT)
 
 
 @dataclass

@@ -15,21 +15,21 @@ EVENT = {"kind": "notification", "uuid": "1", "body": None}
 
 async def test_the_next_notification_waits_until_there_is_room(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "door")
-    started: list[int] = []
+    started = [anyio.Event(), anyio.Event()]
 
     async def take(number: int) -> None:
         await hook.take(EVENT)
-        started.append(number)
+        started[number].set()
 
     async with Hook("read line; read open < door", shell=True, jobs=1) as hook, anyio.create_task_group() as group:
-        group.start_soon(take, 1)
-        await anyio.wait_all_tasks_blocked()
-        group.start_soon(take, 2)
-        await anyio.wait_all_tasks_blocked()
-        assert started == [1]
-        for _ in range(2):
+        for number in range(2):
+            group.start_soon(take, number)
+            await anyio.wait_all_tasks_blocked()
+        assert [one.is_set() for one in started] == [True, False]
+        for one in started:
+            await one.wait()
             await anyio.to_thread.run_sync((tmp_path / "door").write_text, "open\n")
-    assert (started, hook.failures) == ([1, 2], 0)
+    assert hook.failures == 0
 
 
 async def test_what_is_no_notification_starts_no_command() -> None:
