@@ -9,10 +9,10 @@ from pathlib import Path
 import anyio
 
 from rcex_ws.cli.credentials import Credentials, load_credentials
-from rcex_ws.cli.diagnosis import diagnose, failed_step
+from rcex_ws.cli.diagnosis import diagnose, result_of
 from rcex_ws.cli.doctor_report import JsonReport, LineReport, Report, TerminalReport
 from rcex_ws.cli.doctor_socket import DoctorTimes
-from rcex_ws.cli.doctor_steps import DoctorStep, StepVerdict
+from rcex_ws.cli.doctor_steps import DoctorStep, Finding, StepVerdict
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.options import Seconds, checked
 
@@ -45,7 +45,7 @@ def doctor(*, send: bool = False, json: bool = False, timeout: Seconds = 15.0, e
         try:
             credentials = load_credentials(env_file)
         except ConfigurationError as exc:
-            report.show(failed_step(DoctorStep.CREDENTIALS, exc))
+            report.show(result_of(DoctorStep.CREDENTIALS, Finding.failure(exc)))
             return 1
         return anyio.run(_examine, credentials, send, timeout, report)
 

@@ -88,6 +88,7 @@ class DoctorSocket:
             trace=self._trace.hook,
             open_timeout=times.step,
             attempt_timeout=times.step,
+            request_timeout=times.step,
             heartbeat_interval=times.heartbeat_interval,
             heartbeat_timeout=times.heartbeat_timeout,
             reconnect_delays=lambda _: times.reconnect_delay,
@@ -106,36 +107,28 @@ class DoctorSocket:
         return Finding("issued", seconds=token.seconds)
 
     async def upgrade(self) -> Finding:
-        """Look at the opening of the WebSocket: TCP, proxy, TLS, upgrade.
-
-        Raises:
-            RcexError: one of them failed.
-        """
-        upgrade = self._trace.last(Step.UPGRADE)
-        if self._failure is not None and (upgrade is None or upgrade.phase is Phase.FAILED):
-            raise self._failure
+        """Look at the opening of the WebSocket: TCP, proxy, TLS, upgrade."""
         parts = [self._trace.last(step) for step in (Step.TCP, Step.PROXY, Step.TLS, Step.UPGRADE)]
-        done = [(str(part.step), part.seconds or 0.0) for part in parts if part is not None]
-        detail = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in done)
-        where = self._trace.last(Step.TCP)
-        at = f"by {where.detail}: " if where is not None and where.detail else ""
-        return Finding(at + detail, seconds=sum(seconds for _, seconds in done))
+        ended = [part for part in parts if part is not None]
+        seconds = sum(part.seconds or 0.0 for part in ended)
+        if self._failure is not None and (not ended or ended[-1].phase is Phase.FAILED):
+            return Finding.failure(self._failure, seconds)
+        detail = ", ".join(f"{part.step} {part.seconds or 0.0:.2f} s" for part in ended)
+        return Finding(f"by {ended[0].detail}: {detail}", seconds)
 
     async def details(self) -> Finding:
-        """Look at the first frame of the gateway.
-
-        Raises:
-            RcexError: it did not come, or it was an error.
-        """
+        """Look at the first frame of the gateway."""
+        handshake = self._trace.last(Step.HANDSHAKE)
+        seconds = None if handshake is None else handshake.seconds
         if self._failure is not None:
-            raise self._failure
-        details, handshake = self._extension.connection_details, self._trace.last(Step.HANDSHAKE)
-        if details is None or handshake is None:
-            raise NotConnected("the connection was lost already")
+            return Finding.failure(self._failure, seconds)
+        details = self._extension.connection_details
+        if details is None:
+            return Finding.failure(NotConnected("the connection was lost already"))
         return Finding(
             f"the session can be recovered for {details.recovery_timeout:g} s, "
             f"with up to {details.recovery_buffer_size} events",
-            seconds=handshake.seconds,
+            seconds,
         )
 
     async def heartbeat(self) -> Finding:
