@@ -6,6 +6,7 @@ help and completion come at once; each command imports what it needs when it is 
 
     app.py            the commands and what their errors become
     exits.py          the exit codes
+    signals.py        end in order
     output.py         what is printed, where
     paths.py          the short form of paths and filters
     credentials.py    server, application and login
@@ -16,9 +17,7 @@ help and completion come at once; each command imports what it needs when it is 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
 __all__ = ["main"]
@@ -30,23 +29,14 @@ def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
     try:
         from rcex_ws.cli.app import run
-        from rcex_ws.cli.exits import ExitCode
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in _OF_THE_EXTRA:
             raise
         sys.stderr.write("rcex-ws: the command line needs an extra: pip install 'rcex_ws[cli]'\n")
         sys.exit(2)
-    terminated = False
-
-    def terminate(_number: int, _frame: FrameType | None) -> None:
-        nonlocal terminated
-        terminated = True
-        signal.raise_signal(signal.SIGINT)  # which ends the event loop in order
-
-    signal.signal(signal.SIGTERM, terminate)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # the interpreter would flush again, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(ExitCode.TERMINATED if terminated and code is ExitCode.INTERRUPTED else code)
+    sys.exit(code)

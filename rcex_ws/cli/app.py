@@ -11,9 +11,11 @@ import sys
 import traceback
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from functools import partial
+from inspect import iscoroutinefunction
 from typing import Annotated, Any, Final
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from rcex_ws.cli.exits import ExitCode, code_of, complaint_of, table
 from rcex_ws.cli.output import say
@@ -38,6 +40,8 @@ _COMMANDS: Final = (
     ("trigger post", "Let somebody write a post in team messaging.", "trigger:post"),
     ("subscriptions ls", "List the subscriptions of this user and application.", "subscriptions:ls"),
     ("subscriptions rm", "Remove subscriptions.", "subscriptions:rm"),
+    ("login", "Log in, and keep the session for later commands.", "login:login"),
+    ("logout", "End the session that `rcex-ws login` has stored, here and at the server.", "login:logout"),
     ("gateway", "Run a local RingCentral until Ctrl-C or SIGTERM, and print its credentials.", "gateway:gateway"),
 )
 _FOLDERS: Final = {
@@ -48,7 +52,7 @@ _FOLDERS: Final = {
 
 def _default_in_help(value: object) -> str | None:
     """Return a default as the help shows it; not that a switch is off, or a list empty."""
-    return None if value is False or value == () else str(value)
+    return None if value is None or value is False or value == () else str(value)
 
 
 def _build() -> App:
@@ -82,30 +86,37 @@ def run(tokens: Iterable[str]) -> int:
         tokens: the arguments, without the name of the program.
     """
     try:
-        return int(app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value") or 0)
-    except CycloptsError as error:  # of the options that stand before a command
+        result = app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, the user is told in one line
         return _tell(error)
+    return result if isinstance(result, int) else ExitCode.DONE
 
 
 @app.meta.default
 def _launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
-    debug: Annotated[bool, Parameter(show_default=False)] = False,
-) -> int:
+    debug: bool = False,
+) -> object:
     """Run a command.
 
     Args:
         tokens: the command and its arguments.
         debug: show the log of the library, and where an error comes from.
     """
-    try:
-        with _logging(debug):
-            result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, the user is told in one line
-        if debug:
-            traceback.print_exception(error)
-        return _tell(error)
-    return ExitCode.DONE if result is None else ExitCode(result)
+    with _logging(debug):
+        try:
+            command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+            if not iscoroutinefunction(command):
+                return command(*bound.args, **bound.kwargs)
+            import anyio
+
+            from rcex_ws.cli.signals import until_signal
+
+            return anyio.run(until_signal, partial(command, *bound.args, **bound.kwargs))
+        except (Exception, KeyboardInterrupt) as error:
+            if debug:
+                traceback.print_exception(error)
+            raise
 
 
 def _tell(error: BaseException) -> ExitCode:

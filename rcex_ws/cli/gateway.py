@@ -25,7 +25,7 @@ def gateway(
     state: Path | None = None,
     env_file: Path | None = None,
     verbose: bool = False,
-    options: Annotated[GatewayOptions, Parameter(name="*", negative_bool=("--no-",))] = GatewayOptions(),  # noqa: B008 - it is frozen
+    options: Annotated[GatewayOptions, Parameter(name="*", negative=None, negative_bool="no-")] = GatewayOptions(),  # noqa: B008 - it is frozen
 ) -> None:
     """Run a local RingCentral until Ctrl-C or SIGTERM, and print its credentials.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal, TypeAlias
 
 import httpx
@@ -61,27 +62,23 @@ def post(text: str = "Hello", *, sender: _Sender = None, receiver: _Receiver = N
         _order(gateway, "receive_post", text=text, from_extension=sender, to=receiver, chat_id=chat)
 
 
-def _gateway() -> httpx.Client:
-    """Return a client for the local gateway.
+@contextmanager
+def _gateway() -> Generator[httpx.Client]:
+    """Yield a client for the local gateway.
 
     Raises:
         ConfigurationError: the server is none: it might be RingCentral, where nothing may be triggered.
         TransportError: it does not answer.
     """
     server = load_credentials(login=False).server
-    gateway = httpx.Client(base_url=server, timeout=10, trust_env=False)
-    try:
+    with httpx.Client(base_url=server, timeout=10, trust_env=False) as gateway:
         about = _answer(gateway, "GET", "/_gateway")
-    except (TransportError, ConfigurationError):
-        gateway.close()
-        raise
-    if not isinstance(about, dict) or "commands" not in about:
-        gateway.close()
-        raise ConfigurationError(
-            f"RINGCENTRAL_SERVER_URL: {server} is no local gateway, and only there something can be triggered; "
-            "`rcex-ws gateway --env-file .env` starts one"
-        )
-    return gateway
+        if not isinstance(about, dict) or "commands" not in about:
+            raise ConfigurationError(
+                f"RINGCENTRAL_SERVER_URL: {server} is no local gateway, and only there something can be triggered; "
+                "`rcex-ws gateway --env-file .env` starts one"
+            )
+        yield gateway
 
 
 def _order(gateway: httpx.Client, command: str, **members: str | None) -> None:
