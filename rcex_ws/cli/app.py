@@ -40,6 +40,7 @@ _COMMANDS: Final = (
     ("trigger post", "Let somebody write a post in team messaging.", "trigger:post"),
     ("subscriptions ls", "List the subscriptions of this user and application.", "subscriptions:ls"),
     ("subscriptions rm", "Remove subscriptions.", "subscriptions:rm"),
+    ("doctor", "Find out step by step why a program gets no events, and what to do.", "doctor:doctor"),
     ("login", "Log in, and keep the session for later commands.", "login:login"),
     ("logout", "End the session that `rcex-ws login` has stored, here and at the server.", "login:logout"),
     ("gateway", "Run a local RingCentral until Ctrl-C or SIGTERM, and print its credentials.", "gateway:gateway"),

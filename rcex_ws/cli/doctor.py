@@ -6,8 +6,6 @@ import sys
 from contextlib import aclosing
 from pathlib import Path
 
-import anyio
-
 from rcex_ws.cli.credentials import Credentials, load_credentials
 from rcex_ws.cli.diagnosis import diagnose, result_of
 from rcex_ws.cli.doctor_report import JsonReport, LineReport, Report, TerminalReport
@@ -20,7 +18,9 @@ __all__ = ["doctor"]
 
 
 @checked
-def doctor(*, send: bool = False, json: bool = False, timeout: Seconds = 15.0, env_file: Path | None = None) -> int:
+async def doctor(
+    *, send: bool = False, json: bool = False, timeout: Seconds = 15.0, env_file: Path | None = None
+) -> int:
     """Examine step by step what a program needs to get events, and say what to do about what fails.
 
     It finds the credentials, looks at proxy, name, TLS and clock, logs in, checks the permissions, opens a WebSocket,
@@ -47,7 +47,7 @@ def doctor(*, send: bool = False, json: bool = False, timeout: Seconds = 15.0, e
         except ConfigurationError as exc:
             report.show(result_of(DoctorStep.CREDENTIALS, Finding.failure(exc)))
             return 1
-        return anyio.run(_examine, credentials, send, timeout, report)
+        return await _examine(credentials, send, timeout, report)
 
 
 async def _examine(credentials: Credentials, send: bool, timeout: float, report: Report) -> int:
