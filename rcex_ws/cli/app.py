@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from inspect import iscoroutinefunction
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from cyclopts import App, Parameter
 
@@ -40,7 +40,11 @@ _COMMANDS: Final = (
     ("trigger post", "Let somebody write a post in team messaging.", "trigger:post"),
     ("subscriptions ls", "List the subscriptions of this user and application.", "subscriptions:ls"),
     ("subscriptions rm", "Remove subscriptions.", "subscriptions:rm"),
-    ("doctor", "Find out step by step why a program gets no events, and what to do.", "doctor:doctor"),
+    (
+        "doctor",
+        "Examine step by step what a program needs to get events, and say what to do about what fails.",
+        "doctor:doctor",
+    ),
     ("login", "Log in, and keep the session for later commands.", "login:login"),
     ("logout", "End the session that `rcex-ws login` has stored, here and at the server.", "login:logout"),
     ("gateway", "Run a local RingCentral until Ctrl-C or SIGTERM, and print its credentials.", "gateway:gateway"),
@@ -73,7 +77,9 @@ def _build() -> App:
             built.command(App(name=folder, help=_FOLDERS[folder], sort_key=order, **quiet))
         to = built[folder] if folder else built
         to.command(f"rcex_ws.cli.{function}", name=name, help=summary, sort_key=order, **quiet)
-    built.register_install_completion_command(help="Install the completion for your shell.", **quiet)
+    built.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
+        help="Install the completion for your shell.", **quiet
+    )
     return built
 
 
@@ -121,8 +127,8 @@ def _launch(
 
 
 def _tell(error: BaseException) -> ExitCode:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    while isinstance(error, BaseExceptionGroup):  # of a task group, which holds one unless everything goes wrong
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     code = code_of(error)
     complaint = complaint_of(error, code)
     if complaint:

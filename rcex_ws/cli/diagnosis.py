@@ -50,7 +50,7 @@ async def diagnose(
             (DoctorStep.LOGIN, login.log_in),
             (DoctorStep.PERMISSIONS, login.permissions),
         ):
-            result = await _examine(step, examine, times.step)
+            result = await _examine(step, examine, times.timeout)
             yield result
             if result.ends_it:
                 return
@@ -66,7 +66,7 @@ async def diagnose(
             (DoctorStep.CLEANUP, socket.clean_up),
         ):
             # Their own time-outs come first, as those know what was waited for.
-            result = await _examine(step, examine, 2 * times.step)
+            result = await _examine(step, examine, 2 * times.timeout)
             yield result
             if result.ends_it:
                 return

@@ -10,6 +10,7 @@ from msgspec import Struct
 from rcex_ws.cli.doctor_steps import Finding, StepVerdict
 from rcex_ws.errors import ConnectFailed, ConnectTimeout, NotConnected, RcexError
 from rcex_ws.loop import Signal
+from rcex_ws.options import Seconds, Wait, check_fields
 from rcex_ws.rest import RingCentral
 from rcex_ws.trace import Phase, Step, TraceEvent
 from rcex_ws.wsg import Events, Notification, Outcome, WebSocketExtension
@@ -27,16 +28,22 @@ class DoctorTimes(Struct, frozen=True):
     """The times of the examination, in seconds.
 
     Attributes:
-        step: for one step.
+        timeout: for one step.
         heartbeat_interval: a heartbeat is sent after so long without a frame.
         heartbeat_timeout: it is lost after so long without an answer.
         reconnect_delay: from the cut to the attempt to recover.
+
+    Raises:
+        ConfigurationError: one of them is no such time.
     """
 
-    step: float = 15.0
-    heartbeat_interval: float = 1.0
-    heartbeat_timeout: float = 5.0
-    reconnect_delay: float = 0.5
+    timeout: Seconds = 15.0
+    heartbeat_interval: Seconds = 1.0
+    heartbeat_timeout: Seconds = 5.0
+    reconnect_delay: Wait = 0.5
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class StepTrace:
@@ -86,9 +93,9 @@ class DoctorSocket:
         self._extension = WebSocketExtension(
             name="doctor",
             trace=self._trace.hook,
-            open_timeout=times.step,
-            attempt_timeout=times.step,
-            request_timeout=times.step,
+            open_timeout=times.timeout,
+            attempt_timeout=times.timeout,
+            request_timeout=times.timeout,
             heartbeat_interval=times.heartbeat_interval,
             heartbeat_timeout=times.heartbeat_timeout,
             reconnect_delays=lambda _: times.reconnect_delay,
@@ -103,7 +110,7 @@ class DoctorSocket:
         await self._connect_once()
         token = self._trace.last(Step.TOKEN)
         if token is None or token.phase is Phase.FAILED:
-            raise self._failure or ConnectTimeout(f"no wstoken within {self._times.step:g} s")
+            raise self._failure or ConnectTimeout(f"no wstoken within {self._times.timeout:g} s")
         return Finding("issued", seconds=token.seconds)
 
     async def upgrade(self) -> Finding:
@@ -166,13 +173,13 @@ class DoctorSocket:
         sent_at = anyio.current_time()
         message = (await self._rc.post(f"{_EXTENSION}/company-pager", json=note)).json()["id"]
         try:
-            with anyio.move_on_after(self._times.step) as scope:
+            with anyio.move_on_after(self._times.timeout) as scope:
                 await self._notified.wait()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._rc.delete(f"{_MESSAGES}/{message}")
         if scope.cancelled_caught:
-            detail = f"a message was sent, and no event came within {self._times.step:g} s"
+            detail = f"a message was sent, and no event came within {self._times.timeout:g} s"
             return Finding(detail, verdict=StepVerdict.FAILED)
         return Finding("of a message to yourself", seconds=anyio.current_time() - sent_at)
 
@@ -189,12 +196,12 @@ class DoctorSocket:
         for event in (Events.AUTO_RECOVER_SUCCESS, Events.AUTO_RECOVER_FAILED):
             self._extension.on(event, lambda _: ended.set())
         ws.abort()
-        with anyio.move_on_after(self._times.step) as scope:
+        with anyio.move_on_after(self._times.timeout) as scope:
             await ended.wait()
         if scope.cancelled_caught:
             attempt = self._trace.last(Step.ATTEMPT)
             why = f": {attempt.error}" if attempt is not None and isinstance(attempt.error, RcexError) else ""
-            raise ConnectTimeout(f"no new connection within {self._times.step:g} s{why}")
+            raise ConnectTimeout(f"no new connection within {self._times.timeout:g} s{why}")
         recovery = self._extension.last_recovery
         if recovery is None or recovery.outcome is not Outcome.RECOVERED:
             why = "" if recovery is None else f": {recovery.error_code or recovery.outcome}"

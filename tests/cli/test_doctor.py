@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rcex_ws import ConfigurationError
 from rcex_ws.cli.doctor import doctor
 from rcex_ws.cli.doctor_socket import DoctorTimes
 from rcex_ws.gateway import Gateway
@@ -38,11 +39,16 @@ async def test_a_failure_is_told_with_advice_and_by_the_exit_code(
     assert "the JWT has expired" in results[-1]["advice"]
 
 
+async def test_a_wrong_time_out_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match=r"^timeout: expected seconds above 0"):
+        await doctor(timeout=0)
+
+
 async def test_success_is_zero(
     gateway: Gateway, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = DoctorTimes(heartbeat_interval=0.02, reconnect_delay=0.01)
-    monkeypatch.setattr("rcex_ws.cli.doctor.DoctorTimes", lambda step: quick)
+    monkeypatch.setattr("rcex_ws.cli.doctor.DoctorTimes", lambda timeout: quick)
     write_env(gateway)
     assert await doctor() == 0
     lines = capsys.readouterr().out.splitlines()
