@@ -44,6 +44,7 @@ PACKAGE = Path(rcex_ws.__file__).parent
 MIRRORED = (
     "broker",
     "callback",
+    "cli",
     "connection",
     "feedme",
     "feedme/server",
@@ -73,6 +74,7 @@ MIRRORED = (
 OF_NO_MODULE = {
     "broker/test_contract": "every broker",
     "callback/test_page": "docs/callback-client.md",
+    "cli/test_page": "docs/cli.md",
     "feedme/test_lossy_network": "client and server, and a network between them",
     "feedme/test_page": "docs/feedme.md",
     "gateway/test_random_inputs": "the whole gateway, whose front doors are several",
@@ -100,6 +102,8 @@ TAKEN_ALONG = {
     "broker/scripts": "broker/test_redis_appends",
     "callback/handler": "callback/test_callbacks",
     "callback/mailbox": "callback/test_client_ending",
+    "cli/paths": "cli/test_call",
+    "cli/records": "cli/test_listen",
     "connection/event_queue": "feedme/test_events",
     "connection/handlers": "slack/test_feed",
     "connection/loss": "connection/test_link",

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from rcex_ws.cli.output import compact
 from rcex_ws.cli.records import Record
-from rcex_ws.loop import Signal
 from rcex_ws.readers import printable
 
 __all__ = ["Board"]
@@ -40,7 +39,7 @@ class Board:
         self._rows: deque[Record] = deque(maxlen=500)
         self._counts = dict.fromkeys(("notification", "gap"), 0)
         self._state = "connected"
-        self._changed = Signal()
+        self._changed = anyio.Event()
 
     async def take(self, record: Record) -> None:
         """Add a row."""
@@ -58,7 +57,7 @@ class Board:
             while True:
                 live.refresh()
                 await self._changed.wait()
-                self._changed.clear()
+                self._changed = anyio.Event()
                 await anyio.sleep(_PAUSE)
 
     def table(self) -> Table:

@@ -30,7 +30,7 @@ async def call(
     /,
     *,
     query: Annotated[Sequence[str], Parameter(name=("--query", "-q"))] = (),
-    data: Annotated[str | None, Parameter(name=("--json", "-d"))] = None,
+    data: Annotated[str | None, Parameter(name=("--json", "-d"), allow_leading_hyphen=True)] = None,
     header: Annotated[Sequence[str], Parameter(name=("--header", "-H"))] = (),
     websocket: Annotated[bool, Parameter(name=("--websocket", "-w"))] = False,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,

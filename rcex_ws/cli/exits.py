@@ -1,12 +1,14 @@
 """The exit codes of `rcex-ws`: which error leads to which, and what is said about it.
 
-The help and docs/cli.md show the table that is here. Imports nothing heavy: the help shows the codes, too.
+The help and docs/cli.md show the table that is here. Imports nothing heavy, for the help has it.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
 from typing import Final
+
+from cyclopts import CycloptsError
 
 from rcex_ws.errors import ConfigurationError, RcexError
 
@@ -51,10 +53,10 @@ def code_of(error: BaseException) -> ExitCode:
         return ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return ExitCode.DONE
-    if isinstance(error, (ConfigurationError, OSError, ModuleNotFoundError)) or _is_usage(error):
+    if isinstance(error, ConfigurationError):
         return ExitCode.USAGE
     if not isinstance(error, RcexError):
-        return ExitCode.BUG
+        return ExitCode.USAGE if isinstance(error, (OSError, ModuleNotFoundError, CycloptsError)) else ExitCode.BUG
     from rcex_ws.rest import LoginRefused, RestError  # an error of the library: it is loaded already
 
     if isinstance(error, LoginRefused):
@@ -72,9 +74,3 @@ def complaint_of(error: BaseException, code: ExitCode) -> str:
     if code is ExitCode.BUG:
         return f"a bug, please report it: {type(error).__name__}: {text}; with --debug it says where"
     return text
-
-
-def _is_usage(error: BaseException) -> bool:
-    from cyclopts import CycloptsError
-
-    return isinstance(error, CycloptsError)

@@ -57,9 +57,9 @@ async def reader_gone() -> None:
     """
     try:
         descriptor = sys.stdout.fileno()
-        is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
     except (OSError, ValueError):  # stdout is closed, or is no file
-        is_pipe = False
-    if not is_pipe:
+        descriptor = None
+    if descriptor is None or not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         await anyio.sleep_forever()
-    await anyio.wait_readable(descriptor)  # of its writing end, a pipe tells only that the other end was closed
+    else:
+        await anyio.wait_readable(descriptor)  # the writing end of a pipe tells only that the other end was closed

@@ -1,6 +1,5 @@
 """End a command in order by SIGINT and SIGTERM: it is cancelled, closes what it has opened, and its exit code tells.
 
-
 Called by `rcex_ws.cli.app` for the commands that are coroutines. A second signal ends the process at once.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import httpx
 from cyclopts import Parameter
@@ -73,7 +73,7 @@ def _gateway() -> Generator[httpx.Client]:
     server = load_credentials(login=False).server
     with httpx.Client(base_url=server, timeout=10, trust_env=False) as gateway:
         about = _answer(gateway, "GET", "/_gateway")
-        if not isinstance(about, dict) or "commands" not in about:
+        if "commands" not in about:
             raise ConfigurationError(
                 f"RINGCENTRAL_SERVER_URL: {server} is no local gateway, and only there something can be triggered; "
                 "`rcex-ws gateway --env-file .env` starts one"
@@ -84,23 +84,20 @@ def _gateway() -> Generator[httpx.Client]:
 def _order(gateway: httpx.Client, command: str, **members: str | None) -> None:
     given = {name: value for name, value in members.items() if value is not None}
     answer = _answer(gateway, "POST", f"/_gateway/{command}", given)
-    if not isinstance(answer, dict) or "result" not in answer:
-        raise ConfigurationError(f"{command}: {_refusal(answer)}")
-    write(pretty(answer["result"]))
+    if "result" not in answer:
+        raise ConfigurationError(f"{command}: {printable(answer.get('message', 'the gateway refused it'))}")
+    if answer["result"] is not None:
+        write(pretty(answer["result"]))
 
 
-def _answer(gateway: httpx.Client, method: str, path: str, body: Any = None) -> Any:
-    """Send one order; return the JSON of the answer, None if it is none."""
+def _answer(gateway: httpx.Client, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    """Send one order; return the object of the answer, an empty one if it is none."""
     try:
         response = gateway.request(method, path, json=body)
     except httpx.HTTPError as error:
         raise TransportError(f"{gateway.base_url} does not answer ({error})", sent=False) from None
     try:
-        return response.json()
+        answer = response.json()
     except ValueError:
-        return None
-
-
-def _refusal(answer: Any) -> str:
-    message = answer.get("message") if isinstance(answer, dict) else None
-    return printable(message or "the gateway refused it")
+        answer = None
+    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
