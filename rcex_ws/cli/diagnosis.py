@@ -19,7 +19,7 @@ from rcex_ws.cli.doctor_steps import DoctorStep, Finding, StepResult, StepVerdic
 from rcex_ws.errors import RcexError, RequestTimeout
 from rcex_ws.rest import RingCentral
 
-__all__ = ["diagnose", "failed_step"]
+__all__ = ["diagnose", "result_of"]
 
 _DEFAULT_TIMES = DoctorTimes()
 
@@ -50,7 +50,7 @@ async def diagnose(
             (DoctorStep.LOGIN, login.log_in),
             (DoctorStep.PERMISSIONS, login.permissions),
         ):
-            result = await _examine(step, examine, times.step)
+            result = await _examine(step, examine, times.timeout)
             yield result
             if result.ends_it:
                 return
@@ -65,16 +65,25 @@ async def diagnose(
             (DoctorStep.RECOVERY, socket.recovery),
             (DoctorStep.CLEANUP, socket.clean_up),
         ):
-            # The step's own times come first, as they know more; this one is for what has none.
-            result = await _examine(step, examine, 3 * times.step)
+            # Their own time-outs come first, as those know what was waited for.
+            result = await _examine(step, examine, 2 * times.timeout)
             yield result
             if result.ends_it:
                 return
 
 
-def failed_step(step: DoctorStep, error: Exception, seconds: float = 0.0) -> StepResult:
-    """Return the result of a step that failed with an error of the library, which has no secret in its text."""
-    return StepResult(step, StepVerdict.FAILED, seconds, str(error), advice_for_error(step, error))
+def result_of(step: DoctorStep, found: Finding, seconds: float = 0.0) -> StepResult:
+    """Return the result of a step, with advice if it has failed.
+
+    Args:
+        step: the step.
+        found: what it has found.
+        seconds: how long it took, unless that was found, too.
+    """
+    advice = ""
+    if found.verdict is StepVerdict.FAILED:
+        advice = advice_for(step) if found.error is None else advice_for_error(step, found.error)
+    return StepResult(step, found.verdict, seconds if found.seconds is None else found.seconds, found.detail, advice)
 
 
 class _Login:
@@ -112,10 +121,8 @@ async def _examine(step: DoctorStep, examine: Examine, timeout: float) -> StepRe
             found = await examine()
     except (RcexError, TimeoutError) as exc:
         error = exc if isinstance(exc, RcexError) else RequestTimeout(f"no result within {timeout:g} s")
-        return failed_step(step, error, anyio.current_time() - began)
-    seconds = anyio.current_time() - began if found.seconds is None else found.seconds
-    advice = advice_for(step) if found.verdict is StepVerdict.FAILED else ""
-    return StepResult(step, found.verdict, seconds, found.detail, advice)
+        found = Finding.failure(error)
+    return result_of(step, found, anyio.current_time() - began)
 
 
 async def _not_asked_for() -> Finding:

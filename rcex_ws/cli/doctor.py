@@ -6,21 +6,17 @@ import sys
 from contextlib import aclosing
 from pathlib import Path
 
-import anyio
-
 from rcex_ws.cli.credentials import Credentials, load_credentials
-from rcex_ws.cli.diagnosis import diagnose, failed_step
+from rcex_ws.cli.diagnosis import diagnose, result_of
 from rcex_ws.cli.doctor_report import JsonReport, LineReport, Report, TerminalReport
 from rcex_ws.cli.doctor_socket import DoctorTimes
-from rcex_ws.cli.doctor_steps import DoctorStep, StepVerdict
+from rcex_ws.cli.doctor_steps import DoctorStep, Finding, StepVerdict
 from rcex_ws.errors import ConfigurationError
-from rcex_ws.options import Seconds, checked
 
 __all__ = ["doctor"]
 
 
-@checked
-def doctor(*, send: bool = False, json: bool = False, timeout: Seconds = 15.0, env_file: Path | None = None) -> int:
+async def doctor(*, send: bool = False, json: bool = False, timeout: float = 15.0, env_file: Path | None = None) -> int:
     """Examine step by step what a program needs to get events, and say what to do about what fails.
 
     It finds the credentials, looks at proxy, name, TLS and clock, logs in, checks the permissions, opens a WebSocket,
@@ -35,7 +31,11 @@ def doctor(*, send: bool = False, json: bool = False, timeout: Seconds = 15.0, e
 
     Returns:
         0 if no step has failed, else 1.
+
+    Raises:
+        ConfigurationError: timeout is no such time.
     """
+    times = DoctorTimes(timeout=timeout)
     report: Report
     if json:
         report = JsonReport(sys.stdout.write)
@@ -45,14 +45,14 @@ def doctor(*, send: bool = False, json: bool = False, timeout: Seconds = 15.0, e
         try:
             credentials = load_credentials(env_file)
         except ConfigurationError as exc:
-            report.show(failed_step(DoctorStep.CREDENTIALS, exc))
+            report.show(result_of(DoctorStep.CREDENTIALS, Finding.failure(exc)))
             return 1
-        return anyio.run(_examine, credentials, send, timeout, report)
+        return await _examine(credentials, send, times, report)
 
 
-async def _examine(credentials: Credentials, send: bool, timeout: float, report: Report) -> int:
+async def _examine(credentials: Credentials, send: bool, times: DoctorTimes, report: Report) -> int:
     code = 0
-    async with aclosing(diagnose(credentials, send=send, times=DoctorTimes(step=timeout))) as results:
+    async with aclosing(diagnose(credentials, send=send, times=times)) as results:
         async for result in results:
             report.show(result)
             sys.stdout.flush()

@@ -7,7 +7,7 @@ the hints for a login are those of `rcex_ws.rest`, which stand in the error alre
 from __future__ import annotations
 
 from rcex_ws.cli.doctor_steps import DoctorStep
-from rcex_ws.errors import ConfigurationError, UpgradeRefused
+from rcex_ws.errors import ConfigurationError, ConnectFailed, TransportError, UpgradeRefused
 from rcex_ws.rest import RestError
 
 __all__ = ["advice_for", "advice_for_error"]
@@ -29,6 +29,11 @@ _CERTIFICATE = (
 _WEBSOCKET_BLOCKED = (
     "a proxy or firewall may let HTTPS through and block WebSockets: let it allow `Upgrade: websocket` to "
     "ws-api.ringcentral.com, without a time limit on the connection"
+)
+
+_NO_ANSWER = (
+    "no answer came: the server is slow, or something in between drops the connection; try again, with `--timeout 60` "
+    "to wait longer"
 )
 
 #: By the error code of an answer; `_BY_STEP` has what is the same whatever the code.
@@ -77,6 +82,12 @@ _BY_STEP = {
 }
 
 
+#: Steps that say themselves what it means when nothing comes back.
+_WAY_THERE = frozenset(
+    {DoctorStep.ADDRESS, DoctorStep.CONNECTION, DoctorStep.TLS, DoctorStep.UPGRADE, DoctorStep.DETAILS}
+)
+
+
 def advice_for(step: DoctorStep) -> str:
     """Return what to do about a step that failed without an error."""
     return _BY_STEP[step]
@@ -99,6 +110,10 @@ def advice_for_error(step: DoctorStep, error: Exception) -> str:
         return _CERTIFICATE
     if isinstance(error, UpgradeRefused) and (error.status == 429 or error.status >= 500):
         return _RATE if error.status == 429 else _LATER
+    if step is DoctorStep.DETAILS and "refused" in str(error):
+        return "the gateway refused to begin a session: try again in a minute, then ask RingCentral's support"
+    if isinstance(error, (TransportError, ConnectFailed, TimeoutError)) and step not in _WAY_THERE:
+        return _NO_ANSWER
     return _BY_STEP[step]
 
 
@@ -113,4 +128,6 @@ def _for_answer(step: DoctorStep, error: RestError) -> str:
         return _LATER
     if step is DoctorStep.WSTOKEN and error.status_code == 403:
         return _WEBSOCKETS
+    if step is DoctorStep.NOTIFICATION:
+        return "the message was not sent, so no event was to be seen: it needs the permission InternalMessages"
     return _BY_STEP[step]

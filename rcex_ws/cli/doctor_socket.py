@@ -10,6 +10,7 @@ from msgspec import Struct
 from rcex_ws.cli.doctor_steps import Finding, StepVerdict
 from rcex_ws.errors import ConnectFailed, ConnectTimeout, NotConnected, RcexError
 from rcex_ws.loop import Signal
+from rcex_ws.options import Seconds, Wait, check_fields
 from rcex_ws.rest import RingCentral
 from rcex_ws.trace import Phase, Step, TraceEvent
 from rcex_ws.wsg import Events, Notification, Outcome, WebSocketExtension
@@ -27,16 +28,22 @@ class DoctorTimes(Struct, frozen=True):
     """The times of the examination, in seconds.
 
     Attributes:
-        step: for one step.
+        timeout: for one step.
         heartbeat_interval: a heartbeat is sent after so long without a frame.
         heartbeat_timeout: it is lost after so long without an answer.
         reconnect_delay: from the cut to the attempt to recover.
+
+    Raises:
+        ConfigurationError: one of them is no such time.
     """
 
-    step: float = 15.0
-    heartbeat_interval: float = 1.0
-    heartbeat_timeout: float = 5.0
-    reconnect_delay: float = 0.5
+    timeout: Seconds = 15.0
+    heartbeat_interval: Seconds = 1.0
+    heartbeat_timeout: Seconds = 5.0
+    reconnect_delay: Wait = 0.5
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class StepTrace:
@@ -86,8 +93,9 @@ class DoctorSocket:
         self._extension = WebSocketExtension(
             name="doctor",
             trace=self._trace.hook,
-            open_timeout=times.step,
-            attempt_timeout=times.step,
+            open_timeout=times.timeout,
+            attempt_timeout=times.timeout,
+            request_timeout=times.timeout,
             heartbeat_interval=times.heartbeat_interval,
             heartbeat_timeout=times.heartbeat_timeout,
             reconnect_delays=lambda _: times.reconnect_delay,
@@ -102,40 +110,32 @@ class DoctorSocket:
         await self._connect_once()
         token = self._trace.last(Step.TOKEN)
         if token is None or token.phase is Phase.FAILED:
-            raise self._failure or ConnectTimeout(f"no wstoken within {self._times.step:g} s")
+            raise self._failure or ConnectTimeout(f"no wstoken within {self._times.timeout:g} s")
         return Finding("issued", seconds=token.seconds)
 
     async def upgrade(self) -> Finding:
-        """Look at the opening of the WebSocket: TCP, proxy, TLS, upgrade.
-
-        Raises:
-            RcexError: one of them failed.
-        """
-        upgrade = self._trace.last(Step.UPGRADE)
-        if self._failure is not None and (upgrade is None or upgrade.phase is Phase.FAILED):
-            raise self._failure
+        """Look at the opening of the WebSocket: TCP, proxy, TLS, upgrade."""
         parts = [self._trace.last(step) for step in (Step.TCP, Step.PROXY, Step.TLS, Step.UPGRADE)]
-        done = [(str(part.step), part.seconds or 0.0) for part in parts if part is not None]
-        detail = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in done)
-        where = self._trace.last(Step.TCP)
-        at = f"by {where.detail}: " if where is not None and where.detail else ""
-        return Finding(at + detail, seconds=sum(seconds for _, seconds in done))
+        ended = [part for part in parts if part is not None]
+        seconds = sum(part.seconds or 0.0 for part in ended)
+        if self._failure is not None and (not ended or ended[-1].phase is Phase.FAILED):
+            return Finding.failure(self._failure, seconds)
+        detail = ", ".join(f"{part.step} {part.seconds or 0.0:.2f} s" for part in ended)
+        return Finding(f"by {ended[0].detail}: {detail}", seconds)
 
     async def details(self) -> Finding:
-        """Look at the first frame of the gateway.
-
-        Raises:
-            RcexError: it did not come, or it was an error.
-        """
+        """Look at the first frame of the gateway."""
+        handshake = self._trace.last(Step.HANDSHAKE)
+        seconds = None if handshake is None else handshake.seconds
         if self._failure is not None:
-            raise self._failure
-        details, handshake = self._extension.connection_details, self._trace.last(Step.HANDSHAKE)
-        if details is None or handshake is None:
-            raise NotConnected("the connection was lost already")
+            return Finding.failure(self._failure, seconds)
+        details = self._extension.connection_details
+        if details is None:
+            return Finding.failure(NotConnected("the connection was lost already"))
         return Finding(
             f"the session can be recovered for {details.recovery_timeout:g} s, "
             f"with up to {details.recovery_buffer_size} events",
-            seconds=handshake.seconds,
+            seconds,
         )
 
     async def heartbeat(self) -> Finding:
@@ -173,13 +173,13 @@ class DoctorSocket:
         sent_at = anyio.current_time()
         message = (await self._rc.post(f"{_EXTENSION}/company-pager", json=note)).json()["id"]
         try:
-            with anyio.move_on_after(self._times.step) as scope:
+            with anyio.move_on_after(self._times.timeout) as scope:
                 await self._notified.wait()
         finally:
             with anyio.CancelScope(shield=True):
                 await self._rc.delete(f"{_MESSAGES}/{message}")
         if scope.cancelled_caught:
-            detail = f"a message was sent, and no event came within {self._times.step:g} s"
+            detail = f"a message was sent, and no event came within {self._times.timeout:g} s"
             return Finding(detail, verdict=StepVerdict.FAILED)
         return Finding("of a message to yourself", seconds=anyio.current_time() - sent_at)
 
@@ -196,12 +196,12 @@ class DoctorSocket:
         for event in (Events.AUTO_RECOVER_SUCCESS, Events.AUTO_RECOVER_FAILED):
             self._extension.on(event, lambda _: ended.set())
         ws.abort()
-        with anyio.move_on_after(self._times.step) as scope:
+        with anyio.move_on_after(self._times.timeout) as scope:
             await ended.wait()
         if scope.cancelled_caught:
             attempt = self._trace.last(Step.ATTEMPT)
             why = f": {attempt.error}" if attempt is not None and isinstance(attempt.error, RcexError) else ""
-            raise ConnectTimeout(f"no new connection within {self._times.step:g} s{why}")
+            raise ConnectTimeout(f"no new connection within {self._times.timeout:g} s{why}")
         recovery = self._extension.last_recovery
         if recovery is None or recovery.outcome is not Outcome.RECOVERED:
             why = "" if recovery is None else f": {recovery.error_code or recovery.outcome}"

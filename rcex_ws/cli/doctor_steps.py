@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from rcex_ws.errors import RcexError
+
 __all__ = ["DoctorStep", "Finding", "StepResult", "StepVerdict"]
 
 
@@ -49,17 +51,24 @@ class StepVerdict(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    """What a step has found, unless an error of the library says it.
+    """What a step has found.
 
     Attributes:
         detail: for people; has no secret.
         seconds: how long it took, if that is not the time of the whole step.
         verdict: how it has ended.
+        error: why it has failed, if an error says so.
     """
 
     detail: str
     seconds: float | None = None
     verdict: StepVerdict = StepVerdict.OK
+    error: RcexError | None = None
+
+    @classmethod
+    def failure(cls, error: RcexError, seconds: float | None = None) -> Finding:
+        """Return the finding of a step that has failed with an error of the library, which has no secret in it."""
+        return cls(str(error), seconds, StepVerdict.FAILED, error)
 
 
 class StepResult(Struct, frozen=True):

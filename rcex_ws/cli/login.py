@@ -12,7 +12,9 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import anyio
 import anyio.to_thread
@@ -20,6 +22,7 @@ import anyio.to_thread
 from rcex_ws.cli.credentials import Credentials, load_credentials, load_stored_login, stored_login_path
 from rcex_ws.cli.loopback import LoginUnfinished, Loopback
 from rcex_ws.cli.output import say
+from rcex_ws.cli.signals import until_signal
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.options import Port, Seconds, checked
 from rcex_ws.rest import FileTokenStore, Token
@@ -57,23 +60,24 @@ def login(
         RcexError: the login failed; nothing is stored.
     """
     credentials = load_credentials(env_file, login=False)
-    if jwt:
-        typed = credentials.jwt or _read_jwt()
-        token = anyio.run(log_in_by_jwt, replace(credentials, jwt=typed))
+    if jwt:  # read before there is a loop, which could not be ended while it waits for a key
+        by_jwt = replace(credentials, jwt=credentials.jwt or _read_jwt())
+        log_in = partial(log_in_by_jwt, by_jwt)
     else:
         open_page = None if no_browser else webbrowser.open
+        log_in = partial(log_in_by_browser, credentials, port=port, open_page=open_page, timeout=timeout, tell=say)
 
-        async def by_browser() -> Token:
-            return await log_in_by_browser(credentials, port=port, open_page=open_page, timeout=timeout, tell=say)
+    async def log_in_and_tell() -> int:
+        token = await log_in()
+        say(f"Logged in at {token.server}. The session is kept in {stored_login_path()}.")
+        return 0
 
-        token = anyio.run(by_browser)
-    say(f"Logged in at {token.server}. The session is kept in {stored_login_path()}.")
-    return 0
+    return cast("int", anyio.run(until_signal, log_in_and_tell))  # that of the command, or of the signal
 
 
-def logout() -> int:
+async def logout() -> int:
     """End the session that `rcex-ws login` has stored, here and at the server."""
-    was_logged_in = anyio.run(log_out)
+    was_logged_in = await log_out()
     say("Logged out." if was_logged_in else "Nobody is logged in.")
     return 0
 

@@ -26,7 +26,9 @@ Examined = dict[DoctorStep, StepResult]
 
 @pytest.fixture
 def times(ms: float) -> DoctorTimes:
-    return DoctorTimes(step=3000 * ms, heartbeat_interval=20 * ms, heartbeat_timeout=150 * ms, reconnect_delay=10 * ms)
+    return DoctorTimes(
+        timeout=3000 * ms, heartbeat_interval=20 * ms, heartbeat_timeout=150 * ms, reconnect_delay=10 * ms
+    )
 
 
 @pytest.fixture

@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from rcex_ws import ConfigurationError, ConnectFailed, LoginRefused, RestError, TransportError, UpgradeRefused
+from rcex_ws import (
+    ConfigurationError,
+    ConnectFailed,
+    ConnectTimeout,
+    LoginRefused,
+    RequestTimeout,
+    RestError,
+    TransportError,
+    UpgradeRefused,
+)
 from rcex_ws.cli.doctor_advice import advice_for, advice_for_error
 from rcex_ws.cli.doctor_steps import DoctorStep
 from rcex_ws.rest import Response
@@ -33,6 +42,12 @@ def refused(status: int, code: str = "", *, kind: type[RestError] = RestError) -
         (DoctorStep.UPGRADE, UpgradeRefused(429), "wait a minute"),
         (DoctorStep.UPGRADE, ConnectFailed("the proxy p:1 wants a login (HTTP 407)"), "percent-encoded"),
         (DoctorStep.UPGRADE, ConnectFailed("no TLS: TLS: certificate verify failed"), "SSL_CERT_FILE"),
+        (DoctorStep.NOTIFICATION, refused(403, "CMN-401"), "InternalMessages"),
+        (DoctorStep.LOGIN, RequestTimeout("no answer within 15 s"), "--timeout 60"),
+        (DoctorStep.WSTOKEN, ConnectFailed("no connection within 15 s"), "--timeout 60"),
+        (DoctorStep.RECOVERY, ConnectTimeout("no new connection"), "--timeout 60"),
+        (DoctorStep.DETAILS, ConnectFailed("lost before it was ready: refused WSG-1"), "refused to begin a session"),
+        (DoctorStep.DETAILS, ConnectTimeout("no connection within 15 s"), "nothing came through"),
         (DoctorStep.CONNECTION, TransportError("Connection refused"), "is it still running"),
     ],
 )
@@ -46,4 +61,4 @@ def test_an_error_that_says_what_to_do_gets_no_more_advice() -> None:
 
 @pytest.mark.parametrize("step", DoctorStep)
 def test_there_is_advice_for_each_step(step: DoctorStep) -> None:
-    assert advice_for(step) == advice_for_error(step, TransportError("something"))
+    assert advice_for(step)
