@@ -29,7 +29,7 @@ test: .venv/installed-test
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
 check: .venv/installed-test .venv/installed-browser .venv/installed-openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
-	.venv/bin/python -m pytest -q -n 3 --dist loadfile tests/peers tests/benchmarks
+	.venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/peers tests/benchmarks
 	.venv/bin/python -m pytest -q tests/browser tests/openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
