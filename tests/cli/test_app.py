@@ -79,7 +79,6 @@ def test_a_bug_is_told_as_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert "a bug, please report it: KeyError: 'gone'; with --debug it says where" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_completion_knows_commands_and_options(shell: str) -> None:
-    script = app.generate_completion(shell=shell)  # type: ignore[arg-type]
+def test_the_completion_knows_commands_and_options() -> None:
+    script = app.generate_completion(shell="bash")
     assert [name for name in ("listen", "subscriptions", "hang-up", "exec") if name not in script] == []
