@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from rcex_ws import ConfigurationError, NotJSON, Response, RestError, RingCentra
 from rcex_ws.cli.credentials import load_credentials, open_client
 from rcex_ws.cli.output import pretty, progress, say, write, write_bytes
 from rcex_ws.cli.paths import full_path
-from rcex_ws.readers import printable
+from rcex_ws.readers import printable, read_json
 from rcex_ws.rest import UNSET
 from rcex_ws.rest.message import Options
 
@@ -143,10 +143,10 @@ def _body(data: str) -> Any:
         OSError: the file cannot be read.
     """
     if data in ("-", "@-"):
-        text: str | bytes = sys.stdin.buffer.read()
+        text = sys.stdin.buffer.read()
     else:
-        text = Path(data[1:]).read_bytes() if data.startswith("@") else data
+        text = Path(data[1:]).read_bytes() if data.startswith("@") else os.fsencode(data)
     try:
-        return json.loads(text)
-    except ValueError as error:  # also of bytes that are no UTF-8
+        return read_json(text)
+    except NotJSON as error:
         raise ConfigurationError(f"--json: it is no JSON: {error}") from None
