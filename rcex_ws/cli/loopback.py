@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from html import escape
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import anyio
 import h11
@@ -58,10 +58,10 @@ def read_redirect(target: str, *, state: str) -> Redirect:
         target: path and query as in the request line.
         state: that of our login page.
     """
-    parts = urlsplit(target)
-    if parts.path != _PATH:
+    path, _, fields = target.partition("?")  # `urlsplit` raises for some targets
+    if path != _PATH:
         return Redirect(refusal=(404, "There is nothing here."))
-    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    query = {name: values[0] for name, values in parse_qs(fields).items()}
     if not secrets.compare_digest(query.get("state", "").encode(), state.encode()):
         return Redirect(refusal=(400, "This is not the answer of the login page that was opened. It was ignored."))
     if "code" in query:

@@ -21,6 +21,9 @@ from tests.websocket_peer import Peer
 
 OK, FAILED, SKIPPED = StepVerdict.OK, StepVerdict.FAILED, StepVerdict.SKIPPED
 
+#: What a fault is told as does not depend on the loop; that the steps work on both is shown by the tests without it.
+on_one_loop = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+
 Examined = dict[DoctorStep, StepResult]
 
 
@@ -67,6 +70,7 @@ async def test_all_steps_succeed_and_nothing_is_left(gateway: Gateway, examine: 
     assert [kinds.count(kind) for kind in ("subscribe", "unsubscribe", "token", "revoke")] == [1, 1, 1, 1]
 
 
+@on_one_loop
 async def test_a_refused_login_ends_it(gateway: Gateway, examine: Callable[..., Any]) -> None:
     results = await examine(gateway, jwt="wrong")
     assert list(failures(results)) == [list(results)[-1]] == [DoctorStep.LOGIN]
@@ -95,6 +99,7 @@ class TestWithOnePermissionMore:
     def gateway_options(self) -> dict[str, Any]:
         return {"permissions": ("WebSocketsSubscription", "ReadPresence")}
 
+    @on_one_loop
     async def test_it_subscribes_to_what_is_allowed(self, gateway: Gateway, examine: Callable[..., Any]) -> None:
         results = await examine(gateway, send=True)
         assert failures(results) == {}
@@ -102,6 +107,7 @@ class TestWithOnePermissionMore:
         assert results[DoctorStep.NOTIFICATION].verdict is SKIPPED
 
 
+@on_one_loop
 @pytest.mark.parametrize(
     ("where", "status", "code", "step", "words"),
     [
@@ -147,6 +153,7 @@ async def test_a_session_that_is_not_recovered_is_told_and_the_rest_cleaned_up(
     assert results[DoctorStep.CLEANUP].verdict is OK
 
 
+@on_one_loop
 async def test_a_wrong_clock_is_told_and_it_goes_on(
     gateway: Gateway, examine: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +171,7 @@ async def at(server: str, times: DoctorTimes) -> Examined:
             return {result.step: result async for result in steps}
 
 
+@on_one_loop
 async def test_an_unreachable_proxy_is_told_as_the_proxy(times: DoctorTimes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:hush@127.0.0.1:1")
     results = await at("https://ringcentral.invalid", times)
@@ -173,6 +181,7 @@ async def test_an_unreachable_proxy_is_told_as_the_proxy(times: DoctorTimes, mon
     assert "hush" not in str(results)
 
 
+@on_one_loop
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_proxy_that_wants_a_login_is_told(
     scheme: str, times: DoctorTimes, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
@@ -192,6 +201,7 @@ async def test_an_untrusted_certificate_is_told(times: DoctorTimes, tls_peer: Pe
     assert "SSL_CERT_FILE" in results[DoctorStep.TLS].advice
 
 
+@on_one_loop
 async def test_a_trusted_certificate_is_told_with_the_version(
     times: DoctorTimes, tls_peer: Peer, authority: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,12 +211,14 @@ async def test_a_trusted_certificate_is_told_with_the_version(
     assert results[DoctorStep.TLS].detail == "TLSv1.3, the certificate is trusted"
 
 
+@on_one_loop
 async def test_an_unknown_name_is_told(times: DoctorTimes) -> None:
     results = await at("http://ringcentral.invalid", times)
     assert list(failures(results)) == [DoctorStep.ADDRESS]
     assert "cannot be resolved" in results[DoctorStep.ADDRESS].detail
 
 
+@on_one_loop
 async def test_a_gateway_that_is_gone_is_told(times: DoctorTimes) -> None:
     results = await at("http://127.0.0.1:1", times)
     assert list(failures(results)) == [DoctorStep.CONNECTION]

@@ -30,6 +30,7 @@ def test_an_answer_of_the_login_page_is_read(target: str, found: Redirect) -> No
     ("target", "status"),
     [
         ("/favicon.ico", 404),
+        ("//[", 404),
         (f"/?code=c&state={quote(STATE)}", 404),
         ("/callback?code=c", 400),
         ("/callback?code=c&state=other", 400),
