@@ -1,0 +1,60 @@
+"""What the blocking classes have in common: each object stands for an async one, whose methods run in the loop."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Executor
+from typing import Any, ClassVar, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+__all__ = ["Facade", "faced", "inner_of"]
+
+Inner = TypeVar("Inner")
+
+_lock = threading.Lock()
+
+
+class Facade(Generic[Inner]):
+    """The blocking counterpart of an async object.
+
+    Args:
+        inner: the async object.
+
+    Attributes:
+        _executor: runs functions of the application; None for threads of the client.
+    """
+
+    _executor: Executor | None = None
+    _kinds: ClassVar[dict[type, type[Facade[Any]]]] = {}  # of what async methods and events give, by its async class
+    _made: ClassVar[WeakValueDictionary[int, Facade[Any]]] = WeakValueDictionary()  # by the id of the async object
+
+    def __init_subclass__(cls, *, of: type | None = None) -> None:
+        if of is not None:
+            Facade._kinds[of] = cls
+
+    def __init__(self, inner: Inner) -> None:
+        self._inner = inner
+
+    def __repr__(self) -> str:
+        return repr(self._inner).replace("<", "<blocking ", 1)
+
+    @classmethod
+    def _of(cls, value: Any) -> Any:
+        kind = cls._kinds.get(type(value))
+        if kind is None:
+            return value
+        with _lock:
+            known = cls._made.get(id(value))
+            if known is None:
+                known = cls._made[id(value)] = kind(value)
+        return known
+
+    @staticmethod
+    def _inner_of(value: Any) -> Any:
+        return value._inner if isinstance(value, Facade) else value
+
+
+faced = Facade._of  # pyright: ignore[reportPrivateUsage]
+"""Return the blocking counterpart of a value that has one, always the same one; any other value as it is."""
+inner_of = Facade._inner_of  # pyright: ignore[reportPrivateUsage]
+"""Return the async object that a value stands for; any other value as it is."""
