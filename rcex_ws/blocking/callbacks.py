@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from contextvars import copy_context
 from functools import partial
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, TypeAlias, overload
 
 import anyio
 import anyio.to_thread
@@ -25,8 +25,7 @@ from rcex_ws.wsg import Notification
 
 __all__ = ["Callback", "Predicate", "in_thread"]
 
-T = TypeVar("T")
-_Async: TypeAlias = Callable[..., Coroutine[Any, Any, T]]
+_Async: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 
 Callback: TypeAlias = Callable[[Notification], object]
 Predicate: TypeAlias = Callable[[Notification], bool]
@@ -36,12 +35,10 @@ _limiter = anyio.CapacityLimiter(math.inf)
 
 
 @overload
-def in_thread(name: str, function: None, executor: Executor | None) -> None: ...
+def in_thread(name: str, function: Callable[..., object], executor: Executor | None) -> _Async: ...
 @overload
-def in_thread(name: str, function: Callable[..., T], executor: Executor | None) -> _Async[T]: ...
-@overload
-def in_thread(name: str, function: Callable[..., T] | None, executor: Executor | None) -> _Async[T] | None: ...
-def in_thread(name: str, function: Callable[..., T] | None, executor: Executor | None) -> _Async[T] | None:
+def in_thread(name: str, function: Callable[..., object] | None, executor: Executor | None) -> _Async | None: ...
+def in_thread(name: str, function: Callable[..., object] | None, executor: Executor | None) -> _Async | None:
     """Return an async function that runs a plain one in a thread, and waits for it; None for None.
 
     Args:
@@ -58,8 +55,8 @@ def in_thread(name: str, function: Callable[..., T] | None, executor: Executor |
     if not is_sync_function(function):
         raise ConfigurationError(f"{name}: expected a function that is not async; it is called in a thread")
 
-    async def call(*args: object) -> T:
-        work: Callable[[], T] = partial(_call, function, *map(faced, args))
+    async def call(*args: object) -> object:
+        work = partial(_call, function, *map(faced, args))
         if executor is None:
             return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_limiter)
         return await asyncio.wrap_future(executor.submit(copy_context().run, work))
@@ -67,7 +64,7 @@ def in_thread(name: str, function: Callable[..., T] | None, executor: Executor |
     return call
 
 
-def _call(function: Callable[..., T], *args: object) -> T:
+def _call(function: Callable[..., object], *args: object) -> object:
     try:
         result = function(*args)
     except StopIteration as exc:  # which no future can have
@@ -76,7 +73,7 @@ def _call(function: Callable[..., T], *args: object) -> T:
         raise
     except BaseException as exc:  # only the main thread ends the program
         raise RuntimeError(f"the function raised {type(exc).__name__} in a thread, which ends nothing") from exc
-    if isinstance(result, Awaitable):
+    if inspect.isawaitable(result):
         if inspect.iscoroutine(result):
             result.close()
         raise ConfigurationError("an async function was given to rcex_ws.blocking, which calls plain ones")

@@ -6,7 +6,6 @@ import ssl
 from typing import Self
 
 import rcex_ws.rest
-from rcex_ws.blocking.facade import Facade
 from rcex_ws.blocking.loop_thread import read
 from rcex_ws.blocking.path_methods import BlockingPathMethods
 from rcex_ws.options import Bytes, Credential, HeaderText, Seconds, ServerUrl, checked
@@ -26,7 +25,7 @@ class BlockingClientOptions(BlockingPathMethods):
 
     @property
     def proxy(self) -> ProxyChoice:
-        """Proxy for HTTPS and WebSocket: None or True reads the environment, a URL (http, https, socks5, socks5h) names one, False uses none."""
+        """The argument of that name."""
         return self._inner.proxy
 
     @property
@@ -102,17 +101,14 @@ class BlockingClientOptions(BlockingPathMethods):
             ConfigurationError: an argument is invalid.
         """
         client = cls.__new__(cls)
-        Facade.__init__(
-            client,
-            rcex_ws.rest.RingCentral.from_sdk(
-                sdk,
-                app_name=app_name,
-                app_version=app_version,
-                timeout=timeout,
-                http=http,
-                ssl_context=ssl_context,
-                proxy=proxy,
-            ),
+        client._inner = rcex_ws.rest.RingCentral.from_sdk(
+            sdk,
+            app_name=app_name,
+            app_version=app_version,
+            timeout=timeout,
+            http=http,
+            ssl_context=ssl_context,
+            proxy=proxy,
         )
         return client
 

@@ -75,7 +75,8 @@ class EventsExtension(BlockingEvents):
     @property
     def enabled(self) -> bool:
         """Whether the events of calls are emitted."""
-        return self._inner.enabled
+        enabled: bool = self._inner.enabled
+        return enabled
 
     @enabled.setter
     def enabled(self, enabled: bool) -> None:

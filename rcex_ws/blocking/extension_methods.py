@@ -25,7 +25,7 @@ class BlockingExtensionMethods(BlockingEventMethods):
 
     @property
     def name(self) -> str:
-        """Identifies the extension in log lines, `stats` and traces; "extension 1" and so on by default. trace: sync hook, called with a `TraceEvent` when a step starts, succeeds or fails; see `Step`. open_timeout: for all of `install`. attempt_timeout: for one attempt: wstoken, TCP, TLS, upgrade, ConnectionDetails. request_timeout: for one call made by the extension itself. close_timeout: for closing, from any state. gap_timeout: for `on_gap`, which is then cancelled. heartbeat_interval: a Heartbeat is sent after so long without an inbound frame. heartbeat_timeout: the connection is dropped after so long without an inbound frame since the Heartbeat. reconnect_delays: returns the delay after the n-th consecutive failure, n from 1. max_pending: notifications queued for a slow consumer; beyond that the oldest are dropped, as a gap. max_pending_bytes: bytes queued likewise (64 MiB). max_size: maximum size of an inbound frame (16 MiB)."""
+        """As given."""
         return self._inner.name
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Executor
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
 
 __all__ = ["Facade", "faced", "inner_of"]
@@ -40,7 +40,7 @@ class Facade(Generic[Inner]):
 
     @classmethod
     def _of(cls, value: Any) -> Any:
-        kind = cls._kinds.get(type(value))
+        kind = cls._kinds.get(cast("object", value).__class__)
         if kind is None:
             return value
         with _lock:
@@ -51,7 +51,10 @@ class Facade(Generic[Inner]):
 
     @staticmethod
     def _inner_of(value: Any) -> Any:
-        return value._inner if isinstance(value, Facade) else value
+        if isinstance(value, Facade):
+            facade: Facade[Any] = value
+            return facade._inner
+        return value
 
 
 faced = Facade._of  # pyright: ignore[reportPrivateUsage]

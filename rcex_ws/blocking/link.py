@@ -17,27 +17,27 @@ class Link(Facade[rcex_ws.connection.Link], of=rcex_ws.connection.Link):
 
     @property
     def id(self) -> int:
-        """The number of this connection, counting all of this process. opened_at: when the connection was opened, by the wall clock. monitor: as given. was_ready: whether the state of the client was READY with this connection. loss: how the connection was lost; None while it is open. round_trip: seconds from the last answered heartbeat to its answer; None before the first. send: `Outbox.put`, which queues a message or request."""
+        """The number of this connection, counting all of this process."""
         return self._inner.id
 
     @property
     def opened_at(self) -> datetime:
-        """When the connection was opened, by the wall clock. monitor: as given. was_ready: whether the state of the client was READY with this connection. loss: how the connection was lost; None while it is open. round_trip: seconds from the last answered heartbeat to its answer; None before the first. send: `Outbox.put`, which queues a message or request."""
+        """When the connection was opened, by the wall clock."""
         return self._inner.opened_at
 
     @property
     def was_ready(self) -> bool:
-        """Whether the state of the client was READY with this connection. loss: how the connection was lost; None while it is open. round_trip: seconds from the last answered heartbeat to its answer; None before the first. send: `Outbox.put`, which queues a message or request."""
+        """Whether the state of the client was READY with this connection."""
         return self._inner.was_ready
 
     @property
     def loss(self) -> Loss | None:
-        """How the connection was lost; None while it is open. round_trip: seconds from the last answered heartbeat to its answer; None before the first. send: `Outbox.put`, which queues a message or request."""
+        """How the connection was lost; None while it is open."""
         return self._inner.loss
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds from the last answered heartbeat to its answer; None before the first. send: `Outbox.put`, which queues a message or request."""
+        """Seconds from the last answered heartbeat to its answer; None before the first."""
         return self._inner.round_trip
 
     @property

@@ -20,12 +20,12 @@ class BlockingSessionMethods(Facade[rcex_ws.rest.RingCentral]):
 
     @property
     def server(self) -> str:
-        """URL of the API without trailing slash. client_id: id of the application. home: refuses calls from another event loop, thread or process. auth: the OAuth session. lifecycle: knows whether the client is closed."""
+        """URL of the API without trailing slash."""
         return self._inner.server
 
     @property
     def client_id(self) -> str | None:
-        """Id of the application. home: refuses calls from another event loop, thread or process. auth: the OAuth session. lifecycle: knows whether the client is closed."""
+        """The argument of that name."""
         return self._inner.client_id
 
     @property

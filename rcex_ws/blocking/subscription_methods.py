@@ -17,17 +17,17 @@ class BlockingSubscriptionMethods(Facade[rcex_ws.wsg.Subscription]):
 
     @property
     def event_filters(self) -> tuple[str, ...]:
-        """As requested. info: the server's description; None until it has answered. state: PENDING, ACTIVE, REPLACED, REVOKED, CLOSED or FAILED. error: what made it FAILED; otherwise None."""
+        """As requested."""
         return self._inner.event_filters
 
     @property
     def info(self) -> SubscriptionInfo | None:
-        """The server's description; None until it has answered. state: PENDING, ACTIVE, REPLACED, REVOKED, CLOSED or FAILED. error: what made it FAILED; otherwise None."""
+        """The server's description; None until it has answered."""
         return self._inner.info
 
     @property
     def state(self) -> SubscriptionState:
-        """PENDING, ACTIVE, REPLACED, REVOKED, CLOSED or FAILED. error: what made it FAILED; otherwise None."""
+        """PENDING, ACTIVE, REPLACED, REVOKED, CLOSED or FAILED."""
         return self._inner.state
 
     @property

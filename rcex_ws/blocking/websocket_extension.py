@@ -25,7 +25,7 @@ _EventHandler = TypeVar("_EventHandler", bound=Callable[[Notification], object])
 class BlockingSettings(WsgSettings):
     """Keyword options of the blocking `WebSocketExtension`: those of the async one, and what runs functions."""
 
-    on_gap: Callable[[Gap], object] | None = None
+    on_gap: Callable[[Gap], None] | None = None
     executor: Executor | None = None
 
 

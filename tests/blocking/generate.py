@@ -203,8 +203,6 @@ class _Writer:
             lines += self._attribute(name, kind)
         for node in self._class.body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                if node.name == "from_sdk":
-                    self._use("rcex_ws.blocking.facade", "Facade")
                 if node.name in ("__init__", "from_sdk") and source.name == "RingCentral":
                     lines += self._constructor(node)
                 elif not node.name.startswith("_") and node.name not in source.omit:
@@ -228,15 +226,15 @@ class _Writer:
             *("", "    @classmethod", "    @checked", f"    def {node.name}({ast.unparse(node.args)}) -> Self:"),
             *_docstring(ast.get_docstring(node) or "", "        "),
             "        client = cls.__new__(cls)",
-            f"        Facade.__init__(client, {self._inner()}.{node.name}({passed}))",
+            f"        client._inner = {self._inner()}.{node.name}({passed})",
             "        return client",
         ]
 
     def _attribute(self, name: str, kind: str) -> list[str]:
-        about = re.search(
-            rf"^ +{name}: (.*(?:\n {{8,}}\S.*)*)", ast.get_docstring(self._class, clean=False) or "", re.MULTILINE
-        )
-        text = re.sub(r"\s+", " ", about[1]) if about else _ATTRIBUTES[name]
+        assert isinstance(self._class, ast.ClassDef)
+        _, _, attributes = (ast.get_docstring(self._class) or "").partition("\nAttributes:\n")
+        about = re.search(rf"^    {name}: (.*)", attributes, re.MULTILINE)
+        text = about[1] if about else _ATTRIBUTES[name]
         text = text[0].upper() + text[1:].rstrip(".") + "."
         lines = ["", "    @property", f"    def {name}(self) -> {kind}:", *_docstring(text, "        ")]
         lines.append(f"        return self._inner.{name}")
