@@ -48,17 +48,19 @@ class BlockingEventMethods(Facade[rcex_ws.wsg.WebSocketExtension]):
             NotConnected: the extension is closed, or lost its connection and `auto_recover` is off.
             RestError: the server refused.
         """
-        result: Subscription = faced(
-            run(
-                lambda: self._inner.subscribe(
+
+        async def call() -> Subscription:
+            made: Subscription = faced(
+                await self._inner.subscribe(
                     event_filters,
                     in_thread("callback", callback, self._executor),
                     inner_of(subscription_info),
                     ignore_own=ignore_own,
                 )
             )
-        )
-        return result
+            return made
+
+        return run(call)
 
     @checked
     def subscribe_all_extensions(
@@ -78,14 +80,16 @@ class BlockingEventMethods(Facade[rcex_ws.wsg.WebSocketExtension]):
             ConfigurationError: an argument is invalid.
             RcexError: as in `subscribe`.
         """
-        result: Subscription = faced(
-            run(
-                lambda: self._inner.subscribe_all_extensions(
+
+        async def call() -> Subscription:
+            made: Subscription = faced(
+                await self._inner.subscribe_all_extensions(
                     endings, in_thread("callback", callback, self._executor), ignore_own=ignore_own
                 )
             )
-        )
-        return result
+            return made
+
+        return run(call)
 
     @checked
     def wait_for(

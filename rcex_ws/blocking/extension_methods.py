@@ -75,8 +75,8 @@ class BlockingExtensionMethods(BlockingEventMethods):
     @property
     def ws(self) -> Link | None:
         """The connection: `id`, `opened_at`, `abort()`; None while it is lost."""
-        result: Link | None = faced(read(lambda: self._inner.ws))
-        return result
+        found: Link | None = read(lambda: faced(self._inner.ws))
+        return found
 
     @property
     def wsc(self) -> Wsc | None:
@@ -91,8 +91,8 @@ class BlockingExtensionMethods(BlockingEventMethods):
     @property
     def subscription(self) -> Subscription | None:
         """The active subscription; None while there is none."""
-        result: Subscription | None = faced(read(lambda: self._inner.subscription))
-        return result
+        found: Subscription | None = read(lambda: faced(self._inner.subscription))
+        return found
 
     @property
     def last_recovery(self) -> Recovery | None:

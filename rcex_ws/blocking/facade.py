@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import Executor
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
@@ -10,8 +9,6 @@ from weakref import WeakValueDictionary
 __all__ = ["Facade", "faced", "inner_of"]
 
 Inner = TypeVar("Inner")
-
-_lock = threading.Lock()
 
 
 class Facade(Generic[Inner]):
@@ -39,25 +36,21 @@ class Facade(Generic[Inner]):
         return repr(self._inner).replace("<", "<blocking ", 1)
 
     @classmethod
-    def _of(cls, value: Any) -> Any:
-        kind = cls._kinds.get(cast("object", value).__class__)
+    def _of(cls, value: object) -> Any:
+        kind = cls._kinds.get(value.__class__)
         if kind is None:
             return value
-        with _lock:
-            known = cls._made.get(id(value))
-            if known is None:
-                known = cls._made[id(value)] = kind(value)
+        known = cls._made.get(id(value))
+        if known is None:
+            known = cls._made[id(value)] = kind(value)
         return known
 
     @staticmethod
     def _inner_of(value: Any) -> Any:
-        if isinstance(value, Facade):
-            facade: Facade[Any] = value
-            return facade._inner
-        return value
+        return cast("Any", value)._inner if isinstance(value, Facade) else value
 
 
 faced = Facade._of  # pyright: ignore[reportPrivateUsage]
-"""Return the blocking counterpart of a value that has one, always the same one; any other value as it is."""
+"""Return the blocking counterpart of a value that has one, else the value; in the loop, so that each has only one."""
 inner_of = Facade._inner_of  # pyright: ignore[reportPrivateUsage]
-"""Return the async object that a value stands for; any other value as it is."""
+"""Return the async object that a value stands for, else the value."""

@@ -63,7 +63,8 @@ def run(function: Callable[[], Awaitable[T]]) -> T:
         Exception: that of the function.
     """
     # Not `portal.call`, which waits twice: until the task has begun, and for its result; that takes twice the time.
-    future = asyncio.run_coroutine_threadsafe(_awaited(function), _loop_thread().loop)
+    loop = _loop_thread().loop
+    future = asyncio.run_coroutine_threadsafe(_awaited(function), loop)
     try:
         return future.result()
     except BaseException:
@@ -89,7 +90,7 @@ def begin(function: Callable[[], Awaitable[None]]) -> None:
     """Call an async function in the loop, if it runs, and do not wait; callable anywhere."""
     thread = _current
     if thread is not None:
-        thread.loop.call_soon_threadsafe(thread.portal.start_task_soon, function)
+        asyncio.run_coroutine_threadsafe(_awaited(function), thread.loop)
 
 
 async def _awaited(function: Callable[[], Awaitable[T]]) -> T:
@@ -114,13 +115,13 @@ def refuse_in_loop() -> None:
     Raises:
         ConfigurationError: it does.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        if not on_trio():
+    if not on_trio():
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
             return
-    if (_current is None or threading.current_thread() is not _current.thread) and _is_cell_of_notebook():
-        return
+        if (_current is None or loop is not _current.loop) and _is_cell_of_notebook():
+            return
     raise ConfigurationError(
         "rcex_ws.blocking was called inside a running event loop, which would stand still until the call is over; use "
         "the async client there: `from rcex_ws import RingCentral, WebSocketExtension`"

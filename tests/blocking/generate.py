@@ -290,7 +290,10 @@ class _Writer:
         self._use("rcex_ws.blocking.loop_thread", how)
         if set(OURS) & _names(result):
             self._use("rcex_ws.blocking.facade", "faced")
-            return result, [f"        result: {result} = faced({how}(lambda: {called}))", "        return result"]
+            if how == "read":
+                return result, [f"        found: {result} = read(lambda: faced({called}))", "        return found"]
+            made = ["", f"        async def call() -> {result}:", f"            made: {result} = faced(await {called})"]
+            return result, [*made, "            return made", "", "        return run(call)"]
         if result == "Callable[[], None]":  # what undoes it
             return result, [f"        undo = {how}(lambda: {called})", "        return lambda: read(undo)"]
         prefix = "" if result == "None" else "return "

@@ -1,0 +1,45 @@
+"""A gateway for all tests of a file, and a client that is logged in; both start once, to be cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from rcex_ws.blocking import RingCentral, WebSocketExtension
+from rcex_ws.gateway import Gateway
+
+MESSAGES = "/restapi/v1.0/account/~/extension/~/message-store"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Gateway]:
+    """A gateway."""
+    with Gateway() as gateway:
+        yield gateway
+
+
+def make_client(server: Gateway) -> RingCentral:
+    """Make a client that is not logged in."""
+    return RingCentral(server=server.server, client_id=server.client_id, client_secret=server.client_secret)
+
+
+@pytest.fixture
+def rc(server: Gateway) -> Iterator[RingCentral]:
+    """A client that is logged in."""
+    with make_client(server) as rc:
+        rc.authorize(jwt=server.jwt)
+        yield rc
+        server.clear_faults()
+
+
+@pytest.fixture
+def installed(rc: RingCentral) -> Callable[..., WebSocketExtension]:
+    """Install an extension with these options."""
+
+    def install(**options: object) -> WebSocketExtension:
+        ws_ext = WebSocketExtension(reconnect_delays=lambda n: 0.01, **options)  # type: ignore[arg-type]
+        rc.install_extension(ws_ext)
+        return ws_ext
+
+    return install
