@@ -70,11 +70,10 @@ def public(names: Any) -> set[str]:
 
 def attributes(kind: type) -> set[str]:
     """Return the names that the methods of an async class set: `self.name = ...`."""
-    tree = ast.walk(ast.Module([ast.parse(inspect.getsource(base)) for base in kind.__mro__[:-1] if ours(base)], []))  # type: ignore[arg-type]
-    nodes = [target for node in tree for target in targets(node)]
-    return public(
-        {node.attr for node in nodes if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"}
-    )
+    sources = [inspect.getsource(base) for base in kind.__mro__ if base.__module__.startswith("rcex_ws")]
+    set_there = [target for one in sources for node in ast.walk(ast.parse(one)) for target in targets(node)]
+    found = [node for node in set_there if isinstance(node, ast.Attribute)]
+    return public({node.attr for node in found if ast.unparse(node.value) == "self"})
 
 
 def targets(node: ast.AST) -> list[ast.expr]:
