@@ -45,12 +45,15 @@ class Facade(Generic[Inner]):
             known = cls._made[id(value)] = kind(value)
         return known
 
-    @staticmethod
-    def _inner_of(value: Any) -> Any:
-        return cast("Any", value)._inner if isinstance(value, Facade) else value
+
+def faced(value: object) -> Any:
+    """Return the blocking counterpart of a value that has one, else the value.
+
+    Called in the loop alone, so that an object has only one, and `is` compares as it does for the async ones.
+    """
+    return Facade._of(value)  # pyright: ignore[reportPrivateUsage]
 
 
-faced = Facade._of  # pyright: ignore[reportPrivateUsage]
-"""Return the blocking counterpart of a value that has one, else the value; in the loop, so that each has only one."""
-inner_of = Facade._inner_of  # pyright: ignore[reportPrivateUsage]
-"""Return the async object that a value stands for, else the value."""
+def inner_of(value: Any) -> Any:
+    """Return the async object that a value stands for, else the value."""
+    return cast("Any", value)._inner if isinstance(value, Facade) else value
