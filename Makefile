@@ -56,7 +56,7 @@ lint: .venv/installed-dev
 docs: .venv/installed-docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
-BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack feedme broadcast rtm wire
+BENCHMARKS := rest_over_websocket rest_https blocking notifications recovery idle growth startup slack feedme broadcast rtm wire
 
 bench: .venv/installed-bench
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
