@@ -7,12 +7,13 @@ import warnings
 from types import TracebackType
 from typing import Self
 
+from rcex_ws import rest, wsg
 from rcex_ws.blocking.client_options import BlockingClientOptions
 from rcex_ws.blocking.events import EventsExtension
 from rcex_ws.blocking.facade import inner_of
 from rcex_ws.blocking.loop_thread import begin, refuse_in_loop, run
 from rcex_ws.blocking.websocket_extension import WebSocketExtension
-from rcex_ws.errors import WrongEventLoop
+from rcex_ws.errors import ConfigurationError, WrongEventLoop
 from rcex_ws.options import checked
 from rcex_ws.rest import Extension
 
@@ -46,9 +47,13 @@ class RingCentral(BlockingClientOptions):
                 `rcex_ws.RetryExtension`.
 
         Raises:
-            ConfigurationError: the extension is already installed, here or in another client.
+            ConfigurationError: the extension is already installed, here or in another client; or it is an async one
+                whose methods the application calls.
             Exception: whatever its `install` raises; it is not installed then.
         """
+        if isinstance(extension, wsg.WebSocketExtension | rest.EventsExtension):
+            name = type(extension).__name__
+            raise ConfigurationError(f"extension: this {name} is async; use the one of rcex_ws.blocking")
         run(lambda: self._inner.install_extension(inner_of(extension)))
         _running.add(self)
 

@@ -6,12 +6,14 @@ from concurrent.futures import Executor
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
 
+from rcex_ws.options import NamesOfJavaScript
+
 __all__ = ["Facade", "faced", "inner_of"]
 
 Inner = TypeVar("Inner")
 
 
-class Facade(Generic[Inner]):
+class Facade(NamesOfJavaScript, Generic[Inner]):
     """The blocking counterpart of an async object.
 
     Args:

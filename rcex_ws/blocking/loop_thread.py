@@ -63,12 +63,13 @@ def run(function: Callable[[], Awaitable[T]]) -> T:
         Exception: that of the function.
     """
     # Not `portal.call`, which waits twice: until the task has begun, and for its result; that takes twice the time.
-    loop = _loop_thread().loop
-    future = asyncio.run_coroutine_threadsafe(_awaited(function), loop)
+    loop, future = _loop_thread().loop, None
     try:
+        future = asyncio.run_coroutine_threadsafe(_awaited(function), loop)
         return future.result()
     except BaseException:
-        future.cancel()  # nothing happens if it is done
+        if future is not None:
+            future.cancel()  # nothing happens if it is done
         raise
 
 

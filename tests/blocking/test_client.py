@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import rcex_ws
 from rcex_ws import ConfigurationError, LoginRefused, NotConnected, RestError, RetryExtension, Token
 from rcex_ws.blocking import RingCentral, WebSocketExtension
+from rcex_ws.errors import UnknownName
 from rcex_ws.gateway import Gateway
 from rcex_ws.rest import Request
 from tests.blocking.conftest import make_client
@@ -67,6 +69,8 @@ def test_errors_are_those_of_the_async_client_and_point_to_the_line_of_the_calle
         rc.get("nowhere")
     with pytest.raises(ConfigurationError, match=r"redirectUri.*redirect_uri"):
         rc.authorize(redirectUri="x")  # type: ignore[call-arg]
+    with pytest.raises(UnknownName, match="install_extension"):
+        rc.installExtension  # noqa: B018  # type: ignore[attr-defined]
 
 
 def test_a_login_that_is_refused(server: Gateway) -> None:
@@ -105,6 +109,9 @@ def test_an_async_extension_can_be_installed_and_a_blocking_one_only_once(rc: Ri
         rc.install_extension(ws_ext)
     with pytest.raises(ConfigurationError, match="extension"):
         rc.install_extension("no extension")  # type: ignore[arg-type]
+    for unfit in (rcex_ws.WebSocketExtension(), rcex_ws.EventsExtension()):
+        with pytest.raises(ConfigurationError, match=r"is async; use the one of rcex_ws\.blocking"):
+            rc.install_extension(unfit)
 
 
 def test_a_client_that_is_forgotten_is_told_and_closed(server: Gateway) -> None:
