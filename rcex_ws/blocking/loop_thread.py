@@ -7,6 +7,7 @@ to close a client can still end. A forked process begins its own.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import sys
 import threading
@@ -130,10 +131,17 @@ def refuse_in_loop() -> None:
 
 
 def _is_cell_of_notebook() -> bool:
-    """Return whether the caller runs in the thread of an IPython kernel that runs cells."""
+    """Return whether a cell of an IPython kernel called the current code, and no coroutine in between."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
-    return getattr(shell, "kernel", None) is not None and threading.current_thread() is threading.main_thread()
+    if getattr(shell, "kernel", None) is None or threading.current_thread() is not threading.main_thread():
+        return False
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name != "<module>":  # the cell's
+        if frame.f_code.co_flags & inspect.CO_COROUTINE:
+            return False
+        frame = frame.f_back
+    return True
 
 
 def _forked() -> None:

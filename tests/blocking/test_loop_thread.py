@@ -41,9 +41,11 @@ async def test_a_call_in_a_running_loop_names_the_async_client() -> None:
 
 @pytest.mark.usefixtures("notebook")
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_cell_of_a_notebook_may_wait_though_a_loop_runs() -> None:
-    with RingCentral(server="http://127.0.0.1:9") as rc:
-        assert rc.stats is not None
+async def test_a_cell_of_a_notebook_may_wait_though_a_loop_runs_but_a_coroutine_may_not() -> None:
+    rc = RingCentral(server="http://127.0.0.1:9")
+    exec("with rc: assert rc.stats is not None", {"rc": rc})  # as the kernel runs a cell
+    with pytest.raises(ConfigurationError, match=ASYNC_CLIENT):
+        rc.close()
 
 
 @pytest.mark.usefixtures("notebook")

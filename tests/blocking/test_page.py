@@ -94,4 +94,4 @@ async def test_the_notebook(server: Gateway, monkeypatch: pytest.MonkeyPatch) ->
         while not scope["received"]:
             await anyio.sleep(0.005)
     assert scope["received"][0].body == {"number": 1}
-    scope["rc"].close()
+    exec("rc.close()", scope)
