@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -29,6 +30,12 @@ def make_client(server: Gateway) -> RingCentral:
     return RingCentral(
         server=server.server, client_id=server.client_id, client_secret=server.client_secret, ssl_context=TLS
     )
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread brings about and nothing tells."""
+    while not condition():
+        time.sleep(0.001)
 
 
 @pytest.fixture

@@ -2,18 +2,19 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import rcex_ws
-from rcex_ws import ConfigurationError, LoginRefused, NotConnected, RestError, RetryExtension, Token
+from rcex_ws import ConfigurationError, LoginRefused, NotConnected, RcexError, RestError, RetryExtension, Token
 from rcex_ws.blocking import RingCentral, WebSocketExtension
 from rcex_ws.errors import UnknownName
 from rcex_ws.gateway import Gateway
 from rcex_ws.rest import Request
-from tests.blocking.conftest import make_client
+from tests.blocking.conftest import MESSAGES, make_client, until
 
 INFO = "/restapi/v1.0/account/~/extension/~"
 
@@ -132,3 +133,28 @@ def test_a_session_that_was_kept(server: Gateway, rc: RingCentral) -> None:
     with RingCentral(server=server.server, token=rc.token) as other:
         assert isinstance(other.authorize(), Token)
         assert other.get(INFO).status_code == 200
+
+
+def test_closing_ends_everybody_who_waits(server: Gateway) -> None:
+    rc = make_client(server)
+    rc.authorize(jwt=server.jwt)
+    ws_ext = WebSocketExtension(rest_over_websocket=True)
+    rc.install_extension(ws_ext)
+    subscription = ws_ext.subscribe([MESSAGES])
+    server.answer_fault(where=f"GET {INFO}", drop=True)
+    waits: list[Callable[[], object]] = [
+        lambda: rc.get(INFO),
+        lambda: ws_ext.wait_for(MESSAGES),
+        lambda: list(subscription),
+        ws_ext.wait_closed,
+    ]
+    with ThreadPoolExecutor(len(waits)) as threads:
+        waiting = [threads.submit(wait) for wait in waits]
+        inner = ws_ext._inner
+        until(lambda: inner._runtime is not None and inner._runtime.waiters.any)
+        until(lambda: subscription._inner._queue._waiter is not None)
+        rc.close()
+        ended = [future.exception(timeout=10) for future in waiting]
+    server.clear_faults()
+    assert isinstance(ended[0], RcexError)
+    assert [type(error) for error in ended[1:]] == [NotConnected, type(None), type(None)]

@@ -8,7 +8,7 @@ import pytest
 from rcex_ws import ConfigurationError, RequestTimeout, SubscriptionEnded
 from rcex_ws.blocking import RingCentral, Subscription, WebSocketExtension
 from rcex_ws.gateway import Gateway
-from tests.blocking.conftest import MESSAGES
+from tests.blocking.conftest import MESSAGES, until
 
 Install = Callable[..., WebSocketExtension]
 
@@ -54,8 +54,7 @@ def test_one_consumer(installed: Install) -> None:
     subscription = ws_ext.subscribe([MESSAGES])
     waiting = threading.Thread(target=numbers, args=(subscription,))
     waiting.start()
-    while not subscription._inner._queue._waiter:
-        pass
+    until(lambda: subscription._inner._queue._waiter is not None)
     with pytest.raises(ConfigurationError, match="one consumer"):
         subscription.next(timeout=1)
     replaced = ws_ext.subscribe([MESSAGES], print)
