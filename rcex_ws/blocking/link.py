@@ -59,6 +59,6 @@ class Link(Facade[rcex_ws.connection.Link], of=rcex_ws.connection.Link):
         """Drop the connection at once; the supervisor reconnects as after any other loss.
 
         Raises:
-            WrongEventLoop: called from another event loop or thread.
+            WrongEventLoop: called in a forked process.
         """
         read(lambda: self._inner.abort())

@@ -68,7 +68,7 @@ class BlockingSessionMethods(Facade[rcex_ws.rest.RingCentral]):
             LoginRefused: the server refused the login; trying again cannot help.
             RestError: another answer than 2xx.
             TransportError: no answer came.
-            WrongEventLoop: the client belongs to another event loop, thread or process; every method may raise it.
+            WrongEventLoop: the client belongs to another process; every method may raise it.
         """
         return run(
             lambda: self._inner.authorize(

@@ -31,6 +31,8 @@ OURS = {
     "StreamedResponse": "streamed",
 }
 _WORDS = (
+    ("another event loop, thread or process", "another process"),
+    ("called from another event loop or thread", "called in a forked process"),
     (r"\basync (with|for|def)\b", r"\1"),
     (r"\bawait ", ""),
     (r"(A|a) function, sync or async, called", r"\1 function, called"),

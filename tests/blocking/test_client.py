@@ -138,7 +138,7 @@ def test_a_session_that_was_kept(server: Gateway, rc: RingCentral) -> None:
 def test_closing_ends_everybody_who_waits(server: Gateway) -> None:
     rc = make_client(server)
     rc.authorize(jwt=server.jwt)
-    ws_ext = WebSocketExtension(rest_over_websocket=True)
+    ws_ext = WebSocketExtension()
     rc.install_extension(ws_ext)
     subscription = ws_ext.subscribe([MESSAGES])
     server.answer_fault(where=f"GET {INFO}", drop=True)
