@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 
 import pytest
 
-from rcex_ws import ConfigurationError, Gap, Notification
+from rcex_ws import ConfigurationError, Gap, Notification, RetryExtension
 from rcex_ws.blocking import Link, RingCentral, WebSocketExtension
 from rcex_ws.gateway import Gateway
 from tests.blocking.conftest import MESSAGES
 
 Install = Callable[..., WebSocketExtension]
+PRESENCE = "/restapi/v1.0/account/~/extension/~/presence"
 INFO = "/restapi/v1.0/account/~/extension/~"
 
 
@@ -84,6 +85,37 @@ def test_a_callback_may_close_the_client_that_calls_it(
     ws_ext.wait_closed()
     assert closed.wait(10)
     assert caplog.text == ""
+
+
+def test_a_callback_may_call_whatever_there_is(server: Gateway, rc: RingCentral, installed: Install) -> None:
+    """Nothing that waits for the loop waits for the callback."""
+    got: queue.Queue[object] = queue.Queue()
+    ws_ext = installed(close_timeout=0.1)  # which `connect` takes here: what waits for this callback is not delivered
+
+    def send_and_wait() -> Notification:
+        threading.Timer(0.01, server.notify, (MESSAGES, {"number": 2})).start()
+        return ws_ext.wait_for(MESSAGES, lambda notification: notification.body["number"] == 2)
+
+    def callback(notification: Notification) -> None:
+        if notification.body["number"] != 1:
+            return
+        calls = [
+            send_and_wait,
+            lambda: ws_ext.subscription.refresh() if ws_ext.subscription else None,
+            lambda: ws_ext.subscribe([MESSAGES, PRESENCE], callback),
+            ws_ext.list_subscriptions,
+            ws_ext.connect,
+            ws_ext.recover,
+            lambda: ws_ext.on("newWsc", got.put)(),
+            lambda: rc.install_extension(RetryExtension()),
+            rc.refresh,
+            rc.close,
+        ]
+        got.put([call() for call in calls] and "all")
+
+    ws_ext.subscribe([MESSAGES], callback)
+    server.notify(MESSAGES, {"number": 1})
+    assert got.get(timeout=20) == "all"
 
 
 def test_async_functions_are_refused(server: Gateway, installed: Install) -> None:
