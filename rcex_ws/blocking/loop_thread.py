@@ -44,8 +44,16 @@ class _LoopThread:
                 started.set_result((portal, asyncio.get_running_loop()))
                 await portal.sleep_until_stopped()
 
+        def serve() -> None:
+            try:
+                anyio.run(main)
+            except BaseException as exc:
+                if started.done():
+                    raise
+                started.set_exception(exc)  # no file descriptor is left, say
+
         # What the first caller's context has is not for the others.
-        self.thread = threading.Thread(target=Context().run, args=(anyio.run, main), name="rcex_ws loop", daemon=True)
+        self.thread = threading.Thread(target=Context().run, args=(serve,), name="rcex_ws loop", daemon=True)
         self.thread.start()
         self.portal, self.loop = started.result()
 
@@ -132,8 +140,8 @@ def refuse_in_loop() -> None:
 
 def _is_cell_of_notebook() -> bool:
     """Return whether a cell of an IPython kernel called the current code, and no coroutine in between."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = None if get_ipython is None else get_ipython()
     if getattr(shell, "kernel", None) is None or threading.current_thread() is not threading.main_thread():
         return False
     frame = inspect.currentframe()

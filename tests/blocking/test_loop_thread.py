@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import NoReturn
 
+import anyio
 import pytest
 
 from rcex_ws import ConfigurationError, NotConnected
-from rcex_ws.blocking import RingCentral, WebSocketExtension
+from rcex_ws.blocking import RingCentral, WebSocketExtension, loop_thread
 from rcex_ws.blocking.loop_thread import run
 from rcex_ws.gateway import Gateway
 from tests.blocking.conftest import MESSAGES
@@ -58,6 +60,18 @@ def test_the_own_loop_is_never_waited_for() -> None:
     with pytest.raises(ConfigurationError, match=ASYNC_CLIENT):
         run(in_loop)
     rc.close()
+
+
+def test_a_loop_that_cannot_begin_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> NoReturn:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(loop_thread, "_current", None)
+    with monkeypatch.context() as patch:
+        patch.setattr(anyio, "run", fail)
+        with pytest.raises(OSError, match="too many open files"):
+            RingCentral(server="http://127.0.0.1:9").stats  # noqa: B018
+    assert loop_thread._current is None
 
 
 def test_ctrl_c_interrupts_a_call_at_once_and_the_client_goes_on(server: Gateway, rc: RingCentral) -> None:

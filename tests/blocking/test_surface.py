@@ -5,14 +5,19 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 
-from rcex_ws import blocking, connection, rest, wsg
+from rcex_ws import ConfigurationError, blocking, connection, rest, wsg
 from rcex_ws.gateway import Gateway
 from rcex_ws.rest.https import StreamedResponse
 from tests.blocking.generate import FOLDER, RENAMED, SOURCES, Source, generate
+from tests.signatures.examples import TAKEN, reason_to_skip
+from tests.signatures.legal import VALUES, illegal
+from tests.signatures.signatures import signatures
+from tests.signatures.walk import right_arguments
 
 _FOR_THE_CLIENT = "an extension has it for the client that it is installed in"
 _FOR_EXTENSIONS = "extensions have it, which run in the loop"
@@ -133,6 +138,36 @@ def shape(text: str) -> list[str]:
     }
     rest_of = [ast.dump(node) for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
     return [*sorted(imports), *rest_of]
+
+
+def test_a_wrong_argument_is_named() -> None:
+    """One wrong value for each argument: that the async methods refuse all of them is tested in tests/signatures."""
+    rc = blocking.RingCentral(server="http://127.0.0.1:9")
+    here = {rest.RingCentral: rc, rest.PathBuilder: rc.restapi(), wsg.WebSocketExtension: blocking.WebSocketExtension()}
+    refused = 0
+    for signature in signatures():
+        if signature.owner not in here or reason_to_skip(signature.name) is not None:
+            continue
+        on = here[signature.owner] if signature.bound else type(here[signature.owner])
+        called = getattr(on, RENAMED.get(signature.attribute, signature.attribute), None) if signature.attribute else on
+        for argument in signature.arguments if called is not None else ():
+            wrong = [
+                value
+                for label, value in VALUES.items()
+                if illegal(argument.hint, value) and (signature.name, argument.name, label) not in TAKEN
+            ]
+            for value in wrong[:1]:
+                with pytest.raises(ConfigurationError, match=rf"\b{argument.name}\b"):
+                    call(called, right_arguments(signature) | {argument.name: value})
+                refused += 1
+    assert refused > 100
+
+
+def call(function: Any, arguments: dict[str, Any]) -> None:
+    result = function(**arguments)
+    if isinstance(result, AbstractContextManager) and not isinstance(result, blocking.RingCentral):
+        with result:
+            pass
 
 
 def test_no_word_of_the_async_client_is_left() -> None:
