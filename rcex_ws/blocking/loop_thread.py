@@ -53,8 +53,8 @@ class _LoopThread:
                 started.set_exception(exc)  # no file descriptor is left, say
 
         # What the first caller's context has is not for the others.
-        self.thread = threading.Thread(target=Context().run, args=(serve,), name="rcex_ws loop", daemon=True)
-        self.thread.start()
+        thread = threading.Thread(target=Context().run, args=(serve,), name="rcex_ws loop", daemon=True)
+        thread.start()
         self.portal, self.loop = started.result()
 
 
