@@ -1,6 +1,6 @@
 """A page that shows events as they come: FastAPI, with the events pushed to every open browser (SSE).
 
-    python demo/live_page.py        needs `pip install fastapi uvicorn`
+    python demo/live_page.py
 
 The lifespan of the application installs the extension and closes it; one subscription serves all browsers.
 """
@@ -19,8 +19,8 @@ try:
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse
     from fastapi.sse import EventSourceResponse, ServerSentEvent
-except ModuleNotFoundError as missing:
-    sys.exit(f"no {missing.name}: .venv/bin/python -m pip install fastapi uvicorn")
+except ModuleNotFoundError:
+    sys.exit("needs other packages: .venv/bin/python -m pip install fastapi uvicorn")
 
 from rcex_ws import FileSessionStore, FileTokenStore, Notification, WebSocketExtension
 

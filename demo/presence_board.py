@@ -13,7 +13,7 @@ try:
     from rich.live import Live
     from rich.table import Table
 except ModuleNotFoundError:
-    sys.exit("this demo draws with rich: .venv/bin/python -m pip install -e '.[cli]'")
+    sys.exit("needs another package: .venv/bin/python -m pip install rich")
 
 from rcex_ws import Events, Gap, RingCentral, WebSocketExtension
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -68,3 +70,30 @@ def test_it_says_what_is_missing_and_what_is_wrong(start_alone: Start, gateway: 
     gone.expect("^TransportError: .*no answer from 127.0.0.1")
     gone.expect("Is the gateway of .env still running")
     assert gone.process.wait(TIME_LIMIT) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("chat_web/app.py", "uvicorn"),
+        ("feedme_board.py", "rich"),
+        ("live_page.py", "fastapi"),
+        ("opentelemetry_traces.py", "opentelemetry"),
+        ("presence_board.py", "rich"),
+        ("prometheus_metrics.py", "prometheus_client"),
+    ],
+)
+def test_a_package_that_is_missing_is_named(name: str, package: str) -> None:
+    path = DEMO / name
+    code = f"import runpy, sys; sys.modules[{package!r}] = None; sys.path.insert(0, {str(path.parent)!r})"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{code}; runpy.run_path({str(path)!r}, run_name='__main__')"],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert re.fullmatch(rf"needs .*: \.venv/bin/python -m pip install .*{package.replace('_', '-')}.*", line)
