@@ -1,6 +1,6 @@
 """What the demo programs share: where to run, who tells what happened, and who waits for events.
 
-Programs to be copied use `run` alone, which gives them an account; nothing of the library needs this file.
+Programs to be copied use `run`, which gives them an account; nothing of the library needs this file.
 """
 
 from __future__ import annotations
@@ -115,19 +115,25 @@ def run(main: Callable[[Place], Awaitable[None]], *orders: str) -> None:
         main: the program; it is given its account.
         orders: to the local gateway, which make something happen: each a name, and its arguments as JSON.
     """
-    failures: list[str] = []
-    with find_place() as place:
+    with find_place() as place, errors_in_one_line(place):
         print(f"Using {place}", flush=True)
         if place.gateway is not None:
             print("Open that address in a browser to make something happen, or give an order; Ctrl-C ends it:")
             for name, _, arguments in (order.partition(" ") for order in orders):
                 print(f"    curl {place.server}/_gateway/{name} -d '{arguments or '{}'}'", flush=True)
-        try:
-            anyio.run(main, place)
-        except* KeyboardInterrupt:
-            print("stopped")
-        except* RcexError as failed:  # alone, or of several tasks
-            failures = [f"{type(error).__name__}: {error}{place.advice(error)}" for error in failed.exceptions]
+        anyio.run(main, place)
+
+
+@contextmanager
+def errors_in_one_line(place: Place) -> Generator[None]:
+    """Say in one line what went wrong, or that Ctrl-C ended it, and exit."""
+    failures: list[str] = []
+    try:
+        yield
+    except* KeyboardInterrupt:
+        print("stopped")
+    except* RcexError as failed:  # alone, or of several tasks
+        failures = [f"{type(error).__name__}: {error}{place.advice(error)}" for error in failed.exceptions]
     if failures:
         sys.exit("\n".join(failures))
 

@@ -14,6 +14,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,6 @@ import pytest
 
 from rcex_ws.gateway import Gateway
 from tests.demo.conftest import account_of
-
-pytest.importorskip("fastapi")
 
 APP = Path(__file__).parent / "web_app.py"
 TIME_LIMIT = 30.0
@@ -73,6 +72,11 @@ def until(condition: Callable[[], object], why: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, why()
         time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def fastapi_is_here(need: Callable[[bool, str, str], None]) -> None:
+    need(find_spec("fastapi") is not None, "fastapi", "pip install fastapi")
 
 
 @pytest.fixture

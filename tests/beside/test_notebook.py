@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,6 @@ import pytest
 
 from rcex_ws.gateway import Gateway
 from tests.demo.conftest import account_of
-
-pytest.importorskip("ipykernel")
-manager = pytest.importorskip("jupyter_client.manager")
 
 TIME_LIMIT = 30.0
 
@@ -60,8 +58,10 @@ class Notebook:
     """
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        from jupyter_client.manager import KernelManager  # not above: it may be missing
+
         self.printed = ""
-        self._kernel = manager.KernelManager(kernel_name="python3")
+        self._kernel = KernelManager(kernel_name="python3")
         self._kernel.start_kernel(cwd=str(folder), env=environment, extra_arguments=["--HistoryManager.enabled=False"])
         self._client = self._kernel.blocking_client()
         self._client.start_channels()
@@ -116,7 +116,9 @@ class Notebook:
 
 
 @pytest.fixture
-def notebook(tmp_path: Path, gateway: Gateway) -> Iterator[Notebook]:
+def notebook(tmp_path: Path, gateway: Gateway, need: Callable[[bool, str, str], None]) -> Iterator[Notebook]:
+    here = all(find_spec(name) for name in ("ipykernel", "jupyter_client"))
+    need(here, "a notebook's kernel", "pip install ipykernel jupyter_client")
     settings = {"IPYTHONDIR": str(tmp_path / "ipython"), "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
     notebook = Notebook(tmp_path, {**os.environ, **account_of(gateway), **settings})
     yield notebook

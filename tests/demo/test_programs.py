@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -176,9 +177,8 @@ def test_the_relay_loses_nothing_to_a_dead_endpoint_and_a_kill(start, gateway):
     assert all(b'"event":"/restapi/' in body for _, body in endpoint.taken)
 
 
-def test_the_live_page_shows_events_and_ends_with_a_browser_open(start, gateway):
-    pytest.importorskip("fastapi")
-    pytest.importorskip("uvicorn")
+def test_the_live_page_shows_events_and_ends_with_a_browser_open(start, gateway, need):
+    need(find_spec("fastapi") is not None, "fastapi", "pip install fastapi")
     program = start("live_page.py", PORT="0")
     url = program.expect(r"running on (http://127\.0\.0\.1:\d+)")[1]
     with httpx.Client(base_url=url, timeout=TIME_LIMIT) as browser, browser.stream("GET", "/events") as events:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -31,7 +33,11 @@ def test_every_such_program_is_here() -> None:
 
 
 @pytest.mark.parametrize("name", HAPPENS)
-def test_it_runs_at_once_and_says_how_to_go_on(start_alone: Start, name: str) -> None:
+def test_it_runs_at_once_and_says_how_to_go_on(
+    start_alone: Start, need: Callable[[bool, str, str], None], name: str
+) -> None:
+    if name == "live_page.py":
+        need(find_spec("fastapi") is not None, "fastapi", "pip install fastapi")
     program = start_alone(name, PORT="0")
     server = program.expect(r"^Using a local gateway, (http://127\.0\.0\.1:\d+)$")[1]
     assert "Ctrl-C ends it" in program.expect("make something happen").string
