@@ -184,7 +184,9 @@ def test_the_live_page_shows_events_and_ends_with_a_browser_open(start, gateway,
     with httpx.Client(base_url=url, timeout=TIME_LIMIT) as browser, browser.stream("GET", "/events") as events:
         assert "EventSource" in httpx.get(url).text
         gateway.receive_sms()
-        line = next(line for line in events.iter_lines() if line.startswith("data:"))
+        lines = events.iter_lines()  # kept, or the stream would be closed here
+        line = next(line for line in lines if line.startswith("data:"))
         assert '"newCount"' in line
-        assert program.stop() == 0  # nobody waits for the browser
+        assert program.stop() == 0
+        assert [line for line in lines if line.startswith("data:")] == []  # the stream has ended in order
     assert [entry["kind"] for entry in gateway.log()].count("lost") == 1
