@@ -190,3 +190,20 @@ def test_the_live_page_shows_events_and_ends_with_a_browser_open(start, gateway,
         assert program.stop() == 0
         assert [line for line in lines if line.startswith("data:")] == []  # the stream has ended in order
     assert [entry["kind"] for entry in gateway.log()].count("lost") == 1
+
+
+def test_a_script_without_async_waits_for_the_right_answer(start, start_alone, gateway):
+    script = start("ask_by_text.py", STRANGER, "Are you there?")
+    script.expect(rf"asked \{STRANGER} via websocket")
+    gateway.receive_sms("Buy this", from_number="+14155550177")
+    gateway.cut()
+    gateway.receive_sms("Yes", from_number=STRANGER)
+    script.expect("the answer is: Yes")
+    assert script.process.wait(TIME_LIMIT) == 0
+    waiting = start("ask_by_text.py", STRANGER)
+    waiting.expect("asked")
+    assert waiting.stop() == 0
+    waiting.expect("stopped")
+    alone = start_alone("ask_by_text.py")
+    alone.expect("the answer is: Yes, from nine")
+    assert alone.process.wait(TIME_LIMIT) == 0
