@@ -183,3 +183,20 @@ def test_a_kernel_that_is_started_again_continues(notebook: Notebook, gateway: G
     assert "recovered" in notebook.run(SUBSCRIBE)
     assert notebook.run(WAIT) == "'Fax'"
     assert [entry["kind"] for entry in gateway.log()].count("token") == 1
+
+
+def test_the_blocking_client(notebook: Notebook, gateway: Gateway) -> None:
+    notebook.run(IMPORTS)
+    cells = (CONNECT + SUBSCRIBE).replace("await ", "")
+    notebook.run(f"from rcex_ws.blocking import RingCentral, WebSocketExtension\n{cells}")
+    assert notebook.run(CALL.replace("await ", "")) == "'websocket'"
+    cell = notebook.begin('print("waiting")\nsubscription.next()')
+    notebook.interrupt()
+    with pytest.raises(CellFailed, match="KeyboardInterrupt"):
+        notebook.result(cell)
+    gateway.receive_fax()
+    assert notebook.run("subscription.next(timeout=20).body['changes'][0]['type']") == "'Fax'"
+    with pytest.raises(CellFailed, match=r"ConfigurationError.*running event loop"):
+        notebook.run("async def main():\n    rc.get(EXTENSION)\nawait main()")
+    notebook.run("rc.close()")
+    assert notebook.printed == ""
