@@ -36,6 +36,7 @@ STYLE: Final = """\
 PURPOSE: Final = {
     "rcex_ws.cli": "the command line",
     "rcex_ws.testing": "fixtures, fakes, fault proxy, virtual time",
+    "rcex_ws.blocking": "the same without await",
     "rcex_ws.gateway": "a local RingCentral, with faults",
     "rcex_ws.wsg": "RingCentral's WebSocket",
     "rcex_ws.slack": "Slack RTM",
