@@ -55,7 +55,7 @@ check: package .venv/installed-test .venv/installed-browser .venv/installed-open
 # The wheel is made from the sdist.
 package: .venv/installed-package .venv/installed-test
 	@rm -rf dist
-	.venv/bin/python -m build --installer uv --outdir dist . >/dev/null
+	.venv/bin/python -m build --quiet --installer uv --outdir dist . >/dev/null
 	.venv/bin/check-wheel-contents dist
 	.venv/bin/twine check --strict dist/*
 	.venv/bin/python -m pytest -q tests/package
