@@ -1,6 +1,8 @@
 """Sphinx: MyST pages and the docstrings of the public names; `make docs` builds them, warnings being errors."""
 
+import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
 
 from sphinx.application import Sphinx
 
@@ -8,8 +10,9 @@ project = "rcex_ws"
 version = release = version_of("rcex_ws")
 project_copyright = "the rcex_ws authors"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference"]
+exclude_patterns = ["_build", "_ext"]
 myst_heading_anchors = 3
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
