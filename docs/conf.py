@@ -11,8 +11,8 @@ version = release = version_of("rcex_ws")
 project_copyright = "the rcex_ws authors"
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference"]
-exclude_patterns = ["_build", "_ext"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference", "llms"]
+exclude_patterns = ["_build", "_ext", "_static"]
 myst_heading_anchors = 3
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
@@ -24,6 +24,9 @@ napoleon_use_ivar = True  # else an attribute is described twice: by its class a
 
 html_theme = "furo"
 html_title = f"rcex_ws {release}"
+html_favicon = "_static/favicon.svg"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 
 
 def keep_colons(app: Sphinx, what: str, name: str, item: object, options: object, lines: list[str]) -> None:

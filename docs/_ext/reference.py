@@ -88,10 +88,10 @@ def retryable(error: type[RcexError]) -> str:
     """Say whether trying again can help; some errors decide it one by one."""
     for base in error.__mro__:
         if assigned := re.search(r"self\.retryable = (.+)", _init(base)):
-            return {"True": "yes", "False": "no"}.get(assigned[1], "depends")
+            return {"True": "retry", "False": "no retry"}.get(assigned[1], "it depends")
         if "retryable" in vars(base):
             break
-    return "yes" if error.retryable else "no"
+    return "retry" if error.retryable else "no retry"
 
 
 def _init(base: type) -> str:
@@ -122,25 +122,35 @@ def errors(package: str) -> list[tuple[str, ...]]:
     return [("error", "try again?", "meaning"), *rows]
 
 
+MAKERS = {"options": options, "events": events, "errors": errors}
+
+
+def table(kind: str, name: str) -> str:
+    """Return a table in Markdown: options, events or errors, and of what."""
+    head, *rows = MAKERS[kind](name)
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
 class Table(SphinxDirective):
-    """A table in Markdown, made by the function of the directive's name and parsed as a part of the page."""
+    """Such a table as a part of the page; the directive's name is its kind."""
 
     required_arguments = 1
 
-    def run(self) -> list[nodes.Node]:
+    def run(self) -> list[nodes.Element]:
         """Make the table."""
-        make = {"options": options, "events": events, "errors": errors}[self.name]
         try:
-            head, *rows = make(self.arguments[0])
+            text = table(self.name, self.arguments[0])
         except Undescribed as error:
             raise self.error(str(error)) from error
-        lines = [head, ["---"] * len(head), *rows]
-        text = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        return self.parse_text_to_nodes(text)
+        made = self.parse_text_to_nodes(text)
+        for one in made:
+            one["classes"] += ["stacked"]  # on a phone: docs/_static/custom.css
+        return made
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
-    for name in ("options", "events", "errors"):
-        app.add_directive(name, Table)
+    for kind in MAKERS:
+        app.add_directive(kind, Table)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

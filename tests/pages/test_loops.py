@@ -24,9 +24,7 @@ STARTS = {
     "uvloop.run": ((), "import uvloop\nuvloop.run(main())\n"),
 }
 WITHOUT_SNIFFIO = "import sys\nsys.modules['sniffio'] = None\n"
-PROGRAMS = {
-    name: how for name, how in told(Runs) if not how.orders and CODE[name].endswith("\n\nanyio.run(main)\n")
-}
+PROGRAMS = {name: how for name, how in told(Runs) if not how.orders and CODE[name].endswith("\n\nanyio.run(main)\n")}
 ROWS = [(name, "asyncio.run", "no sniffio") for name in PROGRAMS]
 ROWS += [(name, start, "sniffio") for name in ("subscribing: Subscribing 2", "events: Events") for start in STARTS]
 
@@ -47,9 +45,7 @@ def test_e1_program_runs_in_a_loop_that_anyio_did_not_start(
         assert "Warning" not in program.output
 
 
-def test_program_with_stores_continues_its_session(
-    gateway: Gateway, account: dict[str, str], tmp_path: Path
-) -> None:
+def test_program_with_stores_continues_its_session(gateway: Gateway, account: dict[str, str], tmp_path: Path) -> None:
     printed = []
     for _ in range(2):
         code = CODE["restart: Surviving a restart"]

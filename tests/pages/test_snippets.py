@@ -68,9 +68,7 @@ def account(gateway: Gateway) -> dict[str, str]:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize(("name", "how"), told(Runs))
-def test_it_runs(
-    gateway: Gateway, account: dict[str, str], tmp_path: Path, name: str, how: Runs, backend: str
-) -> None:
+def test_it_runs(gateway: Gateway, account: dict[str, str], tmp_path: Path, name: str, how: Runs, backend: str) -> None:
     code = how.before + CODE[name] + how.after
     started = re.sub(r"^(anyio\.run\(.+)\)$", rf"\1, backend={backend!r})", code, flags=re.MULTILINE)
     if started == code and backend == "trio":

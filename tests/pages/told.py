@@ -63,7 +63,9 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
     "bots: A handler for each kind of event": Runs(
         r"a text from \+16505550199 - hi", orders=(("receive_sms", {"text": "hi"}),)
     ),
-    "bots: Waiting for one event": NotRun("goes on from the program above it; tests/wsg/test_event_methods.py waits so"),
+    "bots: Waiting for one event": NotRun(
+        "goes on from the program above it; tests/wsg/test_event_methods.py waits so"
+    ),
     "core-clients: The official Python SDK": NotRun("tests/peers/test_python_sdk.py runs it beside the official SDK"),
     "core-clients: The official Python SDK 2": NotRun("one line; the vault is the reader's"),
     "core-clients: A client of one's own": NotRun("two lines of demo/own_client.py, which tests/demo runs"),
@@ -73,7 +75,9 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
     ),
     "faults: Faults on command": Orders(),
     "faults: In Python": Runs("sent while the connection was lost - recovered"),
-    "gateway: From the shell": NotRun("runs until it is stopped; tests/gateway/test_main.py starts it with its options"),
+    "gateway: From the shell": NotRun(
+        "runs until it is stopped; tests/gateway/test_main.py starts it with its options"
+    ),
     "gateway: In a container": NotRun("needs Docker"),
     "gateway: Several nodes": Orders(nodes=2),
     "gateway: Several nodes 2": Runs("^$", before="from rcex_ws.gateway import Gateway\n"),
