@@ -6,6 +6,7 @@
 #              why it cannot be
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
+# make linkcheck  ask every host that the docs link to
 # make bench   measure, beside peers, in about 10 minutes; writes benchmarks/results
 # make bench-plots  draw the plots of the docs from these
 # make soak    a real client against the oracle's server: SEED=1 SECONDS=30 LOOP=asyncio|trio|uvloop FAULTS=all
@@ -17,20 +18,20 @@
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test check coverage lint docs bench bench-plots soak simulate clean
+.PHONY: demo test check coverage lint docs linkcheck bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
 
 test: .venv/installed-test
 	.venv/bin/python -m pytest -n 3 --dist loadfile --ignore tests/peers --ignore tests/benchmarks \
-		--ignore tests/browser --ignore tests/openapi  # most wait for sockets
+		--ignore tests/browser --ignore tests/openapi --ignore tests/pages  # most wait for sockets
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
-check: .venv/installed-test .venv/installed-browser .venv/installed-openapi
+check: .venv/installed-test .venv/installed-browser .venv/installed-openapi .venv/installed-docs
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
 	.venv/bin/python -m pytest -q -n 3 --dist loadfile tests/peers tests/benchmarks
-	.venv/bin/python -m pytest -q tests/browser tests/openapi
+	.venv/bin/python -m pytest -q tests/browser tests/openapi tests/pages
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
 	.venv/bin/python -m tests.gateway.random_inputs --count 5000 --seed 1
@@ -64,7 +65,10 @@ lint: .venv/installed-dev
 	.venv/bin/lint-imports
 
 docs: .venv/installed-docs
-	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet --jobs 2 docs docs/_build
+
+linkcheck: .venv/installed-docs
+	.venv/bin/python -m sphinx --builder linkcheck --quiet docs docs/_build/linkcheck
 
 BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack feedme broadcast rtm wire
 

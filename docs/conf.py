@@ -22,6 +22,8 @@ autodoc_typehints_description_target = "documented"  # napoleon has the argument
 autodoc_preserve_defaults = True
 napoleon_use_ivar = True  # else an attribute is described twice: by its class and by autodoc
 
+linkcheck_ignore = [r"http://127\.0\.0\.1"]
+
 html_theme = "furo"
 html_title = f"rcex_ws {release}"
 html_favicon = "_static/favicon.svg"

@@ -74,7 +74,9 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", LINKING, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(<?([^)>\s]+)>?\)", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S))
+    targets = re.findall(
+        r"\]\(<?([^)>\s]+)>?\)", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    )
     assert targets
     for target in targets:
         if "://" in target:  # elsewhere: `make linkcheck` asks there

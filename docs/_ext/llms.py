@@ -19,8 +19,8 @@ FROM_CODE = re.compile(r"^```\{(options|events|errors)\} (\S+)\n```$", re.MULTIL
 INCLUDED = re.compile(r"^```\{(include|literalinclude)\} (\S+)\n(?::.*\n)*```$", re.MULTILINE)
 TITLED_NAME = re.compile(r"\{\w+\}`([^`<]+?)\s+<[^`]+>`")
 NAME = re.compile(r"\{\w+\}`~(?:\w+\.)*(\w+)`|\{\w+\}`([^`]+)`")
-#: Docstrings for people and for `help`; a model reads them in the package.
-LEFT_OUT = {"api"}
+#: Made of docstrings, which a model reads in the package.
+FROM_DOCSTRINGS = {"api"}
 
 
 def write(app: Sphinx, exception: Exception | None) -> None:
@@ -33,7 +33,7 @@ def write(app: Sphinx, exception: Exception | None) -> None:
     for caption, pages in sections(app):
         index += [f"## {caption}", ""]
         for page in pages:
-            if page in LEFT_OUT:
+            if page in FROM_DOCSTRINGS:
                 index.append(f"- [{title(app, page)}]({page}.html): {summary(app, page)}")
                 continue
             text = markdown(app, page)

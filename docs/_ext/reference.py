@@ -37,14 +37,19 @@ def find(name: str) -> Any:
     return getattr(import_module(module), member)
 
 
-def description(item: object) -> str:
+def docstring(item: type) -> str:
+    """Return the docstring of a class itself; `inspect.getdoc` would give that of its base instead."""
+    return inspect.cleandoc(item.__doc__ or "")
+
+
+def description(item: type) -> str:
     """Return what a docstring says ahead of its sections, in one line."""
-    return " ".join(SECTION.split(inspect.getdoc(item) or "")[0].split())
+    return " ".join(SECTION.split(docstring(item))[0].split())
 
 
-def arguments(item: object) -> dict[str, str]:
+def arguments(item: type) -> dict[str, str]:
     """Return the section "Args" of a docstring: the meaning of each argument, in one line."""
-    _, _, rest = (inspect.getdoc(item) or "").partition("\nArgs:\n")
+    _, _, rest = docstring(item).partition("\nArgs:\n")
     section = re.split(r"^\S", rest, maxsplit=1, flags=re.MULTILINE)[0]
     entries = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
     return {name: " ".join(meaning.split()) for name, meaning in entries}
