@@ -85,7 +85,7 @@ def events(name: str) -> list[tuple[str, ...]]:
         match = re.fullmatch(r"\(([^)]*)\) (.+)", told)
         if match is None:
             raise Undescribed(f"{name}.{event.name} has no comment that begins with the arguments of its handlers")
-        rows.append((f"`{event}`", f"`{item.__name__}.{event.name}`", f"`{match[1]}`", match[2]))
+        rows.append((f"`{event}`", f"`{event.name}`", f"`{match[1]}`", match[2]))
     return [("event", "name", "the handler gets", "when"), *rows]
 
 

@@ -83,7 +83,7 @@ def test_options_come_from_the_signature_and_the_docstring(reference: ModuleType
 def test_events_come_from_the_enum_and_its_comments(reference: ModuleType) -> None:
     rows = reference.events("rcex_ws.Events")[1:]
     assert [row[0] for row in rows] == [f"`{event}`" for event in Events]
-    assert rows[0][1:3] == ("`Events.AUTO_RECOVER_SUCCESS`", "`ws`")
+    assert rows[0][1:3] == ("`AUTO_RECOVER_SUCCESS`", "`ws`")
 
 
 def test_errors_stand_below_what_they_are_a_kind_of(reference: ModuleType) -> None:
