@@ -74,7 +74,7 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
         r"ready: .*\nlost: dropped by abort\(\)[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED"
     ),
     "faults: Faults on command": Orders(),
-    "faults: In Python": Runs("sent while the connection was lost - recovered"),
+    "faults: In Python": Runs(r"^certainly missing: session not recovered: refused \(WSG-1003\)$"),
     "gateway: From the shell": NotRun(
         "runs until it is stopped; tests/gateway/test_main.py starts it with its options"
     ),
