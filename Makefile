@@ -1,9 +1,8 @@
 # make demo    watch the main job work
-# make test    set up what the tests need and run them
+# make test    set up what the tests need and run them; with COVERAGE=1 (in .ci/run) every branch of broker/, callback/,
+#              connection/, feedme/, rtm/, serving/, websocket/ and wsg/ has to be tested, or to say why it cannot be
 # make check   what takes longer: the published clients and servers, the benchmarks beside them, a browser, requests made
 #              from the OpenAPI document, other Pythons, oldest and older dependencies, no sniffio, random inputs, the oracle
-# make coverage  every branch of broker/, callback/, connection/, feedme/, rtm/, serving/, websocket/ and wsg/ is tested, or says
-#              why it cannot be
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
 # make linkcheck  ask every host that the docs link to
@@ -18,19 +17,20 @@
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 
-.PHONY: demo test check coverage lint docs linkcheck bench bench-plots soak simulate clean
+.PHONY: demo test check lint docs linkcheck bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
 
 test: .venv/installed-test
-	.venv/bin/python -m pytest -n 3 --dist loadfile --ignore tests/peers --ignore tests/benchmarks \
+	$(if $(COVERAGE),RCEX_TEST_TIME_FACTOR=2) .venv/bin/python -m pytest $(if $(COVERAGE),--cov) \
+		-n 3 --dist loadfile --no-loadscope-reorder --ignore tests/peers --ignore tests/benchmarks \
 		--ignore tests/browser --ignore tests/openapi --ignore tests/pages  # most wait for sockets
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
 check: .venv/installed-test .venv/installed-browser .venv/installed-openapi .venv/installed-docs
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
-	.venv/bin/python -m pytest -q -n 3 --dist loadfile tests/peers tests/benchmarks
+	.venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/peers tests/benchmarks
 	.venv/bin/python -m pytest -q tests/browser tests/openapi tests/pages
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
@@ -46,16 +46,6 @@ check: .venv/installed-test .venv/installed-browser .venv/installed-openapi .ven
 	.venv/bin/python -m oracle.callback.soak --seed 1 --seconds 15 --loop trio --faults holding
 	.venv/bin/python -m oracle.rtm.soak --seed 1 --seconds 12 --loop uvloop --faults holding --mutants
 	.venv/bin/python -m oracle.rtm.soak --seed random --seconds 15 --loop trio --faults holding
-
-# Without random inputs: what only they reach is reached today and not tomorrow. With more patience: tracing takes time.
-COVERAGE := .venv/bin/python -m coverage
-COVERAGE_TESTS := $(addprefix tests/,broker callback connection feedme found rtm serving websocket wsg)
-
-coverage: .venv/installed-dev
-	@$(COVERAGE) erase
-	RCEX_TEST_TIME_FACTOR=2 $(COVERAGE) run -m pytest -q -n 3 --dist loadfile -m "not hypothesis" $(COVERAGE_TESTS)
-	@$(COVERAGE) combine --quiet
-	$(COVERAGE) report
 
 lint: .venv/installed-dev
 	.venv/bin/ruff check

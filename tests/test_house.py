@@ -187,6 +187,7 @@ TAKEN_ALONG = {
     "rtm/server/session": "rtm/server/test_admission",
     "rtm/server/settings": "rtm/server/test_server",
     "serving/life": "feedme/server/test_server_life",
+    "serving/mountable": "serving/test_mount",
     "slack/bot_slack": "slack/test_bot",
     "slack/errors": "slack/test_web",
     "slack/frames": "slack/test_feed",

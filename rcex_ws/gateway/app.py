@@ -38,7 +38,7 @@ _CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1012), *range(3000, 5
 _LONGEST_REASON = 123
 
 
-class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
+class GatewayApp(FaultCommands, MessageCommands, TeamCommands, CallCommands):
     """A gateway without sockets; to be created inside the event loop that runs it.
 
     Args:
@@ -61,8 +61,8 @@ class GatewayApp(FaultCommands, CallCommands, MessageCommands, TeamCommands):
         self.core.ws_uri_for = self._ws_uri_for
         self.core.on_login_ended = self._recheck_logins
         commands = [*commands_of(self)]
-        orders = control.routes(self.log, self.near_misses, commands, self.core.tap.changed, console.page(commands))
-        self.app = Front(build(self.core, *orders, *console.routes(self.core, self._state)), self.core)
+        commanded = control.routes(self.log, self.near_misses, commands, self.core.tap.changed, console.page(commands))
+        self.app = Front(build(self.core, *commanded, *console.routes(self.core, self._state)), self.core)
 
     async def serve(self, peer: ServerPeer, node: int = 1) -> None:
         """Serve one WebSocket from its upgrade request to its end; a handler for `rcex_ws.websocket.listen.serve`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -16,6 +17,10 @@ from rcex_ws.broker.redis import short_delays
 from rcex_ws.rtm.server import RtmServer
 from rcex_ws.testing import FaultProxy
 from tests.redis_server import RedisServer, redis_is_installed
+
+if tuple(map(int, version("anyio").split(".")[:2])) < (4, 16):
+    # connect_tcp then forgets a connection if it is cancelled just when it stands; the collector closes it.
+    pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The console of the gateway: what a client does is seen at once, and what is ordered on the page happens to it."""
+"""The console of the gateway: what a client does is seen at once, and a command given on the page is carried out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MESSAGES = "/restapi/v1.0/account/~/extension/~/message-store"
 INJECTED = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 ROWS = "return [...document.querySelectorAll('#entries li:not([hidden])')].map((row) => row.textContent)"
 ORDER = """
-    const form = document.querySelector(`[data-order="${arguments[0]}"]`);
+    const form = document.querySelector(`[data-command="${arguments[0]}"]`);
     for (const [name, value] of Object.entries(arguments[1])) form.elements[name].value = value;
     form.querySelector("button").click();
 """
@@ -48,7 +48,7 @@ class Console:
     def has_row(self, *words: str) -> bool:
         return any(all(word in row for word in words) for row in self.rows())
 
-    def order(self, name: str, **fields: str) -> None:
+    def command(self, name: str, **fields: str) -> None:
         self.driver.execute_script(ORDER, name, fields)
 
 
@@ -94,18 +94,18 @@ def test_a_client_is_cut_off_and_its_buffer_fills_and_it_recovers(
         wait(lambda: console.has_row("connect", "#1"), "nor that it has connected")
         wait(lambda: console.has_row("→ frame", "POST /restapi/v1.0/subscription"), "nor its frames")
 
-        console.order("refuse", where="wstoken", status="503", times="")
-        console.order("refuse", where="upgrade", status="503", times="1000")
+        console.command("refuse", where="wstoken", status="503", times="")
+        console.command("refuse", where="upgrade", status="503", times="1000")
         wait(lambda: "upgrade, 1000 times" in console.text("#faults"), "the fault is not shown")
-        console.order("cut")
-        wait(lambda: console.text('[data-order="cut"] output') == "1", "the cut is not confirmed")
+        console.command("cut")
+        wait(lambda: console.text('[data-command="cut"] output') == "1", "the cut is not confirmed")
         wait(lambda: "away" in console.text("#sessions"), "the loss is not shown")
         gateway.notify(MESSAGES, {"changes": []})
         gateway.notify(MESSAGES, {"changes": []})
         wait(lambda: "buffered: 2 of 100" in console.text("#sessions"), "the buffer is not shown")
         assert "s left to recover" in console.text("#sessions")
 
-        console.order("clear_faults")
+        console.command("clear_faults")
         wait(lambda: "None." in console.text("#faults"), "the faults are still there")
         wait(lambda: console.has_row("recovered", "replayed=2"), "it does not recover")
         wait(lambda: "away" not in console.text("#sessions"), "it is still shown as lost")
@@ -131,8 +131,8 @@ def test_what_is_shown_can_be_chosen_and_stopped(
         assert console.has_row("wstoken")
         driver.execute_script("document.getElementById('pause').click()")
         before = console.rows()
-        console.order("notify", event=MESSAGES, body='{"a": 1}')
-        wait(lambda: console.text('[data-order="notify"] output'), "the order is not answered")
+        console.command("notify", event=MESSAGES, body='{"a": 1}')
+        wait(lambda: console.text('[data-command="notify"] output'), "the command is not answered")
         assert console.rows() == before
 
 
@@ -152,7 +152,7 @@ def test_what_a_client_sends_is_never_taken_as_html(
     assert driver.execute_script("return document.querySelectorAll('main img, main script, main b b').length") == 0
 
 
-def test_credentials_are_shown_when_asked_for_and_a_wrong_order_is_explained(
+def test_credentials_are_shown_when_asked_for_and_a_wrong_command_is_explained(
     driver: WebDriver, wait: Callable[..., Any], gateway: Gateway
 ) -> None:
     console = Console(driver, gateway.server)
@@ -161,8 +161,8 @@ def test_credentials_are_shown_when_asked_for_and_a_wrong_order_is_explained(
     wait(lambda: f"RINGCENTRAL_JWT={gateway.jwt}" in console.text("#env-text"), "the credentials are not shown")
     driver.execute_script("document.getElementById('credentials').click()")
     assert console.text("#env-text") == ""
-    console.order("cut", code="99")
-    wait(lambda: "code" in console.text('[data-order="cut"] output'), "the refusal is not explained")
+    console.command("cut", code="99")
+    wait(lambda: "code" in console.text('[data-command="cut"] output'), "the refusal is not explained")
     (logged,) = driver.get_log("browser")
     assert "400" in logged["message"]
 
@@ -177,7 +177,7 @@ def test_the_page_finds_a_gateway_that_was_started_again(driver: WebDriver, wait
         wait(lambda: console.text("#link") == "live", "the page does not come back")
         second.refuse("upgrade")
         second.cut()
-        console.order("cut")
+        console.command("cut")
         wait(lambda: "refuse upgrade" in console.text("#faults"), "the page shows the old gateway")
 
 
@@ -203,5 +203,7 @@ def test_something_for_oneself(
     if not hasattr(gateway, command):
         pytest.skip(f"there is no {command}")
     console = Console(driver, gateway.server)
-    console.order(command)
-    wait(lambda: "tone-good" in driver.page_source.partition(f'data-order="{command}"')[2].partition("</form>")[0], row)
+    console.command(command)
+    wait(
+        lambda: "tone-good" in driver.page_source.partition(f'data-command="{command}"')[2].partition("</form>")[0], row
+    )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from rcex_ws.connection import EventEmitter, HasEvents
 from rcex_ws.feedme.arguments import deltas_argument, feed_args, json_object, text_argument
@@ -22,7 +20,7 @@ from rcex_ws.feedme.server.memory import MemoryTransport
 from rcex_ws.feedme.server.runtime import ServerRuntime
 from rcex_ws.feedme.server.settings import FeedmeServerSettings
 from rcex_ws.options import options_of
-from rcex_ws.serving import AsgiMount
+from rcex_ws.serving import AsgiMount, MountableServer
 from rcex_ws.websocket.server_handshake import UpgradeRequest
 
 __all__ = ["FeedmeServer"]
@@ -33,7 +31,7 @@ MD5_LENGTH = 24
 H = TypeVar("H", bound=Callable[..., object])
 
 
-class FeedmeServer(HasEvents[Callable[..., object]]):
+class FeedmeServer(MountableServer, HasEvents[Callable[..., object]]):
     """A server of the Feedme protocol.
 
     ::
@@ -90,7 +88,8 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
         )
         self._core = ServerCore(settings, ServerEventQueue(self._emitter))
         self._runtime = ServerRuntime(self._core)
-        self._asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options, protocol="Feedme")
+        asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options, protocol="Feedme")
+        super().__init__(self._core.home, self._runtime, asgi)
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -115,50 +114,7 @@ class FeedmeServer(HasEvents[Callable[..., object]]):
             InvalidState: the server was started before.
             InvalidArgument: the port is in use, or the host is not this machine's.
         """
-        self._core.home.check()
-        await self._runtime.start(listen=True)
-
-    @asynccontextmanager
-    async def mounted(self) -> AsyncGenerator[Self]:
-        """Run without listening, for a server that is mounted; for the lifespan of the application.
-
-        ::
-
-            @asynccontextmanager
-            async def lifespan(app):
-                async with server.mounted():
-                    yield
-
-            app = Starlette(routes=[WebSocketRoute("/feedme", server.asgi)], lifespan=lifespan)
-
-        Raises:
-            InvalidState: the server was started before.
-        """
-        self._core.home.check()
-        await self._runtime.start(listen=False)
-        try:
-            yield self
-        finally:
-            await self.aclose()
-
-    @property
-    def asgi(self) -> AsgiMount:
-        """The ASGI application to mount, see `mounted`; it takes WebSockets on any path."""
-        return self._asgi
-
-    async def aclose(self) -> None:
-        """Disconnect all clients, let handlers finish, and cancel what takes too long. Idempotent."""
-        self._core.home.check()
-        await self._runtime.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
+        await super().start()
 
     def memory_transport(self, path: str = "/", headers: Mapping[str, str] | None = None) -> MemoryTransport:
         """Return a transport that connects a `FeedmeClient` to this server within the process, without a socket.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from rcex_ws.gateway.account.shelf import Shelf
 from rcex_ws.gateway.clock import Clock, iso
 
 __all__ = ["A2PBatch", "A2PMessage", "A2PStore"]
@@ -70,15 +71,15 @@ class A2PStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ids = count(_FIRST_ID)
-        self._all: dict[str, A2PBatch] = {}
+        self._shelf = Shelf[A2PBatch](_MOST_BATCHES, _MOST_MESSAGES, lambda batch: len(batch.messages))
 
     def batch(self, batch_id: str) -> A2PBatch | None:
         """Return the batch with this id."""
-        return self._all.get(batch_id)
+        return self._shelf.get(batch_id)
 
     def batches(self) -> list[A2PBatch]:
         """Return all batches, newest first."""
-        return list(reversed(self._all.values()))
+        return list(self._shelf.newest_first())
 
     def messages(self) -> list[A2PMessage]:
         """Return the messages of all batches, newest first."""
@@ -97,9 +98,7 @@ class A2PStore:
         batch.messages = [
             A2PMessage(str(next(self._ids)), batch_id, sender, [to], text, moment, moment) for to, text in texts
         ]
-        self._all[batch_id] = batch
-        while len(self._all) > _MOST_BATCHES or (len(self._all) > 1 and len(self.messages()) > _MOST_MESSAGES):
-            del self._all[next(iter(self._all))]
+        self._shelf.put(batch)
         return batch
 
     def complete(self, batch: A2PBatch) -> None:
@@ -110,7 +109,7 @@ class A2PStore:
 
     def dump(self) -> list[Any]:
         """Return all batches, JSON-ready."""
-        return [msgspec.to_builtins(batch) for batch in self._all.values()]
+        return [msgspec.to_builtins(batch) for batch in self._shelf]
 
     def load(self, saved: list[Any]) -> None:
         """Take the place of all batches.
@@ -122,6 +121,6 @@ class A2PStore:
             msgspec.ValidationError: it is something else.
         """
         batches = msgspec.convert(saved, list[A2PBatch])
-        self._all = {batch.id: batch for batch in batches}
+        self._shelf.fill(batches)
         used = [int(one) for batch in batches for one in (batch.id, *(message.id for message in batch.messages))]
         self._ids = count(max(used, default=_FIRST_ID - 1) + 1)

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from rcex_ws.gateway.account.people import ACCOUNT_ID
+from rcex_ws.gateway.account.shelf import Shelf
 from rcex_ws.gateway.clock import Clock, iso
 
 __all__ = [
@@ -158,20 +159,19 @@ class MessageStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ids = count(_FIRST_ID)
-        self._all: dict[int, Message] = {}
-        self._bytes = 0
+        self._shelf = Shelf[Message](_MOST_MESSAGES, _MOST_BYTES, lambda message: message.size)
         self.version = 0
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._shelf)
 
     def get(self, message_id: int) -> Message | None:
         """Return the message with this id."""
-        return self._all.get(message_id)
+        return self._shelf.get(message_id)
 
     def of(self, owner_id: str) -> Iterator[Message]:
         """Yield the messages of an extension, newest first."""
-        return (message for message in reversed(self._all.values()) if message.owner_id == owner_id)
+        return (message for message in self._shelf.newest_first() if message.owner_id == owner_id)
 
     def now(self) -> int:
         """Return the time in milliseconds since 1970."""
@@ -201,10 +201,7 @@ class MessageStore:
             version=self._next_version(),
             size=len(msgspec.json.encode(text)) + sum(file.size for file in stored),
         )
-        self._all[message.id] = message
-        self._bytes += message.size
-        while len(self._all) > _MOST_MESSAGES or (self._bytes > _MOST_BYTES and len(self._all) > 1):
-            self._bytes -= self._all.pop(next(iter(self._all))).size
+        self._shelf.put(message)
         return message
 
     def touch(self, message: Message) -> None:
@@ -215,16 +212,16 @@ class MessageStore:
         """Delete a message, or a deleted one for good: it stays listed as purged, without its files."""
         if purge or message.availability != "Alive":
             message.availability = "Purged"
-            freed = sum(file.size for file in message.attachments)
-            message.attachments, message.size = [], message.size - freed
-            self._bytes -= freed
+            message.size -= sum(file.size for file in message.attachments)
+            message.attachments = []
+            self._shelf.put(message)
         else:
             message.availability = "Deleted"
         self.touch(message)
 
     def dump(self) -> list[Any]:
         """Return all messages, JSON-ready, oldest first; files in base64."""
-        return [msgspec.to_builtins(message) for message in self._all.values()]
+        return [msgspec.to_builtins(message) for message in self._shelf]
 
     def load(self, saved: list[Any]) -> None:
         """Take the place of all messages.
@@ -236,8 +233,7 @@ class MessageStore:
             msgspec.ValidationError: it is something else.
         """
         messages = msgspec.convert(saved, list[Message])
-        self._all = {message.id: message for message in messages}
-        self._bytes = sum(message.size for message in messages)
+        self._shelf.fill(messages)
         self.version = max((message.version for message in messages), default=0)
         used = [number for message in messages for number in (message.id, *(file.id for file in message.attachments))]
         self._ids = count(max(used, default=_FIRST_ID - 1) + 1)

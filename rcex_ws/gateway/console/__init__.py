@@ -1,4 +1,4 @@
-"""The console: a page in the browser, at the address of the gateway, that shows what happens and orders what shall.
+"""The console: a page in the browser, at the address of the gateway: what happens, and a button for each command.
 
 page.py         the page, made from page.html and from the signatures of the commands
 routes.py       its paths below /_gateway, with the files console.js and console.css

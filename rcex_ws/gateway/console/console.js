@@ -1,4 +1,4 @@
-// The console: shows what /_gateway/events tells, and orders by POST /_gateway/<name>. What comes from clients is written
+// The console: shows what /_gateway/events tells, and sends commands by POST /_gateway/<name>. What comes from clients is written
 // as text only, never as HTML.
 
 const MOST_ROWS = 400;
@@ -238,7 +238,7 @@ on("entries", ({ entries, missed }) => {
 });
 on("state", draw);
 
-// Orders
+// Commands
 
 function valueOf(field) {
   if (field.dataset.kind === "flag") return field.checked;
@@ -250,7 +250,7 @@ function valueOf(field) {
   }
 }
 
-async function order(form) {
+async function send(form) {
   const fields = [...form.querySelectorAll("[data-kind]")];
   const given = fields.filter((field) => field.dataset.kind === "flag"
     ? field.checked !== field.defaultChecked
@@ -258,7 +258,7 @@ async function order(form) {
   const body = Object.fromEntries(given.map((field) => [field.name, valueOf(field)]));
   const output = form.querySelector("output");
   try {
-    const answer = await fetch(`/_gateway/${form.dataset.order}`, { method: "POST", body: JSON.stringify(body) });
+    const answer = await fetch(`/_gateway/${form.dataset.command}`, { method: "POST", body: JSON.stringify(body) });
     const { result, note, message } = await answer.json();
     output.className = answer.ok ? "tone-good" : "tone-bad";
     output.textContent = answer.ok ? [result === null ? "done" : JSON.stringify(result), note].filter(Boolean).join("; ") : message;
@@ -268,10 +268,10 @@ async function order(form) {
   }
 }
 
-for (const form of document.querySelectorAll(".order")) {
+for (const form of document.querySelectorAll(".command")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    order(form);
+    send(form);
   });
   form.addEventListener("invalid", () => form.querySelector("details")?.setAttribute("open", ""), true);
 }

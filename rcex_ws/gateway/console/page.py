@@ -20,7 +20,7 @@ _GROUPS = {
     "GatewayApp": "Connections and nodes, at once",
     "FaultCommands": "Faults of what comes next",
 }
-"""The headings of the commands of these classes; what others order is what other people do."""
+"""The headings of the commands of these classes; all others are what other people do."""
 _PEOPLE = "What others do"
 _LABELS = {
     "receive_fax": "Send yourself a fax",
@@ -45,14 +45,14 @@ def page_of(commands: Sequence[Callable[..., Any]], host: str) -> str:
     """Return the page.
 
     Args:
-        commands: what can be ordered.
+        commands: what can be done.
         host: the address by which the browser has come.
     """
     groups: dict[str, list[Callable[..., Any]]] = {_PEOPLE: [], **{name: [] for name in _GROUPS.values()}}
     for one in commands:
         groups[_GROUPS.get(one.__qualname__.partition(".")[0], _PEOPLE)].append(one)
-    orders = "".join(_group(name, members) for name, members in groups.items() if members)
-    return _template().substitute(host=escape(host), orders=orders)
+    forms = "".join(_group(name, members) for name, members in groups.items() if members)
+    return _template().substitute(host=escape(host), commands=forms)
 
 
 def fields_of(command: Callable[..., Any]) -> Iterator[tuple[str, str, tuple[str, ...], bool, Any]]:
@@ -92,7 +92,7 @@ def _kind(types: tuple[Any, ...]) -> tuple[str, tuple[str, ...]]:
 
 def _group(name: str, commands: Iterable[Callable[..., Any]]) -> str:
     forms = "".join(map(_form, commands))
-    return f'<section class="orders"><h3>{escape(name)}</h3>{forms}</section>'
+    return f'<section class="commands"><h3>{escape(name)}</h3>{forms}</section>'
 
 
 def _form(command: Callable[..., Any]) -> str:
@@ -106,13 +106,13 @@ def _form(command: Callable[..., Any]) -> str:
         more = f"<details{is_open}><summary>Options</summary><div class=fields>{''.join(fields)}</div></details>"
     label = escape(_LABELS.get(name, name.replace("_", " ")))
     return (
-        f'<form class="order" data-order="{escape(name)}"><button>{label}</button>'
+        f'<form class="command" data-command="{escape(name)}"><button>{label}</button>'
         f"<p>{escape(does)}</p>{more}<output></output></form>"
     )
 
 
-def _field(order: str, name: str, kind: str, choices: tuple[str, ...], is_needed: bool, default: Any) -> str:
-    field_id = escape(f"{order}-{name}")
+def _field(command: str, name: str, kind: str, choices: tuple[str, ...], is_needed: bool, default: Any) -> str:
+    field_id = escape(f"{command}-{name}")
     common = f'id="{field_id}" name="{escape(name)}" data-kind="{kind}"{" required" if is_needed else ""}'
     if kind == "flag":
         entry = f'<input type="checkbox" {common}{" checked" if default else ""}>'

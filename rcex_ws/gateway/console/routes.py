@@ -38,7 +38,7 @@ def page(commands: Sequence[Callable[..., Any]]) -> Callable[[Request], Response
     """Return what answers with the page.
 
     Args:
-        commands: what can be ordered on it.
+        commands: what can be done on it.
     """
     return lambda request: HTMLResponse(page_of(commands, request.headers.get("host", "")), headers=_SAFE)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal, TypeVar, overload
 
 from rcex_ws.broker.interface import Broker
 from rcex_ws.broker.memory import MemoryBroker
@@ -21,14 +19,14 @@ from rcex_ws.rtm.server.events import RtmServerEvents
 from rcex_ws.rtm.server.remote_client import RemoteClient
 from rcex_ws.rtm.server.runtime import RtmServerRuntime
 from rcex_ws.rtm.server.settings import RtmServerSettings
-from rcex_ws.serving import AsgiMount
+from rcex_ws.serving import AsgiMount, MountableServer
 
 __all__ = ["RtmServer"]
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
-class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
+class RtmServer(MountableServer, NamesOfJavaScript, HasEvents[Callable[..., object]]):
     """A server that sends events to users, and whose functions clients can call.
 
     ::
@@ -109,7 +107,8 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         )
         self._core = RtmServerCore(settings, self._emitter, _broker(settings))
         self._runtime = RtmServerRuntime(self._core)
-        self._asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options, protocol="RTM")
+        asgi = AsgiMount(self._runtime.serve_mounted, settings.peer_options, protocol="RTM")
+        super().__init__(self._core.home, self._runtime, asgi)
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -137,36 +136,7 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
             ConfigurationError: the server was started before, the port is in use, or the host is not this machine's.
             RcexError: Redis refuses this server, for example its password.
         """
-        self._core.home.check()
-        await self._runtime.start(listen=True)
-
-    @asynccontextmanager
-    async def mounted(self) -> AsyncGenerator[Self]:
-        """Run without listening, for a server that is mounted; for the lifespan of the application.
-
-        ::
-
-            @asynccontextmanager
-            async def lifespan(app):
-                async with server.mounted():
-                    yield
-
-            app = Starlette(routes=[WebSocketRoute("/rtm", server.asgi)], lifespan=lifespan)
-
-        Raises:
-            ConfigurationError, RcexError: as for `start`.
-        """
-        self._core.home.check()
-        await self._runtime.start(listen=False)
-        try:
-            yield self
-        finally:
-            await self.aclose()
-
-    @property
-    def asgi(self) -> AsgiMount:
-        """The ASGI application to mount, see `mounted`; it takes WebSockets on any path."""
-        return self._asgi
+        await super().start()
 
     @checked
     async def drain(self, within: Wait = 10.0) -> None:
@@ -184,20 +154,6 @@ class RtmServer(NamesOfJavaScript, HasEvents[Callable[..., object]]):
         """
         self._check_started("drain")
         await self._runtime.drain(within)
-
-    async def aclose(self) -> None:
-        """Disconnect all clients, let handlers finish, and cancel what takes too long. Idempotent."""
-        self._core.home.check()
-        await self._runtime.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     # -- functions -----------------------------------------------------------------------------------------------------
 

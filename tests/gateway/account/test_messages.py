@@ -41,15 +41,21 @@ def test_what_is_no_dump_is_refused(store, saved):
         store.load(saved)
 
 
-def test_the_oldest_messages_go_when_there_are_too_many_bytes(store, monkeypatch):
+@pytest.fixture
+def small_store(monkeypatch):
     monkeypatch.setattr(messages, "_MOST_BYTES", 1000)
+    return MessageStore(Clock(lambda: 0.0))
+
+
+def test_the_oldest_messages_go_when_there_are_too_many_bytes(small_store):
+    store = small_store
     kept = [store.add("1", "Inbound", TEXT, [Attachment(0, "Text", "text/plain", b"x" * 300)]) for _ in range(5)]
     assert [one.id for one in store.of("1")] == [one.id for one in reversed(kept[-len(store) :])]
     assert 0 < len(store) < 5
 
 
-def test_a_purged_message_frees_the_room_of_its_files(store, monkeypatch):
-    monkeypatch.setattr(messages, "_MOST_BYTES", 1000)
+def test_a_purged_message_frees_the_room_of_its_files(small_store):
+    store = small_store
     first = store.add("1", "Inbound", TEXT, [Attachment(0, "Text", "text/plain", b"x" * 700)])
     store.delete(first, purge=True)
     store.add("1", "Inbound", TEXT, [Attachment(0, "Text", "text/plain", b"x" * 600)])

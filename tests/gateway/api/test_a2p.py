@@ -71,10 +71,10 @@ def test_what_is_not_there(ada):
 
 def test_batches_outlive_a_restart_and_the_oldest_go(ada, monkeypatch):
     ada.json("POST", BATCHES, BATCH)
+    monkeypatch.setattr(a2p, "_MOST_MESSAGES", 3)
     again = A2PStore(Clock(lambda: 0.0))
     again.load(json.loads(json.dumps(ada.gateway.core.a2p.dump())))
     assert again.dump() == ada.gateway.core.a2p.dump()
-    monkeypatch.setattr(a2p, "_MOST_MESSAGES", 3)
     new = again.add(ADA, [(BOB, "one"), (BOB, "two")], [])
     assert [batch.id for batch in again.batches()] == [new.id]
     assert int(new.id) > 5003

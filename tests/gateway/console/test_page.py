@@ -58,7 +58,7 @@ def test_what_fields_take_follows_from_the_types():
 def test_each_command_has_a_form_with_a_field_for_each_parameter(app):
     commands = [*commands_of(app)]
     page = page_of(commands, "127.0.0.1:8080")
-    forms = dict(re.findall(r'<form class="order" data-order="(\w+)">(.*?)</form>', page))
+    forms = dict(re.findall(r'<form class="command" data-command="(\w+)">(.*?)</form>', page))
     assert forms.keys() == {one.__name__ for one in commands}
     for one in commands:
         fields = re.findall(r'<(?:input|select)[^>]* name="(\w+)"', forms[one.__name__])
@@ -69,7 +69,7 @@ def test_each_command_has_a_form_with_a_field_for_each_parameter(app):
 
 def test_what_people_do_comes_first_and_can_be_sent_at_once(app, receive_sms):
     page = page_of([*commands_of(app), receive_sms], "127.0.0.1:8080")
-    assert page.index("Send yourself an SMS") < page.index('data-order="cut"')
+    assert page.index("Send yourself an SMS") < page.index('data-command="cut"')
     assert 'value="Hello from the console"' in page
     assert "What others do" not in page_of([app.cut, app.refuse], "127.0.0.1:8080")
 

@@ -4,5 +4,4 @@ messaging.py    `TeamMessaging`, which `GatewayCore` makes once: the whole, save
 chats.py        who is in which chat
 posts.py        the posts, with threads and mentions
 items.py        notes, tasks, calendar events, adaptive cards and files
-shelf.py        a bounded store, which each of them is
 """

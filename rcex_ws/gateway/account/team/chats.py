@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from rcex_ws.gateway.account.people import ExtensionDirectory
-from rcex_ws.gateway.account.team.shelf import Shelf
+from rcex_ws.gateway.account.shelf import Shelf
 
 __all__ = ["ChatType", "TeamChat", "TeamChats"]
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from rcex_ws.gateway.account.team.shelf import Shelf
+from rcex_ws.gateway.account.shelf import Shelf
 
 __all__ = ["ItemKind", "TeamFile", "TeamItem", "TeamItems"]
 

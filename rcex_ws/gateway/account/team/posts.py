@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from rcex_ws.gateway.account.people import ExtensionDirectory
-from rcex_ws.gateway.account.team.shelf import Shelf
+from rcex_ws.gateway.account.shelf import Shelf
 
 __all__ = ["PostType", "TeamPost", "TeamPosts", "mentions_in"]
 

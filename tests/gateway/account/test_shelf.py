@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rcex_ws.gateway.account.team.shelf import Shelf
+from rcex_ws.gateway.account.shelf import Shelf
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 __all__ = ["Shelf"]
@@ -12,7 +12,7 @@ class _HasId(Protocol):
     """What a shelf can hold."""
 
     @property
-    def id(self) -> str:
+    def id(self) -> Hashable:
         """The id, unique on the shelf."""
         ...
 
@@ -33,8 +33,8 @@ class Shelf(Generic[_T]):
         self._most = most
         self._most_size = most_size
         self._size_of = size_of
-        self._all: dict[str, _T] = {}
-        self._sizes: dict[str, int] = {}
+        self._all: dict[Hashable, _T] = {}
+        self._sizes: dict[Hashable, int] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -47,7 +47,7 @@ class Shelf(Generic[_T]):
         """Yield all, the newest first."""
         return reversed(self._all.values())
 
-    def get(self, one_id: str) -> _T | None:
+    def get(self, one_id: Hashable) -> _T | None:
         """Return the one with this id."""
         return self._all.get(one_id)
 
@@ -75,5 +75,5 @@ class Shelf(Generic[_T]):
         for one in ones:
             self.put(one)
 
-    def _forget_size(self, one_id: str) -> None:
+    def _forget_size(self, one_id: Hashable) -> None:
         self._size -= self._sizes.pop(one_id, 0)
