@@ -8,6 +8,7 @@
 # make lint    linters and type checkers
 # make api     list the public names anew in tests/public_api.txt, which a test compares
 # make docs    build docs/ into docs/_build; a warning is an error
+# make linkcheck  ask every host that the docs link to
 # make bench   measure, beside peers, in about 10 minutes; writes benchmarks/results
 # make bench-plots  draw the plots of the docs from these
 # make soak    a real client against the oracle's server: SEED=1 SECONDS=30 LOOP=asyncio|trio|uvloop FAULTS=all
@@ -25,7 +26,7 @@ CHECKED := beside benchmarks browser demo openapi package pages peers
 PYTEST := .venv/bin/python -m pytest
 SPREAD := -n 3 --dist loadfile --no-loadscope-reorder  # most wait for sockets
 
-.PHONY: demo test check package lint api docs bench bench-plots soak simulate clean
+.PHONY: demo test check package lint api docs linkcheck bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
@@ -34,9 +35,10 @@ test: .venv/installed-test
 	$(if $(COVERAGE),RCEX_TEST_TIME_FACTOR=2) $(PYTEST) $(if $(COVERAGE),--cov) $(SPREAD) $(CHECKED:%=--ignore tests/%)
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
-check: package .venv/installed-test .venv/installed-beside .venv/installed-browser .venv/installed-openapi
+check: package .venv/installed-test .venv/installed-beside .venv/installed-browser .venv/installed-docs \
+		.venv/installed-openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
-	$(PYTEST) -q $(SPREAD) tests/peers tests/benchmarks tests/demo tests/beside
+	$(PYTEST) -q $(SPREAD) tests/peers tests/benchmarks tests/demo tests/beside tests/pages
 	$(PYTEST) -q tests/browser tests/openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 $(PYTEST) -q -n 2 tests/websocket/test_bad_streams.py
@@ -76,7 +78,10 @@ api: .venv/installed-test
 	.venv/bin/python -m tests.public_api
 
 docs: .venv/installed-docs
-	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet --jobs 2 docs docs/_build
+
+linkcheck: .venv/installed-docs
+	.venv/bin/python -m sphinx --builder linkcheck --quiet docs docs/_build/linkcheck
 
 BENCHMARKS := rest_over_websocket rest_https blocking notifications recovery idle growth startup slack feedme broadcast rtm wire
 

@@ -170,8 +170,7 @@ def test_every_other_name_in_the_recipes_exists() -> None:
     assert {name for name in names - examples if not re.search(rf"\b{name}\b", source)} == set()
 
 
-def test_there_are_a_dozen_changes_or_more_and_the_page_is_in_the_index() -> None:
+def test_there_are_a_dozen_changes_or_more() -> None:
     _, _, rest = PAGE.partition("## Where do I change ...?")
     rows = re.findall(r"^\| [A-Z].* \| `tests/.* \|$", rest, re.MULTILINE)
     assert len(rows) >= 12
-    assert "(architecture.md)" in (ROOT / "docs/index.md").read_text()

@@ -1,13 +1,17 @@
-"""The documentation cannot go stale: the table of known failures matches the tests, the API page the public names."""
+"""The documentation cannot go stale: its tables match the tests, the public names, and the gateway's commands."""
 
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
+
 import rcex_ws
+from rcex_ws.gateway import Gateway
 
 ROOT = Path(__file__).parents[1]
 #: Of the existing clients.
@@ -77,3 +81,19 @@ def test_the_api_page_has_every_public_name() -> None:
     page = (ROOT / "docs/api.md").read_text()
     described = re.findall(r"^\.\. (?:auto\w+|py:data):: (\w+)$", page, re.MULTILINE)
     assert sorted(described) == sorted(rcex_ws.__all__)
+
+
+def commands(page: str, heading: str) -> dict[str, list[str]]:
+    """Return the members of each command in the tables of a page that have this heading."""
+    text = (ROOT / "docs" / page).read_text()
+    tables = re.findall(rf"^\| {heading} \|.*\n\|[- |]+\|\n((?:\|.*\|\n)+)", text, re.MULTILINE)
+    rows = [row.replace("`", "").strip("|").split(" | ") for rows in tables for row in rows.splitlines()]
+    return {name.strip(): [] if members == "none" else members.split(", ") for name, members, _ in rows}
+
+
+def test_the_tables_of_faults_and_commands_are_complete(gateway: Gateway) -> None:
+    listed = commands("faults.md", "fault") | commands("gateway.md", "command")
+    told = httpx.get(gateway.server).json()["commands"]
+    assert listed == {path.removeprefix("/_gateway/"): fault["members"] for path, fault in told.items()}
+    for name, members in listed.items():  # the names are the same in Python
+        assert list(inspect.signature(getattr(gateway, name)).parameters) == members

@@ -33,7 +33,7 @@ def test_o4_the_exit_codes_and_addresses_are_those_of_the_template() -> None:
 
 
 def test_o4_the_page_is_linked_and_names_what_there_is() -> None:
-    assert "(service.md)" in (ROOT / "docs/index.md").read_text()
+    assert "\nservice\n" in (ROOT / "docs/index.md").read_text()
     for name in re.findall(r"`~rcex_ws\.WebSocketExtension\.(\w+)`", PAGE):
         assert hasattr(WebSocketExtension, name)
     for path in re.findall(r"literalinclude\} (\S+)", PAGE):
