@@ -69,7 +69,7 @@ def test_the_tutorial_as_it_is_told(tmp_path: Path) -> None:
         gateway.wait_for(walk.take("text"))
         until(lambda: (walk.clone / ".env").read_text().count("\n") == 5, lambda: "tee has not written .env")
         console = httpx.get(f"http://127.0.0.1:{walk.port}/", headers={"Accept": "text/html"}).text
-        assert all(name in console for name in ("Orders", "Send yourself an SMS", ">cut<", ">fail recovery<"))
+        assert all(name in console for name in ("Commands", "Send yourself an SMS", ">cut<", ">fail recovery<"))
         first_event_and_answer(walk)
         lost_and_killed(walk)
         missing(walk)
@@ -90,7 +90,9 @@ def first_event_and_answer(walk: Walk) -> None:
     # 4. Answer it
     walk.save("bot.py")
     with walk.start_bot() as bot:
-        bot.wait_for("INFO bot: subscribed to /restapi/v1.0/account/37439510/extension/62264425016/message-store/instant?type=SMS")
+        bot.wait_for(
+            "INFO bot: subscribed to /restapi/v1.0/account/37439510/extension/62264425016/message-store/instant?type=SMS"
+        )
         walk.run(send_text)
         bot.wait_for(walk.take("text"))
         # 5. Lose the connection
@@ -106,7 +108,9 @@ def lost_and_killed(walk: Walk) -> None:
     walk.edit('        ws_ext = WebSocketExtension(name="bot")\n')
     assert walk.take("sh") == ".venv/bin/python bot.py &\n"
     with walk.start_bot() as bot:
-        bot.wait_for("INFO bot: subscribed to /restapi/v1.0/account/37439510/extension/62264425016/message-store/instant?type=SMS")
+        bot.wait_for(
+            "INFO bot: subscribed to /restapi/v1.0/account/37439510/extension/62264425016/message-store/instant?type=SMS"
+        )
         kill, send_text, start = walk.take("sh").splitlines()
         assert (kill, start) == ("kill -9 $!", ".venv/bin/python bot.py")
         bot.end(signal.SIGKILL)
