@@ -1,4 +1,4 @@
-"""docs/service.md, docs/containers.md and docs/replicas.md: the files of deploy/, as far as they run without root or Docker."""
+"""docs/service.md, docs/containers.md, docs/replicas.md: the files of deploy/, as far as they run without Docker."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ class TestSystemd:
         (tmp_path / "bot.service").write_text(UNIT.replace("/opt/bot/.venv/bin/python", sys.executable))
         command = ("systemd-analyze", "verify", str(tmp_path / "bot.service"))
         ended = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
-        assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")  # it complains of what it ignores, and ends by 0
+        assert (ended.returncode, ended.stdout + ended.stderr) == (
+            0,
+            "",
+        )  # it complains of what it ignores, and ends by 0
 
     def test_the_unit_gives_what_the_template_asks_for(self) -> None:
         asked = set(re.findall(r'(?:setting\(|environ\.get\()"(\w+)"', SERVICE.read_text()))

@@ -16,6 +16,9 @@ from tests.pages.walk import Program, a_clone, blocks, shown, take, until
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
+SUBSCRIBED = "INFO bot: subscribed to /restapi/v1.0/account/10/extension/10/message-store/instant?type=SMS"
+
+
 class Walk:
     """A reader of the page, with a port of their own instead of 8080.
 
@@ -90,9 +93,7 @@ def first_event_and_answer(walk: Walk) -> None:
     # 4. Answer it
     walk.save("bot.py")
     with walk.start_bot() as bot:
-        bot.wait_for(
-            "INFO bot: subscribed to /restapi/v1.0/account/37439510/extension/62264425016/message-store/instant?type=SMS"
-        )
+        bot.wait_for(SUBSCRIBED)
         walk.run(send_text)
         bot.wait_for(walk.take("text"))
         # 5. Lose the connection
@@ -108,9 +109,7 @@ def lost_and_killed(walk: Walk) -> None:
     walk.edit('        ws_ext = WebSocketExtension(name="bot")\n')
     assert walk.take("sh") == ".venv/bin/python bot.py &\n"
     with walk.start_bot() as bot:
-        bot.wait_for(
-            "INFO bot: subscribed to /restapi/v1.0/account/37439510/extension/62264425016/message-store/instant?type=SMS"
-        )
+        bot.wait_for(SUBSCRIBED)
         kill, send_text, start = walk.take("sh").splitlines()
         assert (kill, start) == ("kill -9 $!", ".venv/bin/python bot.py")
         bot.end(signal.SIGKILL)
