@@ -106,5 +106,6 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
     "subscribing: Subscribing": Starts(r"'newMessageIds': \[\d+\]"),
     "subscribing: Subscribing 2": Runs(r"'newMessageIds': \[\d+\]"),
     "subscribing: Programs to run and read": NotRun("tests/demo/test_demo.py runs these programs"),
-    "testing: Test your own bot": Passes(6),
+    "testing: With the fixtures": Passes(6),
+    "testing: Three minutes in no time": Passes(2),
 }
