@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.pages.walk import Program, a_clone, blocks, shown, take, until
+from tests.pages.walk import Block, Program, a_clone, blocks, shown, take, until
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
@@ -46,19 +47,27 @@ class Walk:
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
 
+    def left(self) -> list[Block]:
+        """Return what the reader has not come to."""
+        return list(self._left)
+
+    def start(self, command: str) -> Program:
+        """Start a program in the second terminal, which knows the credentials."""
+        return Program(self.clone, "sh", "-c", f"set -a; . ./.env; set +a\nexec env {command}")
+
     def start_bot(self) -> Program:
-        """Start it in the second terminal, which knows the credentials."""
-        return Program(self.clone, "sh", "-c", "set -a; . ./.env; set +a; exec .venv/bin/python bot.py")
+        return self.start(".venv/bin/python bot.py")
 
     def save(self, name: str) -> None:
         """Save the next block as a file."""
         (self.clone / name).write_text(self.take("python"))
 
-    def edit(self, old: str) -> None:
-        """Put the next block in the place of some lines of bot.py."""
-        bot = self.clone / "bot.py"
-        assert bot.read_text().count(old) == 1, old
-        bot.write_text(bot.read_text().replace(old, self.take("python")))
+    def edit(self, old: str, name: str = "bot.py", *, and_keep: bool = False) -> None:
+        """Put the next block in the place of some lines of a file, or behind them."""
+        file = self.clone / name
+        assert file.read_text().count(old) == 1, old
+        new = self.take("python")
+        file.write_text(file.read_text().replace(old, old + new if and_keep else new + "\n" * old.count("\n\n")))
 
 
 @pytest.mark.timeout(120)
@@ -76,8 +85,9 @@ def test_the_tutorial_as_it_is_told(tmp_path: Path) -> None:
         first_event_and_answer(walk)
         lost_and_killed(walk)
         missing(walk)
-    proved(walk)
-    deployed(walk)
+        proved(walk)
+        deployed(walk)
+    assert walk.left() == []
 
 
 def first_event_and_answer(walk: Walk) -> None:
@@ -147,3 +157,21 @@ def deployed(walk: Walk) -> None:
     names = [line.partition("=")[0] for line in walk.take("sh").splitlines()]
     assert names == [line.partition("=")[0] for line in (walk.clone / ".env").read_text().splitlines()[:4]]
     assert walk.take("sh").splitlines()[-1] == ".venv/bin/python bot.py"
+    # 10. Deploy it
+    walk.run("set -a; . ./.env; set +a\n" + walk.take("sh"))
+    service = (walk.clone / "service.py").read_text()
+    handle = service[service.index("def handle(") : service.index("async def read_again(")]
+    walk.edit('FILTERS = ["/restapi/v1.0/account/~/extension/~/message-store"]\n', "service.py")
+    walk.edit(handle, "service.py")
+    walk.edit("    subscription = await ws_ext.subscribe(FILTERS, handle)\n", "service.py")
+    walk.edit("from contextlib import suppress\n", "service.py", and_keep=True)
+    start, ask = walk.take("sh"), walk.take("sh")
+    with walk.start(start.replace("8090", "0").strip()) as bot:
+        until(lambda: "subscribed to" in bot.output, lambda: bot.output)
+        port = re.search(r"tells its health on port (\d+)", bot.output)
+        assert port is not None
+        assert walk.run(ask.replace("8090", port[1])).startswith(walk.take("text").strip())
+        gateway = f"http://127.0.0.1:{walk.port}/_gateway"
+        httpx.post(f"{gateway}/receive_sms", json={"text": "Are you deployed?"}).raise_for_status()
+        bot.wait_for(walk.take("text"))
+        assert bot.end(signal.SIGTERM) == 0
