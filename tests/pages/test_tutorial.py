@@ -28,11 +28,21 @@ class Walk:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.clone = a_clone(folder)
+        (folder / "rcex_ws").mkdir()
+        self.folder = a_clone(folder / "rcex_ws")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = str(free.getsockname()[1])
         self._left = iter(blocks("tutorial"))
+
+    def make_a_folder(self) -> None:
+        """Go to the folder of the bot; its environment is that of the tests, since an installation takes long."""
+        make, enter, *install = self.take("sh").splitlines()
+        assert install == ["python3 -m venv .venv", ".venv/bin/python -m pip install '../rcex_ws[gateway]'"]
+        self.run(make)
+        assert enter.removeprefix("cd ") == make.removeprefix("mkdir ")
+        (self.folder / make.removeprefix("mkdir ") / ".venv").symlink_to(self.folder / ".venv")
+        self.folder = (self.folder / make.removeprefix("mkdir ")).resolve()
 
     def take(self, language: str) -> str:
         """Return the next block of the page."""
@@ -42,7 +52,7 @@ class Walk:
         """Run commands to their end; a curl that is refused fails them."""
         commands = "set -e\n" + commands.replace("curl ", "curl -sSf ")
         ended = subprocess.run(
-            ["sh", "-c", commands], cwd=self.clone, capture_output=True, text=True, timeout=50, check=False
+            ["sh", "-c", commands], cwd=self.folder, capture_output=True, text=True, timeout=50, check=False
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
@@ -53,18 +63,18 @@ class Walk:
 
     def start(self, command: str) -> Program:
         """Start a program in the second terminal, which knows the credentials."""
-        return Program(self.clone, "sh", "-c", f"set -a; . ./.env; set +a\nexec env {command}")
+        return Program(self.folder, "sh", "-c", f"set -a; . ./.env; set +a\nexec env {command}")
 
     def start_bot(self) -> Program:
         return self.start(".venv/bin/python bot.py")
 
     def save(self, name: str) -> None:
         """Save the next block as a file."""
-        (self.clone / name).write_text(self.take("python"))
+        (self.folder / name).write_text(self.take("python"))
 
     def edit(self, old: str, name: str = "bot.py", *, and_keep: bool = False) -> None:
         """Put the next block in the place of some lines of a file, or behind them."""
-        file = self.clone / name
+        file = self.folder / name
         assert file.read_text().count(old) == 1, old
         new = self.take("python")
         file.write_text(file.read_text().replace(old, old + new if and_keep else new + "\n" * old.count("\n\n")))
@@ -76,10 +86,11 @@ def test_the_tutorial_as_it_is_told(tmp_path: Path) -> None:
     # 1. Get it
     commands = walk.take("sh")
     assert shown(walk.take("text"), walk.run(commands))
+    walk.make_a_folder()
     # 2. Start a RingCentral of your own
-    with Program(walk.clone, "sh", "-c", walk.take("sh")) as gateway:
+    with Program(walk.folder, "sh", "-c", walk.take("sh")) as gateway:
         gateway.wait_for(walk.take("text"))
-        until(lambda: (walk.clone / ".env").read_text().count("\n") == 5, lambda: "tee has not written .env")
+        until(lambda: (walk.folder / ".env").read_text().count("\n") == 5, lambda: "tee has not written .env")
         console = httpx.get(f"http://127.0.0.1:{walk.port}/", headers={"Accept": "text/html"}).text
         assert all(name in console for name in ("Commands", "Send yourself an SMS", ">cut<", ">fail recovery<"))
         first_event_and_answer(walk)
@@ -155,11 +166,11 @@ def proved(walk: Walk) -> None:
 def deployed(walk: Walk) -> None:
     # 9. The real RingCentral
     names = [line.partition("=")[0] for line in walk.take("sh").splitlines()]
-    assert names == [line.partition("=")[0] for line in (walk.clone / ".env").read_text().splitlines()[:4]]
+    assert names == [line.partition("=")[0] for line in (walk.folder / ".env").read_text().splitlines()[:4]]
     assert walk.take("sh").splitlines()[-1] == ".venv/bin/python bot.py"
     # 10. Deploy it
     walk.run("set -a; . ./.env; set +a\n" + walk.take("sh"))
-    service = (walk.clone / "service.py").read_text()
+    service = (walk.folder / "service.py").read_text()
     handle = service[service.index("def handle(") : service.index("async def read_again(")]
     walk.edit('FILTERS = ["/restapi/v1.0/account/~/extension/~/message-store"]\n', "service.py")
     walk.edit(handle, "service.py")
