@@ -91,6 +91,19 @@ class TestImage:
         assert sources == ["pyproject.toml", "README.md", "LICENSE", "rcex_ws", "demo/service.py"]
         assert all((ROOT / source).exists() for source in sources)
 
+    def test_the_page_agrees_with_the_image(self) -> None:
+        compose, kubernetes = (block.code for block in blocks("containers") if block.language == "yaml")
+        (user,) = re.findall(r"^USER (\d+)$", DOCKERFILE, re.MULTILINE)
+        (port,) = re.findall(r"^EXPOSE (\d+)$", DOCKERFILE, re.MULTILINE)
+        (state,) = re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)
+        assert f"runAsUser: {user}, fsGroup: {user}" in kubernetes
+        assert kubernetes.count(f"port: {port}") == 2
+        assert f"mountPath: {state}}}" in kubernetes
+        assert f'["state:{state}"]' in compose
+        assert "dockerfile: deploy/Dockerfile" in compose
+        assert f"HEALTH_PORT={port}" in DOCKERFILE
+        assert f"STATE_DIR={state} " in DOCKERFILE
+
     def test_the_health_check_answers_beside_the_service(self, settings: dict[str, str], tmp_path: Path) -> None:
         (check,) = re.findall(r"^HEALTHCHECK .* CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
         python, *arguments = json.loads(check)

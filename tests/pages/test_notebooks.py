@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from jupyter_client.manager import KernelManager
 
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("ipykernel") is None, reason="ipykernel is not installed"),
-    # jupyter_client runs its own event loop for blocking calls, and never closes that.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+# jupyter_client runs its own event loop for blocking calls, and never closes that.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 CONNECT, SUBSCRIBE, LOOK, UNTIL_STOP, GO_ON, TASK, CANCEL, CLOSE = (
     block.code for block in blocks("notebooks") if block.language == "python"
@@ -67,7 +64,10 @@ class Notebook:
 
 
 @pytest.fixture
-def notebook(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
+def notebook(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, need: Callable[..., None]
+) -> Iterator[Notebook]:
+    need(importlib.util.find_spec("ipykernel") is not None, "ipykernel", "install it from the registry")
     from jupyter_client.manager import KernelManager
 
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))

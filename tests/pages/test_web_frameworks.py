@@ -49,8 +49,10 @@ def serve(gateway: Gateway, tmp_path: Path) -> Serve:
     return serve
 
 
-@pytest.mark.skipif(importlib.util.find_spec("fastapi") is None, reason="fastapi is not installed")
-def test_fastapi_answers_many_requests_and_ends_in_order(gateway: Gateway, serve: Serve) -> None:
+def test_fastapi_answers_many_requests_and_ends_in_order(
+    gateway: Gateway, serve: Serve, need: Callable[..., None]
+) -> None:
+    need(importlib.util.find_spec("fastapi") is not None, "fastapi", "install it from the registry")
     with serve(FASTAPI) as (program, client):
         assert client.get("/ready").json() == {"state": "ready"}
         gateway.receive_sms("one")
