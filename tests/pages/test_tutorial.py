@@ -80,7 +80,7 @@ class Walk:
         file.write_text(file.read_text().replace(old, old + new if and_keep else new + "\n" * old.count("\n\n")))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(150)
 def test_the_tutorial_as_it_is_told(tmp_path: Path) -> None:
     walk = Walk(tmp_path)
     # 1. Get it
@@ -133,6 +133,10 @@ def lost_and_killed(walk: Walk) -> None:
         bot.wait_for(SUBSCRIBED)
         kill, send_text, start = walk.take("sh").splitlines()
         assert (kill, start) == ("kill -9 $!", ".venv/bin/python bot.py")
+        session = (
+            walk.folder / "state/session.json"
+        )  # it is there when `subscribe` returns, which nobody's hand outruns
+        until(session.exists, lambda: bot.output)
         bot.end(signal.SIGKILL)
     walk.run(send_text)
     with walk.start_bot() as bot:
