@@ -1,7 +1,8 @@
 # make demo    watch the main job work
 # make test    set up what the tests need and run them; with COVERAGE=1 (in .ci/run) every branch of broker/, callback/,
 #              connection/, feedme/, rtm/, serving/, websocket/ and wsg/ has to be tested, or to say why it cannot be
-# make check   what takes longer: the published clients and servers, the benchmarks beside them, a browser, requests made
+# make check   what takes longer: the published clients and servers, the benchmarks beside them, the demos, the package
+#              beside a web framework, a notebook and the official SDK, a browser, requests made
 #              from the OpenAPI document, other Pythons, oldest and older dependencies, no sniffio, random inputs, the oracle
 # make lint    linters and type checkers
 # make docs    build docs/ into docs/_build; a warning is an error
@@ -25,13 +26,15 @@ demo: .venv/installed-gateway
 test: .venv/installed-test
 	$(if $(COVERAGE),RCEX_TEST_TIME_FACTOR=2) .venv/bin/python -m pytest $(if $(COVERAGE),--cov) \
 		-n 3 --dist loadfile --no-loadscope-reorder --ignore tests/peers --ignore tests/benchmarks \
-		--ignore tests/browser --ignore tests/openapi --ignore tests/pages  # most wait for sockets
+		--ignore tests/demo --ignore tests/beside --ignore tests/browser --ignore tests/openapi \
+		--ignore tests/pages  # most wait for sockets
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
 check: .venv/installed-test .venv/installed-browser .venv/installed-openapi .venv/installed-docs
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
-	.venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/peers tests/benchmarks
-	.venv/bin/python -m pytest -q tests/browser tests/openapi tests/pages
+	.venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/peers tests/benchmarks \
+		tests/demo tests/beside tests/pages
+	.venv/bin/python -m pytest -q tests/browser tests/openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
 	.venv/bin/python -m tests.gateway.random_inputs --count 5000 --seed 1
@@ -60,7 +63,7 @@ docs: .venv/installed-docs
 linkcheck: .venv/installed-docs
 	.venv/bin/python -m sphinx --builder linkcheck --quiet docs docs/_build/linkcheck
 
-BENCHMARKS := rest_over_websocket rest_https notifications recovery idle growth startup slack feedme broadcast rtm wire
+BENCHMARKS := rest_over_websocket rest_https blocking notifications recovery idle growth startup slack feedme broadcast rtm wire
 
 bench: .venv/installed-bench
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh

@@ -2,31 +2,22 @@
 
     python demo/call_logger.py [calls.db]
 
-Needs RINGCENTRAL_SERVER_URL, RINGCENTRAL_CLIENT_ID, RINGCENTRAL_CLIENT_SECRET and RINGCENTRAL_JWT in the environment:
-your account's, or those that `python -m rcex_ws.gateway` prints. Then let the phone ring; with the local gateway that
-is `curl $RINGCENTRAL_SERVER_URL/_gateway/ring -d '{}'`, then `answer` and `hang_up`.
+Let the phone ring.
 """
 
-import os
 import sqlite3
 import sys
 from functools import partial
 
-import anyio
 import anyio.to_thread
+from shared import Place, run
 
-from rcex_ws import FileSessionStore, FileTokenStore, Gap, RingCentral, WebSocketExtension
+from rcex_ws import FileSessionStore, FileTokenStore, Gap, WebSocketExtension
 from rcex_ws.wsg.views import TelephonySessionEvent
 
 EXTENSION = "/restapi/v1.0/account/~/extension/~"
 FILE = sys.argv[1] if len(sys.argv) > 1 else "calls.db"
-
-rc = RingCentral(
-    server=os.environ["RINGCENTRAL_SERVER_URL"],
-    client_id=os.environ["RINGCENTRAL_CLIENT_ID"],
-    client_secret=os.environ["RINGCENTRAL_CLIENT_SECRET"],
-    token_store=FileTokenStore(f"{FILE}.token"),
-)
+LAST = 2**31  # a record of the call log is final
 
 
 class CallTable:
@@ -58,42 +49,40 @@ class CallTable:
             )
 
 
-calls = CallTable(FILE)
-LAST = 2**31  # a record of the call log is final
-
-
-async def read_again(gap: Gap) -> None:
-    """Read from the call log what may be missing; new events wait until this is done."""
-    print(f"reading the calls since {gap.since}: {gap.reason}", flush=True)
-    since = {"dateFrom": gap.since.isoformat()} if gap.since else {}
-    log = await rc.get(f"{EXTENSION}/call-log", params={**since, "perPage": 1000})
-    for record in log.json()["records"]:
-        ends = [record.get(end, {}).get("phoneNumber") for end in ("from", "to")]
-        await calls.write(record["telephonySessionId"], LAST, *ends, record["result"], "call log")
-
-
-async def on_call(notification) -> None:
-    """Write a step of a call."""
-    call = notification.view
-    if not isinstance(call, TelephonySessionEvent) or not call.parties:
-        print("an event of another kind:", notification.event, flush=True)
-        return
-    party = call.parties[0]
-    ends = [end.get("phoneNumber") for end in (party.from_, party.to)]
-    await calls.write(call.telephony_session_id, call.sequence, *ends, party.status.code, "event")
-    print(f"{ends[0]} -> {ends[1]}: {party.status.code}", flush=True)
-
-
-async def main() -> None:
+async def main(account: Place) -> None:
     """Run until it is stopped."""
+    calls = CallTable(FILE)
+    rc = account.client(token_store=FileTokenStore(f"{FILE}.token"))
+
+    async def read_again(gap: Gap) -> None:
+        """Read from the call log what may be missing; new events wait until this is done."""
+        print(f"reading the calls since {gap.since}: {gap.reason}", flush=True)
+        since = {"dateFrom": gap.since.isoformat()} if gap.since else {}
+        log = await rc.get(f"{EXTENSION}/call-log", params={**since, "perPage": 1000})
+        for record in log.json()["records"]:
+            ends = [record.get(end, {}).get("phoneNumber") for end in ("from", "to")]
+            await calls.write(record["telephonySessionId"], LAST, *ends, record["result"], "call log")
+
+    async def on_call(notification) -> None:
+        """Write a step of a call."""
+        call = notification.view
+        if not isinstance(call, TelephonySessionEvent) or not call.parties:
+            print("an event of another kind:", notification.event, flush=True)
+            return
+        party = call.parties[0]
+        ends = [end.get("phoneNumber") for end in (party.from_, party.to)]
+        await calls.write(call.telephony_session_id, call.sequence, *ends, party.status.code, "event")
+        print(f"{ends[0]} -> {ends[1]}: {party.status.code}", flush=True)
+
     store = FileSessionStore(f"{FILE}.session")
     ws_ext = WebSocketExtension(session_store=store, on_gap=read_again, gap_timeout=60)
     async with rc:
-        await rc.authorize(jwt=os.environ["RINGCENTRAL_JWT"])
+        await rc.authorize(jwt=account.jwt)
         await rc.install_extension(ws_ext)
         await ws_ext.subscribe([f"{EXTENSION}/telephony/sessions"], on_call)
-        print("listening", flush=True)
+        print(f"listening; the calls stand in {FILE}", flush=True)
         await ws_ext.wait_closed()
 
 
-anyio.run(main)
+if __name__ == "__main__":
+    run(main, "ring", "answer", "hang_up")

@@ -23,7 +23,7 @@ try:
     from rich.table import Table
     from rich.text import Text
 except ModuleNotFoundError:
-    sys.exit("this demo draws with rich: .venv/bin/python -m pip install -e '.[cli]'")
+    sys.exit("needs another package: .venv/bin/python -m pip install rich")
 
 from rcex_ws.feedme import Feed, FeedmeClient, FeedmeServer, LiveFeed
 from rcex_ws.testing import FaultProxy

@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable
 
 import anyio
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
-from opentelemetry.trace import Status, StatusCode, Tracer
 from shared import EXTENSION, MESSAGES, Heard, Place, find_place
+
+try:
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+    from opentelemetry.trace import Status, StatusCode, Tracer
+except ModuleNotFoundError:
+    sys.exit("needs another package: .venv/bin/python -m pip install opentelemetry-sdk")
 
 from rcex_ws import Events, Phase, TraceEvent, WebSocketExtension
 

@@ -6,12 +6,10 @@ It logs in with a JWT, refreshes its token when it is about to expire, and sends
 out is what `RingCentral` has: rate limits, extensions besides this one, a store, proxies, one refresh at a time.
 """
 
-import os
 import ssl
 import time
 from typing import Any
 
-import anyio
 import httpx
 
 from rcex_ws import (
@@ -94,15 +92,14 @@ class MyClient:
         await self.http.aclose()
 
 
-async def main() -> None:
+async def main(account: Any) -> None:
     """Print the next event of the message store."""
-    env = os.environ
-    names = ("RINGCENTRAL_SERVER_URL", "RINGCENTRAL_CLIENT_ID", "RINGCENTRAL_CLIENT_SECRET")
-    client = MyClient(*(env[name] for name in names))
-    await client.log_in(grant_type=JWT_GRANT, assertion=env["RINGCENTRAL_JWT"])
+    client = MyClient(account.server, account.client_id, account.client_secret)
+    await client.log_in(grant_type=JWT_GRANT, assertion=account.jwt)
     ws_ext = WebSocketExtension()
     await ws_ext.install(client)
     subscription = await ws_ext.subscribe(["/restapi/v1.0/account/~/extension/~/message-store"])
+    print("waiting for a message", flush=True)
     async for notification in subscription:
         print(notification.event, notification.body)
         break
@@ -111,4 +108,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    from shared import run  # here alone, as others import this file from elsewhere
+
+    run(main, "receive_sms")

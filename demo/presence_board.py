@@ -2,15 +2,18 @@
 
     python demo/presence_board.py
 
-Needs RINGCENTRAL_SERVER_URL, RINGCENTRAL_CLIENT_ID, RINGCENTRAL_CLIENT_SECRET and RINGCENTRAL_JWT in the environment:
-your account's, or those that `python -m rcex_ws.gateway` prints; and rich (extra: cli). Ctrl-C ends it.
+It subscribes to every user of the account at once, and reads all presences again when changes may have been missed.
 """
 
-import os
+import sys
 
-import anyio
-from rich.live import Live
-from rich.table import Table
+from shared import Place, run
+
+try:
+    from rich.live import Live
+    from rich.table import Table
+except ModuleNotFoundError:
+    sys.exit("needs another package: .venv/bin/python -m pip install rich")
 
 from rcex_ws import Events, Gap, RingCentral, WebSocketExtension
 
@@ -61,14 +64,10 @@ class Board:
         self._live.update(table, refresh=True)
 
 
-async def main() -> None:
+async def main(account: Place) -> None:
     """Run until it is stopped."""
-    async with RingCentral(
-        server=os.environ["RINGCENTRAL_SERVER_URL"],
-        client_id=os.environ["RINGCENTRAL_CLIENT_ID"],
-        client_secret=os.environ["RINGCENTRAL_CLIENT_SECRET"],
-    ) as rc:
-        await rc.authorize(jwt=os.environ["RINGCENTRAL_JWT"])
+    async with account.client() as rc:
+        await rc.authorize(jwt=account.jwt)
         people = await rc.get("/restapi/v1.0/account/~/extension", params={"perPage": 1000})
         names = {str(one["id"]): one["name"] for one in people.json()["records"]}
         with Live(auto_refresh=False) as live:
@@ -82,7 +81,5 @@ async def main() -> None:
             await ws_ext.wait_closed()
 
 
-try:
-    anyio.run(main)
-except KeyboardInterrupt:
-    print("bye")
+if __name__ == "__main__":
+    run(main, "ring")

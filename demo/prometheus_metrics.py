@@ -13,10 +13,14 @@ from collections.abc import Iterable
 
 import anyio
 import anyio.to_thread
-from prometheus_client import CollectorRegistry, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from shared import MESSAGES, Heard, Place, find_place, send_notes
+
+try:
+    from prometheus_client import CollectorRegistry, Histogram, start_http_server
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+    from prometheus_client.registry import Collector
+except ModuleNotFoundError:
+    sys.exit("needs another package: .venv/bin/python -m pip install prometheus-client")
 
 from rcex_ws import Events, State, TraceEvent, WebSocketExtension
 

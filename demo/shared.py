@@ -1,6 +1,6 @@
 """What the demo programs share: where to run, who tells what happened, and who waits for events.
 
-Used by main.py, restart.py and rest_toggle.py; nothing of the library needs it.
+Programs to be copied use `run`, which gives them an account; nothing of the library needs this file.
 """
 
 from __future__ import annotations
@@ -8,17 +8,19 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 
-from rcex_ws import ConnectFailed, Events, Notification, RingCentral, TransportError, WebSocketExtension
-from rcex_ws.gateway import Gateway
+from rcex_ws import ConnectFailed, Events, Notification, RcexError, RingCentral, TransportError, WebSocketExtension
+
+if TYPE_CHECKING:
+    from rcex_ws.gateway import Gateway
 
 EXTENSION = "/restapi/v1.0/account/~/extension/~"
 MESSAGES = f"{EXTENSION}/message-store"
@@ -57,10 +59,18 @@ class Place:
         return f"{self.server}, from {self.source}" if self.gateway is None else f"{self.source}, {self.server}"
 
     def client(self, **options: Any) -> RingCentral:
-        """Make a REST client for this place."""
+        """Make a REST client for this place; the options are those of `RingCentral`."""
         return RingCentral(
             server=self.server, client_id=self.client_id, client_secret=self.client_secret, app_name="demo", **options
         )
+
+    def advice(self, error: Exception) -> str:
+        """Say what may have caused an error."""
+        # A gateway of the shell is reached by http, RingCentral by https.
+        of_a_gateway = self.source == ".env" and self.server.startswith("http:")
+        if of_a_gateway and isinstance(error, (TransportError, ConnectFailed)):
+            return "\nIs the gateway of .env still running? Else remove .env."
+        return ""
 
     def environment(self) -> dict[str, str]:
         """Give the environment with which another process runs at the same place."""
@@ -75,6 +85,8 @@ def find_place() -> Generator[Place]:
     _read_env_file(Path(".env"))
     given = [os.environ.get(name) for name in _VARIABLES]
     if not any(given):
+        from rcex_ws.gateway import Gateway  # not above: with an account nobody needs its extra
+
         with Gateway() as gateway:
             account = (gateway.server, gateway.client_id, gateway.client_secret, gateway.jwt)
             yield Place(*account, "a local gateway", gateway, fax_to="+16505550100")
@@ -94,6 +106,36 @@ def _read_env_file(path: Path) -> None:
         name, _, value = line.partition("=")
         if name.startswith("RINGCENTRAL_"):
             os.environ.setdefault(name.strip(), value.strip().strip("\"'"))
+
+
+def run(main: Callable[[Place], Awaitable[None]], *orders: str) -> None:
+    """Run a program until it ends or Ctrl-C stops it, and say in one line what went wrong.
+
+    Args:
+        main: the program; it is given its account.
+        orders: to the local gateway, which make something happen: each a name, and its arguments as JSON.
+    """
+    with find_place() as place, errors_in_one_line(place):
+        print(f"Using {place}", flush=True)
+        if place.gateway is not None:
+            print("Open that address in a browser to make something happen, or give an order; Ctrl-C ends it:")
+            for name, _, arguments in (order.partition(" ") for order in orders):
+                print(f"    curl {place.server}/_gateway/{name} -d '{arguments or '{}'}'", flush=True)
+        anyio.run(main, place)
+
+
+@contextmanager
+def errors_in_one_line(place: Place) -> Generator[None]:
+    """Say in one line what went wrong, or that Ctrl-C ended it, and exit."""
+    failures: list[str] = []
+    try:
+        yield
+    except* KeyboardInterrupt:
+        print("stopped")
+    except* RcexError as failed:  # alone, or of several tasks
+        failures = [f"{type(error).__name__}: {error}{place.advice(error)}" for error in failed.exceptions]
+    if failures:
+        sys.exit("\n".join(failures))
 
 
 class Report:
@@ -131,10 +173,8 @@ class Report:
     def broken_off(self, error: Exception) -> None:
         """Tell what ended the demo before its end."""
         self.check(False, f"{type(error).__name__}: {error}")
-        # A gateway of the shell is reached by http, RingCentral by https.
-        of_a_gateway = self._place.source == ".env" and self._place.server.startswith("http:")
-        if of_a_gateway and isinstance(error, (TransportError, ConnectFailed)):
-            self.say("Is the gateway of .env still running? Else remove .env.")
+        if advice := self._place.advice(error):
+            self.say(advice.strip())
 
     def end(self, summary: str) -> int:
         """Sum up and give the exit code."""

@@ -17,6 +17,7 @@ from types import ModuleType
 import pytest
 
 import rcex_ws
+import rcex_ws.blocking
 
 #: Modules that only the gateway, tests, trio users and other protocols need.
 OPTIONAL = (
@@ -27,6 +28,7 @@ OPTIONAL = (
     "pytest",
     "hypothesis",
     "coredis",
+    "rcex_ws.blocking",
     "rcex_ws.broker",
     "rcex_ws.callback",
     "rcex_ws.feedme",
@@ -42,6 +44,7 @@ PACKAGE = Path(rcex_ws.__file__).parent
 
 #: Folders of the package whose tests are in a folder of the same name: test_<module>.py, test_<module>_<aspect>.py.
 MIRRORED = (
+    "blocking",
     "broker",
     "callback",
     "connection",
@@ -71,6 +74,8 @@ MIRRORED = (
 
 #: Files of tests that are named after no module, each with the reason.
 OF_NO_MODULE = {
+    "blocking/test_page": "docs/blocking.md",
+    "blocking/test_surface": "the generated modules, and the async classes that they repeat",
     "broker/test_contract": "every broker",
     "callback/test_page": "docs/callback-client.md",
     "feedme/test_lossy_network": "client and server, and a network between them",
@@ -94,6 +99,19 @@ OF_NO_MODULE = {
 #: Modules that are a part of another one's work, or hold values alone: the file of tests that takes them along.
 #: Those of the gateway and of `rcex_ws.testing` are parts of one server each, which is tested as a whole.
 TAKEN_ALONG = {
+    "blocking/client_options": "blocking/test_surface",
+    "blocking/event_methods": "blocking/test_surface",
+    "blocking/extension_methods": "blocking/test_surface",
+    "blocking/facade": "blocking/test_surface",
+    "blocking/iteration": "blocking/test_loop_thread",
+    "blocking/link": "blocking/test_surface",
+    "blocking/methods": "blocking/test_surface",
+    "blocking/path_calls": "blocking/test_surface",
+    "blocking/path_methods": "blocking/test_surface",
+    "blocking/paths": "blocking/test_surface",
+    "blocking/session_methods": "blocking/test_surface",
+    "blocking/streamed": "blocking/test_surface",
+    "blocking/subscription_methods": "blocking/test_surface",
     "broker/hub": "broker/test_memory",
     "broker/interface": "broker/test_contract",
     "broker/redis_session": "broker/test_redis",
@@ -250,6 +268,7 @@ def test_the_import_brings_in_nothing_optional_and_no_other_protocol() -> None:
     "package",
     [
         "rcex_ws",
+        "rcex_ws.blocking",
         "rcex_ws.broker",
         "rcex_ws.callback",
         "rcex_ws.connection",
@@ -298,7 +317,8 @@ def test_no_two_classes_share_a_name() -> None:
             if inspect.isclass(item) and item.__module__.startswith("rcex_ws"):
                 classes[item.__name__].add(item)
     shared = {name for name, found in classes.items() if len(found) > 1}
-    assert shared == {"Events"}  # each client names its own events, for its own users
+    # Each client names its own events, for its own users; what blocks has the name of what does not.
+    assert shared == {"Events", *rcex_ws.blocking.__all__}
 
 
 def names_in(folder: str) -> set[str]:

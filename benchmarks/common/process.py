@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 __all__ = [
+    "BLOCKING",
     "BROADCASTERS",
     "COMPRESSION",
     "FEEDME_CLIENT",
@@ -62,6 +63,7 @@ FEEDME_SERVER, FEEDME_CLIENT = "npm feedme-server-core", "npm feedme-client"
 RTM_BARE, RTM_AUDIENCE = "RTM server websockets", "RTM audience"
 #: Two servers of one service.
 RTM_NODES = ("RTM server rcex_ws", "RTM second server rcex_ws")
+BLOCKING = "rcex_ws.blocking"
 SOCKET_IO = ("RTM server python-socketio", "RTM second server python-socketio")
 _MODULES = {
     "rcex_ws": "ours",
@@ -94,6 +96,7 @@ _COMMANDS: dict[str, list[str]] = (
         for loop in ("asyncio", "uvloop")
     }
     | {
+        BLOCKING: [sys.executable, "-m", "benchmarks.contenders.blocking"],
         RTM_AUDIENCE: [sys.executable, "-m", "benchmarks.contenders.rtm_audience"],
         NPM: [*_NODE, str(_CONTENDERS / "npm.mjs")],
         RTM_API: [*_NODE, str(_CONTENDERS / "slack_npm.mjs")],

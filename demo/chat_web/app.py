@@ -29,6 +29,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
@@ -37,11 +38,15 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import FileResponse, JSONResponse, Response
+    from starlette.routing import Route, WebSocketRoute
+except ModuleNotFoundError:
+    sys.exit("needs other packages: .venv/bin/python -m pip install -e '.[gateway,redis]' uvicorn")
 
 from rcex_ws.broker import BrokerUnavailable
 from rcex_ws.rtm import RemoteError

@@ -34,7 +34,7 @@ def _empty(endings: Collection[str]) -> str | None:
     return None if endings else "it is empty"
 
 
-_Endings = Annotated[Collection[Name], Rule('a non-empty list such as ["presence"]', _empty)]
+Endings = Annotated[Collection[Name], Rule('a non-empty list such as ["presence"]', _empty)]
 
 
 class EventMethods:
@@ -129,7 +129,7 @@ class EventMethods:
 
     @checked
     async def subscribe_all_extensions(
-        self, endings: _Endings, callback: Callback | None = None, *, ignore_own: bool = False
+        self, endings: Endings, callback: Callback | None = None, *, ignore_own: bool = False
     ) -> Subscription:
         """Subscribe to the same events of every enabled user of the account, in one subscription.
 

@@ -107,8 +107,9 @@ class FileSessionStore:
         while not await opened.thread.do(opened.file.lock):
             if anyio.current_time() >= give_up_at:
                 raise ConfigurationError(
-                    f"session_store: {self.path} is in use by another process, or by a write of this one that is not "
-                    f"through; stop it, wait for it with FileSessionStore(path, wait=seconds), or use another file"
+                    f"session_store: {self.path} is in use by another process, by another extension of this one, "
+                    f"or by a write of this one that is not through; end that, wait for it with FileSessionStore(path, "
+                    f"wait=seconds), or use another file"
                 )
             await anyio.sleep(_RETRY_LOCK)  # a blocking lock could not be cancelled
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = (
-    *("broadcast", "feedme", "growth", "idle", "notifications", "recovery"),
+    *("blocking", "broadcast", "feedme", "growth", "idle", "notifications", "recovery"),
     *("rest_https", "rest_over_websocket", "rtm", "slack", "startup", "wire"),
 )
 TIME_LIMIT = 80.0

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from rcex_ws.gateway import Gateway
+from tests.demo.conftest import DEMO, account_of
 
-DEMO = Path(__file__).parents[2] / "demo"
 TIME_LIMIT = 50.0
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -37,15 +37,6 @@ def run(tmp_path: Path) -> Run:
         )
 
     return run
-
-
-def account_of(gateway: Gateway) -> dict[str, str]:
-    return {
-        "RINGCENTRAL_SERVER_URL": gateway.server,
-        "RINGCENTRAL_CLIENT_ID": gateway.client_id,
-        "RINGCENTRAL_CLIENT_SECRET": gateway.client_secret,
-        "RINGCENTRAL_JWT": gateway.jwt,
-    }
 
 
 def assert_kept(ended: subprocess.CompletedProcess[str], *promises: str) -> None:

@@ -2,91 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import queue
-import re
 import sqlite3
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 from typing import Any
 
+import httpx
 import pytest
 
 from rcex_ws.gateway import Gateway
+from tests.demo.conftest import TIME_LIMIT
 
-DEMO = Path(__file__).parents[2] / "demo"
-TIME_LIMIT = 30.0
 STRANGER = "+14155550199"
-
-
-class Program:
-    """A running demo whose output is read line by line.
-
-    Args:
-        name: its file.
-        gateway: the account that it is given.
-        folder: where it runs.
-    """
-
-    def __init__(self, name: str, gateway: Gateway, folder: Path) -> None:
-        account = {
-            "RINGCENTRAL_SERVER_URL": gateway.server,
-            "RINGCENTRAL_CLIENT_ID": gateway.client_id,
-            "RINGCENTRAL_CLIENT_SECRET": gateway.client_secret,
-            "RINGCENTRAL_JWT": gateway.jwt,
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-W", "error", str(DEMO / name)],
-            cwd=folder,
-            env={**os.environ, **account, "FORCE_COLOR": "1"},  # or rich prints no live table
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._read: list[str] = []
-        self._pumping = threading.Thread(target=self._pump)
-        self._pumping.start()
-
-    def expect(self, pattern: str) -> str:
-        """Wait for the next line that has the pattern in it."""
-        while True:
-            try:
-                line = self._lines.get(timeout=TIME_LIMIT)
-            except queue.Empty:
-                line = None
-            assert line is not None, f"{pattern!r} has not come:\n{''.join(self._read)}"
-            self._read.append(line)
-            if re.search(pattern, line):
-                return line
-
-    def end(self) -> None:
-        self.process.terminate()
-        self.process.wait(TIME_LIMIT)
-        self._pumping.join(TIME_LIMIT)
-
-    def _pump(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                self._lines.put(line)
-        self._lines.put(None)
-
-
-@pytest.fixture
-def start(gateway: Gateway, tmp_path: Path) -> Iterator[Callable[[str], Program]]:
-    with ExitStack() as stack:
-
-        def start(name: str) -> Program:
-            program = Program(name, gateway, tmp_path)
-            stack.callback(program.end)
-            return program
-
-        yield start
 
 
 def wait_for_entry(gateway: Gateway, kind: str, count: int = 1) -> list[dict[str, Any]]:
@@ -110,7 +39,6 @@ def test_the_sms_bot_answers_also_what_came_while_it_was_away(start, gateway):
     wait_for_entry(gateway, "lost")
     gateway.receive_sms("and now?", from_number=STRANGER)
     start("sms_bot.py").expect("who wrote and now")
-    assert (DEMO / "sms_bot.py").read_text().partition('"""\n\n')[2].count("\n") < 40
 
 
 def test_the_chat_agent_answers_in_threads_and_not_itself(start, gateway):
@@ -171,3 +99,111 @@ def test_a_client_of_ones_own_prints_an_event(start, gateway):
     gateway.notify("/restapi/v1.0/account/~/extension/~/message-store", {"changes": []})
     program.expect(r"message-store \{'changes': \[\]\}")
     assert program.process.wait(TIME_LIMIT) == 0
+
+
+def texts_sent(gateway: Gateway) -> int:
+    return len([one for one in gateway.log() if one["kind"] == "request" and str(one.get("path")).endswith("/sms")])
+
+
+def test_a_missed_call_is_answered_by_one_text(start, gateway):
+    program = start("missed_call_text.py")
+    program.expect("listening")
+    gateway.ring(from_number="+14155550177")
+    gateway.answer()
+    gateway.hang_up()
+    for caller in (STRANGER, STRANGER, "+14155550178"):
+        gateway.ring(from_number=caller)
+        gateway.miss()
+    program.expect(rf"texted \{STRANGER}")
+    program.expect(rf"no text to \{STRANGER}")
+    program.expect(r"texted \+14155550178")
+    assert texts_sent(gateway) == 2
+    assert program.stop() == 0
+
+
+class Endpoint(HTTPServer):
+    """Takes what is posted to it, once the test says so."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, bytes]] = []
+        self.refused = threading.Event()
+        self.status = 503
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if endpoint.status == 200:
+                    endpoint.taken.append((self.headers["idempotency-key"], body))
+                else:
+                    endpoint.refused.set()
+                self.send_response(endpoint.status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+def test_the_relay_loses_nothing_to_a_dead_endpoint_and_a_kill(start, gateway):
+    with Endpoint() as endpoint:
+        serving = threading.Thread(target=endpoint.serve_forever)
+        serving.start()
+        try:
+            url = f"http://127.0.0.1:{endpoint.server_port}/hook"
+            relay = start("webhook_relay.py", url)
+            wait_for_entry(gateway, "subscribe")
+            gateway.receive_sms("one")
+            gateway.receive_sms("two")
+            assert endpoint.refused.wait(TIME_LIMIT)
+            relay.expect("not taken, trying again: Server error '503")
+            wait_for_entry(gateway, "notification", 2)
+            relay.expect("not taken")
+            relay.process.kill()
+            relay.process.wait(TIME_LIMIT)
+            wait_for_entry(gateway, "lost")
+            gateway.receive_sms("three")
+            endpoint.status = 200
+            start("webhook_relay.py", url)
+            for _ in range(int(TIME_LIMIT / 0.02)):
+                if len(endpoint.taken) == 3:
+                    break
+                threading.Event().wait(0.02)
+        finally:
+            endpoint.shutdown()
+            serving.join()
+    sent = [entry["uuid"] for entry in gateway.log() if entry["kind"] == "notification"]
+    assert [uuid for uuid, _ in endpoint.taken] == sent[:2] + sent[-1:]
+    assert all(b'"event":"/restapi/' in body for _, body in endpoint.taken)
+
+
+def test_the_live_page_shows_events_and_ends_with_a_browser_open(start, gateway, need):
+    need(find_spec("fastapi") is not None, "fastapi", "pip install fastapi")
+    program = start("live_page.py", PORT="0")
+    url = program.expect(r"running on (http://127\.0\.0\.1:\d+)")[1]
+    with httpx.Client(base_url=url, timeout=TIME_LIMIT) as browser, browser.stream("GET", "/events") as events:
+        assert "EventSource" in httpx.get(url).text
+        gateway.receive_sms()
+        lines = events.iter_lines()  # kept, or the stream would be closed here
+        line = next(line for line in lines if line.startswith("data:"))
+        assert '"newCount"' in line
+        assert program.stop() == 0
+        assert [line for line in lines if line.startswith("data:")] == []  # the stream has ended in order
+    assert [entry["kind"] for entry in gateway.log()].count("lost") == 1
+
+
+def test_a_script_without_async_waits_for_the_right_answer(start, start_alone, gateway):
+    script = start("ask_by_text.py", STRANGER, "Are you there?")
+    script.expect(rf"asked \{STRANGER} via websocket")
+    gateway.receive_sms("Buy this", from_number="+14155550177")
+    gateway.cut()
+    gateway.receive_sms("Yes", from_number=STRANGER)
+    script.expect("the answer is: Yes")
+    assert script.process.wait(TIME_LIMIT) == 0
+    waiting = start("ask_by_text.py", STRANGER)
+    waiting.expect("asked")
+    assert waiting.stop() == 0
+    waiting.expect("stopped")
+    alone = start_alone("ask_by_text.py")
+    alone.expect("the answer is: Yes, from nine")
+    assert alone.process.wait(TIME_LIMIT) == 0

@@ -64,6 +64,26 @@ def test_it_hosts_the_extension(
 
 
 @pytest.mark.timeout(90)
+def test_both_are_connected_in_one_process(
+    gateway: Gateway, run_peer: Callable[..., list[dict[str, Any]]], need: Callable[[bool, str], None]
+) -> None:
+    need((PYTHON / ".venv/.installed").is_file(), "the ringcentral package")
+
+    connected, both, away, recovered, ended = run_peer(sys.executable, PYTHON / "beside.py")
+
+    assert connected["websockets"].startswith("15.")
+    log = gateway.log()
+    kinds = [entry["kind"] for entry in log]
+    assert [kinds.count(kind) for kind in ("token", "subscribe", "recovered")] == [2, 2, 1]
+    got = {both["theirs"], both["ours"], away["theirs"], recovered["ours"], ended["ours"]}
+    assert len(got) == 5
+    assert got <= {entry["uuid"] for entry in log if entry["kind"] == "notification"}  # theirs is kept after its end
+    assert (away["status"], away["via"]) == (200, "https")
+    assert away["state"] != "READY"
+    assert (recovered["via"], ended["via"], ended["left"]) == ("websocket", "websocket", 0)
+
+
+@pytest.mark.timeout(90)
 def test_the_calls_of_its_samples(
     gateway: Gateway, run_peer: Callable[..., list[dict[str, Any]]], need: Callable[[bool, str], None]
 ) -> None:

@@ -1,0 +1,61 @@
+"""What the blocking classes have in common: each object stands for an async one, whose methods run in the loop."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import Any, ClassVar, Generic, TypeVar, cast
+from weakref import WeakValueDictionary
+
+from rcex_ws.options import NamesOfJavaScript
+
+__all__ = ["Facade", "faced", "inner_of"]
+
+Inner = TypeVar("Inner")
+
+
+class Facade(NamesOfJavaScript, Generic[Inner]):
+    """The blocking counterpart of an async object.
+
+    Args:
+        inner: the async object.
+
+    Attributes:
+        _executor: runs functions of the application; None for threads of the client.
+    """
+
+    _executor: Executor | None = None
+    _kinds: ClassVar[dict[type, type[Facade[Any]]]] = {}  # of what async methods and events give, by its async class
+    _made: ClassVar[WeakValueDictionary[int, Facade[Any]]] = WeakValueDictionary()  # by the id of the async object
+
+    def __init_subclass__(cls, *, of: type | None = None) -> None:
+        if of is not None:
+            Facade._kinds[of] = cls
+
+    def __init__(self, inner: Inner) -> None:
+        self._inner = inner
+
+    def __repr__(self) -> str:
+        return repr(self._inner).replace("<", "<blocking ", 1)
+
+    @classmethod
+    def _of(cls, value: object) -> Any:
+        kind = cls._kinds.get(value.__class__)
+        if kind is None:
+            return value
+        known = cls._made.get(id(value))
+        if known is None:
+            known = cls._made[id(value)] = kind(value)
+        return known
+
+
+def faced(value: object) -> Any:
+    """Return the blocking counterpart of a value that has one, else the value.
+
+    Called in the loop alone, so that an object has only one, and `is` compares as it does for the async ones.
+    """
+    return Facade._of(value)  # pyright: ignore[reportPrivateUsage]
+
+
+def inner_of(value: Any) -> Any:
+    """Return the async object that a value stands for, else the value."""
+    return cast("Any", value)._inner if isinstance(value, Facade) else value

@@ -1,0 +1,162 @@
+"""The one thread of the process whose event loop runs everything; called by all other modules of this folder.
+
+It begins with the first call that needs it and ends with the process: it is a daemon, so that a program which forgets
+to close a client can still end. A forked process begins its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextvars import Context
+from typing import TypeVar
+
+import anyio
+from anyio.from_thread import BlockingPortal
+
+from rcex_ws.errors import ConfigurationError
+from rcex_ws.loop import on_trio
+
+__all__ = ["begin", "in_loop", "read", "refuse_in_loop", "run"]
+
+T = TypeVar("T")
+
+
+class _LoopThread:
+    """The thread.
+
+    Attributes:
+        portal: enters context managers there.
+        loop: its event loop.
+    """
+
+    def __init__(self) -> None:
+        started: Future[tuple[BlockingPortal, asyncio.AbstractEventLoop]] = Future()
+
+        async def main() -> None:
+            async with BlockingPortal() as portal:
+                started.set_result((portal, asyncio.get_running_loop()))
+                await portal.sleep_until_stopped()
+
+        def serve() -> None:
+            try:
+                anyio.run(main)
+            except BaseException as exc:
+                if started.done():
+                    raise
+                started.set_exception(exc)  # no file descriptor is left, say
+
+        # What the first caller's context has is not for the others.
+        thread = threading.Thread(target=Context().run, args=(serve,), name="rcex_ws loop", daemon=True)
+        thread.start()
+        self.portal, self.loop = started.result()
+
+
+_lock = threading.Lock()
+_current: _LoopThread | None = None
+
+
+def run(function: Callable[[], Awaitable[T]]) -> T:
+    """Call an async function in the loop, and wait for its result.
+
+    A KeyboardInterrupt cancels what it waits for, and is raised at once.
+
+    Raises:
+        ConfigurationError: an event loop runs here, which this would block.
+        Exception: that of the function.
+    """
+    # Not `portal.call`, which waits twice: until the task has begun, and for its result; that takes twice the time.
+    loop, future = _loop_thread().loop, None
+    try:
+        future = asyncio.run_coroutine_threadsafe(_awaited(function), loop)
+        return future.result()
+    except BaseException:
+        if future is not None:
+            future.cancel()  # nothing happens if it is done
+        raise
+
+
+def read(function: Callable[[], T]) -> T:
+    """Call a function in the loop that awaits nothing, and return its result; errors as in `run`."""
+
+    async def call() -> T:
+        return function()
+
+    return run(call)
+
+
+def in_loop(manager: AbstractAsyncContextManager[T]) -> AbstractContextManager[T]:
+    """Return a context manager that enters and exits an async one in one task of the loop; errors as in `run`."""
+    return _loop_thread().portal.wrap_async_context_manager(manager)
+
+
+def begin(function: Callable[[], Awaitable[None]]) -> None:
+    """Call an async function in the loop, if it runs, and do not wait; callable anywhere."""
+    thread = _current
+    if thread is not None:
+        asyncio.run_coroutine_threadsafe(_awaited(function), thread.loop)
+
+
+async def _awaited(function: Callable[[], Awaitable[T]]) -> T:
+    return await function()
+
+
+def _loop_thread() -> _LoopThread:
+    global _current
+    refuse_in_loop()
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = _LoopThread()
+    return _current
+
+
+def refuse_in_loop() -> None:
+    """Raise if the caller runs in an event loop, which would stand still.
+
+    The kernel of a notebook runs its cells in a loop of its own, which stands still during any cell that waits.
+
+    Raises:
+        ConfigurationError: it does.
+    """
+    if not on_trio():
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if (_current is None or loop is not _current.loop) and _is_cell_of_notebook():
+            return
+    raise ConfigurationError(
+        "rcex_ws.blocking was called inside a running event loop, which would stand still until the call is over; use "
+        "the async client there: `from rcex_ws import RingCentral, WebSocketExtension`"
+    )
+
+
+def _is_cell_of_notebook() -> bool:
+    """Return whether a cell of an IPython kernel called the current code, and no coroutine in between."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = None if get_ipython is None else get_ipython()
+    if getattr(shell, "kernel", None) is None or threading.current_thread() is not threading.main_thread():
+        return False
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name != "<module>":  # the cell's
+        if frame.f_code.co_flags & inspect.CO_COROUTINE:
+            return False
+        frame = frame.f_back
+    return True
+
+
+def _forked() -> None:
+    """Forget the thread, which lives in the parent alone; clients of the parent refuse to be used here."""
+    global _current, _lock
+    _current, _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
