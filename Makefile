@@ -1,10 +1,12 @@
 # make demo    watch the main job work
 # make test    set up what the tests need and run them; with COVERAGE=1 (in .ci/run) every branch of broker/, callback/,
 #              connection/, feedme/, rtm/, serving/, websocket/ and wsg/ has to be tested, or to say why it cannot be
-# make check   what takes longer: the published clients and servers, the benchmarks beside them, the demos, the package
-#              beside a web framework, a notebook and the official SDK, a browser, requests made
+# make check   what takes longer: the package as it is published, the published clients and servers, the benchmarks beside them,
+#              the demos, the package beside a web framework, a notebook and the official SDK, a browser, requests made
 #              from the OpenAPI document, other Pythons, oldest and older dependencies, no sniffio, random inputs, the oracle
+# make package  build the wheel and the sdist into dist/, and test what a user gets of them, away from this checkout
 # make lint    linters and type checkers
+# make api     list the public names anew in tests/public_api.txt, which a test compares
 # make docs    build docs/ into docs/_build; a warning is an error
 # make linkcheck  ask every host that the docs link to
 # make bench   measure, beside peers, in about 10 minutes; writes benchmarks/results
@@ -17,8 +19,9 @@
 # PYTHON=python3.13 chooses the interpreter that .venv is made of.
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
+EXTRAS := cli,gateway,redis,socks,trio
 
-.PHONY: demo test check lint docs linkcheck bench bench-plots soak simulate clean
+.PHONY: demo test check package lint api docs linkcheck bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
@@ -27,10 +30,10 @@ test: .venv/installed-test
 	$(if $(COVERAGE),RCEX_TEST_TIME_FACTOR=2) .venv/bin/python -m pytest $(if $(COVERAGE),--cov) \
 		-n 3 --dist loadfile --no-loadscope-reorder --ignore tests/peers --ignore tests/benchmarks \
 		--ignore tests/demo --ignore tests/beside --ignore tests/browser --ignore tests/openapi \
-		--ignore tests/pages  # most wait for sockets
+		--ignore tests/package --ignore tests/pages  # most wait for sockets
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
-check: .venv/installed-test .venv/installed-browser .venv/installed-openapi .venv/installed-docs
+check: package .venv/installed-test .venv/installed-beside .venv/installed-browser .venv/installed-openapi .venv/installed-docs
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
 	.venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/peers tests/benchmarks \
 		tests/demo tests/beside tests/pages
@@ -50,12 +53,27 @@ check: .venv/installed-test .venv/installed-browser .venv/installed-openapi .ven
 	.venv/bin/python -m oracle.rtm.soak --seed 1 --seconds 12 --loop uvloop --faults holding --mutants
 	.venv/bin/python -m oracle.rtm.soak --seed random --seconds 15 --loop trio --faults holding
 
+# The wheel is made from the sdist.
+package: .venv/installed-package .venv/installed-test
+	@rm -rf dist
+	.venv/bin/python -m build --quiet --installer uv --outdir dist . >/dev/null
+	.venv/bin/check-wheel-contents dist
+	.venv/bin/twine check --strict dist/*
+	.venv/bin/python -m pytest -q tests/package
+
+# The second run of mypy is of programs as users write them, and so is a part of pyright's.
 lint: .venv/installed-dev
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/mypy tests/typing
 	.venv/bin/pyright
 	.venv/bin/lint-imports
+	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv/bin/zizmor --offline --quiet .github
+
+api: .venv/installed-test
+	.venv/bin/python -m tests.public_api
 
 docs: .venv/installed-docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet --jobs 2 docs docs/_build
@@ -86,15 +104,26 @@ simulate: .venv/installed-test
 
 clean:
 	rm -rf .venv .venv-* tests/peers/*/node_modules tests/peers/*/.venv
-	rm -rf docs/_build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf dist docs/_build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # A half-made .venv would pass for a whole one the next time.
 .venv/bin/python:
 	@echo "Making .venv ..."
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-# One stamp per set of extras: a second run installs nothing until pyproject.toml changes.
-.venv/installed-%: pyproject.toml | .venv/bin/python
-	@echo "Installing rcex_ws[$*] into .venv ..."
-	@$(PIP) install --editable ".[$*]"
+# The demo takes what a user's environment would have, by the pip that came with Python.
+.venv/installed-gateway: pyproject.toml | .venv/bin/python
+	@echo "Installing rcex_ws[gateway] into .venv ..."
+	@$(PIP) install --editable ".[gateway]"
+	@touch $@
+
+# Dependency groups need a newer pip than some Pythons bring.
+.venv/installed-pip: | .venv/bin/python
+	@$(PIP) install --upgrade "pip>=25.1"
+	@touch $@
+
+# One stamp per group: a second run installs nothing until pyproject.toml changes.
+.venv/installed-%: pyproject.toml | .venv/installed-pip
+	@echo "Installing rcex_ws and its group $* into .venv ..."
+	@$(PIP) install --editable ".[$(EXTRAS)]" --group $*
 	@touch $@

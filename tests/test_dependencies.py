@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
+from collections import defaultdict
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
@@ -22,10 +25,32 @@ SAFE = {
 }
 
 
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+#: What is installed by another name than it is imported by.
+MODULES = {"python-socks": "python_socks"}
+
+
 def requirements() -> list[Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [one for group in project["optional-dependencies"].values() for one in group]
-    return [Requirement(one) for one in [*project["dependencies"], *extras] if not one.startswith("rcex_ws[")]
+    sets = [*PROJECT["optional-dependencies"].values(), *PYPROJECT["dependency-groups"].values()]
+    listed = [*PROJECT["dependencies"], *(one for group in sets for one in group)]
+    return [Requirement(one) for one in listed if isinstance(one, str)]
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the rows of the table under a heading of docs/dependencies.md, without its head."""
+    page = (ROOT / "docs/dependencies.md").read_text()
+    lines = page.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
+    return [[cell.strip(" `") for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")]
+
+
+def imported_by() -> dict[str, set[str]]:
+    """Return the folders of the package, or modules beside them, that import each top-level module."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path in (ROOT / "rcex_ws").rglob("*.py"):
+        for name in re.findall(r"^ *(?:from ([a-z]\w*)[\w.]* import |import (\w+))", path.read_text(), re.MULTILINE):
+            found["".join(name)].add(path.relative_to(ROOT / "rcex_ws").parts[0])
+    return found
 
 
 @pytest.mark.parametrize("name", SAFE)
@@ -41,6 +66,35 @@ def test_d1_every_dependency_has_a_floor_and_httpx_a_cap() -> None:
     for one in requirements():
         assert any(part.operator == ">=" for part in one.specifier), one.name
         assert one.name != "httpx" or "1.0" not in one.specifier
+
+
+def test_the_page_names_every_dependency_and_every_extra() -> None:
+    assert [row[0] for row in rows("Always")] == [Requirement(one).name for one in PROJECT["dependencies"]]
+    extras = PROJECT["optional-dependencies"].items()
+    wanted = sorted((extra, Requirement(one).name) for extra, listed in extras for one in listed)
+    assert sorted((row[0], row[1]) for row in rows("By extra")) == wanted
+
+
+def test_the_page_says_who_imports_what() -> None:
+    imports = imported_by()
+    for name, _, users, *_ in [*rows("Always"), *(row[1:] for row in rows("By extra"))]:
+        found = imports[MODULES.get(name, name)]
+        if users.startswith(("all", "nearly all")):
+            assert len(found) > 10, name
+        else:
+            assert set(re.findall(r"[\w.]+", users)) == (found or {"nothing", "here"}), name
+
+
+def test_the_page_says_under_which_licence_each_is() -> None:
+    for name, licence, *_ in [*rows("Always"), *(row[1:] for row in rows("By extra"))]:
+        told = metadata(name)
+        assert (told["License-Expression"] or told["License"]) == licence, name
+
+
+def test_nothing_is_imported_that_is_no_dependency() -> None:
+    known = {MODULES.get(one.name, one.name) for one in requirements()}
+    foreign = set(imported_by()) - set(sys.stdlib_module_names) - {"rcex_ws"}
+    assert foreign <= known | {"opentelemetry", "typing_extensions"}, foreign - known
 
 
 def test_d1_the_peers_from_npm_are_locked_and_name_no_registry() -> None:

@@ -72,8 +72,8 @@ class Link:
         log: Log = logger,
         trace: Tracer = SILENT,
     ) -> None:
-        self.id = next(_ids)
-        self.opened_at = utc_now()
+        self.id: int = next(_ids)
+        self.opened_at: datetime = utc_now()
         self.monitor = monitor
         self.was_ready = False
         self.loss: Loss | None = None

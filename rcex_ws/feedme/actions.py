@@ -41,8 +41,8 @@ class ActionCall:
     __slots__ = ("_callback", "_data", "_error", "_reported", "_settled", "args", "name", "sent_at")
 
     def __init__(self, name: str, args: FrozenDict, callback: ActionCallback | None) -> None:
-        self.name = name
-        self.args = args
+        self.name: str = name
+        self.args: FrozenDict = args
         self.sent_at: datetime = utc_now()
         self._callback = callback
         self._settled = Signal()

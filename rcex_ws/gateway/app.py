@@ -62,7 +62,7 @@ class GatewayApp(FaultCommands, MessageCommands, TeamCommands, CallCommands):
         self.core.on_login_ended = self._recheck_logins
         commands = [*commands_of(self)]
         commanded = control.routes(self.log, self.near_misses, commands, self.core.tap.changed, console.page(commands))
-        self.app = Front(build(self.core, *commanded, *console.routes(self.core, self._state)), self.core)
+        self.app: Front = Front(build(self.core, *commanded, *console.routes(self.core, self._state)), self.core)
 
     async def serve(self, peer: ServerPeer, node: int = 1) -> None:
         """Serve one WebSocket from its upgrade request to its end; a handler for `rcex_ws.websocket.listen.serve`."""

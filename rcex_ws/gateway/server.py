@@ -103,7 +103,7 @@ class Gateway:
         state: FilePath | None = None,
         **options: Any,
     ) -> None:
-        self.options = GatewayOptions(**options)
+        self.options: GatewayOptions = GatewayOptions(**options)
         self._seed = None if seed is None else read_seed(Path(seed))
         self._state = None if state is None else Path(state)
         if nodes > 1 and self.options.public_ws_uri:

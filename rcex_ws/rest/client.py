@@ -118,8 +118,8 @@ class RingCentral(PathMethods, NamesOfJavaScript):
             session = token_of_bot(bot_token, server=server)
         home = Home()
         self.proxy = proxy
-        self.tasks = RootTask("rcex_ws client")
-        self.gate = RateGate()
+        self.tasks: RootTask = RootTask("rcex_ws client")
+        self.gate: RateGate = RateGate()
         self._ssl_context = ssl_context
         self._https = HTTPEdge(
             http, proxy=proxy, ssl_context=lambda: self.ssl_context, max_response_bytes=max_response_bytes
@@ -139,7 +139,7 @@ class RingCentral(PathMethods, NamesOfJavaScript):
                 send=self._send_as_application,
             )
         lifecycle = Lifecycle(self.tasks, self.gate, self._https)
-        self.user_agent = user_agent(app_name, app_version)
+        self.user_agent: str = user_agent(app_name, app_version)
         calls = Calls(
             server=server,
             user_agent=self.user_agent,

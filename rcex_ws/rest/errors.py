@@ -42,7 +42,7 @@ class RestError(RcexError):
     ) -> None:
         self.response = response
         self.error_code, self.message, oauth_error = _read_error_body(response)
-        self.hint = hint or hint_for(self.error_code, oauth_error, grant_type)
+        self.hint: str | None = hint or hint_for(self.error_code, oauth_error, grant_type)
         self.retryable = response.status_code in {408, 429} or response.status_code >= 500
         self.retry_after = read_retry_after(response.headers.get("Retry-After"), now=time.time())
         reason = ": ".join(part for part in (self.error_code, self.message) if part) or "no reason given"

@@ -65,8 +65,8 @@ class StreamedResponse:
         self._answer = answer
         self._failure = failure
         self._max_bytes = max_bytes
-        self.status_code = answer.status_code
-        self.headers = Headers(dict(answer.headers))
+        self.status_code: int = answer.status_code
+        self.headers: Headers = Headers(dict(answer.headers))
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Yield the body as it arrives, decompressed.

@@ -157,9 +157,9 @@ class Response:
     __slots__ = ("content", "headers", "status_code", "via")
 
     def __init__(self, status_code: int, headers: Mapping[str, str], content: bytes, via: Via = "https") -> None:
-        self.status_code = status_code
-        self.headers = Headers(headers)
-        self.content = content
+        self.status_code: int = status_code
+        self.headers: Headers = Headers(headers)
+        self.content: bytes = content
         self.via: Via = via
 
     @property

@@ -58,7 +58,7 @@ class FileTokenStore:
 
     @checked
     def __init__(self, path: FilePath) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._file = StateFile(self.path, what="token_store", kind=OAUTH_TOKEN)
         # Shared by all stores of this file, so that pending work of an old client cannot undo a write of the next.
         self._thread = _threads.setdefault(self.path, FileThread(f"token store {self.path}"))

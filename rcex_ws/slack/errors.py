@@ -39,10 +39,10 @@ class SlackApiError(RcexError):
         self.code = code
         self.data = data
         self.retry_after = retry_after
-        self.needed = _words(data.get("needed"))
-        self.provided = _words(data.get("provided"))
-        self.warning = _words(data.get("warning"))
-        self.advice = None if known is None else known.advice
+        self.needed: str | None = _words(data.get("needed"))
+        self.provided: str | None = _words(data.get("provided"))
+        self.warning: str | None = _words(data.get("warning"))
+        self.advice: str | None = None if known is None else known.advice
         self.retryable = is_retryable(method, code)
         parts = [("needed", self.needed), ("provided", self.provided), ("warning", self.warning)]
         details = "; ".join(f"{name}: {printable(words, most=_SHOWN)}" for name, words in parts if words is not None)

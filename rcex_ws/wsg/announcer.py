@@ -9,7 +9,7 @@ that touch it are merged into it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import anyio
@@ -23,7 +23,7 @@ from rcex_ws.wsg.telemetry import Telemetry
 
 __all__ = ["Announcer", "GapHook"]
 
-GapHook = Callable[[Gap], Awaitable[None] | None]
+GapHook = Callable[[Gap], object]
 """Sync or async; called with each gap before newer notifications are delivered, so it can read the data again."""
 
 #: Errors that a peer can cause over and over by what it sends or how fast: one tells as much as many.

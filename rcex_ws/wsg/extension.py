@@ -87,7 +87,8 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], EventMethods, Ex
         self._telemetry = Telemetry(self.name, settings.trace)
         self._made_at = utc_now()
         log = self._telemetry.log.of(logging.getLogger("rcex_ws.events"))
-        self.event_emitter = self._emitter = EventEmitter(events=Events, log=log)
+        self.event_emitter: EventEmitter = EventEmitter(events=Events, log=log)
+        self._emitter = self.event_emitter
         wsc = settings.wsc_token
         self._wsc_token = hide(wsc.token if isinstance(wsc, Wsc) else trimmed("wsc_token", wsc))
         runtimes = Runtimes(self._emitter, settings, self._telemetry)

@@ -5,7 +5,7 @@ Used by `WebSocketExtension.subscribe(ignore_own=True)`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 from rcex_ws.errors import BadFrame
 from rcex_ws.wsg.models import Notification
@@ -40,11 +40,11 @@ class OthersCallback:
         owner_id: id of the extension whose own events are ignored.
     """
 
-    def __init__(self, callback: Callable[[Notification], Awaitable[None] | None], owner_id: str) -> None:
+    def __init__(self, callback: Callable[[Notification], object], owner_id: str) -> None:
         self._callback = callback
         self._owner_id = owner_id
 
-    def __call__(self, notification: Notification) -> Awaitable[None] | None:
+    def __call__(self, notification: Notification) -> object:
         """Pass a notification on, unless it is the extension's own."""
         return None if is_own(notification, self._owner_id) else self._callback(notification)
 

@@ -75,7 +75,7 @@ class FileSessionStore:
 
     @checked
     def __init__(self, path: FilePath, *, wait: Wait = 0.0) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._wait = wait
         self._opened: _Opened | None = None
 

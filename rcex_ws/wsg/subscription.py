@@ -7,7 +7,7 @@ process receives until the application first calls `subscribe`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Protocol
 
 from rcex_ws.connection import DeliveryQueue, deliver
@@ -20,7 +20,7 @@ from rcex_ws.wsg.own import OthersIterator
 
 __all__ = ["Callback", "Subscription", "SubscriptionOwner"]
 
-Callback = Callable[[Notification], Awaitable[None] | None]
+Callback = Callable[[Notification], object]
 
 
 class SubscriptionOwner(Protocol):

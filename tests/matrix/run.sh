@@ -4,13 +4,16 @@
 #   tests/matrix/run.sh                      every row
 #   tests/matrix/run.sh python3.13 lowest    these
 #
-# Each row has an environment of its own, .venv-NAME, made once per pyproject.toml. A Python that the machine does not
-# have is said and left out. `python3` (or $PYTHON) is what the rows run that are not about Python itself.
+# Each row has an environment of its own, .venv-NAME, made once per pyproject.toml by uv, which $PYTHON (or `python3`) has:
+# `make check ROWS=lowest` brings it. A Python that the machine does not have is said and left out. $PYTHON is also what the
+# rows run that are not about Python itself.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rows=("$@")
 ((${#rows[@]})) || rows=(python3.12 python3.13 no-sniffio lowest websockets-15.0.1 websockets-16.1.1)
 python=${PYTHON:-python3}
+# What the tests need, from pyproject.toml.
+needs=(--editable ".[cli,gateway,redis,socks,trio]" --group test)
 
 # Print the path of a Python by its name: from the PATH, or one that pyenv keeps there only for some folders.
 find_python() {
@@ -22,19 +25,19 @@ find_python() {
     return 1
 }
 
-# Make the environment of a row: name, Python, and the arguments of each `pip install`, up to a `--`.
+# Make the environment of a row: name, Python, and the arguments of each `uv pip install`, up to a `--`.
 environment() {
     local venv=.venv-$1 from=$2 arguments=()
     shift 2
     [ "$venv/installed" -nt pyproject.toml ] && return
     echo "Installing $venv ..."
-    "$from" -m venv --clear "$venv"
+    "$python" -m uv venv --quiet --clear --python "$from" "$venv"
     for argument in "$@" --; do
         if [ "$argument" != -- ]; then
             arguments+=("$argument")
             continue
         fi
-        "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check "${arguments[@]}"
+        "$python" -m uv pip install --quiet --python "$venv/bin/python" "${arguments[@]}"
         arguments=()
     done
     touch "$venv/installed"
@@ -58,7 +61,7 @@ run() {
             echo "$name: SKIPPED, this machine does not have it"
             return
         fi
-        environment "$name" "$found" --editable ".[test]"
+        environment "$name" "$found" "${needs[@]}"
         local parts=(tests/loops tests/test_tasks.py tests/test_garbage.py "${opening[@]}")
         # What differs in 3.12 is how tasks begin and end. Feedme and the broker stand on what runs in 3.13 as well.
         [ "$name" = python3.12 ] || parts+=(tests/testing tests/connection tests/callback tests/wsg)
@@ -82,16 +85,12 @@ run() {
         done
         ;;
     lowest)  # the oldest of each dependency that pyproject.toml names; theirs stay new
-        environment "$name" "$python" uv
-        if [ ! .venv-$name/lowest -nt .venv-$name/installed ]; then
-            VIRTUAL_ENV=.venv-$name ".venv-$name/bin/uv" pip install --quiet --resolution lowest-direct --editable ".[test]"
-            touch .venv-$name/lowest
-        fi
+        environment "$name" "$python" --resolution lowest-direct "${needs[@]}"
         tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/callback tests/feedme tests/wsg \
             tests/broker "${opening[@]}"
         ;;
     websockets-*)
-        environment "$name" "$python" --editable ".[test]" -- --no-deps "websockets==${name#websockets-}"
+        environment "$name" "$python" "${needs[@]}" -- --no-deps "websockets==${name#websockets-}"
         local parts=(tests/websocket)
         # The oldest may differ anywhere; one between it and the newest, in the layer that imports it.
         [ "$name" != websockets-15.0.1 ] || parts+=(tests/connection tests/callback tests/wsg)

@@ -36,8 +36,8 @@ class ConnectedClient:
         disconnect: Callable[[], None],
         open_feeds: Callable[[], list[tuple[str, FeedArgs]]],
     ) -> None:
-        self.id = client_id
-        self.request = request
+        self.id: str = client_id
+        self.request: UpgradeRequest = request
         self.state: dict[str, Any] = {}
         self._disconnect = disconnect
         self._open_feeds = open_feeds

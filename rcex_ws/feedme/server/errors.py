@@ -48,7 +48,7 @@ class Refusal(RcexError):
 
     def __init__(self, error_code: str, error_data: Any = None) -> None:
         super().__init__(f"refused with the error {error_code!r}")
-        self.error_code = text_argument("error_code", error_code)
+        self.error_code: str = text_argument("error_code", error_code)
         self.error_data = json_object("error_data", {} if error_data is None else error_data)
 
 

@@ -90,7 +90,8 @@ class EventsExtension(NamesOfJavaScript, HasEvents[Handler], Extension):
 
     @checked
     def __init__(self, *, enabled_events: Sequence[RestEventName] | None = None) -> None:
-        self.event_emitter = self._emitter = EventEmitter(events=RestEvents)
+        self.event_emitter: EventEmitter = EventEmitter(events=RestEvents)
+        self._emitter = self.event_emitter
         self._enabled = frozenset(RestEvents) if enabled_events is None else frozenset(map(RestEvents, enabled_events))
         self._dropped = 0
         self._emitting: BackgroundTask | None = None

@@ -39,8 +39,8 @@ class RemoteClient:
         disconnect: Callable[[str], None],
         is_connected: Callable[[], bool],
     ) -> None:
-        self.id = client_id
-        self.request = request
+        self.id: str = client_id
+        self.request: UpgradeRequest = request
         self.authentication: Any = None
         self.user_id: str | None = None
         self.state: dict[str, Any] = {}

@@ -37,7 +37,7 @@ class Fields:
     __slots__ = ("_path", "data", "event_type")
 
     def __init__(self, data: Any, event_type: str, path: str = "") -> None:
-        self.event_type = event_type
+        self.event_type: str = event_type
         self._path = path
         if not isinstance(data, dict):
             self._refuse(path, f"expected an object, got {type(data).__name__}")

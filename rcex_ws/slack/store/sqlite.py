@@ -54,7 +54,7 @@ class SQLiteDataStore(DataStore):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(clock=clock)
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._max_history = max_history
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None

@@ -67,8 +67,8 @@ class FakeSlack(Observations):
     @checked
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None, **options: Any) -> None:
         self._ssl_context = ssl_context
-        self.options = FakeSlackOptions(**options)
-        self.workspace = Workspace()
+        self.options: FakeSlackOptions = FakeSlackOptions(**options)
+        self.workspace: Workspace = Workspace()
         self._connections: set[RtmConnection] = set()
         self._exit = ExitStack()
 

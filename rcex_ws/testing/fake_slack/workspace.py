@@ -85,7 +85,9 @@ class Workspace:
         name = "mpdm-robot--alice--bob-1"
         self.mpims = [_room("G0000MPIM", "mpim", is_group=True, name=name, is_open=True, members=everybody)]
         icons = {"image_48": "https://fake-slack.test/robot_48.png"}
-        self.bots = [{"id": "B0000ROBO", "deleted": False, "name": "robot", "user_id": self.self_id, "icons": icons}]
+        self.bots: list[JSONObject] = [
+            {"id": "B0000ROBO", "deleted": False, "name": "robot", "user_id": self.self_id, "icons": icons}
+        ]
         self.messages: list[JSONObject] = []
         self._last_ts = 0
 
