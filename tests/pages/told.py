@@ -69,6 +69,7 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
     "core-clients: The official Python SDK": NotRun("tests/peers/test_python_sdk.py runs it beside the official SDK"),
     "core-clients: The official Python SDK 2": NotRun("one line; the vault is the reader's"),
     "core-clients: A client of one's own": NotRun("two lines of demo/own_client.py, which tests/demo runs"),
+    "dependencies: Another HTTP client": NotRun("tests/rest/test_https_httpx2.py runs the client so"),
     "errors: Errors": Runs(r"^404 CMN-102 Resource for parameter \[extensionId\] is not found"),
     "events: Events": Runs(
         r"ready: .*\nlost: dropped by abort\(\)[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED"
@@ -105,7 +106,6 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
     "service: A service": NotRun("the credential is the reader's; tests/demo/test_service.py runs the same program"),
     "subscribing: Subscribing": Starts(r"'newMessageIds': \[\d+\]"),
     "subscribing: Subscribing 2": Runs(r"'newMessageIds': \[\d+\]"),
-    "subscribing: Programs to run and read": NotRun("tests/demo/test_demo.py runs these programs"),
     "testing: With the fixtures": Passes(6),
     "testing: Three minutes in no time": Passes(2),
 }
