@@ -21,25 +21,26 @@ PYTHON ?= python3
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 EXTRAS := cli,gateway,redis,socks,trio
 
+# Folders of tests that start programs, servers, browsers or builds: `make check` runs them.
+CHECKED := beside benchmarks browser demo openapi package pages peers
+PYTEST := .venv/bin/python -m pytest
+SPREAD := -n 3 --dist loadfile --no-loadscope-reorder  # most wait for sockets
+
 .PHONY: demo test check package lint api docs linkcheck bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
 
 test: .venv/installed-test
-	$(if $(COVERAGE),RCEX_TEST_TIME_FACTOR=2) .venv/bin/python -m pytest $(if $(COVERAGE),--cov) \
-		-n 3 --dist loadfile --no-loadscope-reorder --ignore tests/peers --ignore tests/benchmarks \
-		--ignore tests/demo --ignore tests/beside --ignore tests/browser --ignore tests/openapi \
-		--ignore tests/package --ignore tests/pages  # most wait for sockets
+	$(if $(COVERAGE),RCEX_TEST_TIME_FACTOR=2) $(PYTEST) $(if $(COVERAGE),--cov) $(SPREAD) $(CHECKED:%=--ignore tests/%)
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
 check: package .venv/installed-test .venv/installed-beside .venv/installed-browser .venv/installed-openapi .venv/installed-docs
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
-	.venv/bin/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/peers tests/benchmarks \
-		tests/demo tests/beside tests/pages
-	.venv/bin/python -m pytest -q tests/browser tests/openapi
+	$(PYTEST) -q $(SPREAD) tests/peers tests/benchmarks tests/demo tests/beside tests/pages
+	$(PYTEST) -q tests/browser tests/openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
-	RCEX_BAD_STREAMS=5000 .venv/bin/python -m pytest -q -n 2 tests/websocket/test_bad_streams.py
+	RCEX_BAD_STREAMS=5000 $(PYTEST) -q -n 2 tests/websocket/test_bad_streams.py
 	.venv/bin/python -m tests.gateway.random_inputs --count 5000 --seed 1
 	@# The oracle: dense lives, then long ones, 500 hours in all; then real processes, with a seed that never changes
 	@# and one that nobody knows, which is printed.
@@ -59,7 +60,7 @@ package: .venv/installed-package .venv/installed-test
 	.venv/bin/python -m build --quiet --installer uv --outdir dist . >/dev/null
 	.venv/bin/check-wheel-contents dist
 	.venv/bin/twine check --strict dist/*
-	.venv/bin/python -m pytest -q tests/package
+	$(PYTEST) -q tests/package
 
 # The second run of mypy is of programs as users write them, and so is a part of pyright's.
 lint: .venv/installed-dev

@@ -1,6 +1,6 @@
 """The page docs/blocking.md cannot go stale: its programs run.
 
-Those for Django are in tests/package/test_blocking_django.py.
+Those for Django are in tests/beside/test_blocking_django.py.
 """
 
 from __future__ import annotations
