@@ -14,6 +14,7 @@
     ├── RateLimited                 the rate gate stays closed beyond the call's time-out (retryable)
     ├── RestError                   a non-2xx response                                 (rcex_ws.rest)
     │   └── LoginRefused            OAuth refused the credentials, grant or permission (rcex_ws.rest)
+    ├── LoginUnfinished             no code came from the login page                   (rcex_ws.cli)
     ├── PagingError                 a list leads to another host, or in a circle       (rcex_ws.rest)
     ├── ConnectFailed               one attempt to open a WebSocket failed
     │   ├── ConnectTimeout          the attempt took too long

@@ -28,7 +28,7 @@ SAFE = {
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 #: What is installed by another name than it is imported by.
-MODULES = {"python-socks": "python_socks"}
+MODULES = {"python-dotenv": "dotenv", "python-socks": "python_socks"}
 
 
 def requirements() -> list[Requirement]:

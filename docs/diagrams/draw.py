@@ -34,6 +34,7 @@ STYLE: Final = """\
 
 #: Where the boxes of the layers say more than the name.
 PURPOSE: Final = {
+    "rcex_ws.cli": "the command line",
     "rcex_ws.testing": "fixtures, fakes, fault proxy, virtual time",
     "rcex_ws.blocking": "the same without await",
     "rcex_ws.gateway": "a local RingCentral, with faults",

@@ -11,15 +11,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
-import signal
 import sys
-import threading
-from contextlib import ExitStack
 from dataclasses import fields
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import get_type_hints
 
 from rcex_ws.errors import RcexError
 from rcex_ws.gateway.options import GatewayOptions
+from rcex_ws.gateway.program import run
 
 _PROGRAM = "python -m rcex_ws.gateway"
 _SCALARS = (float, int, str)
@@ -28,35 +27,13 @@ _SCALARS = (float, int, str)
 def main() -> None:
     """Parse the command line and run until a signal arrives."""
     arguments = vars(_parser().parse_args())
-    verbose = arguments.pop("verbose")
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: ended.set())
-    with ExitStack() as stack:
-        try:
-            from rcex_ws.gateway import Gateway  # not above: `--help` needs no extra
+    verbose, env_file = arguments.pop("verbose"), arguments.pop("env_file")
+    try:
+        from rcex_ws.gateway import Gateway  # not above: `--help` needs no extra
 
-            gateway = Gateway(**arguments)
-            if verbose:
-                gateway.watch(_print_entry)
-            stack.enter_context(gateway)
-        except (ModuleNotFoundError, RcexError) as error:  # no extra; a port in use, an invalid value
-            sys.exit(f"{_PROGRAM}: {error}")
-        print(f"RINGCENTRAL_SERVER_URL={gateway.server}")
-        print(f"RINGCENTRAL_CLIENT_ID={gateway.client_id}")
-        print(f"RINGCENTRAL_CLIENT_SECRET={gateway.client_secret}")
-        print(f"RINGCENTRAL_JWT={gateway.jwt}")
-        if len(gateway.users) > 1:
-            print(f"RINGCENTRAL_SECOND_JWT={gateway.users[1].jwt}")
-        sys.stdout.flush()
-        ended.wait()
-
-
-def _print_entry(entry: dict[str, Any]) -> None:
-    """Print one log entry; its values are text and numbers without secrets."""
-    facts = " ".join(f"{name}={value}" for name, value in entry.items() if name not in ("time", "kind"))
-    line = f"{entry['time']:9.3f} {entry['kind']} {facts}".rstrip()
-    print("".join(letter if letter.isprintable() else "?" for letter in line), file=sys.stderr, flush=True)
+        run(Gateway(**arguments), env_file=env_file, verbose=verbose)
+    except (ModuleNotFoundError, RcexError) as error:  # no extra; a port in use, an invalid value
+        sys.exit(f"{_PROGRAM}: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", help="TOML file with the users and applications of the first start")
     parser.add_argument("--state", help="file that keeps everything over restarts; has secrets")
+    parser.add_argument(
+        "--env-file", type=Path, help="file for the credentials, instead of printing them, while it runs"
+    )
     parser.add_argument("--verbose", action="store_true", help="say on stderr what happens, a line for each event")
     described = _descriptions()
     types = get_type_hints(GatewayOptions)  # without the constraints; the gateway itself checks them

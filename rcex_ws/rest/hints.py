@@ -82,6 +82,8 @@ def hint_for(code: str | None, error: str | None, grant_type: str | None) -> str
     by_code = _BY_CODE.get(code or "")
     if by_code is _WAY and grant_type == "password":
         return _NO_PASSWORD
+    if by_code is _PASSWORD and grant_type in _BY_GRANT:  # what is wrong are the credentials, whichever they are
+        return _BY_GRANT[grant_type]
     if by_code is not None:
         return by_code
     if grant_type is None:

@@ -18,6 +18,7 @@ import rcex_ws.rtm.server
 from rcex_ws import feedme, rtm
 from rcex_ws.broker import BrokerError, BrokerFull, BrokerRefused, BrokerUnavailable
 from rcex_ws.broker.redis_errors import CommandRefused, ScriptForgotten
+from rcex_ws.cli.loopback import LoginUnfinished
 from rcex_ws.errors import (
     BadFrame,
     ConfigurationError,
@@ -78,6 +79,7 @@ EXAMPLES = [
     RestError(answer(), method="GET", path="/restapi/v1.0/x?secret=1"),
     PagingError("GET /a: the server leads back to a page that was had before"),
     LoginRefused(answer(401), method="POST", path="/restapi/oauth/token"),
+    LoginUnfinished("nobody came back from the login page within 300 s"),
     BadFrame("an empty frame"),
     slack.SlackApiError("rtm.connect", "invalid_auth", {"ok": False, "error": "invalid_auth", "a": [1]}),
     slack.SlackHttpError("rtm.connect", 503, "HTTP 503", retry_after=30.0),

@@ -27,6 +27,9 @@ JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
         ("OAU-109", "invalid_grant", "authorization_code", "redirect_uri"),
         ("OAU-147", "invalid_grant", "password", "unlock"),
         ("OAU-213", None, None, "log in again"),
+        ("OAU-140", "invalid_grant", JWT, "the JWT has expired"),
+        ("OAU-140", "invalid_grant", "password", "check username"),
+        ("OAU-140", None, None, "check username"),
     ],
 )
 def test_what_to_do(code, error, grant_type, told):

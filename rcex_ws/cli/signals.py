@@ -1,0 +1,44 @@
+"""End a command in order by SIGINT and SIGTERM: it is cancelled, closes what it has opened, and its exit code tells.
+
+Called by `rcex_ws.cli.app` for the commands that are coroutines. A second signal ends the process at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from rcex_ws.cli.exits import ExitCode
+
+__all__ = ["until_signal"]
+
+
+async def until_signal(command: Callable[[], Awaitable[object]]) -> object:
+    """Run a command until it ends or a signal comes; return what it returns, or the exit code of the signal."""
+    ended_by: signal.Signals | None = None
+
+    async def obey(scope: anyio.CancelScope) -> None:
+        nonlocal ended_by
+        with anyio.open_signal_receiver(*_signals()) as signals:
+            async for number in signals:
+                ended_by = number
+                break
+        scope.cancel()
+
+    result: object = None
+    async with anyio.create_task_group() as group:
+        if threading.current_thread() is threading.main_thread():  # no other one gets signals
+            group.start_soon(obey, group.cancel_scope)
+        result = await command()
+        group.cancel_scope.cancel()
+    if ended_by is None:
+        return result
+    return ExitCode.INTERRUPTED if ended_by is signal.SIGINT else ExitCode.TERMINATED
+
+
+def _signals() -> list[signal.Signals]:
+    """Return the signals to obey: what a shell has told its background jobs to ignore stays ignored."""
+    return [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is not signal.SIG_IGN]

@@ -1,0 +1,84 @@
+"""`rcex-ws subscriptions`: what the server keeps for this user and application, and how to get rid of it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any, Final, cast
+
+from cyclopts import Parameter
+
+from rcex_ws import ConfigurationError, NotJSON, RestError, RingCentral
+from rcex_ws.cli.credentials import load_credentials, open_client
+from rcex_ws.cli.exits import ExitCode
+from rcex_ws.cli.output import compact, progress, say, write
+from rcex_ws.readers import is_id, printable
+
+__all__ = ["ls", "rm"]
+
+_PATH: Final = "/restapi/v1.0/subscription"
+
+
+async def ls(*, json: bool = False) -> None:
+    """List the subscriptions of this user and application.
+
+    Args:
+        json: a line of JSON for each, as is printed where stdout is no terminal.
+    """
+    with progress("reading"):
+        async with open_client(load_credentials()) as rc:
+            found = await _subscriptions(rc)
+    if json or not sys.stdout.isatty():
+        for one in found:
+            write(compact(one))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("id", "by", "status", "until", "filters")
+    for one in found:
+        by = cast("dict[str, Any]", one.get("deliveryMode") or {}).get("transportType", "")
+        cells = (
+            one.get("id"),
+            by,
+            one.get("status"),
+            one.get("expirationTime"),
+            ", ".join(one.get("eventFilters", ())),
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    Console().print(table)
+
+
+async def rm(
+    *ids: Annotated[str, Parameter(show=True)], all_of_them: Annotated[bool, Parameter(name="--all")] = False
+) -> int:
+    """Remove subscriptions.
+
+    Args:
+        ids: their ids, as `ls` shows them.
+        all_of_them: remove all instead, also those of programs that run.
+    """
+    if bool(ids) == all_of_them:
+        raise ConfigurationError("ids: name the subscriptions to remove, or --all")
+    for one in ids:
+        if not is_id(one):
+            raise ConfigurationError(f"ids: {printable(one)!r} is no id; `rcex-ws subscriptions ls` shows them")
+    code = ExitCode.DONE
+    async with open_client(load_credentials()) as rc:
+        for one in ids or [str(found["id"]) for found in await _subscriptions(rc)]:
+            try:
+                await rc.delete(f"{_PATH}/{one}")
+            except RestError as error:
+                say(f"rcex-ws: {error}")
+                code = ExitCode.FAILED
+            else:
+                write(one)
+    return code
+
+
+async def _subscriptions(rc: RingCentral) -> list[dict[str, Any]]:
+    answer: Any = (await rc.get(_PATH)).json()
+    try:
+        return cast("list[dict[str, Any]]", answer["records"])
+    except (KeyError, TypeError):
+        raise NotJSON(f"GET {_PATH}: the answer has no records") from None

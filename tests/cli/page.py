@@ -1,0 +1,39 @@
+"""Write what the code says into docs/cli.md: `python -m tests.cli.page`. `test_page.py` compares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rcex_ws.cli.app import app
+from rcex_ws.cli.exits import MEANINGS
+
+PAGE = Path(__file__).parents[2] / "docs/cli.md"
+
+
+def commands() -> str:
+    """Render the help of every command; what all of them have in common is said once on the page."""
+    text = app.generate_docs(heading_level=2)
+    text = text[text.index("### rcex-ws listen") : text.index("### rcex-ws --install-completion")]
+    text = re.sub(r"\n {4}(?=\S)", " ", text)  # lines of a description
+    text = re.sub(r"\* `--debug`: .*\n", "", text)
+    return re.sub(r"\*\*Parameters\*\*:\n\n(?!\*)", "", text)
+
+
+def exit_codes() -> str:
+    """Render the table of the exit codes."""
+    rows = "".join(f"| {code} | {meaning} |\n" for code, meaning in MEANINGS.items())
+    return f"| code | meaning |\n| --- | --- |\n{rows}"
+
+
+def rendered(page: str) -> str:
+    """Return the page with its generated parts as they are to be."""
+    for name, text in (("exit codes", exit_codes()), ("commands", commands())):
+        begin, end = f"<!-- {name}: begin, by `python -m tests.cli.page` -->\n", f"<!-- {name}: end -->"
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{text.strip()}\n\n{end}{rest.partition(end)[2]}"
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rendered(PAGE.read_text()))
