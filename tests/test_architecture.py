@@ -106,7 +106,7 @@ def test_a_generated_source_is_what_the_code_gives(name: str) -> None:
 @pytest.mark.parametrize("path", sorted(DIAGRAMS.glob("*.dot")), ids=lambda path: path.stem)
 def test_a_drawing_is_made_from_its_source_and_shown(path: Path) -> None:
     assert draw.source_mark(path.read_text()) in path.with_suffix(".svg").read_text(), "run docs/diagrams/draw.py"
-    assert f"](diagrams/{path.stem}.svg)" in PAGE
+    assert f"](diagrams/{path.stem}.svg)" in PAGE + (ROOT / "docs/recovery.md").read_text()
 
 
 def test_there_is_no_drawing_without_a_source() -> None:

@@ -1,4 +1,4 @@
-"""Draw the diagrams of docs/architecture.md: `python docs/diagrams/draw.py`, where the package is installed.
+"""Draw the diagrams of docs/: `python docs/diagrams/draw.py`, where the package is installed.
 
 The layers are read from pyproject.toml and the states from the code, and written to .dot files; the other .dot files
 are written by hand. Graphviz (`apt-get install graphviz fonts-liberation`) draws each as an .svg. Neither the build of

@@ -72,10 +72,10 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], EventMethods, Ex
     Attributes:
         event_emitter: emits the events of `Events`; handlers may be added at any time, even before `install`.
         name: as given.
+        open_socket: function that opens a WebSocket; tests in virtual time replace it, see docs/testing.md.
     """
 
     keeps_deadline = True
-    #: Opens a WebSocket; `rcex_ws.testing` has its own for tests in virtual time.
     open_socket: Opener = staticmethod(open_websocket)
     _event_name = required_constraint(EventName)
     _handler = required_constraint(Handler)

@@ -106,5 +106,6 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
     "service: A service": NotRun("the credential is the reader's; tests/demo/test_service.py runs the same program"),
     "subscribing: Subscribing": Starts(r"'newMessageIds': \[\d+\]"),
     "subscribing: Subscribing 2": Runs(r"'newMessageIds': \[\d+\]"),
-    "testing: Test your own bot": Passes(6),
+    "testing: With the fixtures": Passes(6),
+    "testing: Three minutes in no time": Passes(2),
 }
