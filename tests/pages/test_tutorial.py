@@ -126,7 +126,7 @@ def first_event_and_answer(walk: Walk) -> None:
 def lost_and_killed(walk: Walk) -> None:
     # 6. Kill it
     walk.edit("from rcex_ws import RingCentral, WebSocketExtension\n")
-    walk.edit('        client_secret=os.environ["RINGCENTRAL_CLIENT_SECRET"],\n')
+    walk.edit('        client_secret=os.environ["RINGCENTRAL_CLIENT_SECRET"],\n    ) as rc:\n')
     walk.edit('        ws_ext = WebSocketExtension(name="bot")\n')
     assert walk.take("sh") == ".venv/bin/python bot.py &\n"
     with walk.start_bot() as bot:
