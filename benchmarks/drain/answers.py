@@ -133,7 +133,7 @@ def tokens() -> bytes:
             "expires_in": 3600,
             "refresh_token": "a-refresh-token-of-the-usual-length",
             "refresh_token_expires_in": 604800,
-            "scope": "ReadAccounts WebSocketsSubscription",
+            "scope": "ReadAccounts WebSocketsSubscriptions",
             "owner_id": "62264425016",
             "endpoint_id": "endpoint-1",
         }

@@ -97,7 +97,7 @@ class TestWithoutPermission:
 class TestWithOnePermissionMore:
     @pytest.fixture
     def gateway_options(self) -> dict[str, Any]:
-        return {"permissions": ("WebSocketsSubscription", "ReadPresence")}
+        return {"permissions": ("WebSocketsSubscriptions", "ReadPresence")}
 
     @on_one_loop
     async def test_it_subscribes_to_what_is_allowed(self, gateway: Gateway, examine: Callable[..., Any]) -> None:

@@ -47,7 +47,7 @@ PERMISSIONS = (
     "TeamMessaging",
     "Video",
     "VoipCalling",
-    "WebSocketsSubscription",
+    "WebSocketsSubscriptions",
     "Webinars",
 )
 """The permissions that RingCentral's developer guide ("App permissions") and API reference name."""

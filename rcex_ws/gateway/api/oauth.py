@@ -59,7 +59,7 @@ def revoke_token(ask: Ask[None, bytes]) -> Response:
     return Response(status_code=200)
 
 
-@area.post("/restapi/oauth/wstoken", permission="WebSocketsSubscription")
+@area.post("/restapi/oauth/wstoken", permission="WebSocketsSubscriptions")
 def get_wstoken(ask: Ask[None, None]) -> Json:
     """Return a token that opens a WebSocket."""
     uri = ask.core.ws_uri_for(ask.server)

@@ -22,7 +22,7 @@ __all__ = ["area"]
 _PATH = "/restapi/v1.0/subscription"
 _ONE = f"{_PATH}/{{subscriptionId}}"
 _PERMISSIONS = {
-    "WebSocket": ("WebSocketsSubscription", "SubscriptionWebSocket"),
+    "WebSocket": ("WebSocketsSubscriptions", "SubscriptionWebSocket"),
     "WebHook": ("SubscriptionWebhook", "SubscriptionWebhook"),
 }
 """The permission for each transport, and RingCentral's name for it in the text of SUB-528."""

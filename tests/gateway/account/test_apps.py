@@ -125,7 +125,7 @@ def test_a_websocket_subscription_needs_the_permission_for_its_transport(runner)
     answer = runner.run(app.app.answer(RestCall.from_frame(meta, body, OwnSocket(app))))
     assert answer is not None
     assert (answer.status, json.loads(answer.body)["errorCode"]) == (403, "SUB-528")
-    app.core.apps.first.permissions = ["ReadPresence", "WebSocketsSubscription"]
+    app.core.apps.first.permissions = ["ReadPresence", "WebSocketsSubscriptions"]
     answer = runner.run(app.app.answer(RestCall.from_frame(meta, body, OwnSocket(app))))
     assert answer is not None
     assert answer.status == 200
