@@ -5,8 +5,8 @@ Needs the extra `pip install 'rcex_ws[cli]'`. It stands on top of the house: it 
 help and completion come at once; each command imports what it needs when it is run.
 
     app.py            the commands and what their errors become
-    exits.py          the exit codes
-    signals.py        end in order
+    exits.py          the exit codes and error messages
+    signals.py        stop cleanly on a signal
     output.py         what is printed, where
     paths.py          the short form of paths and filters
     credentials.py    server, application and login

@@ -25,33 +25,33 @@ __all__ = ["app", "run"]
 
 _ABOUT = (
     "Listen to RingCentral's events, call its REST API, and find out why something does not work.\n\n"
-    "The server, the application and the user are named by RINGCENTRAL_SERVER_URL, RINGCENTRAL_CLIENT_ID, "
-    "RINGCENTRAL_CLIENT_SECRET and RINGCENTRAL_JWT, in the environment or in .env, or by a login that `login` has "
-    "stored. `rcex-ws gateway --env-file .env` starts a local RingCentral to try everything with."
+    "Set RINGCENTRAL_SERVER_URL, RINGCENTRAL_CLIENT_ID, RINGCENTRAL_CLIENT_SECRET and RINGCENTRAL_JWT in the "
+    "environment or in .env, or run `rcex-ws login`. No account? `rcex-ws gateway --env-file .env` starts a local "
+    "RingCentral to try everything with."
 )
 
 #: Each command: its name, what it does (the first line of its docstring, which to read would be to import it), and the
 #: function.
 _COMMANDS: Final = (
-    ("listen", "Show events as they come, and for which periods some may be missing.", "listen:listen"),
-    ("call", "Send one REST call and print the body of the answer.", "call:call"),
-    ("trigger sms", "Let a text message come.", "trigger:sms"),
-    ("trigger call", "Let somebody call.", "trigger:call"),
-    ("trigger post", "Let somebody write a post in team messaging.", "trigger:post"),
+    ("listen", "Show events as they arrive, and the periods in which some may be missing.", "listen:listen"),
+    ("call", "Make one REST call and print the body of the answer.", "call:call"),
+    ("trigger sms", "Send a user a text message.", "trigger:sms"),
+    ("trigger call", "Call a user.", "trigger:call"),
+    ("trigger post", "Write a post in team messaging.", "trigger:post"),
     ("subscriptions ls", "List the subscriptions of this user and application.", "subscriptions:ls"),
-    ("subscriptions rm", "Remove subscriptions.", "subscriptions:rm"),
+    ("subscriptions rm", "Delete subscriptions.", "subscriptions:rm"),
     (
         "doctor",
-        "Examine step by step what a program needs to get events, and say what to do about what fails.",
+        "Check step by step what a program needs to receive events, and say how to fix what fails.",
         "doctor:doctor",
     ),
     ("login", "Log in, and keep the session for later commands.", "login:login"),
-    ("logout", "End the session that `rcex-ws login` has stored, here and at the server.", "login:logout"),
+    ("logout", "End the session that `rcex-ws login` stored, here and at the server.", "login:logout"),
     ("gateway", "Run a local RingCentral until Ctrl-C or SIGTERM, and print its credentials.", "gateway:gateway"),
 )
-_FOLDERS: Final = {
-    "trigger": "Let something happen at the local gateway.",
-    "subscriptions": "List and remove subscriptions.",
+_GROUPS: Final = {
+    "trigger": "Make something happen at the local gateway.",
+    "subscriptions": "List and delete subscriptions.",
 }
 
 
@@ -61,6 +61,7 @@ def _default_in_help(value: object) -> str | None:
 
 
 def _build() -> App:
+    parameter = Parameter(negative=(), show_default=_default_in_help)
     # The help of all is plain, for it comes in three quarters of the time; that of a command is set in paragraphs.
     built = App(
         name="rcex-ws",
@@ -68,17 +69,17 @@ def _build() -> App:
         help_format="plaintext",
         help_epilogue=f"Exit codes:\n\n{table()}",
         version=__version__,
-        default_parameter=Parameter(negative=(), show_default=_default_in_help),
+        default_parameter=parameter,
     )
     quiet: dict[str, Any] = {"help_epilogue": "", "help_format": "markdown"}
     for order, (names, summary, function) in enumerate(_COMMANDS):
-        folder, _, name = names.rpartition(" ")
-        if folder and folder not in built:
-            built.command(App(name=folder, help=_FOLDERS[folder], sort_key=order, **quiet))
-        to = built[folder] if folder else built
+        group, _, name = names.rpartition(" ")
+        if group and group not in built:
+            built.command(App(name=group, help=_GROUPS[group], sort_key=order, default_parameter=parameter, **quiet))
+        to = built[group] if group else built
         to.command(f"rcex_ws.cli.{function}", name=name, help=summary, sort_key=order, **quiet)
     built.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
-        help="Install the completion for your shell.", **quiet
+        help="Install command completion for your shell.", **quiet
     )
     return built
 
@@ -87,15 +88,15 @@ app = _build()
 
 
 def run(tokens: Iterable[str]) -> int:
-    """Run one command line and return its exit code; a failure is told in one line on stderr.
+    """Run one command line and return its exit code; a failure is reported in one line on stderr.
 
     Args:
         tokens: the arguments, without the name of the program.
     """
     try:
         result = app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, the user is told in one line
-        return _tell(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is reported in one line
+        return _report(error)
     return result if isinstance(result, int) else ExitCode.DONE
 
 
@@ -108,7 +109,7 @@ def _launch(
 
     Args:
         tokens: the command and its arguments.
-        debug: show the log of the library, and where an error comes from.
+        debug: show the library's log, and where an error comes from.
     """
     with _logging(debug):
         try:
@@ -126,7 +127,7 @@ def _launch(
             raise
 
 
-def _tell(error: BaseException) -> ExitCode:
+def _report(error: BaseException) -> ExitCode:
     while isinstance(error, BaseExceptionGroup):  # of a task group, which holds one unless everything goes wrong
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     code = code_of(error)
@@ -138,7 +139,7 @@ def _tell(error: BaseException) -> ExitCode:
 
 @contextmanager
 def _logging(debug: bool) -> Generator[None]:
-    """Keep the log of the library from stderr, where what matters of it is told anyway, unless it was asked for."""
+    """Keep the library's log off stderr unless it was asked for: the commands say there what matters."""
     logger, handler = (
         logging.getLogger("rcex_ws"),
         logging.StreamHandler(sys.stderr) if debug else logging.NullHandler(),

@@ -62,7 +62,7 @@ class Board:
 
     def table(self) -> Table:
         """Return the table as it is now."""
-        counts = f"{self._counts['notification']} events, {self._counts['gap']} gaps, {self._state}; Ctrl-C ends"
+        counts = f"{self._counts['notification']} events, {self._counts['gap']} gaps, {self._state}; Ctrl-C stops"
         table = Table("time", "event", "what", title=Text(printable(", ".join(self._filters))), caption=Text(counts))
         table.columns[0].no_wrap = True
         table.columns[2].ratio = 1

@@ -30,26 +30,25 @@ async def call(
     /,
     *,
     query: Annotated[Sequence[str], Parameter(name=("--query", "-q"))] = (),
-    data: Annotated[str | None, Parameter(name=("--json", "-d"), allow_leading_hyphen=True)] = None,
+    data: Annotated[str | None, Parameter(name=("--data", "-d"), allow_leading_hyphen=True)] = None,
     header: Annotated[Sequence[str], Parameter(name=("--header", "-H"))] = (),
     websocket: Annotated[bool, Parameter(name=("--websocket", "-w"))] = False,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     timeout: float = 60.0,
     verbose: Annotated[bool, Parameter(name=("--verbose", "-v"))] = False,
 ) -> None:
-    """Send one REST call and print the body of the answer.
+    """Make one REST call and print the body of the answer.
 
     Args:
         method: GET, POST, PUT, PATCH, DELETE.
-        path: the path; one that begins with no slash, such as "message-store", is of your own extension.
-        query: a query parameter as NAME=VALUE; may be given several times.
-        data: a body of JSON: the text itself, @FILE, or - for what comes on stdin.
-        header: a header as NAME:VALUE; may be given several times.
-        websocket: send it over a WebSocket, if it can go there; -v shows which way it went.
-        output: write the body to this file, that of a GET as it arrives; otherwise it is printed, JSON indented on a
-            terminal and as it came elsewhere.
+        path: the path; without a leading slash, such as "message-store", it means your own extension.
+        query: a query parameter as NAME=VALUE; can be repeated.
+        data: a JSON body: the text itself, @FILE, or - for stdin.
+        header: a header as NAME:VALUE; can be repeated.
+        websocket: send the call over a WebSocket if it can go that way; -v shows which way it went.
+        output: write the body to this file; by default it is printed, and JSON indented if stdout is a terminal.
         timeout: how many seconds the call may take.
-        verbose: say on stderr which way the call went, how long it took, status and headers.
+        verbose: show on stderr which way the call went, how long it took, the status and the headers.
     """
     options: Options = {
         "params": _params(query),
@@ -77,7 +76,7 @@ async def call(
 
 
 async def _send(rc: RingCentral, method: str, path: str, options: Options, *, verbose: bool) -> Response:
-    """Send the call; with `verbose` tell about the answer, whichever it is."""
+    """Send the call; with `verbose` describe the answer, even a refusal."""
     began = time.perf_counter()
     if verbose:
         say(f"> {method} {path}")
@@ -85,14 +84,14 @@ async def _send(rc: RingCentral, method: str, path: str, options: Options, *, ve
         response = await rc.request(method, path, **options)
     except RestError as error:
         if verbose:
-            _tell(error.response, time.perf_counter() - began)
+            _describe(error.response, time.perf_counter() - began)
         raise
     if verbose:
-        _tell(response, time.perf_counter() - began)
+        _describe(response, time.perf_counter() - began)
     return response
 
 
-def _tell(response: Response, seconds: float) -> None:
+def _describe(response: Response, seconds: float) -> None:
     status = response.status_code
     phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
     say(f"< {status} {phrase} by {response.via} in {seconds:.3f} s")
@@ -149,4 +148,4 @@ def _body(data: str) -> Any:
     try:
         return read_json(text)
     except NotJSON as error:
-        raise ConfigurationError(f"--json: it is no JSON: {error}") from None
+        raise ConfigurationError(f"--data: not JSON: {error}") from None

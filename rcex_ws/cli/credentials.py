@@ -277,6 +277,6 @@ def _missing(names: list[str], env_file: FilePath | None) -> str:
     if _JWT in names:
         advice += f", or {'instead of the JWT' if len(names) > 1 else 'instead'} run `rcex-ws login`"
     return (
-        f"{' and '.join(names)}: missing; {advice}. RingCentral's Developer Console shows them for your application; "
-        "to try it without an account, `rcex-ws gateway` starts a local RingCentral and prints all that is needed"
+        f"{' and '.join(names)}: missing; {advice}. RingCentral's Developer Console shows them for your application. "
+        "No account? `rcex-ws gateway --env-file .env` starts a local RingCentral"
     )

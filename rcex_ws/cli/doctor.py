@@ -17,14 +17,14 @@ __all__ = ["doctor"]
 
 
 async def doctor(*, send: bool = False, json: bool = False, timeout: float = 15.0, env_file: Path | None = None) -> int:
-    """Examine step by step what a program needs to get events, and say what to do about what fails.
+    """Check step by step what a program needs to receive events, and say how to fix what fails.
 
     It finds the credentials, looks at proxy, name, TLS and clock, logs in, checks the permissions, opens a WebSocket,
-    waits for a heartbeat, subscribes, cuts the connection itself to see the session recovered, and leaves nothing
-    behind. It ends at the first step after which no other can succeed.
+    waits for a heartbeat, subscribes, cuts its own connection to see the session recovered, and cleans up. It stops at
+    the first failure after which no later step can succeed.
 
     Args:
-        send: send a message to yourself, see its event come, and delete the message.
+        send: send a message to yourself, wait for its event, and delete the message.
         json: print the results as JSON, one object a line: step, verdict, seconds, detail, advice.
         timeout: seconds for each step.
         env_file: a file with credentials to read instead of `.env`.

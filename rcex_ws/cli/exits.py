@@ -30,15 +30,15 @@ class ExitCode(IntEnum):
 
 
 MEANINGS: Final = {
-    ExitCode.DONE: "done, also if the reader of the output went away",
-    ExitCode.FAILED: "the server refused it, or `doctor` found something",
-    ExitCode.USAGE: "an argument, a file, a setting or an extra is wrong or missing",
-    ExitCode.TRY_LATER: "no connection or no answer; the same can succeed later",
+    ExitCode.DONE: "success, also if the reader of a pipe has closed it",
+    ExitCode.FAILED: "the server refused the request, or `doctor` found a problem",
+    ExitCode.USAGE: "an argument, file, setting or extra is wrong or missing",
+    ExitCode.TRY_LATER: "no connection or no answer; trying again later can help",
     ExitCode.LOGIN_REFUSED: "the server refused the login; check the credentials",
     ExitCode.COMMAND_FAILED: "a command of `listen --exec` failed",
-    ExitCode.BUG: "a bug of rcex-ws; `--debug` shows where",
-    ExitCode.INTERRUPTED: "ended by Ctrl-C (SIGINT); `gateway` ends by it with 0",
-    ExitCode.TERMINATED: "ended by SIGTERM; `gateway` ends by it with 0",
+    ExitCode.BUG: "a bug in rcex-ws; `--debug` shows where",
+    ExitCode.INTERRUPTED: "stopped by Ctrl-C (SIGINT); `gateway` then exits with 0",
+    ExitCode.TERMINATED: "stopped by SIGTERM; `gateway` then exits with 0",
 }
 
 
@@ -70,7 +70,7 @@ def complaint_of(error: BaseException, code: ExitCode) -> str:
         return ""
     text = " ".join(str(error).split()) or type(error).__name__
     if code is ExitCode.TRY_LATER:
-        return f"{text}; try again later, `rcex-ws doctor` looks for the cause"
+        return f"{text}; try again later, or run `rcex-ws doctor` to find the cause"
     if code is ExitCode.BUG:
-        return f"a bug, please report it: {type(error).__name__}: {text}; with --debug it says where"
+        return f"a bug, please report it: {type(error).__name__}: {text} (--debug shows where)"
     return text

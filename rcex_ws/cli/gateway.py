@@ -31,13 +31,13 @@ def gateway(
 
     Args:
         port: port of the REST API and of the console; 0 for any free one.
-        ws_port: port of the (first) WebSocket; 0 for any free one.
+        ws_port: port of the first WebSocket; 0 for any free one.
         host: address to listen on.
-        nodes: WebSocket addresses, on ports one after the other.
-        seed: TOML file with the users and applications of the first start.
-        state: file that keeps everything over restarts; it has secrets.
-        env_file: file for the credentials, such as .env, instead of printing them; it is there while the gateway runs.
-        verbose: say on stderr what happens, a line for each event.
+        nodes: how many WebSocket addresses there are, on consecutive ports.
+        seed: TOML file with the users and applications to start with.
+        state: file that keeps everything across restarts; it contains secrets.
+        env_file: write the credentials to this file, such as .env, instead of printing them, and remove it at the end.
+        verbose: show on stderr what happens, a line for each event.
         options: the other options; all times are in seconds.
     """
     from rcex_ws.gateway import Gateway  # here, as the help needs no extra
@@ -54,6 +54,6 @@ def gateway(
 
     def started() -> None:
         where = "" if env_file is None else f"; its credentials are in {env_file}"
-        say(f"the console is at {one.server}/{where}; Ctrl-C ends")
+        say(f"the console is at {one.server}/{where}; press Ctrl-C to stop")
 
     run(one, env_file=env_file, verbose=verbose, started=started)

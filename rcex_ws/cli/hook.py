@@ -1,4 +1,4 @@
-"""`listen --exec`: run a command for each notification, so many at a time, and tell of those that fail."""
+"""`listen --exec`: run a command for each notification, several at a time, and report those that fail."""
 
 from __future__ import annotations
 

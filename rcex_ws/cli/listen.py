@@ -1,4 +1,4 @@
-"""`rcex-ws listen`: subscribe, and show or pass on what comes, until it is told to end."""
+"""`rcex-ws listen`: subscribe, and show or pass on what comes, until it is stopped."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ async def listen(
     count: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     seconds: Annotated[float, Parameter(name="--for", validator=Number(gt=0), show_default=False)] = math.inf,
 ) -> int:
-    """Show events as they come, and for which periods some may be missing.
+    """Show events as they arrive, and the periods in which some may be missing.
 
     Args:
-        filters: event filters; one that begins with no slash, such as "message-store", is of your own extension.
-        json: write a line of JSON for each event instead of a table, as is done where stdout is no terminal; gaps,
-            losses and recoveries are lines, too, told apart by "kind".
+        filters: event filters; without a leading slash, such as "message-store", a filter means your own extension.
+        json: write each event as a line of JSON instead of a table, which is the default if stdout is not a terminal;
+            gaps, lost connections and recoveries are lines as well, with another "kind".
         command: run this command for each event, with the event as JSON on its stdin; nothing else is written to
-            stdout then, unless with --json.
-        shell: let a shell run the command of --exec.
-        jobs: how many commands of --exec may run at the same time; one by one they keep the order.
-        count: end after this many events.
-        seconds: end after this many seconds.
+            stdout then, except with --json.
+        shell: run the command of --exec in a shell.
+        jobs: how many commands of --exec may run at the same time; with 1 they keep the order.
+        count: stop after this many events.
+        seconds: stop after this many seconds.
     """
     paths, scope = [full_path(one) for one in filters], anyio.CancelScope()
     async with AsyncExitStack() as stack:
@@ -62,7 +62,7 @@ async def listen(
         with progress("connecting"):
             rc = await stack.enter_async_context(open_client(load_credentials()))
             subscription = await _subscribe(rc, paths, sinks)
-        say(f"listening to {', '.join(paths)}; Ctrl-C ends")
+        say(f"listening to {', '.join(paths)}; press Ctrl-C to stop")
         with scope:
             scope.deadline = anyio.current_time() + seconds
             async with anyio.create_task_group() as group:

@@ -29,7 +29,7 @@ from rcex_ws.rest import FileTokenStore, Token
 
 __all__ = ["log_in_by_browser", "log_in_by_jwt", "log_out", "login", "logout"]
 
-Tell = Callable[[str], object]
+Show = Callable[[str], object]
 """Shows a line to the user."""
 
 DEFAULT_PORT = 8765
@@ -65,20 +65,20 @@ def login(
         log_in = partial(log_in_by_jwt, by_jwt)
     else:
         open_page = None if no_browser else webbrowser.open
-        log_in = partial(log_in_by_browser, credentials, port=port, open_page=open_page, timeout=timeout, tell=say)
+        log_in = partial(log_in_by_browser, credentials, port=port, open_page=open_page, timeout=timeout, show=say)
 
-    async def log_in_and_tell() -> int:
+    async def log_in_and_confirm() -> int:
         token = await log_in()
         say(f"Logged in at {token.server}. The session is kept in {stored_login_path()}.")
         return 0
 
-    return cast("int", anyio.run(until_signal, log_in_and_tell))  # that of the command, or of the signal
+    return cast("int", anyio.run(until_signal, log_in_and_confirm))  # that of the command, or of the signal
 
 
 async def logout() -> int:
-    """End the session that `rcex-ws login` has stored, here and at the server."""
+    """End the session that `rcex-ws login` stored, here and at the server."""
     was_logged_in = await log_out()
-    say("Logged out." if was_logged_in else "Nobody is logged in.")
+    say("Logged out." if was_logged_in else "There is no stored login.")
     return 0
 
 
@@ -102,7 +102,7 @@ async def log_in_by_browser(
     port: int,
     open_page: Callable[[str], object] | None,
     timeout: float,
-    tell: Tell,
+    show: Show,
 ) -> Token:
     """Log in by the login page and store the session.
 
@@ -111,7 +111,7 @@ async def log_in_by_browser(
         port: the port to which the browser is sent back; 0 for any free one.
         open_page: opens the login page; None if the user does.
         timeout: seconds to wait for the browser.
-        tell: shows the address of the login page.
+        show: shows the address of the login page.
 
     Raises:
         ConfigurationError: the port cannot be used, or the session cannot be stored.
@@ -120,7 +120,7 @@ async def log_in_by_browser(
     """
     async with _storing(credentials).client() as rc, await Loopback.listen(port) as loopback:
         page = rc.authorize_uri(redirect_uri=loopback.redirect_uri, state=loopback.state, pkce=True)
-        tell(f"Log in at this address:\n{page}")
+        show(f"Log in at this address:\n{page}")
         with anyio.move_on_after(timeout):
             async with anyio.create_task_group() as group:
                 if open_page is not None:

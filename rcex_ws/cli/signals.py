@@ -1,4 +1,4 @@
-"""End a command in order by SIGINT and SIGTERM: it is cancelled, closes what it has opened, and its exit code tells.
+"""Stop a command cleanly on SIGINT and SIGTERM: cancel it, let it close what it has opened, and set the exit code.
 
 Called by `rcex_ws.cli.app` for the commands that are coroutines. A second signal ends the process at once.
 """

@@ -1,4 +1,4 @@
-"""`rcex-ws subscriptions`: what the server keeps for this user and application, and how to get rid of it."""
+"""`rcex-ws subscriptions`: list and delete what the server keeps for this user and application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def ls(*, json: bool = False) -> None:
     """List the subscriptions of this user and application.
 
     Args:
-        json: a line of JSON for each, as is printed where stdout is no terminal.
+        json: print a line of JSON for each, which is the default if stdout is not a terminal.
     """
     with progress("reading"):
         async with open_client(load_credentials()) as rc:
@@ -52,17 +52,17 @@ async def ls(*, json: bool = False) -> None:
 async def rm(
     *ids: Annotated[str, Parameter(show=True)], all_of_them: Annotated[bool, Parameter(name="--all")] = False
 ) -> int:
-    """Remove subscriptions.
+    """Delete subscriptions.
 
     Args:
-        ids: their ids, as `ls` shows them.
-        all_of_them: remove all instead, also those of programs that run.
+        ids: their ids, as shown by `ls`.
+        all_of_them: delete all of them, including those of running programs.
     """
     if bool(ids) == all_of_them:
-        raise ConfigurationError("ids: name the subscriptions to remove, or --all")
+        raise ConfigurationError("ids: name the subscriptions to delete, or --all")
     for one in ids:
         if not is_id(one):
-            raise ConfigurationError(f"ids: {printable(one)!r} is no id; `rcex-ws subscriptions ls` shows them")
+            raise ConfigurationError(f"ids: {printable(one)!r} is not an id; `rcex-ws subscriptions ls` shows them")
     code = ExitCode.DONE
     async with open_client(load_credentials()) as rc:
         for one in ids or [str(found["id"]) for found in await _subscriptions(rc)]:

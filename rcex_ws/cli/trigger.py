@@ -1,4 +1,4 @@
-"""`rcex-ws trigger`: let something happen at the local gateway, as by the buttons of its console."""
+"""`rcex-ws trigger`: make something happen at the local gateway, as the buttons of its console do."""
 
 from __future__ import annotations
 
@@ -21,45 +21,47 @@ _Receiver: TypeAlias = Annotated[str | None, Parameter(name="--to", show_default
 _Step: TypeAlias = Literal["answer", "hold", "unhold", "park", "record", "miss", "hang-up"]
 
 
-def sms(text: str = "Hello", *, sender: _Sender = None, receiver: _Receiver = None) -> None:
-    """Let a text message come.
+def sms(text: str = "Hello", /, *, sender: _Sender = None, receiver: _Receiver = None) -> None:
+    """Send a user a text message.
 
     Args:
         text: the text.
-        sender: the phone number that it comes from.
-        receiver: the phone number of the user that gets it; by default the first user.
+        sender: the phone number it comes from.
+        receiver: the phone number of the user; by default the first user's.
     """
     with _gateway() as gateway:
-        _order(gateway, "receive_sms", text=text, from_number=sender, to_number=receiver)
+        _command(gateway, "receive_sms", text=text, from_number=sender, to_number=receiver)
 
 
 def call(
     *, sender: _Sender = None, receiver: _Receiver = None, then: Annotated[Sequence[_Step], Parameter()] = ()
 ) -> None:
-    """Let somebody call.
+    """Call a user.
 
     Args:
-        sender: the phone number, or the number of another extension, that calls.
-        receiver: the number of the extension that is called; by default the first.
-        then: what happens next; may be given several times, as in "--then answer --then hang-up".
+        sender: the caller: a phone number, or the number of another extension.
+        receiver: the number of the extension to call; by default the first user's.
+        then: what happens next; can be repeated, as in "--then answer --then hang-up".
     """
     with _gateway() as gateway:
-        _order(gateway, "ring", from_number=sender, to_extension=receiver)
+        _command(gateway, "ring", from_number=sender, to_extension=receiver)
         for step in then:
-            _order(gateway, step.replace("-", "_"))
+            _command(gateway, step.replace("-", "_"))
 
 
-def post(text: str = "Hello", *, sender: _Sender = None, receiver: _Receiver = None, chat: str | None = None) -> None:
-    """Let somebody write a post in team messaging.
+def post(
+    text: str = "Hello", /, *, sender: _Sender = None, receiver: _Receiver = None, chat: str | None = None
+) -> None:
+    """Write a post in team messaging.
 
     Args:
         text: the text.
-        sender: the number of the extension that writes; by default the second.
-        receiver: the number of the extension to write to; by default the first.
+        sender: the number of the extension that writes; by default the second user's.
+        receiver: the number of the extension to write to; by default the first user's.
         chat: the id of a chat to write to instead.
     """
     with _gateway() as gateway:
-        _order(gateway, "receive_post", text=text, from_extension=sender, to=receiver, chat_id=chat)
+        _command(gateway, "receive_post", text=text, from_extension=sender, to=receiver, chat_id=chat)
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def _gateway() -> Generator[httpx.Client]:
     """Yield a client for the local gateway.
 
     Raises:
-        ConfigurationError: the server is none: it might be RingCentral, where nothing may be triggered.
+        ConfigurationError: the server is not a local gateway: it might be RingCentral, where nothing may be triggered.
         TransportError: it does not answer.
     """
     server = load_credentials(login=False).server
@@ -75,13 +77,13 @@ def _gateway() -> Generator[httpx.Client]:
         about = _answer(gateway, "GET", "/_gateway")
         if "commands" not in about:
             raise ConfigurationError(
-                f"RINGCENTRAL_SERVER_URL: {server} is no local gateway, and only there something can be triggered; "
-                "`rcex-ws gateway --env-file .env` starts one"
+                f"RINGCENTRAL_SERVER_URL: {server} is not a local gateway, and things can be triggered only "
+                "there; `rcex-ws gateway --env-file .env` starts one"
             )
         yield gateway
 
 
-def _order(gateway: httpx.Client, command: str, **members: str | None) -> None:
+def _command(gateway: httpx.Client, command: str, **members: str | None) -> None:
     given = {name: value for name, value in members.items() if value is not None}
     answer = _answer(gateway, "POST", f"/_gateway/{command}", given)
     if "result" not in answer:
@@ -91,7 +93,7 @@ def _order(gateway: httpx.Client, command: str, **members: str | None) -> None:
 
 
 def _answer(gateway: httpx.Client, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    """Send one order; return the object of the answer, an empty one if it is none."""
+    """Send one request; return the object in the answer, an empty one if there is none."""
     try:
         response = gateway.request(method, path, json=body)
     except httpx.HTTPError as error:

@@ -40,16 +40,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_PROGRAM, description="Run a local RingCentral. All times are in seconds.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port of the REST API (default: any free one)")
-    parser.add_argument("--ws-port", type=int, default=0, help="port of the (first) WebSocket (default: any free one)")
+    parser.add_argument("--ws-port", type=int, default=0, help="port of the first WebSocket (default: any free one)")
     parser.add_argument(
-        "--nodes", type=int, default=1, help="WebSocket addresses, on ports one after the other (default: %(default)s)"
+        "--nodes",
+        type=int,
+        default=1,
+        help="WebSocket addresses, on consecutive ports (default: %(default)s)",
     )
-    parser.add_argument("--seed", help="TOML file with the users and applications of the first start")
-    parser.add_argument("--state", help="file that keeps everything over restarts; has secrets")
+    parser.add_argument("--seed", help="TOML file with the users and applications to start with")
+    parser.add_argument("--state", help="file that keeps everything across restarts; it contains secrets")
     parser.add_argument(
-        "--env-file", type=Path, help="file for the credentials, instead of printing them, while it runs"
+        "--env-file",
+        type=Path,
+        help="write the credentials to this file instead of printing them; removed at the end",
     )
-    parser.add_argument("--verbose", action="store_true", help="say on stderr what happens, a line for each event")
+    parser.add_argument("--verbose", action="store_true", help="show on stderr what happens, a line for each event")
     described = _descriptions()
     types = get_type_hints(GatewayOptions)  # without the constraints; the gateway itself checks them
     for option in fields(GatewayOptions):

@@ -77,9 +77,9 @@ def _place_for(env_file: Path) -> Generator[None]:
         ConfigurationError: there is a file that no gateway has written, or its folder does not exist.
     """
     if env_file.exists() and not _is_ours(env_file):
-        raise ConfigurationError(f"env_file: {env_file} is there, and no gateway has written it; move it away first")
+        raise ConfigurationError(f"env_file: {env_file} exists and was not written by a gateway; move it away first")
     if not env_file.parent.is_dir():
-        raise ConfigurationError(f"env_file: there is no folder {env_file.parent}")
+        raise ConfigurationError(f"env_file: the folder {env_file.parent} does not exist")
     try:
         yield
     finally:

@@ -54,7 +54,7 @@ def test_a_command_is_there_and_its_summary_is_that_of_its_function(name: str, s
         (["listen"], "requires an argument"),
         (["listen", "x", "--count", "0"], "--count"),
         (["call", "GET", "x", "--nonsense"], "rcex-ws: Unknown option: --nonsense"),
-        (["subscriptions", "rm"], "name the subscriptions to remove, or --all"),
+        (["subscriptions", "rm"], "name the subscriptions to delete, or --all"),
         (["--debug=maybe", "listen"], "--debug"),
     ],
 )
@@ -76,7 +76,7 @@ def test_debug_shows_where_an_error_comes_from(capsys: pytest.CaptureFixture[str
 def test_a_bug_is_told_as_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("rcex_ws.cli.subscriptions.load_credentials", lambda: {}["gone"])
     assert run(["subscriptions", "ls"]) == ExitCode.BUG
-    assert "a bug, please report it: KeyError: 'gone'; with --debug it says where" in capsys.readouterr().err
+    assert "a bug, please report it: KeyError: 'gone' (--debug shows where)" in capsys.readouterr().err
 
 
 def test_the_completion_knows_commands_and_options() -> None:

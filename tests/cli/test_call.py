@@ -43,7 +43,7 @@ def test_a_body_is_a_text_a_file_or_what_comes_on_stdin(
 ) -> None:
     Path("body.json").write_text(note("from a file"))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(note("from stdin").encode())))
-    option = {"text": ["--json", note("from a text")], "file": ["-d", "@body.json"], "stdin": ["-d", "-"]}[way]
+    option = {"text": ["--data", note("from a text")], "file": ["-d", "@body.json"], "stdin": ["-d", "-"]}[way]
     assert run(["call", "POST", "company-pager", *option]) == ExitCode.DONE
     assert json.loads(capsys.readouterr().out)["subject"].endswith(way)
 
@@ -51,7 +51,7 @@ def test_a_body_is_a_text_a_file_or_what_comes_on_stdin(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--json", "{"], "--json: it is no JSON"),
+        (["--data", "{"], "--data: not JSON"),
         (["-d", "@missing.json"], "No such file or directory: 'missing.json'"),
         (["-q", "name"], "--query: 'name' is not of the form NAME=VALUE"),
         (["-H", "secret"], "--header: one is not of the form NAME:VALUE"),
@@ -82,7 +82,7 @@ def test_what_is_no_json_goes_to_a_file(at_gateway: Gateway, capsys: pytest.Capt
 
 
 def test_the_answer_of_a_post_goes_to_a_file_too(at_gateway: Gateway) -> None:
-    assert run(["call", "POST", "company-pager", "--json", note("x"), "-o", "answer.json"]) == ExitCode.DONE
+    assert run(["call", "POST", "company-pager", "--data", note("x"), "-o", "answer.json"]) == ExitCode.DONE
     assert json.loads(Path("answer.json").read_text())["subject"] == "x"
 
 

@@ -29,7 +29,7 @@ def test_it_writes_the_credentials_while_it_runs(monkeypatch: pytest.MonkeyPatch
     assert "\nRINGCENTRAL_JWT=ada\n" in text
     assert mode == 0o600
     server = text.splitlines()[1].removeprefix("RINGCENTRAL_SERVER_URL=")
-    assert told == [f"the console is at {server}/; its credentials are in .env; Ctrl-C ends"]
+    assert told == [f"the console is at {server}/; its credentials are in .env; press Ctrl-C to stop"]
     assert not Path(".env").exists()
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -37,7 +37,7 @@ def test_it_writes_the_credentials_while_it_runs(monkeypatch: pytest.MonkeyPatch
 def test_somebody_elses_file_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
     Path(".env").write_text("RINGCENTRAL_JWT=mine\n")
     assert run(["gateway", "--env-file", ".env"]) == ExitCode.USAGE
-    assert "env_file: .env is there, and no gateway has written it" in capsys.readouterr().err
+    assert "env_file: .env exists and was not written by a gateway" in capsys.readouterr().err
     assert Path(".env").read_text() == "RINGCENTRAL_JWT=mine\n"
 
 

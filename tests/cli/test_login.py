@@ -50,7 +50,7 @@ class Browser:
 async def by_browser(browser: Any, *, timeout: float = 10.0) -> tuple[Token, list[str]]:
     told: list[str] = []
     found = load_credentials(login=False)
-    return await log_in_by_browser(found, port=0, open_page=browser, timeout=timeout, tell=told.append), told
+    return await log_in_by_browser(found, port=0, open_page=browser, timeout=timeout, show=told.append), told
 
 
 async def test_the_browser_logs_in_and_later_commands_are_that_user(gateway: Gateway) -> None:
@@ -122,7 +122,7 @@ def test_the_commands_by_a_jwt_from_stdin(
     told = capsys.readouterr()
     assert told.out == ""
     assert [line.partition(" at ")[0] for line in told.err.splitlines()] == [
-        *("Logged in", "Logged out.", "Nobody is logged in."),
+        *("Logged in", "Logged out.", "There is no stored login."),
     ]
     assert gateway.jwt not in told.err
 

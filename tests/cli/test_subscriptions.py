@@ -57,4 +57,4 @@ def test_on_a_terminal_they_are_a_table(
 
 def test_an_id_that_would_be_another_path_is_refused(at_gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["subscriptions", "rm", "../account/~"]) == ExitCode.USAGE
-    assert "is no id" in capsys.readouterr().err
+    assert "is not an id" in capsys.readouterr().err

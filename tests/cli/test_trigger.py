@@ -60,4 +60,4 @@ def test_a_server_that_is_no_local_gateway_is_left_alone(
     monkeypatch.setenv("RINGCENTRAL_SERVER_URL", another_server)
     monkeypatch.setenv("RINGCENTRAL_CLIENT_ID", "bot")
     assert run(["trigger", "sms"]) == ExitCode.USAGE
-    assert f"{another_server} is no local gateway, and only there" in capsys.readouterr().err
+    assert f"{another_server} is not a local gateway" in capsys.readouterr().err
