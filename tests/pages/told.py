@@ -88,7 +88,7 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
     "gateway: Team messaging": Orders(),
     "gateway: Where it is like RingCentral": Orders(),
     "install: Installation": NotRun("tests/package installs what is built into a clean environment"),
-    "migration: A loop of one's own": Runs(
+    "migration: From a WebSocket loop of your own": Runs(
         "^PostAdded hi$",
         after=LISTENER_RUNS,
         orders=(("receive_post", {"text": "hi"}),),
