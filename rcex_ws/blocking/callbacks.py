@@ -1,7 +1,7 @@
 """Run functions of the application in threads, for an async client that waits for them.
 
 A callback, a handler, a hook or a predicate may block, and may call the blocking client: the loop goes on meanwhile.
-The async client calls one at a time and in order; what one raises is told by its event `error`.
+The async client calls them one at a time and in order; what one raises is emitted as its event `error`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, overload
 import anyio
 import anyio.to_thread
 
-from rcex_ws.blocking.facade import faced
+from rcex_ws.blocking.facade import facade_of
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.options.functions import is_sync_function
 from rcex_ws.wsg import Notification
@@ -30,7 +30,7 @@ _Async: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 Callback: TypeAlias = Callable[[Notification], object]
 Predicate: TypeAlias = Callable[[Notification], bool]
 
-#: Apart from that of anyio, whose threads read files: callbacks that block must not stop these.
+#: Not anyio's own limiter, whose threads read files: blocked callbacks must not keep those waiting.
 _limiter = anyio.CapacityLimiter(math.inf)
 
 
@@ -42,13 +42,13 @@ def in_thread(name: str, function: Callable[..., object] | None, executor: Execu
     """Return an async function that runs a plain one in a thread, and waits for it; None for None.
 
     Args:
-        name: of the argument.
-        function: gets blocking objects in the place of async ones; it has the context variables of the task that waits,
-            so that one which closes its own client is allowed to finish.
-        executor: runs it; None for a thread that is kept for this.
+        name: the name of the argument, for the error.
+        function: gets blocking objects instead of async ones. It has the context variables of the waiting task, so
+            that a function which closes its own client is allowed to finish.
+        executor: runs it; None for a thread of anyio.
 
     Raises:
-        ConfigurationError: the function is async, or none.
+        ConfigurationError: it is async, or not a function.
     """
     if function is None:
         return None
@@ -56,7 +56,7 @@ def in_thread(name: str, function: Callable[..., object] | None, executor: Execu
         raise ConfigurationError(f"{name}: expected a function that is not async; it is called in a thread")
 
     async def call(*args: object) -> object:
-        work = partial(_call, function, *map(faced, args))
+        work = partial(_call, function, *map(facade_of, args))
         if executor is None:
             return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=_limiter)
         return await asyncio.wrap_future(executor.submit(copy_context().run, work))
@@ -67,7 +67,7 @@ def in_thread(name: str, function: Callable[..., object] | None, executor: Execu
 def _call(function: Callable[..., object], *args: object) -> object:
     try:
         result = function(*args)
-    except StopIteration as exc:  # which no future can have
+    except StopIteration as exc:  # a future cannot hold it
         raise RuntimeError("the function raised StopIteration") from exc
     except Exception:
         raise

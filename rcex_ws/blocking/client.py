@@ -11,7 +11,7 @@ from rcex_ws import rest, wsg
 from rcex_ws.blocking.client_options import BlockingClientOptions
 from rcex_ws.blocking.events import EventsExtension
 from rcex_ws.blocking.facade import inner_of
-from rcex_ws.blocking.loop_thread import begin, refuse_in_loop, run
+from rcex_ws.blocking.loop_thread import refuse_in_loop, run, start_soon
 from rcex_ws.blocking.websocket_extension import WebSocketExtension
 from rcex_ws.errors import ConfigurationError, WrongEventLoop
 from rcex_ws.options import checked
@@ -19,18 +19,18 @@ from rcex_ws.rest import Extension
 
 __all__ = ["RingCentral"]
 
-#: Clients with extensions, whose callbacks go on when nobody else holds the client.
+#: Keeps clients with extensions alive: their callbacks go on even if the application drops the client.
 _running: set[RingCentral] = set()
 
 
 class RingCentral(BlockingClientOptions):
     """Blocking client of RingCentral's REST API that extensions can be installed into.
 
-    Use it with `with`, or close it with `close()`. Any thread may call it, also several at a time. It may be made
-    before a process forks, and belongs to the first process that uses it.
+    Use it with `with`, or close it with `close()`. Any thread may call it, and several may do so at once. It may be
+    created before a process forks, and belongs to the first process that uses it.
 
     Args:
-        **options: those of `rcex_ws.RingCentral`; what `http`, `token_store` and `token_owner` have is async.
+        **options: those of `rcex_ws.RingCentral`; the methods of `http`, `token_store` and `token_owner` are async.
 
     Raises:
         ConfigurationError: an argument is invalid; or, like any method, it is called inside a running event loop.
@@ -43,8 +43,8 @@ class RingCentral(BlockingClientOptions):
         """Install an extension; while one is installed, a timer renews the token before it expires.
 
         Args:
-            extension: a blocking one of this package, or an async one that calls nothing of it, such as
-                `rcex_ws.RetryExtension`.
+            extension: a blocking one of this package, or an async one whose methods the application does not call, such
+                as `rcex_ws.RetryExtension`.
 
         Raises:
             ConfigurationError: the extension is already installed, here or in another client; or it is an async one
@@ -85,4 +85,4 @@ class RingCentral(BlockingClientOptions):
         if inner is None or inner.token is None or self._closed or sys.is_finalizing():
             return
         warnings.warn(f"{self!r} was not closed: use `with` or close()", ResourceWarning, stacklevel=2)
-        begin(inner.aclose)  # its connections would stay open as long as the loop runs
+        start_soon(inner.aclose)  # its connections would stay open as long as the loop runs

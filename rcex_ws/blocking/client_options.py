@@ -6,7 +6,7 @@ import ssl
 from typing import Self
 
 import rcex_ws.rest
-from rcex_ws.blocking.loop_thread import read
+from rcex_ws.blocking.loop_thread import run_sync
 from rcex_ws.blocking.path_methods import BlockingPathMethods
 from rcex_ws.options import Bytes, Credential, HeaderText, Seconds, ServerUrl, checked
 from rcex_ws.rest.client import PRODUCTION
@@ -115,4 +115,4 @@ class BlockingClientOptions(BlockingPathMethods):
     @property
     def ssl_context(self) -> ssl.SSLContext:
         """The TLS context shared by HTTPS and WebSocket; created on first use."""
-        return read(lambda: self._inner.ssl_context)
+        return run_sync(lambda: self._inner.ssl_context)

@@ -7,7 +7,7 @@ from typing import Any
 
 import rcex_ws.wsg
 from rcex_ws.blocking.callbacks import Callback, Predicate, in_thread
-from rcex_ws.blocking.facade import Facade, faced, inner_of
+from rcex_ws.blocking.facade import Facade, facade_of, inner_of
 from rcex_ws.blocking.loop_thread import run
 from rcex_ws.blocking.subscription import Subscription
 from rcex_ws.options import EventFilter, Name, Seconds, checked
@@ -50,7 +50,7 @@ class BlockingEventMethods(Facade[rcex_ws.wsg.WebSocketExtension]):
         """
 
         async def call() -> Subscription:
-            made: Subscription = faced(
+            made: Subscription = facade_of(
                 await self._inner.subscribe(
                     event_filters,
                     in_thread("callback", callback, self._executor),
@@ -82,7 +82,7 @@ class BlockingEventMethods(Facade[rcex_ws.wsg.WebSocketExtension]):
         """
 
         async def call() -> Subscription:
-            made: Subscription = faced(
+            made: Subscription = facade_of(
                 await self._inner.subscribe_all_extensions(
                     endings, in_thread("callback", callback, self._executor), ignore_own=ignore_own
                 )

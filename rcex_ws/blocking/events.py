@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 from rcex_ws import rest
 from rcex_ws.blocking.callbacks import in_thread
 from rcex_ws.blocking.facade import Facade
-from rcex_ws.blocking.loop_thread import read
+from rcex_ws.blocking.loop_thread import run_sync
 from rcex_ws.emitter import Unsubscriber, no_handler
 from rcex_ws.options import Name, checked
 from rcex_ws.rest.extensions.events import RestEventName
@@ -40,16 +40,16 @@ class BlockingEvents(Facade[Any]):
             ConfigurationError: there is no such event, or the handler is not callable as one.
         """
         if handler is no_handler:
-            attach = read(lambda: self._inner.on(event))
+            attach = run_sync(lambda: self._inner.on(event))
 
             def decorate(function: H) -> H:
                 adapted = in_thread("handler", function, self._executor)
-                read(lambda: attach(adapted))
+                run_sync(lambda: attach(adapted))
                 return function
 
             return decorate
-        detach = read(lambda: self._inner.on(event, in_thread("handler", handler, self._executor)))
-        return lambda: read(detach)
+        detach = run_sync(lambda: self._inner.on(event, in_thread("handler", handler, self._executor)))
+        return lambda: run_sync(detach)
 
 
 class EventsExtension(BlockingEvents):

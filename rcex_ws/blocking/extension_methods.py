@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Unpack
 
 from rcex_ws.blocking.event_methods import BlockingEventMethods
-from rcex_ws.blocking.facade import faced
+from rcex_ws.blocking.facade import facade_of
 from rcex_ws.blocking.link import Link
-from rcex_ws.blocking.loop_thread import read, run
+from rcex_ws.blocking.loop_thread import run, run_sync
 from rcex_ws.blocking.subscription import Subscription
 from rcex_ws.connection import State, StateReason
 from rcex_ws.options import checked
@@ -40,64 +40,64 @@ class BlockingExtensionMethods(BlockingEventMethods):
     @property
     def rest_over_websocket(self) -> bool:
         """Whether REST calls go over the socket; can be switched while it runs."""
-        return read(lambda: self._inner.rest_over_websocket)
+        return run_sync(lambda: self._inner.rest_over_websocket)
 
     @rest_over_websocket.setter
     @checked
     def rest_over_websocket(self, rest_over_websocket: bool) -> None:
-        read(lambda: setattr(self._inner, "rest_over_websocket", rest_over_websocket))
+        run_sync(lambda: setattr(self._inner, "rest_over_websocket", rest_over_websocket))
 
     @property
     def state(self) -> State:
         """IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
-        return read(lambda: self._inner.state)
+        return run_sync(lambda: self._inner.state)
 
     @property
     def state_reason(self) -> StateReason:
         """The reason for this state: `code` for programs; `text`, which is also its `str`, for people."""
-        return read(lambda: self._inner.state_reason)
+        return run_sync(lambda: self._inner.state_reason)
 
     @property
     def state_since(self) -> datetime:
         """The time at which it entered this state, by the wall clock; aware."""
-        return read(lambda: self._inner.state_since)
+        return run_sync(lambda: self._inner.state_since)
 
     @property
     def next_attempt_at(self) -> datetime | None:
         """The time of the next attempt to connect, by the wall clock; aware; None while none is scheduled."""
-        return read(lambda: self._inner.next_attempt_at)
+        return run_sync(lambda: self._inner.next_attempt_at)
 
     @property
     def stats(self) -> Stats:
         """Counters since the extension was created; JSON-ready by `msgspec.to_builtins`; readable in any thread."""
-        return read(lambda: self._inner.stats)
+        return run_sync(lambda: self._inner.stats)
 
     @property
     def ws(self) -> Link | None:
         """The connection: `id`, `opened_at`, `abort()`; None while it is lost."""
-        found: Link | None = read(lambda: faced(self._inner.ws))
+        found: Link | None = run_sync(lambda: facade_of(self._inner.ws))
         return found
 
     @property
     def wsc(self) -> Wsc | None:
         """The newest recovery token (`token`, `sequence`), a secret; None while there is none."""
-        return read(lambda: self._inner.wsc)
+        return run_sync(lambda: self._inner.wsc)
 
     @property
     def connection_details(self) -> ConnectionDetails | None:
         """The newest ConnectionDetails; defaults before the first connection; None before `install`."""
-        return read(lambda: self._inner.connection_details)
+        return run_sync(lambda: self._inner.connection_details)
 
     @property
     def subscription(self) -> Subscription | None:
         """The active subscription; None while there is none."""
-        found: Subscription | None = read(lambda: faced(self._inner.subscription))
+        found: Subscription | None = run_sync(lambda: facade_of(self._inner.subscription))
         return found
 
     @property
     def last_recovery(self) -> Recovery | None:
         """How the last outage ended; None before the first."""
-        return read(lambda: self._inner.last_recovery)
+        return run_sync(lambda: self._inner.last_recovery)
 
     def connect(self) -> None:
         """Begin a fresh session, and end the current one if there is one; also works after `revoke()`.
@@ -137,11 +137,11 @@ class BlockingExtensionMethods(BlockingEventMethods):
 
     def enable(self) -> None:
         """Send REST calls over the socket again."""
-        read(lambda: self._inner.enable())
+        run_sync(lambda: self._inner.enable())
 
     def disable(self) -> None:
         """Stop sending REST calls over the socket; subscriptions are not affected."""
-        read(lambda: self._inner.disable())
+        run_sync(lambda: self._inner.disable())
 
     def revoke(self) -> None:
         """Delete the subscription, close, and forget the session; works offline. `connect()` begins a new one."""

@@ -1,4 +1,4 @@
-"""What the blocking classes have in common: each object stands for an async one, whose methods run in the loop."""
+"""The base of the blocking classes: each object wraps an async one, whose methods run in the loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from rcex_ws.options import NamesOfJavaScript
 
-__all__ = ["Facade", "faced", "inner_of"]
+__all__ = ["Facade", "facade_of", "inner_of"]
 
 Inner = TypeVar("Inner")
 
@@ -20,11 +20,11 @@ class Facade(NamesOfJavaScript, Generic[Inner]):
         inner: the async object.
 
     Attributes:
-        _executor: runs functions of the application; None for threads of the client.
+        _executor: runs the application's functions; None for threads of the client.
     """
 
     _executor: Executor | None = None
-    _kinds: ClassVar[dict[type, type[Facade[Any]]]] = {}  # of what async methods and events give, by its async class
+    _kinds: ClassVar[dict[type, type[Facade[Any]]]] = {}  # by the async class
     _made: ClassVar[WeakValueDictionary[int, Facade[Any]]] = WeakValueDictionary()  # by the id of the async object
 
     def __init_subclass__(cls, *, of: type | None = None) -> None:
@@ -48,14 +48,14 @@ class Facade(NamesOfJavaScript, Generic[Inner]):
         return known
 
 
-def faced(value: object) -> Any:
-    """Return the blocking counterpart of a value that has one, else the value.
+def facade_of(value: object) -> Any:
+    """Return the blocking object for an async one; other values as they are.
 
-    Called in the loop alone, so that an object has only one, and `is` compares as it does for the async ones.
+    Called only in the loop, so that each async object has only one, and `is` compares as it does for the async ones.
     """
     return Facade._of(value)  # pyright: ignore[reportPrivateUsage]
 
 
 def inner_of(value: Any) -> Any:
-    """Return the async object that a value stands for, else the value."""
+    """Return the async object inside a blocking one; other values as they are."""
     return cast("Any", value)._inner if isinstance(value, Facade) else value

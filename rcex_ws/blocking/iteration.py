@@ -18,7 +18,7 @@ class Iteration(Iterator[T]):
 
     Args:
         steps: the async iterator.
-        had: what it has given and nobody has taken yet, because a KeyboardInterrupt came between.
+        had: items it has yielded but nobody has taken yet, because a KeyboardInterrupt came in between.
     """
 
     def __init__(self, steps: AsyncIterator[T], had: deque[T] | None = None) -> None:
@@ -32,7 +32,7 @@ class Iteration(Iterator[T]):
         return self._had.popleft()
 
     async def step(self) -> bool:
-        """Have the next item, in the loop; return False if there is none."""
+        """Fetch the next item, in the loop; return False if there is none."""
         try:
             self._had.append(await anext(self._steps))
         except StopAsyncIteration:

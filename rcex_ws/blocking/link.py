@@ -6,7 +6,7 @@ from datetime import datetime
 
 import rcex_ws.connection
 from rcex_ws.blocking.facade import Facade
-from rcex_ws.blocking.loop_thread import read
+from rcex_ws.blocking.loop_thread import run_sync
 from rcex_ws.connection.loss import Loss
 
 __all__ = ["Link"]
@@ -43,17 +43,17 @@ class Link(Facade[rcex_ws.connection.Link], of=rcex_ws.connection.Link):
     @property
     def closing(self) -> bool:
         """Whether this side has begun to close it."""
-        return read(lambda: self._inner.closing)
+        return run_sync(lambda: self._inner.closing)
 
     @property
     def lived(self) -> float:
         """Seconds since the connection was opened."""
-        return read(lambda: self._inner.lived)
+        return run_sync(lambda: self._inner.lived)
 
     @property
     def last_inbound_at(self) -> datetime:
         """When the last inbound frame came, by the wall clock; at first, when the connection was opened."""
-        return read(lambda: self._inner.last_inbound_at)
+        return run_sync(lambda: self._inner.last_inbound_at)
 
     def abort(self) -> None:
         """Drop the connection at once; the supervisor reconnects as after any other loss.
@@ -61,4 +61,4 @@ class Link(Facade[rcex_ws.connection.Link], of=rcex_ws.connection.Link):
         Raises:
             WrongEventLoop: called in a forked process.
         """
-        read(lambda: self._inner.abort())
+        run_sync(lambda: self._inner.abort())

@@ -1,7 +1,7 @@
 """The one thread of the process whose event loop runs everything; called by all other modules of this folder.
 
-It begins with the first call that needs it and ends with the process: it is a daemon, so that a program which forgets
-to close a client can still end. A forked process begins its own.
+It starts with the first call that needs it and ends with the process: it is a daemon, so that a program which forgets
+to close a client can still end. A forked process starts its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from anyio.from_thread import BlockingPortal
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import on_trio
 
-__all__ = ["begin", "in_loop", "read", "refuse_in_loop", "run"]
+__all__ = ["in_loop", "refuse_in_loop", "run", "run_sync", "start_soon"]
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class _LoopThread:
                     raise
                 started.set_exception(exc)  # no file descriptor is left, say
 
-        # What the first caller's context has is not for the others.
+        # An empty context: that of the first caller must not leak into the calls of others.
         thread = threading.Thread(target=Context().run, args=(serve,), name="rcex_ws loop", daemon=True)
         thread.start()
         self.portal, self.loop = started.result()
@@ -68,10 +68,10 @@ def run(function: Callable[[], Awaitable[T]]) -> T:
     A KeyboardInterrupt cancels what it waits for, and is raised at once.
 
     Raises:
-        ConfigurationError: an event loop runs here, which this would block.
+        ConfigurationError: an event loop is running here, which this would block.
         Exception: that of the function.
     """
-    # Not `portal.call`, which waits twice: until the task has begun, and for its result; that takes twice the time.
+    # Not `portal.call`, which waits twice, for the start of the task and for its result, and so takes twice the time.
     loop, future = _loop_thread().loop, None
     try:
         future = asyncio.run_coroutine_threadsafe(_awaited(function), loop)
@@ -82,8 +82,8 @@ def run(function: Callable[[], Awaitable[T]]) -> T:
         raise
 
 
-def read(function: Callable[[], T]) -> T:
-    """Call a function in the loop that awaits nothing, and return its result; errors as in `run`."""
+def run_sync(function: Callable[[], T]) -> T:
+    """Call a plain function in the loop, and return its result; errors as in `run`."""
 
     async def call() -> T:
         return function()
@@ -96,8 +96,8 @@ def in_loop(manager: AbstractAsyncContextManager[T]) -> AbstractContextManager[T
     return _loop_thread().portal.wrap_async_context_manager(manager)
 
 
-def begin(function: Callable[[], Awaitable[None]]) -> None:
-    """Call an async function in the loop, if it runs, and do not wait; callable anywhere."""
+def start_soon(function: Callable[[], Awaitable[None]]) -> None:
+    """Call an async function in the loop, if that runs, without waiting for it; callable anywhere."""
     thread = _current
     if thread is not None:
         asyncio.run_coroutine_threadsafe(_awaited(function), thread.loop)
@@ -118,12 +118,12 @@ def _loop_thread() -> _LoopThread:
 
 
 def refuse_in_loop() -> None:
-    """Raise if the caller runs in an event loop, which would stand still.
+    """Raise if the caller runs in an event loop, which a blocking call would stop.
 
-    The kernel of a notebook runs its cells in a loop of its own, which stands still during any cell that waits.
+    Cells of a notebook are allowed: its kernel runs them in a loop that any long cell stops.
 
     Raises:
-        ConfigurationError: it does.
+        ConfigurationError: the caller runs in an event loop.
     """
     if not on_trio():
         try:
@@ -133,8 +133,8 @@ def refuse_in_loop() -> None:
         if (_current is None or loop is not _current.loop) and _is_cell_of_notebook():
             return
     raise ConfigurationError(
-        "rcex_ws.blocking was called inside a running event loop, which would stand still until the call is over; use "
-        "the async client there: `from rcex_ws import RingCentral, WebSocketExtension`"
+        "rcex_ws.blocking was called inside a running event loop, which it would block; use the async client there: "
+        "`from rcex_ws import RingCentral, WebSocketExtension`"
     )
 
 
@@ -153,7 +153,7 @@ def _is_cell_of_notebook() -> bool:
 
 
 def _forked() -> None:
-    """Forget the thread, which lives in the parent alone; clients of the parent refuse to be used here."""
+    """Forget the thread, which exists only in the parent; the parent's clients refuse to be used here."""
     global _current, _lock
     _current, _lock = None, threading.Lock()
 

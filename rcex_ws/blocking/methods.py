@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Unpack
 
-from rcex_ws.blocking.loop_thread import in_loop, read, run
+from rcex_ws.blocking.loop_thread import in_loop, run, run_sync
 from rcex_ws.blocking.session_methods import BlockingSessionMethods
 from rcex_ws.blocking.streamed import StreamedResponse
 from rcex_ws.rest.message import Options, Request, Response, Send
@@ -90,9 +90,9 @@ class BlockingClientMethods(BlockingSessionMethods):
     @property
     def https_calls(self) -> int:
         """Number of calls sent by HTTPS so far, OAuth's own not counted."""
-        return read(lambda: self._inner.https_calls)
+        return run_sync(lambda: self._inner.https_calls)
 
     @property
     def stats(self) -> RestStats:
         """Counters of the calls so far; JSON-ready by `msgspec.to_builtins`; readable in any thread."""
-        return read(lambda: self._inner.stats)
+        return run_sync(lambda: self._inner.stats)

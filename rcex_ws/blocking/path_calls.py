@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import rcex_ws.rest
 from rcex_ws.blocking.facade import Facade
 from rcex_ws.blocking.iteration import Iteration
-from rcex_ws.blocking.loop_thread import read, run
+from rcex_ws.blocking.loop_thread import run, run_sync
 from rcex_ws.options import FilePath
 from rcex_ws.rest.batch import BatchResult
 from rcex_ws.rest.message import Options
@@ -53,11 +53,11 @@ class BlockingPathCalls(Facade[rcex_ws.rest.PathBuilder]):
             NotJSON: an answer is not a page of a list.
             RcexError: as in `RingCentral.send`, for each page.
         """
-        return Iteration(read(lambda: self._inner.list_all(**options)))
+        return Iteration(run_sync(lambda: self._inner.list_all(**options)))
 
     def pages(self, **options: Unpack[Options]) -> Iterator[dict[str, Any]]:
         """Iterate over the pages of a list, each as decoded JSON; arguments and errors as in `list_all`."""
-        return Iteration(read(lambda: self._inner.pages(**options)))
+        return Iteration(run_sync(lambda: self._inner.pages(**options)))
 
     def batch(self, ids: Iterable[str | int], *, suffix: str = "", **options: Unpack[Options]) -> list[BatchResult]:
         """Get many resources by their ids, 30 in one call: `....message_store().batch([id, id])`.

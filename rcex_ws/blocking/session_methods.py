@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import rcex_ws.rest
 from rcex_ws.blocking.facade import Facade
-from rcex_ws.blocking.loop_thread import read, run
+from rcex_ws.blocking.loop_thread import run, run_sync
 from rcex_ws.options import Credential, Name, Password, checked
 from rcex_ws.rest.message import Params
 from rcex_ws.rest.token import Token
@@ -31,7 +31,7 @@ class BlockingSessionMethods(Facade[rcex_ws.rest.RingCentral]):
     @property
     def token(self) -> Token | None:
         """The token of the OAuth session; None when nobody is logged in."""
-        return read(lambda: self._inner.token)
+        return run_sync(lambda: self._inner.token)
 
     @checked
     def authorize(
@@ -108,7 +108,7 @@ class BlockingSessionMethods(Facade[rcex_ws.rest.RingCentral]):
         Raises:
             ConfigurationError: the client has no client_id, or an argument is invalid.
         """
-        return read(
+        return run_sync(
             lambda: self._inner.authorize_uri(
                 redirect_uri=redirect_uri, state=state, pkce=pkce, code_verifier=code_verifier, params=params
             )
@@ -145,5 +145,5 @@ class BlockingSessionMethods(Facade[rcex_ws.rest.RingCentral]):
     @checked
     def watch_session(self, watcher: SessionWatcher) -> Callable[[], None]:
         """Call a function when the session is begun, renewed or ended, and at each failure to; return its remover."""
-        undo = read(lambda: self._inner.watch_session(watcher))
-        return lambda: read(undo)
+        undo = run_sync(lambda: self._inner.watch_session(watcher))
+        return lambda: run_sync(undo)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import rcex_ws.rest.https
 from rcex_ws.blocking.facade import Facade
 from rcex_ws.blocking.iteration import Iteration
-from rcex_ws.blocking.loop_thread import read, run
+from rcex_ws.blocking.loop_thread import run, run_sync
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.message import Via
 
@@ -38,7 +38,7 @@ class StreamedResponse(Facade[rcex_ws.rest.https.StreamedResponse], of=rcex_ws.r
         Raises:
             TransportError: the connection was lost, or nothing came within the time-out of the call.
         """
-        return Iteration(read(lambda: self._inner.aiter_bytes()))
+        return Iteration(run_sync(lambda: self._inner.aiter_bytes()))
 
     def read(self) -> bytes:
         """Read the whole body.

@@ -9,7 +9,7 @@ import anyio
 
 from rcex_ws import wsg
 from rcex_ws.blocking.iteration import Iteration
-from rcex_ws.blocking.loop_thread import read, run
+from rcex_ws.blocking.loop_thread import run, run_sync
 from rcex_ws.blocking.subscription_methods import BlockingSubscriptionMethods
 from rcex_ws.errors import RequestTimeout, SubscriptionEnded
 from rcex_ws.options import Seconds, checked
@@ -41,11 +41,11 @@ class Subscription(BlockingSubscriptionMethods, of=wsg.Subscription):
         """Return the next notification, as the iteration does.
 
         Args:
-            timeout: seconds; None to wait as long as it takes.
+            timeout: seconds to wait; None for as long as it takes.
 
         Raises:
-            RequestTimeout: there was none in time.
-            SubscriptionEnded: it has ended, and everything was taken.
+            RequestTimeout: none came in time.
+            SubscriptionEnded: it has ended, and there is nothing left.
             Exception: what made it FAILED.
         """
         iteration = self._iteration()
@@ -63,4 +63,4 @@ class Subscription(BlockingSubscriptionMethods, of=wsg.Subscription):
         return self._iteration()
 
     def _iteration(self) -> Iteration[Notification]:
-        return Iteration(read(lambda: aiter(self._inner)), self._had)
+        return Iteration(run_sync(lambda: aiter(self._inner)), self._had)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import rcex_ws.wsg
 from rcex_ws.blocking.facade import Facade
-from rcex_ws.blocking.loop_thread import read, run
+from rcex_ws.blocking.loop_thread import run, run_sync
 from rcex_ws.options import checked
 from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.models import SubscriptionInfo, SubscriptionState
@@ -38,17 +38,17 @@ class BlockingSubscriptionMethods(Facade[rcex_ws.wsg.Subscription]):
     @property
     def pending(self) -> int:
         """Number of notifications waiting for the consumer."""
-        return read(lambda: self._inner.pending)
+        return run_sync(lambda: self._inner.pending)
 
     @property
     def delivered(self) -> int:
         """Number of notifications the consumer has taken."""
-        return read(lambda: self._inner.delivered)
+        return run_sync(lambda: self._inner.delivered)
 
     @property
     def dropped(self) -> int:
         """Number of notifications dropped because the consumer was too slow; each episode is reported as a gap."""
-        return read(lambda: self._inner.dropped)
+        return run_sync(lambda: self._inner.dropped)
 
     def refresh(self) -> None:
         """Renew it at the server; not needed while connected.

@@ -11,7 +11,7 @@ from rcex_ws import wsg
 from rcex_ws.blocking.callbacks import in_thread
 from rcex_ws.blocking.events import BlockingEvents
 from rcex_ws.blocking.extension_methods import BlockingExtensionMethods
-from rcex_ws.blocking.loop_thread import read
+from rcex_ws.blocking.loop_thread import run_sync
 from rcex_ws.options import EventFilter, checked, options_of
 from rcex_ws.wsg import Gap, Notification
 from rcex_ws.wsg.settings import WsgSettings
@@ -23,7 +23,7 @@ _EventHandler = TypeVar("_EventHandler", bound=Callable[[Notification], object])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockingSettings(WsgSettings):
-    """Keyword options of the blocking `WebSocketExtension`: those of the async one, and what runs functions."""
+    """Keyword options of the blocking `WebSocketExtension`: those of the async one, and the executor of functions."""
 
     on_gap: Callable[[Gap], None] | None = None
     executor: Executor | None = None
@@ -33,12 +33,12 @@ class WebSocketExtension(BlockingEvents, BlockingExtensionMethods):
     """An extension that gives a blocking `RingCentral` client a WebSocket which survives everything.
 
     Callbacks, handlers, `on_gap` and predicates are plain functions. They run in threads of the client, each kind one
-    at a time and in order, and may block and call this client; what one raises is logged and told by the event `error`.
-    `trace` and `reconnect_delays` run in the loop: they return at once, and do not call the client.
+    at a time and in order, and may block and call this client; what one raises is logged and emitted as `error`.
+    `trace` and `reconnect_delays` run in the loop: they must return at once, and must not call the client.
 
     Args:
-        executor: runs these functions instead, such as a `ThreadPoolExecutor`; it is never shut down here. One with a
-            single thread stands still while a callback waits for another function, such as a predicate.
+        executor: runs these functions instead, such as a `ThreadPoolExecutor`; it is never shut down here. With a
+            single thread, a callback that waits for another function, such as a predicate, waits for ever.
         **options: those of `rcex_ws.WebSocketExtension`.
     """
 
@@ -65,11 +65,11 @@ class WebSocketExtension(BlockingEvents, BlockingExtensionMethods):
         Raises:
             ConfigurationError: an argument is invalid.
         """
-        register = read(lambda: self._inner.on_event(event_filter, **query))
+        register = run_sync(lambda: self._inner.on_event(event_filter, **query))
 
         def register_in_thread(handler: _EventHandler) -> _EventHandler:
             function: Any = in_thread("handler", handler, self._executor)
-            read(lambda: register(function))
+            run_sync(lambda: register(function))
             return handler
 
         return register_in_thread

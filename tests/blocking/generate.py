@@ -13,23 +13,13 @@ import inspect
 import re
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.blocking.sources import ATTRIBUTES, BLOCKING_TYPES, ORIGINS, RENAMED, SOURCES, Source
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "rcex_ws/blocking"
 
-#: Async methods that have another name where they block.
-RENAMED = {"aclose": "close", "aiter_bytes": "iter_bytes", "aread": "read"}
-#: Types that have a counterpart: where that is.
-OURS = {
-    "Callback": "callbacks",
-    "Predicate": "callbacks",
-    "PathBuilder": "paths",
-    "Subscription": "subscription",
-    "Link": "link",
-    "StreamedResponse": "streamed",
-}
 _WORDS = (
     ("another event loop, thread or process", "another process"),
     ("called from another event loop or thread", "called in a forked process"),
@@ -39,121 +29,6 @@ _WORDS = (
     (r"\bsync or async, called", "called"),
     *((rf"\b{old}\b", new) for old, new in RENAMED.items()),
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """What one module is generated from.
-
-    Attributes:
-        module: where the async class is.
-        name: the async class.
-        to: the module to write.
-        becomes: the blocking class.
-        base: its base class, and where it is.
-        omit: public methods that are not for the application, or are written by hand.
-        attributes: public attributes of an object, with their types.
-        writable: those that can be set.
-        of: whether async methods and events give such objects.
-    """
-
-    module: str
-    name: str
-    to: str
-    becomes: str
-    base: tuple[str, str] | None = None
-    inner: str = ""
-    omit: frozenset[str] = frozenset()
-    attributes: dict[str, str] = field(default_factory=dict)
-    writable: frozenset[str] = frozenset()
-    of: bool = False
-
-
-SOURCES = (
-    Source(
-        *("rcex_ws.rest.session_methods", "SessionMethods", "session_methods", "BlockingSessionMethods"),
-        inner="rcex_ws.rest.RingCentral",
-        attributes={"server": "str", "client_id": "str | None"},
-    ),
-    Source(
-        *("rcex_ws.rest.methods", "ClientMethods", "methods", "BlockingClientMethods"),
-        base=("session_methods", "BlockingSessionMethods"),
-    ),
-    Source(
-        *("rcex_ws.rest.path_methods", "PathMethods", "path_methods", "BlockingPathMethods"),
-        base=("methods", "BlockingClientMethods"),
-    ),
-    Source(
-        *("rcex_ws.rest.client", "RingCentral", "client_options", "BlockingClientOptions"),
-        base=("path_methods", "BlockingPathMethods"),
-        inner="rcex_ws.rest.RingCentral",
-        omit=frozenset({"install_extension", "aclose"}),
-        attributes={"proxy": "ProxyChoice", "user_agent": "str"},
-    ),
-    Source(
-        *("rcex_ws.rest.paths", "PathBuilder", "path_calls", "BlockingPathCalls"),
-        inner="rcex_ws.rest.PathBuilder",
-    ),
-    Source(
-        *("rcex_ws.rest.https", "StreamedResponse", "streamed", "StreamedResponse"),
-        inner="rcex_ws.rest.https.StreamedResponse",
-        omit=frozenset({"abandon", "read_error_body"}),
-        attributes={"via": "Via", "status_code": "int", "headers": "Headers"},
-        of=True,
-    ),
-    Source(
-        *("rcex_ws.wsg.event_methods", "EventMethods", "event_methods", "BlockingEventMethods"),
-        inner="rcex_ws.wsg.WebSocketExtension",
-        omit=frozenset({"on_event"}),
-    ),
-    Source(
-        *("rcex_ws.wsg.extension", "WebSocketExtension", "extension_methods", "BlockingExtensionMethods"),
-        base=("event_methods", "BlockingEventMethods"),
-        omit=frozenset({"install", "takes", "transport"}),
-        attributes={"name": "str", "enabled": "bool"},
-        writable=frozenset({"enabled"}),
-    ),
-    Source(
-        *("rcex_ws.wsg.subscription", "Subscription", "subscription_methods", "BlockingSubscriptionMethods"),
-        inner="rcex_ws.wsg.Subscription",
-        omit=frozenset(
-            {"queue", "has_callback", "activate", "ignore", "claim", "end", "drained", "run_callback"}  # for its owner
-        ),
-        attributes={
-            "event_filters": "tuple[str, ...]",
-            "info": "SubscriptionInfo | None",
-            "state": "SubscriptionState",
-            "error": "Exception | None",
-        },
-    ),
-    Source(
-        *("rcex_ws.connection.link", "Link", "link", "Link"),
-        inner="rcex_ws.connection.Link",
-        omit=frozenset(
-            # for the supervisor
-            {"withdraw_requests", "last_inbound", "begin_close", "do_soon", "lose", "send_heartbeat"}
-            | {"heartbeat_answered", "close", "run"}
-        ),
-        attributes={
-            "id": "int",
-            "opened_at": "datetime",
-            "was_ready": "bool",
-            "loss": "Loss | None",
-            "round_trip": "float | None",
-        },
-        of=True,
-    ),
-)
-_ELSEWHERE = {"Via": "rcex_ws.rest.message", "Loss": "rcex_ws.connection.loss"}
-#: What the docstring of the class does not say.
-_ATTRIBUTES = {
-    "client_id": "Id of the application.",
-    "proxy": "The argument of that name.",
-    "enabled": "Whether calls use it; while False they go by HTTPS.",
-    "via": "How it came.",
-    "status_code": "The HTTP status.",
-    "headers": "The headers.",
-}
 
 
 def blocking_words(text: str) -> str:
@@ -236,7 +111,7 @@ class _Writer:
         assert isinstance(self._class, ast.ClassDef)
         _, _, attributes = (ast.get_docstring(self._class) or "").partition("\nAttributes:\n")
         about = re.search(rf"^    {name}: (.*)", attributes, re.MULTILINE)
-        text = about[1] if about else _ATTRIBUTES[name]
+        text = about[1] if about else ATTRIBUTES[name]
         text = text[0].upper() + text[1:].rstrip(".") + "."
         lines = ["", "    @property", f"    def {name}(self) -> {kind}:", *_docstring(text, "        ")]
         lines.append(f"        return self._inner.{name}")
@@ -257,9 +132,9 @@ class _Writer:
             if one != "asynccontextmanager":
                 lines.append(f"    @{one}")
         if any(one.endswith(".setter") for one in decorators):
-            self._use("rcex_ws.blocking.loop_thread", "read")
+            self._use("rcex_ws.blocking.loop_thread", "run_sync")
             lines += [f"    def {name}({ast.unparse(node.args)}) -> None:"]
-            return [*lines, f"        read(lambda: setattr(self._inner, {name!r}, {name}))"]
+            return [*lines, f"        run_sync(lambda: setattr(self._inner, {name!r}, {name}))"]
         called = f"self._inner.{node.name}" + ("" if "property" in decorators else f"({_passed(node.args)})")
         called = self._with_functions(node, called)
         result, body = self._body(node, returns, called, managed="asynccontextmanager" in decorators)
@@ -282,22 +157,29 @@ class _Writer:
             ]
         if found := re.fullmatch(r"AsyncIterator\[(.*)\]", returns):
             self._use("rcex_ws.blocking.iteration", "Iteration")
-            self._use("rcex_ws.blocking.loop_thread", "read")
-            return f"Iterator[{found[1]}]", [f"        return Iteration(read(lambda: {called}))"]
+            self._use("rcex_ws.blocking.loop_thread", "run_sync")
+            return f"Iterator[{found[1]}]", [f"        return Iteration(run_sync(lambda: {called}))"]
         coroutine = re.fullmatch(r"(?:Coroutine\[Any, Any, |Awaitable\[)(.*)\]", returns)
         result = coroutine[1] if coroutine else returns
         if result == "PathBuilder":
             return result, [f"        return PathBuilder({called})"]
-        how = "run" if coroutine or isinstance(node, ast.AsyncFunctionDef) else "read"
+        how = "run" if coroutine or isinstance(node, ast.AsyncFunctionDef) else "run_sync"
         self._use("rcex_ws.blocking.loop_thread", how)
-        if set(OURS) & _names(result):
-            self._use("rcex_ws.blocking.facade", "faced")
-            if how == "read":
-                return result, [f"        found: {result} = read(lambda: faced({called}))", "        return found"]
-            made = ["", f"        async def call() -> {result}:", f"            made: {result} = faced(await {called})"]
+        if set(BLOCKING_TYPES) & _names(result):
+            self._use("rcex_ws.blocking.facade", "facade_of")
+            if how == "run_sync":
+                return result, [
+                    f"        found: {result} = run_sync(lambda: facade_of({called}))",
+                    "        return found",
+                ]
+            made = [
+                "",
+                f"        async def call() -> {result}:",
+                f"            made: {result} = facade_of(await {called})",
+            ]
             return result, [*made, "            return made", "", "        return run(call)"]
         if result == "Callable[[], None]":  # what undoes it
-            return result, [f"        undo = {how}(lambda: {called})", "        return lambda: read(undo)"]
+            return result, [f"        undo = {how}(lambda: {called})", "        return lambda: run_sync(undo)"]
         prefix = "" if result == "None" else "return "
         return result, [f"        {prefix}{how}(lambda: {called})"]
 
@@ -318,13 +200,13 @@ class _Writer:
     def _use_names(self, *annotations: str) -> None:
         for annotation in annotations:
             for name in _names(annotation):
-                if name in OURS:
-                    self._use(f"rcex_ws.blocking.{OURS[name]}", name)
+                if name in BLOCKING_TYPES:
+                    self._use(f"rcex_ws.blocking.{BLOCKING_TYPES[name]}", name)
                 elif name in ("Iterator", "Generator"):
                     self._use("collections.abc", name)
                 elif name in self._modules:
                     self._used.setdefault(name, set())
-                elif origin := _ELSEWHERE.get(name) or self._origins.get(name):
+                elif origin := ORIGINS.get(name) or self._origins.get(name):
                     self._use(origin, name)
 
     def _find_origins(self) -> dict[str, str]:

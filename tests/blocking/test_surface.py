@@ -13,7 +13,8 @@ import pytest
 from rcex_ws import ConfigurationError, blocking, connection, rest, wsg
 from rcex_ws.gateway import Gateway
 from rcex_ws.rest.https import StreamedResponse
-from tests.blocking.generate import FOLDER, RENAMED, SOURCES, Source, generate
+from tests.blocking.generate import FOLDER, generate
+from tests.blocking.sources import RENAMED, SOURCES, Source
 from tests.signatures.examples import TAKEN, reason_to_skip
 from tests.signatures.legal import VALUES, illegal
 from tests.signatures.signatures import signatures
@@ -173,7 +174,7 @@ def call(function: Any, arguments: dict[str, Any]) -> None:
 def test_no_word_of_the_async_client_is_left() -> None:
     for source in SOURCES:
         text = (FOLDER / f"{source.to}.py").read_text()
-        assert "await " not in text.replace("faced(await ", "").replace("faced(\n                await ", "")
+        assert "await " not in text.replace("facade_of(await ", "").replace("facade_of(\n                await ", "")
         assert "async with" not in text
 
 
