@@ -37,6 +37,10 @@ class Deliveries:
         """Register the task that delivers a subscription's notifications."""
         self._running = [*(pair for pair in self._running if not pair[1].done), (subscription, task)]
 
+    def run_caller(self) -> bool:
+        """Return whether a callback called the current code."""
+        return any(task.runs_caller() for _, task in self._running if not task.done)
+
     async def drain(self) -> None:
         """Wait until the callbacks have had what is buffered; if cancelled, discard the rest and report it as a gap."""
         try:
