@@ -250,7 +250,7 @@ class WsgRuntime:
     def start_delivery(self, subscription: Subscription, after: Subscription | None) -> None:
         """Start delivering to a subscription's callback, once that of `after` has had everything."""
         task = self.life.spawn(partial(subscription.run_callback, after), "delivery", needed_to_close=True)
-        self._deliveries.add(subscription, task)
+        self._deliveries.add(subscription, after, task)
 
     def report(self, error: RcexError) -> None:
         """Report an error by the event `error`."""
