@@ -97,6 +97,9 @@ class BlockingEventMethods(Facade[rcex_ws.wsg.WebSocketExtension]):
     ) -> Notification:
         """Wait for the next notification of a filter; its consumer gets it as well. A handler may wait, too.
 
+        For a handler, what has come since its own notification and waits behind it counts as well, unless `wait_for`
+        has given it to a handler before: an answer may come before the handler waits for it.
+
         Args:
             event_filter: a path, perhaps with a query, that the subscription covers.
             predicate: called with each such notification; the first for which it is true is returned.

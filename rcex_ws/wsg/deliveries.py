@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from rcex_ws.tasks import BackgroundTask
 from rcex_ws.wsg.announcer import Announcer
@@ -12,6 +13,12 @@ from rcex_ws.wsg.server_clock import ServerTime
 from rcex_ws.wsg.subscription import Subscription
 
 __all__ = ["Deliveries"]
+
+
+class _Delivery(NamedTuple):
+    subscription: Subscription
+    after: Subscription | None
+    task: BackgroundTask
 
 
 class Deliveries:
@@ -31,25 +38,34 @@ class Deliveries:
         self._inbox = inbox
         self._announcer = announcer
         self._server_time = server_time
-        self._running: list[tuple[Subscription, BackgroundTask]] = []
+        self._running: list[_Delivery] = []
 
-    def add(self, subscription: Subscription, task: BackgroundTask) -> None:
-        """Register the task that delivers a subscription's notifications."""
-        self._running = [*(pair for pair in self._running if not pair[1].done), (subscription, task)]
+    def add(self, subscription: Subscription, after: Subscription | None, task: BackgroundTask) -> None:
+        """Register the task that delivers a subscription's notifications, once `after` has had everything."""
+        self._running = [*(one for one in self._running if not one.task.done), _Delivery(subscription, after, task)]
+
+    def run_caller(self) -> bool:
+        """Return whether a callback called the current code."""
+        return any(one.task.runs_caller() for one in self._running if not one.task.done)
 
     async def drain(self) -> None:
         """Wait until the callbacks have had what is buffered; if cancelled, discard the rest and report it as a gap."""
         try:
-            for _, task in self._running:
-                await task.wait()
+            closing: set[Subscription] = set()  # whose callbacks wait for this: their successors cannot begin before
+            for one in self._running:
+                if one.after not in closing:
+                    await one.task.wait()
+                if not one.task.done:
+                    closing.add(one.subscription)
         finally:
             self._end()
 
     def _end(self) -> None:
-        unfinished = [one for one, task in self._running if not task.done and not task.runs_caller()]
+        subscriptions = [one.subscription for one in self._running]
+        unfinished = [one.subscription for one in self._running if not one.task.done and not one.task.runs_caller()]
         interrupted = [one.queue.in_hand for one in unfinished if one.queue.in_hand is not None]
-        undelivered = [notification for one, _ in self._running for notification in one.queue.queued()]
-        for subscription, _ in self._running:  # a callback that closes the extension finishes, and gets no more
+        undelivered = [notification for one in subscriptions for notification in one.queue.queued()]
+        for subscription in subscriptions:  # a callback that closes the extension finishes, and gets no more
             subscription.queue.close(discard=True)
         lost = [*interrupted, *undelivered]
         if lost:

@@ -158,6 +158,9 @@ class EventMethods:
     ) -> Notification:
         """Wait for the next notification of a filter; its consumer gets it as well. A handler may wait, too.
 
+        For a handler, what has come since its own notification and waits behind it counts as well, unless `wait_for`
+        has given it to a handler before: an answer may come before the handler waits for it.
+
         Args:
             event_filter: a path, perhaps with a query, that the subscription covers.
             predicate: sync or async, called with each such notification; the first for which it is true is returned.
@@ -179,7 +182,7 @@ class EventMethods:
         if not FilterIndex(current.event_filters).can_cause(event_filter):
             raise ConfigurationError(f"event_filter: the subscription has no filter that causes {event_filter}; add it")
         with anyio.move_on_after(timeout):
-            return await runtime.waiters.wait(selector, runtime.owner_id, predicate)
+            return await runtime.waiters.wait(selector, runtime.owner_id, predicate, runtime.behind_handler())
         raise RequestTimeout(f"no notification of {event_filter} within {timeout:g} seconds")
 
     # -- all subscriptions of the user -----------------------------------------------------------------------------

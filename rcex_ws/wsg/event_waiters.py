@@ -1,7 +1,8 @@
 """Callers that wait for one notification each: `await ws_ext.wait_for(filter, predicate)`.
 
-They see notifications before the queue of the consumer, so a handler may wait for the next event itself. The reader
-only compares the path and appends; the predicate runs in the task that waits.
+They see notifications before the queue of the consumer, so a handler may wait for the next event itself. It also sees
+what has come since its own and waits behind it, as an answer may have come before it asked. The reader only compares
+the path and appends; the predicate runs in the task that waits.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class EventWaiters:
     def __init__(self) -> None:
         self._waiting: list[_EventWaiter] = []
         self._ended: Exception | None = None
+        self._answers: set[Notification] = set()  # given to handlers, behind which they may wait still
 
     @property
     def any(self) -> bool:
@@ -82,14 +84,30 @@ class EventWaiters:
         if self._ended is not None:
             raise self._ended
 
-    async def wait(self, selector: Selector, owner_id: str | None, predicate: Predicate | None) -> Notification:
+    async def wait(
+        self,
+        selector: Selector,
+        owner_id: str | None,
+        predicate: Predicate | None,
+        behind: Collection[Notification] | None = None,
+    ) -> Notification:
         """Return the next notification that a filter and a predicate select.
+
+        Args:
+            selector: the filter.
+            owner_id: the extension that `~` stands for; None if unknown.
+            predicate: True for the notification to return; None for any.
+            behind: what waits behind the handler that calls this, and counts unless a handler was given it already;
+                None if no handler does.
 
         Raises:
             SubscriptionEnded: the subscription does not cover the filter any more.
             Exception: that of `end`.
         """
         waiter = _EventWaiter(selector)
+        if behind is not None:
+            self._answers.intersection_update(behind)
+            waiter.kept.extend(one for one in behind if one not in self._answers)
         self._waiting.append(waiter)
         try:
             while True:
@@ -98,6 +116,8 @@ class EventWaiters:
                     if not selector.selects(notification, owner_id):
                         continue
                     if predicate is None or await call(predicate, notification):
+                        if behind is not None:
+                            self._answers.add(notification)
                         return notification
                 if waiter.ended is not None:
                     raise waiter.ended

@@ -34,7 +34,7 @@ from rcex_ws.wsg.event_waiters import EventWaiters
 from rcex_ws.wsg.frames import Wsc, WsgFrame
 from rcex_ws.wsg.inbox import Inbox
 from rcex_ws.wsg.keeper import Keeper
-from rcex_ws.wsg.models import SubscriptionState
+from rcex_ws.wsg.models import Notification, SubscriptionState
 from rcex_ws.wsg.rest_transport import RestTransport
 from rcex_ws.wsg.server_clock import ServerClock, ServerTime
 from rcex_ws.wsg.session import LastEnd, Session
@@ -187,6 +187,10 @@ class WsgRuntime:
         """The callers of `wait_for`."""
         return self._inbox.waiters
 
+    def behind_handler(self) -> list[Notification] | None:
+        """Return what waits behind the handler of notifications that called the current code; None if none did."""
+        return self._inbox.undelivered() if self._deliveries.run_caller() else None
+
     @property
     def last_inbound(self) -> float:
         """The loop's time of the newest frame; now if there is no connection."""
@@ -246,7 +250,7 @@ class WsgRuntime:
     def start_delivery(self, subscription: Subscription, after: Subscription | None) -> None:
         """Start delivering to a subscription's callback, once that of `after` has had everything."""
         task = self.life.spawn(partial(subscription.run_callback, after), "delivery", needed_to_close=True)
-        self._deliveries.add(subscription, task)
+        self._deliveries.add(subscription, after, task)
 
     def report(self, error: RcexError) -> None:
         """Report an error by the event `error`."""

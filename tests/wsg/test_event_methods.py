@@ -156,6 +156,51 @@ async def test_a_handler_may_wait_for_the_next_event(ext, gateway, heard):
     assert answers == [{"i": 2}]
 
 
+async def test_a_handler_gets_what_waits_behind_it_already_and_none_of_it_twice(ext, gateway):
+    answers: list[int] = []
+    done = anyio.Event()
+
+    async def ask(notification: Any) -> None:
+        if notification.body["i"] != 1:
+            return
+        while ext.subscription.pending < 3:
+            await anyio.sleep(0)
+        for _ in range(2):
+            answers.append((await ext.wait_for(STORE, timeout=5)).body["i"])
+        answers.append((await ext.wait_for(STORE, lambda other: other.body["i"] > 3, timeout=5)).body["i"])
+        done.set()
+
+    await ext.subscribe([STORE], ask)
+    for number in (1, 2, 3):
+        gateway.notify(STORE, {"i": number})
+    gateway.notify(PRESENCE, {"i": 4}, filter=STORE)
+    with anyio.fail_after(5):
+        while not answers[1:]:
+            await anyio.sleep(0)
+        gateway.notify(STORE, {"i": 4})
+        await done.wait()
+    assert answers == [2, 3, 4]
+
+
+async def test_another_task_waits_for_what_has_not_come_yet(ext, gateway):
+    busy, go_on = anyio.Event(), anyio.Event()
+
+    async def slow(_: Any) -> None:
+        busy.set()
+        await go_on.wait()
+
+    await ext.subscribe([STORE], slow)
+    for number in (1, 2):
+        gateway.notify(STORE, {"i": number})
+    with anyio.fail_after(5):
+        await busy.wait()
+        while ext.subscription.pending < 1:
+            await anyio.sleep(0)
+    with pytest.raises(RequestTimeout):
+        await ext.wait_for(STORE, timeout=0.01)
+    go_on.set()
+
+
 async def test_wait_for_ends_by_time_and_by_closing(ext, gateway):
     with pytest.raises(ConfigurationError, match="subscribe"):
         await ext.wait_for(STORE)

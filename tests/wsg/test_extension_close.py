@@ -12,6 +12,7 @@ import pytest
 from rcex_ws import Events, NotConnected, RingCentral, State, SubscriptionState
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
+PRESENCE = "/restapi/v1.0/account/~/extension/~/presence"
 
 
 @pytest.mark.parametrize("method", ["revoke", "detach", "aclose"])
@@ -260,3 +261,23 @@ async def test_what_closing_finds_is_told_though_a_handler_hangs(rc, make_ext, t
     await told.wait("hangs", 2)
     await ext.aclose()
     assert [gap for gap in told.of(Events.NOTIFICATION_GAP) if gap.certain and "closed with" in gap.reason]
+
+
+@pytest.mark.parametrize("method", ["connect", "revoke"])
+async def test_a_handler_that_has_replaced_its_own_subscription_closes_without_waiting_for_its_successor(
+    ext, told, gateway, send, method
+):
+    async def again(notification):
+        successor = await ext.subscribe([*STORE, PRESENCE], told.on_notification)
+        gateway.notify(PRESENCE, {"i": 2})
+        while successor.pending < 1:
+            await anyio.sleep(0)
+        before = anyio.current_time()
+        await getattr(ext, method)()
+        told.add("closed", anyio.current_time() - before)
+
+    await ext.subscribe(STORE, again)
+    send(1)
+    assert await told.wait("closed") < 2
+    assert "1 notifications not delivered, 0 callbacks cancelled" in (await told.wait(Events.NOTIFICATION_GAP)).reason
+    assert told.numbers == []
