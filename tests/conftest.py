@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -47,6 +48,8 @@ def ms() -> float:
 def pytest_configure() -> None:
     """Let what a test makes stay young until the test is over, to collect it then takes a millisecond; time no test."""
     gc.set_threshold(700, 1_000_000)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background; programs that tests run inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no failure
     hypothesis.settings.load_profile("ours")
 
