@@ -38,6 +38,11 @@ _COMMANDS: Final = (
     ("trigger sms", "Send a user a text message.", "trigger:sms"),
     ("trigger call", "Call a user.", "trigger:call"),
     ("trigger post", "Write a post in team messaging.", "trigger:post"),
+    (
+        "trigger command",
+        "Send any command of the local gateway, such as `cut`; without a name, list them.",
+        "trigger:command",
+    ),
     ("subscriptions ls", "List the subscriptions of this user and application.", "subscriptions:ls"),
     ("subscriptions rm", "Delete subscriptions.", "subscriptions:rm"),
     (

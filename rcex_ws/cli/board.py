@@ -63,7 +63,8 @@ class Board:
     def table(self) -> Table:
         """Return the table as it is now."""
         counts = f"{self._counts['notification']} events, {self._counts['gap']} gaps, {self._state}; Ctrl-C stops"
-        table = Table("time", "event", "what", title=Text(printable(", ".join(self._filters))), caption=Text(counts))
+        title = Text(printable(", ".join(self._filters)))
+        table = Table("time", "event", "what", title=title, caption=Text(counts), expand=True)
         table.columns[0].no_wrap = True
         table.columns[2].ratio = 1
         for row in list(self._rows)[-max(1, self._console.height - _FRAME) :]:
@@ -83,6 +84,9 @@ def _event(row: Record) -> str:
 def _what(row: Record) -> str:
     if row["kind"] == "notification":
         return _summary(row["body"])
+    if row["kind"] == "gap":
+        sureness = "certainly" if row["certain"] else "possibly"
+        return f"{sureness} missing, from {row['since']} to {row['until']}: {row['reason']}"
     return " ".join(f"{name}={value}" for name, value in row.items() if name not in ("at", "kind"))
 
 
@@ -94,4 +98,7 @@ def _summary(body: object) -> str:
     for name in ("text", "subject", "telephonyStatus", "presenceStatus"):
         if isinstance(members.get(name), str):
             return f"{name}: {members[name]}"
+    changes: Any = members.get("changes")
+    if isinstance(changes, list):  # of a message store: how many messages of which kind are new or changed
+        return f"changes: {compact(changes)}"
     return compact(members)

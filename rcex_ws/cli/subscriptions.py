@@ -31,11 +31,16 @@ async def ls(*, json: bool = False) -> None:
         for one in found:
             write(compact(one))
         return
+    if not found:
+        say("there are no subscriptions")
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("id", "by", "status", "until", "filters")
+    table.columns[0].no_wrap = True  # to be copied
+    table.columns[0].min_width = max(len(str(one.get("id"))) for one in found)
     for one in found:
         by = cast("dict[str, Any]", one.get("deliveryMode") or {}).get("transportType", "")
         cells = (
@@ -65,7 +70,10 @@ async def rm(
             raise ConfigurationError(f"ids: {printable(one)!r} is not an id; `rcex-ws subscriptions ls` shows them")
     code = ExitCode.DONE
     async with open_client(load_credentials()) as rc:
-        for one in ids or [str(found["id"]) for found in await _subscriptions(rc)]:
+        named = ids or [str(found["id"]) for found in await _subscriptions(rc)]
+        if not named:
+            say("there are no subscriptions")
+        for one in named:
             try:
                 await rc.delete(f"{_PATH}/{one}")
             except RestError as error:

@@ -26,13 +26,15 @@ async def test_each_record_is_a_row_and_gaps_are_counted() -> None:
     await board.take({"kind": "notification", "event": "/restapi/v1.0/account/1/telephony/sessions", "body": {"a": 1}})
     await board.take({"kind": "notification", "event": "/other", "body": [1]})
     await board.take({"kind": "disconnected", "reason": "cut"})
-    await board.take({"kind": "gap", "certain": True, "reason": "too late"})
+    await board.take({"kind": "gap", "certain": True, "reason": "too late", "since": "12:00", "until": "12:05"})
+    await board.take({"kind": "notification", "event": PATH, "body": {"id": 1, "changes": [{"type": "SMS"}]}})
     text = shown(board)
-    for expected in ("message-store", "subject: Are you there?", '{"a":1}', "reason=cut", "certain=True"):
+    for expected in ("message-store", "subject: Are you there?", '{"a":1}', "reason=cut", 'changes: [{"type":"SMS"}]'):
         assert expected in text
-    assert "3 events, 1 gaps, not connected" in text
+    assert "certainly missing, from 12:00 to 12:05: too late" in text
+    assert "4 events, 1 gaps, not connected" in text
     await board.take({"kind": "recovery", "outcome": "recovered"})
-    assert "3 events, 1 gaps, connected" in shown(board)
+    assert "4 events, 1 gaps, connected" in shown(board)
 
 
 async def test_only_the_newest_rows_that_fit_are_shown() -> None:

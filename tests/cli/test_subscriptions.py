@@ -47,14 +47,25 @@ def test_on_a_terminal_they_are_a_table(
 ) -> None:
     command = listening("message-store", "--for", "0.3", "--json")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "80")
     assert run(["subscriptions", "ls"]) == ExitCode.DONE
     shown = capsys.readouterr().out
-    assert "WebSocket" in shown
-    assert "/message-store" in shown
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    (one,) = listed(capsys)
+    assert one in shown  # whole, to be copied
     assert command.wait() == ExitCode.DONE
 
 
 def test_an_id_that_would_be_another_path_is_refused(at_gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["subscriptions", "rm", "../account/~"]) == ExitCode.USAGE
     assert "is not an id" in capsys.readouterr().err
+
+
+def test_none_are_none(
+    at_gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["subscriptions", "rm", "--all"]) == ExitCode.DONE
+    assert capsys.readouterr().err == "there are no subscriptions\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run(["subscriptions", "ls"]) == ExitCode.DONE
+    assert capsys.readouterr().err == "there are no subscriptions\n"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
+import httpx
 import pytest
 
 from rcex_ws.cli.app import run
@@ -33,6 +34,37 @@ def test_somebody_writes_a_post(at_gateway: Gateway, capsys: pytest.CaptureFixtu
 def test_what_the_gateway_refuses_is_told(at_gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["trigger", "call", "--to", "999"]) == ExitCode.USAGE
     assert "there is no extension '999'; there are 101, 102" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("tokens", "refusal"),
+    [
+        (["sms", "--from", "abc"], "rcex-ws: --from: 'abc' is"),
+        (["post", "--chat", "nowhere"], "rcex-ws: --chat: "),
+        (["command", "cut", "code"], "rcex-ws: arguments: 'code' is not of the form NAME=VALUE"),
+        (["command", "cut", "code=99"], "rcex-ws: code: expected None or a close code"),
+        (["command", "no-such"], "rcex-ws: 'no_such' is not a command; `rcex-ws trigger command` lists them"),
+    ],
+)
+def test_what_is_wrong_is_named_as_it_was_given(
+    at_gateway: Gateway, capsys: pytest.CaptureFixture[str], tokens: list[str], refusal: str
+) -> None:
+    assert run(["trigger", *tokens]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith(refusal)
+
+
+def test_any_command_is_sent_with_json_or_text(at_gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
+    path = "/restapi/v1.0/account/~"
+    assert run(["trigger", "command", "refuse", f"where=GET {path}", "status=418"]) == ExitCode.DONE
+    assert httpx.get(at_gateway.server + path).status_code == 418
+    assert run(["trigger", "command", "receive-sms", "text=Hi"]) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["subject"] == "Hi"
+
+
+def test_without_a_name_all_commands_are_listed(at_gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["trigger", "command"]) == ExitCode.DONE
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert {"cut", "fail-recovery", "receive-fax", "ring"} <= listed
 
 
 @pytest.fixture
