@@ -98,7 +98,6 @@ def _summary(body: object) -> str:
     for name in ("text", "subject", "telephonyStatus", "presenceStatus"):
         if isinstance(members.get(name), str):
             return f"{name}: {members[name]}"
-    changes: Any = members.get("changes")
-    if isinstance(changes, list):  # of a message store: how many messages of which kind are new or changed
-        return f"changes: {compact(changes)}"
+    if "changes" in members:  # of a message store: how many messages of which kind are new or changed
+        return f"changes: {compact(members['changes'])}"
     return compact(members)
