@@ -1,7 +1,4 @@
-"""The page docs/blocking.md cannot go stale: its programs run.
-
-Those for Django are in tests/beside/test_blocking_django.py.
-"""
+"""The page docs/blocking.md cannot go stale: its programs run."""
 
 from __future__ import annotations
 
@@ -20,11 +17,7 @@ from rcex_ws import wsg
 from rcex_ws.gateway import Gateway
 
 PAGE = (Path(__file__).parents[2] / "docs/blocking.md").read_text()
-SCRIPT, CALLBACKS, NOTEBOOK = (
-    program
-    for program in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    if not program.startswith("# shop/")
-)
+SCRIPT, CALLBACKS, NOTEBOOK = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 MESSAGES = "/restapi/v1.0/account/~/extension/~/message-store"
 
 
