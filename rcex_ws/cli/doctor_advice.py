@@ -36,6 +36,11 @@ _NO_ANSWER = (
     "to wait longer"
 )
 
+_NOT_THEIRS = (
+    "RingCentral does not answer so: RINGCENTRAL_SERVER_URL names another server, or something in between answers in "
+    "its place, such as a captive portal or a proxy"
+)
+
 #: By the error code of an answer; `_BY_STEP` has what is the same whatever the code.
 _BY_CODE = {
     "CMN-301": _RATE,
@@ -104,12 +109,14 @@ def advice_for_error(step: DoctorStep, error: Exception) -> str:
         return ""
     if isinstance(error, RestError):
         return _for_answer(step, error)
-    if "proxy" in str(error):  # the library's own words, as in the next line
+    if "proxy" in str(error):  # the library's own words, as below
         return _PROXY
     if "TLS: " in str(error):
         return _CERTIFICATE
     if isinstance(error, UpgradeRefused) and (error.status == 429 or error.status >= 500):
         return _RATE if error.status == 429 else _LATER
+    if "cannot be read" in str(error):
+        return _NOT_THEIRS
     if step is DoctorStep.DETAILS and "refused" in str(error):
         return "the gateway refused to begin a session: try again in a minute, then ask RingCentral's support"
     if isinstance(error, (TransportError, ConnectFailed, TimeoutError)) and step not in _WAY_THERE:

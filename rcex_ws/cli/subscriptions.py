@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from rcex_ws import ConfigurationError, NotJSON, RestError, RingCentral
+from rcex_ws import ConfigurationError, NotJSON, RestError, RingCentral, SubscriptionInfo
 from rcex_ws.cli.credentials import load_credentials, open_client
 from rcex_ws.cli.exits import ExitCode
 from rcex_ws.cli.output import compact, progress, say, write
@@ -28,8 +28,8 @@ async def ls(*, json: bool = False) -> None:
         async with open_client(load_credentials()) as rc:
             found = await _subscriptions(rc)
     if json or not sys.stdout.isatty():
-        for one in found:
-            write(compact(one))
+        for record, _ in found:
+            write(compact(record))
         return
     if not found:
         say("there are no subscriptions")
@@ -40,16 +40,10 @@ async def ls(*, json: bool = False) -> None:
 
     table = Table("id", "by", "status", "until", "filters")
     table.columns[0].no_wrap = True  # to be copied
-    table.columns[0].min_width = max(len(str(one.get("id"))) for one in found)
-    for one in found:
-        by = cast("dict[str, Any]", one.get("deliveryMode") or {}).get("transportType", "")
-        cells = (
-            one.get("id"),
-            by,
-            one.get("status"),
-            one.get("expirationTime"),
-            ", ".join(one.get("eventFilters", ())),
-        )
+    table.columns[0].min_width = max(len(info.id) for _, info in found)
+    for _, info in found:
+        by = (info.delivery_mode or {}).get("transportType", "")
+        cells = (info.id, by, info.status, info.expiration_time, ", ".join(info.event_filters))
         table.add_row(*(Text(printable(cell)) for cell in cells))
     Console().print(table)
 
@@ -70,7 +64,7 @@ async def rm(
             raise ConfigurationError(f"ids: {printable(one)!r} is not an id; `rcex-ws subscriptions ls` shows them")
     code = ExitCode.DONE
     async with open_client(load_credentials()) as rc:
-        named = ids or [str(found["id"]) for found in await _subscriptions(rc)]
+        named = ids or [info.id for _, info in await _subscriptions(rc)]
         if not named:
             say("there are no subscriptions")
         for one in named:
@@ -84,9 +78,13 @@ async def rm(
     return code
 
 
-async def _subscriptions(rc: RingCentral) -> list[dict[str, Any]]:
+async def _subscriptions(rc: RingCentral) -> list[tuple[dict[str, Any], SubscriptionInfo]]:
+    """Return each subscription as the server has written it, and as we read it."""
     answer: Any = (await rc.get(_PATH)).json()
     try:
-        return cast("list[dict[str, Any]]", answer["records"])
-    except (KeyError, TypeError):
-        raise NotJSON(f"GET {_PATH}: the answer has no records") from None
+        found = [(record, SubscriptionInfo.from_dict(record)) for record in answer["records"]]
+    except (KeyError, TypeError, ConfigurationError):
+        found = None
+    if found is None or not all(is_id(info.id) for _, info in found):
+        raise NotJSON(f"GET {_PATH}: the answer is not a list of subscriptions")
+    return found

@@ -51,7 +51,7 @@ def within_deadline(request: Request) -> Generator[None]:
     with anyio.CancelScope(deadline=request.deadline) as scope:
         yield
     if scope.cancelled_caught:
-        raise RequestTimeout(f"{request}: no answer within {request.timeout:g} seconds")
+        raise RequestTimeout(f"{request}: no answer within {request.timeout:g} seconds") from None
 
 
 class StreamedResponse:

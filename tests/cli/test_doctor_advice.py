@@ -45,6 +45,11 @@ def refused(status: int, code: str = "", *, kind: type[RestError] = RestError) -
         (DoctorStep.NOTIFICATION, refused(403, "CMN-401"), "InternalMessages"),
         (DoctorStep.LOGIN, RequestTimeout("no answer within 15 s"), "--timeout 60"),
         (DoctorStep.WSTOKEN, ConnectFailed("no connection within 15 s"), "--timeout 60"),
+        (
+            DoctorStep.WSTOKEN,
+            ConnectFailed("/x answered 200, which cannot be read: no JSON"),
+            "captive portal",
+        ),
         (DoctorStep.RECOVERY, ConnectTimeout("no new connection"), "--timeout 60"),
         (DoctorStep.DETAILS, ConnectFailed("lost before it was ready: refused WSG-1"), "refused to begin a session"),
         (DoctorStep.DETAILS, ConnectTimeout("no connection within 15 s"), "nothing came through"),

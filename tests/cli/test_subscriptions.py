@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
+from rcex_ws import Response
 from rcex_ws.cli.app import run
 from rcex_ws.cli.exits import ExitCode
 from rcex_ws.gateway import Gateway
@@ -69,3 +71,37 @@ def test_none_are_none(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert run(["subscriptions", "ls"]) == ExitCode.DONE
     assert capsys.readouterr().err == "there are no subscriptions\n"
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [7],
+        [{}],
+        [{"id": "../account"}],
+        [{"id": "1", "eventFilters": "all"}],
+        [{"id": "1", "deliveryMode": "x"}],
+        7,
+        "x",
+    ],
+)
+@pytest.mark.parametrize("command", [["ls"], ["rm", "--all"]])
+def test_an_answer_that_lists_something_else_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], records: object, command: list[str]
+) -> None:
+    class Answering:
+        async def get(self, path: str) -> Response:
+            return Response(200, {"Content-Type": "application/json"}, json.dumps({"records": records}).encode())
+
+    @asynccontextmanager
+    async def open_client(credentials: object) -> AsyncGenerator[Answering]:
+        yield Answering()
+
+    monkeypatch.setattr("rcex_ws.cli.subscriptions.load_credentials", lambda: None)
+    monkeypatch.setattr("rcex_ws.cli.subscriptions.open_client", open_client)
+    assert run(["subscriptions", *command]) == ExitCode.FAILED
+    told = capsys.readouterr()
+    assert (told.out, told.err) == (
+        "",
+        "rcex-ws: GET /restapi/v1.0/subscription: the answer is not a list of subscriptions\n",
+    )
