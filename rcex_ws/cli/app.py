@@ -102,6 +102,8 @@ def run(tokens: Iterable[str]) -> int:
         result = app.meta(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is reported in one line
         return _report(error)
+    except SystemExit:  # of rich: nobody reads the help any more
+        return ExitCode.DONE
     return result if isinstance(result, int) else ExitCode.DONE
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,19 @@ def test_the_help_has_every_exit_code(capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr().out
     assert set(MEANINGS) == set(ExitCode)
     assert [line for code in ExitCode if (line := f"{code:>4}  {MEANINGS[code]}") not in shown] == []
+
+
+class Gone(io.TextIOWrapper):
+    """A pipe whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_help_that_nobody_reads_to_its_end_is_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Gone((tmp_path / "gone").open("wb")) as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        assert run(["--help"]) == ExitCode.DONE
 
 
 @pytest.mark.parametrize(("name", "summary", "function"), _COMMANDS)
