@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
+import subprocess
+import sys
 
 import anyio
 import pytest
@@ -28,6 +31,35 @@ async def test_a_signal_ends_a_command_in_order(number: signal.Signals, code: Ex
     assert await until_signal(command) is code
     assert closed == [True]
     assert signal.getsignal(number) is before
+
+
+TWICE = """
+import os, signal, anyio
+from rcex_ws.cli.signals import until_signal
+
+async def command():
+    await anyio.wait_all_tasks_blocked()
+    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        await anyio.sleep(10)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+
+anyio.run(until_signal, command)
+"""
+
+
+def test_a_second_signal_ends_it_at_once_without_a_traceback_and_with_a_cursor() -> None:
+    terminal, its_end = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", TWICE], stdout=its_end, stderr=subprocess.PIPE, check=False, timeout=30
+        )
+        assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+        assert os.read(terminal, 100) == b"\x1b[?25h"
+    finally:
+        os.close(terminal)
+        os.close(its_end)
 
 
 async def test_a_command_that_ends_by_itself_returns_its_result() -> None:
