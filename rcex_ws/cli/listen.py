@@ -46,7 +46,7 @@ async def listen(
         shell: run the command of --exec in a shell.
         jobs: how many commands of --exec may run at the same time; with 1 they keep the order.
         count: stop after this many events.
-        seconds: stop after this many seconds.
+        seconds: stop after this many seconds; like --count, it waits for the running commands of --exec.
     """
     paths, scope = [full_path(one) for one in filters], anyio.CancelScope()
     async with AsyncExitStack() as stack:
