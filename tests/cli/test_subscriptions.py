@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+import anyio.to_thread
 import pytest
 
 from rcex_ws import Response
@@ -13,41 +15,62 @@ from rcex_ws.gateway import Gateway
 from tests.cli.conftest import Background
 
 
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """End the commands that listen, as the end of their reader does, once it is set."""
+    told = threading.Event()
+
+    async def reader_gone() -> None:
+        await anyio.to_thread.run_sync(told.wait, abandon_on_cancel=True)
+
+    monkeypatch.setattr("rcex_ws.cli.listen.reader_gone", reader_gone)
+    return told
+
+
 def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
     assert run(["subscriptions", "ls"]) == ExitCode.DONE
     return [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()]
 
 
 def test_subscriptions_are_listed_and_removed(
-    at_gateway: Gateway, listening: Callable[..., Background], capsys: pytest.CaptureFixture[str]
+    at_gateway: Gateway,
+    listening: Callable[..., Background],
+    ended: threading.Event,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = listening("message-store", "--for", "0.3")
+    command = listening("message-store")
     (one,) = listed(capsys)
     assert run(["subscriptions", "rm", "unknown", one]) == ExitCode.FAILED
     told = capsys.readouterr()
     assert told.out == f"{one}\n"
     assert "/restapi/v1.0/subscription/unknown was answered 404" in told.err
     assert listed(capsys) == []
+    ended.set()
     assert command.wait() == ExitCode.DONE  # its connection stands
 
 
 def test_all_are_removed(
-    at_gateway: Gateway, listening: Callable[..., Background], capsys: pytest.CaptureFixture[str]
+    at_gateway: Gateway,
+    listening: Callable[..., Background],
+    ended: threading.Event,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    commands = [listening("message-store", "--for", "0.3"), listening("presence", "--for", "0.3")]
+    commands = [listening("message-store"), listening("presence")]
     both = listed(capsys)
     assert run(["subscriptions", "rm", "--all"]) == ExitCode.DONE
     assert capsys.readouterr().out.split() == both
+    ended.set()
     assert [command.wait() for command in commands] == [ExitCode.DONE] * 2
 
 
 def test_on_a_terminal_they_are_a_table(
     at_gateway: Gateway,
     listening: Callable[..., Background],
+    ended: threading.Event,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = listening("message-store", "--for", "0.3", "--json")
+    command = listening("message-store", "--json")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
     assert run(["subscriptions", "ls"]) == ExitCode.DONE
@@ -55,6 +78,7 @@ def test_on_a_terminal_they_are_a_table(
     monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     (one,) = listed(capsys)
     assert one in shown  # whole, to be copied
+    ended.set()
     assert command.wait() == ExitCode.DONE
 
 
