@@ -57,7 +57,7 @@ _BY_STEP = {
     ),
     DoctorStep.TLS: _CERTIFICATE,
     DoctorStep.CLOCK: (
-        "set the clock, preferably by NTP (`timedatectl set-ntp true`): with a wrong clock, tokens are renewed too late "
+        "set the clock, best by NTP (`timedatectl set-ntp true`): with a wrong clock, tokens are renewed too late "
         "or too early, and a JWT may count as expired"
     ),
     DoctorStep.LOGIN: "check RINGCENTRAL_CLIENT_ID, RINGCENTRAL_CLIENT_SECRET and RINGCENTRAL_JWT",
