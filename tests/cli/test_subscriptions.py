@@ -45,7 +45,7 @@ def test_on_a_terminal_they_are_a_table(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = listening("message-store", "--for", "0.3", "--json")
+    command = listening("message-store", "--count", "1", "--json")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
     assert run(["subscriptions", "ls"]) == ExitCode.DONE
@@ -53,6 +53,7 @@ def test_on_a_terminal_they_are_a_table(
     monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     (one,) = listed(capsys)
     assert one in shown  # whole, to be copied
+    at_gateway.receive_sms()
     assert command.wait() == ExitCode.DONE
 
 
