@@ -8,14 +8,14 @@ answers at once; an answer that does not come within ten minutes ends it, as doe
 
 import sys
 
-from shared import EXTENSION, Place, errors_in_one_line, find_place
+from shared import EXTENSION, Account, errors_in_one_line, find_account
 
 from rcex_ws.blocking import RingCentral, WebSocketExtension
 
 PATIENCE = 600.0  # seconds
 
 
-def main(account: Place, number: str = "+16505550199", question: str = "Can you take the late shift?") -> None:
+def main(account: Account, number: str = "+16505550199", question: str = "Can you take the late shift?") -> None:
     """Ask, and wait for the answer."""
     with RingCentral(server=account.server, client_id=account.client_id, client_secret=account.client_secret) as rc:
         rc.authorize(jwt=account.jwt)
@@ -37,6 +37,6 @@ def main(account: Place, number: str = "+16505550199", question: str = "Can you 
 
 
 if __name__ == "__main__":
-    with find_place() as place, errors_in_one_line(place):
-        print(f"Using {place}", flush=True)
-        main(place, *sys.argv[1:])
+    with find_account() as account, errors_in_one_line(account):
+        print(f"Using {account}", flush=True)
+        main(account, *sys.argv[1:])

@@ -10,7 +10,7 @@ import sys
 from functools import partial
 
 import anyio.to_thread
-from shared import Place, run
+from shared import Account, run
 
 from rcex_ws import FileSessionStore, FileTokenStore, Gap, WebSocketExtension
 from rcex_ws.wsg.views import TelephonySessionEvent
@@ -49,7 +49,7 @@ class CallTable:
             )
 
 
-async def main(account: Place) -> None:
+async def main(account: Account) -> None:
     """Run until it is stopped."""
     calls = CallTable(FILE)
     rc = account.client(token_store=FileTokenStore(f"{FILE}.token"))

@@ -5,7 +5,7 @@
 Write it a post as somebody else: "help", "hello" or "add 2 3".
 """
 
-from shared import Place, run
+from shared import Account, run
 
 from rcex_ws import Gap, RequestTimeout, RingCentral, WebSocketExtension
 
@@ -62,7 +62,7 @@ class Agent:
         return (await self._ws_ext.wait_for(POSTS, is_the_answer, timeout=60)).view.text
 
 
-async def main(account: Place) -> None:
+async def main(account: Account) -> None:
     """Run until it is stopped."""
     ws_ext = WebSocketExtension(on_gap=report)
     async with account.client() as rc:

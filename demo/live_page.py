@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-from shared import MESSAGES, Place, run
+from shared import MESSAGES, Account, run
 
 try:
     import uvicorn
@@ -30,7 +30,7 @@ new EventSource("/events").onmessage = ({data}) => {
 </script>"""
 
 
-def make_app(account: Place) -> FastAPI:
+def make_app(account: Account) -> FastAPI:
     """Make the application."""
     app = FastAPI(lifespan=lambda app: lifespan())
     rc = account.client(token_store=FileTokenStore("live_page/token.json"))
@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def main(account: Place) -> None:
+async def main(account: Account) -> None:
     """Serve until Ctrl-C or SIGTERM."""
     port = int(os.environ.get("PORT", "8000"))
     await Server(uvicorn.Config(make_app(account), port=port)).serve()

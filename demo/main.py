@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import anyio
-from shared import EXTENSION, MESSAGES, UNTIL_SEEN, Heard, Place, Report, find_place, send_notes
+from shared import EXTENSION, MESSAGES, UNTIL_SEEN, Account, Heard, Report, find_account, send_notes
 
 from rcex_ws import Events, Gap, Outcome, RcexError, RingCentral, WebSocketExtension
 
@@ -25,7 +25,7 @@ NOTES = 20
 class Demo:
     """Hold what the steps below share."""
 
-    place: Place
+    account: Account
     rc: RingCentral
     ws_ext: WebSocketExtension
     heard: Heard
@@ -34,8 +34,8 @@ class Demo:
     async def connect(self) -> None:
         """Log in, install, subscribe."""
         self.report.title("Connect")
-        await self.rc.authorize(jwt=self.place.jwt)
-        self.report.say(f"logged in at {self.place.server}")
+        await self.rc.authorize(jwt=self.account.jwt)
+        self.report.say(f"logged in at {self.account.server}")
         await self.rc.install_extension(self.ws_ext)
         self.report.say("WebSocket ready")
         await self.ws_ext.subscribe([MESSAGES], self.heard.on_notification)
@@ -47,12 +47,12 @@ class Demo:
         info = await self.rc.get(EXTENSION)
         self.report.say(f"I am {info.json()['name']}, extension {info.json()['extensionNumber']}")
         self.report.check(info.via == "websocket", f"the REST call went via {info.via}")
-        if self.place.fax_to is None:
+        if self.account.fax_to is None:
             self.report.say("upload skipped: set RINGCENTRAL_FAX_TO to a number that may be sent a fax")
         else:
             fax = await self.rc.post(
                 f"{EXTENSION}/fax",
-                json={"to": [{"phoneNumber": self.place.fax_to}]},
+                json={"to": [{"phoneNumber": self.account.fax_to}]},
                 files=[("attachment", ("page.pdf", DOCUMENT, "application/pdf"))],
             )
             self.report.check(fax.via == "https", f"the upload of {len(DOCUMENT)} bytes (a fax) went via {fax.via}")
@@ -63,7 +63,7 @@ class Demo:
             return
         file = await self.rc.get(attachments[0]["uri"])
         self.report.check(file.via == "https", f"the download of {len(file.content)} bytes went via {file.via}")
-        if self.place.gateway is not None:  # RingCentral renders what it faxes
+        if self.account.gateway is not None:  # RingCentral renders what it faxes
             self.report.check(file.content == DOCUMENT, "the download is what was uploaded")
 
     async def cause_event(self, text: str) -> int:
@@ -76,13 +76,13 @@ class Demo:
     async def lose(self) -> None:
         """Lose the connection, and wait until the program has noticed."""
         losses = len(self.heard.of(Events.DISCONNECTED))
-        if self.place.gateway is not None:
-            self.place.gateway.cut()
+        if self.account.gateway is not None:
+            self.account.gateway.cut()
         elif self.ws_ext.ws is not None:
             self.ws_ext.ws.abort()
         await self.heard.event(Events.DISCONNECTED, after=losses)
         self.report.say("the connection is cut")
-        if self.place.gateway is None:
+        if self.account.gateway is None:
             await anyio.sleep(UNTIL_SEEN)
 
     async def recover(self) -> None:
@@ -112,12 +112,12 @@ class Demo:
     async def fail_to_recover(self) -> None:
         """Let the server refuse the recovery: the program learns what period to read again."""
         self.report.title("Lose it again; the session cannot be recovered")
-        if self.place.gateway is None:
-            self.report.say("a recovery that fails: skipped, RingCentral cannot be told to refuse one")
+        if self.account.gateway is None:
+            self.report.say("a recovery that fails: skipped, RingCentral cannot be made to refuse one")
             return
         old = self.ws_ext.subscription and self.ws_ext.subscription.info
         gaps = len(self.heard.of(Events.NOTIFICATION_GAP))
-        self.place.gateway.fail_recovery()
+        self.account.gateway.fail_recovery()
         await self.lose()
         missed = {note.id for note in await send_notes(self.rc, ["missed 1", "missed 2", "missed 3"])}
         self.report.say(f"{len(missed)} messages sent meanwhile")
@@ -145,14 +145,14 @@ def describe(gap: Gap) -> str:
     return f"{kind} from {since} to {f'{gap.until:%H:%M:%S.%f}'[:-3]} UTC: {gap.reason}"
 
 
-async def run(place: Place) -> int:
+async def run(account: Account) -> int:
     """Run every step and give the exit code."""
-    report = Report(place)
+    report = Report(account)
     ws_ext = WebSocketExtension(rest_over_websocket=True)
     heard = Heard(ws_ext)
     try:
-        async with place.client() as rc:
-            demo = Demo(place, rc, ws_ext, heard, report)
+        async with account.client() as rc:
+            demo = Demo(account, rc, ws_ext, heard, report)
             await demo.connect()
             await demo.call()
             report.title("Cause an event by a REST call")
@@ -166,11 +166,11 @@ async def run(place: Place) -> int:
     )
     return report.end(
         f"Connections lost: {lost}. Recovered with {NOTES} of {NOTES} messages: {recovered}. "
-        f"Not recovered, and the gap told: {refused}."
+        f"Not recovered, gap reported: {refused}."
     )
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)  # the library's warnings come as events, and are printed as such
-    with find_place() as where:
+    with find_account() as where:
         sys.exit(anyio.run(run, where))

@@ -8,7 +8,7 @@ ring: an answer that repeats itself is the fault that such bots are known for.
 
 import time
 
-from shared import Place, run
+from shared import Account, run
 
 from rcex_ws import FileSessionStore, FileTokenStore, RestError, WebSocketExtension
 
@@ -17,7 +17,7 @@ TEXT = "Sorry that we missed your call. Answer here, and we will call you back."
 QUIET = 3600.0  # seconds
 
 
-async def main(account: Place) -> None:
+async def main(account: Account) -> None:
     """Run until it is stopped."""
     rc = account.client(token_store=FileTokenStore("missed_call_text/token.json"))
     ws_ext = WebSocketExtension(session_store=FileSessionStore("missed_call_text/session.json"))

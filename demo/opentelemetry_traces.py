@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 import anyio
-from shared import EXTENSION, MESSAGES, Heard, Place, find_place
+from shared import EXTENSION, MESSAGES, Account, Heard, find_account
 
 try:
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -50,20 +50,20 @@ def in_one_line(span: ReadableSpan) -> str:
     return f"{span.name:20} {span.status.status_code.name:5} {seconds:7.3f} s  {detail}\n"
 
 
-async def live(place: Place) -> int:
+async def live(account: Account) -> int:
     """Connect, call, lose the connection, recover."""
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(formatter=in_one_line)))
     hook = spans_of(provider.get_tracer("rcex_ws"))
     ws_ext = WebSocketExtension(name="bot", rest_over_websocket=True, trace=hook)
     heard = Heard(ws_ext)
-    async with place.client() as rc:
-        await rc.authorize(jwt=place.jwt)
+    async with account.client() as rc:
+        await rc.authorize(jwt=account.jwt)
         await rc.install_extension(ws_ext)
         await ws_ext.subscribe([MESSAGES], heard.on_notification)
         await rc.get(EXTENSION)
-        if place.gateway is not None:
-            place.gateway.refuse("upgrade", 503)
+        if account.gateway is not None:
+            account.gateway.refuse("upgrade", 503)
         if ws_ext.ws is not None:
             ws_ext.ws.abort()
         await heard.event(Events.CONNECTION_READY, after=1)
@@ -72,5 +72,5 @@ async def live(place: Place) -> int:
 
 
 if __name__ == "__main__":
-    with find_place() as found:
+    with find_account() as found:
         sys.exit(anyio.run(live, found))

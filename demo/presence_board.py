@@ -7,7 +7,7 @@ It subscribes to every user of the account at once, and reads all presences agai
 
 import sys
 
-from shared import Place, run
+from shared import Account, run
 
 try:
     from rich.live import Live
@@ -64,7 +64,7 @@ class Board:
         self._live.update(table, refresh=True)
 
 
-async def main(account: Place) -> None:
+async def main(account: Account) -> None:
     """Run until it is stopped."""
     async with account.client() as rc:
         await rc.authorize(jwt=account.jwt)

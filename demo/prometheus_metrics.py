@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import anyio
 import anyio.to_thread
-from shared import MESSAGES, Heard, Place, find_place, send_notes
+from shared import MESSAGES, Account, Heard, find_account, send_notes
 
 try:
     from prometheus_client import CollectorRegistry, Histogram, start_http_server
@@ -68,7 +68,7 @@ def observe(seconds: Histogram, event: TraceEvent) -> None:
         seconds.labels(event.source, event.step, event.phase).observe(event.seconds)
 
 
-async def live(place: Place) -> int:
+async def live(account: Account) -> int:
     """Connect, lose the connection, recover, and read the metrics."""
     registry = CollectorRegistry()
     seconds = watch_steps(registry)
@@ -77,8 +77,8 @@ async def live(place: Place) -> int:
     server, thread = start_http_server(0, "127.0.0.1", registry)
     heard = Heard(ws_ext)
     try:
-        async with place.client() as rc:
-            await rc.authorize(jwt=place.jwt)
+        async with account.client() as rc:
+            await rc.authorize(jwt=account.jwt)
             await rc.install_extension(ws_ext)
             await ws_ext.subscribe([MESSAGES], heard.on_notification)
             await heard.message((await send_notes(rc, ["hello"]))[0].id)
@@ -101,5 +101,5 @@ def read(url: str) -> str:
 
 
 if __name__ == "__main__":
-    with find_place() as found:
+    with find_account() as found:
         sys.exit(anyio.run(live, found))

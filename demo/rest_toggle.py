@@ -13,15 +13,15 @@ import sys
 from typing import Any
 
 import anyio
-from shared import EXTENSION, Heard, Place, Report, find_place
+from shared import EXTENSION, Account, Heard, Report, find_account
 
 from rcex_ws import Events, RcexError, RingCentral, WebSocketExtension
 
 
-async def toggle(place: Place, rc: RingCentral, ws_ext: WebSocketExtension, report: Report) -> None:
+async def toggle(account: Account, rc: RingCentral, ws_ext: WebSocketExtension, report: Report) -> None:
     """Make the same calls under every setting."""
     heard = Heard(ws_ext)
-    await rc.authorize(jwt=place.jwt)
+    await rc.authorize(jwt=account.jwt)
     await rc.install_extension(ws_ext)
     me = {"extensionNumber": (await rc.restapi().account().extension().get())["extensionNumber"]}
     note = {"from": me, "to": [me], "text": "which way?"}
@@ -36,8 +36,8 @@ async def toggle(place: Place, rc: RingCentral, ws_ext: WebSocketExtension, repo
     await call("websocket", "a JSON body", "POST", f"{EXTENSION}/company-pager", json=note)
     await call("https", "another Accept header", "GET", EXTENSION, headers={"Accept": "application/json, text/plain"})
     await call("https", "a path of OAuth", "POST", "/restapi/oauth/wstoken")
-    if place.fax_to is not None:
-        fax = {"to": [{"phoneNumber": place.fax_to}]}
+    if account.fax_to is not None:
+        fax = {"to": [{"phoneNumber": account.fax_to}]}
         files = [("attachment", ("page.txt", b"hello", "text/plain"))]
         await call("https", "multipart: an upload", "POST", f"{EXTENSION}/fax", json=fax, files=files)
     listed = await rc.restapi().account().extension().message_store().get()
@@ -67,12 +67,12 @@ async def toggle(place: Place, rc: RingCentral, ws_ext: WebSocketExtension, repo
     await call("websocket", "JSON, connected again", "GET", EXTENSION)
 
 
-async def run(place: Place) -> int:
+async def run(account: Account) -> int:
     """Run it and give the exit code."""
-    report = Report(place)
+    report = Report(account)
     try:
-        async with place.client() as rc:
-            await toggle(place, rc, WebSocketExtension(), report)
+        async with account.client() as rc:
+            await toggle(account, rc, WebSocketExtension(), report)
     except (RcexError, TimeoutError) as error:
         report.broken_off(error)
     return report.end("Every call went the way it should.")
@@ -80,5 +80,5 @@ async def run(place: Place) -> int:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.ERROR)  # the library's warnings come as events
-    with find_place() as where:
+    with find_account() as where:
         sys.exit(anyio.run(run, where))

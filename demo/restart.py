@@ -24,7 +24,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
-from shared import MESSAGES, UNTIL_SEEN, Place, Report, find_place, limit, new_message_ids, send_notes
+from shared import MESSAGES, UNTIL_SEEN, Account, Report, find_account, limit, new_message_ids, send_notes
 
 from rcex_ws import (
     Events,
@@ -41,11 +41,11 @@ from rcex_ws import (
 BEFORE, MEANWHILE, AFTER = 4, 10, 2
 
 
-async def child(place: Place, folder: Path, *, manual: bool) -> int:
+async def child(account: Account, folder: Path, *, manual: bool) -> int:
     """Subscribe and print every message, until SIGTERM comes; begin where the process before was killed."""
     # Only the same OAuth session may recover a WebSocket session, so its token is kept too.
-    async with place.client(token_store=FileTokenStore(folder / "token.json")) as rc:
-        await rc.authorize(jwt=place.jwt)
+    async with account.client(token_store=FileTokenStore(folder / "token.json")) as rc:
+        await rc.authorize(jwt=account.jwt)
         await (subscribe_by_hand if manual else subscribe)(rc, folder)
         tell("ready", "")
         with anyio.open_signal_receiver(signal.SIGTERM) as signals:
@@ -140,10 +140,12 @@ class BackgroundTask:
 
 
 @asynccontextmanager
-async def start_child(place: Place, folder: Path, report: Report, *, manual: bool) -> AsyncGenerator[BackgroundTask]:
+async def start_child(
+    account: Account, folder: Path, report: Report, *, manual: bool
+) -> AsyncGenerator[BackgroundTask]:
     """Start a child; kill it at the end, if it still runs."""
     command = [sys.executable, __file__, "--child", "--folder", str(folder), *(["--manual"] if manual else [])]
-    process = await anyio.open_process(command, env=place.environment(), stderr=None)
+    process = await anyio.open_process(command, env=account.environment(), stderr=None)
     try:
         report.say(f"child {process.pid} started")
         yield BackgroundTask(process, report)
@@ -153,9 +155,9 @@ async def start_child(place: Place, folder: Path, report: Report, *, manual: boo
         await process.aclose()
 
 
-async def parent(place: Place, folder: Path, *, manual: bool) -> int:
+async def parent(account: Account, folder: Path, *, manual: bool) -> int:
     """Run a child, kill it, run another one, and compare what was sent with what they got."""
-    report = Report(place)
+    report = Report(account)
 
     async def send(rc: RingCentral, count: int) -> list[int]:
         sent: list[int] = []
@@ -165,9 +167,9 @@ async def parent(place: Place, folder: Path, *, manual: bool) -> int:
         return sent
 
     try:
-        async with place.client() as rc:
-            await rc.authorize(jwt=place.jwt)
-            async with start_child(place, folder, report, manual=manual) as first:
+        async with account.client() as rc:
+            await rc.authorize(jwt=account.jwt)
+            async with start_child(account, folder, report, manual=manual) as first:
                 await first.read_until("ready")
                 sent = await send(rc, BEFORE)
                 await first.read_until("message", BEFORE)
@@ -176,7 +178,7 @@ async def parent(place: Place, folder: Path, *, manual: bool) -> int:
                 report.say(f"child {first.process.pid} killed by SIGKILL")
                 await anyio.sleep(UNTIL_SEEN)
             meanwhile = await send(rc, MEANWHILE)
-            async with start_child(place, folder, report, manual=manual) as second:
+            async with start_child(account, folder, report, manual=manual) as second:
                 await second.read_until("ready")
                 after = await send(rc, AFTER)
                 # Delivery is in order: when the last one has come, everything before it has.
@@ -203,9 +205,9 @@ def main() -> int:
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
-    with find_place() as place, tempfile.TemporaryDirectory() as temporary:
+    with find_account() as account, tempfile.TemporaryDirectory() as temporary:
         role = child if options.child else parent
-        return anyio.run(partial(role, place, options.folder or Path(temporary), manual=options.manual))
+        return anyio.run(partial(role, account, options.folder or Path(temporary), manual=options.manual))
 
 
 if __name__ == "__main__":

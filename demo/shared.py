@@ -1,6 +1,6 @@
-"""What the demo programs share: where to run, who tells what happened, and who waits for events.
+"""What the demo programs share: an account to run on, a report of what happens, and waiting for events.
 
-Programs to be copied use `run`, which gives them an account; nothing of the library needs this file.
+Programs to be copied use only `run`, which gives them an account; the library itself does not need this file.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _VARIABLES = ("RINGCENTRAL_SERVER_URL", "RINGCENTRAL_CLIENT_ID", "RINGCENTRAL_CL
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the demo runs: an account at RingCentral, or the local gateway.
+class Account:
+    """The account that a demo uses: one at RingCentral, or one of the local gateway.
 
     Attributes:
         server: the URL of the REST API.
         client_id: of the application.
         client_secret: of the application.
         jwt: the user's credential.
-        source: who named it: ".env", "the environment" or "a local gateway".
+        source: where it comes from: ".env", "the environment" or "a local gateway".
         gateway: the local gateway, which can be told to fail; None at RingCentral.
-        fax_to: a number that may be sent a fax; None if there is none.
+        fax_to: a number that faxes may be sent to, or None.
     """
 
     server: str
@@ -59,7 +59,7 @@ class Place:
         return f"{self.server}, from {self.source}" if self.gateway is None else f"{self.source}, {self.server}"
 
     def client(self, **options: Any) -> RingCentral:
-        """Make a REST client for this place; the options are those of `RingCentral`."""
+        """Make a REST client for this account; the options are those of `RingCentral`."""
         return RingCentral(
             server=self.server, client_id=self.client_id, client_secret=self.client_secret, app_name="demo", **options
         )
@@ -69,18 +69,18 @@ class Place:
         # A gateway of the shell is reached by http, RingCentral by https.
         of_a_gateway = self.source == ".env" and self.server.startswith("http:")
         if of_a_gateway and isinstance(error, (TransportError, ConnectFailed)):
-            return "\nIs the gateway of .env still running? Else remove .env."
+            return "\nIs the gateway that .env names still running? If not, remove .env."
         return ""
 
     def environment(self) -> dict[str, str]:
-        """Give the environment with which another process runs at the same place."""
+        """Return the environment with which another process uses the same account."""
         values = (self.server, self.client_id, self.client_secret, self.jwt)
         return {**os.environ, **dict(zip(_VARIABLES, values, strict=True))}
 
 
 @contextmanager
-def find_place() -> Generator[Place]:
-    """Take the account that the environment or the file .env names; without one, start a local gateway."""
+def find_account() -> Generator[Account]:
+    """Use the account that the environment or the file .env names; without one, start a local gateway."""
     source = "the environment" if _VARIABLES[0] in os.environ else ".env"
     _read_env_file(Path(".env"))
     given = [os.environ.get(name) for name in _VARIABLES]
@@ -88,14 +88,14 @@ def find_place() -> Generator[Place]:
         from rcex_ws.gateway import Gateway  # not above: with an account nobody needs its extra
 
         with Gateway() as gateway:
-            account = (gateway.server, gateway.client_id, gateway.client_secret, gateway.jwt)
-            yield Place(*account, "a local gateway", gateway, fax_to="+16505550100")
+            login = (gateway.server, gateway.client_id, gateway.client_secret, gateway.jwt)
+            yield Account(*login, "a local gateway", gateway, fax_to="+16505550100")
         return
     missing = [name for name, value in zip(_VARIABLES, given, strict=True) if not value]
     if missing:
         sys.exit(f"not set: {', '.join(missing)} (set all four, or none to use a local gateway)")
     server, client_id, client_secret, jwt = (str(value) for value in given)
-    yield Place(server, client_id, client_secret, jwt, source, fax_to=os.environ.get("RINGCENTRAL_FAX_TO") or None)
+    yield Account(server, client_id, client_secret, jwt, source, fax_to=os.environ.get("RINGCENTRAL_FAX_TO") or None)
 
 
 def _read_env_file(path: Path) -> None:
@@ -108,24 +108,24 @@ def _read_env_file(path: Path) -> None:
             os.environ.setdefault(name.strip(), value.strip().strip("\"'"))
 
 
-def run(main: Callable[[Place], Awaitable[None]], *orders: str) -> None:
+def run(main: Callable[[Account], Awaitable[None]], *commands: str) -> None:
     """Run a program until it ends or Ctrl-C stops it, and say in one line what went wrong.
 
     Args:
         main: the program; it is given its account.
-        orders: to the local gateway, which make something happen: each a name, and its arguments as JSON.
+        commands: for the local gateway, to make something happen: each a name, and its arguments as JSON.
     """
-    with find_place() as place, errors_in_one_line(place):
-        print(f"Using {place}", flush=True)
-        if place.gateway is not None:
-            print("Open that address in a browser to make something happen, or give an order; Ctrl-C ends it:")
-            for name, _, arguments in (order.partition(" ") for order in orders):
-                print(f"    curl {place.server}/_gateway/{name} -d '{arguments or '{}'}'", flush=True)
-        anyio.run(main, place)
+    with find_account() as account, errors_in_one_line(account):
+        print(f"Using {account}", flush=True)
+        if account.gateway is not None:
+            print("To make something happen, open that address in a browser, or run a command below. Stop with Ctrl-C.")
+            for name, _, arguments in (command.partition(" ") for command in commands):
+                print(f"    curl {account.server}/_gateway/{name} -d '{arguments or '{}'}'", flush=True)
+        anyio.run(main, account)
 
 
 @contextmanager
-def errors_in_one_line(place: Place) -> Generator[None]:
+def errors_in_one_line(account: Account) -> Generator[None]:
     """Say in one line what went wrong, or that Ctrl-C ended it, and exit."""
     failures: list[str] = []
     try:
@@ -133,23 +133,23 @@ def errors_in_one_line(place: Place) -> Generator[None]:
     except* KeyboardInterrupt:
         print("stopped")
     except* RcexError as failed:  # alone, or of several tasks
-        failures = [f"{type(error).__name__}: {error}{place.advice(error)}" for error in failed.exceptions]
+        failures = [f"{type(error).__name__}: {error}{account.advice(error)}" for error in failed.exceptions]
     if failures:
         sys.exit("\n".join(failures))
 
 
 class Report:
-    """Tell where the demo runs and what happens, with the time, and remember what did not hold.
+    """Print what happens, with the time, and remember which promises were not kept.
 
     Args:
-        place: where it runs.
+        account: where it runs.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, account: Account) -> None:
         self.failures: list[str] = []
         self._began = time.monotonic()
-        self._place = place
-        print(f"Using {place}", flush=True)
+        self._account = account
+        print(f"Using {account}", flush=True)
 
     @property
     def seconds(self) -> float:
@@ -157,29 +157,29 @@ class Report:
         return time.monotonic() - self._began
 
     def title(self, text: str) -> None:
-        """Begin a chapter."""
+        """Print a heading."""
         print(f"\n{text}", flush=True)
 
     def say(self, text: str) -> None:
-        """Tell one thing."""
+        """Print one line."""
         print(f"{self.seconds:6.2f} s  {text}", flush=True)
 
     def check(self, holds: bool, promise: str) -> None:
-        """Tell whether a promise holds."""
+        """Print whether a promise was kept."""
         self.say(f"[{'ok' if holds else 'FAILED'}] {promise}")
         if not holds:
             self.failures.append(promise)
 
     def broken_off(self, error: Exception) -> None:
-        """Tell what ended the demo before its end."""
+        """Print what broke off the demo."""
         self.check(False, f"{type(error).__name__}: {error}")
-        if advice := self._place.advice(error):
+        if advice := self._account.advice(error):
             self.say(advice.strip())
 
     def end(self, summary: str) -> int:
-        """Sum up and give the exit code."""
+        """Print the summary and return the exit code."""
         if self.failures:
-            print(f"\nFAILED after {self.seconds:.1f} s. This did not hold: {'; '.join(self.failures)}")
+            print(f"\nFAILED after {self.seconds:.1f} s. Not kept: {'; '.join(self.failures)}")
             return 1
         print(f"\nOK after {self.seconds:.1f} s. {summary}")
         return 0
@@ -196,31 +196,31 @@ class Heard:
             ws_ext.on(event, partial(self._on_event, event))
 
     def on_notification(self, notification: Notification) -> None:
-        """Be the callback of the subscription."""
+        """Collect a notification; the callback of the subscription."""
         self.notifications.append(notification)
         self._wake()
 
     @property
     def message_ids(self) -> list[int]:
-        """The messages that the notifications told of, in the order of their arrival."""
+        """The ids of the messages that were notified, in order of arrival."""
         return [number for notification in self.notifications for number in new_message_ids(notification)]
 
     def of(self, event: str) -> list[Any]:
-        """Give what came with each event of this name."""
+        """Return what came with each event of this name."""
         return [value for name, value in self.events if name == event]
 
     async def message(self, message_id: int, *, within: float = 20.0) -> None:
-        """Wait until a notification has told of a message.
+        """Wait for the notification of a message.
 
         Raises:
-            TimeoutError: none did.
+            TimeoutError: there was none.
         """
-        with limit(within, f"no notification told of message {message_id}"):
+        with limit(within, f"there was no notification of message {message_id}"):
             while message_id not in self.message_ids:
                 await self._changed.wait()
 
     async def event(self, event: str, *, after: int = 0, within: float = 20.0) -> Any:
-        """Wait until an event has come more than `after` times, and give what came with it.
+        """Wait until an event has come more than `after` times, and return what came with it.
 
         Raises:
             TimeoutError: it did not.
@@ -257,12 +257,12 @@ def limit(seconds: float, otherwise: str) -> Generator[None]:
 
 
 def new_message_ids(notification: Notification) -> list[int]:
-    """Give the ids of the new messages that a notification of the message store tells of."""
+    """Return the ids of the new messages in a notification of the message store."""
     return [number for change in notification.body["changes"] for number in change.get("newMessageIds", ())]
 
 
 class Note(NamedTuple):
-    """Name a message that was sent.
+    """A message that was sent.
 
     Attributes:
         id: the message's.

@@ -6,14 +6,14 @@ It keeps its login and its session in the folder sms_bot. Started again within t
 (about three minutes), it answers what has come meanwhile.
 """
 
-from shared import Place, run
+from shared import Account, run
 
 from rcex_ws import FileSessionStore, FileTokenStore, WebSocketExtension
 
 EXTENSION = "/restapi/v1.0/account/~/extension/~"
 
 
-async def main(account: Place) -> None:
+async def main(account: Account) -> None:
     """Run until it is stopped."""
     rc = account.client(token_store=FileTokenStore("sms_bot/token.json"))
     ws_ext = WebSocketExtension(session_store=FileSessionStore("sms_bot/session.json"))

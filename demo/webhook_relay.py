@@ -18,7 +18,7 @@ from threading import Thread
 import anyio
 import httpx
 from anyio.streams.memory import MemoryObjectReceiveStream
-from shared import MESSAGES, Place, run
+from shared import MESSAGES, Account, run
 
 from rcex_ws import FileSessionStore, FileTokenStore, WebSocketExtension
 
@@ -63,7 +63,7 @@ def own_endpoint() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
 
 
-async def main(account: Place) -> None:
+async def main(account: Account) -> None:
     """Run until it is stopped."""
     add, added = anyio.create_memory_object_stream[None](1)  # one is enough to wake it
     add.send_nowait(None)  # what is left of last time

@@ -1,7 +1,7 @@
 """A WebSocket that survives everything, for RingCentral-style REST clients.
 
-Each name is imported when it is first used: a program that needs one part of the package, such as the command line
-showing its help, does not wait for the others.
+Each name is imported when it is first used, so that a program which needs one part of the package, such as the help of
+the command line, does not wait for the others.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
-"""Names of a package that are imported when first used, for packages whose dependencies are optional.
+"""Names of a package that are imported when first used, to start quickly and to make dependencies optional.
 
-Called by the `__init__` of `rcex_ws.gateway` and `rcex_ws.testing`; imports nothing of this package.
+Called by the `__init__` of `rcex_ws`, `rcex_ws.gateway` and `rcex_ws.testing`; imports nothing of this package.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -81,8 +81,8 @@ def events(name: str) -> list[tuple[str, ...]]:
     comments = ModuleAnalyzer.for_module(item.__module__).find_attr_docs()
     rows = []
     for event in item:
-        told = " ".join(comments.get((item.__qualname__, event.name), ())).strip()
-        match = re.fullmatch(r"\(([^)]*)\) (.+)", told)
+        comment = " ".join(comments.get((item.__qualname__, event.name), ())).strip()
+        match = re.fullmatch(r"\(([^)]*)\) (.+)", comment)
         if match is None:
             raise Undescribed(f"{name}.{event.name} has no comment that begins with the arguments of its handlers")
         rows.append((f"`{event}`", f"`{event.name}`", f"`{match[1]}`", match[2]))

@@ -1,4 +1,4 @@
-"""What to do about the failure of a step of `rcex-ws doctor`, in words. Pure.
+"""What to do if a step of `rcex-ws doctor` fails, in words. Pure.
 
 The codes are RingCentral's (developer guide, "API error codes" and "WebSockets"; API reference, "Create Subscription");
 the hints for a login are those of `rcex_ws.rest`, which stand in the error already.
@@ -16,18 +16,18 @@ _WEBSOCKETS = (
     "give the application the permission WebSocketsSubscriptions (Developer Console: your application, Settings, "
     "Permissions), then log in again: a token keeps the permissions it was made with"
 )
-_LATER = "the server is overloaded or being maintained: try again later; https://status.ringcentral.com tells more"
-_RATE = "the rate limit is reached (logins and wstokens: 5 a minute for each user and application): wait a minute"
+_LATER = "the server is overloaded or under maintenance: try again later; see https://status.ringcentral.com"
+_RATE = "the rate limit is reached (5 logins and wstokens a minute for each user and application): wait a minute"
 _PROXY = (
-    "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; a login is part of the proxy's URL, "
+    "check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; a login goes into the proxy's URL, "
     "http://user:password@host:port, with special characters percent-encoded"
 )
 _CERTIFICATE = (
-    "a proxy or a virus scanner may open TLS: let SSL_CERT_FILE name a PEM file with its root certificate; if the "
+    "a proxy or a virus scanner may intercept TLS: set SSL_CERT_FILE to a PEM file with its root certificate; if the "
     "certificate has expired or is not valid yet, check the clock"
 )
 _WEBSOCKET_BLOCKED = (
-    "a proxy or firewall may let HTTPS through and block WebSockets: let it allow `Upgrade: websocket` to "
+    "a proxy or firewall may let HTTPS through and block WebSockets: it has to allow `Upgrade: websocket` to "
     "ws-api.ringcentral.com, without a time limit on the connection"
 )
 
@@ -53,8 +53,8 @@ _BY_CODE = {
 _BY_STEP = {
     DoctorStep.CREDENTIALS: "see `rcex-ws login --help`",
     DoctorStep.ADDRESS: (
-        "check RINGCENTRAL_SERVER_URL for a typing mistake, then the network: no name is resolved without DNS; behind "
-        "a proxy set HTTPS_PROXY"
+        "check RINGCENTRAL_SERVER_URL for a typing mistake, then the network and its DNS; behind a proxy, set "
+        "HTTPS_PROXY"
     ),
     DoctorStep.CONNECTION: (
         "a firewall may block the port, or the network needs a proxy (HTTPS_PROXY); for a local gateway: is it "
@@ -62,32 +62,32 @@ _BY_STEP = {
     ),
     DoctorStep.TLS: _CERTIFICATE,
     DoctorStep.CLOCK: (
-        "set the clock, best by NTP (`timedatectl set-ntp true`): tokens are renewed too late or too early, and a JWT "
-        "may count as expired"
+        "set the clock, best by NTP (`timedatectl set-ntp true`): with a wrong clock, tokens are renewed too late "
+        "or too early, and a JWT may count as expired"
     ),
     DoctorStep.LOGIN: "check RINGCENTRAL_CLIENT_ID, RINGCENTRAL_CLIENT_SECRET and RINGCENTRAL_JWT",
     DoctorStep.PERMISSIONS: _WEBSOCKETS,
-    DoctorStep.WSTOKEN: "the login works and WebSockets do not: ask RingCentral's support, with the error above",
+    DoctorStep.WSTOKEN: "the login works but WebSockets do not: ask RingCentral's support, and quote the error above",
     DoctorStep.UPGRADE: _WEBSOCKET_BLOCKED,
-    DoctorStep.DETAILS: f"the WebSocket opened, and then nothing came through: {_WEBSOCKET_BLOCKED}",
+    DoctorStep.DETAILS: f"the WebSocket opened, but nothing came through: {_WEBSOCKET_BLOCKED}",
     DoctorStep.HEARTBEAT: (
         f"what is sent over the open WebSocket gets lost: {_WEBSOCKET_BLOCKED}. Programs that use this library notice "
-        "that by the heartbeat and reconnect"
+        "this by the heartbeat, and reconnect"
     ),
     DoctorStep.SUBSCRIBE: "the application needs the permission for this event, such as ReadMessages or ReadPresence",
     DoctorStep.NOTIFICATION: (
-        "calls work and events do not come: see whether the message arrived (RingCentral app), and whether the "
-        "user has message notifications at all"
+        "calls work but events do not arrive: check in the RingCentral app whether the message arrived, and whether "
+        "the user gets message notifications at all"
     ),
     DoctorStep.RECOVERY: (
-        "after a loss events are missing, which programs are told as a gap: read the data of its period again by REST, "
-        "see docs/guarantees.md. Is another program logged in more than five times with this application and user?"
+        "after a lost connection events are missing, and programs get a gap: read the data of that period again by "
+        "REST, see docs/guarantees.md. Are there more than five logins with this application and user?"
     ),
-    DoctorStep.CLEANUP: "`rcex-ws subscriptions ls` shows what is left; the server forgets it after a day",
+    DoctorStep.CLEANUP: "`rcex-ws subscriptions ls` shows what is left; the server deletes it after a day",
 }
 
 
-#: Steps that say themselves what it means when nothing comes back.
+#: Steps whose own advice covers the case that no answer comes.
 _WAY_THERE = frozenset(
     {DoctorStep.ADDRESS, DoctorStep.CONNECTION, DoctorStep.TLS, DoctorStep.UPGRADE, DoctorStep.DETAILS}
 )
@@ -136,5 +136,5 @@ def _for_answer(step: DoctorStep, error: RestError) -> str:
     if step is DoctorStep.WSTOKEN and error.status_code == 403:
         return _WEBSOCKETS
     if step is DoctorStep.NOTIFICATION:
-        return "the message was not sent, so no event was to be seen: it needs the permission InternalMessages"
+        return "the message was not sent, so there was no event: sending needs the permission InternalMessages"
     return _BY_STEP[step]

@@ -131,7 +131,7 @@ class ServerNetwork:
         """Compare the clocks."""
         server = None if self._answer is None else read_date(self._answer.headers.get("Date"))
         if server is None:
-            return Finding("the server does not tell its time", verdict=StepVerdict.SKIPPED)
+            return Finding("the server does not send its time", verdict=StepVerdict.SKIPPED)
         ahead = skew_of(server, before=self._asked_at, after=self._answered_at)
         if ahead == 0:
             return Finding("it agrees with the server's")

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 import msgspec
 
 from rcex_ws.cli.doctor_steps import StepResult, StepVerdict
+from rcex_ws.readers import printable
 
 __all__ = ["JsonReport", "LineReport", "Report", "TerminalReport", "line_of"]
 
@@ -104,5 +105,5 @@ class TerminalReport:
 
 
 def _clean(text: str) -> str:
-    """Replace what a terminal could take for a command: some texts come from the server."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    """Escape what a terminal could take for a command: some texts come from the server."""
+    return printable(text, most=2000)

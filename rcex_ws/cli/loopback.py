@@ -20,6 +20,7 @@ from anyio.abc import ByteStream, Listener, SocketAttribute, SocketStream
 from msgspec import Struct
 
 from rcex_ws.errors import ConfigurationError, RcexError
+from rcex_ws.readers import printable
 
 __all__ = ["LoginUnfinished", "Loopback", "Redirect", "read_redirect"]
 
@@ -68,7 +69,7 @@ def read_redirect(target: str, *, state: str) -> Redirect:
         return Redirect(code=query["code"])
     if "error" in query:
         reason = ": ".join(query[name] for name in ("error", "error_description") if name in query)
-        return Redirect(denied="".join(letter if letter.isprintable() else "?" for letter in reason))
+        return Redirect(denied=printable(reason))
     return Redirect(refusal=(400, "The login page sent neither a code nor an error. Please log in again."))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.readers import printable
 
 if TYPE_CHECKING:
     from rcex_ws.gateway.server import Gateway
@@ -23,6 +24,7 @@ __all__ = ["run"]
 
 _MARK: Final = "# Written by the local gateway, which removes it when it ends.\n"
 _PRIVATE: Final = 0o600
+_LONGEST_LINE: Final = 10_000
 
 
 def run(
@@ -110,5 +112,5 @@ def _print_entry(entry: dict[str, Any]) -> None:
     """Print one log entry; its values are text and numbers without secrets."""
     facts = " ".join(f"{name}={value}" for name, value in entry.items() if name not in ("time", "kind"))
     line = f"{entry['time']:9.3f} {entry['kind']} {facts}".rstrip()
-    sys.stderr.write("".join(letter if letter.isprintable() else "?" for letter in line) + "\n")
+    sys.stderr.write(printable(line, most=_LONGEST_LINE) + "\n")
     sys.stderr.flush()

@@ -301,7 +301,7 @@ class WsgConversation(Conversation):
             return
         self._recovery = None
         self._shared.telemetry.log.info(
-            "recovered%s: %d notifications replayed, %d of what came was known already",
+            "recovered%s: %d notifications replayed, %d duplicates dropped",
             "" if recovery.outage is None else f" after {recovery.outage:.1f} s",
             recovery.replayed,
             recovery.duplicates,

@@ -219,7 +219,7 @@ def _cause_of_gap(outage: Outage) -> GapCause | None:
     if outage.replay_cut:
         return GapCause("an earlier recovery was cut off while the server may have been replaying", certain=False)
     if outage.loss is not None and not outage.loss.announced:
-        return GapCause(f"the connection was lost without a word: {outage.loss}", certain=False)
+        return GapCause(f"the connection was lost without warning: {outage.loss}", certain=False)
     if outage.loss is None and outage.last_end is LastEnd.UNKNOWN:
         return GapCause("how the last process ended is not known", certain=False)
     if outage.loss is None and outage.last_end is not LastEnd.CLEAN:

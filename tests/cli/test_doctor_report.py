@@ -18,7 +18,7 @@ def test_lines() -> None:
         report.show(BAD)
     assert "".join(written).splitlines() == [
         "ok         0.12 s  login: by JWT",
-        "failed     1.00 s  subscribe: SUB-505 [bold]?[31m",
+        "failed     1.00 s  subscribe: SUB-505 [bold]\\x1b[31m",
         "                   delete some",
     ]
 
@@ -43,5 +43,5 @@ def test_a_terminal_gets_no_markup_of_the_server(capsys: pytest.CaptureFixture[s
         report.show(BAD)
     shown = capsys.readouterr().out
     assert "login: by JWT" in shown
-    assert "SUB-505 [bold]?[31m" in shown
+    assert "SUB-505 [bold]\\x1b[31m" in shown
     assert "delete some" in shown

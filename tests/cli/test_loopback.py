@@ -19,7 +19,7 @@ OURS = f"/callback?state={quote(STATE)}"
     [
         (f"{OURS}&code=c%2F1", Redirect(code="c/1")),
         (f"{OURS}&error=access_denied", Redirect(denied="access_denied")),
-        (f"{OURS}&error=access_denied&error_description=no%0Away", Redirect(denied="access_denied: no?way")),
+        (f"{OURS}&error=access_denied&error_description=no%0Away", Redirect(denied="access_denied: no\\nway")),
     ],
 )
 def test_an_answer_of_the_login_page_is_read(target: str, found: Redirect) -> None:

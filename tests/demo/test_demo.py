@@ -51,7 +51,7 @@ def assert_kept(ended: subprocess.CompletedProcess[str], *promises: str) -> None
 
 
 def assert_broken(ended: subprocess.CompletedProcess[str], promise: str) -> None:
-    """The program says what did not hold, in its last line and by its exit code."""
+    """The program says which promises were not kept, in its last line and by its exit code."""
     assert ended.returncode == 1, ended.stdout + ended.stderr
     last = ended.stdout.splitlines()[-1]
     assert last.startswith("FAILED "), ended.stdout
@@ -77,7 +77,7 @@ def test_main_keeps_every_promise(run: Run) -> None:
         r"\[ok\] notificationGap, events are missing from .* to .* UTC: session not recovered: refused \(WSG-1003\)",
         r"\[ok\] 3 of 3 missed messages read again by REST",
         r"\[ok\] a new subscription was made; an event came by it",
-        r"Connections lost: 2\. Recovered with 20 of 20 messages: 1\. Not recovered, and the gap told: 1\.",
+        r"Connections lost: 2\. Recovered with 20 of 20 messages: 1\. Not recovered, gap reported: 1\.",
     )
     took = re.search(r"OK after ([\d.]+) s", ended.stdout)
     assert took
@@ -116,7 +116,7 @@ def test_an_env_file_of_a_gateway_that_is_gone_is_named(run: Run, tmp_path: Path
     (tmp_path / ".env").write_text("\n".join(f"{name}={value}" for name, value in account.items()))
     ended = run(demo)
     assert_broken(ended, "TransportError: POST /restapi/oauth/token: no answer from 127.0.0.1")
-    assert "Is the gateway of .env still running? Else remove .env." in ended.stdout
+    assert "Is the gateway that .env names still running? If not, remove .env." in ended.stdout
     from_environment = run(demo, **account)
     assert_broken(from_environment, "TransportError")
     assert ".env" not in from_environment.stdout
@@ -138,7 +138,7 @@ class TestBrokenPromises:
 
     @pytest.mark.parametrize("gateway", [{"recovery_buffer_size": 5}], indirect=True)
     def test_main_counts_what_the_server_dropped(self, run: Run, gateway: Gateway) -> None:
-        assert_broken(run("main.py", gateway=gateway), r"hold: \d+ of 20 messages arrived, each once and in order")
+        assert_broken(run("main.py", gateway=gateway), r"kept: \d+ of 20 messages arrived, each once and in order")
 
     @pytest.mark.parametrize("gateway", [{"recovery_timeout": 0.2}], indirect=True)
     def test_main_notices_a_session_that_is_gone(self, run: Run, gateway: Gateway) -> None:

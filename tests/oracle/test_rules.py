@@ -7,7 +7,7 @@ import pytest
 from oracle import journal as j
 from tests.oracle.journals import FAX, PRESENCE, SMS, Journals, begun
 
-SILENT = "the connection was lost without a word"
+SILENT = "the connection was lost without warning"
 FULL = "3 notifications dropped because the consumer was too slow"
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from rcex_ws.gateway import Gateway
-from tests.pages.test_snippets import CODE, account, told
-from tests.pages.told import Runs
+from tests.pages.snippets import Runs
+from tests.pages.test_snippets import CODE, account, treated
 from tests.pages.walk import TIME_LIMIT, Program
 
 __all__ = ["account"]
@@ -24,7 +24,9 @@ STARTS = {
     "uvloop.run": ((), "import uvloop\nuvloop.run(main())\n"),
 }
 WITHOUT_SNIFFIO = "import sys\nsys.modules['sniffio'] = None\n"
-PROGRAMS = {name: how for name, how in told(Runs) if not how.orders and CODE[name].endswith("\n\nanyio.run(main)\n")}
+PROGRAMS = {
+    name: how for name, how in treated(Runs) if not how.commands and CODE[name].endswith("\n\nanyio.run(main)\n")
+}
 ROWS = [(name, "asyncio.run", "no sniffio") for name in PROGRAMS]
 ROWS += [(name, start, "sniffio") for name in ("subscribing: Subscribing 2", "events: Events") for start in STARTS]
 

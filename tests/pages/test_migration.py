@@ -87,7 +87,7 @@ def test_install_subscribe_and_hear_of_a_recovery(start: Start, gateway: Gateway
         gateway.cut()
         wait_for(r"^New WebSocket connection: ", program)
         wait_for(r"^auto recover success: ", program)
-        wait_for(r"^may be missing: .* without a word", program)
+        wait_for(r"^may be missing: .* without warning", program)
         gateway.fail_recovery()
         gateway.cut()
         wait_for(r"^auto recover failed: ", program)

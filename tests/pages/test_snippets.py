@@ -1,4 +1,4 @@
-"""Every block of every page is run: as told.py says, or by the page's own test."""
+"""Every block of every page is run: as snippets.py says, or by the page's own test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 
 from rcex_ws.gateway import Gateway
-from tests.pages.told import HOW, NotRun, Orders, Passes, Runs, Starts
+from tests.pages.snippets import HOW, Commands, NotRun, Passes, Runs, Starts
 from tests.pages.walk import ROOT, TIME_LIMIT, Program, a_clone, blocks, until
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ def named_blocks() -> Iterator[tuple[str, str]]:
 CODE = dict(named_blocks())
 
 
-def told(kind: type[T]) -> list[tuple[str, T]]:
+def treated(kind: type[T]) -> list[tuple[str, T]]:
     return [(name, how) for name, how in HOW.items() if isinstance(how, kind)]
 
 
@@ -49,11 +49,11 @@ def pages_with_a_test() -> set[str]:
     return {page for file in files for match in names.finditer(file.read_text()) for page in match.groups() if page}
 
 
-def test_it_is_told_of_every_block_what_becomes_of_it() -> None:
+def test_every_block_is_listed() -> None:
     own = pages_with_a_test()
     assert [name for name in CODE if name not in HOW and name.partition(": ")[0] not in own] == []
     assert [name for name in HOW if name not in CODE] == []
-    assert [name for name, how in told(NotRun) if len(how.why) < SHORTEST_REASON] == []
+    assert [name for name, how in treated(NotRun) if len(how.why) < SHORTEST_REASON] == []
 
 
 @pytest.fixture
@@ -67,23 +67,23 @@ def account(gateway: Gateway) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize(("name", "how"), told(Runs))
+@pytest.mark.parametrize(("name", "how"), treated(Runs))
 def test_it_runs(gateway: Gateway, account: dict[str, str], tmp_path: Path, name: str, how: Runs, backend: str) -> None:
     code = how.before + CODE[name] + how.after
     started = re.sub(r"^(anyio\.run\(.+)\)$", rf"\1, backend={backend!r})", code, flags=re.MULTILINE)
     if started == code and backend == "trio":
         pytest.skip("it starts no event loop")
     with Program(tmp_path, sys.executable, "-uW", "error", "-c", started, environment=account) as program:
-        if how.orders:
+        if how.commands:
             until(lambda: any(entry["kind"] == "subscribe" for entry in gateway.log()), lambda: program.output)
-            for order, arguments in how.orders:
-                getattr(gateway, order)(**arguments)
+            for command, arguments in how.commands:
+                getattr(gateway, command)(**arguments)
         else:
             assert program.process.wait(TIME_LIMIT) == 0, program.output
         until(lambda: re.search(how.prints, program.output, re.MULTILINE), lambda: program.output)
 
 
-@pytest.mark.parametrize(("name", "how"), told(Passes))
+@pytest.mark.parametrize(("name", "how"), treated(Passes))
 def test_it_passes(tmp_path: Path, name: str, how: Passes) -> None:
     (tmp_path / "test_page.py").write_text(CODE[name])
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "test_page.py")
@@ -92,8 +92,8 @@ def test_it_passes(tmp_path: Path, name: str, how: Passes) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.parametrize(("name", "how"), told(Orders))
-def test_the_gateway_takes_the_orders(name: str, how: Orders) -> None:
+@pytest.mark.parametrize(("name", "how"), treated(Commands))
+def test_the_gateway_takes_the_commands(name: str, how: Commands) -> None:
     code = CODE[name]
     commands = re.findall(r"^curl .*?(?=^curl |\Z)", code, re.MULTILINE | re.DOTALL)
     assert "".join(commands) == code
@@ -106,7 +106,7 @@ def test_the_gateway_takes_the_orders(name: str, how: Orders) -> None:
             assert isinstance(answer, list) or "result" in answer, answer
 
 
-@pytest.mark.parametrize(("name", "how"), told(Starts))
+@pytest.mark.parametrize(("name", "how"), treated(Starts))
 def test_the_next_program_runs_in_what_the_commands_start(
     tmp_path: Path, free_tcp_port: int, name: str, how: Starts
 ) -> None:
@@ -121,7 +121,7 @@ def test_the_next_program_runs_in_what_the_commands_start(
     assert re.search(how.prints, ended.stdout), ended.stdout
 
 
-@pytest.mark.parametrize(("name", "how"), told(NotRun))
+@pytest.mark.parametrize(("name", "how"), treated(NotRun))
 def test_it_can_be_read(name: str, how: NotRun) -> None:
     if any(block.language == "python" and block.code == CODE[name] for block in blocks(name.partition(": ")[0])):
         compile(CODE[name], name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -36,9 +36,9 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
-def shown(told: str, output: str) -> bool:
+def shown(expected: str, output: str) -> bool:
     """Whether an output has the lines that a page shows, but for their numbers, their order and lines in between."""
-    return all(_pattern(line).search(output) for line in told.strip().splitlines())
+    return all(_pattern(line).search(output) for line in expected.strip().splitlines())
 
 
 def _pattern(line: str) -> re.Pattern[str]:
@@ -88,15 +88,15 @@ class Program:
         """What it has printed, on both ways."""
         return self._file.read_text()
 
-    def wait_for(self, told: str) -> None:
+    def wait_for(self, expected: str) -> None:
         """Wait until it has printed what a page shows."""
 
         def printed() -> bool:
-            found = shown(told, self.output)
+            found = shown(expected, self.output)
             assert found or self.process.poll() is None, f"ended by {self.process.returncode}:\n{self.output}"
             return found
 
-        until(printed, lambda: f"expected\n{told}\ngot\n{self.output}")
+        until(printed, lambda: f"expected\n{expected}\ngot\n{self.output}")
 
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal to it and all that it has started, and return its exit code."""

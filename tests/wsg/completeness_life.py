@@ -270,7 +270,7 @@ class Client:
         elif loss.certain:
             why, certain = "the last process had dropped some", True
         elif not (outage.clean if outage.resumed else outage.announced) or outage.replay_cut:
-            why, certain = "lost without a word", False
+            why, certain = "lost without warning", False
         else:
             return
         self.tell(replace(loss, certain=certain, reason=why).until(moment), why, self.low, set_back)

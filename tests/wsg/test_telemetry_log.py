@@ -77,7 +77,7 @@ async def test_o1_the_log_tells_a_life_once_and_names_the_extension(rc, make_ext
         r"alice: connection lost after \d\.\d s: closed 1001: going away",
         r"alice: next attempt in 0\.0 s",
         r"alice: connected",
-        r"alice: recovered after \d\.\d s: 2 notifications replayed, 0 of what came was known already",
+        r"alice: recovered after \d\.\d s: 2 notifications replayed, 0 duplicates dropped",
         r"alice: closed",
     )
     assert_told(of_bob, r"100% bob: connected", r"100% bob: subscribed to \S+, \S+", r"100% bob: closed")

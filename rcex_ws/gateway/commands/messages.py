@@ -48,7 +48,7 @@ class MessageCommands(CommandSet):
         extension: Label | None = None,
         attachments: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
-        """Let a text message come; return it as it is stored.
+        """Send a user a text message; return it as it is stored.
 
         Args:
             text: the text.
@@ -82,7 +82,7 @@ class MessageCommands(CommandSet):
         extension: Label | None = None,
         attachments: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
-        """Let a fax come; return it as it is stored.
+        """Send a user a fax; return it as it is stored.
 
         Args:
             from_number: the phone number of the sender.
@@ -115,7 +115,7 @@ class MessageCommands(CommandSet):
         duration: Number = 5,
         transcription: str | None = None,
     ) -> dict[str, Any]:
-        """Let somebody leave a voicemail; return it as it is stored.
+        """Leave a user a voicemail; return it as it is stored.
 
         Args:
             from_number: the phone number of the caller.

@@ -21,7 +21,7 @@ class TeamCommands(CommandSet):
     def receive_post(
         self, text: Name, chat_id: Name | None = None, from_extension: Name | None = None, to: Name | None = None
     ) -> dict[str, Any]:
-        """Let somebody write a post; return the post, as its readers get it.
+        """Write a post as another user; return it as its readers get it.
 
         Args:
             text: the text; `![:Person](ID)` mentions somebody.

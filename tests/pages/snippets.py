@@ -15,14 +15,14 @@ class Runs(NamedTuple):
         prints: what it has to print, a regular expression.
         before: code ahead of it.
         after: code behind it.
-        orders: what the gateway is told once the program has subscribed: methods and their arguments. The program then
-            need not end.
+        commands: what is done at the gateway once the program has subscribed: methods and their arguments. The program
+            then need not end.
     """
 
     prints: str
     before: str = ""
     after: str = ""
-    orders: tuple[tuple[str, dict[str, Any]], ...] = ()
+    commands: tuple[tuple[str, dict[str, Any]], ...] = ()
 
 
 class Passes(NamedTuple):
@@ -31,7 +31,7 @@ class Passes(NamedTuple):
     count: int
 
 
-class Orders(NamedTuple):
+class Commands(NamedTuple):
     """Commands of curl for a gateway; each is answered as a success."""
 
     nodes: int = 1
@@ -59,9 +59,9 @@ anyio.run(Listener(on_post, print).run)
 """
 ORACLE = "takes minutes; `make check` runs the oracle by the same programs"
 
-HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
+HOW: dict[str, Runs | Passes | Commands | Starts | NotRun] = {
     "bots: A handler for each kind of event": Runs(
-        r"a text from \+16505550199 - hi", orders=(("receive_sms", {"text": "hi"}),)
+        r"a text from \+16505550199 - hi", commands=(("receive_sms", {"text": "hi"}),)
     ),
     "bots: Waiting for one event": NotRun(
         "goes on from the program above it; tests/wsg/test_event_methods.py waits so"
@@ -74,24 +74,24 @@ HOW: dict[str, Runs | Passes | Orders | Starts | NotRun] = {
     "events: Events": Runs(
         r"ready: .*\nlost: dropped by abort\(\)[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED"
     ),
-    "faults: Faults on command": Orders(),
+    "faults: Faults on command": Commands(),
     "faults: In Python": Runs(r"^certainly missing: session not recovered: refused \(WSG-1003\)$"),
     "gateway: From the shell": NotRun(
         "runs until it is stopped; tests/gateway/test_main.py starts it with its options"
     ),
     "gateway: In a container": NotRun("needs Docker"),
-    "gateway: Several nodes": Orders(nodes=2),
+    "gateway: Several nodes": Commands(nodes=2),
     "gateway: Several nodes 2": Runs("^$", before="from rcex_ws.gateway import Gateway\n"),
-    "gateway: Near misses": Orders(),
-    "gateway: Messages": Orders(),
-    "gateway: Phone calls and presence": Orders(),
-    "gateway: Team messaging": Orders(),
-    "gateway: Where it is like RingCentral": Orders(),
+    "gateway: Near misses": Commands(),
+    "gateway: Messages": Commands(),
+    "gateway: Phone calls and presence": Commands(),
+    "gateway: Team messaging": Commands(),
+    "gateway: Where it is like RingCentral": Commands(),
     "install: Installation": NotRun("tests/package installs what is built into a clean environment"),
     "migration: From a WebSocket loop of your own": Runs(
         "^PostAdded hi$",
         after=LISTENER_RUNS,
-        orders=(("receive_post", {"text": "hi"}),),
+        commands=(("receive_post", {"text": "hi"}),),
     ),
     "oracle: Simulated hours": NotRun(ORACLE),
     "oracle: Simulated hours 2": NotRun(ORACLE),
