@@ -12,7 +12,7 @@ from collections.abc import Callable
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.options import Wait, refusal, required_constraint
 
-__all__ = ["ReconnectDelays", "Schedule", "default_delays"]
+__all__ = ["ReconnectDelays", "Schedule", "default_delays", "within_window"]
 
 ReconnectDelays = Callable[[int], float]
 """Return the delay in seconds after the n-th consecutive failure; n starts at 1."""
@@ -24,12 +24,31 @@ _WAIT = required_constraint(Wait)
 #: A connection that lasted this long, in seconds, shows that the server works.
 STABLE_AFTER = 30.0
 
+#: Seconds that `within_window` treats as so many at least: a wait is not shortened to less than 10.
+_LEAST_LEFT = 25.0
+
 
 def default_delays(failures: int) -> float:
     """Return a random delay after the n-th failure in a row, in seconds: 1; 2-6; 10-20; 20-40; 40-80; then 80-120."""
     import random  # at import time it would load hashlib and more
 
     return random.uniform(*_BANDS[min(failures, len(_BANDS)) - 1])
+
+
+def within_window(delay: float, left: float) -> float:
+    """Return `delay`, or less if it would use up more than about half of a window in which an attempt is worth more.
+
+    So the attempts become denser towards the end of the window, at random, with 10 s between them at least. When the
+    last one of them begins, less than 25 s are left. Half and not all: the end may be earlier than is known here.
+
+    Args:
+        delay: as scheduled.
+        left: seconds until the last moment at which an attempt should begin; negative once that is over.
+    """
+    import random  # see above
+
+    most = random.uniform(0.4, 0.6) * max(left, _LEAST_LEFT)
+    return min(delay, most) if most <= left else delay
 
 
 class Schedule:

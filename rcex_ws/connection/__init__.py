@@ -33,7 +33,7 @@ from rcex_ws.connection.status import Reason, State, StateReason
 from rcex_ws.connection.supervisor import Supervisor
 from rcex_ws.emitter import EventEmitter, HasEvents, Unsubscriber
 from rcex_ws.handlers import call
-from rcex_ws.schedule import ReconnectDelays, default_delays
+from rcex_ws.schedule import ReconnectDelays, default_delays, within_window
 from rcex_ws.websocket.endpoint import Endpoint
 from rcex_ws.websocket.opener import Opener, open_websocket
 
@@ -67,4 +67,5 @@ __all__ = [
     "deliver",
     "open_websocket",
     "utc_now",
+    "within_window",
 ]

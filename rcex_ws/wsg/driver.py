@@ -14,7 +14,7 @@ import anyio
 
 from rcex_ws.address import Address, address_from_server, with_query
 from rcex_ws.bounds import WSTOKEN_LIFETIME
-from rcex_ws.connection import Driver, Endpoint, Link, Loss
+from rcex_ws.connection import Driver, Endpoint, Link, Loss, within_window
 from rcex_ws.errors import ConfigurationError, ConnectFailed, NotJSON, RcexError, UpgradeRefused
 from rcex_ws.readers import is_text, read_number, read_struct
 from rcex_ws.rest import CoreClient, LoginRefused, Request, Response, RestError
@@ -98,12 +98,18 @@ class WsgDriver(Driver):
         )
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float:
-        """Follow the schedule unless a retry cannot help: a refused login, or no permission for WebSockets."""
+        """Follow the schedule, but try again before the session can no longer be recovered, unless told to wait.
+
+        Give up if a retry cannot help: a refused login, or no permission for WebSockets.
+        """
+        retry_after = 0.0
         if isinstance(ended, RcexError):
             if _is_fatal(ended):
                 raise ended
             self._attempt_failed(ended)
-        return delay
+            retry_after = ended.retry_after or 0.0
+        left = self._shared.session.seconds_left(anyio.current_time()) - self._attempt_timeout
+        return max(within_window(delay, left), retry_after)
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
         """Report a mistake of the application that ends nothing."""

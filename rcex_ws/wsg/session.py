@@ -40,6 +40,7 @@ class Outage(Struct, gc=False):
         loss: how the connection ended; None after a restart.
         last_end: how the last process ended; None without a restart.
         attempts: number of attempts so far.
+        first_attempt_at: the event loop's time of the first one; None before it.
         token_offered: whether the attempt under way has the token; if it is cut off, the server may have replayed.
         replay_cut: whether a connection was lost, or an attempt failed, while the server may have been replaying.
         outcome: how the outage ends; None until that is decided.
@@ -50,6 +51,7 @@ class Outage(Struct, gc=False):
     loss: Loss | None = None
     last_end: LastEnd | None = None
     attempts: int = 0
+    first_attempt_at: float | None = None
     token_offered: bool = False
     replay_cut: bool = False
     outcome: Outcome | None = None
@@ -115,6 +117,8 @@ class Session:
         if outage is None:
             return None
         outage.attempts += 1
+        if outage.first_attempt_at is None:
+            outage.first_attempt_at = now
         if self.wsc is None:
             self.decide(Outcome.REFUSED)  # unless it was decided before
             return None
@@ -123,6 +127,19 @@ class Session:
             return None
         outage.token_offered = True
         return Secret(self.wsc.token)
+
+    def seconds_left(self, now: float) -> float:
+        """Return for how long the session can still be recovered: zero or less if it cannot, or if there is none.
+
+        Counted from the loss that this side saw, or after a restart, as the loss was earlier, from the first attempt.
+        The server counts from the loss that it saw. That of a silent network it may see later, or earlier by the time
+        that the heartbeat took to find out: so the end is none to make use of to the last second.
+        """
+        outage = self.outage
+        if outage is None or self.wsc is None or outage.outcome is not None:
+            return 0.0
+        counted_from = outage.first_attempt_at if outage.lost_at is None else outage.lost_at
+        return 0.0 if counted_from is None else counted_from + self.details.recovery_timeout - now
 
     def end_attempt(self) -> None:
         """Record that an attempt has failed; not called if closing cuts it off."""

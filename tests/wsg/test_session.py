@@ -113,6 +113,30 @@ def test_a_server_that_never_gave_a_token():
     assert cause.certain
 
 
+def test_the_window_is_counted_from_the_loss():
+    session = lost()
+    session.details = ConnectionDetails(recovery_timeout=90)
+    assert session.seconds_left(100.0) == 90.0
+    session.token_to_offer(130.0)
+    assert session.seconds_left(150.0) == 40.0
+    assert session.seconds_left(200.0) == -10.0
+
+
+def test_after_a_restart_the_window_ends_no_later_than_counted_from_the_first_attempt():
+    session = Session(Wsc("token", 1))
+    session.begin_outage(Outage(lost_at=None, last_end=LastEnd.CLEAN))
+    session.token_to_offer(50.0)
+    session.token_to_offer(60.0)
+    assert session.seconds_left(70.0) == 160.0
+
+
+@pytest.mark.parametrize("session", [Session(), Session(Wsc("token", 1)), lost()], ids=["new", "connected", "refused"])
+def test_there_is_no_window_without_a_session_to_recover(session):
+    if session.outage is not None:
+        session.on_details(FAILURE, Wsc("of a new session", 1), token_offered=True)
+    assert session.seconds_left(101.0) == 0.0
+
+
 def test_only_newer_tokens_are_kept():
     session = Session(Wsc("a", 5))
     assert not session.offer_wsc(Wsc("old", 4))
