@@ -88,7 +88,7 @@ def test_the_default_wait_holds_where_the_schedule_gives_none(delays: object) ->
     assert [str(error).partition(":")[0] for error in errors] == ["reconnect_delays"]
 
 
-# -- a window, within which an attempt is worth more --------------------------------------------------------------------
+# -- a window, within which an attempt is worth more -------------------------------------------------------------------
 
 ATTEMPT_TIMEOUT = 10.0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -88,20 +87,25 @@ async def test_a_loss_that_is_not_silent_is_no_gap(memory: MemoryGateway, ws_ext
     assert "There is no gap when such a session is recovered." in PAGE
 
 
-@pytest.mark.parametrize("highest", [False, True])
-async def test_six_or_seven_attempts_within_the_window(
-    memory: MemoryGateway, ws_ext: WebSocketExtension, monkeypatch: pytest.MonkeyPatch, highest: bool
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+async def test_the_attempts_within_the_window(
+    memory: MemoryGateway, ws_ext: WebSocketExtension, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
-    monkeypatch.setattr(random, "uniform", lambda low, high: high if highest else low)
+    monkeypatch.setattr(random, "uniform", lambda low, high: low + share * (high - low))
     await ws_ext.subscribe([MESSAGES], print)
     await trio.sleep(60)
-    failed: list[object] = []
-    ws_ext.on(Events.AUTO_RECOVER_ERROR, failed.append)
+    failed: list[float] = []
+    ws_ext.on(Events.AUTO_RECOVER_ERROR, lambda error: failed.append(trio.current_time() - lost_at))
     memory.gateway.refuse("upgrade", 503, times=None)
+    lost_at = trio.current_time()
     memory.gateway.cut()
-    await trio.sleep(179)
-    assert len(failed) in (6, 7)
-    assert re.search(r"within the 180 seconds there are six or seven attempts", PAGE)
+    await trio.sleep(180)
+    assert 8 <= len(failed) <= 11
+    assert "within the window there are eight to eleven attempts" in PAGE
+    assert 145 < failed[-1] < 170
+    assert "After an outage of up to 145 seconds the session is recovered" in PAGE
+    if share == 0.5:
+        assert " ".join(str(int(at)) for at in failed) + " 180" in PAGE
     memory.gateway.clear_faults()
     await trio.sleep(200)
     assert ws_ext.last_recovery is not None
