@@ -141,9 +141,9 @@ async def test_o3_since_when_and_until_when(rc, make_ext, told, gateway):
 
 
 async def test_o3_an_absurd_wait_has_a_moment_too(rc, make_ext, gateway):
-    ext = make_ext(reconnect_delays=lambda n: 1e9)
+    ext = make_ext(reconnect_delays=lambda n: 1e9, start_in_background=True)  # without a session that can be recovered
+    gateway.refuse("upgrade", 503)
     await rc.install_extension(ext)
-    gateway.cut()
     with anyio.fail_after(5):
         while ext.next_attempt_at is None:
             await anyio.sleep(0.01)
