@@ -64,9 +64,9 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], EventMethods, Ex
         gap_timeout: for `on_gap`, which is then cancelled.
         heartbeat_interval: a Heartbeat is sent after so long without an inbound frame.
         heartbeat_timeout: the connection is dropped after so long without an inbound frame since the Heartbeat.
-        reconnect_delays: returns the delay after the n-th consecutive failure, n from 1; by default 1 s, then at random 2 to
-            6, 10 to 20, and so on up to 80 to 120. None, yours included, steps over the end of the recovery window:
-            one of more than 10 s takes at most about half of what is left of it.
+        reconnect_delays: returns the delay after the n-th consecutive failure, n from 1; by default 1 s, then at random
+            2 to 6, 10 to 20, and so on up to 80 to 120. None, yours included, steps over the end of the recovery
+            window: one of more than 10 s takes at most about half of what is left of it.
         max_pending: notifications queued for a slow consumer; beyond that the oldest are dropped, as a gap.
         max_pending_bytes: bytes queued likewise (64 MiB).
         max_size: maximum size of an inbound frame (16 MiB).
