@@ -6,19 +6,28 @@ A page asks with a pair of comments, for instance `options of rcex_ws.RingCentra
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from tests.generated import filled
+from tests.reference.contents import contents
 from tests.reference.names import ROOT, names
-from tests.reference.tables import table
+from tests.reference.tables import errors, events, options, table
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-ASKED = re.compile(r"^<!-- ((options|events|errors|names) of (\S+)): begin", re.MULTILINE)
+MAKERS: dict[str, Callable[[str], str]] = {
+    "options": lambda name: table(options(name)),
+    "events": lambda name: table(events(name)),
+    "errors": lambda package: table(errors(package)),
+    "names": names,
+    "contents": contents,
+}
+ASKED = re.compile(rf"^<!-- (({'|'.join(MAKERS)}) of (\S+)): begin", re.MULTILINE)
 
 
 def rendered(page: str) -> str:
     """Return a page with its generated parts as they are to be."""
     for part, kind, of in ASKED.findall(page):
-        page = filled(page, part, names(of) if kind == "names" else table(kind, of))
+        page = filled(page, part, MAKERS[kind](of))
     return page
 
 

@@ -123,11 +123,8 @@ def errors(package: str) -> list[tuple[str, ...]]:
     return [("error", "try again?", "meaning"), *rows]
 
 
-MAKERS = {"options": options, "events": events, "errors": errors}
-
-
-def table(kind: str, name: str) -> str:
-    """Return a table in Markdown: options, events or errors, and of what."""
-    head, *rows = MAKERS[kind](name)
-    lines = [head, ("---",) * len(head), *rows]
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Return rows, the first one being the head, as a table in Markdown."""
+    head, *rest = rows
+    lines = [head, ("---",) * len(head), *rest]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

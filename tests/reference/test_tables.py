@@ -58,7 +58,7 @@ class Waits(RcexError):
 
 
 def test_options_come_from_the_signature_and_the_docstring() -> None:
-    assert table("options", f"{__name__}.Described").splitlines()[2:] == [
+    assert table(options(f"{__name__}.Described")).splitlines()[2:] == [
         "| `first` | `3` | in two lines, with a \\| in it. |",
         "| `second` | `None` | one line. |",
     ]
