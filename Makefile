@@ -6,8 +6,8 @@
 #              from the OpenAPI document, other Pythons, oldest and older dependencies, no sniffio, random inputs, the oracle
 # make package  build the wheel and the sdist into dist/, and test what a user gets of them, away from this checkout
 # make lint    linters and type checkers
-# make generate  write anew what is generated from the code, which tests compare: most of rcex_ws/blocking, tests/public_api.txt,
-#              and parts of the pages in docs/ (options, events, errors, public names, the command line)
+# make generate  write again what is generated from the code, which tests compare: most of rcex_ws/blocking, the listing
+#              tests/public_api.txt, and parts of the pages in docs/ (options, events, errors, public names, commands)
 # make docs    build docs/ into docs/_build; a warning is an error
 # make linkcheck  ask every host that the docs link to
 # make bench   measure, beside peers, in about 10 minutes; writes benchmarks/results

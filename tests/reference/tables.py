@@ -28,8 +28,8 @@ def find(name: str) -> Any:
     return getattr(import_module(module), member)
 
 
-def docstring(item: type) -> str:
-    """Return the docstring of a class itself; `inspect.getdoc` would give that of its base instead."""
+def docstring(item: object) -> str:
+    """Return the docstring of a class or function itself; `inspect.getdoc` would give that of its base instead."""
     return inspect.cleandoc(item.__doc__ or "")
 
 

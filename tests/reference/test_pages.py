@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import rcex_ws
+from rcex_ws import broker
 from tests.generated import filled
 from tests.reference.names import names
 from tests.reference.pages import ASKED, PAGES, rendered
@@ -45,8 +45,8 @@ def test_a_page_without_a_place_for_a_part_is_refused() -> None:
 
 
 def test_a_name_that_nothing_is_said_about_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rcex_ws.broker, "__all__", ["annotations"])
-    monkeypatch.setattr(rcex_ws.broker, "annotations", 1, raising=False)
+    monkeypatch.setattr(broker, "__all__", ["annotations"])
+    monkeypatch.setattr(broker, "annotations", 1, raising=False)
     with pytest.raises(NotDescribed, match=r"rcex_ws\.broker\.annotations has no docstring"):
         names("rcex_ws.broker")
 
