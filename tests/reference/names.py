@@ -19,8 +19,8 @@ def constants() -> dict[str, list[str]]:
     """Return what the code says below its constants and types, in docstrings that Python itself forgets."""
     found: dict[str, list[str]] = {}
     for path in sorted((ROOT / "rcex_ws").rglob("*.py")):
-        for name, told in re.findall(r'^(\w+)(?:: [^=\n]+)? = .+\n"""([^"\n]+)', path.read_text(), re.MULTILINE):
-            found.setdefault(name, []).append(told)
+        for name, line in re.findall(r'^(\w+)(?:: [^=\n]+)? = .+\n"""([^"\n]+)', path.read_text(), re.MULTILINE):
+            found.setdefault(name, []).append(line)
     return found
 
 
@@ -28,12 +28,12 @@ def first_line(package: str, name: str) -> str:
     """Return the first line of what is said about a name."""
     item = getattr(import_module(package), name)
     if inspect.isclass(item) or inspect.isfunction(item):
-        told = docstring(item).splitlines()[:1]
+        lines = docstring(item).splitlines()[:1]
     else:
-        told = constants().get(name, [])
-    if len(told) != 1 or not told[0]:
+        lines = constants().get(name, [])
+    if len(lines) != 1 or not lines[0]:
         raise NotDescribed(f"{package}.{name} has no docstring, or is not the only one of its name that has one")
-    return told[0]
+    return lines[0]
 
 
 def names(package: str) -> str:

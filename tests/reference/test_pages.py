@@ -33,8 +33,8 @@ def test_every_public_name_has_its_line() -> None:
     for page, kind, package in ((page, *found[1:]) for page, text in DOCS.items() for found in ASKED.findall(text)):
         if kind == "names":
             listed = re.findall(r"^\* `(\w+)`: \S", names(package), re.MULTILINE)
-            told = re.findall(r"^\|(?: &emsp;|&emsp;| )*`(\w+)` \|", DOCS["errors"], re.MULTILINE)
-            assert set(importlib.import_module(package).__all__) - set(listed) <= set(told), page
+            errors = re.findall(r"^\|(?: &emsp;|&emsp;| )*`(\w+)` \|", DOCS["errors"], re.MULTILINE)
+            assert set(importlib.import_module(package).__all__) - set(listed) <= set(errors), page
 
 
 def test_a_page_without_a_place_for_a_part_is_refused() -> None:
