@@ -6,7 +6,8 @@
 #              from the OpenAPI document, other Pythons, oldest and older dependencies, no sniffio, random inputs, the oracle
 # make package  build the wheel and the sdist into dist/, and test what a user gets of them, away from this checkout
 # make lint    linters and type checkers
-# make api     list the public names anew in tests/public_api.txt, which a test compares
+# make generate  write again what is generated from the code, which tests compare: most of rcex_ws/blocking, the listing
+#              tests/public_api.txt, and parts of the pages in docs/ (options, events, errors, public names, commands)
 # make docs    build docs/ into docs/_build; a warning is an error
 # make linkcheck  ask every host that the docs link to
 # make bench   measure, beside peers, in about 10 minutes; writes benchmarks/results
@@ -26,7 +27,7 @@ CHECKED := beside benchmarks browser demo openapi package pages peers
 PYTEST := .venv/bin/python -m pytest
 SPREAD := -n 3 --dist loadfile --no-loadscope-reorder  # most wait for sockets
 
-.PHONY: demo test check package lint api docs linkcheck bench bench-plots soak simulate clean
+.PHONY: demo test check package lint generate docs linkcheck bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
@@ -74,8 +75,12 @@ lint: .venv/installed-dev
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	.venv/bin/zizmor --offline --quiet .github
 
-api: .venv/installed-test
+# The blocking client comes first: the others read it.
+generate: .venv/installed-dev
+	.venv/bin/python -m tests.blocking.generate
 	.venv/bin/python -m tests.public_api
+	.venv/bin/python -m tests.cli.page
+	.venv/bin/python -m tests.reference.pages
 
 docs: .venv/installed-docs
 	.venv/bin/python -m sphinx --fail-on-warning --keep-going --quiet --jobs 2 docs docs/_build

@@ -11,7 +11,7 @@ version = release = version_of("rcex_ws")
 project_copyright = "the rcex_ws authors"
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "reference", "llms"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "generated", "llms"]
 exclude_patterns = ["_build", "_ext", "_static"]
 myst_heading_anchors = 3
 

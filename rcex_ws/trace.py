@@ -24,7 +24,7 @@ __all__ = ["SILENT", "Phase", "Span", "Step", "Trace", "TraceEvent", "Tracer"]
 
 
 class Step(StrEnum):
-    """A step of a client."""
+    """A step of a client that is traced: an attempt, and each of its parts."""
 
     ATTEMPT = "attempt"  #: one attempt to connect, from the token until the connection is ready
     #: the call that returns the address to connect to: RingCentral's wstoken, Slack's rtm.connect
@@ -43,7 +43,7 @@ class Step(StrEnum):
 
 
 class Phase(StrEnum):
-    """A phase of a step."""
+    """A phase of a step: started, done or failed."""
 
     STARTED = "started"
     DONE = "done"

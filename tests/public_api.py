@@ -1,4 +1,4 @@
-"""What users can import, with its signatures, as lines of text; `make api` writes them to public_api.txt.
+"""What users can import, with its signatures, as lines of text; `make generate` writes them to public_api.txt.
 
 Read from the sources by griffe, without an import, so that it is the same on every Python and with any extras.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.public_api import LISTING, PublicAPI
 
 ADVICE = """\
-the public names or their signatures have changed. If you mean it: `make api` writes the listing anew; then say in
+the public names or their signatures have changed. If you mean it: `make generate` writes the listing anew; then say in
 CHANGELOG.md, under Unreleased, what users notice."""
 
 

@@ -1,7 +1,6 @@
 """llms.txt, a map of the pages for language models (llmstxt.org), the pages in Markdown, and all of them in one file.
 
-The Markdown is that of docs/, with what only Sphinx understands replaced: tables from the code, included files, and
-references to names.
+The Markdown is that of docs/, with what only Sphinx understands replaced: included files and references to names.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from docutils import nodes
-from reference import table
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
-FROM_CODE = re.compile(r"^```\{(options|events|errors)\} (\S+)\n```$", re.MULTILINE)
+COMMENT = re.compile(r"^<!-- .* -->\n+", re.MULTILINE)
 INCLUDED = re.compile(r"^```\{(include|literalinclude)\} (\S+)\n(?::.*\n)*```$", re.MULTILINE)
 TITLED_NAME = re.compile(r"\{\w+\}`([^`<]+?)\s+<[^`]+>`")
 NAME = re.compile(r"\{\w+\}`~(?:\w+\.)*(\w+)`|\{\w+\}`([^`]+)`")
@@ -67,7 +65,7 @@ def markdown(app: Sphinx, page: str) -> str:
     source = Path(app.env.doc2path(page))
     text = source.read_text()
     text = INCLUDED.sub(lambda match: included(source.parent / match[2], match[1]), text)
-    text = FROM_CODE.sub(lambda match: table(match[1], match[2]), text)
+    text = COMMENT.sub("", text)
     text = re.sub(r"^```\{toctree\}.*?^```\n", "", text, flags=re.MULTILINE | re.DOTALL)
     text = TITLED_NAME.sub(r"`\1`", text)
     return NAME.sub(lambda match: f"`{match[1] or match[2]}`", text)

@@ -13,7 +13,7 @@ __all__ = ["Link"]
 
 
 class Link(Facade[rcex_ws.connection.Link], of=rcex_ws.connection.Link):
-    """One connection."""
+    """One connection, from its opening to its loss; the next one is another object."""
 
     @property
     def id(self) -> int:

@@ -13,7 +13,7 @@ __all__ = ["BlockingSubscriptionMethods"]
 
 
 class BlockingSubscriptionMethods(Facade[rcex_ws.wsg.Subscription]):
-    """One subscription."""
+    """One subscription: its filters, its state, and its notifications if it has no callback."""
 
     @property
     def event_filters(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ _ids = count(1)
 
 
 class Link:
-    """One connection.
+    """One connection, from its opening to its loss; the next one is another object.
 
     Args:
         socket: the open WebSocket.

@@ -16,7 +16,7 @@ __all__ = ["TRANSITIONS", "Reason", "State", "StateReason", "Status"]
 
 
 class State(StrEnum):
-    """The states of a client."""
+    """The states of a client: IDLE, CONNECTING, READY, WAITING, FAILED, CLOSED."""
 
     IDLE = "idle"  #: not started
     CONNECTING = "connecting"  #: an attempt is under way
@@ -39,7 +39,7 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
 
 
 class Reason(StrEnum):
-    """Why a client is in its state."""
+    """Why a client is in its state, as a code for programs."""
 
     NOT_STARTED = "not_started"
     STARTED = "started"
@@ -54,7 +54,7 @@ class Reason(StrEnum):
 
 
 class StateReason(Struct, frozen=True, gc=False):
-    """Why a client is in its state: a code for programs, a text for people.
+    """Why a client is in its state: a `Reason`, and a text for people.
 
     Attributes:
         code: the kind of reason.

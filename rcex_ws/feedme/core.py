@@ -43,6 +43,7 @@ __all__ = ["ClientCore", "ClientDriver", "ClientState"]
 logger = logging.getLogger("rcex_ws.feedme")
 
 ClientState = Literal["disconnected", "connecting", "connected"]
+"""What a client is doing: disconnected, connecting or connected."""
 
 
 class ClientDriver(Protocol):

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 __all__ = ["Transport", "TransportState"]
 
 TransportState = Literal["disconnected", "connecting", "connected"]
+"""What a transport is doing: disconnected, connecting or connected."""
 
 
 class Transport(Protocol):

@@ -50,7 +50,9 @@ from rcex_ws.websocket.proxies import ProxyChoice
 __all__ = ["PRODUCTION", "SANDBOX", "RingCentral"]
 
 PRODUCTION = "https://platform.ringcentral.com"
+"""The URL of RingCentral's API: what `RingCentral` takes for `server` by default."""
 SANDBOX = "https://platform.devtest.ringcentral.com"
+"""The URL of RingCentral's API for applications in development."""
 
 
 class RingCentral(PathMethods, NamesOfJavaScript):

@@ -81,6 +81,7 @@ class CloseFrame(Struct, frozen=True, gc=False):
 Sendable = Text | Binary | Ping | Pong
 
 Frame = Sendable | CloseFrame
+"""What a WebSocket carries: a `Text`, `Binary`, `Ping`, `Pong` or `CloseFrame`."""
 
 
 def _encode(field: str, text: str) -> bytes:

@@ -240,7 +240,7 @@ class Notification(Struct, gc=False, eq=False):
 
 
 class Outcome(StrEnum):
-    """How an outage ended."""
+    """Whether the session was recovered after an outage, or why not."""
 
     RECOVERED = "recovered"  #: the server continues the session and sends what it buffered
     REFUSED = "refused"  #: the server refused to continue the session
@@ -249,7 +249,7 @@ class Outcome(StrEnum):
 
 
 class Recovery(Struct, gc=False):
-    """How an outage ended.
+    """How an outage ended: the outcome, the time without a connection, and what was replayed.
 
     Attributes:
         outcome: whether the session was recovered, or why not.

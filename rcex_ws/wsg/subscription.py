@@ -48,7 +48,7 @@ class SubscriptionOwner(Protocol):
 
 
 class Subscription(NamesOfJavaScript):
-    """One subscription.
+    """One subscription: its filters, its state, and its notifications if it has no callback.
 
     Without a callback, iterate it (`async for notification in subscription`): one consumer, which ends on revoke,
     replacement or closing after what is buffered, and raises if the subscription failed.

@@ -126,7 +126,7 @@ def arguments(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
 def test_a_generated_module_is_what_the_code_gives(source: Source) -> None:
     """Compared without the order of imports, which ruff sees to."""
     written, generated = ((FOLDER / f"{source.to}.py").read_text(), generate(source))
-    assert shape(written) == shape(generated), "run python -m tests.blocking.generate"
+    assert shape(written) == shape(generated), "run `make generate`"
 
 
 def shape(text: str) -> list[str]:

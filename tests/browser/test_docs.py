@@ -153,3 +153,10 @@ def test_language_models_get_a_map_and_every_page(site: str) -> None:
         assert target.endswith(".html") or text in full
         assert target.endswith(".html") or not re.search(r"^```\{|\{(class|attr|meth)\}`", text, re.MULTILINE), target
     assert "| `heartbeat_timeout` | `10` |" in (BUILT / "options.md").read_text()
+
+
+def test_generated_tables_fit_a_phone_and_lead_to_the_details(site: str) -> None:
+    """In the files they are plain Markdown; docs/_ext/generated.py adds this."""
+    assert '<table class="stacked ' in (BUILT / "options.html").read_text()
+    assert 'href="api.html#rcex_ws.LoginRefused"' in (BUILT / "errors.html").read_text()
+    assert 'href="#rcex_ws.feedme.FrozenDict"' in (BUILT / "api-feedme.html").read_text()

@@ -1,4 +1,4 @@
-"""Write what the code says into docs/cli.md: `python -m tests.cli.page`. `test_page.py` compares."""
+"""Write what the code says into docs/cli.md, for `make generate`. `test_page.py` compares."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rcex_ws.cli.app import app
 from rcex_ws.cli.exits import MEANINGS
+from tests.generated import filled
 
 PAGE = Path(__file__).parents[2] / "docs/cli.md"
 
@@ -28,11 +29,7 @@ def exit_codes() -> str:
 
 def rendered(page: str) -> str:
     """Return the page with its generated parts as they are to be."""
-    for name, text in (("exit codes", exit_codes()), ("commands", commands())):
-        begin, end = f"<!-- {name}: begin, by `python -m tests.cli.page` -->\n", f"<!-- {name}: end -->"
-        before, _, rest = page.partition(begin)
-        page = f"{before}{begin}\n{text.strip()}\n\n{end}{rest.partition(end)[2]}"
-    return page
+    return filled(filled(page, "exit codes", exit_codes()), "commands", commands())
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ EXAMPLES = [
 
 
 def test_what_is_generated_is_up_to_date() -> None:
-    assert rendered(PAGE.read_text()) == PAGE.read_text(), "run `python -m tests.cli.page`"
+    assert rendered(PAGE.read_text()) == PAGE.read_text(), "run `make generate`"
 
 
 def test_the_examples_do_what_they_say(at_gateway: Gateway) -> None:

@@ -28,8 +28,8 @@ from rcex_ws.slack.store.tables import Kind
 
 __all__ = ["RULES", "Rule", "cache_start", "rule_name"]
 
-#: Applies one event to the model.
 Rule = Callable[[StoreChange, Fields], None]
+"""Apply one event to the model."""
 
 #: The lists in an answer to rtm.start; multi-person direct messages are groups.
 _LISTS: Mapping[str, Kind] = {

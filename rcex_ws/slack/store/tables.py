@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 __all__ = ["CONVERSATION_KINDS", "KINDS", "NEVER", "Field", "Kind", "Tables", "field_of", "is_unread"]
 
 Kind = Literal["user", "channel", "group", "dm", "bot", "team"]
+"""What a record is of: user, channel, group, dm, bot or team."""
 Field = Literal["name", "email", "bot_id", "user"]
 
 CONVERSATION_KINDS: tuple[Kind, ...] = ("channel", "group", "dm")

@@ -1,25 +1,16 @@
 """Tables that are drawn from the code: options of a class, events of an enum, the errors of a package.
 
-In a page::
-
-    ```{options} rcex_ws.WebSocketExtension
-    ```
-
-The signature has the names and the defaults, the docstrings have the meanings. What is not described there stops the
-build, so a table is never behind the code.
+The signature has the names and the defaults, the docstrings have the meanings. What is not described there is refused,
+so a table is never behind the code.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from importlib import import_module
 from typing import Any
-
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.pycode import ModuleAnalyzer
-from sphinx.util.docutils import SphinxDirective
 
 from rcex_ws import RcexError
 from rcex_ws.schedule import default_delays
@@ -27,7 +18,7 @@ from rcex_ws.schedule import default_delays
 SECTION = re.compile(r"^(?:Args|Attributes|Raises|Returns|Yields):$", re.MULTILINE)
 
 
-class Undescribed(Exception):
+class NotDescribed(Exception):
     """Something has no description where its meaning is looked up."""
 
 
@@ -37,8 +28,8 @@ def find(name: str) -> Any:
     return getattr(import_module(module), member)
 
 
-def docstring(item: type) -> str:
-    """Return the docstring of a class itself; `inspect.getdoc` would give that of its base instead."""
+def docstring(item: object) -> str:
+    """Return the docstring of a class or function itself; `inspect.getdoc` would give that of its base instead."""
     return inspect.cleandoc(item.__doc__ or "")
 
 
@@ -64,27 +55,33 @@ def shown(default: object) -> str:
     return f"`{default!r}`"
 
 
+def made_defaults(item: type) -> dict[str, object]:
+    """Return the defaults that a dataclass makes anew for each object, and that its signature does not show."""
+    fields = dataclasses.fields(item) if dataclasses.is_dataclass(item) else ()
+    return {one.name: one.default_factory() for one in fields if one.default_factory is not dataclasses.MISSING}
+
+
 def options(name: str) -> list[tuple[str, ...]]:
     """Return a row for each argument of a class."""
     item = find(name)
     meanings = arguments(item)
     parameters = [one for one in inspect.signature(item).parameters.values() if one.kind is not one.VAR_KEYWORD]
     if missing := [one.name for one in parameters if one.name not in meanings]:
-        raise Undescribed(f"{name} does not describe {', '.join(missing)}")
-    rows = [(f"`{one.name}`", shown(one.default), meanings[one.name]) for one in parameters]
+        raise NotDescribed(f"{name} does not describe {', '.join(missing)}")
+    made = made_defaults(item)
+    rows = [(f"`{one.name}`", shown(made.get(one.name, one.default)), meanings[one.name]) for one in parameters]
     return [("option", "default", "meaning"), *rows]
 
 
 def events(name: str) -> list[tuple[str, ...]]:
     """Return a row for each member of an enum of events, whose comments begin with the arguments of the handlers."""
     item = find(name)
-    comments = ModuleAnalyzer.for_module(item.__module__).find_attr_docs()
+    comments = dict(re.findall(r"^ +(\w+) = .*#: (.+)$", inspect.getsource(item), re.MULTILINE))
     rows = []
     for event in item:
-        comment = " ".join(comments.get((item.__qualname__, event.name), ())).strip()
-        match = re.fullmatch(r"\(([^)]*)\) (.+)", comment)
+        match = re.fullmatch(r"\(([^)]*)\) (.+)", comments.get(event.name, ""))
         if match is None:
-            raise Undescribed(f"{name}.{event.name} has no comment that begins with the arguments of its handlers")
+            raise NotDescribed(f"{name}.{event.name} has no comment that begins with the arguments of its handlers")
         rows.append((f"`{event}`", f"`{event.name}`", f"`{match[1]}`", match[2]))
     return [("event", "name", "the handler gets", "when"), *rows]
 
@@ -114,9 +111,8 @@ def errors(package: str) -> list[tuple[str, ...]]:
 
     def add(error: type[RcexError], depth: int) -> None:
         if not (meaning := description(error)):
-            raise Undescribed(f"{error.__name__} has no docstring")
-        name = f"{{class}}`{error.__name__} <{package}.{error.__name__}>`"
-        rows.append(("&emsp;" * depth + name, retryable(error), meaning))
+            raise NotDescribed(f"{error.__name__} has no docstring")
+        rows.append((f"{'&emsp;' * depth}`{error.__name__}`", retryable(error), meaning))
         for one in found:
             if error in one.__bases__:
                 add(one, depth + 1)
@@ -127,35 +123,8 @@ def errors(package: str) -> list[tuple[str, ...]]:
     return [("error", "try again?", "meaning"), *rows]
 
 
-MAKERS = {"options": options, "events": events, "errors": errors}
-
-
-def table(kind: str, name: str) -> str:
-    """Return a table in Markdown: options, events or errors, and of what."""
-    head, *rows = MAKERS[kind](name)
-    lines = [head, ("---",) * len(head), *rows]
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Return rows, the first one being the head, as a table in Markdown."""
+    head, *rest = rows
+    lines = [head, ("---",) * len(head), *rest]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-class Table(SphinxDirective):
-    """Such a table as a part of the page; the directive's name is its kind."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Element]:
-        """Make the table."""
-        try:
-            text = table(self.name, self.arguments[0])
-        except Undescribed as error:
-            raise self.error(str(error)) from error
-        made = self.parse_text_to_nodes(text)
-        for one in made:
-            one["classes"] += ["stacked"]  # on a phone: docs/_static/custom.css
-        return made
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directives."""
-    for kind in MAKERS:
-        app.add_directive(kind, Table)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,19 +1,17 @@
-"""The tables that are drawn from the code: what is not described stops the build, and what is said is true."""
+"""The tables that are drawn from the code: what is not described is refused, and what is said is true."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import sys
 from enum import StrEnum
-from types import ModuleType
 from typing import ClassVar
 
 import pytest
 
 import rcex_ws
 from rcex_ws import Events, RcexError, WebSocketExtension
-from tests.pages.walk import ROOT
+from tests.reference.tables import NotDescribed, errors, events, options, retryable, table
 
 
 class Described:
@@ -59,38 +57,27 @@ class Waits(RcexError):
     retryable: ClassVar[bool] = True  # type: ignore[misc]
 
 
-@pytest.fixture(scope="module")
-def reference() -> ModuleType:
-    pytest.importorskip("sphinx", reason="sphinx is missing (what `make docs` installs)")
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs/_ext/reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_options_come_from_the_signature_and_the_docstring(reference: ModuleType) -> None:
-    assert reference.table("options", f"{__name__}.Described").splitlines()[2:] == [
+def test_options_come_from_the_signature_and_the_docstring() -> None:
+    assert table(options(f"{__name__}.Described")).splitlines()[2:] == [
         "| `first` | `3` | in two lines, with a \\| in it. |",
         "| `second` | `None` | one line. |",
     ]
-    rows = reference.options("rcex_ws.WebSocketExtension")[1:]
+    rows = options("rcex_ws.WebSocketExtension")[1:]
     assert len(rows) == len(inspect.signature(WebSocketExtension).parameters)
     assert {row[0]: row[1] for row in rows}["`heartbeat_timeout`"] == "`10`"
 
 
-def test_events_come_from_the_enum_and_its_comments(reference: ModuleType) -> None:
-    rows = reference.events("rcex_ws.Events")[1:]
+def test_events_come_from_the_enum_and_its_comments() -> None:
+    rows = events("rcex_ws.Events")[1:]
     assert [row[0] for row in rows] == [f"`{event}`" for event in Events]
     assert rows[0][1:3] == ("`AUTO_RECOVER_SUCCESS`", "`ws`")
 
 
-def test_errors_stand_below_what_they_are_a_kind_of(reference: ModuleType) -> None:
-    rows = reference.errors("rcex_ws")[1:]
+def test_errors_stand_below_what_they_are_a_kind_of() -> None:
+    rows = errors("rcex_ws")[1:]
     public = {name for name in rcex_ws.__all__ if _is_error(getattr(rcex_ws, name))}
-    assert {row[0].split("`")[1].split()[0] for row in rows} == public
-    depths = {row[0].split("`")[1].split()[0]: row[0].count("&emsp;") for row in rows}
+    assert {row[0].split("`")[1] for row in rows} == public
+    depths = {row[0].split("`")[1]: row[0].count("&emsp;") for row in rows}
     assert (depths["RcexError"], depths["ConnectFailed"], depths["ConnectTimeout"]) == (0, 1, 2)
 
 
@@ -110,15 +97,15 @@ def _is_error(item: object) -> bool:
         (Waits, "retry"),
     ],
 )
-def test_whether_trying_again_helps(reference: ModuleType, error: type[RcexError], told: str) -> None:
-    assert reference.retryable(error) == told
+def test_whether_trying_again_helps(error: type[RcexError], told: str) -> None:
+    assert retryable(error) == told
 
 
-def test_what_is_not_described_is_refused(reference: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(reference.Undescribed, match="Undescribed does not describe second"):
-        reference.options(f"{__name__}.Undescribed")
-    with pytest.raises(reference.Undescribed, match=r"Signal\.ON has no comment that begins with the arguments"):
-        reference.events(f"{__name__}.Signal")
+def test_what_is_not_described_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotDescribed, match="Undescribed does not describe second"):
+        options(f"{__name__}.Undescribed")
+    with pytest.raises(NotDescribed, match=r"Signal\.ON has no comment that begins with the arguments"):
+        events(f"{__name__}.Signal")
     monkeypatch.setattr(sys.modules[__name__], "__all__", ["Wrong"], raising=False)
-    with pytest.raises(reference.Undescribed, match="Wrong has no docstring"):
-        reference.errors(__name__)
+    with pytest.raises(NotDescribed, match="Wrong has no docstring"):
+        errors(__name__)
