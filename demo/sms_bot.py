@@ -3,20 +3,26 @@
     python demo/sms_bot.py
 
 It keeps its login and its session in the folder sms_bot. Started again within the time that RingCentral keeps a session
-(about three minutes), it answers what has come meanwhile.
+(about three minutes), it answers what has come meanwhile. exactly_once_bot.py is the one that also answers what came
+in a gap, and nothing twice.
 """
 
 from shared import Account, run
 
-from rcex_ws import FileSessionStore, FileTokenStore, WebSocketExtension
+from rcex_ws import FileSessionStore, FileTokenStore, Gap, WebSocketExtension
 
 EXTENSION = "/restapi/v1.0/account/~/extension/~"
+
+
+def report(gap: Gap) -> None:
+    """Say for which time texts may be missing."""
+    print(f"texts {'are' if gap.certain else 'may be'} missing since {gap.since}: {gap.reason}", flush=True)
 
 
 async def main(account: Account) -> None:
     """Run until it is stopped."""
     rc = account.client(token_store=FileTokenStore("sms_bot/token.json"))
-    ws_ext = WebSocketExtension(session_store=FileSessionStore("sms_bot/session.json"))
+    ws_ext = WebSocketExtension(session_store=FileSessionStore("sms_bot/session.json"), on_gap=report)
 
     @ws_ext.on_event(f"{EXTENSION}/message-store/instant", type="SMS")
     async def answer(notification) -> None:

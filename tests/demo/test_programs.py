@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from rcex_ws.gateway import Gateway
-from tests.demo.conftest import TIME_LIMIT
+from tests.demo.conftest import TIME_LIMIT, Program
 
 STRANGER = "+14155550199"
 
@@ -55,6 +55,28 @@ def test_the_chat_agent_answers_in_threads_and_not_itself(start, gateway):
         entry for entry in gateway.log() if entry["kind"] == "request" and str(entry.get("path")).endswith("/posts")
     ]
     assert len([entry for entry in written if entry["method"] == "POST"]) == 3
+
+
+def test_the_chat_agent_talks_to_several_people_at_once(start_alone, tmp_path):
+    seed = tmp_path / "people.toml"
+    seed.write_text("".join(f'[[users]]\nextension = "{number}"\nname = "P. {number}"\n' for number in (101, 102, 103)))
+    with Gateway(seed=seed) as gateway:
+        talk_to_two(start_alone("chat_agent.py", gateway=gateway), gateway)
+
+
+def talk_to_two(agent: Program, gateway: Gateway) -> None:
+    agent.expect("listening")
+    for extension in ("102", "103"):
+        gateway.receive_post("hello", from_extension=extension)
+        agent.expect("'hello' -> 'What is your name")
+    gateway.receive_post("Carol", from_extension="103")
+    agent.expect("Nice to meet you, Carol")
+    gateway.receive_post("add 2 x", from_extension="103")
+    agent.expect("a conversation has failed: ValueError")
+    gateway.receive_post("add 2 3", from_extension="103")
+    agent.expect("'add 2 3' -> '5.0'")
+    gateway.receive_post("Bob", from_extension="102")
+    agent.expect("Nice to meet you, Bob")
 
 
 def test_the_call_logger_reads_again_what_it_may_have_missed(start, gateway, tmp_path):
