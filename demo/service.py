@@ -1,7 +1,7 @@
 """A service that runs for months: the template for yours; docs/service.md explains it.
 
     RINGCENTRAL_SERVER_URL=... RINGCENTRAL_CLIENT_ID=... RINGCENTRAL_CLIENT_SECRET=... \
-    RINGCENTRAL_JWT_FILE=/run/secrets/jwt STATE_DIR=/var/lib/bot HEALTH_PORT=8080 python demo/service.py
+    RINGCENTRAL_JWT_FILE=/run/secrets/jwt STATE_DIR=/var/lib/bot HEALTH_PORT=8090 python demo/service.py
 
 It prints each notification as a line of JSON. SIGTERM and Ctrl-C end it in order, SIGHUP has it read the JWT again.
 Exit codes: 0 it was told to end; 75 trying again can help: start it again; 78 it cannot help: somebody has to act;
@@ -16,10 +16,11 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import Listener, SocketAttribute, SocketStream, TaskGroup
 from msgspec import to_builtins
 
 from rcex_ws import (
@@ -46,21 +47,26 @@ STANDBY = 365 * 86_400
 log = logging.getLogger("service")
 
 
-def handle(notification: Notification) -> None:
+async def handle(rc: RingCentral, notification: Notification) -> None:
     """Do the work. Duplicates are dropped already; after a crash something may come once more."""
     print(json.dumps({"uuid": notification.uuid, "body": notification.body}), flush=True)
 
 
-async def read_again(gap: Gap) -> None:
-    """Read by REST what may be missing; newer notifications wait for this, `gap_timeout` at most."""
-    log.warning("here the data from %s to %s would be read again", gap.since, gap.until)
+async def read_again(rc: RingCentral, gap: Gap) -> None:
+    """Read by REST what may be missing, or may have come; newer notifications wait for this, `gap_timeout` at most."""
+    period = {"dateTo": gap.until.isoformat()}
+    if gap.since is not None:
+        period["dateFrom"] = gap.since.isoformat()
+    async for message in rc.restapi().account().extension().message_store().list_all(params=period):
+        log.info("found again: %s %s", message["type"], message["id"])
 
 
-async def serve(rc: RingCentral, ws_ext: WebSocketExtension) -> None:
+async def serve(rc: RingCentral, ws_ext: WebSocketExtension, tasks: TaskGroup) -> None:
     """Work until the client is closed; raise what makes it useless to go on."""
     await log_in(rc)
+    # Work of your own beside the notifications starts here, logged in: tasks.start_soon(...). What it raises ends all.
     await rc.install_extension(ws_ext)  # here a second replica waits for the session file
-    subscription = await ws_ext.subscribe(FILTERS, handle)
+    subscription = await ws_ext.subscribe(FILTERS, partial(handle, rc))
 
     @ws_ext.on(Events.ERROR)
     async def on_error(error: Exception) -> None:
@@ -107,25 +113,32 @@ async def obey_signals(rc: RingCentral, everything: anyio.CancelScope) -> None:
                 await rc.authorize(jwt=read_jwt())
             except RcexError as error:
                 log.error("the JWT was not taken over: %s", error)  # noqa: TRY400 - no bug
+            else:
+                log.info("the JWT is taken over: the next login is made with it")
 
 
-async def tell_health(ws_ext: WebSocketExtension, port: int) -> None:
-    """Serve /live, which is fine while it may still come right, and /ready, while notifications flow."""
+async def open_health_port() -> Listener[SocketStream]:
+    """Listen where the health is asked for."""
+    text = os.environ.get("HEALTH_PORT", "8090")
+    try:
+        listener = await anyio.create_tcp_listener(local_host="0.0.0.0", local_port=int(text))  # "::" for IPv6
+    except (ValueError, OverflowError, OSError) as error:  # no number, none of a port, or one that is taken
+        raise ConfigurationError(f"HEALTH_PORT={text}: {error}") from error
+    log.info("tells its health on port %d", listener.extra(SocketAttribute.local_port))
+    return listener
 
-    async def answer(stream: SocketStream) -> None:
-        async with stream:
-            with anyio.move_on_after(5), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
-                wanted = (await stream.receive()).split(b" ", 2)[1:2]
-                stats = ws_ext.stats
-                fine = stats.state is State.READY if wanted == [b"/ready"] else stats.state is not State.FAILED
-                body = json.dumps(to_builtins(stats)).encode()
-                status = "200 OK" if fine else "503 Service Unavailable"
-                head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-                await stream.send(head.encode() + b"Connection: close\r\n\r\n" + body)
 
-    async with await anyio.create_tcp_listener(local_host="0.0.0.0", local_port=port) as listener:  # "::" for IPv6
-        log.info("tells its health on port %d", listener.extra(SocketAttribute.local_port))
-        await listener.serve(answer)
+async def tell_health(ws_ext: WebSocketExtension, stream: SocketStream) -> None:
+    """Answer /live, which is fine while it may still come right, and /ready, while notifications flow."""
+    async with stream:
+        with anyio.move_on_after(5), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            path = b"".join((await stream.receive()).split(b" ", 2)[1:2])
+            stats = ws_ext.stats
+            fine = {b"/live": stats.state is not State.FAILED, b"/ready": stats.state is State.READY}.get(path)
+            status = {True: "200 OK", False: "503 Service Unavailable", None: "404 Not Found"}[fine]
+            body = json.dumps(to_builtins(stats)).encode()
+            head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            await stream.send(head.encode() + b"Connection: close\r\n\r\n" + body)
 
 
 async def service() -> None:
@@ -141,19 +154,13 @@ async def service() -> None:
         name="service",
         session_store=FileSessionStore(state / "session.json", wait=STANDBY),
         start_in_background=True,
-        on_gap=read_again,
+        on_gap=partial(read_again, rc),
     )
-    failure: RcexError | None = None
-    async with rc, anyio.create_task_group() as tasks:
+    async with rc, await open_health_port() as listener, anyio.create_task_group() as tasks:
         tasks.start_soon(obey_signals, rc, tasks.cancel_scope)
-        tasks.start_soon(tell_health, ws_ext, int(os.environ.get("HEALTH_PORT", "8080")))
-        try:
-            await serve(rc, ws_ext)
-        except RcexError as error:  # kept out of the group, which would wrap it
-            failure = error
+        tasks.start_soon(listener.serve, partial(tell_health, ws_ext))
+        await serve(rc, ws_ext, tasks)
         tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
 
 
 def setting(name: str) -> str:
@@ -169,12 +176,15 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for name in ("httpx", "httpcore"):  # they show addresses and headers, with what stands in them
         logging.getLogger(name).setLevel(logging.WARNING)
+    code = ENDED
     try:
         anyio.run(service)
-    except RcexError as error:
-        log.critical("ended by %s: %s", type(error).__name__, error)
-        return TRY_AGAIN if error.retryable else SOMEBODY_HAS_TO_ACT
-    return ENDED
+    except* RcexError as failed:  # of one task or another
+        for error in failed.exceptions:
+            log.critical("ended by %s: %s", type(error).__name__, error)
+        can_help = all(isinstance(error, RcexError) and error.retryable for error in failed.exceptions)
+        code = TRY_AGAIN if can_help else SOMEBODY_HAS_TO_ACT
+    return code
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -175,9 +176,21 @@ def test_o4_a_replica_that_waits_ends_in_order(start: Callable[..., Service]) ->
     assert first.is_ready()
 
 
+def test_o4_it_reads_again_what_a_gap_may_have_lost(start: Callable[..., Service], gateway: Gateway) -> None:
+    service = start()
+    service.wait_subscribed()
+    gateway.refuse("upgrade", 503)
+    gateway.fail_recovery()
+    gateway.cut()
+    message = gateway.receive_sms("lost")
+    until(lambda: f"found again: SMS {message['id']}" in service.log, "it did not read again")
+    assert service.end() == 0
+
+
 def test_o4_health_tells_an_outage(start: Callable[..., Service], gateway: Gateway) -> None:
     service = start()
     service.wait_subscribed()
+    assert service.health("/nonsense")[0] == 404
     gateway.refuse("upgrade", 503, times=None)
     gateway.cut()
     until(lambda: service.health("/ready")[0] == 503, "it stays ready")
@@ -214,7 +227,7 @@ def test_o4_the_credential_is_replaced_while_it_runs_and_between_two_runs(
     assert "gap" not in second.log
     (tmp_path / "jwt").write_text(gateway.jwt)
     second.process.send_signal(signal.SIGHUP)
-    until(lambda: "got SIGHUP" in second.log, "it did not hear")
+    until(lambda: "the JWT is taken over" in second.log, "it did not say so")
     end_login(gateway, tmp_path)
     until(lambda: "certain gap" in second.log, "the new JWT did not log in")  # a new login is a new session
     until(second.is_ready, second.log)
@@ -233,7 +246,7 @@ def test_o4_without_a_good_credential_it_ends_for_somebody_to_act(
     until(lambda: "the JWT was not taken over: RINGCENTRAL_JWT_FILE: No such file" in first.log, "it did not say so")
     (tmp_path / "jwt").write_text(renewed(gateway.jwt))
     first.process.send_signal(signal.SIGHUP)
-    until(lambda: first.log.count("got SIGHUP") == 2, "it did not hear")
+    until(lambda: "the JWT is taken over" in first.log, "it did not say so")
     end_login(gateway, tmp_path)
     assert first.process.wait(TIME_LIMIT) == 78
     assert "ended by LoginRefused" in first.log
@@ -243,6 +256,14 @@ def test_o4_without_a_good_credential_it_ends_for_somebody_to_act(
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_o4_exit_codes(start: Callable[..., Service], gateway: Gateway, backend: str) -> None:
     assert start("unset", backend, RINGCENTRAL_JWT_FILE="/does/not/exist").process.wait(TIME_LIMIT) == 78
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        for port in ("abc", str(taken.getsockname()[1])):
+            wrong = start("port", backend, HEALTH_PORT=port)
+            assert wrong.process.wait(TIME_LIMIT) == 78
+            assert f"ended by ConfigurationError: HEALTH_PORT={port}: " in wrong.log
+            assert "Traceback" not in wrong.log
     gateway.refuse("token", 400, error_code="invalid_grant")
     assert start("refused", backend).process.wait(TIME_LIMIT) == 78
     gateway.refuse("subscription", 503)
