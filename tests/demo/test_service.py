@@ -176,7 +176,7 @@ def test_o4_a_replica_that_waits_ends_in_order(start: Callable[..., Service]) ->
     assert first.is_ready()
 
 
-def test_o4_it_reads_again_what_a_gap_may_have_lost(start: Callable[..., Service], gateway: Gateway) -> None:
+def test_it_reads_again_what_a_gap_may_have_lost(start: Callable[..., Service], gateway: Gateway) -> None:
     service = start()
     service.wait_subscribed()
     gateway.refuse("upgrade", 503)

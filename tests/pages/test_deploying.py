@@ -78,7 +78,7 @@ class TestSystemd:
         assert f"useradd --system {settings_of('User')[0]}\n" in commands
         looked_for = [*shlex.split(settings_of("ExecStart")[0])[1:], *settings_of("EnvironmentFile")]
         assert all(f" {path}\n" in commands for path in looked_for)
-        assert all((ROOT / source).exists() for source in re.findall(r" ((?:demo|deploy)/\S+)", commands))
+        assert re.findall(r" \.\./rcex_ws(?:/(\S+))?\s", commands) == ["", "deploy/bot.service"]
 
 
 class TestImage:

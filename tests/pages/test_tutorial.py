@@ -72,12 +72,12 @@ class Walk:
         """Save the next block as a file."""
         (self.folder / name).write_text(self.take("python"))
 
-    def edit(self, old: str, name: str = "bot.py", *, and_keep: bool = False) -> None:
-        """Put the next block in the place of some lines of a file, or behind them."""
+    def edit(self, old: str, name: str = "bot.py") -> None:
+        """Put the next block in the place of some lines of a file."""
         file = self.folder / name
         assert file.read_text().count(old) == 1, old
         new = self.take("python")
-        file.write_text(file.read_text().replace(old, old + new if and_keep else new + "\n" * old.count("\n\n")))
+        file.write_text(file.read_text().replace(old, new + "\n" * old.count("\n\n")))
 
 
 @pytest.mark.timeout(150)
@@ -175,11 +175,10 @@ def deployed(walk: Walk) -> None:
     # 10. Deploy it
     walk.run("set -a; . ./.env; set +a\n" + walk.take("sh"))
     service = (walk.folder / "service.py").read_text()
-    handle = service[service.index("def handle(") : service.index("async def read_again(")]
+    handle, read_again, serve = (service.index(f"async def {name}(") for name in ("handle", "read_again", "serve"))
     walk.edit('FILTERS = ["/restapi/v1.0/account/~/extension/~/message-store"]\n', "service.py")
-    walk.edit(handle, "service.py")
-    walk.edit("    subscription = await ws_ext.subscribe(FILTERS, handle)\n", "service.py")
-    walk.edit("from contextlib import suppress\n", "service.py", and_keep=True)
+    walk.edit(service[handle:read_again], "service.py")
+    walk.edit(service[read_again:serve], "service.py")
     start, ask = walk.take("sh"), walk.take("sh")
     with walk.start(start.replace("8090", "0").strip()) as bot:
         until(lambda: "subscribed to" in bot.output, lambda: bot.output)
@@ -189,4 +188,8 @@ def deployed(walk: Walk) -> None:
         gateway = f"http://127.0.0.1:{walk.port}/_gateway"
         httpx.post(f"{gateway}/receive_sms", json={"text": "Are you deployed?"}).raise_for_status()
         bot.wait_for(walk.take("text"))
+        httpx.post(f"{gateway}/fail_recovery").raise_for_status()
+        httpx.post(f"{gateway}/cut").raise_for_status()
+        httpx.post(f"{gateway}/receive_sms", json={"text": "Can you hear me?"}).raise_for_status()
+        until(lambda: "service: found: Can you hear me?" in bot.output, lambda: bot.output)
         assert bot.end(signal.SIGTERM) == 0
