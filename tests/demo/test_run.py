@@ -19,6 +19,7 @@ from tests.demo.conftest import DEMO, TIME_LIMIT, Start, account_of
 HAPPENS = {
     "call_logger.py": r"\+14155550100 -> \+16505550101: Disconnected",
     "chat_agent.py": r"'add 2 3' -> '5\.0'",
+    "exactly_once_bot.py": r"'Are you there\?' from \+16505550199 -> \d+",
     "live_page.py": "running on",
     "missed_call_text.py": r"texted \+14155550100",
     "own_client.py": r"message-store \{.*'newCount': 1",
