@@ -74,6 +74,7 @@ async def subscribe_by_hand(rc: RingCentral, folder: Path) -> None:
     @ws_ext.on(Events.NEW_WSC)
     async def save_token(wsc: Wsc) -> None:
         new = token_file.with_suffix(".new")
+        await new.touch(mode=0o600)  # only the owner may read the token
         await new.write_text(wsc.token)
         await new.replace(token_file)  # at any moment the file holds the old token or the new one
 

@@ -93,6 +93,12 @@ else:
             }.items()
             for name in names.split()
         },
+        elsewhere={
+            "ClosedException": "RequestLost, or NotConnected",
+            "ConnectionException": "ConnectFailed",
+            "RestException": "RestError",
+            "TimeoutException": "RequestTimeout",
+        },
     )
 
 

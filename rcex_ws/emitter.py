@@ -25,7 +25,7 @@ import pyee
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.handlers import finish
 from rcex_ws.named_log import Log
-from rcex_ws.options import Name, check_handler, refusal, required_constraint
+from rcex_ws.options import Name, NamesOfJavaScript, check_handler, refusal, required_constraint
 from rcex_ws.time_slice import TimeSlice
 
 __all__ = ["EventEmitter", "HasEvents", "Unsubscriber"]
@@ -44,7 +44,7 @@ def no_handler(*_: Any) -> None:
     """Stand for an argument that was not passed, so that None is refused as a handler."""
 
 
-class EventEmitter(pyee.EventEmitter):
+class EventEmitter(NamesOfJavaScript, pyee.EventEmitter):
     """A pyee emitter that runs handlers in order; the methods of pyee work as documented there.
 
     Handlers are looked up when an event is dispatched, so one attached right after `emit` still gets the event.

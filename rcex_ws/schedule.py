@@ -7,9 +7,11 @@ not hammer a recovering server, random so that they do not reconnect at the same
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 
 from rcex_ws.errors import ConfigurationError
+from rcex_ws.named_log import Log
 from rcex_ws.options import Wait, refusal, required_constraint
 
 __all__ = ["ReconnectDelays", "Schedule", "default_delays", "within_window"]
@@ -20,6 +22,11 @@ ReconnectDelays = Callable[[int], float]
 _BANDS = ((1.0, 1.0), (2.0, 6.0), (10.0, 20.0), (20.0, 40.0), (40.0, 80.0), (80.0, 120.0))
 
 _WAIT = required_constraint(Wait)
+
+#: A longer delay, in seconds, was probably meant in milliseconds.
+_LONG = 600.0
+
+logger = logging.getLogger("rcex_ws.connection")
 
 #: A connection that lasted this long, in seconds, shows that the server works.
 STABLE_AFTER = 30.0
@@ -58,15 +65,19 @@ class Schedule:
         delays: returns the delay after the n-th consecutive failure. A function of the application, which may raise or
             return something else: then the default delay applies.
         on_misconfigured: called with the error in that case.
+        log: gets a warning, once, when a delay is so long that it was probably meant in milliseconds.
     """
 
     def __init__(
         self,
         delays: ReconnectDelays = default_delays,
         on_misconfigured: Callable[[ConfigurationError], None] | None = None,
+        log: Log = logger,
     ) -> None:
         self._delays = delays
         self._on_misconfigured = on_misconfigured
+        self._log = log
+        self._warned = False
         self.failures = 0
 
     def after_failure(self, retry_after: float | None = None) -> float:
@@ -96,6 +107,9 @@ class Schedule:
             if inspect.iscoroutine(given):  # nothing will await it
                 given.close()
             return self._default_delay(refusal("reconnect_delays", _WAIT, delay))
+        if delay > _LONG and not self._warned:
+            self._warned = True
+            self._log.warning("reconnect_delays: a wait of %.0f seconds; are these milliseconds?", delay)
         return delay
 
     def _default_delay(self, error: ConfigurationError) -> float:

@@ -178,7 +178,6 @@ TAKEN_ALONG = {
     "gateway/notices/voicemail": "gateway/commands/test_calls",
     "options/constraints": "options/test_arguments",
     "options/functions": "options/test_arguments",
-    "options/names": "found/test_inputs_names",
     "options/refusals": "options/test_arguments",
     "options/types": "options/test_arguments",
     "options/urls": "found/test_inputs",

@@ -157,3 +157,9 @@ def test_clients_that_have_lost_one_server_do_not_come_back_at_once() -> None:
     rng, clients = random.Random(1), 1000
     seconds = Counter(int(at) for _ in range(clients) for at in attempts(rng, 180.0, 0.0, default_delays))
     assert max(count for second, count in seconds.items() if second > 7) < clients / 8
+
+
+def test_milliseconds_taken_for_seconds_are_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    schedule = Schedule(lambda failures: 300.0 * failures)
+    assert [schedule.after_failure() for _ in range(4)] == [300.0, 600.0, 900.0, 1200.0]
+    assert caplog.messages == ["reconnect_delays: a wait of 900 seconds; are these milliseconds?"]

@@ -112,7 +112,7 @@ class BlockingExtensionMethods(BlockingEventMethods):
         """Make one attempt now, with the recovery token; do nothing while connected.
 
         Returns:
-            How the outage ended; None if there was none.
+            How the outage ended; None if it was connected already.
 
         Raises:
             RcexError: the attempt failed.

@@ -6,14 +6,14 @@ from concurrent.futures import Executor
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from weakref import WeakValueDictionary
 
-from rcex_ws.options import NamesOfJavaScript
+from rcex_ws.options import AttributesOfJavaScript
 
 __all__ = ["Facade", "facade_of", "inner_of"]
 
 Inner = TypeVar("Inner")
 
 
-class Facade(NamesOfJavaScript, Generic[Inner]):
+class Facade(AttributesOfJavaScript, Generic[Inner]):
     """The blocking counterpart of an async object.
 
     Args:

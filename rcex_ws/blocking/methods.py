@@ -9,6 +9,7 @@ from typing import Unpack
 from rcex_ws.blocking.loop_thread import in_loop, run, run_sync
 from rcex_ws.blocking.session_methods import BlockingSessionMethods
 from rcex_ws.blocking.streamed import StreamedResponse
+from rcex_ws.options import keywords_only
 from rcex_ws.rest.message import Options, Request, Response, Send
 from rcex_ws.rest.stats import RestStats
 
@@ -50,22 +51,27 @@ class BlockingClientMethods(BlockingSessionMethods):
         """
         return run(lambda: self._inner.request(method, path, **options))
 
+    @keywords_only
     def get(self, path: str, **options: Unpack[Options]) -> Response:
         """Send a GET; options and errors as in `request`."""
         return run(lambda: self._inner.get(path, **options))
 
+    @keywords_only
     def post(self, path: str, **options: Unpack[Options]) -> Response:
         """Send a POST; options and errors as in `request`."""
         return run(lambda: self._inner.post(path, **options))
 
+    @keywords_only
     def put(self, path: str, **options: Unpack[Options]) -> Response:
         """Send a PUT; options and errors as in `request`."""
         return run(lambda: self._inner.put(path, **options))
 
+    @keywords_only
     def patch(self, path: str, **options: Unpack[Options]) -> Response:
         """Send a PATCH; options and errors as in `request`."""
         return run(lambda: self._inner.patch(path, **options))
 
+    @keywords_only
     def delete(self, path: str, **options: Unpack[Options]) -> Response:
         """Send a DELETE; options and errors as in `request`."""
         return run(lambda: self._inner.delete(path, **options))

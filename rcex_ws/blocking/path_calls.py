@@ -10,7 +10,7 @@ import rcex_ws.rest
 from rcex_ws.blocking.facade import Facade
 from rcex_ws.blocking.iteration import Iteration
 from rcex_ws.blocking.loop_thread import run, run_sync
-from rcex_ws.options import FilePath
+from rcex_ws.options import FilePath, keywords_only
 from rcex_ws.rest.batch import BatchResult
 from rcex_ws.rest.message import Options
 
@@ -20,22 +20,27 @@ __all__ = ["BlockingPathCalls"]
 class BlockingPathCalls(Facade[rcex_ws.rest.PathBuilder]):
     """Builder of a path, one segment per attribute, with a method for each HTTP method."""
 
+    @keywords_only
     def get(self, **options: Unpack[Options]) -> Any:
         """Send a GET; options and errors as in `RingCentral.request`."""
         return run(lambda: self._inner.get(**options))
 
+    @keywords_only
     def post(self, **options: Unpack[Options]) -> Any:
         """Send a POST; options and errors as in `RingCentral.request`."""
         return run(lambda: self._inner.post(**options))
 
+    @keywords_only
     def put(self, **options: Unpack[Options]) -> Any:
         """Send a PUT; options and errors as in `RingCentral.request`."""
         return run(lambda: self._inner.put(**options))
 
+    @keywords_only
     def patch(self, **options: Unpack[Options]) -> Any:
         """Send a PATCH; options and errors as in `RingCentral.request`."""
         return run(lambda: self._inner.patch(**options))
 
+    @keywords_only
     def delete(self, **options: Unpack[Options]) -> Any:
         """Send a DELETE; options and errors as in `RingCentral.request`."""
         return run(lambda: self._inner.delete(**options))
@@ -49,7 +54,7 @@ class BlockingPathCalls(Facade[rcex_ws.rest.PathBuilder]):
             **options: params (perPage, for instance), headers, timeout; as in `RingCentral.request`.
 
         Raises:
-            PagingError: the server leads to another host or to a page that was had before.
+            PagingError: the server leads to another host or to a page that has come before.
             NotJSON: an answer is not a page of a list.
             RcexError: as in `RingCentral.send`, for each page.
         """

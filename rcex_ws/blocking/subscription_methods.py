@@ -17,7 +17,7 @@ class BlockingSubscriptionMethods(Facade[rcex_ws.wsg.Subscription]):
 
     @property
     def event_filters(self) -> tuple[str, ...]:
-        """As requested."""
+        """The filters, as requested; `update` changes them."""
         return self._inner.event_filters
 
     @property

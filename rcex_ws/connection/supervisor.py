@@ -97,7 +97,7 @@ class Supervisor:
         self.trace = trace
         self._driver = driver
         self._reconnect_hint = reconnect_hint
-        self._schedule = Schedule(reconnect_delays, driver.on_misconfigured)
+        self._schedule = Schedule(reconnect_delays, driver.on_misconfigured, log)
         self._pause = Pause(log)
         self._new_connection = partial(
             Connection,

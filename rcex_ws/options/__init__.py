@@ -10,9 +10,9 @@ The message of a refusal has the argument's name, what is expected, the type tha
 be a secret.
 """
 
-from rcex_ws.options.arguments import check_fields, check_handler, checked, options_of, trimmed
+from rcex_ws.options.arguments import check_fields, check_handler, checked, keywords_only, options_of, trimmed
 from rcex_ws.options.constraints import Constraint, Rule, required_constraint
-from rcex_ws.options.names import NamesOfJavaScript
+from rcex_ws.options.names import AttributesOfJavaScript, EnumOfJavaScript, NamesOfJavaScript, check_argument
 from rcex_ws.options.refusals import refusal
 from rcex_ws.options.types import (
     LONGEST,
@@ -40,11 +40,13 @@ from rcex_ws.options.types import (
 
 __all__ = [
     "LONGEST",
+    "AttributesOfJavaScript",
     "Bytes",
     "CloseCode",
     "Constraint",
     "Count",
     "Credential",
+    "EnumOfJavaScript",
     "EventFilter",
     "FilePath",
     "HeaderName",
@@ -63,9 +65,11 @@ __all__ = [
     "Url",
     "Wait",
     "WebSocketUrl",
+    "check_argument",
     "check_fields",
     "check_handler",
     "checked",
+    "keywords_only",
     "options_of",
     "refusal",
     "required_constraint",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, wraps
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, Unpack, cast, get_args, get_origin, get_type_hints
 
-from rcex_ws.errors import UnknownName
 from rcex_ws.options.constraints import Constraint, constraint_of
 from rcex_ws.options.functions import is_function
-from rcex_ws.options.names import our_name
+from rcex_ws.options.names import check_argument
 from rcex_ws.options.refusals import refusal
 from rcex_ws.secret import hide
 
-__all__ = ["check_fields", "check_handler", "checked", "options_of", "trimmed"]
+__all__ = ["check_fields", "check_handler", "checked", "keywords_only", "options_of", "trimmed"]
 
 logger = logging.getLogger("rcex_ws")
 
@@ -25,45 +25,56 @@ Settings = TypeVar("Settings")
 Owner = TypeVar("Owner")
 Text = TypeVar("Text", bound=str)
 
+_mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
+
 
 class _Parameters:
     """The parameters of a function, with the constraint that each annotation declares."""
 
-    __slots__ = ("admits", "by_name", "names", "positional", "secrets", "var_positional")
+    __slots__ = ("admits", "by_name", "keywords", "most", "names", "positional", "secrets", "var_positional")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         hints = get_type_hints(function, include_extras=True)
         self.by_name: dict[str, Constraint | None] = {}
         self.positional: list[tuple[str, Constraint | None]] = []
         self.var_positional: tuple[str, Constraint] | None = None
+        self.keywords: list[str] = []
         self.names: frozenset[str] | None = None  # None if any name is accepted
-        any_name = False
+        any_name, any_number = False, False
         for name, parameter in inspect.signature(function).parameters.items():
             hint = hints.get(name, Any)
             if parameter.kind is parameter.VAR_KEYWORD:
                 members = _members(hint)
                 any_name = members is None
                 self.by_name |= {member: constraint_of(kind) for member, kind in (members or {}).items()}
+                self.keywords += members or ()
                 continue
             constraint = constraint_of(hint)
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                self.keywords.append(name)
             if parameter.kind is parameter.VAR_POSITIONAL:
+                any_number = True
                 self.var_positional = None if constraint is None else (name, constraint)
             elif parameter.kind is not parameter.KEYWORD_ONLY:
                 self.positional.append((name, constraint))
             if parameter.kind is not parameter.VAR_POSITIONAL:
                 self.by_name[name] = constraint
         self.names = None if any_name else frozenset(self.by_name)
+        self.most = math.inf if any_number or not self.keywords else len(self.positional)
         self.secrets = {name for name, one in self.by_name.items() if one is not None and one.secret}
         # A valid call must be cheap: `check` looks up a positional argument by name only to refuse it.
         self.admits = [None if constraint is None else constraint.admits for _, constraint in self.positional]
 
-    def check(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Raise for the first invalid argument.
+    def check(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise for the first invalid argument of a call of `function`.
 
         Raises:
+            TypeError: there are too many positional arguments; the message has the keywords.
             ConfigurationError: an argument has an invalid value; the message names it.
             UnknownName: as in `check_names`.
         """
+        if len(args) > self.most:
+            raise by_keyword(function, self.keywords)
         for admits, value in zip(self.admits, args, strict=False):
             if admits is not None and not admits(value):
                 for (name, constraint), given in zip(self.positional, args, strict=False):
@@ -89,9 +100,7 @@ class _Parameters:
         if self.names is None or self.names.issuperset(names):
             return
         for name in names:
-            ours = None if name in self.names else our_name(name, self.names)
-            if ours is not None:
-                raise UnknownName(f"{name}: this argument is called {ours} here")
+            check_argument(name, self.names)
 
     def hide(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments with secrets wrapped, so that no frame of ours shows one as a local variable."""
@@ -117,12 +126,11 @@ def checked(function: F) -> F:
             parameters = _Parameters(function)
         if parameters.secrets:
             args, kwargs = parameters.hide(args, kwargs)
-        parameters.check(args, kwargs)
+        parameters.check(function.__qualname__, args, kwargs)
         return function(*args, **kwargs)
 
-    mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
-    if mark is not None and inspect.iscoroutinefunction(function):
-        mark(check_and_call)
+    if _mark is not None and inspect.iscoroutinefunction(function):
+        _mark(check_and_call)
     return check_and_call  # type: ignore[return-value]
 
 
@@ -149,6 +157,8 @@ def options_of(
             parameters, signature = read()
             args, kwargs = parameters.hide(args, kwargs)
             parameters.check_names(kwargs)
+            if len(args) > parameters.most:
+                raise by_keyword(init.__qualname__, parameters.keywords)
             try:
                 signature.bind(*args, **kwargs)
             except TypeError as exc:  # name the class that was called, not the dataclass
@@ -160,6 +170,32 @@ def options_of(
         return cast("Callable[Concatenate[Owner, P], None]", construct)
 
     return decorate
+
+
+def by_keyword(function: str, keywords: Collection[str]) -> TypeError:
+    """Return the error for a call with too many positional arguments, such as an object of options in JavaScript."""
+    first = ", ".join(f"{name}=" for name in [*keywords][:4])
+    more = ", ..." if len(keywords) > 4 else ""
+    name = function.removesuffix(".__init__").rpartition(".")[2]
+    return TypeError(f"{name}() takes no further positional argument; it has keywords: {first}{more}")
+
+
+def keywords_only(method: F) -> F:
+    """Tell the keywords when a method gets one positional argument too many; a decorator.
+
+    For methods that are called too often for `checked`.
+    """
+    most = method.__code__.co_argcount
+
+    @wraps(method)
+    def call(*args: Any, **options: Any) -> Any:
+        if len(args) > most:
+            raise by_keyword(method.__qualname__, _Parameters(method).keywords)
+        return method(*args, **options)
+
+    if _mark is not None and inspect.iscoroutinefunction(method):
+        _mark(call)
+    return cast("F", call)
 
 
 def check_fields(options: object) -> None:

@@ -17,10 +17,10 @@ from rcex_ws.address import check_server
 from rcex_ws.errors import ConfigurationError, WrongEventLoop
 from rcex_ws.home import Home
 from rcex_ws.options import (
+    AttributesOfJavaScript,
     Bytes,
     Credential,
     HeaderText,
-    NamesOfJavaScript,
     Seconds,
     ServerUrl,
     checked,
@@ -55,7 +55,7 @@ SANDBOX = "https://platform.devtest.ringcentral.com"
 """The URL of RingCentral's API for applications in development."""
 
 
-class RingCentral(PathMethods, NamesOfJavaScript):
+class RingCentral(PathMethods, AttributesOfJavaScript):
     """Client of RingCentral's REST API that extensions can be installed into.
 
     Use it with `async with`, or close it with `aclose()`.
@@ -88,6 +88,8 @@ class RingCentral(PathMethods, NamesOfJavaScript):
     Raises:
         ConfigurationError: an argument is invalid; the message names it.
     """
+
+    proxy: ProxyChoice
 
     @checked
     def __init__(

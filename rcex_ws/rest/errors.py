@@ -66,7 +66,7 @@ class LoginRefused(RestError):
 
 
 class PagingError(RcexError):
-    """A list cannot be read to its end: its next page is at another host or was had before, or it has no end."""
+    """A list cannot be read to its end: its next page is at another host or has come before, or it has no end."""
 
 
 def _read_error_body(response: Response) -> tuple[str | None, str | None, str | None]:

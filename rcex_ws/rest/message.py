@@ -16,7 +16,7 @@ from msgspec import UNSET
 from rcex_ws.errors import NotJSON
 from rcex_ws.headers import check_headers
 from rcex_ws.loop import now
-from rcex_ws.options import LONGEST
+from rcex_ws.options import LONGEST, NamesOfJavaScript
 from rcex_ws.readers import printable, read_json
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.outgoing import (
@@ -144,7 +144,7 @@ class Request:
         return f"<Request {self}>"
 
 
-class Response:
+class Response(NamesOfJavaScript):
     """One answer, with the attribute names of httpx.
 
     Args:

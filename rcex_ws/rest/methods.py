@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Unpack, cast
 
 from rcex_ws.home import Home
-from rcex_ws.options import refusal, required_constraint
+from rcex_ws.options import check_argument, keywords_only, refusal, required_constraint
 from rcex_ws.rest.calls import Calls
 from rcex_ws.rest.https import StreamedResponse
 from rcex_ws.rest.lifecycle import Lifecycle
@@ -21,6 +21,8 @@ from rcex_ws.rest.stats import RestStats
 from rcex_ws.rest.token_owner import AnySession
 
 __all__ = ["ClientMethods"]
+
+_OPTIONS = tuple(Options.__annotations__)
 
 
 class ClientMethods(SessionMethods):
@@ -89,22 +91,27 @@ class ClientMethods(SessionMethods):
         """
         return self._calls.send(self._request(method, path, options))
 
+    @keywords_only
     def get(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a GET; options and errors as in `request`."""
         return self._calls.send(self._request("GET", path, options))
 
+    @keywords_only
     def post(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a POST; options and errors as in `request`."""
         return self._calls.send(self._request("POST", path, options))
 
+    @keywords_only
     def put(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a PUT; options and errors as in `request`."""
         return self._calls.send(self._request("PUT", path, options))
 
+    @keywords_only
     def patch(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a PATCH; options and errors as in `request`."""
         return self._calls.send(self._request("PATCH", path, options))
 
+    @keywords_only
     def delete(self, path: str, **options: Unpack[Options]) -> Coroutine[Any, Any, Response]:
         """Send a DELETE; options and errors as in `request`."""
         return self._calls.send(self._request("DELETE", path, options))
@@ -144,7 +151,14 @@ class ClientMethods(SessionMethods):
             options["headers"] = {}
         elif isinstance(headers, Mapping):  # anything else `Request` refuses
             options["headers"] = dict(cast("Mapping[str, str]", headers))  # a copy, for middlewares may change it
-        return Request(method, path, **options)
+        try:
+            return Request(method, path, **options)
+        except TypeError:
+            for name in options:
+                check_argument(name, _OPTIONS)
+                if name not in _OPTIONS:
+                    raise TypeError(f"{name}: a call has no such argument; it has {', '.join(_OPTIONS)}") from None
+            raise
 
 
 _REQUEST = required_constraint(Request)

@@ -71,7 +71,7 @@ class Pages(AsyncIterator[dict[str, Any]]):
         except PagingError as exc:
             return exc
         if place is not None and build_url("", *place) in self._seen:
-            return PagingError(f"GET {path_of(path)}: the server leads back to a page that was had before")
+            return PagingError(f"GET {path_of(path)}: the server leads back to a page that has come before")
         return place
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 from rcex_ws.errors import UnknownName
-from rcex_ws.options import FilePath, Name, refusal, required_constraint
+from rcex_ws.options import FilePath, Name, keywords_only, refusal, required_constraint
 from rcex_ws.rest.batch import BatchResult, get_batch
 from rcex_ws.rest.download import download
 from rcex_ws.rest.message import Options, Response
@@ -60,6 +60,11 @@ class PathBuilder:
     def __getattr__(self, name: str) -> PathBuilder:
         if name.startswith("_"):  # looked up by copy, pickle and shells
             raise AttributeError(name)
+        if name == "list":
+            raise UnknownName(
+                "list: get(params=...) reads a page of a list here, and list_all() the records of all its pages; "
+                "['list'] takes it as it is"
+            )
         if not name.islower() and name[0].islower():  # SCIM has capitalized names: Users, ServiceProviderConfig
             snake_case = re.sub("[A-Z]+", lambda capitals: f"_{capitals[0].lower()}", name)
             raise UnknownName(
@@ -101,22 +106,27 @@ class PathBuilder:
     def __repr__(self) -> str:
         return f"<PathBuilder {self._path}>"
 
+    @keywords_only
     async def get(self, **options: Unpack[Options]) -> Any:
         """Send a GET; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("GET", self._path, **options))
 
+    @keywords_only
     async def post(self, **options: Unpack[Options]) -> Any:
         """Send a POST; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("POST", self._path, **options))
 
+    @keywords_only
     async def put(self, **options: Unpack[Options]) -> Any:
         """Send a PUT; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("PUT", self._path, **options))
 
+    @keywords_only
     async def patch(self, **options: Unpack[Options]) -> Any:
         """Send a PATCH; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("PATCH", self._path, **options))
 
+    @keywords_only
     async def delete(self, **options: Unpack[Options]) -> Any:
         """Send a DELETE; options and errors as in `RingCentral.request`."""
         return _decoded(await self._rc.request("DELETE", self._path, **options))
@@ -130,7 +140,7 @@ class PathBuilder:
             **options: params (perPage, for instance), headers, timeout; as in `RingCentral.request`.
 
         Raises:
-            PagingError: the server leads to another host or to a page that was had before.
+            PagingError: the server leads to another host or to a page that has come before.
             NotJSON: an answer is not a page of a list.
             RcexError: as in `RingCentral.send`, for each page.
         """

@@ -37,6 +37,10 @@ class SessionMethods:
         home: the event loop that the client belongs to: the first that uses it.
     """
 
+    server: str
+    client_id: str | None
+    home: Home
+
     def __init__(
         self, *, server: str, client_id: str | None, home: Home, auth: AnySession, lifecycle: Lifecycle
     ) -> None:

@@ -20,7 +20,7 @@ from rcex_ws.connection import (
     utc_now,
 )
 from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
-from rcex_ws.options import NamesOfJavaScript, checked, options_of, required_constraint, trimmed
+from rcex_ws.options import AttributesOfJavaScript, checked, options_of, required_constraint, trimmed
 from rcex_ws.rest import CoreClient, Extension, Options, Request, Response, Send
 from rcex_ws.secret import hide
 from rcex_ws.wsg.event_methods import EventMethods
@@ -40,7 +40,7 @@ _numbers = count(1)
 Handler = Callable[[Any], object]
 
 
-class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], EventMethods, Extension):
+class WebSocketExtension(AttributesOfJavaScript, HasEvents[Handler], EventMethods, Extension):
     """An extension that gives a `RingCentral` client a WebSocket which survives everything.
 
     It subscribes, sends REST calls over the socket, recovers its session, and reports what happened. All times are in
@@ -77,6 +77,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], EventMethods, Ex
         open_socket: function that opens a WebSocket; tests in virtual time replace it, see docs/testing.md.
     """
 
+    name: str
     keeps_deadline = True
     open_socket: Opener = staticmethod(open_websocket)
     _event_name = required_constraint(EventName)
@@ -200,7 +201,7 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], EventMethods, Ex
         """Make one attempt now, with the recovery token; do nothing while connected.
 
         Returns:
-            How the outage ended; None if there was none.
+            How the outage ended; None if it was connected already.
 
         Raises:
             RcexError: the attempt failed.
@@ -208,6 +209,8 @@ class WebSocketExtension(NamesOfJavaScript, HasEvents[Handler], EventMethods, Ex
         """
         self._runtimes.check_home()
         runtime = self._runtimes.require_current()
+        if runtime.supervisor.is_ready:
+            return None
         await runtime.supervisor.attempt_now()
         return runtime.session.last_recovery
 

@@ -224,7 +224,7 @@ def _faulty(event_filters: Collection[str]) -> str | None:
     """Return what is wrong with the first invalid filter; None if all are valid. Filters contain no secrets."""
     for text in event_filters:
         if not text.startswith("/"):
-            return f'{text!r} is not a path; it should begin with "/restapi/"'
+            return f'{text!r} is not a path; it should begin with "/restapi/" or "/team-messaging/"'
         if text != text.strip() or not text.isprintable():
             return f"{text!r} has white space around it, or a control character in it"
     return None if event_filters else "it is empty"

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from rcex_ws import bounds
-from rcex_ws.errors import BadFrame, ConfigurationError
-from rcex_ws.options import Rule, check_fields, checked
+from rcex_ws.errors import BadFrame, ConfigurationError, UnknownName
+from rcex_ws.options import EnumOfJavaScript, NamesOfJavaScript, Rule, check_fields, checked
 from rcex_ws.readers import printable, read_number
 from rcex_ws.wsg.frames import Envelope, decode_body
 from rcex_ws.wsg.view_of import view_of
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-class Events(StrEnum):
+class Events(StrEnum, metaclass=EnumOfJavaScript):
     """The lifecycle events of the extension, with the argument of their handlers."""
 
     AUTO_RECOVER_SUCCESS = "autoRecoverSuccess"  #: (ws) the session was recovered; missed events follow
@@ -59,7 +59,7 @@ def _is_event(name: str) -> str | None:
 EventName = Annotated[str, Rule(f"one of {', '.join(Events)}", _is_event)]
 
 
-class ConnectionDetails(Struct, rename="camel", frozen=True):
+class ConnectionDetails(NamesOfJavaScript, Struct, rename="camel", frozen=True):
     """The body of the first frame of a connection; times in seconds.
 
     Attributes:
@@ -103,7 +103,7 @@ class DisabledFilter(Struct, rename="camel", frozen=True):
     message: str | None = None
 
 
-class SubscriptionInfo(Struct, rename="camel", frozen=True):
+class SubscriptionInfo(NamesOfJavaScript, Struct, rename="camel", frozen=True):
     """A subscription as the server describes it.
 
     Attributes:
@@ -172,7 +172,7 @@ class SubscriptionState(StrEnum):
     FAILED = "failed"  #: refused for good, or the extension has failed; see `error`
 
 
-class Notification(Struct, gc=False, eq=False):
+class Notification(NamesOfJavaScript, Struct, gc=False, eq=False):
     """One notification; its body is decoded on first access.
 
     Attributes:
@@ -234,6 +234,11 @@ class Notification(Struct, gc=False, eq=False):
     def raw(self) -> bytes:
         """The whole notification as received: JSON with uuid, event, timestamp, subscriptionId, ownerId and body."""
         return bytes(self._raw)
+
+    if not TYPE_CHECKING:  # or type checkers would accept it
+
+        def __getitem__(self, name: object) -> NoReturn:
+            raise UnknownName(f"[{name!r}]: the members of a notification are attributes here, such as .body")
 
     def __repr__(self) -> str:
         return f"<Notification {printable(self.uuid)} {printable(self.event)}>"

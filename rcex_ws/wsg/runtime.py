@@ -127,7 +127,7 @@ class WsgRuntime:
             closing=self._is_closing,
             mark_changed=None if store is None else self.mark_changed,
             check_after_suspend=self._check_after_suspend,
-            show=_show if settings.debug_mode else None,
+            show=partial(_show, telemetry.name) if settings.debug_mode else None,
             telemetry=telemetry,
         )
         self._driver = WsgDriver(rc, shared, attempt_timeout=settings.attempt_timeout, max_size=settings.max_size)
@@ -362,8 +362,8 @@ class WsgRuntime:
         await self._deliveries.drain()
 
 
-def _show(direction: str, data: bytes) -> None:
+def _show(name: str, direction: str, data: bytes) -> None:
     """Print a frame to stderr, whether logging is configured or not."""
     text = redact(data)
     text = printable(text, most=len(text))  # a frame may contain line breaks and escape sequences
-    print(f"rcex_ws {direction} {text}", file=sys.stderr, flush=True)  # noqa: T201 - debug_mode requests it
+    print(f"rcex_ws {name!r} {direction} {text}", file=sys.stderr, flush=True)  # noqa: T201 - debug_mode requests it

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
 
 from rcex_ws.connection import ReconnectDelays, default_delays
-from rcex_ws.options import Bytes, Count, Credential, Label, Seconds, check_fields
+from rcex_ws.options import Bytes, Count, Credential, Label, Rule, check_fields
 from rcex_ws.trace import Trace
 from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.frames import Wsc
 from rcex_ws.wsg.store import SessionStore
 
 __all__ = ["WsgSettings"]
+
+AutoRecover = Annotated[
+    bool, Rule("True or False (the schedule is reconnect_delays=, the interval of heartbeats heartbeat_interval=)")
+]
+# Milliseconds taken for seconds must not pass: 30000 would be a time-out of eight hours.
+Interval = Annotated[
+    float, Meta(gt=0, le=1800, description="seconds above 0, at most 1800: idle for longer, RingCentral closes")
+]
+Timeout = Annotated[float, Meta(gt=0, le=7200, description="seconds above 0, at most 7200")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +35,7 @@ class WsgSettings:
     """
 
     rest_over_websocket: bool = False
-    auto_recover: bool = True
+    auto_recover: AutoRecover = True
     wsc_token: Credential | Wsc | None = field(default=None, repr=False)
     debug_mode: bool = False
     session_store: SessionStore | None = None
@@ -34,13 +46,13 @@ class WsgSettings:
     name: Label | None = None
     trace: Trace | None = None
     # Times in seconds
-    open_timeout: Seconds = 30.0
-    attempt_timeout: Seconds = 10.0
-    request_timeout: Seconds = 60.0
-    close_timeout: Seconds = 5.0
-    gap_timeout: Seconds = 30.0
-    heartbeat_interval: Seconds = 30.0
-    heartbeat_timeout: Seconds = 10.0
+    open_timeout: Timeout = 30.0
+    attempt_timeout: Timeout = 10.0
+    request_timeout: Timeout = 60.0
+    close_timeout: Timeout = 5.0
+    gap_timeout: Timeout = 30.0
+    heartbeat_interval: Interval = 30.0
+    heartbeat_timeout: Timeout = 10.0
     reconnect_delays: ReconnectDelays = default_delays
     # Bounds
     max_pending: Count = 10_000

@@ -13,7 +13,7 @@ from typing import Protocol
 from rcex_ws.connection import DeliveryQueue, deliver
 from rcex_ws.errors import ConfigurationError, SubscriptionEnded
 from rcex_ws.loop import Signal
-from rcex_ws.options import NamesOfJavaScript, checked
+from rcex_ws.options import AttributesOfJavaScript, checked
 from rcex_ws.wsg.filters import EventFilters
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState
 from rcex_ws.wsg.own import OthersIterator
@@ -47,18 +47,20 @@ class SubscriptionOwner(Protocol):
         ...
 
 
-class Subscription(NamesOfJavaScript):
+class Subscription(AttributesOfJavaScript):
     """One subscription: its filters, its state, and its notifications if it has no callback.
 
     Without a callback, iterate it (`async for notification in subscription`): one consumer, which ends on revoke,
     replacement or closing after what is buffered, and raises if the subscription failed.
 
     Attributes:
-        event_filters: as requested.
         info: the server's description; None until it has answered.
         state: PENDING, ACTIVE, REPLACED, REVOKED, CLOSED or FAILED.
         error: what made it FAILED; otherwise None.
     """
+
+    info: SubscriptionInfo | None
+    claimed: bool
 
     def __init__(
         self,
@@ -70,7 +72,7 @@ class Subscription(NamesOfJavaScript):
         info: SubscriptionInfo | None = None,
         claimed: bool = True,
     ) -> None:
-        self.event_filters = event_filters
+        self._event_filters = event_filters
         self.info = info
         self.state = SubscriptionState.PENDING
         self.error: Exception | None = None
@@ -85,6 +87,11 @@ class Subscription(NamesOfJavaScript):
         return f"<Subscription {self.info.id if self.info else '?'} {self.state}>"
 
     # -- for the application ---------------------------------------------------------------------------------------
+
+    @property
+    def event_filters(self) -> tuple[str, ...]:
+        """The filters, as requested; `update` changes them."""
+        return self._event_filters
 
     @property
     def pending(self) -> int:
@@ -156,7 +163,7 @@ class Subscription(NamesOfJavaScript):
 
     def activate(self, info: SubscriptionInfo | None, event_filters: tuple[str, ...]) -> None:
         """Mark it ACTIVE, as the server has granted it."""
-        self.info, self.event_filters, self.state = info, event_filters, SubscriptionState.ACTIVE
+        self.info, self._event_filters, self.state = info, event_filters, SubscriptionState.ACTIVE
 
     def ignore(self, own_id: str) -> None:
         """Let the iterator leave out what the extension with this id has caused; a callback is wrapped instead."""

@@ -127,8 +127,8 @@ class _Writer:
         self._use_names(*_annotations(node))
         lines = [""]
         for one in decorators:
-            if one == "checked":
-                self._use("rcex_ws.options", "checked")
+            if one in ("checked", "keywords_only"):
+                self._use("rcex_ws.options", one)
             if one != "asynccontextmanager":
                 lines.append(f"    @{one}")
         if any(one.endswith(".setter") for one in decorators):

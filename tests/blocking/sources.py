@@ -96,7 +96,8 @@ SOURCES = (
         *("rcex_ws.wsg.subscription", "Subscription", "subscription_methods", "BlockingSubscriptionMethods"),
         inner="rcex_ws.wsg.Subscription",
         omit=frozenset(
-            {"queue", "has_callback", "activate", "ignore", "claim", "end", "drained", "run_callback"}  # for its owner
+            # for its owner, and an attribute
+            {"queue", "has_callback", "activate", "ignore", "claim", "end", "drained", "run_callback", "event_filters"}
         ),
         attributes={
             "event_filters": "tuple[str, ...]",
@@ -127,6 +128,7 @@ SOURCES = (
 ORIGINS = {"Via": "rcex_ws.rest.message", "Loss": "rcex_ws.connection.loss"}
 #: What the docstring of the class does not say.
 ATTRIBUTES = {
+    "event_filters": "The filters, as requested; `update` changes them.",
     "client_id": "Id of the application.",
     "proxy": "The argument of that name.",
     "enabled": "Whether calls use it; while False they go by HTTPS.",

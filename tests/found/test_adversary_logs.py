@@ -74,5 +74,5 @@ async def test_nor_one_of_debug_mode(peer, capfd):
         peer.send_raw('[{"type":"ServerNotification","messageId":"x"},{"event":"a","uuid":"u"}]')
         await until(lambda: ext.stats.dropped)
     (line,) = [line for line in capfd.readouterr().err.splitlines() if "forged" in line]
-    assert line.startswith("rcex_ws <")
+    assert line.startswith(f"rcex_ws {ext.name!r} <")
     assert line.isprintable()

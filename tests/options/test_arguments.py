@@ -111,7 +111,6 @@ def test_a_constructor_refuses_what_its_dataclass_refuses() -> None:
     [
         ((), {}, r"missing a required argument: 'key'"),
         (("k",), {"nonsense": 1}, r"got an unexpected keyword argument 'nonsense'"),
-        (("k", 60.0), {}, r"too many positional arguments"),
         (("k",), {"key": "k"}, r"multiple values for argument 'key'"),
     ],
 )
@@ -119,6 +118,11 @@ def test_a_wrong_call_names_the_class_that_was_called(args: Any, kwargs: Any, wh
     with pytest.raises(TypeError, match=rf"^Kettle\.__init__\(\) {why}$") as caught:
         Kettle(*args, **kwargs)
     assert not isinstance(caught.value, ConfigurationError)
+
+
+def test_an_argument_too_many_is_told_the_keywords() -> None:
+    with pytest.raises(TypeError, match=r"^Kettle\(\) takes no further positional argument; .*: boil_time=, labels=$"):
+        Kettle("k", 60.0)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("by_name", [False, True])

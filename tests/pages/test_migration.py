@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import stat
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rcex_ws.gateway import Gateway
-from tests.pages.walk import ROOT, Block, Program, blocks, until
+from tests.pages.walk import ROOT, TIME_LIMIT, Block, Program, blocks, until
 
 BLOCKS = blocks("migration")
 FRAME = next(block.code for block in BLOCKS if block.heading == "The samples of its README")
@@ -25,6 +26,8 @@ ws_ext.on(Events.DISCONNECTED, lambda reason: lost.set())
 ws_ext.ws.abort()
 await lost.wait()
 """
+
+DETACH = "await ws_ext.detach()\n"
 
 Start = Callable[..., AbstractContextManager[Program]]
 
@@ -38,8 +41,8 @@ def _is_of(block: Block, number: int) -> bool:
 
 
 @pytest.fixture
-def start(gateway: Gateway, tmp_path: Path) -> Start:
-    """Run samples in the frame, and wait until they are through; the program then goes on."""
+def run(gateway: Gateway, tmp_path: Path) -> Callable[..., Program]:
+    """Run samples in the frame."""
     environment = {
         "RINGCENTRAL_SERVER_URL": gateway.server,
         "RINGCENTRAL_CLIENT_ID": gateway.client_id,
@@ -47,13 +50,22 @@ def start(gateway: Gateway, tmp_path: Path) -> Start:
         "RINGCENTRAL_JWT": gateway.jwt,
     }
 
+    def run(*samples: str) -> Program:
+        assert FRAME.count("        # a sample\n") == 1
+        code = textwrap.indent("\n".join(samples), "        ")
+        program = FRAME.replace("        # a sample\n", code + "\n")
+        return Program(tmp_path, sys.executable, "-uW", "error", "-c", program, environment=environment)
+
+    return run
+
+
+@pytest.fixture
+def start(run: Callable[..., Program]) -> Start:
+    """Run samples in the frame, and wait until they are through; the program then goes on."""
+
     @contextmanager
     def start(*samples: str) -> Iterator[Program]:
-        code = "\n".join([*samples, 'print("through")', "await anyio.sleep_forever()"])
-        assert FRAME.count("        # a sample\n") == 1
-        program = FRAME.replace("        # a sample\n", textwrap.indent(code, "        ") + "\n")
-        run = (sys.executable, "-uW", "error", "-c", program)
-        with Program(tmp_path, *run, environment=environment) as started:
+        with run(*samples, 'print("through")') as started:
             started.wait_for("through")
             yield started
             started.end(signal.SIGKILL)
@@ -109,9 +121,24 @@ def test_recover_by_hand(start: Start, gateway: Gateway) -> None:
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_after_a_page_refresh(start: Start, gateway: Gateway, by_hand: bool) -> None:
     stored, before, after = ours(7)
-    with start(before if by_hand else stored):
+    assert before.count(DETACH) == 1
+    with start(before.replace(DETACH, "") if by_hand else stored):
         pass
+    continue_session(start, gateway, after if by_hand else stored)
+
+
+def test_after_a_page_refresh_by_hand_that_ended_in_order(
+    run: Callable[..., Program], start: Start, gateway: Gateway, tmp_path: Path
+) -> None:
+    _, before, after = ours(7)
+    with run(before) as program:
+        assert program.process.wait(TIME_LIMIT) == 0, program.output
+    assert stat.S_IMODE((tmp_path / "wsc").stat().st_mode) == 0o600
+    continue_session(start, gateway, after)
+
+
+def continue_session(start: Start, gateway: Gateway, sample: str) -> None:
     gateway.receive_sms("in between")
-    with start(after if by_hand else stored, "print(ws_ext.last_recovery.outcome)") as program:
+    with start(sample, "print(ws_ext.last_recovery.outcome)") as program:
         assert "\nrecovered\n" in f"\n{program.output}"
         wait_for(r"^<Notification ", program)

@@ -128,8 +128,8 @@ async def test_debug_mode_writes_both_directions_without_tokens(rc, make_ext, ca
     await rc.install_extension(ext)
     await rc.get(INFO)
     written = capsys.readouterr().err
-    assert "rcex_ws > " in written
-    assert "rcex_ws < " in written
+    assert f"rcex_ws {ext.name!r} > " in written
+    assert f"rcex_ws {ext.name!r} < " in written
     assert '"ClientRequest"' in written
     assert ext.wsc.token not in written
 
@@ -148,12 +148,28 @@ async def test_debug_mode_writes_both_directions_without_tokens(rc, make_ext, ca
         ("reconnect_delays", 1.0),
         ("on_gap", "hook"),
         ("auto_recover", 1),
+        ("heartbeat_interval", 60_000),
+        ("open_timeout", 30_000),
+        ("request_timeout", 60_000.0),
         ("session_store", "session.json"),
     ],
 )
 def test_a_wrong_option_is_named(option, value):
     with pytest.raises(ConfigurationError, match=f"{option}: expected"):
         WebSocketExtension(**{option: value})
+
+
+def test_a_time_in_milliseconds_is_told_the_unit():
+    with pytest.raises(ConfigurationError, match=r"^heartbeat_interval: expected seconds above 0, at most 1800"):
+        WebSocketExtension(heartbeat_interval=60_000)
+    with pytest.raises(ConfigurationError, match=r"^request_timeout: expected seconds above 0, at most 7200, got int"):
+        WebSocketExtension(request_timeout=60_000)
+    WebSocketExtension(heartbeat_interval=1800, request_timeout=7200)
+
+
+def test_the_object_of_the_original_is_told_the_two_arguments_of_today():
+    with pytest.raises(ConfigurationError, match=r"^auto_recover: .*reconnect_delays=.*heartbeat_interval="):
+        WebSocketExtension(auto_recover={"checkInterval": 2000})
 
 
 async def test_a_bot_installs_and_subscribes_with_its_static_token(gateway, rc, make_ext, told, send):

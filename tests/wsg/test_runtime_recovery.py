@@ -280,6 +280,8 @@ async def test_by_hand_when_auto_recover_is_off(rc, make_ext, told, send, gatewa
         await ext.recover()
     recovery = await ext.recover()
     assert recovery.outcome is Outcome.RECOVERED
+    assert await ext.recover() is None  # connected: no outage of now
+    assert ext.last_recovery is recovery
     await told.wait("notification")
     assert told.names.index("autoRecoverSuccess") < told.names.index("notification")
 
