@@ -45,9 +45,22 @@ class WebSocketExtension(BlockingEvents, BlockingExtensionMethods):
     @options_of(BlockingSettings)
     def __init__(self, settings: BlockingSettings) -> None:
         self._executor = settings.executor
+        self._on_gap = settings.on_gap
         options: dict[str, Any] = {one.name: getattr(settings, one.name) for one in fields(WsgSettings)}
         options["on_gap"] = in_thread("on_gap", settings.on_gap, settings.executor)
         super().__init__(wsg.WebSocketExtension(**options))
+
+    @property
+    def on_gap(self) -> Callable[[Gap], None] | None:
+        """The hook for gaps, or None; can be set at any time, also before `install`."""
+        return self._on_gap
+
+    @on_gap.setter
+    @checked
+    def on_gap(self, on_gap: Callable[[Gap], None] | None) -> None:
+        function: Any = in_thread("on_gap", on_gap, self._executor)
+        run_sync(lambda: setattr(self._inner, "on_gap", function))
+        self._on_gap = on_gap
 
     @checked
     def on_event(

@@ -20,6 +20,7 @@ driver.py                the endpoint and the tokens of an attempt; conversation
 questions.py             what the server has not answered yet (pure); frames.py: bytes to frames and back (pure)
 inbox.py                 the path of a notification to a subscription's queue
 announcer.py, gaps.py    what is reported to the application, in order; the gaps that wait for it (pure)
+gap_hook.py              calls `on_gap`, and again with what it has not handled
 rest_transport.py        REST over the WebSocket; telemetry.py: log, trace and counters
 keeper.py                writes the session to its store, and resumes it
 What may be missing (pure):
@@ -34,9 +35,9 @@ subscription_runtime.py  the part of the runtime that they use
 """
 
 from rcex_ws.errors import BadFrame
-from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.extension import WebSocketExtension
 from rcex_ws.wsg.frames import Wsc
+from rcex_ws.wsg.gap_hook import GapHook
 from rcex_ws.wsg.models import (
     ConnectionDetails,
     Events,

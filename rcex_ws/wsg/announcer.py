@@ -12,19 +12,16 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-import anyio
-
-from rcex_ws.connection import EventEmitter, call
+from rcex_ws.connection import EventEmitter
 from rcex_ws.errors import BadFrame, SlowConsumer
+from rcex_ws.loop import Signal
 from rcex_ws.wsg.frames import Wsc
+from rcex_ws.wsg.gap_hook import GapCalls, GapHook
 from rcex_ws.wsg.gaps import WaitingGap, WaitingGaps
 from rcex_ws.wsg.models import Events, Gap
 from rcex_ws.wsg.telemetry import Telemetry
 
-__all__ = ["Announcer", "GapHook"]
-
-GapHook = Callable[[Gap], object]
-"""Sync or async; called with each gap before newer notifications are delivered, so it can read the data again."""
+__all__ = ["Announcer"]
 
 #: Errors that a peer can cause over and over by what it sends or how fast: one tells as much as many.
 _ALIKE = (BadFrame, SlowConsumer)
@@ -62,14 +59,18 @@ class _WaitingError:
 
 
 class Announcer:
-    """Emits lifecycle events and runs the `on_gap` hook.
+    """Emits lifecycle events and runs the `on_gap` hook; outlives the runtimes of its extension, as the emitter does.
 
     Args:
         emitter: runs the handlers.
         on_gap: the hook, or None.
         gap_timeout: seconds the hook may take.
-        on_gap_reported: called when handlers and hook are through with a gap, for the store.
+        retry_delay: see `GapCalls`.
+        on_gap_change: called when another set of gaps is open, for the store.
         telemetry: log and counters.
+
+    Attributes:
+        gap_calls: calls the hook, and knows which gaps are open.
     """
 
     def __init__(
@@ -78,24 +79,25 @@ class Announcer:
         *,
         on_gap: GapHook | None,
         gap_timeout: float,
-        on_gap_reported: Callable[[], None],
+        retry_delay: Callable[[int], float],
+        on_gap_change: Callable[[], None],
         telemetry: Telemetry | None = None,
     ) -> None:
         self._emitter = emitter
-        self._on_gap = on_gap
-        self._gap_timeout = gap_timeout
-        self._on_gap_reported = on_gap_reported
         self._telemetry = telemetry or Telemetry()
         self._log = self._telemetry.log
         self._errors: dict[type[Exception], deque[_WaitingError]] = {}
         self._wscs: deque[Wsc] = deque()
         self._gaps = WaitingGaps()
-        self._unreported: list[WaitingGap] = []
-
-    @property
-    def unreported(self) -> list[Gap]:
-        """Gaps whose handlers and hook are not through: if the process is killed now, the next one reports them."""
-        return [waiting.gap for waiting in self._unreported]
+        self.gap_calls = GapCalls(
+            on_gap,
+            timeout=gap_timeout,
+            retry_delay=retry_delay,
+            turn=self._turn,
+            on_error=partial(self.error, already_logged=True),
+            on_change=on_gap_change,
+            log=self._log,
+        )
 
     def emit(self, event: Events, *args: object) -> None:
         """Emit an event."""
@@ -127,21 +129,21 @@ class Announcer:
         if new is None:
             return
         self._log_gap(gap)
-        self._unreported.append(new)
+        self.gap_calls.add(new)
         self._emitter.enqueue(partial(self._emit_gap, new))
-        self._emitter.enqueue(partial(self._run_hook_for, new))
+        self._emitter.enqueue(partial(self.gap_calls.handle, new))
 
     async def gap_now(self, gap: Gap) -> None:
         """Emit a gap and run the hook in the caller's task, which may itself be one of the emitter's handlers."""
         self._log_gap(gap)
         waiting = WaitingGap(gap)
-        self._unreported.append(waiting)
+        self.gap_calls.add(waiting)
         self._telemetry.count_gap(gap)
         self._emitter.emit(Events.NOTIFICATION_GAP, gap)
         try:
-            await self._run_hook(gap)
-        finally:
-            self._emitter.enqueue(partial(self._end, waiting))
+            await self.gap_calls.call(waiting)
+        finally:  # not before the handlers of the event are through, too
+            self._emitter.enqueue(partial(self.gap_calls.settle, waiting))
 
     def then(self, action: Callable[[], None]) -> None:
         """Call `action` once all handlers of the events emitted so far have run."""
@@ -172,27 +174,10 @@ class Announcer:
         self._telemetry.count_gap(gap)
         await self._emitter.dispatch(Events.NOTIFICATION_GAP, gap)
 
-    async def _run_hook_for(self, waiting: WaitingGap) -> None:
-        if waiting.reported is not None:
-            await self._run_hook(waiting.reported)
-        await self._end(waiting)
-
-    async def _end(self, waiting: WaitingGap) -> None:
-        self._unreported.remove(waiting)
-        self._on_gap_reported()
-
-    async def _run_hook(self, gap: Gap) -> None:
-        if self._on_gap is None:
-            return
-        try:
-            with anyio.fail_after(self._gap_timeout):
-                await call(self._on_gap, gap)
-        except TimeoutError as exc:
-            self._log.warning("on_gap took longer than %g s and was cancelled", self._gap_timeout)
-            self.error(exc, already_logged=True)
-        except Exception as exc:  # noqa: BLE001 - logged and emitted
-            self._log.exception("on_gap raised")
-            self.error(exc, already_logged=True)
+    async def _turn(self) -> None:
+        told = Signal()
+        self.then(told.set)
+        await told.wait()
 
     def _log_gap(self, gap: Gap) -> None:
         kind = "certain" if gap.certain else "possible"

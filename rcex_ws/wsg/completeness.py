@@ -69,11 +69,6 @@ class OpenGap(Struct, frozen=True, gc=False):
         return StoredGap(since=since, certain=self.certain, reason=self.reason)
 
     @classmethod
-    def of(cls, gap: Gap) -> Self:
-        """Return an open gap with the beginning of one that must be reported again."""
-        return cls(-math.inf if gap.since is None else gap.since.timestamp(), gap.certain, gap.reason)
-
-    @classmethod
     def from_store(cls, stored: StoredGap) -> Self:
         """Return the gap of its stored form."""
         return cls(-math.inf if stored.since is None else stored.since, stored.certain, stored.reason)

@@ -196,6 +196,7 @@ class WsgConversation(Conversation):
         if not told.is_set():
             shared.telemetry.log.warning("delivery goes on though a lifecycle handler still runs")
         shared.inbox.release(self._hold_ticket)
+        shared.announcer.gap_calls.connected()
         if shared.completeness.replaying:
             self._link.send_heartbeat(self.heartbeat())  # its answer shows that the replay is finished
         self._log_recovery()

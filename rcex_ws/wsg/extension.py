@@ -25,6 +25,7 @@ from rcex_ws.rest import CoreClient, Extension, Options, Request, Response, Send
 from rcex_ws.secret import hide
 from rcex_ws.wsg.event_methods import EventMethods
 from rcex_ws.wsg.frames import Wsc
+from rcex_ws.wsg.gap_hook import GapHook
 from rcex_ws.wsg.models import ConnectionDetails, EventName, Events, Recovery
 from rcex_ws.wsg.rest_transport import eligible
 from rcex_ws.wsg.runtime import WsgRuntime
@@ -54,14 +55,15 @@ class WebSocketExtension(AttributesOfJavaScript, HasEvents[Handler], EventMethod
         session_store: keeps session and subscription across restarts.
         start_in_background: `install_extension` returns at once; `subscribe` then waits for the connection.
         repeat_lost: repeat a GET, HEAD, PUT or DELETE by HTTPS if the connection was lost before its answer.
-        on_gap: hook, sync or async, called with each `Gap` before newer notifications are delivered.
+        on_gap: hook, sync or async, called with each `Gap` before newer notifications are delivered; called again while
+            it fails. It can also be set later.
         name: identifies the extension in log lines, `stats` and traces; "extension 1" and so on by default.
         trace: sync hook, called with a `TraceEvent` when a step starts, succeeds or fails; see `Step`.
         open_timeout: for all of `install`.
         attempt_timeout: for one attempt: wstoken, TCP, TLS, upgrade, ConnectionDetails.
         request_timeout: for one call made by the extension itself.
         close_timeout: for closing, from any state.
-        gap_timeout: for `on_gap`, which is then cancelled.
+        gap_timeout: for `on_gap`, which is then cancelled, and called again later.
         heartbeat_interval: a Heartbeat is sent after so long without an inbound frame.
         heartbeat_timeout: the connection is dropped after so long without an inbound frame since the Heartbeat.
         reconnect_delays: returns the delay after the n-th consecutive failure, n from 1; by default 1 s, then at random
@@ -117,6 +119,16 @@ class WebSocketExtension(AttributesOfJavaScript, HasEvents[Handler], EventMethod
         self._rest_over_websocket = rest_over_websocket
 
     @property
+    def on_gap(self) -> GapHook | None:
+        """The hook for gaps, or None; can be set at any time, also before `install`."""
+        return self._runtimes.announcer.gap_calls.hook
+
+    @on_gap.setter
+    @checked
+    def on_gap(self, on_gap: GapHook | None) -> None:
+        self._runtimes.announcer.gap_calls.hook = on_gap
+
+    @property
     def state(self) -> State:
         """IDLE, CONNECTING, READY, WAITING, FAILED or CLOSED."""
         return State.IDLE if self._runtime is None else self._runtime.supervisor.status.state
@@ -143,6 +155,7 @@ class WebSocketExtension(AttributesOfJavaScript, HasEvents[Handler], EventMethod
             state=self.state,
             since=self.state_since,
             link=None if self._runtime is None else self._runtime.supervisor.link,
+            open_gaps=len(self._runtimes.announcer.gap_calls.open),
             https=0 if self._runtimes.rc is None else self._runtimes.rc.https_calls,
         )
 

@@ -1,4 +1,6 @@
-"""Gaps that wait to be reported: those that touch are merged, so that a hostile peer cannot fill the memory. Pure.
+"""Gaps that wait: to be reported, or for a hook that has failed. They are merged, so that they stay few. Pure.
+
+A hostile peer must not fill the memory by gaps, nor an application by a hook that always fails.
 
 No gap is ever dropped, and none is made smaller. One that is too wide costs the application some reading; one that is
 missing costs it notifications.
@@ -6,16 +8,20 @@ missing costs it notifications.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from rcex_ws.wsg.models import Gap
 
-__all__ = ["WaitingGap", "WaitingGaps"]
+__all__ = ["FailedGaps", "WaitingGap", "WaitingGaps"]
 
 #: Maximum number of waiting gaps of one kind; beyond it the next one is merged even if it does not touch.
 _MOST = 16
+
+#: Maximum number of gaps for which the hook has failed; beyond it the oldest two are merged.
+_MOST_FAILED = 16
 
 #: Maximum number of reasons in a merged gap, and maximum length of each.
 _MOST_REASONS = 5
@@ -26,17 +32,17 @@ class WaitingGap:
     """A gap and those merged into it.
 
     Attributes:
-        certain: the same for all of them.
+        certain: whether one of them is.
         count: how many they are.
         absorbed: whether it was merged into another one itself.
-        reported: the gap as it was reported; None before, or if it was absorbed.
+        handled: whether the hook is through with it.
     """
 
     def __init__(self, gap: Gap) -> None:
         self.certain = gap.certain
         self.count = 1
         self.absorbed = False
-        self.reported: Gap | None = None
+        self.handled = False
         self._gap = gap
         self._reasons = {gap.reason: 1}
         self._unnamed = 0
@@ -61,7 +67,8 @@ class WaitingGap:
         """Merge another one into this one."""
         one, two = self._gap, other._gap
         since = None if one.since is None or two.since is None else min(one.since, two.since)
-        self._gap = replace(one, since=since, until=max(one.until, two.until))
+        self.certain = self.certain or other.certain
+        self._gap = replace(one, since=since, until=max(one.until, two.until), certain=self.certain)
         self.count += other.count
         other.absorbed = True
         self._unnamed += other._unnamed
@@ -106,10 +113,32 @@ class WaitingGaps:
         """Return the gap to report now, with all that was merged into it; None if it was absorbed itself."""
         if gap in self._open[gap.certain]:
             self._open[gap.certain].remove(gap)
-        gap.reported = None if gap.absorbed else gap.gap
-        return gap.reported
+        return None if gap.absorbed else gap.gap
 
     def close(self) -> None:
         """Merge nothing more into those that wait, because another event comes in between."""
         for waiting in self._open.values():
             waiting.clear()
+
+
+class FailedGaps:
+    """The gaps for which the hook has failed, in the order in which it was called with them."""
+
+    def __init__(self) -> None:
+        self._gaps: list[WaitingGap] = []
+
+    def __iter__(self) -> Iterator[WaitingGap]:
+        return iter(self._gaps)
+
+    def __len__(self) -> int:
+        return len(self._gaps)
+
+    def add(self, gap: WaitingGap) -> None:
+        """Add a gap; if there are too many then, merge the oldest two, whatever their kind."""
+        self._gaps.append(gap)
+        if len(self._gaps) > _MOST_FAILED:
+            self._gaps[0].absorb(self._gaps.pop(1))
+
+    def remove(self, gap: WaitingGap) -> None:
+        """Remove a gap, which the hook has handled."""
+        self._gaps.remove(gap)

@@ -89,9 +89,10 @@ class Keeper:
             return
         for uuid in stored.uuids:
             self._shared.inbox.seen.add(uuid)
+        for gap in stored.open_gaps:
+            self._report_again(gap)
         if not stored.subscription.wanted:
             # Without a subscription the server recovers no session (WSG-1005), and nothing newer can be missing.
-            self._report_again(stored.unreported)
             return
         session = self._shared.session
         session.wsc = stored.wsc
@@ -102,11 +103,14 @@ class Keeper:
         if stored.clean:
             await self.write()  # takes the clean mark away: this process may be killed
 
-    def _report_again(self, gap: StoredGap | None) -> None:
-        if gap is not None and gap.until is not None:
-            self._worth_keeping = True  # until it is reported
-            since = -math.inf if gap.since is None else gap.since
-            self._shared.announcer.gap(gap_between(since, gap.until, certain=gap.certain, reason=gap.reason))
+    def _report_again(self, stored: StoredGap) -> None:
+        if stored.until is None:
+            return
+        self._worth_keeping = True  # so that the store forgets it once it is handled
+        since = -math.inf if stored.since is None else stored.since
+        gap = gap_between(since, stored.until, certain=stored.certain, reason=stored.reason)
+        if gap not in self._shared.announcer.gap_calls.open:  # this process itself may have stored it
+            self._shared.announcer.gap(gap)
 
     def _belongs_to_another(self, stored: StoredSession) -> bool:
         """Return, and report, whether the session was made for another server, application or user.
@@ -119,7 +123,8 @@ class Keeper:
         reason = f"the stored session is not continued, it was made for another {other}"
         self._shared.telemetry.log.warning("%s", reason)
         if stored.subscription.wanted:
-            self._shared.sync.record_lost_session(OpenGap.from_store(stored.unfinished).since, reason)
+            begins = (OpenGap.from_store(gap).since for gap in (stored.unfinished, *stored.open_gaps))
+            self._shared.sync.record_lost_session(min(begins), reason)
         return True
 
     def mark_changed(self) -> None:
@@ -181,9 +186,7 @@ class Keeper:
             return
         try:
             if keep_session:
-                await self.write(
-                    clean=all_delivered and self._shared.session.may_be_marked_clean and not self._unreported
-                )
+                await self.write(clean=all_delivered and self._shared.session.may_be_marked_clean)
             else:
                 await self._forget()
         finally:
@@ -202,9 +205,11 @@ class Keeper:
     def _snapshot(self, *, clean: bool) -> StoredSession | None:
         shared, session = self._shared, self._shared.session
         subscription = shared.sync.to_store()
-        if subscription.wanted:
+        # Gaps that answers have revealed wait for their turn in `sync`; closing may cancel handlers and hook.
+        open_gaps = [*shared.announcer.gap_calls.open, *shared.sync.unreported]
+        if subscription.wanted or open_gaps:
             self._worth_keeping = True
-        if not self._worth_keeping:  # only a session with a subscription can be recovered
+        if not self._worth_keeping:  # only a session with a subscription can be recovered, and gaps outlive it
             return None
         outage = session.outage
         gone = outage is not None and outage.outcome is not None  # its successor has no subscription yet
@@ -213,33 +218,18 @@ class Keeper:
         unseen = {notification.uuid for notification in waiting}
         oldest = min((notification.made for notification in waiting), default=math.inf)
         unfinished = shared.completeness.unfinished(self._last_inbound(), oldest, gone=gone)
-        for gap in self._unreported:
-            unfinished = unfinished.including(OpenGap.of(gap))
         return StoredSession(
             wsc=None if gone else session.wsc,
             subscription=subscription,
             unfinished=unfinished.to_store(),
             recovery_timeout=session.details.recovery_timeout,
             clean=clean,
-            unreported=_as_one(self._unreported),
             uuids=[uuid for uuid in shared.inbox.seen.last(_UUIDS) if uuid not in unseen],
+            open_gaps=[_to_store(gap) for gap in open_gaps],
             owner=self._owner(),
         )
 
-    @property
-    def _unreported(self) -> list[Gap]:
-        """Gaps whose handlers and hook are not through; closing may cancel them."""
-        return [*self._shared.sync.unreported, *self._shared.announcer.unreported]
 
-
-def _as_one(gaps: list[Gap]) -> StoredGap | None:
-    if not gaps:
-        return None
-    begins = [gap.since for gap in gaps]
-    known = [begin.timestamp() for begin in begins if begin is not None]
-    return StoredGap(
-        since=min(known) if len(known) == len(begins) else None,
-        until=max(gap.until for gap in gaps).timestamp(),
-        certain=any(gap.certain for gap in gaps),
-        reason=gaps[0].reason,
-    )
+def _to_store(gap: Gap) -> StoredGap:
+    since = None if gap.since is None else gap.since.timestamp()
+    return StoredGap(since=since, until=gap.until.timestamp(), certain=gap.certain, reason=gap.reason)

@@ -16,7 +16,7 @@ from functools import partial
 import anyio
 from msgspec.structs import replace
 
-from rcex_ws.connection import EventEmitter, Life, Opener, RequestTable, Supervisor
+from rcex_ws.connection import Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.home import Home
 from rcex_ws.loop import now
@@ -56,7 +56,7 @@ class WsgRuntime:
 
     Args:
         rc: the client.
-        emitter: runs the handlers of lifecycle events; outlives this.
+        announcer: reports to the application; outlives this.
         settings: the options.
         telemetry: log, trace and counters; outlives this.
         store: where the session is kept; None without one.
@@ -75,7 +75,7 @@ class WsgRuntime:
     def __init__(
         self,
         rc: CoreClient,
-        emitter: EventEmitter,
+        announcer: Announcer,
         settings: WsgSettings,
         telemetry: Telemetry,
         *,
@@ -90,13 +90,7 @@ class WsgRuntime:
         telemetry.drop_queues()
         self.session = Session()
         self._completeness = Completeness(ServerClock(time.time(), now()))
-        self._announcer = Announcer(
-            emitter,
-            on_gap=settings.on_gap,
-            gap_timeout=settings.gap_timeout,
-            on_gap_reported=self.mark_changed,
-            telemetry=telemetry,
-        )
+        self._announcer = announcer
         self._table: RequestTable[WsgFrame] = RequestTable(start_watcher=lambda: self.life.watch_deadlines(self._table))
         self.rest = RestTransport(self._table, rc.server, rc.user_agent, telemetry)
         machine: SubscriptionMachine[Subscription] = SubscriptionMachine()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import anyio
 
@@ -15,6 +16,7 @@ from rcex_ws.home import Home
 from rcex_ws.loop import Lock
 from rcex_ws.rest import CoreClient
 from rcex_ws.tasks import BackgroundTask
+from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.runtime import WsgRuntime
 from rcex_ws.wsg.settings import WsgSettings
 from rcex_ws.wsg.telemetry import Telemetry
@@ -33,6 +35,7 @@ class Runtimes:
         telemetry: log, trace and counters.
 
     Attributes:
+        announcer: reports to the application.
         rc: the client; None before `open`.
         installed: whether the client holds the extension, so that `reopen` may connect again.
         current: the newest runtime; None before the first.
@@ -45,6 +48,14 @@ class Runtimes:
         self._emitter = emitter
         self._settings = settings
         self._telemetry = telemetry
+        self.announcer = Announcer(
+            emitter,
+            on_gap=settings.on_gap,
+            gap_timeout=settings.gap_timeout,
+            retry_delay=settings.reconnect_delays,
+            on_gap_change=self._mark_changed,
+            telemetry=telemetry,
+        )
         self._emitting: BackgroundTask | None = None
         self._closings = 0  # requested so far; each makes an opening under way obsolete
         self._one_opening_at_a_time = Lock()
@@ -136,9 +147,10 @@ class Runtimes:
     async def _open(self, open_socket: Opener, wsc_token: str | None, *, resume: bool) -> None:
         rc = self.require_client()
         self._emitter.start(self._run_handlers)
+        self.announcer.gap_calls.start(partial(rc.tasks.spawn, name="on_gap", on_crash=self._hook_task_crashed))
         runtime = WsgRuntime(
             rc,
-            self._emitter,
+            self.announcer,
             self._settings,
             self._telemetry,
             store=self._settings.session_store,
@@ -162,10 +174,14 @@ class Runtimes:
         if runtime is None:
             return
         self.check_home()
+        repeating = self.announcer.gap_calls.stop()
         await runtime.stop(keep_session=keep_session, quiet=quiet)
         if runtime is not self.current:
             return  # `reopen` has made a new one meanwhile
         for_handlers = self._settings.close_timeout / 10
+        if repeating is not None:
+            with anyio.move_on_after(for_handlers, shield=True):
+                await repeating.wait()
         self._emitter.stop(within=for_handlers)
         if self._emitting is None:
             return
@@ -180,6 +196,14 @@ class Runtimes:
 
     def _run_handlers(self, handlers: Callable[[], Awaitable[None]]) -> None:
         self._emitting = self.require_client().tasks.spawn(handlers, name="events", on_crash=self._emitter_crashed)
+
+    def _mark_changed(self) -> None:
+        if self.current is not None:
+            self.current.mark_changed()
+
+    def _hook_task_crashed(self, exc: Exception) -> None:
+        if not isinstance(exc, NotConnected):  # as below
+            self._telemetry.log.error("on_gap is not called again, the task for that crashed", exc_info=exc)
 
     def _emitter_crashed(self, exc: Exception) -> None:
         if isinstance(exc, NotConnected):

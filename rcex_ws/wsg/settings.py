@@ -10,8 +10,8 @@ from msgspec import Meta
 from rcex_ws.connection import ReconnectDelays, default_delays
 from rcex_ws.options import Bytes, Count, Credential, Label, Rule, check_fields
 from rcex_ws.trace import Trace
-from rcex_ws.wsg.announcer import GapHook
 from rcex_ws.wsg.frames import Wsc
+from rcex_ws.wsg.gap_hook import GapHook
 from rcex_ws.wsg.store import SessionStore
 
 __all__ = ["WsgSettings"]

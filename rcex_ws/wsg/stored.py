@@ -66,7 +66,7 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
         recovery_timeout: seconds for which the server keeps the session.
         clean: whether the process delivered everything and nothing can be missing up to the last frame.
         uuids: the newest notifications, oldest first.
-        unreported: the gaps whose handlers and hook were not through, as one; they are part of `unfinished`, too.
+        open_gaps: the gaps that handlers and hook were not through with, which are to be reported again, oldest first.
         owner: whose session it is; None in a file of a version that did not store this.
     """
 
@@ -76,5 +76,5 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
     recovery_timeout: Seconds
     clean: bool
     uuids: list[str] = []
-    unreported: StoredGap | None = None
+    open_gaps: list[StoredGap] = []
     owner: Owner | None = None

@@ -35,6 +35,8 @@ class Stats(Struct, frozen=True, kw_only=True):
         duplicates: those that had arrived before.
         dropped: those discarded: the queue was full, the extension closed, or no subscription wanted them.
         gaps: number of "certain" and "possible" gaps reported.
+        open_gaps: number of gaps that handlers and `on_gap` are not through with now; it is called again with those for
+            which it has failed.
         calls: number of calls by transport: "websocket" counts those over this extension's socket, its subscription
             calls included; "https" counts those of its client, whichever extension passed them on.
         last_inbound_at: when the newest frame was received, by the wall clock; None before the first.
@@ -53,6 +55,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     duplicates: int
     dropped: int
     gaps: dict[str, int]
+    open_gaps: int
     calls: dict[str, int]
     last_inbound_at: datetime | None
     heartbeat_round_trip: float | None
@@ -156,7 +159,7 @@ class Telemetry:
         else:
             self._possible_gaps += 1
 
-    def stats(self, *, state: State, since: datetime, link: Link | None, https: int) -> Stats:
+    def stats(self, *, state: State, since: datetime, link: Link | None, open_gaps: int, https: int) -> Stats:
         """Return the current figures."""
         if link is not None:
             self.remember(link)
@@ -176,6 +179,7 @@ class Telemetry:
             duplicates=self.duplicates,
             dropped=dropped,
             gaps={"certain": self._certain_gaps, "possible": self._possible_gaps},
+            open_gaps=open_gaps,
             calls={"websocket": self.calls, "https": https},
             last_inbound_at=self._last_inbound_at,
             heartbeat_round_trip=self._round_trip,

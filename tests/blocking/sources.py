@@ -88,7 +88,7 @@ SOURCES = (
     Source(
         *("rcex_ws.wsg.extension", "WebSocketExtension", "extension_methods", "BlockingExtensionMethods"),
         base=("event_methods", "BlockingEventMethods"),
-        omit=frozenset({"install", "takes", "transport"}),
+        omit=frozenset({"install", "takes", "transport", "on_gap"}),
         attributes={"name": "str", "enabled": "bool"},
         writable=frozenset({"enabled"}),
     ),

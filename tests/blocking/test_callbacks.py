@@ -186,6 +186,24 @@ def test_a_hook_for_gaps_runs_before_what_is_newer(server: Gateway, rc: RingCent
     assert ws_ext.last_recovery is not None
 
 
+def test_a_hook_for_gaps_may_be_set_later(server: Gateway, installed: Install) -> None:
+    got: queue.Queue[Any] = queue.Queue()
+    ws_ext = installed()
+    assert ws_ext.on_gap is None
+    ws_ext.on_gap = got.put
+    assert ws_ext.on_gap == got.put
+    ws_ext.subscribe([MESSAGES], print)
+    server.fail_recovery()
+    server.cut()
+    assert got.get(timeout=10).certain
+
+    async def function(gap: Gap) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="on_gap"):
+        ws_ext.on_gap = function  # type: ignore[assignment]
+    assert ws_ext.on_gap == got.put
+
+
 def test_a_handler_that_ends_the_program_ends_nothing(installed: Install) -> None:
     """Only the main thread can; the loop of all clients goes on."""
     got: queue.Queue[Exception] = queue.Queue()

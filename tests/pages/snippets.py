@@ -74,6 +74,9 @@ HOW: dict[str, Runs | Passes | Commands | Starts | NotRun] = {
     "events: Events": Runs(
         r"ready: .*\nlost: dropped by abort\(\)[\s\S]*read again what changed[\s\S]*Outcome.RECOVERED"
     ),
+    "events: Gaps": Runs(
+        r"message \d+", commands=(("receive_sms", {"text": "hi"}), ("fail_recovery", {}), ("cut", {}))
+    ),
     "faults: Faults on command": Commands(),
     "faults: In Python": Runs(r"^certainly missing: session not recovered: refused \(WSG-1003\)$"),
     "gateway: From the shell": NotRun(

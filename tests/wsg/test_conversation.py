@@ -31,7 +31,9 @@ class Desk:
         self.heartbeats: list[bytes] = []
         self.emitter = EventEmitter()
         self.session = session or Session()
-        announcer = Announcer(self.emitter, on_gap=None, gap_timeout=1, on_gap_reported=lambda: None)
+        announcer = Announcer(
+            self.emitter, on_gap=None, gap_timeout=1, retry_delay=lambda n: 1, on_gap_change=lambda: None
+        )
         machine: SubscriptionMachine[Any] = SubscriptionMachine()
         self.completeness = Completeness(ServerClock(1000.0, 0.0))
         self.inbox = Inbox(machine, self.completeness, announcer, max_messages=10, max_bytes=10_000)

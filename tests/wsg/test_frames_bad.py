@@ -191,7 +191,7 @@ frames = st.one_of(
 @settings(deadline=None, max_examples=300)
 def test_no_sequence_of_frames_raises_in_the_reader(data):
     emitter = EventEmitter()
-    announcer = Announcer(emitter, on_gap=None, gap_timeout=1, on_gap_reported=lambda: None)
+    announcer = Announcer(emitter, on_gap=None, gap_timeout=1, retry_delay=lambda n: 1, on_gap_change=lambda: None)
     machine = SubscriptionMachine()
     account = Completeness(ServerClock(time.time(), 0.0))
     inbox = Inbox(machine, account, announcer, max_messages=10, max_bytes=10_000)
