@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import anyio
 
 from oracle import journal as j
-from oracle.acts import Acts
+from oracle.acts import Acts, Raised
 from oracle.lifeplan import LifePlan
 from oracle.troubles import Troubles
 from rcex_ws import Events, Gap, RcexError, RingCentral, State, SubscriptionState, WebSocketExtension
@@ -71,6 +71,7 @@ class _Application:
         self._inside_left = plan.inside_after
         self._closes = 0
         self._ends = self.new_rng("ends")
+        self._hooks = self.new_rng("hooks")
         self._asked = anyio.Event()
         self._installed: bool | None = None
         self.hooked = anyio.Event()
@@ -275,11 +276,15 @@ class _Application:
         how = "cancelled"
         try:
             await self.close_from_inside("hook")
+            if "raise" in self.plan.kinds and not self.world.calm() and self._hooks.random() < 0.3:
+                how = "raised"
+                raise Raised("in the hook")
             if "slow-handler" in self.plan.kinds and not self.world.calm() and self.rng.random() < 0.3:
                 await anyio.sleep(self.plan.paced(self.rng.choice((0.5, 10.0, 100.0))))
             how = "returned"
         finally:
-            self.journal.put(j.HookDone(self.life, how))
+            since = None if gap.since is None else gap.since.timestamp()
+            self.journal.put(j.HookDone(self.life, how, since, gap.until.timestamp(), gap.certain))
 
     def _gap(self, how: str, gap: Gap) -> None:
         since = None if gap.since is None else gap.since.timestamp()

@@ -71,7 +71,7 @@ KINDS: dict[str, str] = {
     "stop": "the application ends in order and begins anew, after a while",
     "kill": "the process is killed",
     "twice": "the client is closed twice at once",
-    "raise": "handlers raise",
+    "raise": "handlers and the gap hook raise",
     "cancel": "calls and changes are cancelled at any step",
     "overlap": "changes of the filters overlap",
     "inside": "a handler closes the extension",

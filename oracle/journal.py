@@ -268,10 +268,13 @@ class GapTold(Record, tag="gap"):
 
 
 class HookDone(Record, tag="hook-done"):
-    """The hook for gaps came back, or was cancelled."""
+    """The hook came back from a gap, raised, or was cancelled."""
 
     life: int
     how: str = "returned"
+    since: float | None = None
+    until: float = 0.0
+    certain: bool = False
 
 
 class Told(Record, tag="told"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from oracle import journal as j
-from oracle import rules_calls, rules_changes, rules_close, rules_delivery, rules_gaps, rules_routing
+from oracle import rules_calls, rules_changes, rules_close, rules_delivery, rules_gaps, rules_hooks, rules_routing
 from oracle.history import History
 from oracle.violation import Violation
 
@@ -30,6 +30,7 @@ RULES: dict[str, Rule] = {
     "uncertain": rules_gaps.uncertain,
     "overflow": rules_gaps.overflow,
     "damaged": rules_gaps.damaged,
+    "again": rules_hooks.again,
     "close-late": rules_close.late,
     "orphan": rules_close.orphan,
     "after-close": rules_close.after,

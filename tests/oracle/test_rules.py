@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oracle import journal as j
-from tests.oracle.journals import FAX, PRESENCE, SMS, Journals, begun
+from tests.oracle.journals import CLOCK, FAX, PRESENCE, SMS, Journals, begun
 
 SILENT = "the connection was lost without warning"
 FULL = "3 notifications dropped because the consumer was too slow"
@@ -457,3 +457,69 @@ def test_who_connects_anew_while_a_close_waits_for_a_handler_is_ready(*, connect
     found = [found.rule for found in run.judge("close-late", "after-close")]
     assert ("close-late" in found) is not connects
     assert ("after-close" in found) is (not connects or closes < 165.0)
+
+
+# The hook is called again.
+
+
+def failed(how: str = "raised") -> Journals:
+    """Lose a connection from 400 to 410; the hook fails with the gap at 410.3."""
+    run = begun()
+    run.lose(400.0, "rst")
+    run.open(410.0, "Successful")
+    run.tell(410.2, 385.0, 410.0, certain=False, reason=SILENT)
+    run.client.append(_hook_done(run, 410.3, how))
+    return run
+
+
+def _hook_done(run: Journals, at: float, how: str) -> j.HookDone:
+    return j.HookDone(at=at, life=run.life, how=how, since=CLOCK + 385.0, until=CLOCK + 410.0, certain=False)
+
+
+def _call_again(run: Journals, at: float, *, since: float = 385.0, until: float = 410.0, how: str = "hook") -> None:
+    gap = j.GapTold(
+        at=at, life=run.life, how=how, since=since + CLOCK, until=until + CLOCK, certain=False, reason=SILENT
+    )
+    run.client.append(gap)
+
+
+@pytest.mark.parametrize("how", ["raised", "cancelled"])
+def test_a_hook_that_failed_is_called_again_with_what_covers_its_gap(how: str) -> None:
+    run = failed(how)
+    run.call(800.0, "one")
+    assert [found.rule for found in run.judge("again")] == ["again"]
+    _call_again(run, 420.0, until=405.0)
+    _call_again(run, 420.0, how="event")
+    assert [found.rule for found in run.judge("again")] == ["again"]
+    _call_again(run, 430.0, since=380.0)
+    assert run.judge("again") == []
+
+
+def test_a_hook_that_has_handled_its_gap_is_not_called_again() -> None:
+    run = failed("returned")
+    run.call(800.0, "one")
+    assert run.judge("again") == []
+
+
+@pytest.mark.parametrize("how", ["detach", "kill"])
+def test_the_next_life_tells_what_a_hook_has_not_handled(how: str) -> None:
+    run = failed()
+    run.end(420.0, how)
+    assert run.judge("again") == []  # there is none
+    run.begin(430.0)
+    run.open(431.0, "Successful")
+    run.subscribe(432.0, [PRESENCE], consumer=2)
+    assert [found.rule for found in run.judge("again")] == ["again"]
+    _call_again(run, 430.5, how="event")
+    assert run.judge("again") == []
+
+
+@pytest.mark.parametrize("kind", ["store-fails", "damage-session"])
+def test_nobody_can_tell_what_the_store_has_lost(kind: str) -> None:
+    run = failed()
+    run.server.append(j.Struck(at=415.0 if kind == "store-fails" else 425.0, kind=kind, where="store"))
+    run.end(420.0, "detach")
+    run.begin(430.0)
+    run.open(431.0, "Successful")
+    run.subscribe(432.0, [PRESENCE], consumer=2)
+    assert run.judge("again") == []
