@@ -8,7 +8,7 @@
     ├── NotJSON                     the body of a response is not JSON
     ├── BadFrame                    a frame from the server cannot be decoded
     ├── WrongEventLoop              a call from another event loop, thread or process than the client's
-    ├── TransportError              no response: network, TLS, proxy, time-out; .sent  (retryable)
+    ├── TransportError              no response: network, TLS, proxy, time-out; .sent  (retryable, but see there)
     │   └── RequestTimeout          no response within the time-out
     ├── ResponseTooLarge            the body of a response exceeds `max_response_bytes`
     ├── RateLimited                 the rate gate stays closed beyond the call's time-out (retryable)
@@ -86,6 +86,8 @@ class WrongEventLoop(RcexError, RuntimeError):
 
 class TransportError(RcexError):
     """No response arrived: network, TLS, proxy or time-out.
+
+    Retryable, except for a POST or PATCH that was sent: the server may have executed it, and would do so again.
 
     Args:
         sent: False if the request certainly never reached the server, so that repeating it is safe.

@@ -50,6 +50,7 @@ PURPOSE: Final = {
     "rcex_ws.websocket": "one WebSocket; no reconnecting",
     "rcex_ws.files": "private files",
     "rcex_ws.emitter": "lifecycle events",
+    "rcex_ws.caller": "which task or thread calls",
     "rcex_ws.handlers": "calls the application",
     "rcex_ws.schedule": "the wait before the next attempt",
     "rcex_ws.tasks": "who owns a task",

@@ -20,6 +20,7 @@ from typing import TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal
 
+from rcex_ws.caller import CallOrigin, on_behalf_of, this_thread
 from rcex_ws.errors import ConfigurationError
 from rcex_ws.loop import on_trio
 
@@ -74,7 +75,7 @@ def run(function: Callable[[], Awaitable[T]]) -> T:
     # Not `portal.call`, which waits twice, for the start of the task and for its result, and so takes twice the time.
     loop, future = _loop_thread().loop, None
     try:
-        future = asyncio.run_coroutine_threadsafe(_awaited(function), loop)
+        future = asyncio.run_coroutine_threadsafe(_awaited(function, this_thread()), loop)
         return future.result()
     except BaseException:
         if future is not None:
@@ -100,11 +101,12 @@ def start_soon(function: Callable[[], Awaitable[None]]) -> None:
     """Call an async function in the loop, if that runs, without waiting for it; callable anywhere."""
     thread = _current
     if thread is not None:
-        asyncio.run_coroutine_threadsafe(_awaited(function), thread.loop)
+        asyncio.run_coroutine_threadsafe(_awaited(function, this_thread()), thread.loop)
 
 
-async def _awaited(function: Callable[[], Awaitable[T]]) -> T:
-    return await function()
+async def _awaited(function: Callable[[], Awaitable[T]], caller: CallOrigin) -> T:
+    with on_behalf_of(caller):
+        return await function()
 
 
 def _loop_thread() -> _LoopThread:

@@ -35,6 +35,7 @@ class Subscription(BlockingSubscriptionMethods, of=wsg.Subscription):
     def __init__(self, inner: wsg.Subscription) -> None:
         super().__init__(inner)
         self._had: deque[Notification] = deque()
+        self._latest: Iteration[Notification] | None = None  # of `next`, which goes on with the following call
 
     @checked
     def next(self, timeout: Seconds | None = None) -> Notification:
@@ -48,7 +49,7 @@ class Subscription(BlockingSubscriptionMethods, of=wsg.Subscription):
             SubscriptionEnded: it has ended, and there is nothing left.
             Exception: what made it FAILED.
         """
-        iteration = self._iteration()
+        self._latest = iteration = self._iteration()
 
         async def step() -> bool:
             with anyio.move_on_after(timeout):

@@ -40,10 +40,10 @@ class DeliveryQueue(Generic[T]):
         max_bytes: most bytes in the queue; a single larger item is accepted alone.
         on_overflow: called with the episode, and whether it has ended: once at its start and once at its end.
         on_drop: called with each dropped item.
-        on_take: called each time the consumer has taken an item.
+        on_take: called each time the consumer has taken an item, and when it waits for more.
 
     Attributes:
-        in_hand: the item that a handler called by `handlers.deliver` is working on; None while there is none.
+        in_hand: the item that the consumer is working on, if it says so, as `handlers.deliver` does; else None.
         delivered: number of items taken by the consumer.
         dropped: number of items dropped because the queue was full.
         discarded: number of items discarded by `close`, or put after it.
@@ -213,6 +213,8 @@ class DeliveryQueue(Generic[T]):
                 return False
             if self._waiter is not None:
                 raise ConfigurationError("this queue is being iterated already; it has one consumer")
+            if self._on_take is not None:
+                self._on_take()
             self._waiter = waiter_factory()()
             try:
                 await self._waiter

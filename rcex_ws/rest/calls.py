@@ -119,9 +119,10 @@ class Calls:
                     request.start_clock()
                     with within_deadline(request):
                         response = Response(answer.status_code, answer.headers, await answer.read_error_body())
-            except TransportError:
+            except TransportError as exc:
                 if not answered:
                     self._count_unanswered(request)
+                _judge(request, exc)
                 raise
             if last or response.status_code != 401 or used is None or not self._can_repeat(request, used):
                 raise self._error(request, response)
@@ -147,8 +148,9 @@ class Calls:
             await self._wait_at_gate(request)
         try:
             response = await transport(request)
-        except (TransportError, RequestLost):
+        except (TransportError, RequestLost) as exc:
             self._count_unanswered(request)
+            _judge(request, exc)
             raise
         self._note(request, response, clock)
         if response.status_code == 401 and (used := used or self._auth.token) and self._can_repeat(request, used):
@@ -176,8 +178,9 @@ class Calls:
         await self._wait_at_gate(request)
         try:
             response = await transport(request)
-        except (TransportError, RequestLost):
+        except (TransportError, RequestLost) as exc:
             self._count_unanswered(request)
+            _judge(request, exc)
             raise
         self._note(request, response)
         return response
@@ -229,6 +232,12 @@ class Calls:
     def _can_repeat(self, request: Request, used: Token) -> bool:
         """Return whether a new token can help a call that was answered with a 401."""
         return self._bears_token(request) and self._auth.can_renew(used)
+
+
+def _judge(request: Request, error: TransportError | RequestLost) -> None:
+    """Make an error not retryable if the call may have been executed, and must not be twice."""
+    if error.sent and not request.harmless_twice:
+        error.retryable = False
 
 
 async def _handle(middleware: Extension, call_next: Send, request: Request) -> Response:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from rcex_ws.caller import current_caller, on_behalf_of
 from rcex_ws.errors import ConfigurationError, NotConnected
 from rcex_ws.loop import Signal
 from rcex_ws.rest.extension import Extension
@@ -98,7 +99,8 @@ class Lifecycle:
         """Close the extensions, then everything else; see `RingCentral.aclose`."""
         if not self.closing:
             self.closing = True
-            await run_to_completion(self._close_all)
+            with on_behalf_of(current_caller()):  # it runs in another task
+                await run_to_completion(self._close_all)
         else:
             with self._tasks.let_caller_finish():
                 await self._all_closed.wait()

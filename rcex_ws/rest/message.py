@@ -137,6 +137,11 @@ class Request:
         """Whether sending the call twice has the same effect as sending it once."""
         return self.method in _IDEMPOTENT
 
+    @property
+    def harmless_twice(self) -> bool:
+        """Whether sending the call twice does no harm, even if it is not idempotent: a login, a subscription."""
+        return self.idempotent or self.path.startswith(("/restapi/oauth/", "/restapi/v1.0/subscription"))
+
     def __str__(self) -> str:
         return f"{self.method} {self.path.partition('?')[0]}"  # a query or a header may hold a secret
 

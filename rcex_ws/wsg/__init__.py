@@ -19,6 +19,7 @@ runtime.py               one runtime: its parts and their tasks; deliveries.py: 
 driver.py                the endpoint and the tokens of an attempt; conversation.py: one connection
 questions.py             what the server has not answered yet (pure); frames.py: bytes to frames and back (pure)
 inbox.py                 the path of a notification to a subscription's queue
+loops.py                 the application's loops over a queue, and what they have in hand
 announcer.py, gaps.py    what is reported to the application, in order; the gaps that wait for it (pure)
 gap_hook.py              calls `on_gap`, and again with what it has not handled
 rest_transport.py        REST over the WebSocket; telemetry.py: log, trace and counters

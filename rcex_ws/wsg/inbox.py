@@ -18,6 +18,7 @@ from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import Completeness
 from rcex_ws.wsg.event_waiters import EventWaiters
 from rcex_ws.wsg.frames import WsgFrame, read_envelope
+from rcex_ws.wsg.loops import Loops
 from rcex_ws.wsg.models import Notification, Recovery
 from rcex_ws.wsg.subscription import Subscription
 from rcex_ws.wsg.subscription_machine import SubscriptionMachine
@@ -36,7 +37,7 @@ class Inbox:
         machine: knows the current subscription and the candidate.
         completeness: records what arrives.
         announcer: reports gaps.
-        on_take: called when a consumer takes a notification from its queue, for the store; None without one.
+        on_take: called when a consumer takes a notification or waits for the next, for the store; None without one.
         max_messages: maximum number of notifications waiting for one subscription's consumer.
         max_bytes: maximum number of their bytes.
         telemetry: log and counters.
@@ -44,6 +45,7 @@ class Inbox:
     Attributes:
         seen: the window in which duplicates are recognised.
         waiters: the callers of `wait_for`.
+        loops: the application's loops over the queues.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Inbox:
     ) -> None:
         self.seen = Seen(_SEEN)
         self.waiters = EventWaiters()
+        self.loops = Loops()
         self._machine = machine
         self._completeness = completeness
         self._announcer = announcer
@@ -81,7 +84,7 @@ class Inbox:
             on_drop=partial(self._on_drop, key),
             on_take=self._on_take,
         )
-        self._queues = [*(one for one in self._queues if len(one) or not one.closed), queue]
+        self._queues = [*(one for one in self._queues if len(one) or one.in_hand is not None or not one.closed), queue]
         self._telemetry.add_queue(queue)
         if self._holding:
             queue.hold()
@@ -153,6 +156,14 @@ class Inbox:
     def undelivered(self) -> list[Notification]:
         """Return all notifications that no consumer has taken."""
         return [notification for queue in self._queues for notification in queue.queued()]
+
+    def unprocessed(self) -> list[Notification]:
+        """Return all notifications that no consumer has taken, and those that one has still in hand."""
+        return [*self.in_hand(), *self.undelivered()]
+
+    def in_hand(self) -> list[Notification]:
+        """Return all notifications that a consumer is working on."""
+        return [queue.in_hand for queue in self._queues if queue.in_hand is not None]
 
     def _consumer_for(self, event: str) -> Subscription | None:
         current, change = self._machine.current, self._machine.change

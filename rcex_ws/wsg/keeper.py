@@ -97,8 +97,7 @@ class Keeper:
         session = self._shared.session
         session.wsc = stored.wsc
         session.details = ConnectionDetails(recovery_timeout=stored.recovery_timeout)
-        last_end = LastEnd.CLEAN if stored.clean else LastEnd.UNCLEAN
-        self._shared.resume_outage(last_end, OpenGap.from_store(stored.unfinished))
+        self._shared.resume_outage(_end_of(stored), OpenGap.from_store(stored.unfinished))
         self._shared.subscriptions.resume(stored.subscription, clean=stored.clean)
         if stored.clean:
             await self.write()  # takes the clean mark away: this process may be killed
@@ -138,21 +137,21 @@ class Keeper:
             await self.write()
             await anyio.sleep(min(_PAUSE * 2 ** min(self._failures, _DOUBLINGS), _LONGEST_PAUSE))
 
-    async def write(self, *, clean: bool = False) -> None:
+    async def write(self, end: LastEnd = LastEnd.KILLED) -> None:
         """Write now. A failure is reported once a minute and retried later: it must not cost the connection.
 
         Args:
-            clean: mark the session as ended with everything delivered.
+            end: how the process has ended, if nothing more is written.
         """
         self._writes_requested += 1
         asked = self._writes_requested
         async with self._one_at_a_time:
-            if asked <= self._writes_covered and not clean:
+            if asked <= self._writes_covered and end is LastEnd.KILLED:
                 return  # a write that waited behind the same slow one has covered it
             self._writes_covered = self._writes_requested
             if self._dirty.is_set():  # otherwise `run` waits for it
                 self._dirty = Signal()
-            stored = self._snapshot(clean=clean)
+            stored = self._snapshot(end)
             if stored is None:
                 return
             try:
@@ -180,13 +179,14 @@ class Keeper:
             self._shared.telemetry.log.warning("the session is not stored yet: that takes longer than %g s", _PATIENCE)
             self.mark_changed()
 
-    async def close(self, *, keep_session: bool, all_delivered: bool) -> None:
+    async def close(self, *, keep_session: bool, all_processed: bool) -> None:
         """Write the final state, or forget the session, and leave the store to the next process."""
         if not self._opened:
             return
         try:
             if keep_session:
-                await self.write(clean=all_delivered and self._shared.session.may_be_marked_clean)
+                clean = all_processed and self._shared.session.may_be_marked_clean
+                await self.write(LastEnd.CLEAN if clean else LastEnd.CLOSED)
             else:
                 await self._forget()
         finally:
@@ -202,7 +202,7 @@ class Keeper:
             )
             self._shared.announcer.error(exc, already_logged=True)
 
-    def _snapshot(self, *, clean: bool) -> StoredSession | None:
+    def _snapshot(self, end: LastEnd) -> StoredSession | None:
         shared, session = self._shared, self._shared.session
         subscription = shared.sync.to_store()
         # Gaps that answers have revealed wait for their turn in `sync`; closing may cancel handlers and hook.
@@ -213,8 +213,8 @@ class Keeper:
             return None
         outage = session.outage
         gone = outage is not None and outage.outcome is not None  # its successor has no subscription yet
-        # What no consumer has taken is lost with the process: it must neither count as seen nor shorten the gap.
-        waiting = shared.inbox.undelivered()
+        # What no consumer has processed is lost with the process: it must neither count as seen nor shorten the gap.
+        waiting = shared.inbox.unprocessed()
         unseen = {notification.uuid for notification in waiting}
         oldest = min((notification.made for notification in waiting), default=math.inf)
         unfinished = shared.completeness.unfinished(self._last_inbound(), oldest, gone=gone)
@@ -223,13 +223,20 @@ class Keeper:
             subscription=subscription,
             unfinished=unfinished.to_store(),
             recovery_timeout=session.details.recovery_timeout,
-            clean=clean,
+            clean=end is LastEnd.CLEAN,
             uuids=[uuid for uuid in shared.inbox.seen.last(_UUIDS) if uuid not in unseen],
             open_gaps=[_to_store(gap) for gap in open_gaps],
             owner=self._owner(),
+            closed=end is not LastEnd.KILLED,
         )
 
 
 def _to_store(gap: Gap) -> StoredGap:
     since = None if gap.since is None else gap.since.timestamp()
     return StoredGap(since=since, until=gap.until.timestamp(), certain=gap.certain, reason=gap.reason)
+
+
+def _end_of(stored: StoredSession) -> LastEnd:
+    if stored.clean:
+        return LastEnd.CLEAN
+    return LastEnd.CLOSED if stored.closed else LastEnd.KILLED

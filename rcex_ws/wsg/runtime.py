@@ -16,6 +16,7 @@ from functools import partial
 import anyio
 from msgspec.structs import replace
 
+from rcex_ws.caller import CallOrigin, current_caller
 from rcex_ws.connection import Life, Opener, RequestTable, Supervisor
 from rcex_ws.errors import NotConnected, RcexError, RequestLost
 from rcex_ws.home import Home
@@ -154,7 +155,7 @@ class WsgRuntime:
         if self._keeper is not None:
             await self._keeper.open(resume=resume)
             if self.life.closing:  # meanwhile, when there was nothing to close yet
-                await self._keeper.close(keep_session=True, all_delivered=False)
+                await self._keeper.close(keep_session=True, all_processed=False)
                 return
         if wsc_token is not None and self.session.outage is None:
             self.session.wsc = Wsc(wsc_token)
@@ -315,6 +316,7 @@ class WsgRuntime:
         """
         state = SubscriptionState.CLOSED if keep_session else SubscriptionState.REVOKED
         self._inbox.waiters.end(NotConnected("the extension was closed"))
+        closer = current_caller()
 
         async def farewell() -> None:
             with anyio.move_on_after(self._settings.close_timeout / 5):  # the rest of the time is for deleting
@@ -324,14 +326,20 @@ class WsgRuntime:
             await self._delete(self._sync.pop_ids(keep_wanted=keep_session))
 
         async def last() -> None:
+            if keep_session and self._keeper is not None and not self._deliveries.all_processed:
+                self.telemetry.log.warning("closing before everything was processed; the next process is told")
+            elif self._inbox.in_hand():  # what nobody has taken was left on purpose
+                self.telemetry.log.warning(
+                    "closing before what was in hand was processed; nobody is told, as no session is kept"
+                )
             try:
                 if self._keeper is not None:
-                    await self._keeper.close(keep_session=keep_session, all_delivered=self._deliveries.all_delivered)
+                    await self._keeper.close(keep_session=keep_session, all_processed=self._deliveries.all_processed)
             finally:
                 self.telemetry.end_recovery("closed")
                 self._sync.close(state)
 
-        await self.life.close(farewell=farewell, drain=self._drain, last=last, quiet=quiet)
+        await self.life.close(farewell=farewell, drain=partial(self._drain, closer), last=last, quiet=quiet)
 
     async def _delete(self, subscriptions: Collection[str]) -> None:
         """Delete subscriptions that would count against the limit for a day; if the socket fails, try HTTPS."""
@@ -349,11 +357,11 @@ class WsgRuntime:
                     continue
                 break
 
-    async def _drain(self) -> None:
-        """Let the callbacks have what is buffered; report as a gap what they do not get in time."""
+    async def _drain(self, closer: CallOrigin) -> None:
+        """Let callbacks and loops have what is buffered; report as a gap what callbacks do not get in time."""
         self._inbox.release()
         self._sync.close_queue()
-        await self._deliveries.drain()
+        await self._deliveries.drain(closer)
 
 
 def _show(name: str, direction: str, data: bytes) -> None:

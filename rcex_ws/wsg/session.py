@@ -26,8 +26,9 @@ __all__ = ["GapCause", "LastEnd", "Outage", "Session", "gap_after_outage", "in_w
 class LastEnd(Enum):
     """How the process before a restart ended."""
 
-    CLEAN = auto()  #: with everything delivered, and the server knew
-    UNCLEAN = auto()  #: it was killed, or something was left undelivered
+    CLEAN = auto()  #: with everything processed, and the server knew
+    CLOSED = auto()  #: in order, but something was not received, processed or reported
+    KILLED = auto()
     UNKNOWN = auto()  #: only its recovery token is known
 
 
@@ -239,6 +240,8 @@ def _cause_of_gap(outage: Outage) -> GapCause | None:
         return GapCause(f"the connection was lost without warning: {outage.loss}", certain=False)
     if outage.loss is None and outage.last_end is LastEnd.UNKNOWN:
         return GapCause("how the last process ended is not known", certain=False)
+    if outage.loss is None and outage.last_end is LastEnd.CLOSED:
+        return GapCause("the last process ended before everything was received and processed", certain=False)
     if outage.loss is None and outage.last_end is not LastEnd.CLEAN:
         return GapCause("the last process ended without closing", certain=False)
     return None

@@ -64,10 +64,11 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
         subscription: the subscription.
         unfinished: the gap to report unless the session is recovered after a clean end.
         recovery_timeout: seconds for which the server keeps the session.
-        clean: whether the process delivered everything and nothing can be missing up to the last frame.
+        clean: whether everything was processed, and nothing can be missing up to the last frame.
         uuids: the newest notifications, oldest first.
         open_gaps: the gaps that handlers and hook were not through with, which are to be reported again, oldest first.
         owner: whose session it is; None in a file of a version that did not store this.
+        closed: whether the process closed in order, clean or not.
     """
 
     wsc: Wsc | None
@@ -78,3 +79,4 @@ class StoredSession(Struct, frozen=True, kw_only=True, rename="camel"):
     uuids: list[str] = []
     open_gaps: list[StoredGap] = []
     owner: Owner | None = None
+    closed: bool = False

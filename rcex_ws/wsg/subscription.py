@@ -42,6 +42,10 @@ class SubscriptionOwner(Protocol):
         """Delete it at the server."""
         ...
 
+    def iterate(self, queue: DeliveryQueue[Notification]) -> AsyncIterator[Notification]:
+        """Begin a loop of the application over a queue."""
+        ...
+
     def callback_failed(self, notification: Notification, error: Exception) -> None:
         """Report what a callback raised for a notification."""
         ...
@@ -146,7 +150,7 @@ class Subscription(AttributesOfJavaScript):
         self._owner.check_home()
         if self._callback is not None:
             raise ConfigurationError("this subscription has a callback; subscribe without one to iterate")
-        notifications = aiter(self._queue)
+        notifications = self._owner.iterate(self._queue)
         return notifications if self._own_id is None else OthersIterator(notifications, self._own_id)
 
     # -- for the owner ---------------------------------------------------------------------------------------------

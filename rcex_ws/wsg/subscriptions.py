@@ -10,12 +10,14 @@ from collections.abc import Collection, Mapping
 from math import inf
 from typing import Any
 
+from rcex_ws.connection import DeliveryQueue
 from rcex_ws.errors import NotConnected, RcexError, RequestLost, SubscriptionEnded
 from rcex_ws.rest import RestError
 from rcex_ws.wsg.announcer import Announcer
 from rcex_ws.wsg.completeness import OpenGap
 from rcex_ws.wsg.filters import same_filters
 from rcex_ws.wsg.inbox import Inbox
+from rcex_ws.wsg.loops import Loop
 from rcex_ws.wsg.models import Notification, SubscriptionInfo, SubscriptionState, read_info
 from rcex_ws.wsg.operation import Operation
 from rcex_ws.wsg.stored import StoredSubscription
@@ -135,6 +137,10 @@ class Subscriptions:
     def check_home(self) -> None:
         """Raise `WrongEventLoop` if the caller runs in another event loop than the client."""
         self._runtime.check_home()
+
+    def iterate(self, queue: DeliveryQueue[Notification]) -> Loop:
+        """Begin a loop of the application over a queue."""
+        return self._inbox.loops.begin(queue)
 
     def callback_failed(self, notification: Notification, error: Exception) -> None:
         """Report an exception of a callback."""

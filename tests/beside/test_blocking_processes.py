@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,9 @@ app = dict(server=server, client_id=client_id, client_secret=client_secret)
 unused = RingCentral(**app)
 rc = RingCentral(**app, token_store=FileTokenStore(folder + "/token.json"))
 rc.authorize(jwt=jwt)
-ws_ext = WebSocketExtension(session_store=FileSessionStore(folder + "/session.json"))
+def on_gap(gap):
+    print("gap", gap.since.isoformat(), gap.certain, gap.reason, flush=True)
+ws_ext = WebSocketExtension(session_store=FileSessionStore(folder + "/session.json"), on_gap=on_gap)
 rc.install_extension(ws_ext)
 MESSAGES = {MESSAGES!r}
 """
@@ -65,6 +69,23 @@ with rc:
     for notification in subscription:
         print(notification.body["number"], flush=True)
 """
+#: Its body is what a test says.
+WORKS = """
+import logging, signal
+logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+with rc:
+    subscription = ws_ext.subscribe([MESSAGES])
+    print("ready", flush=True)
+    for notification in subscription:
+        print(notification.timestamp, flush=True)
+        BODY
+"""
+FOLLOWS = """
+with rc:
+    ws_ext.subscribe([MESSAGES])
+    print("end", ws_ext.last_recovery.outcome)
+"""
 
 
 @pytest.fixture
@@ -82,6 +103,14 @@ def start(gateway: Gateway, tmp_path: Path) -> Start:
 def line_of(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
+
+
+def wait_until_processed(folder: Path, count: int) -> None:
+    """Wait until the stored session knows so many notifications as processed: then the loop waits for the next."""
+    end = time.monotonic() + TIME_LIMIT
+    while len(json.loads((folder / "session.json").read_text())["uuids"]) < count:
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_client_that_was_forgotten_lets_the_program_end(gateway: Gateway, start: Start) -> None:
@@ -107,8 +136,57 @@ def test_ctrl_c_ends_a_program_that_waits_and_closes_in_order(gateway: Gateway, 
     assert line_of(process) == "ready"
     gateway.notify(MESSAGES, {"number": 1})
     assert line_of(process) == "1"
+    wait_until_processed(tmp_path, 1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=TIME_LIMIT)
     assert errors.splitlines()[-1] == "KeyboardInterrupt"
     assert process.returncode in (-signal.SIGINT, 130)
     assert '"clean":true' in (tmp_path / "session.json").read_text().replace(" ", "")
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Ctrl-C goes to a whole console there, and SIGTERM cannot be caught"
+)
+@pytest.mark.parametrize(
+    ("body", "number", "ends"),
+    [
+        ("time.sleep(1000)", signal.SIGTERM, (0,)),
+        ("time.sleep(1000)", signal.SIGINT, (-signal.SIGINT, 130)),
+        ("raise ValueError", None, (1,)),
+    ],
+    ids=["SIGTERM", "Ctrl-C", "an error"],
+)
+def test_what_the_body_of_a_loop_has_in_hand_at_the_end_is_told_to_the_next_process(
+    gateway: Gateway, start: Start, body: str, number: signal.Signals | None, ends: tuple[int, ...]
+) -> None:
+    process = start(WORKS.replace("BODY", body))
+    assert line_of(process) == "ready"
+    gateway.notify(MESSAGES, {})
+    stamp = datetime.fromisoformat(line_of(process))
+    if number is not None:
+        process.send_signal(number)
+    _, errors = process.communicate(timeout=TIME_LIMIT)
+    assert process.returncode in ends
+    assert "closing before everything was processed; the next process is told" in errors
+    printed, _ = start(FOLLOWS).communicate(timeout=TIME_LIMIT)
+    gap, end = printed.splitlines()
+    _, since, certain, reason = gap.split(maxsplit=3)
+    assert datetime.fromisoformat(since) <= stamp
+    assert (certain, reason) == ("False", "the last process ended before everything was received and processed")
+    assert end == "end recovered"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM cannot be caught there")
+def test_a_loop_that_has_nothing_in_hand_leaves_no_gap(gateway: Gateway, start: Start, tmp_path: Path) -> None:
+    process = start(WORKS.replace("BODY", "break"))
+    assert line_of(process) == "ready"
+    gateway.notify(MESSAGES, {})
+    assert process.communicate(timeout=TIME_LIMIT)[1] == ""
+    process = start(WORKS.replace("BODY", "pass"))
+    assert line_of(process) == "ready"
+    gateway.notify(MESSAGES, {})
+    line_of(process)
+    wait_until_processed(tmp_path, 2)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=TIME_LIMIT)[1] == ""
+    assert start(FOLLOWS).communicate(timeout=TIME_LIMIT)[0] == "end recovered\n"

@@ -271,3 +271,20 @@ async def test_a_full_queue_lets_the_reader_go_on() -> None:
         queue.put(item, 1)
     await checkpoint()
     assert (len(queue), queue.dropped) == (10, 990)
+
+
+async def test_the_owner_is_called_when_the_consumer_takes_an_item_and_when_it_waits_for_more() -> None:
+    calls: list[int] = []
+    queue: DeliveryQueue[int] = DeliveryQueue(
+        max_items=4, max_bytes=100, on_overflow=Reports(), on_take=lambda: calls.append(len(queue))
+    )
+    queue.put(1, 1)
+    queue.put(2, 1)
+    async with anyio.create_task_group() as group:
+        assert [await anext(queue), await anext(queue)] == [1, 2]
+        assert calls == [1, 0]
+        group.start_soon(anext, queue)
+        await checkpoint()
+        await checkpoint()
+        assert calls == [1, 0, 0]
+        group.cancel_scope.cancel()

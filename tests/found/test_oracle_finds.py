@@ -104,7 +104,7 @@ async def test_a_write_that_failed_is_tried_again_though_nothing_changes(
         assert shelf.kept.subscription.wanted == (MESSAGES,)
 
 
-async def test_what_a_consumer_has_taken_is_written_though_nothing_more_comes(
+async def test_what_a_consumer_has_processed_is_written_though_nothing_more_comes(
     gateway: Gateway, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rcex_ws.wsg.keeper._PAUSE", 0)
@@ -115,8 +115,14 @@ async def test_what_a_consumer_has_taken_is_written_though_nothing_more_comes(
         await until(lambda: subscription.pending)
         await anyio.wait_all_tasks_blocked()
         assert uuid not in shelf.kept.uuids
-        assert (await anext(aiter(subscription))).uuid == uuid
-        await until(lambda: uuid in shelf.kept.uuids, within=1)
+        notifications = aiter(subscription)
+        assert (await anext(notifications)).uuid == uuid
+        await anyio.wait_all_tasks_blocked()
+        assert uuid not in shelf.kept.uuids  # it is in hand until the next is asked for
+        async with anyio.create_task_group() as group:
+            group.start_soon(anext, notifications)
+            await until(lambda: uuid in shelf.kept.uuids, within=1)
+            group.cancel_scope.cancel()
 
 
 # -- what ends while the connection is lost ------------------------------------------------------------------------

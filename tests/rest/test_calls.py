@@ -81,6 +81,39 @@ async def test_no_answer(rc, api, error):
     assert "SECRET" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "error", "retryable"),
+    [
+        ("GET", PATH, httpx.ReadError, True),
+        ("PUT", PATH, httpx.ReadError, True),
+        ("POST", PATH, httpx.ReadError, False),
+        ("PATCH", PATH, httpx.ReadError, False),
+        ("POST", PATH, httpx.ConnectError, True),  # it was not sent
+        ("POST", "/restapi/oauth/wstoken", httpx.ReadError, True),  # it does no harm
+    ],
+)
+async def test_what_the_server_may_have_executed_is_not_retryable(rc, api, method, path, error, retryable):
+    api.route(method=method, path=path).mock(side_effect=error(""))
+    with pytest.raises(TransportError) as caught:
+        await rc.request(method, path)
+    assert caught.value.retryable is retryable
+    if path == PATH:
+        with pytest.raises(TransportError) as caught:
+            async with rc.stream(method, path):
+                pass
+        assert caught.value.retryable is retryable
+
+
+async def test_a_post_that_timed_out_is_not_retryable(rc, api):
+    async def hang(_: object) -> None:
+        await anyio.sleep_forever()
+
+    api.post(PATH).mock(side_effect=hang)
+    with pytest.raises(RequestTimeout) as caught:
+        await rc.post(PATH, timeout=0.01)
+    assert not caught.value.retryable
+
+
 async def test_the_reason_of_the_operating_system_is_told(make_client, token):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound but not listening: nobody else gets the port

@@ -165,7 +165,7 @@ def test_a_frame_that_cannot_be_read_is_a_certain_gap_and_is_not_replayed_for_ev
     [
         (None, True),
         (Outage(lost_at=None, last_end=LastEnd.CLEAN), True),
-        (Outage(lost_at=None, last_end=LastEnd.UNCLEAN), False),
+        (Outage(lost_at=None, last_end=LastEnd.KILLED), False),
         (Outage(lost_at=None, last_end=LastEnd.UNKNOWN), False),
         (Outage(lost_at=1.0, loss=Loss(LossKind.CLOSED)), True),
         (Outage(lost_at=1.0, loss=Loss(LossKind.CLOSED), replay_cut=True), False),
