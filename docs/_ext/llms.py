@@ -1,6 +1,6 @@
 """llms.txt, a map of the pages for language models (llmstxt.org), the pages in Markdown, and all of them in one file.
 
-The Markdown is that of docs/, with what only Sphinx understands replaced: included files and references to names.
+The Markdown is that of docs/, with included files in their place.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from sphinx.application import Sphinx
 
 COMMENT = re.compile(r"^<!-- .* -->\n+", re.MULTILINE)
 INCLUDED = re.compile(r"^```\{(include|literalinclude)\} (\S+)\n(?::.*\n)*```$", re.MULTILINE)
-TITLED_NAME = re.compile(r"\{\w+\}`([^`<]+?)\s+<[^`]+>`")
-NAME = re.compile(r"\{\w+\}`~(?:\w+\.)*(\w+)`|\{\w+\}`([^`]+)`")
 #: Made of docstrings, which a model reads in the package.
 FROM_DOCSTRINGS = {"api"}
 
@@ -66,9 +64,7 @@ def markdown(app: Sphinx, page: str) -> str:
     text = source.read_text()
     text = INCLUDED.sub(lambda match: included(source.parent / match[2], match[1]), text)
     text = COMMENT.sub("", text)
-    text = re.sub(r"^```\{toctree\}.*?^```\n", "", text, flags=re.MULTILINE | re.DOTALL)
-    text = TITLED_NAME.sub(r"`\1`", text)
-    return NAME.sub(lambda match: f"`{match[1] or match[2]}`", text)
+    return re.sub(r"^```\{toctree\}.*?^```\n", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def included(path: Path, directive: str) -> str:
