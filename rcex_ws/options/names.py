@@ -18,12 +18,19 @@ __all__ = ["AttributesOfJavaScript", "EnumOfJavaScript", "NamesOfJavaScript", "c
 
 #: By attribute and class: what that class has instead.
 _INSTEAD: Final[Mapping[str, Mapping[str, str]]] = {
+    "addListener": {"WebSocketExtension": "on() for this"},
     "data": {"Response": "this as json()"},
     "enabled": {"Subscription": "no such switch: revoke() ends it"},
+    "expirationTime": {"Subscription": "this as info.expiration_time"},
     "id": {"Subscription": "this as info.id"},
-    "off": {"EventEmitter": "this as remove_listener"},
+    "login": {"RingCentral": "this as authorize"},
+    "logout": {"RingCentral": "this as revoke"},
+    "off": {"EventEmitter": "this as remove_listener", "WebSocketExtension": "what on() returns for this"},
+    "once": {"WebSocketExtension": "this as event_emitter.once"},
     "options": {"WebSocketExtension": "no options: they are its arguments"},
+    "pingServer": {"WebSocketExtension": "no pingServer: it does so by itself, see heartbeat_interval"},
     "remove": {"Subscription": "revoke() for this"},
+    "removeListener": {"WebSocketExtension": "what on() returns for this"},
     "rest": {"RingCentral": "no rest: it sends calls itself"},
     "status": {"Response": "this as status_code"},
     "subscriptionInfo": {"Subscription": "this as info"},
