@@ -48,7 +48,7 @@ def path() -> Any:
         (WebSocketExtension(), "options", "arguments"),
         (WebSocketExtension(), "wsToken", "each connection gets its own"),
         (WebSocketExtension(), "once", "this as event_emitter.once"),
-        (WebSocketExtension(), "off", "what on\\(\\) returns"),
+        (WebSocketExtension(), "off", "what on() returns"),
         (RingCentral(client_id="id"), "login", "this as authorize"),
         (WebSocketExtension().event_emitter, "off", "remove_listener"),
         (WebSocketExtension().event_emitter, "addListener", "add_listener"),
