@@ -7,6 +7,7 @@ It writes each text into a table first, and answers what stands there. docs/bots
 
 import json
 import sqlite3
+from tempfile import TemporaryDirectory
 
 import anyio.to_thread
 from shared import Account, run
@@ -22,9 +23,9 @@ SETTLE = 2.0  # seconds after which a sent message should be listed; RingCentral
 class Bot:
     """Takes texts in and answers them."""
 
-    def __init__(self, rc: RingCentral) -> None:
+    def __init__(self, rc: RingCentral, file: str) -> None:
         self._extension = rc.restapi().account().extension()
-        self._database = sqlite3.connect(FILE, isolation_level=None, check_same_thread=False)  # commits each statement
+        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)  # commits each statement
         self._database.execute("CREATE TABLE IF NOT EXISTS texts (id PRIMARY KEY, text, tried DEFAULT 0, answer)")
         self._came = anyio.Event()
 
@@ -40,7 +41,8 @@ class Bot:
         """Take in what came in a gap."""
         since = {"dateFrom": gap.since.isoformat()} if gap.since else {}  # without it RingCentral takes a day
         came = {"messageType": "SMS", "direction": "Inbound", **since}
-        async for text in self._extension.message_store().list_all(params=came):
+        newest_first = [text async for text in self._extension.message_store().list_all(params=came)]
+        for text in reversed(newest_first):
             await self.take(text)
 
     async def answer_all(self) -> None:
@@ -87,16 +89,19 @@ class Bot:
 
 async def main(account: Account) -> None:
     """Run until it is stopped or killed."""
-    rc = account.client(token_store=FileTokenStore(f"{FILE}.token"))
-    bot, store = Bot(rc), FileSessionStore(f"{FILE}.session")
-    ws_ext = WebSocketExtension(session_store=store, on_gap=bot.read_again, gap_timeout=60, rest_over_websocket=True)
-    async with rc, anyio.create_task_group() as tasks:
-        await rc.authorize(jwt=account.jwt)
-        await rc.install_extension(ws_ext)
-        await ws_ext.subscribe([TEXTS], lambda notification: bot.take(notification.body))
-        tasks.start_soon(bot.answer_all)
-        print("listening", flush=True)
-        await ws_ext.wait_closed()
+    with TemporaryDirectory() as folder:
+        file = FILE if account.gateway is None else f"{folder}/{FILE}"  # each new gateway gives out the same ids
+        rc = account.client(token_store=FileTokenStore(f"{file}.token"))
+        bot, store = Bot(rc, file), FileSessionStore(f"{file}.session")
+        options = {"gap_timeout": 60, "rest_over_websocket": True}
+        ws_ext = WebSocketExtension(session_store=store, on_gap=bot.read_again, **options)
+        async with rc, anyio.create_task_group() as tasks:
+            await rc.authorize(jwt=account.jwt)
+            await rc.install_extension(ws_ext)
+            await ws_ext.subscribe([TEXTS], lambda notification: bot.take(notification.body))
+            tasks.start_soon(bot.answer_all)
+            print("listening", flush=True)
+            await ws_ext.wait_closed()
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class Board:
 
     def table(self) -> Table:
         """Return the table as it is now."""
-        counts = f"{self._counts['notification']} events, {self._counts['gap']} gaps, {self._state}; Ctrl-C stops"
+        counts = f"events: {self._counts['notification']}, gaps: {self._counts['gap']}, {self._state}; Ctrl-C stops"
         title = Text(printable(", ".join(self._filters)))
         table = Table("time", "event", "what", title=title, caption=Text(counts), expand=True)
         table.columns[0].no_wrap = True

@@ -32,9 +32,9 @@ async def test_each_record_is_a_row_and_gaps_are_counted() -> None:
     for expected in ("message-store", "subject: Are you there?", '{"a":1}', "reason=cut", 'changes: [{"type":"SMS"}]'):
         assert expected in text
     assert "certainly missing, from 12:00 to 12:05: too late" in text
-    assert "4 events, 1 gaps, not connected" in text
+    assert "events: 4, gaps: 1, not connected" in text
     await board.take({"kind": "recovery", "outcome": "recovered"})
-    assert "4 events, 1 gaps, connected" in shown(board)
+    assert "events: 4, gaps: 1, connected" in shown(board)
 
 
 async def test_only_the_newest_rows_that_fit_are_shown() -> None:
