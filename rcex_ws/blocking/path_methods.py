@@ -19,43 +19,43 @@ class BlockingPathMethods(BlockingClientMethods):
 
     def restapi(self, version: Name | None = "v1.0") -> PathBuilder:
         """Start a path with /restapi and the version; None leaves the version out."""
-        return PathBuilder(self._inner.restapi(version))
+        return PathBuilder(self._inner.restapi(version), self)
 
     def scim(self, version: Name | None = "v2") -> PathBuilder:
         """Start a path with /scim and the version; None leaves the version out."""
-        return PathBuilder(self._inner.scim(version))
+        return PathBuilder(self._inner.scim(version), self)
 
     def team_messaging(self) -> PathBuilder:
         """Start a path with /team-messaging; go on with `.v1()`."""
-        return PathBuilder(self._inner.team_messaging())
+        return PathBuilder(self._inner.team_messaging(), self)
 
     def rcvideo(self) -> PathBuilder:
         """Start a path with /rcvideo; go on with `.v1()` or `.v2()`."""
-        return PathBuilder(self._inner.rcvideo())
+        return PathBuilder(self._inner.rcvideo(), self)
 
     def webinar(self) -> PathBuilder:
         """Start a path with /webinar; go on with `.configuration().v1()` and the like."""
-        return PathBuilder(self._inner.webinar())
+        return PathBuilder(self._inner.webinar(), self)
 
     def analytics(self) -> PathBuilder:
         """Start a path with /analytics; go on with `.calls().v1()`."""
-        return PathBuilder(self._inner.analytics())
+        return PathBuilder(self._inner.analytics(), self)
 
     def ai(self) -> PathBuilder:
         """Start a path with /ai; go on with `.ringsense().v1()` and the like."""
-        return PathBuilder(self._inner.ai())
+        return PathBuilder(self._inner.ai(), self)
 
     def cx(self) -> PathBuilder:
         """Start a path with /cx, the APIs of customer engagement products."""
-        return PathBuilder(self._inner.cx())
+        return PathBuilder(self._inner.cx(), self)
 
     def well_known(self) -> PathBuilder:
         """Start a path with /.well-known; go on with `.openid_configuration()`."""
-        return PathBuilder(self._inner.well_known())
+        return PathBuilder(self._inner.well_known(), self)
 
     def path(self, path: Name) -> PathBuilder:
         """Start a path with any prefix: `rc.path("/team-messaging/v1").chats(id).posts().get()`."""
-        return PathBuilder(self._inner.path(path))
+        return PathBuilder(self._inner.path(path), self)
 
     def download(self, path: str, *, to: FilePath, **options: Unpack[Options]) -> Path:
         """Write what is at a path or URI, such as that of an attachment, to a file.

@@ -27,8 +27,6 @@ __all__ = ["Lifecycle"]
 #: Seconds that a repeated `aclose` waits for handlers that are still running after the first.
 _SECOND_CLOSE_TIMEOUT = 1.0
 
-_CLOSED = "the client is closed; make a new one"
-
 logger = logging.getLogger("rcex_ws.rest")
 
 
@@ -65,7 +63,7 @@ class Lifecycle:
             NotConnected: the client is closed.
         """
         if self.closed:
-            raise NotConnected(_CLOSED)
+            raise _closed()
 
     async def install(self, extension: Extension, rc: RingCentral) -> None:
         """Install an extension; see `RingCentral.install_extension`."""
@@ -127,7 +125,7 @@ class Lifecycle:
 
     def _check_not_closing(self) -> None:
         if self.closing:
-            raise NotConnected(_CLOSED)
+            raise _closed()
 
     def _find_middlewares(self) -> None:
         self.middlewares = [one for one in self.extensions if type(one).handle is not Extension.handle]
@@ -145,3 +143,9 @@ async def _close(extension: Extension) -> None:
         await extension.aclose()
     finally:
         extension.client = None
+
+
+def _closed() -> NotConnected:
+    error = NotConnected("the client is closed; make a new one")
+    error.retryable = False
+    return error

@@ -162,7 +162,7 @@ class _Writer:
         coroutine = re.fullmatch(r"(?:Coroutine\[Any, Any, |Awaitable\[)(.*)\]", returns)
         result = coroutine[1] if coroutine else returns
         if result == "PathBuilder":
-            return result, [f"        return PathBuilder({called})"]
+            return result, [f"        return PathBuilder({called}, self)"]
         how = "run" if coroutine or isinstance(node, ast.AsyncFunctionDef) else "run_sync"
         self._use("rcex_ws.blocking.loop_thread", how)
         if set(BLOCKING_TYPES) & _names(result):

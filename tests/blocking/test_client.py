@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 import traceback
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 
 import rcex_ws
 from rcex_ws import ConfigurationError, LoginRefused, NotConnected, RcexError, RestError, RetryExtension, Token
-from rcex_ws.blocking import RingCentral, WebSocketExtension
+from rcex_ws.blocking import PathBuilder, RingCentral, WebSocketExtension
 from rcex_ws.errors import UnknownName
 from rcex_ws.gateway import Gateway
 from rcex_ws.rest import Request
@@ -31,6 +32,19 @@ def test_calls(rc: RingCentral) -> None:
     assert rc.stats.last_day.calls == rc.stats.calls
     assert rc.stats.calls["https"] > 5
     assert rc.authorize_uri(redirect_uri="http://127.0.0.1/").startswith(rc.server)
+
+
+def test_a_path_keeps_its_client(server: Gateway) -> None:
+    def path() -> PathBuilder:
+        rc = make_client(server)
+        rc.authorize(jwt=server.jwt)
+        return rc.restapi().account().extension()
+
+    extension = path()
+    gc.collect()
+    assert extension.get()["extensionNumber"] == "101"
+    with pytest.warns(ResourceWarning, match="was not closed"):
+        del extension
 
 
 def test_lists(rc: RingCentral) -> None:

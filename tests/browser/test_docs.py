@@ -30,7 +30,7 @@ LEAST_CONTRAST = 4.5  # WCAG 2.1, AA
 FOUND_ON = {
     "autoRecoverFailed": "events.html",
     "heartbeat_timeout": "options.html",
-    "RequestLost": "errors.html",
+    "RequestLost": "api.html",
     "fail_recovery": "faults.html",
     "SIGTERM": "service.html",
 }
