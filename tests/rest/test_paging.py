@@ -173,7 +173,7 @@ async def test_no_page_of_another_host(rc, api):
 )
 async def test_no_page_twice(rc, api, page):
     route = api.get(PATH).respond(json=page)
-    with pytest.raises(PagingError, match="had before"):
+    with pytest.raises(PagingError, match="has come before"):
         await read_all(rc, at_most=2)
     assert route.call_count <= 2
 
