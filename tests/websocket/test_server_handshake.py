@@ -38,7 +38,8 @@ def test_a_request_cut_anywhere_with_frames_behind_it(cuts: list[int]) -> None:
     assert head.endswith(b"\r\n\r\n")
     assert ACCEPT in head
     messages: list[bytes] = []
-    codec.process(Receivers(lambda data, binary: messages.append(data), lambda data: None))
+    while codec.process(Receivers(lambda data, binary: messages.append(data), lambda data: None)):
+        pass  # a turn may end early on a busy machine
     assert messages == [b"text"]
     assert codec.ending is not None
     assert codec.ending.by_peer
