@@ -235,7 +235,7 @@ class Notification(NamesOfJavaScript, Struct, gc=False, eq=False):
         """The whole notification as received: JSON with uuid, event, timestamp, subscriptionId, ownerId and body."""
         return bytes(self._raw)
 
-    if not TYPE_CHECKING:  # or type checkers would accept it
+    if not TYPE_CHECKING:  # pragma: no branch - or type checkers would accept it
 
         def __getitem__(self, name: object) -> NoReturn:
             raise UnknownName(f"[{name!r}]: the members of a notification are attributes here, such as .body")

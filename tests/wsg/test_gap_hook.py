@@ -130,6 +130,31 @@ async def test_a_gap_that_one_call_handles_is_not_called_again_with_the_others(m
         assert told.of("hook") == [ONE, TWO, THREE, ONE, THREE]
 
 
+async def test_a_repeated_call_waits_for_a_first_one_that_runs(make_desk, told):
+    entered, goes_on = anyio.Event(), anyio.Event()
+
+    async def hook(gap: Gap) -> None:
+        told.add("hook", gap)
+        if told.of("hook") == [ONE]:
+            raise ConnectionError
+        if gap == TWO:
+            entered.set()
+            await goes_on.wait()
+
+    async with make_desk(hook) as desk:
+        desk.announcer.gap(ONE)
+        await told.wait("error")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.announcer.gap_now, TWO)
+            await entered.wait()
+            desk.calls.connected()
+            await anyio.wait_all_tasks_blocked()
+            assert told.of("hook") == [ONE, TWO]
+            goes_on.set()
+        await told.until(lambda: not desk.calls.open)
+        assert told.of("hook") == [ONE, TWO, ONE]
+
+
 async def test_a_hook_that_takes_too_long_has_not_handled_the_gap(make_desk, told):
     async def hang(gap: Gap) -> None:
         told.add("hook", gap)

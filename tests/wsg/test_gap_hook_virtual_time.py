@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
 from rcex_ws import ConfigurationError, ConnectFailed, Events, RingCentral, State, WebSocketExtension
 from rcex_ws.testing import MemoryGateway
+from rcex_ws.wsg.stored import StoredGap
 from tests.wsg.conftest import STORE
 from tests.wsg.memory_store import MemoryStore
 
@@ -257,3 +259,13 @@ async def test_the_hook_can_be_set_after_the_extension_is_made(memory, install, 
     with pytest.raises(ConfigurationError, match="on_gap"):
         ext.on_gap = "no function"
     assert ext.on_gap is hook
+
+
+async def test_a_stored_gap_without_an_end_is_left_out(install, told):
+    store = MemoryStore()
+    first = await install(session_store=store)
+    await first.subscribe([STORE], told.on_notification)
+    await first.detach()
+    store.kept = msgspec.structs.replace(store.kept, open_gaps=[StoredGap(since=0.0, reason="of another program")])
+    second = await install(session_store=store)
+    assert second.stats.open_gaps == 0
