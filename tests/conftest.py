@@ -54,14 +54,6 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("ours")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let random inputs cover nothing: what only they reach is reached today and not tomorrow."""
-    for item in items:
-        if item.get_closest_marker("hypothesis"):
-            item.add_marker(pytest.mark.no_cover)
-
-
 @pytest.fixture(autouse=True, scope="module")
 def old_garbage_is_charged_to_its_module() -> Iterator[None]:
     """Collect everything once per file: what outlives the test that made it."""
