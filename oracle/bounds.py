@@ -52,6 +52,9 @@ def measure(history: History) -> Iterator[Measured]:
     doubts = _Doubts(history)
     told = set[int]()
     for gap in history.gaps:
+        if gap.since_kept:
+            yield Measured(gap)  # it was measured when it was told first
+            continue
         if gap.since is None and gap.life not in told and history.unreadable(gap.life):
             told.add(gap.life)  # once, whenever it is
             yield Measured(gap)

@@ -49,7 +49,11 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A gap as it was told first; times are the server's."""
+    """A gap as it was told first; times are the server's.
+
+    Attributes:
+        kept: those of earlier lives in it, which no hook has handled: they were kept, and are told again.
+    """
 
     life: int
     since: float | None
@@ -57,6 +61,7 @@ class Gap:
     certain: bool
     reason: str
     told_at: float
+    kept: tuple[Gap, ...] = ()
 
     @property
     def of_overflow(self) -> bool:
@@ -67,6 +72,16 @@ class Gap:
     def of_waiting(self) -> bool:
         """Whether it tells of what had come and waited, some of which may have no time."""
         return self.of_overflow or _LEFT in self.reason
+
+    @property
+    def since_kept(self) -> bool:
+        """Whether it begins with a gap that is told again: an earlier life found out so far back it reaches."""
+        return any(one.since == self.since for one in self.kept)
+
+    @property
+    def until_kept(self) -> bool:
+        """Whether it ends with a gap that is told again."""
+        return any(one.until == self.until for one in self.kept)
 
     def covers(self, time: float, topic: str, slack: float) -> bool:
         """Say whether an event of this server time and topic may be missing; the bounds are inclusive."""
@@ -275,6 +290,7 @@ class History:
 
     def _read_client(self) -> None:
         seen: set[tuple[object, ...]] = set()
+        open_: list[Gap] = []  # which no hook has handled
         for record in self.client:
             match record:
                 case j.LifeBegan():
@@ -303,11 +319,21 @@ class History:
                     key = (record.life, record.since, record.until, record.reason)
                     if key not in seen:  # the hook and the event tell the same
                         seen.add(key)
-                        self.gaps.append(
-                            Gap(record.life, record.since, record.until, record.certain, record.reason, record.at)
+                        kept = tuple(one for one in open_ if one.life < record.life and _lies_in(one, record))
+                        gap = Gap(
+                            record.life, record.since, record.until, record.certain, record.reason, record.at, kept
                         )
+                        self.gaps.append(gap)
+                        open_.append(gap)
+                case j.HookDone(how="returned"):
+                    open_ = [one for one in open_ if not _lies_in(one, record)]
                 case _:
                     pass
+
+
+def _lies_in(gap: Gap, other: j.GapTold | j.HookDone) -> bool:
+    begins = other.since is None or (gap.since is not None and other.since <= gap.since)
+    return begins and gap.until <= other.until
 
 
 class _Wanted:

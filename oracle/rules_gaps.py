@@ -39,8 +39,8 @@ def bounds(history: History) -> Iterator[Violation]:
     its wall clock steps ahead it may also have slept, until it has read anew.
     """
     for gap in history.gaps:
-        if not history.lives[gap.life].connected:
-            continue  # it has read no time of the server's
+        if not history.lives[gap.life].connected or gap.until_kept:
+            continue  # it has read no time of the server's, or it took the end from where it was told before
         told = history.server_time(gap.told_at)
         unknown = MARGIN + ATTEMPT * history.pace + history.steps_ahead(gap.life)
         if gap.since is not None and gap.since > gap.until:

@@ -523,3 +523,26 @@ def test_nobody_can_tell_what_the_store_has_lost(kind: str) -> None:
     run.open(431.0, "Successful")
     run.subscribe(432.0, [PRESENCE], consumer=2)
     assert run.judge("again") == []
+
+
+@pytest.mark.parametrize(("how", "rules"), [("raised", []), ("returned", ["endless"])])
+def test_what_the_next_life_tells_again_begins_where_it_began(how: str, rules: list[str]) -> None:
+    run = failed(how)
+    run.beat(600.0)
+    run.end(700.0, "kill")
+    run.begin(710.0)
+    run.open(711.0, "Successful")
+    _call_again(run, 711.2)
+    assert [found.rule for found in run.judge("endless")] == rules
+
+
+@pytest.mark.parametrize(("how", "broken"), [("raised", 0), ("returned", 1)])
+def test_what_the_next_life_tells_again_ends_where_it_ended(how: str, broken: int) -> None:
+    run = begun()
+    run.tell(50.0, 40.0, 500.0, certain=True, reason="told by a clock that is ahead")
+    run.client.append(j.HookDone(at=50.3, life=1, how=how, since=CLOCK + 40.0, until=CLOCK + 500.0, certain=True))
+    run.end(60.0, "detach")
+    run.begin(70.0)
+    run.open(71.0, "Successful")
+    run.tell(71.2, 35.0, 500.0, certain=True, reason="joined with another")
+    assert [found.at < 60.0 for found in run.judge("bounds")] == [True, False][: 1 + broken]
