@@ -14,6 +14,8 @@ LOST = "lost"
 
 # A store fails a moment before or after the change returns whose word it was to keep, in seconds.
 NEAR = 0.5
+# A gap waits for what came before it, if its handlers are busy, for about so long, in seconds.
+TELLS = 60.0
 # What the client is told when its store fails.
 _FULL_DISK = "No space left"
 # And when a full queue begins to drop.
@@ -86,7 +88,17 @@ def _not_told_yet(history: History, life: Life, n: int, at: float) -> bool:
     lost = history.disconnected_at(life)
     if lost is not None and at >= lost - silence(life.options):
         return True
-    return (n > life.last_handled and _busy(history, life)) or _was_dropping(history, life, n)
+    behind = history.came_after(n, life.last_handled) or _just_learned(history, life, at)
+    return (behind and _busy(history, life)) or _was_dropping(history, life, n)
+
+
+def _just_learned(history: History, life: Life, at: float) -> bool:
+    """Say whether a life learned shortly before its end that the server had lost its subscription before a moment."""
+    begin = max(at, life.ended_at - TELLS)
+    return any(
+        isinstance(record, j.InForce) and record.by == "missing" and begin <= record.at <= life.ended_at
+        for record in history.server
+    )
 
 
 def _cut_short(history: History, life: Life) -> bool:

@@ -168,6 +168,11 @@ class History:
         """Turn the server's time into the journals'."""
         return server_time - self._ahead
 
+    def came_after(self, n: int, other: int) -> bool:
+        """Say whether an event was made, or last written, after another: it waits behind that one."""
+        written = self._written
+        return n > other or (n in written and other in written and written[n] > written[other])
+
     def struck_between(self, begin: float, end: float) -> list[j.Struck]:
         """Give the faults of a period."""
         low, high = bisect_right(self._struck_at, begin), bisect_right(self._struck_at, end)

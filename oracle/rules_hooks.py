@@ -24,7 +24,7 @@ def again(history: History) -> Iterator[Violation]:
     for number, done in enumerate(history.client):
         if not isinstance(done, j.HookDone) or done.how == "returned":
             continue
-        if history.let_go(done.life, done.at) is not None or _told(history.client[number + 1 :], done):
+        if _let_go(history, done) or _told(history.client, number, done):
             continue
         text = (
             f"the hook {done.how} in life {done.life} from the gap {done.since}..{done.until}, and it was told no more"
@@ -33,14 +33,26 @@ def again(history: History) -> Iterator[Violation]:
             yield Violation("again", done.at, text)
 
 
-def _told(later: Sequence[j.AnyRecord], done: j.HookDone) -> bool:
+def _let_go(history: History, done: j.HookDone) -> bool:
+    """Say whether the application revoked or connected anew after that, or was at it."""
+    ended = {(one.life, one.op): one.at for one in history.client if isinstance(one, j.Changed)}
+    return any(
+        isinstance(one, j.Changing)
+        and (one.life == done.life and one.what in {"connect", "revoke"})
+        and max(one.at, ended.get((one.life, one.op), one.at)) >= done.at
+        for one in history.client
+    )
+
+
+def _told(records: Sequence[j.AnyRecord], number: int, done: j.HookDone) -> bool:
+    """Say whether the gap was told again: later, or in a later life, which a hook that closed may outlive."""
     return any(
         isinstance(gap, j.GapTold)
-        and (gap.life > done.life or (gap.life == done.life and gap.how == "hook"))
+        and (gap.life > done.life or (place > number and gap.life == done.life and gap.how == "hook"))
         and (gap.since is None or (done.since is not None and gap.since <= done.since))
         and gap.until >= done.until
         and gap.certain >= done.certain
-        for gap in later
+        for place, gap in enumerate(records)
     )
 
 

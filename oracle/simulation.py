@@ -8,6 +8,7 @@ import hashlib
 import os
 import random
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,9 @@ SETTLE = 400.0
 # A life that does not end by itself in this time, in seconds, will not.
 ENDS_WITHIN = 300.0
 URL = "127.0.0.1:9"
+
+# The number of the life that began a task.
+_life: ContextVar[int] = ContextVar("life")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,6 @@ class _Simulation:
         journal.watchers.append(changes.saw)
         cue = self._draw_cue(journal) if not last else None
         ended = trio.Event()
-        before = set(_tasks_of_the_library())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._guarded, world, journal, plan, ended)
             met = False
@@ -244,18 +247,18 @@ class _Simulation:
                     journal.put(j.Escaped(self.lives, "end", "the life does not end"))
                     self._kill(world, journal)
                 else:
-                    await self._look_after(line, world, before)
+                    await self._look_after(line, world)
             self._filters = world.filters
             self.server_journal.watchers.clear()
             nursery.cancel_scope.cancel()
         with trio.CancelScope(shield=True):
             await world.http.aclose()
 
-    async def _look_after(self, line: Line, world: _World, before: set[trio.lowlevel.Task]) -> None:
+    async def _look_after(self, line: Line, world: _World) -> None:
         """See that nothing of an ended life goes on; after a while the process ends."""
         line.closed = True
         await trio.sleep(self._rng.uniform(0, 2))
-        if left := set(_tasks_of_the_library()) - before:
+        if left := _tasks_of_the_library(self.lives):
             names = ", ".join(sorted(task.name for task in left))
             self.client_journal.put(j.Escaped(self.lives, "tasks left over", names))
         world.kill()
@@ -276,6 +279,7 @@ class _Simulation:
         world.kill()
 
     async def _guarded(self, world: _World, journal: j.Journal, plan: LifePlan, ended: trio.Event) -> None:
+        _life.set(self.lives)
         try:
             await live(world, journal, plan)
         except Exception as error:  # noqa: BLE001 - whatever comes is written down, and judged
@@ -317,14 +321,17 @@ def _watch_close(line: Line, record: j.Record) -> None:
         line.detached = True
 
 
-def _tasks_of_the_library() -> list[trio.lowlevel.Task]:
-    """Give the tasks that the library began, wherever they are, and that still live; also those of killed lives."""
+def _tasks_of_the_library(life: int) -> list[trio.lowlevel.Task]:
+    """Give the tasks that the library began in a life, and that still live.
+
+    A killed life goes on in them, where nobody can see it, and may begin new ones.
+    """
     root = trio.lowlevel.current_root_task()
     tasks: list[trio.lowlevel.Task] = [] if root is None else [root]
     found: list[trio.lowlevel.Task] = []
     while tasks:
         task = tasks.pop()
         tasks += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
-        if "rcex_ws" in task.name:
+        if "rcex_ws" in task.name and task.context.get(_life) == life:
             found.append(task)
     return found
