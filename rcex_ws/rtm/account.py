@@ -34,6 +34,7 @@ class SessionAccount:
     Attributes:
         ours: whether the server of the current connection, or of the last one, has sessions.
         session: the session; "" while there is none.
+        window: for how many seconds after a loss it can be resumed.
         received: how many events were received in it.
         position: of the last published event, or the one that the session began at; "" if there is none.
         decided: whether it is known which session the current connection has, if any.
@@ -43,6 +44,7 @@ class SessionAccount:
     def __init__(self, *, resume: bool) -> None:
         self.ours: bool = False
         self.session: str = ""
+        self.window: float = 0.0
         self.received: int = 0
         self.position: str = ""
         self.decided: bool = False
@@ -72,7 +74,7 @@ class SessionAccount:
         """Record the session of the current connection; return what may be missing before its first event."""
         missed_since, was_ours, position = self._complete_until(), self.ours, self.position
         self.resumed = start.resumed and start.session == self.session
-        self.session = start.session
+        self.session, self.window = start.session, start.window
         gaps: list[RtmGap | None] = []
         if start.gap is not None:
             gaps.append(self._gap_of(start.gap, now))
@@ -95,7 +97,7 @@ class SessionAccount:
     def begin_without_session(self, now: float) -> list[RtmGap]:
         """Record that the current connection has no session; return what may be missing before its first event."""
         since, reason = self._complete_until(published=True), NOT_RESUMABLE if self._resume else SWITCHED_OFF
-        self.session, self.received, self.position = "", 0, ""
+        self._forget_session()
         return self._decide([self.gap(since, now, reason=reason)], now, ours=False)
 
     def count(self, position: str | None, now: float) -> float:
@@ -149,7 +151,7 @@ class SessionAccount:
         if self.decided:
             self._orderly, self.decided = orderly, False
             if too_large and self._missed > 0:
-                self.session, self.received, self.position = "", 0, ""
+                self._forget_session()
                 self._given_up = True
 
     # -- what follows --------------------------------------------------------------------------------------------------
@@ -182,6 +184,9 @@ class SessionAccount:
         """
         since = min(self._heard_at, self._missed_since)
         return min(since, self._published_at) if published and self.ours else since
+
+    def _forget_session(self) -> None:
+        self.session, self.window, self.received, self.position = "", 0.0, 0, ""
 
     def _gap_of(self, notice: GapNotice, now: float) -> RtmGap | None:
         since = self._complete_until(published=notice.published)

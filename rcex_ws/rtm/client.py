@@ -54,7 +54,9 @@ class RtmClient(NamesOfJavaScript, HasEvents[Callable[..., object]]):
 
         reconnect: False to end after the first loss or failed attempt.
         reconnect_delays: returns the delay after the n-th consecutive failure, n from 1. A connection that has lasted
-            30 s is opened again at once; one that its server has closed with 1012 (a restart), within a second.
+            30 s is opened again at once; one that its server has closed with 1012 (a restart), within a second. None
+            steps over the end of the time in which the session can be resumed: one of more than 10 s takes at most
+            about half of what is left of it.
         resume: whether to ask for a session, in which a server of ours repeats what was missed during a loss. Other
             servers ignore that.
 

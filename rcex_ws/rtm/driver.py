@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from msgspec import UNSET, UnsetType
 
-from rcex_ws.connection import Driver, Endpoint, Link, Loss, call, default_delays
+from rcex_ws.connection import Driver, Endpoint, Link, Loss, call, default_delays, within_window
 from rcex_ws.errors import ConfigurationError, ConnectFailed, RcexError
 from rcex_ws.rtm.conversation import RtmConversation, RtmShared
 from rcex_ws.rtm.events import RtmEvents
@@ -46,6 +47,7 @@ class RtmDriver(Driver):
         self._begun = False
         self._attempts = 0  # since a connection was ready
         self._sent_away = False  # likewise
+        self._lost_at: float | None = None  # likewise, by the loop's clock
         self._authentication: Any | UnsetType = UNSET
 
     async def endpoint(self) -> Endpoint:
@@ -71,7 +73,10 @@ class RtmDriver(Driver):
         return self.conversation_now
 
     async def next_delay(self, ended: Loss | RcexError, delay: float) -> float | None:
-        """Follow the schedule, unless the server has said something else."""
+        """Follow the schedule, but try again before the session can no longer be resumed, unless told otherwise."""
+        now = anyio.current_time()
+        if self._lost_at is None:
+            self._lost_at = now
         conversation = self.conversation_now
         if conversation is not None and conversation.refusal is not None:
             raise conversation.refusal
@@ -89,7 +94,8 @@ class RtmDriver(Driver):
             return _random_delay()
         if code == _TOO_MUCH and delay == 0.0:
             return default_delays(2)
-        return delay
+        left = self._lost_at + self._shared.account.window - now - self._settings.attempt_timeout
+        return within_window(delay, left)
 
     def on_misconfigured(self, error: ConfigurationError) -> None:
         """Report a mistake of the application that ends nothing."""
@@ -102,7 +108,7 @@ class RtmDriver(Driver):
 
     def _opened(self) -> None:
         self.connections += 1
-        self._attempts, self._sent_away = 0, False
+        self._attempts, self._sent_away, self._lost_at = 0, False, None
 
     async def _authenticate(self) -> Any | UnsetType:
         value = self._settings.authentication

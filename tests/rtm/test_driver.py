@@ -94,6 +94,33 @@ async def test_a_server_that_restarts_is_tried_soon_but_only_once_in_a_row() -> 
         assert len(attempts(it)) == 3
 
 
+async def test_no_wait_steps_over_the_last_moment_at_which_the_session_can_be_resumed() -> None:
+    async with memory(reconnect_delays=lambda n: 100) as it:
+        it.server.greets = lambda number: [session(window=60.0)]
+        await it.client.start()
+        await trio.sleep(40)
+        it.server.refusal = 503
+        it.server.peer.abort()
+        await trio.sleep(300)
+        assert attempts(it)[1] == 40, "it had lasted"
+        in_time = [when for when in attempts(it)[2:] if when < 40 + 60]
+        assert in_time[0] <= 40 + 30
+        assert in_time[-1] >= 40 + 25
+        after = [when for when in attempts(it) if when >= 40 + 60]
+        assert after[1] - after[0] == pytest.approx(100)
+
+
+@pytest.mark.parametrize("start", [session(window=0.0), None])
+async def test_without_a_session_the_schedule_alone_counts(start: dict[str, Any] | None) -> None:
+    async with memory(reconnect_delays=lambda n: 100) as it:
+        it.server.greets = lambda number: [] if start is None else [start]
+        await it.client.start()
+        it.server.refusal = 503
+        it.server.peer.abort()
+        await trio.sleep(250)
+        assert attempts(it) == [0, 100, 200]
+
+
 async def test_a_first_attempt_that_is_sent_away_is_tried_soon_too() -> None:
     async with memory(
         lambda server: setattr(server, "accepts", ...), reconnect_delays=lambda n: 100, authentication="a"
