@@ -21,7 +21,7 @@ from rcex_ws.connection import (
 )
 from rcex_ws.errors import ConfigurationError, NotConnected, RequestLost
 from rcex_ws.options import AttributesOfJavaScript, checked, options_of, required_constraint, trimmed
-from rcex_ws.rest import CoreClient, Extension, Options, Request, Response, Send
+from rcex_ws.rest import CoreClient, Extension, Options, Request, Response, RingCentral, Send
 from rcex_ws.secret import hide
 from rcex_ws.wsg.event_methods import EventMethods
 from rcex_ws.wsg.frames import Wsc
@@ -190,14 +190,17 @@ class WebSocketExtension(AttributesOfJavaScript, HasEvents[Handler], EventMethod
         """Connect; called by `rc.install_extension`.
 
         Args:
-            rc: the client; any `CoreClient` will do.
+            rc: the client; any `CoreClient` will do. A `RingCentral` has to call this itself: it closes the extension.
 
         Raises:
-            ConfigurationError: another process uses the session store, or nobody is logged in.
+            ConfigurationError: another process uses the session store, or nobody is logged in; or it was called with a
+                `RingCentral` that does not know the extension.
             LoginRefused: the login is no longer valid.
             RestError: the application may not use WebSockets.
             ConnectFailed: there was no connection within `open_timeout`; a retry can help.
         """
+        if isinstance(rc, RingCentral) and self.client is not rc:
+            raise ConfigurationError("call `await rc.install_extension(ws_ext)` instead of `ws_ext.install(rc)`")
         await self._runtimes.open(rc, self.open_socket, self._wsc_token)
 
     async def connect(self) -> None:

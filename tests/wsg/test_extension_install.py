@@ -88,6 +88,15 @@ async def test_without_login_the_error_says_what_to_do(gateway, make_ext):
             await rc.install_extension(make_ext())
 
 
+async def test_a_client_that_does_not_know_the_extension_is_refused(rc, make_ext):
+    ext = make_ext()
+    with pytest.raises(ConfigurationError, match=r"rc\.install_extension"):
+        await ext.install(rc)
+    assert ext.state is State.IDLE
+    await rc.install_extension(ext)
+    assert ext.state is State.READY
+
+
 async def test_using_it_before_install_says_what_to_do():
     ext = WebSocketExtension()
     assert ext.state is State.IDLE
