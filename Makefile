@@ -19,11 +19,14 @@
 #
 # PYTHON=python3.13 chooses the interpreter that .venv is made of.
 PYTHON ?= python3
+# What was compiled once is kept: hundreds of the tests start programs.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 EXTRAS := cli,gateway,redis,socks,trio
 
-# Folders of tests that start programs, servers, browsers or builds: `make check` runs them.
-CHECKED := beside benchmarks browser demo openapi package pages peers
+# Folders of tests that start programs, servers, browsers or builds: `make check` runs them. Those with the longest files
+# come first, so that all workers end at about the same time.
+CHECKED := benchmarks openapi browser pages peers demo beside package
 # Tests that reach every branch of the layers that keep a connection.
 TRACED := $(addprefix tests/,blocking broker callback connection feedme found options rtm serving websocket wsg)
 PYTEST := .venv/bin/python -m pytest
@@ -49,22 +52,15 @@ endif
 check: package .venv/installed-test .venv/installed-beside .venv/installed-browser .venv/installed-docs \
 		.venv/installed-openapi
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
-	$(PYTEST) -q $(SPREAD) tests/peers tests/benchmarks tests/demo tests/beside tests/pages
-	$(PYTEST) -q tests/browser tests/openapi
+	$(PYTEST) -q $(SPREAD) $(addprefix tests/,$(filter-out package,$(CHECKED)))
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
 	RCEX_BAD_STREAMS=5000 $(PYTEST) -q -n 2 tests/websocket/test_bad_streams.py
 	.venv/bin/python -m tests.gateway.random_inputs --count 5000 --seed 1
-	@# The oracle: dense lives, then long ones, 500 hours in all; then real processes, with a seed that never changes
-	@# and one that nobody knows, which is printed.
+	@# The oracle: dense lives, then long ones, 500 hours in all; then real processes.
 	.venv/bin/python -m oracle.simulate --seeds 1-150 --hours 0.2
 	.venv/bin/python -m oracle.simulate --seeds 1-40 --hours 6,12,26 --density 0.02,0.05
 	.venv/bin/python -m oracle.day
-	.venv/bin/python -m oracle.soak --seed 1 --seconds 40 --loop asyncio
-	.venv/bin/python -m oracle.soak --seed random --seconds 40 --loop trio
-	.venv/bin/python -m oracle.slack.soak --seed 1 --seconds 15 --loop uvloop --faults holding
-	.venv/bin/python -m oracle.callback.soak --seed 1 --seconds 15 --loop trio --faults holding
-	.venv/bin/python -m oracle.rtm.soak --seed 1 --seconds 12 --loop uvloop --faults holding --mutants
-	.venv/bin/python -m oracle.rtm.soak --seed random --seconds 15 --loop trio --faults holding
+	.venv/bin/python -m oracle.soaks
 
 # The wheel is made from the sdist.
 package: .venv/installed-package .venv/installed-test
