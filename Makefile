@@ -24,28 +24,27 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP := .venv/bin/python -m pip --quiet --quiet --disable-pip-version-check
 EXTRAS := cli,gateway,redis,socks,trio
 
-# Folders of tests that start programs, servers, browsers or builds: `make check` runs them. Those with the longest files
-# come first, so that all workers end at about the same time.
-CHECKED := benchmarks openapi browser pages peers demo beside package
+# Folders of tests that start programs, servers, browsers or builds, or are about the oracle: `make check` runs them.
+# Those with the longest files come first, so that all workers end at about the same time.
+CHECKED := benchmarks openapi browser pages peers demo oracle beside package
 # Tests that reach every branch of the layers that keep a connection.
 TRACED := $(addprefix tests/,blocking broker callback connection feedme found options rtm serving websocket wsg)
 PYTEST := .venv/bin/python -m pytest
-SPREAD := -n 3 --dist loadfile --no-loadscope-reorder  # most wait for sockets
+SPREAD := -n 4 --dist loadfile --no-loadscope-reorder  # most wait for sockets
 
 .PHONY: demo test check package lint generate docs linkcheck bench bench-plots soak simulate clean
 
 demo: .venv/installed-gateway
 	@.venv/bin/python demo/main.py
 
-# Random inputs cover nothing: what only they reach is reached today and not tomorrow. Tracing takes time, so only the
-# tests of the layers concerned are traced, and with more patience.
+# Tracing takes time, so only the tests of the layers concerned are traced, and with more patience. Random inputs are left
+# to `make check`: they cover nothing, as what only they reach is reached today and not tomorrow.
 test: .venv/installed-test
 ifdef COVERAGE
 	RCEX_TEST_TIME_FACTOR=2 $(PYTEST) -q --cov -m "not hypothesis" $(SPREAD) $(TRACED)
-	$(PYTEST) -q -m hypothesis $(SPREAD) $(TRACED)
-	$(PYTEST) $(SPREAD) $(TRACED:%=--ignore %) $(CHECKED:%=--ignore tests/%)
+	$(PYTEST) -m "not hypothesis" $(SPREAD) $(TRACED:%=--ignore %) $(CHECKED:%=--ignore tests/%)
 else
-	$(PYTEST) $(SPREAD) $(CHECKED:%=--ignore tests/%)
+	$(PYTEST) -m "not hypothesis" $(SPREAD) $(CHECKED:%=--ignore tests/%)
 endif
 
 # ROWS="python3.13 lowest" runs these rows of the matrix alone.
@@ -54,6 +53,7 @@ check: package .venv/installed-test .venv/installed-beside .venv/installed-brows
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/peers/setup.sh
 	$(PYTEST) -q $(SPREAD) $(addprefix tests/,$(filter-out package,$(CHECKED)))
 	@PYTHON="$(CURDIR)/.venv/bin/python" tests/matrix/run.sh $(ROWS)
+	$(PYTEST) -q -m hypothesis $(SPREAD) $(CHECKED:%=--ignore tests/%)
 	RCEX_BAD_STREAMS=5000 $(PYTEST) -q -n 2 tests/websocket/test_bad_streams.py
 	.venv/bin/python -m tests.gateway.random_inputs --count 5000 --seed 1
 	@# The oracle: dense lives, then long ones, 500 hours in all; then real processes.

@@ -43,11 +43,11 @@ environment() {
     touch "$venv/installed"
 }
 
-# Run tests in the environment of a row. Random inputs are left to `make test`: they look for faults of ours.
+# Run tests in the environment of a row, without random inputs: they look for faults of ours.
 tests() {
     local venv=.venv-$1
     shift
-    "$venv/bin/python" -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -p no:cacheprovider -m "not hypothesis" "$@"
+    "$venv/bin/python" -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -p no:cacheprovider -m "not hypothesis" "$@"
 }
 
 # The part of tests/websocket that depends on other packages, and on what they make of proxies and TLS.
