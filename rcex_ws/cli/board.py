@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 import anyio
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -15,6 +16,7 @@ from rich.text import Text
 from rcex_ws.cli.output import compact
 from rcex_ws.cli.records import Record
 from rcex_ws.readers import printable
+from rcex_ws.wsg.views import TelephonyParty
 
 __all__ = ["Board"]
 
@@ -100,4 +102,20 @@ def _summary(body: object) -> str:
             return f"{name}: {members[name]}"
     if "changes" in members:  # of a message store: how many messages of which kind are new or changed
         return f"changes: {compact(members['changes'])}"
+    if isinstance(members.get("parties"), list):
+        return "; ".join(map(_party, members["parties"]))
     return compact(members)
+
+
+def _party(party: object) -> str:
+    """Return one side of a call: "Inbound from +16505550101 to +16505550100: Proceeding"."""
+    try:
+        side = msgspec.convert(party, TelephonyParty)
+    except msgspec.ValidationError:
+        return compact(party)
+    ends = [f"{word} {_number(end)}" for word, end in (("from", side.from_), ("to", side.to)) if _number(end)]
+    return f"{' '.join([side.direction or 'call', *ends])}: {side.status.code or '?'}"
+
+
+def _number(end: dict[str, Any]) -> object:
+    return end.get("phoneNumber") or end.get("extensionNumber") or end.get("name")

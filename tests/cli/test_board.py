@@ -37,6 +37,20 @@ async def test_each_record_is_a_row_and_gaps_are_counted() -> None:
     assert "events: 4, gaps: 1, connected" in shown(board)
 
 
+async def test_of_a_call_each_side_is_told_and_what_has_become_of_it() -> None:
+    board = Board(terminal(), ["telephony/sessions"])
+    caller, bot = {"phoneNumber": "+16505550101", "name": "Cleo"}, {"phoneNumber": "+16505550100"}
+    ringing = {"id": "p-1", "direction": "Inbound", "from": caller, "to": bot, "status": {"code": "Proceeding"}}
+    strange: list[dict[str, object]] = [{"id": "p-2", "from": {"name": "Cleo"}}, {"id": "p-3", "status": "new"}]
+    for parties in ([ringing], strange, "none"):
+        body = {"telephonySessionId": "s-1", "parties": parties}
+        await board.take({"kind": "notification", "event": "/telephony/sessions", "body": body})
+    text = shown(board)
+    assert "Inbound from +16505550101 to +16505550100: Proceeding" in text
+    assert 'call from Cleo: ?; {"id":"p-3","status":"new"}' in text
+    assert '"parties":"none"' in text
+
+
 async def test_only_the_newest_rows_that_fit_are_shown() -> None:
     board = Board(terminal(height=10), ["x"])
     for number in range(9):
