@@ -97,6 +97,7 @@ class WsgConversation(Conversation):
         self._questions = Questions(began_at)
         self._date: str | None = None  # the newest `Date` header
         self._recovery: Recovery | None = None  # a success that is not logged yet
+        self._restarted = False  # whether its outage began in an earlier process
 
     # -- in the reader ---------------------------------------------------------------------------------------------
 
@@ -277,10 +278,12 @@ class WsgConversation(Conversation):
         """Report how the outage ended: the gap first, so that the hook runs before anything is delivered."""
         shared, server_time = self._shared, self._server_time()
         seconds_away = None if open_gap.since == -math.inf else max(0.0, server_time.earliest - open_gap.since)
+        outage = shared.session.outage
         concluded = shared.session.conclude(self._now(), seconds_away)
         if concluded is None:  # pragma: no cover - an outage has its verdict by then
             return
         recovery, cause = concluded
+        self._restarted = outage is not None and outage.lost_at is None
         missing = gap_after_outage(open_gap, cause)
         shared.inbox.count_for(recovery)
         shared.telemetry.count_outage(recovery)
@@ -302,8 +305,8 @@ class WsgConversation(Conversation):
             return
         self._recovery = None
         self._shared.telemetry.log.info(
-            "recovered%s: %d notifications replayed, %d duplicates dropped",
-            "" if recovery.outage is None else f" after {recovery.outage:.1f} s",
+            "recovered %s: %d notifications replayed, %d duplicates dropped",
+            "the session of the last process" if self._restarted else f"after {recovery.outage:.1f} s",
             recovery.replayed,
             recovery.duplicates,
         )

@@ -27,6 +27,7 @@ from rcex_ws import (
 )
 from rcex_ws.wsg.session import Outage, Session
 from tests.wsg.conftest import STORE
+from tests.wsg.memory_store import MemoryStore
 
 OURS = ("rcex_ws.wsg", "rcex_ws.connection", "rcex_ws.events")
 
@@ -50,7 +51,7 @@ def quiet_ext(rc: Any, caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
     return lambda **options: WebSocketExtension(name="alice", **{"reconnect_delays": lambda n: 0.02, **options})
 
 
-async def test_o1_the_log_tells_a_life_once_and_names_the_extension(rc, make_ext, told, gateway, caplog, send):
+async def test_o1_the_log_tells_a_life_once_and_names_the_extension(rc, make_ext, told, gateway, caplog, send, until):
     caplog.set_level(logging.INFO)
     alice, bob = make_ext(name="alice"), make_ext(name="100% bob")
     await rc.install_extension(alice)
@@ -60,9 +61,7 @@ async def test_o1_the_log_tells_a_life_once_and_names_the_extension(rc, make_ext
     gateway.cut(code=1001, reason="going away")
     send(2, 3)
     await told.number(3)
-    with anyio.fail_after(5):
-        while not any("recovered" in line for line in lines(caplog)):  # when the server has answered once more
-            await anyio.sleep(0.01)
+    await until(lambda: any("recovered" in line for line in lines(caplog)))  # when the server has answered once more
     await rc.install_extension(bob)
     await bob.subscribe([STORE, STORE.replace("message-store", "presence")], told.on_notification)
     await bob.detach()
@@ -81,6 +80,27 @@ async def test_o1_the_log_tells_a_life_once_and_names_the_extension(rc, make_ext
         r"alice: closed",
     )
     assert_told(of_bob, r"100% bob: connected", r"100% bob: subscribed to \S+, \S+", r"100% bob: closed")
+
+
+async def test_what_a_restart_has_recovered_is_told_without_a_time_that_nobody_knows(
+    rc, make_ext, told, caplog, send, until
+):
+    caplog.set_level(logging.INFO)
+    store = MemoryStore()
+    before = make_ext(name="before", session_store=store)
+    await rc.install_extension(before)
+    await before.subscribe([STORE])
+    await before.detach()
+    send(1)
+    after = make_ext(name="after", session_store=store)
+    await rc.install_extension(after)
+    await after.subscribe([STORE], told.on_notification)
+    await told.number(1)
+    await until(lambda: "recovered" in lines(caplog)[-1])
+    assert_told(
+        [lines(caplog)[-1]],
+        r"after: recovered the session of the last process: 1 notifications replayed, 0 duplicates dropped",
+    )
 
 
 async def test_o1_a_failed_attempt_and_a_session_that_is_gone_are_told(rc, make_ext, told, gateway, caplog):
