@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rows=("$@")
-((${#rows[@]})) || rows=(python3.12 python3.13 no-sniffio lowest websockets-16.1.1)
+((${#rows[@]})) || rows=(python3.12 python3.13 no-sniffio lowest websockets-15.0.1 websockets-16.1.1)
 python=${PYTHON:-python3}
 # What the tests need, from pyproject.toml.
 needs=(--editable ".[cli,gateway,redis,socks,trio]" --group test)
@@ -87,9 +87,9 @@ run() {
     lowest)  # the oldest of each dependency that pyproject.toml names; theirs stay new
         environment "$name" "$python" --resolution lowest-direct "${needs[@]}"
         tests "$name" tests/loops tests/test_tasks.py tests/rest tests/gateway tests/connection tests/callback tests/feedme tests/wsg \
-            tests/broker tests/websocket
+            tests/broker "${opening[@]}"
         ;;
-    websockets-*)  # one between the oldest, which `lowest` has, and the newest: in the layer that imports it
+    websockets-*)  # in the layer that imports it; `lowest` has the oldest as well, for all that stands on that
         environment "$name" "$python" "${needs[@]}" -- --no-deps "websockets==${name#websockets-}"
         tests "$name" tests/websocket
         ;;
