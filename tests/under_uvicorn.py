@@ -16,7 +16,9 @@ from rcex_ws.websocket.listen import bind
 @contextlib.contextmanager
 def under_uvicorn(application: Any) -> Iterator[str]:
     """Run an application; yields host and port."""
-    server = uvicorn.Server(uvicorn.Config(application, ws="websockets-sansio", log_level="error"))
+    # By loop="auto" older ones make uvloop the loop of the whole process, and so of the tests that follow.
+    config = uvicorn.Config(application, ws="websockets-sansio", log_level="error", loop="asyncio")
+    server = uvicorn.Server(config)
     with bind() as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
