@@ -41,8 +41,8 @@ demo: .venv/installed-gateway
 # to `make check`: they cover nothing, as what only they reach is reached today and not tomorrow.
 test: .venv/installed-test
 ifdef COVERAGE
-	RCEX_TEST_TIME_FACTOR=2 $(PYTEST) -q --cov -m "not hypothesis" $(SPREAD) $(TRACED)
-	$(PYTEST) -m "not hypothesis" $(SPREAD) $(TRACED:%=--ignore %) $(CHECKED:%=--ignore tests/%)
+	$(PYTEST) -q -m "not hypothesis" $(SPREAD) $(TRACED:%=--ignore %) $(CHECKED:%=--ignore tests/%)
+	RCEX_TEST_TIME_FACTOR=2 $(PYTEST) --cov -m "not hypothesis" $(SPREAD) $(TRACED)
 else
 	$(PYTEST) -m "not hypothesis" $(SPREAD) $(CHECKED:%=--ignore tests/%)
 endif

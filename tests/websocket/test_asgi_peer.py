@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-import uvicorn
 import websockets
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -19,9 +17,9 @@ from websockets.sync.client import connect
 
 from rcex_ws.websocket.asgi_peer import serve_asgi
 from rcex_ws.websocket.frames import Binary, Ping, Text
-from rcex_ws.websocket.listen import bind
 from rcex_ws.websocket.peer import Peer, PeerOptions, broadcast
 from rcex_ws.websocket.socket import Ending
+from tests.under_uvicorn import under_uvicorn
 from tests.websocket.serving import echo
 
 
@@ -35,16 +33,8 @@ def mounted(handler: Any) -> Starlette:
 @contextlib.contextmanager
 def running(handler: Any) -> Iterator[str]:
     """Run uvicorn in a thread; yields the address."""
-    config = uvicorn.Config(mounted(handler), ws="websockets-sansio", log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    with bind() as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield f"ws://127.0.0.1:{listener.getsockname()[1]}/ws/path?token=1"
-        finally:
-            server.should_exit = True
-            thread.join(10)
+    with under_uvicorn(mounted(handler)) as address:
+        yield f"ws://{address}/ws/path?token=1"
 
 
 class TestUvicorn:
