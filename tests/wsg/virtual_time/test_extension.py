@@ -1,4 +1,4 @@
-"""Hours of the protocol in virtual time: the same extension and the same gateway over in-memory streams."""
+"""Heartbeats, the schedule and recoveries over hours."""
 
 from __future__ import annotations
 
@@ -7,43 +7,10 @@ from itertools import pairwise
 
 import pytest
 import trio
-from trio.testing import MockClock
 
-from rcex_ws import ConnectFailed, Events, Outcome, RingCentral, State, WebSocketExtension
-from rcex_ws.testing import MemoryGateway
+from rcex_ws import ConnectFailed, Events, Outcome, State
 
 STORE = ["/restapi/v1.0/account/~/extension/~/message-store"]
-
-
-@pytest.fixture
-def anyio_backend():
-    return "trio", {"clock": MockClock(autojump_threshold=0)}
-
-
-@pytest.fixture
-async def memory():
-    async with MemoryGateway() as memory:
-        yield memory
-
-
-@pytest.fixture
-async def rc(memory):
-    async with RingCentral(
-        server=memory.server, client_id=memory.client_id, client_secret=memory.client_secret, http=memory.http
-    ) as rc:
-        await rc.authorize(jwt=memory.jwt)
-        yield rc
-
-
-@pytest.fixture
-def make_ext(memory, told):
-    def make(**options):
-        ext = WebSocketExtension(**options)
-        ext.open_socket = memory.open_websocket
-        told.listen(ext)
-        return ext
-
-    return make
 
 
 async def test_a_day_of_silence(memory, rc, make_ext, told):

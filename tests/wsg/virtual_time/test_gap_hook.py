@@ -7,33 +7,11 @@ import random
 import msgspec
 import pytest
 import trio
-from trio.testing import MockClock
 
-from rcex_ws import ConfigurationError, ConnectFailed, Events, RingCentral, State, WebSocketExtension
-from rcex_ws.testing import MemoryGateway
+from rcex_ws import ConfigurationError, ConnectFailed, Events, State, WebSocketExtension
 from rcex_ws.wsg.stored import StoredGap
 from tests.wsg.conftest import STORE
 from tests.wsg.memory_store import MemoryStore
-
-
-@pytest.fixture
-def anyio_backend():
-    return "trio", {"clock": MockClock(autojump_threshold=0)}
-
-
-@pytest.fixture
-async def memory():
-    async with MemoryGateway() as memory:
-        yield memory
-
-
-@pytest.fixture
-async def rc(memory):
-    async with RingCentral(
-        server=memory.server, client_id=memory.client_id, client_secret=memory.client_secret, http=memory.http
-    ) as rc:
-        await rc.authorize(jwt=memory.jwt)
-        yield rc
 
 
 class Hook:
@@ -57,11 +35,9 @@ def hook():
 
 
 @pytest.fixture
-def install(memory, rc, told, hook):
+def install(make_ext, rc, hook):
     async def install(**options):
-        ext = WebSocketExtension(**{"on_gap": hook, **options})
-        ext.open_socket = memory.open_websocket
-        told.listen(ext)
+        ext = make_ext(**{"on_gap": hook, **options})
         await rc.install_extension(ext)
         return ext
 
