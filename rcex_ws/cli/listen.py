@@ -20,7 +20,7 @@ from rcex_ws.cli.exits import ExitCode
 from rcex_ws.cli.hook import Hook
 from rcex_ws.cli.lines import JsonLines, Notes, reader_gone
 from rcex_ws.cli.output import progress, say
-from rcex_ws.cli.paths import full_path
+from rcex_ws.cli.paths import full_path, probably_meant
 from rcex_ws.cli.records import Record, Sink
 
 __all__ = ["listen"]
@@ -63,6 +63,9 @@ async def listen(
             rc = await stack.enter_async_context(open_client(load_credentials()))
             subscription = await _subscribe(rc, paths, sinks)
         say(f"listening to {', '.join(paths)}; press Ctrl-C to stop")
+        for one in filters:
+            if (meant := probably_meant(one)) is not None:
+                say(f"no events of the name {one} are known: did you mean {meant}?")
         with scope:
             scope.deadline = anyio.current_time() + seconds
             async with anyio.create_task_group() as group:

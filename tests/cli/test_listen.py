@@ -72,6 +72,12 @@ def test_a_command_gets_each_event_on_its_stdin(
     assert told.err.count("exec: exit status 3, for the notification ") == 2
 
 
+@pytest.mark.usefixtures("at_gateway")
+def test_a_misspelt_filter_is_told_though_the_server_accepts_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["listen", "mesage-store", "--for", "0.05"]) == ExitCode.DONE
+    assert "no events of the name mesage-store are known: did you mean message-store?" in capsys.readouterr().err
+
+
 def test_a_refused_filter_is_told(at_gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["listen", "/restapi/v1.0/account/1/extension/2/message-store"]) == ExitCode.FAILED
     assert capsys.readouterr().err.startswith("rcex-ws: POST /restapi/v1.0/subscription was answered ")
