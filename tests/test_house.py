@@ -120,7 +120,6 @@ TAKEN_ALONG = {
     "broker/scripts": "broker/test_redis_appends",
     "callback/handler": "callback/test_callbacks",
     "callback/mailbox": "callback/test_client_ending",
-    "cli/paths": "cli/test_call",
     "cli/records": "cli/test_listen",
     "connection/event_queue": "feedme/test_events",
     "connection/handlers": "slack/test_feed",
