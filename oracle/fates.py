@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oracle import journal as j
-from oracle.history import Due, Gap, History, Life, silence
+from oracle.history import TELLS, Due, Gap, History, Life, silence
 from oracle.proofs import SPOILT, Proofs
 
 __all__ = ["LOST", "fates"]
@@ -14,8 +14,6 @@ LOST = "lost"
 
 # A store fails a moment before or after the change returns whose word it was to keep, in seconds.
 NEAR = 0.5
-# A gap waits for what came before it, if its handlers are busy, for about so long, in seconds.
-TELLS = 60.0
 # What the client is told when its store fails.
 _FULL_DISK = "No space left"
 # And when a full queue begins to drop.

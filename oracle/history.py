@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from oracle import journal as j
 from oracle.topics import FILTERS, TOPICS, matches, matching, resolve
 
-__all__ = ["MARGIN", "SKEW", "Due", "Gap", "History", "Life", "silence"]
+__all__ = ["MARGIN", "SKEW", "TELLS", "Due", "Gap", "History", "Life", "lies_in", "silence"]
 
 # The margin that the library states, in seconds: `since` lies so long before what is proven, and no longer.
 MARGIN = 5.0
@@ -18,6 +18,8 @@ MARGIN = 5.0
 SLACK = 0.25
 # So far, in seconds, the clocks of the server's parts may differ, where that is a fault.
 SKEW = 4.0
+# A life has told what it has learned after so long, in seconds, hooks and a change of the filters included.
+TELLS = 60.0
 # So begins the reason of a gap that is about filters which the server refused.
 NOT_GRANTED = "filters not granted"
 # And such words are in the reason of a gap that is about a full queue.
@@ -324,21 +326,22 @@ class History:
                     key = (record.life, record.since, record.until, record.reason)
                     if key not in seen:  # the hook and the event tell the same
                         seen.add(key)
-                        kept = tuple(one for one in open_ if one.life < record.life and _lies_in(one, record))
+                        kept = tuple(one for one in open_ if one.life < record.life and lies_in(one, record))
                         gap = Gap(
                             record.life, record.since, record.until, record.certain, record.reason, record.at, kept
                         )
                         self.gaps.append(gap)
                         open_.append(gap)
                 case j.HookDone(how="returned"):
-                    open_ = [one for one in open_ if not _lies_in(one, record)]
+                    open_ = [one for one in open_ if not lies_in(one, record)]
                 case _:
                     pass
 
 
-def _lies_in(gap: Gap, other: j.GapTold | j.HookDone) -> bool:
-    begins = other.since is None or (gap.since is not None and other.since <= gap.since)
-    return begins and gap.until <= other.until
+def lies_in(inner: Gap | j.HookDone, outer: j.GapTold | j.HookDone) -> bool:
+    """Say whether one period lies in another."""
+    begins = outer.since is None or (inner.since is not None and outer.since <= inner.since)
+    return begins and inner.until <= outer.until
 
 
 class _Wanted:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from oracle import journal as j
 from oracle.bounds import measure
 from oracle.causes import Causes
-from oracle.history import MARGIN, Gap, History, Life, silence
+from oracle.history import MARGIN, TELLS, Gap, History, Life, silence
 from oracle.violation import Violation
 
 __all__ = ["bounds", "damaged", "endless", "no_cause", "overflow", "uncertain"]
@@ -17,8 +17,6 @@ __all__ = ["bounds", "damaged", "endless", "no_cause", "overflow", "uncertain"]
 STILL = 0.5
 # The longest attempt to connect, in seconds.
 ATTEMPT = 10.0
-# A life has told what it has learned after so long, in seconds, hooks and a change of the filters included.
-TELLS = 60.0
 # A life that had a subscription for so long, in seconds, has told of the store that it could not read.
 SOON = 5.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from oracle import journal as j
-from oracle.history import History
+from oracle.history import History, lies_in
 from oracle.violation import Violation
 
 __all__ = ["again"]
@@ -49,8 +49,7 @@ def _told(records: Sequence[j.AnyRecord], number: int, done: j.HookDone) -> bool
     return any(
         isinstance(gap, j.GapTold)
         and (gap.life > done.life or (place > number and gap.life == done.life and gap.how == "hook"))
-        and (gap.since is None or (done.since is not None and gap.since <= done.since))
-        and gap.until >= done.until
+        and lies_in(done, gap)
         and gap.certain >= done.certain
         for place, gap in enumerate(records)
     )

@@ -10,7 +10,6 @@ import pytest
 
 from rcex_ws.cli.app import run
 from rcex_ws.cli.exits import ExitCode
-from rcex_ws.cli.paths import full_path
 from rcex_ws.gateway import Gateway
 
 OWN = "/restapi/v1.0/account/~/extension/~"
@@ -103,17 +102,3 @@ def test_without_a_server_it_says_to_try_later(
     monkeypatch.setenv("RINGCENTRAL_SERVER_URL", "http://127.0.0.1:9")
     assert run(["call", "GET", OWN]) == ExitCode.TRY_LATER
     assert "try again later" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("given", "path"),
-    [
-        ("/a", "/a"),
-        ("https://example.com/a", "https://example.com/a"),
-        ("message-store", "/restapi/v1.0/account/~/extension/~/message-store"),
-        ("restapi/v1.0/account/~", "/restapi/v1.0/account/~"),
-        ("team-messaging/v1/posts", "/team-messaging/v1/posts"),
-    ],
-)
-def test_a_path_without_a_slash(given: str, path: str) -> None:
-    assert full_path(given) == path

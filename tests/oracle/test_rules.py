@@ -546,3 +546,28 @@ def test_what_the_next_life_tells_again_ends_where_it_ended(how: str, broken: in
     run.open(71.0, "Successful")
     run.tell(71.2, 35.0, 500.0, certain=True, reason="joined with another")
     assert [found.at < 60.0 for found in run.judge("bounds")] == [True, False][: 1 + broken]
+
+
+def test_a_hook_that_outlives_its_life_was_told_again_before_it_ended() -> None:
+    run = failed("returned")
+    run.end(420.0, "detach")
+    run.begin(430.0)
+    run.open(431.0, "Successful")
+    late = j.HookDone(at=450.0, life=1, how="cancelled", since=CLOCK + 385.0, until=CLOCK + 410.0, certain=False)
+    run.client.append(late)
+    run.subscribe(451.0, [PRESENCE], consumer=2)
+    assert [found.rule for found in run.judge("again")] == ["again"]
+    gap = j.GapTold(
+        at=430.5, life=2, how="event", since=CLOCK + 385.0, until=CLOCK + 410.0, certain=False, reason=SILENT
+    )
+    run.client.insert(run.client.index(late), gap)
+    assert run.judge("again") == []
+
+
+@pytest.mark.parametrize(("ends", "rules"), [(411.0, []), (410.2, ["again"])])
+def test_who_was_connecting_anew_when_the_hook_was_cut_off_has_let_go(ends: float, rules: list[str]) -> None:
+    run = failed("cancelled")
+    run.client.insert(-1, j.Changing(at=410.1, life=1, op=9, what="connect", consumer=0))
+    run.client.append(j.Changed(at=ends, life=1, op=9, how="cancelled"))
+    run.call(800.0, "one")
+    assert [found.rule for found in run.judge("again")] == rules
