@@ -129,6 +129,9 @@ CLICK = """
     found?.click();
     return Boolean(found);
 """
+#: Keep a page from doing anything later, such as connecting again by itself, and allow it again.
+NEVER_LATER = "window.later = setTimeout; setTimeout = () => 0;"
+LATER = "setTimeout = later;"
 
 LogIn = Callable[[str, str], Tab]
 
@@ -191,6 +194,7 @@ def test_a_cut_connection(server: Server, log_in: LogIn, wait: Callable[..., Any
         ben.open("everyone")
         ann.say("One")
         ben.sees("One")
+        ann.driver.execute_script(NEVER_LATER)  # nothing but the click can bring it back
         network.refuse()
         network.cut()
         wait(lambda: "Offline: the connection was lost. Trying again in" in (ann.state or ""))
@@ -204,6 +208,7 @@ def test_a_cut_connection(server: Server, log_in: LogIn, wait: Callable[..., Any
         for tab in (ann, ben):
             wait(lambda tab=tab: sorted(tab.messages) == ["One", "Three", "Two"], "they never came")
         wait(lambda: ann.state == "")
+        ann.driver.execute_script(LATER)
         network.cut()  # without a click it comes back as well
         ben.say("Four")
         wait(lambda: ann.messages[-1] == "Four" and ann.state == "")
