@@ -61,7 +61,7 @@ class GatewayApp(FaultCommands, MessageCommands, TeamCommands, CallCommands):
         self.core.ws_uri_for = self._ws_uri_for
         self.core.on_login_ended = self._recheck_logins
         commands = [*commands_of(self)]
-        commanded = control.routes(self.log, self.near_misses, commands, self.core.tap.changed, console.page(commands))
+        commanded = control.routes(self.log, self.near_misses, commands, console.page(commands))
         self.app: Front = Front(build(self.core, *commanded, *console.routes(self.core, self._state)), self.core)
 
     async def serve(self, peer: ServerPeer, node: int = 1) -> None:

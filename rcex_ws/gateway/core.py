@@ -69,7 +69,7 @@ class GatewayCore:
         server: the base URL of the REST API, for URIs in answers when the one that the client has used is unknown.
         ws_uri_for: returns the address of the WebSocket for the REST address that a client has used, or raises a
             `Problem` if there is none at present; set by `GatewayApp`, like the next one.
-        on_change: called when a request or a command may have changed the state.
+        on_change: called by `changed`; set by what keeps the state in a file.
         on_login_ended: called when logins may have ended or been renewed, so that their WebSockets can be rechecked.
     """
 
@@ -115,6 +115,11 @@ class GatewayCore:
         app.permissions = app.permissions if options.permissions is None else list(options.permissions)
         for one, jwt in zip(self.people.extensions, (options.jwt, options.second_jwt), strict=False):
             one.jwt = jwt or one.jwt
+
+    def changed(self) -> None:
+        """Say that a request or a command may have changed the state, which is saved and shown on the console."""
+        self.on_change()
+        self.tap.changed()
 
     def publish(
         self,

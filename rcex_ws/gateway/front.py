@@ -108,7 +108,7 @@ class Front:
         else:
             answer = error_answer(refusal.problem())
         if call.method not in ("GET", "HEAD"):
-            self._core.on_change()
+            self._core.changed()
         fault = self._core.faults.take(AnswerFault, place)
         self._log(call, answer.status)
         return answer if fault is None else await self._tamper_with(answer, fault)

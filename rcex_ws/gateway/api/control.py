@@ -31,7 +31,6 @@ def routes(
     log: Callable[[], list[dict[str, Any]]],
     near_misses: Callable[[], list[dict[str, Any]]],
     controls: Sequence[Callable[..., Any]],
-    changed: Callable[[], None],
     page: Callable[[Request], Response],
 ) -> list[Route]:
     """Return the routes.
@@ -40,7 +39,6 @@ def routes(
         log: returns the entries of the log.
         near_misses: returns what was asked that is not there.
         controls: the methods to expose, each under its own name.
-        changed: called after each order.
         page: returns the console, which a browser gets at "/" instead of the description.
     """
 
@@ -76,7 +74,6 @@ def routes(
                 result = control(**arguments)
             except (TypeError, ValueError) as error:
                 raise Problem(400, "CMN-101", f"{control.__name__}: {error}") from error
-            changed()
             if result == []:  # the uuids of notifications
                 return JSONResponse({"result": result, "note": _UNMATCHED})
             return JSONResponse({"result": result})

@@ -30,7 +30,7 @@ def command(method: Callable[_P, _T]) -> Callable[_P, _T]:
         finally:
             commands = args[0]
             if isinstance(commands, CommandSet):
-                commands.core.on_change()
+                commands.core.changed()
 
     setattr(offered, _MARK, True)
     return offered

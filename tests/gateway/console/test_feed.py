@@ -45,7 +45,7 @@ def test_entries_and_frames_come_in_order_and_then_the_state(app, feed, runner):
 
 
 def test_an_order_that_is_not_logged_changes_the_state_alone(app, feed, runner):
-    app.core.tap.changed()
+    app.refuse("upgrade")
     assert parsed(runner.run(feed.more())) == [("state", {"a": 1})]
 
 
