@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from rcex_ws import RingCentral, WebSocketExtension
+from rcex_ws import RestError, RingCentral, WebSocketExtension
 from rcex_ws.gateway import Gateway
 
 if TYPE_CHECKING:
@@ -179,6 +179,28 @@ def test_the_page_finds_a_gateway_that_was_started_again(driver: WebDriver, wait
         second.cut()
         console.command("cut")
         wait(lambda: "refuse upgrade" in console.text("#faults"), "the page shows the old gateway")
+
+
+def test_what_is_not_there_is_shown_and_a_gateway_that_has_ended_is_told(
+    driver: WebDriver, wait: Callable[..., Any], portal: BlockingPortal
+) -> None:
+    with Gateway() as gateway:
+        console = Console(driver, gateway.server)
+        wait(lambda: console.text("#link") == "live", "the page is not live")
+        with program(portal, gateway) as (rc, _):
+
+            def ask_for(name: str) -> None:
+                with pytest.raises(RestError, match="404"):
+                    portal.call(rc.get, f"/restapi/v1.0/account/~/{name}")
+                wait(lambda: console.has_row("request", f"/{name} → 404"), "the request is not shown")
+
+            ask_for("sites")
+            wait(lambda: "GET /restapi/v1.0/account/~/sites" in console.text("#misses"), "it is no near miss")
+            ask_for("sights")
+    # The second one was to be looked up a moment later. An error of that fails the test in the end.
+    wait(lambda: console.text("#link") == "not reachable", "the end is not shown")
+    driver.execute_script("document.getElementById('credentials').click()")
+    wait(lambda: console.text("#env-text") == "the gateway is not reachable", "nor why there are no credentials")
 
 
 @pytest.mark.parametrize("width", [360, 1280])

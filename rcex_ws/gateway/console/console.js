@@ -2,6 +2,7 @@
 // as text only, never as HTML.
 
 const MOST_ROWS = 400;
+const UNREACHABLE = "the gateway is not reachable";
 const $ = (id) => document.getElementById(id);
 
 function make(tag, attributes = {}, ...children) {
@@ -187,29 +188,28 @@ function draw(state) {
   fill("nodes", nodes, "None of its own.");
 }
 
-// Near misses, where the gateway says that it reports them
+// Near misses
 
-const MISSES = "/_gateway/near_misses";
-const reportsMisses = fetch("/_gateway").then((answer) => answer.text()).then((text) => text.includes(MISSES));
 let looking = null;
 
 function lookForMisses() {
   looking ??= setTimeout(async () => {
     looking = null;
-    if (!(await reportsMisses)) return;
-    const found = await (await fetch(MISSES)).json();
-    const misses = Array.isArray(found) ? found : Object.values(found).find(Array.isArray) ?? [];
+    let misses;
+    try {
+      misses = await (await fetch("/_gateway/near_misses")).json();
+    } catch {
+      return; // not reachable, as the page says already; the next `hello` looks again
+    }
     $("near").hidden = misses.length === 0;
     fill("misses", misses.slice(-20).map((miss) => make("li", { "data-tone": "warn" }, describe(miss))), "None.");
   }, 300);
 }
 
-function describe(miss) {
-  if (typeof miss !== "object") return String(miss);
-  const { method = "", path = "", ...rest } = miss;
+function describe({ method, path, ...rest }) {
   const facts = Object.entries(rest).map(([name, value]) =>
     `${name.replaceAll("_", " ")}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
-  return [`${method} ${path}`.trim(), ...facts].filter(Boolean).join("; ");
+  return [`${method} ${path}`, ...facts].join("; ");
 }
 
 // Live
@@ -264,7 +264,7 @@ async function send(form) {
     output.textContent = answer.ok ? [result === null ? "done" : JSON.stringify(result), note].filter(Boolean).join("; ") : message;
   } catch {
     output.className = "tone-bad";
-    output.textContent = "the gateway is not reachable";
+    output.textContent = UNREACHABLE;
   }
 }
 
@@ -285,7 +285,11 @@ $("credentials").addEventListener("click", async () => {
     $("env-text").textContent = "";
     return;
   }
-  const answer = await fetch("/_gateway/console/credentials");
-  $("env-text").textContent = answer.ok ? await answer.text() : (await answer.json()).message;
+  try {
+    const answer = await fetch("/_gateway/console/credentials");
+    $("env-text").textContent = answer.ok ? await answer.text() : (await answer.json()).message;
+  } catch {
+    $("env-text").textContent = UNREACHABLE;
+  }
 });
 $("copy").addEventListener("click", () => navigator.clipboard?.writeText($("env-text").textContent));
