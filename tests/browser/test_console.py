@@ -38,7 +38,8 @@ class Console:
         driver.get(url)
 
     def text(self, where: str) -> str:
-        found: str = self.driver.execute_script("return document.querySelector(arguments[0]).textContent", where)
+        """Return the text of an element, "" as long as it is not there."""
+        found: str = self.driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", where)
         return found
 
     def rows(self) -> list[str]:
@@ -87,8 +88,8 @@ def test_a_client_is_cut_off_and_its_buffer_fills_and_it_recovers(
 ) -> None:
     console = Console(driver, gateway.server)
     wait(lambda: console.text("#link") == "live", "the page is not live")
-    assert "Nobody is connected." in console.text("#sessions")
-    with program(portal, gateway) as (rc, _):
+    wait(lambda: "Nobody is connected." in console.text("#sessions"), "nor that nobody is there")
+    with program(portal, gateway) as (_, extension):
         wait(lambda: "connection #1" in console.text("#sessions"), "the session is not shown")
         wait(lambda: "message-store" in console.text("#sessions .filters"), "nor its filters")
         wait(lambda: console.has_row("connect", "#1"), "nor that it has connected")
@@ -109,7 +110,7 @@ def test_a_client_is_cut_off_and_its_buffer_fills_and_it_recovers(
         wait(lambda: "None." in console.text("#faults"), "the faults are still there")
         wait(lambda: console.has_row("recovered", "replayed=2"), "it does not recover")
         wait(lambda: "away" not in console.text("#sessions"), "it is still shown as lost")
-        assert portal.call(rc.get, MESSAGES).via == "websocket"
+        assert portal.call(extension.request, "GET", MESSAGES).via == "websocket"
     wait(lambda: "Nobody is connected." in console.text("#sessions"), "the end is not shown")
 
 
