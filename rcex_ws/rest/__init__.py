@@ -20,7 +20,7 @@ watchers.py    tells extensions of logins, refreshes and logouts
 login_pages.py what the addresses of login pages were made with
 renewal.py     the timer that renews tokens
 keeper.py, store.py   access to the token store; the store in a file
-https.py       sends requests by HTTPS
+https.py, in_flight.py   sends requests by HTTPS; ends them with their client
 http_library.py, http_body.py, http_transport.py   its errors and protocols, arguments, proxies
 gate.py, stats.py   rate limits, counters
 message.py, headers.py, errors.py, hints.py   requests, answers, errors with an answer, what to do about them

@@ -221,7 +221,7 @@ class RingCentral(PathMethods, AttributesOfJavaScript):
         """Close the extensions, last installed first, then everything else; concurrent callers share one closing.
 
         An extension that fails to close is logged, and the others are closed all the same. A handler that calls this
-        is allowed to finish.
+        is allowed to finish. A call by HTTPS that is under way in the end raises a `TransportError`.
         """
         self.home.check()
         await self._lifecycle.aclose()

@@ -20,9 +20,11 @@ import anyio
 from rcex_ws.address import check_server, encode_path, may_have_token
 from rcex_ws.errors import RequestTimeout, ResponseTooLarge, TransportError
 from rcex_ws.home import close_in_forks
+from rcex_ws.loop import Signal
 from rcex_ws.rest.headers import Headers
 from rcex_ws.rest.http_body import keyword_arguments
 from rcex_ws.rest.http_library import HTTPClient, HTTPResponse, failure_of
+from rcex_ws.rest.in_flight import InFlight
 from rcex_ws.rest.message import Request, Response
 from rcex_ws.rest.upload import BODY, MultipartBody
 from rcex_ws.secret import hide
@@ -141,6 +143,7 @@ class HTTPEdge:
         self._ssl_context = ssl_context
         self._max_response_bytes = max_response_bytes
         self._own: _OwnClient | None = None
+        self._in_flight = InFlight()
         self._streams: WeakSet[Any] = WeakSet()  # httpcore's, for the connections of our own client
         close_in_forks(self)
 
@@ -154,6 +157,11 @@ class HTTPEdge:
         """Whether a client created here has to be closed."""
         return self._own is not None
 
+    @property
+    def closed(self) -> Signal:
+        """What is set when this is closed, for what waits before a call."""
+        return self._in_flight.closed
+
     async def send(self, request: Request, url: str, headers: Mapping[str, str]) -> Response:
         """Send a request and read the whole answer; the time-out is up to the caller.
 
@@ -165,17 +173,19 @@ class HTTPEdge:
         Raises:
             TransportError: no answer came.
             ResponseTooLarge: the body is larger than `max_response_bytes`.
+            NotConnected: this is closed.
         """
-        client = self._client()
-        async with AsyncExitStack() as stack:
-            try:
-                answer = await self._open(stack, client, request, url, headers, timeout=None)
-                content = await _read_body(answer, self._max_response_bytes)
-            except Exception as exc:
-                if failure := failure_of(exc, client, request, url):
-                    raise failure from None
-                raise
-        return Response(answer.status_code, dict(answer.headers), content)
+        with self._in_flight.until_closed(request):
+            client = self._client()
+            async with AsyncExitStack() as stack:
+                try:
+                    answer = await self._open(stack, client, request, url, headers, timeout=None)
+                    content = await _read_body(answer, self._max_response_bytes)
+                except Exception as exc:
+                    if failure := failure_of(exc, client, request, url):
+                        raise failure from None
+                    raise
+            return Response(answer.status_code, dict(answer.headers), content)
 
     @asynccontextmanager
     async def stream(self, request: Request, url: str, headers: Mapping[str, str]) -> AsyncGenerator[StreamedResponse]:
@@ -186,17 +196,19 @@ class HTTPEdge:
         Raises:
             RequestTimeout: the headers did not come in time.
             TransportError: no answer came.
+            NotConnected: this is closed.
         """
-        client = self._client()
         async with AsyncExitStack() as stack:
-            try:
-                request.start_clock()
-                with within_deadline(request):
-                    answer = await self._open(stack, client, request, url, headers, timeout=request.timeout)
-            except Exception as exc:
-                if failure := failure_of(exc, client, request, url):
-                    raise failure from None
-                raise
+            with self._in_flight.until_closed(request):
+                client = self._client()
+                try:
+                    request.start_clock()
+                    with within_deadline(request):
+                        answer = await self._open(stack, client, request, url, headers, timeout=request.timeout)
+                except Exception as exc:
+                    if failure := failure_of(exc, client, request, url):
+                        raise failure from None
+                    raise
             yield StreamedResponse(answer, lambda exc: failure_of(exc, client, request, url), self._max_response_bytes)
 
     async def _open(
@@ -231,8 +243,13 @@ class HTTPEdge:
         raise TransportError(f"{request}: redirected more than {_MAX_REDIRECTS} times")
 
     async def aclose(self) -> None:
-        """Close the client created here, within a time limit, even if the caller is cancelled."""
+        """End all calls and close the client created here, within a time limit, even if the caller is cancelled.
+
+        It is for good. What reads the body of a stream gets a `TransportError`, if the client was created here.
+        """
         own, self._own = self._own, None
+        with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+            await self._in_flight.end()
         if own is not None:
             with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
                 await own.aclose()

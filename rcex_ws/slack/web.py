@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import anyio
@@ -93,12 +94,14 @@ class WebApi:
         self._headers = {"Authorization": Secret(f"Bearer {token}"), "User-Agent": user_agent("rcex_ws.slack", "1")}
         self._api_url = self._server + "/"
         self._timeout = timeout
-        self._edge = HTTPEdge(
+        self._new_edge = partial(
+            HTTPEdge,
             http,
             proxy=proxy,
             ssl_context=lambda: ssl_context or ssl.create_default_context(),
             max_response_bytes=_MOST_BYTES,
         )
+        self._edge = self._new_edge()
         self._on_rate_limited = on_rate_limited
         self._limited_until: dict[str, float] = {}  # by method: Slack limits each one apart
 
@@ -116,7 +119,7 @@ class WebApi:
             RateLimited: too many calls; `retry_after` is the time to wait.
             TransportError: there was no answer.
         """
-        data = await self._call(method, options)
+        data = await self._call(self._edge, method, options)
         match data:
             case {"url": str(url), "self": {"id": str(self_id)}, "team": {"id": str(team_id)}}:
                 # A bad URL from Slack may be right the next time; one from the caller would be final.
@@ -153,15 +156,16 @@ class WebApi:
             method: the name of the method; it is not called while its rate limit lasts.
             fields: form fields.
         """
+        edge = self._edge  # of this period; a call that waits does not outlive it
         end = anyio.current_time() + patience
         while True:
             wait = self._limited_until.get(method, -math.inf) - anyio.current_time()
             if wait > 0:
                 if anyio.current_time() + wait > end:
                     raise RateLimited(f"{method}: Slack asks to wait {wait:g} s", retry_after=wait)
-                await anyio.sleep(wait)
+                await edge.closed.wait(until=anyio.current_time() + wait)
             try:
-                return await self._call(method, fields)
+                return await self._call(edge, method, fields)
             except (RateLimited, SlackApiError) as exc:
                 if isinstance(exc, SlackApiError) and exc.code != _RATE_LIMITED:
                     raise
@@ -177,15 +181,19 @@ class WebApi:
         return wait
 
     async def aclose(self) -> None:
-        """Close the HTTP connections, except those of a client that was passed in."""
-        await self._edge.aclose()
+        """End all calls, also those that wait, and close the connections, but not a client that was passed in.
 
-    async def _call(self, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        New calls may follow.
+        """
+        edge, self._edge = self._edge, self._new_edge()
+        await edge.aclose()
+
+    async def _call(self, edge: HTTPEdge, method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         form = {name: _form_value(value) for name, value in fields.items() if value is not None}
         request = Request("POST", f"/{method}", data=form, timeout=self._timeout)
         request.start_clock()
         with within_deadline(request):
-            response = await self._edge.send(request, self._api_url + method, self._headers)
+            response = await edge.send(request, self._api_url + method, self._headers)
         if response.status_code != _OK:
             raise _http_error(method, response)
         try:

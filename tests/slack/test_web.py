@@ -16,7 +16,7 @@ import httpx
 import pytest
 import trustme
 
-from rcex_ws.errors import ConfigurationError, ConnectFailed, RateLimited, RcexError, TransportError
+from rcex_ws.errors import ConfigurationError, ConnectFailed, NotConnected, RateLimited, RcexError, TransportError
 from rcex_ws.slack import RTMClient, SlackApiError, SlackHttpError
 from rcex_ws.slack.logs import make_logger
 from rcex_ws.testing import FakeSlack
@@ -63,6 +63,20 @@ async def test_update_message_waits_out_a_rate_limit(client, slack, told, ms):
     times = [call.time for call in slack.calls if call.method == "chat.update"]
     assert times[2] - times[0] >= 390 * ms
     assert await told.wait("rate_limited", 2) == (200 * ms,)
+
+
+async def test_update_message_does_not_outlive_the_client(client, slack, told):
+    slack.fail("chat.update", status=429, retry_after=5)
+
+    async def update():
+        with pytest.raises(NotConnected, match="not sent"):
+            await client.update_message("1.0", ROOM, "two")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(update)
+        await told.wait("rate_limited")
+        await client.aclose()  # which ends the wait
+    assert len([call for call in slack.calls if call.method == "chat.update"]) == 1
 
 
 async def test_update_message_does_not_wait_longer_than_an_attempt(make_client, slack, ms):
