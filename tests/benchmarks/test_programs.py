@@ -14,11 +14,12 @@ PROGRAMS = (
     *("blocking", "broadcast", "feedme", "growth", "idle", "notifications", "recovery"),
     *("rest_https", "rest_over_websocket", "rtm", "slack", "startup", "wire"),
 )
-TIME_LIMIT = 80.0
+#: Seconds; the slowest takes 26 on an idle machine, so that this ends only what hangs.
+TIME_LIMIT = 200.0
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="uvloop, which the server runs on, is not for Windows"),
-    pytest.mark.timeout(2 * TIME_LIMIT),
+    pytest.mark.timeout(TIME_LIMIT + 20),
 ]
 
 
