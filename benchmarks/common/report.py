@@ -64,9 +64,7 @@ class Report:
         self._ratios: dict[str, Values] = {}
         self._goals: list[dict[str, Any]] = []
         self._absent = list(absent)
-        self._others = options.others.share()
-        machine = {**describe(), "others_percent": 100 * self._others}
-        self._head = {"benchmark": benchmark, "quick": options.quick, "absent": self._absent, "machine": machine}
+        self._head = {"benchmark": benchmark, "quick": options.quick, "absent": self._absent}
 
     def show(self, *metrics: Metric, cases: Collection[str] | None = None) -> None:
         """Put these into a table, for every contender that has a sample, of these cases or of all."""
@@ -122,7 +120,8 @@ class Report:
         self.goal("the server was not the bottleneck: its CPU % at most", busiest, at_most=80)
 
     def finish(self) -> None:
-        """Print all, and write it where the command line says."""
+        """Print all, and write it where the command line says; to be called once all contenders have ended."""
+        others = self._options.others.share()
         print(f"\n== {self._head['benchmark']} ==")
         for metrics, results in self._tables:
             _print_results(metrics, results)
@@ -135,11 +134,12 @@ class Report:
         _print_table(("goal", "", "measured", ""), goals)
         for name in self._absent:
             print(f"absent: {name}; `make bench` installs what it can")
-        if self._others > _LOADED:
-            print(f"the machine was loaded: others used {self._others:.0%} of its CPUs; measure again when it is quiet")
+        if others > _LOADED:
+            print(f"the machine was loaded: others used {others:.0%} of its CPUs; measure again when it is quiet")
         if self._options.json is not None:
             results = [result for _, found in self._tables for result in found]
-            found = {**self._head, "results": results, "ratios": self._ratios, "goals": self._goals}
+            machine = {**describe(), "others_percent": 100 * others}
+            found = {**self._head, "machine": machine, "results": results, "ratios": self._ratios, "goals": self._goals}
             self._options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
