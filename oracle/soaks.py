@@ -1,7 +1,7 @@
 """The soaks of `make check`, three at a time, since they mostly wait: `python -m oracle.soaks`.
 
-Their seeds never change, so that what fails is due to the change at hand; `make soak SEED=random` looks further. What
-each prints follows when it has ended; the exit status is 1 when one has failed.
+Their seeds never change, so that each run plans the same faults; `make soak SEED=random` looks further. What each
+prints follows when it has ended; the exit status is 1 when one has failed.
 """
 
 from __future__ import annotations
